@@ -1,0 +1,139 @@
+"""The exceptions that cross a room: what a source, a sink, the store and the configuration say when they cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+
+class GatewayError(Exception):
+    """The root of everything the gateway raises on purpose."""
+
+
+# --- what a source says -------------------------------------------------------------------------------------------
+
+
+class Untrusted(GatewayError):
+    """The callback is not who it says it is: answered 401 with `code`, which is stable and documented.
+
+    `detail` is for people and never holds a secret, an expected signature or the body.
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class Malformed(GatewayError):
+    """The callback cannot be read where verification or identity need it: answered 400 `malformed_body`."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+# --- what a sink says ---------------------------------------------------------------------------------------------
+
+
+class DeliveryFailed(GatewayError):
+    """The root of the three things a sink can say instead of returning."""
+
+    def __init__(self, detail: str, *, status: int | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.status = status  # the HTTP status behind it, where there was one
+
+
+class Retry(DeliveryFailed):
+    """Try this delivery again, not before `after` has passed; `memo` comes back with the next attempt.
+
+    `service` says that the target as a whole failed (transport, 429, 5xx): such failures can open the circuit.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        after: timedelta | None = None,
+        memo: Mapping[str, Any] | None = None,
+        *,
+        status: int | None = None,
+        service: bool = False,
+    ) -> None:
+        super().__init__(detail, status=status)
+        self.after = after
+        self.memo = memo
+        self.service = service
+
+
+class Refused(DeliveryFailed):
+    """This message can never be delivered to this sink: the delivery is dead at once, reason `refused`."""
+
+
+class Unavailable(DeliveryFailed):
+    """The whole target is broken (token revoked, host gone): the circuit opens, the attempt is given back, nothing is lost."""
+
+    def __init__(self, detail: str, after: timedelta | None = None, *, status: int | None = None) -> None:
+        super().__init__(detail, status=status)
+        self.after = after
+
+
+# --- what the door answers ----------------------------------------------------------------------------------------
+
+
+class Problem(GatewayError):
+    """A refusal at the public door, rendered as application/problem+json (RFC 9457) with a stable `code`."""
+
+    def __init__(self, status: int, code: str, detail: str, *, retry_after: int | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.retry_after = retry_after  # seconds
+
+
+# --- what the store says ------------------------------------------------------------------------------------------
+
+
+class StoreError(GatewayError):
+    """The root of the store's refusals."""
+
+
+class StoreUnavailable(StoreError):
+    """The commit did not happen, or nobody can say that it did: nothing may be acknowledged."""
+
+
+class StoreBusy(StoreError):
+    """The writer's queue is full; `retry_after` is in seconds."""
+
+    def __init__(self, detail: str, retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class StoreFull(StoreError):
+    """A configured limit (waiting deliveries, free disk) is passed: answered 503 `over_limits`."""
+
+
+class ItemRefused(StoreError):
+    """The database refuses this one item for ever (a constraint, a value it cannot hold); its batch is not hurt."""
+
+
+class StoreHeld(StoreError):
+    """Another process holds this SQLite file; the text names it."""
+
+
+class SchemaMismatch(StoreError):
+    """The tables are newer than this program, or were never made and the caller may not make them."""
+
+
+class NotFound(StoreError):
+    """A person named an event, delivery or refused callback that is not there."""
+
+
+# --- what the configuration and the plugins say -------------------------------------------------------------------
+
+
+class PluginError(GatewayError):
+    """A plugin cannot be used; the text names the plugin, its distribution or file, and what to do."""

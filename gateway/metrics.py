@@ -1,0 +1,61 @@
+"""Every metric the gateway has, by the names of docs/operations.md. Labels come from configuration or closed sets only."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+
+from gateway.version import __version__
+
+_PREFIX = "recording_gateway"
+_FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+_SLOW = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 600.0, 3600.0, 86400.0)
+
+
+class Metrics:
+    """One registry a gateway, so that two in one process (tests, embedding) do not share numbers."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.callbacks = self._counter("callbacks", "Callbacks answered.", "source", "result")
+        self.refused = self._counter("refused", "Callbacks refused, by problem code.", "source", "code")
+        self.verified = self._counter(
+            "verified", "Callbacks verified, by scheme, key position and trust.", "source", "scheme", "key", "trust"
+        )
+        self.held = self._counter("held", "Events kept for a person to release.", "source", "reason")
+        self.deliveries = self._counter("deliveries", "Attempts by outcome.", "sink", "outcome")
+        self.attempt_seconds = self._histogram("attempt_seconds", "How long an attempt took.", _SLOW, "sink")
+        self.end_to_end_seconds = self._histogram(
+            "end_to_end_seconds", "From receiving a callback to its delivery.", _SLOW, "sink"
+        )
+        self.waiting = self._gauge("waiting", "Deliveries that wait or are being sent.", "sink")
+        self.oldest_waiting_seconds = self._gauge(
+            "oldest_waiting_seconds", "Age of the oldest waiting delivery.", "sink"
+        )
+        self.circuit_open = self._gauge("circuit_open", "1 while a sink's circuit is open.", "sink")
+        self.commit_batch_size = self._histogram(
+            "commit_batch_size", "Items in one commit.", (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+        )
+        self.commit_seconds = self._histogram("commit_seconds", "How long a commit took.", _FAST)
+        self.route_errors = self._counter("route_errors", "Routes whose `where` failed on a live event.", "route")
+        self.validity_seconds = self._histogram(
+            "validity_seconds",
+            "How far in the future a callback's expiry lay.",
+            (10, 60, 300, 600, 1800, 3600, 10800, 43200, 86400),
+            "source",
+        )
+        self.loop_blocked = self._counter("loop_blocked", "Times the event loop did not turn for over a second.")
+        build = Info("build", "The running version.", namespace=_PREFIX, registry=self.registry)
+        build.info({"version": __version__})
+
+    def text(self) -> bytes:
+        """The exposition format, for GET /metrics."""
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, namespace=_PREFIX, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, namespace=_PREFIX, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, text, labels, namespace=_PREFIX, registry=self.registry, buckets=buckets)

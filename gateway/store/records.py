@@ -1,0 +1,231 @@
+"""What goes into the store and comes out of it: plain values, no SQL. Times are milliseconds since 1970 UTC."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.model import Event, Outcome
+
+
+class Held(enum.StrEnum):
+    """Why a stored event is not delivered until a person releases it."""
+
+    CONFLICT = "conflict"  # the id is known, the content is not
+    QUARANTINED = "quarantined"  # a signature that named one thing came again over another
+
+
+# --- in: accepting ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDelivery:
+    """One wanted delivery. `lease` (ms): a lane has reserved a slot and takes it at once; None: it waits for a claim."""
+
+    sink: str
+    order_key: str | None = None
+    lease: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """One event to store with its deliveries. `body` is its CloudEvents JSON, `routing` the verdict of every route."""
+
+    event: Event
+    body: str
+    fingerprint: bytes  # 16 bytes over the normal form without received_at and signature fields
+    routing: str
+    deliveries: tuple[NewDelivery, ...] = ()
+    raw_type: str = "application/json"
+    hold_conflicts: bool = True  # on_conflict: hold | deliver
+    seal: bytes | None = None  # None: the signature named nothing that could be compared
+    seal_most: int = 0  # so many different contents may share the seal; one more is quarantined; 0: no bound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A delivery in a lane's hands: nobody else may carry it until `until`, and only `token` may settle it."""
+
+    delivery: int
+    token: int
+    sink: str
+    event: Event
+    attempt: int  # from 1, of this round
+    round: int  # 0: the first; above: a retry by hand or a replay
+    replay: bool
+    first_at: int  # start of this round's first attempt; now, if this is it
+    stalled: int  # the sink's stalled milliseconds when this round's first attempt began
+    until: int
+    order_key: str | None = None
+    memo: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """What became of one NewEvent, after the commit."""
+
+    id: str
+    new: bool  # False: the id was known
+    held: Held | None = None  # stored beside the first, waits for a person
+    leases: tuple[Lease, ...] = ()  # deliveries that were handed over as reserved
+    waiting: tuple[str, ...] = ()  # sinks whose delivery was left waiting: wake their lanes
+
+
+# --- in: settling -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """How one leased delivery goes on. `state`: delivered, dead or waiting; `reason` says why it is dead."""
+
+    delivery: int
+    token: int
+    state: str
+    outcome: Outcome
+    started_at: int
+    took_ms: int
+    detail: str = ""
+    status: int | None = None
+    delay: int = 0  # ms until the next try, when waiting
+    burnt: bool = True  # False: the attempt is given back
+    reason: str | None = None  # refused | expired | cancelled
+    memo: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A callback that was refused, kept for people. `body` is empty where it was over 64 KiB."""
+
+    source: str
+    code: str
+    detail: str
+    received_at: int
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    size: int
+    peer: str | None
+
+
+# --- out: what lanes ask ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Whether a sink's deliveries may go. `stalled` is the milliseconds it ever stood still, up to now."""
+
+    sink: str
+    paused: bool = False
+    open_until: int | None = None  # the circuit is open until a probe after this succeeds
+    pauses: int = 0  # how often in a row the circuit opened
+    stalled: int = 0
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """The least `due_at` among a sink's waiting or leased rows that a lane may claim; None: there is none."""
+
+    sink: str
+    at: int | None
+
+
+# --- out: what people see -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """An event as listed. `ref` names it on the command line: the id, or `id~variant` for one held beside the first."""
+
+    seq: int
+    ref: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    received_at: int
+    held: Held | None
+    deliveries: Mapping[str, int]  # state -> count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFull:
+    """An event as shown: its normal form, the vendor's bytes, the verdict of every route, and what is held beside it."""
+
+    row: EventRow
+    body: str
+    raw: bytes
+    raw_type: str
+    routing: str
+    beside: tuple[EventRow, ...]
+    conflicts: int  # contents seen under this id, also those past the ten that are kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRow:
+    """A delivery as listed. `held` says what a waiting one waits for, `reason` why a dead one is dead."""
+
+    id: int
+    event_id: str
+    event_ref: str
+    sink: str
+    state: str  # waiting | sending | delivered | dead
+    held: str | None  # retry circuit paused orphaned order rate batch
+    reason: str | None  # refused expired cancelled
+    attempts: int
+    round: int
+    next_attempt_at: int | None
+    finished_at: int | None
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRow:
+    """One attempt as stored; `number` counts over all rounds."""
+
+    number: int
+    started_at: int
+    took_ms: int
+    outcome: Outcome
+    status: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedRow:
+    """A refused callback as kept. Mask it before showing it: the body holds the signature."""
+
+    id: int
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkRow:
+    """A sink as the store knows it."""
+
+    name: str
+    waiting: int
+    sending: int
+    delivered: int
+    dead: int
+    oldest_waiting_at: int | None
+    gate: Gate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The store at a glance, for `gateway store status`."""
+
+    url: str  # without secrets
+    schema: int
+    events: int
+    held: int
+    waiting: int
+    dead: int
+    refused: int
+    oldest_waiting_at: int | None
+    size_bytes: int | None
+    details: Mapping[str, str]  # backend's own: page counts, WAL size, oldest transaction, owner
