@@ -14,10 +14,9 @@ from gateway.model import Delivery, Event, Verified
 from gateway.strictjson import decode_object
 
 if TYPE_CHECKING:
+    from gateway.egress.client import Http
     from starlette.datastructures import Headers
     from structlog.typing import FilteringBoundLogger
-
-    from gateway.egress.client import Http
 
 
 class Options(BaseModel):
