@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -87,7 +88,7 @@ class Source:
     """
 
     type: ClassVar[str]
-    Options: ClassVar[type[BaseModel]] = Options
+    Options: ClassVar[builtins.type[BaseModel]] = Options
     media_types: ClassVar[Sequence[str]] = ()
     """Media types this source takes, such as ("application/json",); empty: whatever the header says."""
     scenes: ClassVar[Sequence[str]] = ()
@@ -131,7 +132,7 @@ class Sink:
     """
 
     type: ClassVar[str]
-    Options: ClassVar[type[BaseModel]] = Options
+    Options: ClassVar[builtins.type[BaseModel]] = Options
     default_rate: ClassVar[str | None] = None
     """A rate that fits the service, such as "20/m", used where the configuration names none."""
 
