@@ -1,0 +1,63 @@
+# Every target makes the virtual environment it needs. Only Python 3.11 or newer and make have to be there.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help run send test test-slow test-all check format coverage bench clean
+
+help:
+	@echo 'make run       start the gateway with config.example.yaml (make send in a second terminal)'
+	@echo 'make send      play the vendor: five signed callbacks to the running gateway'
+	@echo 'make test      the test suite'
+	@echo 'make check     format, lint, strict types'
+	@echo 'make test-slow also what takes long; make test-all: on every Python from 3.11 that is here'
+	@echo 'make coverage  the suite with branch coverage; make bench: the benchmarks'
+
+run: $(VENV)/.run
+	$(BIN)/gateway --config config.example.yaml serve
+
+send: $(VENV)/.run
+	$(BIN)/gateway --config config.example.yaml send --source live
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m 'not slow'
+
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -q
+
+test-all:
+	bash .ci/test-all
+
+check: $(VENV)/.dev
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+
+format: $(VENV)/.dev
+	$(BIN)/python -m ruff format .
+	$(BIN)/python -m ruff check --fix .
+
+coverage: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m 'not slow' --cov --cov-report=term
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer is needed, and none was found on the path.' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
+	@test -e $(VENV)/.dev || echo 'Installing (once) …'
+	@test -e $(VENV)/.dev || $(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
+	@echo 'Installing with the tools for tests (once) …'
+	@$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.run
