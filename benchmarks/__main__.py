@@ -1,0 +1,187 @@
+"""`make bench`: alternating rounds in one run, server on core 0, client and receiver on core 1; prints ratios."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvloop
+
+from benchmarks import servers, wire
+from gateway.fields import Secret
+from gateway.plugin import Scene
+from gateway.registry import Registry
+
+PATH = "/hooks/live"
+CONNECTIONS = 32
+
+
+def callbacks(first: int = 0) -> Iterator[bytes]:
+    """Finished-file callbacks, each different, signed as the vendor signs."""
+    registry = Registry()
+    cls = registry.source("huawei-live")
+    source = cls("live", cls.Options(keys=[Secret(servers.KEY)]))  # type: ignore[call-arg]
+    for number in itertools.count(first):
+        played = source.play(Scene(type="RECORD_FILE_COMPLETE", number=number, now=datetime.now(UTC)))
+        yield wire.post(PATH, played.body)
+
+
+class Arrivals:
+    """When deliveries reached the receiver."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self._awaited = 0
+        self._reached = asyncio.Event()
+
+    def __call__(self, body: bytes) -> None:
+        self.times.append(time.perf_counter())
+        if len(self.times) >= self._awaited:
+            self._reached.set()
+
+    async def reach(self, count: int, within: float) -> None:
+        """Wait until so many came, at most `within` seconds."""
+        self._awaited = count
+        self._reached.clear()
+        if len(self.times) < count:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._reached.wait(), within)
+
+    def between(self, start: float, end: float) -> int:
+        return sum(start <= at < end for at in self.times)
+
+
+async def one_round(number: int, folder: Path, seconds: float, level: str) -> dict[str, float]:
+    """Echo, accept only, accept and forward, low load: one after the other."""
+    port = 18080
+    requests = list(itertools.islice(callbacks(), int(12000 * seconds)))
+    loop = asyncio.get_running_loop()
+    arrivals = Arrivals()
+    sink = await loop.create_server(lambda: wire.Receiver(arrivals), "127.0.0.1", 18099)
+    figures: dict[str, float] = {}
+
+    with await asyncio.to_thread(_enter, servers.echo(port, folder)) as server:
+        tally = await wire.call(port, iter(requests), connections=CONNECTIONS, seconds=seconds)
+        figures["echo/s"] = tally.good / seconds
+
+    with await asyncio.to_thread(
+        _enter, servers.gateway(port, folder, sink=18099, routed=False, level=level)
+    ) as server:
+        tally = await wire.call(port, iter(requests), connections=CONNECTIONS, seconds=seconds)
+        figures["accepted/s"] = tally.good / seconds
+        figures["accept p50 ms"] = tally.percentile(0.5)
+        figures["accept p99 ms"] = tally.percentile(0.99)
+        _expect_only_200(tally)
+
+    with await asyncio.to_thread(_enter, servers.gateway(port, folder, sink=18099, routed=True, level=level)) as server:
+        commits = await asyncio.to_thread(server.metric, "recording_gateway_commit_batch_size_count")
+        began = time.perf_counter()
+        tally = await wire.call(port, iter(requests), connections=CONNECTIONS, seconds=seconds)
+        loaded = time.perf_counter()
+        figures["accepted while forwarding/s"] = tally.good / seconds
+        figures["delivered under load/s"] = arrivals.between(began, loaded) / (loaded - began)
+        _expect_only_200(tally)
+        left = tally.good - len(arrivals.times)
+        await arrivals.reach(tally.good, 120)
+        drained = arrivals.times[-1]
+        figures["delivered draining/s"] = left / (drained - loaded) if left > 50 else float("nan")
+        figures["missing"] = max(tally.good - len(arrivals.times), 0)
+        await asyncio.sleep(1.5)
+        commits = await asyncio.to_thread(server.metric, "recording_gateway_commit_batch_size_count") - commits
+        figures["commits per event"] = commits / max(tally.good, 1)
+        figures["PSS MB after load"] = server.pss()
+
+    with await asyncio.to_thread(_enter, servers.gateway(port, folder, sink=18099, routed=True, level=level)) as server:
+        waits, accepts = [], []
+        for request in requests[:150]:
+            arrivals.times.clear()
+            began = time.perf_counter()
+            tally = await wire.call(port, iter([request]), connections=1, seconds=5)
+            accepts.append(tally.percentile(0.5))
+            await arrivals.reach(1, 5)
+            waits.append((arrivals.times[0] - began) * 1000)
+            await asyncio.sleep(0.005)
+        figures["end to end p50 ms"] = statistics.median(waits)
+        figures["accept p50 ms, low load"] = statistics.median(accepts)
+
+    with await asyncio.to_thread(_enter, servers.example(port, folder)) as server:
+        figures["start to ready s"] = server.start_seconds
+        figures["PSS MB, example"] = server.pss()
+    sink.close()
+    await sink.wait_closed()
+    return figures
+
+
+class _enter:
+    """A context manager entered in a thread, so that the loop goes on receiving."""
+
+    def __init__(self, manager: object) -> None:
+        self._manager = manager
+        self._value = manager.__enter__()  # type: ignore[attr-defined]
+
+    def __enter__(self) -> servers.Server:
+        return self._value  # type: ignore[no-any-return]
+
+    def __exit__(self, *exc: object) -> None:
+        self._manager.__exit__(*exc)  # type: ignore[attr-defined]
+
+
+def _expect_only_200(tally: wire.Tally) -> None:
+    if set(tally.statuses) - {b"200"} or tally.broken:
+        print(f"  note: answers {tally.statuses}, broken connections {tally.broken}")
+
+
+RATIOS = {
+    "durable accept / echo": ("accepted/s", "reach 0.45, aim 0.75"),
+    "delivered under load / echo": ("delivered under load/s", "reach 0.10, aim 0.20"),
+    "delivered draining / echo": ("delivered draining/s", "reach 0.10, aim 0.20"),
+}
+BOUNDS = {
+    "commits per event": "0.30 or less",
+    "PSS MB, example": "aim 70",
+    "start to ready s": "aim 0.8",
+    "end to end p50 ms": "printed",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--level", default="info", help="the gateway's log level while it is measured")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
+    rounds = []
+    with tempfile.TemporaryDirectory(prefix="gateway-bench-") as folder:
+        for number in range(options.rounds):
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                rounds.append(runner.run(one_round(number, Path(folder), options.seconds, options.level)))
+            print(f"round {number + 1} of {options.rounds} done", flush=True)
+    if options.json:
+        print(json.dumps(rounds, indent=1))
+    print(f"\n{'ratio (median of rounds)':34} {'value':>8}   {'min':>7} {'max':>7}   goal")
+    for name, (figure, goal) in RATIOS.items():
+        values = sorted(one[figure] / one["echo/s"] for one in rounds)
+        print(f"{name:34} {statistics.median(values):8.3f}   {values[0]:7.3f} {values[-1]:7.3f}   {goal}")
+    for name, goal in BOUNDS.items():
+        values = sorted(one[name] for one in rounds)
+        print(f"{name:34} {statistics.median(values):8.2f}   {values[0]:7.2f} {values[-1]:7.2f}   {goal}")
+    print("\nabsolute figures of this machine, for orientation only:")
+    for name in rounds[0]:
+        print(f"  {name:32} " + "  ".join(f"{one[name]:9.2f}" for one in rounds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""Starts what is measured, each in a process of its own on core 0, and reads its memory and its counters."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+KEY = "demo-benchmark-0123456789abcdef0123456789"
+
+ECHO = """
+import sys, uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+async def echo(request: Request) -> JSONResponse:
+    body = await request.body()
+    return JSONResponse({"status": "accepted", "size": len(body)})
+
+async def ready(request: Request) -> JSONResponse:
+    return JSONResponse({})
+
+app = Starlette(routes=[Route("/hooks/live", echo, methods=["POST"]), Route("/readyz", ready)])
+uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), loop="uvloop", http="httptools", access_log=False, log_level="error")
+"""
+
+CONFIG = """
+version: 1
+server: {{host: 127.0.0.1, port: {port}}}
+admin: {{host: 127.0.0.1, port: {admin}}}
+store: sqlite:///bench.db
+log: {{level: {level}, format: json}}
+delivery: {{concurrency: 32}}
+sources:
+  live: {{type: huawei-live, keys: [{key}], domains: [push.example.com], apps: [live]}}
+sinks:
+  app:
+    type: forward
+    url: http://127.0.0.1:{sink}/recordings
+    sign: {{scheme: standard-webhooks, secrets: ["demo-whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]}}
+routes:
+  - {{name: all, {to}}}
+"""
+
+
+class Server:
+    """A running server: its port, how long it took to be ready, its memory."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, admin: int, started: float) -> None:
+        self.process = process
+        self.port = port
+        self.admin = admin
+        self.start_seconds = started
+
+    def pss(self) -> float:
+        """Proportional set size in MB (10^6 bytes)."""
+        text = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
+        match = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
+        assert match is not None
+        return int(match[1]) * 1024 / 1e6
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric over its labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((name + " ", name + "{")))
+
+
+@contextmanager
+def echo(port: int, folder: Path) -> Iterator[Server]:
+    """A bare Starlette route under the same uvicorn: the denominator."""
+    script = folder / "echo.py"
+    script.write_text(ECHO)
+    with _running([sys.executable, str(script), str(port)], folder, port, port) as server:
+        yield server
+
+
+@contextmanager
+def gateway(port: int, folder: Path, *, sink: int, routed: bool, level: str = "info") -> Iterator[Server]:
+    """The gateway on a fresh SQLite file, forwarding to `sink` or storing only."""
+    for old in folder.glob("bench.db*"):
+        old.unlink()
+    to = "to: [app]" if routed else "match: {type: nothing}, to: [app]"
+    config = CONFIG.format(port=port, admin=port + 1, sink=sink, key=KEY, to=to, level=level)
+    (folder / "gateway.yaml").write_text(textwrap.dedent(config))
+    (folder / "gateway.yaml").chmod(0o600)
+    with _running([str(Path(sys.executable).parent / "gateway"), "serve"], folder, port, port + 1) as server:
+        yield server
+
+
+@contextmanager
+def example(port: int, folder: Path) -> Iterator[Server]:
+    """The gateway as `make run` starts it, but for its folder."""
+    source = Path(__file__).resolve().parent.parent / "config.example.yaml"
+    (folder / "gateway.yaml").write_text(
+        re.sub(r"port: 8080", f"port: {port}", source.read_text()).replace("port: 9090", f"port: {port + 1}")
+    )
+    (folder / "gateway.yaml").chmod(0o600)
+    with _running([str(Path(sys.executable).parent / "gateway"), "serve"], folder, port, port + 1) as server:
+        yield server
+
+
+@contextmanager
+def _running(command: list[str], folder: Path, port: int, admin: int) -> Iterator[Server]:
+    log = (folder / "server.log").open("wb")
+    began = time.perf_counter()
+    process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+    os.sched_setaffinity(process.pid, {0})
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{admin}/readyz", timeout=1).close()
+                break
+            except OSError:
+                if process.poll() is not None or time.perf_counter() - began > 60:
+                    raise RuntimeError((folder / "server.log").read_text()[-2000:]) from None
+                time.sleep(0.005)
+        yield Server(process, port, admin, time.perf_counter() - began)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        log.close()
