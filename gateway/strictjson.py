@@ -19,7 +19,11 @@ _KINDS: Final = {list: "an array", str: "a text", bool: "a boolean", int: "a num
 
 
 class _Flaw(Exception):
-    """What is wrong and where, found by a hook while the text is still being decoded."""
+    """What is wrong; `literal` is the number it is about, where that is all a hook of the decoder was told."""
+
+    def __init__(self, what: str, literal: str | None = None) -> None:
+        super().__init__(what)
+        self.literal = literal
 
 
 def decode_object(body: bytes) -> dict[str, Any]:
@@ -40,7 +44,7 @@ def decode_object(body: bytes) -> dict[str, Any]:
         # Only an escape can put a surrogate or a NUL into a text: the raw ones do not pass UTF-8 and JSON themselves.
         _walk(value, escaped="\\u" in text)
     except _Flaw as flaw:
-        raise Malformed(str(flaw)) from None
+        raise Malformed(f"{flaw}{_place(text, flaw.literal)}") from None
     except RecursionError:
         raise Malformed(f"the body is nested deeper than {MAX_DEPTH} levels") from None
     except json.JSONDecodeError as error:
@@ -53,8 +57,13 @@ def _syntax(text: str, error: json.JSONDecodeError) -> str:
         return "the body is empty; one JSON object is expected"
     if text[0] == "\ufeff":
         return "the body begins with a byte-order mark; JSON in plain UTF-8 is expected"
-    what = error.msg[:1].lower() + error.msg[1:]
+    what = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
     return f"the body is not JSON: {what} at line {error.lineno} column {error.colno}"
+
+
+def _place(text: str, literal: str | None) -> str:
+    found = re.search(r"[:,\[\s]" + re.escape(literal), text) if literal else None
+    return f" (at character {found.start() + 1})" if found else ""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -71,19 +80,21 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _integer(literal: str) -> int:
     # The length first, because int() refuses some thousand digits with an error of its own, and is slow before that.
     if len(literal) > 20 or not -MAX_INTEGER <= (number := int(literal)) <= MAX_INTEGER:
-        raise _Flaw(f"an integer of {len(literal.lstrip('-'))} digits; 64 bits hold no more than {MAX_INTEGER}")
+        raise _Flaw(
+            f"an integer of {len(literal.lstrip('-'))} digits; 64 bits hold no more than {MAX_INTEGER}", literal
+        )
     return number
 
 
 def _float(literal: str) -> float:
     number = float(literal)
     if number - number != 0.0:  # infinite: the cheapest test there is
-        raise _Flaw("a number too large for a 64-bit float")
+        raise _Flaw("a number too large for a 64-bit float", literal)
     return number
 
 
 def _constant(literal: str) -> float:
-    raise _Flaw(f"{literal} is not JSON; a number or null is expected")
+    raise _Flaw(f"{literal} is not JSON; a number or null is expected", literal)
 
 
 _decode: Final = json.JSONDecoder(
