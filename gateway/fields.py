@@ -1,2 +1,322 @@
-"""Field types for options: Secret, Duration, Size, Rate, Glob. Exported from `gateway` for plugin authors."""
-# SKELETON: the config room fills it in.
+"""Field types for options and settings: durations, sizes, rates, globs, URLs, paths and secrets, read from text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic_core import PydanticCustomError, core_schema
+
+from gateway.secret import MASK, Secret, SecretRule, secret, secrets_of
+
+__all__ = [
+    "MASK",
+    "ConfigPath",
+    "Duration",
+    "Glob",
+    "Globs",
+    "Rate",
+    "Secret",
+    "SecretRule",
+    "SecretUrl",
+    "Size",
+    "Url",
+    "between",
+    "format_duration",
+    "format_size",
+    "parse_duration",
+    "parse_rate",
+    "parse_size",
+    "secret",
+    "secrets_of",
+]
+
+_UNITS: Final = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}  # in milliseconds
+_DURATION: Final = re.compile(
+    r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?", re.A
+)
+_LONGEST: Final = 3_660 * _UNITS["d"]  # ten years: a longer one is a mistake, and adding it to a date stays possible
+_SIZES: Final = {
+    "": 1,
+    "B": 1,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KIB": 2**10,
+    "MIB": 2**20,
+    "GIB": 2**30,
+    "TIB": 2**40,
+}
+_SIZE: Final = re.compile(r"(\d{1,18})\s?([kmgt]?i?b)?", re.A | re.I)
+_RATE: Final = re.compile(r"(\d{1,9})/(s|m|h|d)", re.A)
+
+DURATION_TEXT: Final = "a duration such as 250ms, 10s, 5m, 1h30m or 3d"
+SIZE_TEXT: Final = "a size such as 256KiB, 1MB or a number of bytes"
+RATE_TEXT: Final = "a rate such as 5/s, 20/m or 100/h"
+
+
+def parse_duration(text: str) -> timedelta:
+    """From `250ms`, `10s`, `5m`, `1h`, `3d`, `1h30m` (units in falling order) or a bare 0. Raises ValueError."""
+    match = _DURATION.fullmatch(text)
+    if text == "0":
+        return timedelta()
+    if not text or match is None:
+        raise ValueError(DURATION_TEXT)
+    total = sum(int(amount) * unit for amount, unit in zip(match.groups(), _UNITS.values(), strict=True) if amount)
+    if total > _LONGEST:
+        raise ValueError("a duration of at most ten years (3660d)")
+    return timedelta(milliseconds=total)
+
+
+def format_duration(value: timedelta) -> str:
+    """The text that `parse_duration` reads back, to the millisecond."""
+    left = value // timedelta(milliseconds=1)
+    parts = []
+    for unit, length in _UNITS.items():
+        amount, left = divmod(left, length)
+        if amount:
+            parts.append(f"{amount}{unit}")
+    return "".join(parts) or "0s"
+
+
+def parse_size(text: str) -> int:
+    """Bytes, from `256KiB` (powers of 1024), `1MB` (powers of 1000) or a bare whole number. Raises ValueError."""
+    match = _SIZE.fullmatch(text)
+    unit = (match[2] or "").upper() if match else "?"
+    if match is None or unit not in _SIZES:
+        raise ValueError(SIZE_TEXT)
+    size = int(match[1]) * _SIZES[unit]
+    if size >= 2**63:
+        raise ValueError("a size below 8 EiB")
+    return size
+
+
+def format_size(size: int) -> str:
+    """The shortest text that `parse_size` reads back."""
+    for unit in ("TiB", "GiB", "MiB", "KiB", "TB", "GB", "MB", "KB"):
+        if size and not size % _SIZES[unit.upper()]:
+            return f"{size // _SIZES[unit.upper()]}{unit}"
+    return str(size)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` in every `seconds`."""
+
+    count: int
+    seconds: int
+
+    def __str__(self) -> str:
+        unit = next(unit for unit, length in _UNITS.items() if length == self.seconds * 1000)
+        return f"{self.count}/{unit}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            _reader(cls, parse_rate, RATE_TEXT),
+            serialization=core_schema.plain_serializer_function_ser_schema(str, when_used="json"),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^{_RATE.pattern}$", "examples": ["20/m"]}
+
+
+def parse_rate(text: str) -> Rate:
+    """From `5/s`, `20/m`, `100/h` or `1000/d`. Raises ValueError."""
+    match = _RATE.fullmatch(text)
+    if match is None or not int(match[1]):
+        raise ValueError(RATE_TEXT)
+    return Rate(int(match[1]), _UNITS[match[2]] // 1000)
+
+
+def _reader(kind: type[Any], parse: Callable[[str], Any], expected: str) -> Callable[[object], Any]:
+    def read(value: object) -> Any:
+        if isinstance(value, kind) and not isinstance(value, bool):
+            return value
+        if kind is timedelta and value == 0 and isinstance(value, int) and not isinstance(value, bool):
+            return timedelta()
+        if not isinstance(value, str):
+            raise PydanticCustomError("quantity_type", expected)  # type: ignore[arg-type]
+        try:
+            return parse(value.strip())
+        except ValueError as error:
+            raise PydanticCustomError("quantity", str(error)) from None  # type: ignore[arg-type]
+
+    return read
+
+
+@dataclass(frozen=True, slots=True)
+class _Quantity:
+    """How a number is read from, and written as, text with a unit."""
+
+    kind: type[Any]
+    parse: Callable[[str], Any]
+    write: Callable[[Any], str]
+    expected: str
+    json: tuple[dict[str, Any], ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            _reader(self.kind, self.parse, self.expected),
+            handler(source),
+            serialization=core_schema.plain_serializer_function_ser_schema(self.write, when_used="json"),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return dict(self.json[0]) if len(self.json) == 1 else {"anyOf": [dict(part) for part in self.json]}
+
+
+_DURATION_JSON: Final = {
+    "type": "string",
+    "pattern": r"^(0|(?=\d)(\d{1,9}d)?(\d{1,9}h)?(\d{1,9}m)?(\d{1,9}s)?(\d{1,9}ms)?)$",
+    "examples": ["10s"],
+}
+_SIZE_JSON: Final = {"type": "string", "pattern": r"^\d{1,18} ?([kKmMgGtT]?i?[bB])?$", "examples": ["256KiB"]}
+
+Duration = Annotated[
+    timedelta,
+    _Quantity(
+        timedelta, parse_duration, format_duration, DURATION_TEXT, (_DURATION_JSON, {"type": "integer", "const": 0})
+    ),
+]
+"""A timedelta, written `250ms`, `10s`, `5m`, `1h30m`, `3d` or 0."""
+
+Size = Annotated[
+    int, _Quantity(int, parse_size, format_size, SIZE_TEXT, ({"type": "integer", "minimum": 0}, _SIZE_JSON))
+]
+"""A number of bytes, written `256KiB`, `1MB` or bare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The least and the most of a duration or size, both allowed, in the words of its type."""
+
+    least: timedelta | int | None
+    most: timedelta | int | None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: Any) -> Any:
+        if self.least is not None and value < self.least:
+            raise PydanticCustomError("quantity_small", f"at least {_written(self.least)}")
+        if self.most is not None and value > self.most:
+            raise PydanticCustomError("quantity_large", f"at most {_written(self.most)}")
+        return value
+
+
+def between(least: str | int | None = None, most: str | int | None = None) -> Bounds:
+    """Bounds for `Annotated[Duration, between("1s", "1h")]` (as text) or `Annotated[Size, between(1, 1024)]` (as bytes)."""
+    return Bounds(*(parse_duration(bound) if isinstance(bound, str) else bound for bound in (least, most)))
+
+
+def _written(bound: timedelta | int) -> str:
+    return format_duration(bound) if isinstance(bound, timedelta) else format_size(bound)
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text that a check of ours accepts; the check raises ValueError with what was expected, never with the text."""
+
+    check: Callable[[str], str]
+    json: tuple[tuple[str, Any], ...] = ()
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self._read, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), **dict(self.json)}
+
+    def _read(self, value: Any) -> Any:
+        text = value.reveal() if isinstance(value, Secret) else value
+        try:
+            checked = self.check(text)
+        except ValueError as error:
+            raise PydanticCustomError("text", str(error)) from None  # type: ignore[arg-type]
+        return value if isinstance(value, Secret) else checked
+
+
+def _glob(text: str) -> str:
+    if not text or len(text) > 256:
+        raise ValueError("a text or a glob of 1 to 256 characters")
+    return text
+
+
+def _url(text: str) -> str:
+    expected = "a URL that begins with http:// or https:// and names a host"
+    if not text.isprintable() or any(letter.isspace() for letter in text) or "\\" in text:
+        raise ValueError(expected + ", without spaces, backslashes and control characters")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError(expected + ", with a port from 1 to 65535 if any") from None
+    if parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
+        raise ValueError(expected)
+    if port == 0:
+        raise ValueError(expected + ", with a port from 1 to 65535 if any")
+    if "@" in parts.netloc:
+        raise ValueError("a URL without user name and password; send them as a header instead")
+    return text
+
+
+def _aslist(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+class _OneOrMany:
+    """Lets a single text stand for a list of one."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(_aslist, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        many = handler(schema)
+        return {"anyOf": [many.get("items", {}), many]}
+
+
+class _Beside:
+    """Puts a relative path beside the configuration file, where the validation context names its folder as `base`."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.with_info_after_validator_function(self._place, handler(source))
+
+    def _place(self, value: Path, info: ValidationInfo) -> Path:
+        if "\x00" in str(value) or not str(value).strip():
+            raise PydanticCustomError("path", "a path")
+        base = (info.context or {}).get("base")
+        return value if base is None else Path(base) / value.expanduser()
+
+
+ONE_OR_MANY: Final = _OneOrMany()
+
+Glob = Annotated[str, _Text(_glob, (("minLength", 1), ("maxLength", 256)))]
+"""A text compared with fnmatch: case-sensitive, the whole value."""
+
+Globs = Annotated[tuple[Glob, ...], ONE_OR_MANY]
+"""One glob or a list of them."""
+
+Url = Annotated[str, _Text(_url, (("format", "uri"), ("pattern", "^https?://")))]
+"""An http or https URL as text; it is checked, not changed."""
+
+SecretUrl = Annotated[Secret, _Text(_url)]
+"""An http or https URL that is itself a credential, such as the address of a chat robot."""
+
+ConfigPath = Annotated[Path, _Beside()]
+"""A path; a relative one is beside the configuration file, whatever the working directory is."""
