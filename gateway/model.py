@@ -63,7 +63,7 @@ class Verified:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Storage:
-    """Where the vendor put the file in its object store. Never signed by Huawei Live: do not follow it blindly."""
+    """Where the vendor put the file in its object store. Vendors rarely sign it: do not follow it blindly."""
 
     location: str | None = None
     bucket: str | None = None

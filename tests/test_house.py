@@ -1,0 +1,117 @@
+"""The structure that docs/architecture.md draws: imports go down, and the core knows no vendor."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FLOORS = (
+    {"version", "errors", "clock", "model", "lean", "visible", "secret"},
+    {
+        "cloudevents",
+        "strictjson",
+        "fields",
+        "flat",
+        "where",
+        "routing",
+        "samples",
+        "retry",
+        "signing",
+        "redaction",
+        "metrics",
+        "logs",
+    },
+    {"egress"},
+    {"plugin"},
+    {"hookspecs"},
+    {"registry"},
+    {"config", "store"},
+    {"lanes", "watchdog", "dispatcher", "refusals"},
+    {"intake", "app"},
+    {"web"},
+    {"cli", "testing", "__main__", "__init__"},
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+VENDORS = (
+    "huawei",
+    "tencent",
+    "alibaba",
+    "feishu",
+    "dingtalk",
+    "wecom",
+    "slack",
+    "discord",
+    "telegram",
+    "zoom",
+    "agora",
+)
+
+
+def _files(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """The modules a file imports when it runs, wherever in it; what only a type checker sees is left out."""
+    skipped: set[ast.AST] = set()
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            skipped.update(inner for statement in node.body for inner in ast.walk(statement))
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            if node.module == "gateway":
+                yield from (f"gateway.{name.name}" for name in node.names if f"{name.name}" in FLOOR)
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(ROOT / "gateway").with_suffix("").parts[0]
+
+
+@pytest.mark.parametrize("path", _files("gateway"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_imports_only_from_lower_floors(path: Path) -> None:
+    room = _room(path)
+    assert room in FLOOR, f"{room} has no floor: give it one in {__file__}"
+    for module in _imports(path):
+        parts = module.split(".")
+        assert parts[0] != "plugins", f"{path} imports {module}: the core never imports plugins"
+        if parts[0] == "gateway" and len(parts) > 1 and parts[1] in FLOOR and parts[1] != room and room != "__init__":
+            assert FLOOR[parts[1]] < FLOOR[room] or (FLOOR[parts[1]] == FLOOR[room] and not _mutual(parts[1], room)), (
+                f"{path} (floor {FLOOR[room]}) imports {module} (floor {FLOOR[parts[1]]})"
+            )
+
+
+def _mutual(lower: str, upper: str) -> bool:
+    """Whether a room of the same floor imports back: neighbours may be used, circles may not."""
+    files = [path for path in _files("gateway") if _room(path) == lower]
+    return any(module.split(".")[:2] == ["gateway", upper] for path in files for module in _imports(path))
+
+
+@pytest.mark.parametrize("path", _files("gateway"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_core_knows_no_vendor_and_no_chat_service(path: Path) -> None:
+    if path.is_relative_to(ROOT / "gateway/testing"):
+        return  # the kit for authors plays vendors
+    text = path.read_text().lower()
+    assert not [vendor for vendor in VENDORS if vendor in text]
+
+
+@pytest.mark.parametrize("path", [*_files("gateway"), *_files("plugins")], ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_says_what_it_is_for(path: Path) -> None:
+    assert path.stat().st_size == 0 or ast.get_docstring(ast.parse(path.read_text())), f"{path} has no docstring"
+
+
+def test_plugins_import_nothing_private_of_each_other() -> None:
+    for path in _files("plugins"):
+        kind = path.relative_to(ROOT / "plugins").parts[0]
+        for module in _imports(path):
+            if module.startswith("plugins."):
+                assert module.split(".")[1] == kind, f"{path} imports {module}"
