@@ -1,0 +1,1 @@
+"""The one way out: every outgoing HTTP request of every sink passes through this room."""

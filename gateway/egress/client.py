@@ -1,0 +1,169 @@
+"""The HTTP client that sinks are handed: bounded in time and size, follows nothing, and says what went wrong safely."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json as jsonlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.clock import Clock
+from gateway.egress.answers import Answer, Classify, judge
+from gateway.egress.guard import AddressGuard
+from gateway.errors import Refused, Retry
+from gateway.version import __version__
+
+if TYPE_CHECKING:
+    import httpx
+
+    from gateway.egress.pool import Pool
+
+BODY_LIMIT: Final = 64 * 1024  # bytes read of an answer; then the connection is closed, not drained
+TIMEOUT: Final = 300.0  # seconds; a bound for calls outside an attempt: `delivery.timeout` cuts every attempt earlier
+USER_AGENT: Final = f"recording-gateway/{__version__}"
+
+_encode = jsonlib.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+@dataclass(frozen=True, kw_only=True)
+class Via:
+    """How a target is reached. Targets with equal settings share connections.
+
+    `proxy` is an http or https URL; the environment's proxies are never used. `guard` judges the addresses of this
+    target; with a proxy it judges the proxy's address, because the proxy resolves the target's name.
+    """
+
+    guard: AddressGuard | None = None
+    proxy: str | None = None
+    verify: bool = True
+    ca: Path | None = None  # a PEM file of authorities to trust instead of the system's
+    certificate: Path | None = None  # a PEM file to show to the target (mutual TLS)
+    key: Path | None = None  # its private key, where it is not in the same file
+
+
+DIRECT: Final = Via()
+_UNTRUSTED: Final = Via(guard=AddressGuard())
+
+
+class Http:
+    """One a gateway. No redirects, no cookies, no environment; TLS 1.2 or newer; every call ends in time.
+
+    `transport` replaces the network, for tests of a sink's author (`httpx.MockTransport`).
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        timeout: float = TIMEOUT,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.clock = clock or Clock()
+        self._timeout = timeout
+        self._transport = transport
+        self._pools: dict[tuple[Via, bool], Pool] = {}
+        self._making = asyncio.Lock()
+        self._closed = False
+
+    async def open(self) -> None:
+        """Nothing yet: connections, and the libraries behind them, are there when a first sink wants them."""
+
+    async def close(self) -> None:
+        """Close every connection. Later calls raise Retry."""
+        self._closed = True
+        pools = list(self._pools.values())
+        self._pools.clear()
+        for pool in pools:
+            await pool.close()
+
+    async def prepare(self, url: str, via: Via = DIRECT) -> None:
+        """Load what calls to this URL need, so that the first delivery need not wait for it. Connects to nothing.
+
+        Raises Unavailable where certificates cannot be read.
+        """
+        await self._pool(via, url.lower().startswith("https:"))
+
+    async def get(self, url: str, **rest: Any) -> Answer:
+        """`request` with GET."""
+        return await self.request("GET", url, **rest)
+
+    async def post(self, url: str, **rest: Any) -> Answer:
+        """`request` with POST."""
+        return await self.request("POST", url, **rest)
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        json: Any = None,
+        content: bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        classify: Classify | None = None,
+        timeout: float | None = None,
+        via: Via = DIRECT,
+        limit: int = BODY_LIMIT,
+    ) -> Answer:
+        """One request and its answer, which `classify` (else the table of answers.py) has let pass.
+
+        `json` is sent as compact UTF-8, `content` as it is; `timeout` is seconds in all; `limit` bytes of the body are
+        read at most. Raises Retry for whatever the network does, Refused for a request that cannot be sent, and what
+        `classify` raises. No text it raises holds a URL's path or query, a header, or a learnt secret.
+        """
+        sent = {"user-agent": USER_AGENT, "accept": "*/*", "accept-encoding": "identity"}
+        if json is not None:
+            content = _encode(json)
+            sent["content-type"] = "application/json"
+        if headers:
+            sent.update((name.lower(), value) for name, value in headers.items())
+        try:
+            body = content.encode() if isinstance(content, str) else content
+        except UnicodeEncodeError:
+            raise Refused("the body holds text that UTF-8 cannot carry (a lone surrogate)") from None
+        pool = await self._pool(via, url[:6].lower() == "https:")
+        seconds = self._timeout if timeout is None else timeout
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await pool.send(method, url, params, sent, body, limit, self.clock)
+        except TimeoutError:
+            raise Retry(f"no complete answer from {pool.origin(url)} within {seconds:g} s", service=True) from None
+        (classify or judge)(answer)
+        return answer
+
+    async def fetch_untrusted(
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        allow: AddressGuard | None = None,
+    ) -> Answer:
+        """GET a URL that did not come from the configuration file. Only public addresses are called.
+
+        Raises Refused for an address, port or scheme that may not be called, or a body over `max_bytes`.
+        """
+        via = Via(guard=allow) if allow else _UNTRUSTED
+        answer = await self.request("GET", url, headers=headers, timeout=timeout, via=via, limit=max_bytes)
+        if answer.truncated:
+            raise Refused(f"the body from {answer.origin} is over {max_bytes} bytes", status=answer.status)
+        return answer
+
+    async def _pool(self, via: Via, secure: bool) -> Pool:
+        pool = self._pools.get((via, secure))
+        if pool is not None:
+            return pool
+        async with self._making:
+            if self._closed:
+                raise Retry("the gateway is stopping")
+            pool = self._pools.get((via, secure))
+            if pool is None:
+                # In a thread, because the libraries and the system's certificates take tens of milliseconds.
+                room = await asyncio.to_thread(importlib.import_module, "gateway.egress.pool")
+                pool = await room.open_pool(via, secure, self._transport)
+                self._pools[via, secure] = pool
+            return pool

@@ -1,0 +1,74 @@
+"""What a failed request means, in words that hold nothing secret: class, host, port and errno, never an exception's text."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Final
+
+import aiohttp
+import httpx
+
+from gateway.egress.guard import Forbidden
+from gateway.errors import DeliveryFailed, Refused, Retry
+
+# What a request may raise by itself (each was seen): httpx-aiohttp lets some of aiohttp's and Python's own pass.
+EXPECTED: Final = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError, EOFError)
+
+_UNSENDABLE: Final = (httpx.InvalidURL, httpx.UnsupportedProtocol, aiohttp.InvalidURL, UnicodeError)
+
+
+def explain(error: BaseException, origin: str) -> DeliveryFailed:
+    """The outcome of an exception: Refused for what can never be sent, Retry for what the network did."""
+    chain = tuple(_chain(error))
+    for link in chain:
+        if isinstance(link, Forbidden):
+            return Refused(f"{origin} may not be called: {link.args[0]}")
+    for link in chain:
+        text = _network(link)
+        if text:
+            return Retry(f"{origin}: {text}", service=True)
+    if isinstance(error, _UNSENDABLE) or (isinstance(error, ValueError) and not isinstance(error, httpx.HTTPError)):
+        return Refused(f"the request to {origin} cannot be sent: its URL or a header is not valid HTTP")
+    return Retry(f"{origin}: {type(error).__name__}", service=True)
+
+
+def _network(error: BaseException) -> str | None:
+    """What the network did, if this exception says so."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"its TLS certificate is not accepted: {error.verify_message or error.reason}"
+        case ssl.SSLError():
+            return f"TLS failed: {error.reason or type(error).__name__}"
+        case socket.gaierror():
+            return f"the name cannot be resolved ({_gai_name(error.errno)})"
+        case aiohttp.ServerDisconnectedError():
+            return "closed the connection without an answer"
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy answered {error.status}"
+        case aiohttp.ClientResponseError():
+            return "what it answered is not HTTP"
+        case aiohttp.ClientPayloadError():
+            return "its answer ended too early"
+        case aiohttp.ClientError():
+            return None  # its cause says more
+        case OSError() if error.errno is not None and error.errno > 0:
+            return f"{os.strerror(error.errno).lower()} ({type(error).__name__})"
+    return None
+
+
+def _gai_name(number: int | None) -> str:
+    names = {getattr(socket, name): name for name in dir(socket) if name.startswith("EAI_")}
+    return names.get(number, "unknown error")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception and its causes, the innermost first, because that one knows what happened."""
+    links: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in links:
+        links.append(link)
+        link = link.__cause__ or (link.__context__ if not link.__suppress_context__ else None)
+    return reversed(links)

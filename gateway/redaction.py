@@ -1,0 +1,162 @@
+"""One redactor for the whole process: no secret and no signed URL leaves in a log, an attempt or an error text."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+import threading
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
+
+MASK: Final = "********"
+SHORTEST: Final = 6  # because replacing shorter texts would shred every line, and they protect nothing
+_SEGMENT: Final = 16  # the least length of a URL's path segment that is taken for a token
+_DEPTH: Final = 8
+
+# Both also as they look inside JSON text: `\/` for a slash, `\u0026` for an ampersand.
+_SLASH: Final = r"(?:\\?/)"
+_URL: Final = re.compile(
+    rf"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]{{0,31}}:{_SLASH}{{2}})"
+    r"(?P<user>[^\s\"'<>/?#@\\]*@(?:[^\s\"'<>/?#@\\]*@)*)?"
+    rf"(?P<place>(?:{_SLASH}|[^\s\"'<>?#\\])*)"
+    r"(?P<query>\?(?:\\u[0-9a-fA-F]{4}|\\/|[^\s\"'<>#\\])*)?"
+    r"(?P<fragment>#(?:\\u[0-9a-fA-F]{4}|\\/|[^\s\"'<>\\])*)?"
+)
+_AMPERSAND: Final = re.compile(r"(&amp;|\\u0026|[&;])")
+_NAMED: Final = re.compile(r"[\w.~%\[\]-]{1,64}=")
+_PREFIXES: Final = ("demo-", "whsec_")
+
+
+class Redactor:
+    """Knows secrets in every spelling they are likely to come back in, and masks them and whatever URLs carry."""
+
+    def __init__(self) -> None:
+        self._forms: tuple[str, ...] = ()
+        self._known: set[str] = set()
+        self._lock = threading.Lock()
+
+    def learn(self, secret: str) -> None:
+        """Mask this text from now on, also URL-encoded, in base64 and escaped for JSON or HTML.
+
+        Of a URL the parts that can be secret are learnt one by one as well. Texts under six characters are ignored.
+        """
+        with self._lock:
+            known = set(self._known)
+            for part in _parts(secret):
+                known |= _spellings(part)
+            if known != self._known:
+                self._known = known
+                self._forms = tuple(sorted(known, key=lambda form: (-len(form), form)))
+
+    def redact(self, text: str) -> str:
+        """The text with every known secret, URL query value, fragment and user-info masked. Never raises."""
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, MASK)
+        if ":" in text and ("?" in text or "@" in text or "#" in text):
+            text = _URL.sub(_mask_url, text)
+        return text
+
+
+def _parts(secret: str) -> set[str]:
+    """The secret, the same without our prefixes, and, of a URL, what in it is worth hiding."""
+    parts = {secret}
+    bare = secret
+    for prefix in _PREFIXES:
+        bare = bare.removeprefix(prefix)
+    parts.add(bare)
+    if "://" in secret:
+        try:
+            url = urlsplit(secret)
+            parts |= {url.username or "", url.password or "", url.fragment}
+        except ValueError:
+            return parts
+        parts |= {segment for segment in url.path.split("/") if len(segment) >= _SEGMENT}
+        parts |= {value for _, value in parse_qsl(url.query)}
+        parts.add(f"{url.path}?{url.query}" if url.query else url.path)
+    return {part.strip() for part in parts if len(part.strip()) >= SHORTEST}
+
+
+def _spellings(secret: str) -> set[str]:
+    encoded = quote(secret, safe="", errors="replace")
+    data = secret.encode("utf-8", "surrogatepass")
+    spellings = {
+        secret,
+        unquote(secret),
+        encoded,
+        re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), encoded),
+        quote(secret, errors="replace"),
+        quote_plus(secret, errors="replace"),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        json.dumps(secret)[1:-1].replace("/", "\\/"),
+        html.escape(secret),
+        repr(secret)[1:-1],
+    }
+    for offset in range(3):  # because base64 of "user:secret" holds the secret at one of three alignments
+        whole = base64.b64encode(b"\0" * offset + data).decode()
+        # Cut the characters that the neighbours share bits with.
+        inner = whole[(0, 2, 3)[offset] : len(whole.rstrip("=")) - (1 if whole.endswith("=") else 0)]
+        spellings |= {inner, inner.replace("+", "-").replace("/", "_")}
+    return {spelling for spelling in spellings if len(spelling) >= SHORTEST}
+
+
+def _mask_url(found: re.Match[str]) -> str:
+    user, query, fragment = found["user"], found["query"], found["fragment"]
+    if not (user or query or fragment):
+        return found[0]
+    return "".join(
+        (
+            found["scheme"],
+            f"{MASK}@" if user else "",
+            found["place"],
+            _mask_query(query) if query else "",
+            f"#{MASK}" if fragment else "",
+        )
+    )
+
+
+def _mask_query(query: str) -> str:
+    pieces = _AMPERSAND.split(query[1:])
+    for at in range(0, len(pieces), 2):  # the odd ones are the separators
+        if pieces[at]:
+            named = _NAMED.match(pieces[at])
+            pieces[at] = (named[0] if named else "") + MASK
+    return "?" + "".join(pieces)
+
+
+_process: Final = Redactor()  # one a process, because a text may hold the secret of any part of it
+
+
+def learn(secret: str) -> None:
+    """Mask this text everywhere from now on. See Redactor.learn."""
+    _process.learn(secret)
+
+
+def redact(text: str) -> str:
+    """The text without secrets. See Redactor.redact."""
+    return _process.redact(text)
+
+
+def redact_event(_logger: object, _name: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: redacts every text in the event. Place it after the one that formats exceptions."""
+    for key, value in event_dict.items():
+        event_dict[key] = _redact_value(value, _DEPTH)
+    return event_dict
+
+
+def _redact_value(value: Any, depth: int) -> Any:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        return redact(value)
+    if depth and isinstance(value, Mapping):
+        return {_redact_value(key, 0): _redact_value(item, depth - 1) for key, item in value.items()}
+    if depth and isinstance(value, (list, tuple, set, frozenset)):
+        return [_redact_value(item, depth - 1) for item in value]
+    if isinstance(value, (bytes, bytearray)):
+        return redact(bytes(value).decode("utf-8", "backslashreplace"))
+    return redact(str(value))
