@@ -1,0 +1,48 @@
+"""One connection to a store, whichever database it is: what the rules and the people's desk stand on."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Literal, Protocol
+
+
+class Trouble(enum.Enum):
+    """What a database's error means for the work in hand."""
+
+    ITEM = "item"  # this one statement's values are refused for ever: a constraint, a value that cannot be held
+    STORE = "store"  # nothing was committed; the connection may go on
+    LOST = "lost"  # the connection is gone: whether the commit happened is unknown
+    AGAIN = "again"  # a deadlock or a serialisation failure: run the same work again
+    BUG = "bug"  # not the database's: ours
+
+
+class Session(Protocol):
+    """A connection in autocommit. Statements are texts with `:name` parameters, the same for both databases.
+
+    `:now` is the store's time in milliseconds: the server's on PostgreSQL unless a test freezes it.
+    """
+
+    backend: Literal["sqlite", "postgresql"]
+
+    def rows(self, sql: str, values: Mapping[str, Any] = ...) -> Sequence[tuple[Any, ...]]:
+        """Run one statement; its rows, if it gives any."""
+
+    def change(self, sql: str, values: Mapping[str, Any] = ...) -> int:
+        """Run one statement; the number of rows it changed."""
+
+    def atomic(self) -> AbstractContextManager[None]:
+        """A writing transaction, committed at the end of the block, rolled back by an exception. Inside another: nothing."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """A writing transaction that every other maker of tables waits for."""
+
+    def trouble(self, error: BaseException) -> Trouble:
+        """What an exception out of this session means."""
+
+    def explain(self, error: BaseException) -> str:
+        """One line for people about an exception, without secrets or stored values."""
+
+    def close(self) -> None:
+        """Close the connection; never raises."""
