@@ -1,0 +1,160 @@
+"""Finds names, fields and functions in an expression that do not exist, because CEL itself notices them only on a live event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from gateway import cloudevents
+from gateway.cel_syntax import MACROS, Node, WhereError
+from gateway.flat import hint
+from gateway.model import EVENT_TYPES, FILE_COMPLETED, Fault, Trust
+from gateway.samples import sample
+
+_FUNCTIONS: Final = (
+    "has", "size", "string", "bytes", "double", "int", "uint", "timestamp", "duration", "type", "dyn",
+)  # fmt: skip
+_METHODS: Final = (
+    *MACROS, "size", "contains", "startsWith", "endsWith", "matches", "getFullYear", "getMonth", "getDate", "getDayOfMonth",
+    "getDayOfWeek", "getDayOfYear", "getHours", "getMinutes", "getSeconds", "getMilliseconds",
+)  # fmt: skip
+_TYPE_NAMES: Final = ("bool", "bytes", "double", "int", "list", "map", "null_type", "string", "uint")
+_OPEN: Final = ("extra",)  # whatever the vendor sends
+
+Shape = Any
+"""What is known of a value: a dict of fields, [shape of the elements], a scalar of the sample, or None: anything."""
+
+
+def shape_of_event() -> Mapping[str, Shape]:
+    """Every field the JSON of an event can have, taken from the code that writes it."""
+    everything = sample(FILE_COMPLETED, error=Fault(code="x", message="x"))
+    return {"event": _shape(cloudevents.to_document(everything))}
+
+
+def _shape(value: Any) -> Shape:
+    if isinstance(value, dict):
+        return {key: None if key in _OPEN else _shape(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_shape(value[0])] if value else ["text"]
+    return value if value is not None else "text"
+
+
+def misnamed(tree: Node) -> Iterator[WhereError]:
+    """Every name, field and function of the expression that does not exist, each with a near miss."""
+    reader = _Reader()
+    reader.shape(tree, shape_of_event())
+    yield from reader.found
+
+
+def suspicious(tree: Node) -> Iterator[str]:
+    """Comparisons that can never hold, such as `event.type` with a type that does not exist."""
+    for node in walk(tree):
+        if node.kind == "operator" and node.word in {"==", "!=", "in"}:
+            for field, other in (node.parts, node.parts[::-1]):
+                yield from _never_equal(field, other)
+
+
+def _never_equal(field: Node | None, other: Node | None) -> Iterator[str]:
+    if field is None or other is None or field.kind != "select" or (field.parts[0] or field).word != "event":
+        return
+    literals = [node for node in (other.parts if other.kind == "list" else (other,)) if node and node.kind == "text"]
+    for literal in literals:
+        text = literal.word[1:-1]
+        if field.word == "source" and not text.startswith(cloudevents.SOURCE_PREFIX):
+            yield (
+                f"column {literal.column}: event.source is never {literal.word}: in the JSON of an event it is the URI "
+                f'"{cloudevents.SOURCE_PREFIX}{text}"'
+            )
+        known = {"type": EVENT_TYPES, "trust": tuple(Trust)}.get(field.word)
+        if known and text not in known:
+            yield f"column {literal.column}: event.{field.word} is never {literal.word}{hint(text, known)}"
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.found: list[WhereError] = []
+
+    def shape(self, node: Node | None, names: Mapping[str, Shape]) -> Shape:
+        if node is None:
+            return None
+        if node.kind == "name":
+            return self._name(node, names)
+        if node.kind == "select":
+            return self._field(self.shape(node.parts[0], names), node.word, node)
+        if node.kind == "index":
+            of, key = self.shape(node.parts[0], names), node.parts[1]
+            self.shape(key, names)
+            if isinstance(of, list):
+                return of[0]
+            literal = key is not None and key.kind == "text"
+            return self._field(of, key.word[1:-1], node) if literal and key else None
+        if node.kind == "call":
+            return self._call(node, names)
+        shapes = [self.shape(part, names) for part in node.parts]
+        if node.kind == "list":
+            return [shapes[0] if shapes and all(shape == shapes[0] for shape in shapes) else None]
+        return None
+
+    def _name(self, node: Node, names: Mapping[str, Shape]) -> Shape:
+        if node.word in names:
+            return names[node.word]
+        if node.word not in _TYPE_NAMES:
+            path = next(iter(_paths(names["event"], node.word)), "")
+            advice = f"did you mean event.{path}?" if path else hint(node.word, names)[2:]
+            self._wrong(f"there is no name {node.word!r}", advice, node)
+        return None
+
+    def _field(self, of: Shape, field: str, node: Node) -> Shape:
+        if of is None:
+            return None
+        if not isinstance(of, dict):
+            what = "a list: use [0], exists() or all()" if isinstance(of, list) else "a single value"
+            self._wrong(f"{field!r} is not a field here: the value before it is {what}", "", node)
+            return None
+        if field in of:
+            return of[field]
+        advice = hint(field, of)[2:]
+        if "did you mean" not in advice and (path := next(iter(_paths(shape_of_event()["event"], field)), "")):
+            advice = f"did you mean event.{path}?"
+        self._wrong(f"there is no field {field!r}", advice, node)
+        return None
+
+    def _call(self, node: Node, names: Mapping[str, Shape]) -> Shape:
+        target, *arguments = node.parts
+        known = _FUNCTIONS if target is None else _METHODS
+        if node.word not in known:
+            self._wrong(f"there is no function {node.word!r}", hint(node.word, known)[2:], node)
+        of = self.shape(target, names)
+        if target is None or node.word not in MACROS:
+            for argument in arguments:
+                self.shape(argument, names)
+            return None
+        variable, *bodies = arguments or (None,)
+        if variable is None or variable.kind != "name" or not 1 <= len(bodies) <= 1 + (node.word == "map"):
+            self._wrong(f"{node.word}() takes a name and a condition, such as {node.word}(f, has(f.format))", "", node)
+            return None
+        element = of[0] if isinstance(of, list) else None
+        last = [self.shape(body, {**names, variable.word: element}) for body in bodies][-1]
+        return of if node.word == "filter" else [last] if node.word == "map" else None
+
+    def _wrong(self, detail: str, advice: str, node: Node) -> None:
+        self.found.append(WhereError(detail, advice, node.column))
+
+
+def _paths(shape: Shape, field: str, path: str = "") -> Iterator[str]:
+    """Where else a field of this name is."""
+    if isinstance(shape, dict):
+        if field in shape:
+            yield path + field
+        for key, part in shape.items():
+            yield from _paths(
+                part[0] if isinstance(part, list) else part, field, f"{path}{key}{'[0]' * isinstance(part, list)}."
+            )
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and everything under it."""
+    yield node
+    for part in node.parts:
+        if part is not None:
+            yield from walk(part)

@@ -1,0 +1,214 @@
+"""Decides where an event goes, and keeps why: every route's verdict, clause by clause."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import translate
+from typing import Any, Final, Protocol
+
+from gateway.model import Event
+from gateway.verdicts import explain
+from gateway.where import Where, WhereError, WhereFailed, compile_where, present
+
+__all__ = [
+    "ERROR",
+    "FAILED",
+    "MATCHED",
+    "MATCH_KEYS",
+    "NOT_REACHED",
+    "Decision",
+    "Route",
+    "RouteLike",
+    "Router",
+    "Verdict",
+    "WhereError",
+    "explain",
+]
+
+MATCH_KEYS: Final = ("type", "source", "provider", "domain", "app", "stream", "format", "project_id", "trust")
+"""What `match` can compare; `source` is the configured name."""
+
+MATCHED: Final = "matched"
+FAILED: Final = "failed"  # a clause did not hold
+ERROR: Final = "error"  # `where` could not be evaluated
+NOT_REACHED: Final = "not reached"  # an earlier route had `stop: true`
+
+_SHOWN: Final = 200  # characters of a value that a verdict keeps
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class RouteLike(Protocol):
+    """What the router reads of a route; `gateway.config.settings.RouteSettings` is one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def match(self) -> Mapping[str, Sequence[str]]: ...
+    @property
+    def where(self) -> Any: ...  # None, the text of an expression, or a compiled Where
+    @property
+    def to(self) -> Sequence[str]: ...
+    @property
+    def stop(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A route as a value, where no configuration is at hand."""
+
+    name: str
+    match: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    where: Where | str | None = None
+    to: Sequence[str] = ()
+    stop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one route said. `text` is its JSON, made when it was reached."""
+
+    route: str
+    outcome: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The sinks an event goes to, each once, in the order of the routes; and the verdict of every route."""
+
+    sinks: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
+
+    def json(self) -> str:
+        """The verdicts as compact JSON, for the store; `explain` reads it."""
+        return "[" + ",".join([verdict.text for verdict in self.verdicts]) + "]"
+
+
+class Router:
+    """All routes, compiled once. `on_error` is called with the route's name when a `where` fails on a live event.
+
+    Raises WhereError for an expression and ValueError for a match key that does not exist.
+    """
+
+    def __init__(self, routes: Sequence[RouteLike], *, on_error: Callable[[str], None] | None = None) -> None:
+        self._routes = [_Compiled(route) for route in routes]
+        self._on_error = on_error
+
+    def decide(self, event: Event) -> Decision:
+        """Where this event goes, and why. Raises nothing of its own: a failing `where` is no match."""
+        values = _values(event)
+        scene = _Scene(event)
+        sinks: dict[str, None] = {}
+        verdicts: list[Verdict] = []
+        routes = iter(self._routes)
+        for route in routes:
+            verdict = route.judge(values, scene)
+            verdicts.append(verdict)
+            if verdict.outcome == MATCHED:
+                sinks.update(route.sinks)
+                if route.stop:
+                    verdicts += [later.not_reached for later in routes]
+            elif verdict.outcome == ERROR and self._on_error is not None:
+                self._on_error(route.name)
+        return Decision(tuple(sinks), tuple(verdicts))
+
+
+def _values(event: Event) -> dict[str, str | None]:
+    return {
+        "type": event.type,
+        "source": event.source,
+        "provider": event.provider,
+        "domain": event.domain,
+        "app": event.app,
+        "stream": event.stream,
+        "format": event.format,
+        "project_id": event.project_id,
+        "trust": event.trust.value,
+    }
+
+
+class _Scene:
+    """What all `where` of one event share; made when the first is reached."""
+
+    def __init__(self, event: Event) -> None:
+        self._event = event
+        self._prepared: Any = None
+
+    def value(self, where: Where) -> Any:
+        if self._prepared is None:
+            self._prepared = where.prepare(present(self._event))
+        return where.value(self._prepared)
+
+
+class _Clause:
+    """One key of `match`: any of several globs, compared with the whole value, case-sensitively."""
+
+    def __init__(self, route: str, key: str, globs: Sequence[str], held: Sequence[str]) -> None:
+        self.key = key
+        self.plain = frozenset(glob for glob in globs if not set(glob) & set("*?["))
+        self.patterns = [re.compile(translate(glob)) for glob in globs if glob not in self.plain]
+        self._failed = _Failed(route, {"held": list(held), "clause": key, "pattern": list(globs)})
+
+    def holds(self, value: str | None) -> bool:
+        if not value:
+            return False  # because what is absent matches nothing, not even *
+        return value in self.plain or any(pattern.match(value) for pattern in self.patterns)
+
+    def failed(self, value: str | None) -> Verdict:
+        return self._failed(value or None)
+
+
+class _Failed:
+    """The verdict of one clause that did not hold: all but the value seen is written once."""
+
+    def __init__(self, route: str, said: Mapping[str, Any]) -> None:
+        self._route = route
+        self._head = _encode({"route": route, **said})[:-1] + ',"value":'
+        self._last: tuple[Any, Verdict] | None = None
+
+    def __call__(self, value: Any) -> Verdict:
+        if self._last is not None and self._last[0] == value:
+            return self._last[1]
+        shown = value[:_SHOWN] + "…" if isinstance(value, str) and len(value) > _SHOWN else value
+        verdict = Verdict(self._route, FAILED, f"{self._head}{_encode(shown)}}}")
+        self._last = (value, verdict)
+        return verdict
+
+
+class _Compiled:
+    def __init__(self, route: RouteLike) -> None:
+        self.name = route.name
+        self.sinks = dict.fromkeys(route.to)
+        self.stop = route.stop
+        self.where = compile_where(route.where) if isinstance(route.where, str) else route.where
+        if unknown := [key for key in route.match if key not in MATCH_KEYS]:
+            raise ValueError(f"route {route.name}: match has no key {unknown[0]!r}; known: {', '.join(MATCH_KEYS)}")
+        keys = list(route.match)
+        self.clauses = [_Clause(route.name, key, route.match[key], keys[:n]) for n, key in enumerate(keys)]
+        held = [*keys, "where"] if self.where is not None else keys
+        said = {"route": route.name, "held": held, "to": list(route.to)} | ({"stop": True} if route.stop else {})
+        self._matched = Verdict(route.name, MATCHED, _encode(said))
+        self.not_reached = Verdict(route.name, NOT_REACHED, _encode({"route": route.name, "reached": False}))
+        self._where_failed = _Failed(route.name, self._where_said(keys))
+        self._error_head = _encode({"route": route.name, **self._where_said(keys)})[:-1] + ',"error":'
+
+    def _where_said(self, held: Sequence[str]) -> Mapping[str, Any]:
+        return {"held": list(held), "clause": "where", "pattern": None if self.where is None else self.where.text}
+
+    def judge(self, values: Mapping[str, str | None], scene: _Scene) -> Verdict:
+        for clause in self.clauses:
+            value = values[clause.key]
+            if not clause.holds(value):
+                return clause.failed(value)
+        if self.where is None:
+            return self._matched
+        try:
+            said = scene.value(self.where)
+        except WhereFailed as failure:
+            return Verdict(self.name, ERROR, f"{self._error_head}{_encode(str(failure))}}}")
+        if said is True:
+            return self._matched
+        return self._where_failed(said if said is False else type(said).__name__)

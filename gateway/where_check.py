@@ -1,0 +1,118 @@
+"""Tries a `where` on samples before it meets a live event: names, types, answers, and time."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Final, NamedTuple
+
+from gateway.cel_names import misnamed, suspicious
+from gateway.cel_syntax import MACROS, Node
+from gateway.lean import import_cel
+from gateway.model import EVENT_TYPES, FILE_COMPLETED, Event
+from gateway.samples import largest, sample
+from gateway.where import MOST_ELEMENTS, Where, WhereFailed, present
+
+MOST_SECONDS: Final = 0.02  # because an evaluation stops every other thread for as long
+
+
+class Checked(NamedTuple):
+    """What is wrong with an expression, and what may surprise."""
+
+    errors: list[str]
+    warnings: list[str]
+
+
+def check_where(where: Where, *, types: Sequence[str] = ("*",)) -> Checked:
+    """Names and fields, then a full and a sparse sample of every event type that `types` (globs) lets through, then time.
+
+    An expression that fails on the full sample of every such type is an error: it can never match. One that fails on
+    some is a warning, because then `has()` is missing, or a `type:` in `match`.
+    """
+    errors = [str(problem) for problem in misnamed(where.tree)]
+    if errors:
+        return Checked(errors, [])
+    warnings = list(suspicious(where.tree))
+    reached = [type for type in EVENT_TYPES if any(fnmatchcase(type, glob) for glob in types)] or list(EVENT_TYPES)
+    full = _Trial(where, [sample(type) for type in reached])
+    sparse = _Trial(where, [sample(type, full=False) for type in reached])
+    if full.other or sparse.other:
+        errors.append(f"the expression says {(full.other | sparse.other).pop()}, and only true or false is an answer")
+    elif len(full.failed) == len(reached):
+        errors.append(f"it fails on every sample event: {next(iter(full.failed.values()))}")
+    elif full.failed:
+        warnings.append(_advice(full.failed, "every event of", reached))
+    elif sparse.failed:
+        warnings.append(_advice(sparse.failed, "a sparse event of", reached))
+    errors.extend(_too_slow(where, FILE_COMPLETED if FILE_COMPLETED in reached else reached[0]))
+    return Checked(errors, warnings)
+
+
+class _Trial:
+    def __init__(self, where: Where, events: Collection[Event]) -> None:
+        self.failed: dict[str, str] = {}
+        self.other: set[str] = set()
+        for event in events:
+            try:
+                value = where.value(where.prepare(present(event)))
+            except WhereFailed as failure:
+                self.failed[event.type] = str(failure)
+            else:
+                if not isinstance(value, bool):
+                    self.other.add(_NAMES.get(type(value), type(value).__name__))
+
+
+_NAMES: Final[dict[type, str]] = {
+    str: "a text", int: "a number", float: "a number", list: "a list", dict: "a map", bytes: "bytes", type(None): "null",
+}  # fmt: skip
+
+
+def _advice(failed: dict[str, str], on: str, reached: Sequence[str]) -> str:
+    types = "any type" if len(failed) == len(reached) else ", ".join(failed)
+    reason = next(iter(failed.values()))
+    return f"it fails on {on} {types} ({reason}), which is then no match: guard it with has(), or narrow `match`"
+
+
+def _too_slow(where: Where, type: str) -> Iterator[str]:
+    event = present(largest(type, files=MOST_ELEMENTS))
+    seconds = _least(lambda: where.value(where.prepare(event)))
+    for pattern, inside in _patterns(where.tree):
+        program = import_cel().compile(f'"".matches({pattern.word})')
+        try:
+            program.execute({})
+        except Exception:  # the library's own, whatever it is
+            yield f"column {pattern.column}: {pattern.word} is not a pattern that can be used (RE2 syntax, of modest size)"
+            return
+        # because the library compiles a pattern anew each time an evaluation comes by it
+        seconds += _least(partial(program.execute, {})) * (MOST_ELEMENTS if inside else 1)
+    if seconds > MOST_SECONDS:
+        yield (
+            f"it takes {seconds * 1000:.0f} ms on an event of {MOST_ELEMENTS} files, over {MOST_SECONDS * 1000:.0f} ms: "
+            "everything else stands still meanwhile; inside exists() and the like use contains(), startsWith() or "
+            "endsWith() instead of matches(), or a pattern without \\w and counted repeats"
+        )
+
+
+def _least(run: Callable[[], object]) -> float:
+    """Seconds of the fastest of up to five runs, because a busy machine only ever makes them longer."""
+    least = 1.0
+    for _ in range(5):
+        began = time.perf_counter()
+        with contextlib.suppress(Exception):  # a failure costs time too
+            run()
+        least = min(least, time.perf_counter() - began)
+        if least < MOST_SECONDS / 100:
+            break
+    return least
+
+
+def _patterns(node: Node, inside: bool = False) -> Iterator[tuple[Node, bool]]:
+    if node.kind == "call" and node.word == "matches" and node.parts[-1] is not None:
+        yield node.parts[-1], inside
+    target = node.parts[:1] if node.kind == "call" and node.word in MACROS else ()
+    for part in node.parts:
+        if part is not None:
+            yield from _patterns(part, inside or bool(target and part is not target[0]))
