@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from gateway import cloudevents
-from gateway.cel_syntax import MACROS, Node, WhereError
 from gateway.flat import hint
 from gateway.model import EVENT_TYPES, FILE_COMPLETED, Fault, Trust
 from gateway.samples import sample
+from gateway.where.syntax import MACROS, Node, WhereError
 
 _FUNCTIONS: Final = (
     "has", "size", "string", "bytes", "double", "int", "uint", "timestamp", "duration", "type", "dyn",

@@ -8,11 +8,9 @@ from itertools import islice
 from typing import Any, Final
 
 from gateway import cloudevents
-from gateway.cel_syntax import Node, WhereError, parse
 from gateway.errors import GatewayError
 from gateway.model import Event
-
-__all__ = ["Where", "WhereError", "WhereFailed", "compile_where", "present"]
+from gateway.where.syntax import Node, WhereError, parse
 
 MOST_ELEMENTS: Final = 200  # of any list; because one macro then costs at most 200 steps
 _DETAIL: Final = 200  # characters of a failure that are kept
@@ -59,7 +57,7 @@ class Where:
 def compile_where(text: str) -> Where:
     """A `where` within the bounds of CFG-06. Raises WhereError.
 
-    Names are not looked at here: `where_check.check_where` does that, with samples.
+    Names are not looked at here: `check_where` does that, with samples.
     """
     from gateway.lean import import_cel  # because only configurations with a `where` need the library
 

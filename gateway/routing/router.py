@@ -10,23 +10,7 @@ from fnmatch import translate
 from typing import Any, Final, Protocol
 
 from gateway.model import Event
-from gateway.verdicts import explain
-from gateway.where import Where, WhereError, WhereFailed, compile_where, present
-
-__all__ = [
-    "ERROR",
-    "FAILED",
-    "MATCHED",
-    "MATCH_KEYS",
-    "NOT_REACHED",
-    "Decision",
-    "Route",
-    "RouteLike",
-    "Router",
-    "Verdict",
-    "WhereError",
-    "explain",
-]
+from gateway.where.expression import Where, WhereFailed, compile_where, present
 
 MATCH_KEYS: Final = ("type", "source", "provider", "domain", "app", "stream", "format", "project_id", "trust")
 """What `match` can compare; `source` is the configured name."""

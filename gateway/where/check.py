@@ -9,12 +9,12 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Final, NamedTuple
 
-from gateway.cel_names import misnamed, suspicious
-from gateway.cel_syntax import MACROS, Node
 from gateway.lean import import_cel
 from gateway.model import EVENT_TYPES, FILE_COMPLETED, Event
 from gateway.samples import largest, sample
-from gateway.where import MOST_ELEMENTS, Where, WhereFailed, present
+from gateway.where.expression import MOST_ELEMENTS, Where, WhereFailed, present
+from gateway.where.names import misnamed, suspicious
+from gateway.where.syntax import MACROS, Node
 
 MOST_SECONDS: Final = 0.02  # because an evaluation stops every other thread for as long
 
