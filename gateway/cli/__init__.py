@@ -1,0 +1,18 @@
+"""The command line. `main` is the console script; `gateway health` leaves here before anything but the standard library is loaded."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit: 0 well, 1 the answer is no, 2 wrong use."""
+    arguments = sys.argv[1:]
+    # because containers ask every few seconds, and click alone would double what that costs
+    if arguments[:1] == ["health"] and "--help" not in arguments:
+        from gateway.cli.health import run
+
+        sys.exit(run(arguments[1:]))
+    from gateway.cli.root import gateway
+
+    gateway(prog_name="gateway")

@@ -1,0 +1,144 @@
+"""`gateway check`: whether the configuration would work, without touching network or store unless asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli import screen
+from gateway.cli.site import Site, config_option, pass_site
+from gateway.errors import GatewayError, SchemaMismatch
+from gateway.visible import to_json
+
+if TYPE_CHECKING:
+    from gateway.config.load import Loaded
+    from gateway.config.problems import Problem
+
+
+@click.command(short_help="Validate the configuration and run its route tests.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="A JSON array of problems: severity file line column path message …"
+)
+@click.option("--no-secrets", is_flag=True, help="Put placeholders where a variable or a secret's file is not there.")
+@click.option("--connect", is_flag=True, help="Also open the store and every sink, over the network.")
+@config_option
+@pass_site
+def command(site: Site, as_json: bool, no_secrets: bool, connect: bool) -> None:
+    """Validate the configuration and run its route tests. Exit code 1 when anything is wrong; warnings are not.
+
+    Nothing is sent and no store is opened, unless --connect asks for it.
+    """
+    from gateway.config.checks import run_tests
+    from gateway.config.load import refuse_demo_keys
+    from gateway.config.problems import ConfigError
+
+    if connect and no_secrets:
+        raise click.UsageError("--connect needs the real secrets: it does not go with --no-secrets")
+    loaded: Loaded | None = None
+    warnings: Sequence[Problem] = ()
+    try:
+        loaded = site.load(placeholders=no_secrets)
+        warnings = loaded.warnings
+        problems = [*refuse_demo_keys(loaded), *run_tests(loaded)]
+    except ConfigError as error:
+        problems = list(error.problems)
+    unreachable = _connect(site, loaded) if connect and loaded is not None and not problems else []
+    if as_json:
+        found = [_object("error", one) for one in problems] + [_object("warning", one) for one in warnings]
+        found += [{**_NOWHERE, "severity": "error", "path": path, "message": text} for path, text in unreachable]
+        click.echo(to_json(found, indent=True))
+    else:
+        _tell("error", problems)
+        _tell("warning", warnings)
+        for path, text in unreachable:
+            screen.note(f"error: {path}: {text}")
+    if problems or unreachable:
+        raise click.exceptions.Exit(1)
+    if loaded is not None and not as_json:
+        click.echo(_summary(site, loaded))
+
+
+_NOWHERE = dict.fromkeys(("severity", "file", "line", "column", "path", "message", "found", "expected", "hint"))
+
+
+def _object(severity: str, problem: Problem) -> dict[str, Any]:
+    return {
+        "severity": severity,
+        "file": str(problem.file),
+        "line": problem.line,
+        "column": problem.column,
+        "path": problem.path,
+        "message": str(problem),
+        "found": problem.found,
+        "expected": problem.expected,
+        "hint": problem.hint,
+    }
+
+
+def _tell(severity: str, problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        for number, line in enumerate(str(problem).splitlines()):
+            screen.note(line if number else f"{severity}: {line}")
+
+
+def _summary(site: Site, loaded: Loaded) -> str:
+    settings = loaded.settings
+    counts = ", ".join(
+        f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+        for name, things in (
+            ("source", settings.sources),
+            ("sink", settings.sinks),
+            ("route", settings.routes),
+            ("test", settings.tests),
+        )
+    )
+    return f"{site.path}: well. {counts}."
+
+
+def _connect(site: Site, loaded: Loaded) -> list[tuple[str, str]]:
+    """Open what is outside; (dotted path, what went wrong) for each that does not open."""
+    wrong: list[tuple[str, str]] = []
+    try:
+        with site.desk() as desk:
+            screen.note(f"store: schema {desk.status().schema}")
+    except SchemaMismatch as error:
+        wrong.append(("store", str(error)))
+    except GatewayError as error:
+        wrong.append(("store", str(error)))
+    return wrong + asyncio.run(_open_sinks(loaded))
+
+
+async def _open_sinks(loaded: Loaded) -> list[tuple[str, str]]:
+    from gateway.clock import Clock
+    from gateway.egress.client import Http
+    from gateway.lean import import_structlog
+
+    log = import_structlog().get_logger("sink")
+    http = Http(clock=Clock())
+    await http.open()
+    wrong: list[tuple[str, str]] = []
+    try:
+        for name, configured in loaded.settings.sinks.items():
+            sink = loaded.registry.sink(configured.type)(name, configured.options, http=http, log=log.bind(sink=name))
+            try:
+                async with asyncio.timeout(configured.delivery.timeout.total_seconds()):
+                    await sink.open()
+                    await sink.close()
+            except TimeoutError:
+                wrong.append((f"sinks.{name}", f"did not open within {configured.delivery.timeout}"))
+            except Exception as error:  # a plugin's own code: whatever it raises is the answer
+                wrong.append((f"sinks.{name}", _redacted(f"does not open: {type(error).__name__}: {error}")))
+            else:
+                screen.note(f"sink {name}: opens")
+    finally:
+        await http.close()
+    return wrong
+
+
+def _redacted(text: str) -> str:
+    from gateway.redaction import redact
+
+    return redact(text)

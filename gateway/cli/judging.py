@@ -1,0 +1,42 @@
+"""Takes a refused callback again: verified with today's keys as of the time it came, then as the intake does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gateway.errors import GatewayError, NotFound, Untrusted
+
+if TYPE_CHECKING:
+    from gateway.config.load import Loaded
+    from gateway.store.records import NewEvent, Refusal
+
+
+def judge(loaded: Loaded, refusal: Refusal) -> Sequence[NewEvent]:
+    """The events of a refused callback, routed by today's routes. Raises Untrusted or Malformed where it is still refused."""
+    from starlette.datastructures import Headers
+
+    from gateway.plugin import Callback
+
+    configured = loaded.settings.sources.get(refusal.source)
+    if configured is None:
+        raise NotFound(f"its source {refusal.source!r} is not configured any more")
+    if refusal.size and not refusal.body:
+        raise GatewayError(f"its body of {refusal.size} bytes was too long to be kept")
+    source = loaded.registry.source(configured.type)(refusal.source, configured.options)
+    callback = Callback(
+        source=refusal.source,
+        method=refusal.method,
+        path=refusal.path,
+        headers=Headers(raw=[(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in refusal.headers]),
+        body=refusal.body,
+        peer=refusal.peer,
+        received_at=datetime.fromtimestamp(refusal.received_at / 1000, UTC),
+    )
+    verified = source.verify(callback)
+    if verified.trust.rank < configured.min_trust.rank:
+        raise Untrusted(
+            "trust_too_low", f"the signature covers `{verified.trust}`; min_trust asks for `{configured.min_trust}`"
+        )
+    return ()

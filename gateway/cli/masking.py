@@ -1,0 +1,45 @@
+"""Hides credentials in what a vendor sent, so that a refused callback can be shown and passed on."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from gateway.redaction import MASK, redact
+
+# by the words in a name, because the core knows no vendor
+_SECRET: Final = re.compile(r"sign|token|secret|passw|credential|cookie|authori[sz]ation|(^|[_-])(auth|key|mac|hmac)($|[_-])", re.I)
+_PAIR: Final = re.compile(r'"([^"\\]{1,256})"(\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,}\]]+)')
+
+
+def is_secret(name: str) -> bool:
+    """Whether a field or header of this name holds a credential, such as `auth_sign`, `X-Token`, `Cookie`."""
+    return _SECRET.search(name) is not None
+
+
+def masked_headers(headers: Iterable[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+    """Headers with the values of those that hold credentials masked."""
+    return [(name, MASK if is_secret(name) else redact(value)) for name, value in headers]
+
+
+def masked_body(body: bytes) -> str:
+    """The body as text with every credential masked; laid out where it is JSON."""
+    text = body.decode("utf-8", "backslashreplace")
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        # not JSON, perhaps that is why it was refused: what looks like a pair is masked all the same
+        return redact(_PAIR.sub(_mask_pair, text))
+    return redact(json.dumps(_masked(said), ensure_ascii=False, indent=2))
+
+
+def _mask_pair(found: re.Match[str]) -> str:
+    return f'"{found[1]}"{found[2]}"{MASK}"' if is_secret(found[1]) else found[0]
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: MASK if is_secret(name) and inner not in (None, "") else _masked(inner) for name, inner in value.items()}
+    return [_masked(inner) for inner in value] if isinstance(value, list) else value

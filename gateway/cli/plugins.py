@@ -1,0 +1,138 @@
+"""`gateway plugins`: which source and sink types there are, and what each can be told."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli import screen
+from gateway.cli.site import Site, config_option, near, pass_site
+from gateway.visible import to_json, visible
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from gateway.registry import Registry
+
+
+@click.group(short_help="Source and sink types: list, show.")
+def command() -> None:
+    """Source and sink types: the built-in ones, installed packages, and what `plugins:` in the configuration lists."""
+
+
+@command.command("list")
+@screen.listing_options
+@config_option
+@pass_site
+def list_(site: Site, as_json: bool, limit: int, everything: bool) -> None:
+    """Every type that a configuration can name. None is imported for it, except what `plugins:` lists."""
+    found = [
+        {"kind": one.kind, "type": one.name, "from": one.origin, "target": one.target}
+        for one in _registry(site).installed()
+    ]
+    if everything:
+        for one in found:
+            click.echo(to_json(one))
+    elif as_json:
+        click.echo(to_json(found[:limit], indent=True))
+    else:
+        screen.table(["kind", "type", "from", "target"], [list(one.values()) for one in found[:limit]])
+
+
+@command.command()
+@click.argument("name", metavar="TYPE")
+@click.option("--kind", type=click.Choice(["source", "sink"]), help="Where a source and a sink type have one name.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object; `options` is a JSON Schema.")
+@config_option
+@pass_site
+def show(site: Site, name: str, kind: str | None, as_json: bool) -> None:
+    """One type: what it is for, and every option with its type and default."""
+    registry = _registry(site)
+    sources, sinks = registry.source_types(), registry.sink_types()
+    kinds = [one for one, known in (("source", sources), ("sink", sinks)) if name in known and kind in (None, one)]
+    if not kinds:
+        raise click.UsageError(f"no type {name!r}{near(name, [*sources, *sinks])}")
+    if len(kinds) > 1:
+        raise click.UsageError(f"{name!r} is both a source and a sink type: add --kind source or --kind sink")
+    cls: Any = registry.source(name) if kinds == ["source"] else registry.sink(name)
+    model: type[BaseModel] = cls.Options
+    if as_json:
+        shown = {
+            "kind": kinds[0],
+            "type": name,
+            "from": registry.origin(kinds[0], name),
+            "about": inspect.getdoc(cls),
+            "options": model.model_json_schema(),
+        }
+        click.echo(to_json(shown, indent=True))
+        return
+    click.echo(f"{kinds[0]} type {name}, from {registry.origin(kinds[0], name)}")
+    click.echo()
+    for line in (inspect.getdoc(cls) or "").splitlines():
+        click.echo(visible(line))
+    click.echo()
+    rows = options(model)
+    if rows:
+        screen.table(["option", "type", "default", "about"], rows)
+    else:
+        click.echo("It has no options.")
+
+
+def options(model: type[BaseModel]) -> Sequence[Sequence[str]]:
+    """Name, type, default and description of every option of a model, nested ones with their dotted path."""
+    schema = model.model_json_schema()
+    return list(_walk(schema, schema.get("$defs", {}), ""))
+
+
+def _walk(schema: Mapping[str, Any], defs: Mapping[str, Any], prefix: str) -> Sequence[Sequence[str]]:
+    rows: list[Sequence[str]] = []
+    required = schema.get("required", [])
+    for name, entry in schema.get("properties", {}).items():
+        nested = _object(entry, defs)
+        default = "(required)" if name in required else _default(entry)
+        rows.append([prefix + name, _type(entry, defs), default, entry.get("description", "")])
+        if nested is not None and nested.get("properties"):
+            rows += _walk(nested, defs, f"{prefix}{name}.")
+    return rows
+
+
+def _object(entry: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The model behind an entry, also behind `Model | None`."""
+    for one in (entry, *entry.get("anyOf", ()), *entry.get("allOf", ())):
+        found = defs.get(str(one.get("$ref", "")).rpartition("/")[2], one)
+        if found.get("type") == "object":
+            model: Mapping[str, Any] = found
+            return model
+    return None
+
+
+def _default(entry: Mapping[str, Any]) -> str:
+    return to_json(entry["default"]) if entry.get("default") is not None else ""
+
+
+def _type(entry: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
+    if "$ref" in entry:
+        name = entry["$ref"].rpartition("/")[2]
+        return _type(defs[name], defs) if name in defs else name
+    if "enum" in entry:
+        return " | ".join(str(value) for value in entry["enum"])
+    if "const" in entry:
+        return str(entry["const"])
+    for several in ("anyOf", "oneOf"):
+        if several in entry:
+            return " | ".join(dict.fromkeys(_type(one, defs) for one in entry[several]))
+    kind = entry.get("type")
+    if kind == "array":
+        return f"list of {_type(entry.get('items', {}), defs)}"
+    names = {"string": "text", "object": "mapping", "boolean": "true | false", "null": "null", None: "any"}
+    return names.get(kind, str(kind))
+
+
+def _registry(site: Site) -> Registry:
+    """The types this configuration sees; without a configuration, what is installed."""
+    from gateway.registry import Registry
+
+    return site.load(placeholders=True).registry if site.path.exists() else Registry()

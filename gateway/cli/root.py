@@ -1,0 +1,90 @@
+"""The root of the command line: names every command, imports one only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from gateway.cli.site import CONFIG_ENV, Site
+from gateway.errors import GatewayError
+from gateway.version import __version__
+from gateway.visible import visible
+
+# name -> the line `gateway --help` shows; kept here so that help imports no command (a test compares it with theirs)
+COMMANDS: Final = {
+    "serve": "Run the gateway.",
+    "init": "Write a commented configuration with fresh secrets.",
+    "check": "Validate the configuration and run its route tests.",
+    "route": "Explain where an event would go, and why not elsewhere.",
+    "send": "Play the vendor: sign and post real callbacks.",
+    "events": "What came in: list, show, replay, release, erase.",
+    "deliveries": "What goes out: list, show, retry, cancel, move.",
+    "refused": "Callbacks that were refused: list, show, retry.",
+    "sinks": "Where events go: list, pause, resume.",
+    "plugins": "Source and sink types: list, show.",
+    "store": "The store: status, migrate.",
+    "schema": "Print the JSON Schema of the configuration, for editors.",
+    "secret": "Make a secret.",
+    "health": "Ask a running gateway whether it lives, or is ready.",
+}
+_MODULES: Final = {"health": "health_command", "store": "store_command"}
+
+
+class Root(click.Group):
+    """A group whose commands are modules beside it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"gateway.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GatewayError as error:
+            # what the rooms say on purpose is written for people; anything else is a bug and keeps its traceback
+            raise click.ClickException("\n".join(visible(line) for line in str(error).splitlines())) from error
+
+
+@click.group(
+    cls=Root,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit codes: 0 well, 1 the answer is no, 2 wrong use.",
+)
+@click.version_option(__version__, message="Recording Gateway %(version)s")
+@click.option(
+    "-c",
+    "--config",
+    metavar="FILE",
+    help=f"The configuration. Default: ${CONFIG_ENV}, else ./gateway.yaml.",
+)
+@click.pass_context
+def gateway(ctx: click.Context, config: str | None) -> None:
+    """Recording Gateway: takes the recording callbacks of live-video clouds and carries them to where you want them."""
+    ctx.obj = Site(config)
+
+
+def commands() -> Mapping[str, click.Command]:
+    """Every command by its whole name, such as `events list`, for the documentation's test."""
+    root = click.Context(gateway, info_name="gateway")
+    found: dict[str, click.Command] = {}
+    for name in COMMANDS:
+        command = gateway.get_command(root, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            found.update({f"{name} {sub}": command.commands[sub] for sub in command.commands})
+        else:
+            found[name] = command
+    return found

@@ -1,0 +1,156 @@
+"""`gateway route`: where an event would go, clause by clause."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli.site import Site, config_option, pass_site
+from gateway.visible import to_json, visible
+
+if TYPE_CHECKING:
+    from gateway.model import Event
+
+_FLAT = ("type", "source", "provider", "domain", "app", "stream", "format", "project-id", "trust")
+
+
+def _flat_options(command: Any) -> Any:
+    for name in reversed(_FLAT):
+        if name == "source":
+            continue
+        command = click.option(f"--{name}", metavar="TEXT", help=f"The event's {name.replace('-', '_')}.")(command)
+    return command
+
+
+@click.command(short_help="Explain where an event would go, and why not elsewhere.")
+@click.option(
+    "--event",
+    "event_file",
+    metavar="FILE",
+    help="CloudEvents JSON or the flat form of a route test; - is standard input.",
+)
+@click.option(
+    "--callback", "callback_file", metavar="FILE", help="A vendor's body; needs --source. It is not verified."
+)
+@click.option("--source", metavar="NAME", help="The event's source, or the one that reads --callback.")
+@_flat_options
+@click.option(
+    "--expect", "expected", metavar="SINKS", help="Exit code 1 unless it goes to exactly these; commas between."
+)
+@click.option("--json", "as_json", is_flag=True, help="An object: event, sinks, routes.")
+@config_option
+@pass_site
+def command(
+    site: Site,
+    /,
+    event_file: str | None,
+    callback_file: str | None,
+    source: str | None,
+    expected: str | None,
+    as_json: bool,
+    **flat: str | None,
+) -> None:
+    """Explain, route by route and clause by clause, where an event would go. Nothing is sent.
+
+    Describe the event with --type, --stream and so on (what is missing is taken from a sample of that type), or read it
+    from a file, or have a source read a vendor's body.
+    """
+    from gateway.routing import Router, explain
+
+    loaded = site.load(placeholders=True)
+    said = {name: value for name, value in flat.items() if value is not None}
+    events = _events(site, event_file, callback_file, source, said)
+    router = Router.of(loaded.settings.routes)
+    wanted = None if expected is None else {name.strip() for name in expected.split(",") if name.strip()}
+    answers, wrong = [], False
+    for event in events:
+        decision = router.decide(event)
+        wrong = wrong or (wanted is not None and set(decision.sinks) != wanted)
+        if as_json:
+            answers.append(
+                {
+                    "event": {"id": event.id, "type": event.type, "subject": event.subject},
+                    "sinks": list(decision.sinks),
+                    "routes": json.loads(decision.json()),
+                }
+            )
+            continue
+        click.echo(visible(f"{event.type} {event.subject} from {event.source}".rstrip()))
+        for line in explain(decision.json()):
+            click.echo(visible(f"  {line}"))
+        click.echo(f"goes to: {', '.join(decision.sinks) or 'no sink (it would be kept, and could be replayed later)'}")
+    if as_json:
+        click.echo(to_json(answers[0] if len(answers) == 1 else answers, indent=True))
+    if wrong:
+        raise click.ClickException(f"expected it to go to: {', '.join(sorted(wanted or ())) or 'no sink'}")
+
+
+def _events(
+    site: Site, event_file: str | None, callback_file: str | None, source: str | None, said: dict[str, str]
+) -> Sequence[Event]:
+    from gateway.samples import event_of
+
+    if (event_file is not None) + (callback_file is not None) + bool(said) != 1:
+        raise click.UsageError(
+            "describe one event: --event FILE, --callback FILE --source NAME, or --type and its fields"
+        )
+    if callback_file is not None:
+        if source is None:
+            raise click.UsageError("--callback needs --source: which configured source reads it")
+        return _from_callback(site, site.source(source), _read(callback_file))
+    try:
+        if event_file is not None:
+            written = json.loads(_read(event_file))
+            return [event_of(written if source is None else {"source": source, **written})]
+        fields = {name.replace("-", "_"): value for name, value in said.items()}
+        if source is not None:
+            fields["source"] = source
+        return [event_of({**_provider(site, source), **fields})]
+    except json.JSONDecodeError as error:
+        raise click.UsageError(f"{event_file}: not JSON: {error}") from None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _provider(site: Site, source: str | None) -> dict[str, str]:
+    """The source and provider that a test without them means: the configured source, where there is one."""
+    sources = site.load(placeholders=True).settings.sources
+    name = source or (next(iter(sources)) if len(sources) == 1 else None)
+    return {} if name is None or name not in sources else {"source": name, "provider": sources[name].type}
+
+
+def _from_callback(site: Site, name: str, body: bytes) -> Sequence[Event]:
+    from starlette.datastructures import Headers
+
+    from gateway.clock import Clock
+    from gateway.model import Trust, Verified
+    from gateway.plugin import Callback
+
+    loaded = site.load(placeholders=True)
+    configured = loaded.settings.sources[name]
+    reader = loaded.registry.source(configured.type)(name, configured.options)
+    callback = Callback(
+        source=name,
+        method="POST",
+        path=f"/hooks/{configured.path}",
+        headers=Headers({"content-type": "application/json"}),
+        body=body,
+        peer=None,
+        received_at=Clock().now(),
+    )
+    events: Sequence[Event] = reader.normalise(callback, Verified(trust=Trust.NONE, scheme="none"))
+    return events
+
+
+def _read(file: str) -> bytes:
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"cannot read {file}: {error.strerror}") from None

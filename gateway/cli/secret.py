@@ -1,0 +1,29 @@
+"""`gateway secret`: a fresh secret on standard output."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from typing import Final
+
+import click
+
+KINDS: Final = ("key", "webhook")
+
+
+def make(kind: str = "key") -> str:
+    """A secret of 256 bits: `key` is 64 hex digits, for vendors and tokens; `webhook` the form of Standard Webhooks."""
+    if kind == "webhook":
+        return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    return secrets.token_hex(32)
+
+
+@click.command(short_help="Make a secret.")
+@click.argument("kind", type=click.Choice(KINDS), default="key")
+def command(kind: str) -> None:
+    """Make a secret of 256 bits and print it.
+
+    KIND is `key` (the default: 64 hex digits, for a vendor's console or an admin token) or `webhook` (`whsec_…`, for
+    `sign: {scheme: standard-webhooks, secrets: […]}`).
+    """
+    click.echo(make(kind))

@@ -1,0 +1,46 @@
+"""`gateway serve`: the gateway itself, in the foreground."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+
+import click
+
+from gateway.cli.site import Site, config_option, pass_site
+
+
+@click.command(short_help="Run the gateway.")
+@config_option
+@pass_site
+@click.pass_context
+def command(ctx: click.Context, site: Site) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C; what is being sent then may end within `server.shutdown_grace`."""
+    harden()
+    loaded = site.load()
+
+    from gateway import logs
+    from gateway.config.load import refuse_demo_keys
+    from gateway.config.problems import ConfigError
+
+    logs.configure(loaded.settings.log.level, loaded.settings.log.format, lasting=True)
+    problems = refuse_demo_keys(loaded)
+    if problems:
+        raise ConfigError(problems)
+
+    from gateway.app import Gateway
+    from gateway.lean import import_structlog
+    from gateway.web.listeners import serve
+
+    log = import_structlog().get_logger("gateway.cli")
+    for problem in loaded.warnings:
+        log.warning("config_warning", where=f"{problem.file}:{problem.line}", path=problem.path, detail=str(problem))
+    ctx.exit(serve(Gateway(loaded)))
+
+
+def harden() -> None:
+    """Files are ours alone, and a crash leaves no core file, because memory holds keys (OUT-13, CFG-05)."""
+    os.umask(0o077)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,0 +1,107 @@
+"""`gateway sinks`: where events go, and whether they may go there now."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli import screen
+from gateway.cli.site import Site, config_option, pass_site
+from gateway.visible import to_json
+
+if TYPE_CHECKING:
+    from gateway.store.records import SinkRow
+
+
+@click.group(short_help="Where events go: list, pause, resume.")
+def command() -> None:
+    """Where events go. Read and changed beside a running gateway, which sees a change within a second."""
+
+
+@command.command("list")
+@screen.listing_options
+@config_option
+@pass_site
+def list_(site: Site, as_json: bool, limit: int, everything: bool) -> None:
+    """Every sink: its type, whether it is ready, paused or its circuit is open, and what it holds.
+
+    A sink that the store still holds deliveries for, but that is not configured any more, is shown as `not configured`.
+    """
+    types = {name: configured.type for name, configured in site.settings.sinks.items()}
+    with site.desk() as desk:
+        known = {row.name: row for row in desk.sinks()}
+    names = [*types, *(name for name in known if name not in types)]
+    objects = [_object(name, types.get(name), known.get(name)) for name in names]
+    if everything:
+        for one in objects:
+            click.echo(to_json(one))
+    elif as_json:
+        click.echo(to_json(objects[:limit], indent=True))
+    elif not objects:
+        screen.note("no sinks")
+    else:
+        when = screen.Times(site.settings.locale.timezone)
+        head = ["sink", "type", "state", "waiting", "sending", "delivered", "dead", "oldest waiting", "why"]
+        oldest = {name: when(row.oldest_waiting_at) for name, row in known.items()}
+        rows = [
+            [
+                one["name"],
+                one["type"] or "-",
+                one["state"],
+                *(str(one[count]) for count in ("waiting", "sending", "delivered", "dead")),
+                oldest.get(one["name"], ""),
+                one["reason"] or "",
+            ]
+            for one in objects[:limit]
+        ]
+        screen.table(head, rows)
+
+
+@command.command()
+@click.argument("name")
+@config_option
+@pass_site
+def pause(site: Site, name: str) -> None:
+    """Hold everything for the sink NAME until `resume`. New events are still taken; nothing expires meanwhile."""
+    by = f"{getpass.getuser()}@{socket.gethostname()}"
+    with site.desk() as desk:
+        changed = desk.pause(site.sink(name), by)
+    click.echo(f"{name}: {'paused' if changed else 'was paused already'}")
+
+
+@command.command()
+@click.argument("name")
+@config_option
+@pass_site
+def resume(site: Site, name: str) -> None:
+    """Let the sink NAME go on after `pause`."""
+    with site.desk() as desk:
+        changed = desk.resume(site.sink(name))
+    click.echo(f"{name}: {'goes on' if changed else 'was not paused'}")
+
+
+def _object(name: str, type: str | None, row: SinkRow | None) -> Mapping[str, Any]:
+    gate = None if row is None else row.gate
+    state = "ready"
+    if type is None:
+        state = "not configured"
+    elif gate is not None and gate.paused:
+        state = "paused"
+    elif gate is not None and gate.open_until is not None:
+        state = "circuit open"
+    return {
+        "name": name,
+        "type": type,
+        "state": state,
+        "reason": None if gate is None else gate.reason,
+        "probe_after": None if gate is None else screen.stamp(gate.open_until),
+        "waiting": 0 if row is None else row.waiting,
+        "sending": 0 if row is None else row.sending,
+        "delivered": 0 if row is None else row.delivered,
+        "dead": 0 if row is None else row.dead,
+        "oldest_waiting_at": None if row is None else screen.stamp(row.oldest_waiting_at),
+    }

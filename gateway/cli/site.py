@@ -1,0 +1,107 @@
+"""What one invocation works on: the configuration that was named, and the store and routes it leads to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from gateway.config.load import Loaded
+    from gateway.config.settings import Settings
+    from gateway.store.desk import Desk
+
+CONFIG_ENV: Final = "GATEWAY_CONFIG"
+DEFAULT_CONFIG: Final = "gateway.yaml"
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class Site:
+    """The configuration file and what is read from it, at most once."""
+
+    def __init__(self, config: str | None = None) -> None:
+        self.config = config
+        self._loaded: dict[bool, Loaded] = {}
+
+    @property
+    def path(self) -> Path:
+        """`--config`, else $GATEWAY_CONFIG, else ./gateway.yaml."""
+        return Path(self.config or os.environ.get(CONFIG_ENV) or DEFAULT_CONFIG)
+
+    def load(self, *, placeholders: bool = False) -> Loaded:
+        """The configuration. Raises ConfigError with all its problems, UsageError where there is no file."""
+        from gateway.config.load import load
+
+        if not self.path.exists():
+            raise click.UsageError(
+                f"there is no configuration at {self.path}. Name one with --config or ${CONFIG_ENV}; `gateway init` writes one."
+            )
+        if placeholders not in self._loaded:
+            self._loaded[placeholders] = load(self.path, environ=os.environ, placeholders=placeholders)
+        return self._loaded[placeholders]
+
+    @property
+    def settings(self) -> Settings:
+        return self.load().settings
+
+    def desk(self) -> Desk:
+        """The store, beside a gateway that may be running. Use it in a `with`."""
+        from gateway.store.desk import Desk
+
+        settings = self.settings
+        password = settings.store.password
+        return Desk(
+            settings.store.url,
+            password=None if password is None else password.reveal(),
+            configured=tuple(settings.sinks),
+            rated=tuple(name for name, sink in settings.sinks.items() if sink.delivery.rate is not None),
+            batched=tuple(name for name, sink in settings.sinks.items() if sink.delivery.batch is not None),
+        )
+
+    def sink(self, name: str) -> str:
+        """The name of a configured sink. Raises UsageError with a near miss."""
+        return _known("sink", name, self.settings.sinks)
+
+    def source(self, name: str) -> str:
+        """The name of a configured source. Raises UsageError with a near miss."""
+        return _known("source", name, self.settings.sources)
+
+
+def near(name: str, known: Any) -> str:
+    """`; did you mean …?` or the whole list, to end a sentence about an unknown name."""
+    import difflib
+
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(names) or 'none'}"
+
+
+def _known(kind: str, name: str, known: Any) -> str:
+    if name not in known:
+        raise click.UsageError(f"no {kind} {name!r} is configured{near(name, known)}")
+    return name
+
+
+def _site(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.find_root().obj = Site(value)
+        ctx.obj = ctx.find_root().obj
+
+
+def config_option(command: _F) -> _F:
+    """`--config` after the command's name too, because that is where people write it."""
+    return click.option(
+        "-c",
+        "--config",
+        metavar="FILE",
+        help=f"The configuration. Default: ${CONFIG_ENV}, else ./{DEFAULT_CONFIG}.",
+        expose_value=False,
+        is_eager=True,
+        callback=_site,
+    )(command)
+
+
+pass_site = click.make_pass_decorator(Site, ensure=True)
