@@ -177,8 +177,8 @@ def _raised(given: Any) -> _Raised | None:
 def _shown(value: Any) -> str:
     if isinstance(value, str):
         return quoted(value)
-    if value is None or isinstance(value, bool | int):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:.6g}"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, int | float):
+        return str(value) if isinstance(value, int) else f"{value:.6g}"
     return quoted(to_json(value) if isinstance(value, dict | list | tuple) else str(value))

@@ -224,7 +224,7 @@ def _routed(site: Site, event: EventFull) -> tuple[Sequence[str], str]:
     from gateway.cloudevents import from_document
     from gateway.routing import Router
 
-    decision = Router.of(site.settings.routes).decide(from_document(json.loads(event.body), event.raw))
+    decision = Router(site.settings.routes).decide(from_document(json.loads(event.body), event.raw))
     return decision.sinks, decision.json()
 
 

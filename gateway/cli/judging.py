@@ -10,6 +10,8 @@ from gateway.errors import GatewayError, NotFound, Untrusted
 
 if TYPE_CHECKING:
     from gateway.config.load import Loaded
+    from gateway.model import Event, Verified
+    from gateway.routing import Decision
     from gateway.store.records import NewEvent, Refusal
 
 
@@ -18,6 +20,7 @@ def judge(loaded: Loaded, refusal: Refusal) -> Sequence[NewEvent]:
     from starlette.datastructures import Headers
 
     from gateway.plugin import Callback
+    from gateway.routing import Router
 
     configured = loaded.settings.sources.get(refusal.source)
     if configured is None:
@@ -29,7 +32,9 @@ def judge(loaded: Loaded, refusal: Refusal) -> Sequence[NewEvent]:
         source=refusal.source,
         method=refusal.method,
         path=refusal.path,
-        headers=Headers(raw=[(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in refusal.headers]),
+        headers=Headers(
+            raw=[(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in refusal.headers]
+        ),
         body=refusal.body,
         peer=refusal.peer,
         received_at=datetime.fromtimestamp(refusal.received_at / 1000, UTC),
@@ -39,4 +44,28 @@ def judge(loaded: Loaded, refusal: Refusal) -> Sequence[NewEvent]:
         raise Untrusted(
             "trust_too_low", f"the signature covers `{verified.trust}`; min_trust asks for `{configured.min_trust}`"
         )
-    return ()
+    router = Router(loaded.settings.routes)
+    return [
+        _new(event, router.decide(event), refusal, verified, hold=configured.on_conflict == "hold")
+        for event in source.normalise(callback, verified)
+    ]
+
+
+def _new(event: Event, decision: Decision, refusal: Refusal, verified: Verified, *, hold: bool) -> NewEvent:
+    from gateway.cloudevents import fingerprint, to_json
+    from gateway.intake import _sealed as sealed
+    from gateway.store.records import NewDelivery, NewEvent
+
+    types = [value for name, value in refusal.headers if name.lower() == "content-type"]
+    seal = verified.seal
+    return NewEvent(
+        event=event,
+        body=to_json(event),
+        fingerprint=fingerprint(event),
+        routing=decision.json(),
+        deliveries=tuple(NewDelivery(sink=sink) for sink in decision.sinks),
+        raw_type=(types[0] if types else "application/octet-stream")[:255],
+        hold_conflicts=hold,
+        seal=None if seal is None else sealed(refusal.source, seal.digest),
+        seal_most=0 if seal is None else seal.most,
+    )

@@ -10,7 +10,9 @@ from typing import Any, Final
 from gateway.redaction import MASK, redact
 
 # by the words in a name, because the core knows no vendor
-_SECRET: Final = re.compile(r"sign|token|secret|passw|credential|cookie|authori[sz]ation|(^|[_-])(auth|key|mac|hmac)($|[_-])", re.I)
+_SECRET: Final = re.compile(
+    r"sign|token|secret|passw|credential|cookie|authori[sz]ation|(^|[_-])(auth|key|mac|hmac)($|[_-])", re.I
+)
 _PAIR: Final = re.compile(r'"([^"\\]{1,256})"(\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,}\]]+)')
 
 
@@ -41,5 +43,8 @@ def _mask_pair(found: re.Match[str]) -> str:
 
 def _masked(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: MASK if is_secret(name) and inner not in (None, "") else _masked(inner) for name, inner in value.items()}
+        return {
+            name: MASK if is_secret(name) and inner not in (None, "") else _masked(inner)
+            for name, inner in value.items()
+        }
     return [_masked(inner) for inner in value] if isinstance(value, list) else value

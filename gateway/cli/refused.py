@@ -124,7 +124,10 @@ def retry(site: Site, ids: tuple[int, ...], source: str | None) -> None:
         desk.forget_refusal(id)
         if not taken:
             return "verified; its source makes no event of it"
-        return ", ".join(f"{'held: ' + one.held if one.held else 'taken' if one.new else 'known already'} as {one.id}" for one in taken)
+        return ", ".join(
+            f"{'held: ' + one.held if one.held else 'taken' if one.new else 'known already'} as {one.id}"
+            for one in taken
+        )
 
     with site.desk() as desk:
         chosen = list(ids) if source is None else _of_source(desk, site.source(source))

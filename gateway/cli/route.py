@@ -65,7 +65,7 @@ def command(
     loaded = site.load(placeholders=True)
     said = {name: value for name, value in flat.items() if value is not None}
     events = _events(site, event_file, callback_file, source, said)
-    router = Router.of(loaded.settings.routes)
+    router = Router(loaded.settings.routes)
     wanted = None if expected is None else {name.strip() for name in expected.split(",") if name.strip()}
     answers, wrong = [], False
     for event in events:
