@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 MASK: Final = "********"
 SHORTEST: Final = 6  # because replacing shorter texts would shred every line, and they protect nothing
-_SEGMENT: Final = 16  # the least length of a URL's path segment that is taken for a token
+_SEGMENT: Final = 16  # the least length of a word, or of a URL's path segment, that is taken for a token
 _DEPTH: Final = 8
 
 # Both also as they look inside JSON text: `\/` for a slash, `\u0026` for an ampersand.
@@ -67,7 +67,7 @@ def _parts(secret: str) -> set[str]:
     bare = secret
     for prefix in _PREFIXES:
         bare = bare.removeprefix(prefix)
-    parts.add(bare)
+    parts |= {bare, *(word for word in secret.split() if len(word) >= _SEGMENT)}  # the token of "Bearer token"
     if "://" in secret:
         try:
             url = urlsplit(secret)

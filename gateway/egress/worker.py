@@ -1,0 +1,60 @@
+"""One daemon thread that does a sink's blocking work in order, so that a stuck disk or pipe stops nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_Job = tuple[Callable[[], Any], "concurrent.futures.Future[Any]"]
+
+
+class Worker:
+    """Runs plain functions one after another. A daemon, because a thread stuck in a write must not keep the process."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    async def run(self, job: Callable[[], T]) -> T:
+        """What the function returns or raises. Cancelled while it waits, it is never begun; begun, it runs to its end."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            self._thread.start()
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._jobs.put((job, future))
+        return await asyncio.wrap_future(future)
+
+    async def close(self, timeout: float = 3.0) -> None:
+        """End the thread after the jobs before this, waiting `timeout` seconds at most."""
+        if self._thread is None:
+            return
+        try:
+            async with asyncio.timeout(timeout):
+                await self.run(_nothing)
+        except TimeoutError:
+            pass  # it is stuck; as a daemon it ends with the process
+        self._jobs.put(None)
+        self._thread = None
+
+    def _work(self) -> None:
+        while (entry := self._jobs.get()) is not None:
+            job, future = entry
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = job()
+            except BaseException as error:  # whatever it is belongs to the one who waits
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+            del job, future, entry  # because they would keep the last event alive
+
+
+def _nothing() -> None:
+    return None
