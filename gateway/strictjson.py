@@ -62,7 +62,7 @@ def _syntax(text: str, error: json.JSONDecodeError) -> str:
 
 
 def _place(text: str, literal: str | None) -> str:
-    found = re.search(r"[:,\[\s]" + re.escape(literal), text) if literal else None
+    found = re.search(r"[:,\[\s]" + re.escape(literal[:64]), text) if literal else None
     return f" (at character {found.start() + 1})" if found else ""
 
 

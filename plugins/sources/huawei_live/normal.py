@@ -1,0 +1,121 @@
+"""A Huawei Live callback as an event: every field of the vendor's page, and what names the event for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.cloudevents import format_time
+from gateway.model import (
+    ENDED,
+    FAILED,
+    FILE_COMPLETED,
+    FILE_STARTED,
+    STARTED,
+    UNKNOWN,
+    Event,
+    Fault,
+    File,
+    Storage,
+    Verified,
+    event_id,
+)
+from gateway.plugin import Callback
+from plugins.sources.huawei_live import signature
+from plugins.sources.reading import MAX_PIXELS, Reading, text_of
+
+TYPES: Final = {
+    signature.START: STARTED,
+    signature.FILE_START: FILE_STARTED,
+    signature.FILE_COMPLETE: FILE_COMPLETED,
+    signature.OVER: ENDED,
+    signature.FAILED: FAILED,
+}
+_OF_A_FILE: Final = (
+    "download_url",
+    "play_url",
+    "asset_id",
+    "file_size",
+    "record_duration",
+    "width",
+    "height",
+    "start_time",
+    "end_time",
+    "obs_location",
+    "obs_bucket",
+    "obs_object",
+)
+
+
+def event_of(source: str, callback: Callback, verified: Verified, *, signed: bool) -> Event:
+    """The event of one callback; `signed`: its auth fields mean something. Raises Malformed where it cannot be named."""
+    said = callback.json()
+    vendor_type, domain, app, stream = (text_of(said, name) for name in signature.NAMES[:4])
+    type = TYPES.get(vendor_type, UNKNOWN)
+    reading = Reading(said)
+    reading.drop(*signature.NAMES[:4], "auth_sign", "auth_timestamp")
+    format = reading.text("record_format")
+    format = format.lower() if format else None
+    files = _files(reading, type, format)
+    error = None
+    if type == FAILED or (type == UNKNOWN and reading.has("error_message")):
+        error = Fault(message=reading.text("error_message"))
+    moment = signature.expiry_of(said.get("auth_timestamp")) if signed else None
+    identity = _identity(said, type, moment or format_time(callback.received_at))
+    return Event(
+        id=event_id(source, type, domain, app, stream, format, identity),
+        type=type,
+        source=source,
+        provider="huawei-live",
+        received_at=callback.received_at,
+        trust=verified.trust,
+        vendor_type=vendor_type,
+        domain=domain,
+        app=app,
+        stream=stream,
+        format=format,
+        project_id=reading.text("project_id"),
+        job_id=reading.text("job_id"),
+        task_id=reading.text("task_id"),
+        time=files[0].ended_at if type == FILE_COMPLETED else None,
+        files=files,
+        error=error,
+        verified=verified,
+        extra=reading.extra(),
+        problems=tuple(reading.problems),
+        raw=callback.body,
+    )
+
+
+def _identity(said: Mapping[str, Any], type: str, moment: str) -> list[Any]:
+    """What names the thing, as it came: the file's own names, else the moment (the signature's expiry, which alone
+    tells two starts of one stream apart; unsigned, the time of arrival). An unknown type is part of its event's name."""
+    if said.get("job_id") not in (None, ""):
+        names = [said.get(name) for name in ("job_id", "task_id", "asset_id", "obs_bucket", "obs_object")]
+    else:
+        names = [moment, said.get("task_id"), said.get("error_message")]
+    return [*names, said["event_type"]] if type == UNKNOWN else names
+
+
+def _files(reading: Reading, type: str, format: str | None) -> tuple[File, ...]:
+    if type == FILE_STARTED:
+        return (File(format=format),)  # because nothing else is known of a file that begins
+    if type != FILE_COMPLETED and not (type == UNKNOWN and reading.has(*_OF_A_FILE)):
+        return ()
+    storage = Storage(
+        location=reading.text("obs_location"), bucket=reading.text("obs_bucket"), key=reading.text("obs_object")
+    )
+    file = File(
+        format=format,
+        download_url=reading.text("download_url"),
+        play_url=reading.text("play_url"),
+        asset_id=reading.text("asset_id"),
+        size_bytes=reading.whole("file_size"),
+        duration_seconds=reading.seconds("record_duration"),
+        width=reading.whole("width", MAX_PIXELS),
+        height=reading.whole("height", MAX_PIXELS),
+        started_at=reading.time("start_time"),
+        ended_at=reading.time("end_time"),
+        storage=storage if storage.location or storage.bucket or storage.key else None,
+    )
+    return (file,)

@@ -1,0 +1,150 @@
+"""The options of a Huawei Live source, and what is to be said about a choice of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.fields import ONE_OR_MANY, Duration, Globs, between
+from gateway.plugin import Options
+from gateway.secret import Secret, secret
+from plugins.sources.huawei_live.signature import COVERS, FIELDS, NONE, USUAL_SPELLINGS, schemes_of
+
+_GLOB = frozenset("*?[")
+
+
+class HuaweiLiveOptions(Options):
+    """What a source of type `huawei-live` can be told."""
+
+    sign_type: Annotated[tuple[str, ...], ONE_OR_MANY] = Field(
+        default=("hmac-sha256",),
+        description="Which signatures are accepted: `hmac-sha256` (both HMAC formulas), `hmac-sha256-fields`, "
+        "`hmac-sha256-timestamp`, `md5` or `none`; one or a list, in any case, hyphens or not.",
+        json_schema_extra={"examples": list(USUAL_SPELLINGS)},
+    )
+    keys: Annotated[tuple[Annotated[Secret, secret(min_length=16, advise=32)], ...], ONE_OR_MANY] = Field(
+        default=(),
+        description="The key of the vendor's console; several while it is being changed. "
+        "At least 16 characters, better 32.",
+    )
+    domains: Globs = Field(
+        default=(),
+        description="The ingest domains that are accepted, as globs; empty: any. Exact names close a gap of the signature.",
+    )
+    apps: Globs = Field(default=(), description="The application names that are accepted, as `domains`.")
+    clock_skew: Annotated[Duration, between("0", "1d")] = Field(
+        default=timedelta(), description="How long after its expiry a signature is still accepted."
+    )
+    max_validity: Annotated[Duration, between("1s")] = Field(
+        default=timedelta(hours=24), description="How far in the future a signature's expiry may lie."
+    )
+    url_rules: bool = Field(
+        default=True,
+        description="Whether a callback whose signed fields could be cut elsewhere falls to the trust `timestamp`.",
+    )
+    max_bodies_per_signature: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="How many different callbacks may share one signature that names no finished file; one more is "
+        "quarantined. 0: any number.",
+    )
+
+    @field_validator("sign_type", mode="after")
+    @classmethod
+    def _schemes(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        named: set[str] = set()
+        for word in words:
+            try:
+                named.update(schemes_of(word))
+            except ValueError as error:
+                raise PydanticCustomError("sign_type", str(error)) from None
+        if not named:
+            raise PydanticCustomError("sign_type", "at least one sign_type, such as `hmac-sha256`")
+        if NONE in named and len(named) > 1:
+            raise PydanticCustomError(
+                "sign_type", "`none` alone, or signatures alone: beside `none` every unsigned callback would pass"
+            )
+        return tuple(scheme for scheme in COVERS if scheme in named)
+
+    @field_validator("keys", mode="after")
+    @classmethod
+    def _as_signed(cls, keys: tuple[Secret, ...], info: ValidationInfo) -> tuple[Secret, ...]:
+        schemes = info.data.get("sign_type")
+        if schemes == (NONE,) and keys:
+            raise PydanticCustomError(
+                "keys", "no keys beside `sign_type: none`, which verifies nothing: take out the one or the other"
+            )
+        if schemes is not None and schemes != (NONE,) and not keys:
+            raise PydanticCustomError(
+                "keys", "at least one key, as in the vendor's console (or `sign_type: none`, which lets anybody in)"
+            )
+        return keys
+
+
+def advice(options: HuaweiLiveOptions) -> Iterator[str]:
+    """Warnings about choices that let more through than people expect. Weak keys are told by their own type."""
+    if options.sign_type == (NONE,):
+        yield "sign_type: none lets anybody who knows the address make recordings up; set a key in the vendor's console"
+        return
+    for (first, one), (second, other) in itertools.combinations(enumerate(options.keys), 2):
+        if one == other:
+            yield f"keys[{second}] is the same as keys[{first}]"
+    for position, key in enumerate(options.keys):
+        if key.reveal() != key.reveal().strip():
+            yield f"keys[{position}] begins or ends with white space, which is part of the key"
+    if FIELDS not in options.sign_type:
+        yield (
+            f"sign_type: {', '.join(options.sign_type)} covers only an expiry: whoever holds one callback can send any "
+            "other until then; choose HMACSHA256 in the vendor's console and sign_type: hmac-sha256-fields here"
+        )
+        return
+    if len(options.sign_type) > 1:
+        weaker = ", ".join(options.sign_type[1:])
+        yield (
+            f"sign_type also accepts {weaker}, which covers only an expiry; once the vendor's callbacks come with "
+            "trust fields, set sign_type: hmac-sha256-fields"
+        )
+    if not options.url_rules:
+        yield "url_rules: false lets the holder of a callback move bytes between its signed fields"
+    yield from _splits(options)
+
+
+def _splits(options: HuaweiLiveOptions) -> Iterator[str]:
+    """The signed fields are joined with nothing between them; only exact names leave one way to cut them."""
+    exact = True
+    for name, allowed in (("domains", options.domains), ("apps", options.apps)):
+        globs = [text for text in allowed if _GLOB & set(text)]
+        if not allowed:
+            exact = False
+            yield f"{name} is empty: any is accepted, and the holder of a callback can move bytes between its signed fields; list exact names"
+        elif globs:
+            exact = False
+            yield f"{name} holds the glob {globs[0]!r}: the holder of a callback can move bytes between its signed fields; list exact names"
+    if exact and (clash := _clash(options.domains, options.apps)):
+        yield (
+            f"domains and apps allow {clash[0]} and {clash[1]}, of which one begins like the other when they are joined, "
+            "so a callback of one can be re-cut into one of the other; rename an app, or use two sources"
+        )
+
+
+def _clash(domains: Sequence[str], apps: Sequence[str]) -> tuple[str, str] | None:
+    """Two allowed pairs of domain and app that the joined text cannot tell apart, as `domain/app`."""
+    pairs = sorted((domain + app, f"{domain}/{app}") for domain in set(domains) for app in set(apps))
+    for (shorter, one), (longer, other) in itertools.pairwise(pairs):  # sorted: a prefix stands just before
+        if longer.startswith(shorter):
+            return one, other
+    return None
+
+
+def example_of(globs: Sequence[str], usual: str, matches: Any) -> str:
+    """A name that these globs allow: the usual one where it may be, else the first, with something in its gaps."""
+    if not globs or matches(usual):
+        return usual
+    name = "".join({"*": "live", "?": "x"}.get(letter, letter) for letter in globs[0])
+    return name if matches(name) else usual

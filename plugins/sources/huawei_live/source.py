@@ -1,0 +1,198 @@
+"""The source `huawei-live`: verifies Huawei Cloud Live's recording callbacks and puts them into the normal form."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final, NamedTuple
+
+from gateway.errors import Malformed, Untrusted
+from gateway.model import Event, Seal, Trust, Verified
+from gateway.plugin import Callback, Played, Scene, Source
+from plugins.sources.huawei_live import options, signature
+from plugins.sources.huawei_live.normal import TYPES, event_of
+from plugins.sources.huawei_live.options import HuaweiLiveOptions
+from plugins.sources.reading import kind_of, text_of
+
+_HEX: Final = re.compile("[0-9a-fA-F]{32}|[0-9a-fA-F]{64}")  # of an MD5 or of an HMAC-SHA256
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_SECOND: Final = timedelta(seconds=1)
+
+
+class HuaweiLive(Source):
+    """Recording callbacks of Huawei Cloud Live. docs/sources.md says what its signatures cover and where the traps are."""
+
+    type: ClassVar[str] = "huawei-live"
+    Options = HuaweiLiveOptions
+    scenes: ClassVar[Sequence[str]] = tuple(TYPES)
+    options: HuaweiLiveOptions
+
+    def prepare(self) -> None:
+        self._schemes = self.options.sign_type
+        self._keys = tuple(key.reveal().encode() for key in self.options.keys)
+        self._domain_allowed = _matcher(self.options.domains)
+        self._app_allowed = _matcher(self.options.apps)
+        self._skew = self.options.clock_skew // _MICROSECOND
+        self._longest = self.options.max_validity // _MICROSECOND
+
+    def advice(self) -> Sequence[str]:
+        return tuple(options.advice(self.options))
+
+    # -- who sent it
+
+    def verify(self, callback: Callback) -> Verified:
+        """Raises Untrusted with the codes of docs/http.md, or Malformed where a field it needs cannot be read."""
+        said = callback.json()
+        if self._schemes == (signature.NONE,):
+            self._check_allowed(text_of(said, "publish_domain"), text_of(said, "app"))
+            return Verified(trust=Trust.NONE, scheme=signature.NONE)
+        presented, timestamp = _credentials(said)
+        signed = _signed(said)
+        scheme, key = self._match(presented, timestamp, signed)
+        self._check_time(int(timestamp), callback.received_at)
+        self._check_allowed(signed.domain, signed.app)
+        trust = self._trust(scheme, signed)
+        seal = self._seal(scheme, presented, timestamp, trust, signed)
+        return Verified(trust=trust, scheme=scheme, key=key, seal=seal)
+
+    def _match(self, presented: str, timestamp: str, signed: _Signed) -> tuple[str, int]:
+        """The scheme that covers most, among those that fit, and the position of its key."""
+        schemes = self._schemes
+        if signed.unreadable:  # then the formula of the fields has no value, but another may still fit
+            schemes = tuple(scheme for scheme in schemes if scheme != signature.FIELDS)
+        found: Sequence[tuple[str, int]] = ()
+        if _HEX.fullmatch(presented):
+            found = signature.matches(
+                bytes.fromhex(presented),
+                schemes=schemes,
+                keys=self._keys,
+                timestamp=timestamp.encode(),
+                fields=signed.joined.encode(),
+            )
+        if found:
+            return found[0]
+        if schemes != self._schemes:
+            raise Malformed(f"{signed.unreadable}; text is expected, because the signature covers it")
+        raise Untrusted("signature_mismatch", self._mismatch(presented))
+
+    def _mismatch(self, presented: str) -> str:
+        wanted = f"{', '.join(self._schemes)} with {len(self._keys)} key{'s' if len(self._keys) > 1 else ''}"
+        if not _HEX.fullmatch(presented):
+            return f"auth_sign is not 32 or 64 hexadecimal digits; expected: {wanted}"
+        if len(presented) == 32 and signature.MD5 not in self._schemes:
+            return f"auth_sign has the 32 digits of MD5, which sign_type does not accept; expected: {wanted}"
+        return f"auth_sign fits none of: {wanted}; is the key the one of the vendor's console?"
+
+    def _check_time(self, expires: int, received_at: datetime) -> None:
+        """Whole microseconds, so that both edges are exact."""
+        left = expires * 1_000_000 - (received_at - _EPOCH) // _MICROSECOND
+        if left < -self._skew:
+            late = -left / 1e6
+            raise Untrusted("signature_expired", f"the signature had expired {late:.3f} s before the callback came")
+        if left > self._longest:
+            ahead = left / 1e6
+            raise Untrusted(
+                "validity_too_long",
+                f"the signature would be good for {ahead:.0f} s; max_validity is {self.options.max_validity // _SECOND} s",
+            )
+
+    def _check_allowed(self, domain: str, app: str) -> None:
+        if not self._domain_allowed(domain):
+            raise Untrusted("domain_not_allowed", "publish_domain is none of this source's `domains`")
+        if not self._app_allowed(app):
+            raise Untrusted("domain_not_allowed", "app is none of this source's `apps`")
+
+    def _trust(self, scheme: str, signed: _Signed) -> Trust:
+        """What the signature covers; less where its fields could be cut elsewhere (SECURITY.md, SIG-01)."""
+        if scheme != signature.FIELDS:
+            return signature.COVERS[scheme]
+        if signed.event_type not in TYPES:
+            return Trust.TIMESTAMP  # because an unknown word may have begun in the field before or end in the next
+        if self.options.url_rules and not signature.urls_keep_fields_apart(
+            signed.event_type, signed.stream, signed.download_url, signed.play_url
+        ):
+            return Trust.TIMESTAMP
+        return Trust.FIELDS
+
+    def _seal(self, scheme: str, presented: str, timestamp: str, trust: Trust, signed: _Signed) -> Seal:
+        """A signature over one finished file may carry one content. The joined text is asked, since that stays the
+        same however somebody re-cuts it into fields, and a re-cut callback must not pass for another file."""
+        names_a_file = (trust is Trust.FIELDS and bool(signed.download_url)) or (
+            scheme == signature.FIELDS and signed.joined.startswith(signature.FILE_COMPLETE) and "://" in signed.joined
+        )
+        digest = hashlib.sha256(f"{scheme}\0{presented.lower()}\0{timestamp}".encode()).digest()[:16]
+        return Seal(digest=digest, most=1 if names_a_file else self.options.max_bodies_per_signature)
+
+    # -- what it says
+
+    def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
+        """One event. Raises Malformed where its identity cannot be read."""
+        return (event_of(self.name, callback, verified, signed=self._schemes != (signature.NONE,)),)
+
+    # -- playing the vendor
+
+    def play(self, scene: Scene) -> Played:
+        """A callback as the vendor sends it. Raises ValueError for a type, scheme or trick that cannot be played."""
+        from plugins.sources.huawei_live.play import play
+
+        return play(self, scene)
+
+    def example_names(self) -> tuple[str, str]:
+        """A domain and an app that these options allow."""
+        return (
+            options.example_of(self.options.domains, "push.example.com", self._domain_allowed),
+            options.example_of(self.options.apps, "live", self._app_allowed),
+        )
+
+
+def _credentials(said: Mapping[str, Any]) -> tuple[str, str]:
+    """auth_sign and auth_timestamp as texts; their values are in no error."""
+    presented = said.get("auth_sign")
+    if type(presented) is not str or not presented:
+        raise Untrusted("signature_missing", f"auth_sign is {kind_of(presented)}; hexadecimal digits are expected")
+    timestamp = signature.expiry_of(said.get("auth_timestamp"))
+    if timestamp is None:
+        raise Untrusted(
+            "signature_missing",
+            f"auth_timestamp is {kind_of(said.get('auth_timestamp'))}; "
+            "seconds since 1970 are expected, as an integer or a text of 1 to 10 decimal digits",
+        )
+    return presented, timestamp
+
+
+class _Signed(NamedTuple):
+    """The fields that the HMAC over fields joins. `unreadable` says which URL is no text; absent ones are empty."""
+
+    event_type: str
+    domain: str
+    app: str
+    stream: str
+    download_url: str
+    play_url: str
+    joined: str
+    unreadable: str | None
+
+
+def _signed(said: Mapping[str, Any]) -> _Signed:
+    event_type, domain, app, stream = (text_of(said, name) for name in signature.NAMES[:4])
+    unreadable = None
+    urls = []
+    for name in signature.NAMES[4:]:
+        url = said.get(name)
+        if url is not None and type(url) is not str:
+            unreadable, url = f"{name} is {kind_of(url)}", None
+        urls.append(url or "")
+    joined = "".join((event_type, domain, app, stream, *urls))
+    return _Signed(event_type, domain, app, stream, urls[0], urls[1], joined, unreadable)
+
+
+def _matcher(globs: Sequence[str]) -> Callable[[str], bool]:
+    """Whether a text is one of these globs; none: any. Case-sensitive and the whole text, as in routes."""
+    if not globs:
+        return lambda text: True
+    one = re.compile("|".join(f"(?:{fnmatch.translate(glob)})" for glob in globs))
+    return lambda text: one.match(text) is not None
