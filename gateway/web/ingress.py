@@ -1,0 +1,195 @@
+"""The public door: POST /hooks/{path} and nothing else, as a plain ASGI callable (twice the rate of a routed endpoint)."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.errors import Problem
+from gateway.logs import once_in
+from gateway.plugin import Callback
+from gateway.web import problems
+from gateway.web.peers import Network, peer
+from gateway.web.ports import Behind, Entry
+
+log = structlog.get_logger("gateway.web")
+
+PREFIX: Final = "/hooks/"
+ALLOW: Final = (b"allow", b"POST")
+_MEDIA_TYPE: Final = re.compile(r"[!-~]+/[!-~]+(?:; ?[!-~]+)*")
+_UTF_8: Final = (b"utf-8", b"utf8")
+
+
+class Gone(Exception):
+    """The caller left before its body was complete: there is nobody to answer."""
+
+
+class Ingress:
+    """Answers callbacks. Order: route, method, size, type and encoding, body with its deadline, then the gateway."""
+
+    def __init__(
+        self, gateway: Behind, *, max_body: int, body_timeout: float, trusted_proxies: Sequence[Network] = ()
+    ) -> None:
+        self._gateway = gateway
+        self._max_body = max_body
+        self._body_timeout = body_timeout
+        self._trusted = tuple(trusted_proxies)
+        self._once = once_in(10.0)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gateway = self._gateway
+        path: str = scope["path"]
+        entry: Entry | None = gateway.sources_by_path.get(path[7:]) if path.startswith(PREFIX) else None
+        if entry is None:
+            # the path is not named: whoever guesses paths writes neither our logs nor our answers
+            problem = Problem(404, "unknown_source", "no source is configured at this path")
+            return await self._refuse(scope, send, None, problem)
+        if scope["method"] != "POST":
+            problem = Problem(405, "method_not_allowed", "callbacks are sent with POST")
+            return await self._refuse(scope, send, entry, problem, ALLOW)
+        try:
+            if gateway.stopping:
+                raise Problem(503, "stopping", "the gateway is stopping", retry_after=5)
+            headers: list[tuple[bytes, bytes]] = scope["headers"]
+            check_head(headers, entry.media_types, self._max_body)
+            body = await self._read(receive)
+        except Problem as problem:
+            return await self._refuse(scope, send, entry, problem)
+        except Gone:
+            return None
+        client = scope["client"]
+        raw = Headers(raw=headers)
+        address = client[0] if client else None
+        if self._trusted:
+            address = peer(address, raw.getlist("x-forwarded-for"), self._trusted)
+        callback = Callback(entry.name, "POST", path, raw, body, address, gateway.clock.now())
+        try:
+            taken = await gateway.take(entry, callback)
+            status, body, media_type = taken.status, taken.body, _media_type(taken.media_type)
+        except Problem as problem:
+            body = problems.body(problem)
+            return await _send(send, problem.status, problems.headers(problem, body), body)
+        except Exception:
+            log.exception("take_failed", source=entry.name)
+            failed = Problem(500, "internal_error", "the gateway failed; the callback was not taken", retry_after=60)
+            return await self._refuse(scope, send, entry, failed)
+        length = str(len(body)).encode()
+        return await _send(send, status, [(b"content-type", media_type), (b"content-length", length)], body)
+
+    async def _read(self, receive: Receive) -> bytes:
+        """The whole body, counted while it is read. Raises Problem and Gone."""
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._body_timeout):
+                while True:
+                    message: Message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Gone
+                    part: bytes = message.get("body", b"")
+                    size += len(part)
+                    if size > self._max_body:
+                        raise _too_large(self._max_body)
+                    if not message.get("more_body", False):
+                        return b"".join((*parts, part)) if parts else part
+                    parts.append(part)
+        except TimeoutError:
+            detail = f"the body was not complete within {self._body_timeout:g} s"
+            raise Problem(408, "body_timeout", detail) from None
+
+    async def _refuse(
+        self, scope: Scope, send: Send, entry: Entry | None, problem: Problem, *extra: tuple[bytes, bytes]
+    ) -> None:
+        """Count it, log one of many, answer; the connection ends where the rest of the body would not be read."""
+        client = scope["client"]
+        self._note(None if entry is None else entry.name, problem, client[0] if client else None)
+        if self._gateway.stopping or problem.status == 408 or not _harmless(scope["headers"], self._max_body):
+            extra = (*extra, problems.CLOSE)
+        body = problems.body(problem)
+        await _send(send, problem.status, problems.headers(problem, body, extra), body)
+
+    def refused_unread(self, problem: Problem, peer: str | None) -> None:
+        """For the protocol: what was refused before there was a request."""
+        self._note(None, problem, peer)
+
+    def _note(self, source: str | None, problem: Problem, peer: str | None) -> None:
+        self._gateway.refuse(source, problem)
+        if (quiet := self._once(source, problem.code)) is not None:
+            log.warning(
+                "request_refused",
+                source=source,
+                code=problem.code,
+                status=problem.status,
+                peer=peer,
+                also_refused=quiet,
+            )
+
+
+def check_head(headers: Sequence[tuple[bytes, bytes]], media_types: Sequence[str], max_body: int) -> None:
+    """Refuse by the head alone what would be refused later: length, Content-Encoding, charset, media type.
+
+    Raises Problem (413, 415).
+    """
+    media = b""
+    for name, value in headers:
+        if name == b"content-length":
+            if _length(value) > max_body:
+                raise _too_large(max_body)
+        elif name == b"content-type":
+            media, _, parameters = value.partition(b";")
+            if parameters and not _is_utf_8(parameters):
+                raise _unsupported("the charset is not UTF-8")
+        elif name == b"content-encoding" and value.strip().lower() not in (b"identity", b""):
+            # never inflated: a small body must not become a large one in here
+            raise _unsupported("the body has a Content-Encoding; send it as it is")
+    if media_types and media.strip().lower().decode("latin-1") not in media_types:
+        raise _unsupported("this source takes " + ", ".join(media_types))
+
+
+def _length(value: bytes) -> int:
+    """A Content-Length, which the parser has checked; so long that `int` would refuse it is as good as endless."""
+    digits = value.strip().lstrip(b"0")
+    return int(digits or b"0") if len(digits) < 20 else sys.maxsize
+
+
+def _is_utf_8(parameters: bytes) -> bool:
+    for parameter in parameters.split(b";"):
+        name, _, value = parameter.partition(b"=")
+        if name.strip().lower() == b"charset" and value.strip().strip(b'"').lower() not in _UTF_8:
+            return False
+    return True
+
+
+def _harmless(headers: Sequence[tuple[bytes, bytes]], most: int) -> bool:
+    """Whether an unread body is short and sure to come, so that the connection can be used again."""
+    for name, value in headers:
+        if name in (b"transfer-encoding", b"expect") or (name == b"content-length" and _length(value) > most):
+            return False
+    return True
+
+
+def _too_large(max_body: int) -> Problem:
+    return Problem(413, "body_too_large", f"the body is longer than {max_body} bytes (server.max_body)")
+
+
+def _unsupported(detail: str) -> Problem:
+    return Problem(415, "unsupported_media_type", detail)
+
+
+@functools.lru_cache(maxsize=64)
+def _media_type(text: str) -> bytes:
+    """A source's own media type as a header value; what would not be one is not sent (ING-12)."""
+    return text.encode() if _MEDIA_TYPE.fullmatch(text) else b"application/octet-stream"
+
+
+async def _send(send: Send, status: int, headers: Any, body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

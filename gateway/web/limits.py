@@ -1,0 +1,60 @@
+"""How long and how much of one request, one connection and one listener is borne."""
+
+from __future__ import annotations
+
+import resource
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.errors import GatewayError
+
+PRIVATE_CONNECTIONS: Final = 128
+HEAD_SECONDS: Final = 5.0
+SPARE_DESCRIPTORS: Final = 64  # the store, the log, the loop's own, plugins
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The bounds of one listener (SECURITY ING-04 to ING-08). Times in seconds, sizes in bytes."""
+
+    head_seconds: float = HEAD_SECONDS  # from the first byte, or from connecting, until the head is complete
+    request_seconds: float = 15.0  # from the first byte until the body is complete; also for taking our answer away
+    idle_seconds: float = 5.0  # between an answer and the next request
+    linger_seconds: float = 2.0  # how long a refused caller may go on sending, so that it can read the refusal
+    head_bytes: int = 16 * 1024
+    head_fields: int = 64
+    wire_bytes: int = 1024 * 1024  # of one body with its chunk framing
+    pipelined: int = 16  # requests that wait on one connection
+    connections: int = 1000
+
+
+def public_limits(*, max_body: int, body_timeout: float, connections: int) -> Limits:
+    """What the public listener bears, from `server:`. The head's 5 seconds come on top of `body_timeout`."""
+    return Limits(
+        head_seconds=HEAD_SECONDS,
+        request_seconds=body_timeout + HEAD_SECONDS,
+        wire_bytes=2 * max_body + 64 * 1024,
+        connections=connections,
+    )
+
+
+class TooFewDescriptors(GatewayError):
+    """The process may not open as many files as the configured connections need."""
+
+
+def reserve_descriptors(needed: int) -> None:
+    """Make sure that `needed` files can be open at once; the soft limit is raised where the hard one allows it.
+
+    Raises TooFewDescriptors.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise TooFewDescriptors(
+            f"this process may open {hard} files at once (RLIMIT_NOFILE), but the configuration needs {needed}: "
+            f"server.connections, {PRIVATE_CONNECTIONS} private connections, the sinks' concurrency and "
+            f"{SPARE_DESCRIPTORS} for the rest. Raise the limit (ulimit -n, LimitNOFILE=, --ulimit nofile=) "
+            "or lower server.connections."
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

@@ -1,0 +1,78 @@
+"""One uvicorn server on sockets that are bound already, without its own ideas about signals, logs and proxies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from gateway.web.protocol import GuardedProtocol
+from gateway.web.sockets import Bound, CannotListen, cannot
+
+
+class Listener(uvicorn.Server):
+    """`start` opens it, `stop` lets its connections end, `abort` breaks them off."""
+
+    def __init__(self, section: str, app: ASGIApp, protocol: type[GuardedProtocol], bound: Bound) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=protocol,
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,  # the ingress looks at trusted_proxies and at nothing else (ING-11)
+                server_header=False,
+                timeout_keep_alive=max(1, round(protocol.limits.idle_seconds)),
+            )
+        )
+        self.bound = bound
+        self._section = section
+        self._opened = asyncio.Event()
+        self.ended: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen; returns when connections are taken. Raises CannotListen."""
+        self.ended = asyncio.create_task(self.serve(list(self.bound.sockets)), name=f"listener-{self._section}")
+        opened = asyncio.create_task(self._opened.wait())
+        await asyncio.wait({self.ended, opened}, return_when=asyncio.FIRST_COMPLETED)
+        opened.cancel()
+        if self.ended.done():
+            try:
+                await self.ended
+            except OSError as error:
+                raise CannotListen(cannot(self._section, self.bound.url, error)) from None
+            raise CannotListen(f"{self._section}: the listener on {self.bound.url} ended before it was open")
+
+    async def stop(self, within: float) -> bool:
+        """Take no more connections and let those there end; after `within` seconds break them off: then False."""
+        if self.ended is None or self.ended.done():
+            return True
+        self.should_exit = True
+        _, late = await asyncio.wait({self.ended}, timeout=max(within, 0.0))
+        if late:
+            self.abort()
+            await asyncio.wait({self.ended}, timeout=1.0)
+        return not late
+
+    def abort(self) -> None:
+        """Break every connection off."""
+        self.should_exit = self.force_exit = True
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        for task in list(self.server_state.tasks):
+            task.cancel()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._opened.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # the process has two of these and one way to stop

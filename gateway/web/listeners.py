@@ -1,0 +1,237 @@
+"""Runs both listeners in one event loop: private first, public when the store is open, and both out again in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from gateway.config.settings import Settings
+from gateway.web.ingress import Ingress
+from gateway.web.limits import PRIVATE_CONNECTIONS, SPARE_DESCRIPTORS, Limits, public_limits, reserve_descriptors
+from gateway.web.listener import Listener
+from gateway.web.ports import Serving
+from gateway.web.private import private_app
+from gateway.web.protocol import guarded
+from gateway.web.sockets import Bound, bind
+
+log = structlog.get_logger("gateway.web")
+
+SWITCH_INTERVAL: Final = 0.0005
+"""Seconds. With Python's 5 ms the store's thread and the loop wait for each other: measured, 4,667 durable accepts a
+second against 6,280."""
+
+CLOSING_SHARE: Final = 2.0  # seconds of shutdown_grace kept for what comes after the deliveries: store, listeners
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How serving ended: the exit code, and whether everything was put away or left where it stood."""
+
+    code: int
+    clean: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the two doors are, once both are open."""
+
+    public: Bound
+    private: Bound
+
+
+class Stop:
+    """The wish to stop: the first is polite, the second means at once."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.insisted = asyncio.Event()
+        self.code = 0  # of the signal that insisted: 128 and its number, as shells say it
+
+    def ask(self, number: int = signal.SIGTERM) -> None:
+        if self.asked.is_set():
+            self.code = 128 + number
+            self.insisted.set()
+        self.asked.set()
+
+    @contextlib.contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Hear SIGTERM and SIGINT, where this is the thread that may."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        wanted = (signal.SIGTERM, signal.SIGINT)
+        for number in wanted:
+            loop.add_signal_handler(number, self.ask, number)
+        try:
+            yield
+        finally:
+            for number in wanted:
+                loop.remove_signal_handler(number)
+
+
+def serve(gateway: Serving) -> int:
+    """Run the gateway until SIGTERM or SIGINT, in this thread: the exit code.
+
+    Raises GatewayError where it cannot start: CannotListen, TooFewDescriptors, or what the store says.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        ended = runner.run(serving(gateway))
+        if not ended.clean:
+            # because threads that hang would keep the process; whatever they hold is safe in the store or leased
+            logging.shutdown()
+            sys.stderr.flush()
+            os._exit(ended.code)
+    return ended.code
+
+
+async def serving(
+    gateway: Serving,
+    *,
+    stop: Stop | None = None,
+    opened: Callable[[Addresses], None] | None = None,
+    limits: Limits | None = None,
+    private_limits: Limits | None = None,
+) -> Ended:
+    """`serve` inside a running loop. `opened` is told the addresses; `stop` and the limits are for embedding and tests."""
+    stop = stop or Stop()
+    settings = gateway.settings
+    reserve_descriptors(descriptors(settings))
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    with contextlib.ExitStack() as stack:
+        private_at = stack.enter_context(_bound("admin", settings))
+        public_at = stack.enter_context(_bound("server", settings))
+        stack.enter_context(stop.on_signals())
+        private, public = _listeners(gateway, private_at, public_at, limits, private_limits)
+        # health is answered before the store is open, so that waiting for its lock can be seen as "not ready"
+        await private.start()
+        try:
+            if not await _open(gateway, stop):
+                return Ended(0)
+            await public.start()
+            log.info("serving", public=public_at.url, private=private_at.url)
+            if opened is not None:
+                opened(Addresses(public_at, private_at))
+            broken = await _until(stop.asked, public, private)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                await gateway.close(0.0)
+            await _abort(public, private)
+            raise
+        return await _close(gateway, stop, public, private, broken=broken)
+
+
+def descriptors(settings: Settings) -> int:
+    """How many files can be open at once: connections at both doors, one a delivery under way, and some to spare."""
+    sending = sum(sink.delivery.concurrency for sink in settings.sinks.values())
+    return settings.server.connections + PRIVATE_CONNECTIONS + sending + SPARE_DESCRIPTORS
+
+
+def _listeners(
+    gateway: Serving, private_at: Bound, public_at: Bound, limits: Limits | None, private_limits: Limits | None
+) -> tuple[Listener, Listener]:
+    server, admin = gateway.settings.server, gateway.settings.admin
+    body_timeout = server.body_timeout.total_seconds()
+    ingress = Ingress(
+        gateway, max_body=server.max_body, body_timeout=body_timeout, trusted_proxies=server.trusted_proxies
+    )
+    bounds = limits or public_limits(
+        max_body=server.max_body, body_timeout=body_timeout, connections=server.connections
+    )
+    inner = private_limits or Limits(connections=PRIVATE_CONNECTIONS)
+    return (
+        Listener(
+            "admin", private_app(gateway, hosts=admin.hosts), guarded(inner, lambda problem, peer: None), private_at
+        ),
+        Listener("server", ingress, guarded(bounds, ingress.refused_unread), public_at),
+    )
+
+
+@contextlib.contextmanager
+def _bound(section: str, settings: Settings) -> Iterator[Bound]:
+    at = settings.server if section == "server" else settings.admin
+    bound = bind(section, at.host, at.port, at.uds, at.uds_mode)
+    try:
+        yield bound
+    finally:
+        bound.close()
+
+
+async def _open(gateway: Serving, stop: Stop) -> bool:
+    """Open the gateway, which may wait for the store's lock; False: asked to stop meanwhile."""
+    opening = asyncio.ensure_future(gateway.open())
+    asked = asyncio.ensure_future(stop.asked.wait())
+    await asyncio.wait({opening, asked}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if opening.done():
+        opening.result()
+        return True
+    opening.cancel()
+    await asyncio.wait({opening})
+    return False
+
+
+async def _until(asked: asyncio.Event, *listeners: Listener) -> bool:
+    """Wait for the wish to stop; True: a listener broke instead."""
+    waiting = asyncio.ensure_future(asked.wait())
+    ends = [listener.ended for listener in listeners if listener.ended is not None]
+    await asyncio.wait({waiting, *ends}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    for end in ends:
+        if end.done():
+            log.error("listener_broke", exc_info=end.exception())
+            return True
+    return False
+
+
+async def _close(gateway: Serving, stop: Stop, public: Listener, private: Listener, *, broken: bool) -> Ended:
+    """Answer 503, let deliveries and answers end, close; all within shutdown_grace, or until somebody insists."""
+    grace = gateway.settings.server.shutdown_grace.total_seconds()
+    log.info("stopping", grace=grace)
+    gateway.stop()
+    closing = asyncio.ensure_future(_put_away(gateway, public, private, grace))
+    insisted = asyncio.ensure_future(stop.insisted.wait())
+    await asyncio.wait({closing, insisted}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+    insisted.cancel()
+    if closing.done():
+        closing.result()
+        log.info("stopped")
+        return Ended(1 if broken else 0)
+    closing.cancel()
+    await _abort(public, private)
+    code = stop.code or 1
+    log.warning("stopped_at_once", why="a second signal" if stop.code else "shutdown_grace is over", code=code)
+    return Ended(code, clean=False)
+
+
+async def _put_away(gateway: Serving, public: Listener, private: Listener, grace: float) -> None:
+    began = asyncio.get_running_loop().time()
+    # both doors stay open meanwhile: callers are told 503, probes that we are not ready
+    await gateway.close(max(grace - CLOSING_SHARE, grace / 2))
+    left = grace - (asyncio.get_running_loop().time() - began)
+    await asyncio.gather(public.stop(left / 2), private.stop(left / 2))
+
+
+async def _abort(*listeners: Listener) -> None:
+    for listener in listeners:
+        listener.abort()
+        if listener.ended is not None:
+            await asyncio.wait({listener.ended}, timeout=1.0)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # where it has no build; slower, nothing else
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,79 @@
+"""What the web room asks of the gateway behind it, so that it can be served and tested without knowing the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from gateway.clock import Clock
+from gateway.config.settings import Settings
+from gateway.errors import Problem
+from gateway.plugin import Callback
+
+
+class Entry(Protocol):
+    """A configured source, found by its path."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def media_types(self) -> Sequence[str]:
+        """What it takes, such as ("application/json",); empty: whatever the header says."""
+
+
+class Taken(Protocol):
+    """The answer to a callback that was taken."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def media_type(self) -> str: ...
+
+
+class Exposition(Protocol):
+    """The metrics, as the private listener needs them."""
+
+    def text(self) -> bytes:
+        """The Prometheus exposition format."""
+
+
+class Behind(Protocol):
+    """The gateway as the two doors see it; `gateway.app.Gateway` is one."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def stopping(self) -> bool: ...
+    @property
+    def sources_by_path(self) -> Mapping[str, Any]:
+        """Entry by what follows /hooks/."""
+
+    @property
+    def metrics(self) -> Exposition: ...
+
+    async def take(self, door: Any, callback: Callback) -> Taken:
+        """Answer after the commit. Raises Problem, already counted."""
+
+    def refuse(self, source: str | None, problem: Problem) -> None:
+        """Count what was refused before there was a callback. `source` None: the path named none."""
+
+    async def readiness(self) -> tuple[bool, Mapping[str, str]]:
+        """Whether callbacks would be taken now, and the state of each part."""
+
+
+class Serving(Behind, Protocol):
+    """A gateway with its life: what `listeners.serve` opens and closes."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    async def open(self) -> None:
+        """Take the store's lock and start. Raises GatewayError."""
+
+    def stop(self) -> None:
+        """From now on callbacks are answered 503 and readiness says no."""
+
+    async def close(self, grace: float | None = None) -> None:
+        """Let what is under way end within `grace` seconds; then close everything."""

@@ -1,0 +1,114 @@
+"""The private door: health, readiness and metrics; the place where the admin API and the pages will be mounted."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+import structlog
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.errors import Problem
+from gateway.web import problems
+from gateway.web.ports import Behind
+
+log = structlog.get_logger("gateway.web")
+
+READINESS_SECONDS: Final = 3.0  # a store that hangs is not ready; probes give up after a few seconds themselves
+SECURITY_HEADERS: Final = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+
+
+def private_app(gateway: Behind, *, hosts: Collection[str] = (), more: Sequence[BaseRoute] = ()) -> ASGIApp:
+    """The application of the private listener. `hosts` are names beside localhost; `more` are further routes."""
+
+    async def healthz(request: Request) -> Response:
+        return _json(200, {"status": "ok"})  # the process lives; nothing else is looked at
+
+    async def readyz(request: Request) -> Response:
+        try:
+            async with asyncio.timeout(READINESS_SECONDS):
+                ready, parts = await gateway.readiness()
+        except TimeoutError:
+            ready, parts = False, {"store": "no answer"}
+        except Exception:
+            log.exception("readiness_failed")
+            ready, parts = False, {"store": "unknown"}
+        return _json(200 if ready else 503, {"status": "ready" if ready else "not ready", **parts})
+
+    async def metrics(request: Request) -> Response:
+        try:
+            text = gateway.metrics.text()
+        except Exception:
+            log.exception("metrics_failed")
+            return _problem(Problem(500, "internal_error", "the metrics could not be written; the log says why"))
+        return Response(text, headers={"content-type": CONTENT_TYPE_LATEST})
+
+    routes = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+    return Guard(Router([*routes, *more], redirect_slashes=False, default=_nothing), hosts)
+
+
+class Guard:
+    """Stands before every private route: checks the Host (ADM-02) and sets the headers that every answer has."""
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+        self._app = app
+        self._names = frozenset({"localhost", *(host.lower() for host in hosts)})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sealed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
+            await send(message)
+
+        refusal = self._check([value for name, value in scope["headers"] if name == b"host"])
+        app = self._app if refusal is None else _problem(refusal)
+        await app(scope, receive, sealed)
+
+    def _check(self, found: Sequence[bytes]) -> Problem | None:
+        if len(found) != 1 or not found[0]:
+            return Problem(400, "malformed_request", "one Host field is needed")
+        if self._ours(found[0].decode("latin-1").lower()):
+            return None
+        # a page that rebinds its name to this address always sends that name (ADM-02)
+        return Problem(421, "misdirected_request", "the Host is neither an IP address, localhost nor in admin.hosts")
+
+    def _ours(self, host: str) -> bool:
+        if host.startswith("["):
+            name, closed, port = host[1:].partition("]")
+            if not closed or (port and not _is_port(port)):
+                return False
+            return _is_address(name, 6)
+        name, colon, digits = host.partition(":")
+        if colon and not _is_port(colon + digits):
+            return False
+        return name in self._names or _is_address(name, 4)
+
+
+def _is_port(text: str) -> bool:
+    return text[0] == ":" and text[1:].isascii() and (text[1:].isdigit() or not text[1:]) and len(text) <= 6
+
+
+def _is_address(text: str, version: int) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == version and "%" not in text
+    except ValueError:
+        return False
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    await _problem(Problem(404, "not_found", "there is nothing here"))(scope, receive, send)
+
+
+def _problem(problem: Problem) -> Response:
+    return Response(problems.body(problem), problem.status, media_type=problems.MEDIA_TYPE.decode())
+
+
+def _json(status: int, members: Mapping[str, str]) -> Response:
+    return Response(json.dumps(dict(members)), status, media_type="application/json")

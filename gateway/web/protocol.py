@@ -1,0 +1,306 @@
+"""uvicorn's HTTP/1.1 protocol with what it lacks: deadlines, limits of the head, of pipelining and of connections.
+
+uvicorn bounds no request while it is being received, httptools bounds no head, and trailers become request headers
+(SECURITY ING-05 to ING-09 and ING-12, each measured). One instance is one connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from gateway.errors import Problem
+from gateway.web import problems
+from gateway.web.heads import check_head
+from gateway.web.limits import Limits
+from gateway.web.transport import Polite
+
+LINGER_BYTES = 1024 * 1024  # read and thrown away after a refusal, so that the caller gets to reading it
+
+
+class Phase(enum.Enum):
+    """Where the message that is being received stands."""
+
+    IDLE = "idle"  # nothing of it has come
+    HEAD = "head"
+    BODY = "body"
+    WHOLE = "whole"  # all of it has come; we owe the answer
+    OVER = "over"  # nothing more is read from this connection
+
+
+class Refusing(Exception):
+    """Leaves a parser callback with the answer."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """See the module. `guarded` makes the class of one listener."""
+
+    limits: ClassVar[Limits]
+    incomplete: ClassVar[dict[GuardedProtocol, None]]
+    """The listener's connections that have no whole request in hand, in the order in which they fell silent."""
+
+    @staticmethod
+    def refused(problem: Problem, peer: str | None) -> None:
+        """Told of every refusal that no application sees; `peer` is the socket's address."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.access_log = False
+        limits = self.limits
+        self._beat = min(limits.head_seconds, limits.request_seconds, limits.idle_seconds, limits.linger_seconds)
+        self._timer: asyncio.TimerHandle | None = None
+        self._phase = Phase.IDLE
+        self._began = self.loop.time()
+        self._deadline = self._began + limits.head_seconds
+        self._stalled = math.inf  # when a caller that takes nothing is given up
+        self._head_bytes = 0
+        self._wire_bytes = 0
+        self._owed = 0  # heads complete without a complete answer
+        self._last_words: Problem | None = None  # what is said once the answers before it are out
+
+    # -- the connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.polite = Polite(transport, self._finish)
+        super().connection_made(self.polite)
+        self._timer = self.loop.call_later(self._beat, self._tick)
+        self.incomplete[self] = None
+        if len(self.connections) > self.limits.connections:
+            self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._phase = Phase.OVER
+        self.polite.closing = True
+        self.incomplete.pop(self, None)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A caller that has sent all it wants and still listens gets its answer; one that broke off gets a close."""
+        if not self._owes():
+            return False
+        self.cycle.keep_alive = False
+        return True
+
+    def shutdown(self) -> None:
+        if self._phase is Phase.OVER:
+            self.transport.abort()
+            return
+        if self._phase is Phase.HEAD and not self._owed:
+            self._phase = Phase.IDLE  # half a head will not be answered: no reason to linger
+        super().shutdown()
+
+    def _make_room(self) -> None:
+        oldest = next(iter(self.incomplete))
+        if oldest is self:  # everybody else has a request in hand
+            self._refuse(Problem(503, "over_limits", "all connections are in use", retry_after=1))
+            return
+        self.incomplete.pop(oldest)
+        self.connections.discard(oldest)
+        oldest.transport.abort()
+
+    # -- what comes in
+
+    def data_received(self, data: bytes) -> None:
+        phase = self._phase
+        if phase is Phase.OVER:
+            self._wire_bytes += len(data)
+            if self._wire_bytes > LINGER_BYTES:
+                self.transport.abort()
+            return
+        if phase is Phase.IDLE:
+            # from the first byte, whatever it is: a blank line now and then must not keep the connection open
+            phase = self._phase = Phase.HEAD
+            self._began = self.loop.time()
+            self._deadline = self._began + self.limits.head_seconds
+            self._head_bytes = 0
+        if phase is Phase.HEAD:
+            self._head_bytes += len(data)
+        elif phase is Phase.BODY:
+            self._wire_bytes += len(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._refuse(_problem_of(error))
+            return
+        if self._phase is Phase.HEAD and self._head_bytes > self.limits.head_bytes:
+            self._refuse(_head_too_large(f"more than {self.limits.head_bytes} bytes"))
+        elif self._phase is Phase.BODY and self._wire_bytes > self.limits.wire_bytes:
+            self._refuse(Problem(413, "body_too_large", "the body and its framing are longer than is taken here"))
+
+    def on_message_begin(self) -> None:
+        if self._phase is not Phase.HEAD:  # it follows another in the same segment
+            self._phase = Phase.HEAD
+            self._began = self.loop.time()
+            self._deadline = self._began + self.limits.head_seconds
+            self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._phase is not Phase.HEAD:
+            return  # a trailer: nothing that came after the head may pass for it
+        if len(self.headers) >= self.limits.head_fields:
+            raise Refusing(_head_too_large(f"more than {self.limits.head_fields} fields"))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            raise Refusing(Problem(400, "malformed_request", "Upgrade and CONNECT are not taken here"))
+        if self._owed > self.limits.pipelined:
+            raise Refusing(Problem(400, "malformed_request", f"more than {self.limits.pipelined} requests wait"))
+        problem = check_head(self.parser.get_http_version(), self.url, self.headers, self.limits.head_bytes)
+        if problem is not None:
+            raise Refusing(problem)
+        super().on_headers_complete()
+        self._phase = Phase.BODY
+        self._deadline = self._began + self.limits.request_seconds
+        self._wire_bytes = 0
+        self._owed += 1
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if self._owed:
+            self._phase = Phase.WHOLE
+            self._deadline = math.inf
+            self.incomplete.pop(self, None)
+        else:  # it was answered before all of it had come
+            self._fall_idle()
+
+    # -- what goes out
+
+    def on_response_complete(self) -> None:
+        self._owed -= 1
+        super().on_response_complete()
+        if self._phase is Phase.WHOLE:
+            if not self._owed:
+                self._fall_idle()
+        elif self._phase is Phase.OVER:
+            if self._last_words is not None and not self._owed:
+                self._say(self._last_words)
+        elif not self._owes():  # the next one is on its way, and we may have kept it from being read
+            self.incomplete.setdefault(self)
+            if self._owed:
+                self._deadline = self.loop.time() + self.limits.request_seconds
+
+    def pause_writing(self) -> None:
+        self._stalled = self.loop.time() + self.limits.request_seconds
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._stalled = math.inf
+        super().resume_writing()
+
+    def _fall_idle(self) -> None:
+        self._phase = Phase.IDLE
+        self._deadline = self.loop.time() + self.limits.idle_seconds
+        self.incomplete[self] = None
+
+    # -- time
+
+    def _owes(self) -> bool:
+        """Whether a whole request waits for our answer: then the caller is not the one who is slow."""
+        return self._owed > 1 or (self._owed == 1 and self._phase is not Phase.BODY)
+
+    def _tick(self) -> None:
+        # one timer a connection, looked at when it fires: arming one for every request would cost more than the rest
+        now = self.loop.time()
+        if now >= self._stalled:
+            self.transport.abort()
+            return
+        if now >= self._deadline:
+            if self._phase is not Phase.OVER and self._owes():
+                self._deadline = now + self.limits.request_seconds
+            else:
+                self._expire()
+        self._timer = self.loop.call_later(max(min(self._deadline - now, self._beat), 0.001), self._tick)
+
+    def _expire(self) -> None:
+        self._deadline = math.inf
+        if self._phase is Phase.OVER:
+            self.transport.abort()
+        elif self._phase is Phase.HEAD:
+            self._refuse(Problem(408, "head_timeout", f"no complete head within {self.limits.head_seconds:g} s"))
+        elif self._phase is Phase.BODY and self._owed:
+            self._refuse(Problem(408, "body_timeout", f"no complete body within {self.limits.request_seconds:g} s"))
+        else:
+            self.transport.close()
+
+    # -- refusing and closing
+
+    def _refuse(self, problem: Problem) -> None:
+        """Read nothing more; answer after the answers that are due before, and close."""
+        phase, self._phase = self._phase, Phase.OVER
+        self._wire_bytes = 0
+        self.refused(problem, self.client[0] if self.client else None)
+        if phase is Phase.BODY:
+            if not self._owed or self.cycle.response_started:  # its answer is out already
+                self.transport.close()
+                return
+            self._owed -= 1
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.pipeline and self.pipeline[0][0] is self.cycle:
+                self.pipeline.popleft()
+        if self._owed:
+            self._last_words = problem
+            self._deadline = math.inf
+        else:
+            self._say(problem)
+
+    def _say(self, problem: Problem) -> None:
+        self._phase = Phase.OVER
+        if not self.transport.is_closing():
+            self.transport.write(problems.wire(problem, self.server_state.default_headers))
+            self.transport.close()
+
+    def _finish(self) -> None:
+        """Close, but where the caller may still be sending, only after it could read what we said."""
+        real = self.polite.real
+        reading = self._phase in (Phase.HEAD, Phase.BODY, Phase.OVER)
+        unsent = real.get_write_buffer_size() > 0
+        limits = self.limits
+        self._phase = Phase.OVER
+        self._wire_bytes = 0
+        self._deadline = self.loop.time() + (limits.request_seconds if unsent else limits.linger_seconds)
+        self.incomplete.setdefault(self)
+        if not reading or not real.can_write_eof() or real.is_closing():
+            real.close()
+            return
+        self.flow.resume_reading()
+        real.write_eof()
+
+
+def guarded(limits: Limits, refused: Callable[[Problem, str | None], None]) -> type[GuardedProtocol]:
+    """The protocol class of one listener, with its own limits, connections and `refused(problem, peer)`."""
+    return type("Guarded", (GuardedProtocol,), {"limits": limits, "incomplete": {}, "refused": staticmethod(refused)})
+
+
+def _head_too_large(found: str) -> Problem:
+    return Problem(431, "head_too_large", f"the request head has {found}")
+
+
+def _problem_of(error: httptools.HttpParserError) -> Problem:
+    if isinstance(error.__context__, Refusing):
+        return error.__context__.problem
+    return Problem(400, "malformed_request", "this is not an HTTP/1.1 request")
