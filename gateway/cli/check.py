@@ -31,12 +31,13 @@ def command(site: Site, as_json: bool, no_secrets: bool, connect: bool) -> None:
 
     Nothing is sent and no store is opened, unless --connect asks for it.
     """
+    if connect and no_secrets:
+        raise click.UsageError("--connect needs the real secrets: it does not go with --no-secrets")
+    site.must_exist()
     from gateway.config.checks import run_tests
     from gateway.config.load import refuse_demo_keys
     from gateway.config.problems import ConfigError
 
-    if connect and no_secrets:
-        raise click.UsageError("--connect needs the real secrets: it does not go with --no-secrets")
     loaded: Loaded | None = None
     warnings: Sequence[Problem] = ()
     try:

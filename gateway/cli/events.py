@@ -156,7 +156,7 @@ def _explain(event: EventFull) -> None:
 @config_option
 @pass_site
 def replay(site: Site, refs: tuple[str, ...], sinks: tuple[str, ...], reroute: bool) -> None:
-    """Deliver events once more: the same id, a new signature, the header `webhook-replay: true`.
+    """Deliver events once more: the same id, a new signature, and a mark that says so.
 
     Without options to the sinks of the first time; an event that no route wanted goes by today's routes. What is still
     on its way is left alone. With `-` as the only ID they are read from standard input, one a line, or as

@@ -33,15 +33,19 @@ class Site:
 
     def load(self, *, placeholders: bool = False) -> Loaded:
         """The configuration. Raises ConfigError with all its problems, UsageError where there is no file."""
+        self.must_exist()
         from gateway.config.load import load
 
+        if placeholders not in self._loaded:
+            self._loaded[placeholders] = load(self.path, environ=os.environ, placeholders=placeholders)
+        return self._loaded[placeholders]
+
+    def must_exist(self) -> None:
+        """Raises UsageError where there is no file."""
         if not self.path.exists():
             raise click.UsageError(
                 f"there is no configuration at {self.path}. Name one with --config or ${CONFIG_ENV}; `gateway init` writes one."
             )
-        if placeholders not in self._loaded:
-            self._loaded[placeholders] = load(self.path, environ=os.environ, placeholders=placeholders)
-        return self._loaded[placeholders]
 
     @property
     def settings(self) -> Settings:

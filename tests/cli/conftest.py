@@ -1,0 +1,99 @@
+"""The command line as people start it, and a small configuration to start it with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+KEY = "demo-0123456789abcdef0123456789abcdef"
+CONFIG = f"""\
+version: 1
+server: {{port: 8080}}
+admin: {{port: 9090}}
+store: sqlite:///gateway.db
+sources:
+  live:
+    type: huawei-live
+    keys: [{KEY}]
+    domains: [push.example.com]
+    apps: [live]
+sinks:
+  lines: {{type: file, path: recordings.jsonl}}
+  screen: {{type: console}}
+routes:
+  - name: failures
+    match: {{type: recording.failed, stream: ["vip-*", main]}}
+    to: [screen, lines]
+  - name: files
+    match: {{type: recording.file.*}}
+    where: "event.data.files.exists(f, has(f.duration_seconds) && f.duration_seconds > 60.0)"
+    to: [lines]
+tests:
+  - {{event: {{type: recording.failed, stream: vip-7}}, expect: [screen, lines]}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, without the caller's GATEWAY_* variables."""
+    for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def configured(folder: Path) -> Path:
+    """A folder with a gateway.yaml."""
+    path = folder / "gateway.yaml"
+    path.write_text(CONFIG)
+    path.chmod(0o600)
+    return folder
+
+
+class Cli:
+    """Runs commands inside this process."""
+
+    def __call__(self, *arguments: str, input: str | bytes | None = None, code: int | None = 0) -> Result:
+        """The result, after looking at the exit code; an exception that is not an exit is raised."""
+        from gateway.cli.root import gateway
+
+        result = CliRunner().invoke(gateway, list(arguments), input=input, prog_name="gateway")
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert code is None or result.exit_code == code, f"{arguments}: exit {result.exit_code}\n{result.output}"
+        return result
+
+
+@pytest.fixture
+def cli(folder: Path) -> Cli:
+    return Cli()
+
+
+def run(
+    arguments: Sequence[str], *, cwd: Path, environ: Mapping[str, str] | None = None, input: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", *arguments],
+        cwd=cwd,
+        env={
+            **{k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")},
+            "PYTHONPATH": ROOT,
+            **(environ or {}),
+        },
+        input=input,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+ROOT = str(Path(__file__).resolve().parent.parent.parent)

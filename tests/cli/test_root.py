@@ -1,0 +1,119 @@
+"""Help, exit codes and what is imported."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+
+from gateway.cli.root import COMMANDS, commands, gateway
+from gateway.version import __version__
+from tests.cli.conftest import ROOT, Cli, run
+
+EVERY = commands()
+HEAVY = ("pydantic", "httpx", "aiohttp", "structlog", "rich", "uvicorn", "yaml", "pluggy", "psycopg", "cel", "sqlite3")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_root_says_of_a_command_what_the_command_says_itself(name: str) -> None:
+    command = gateway.get_command(click.Context(gateway), name)
+    assert command is not None
+    assert command.short_help == COMMANDS[name]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_command_explains_itself_and_each_of_its_options(name: str, cli: Cli) -> None:
+    command = EVERY[name]
+    shown = cli(*name.split(), "--help").output
+    assert command.help
+    assert command.help.split("\n")[0].rstrip(".") in " ".join(shown.split())
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.opts}"
+            assert parameter.opts[-1] in shown
+
+
+def test_every_listing_can_be_read_by_programs() -> None:
+    for name, command in EVERY.items():
+        if name.endswith(" list"):
+            assert {"--json", "--limit", "--all"} <= {opt for p in command.params for opt in p.opts}, name
+
+
+def test_the_version_is_shown(cli: Cli) -> None:
+    assert cli("--version").output == f"Recording Gateway {__version__}\n"
+
+
+def test_wrong_use_exits_2_on_standard_error(cli: Cli) -> None:
+    for arguments in (
+        ["nothing"],
+        ["events", "nothing"],
+        ["check", "--nothing"],
+        ["events", "show"],
+        ["send", "--count", "0"],
+    ):
+        result = cli(*arguments, code=2)
+        assert result.stdout == ""
+        assert result.stderr
+
+
+@pytest.mark.parametrize("name", ["check", "serve", "events list", "send", "store status"])
+def test_a_configuration_that_is_not_there_is_wrong_use_and_says_what_to_do(name: str, cli: Cli) -> None:
+    for arguments, path in (
+        (["-c", "other.yaml", *name.split()], "other.yaml"),
+        ([*name.split(), "--config", "other.yaml"], "other.yaml"),
+        (name.split(), "gateway.yaml"),
+    ):
+        result = cli(*arguments, code=2)
+        assert f"there is no configuration at {path}" in result.stderr
+        assert "gateway init" in result.stderr
+
+
+def test_the_environment_names_the_configuration(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_CONFIG", "from-environment.yaml")
+    assert "from-environment.yaml" in cli("check", code=2).stderr
+    assert "named.yaml" in cli("-c", "named.yaml", "check", code=2).stderr
+
+
+def _imported_by(statement: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\nsys.argv = ['gateway', *{statement!r}.split()]\n"
+         "import contextlib, io\nfrom gateway.cli import main\n"
+         "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):\n"
+         "    main()\nprint(*{name.split('.')[0] for name in sys.modules})"],
+        env={"PYTHONPATH": ROOT, "PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return set(done.stdout.split())
+
+
+def test_health_imports_only_the_standard_library() -> None:
+    found = _imported_by("health --url http://127.0.0.1:1/healthz")
+    assert found - set(sys.stdlib_module_names) <= {"gateway"} | {name for name in found if name.startswith("_")}
+    assert "click" not in found
+
+
+def test_help_imports_nothing_heavy() -> None:
+    for arguments in ("--help", "events list --help", "send --help"):
+        assert not _imported_by(arguments) & set(HEAVY)
+
+
+def test_help_is_quick(folder: Path) -> None:
+    began = time.perf_counter()
+    assert run(["--help"], cwd=folder).returncode == 0
+    assert time.perf_counter() - began < 3  # 0.05 s where nothing else runs; the bound only catches heavy imports
+
+
+def test_completion_knows_the_commands(folder: Path) -> None:
+    script = run([], cwd=folder, environ={"_GATEWAY_COMPLETE": "bash_source"})
+    assert "_GATEWAY_COMPLETE=bash_complete" in script.stdout
+    asked = run(
+        [],
+        cwd=folder,
+        environ={"_GATEWAY_COMPLETE": "bash_complete", "COMP_WORDS": "gateway events re", "COMP_CWORD": "2"},
+    )
+    assert "replay" in asked.stdout
+    assert "release" in asked.stdout
