@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any
+from random import Random
+from typing import Any, Final
 
 from gateway.clock import Clock
 from gateway.config.settings import DeliverySettings
+from gateway.errors import StoreError
+from gateway.lanes.attempt import bounded
+from gateway.lanes.lane import Lane
+from gateway.lanes.settling import Settler
+from gateway.lanes.shared import Shared
+from gateway.lanes.verdict import describe
+from gateway.lanes.watchers import Watchers
+from gateway.lean import import_structlog
+from gateway.metrics import Metrics
 from gateway.plugin import Sink
 from gateway.store.records import Lease
 from gateway.store.store import Store
+
+log = import_structlog().get_logger("gateway.dispatcher")
+
+POLL: Final = (
+    0.6,
+    1.0,
+)  # seconds between two polls, with jitter, because what a person changes is seen within a second
+COUNT_EVERY: Final = 5.0  # seconds between two looks at the depths, for metrics
+OPENING: Final = 0.5  # seconds the start waits for sinks to open; slower ones open behind it
+LAST_WRITES: Final = 5.0  # seconds for the last outcomes
+SINK_CLOSE: Final = 5.0  # seconds for a sink's close
 
 
 class Dispatcher:
@@ -23,28 +45,127 @@ class Dispatcher:
         sinks: Mapping[str, Sink],
         policies: Mapping[str, DeliverySettings],
         clock: Clock,
-        metrics: Any,  # gateway.metrics.Metrics
-    ) -> None: ...
+        metrics: Metrics,
+        rng: Random | None = None,
+    ) -> None:
+        """`policies` has one entry a sink; `rng` is the source of all jitter."""
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._rng = rng or Random()  # noqa: S311  jitter, not a secret
+        self._settler = Settler(store, clock, self._rng)
+        shared = Shared(
+            store=store,
+            hook=hook,
+            clock=clock,
+            metrics=metrics,
+            settler=self._settler,
+            watchers=Watchers(hook.attempt_finished),
+            rng=self._rng,
+        )
+        self.lanes: Mapping[str, Lane] = {name: Lane(sink, policies[name], shared) for name, sink in sinks.items()}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._counted_at: float | None = None
+        self._poll_failing = False
 
     async def open(self) -> None:
-        """Open every sink (one that fails starts with its circuit open), start the lanes and the poll."""
+        """Open every sink (one that fails starts with its circuit open), start the lanes and the poll.
+
+        Raises StoreError. Returns at the latest half a second later: a sink that hangs while it opens delays no other.
+        """
+        gates = await self._store.gates()
+        for name, lane in self.lanes.items():
+            lane.breaker.see(gates.get(name))
+        self._tasks = [
+            asyncio.create_task(self._settler.run(), name="outcomes"),
+            asyncio.create_task(self._poll(), name="poll"),
+        ]
+        openings = []
+        for lane in self.lanes.values():
+            lane.start()
+            openings.append(asyncio.create_task(lane.opened.wait()))
+        if openings:
+            _, late = await asyncio.wait(openings, timeout=OPENING)
+            for opening in late:
+                opening.cancel()
 
     async def close(self, grace: float) -> None:
         """Stop claiming, let what is being sent end within `grace` seconds, release what has not begun, close sinks (5 s each)."""
+        if not self._tasks:
+            return
+        outcomes, poll = self._tasks
+        poll.cancel()
+        await asyncio.gather(*(lane.stop(grace) for lane in self.lanes.values()))
+        if not await self._settler.drained(LAST_WRITES):
+            log.error("outcomes_not_written", pending=self._settler.pending)  # their leases end by themselves
+        outcomes.cancel()
+        await asyncio.gather(*(self._close_sink(lane.sink) for lane in self.lanes.values()))
+        await asyncio.gather(outcomes, poll, return_exceptions=True)
+        self._tasks = []
+
+    # -- what the door says
 
     def reserve(self, sink: str, order_key: str | None) -> int | None:
-        """The lease (ms) if this sink's lane takes one fresh delivery at once, else None. Pair with hand_over or unreserve."""
-        raise NotImplementedError
+        """The lease (ms) if this sink's lane takes one fresh delivery at once, else None. Pair with hand_over or unreserve.
+
+        Whether the key has a head is the store's to know: such a delivery comes back as waiting.
+        """
+        lane = self.lanes.get(sink)
+        return None if lane is None else lane.reserve()
 
     def unreserve(self, sink: str) -> None:
         """The reservation was not used: the commit failed, or the row was left waiting."""
+        self.lanes[sink].unreserve()
 
     def hand_over(self, lease: Lease) -> None:
         """A reserved delivery, committed and leased."""
+        self.lanes[lease.sink].hand_over(lease)
 
-    def wake(self, sink: str) -> None:
-        """Rows of this sink were left waiting."""
+    def wake(self, sink: str, urgent: bool = False) -> None:
+        """Rows of this sink were left waiting. `urgent`: a batch's window does not hold it back (recording.failed)."""
+        lane = self.lanes.get(sink)
+        if lane is not None:  # else another gateway's, or no longer configured
+            lane.wake(urgent=urgent)
 
     def order_key(self, sink: str, subject: str) -> str | None:
-        """What orders this sink's deliveries: the subject with `order: stream`, else None."""
-        raise NotImplementedError
+        """What orders this sink's deliveries: the subject with `order: stream`, else None. No subject: no order."""
+        lane = self.lanes.get(sink)
+        return subject or None if lane is not None and lane.policy.order == "stream" else None
+
+    # -- the poll
+
+    async def _poll(self) -> None:
+        while True:
+            try:
+                await self._look()
+                self._poll_failing = False
+            except StoreError as error:
+                if not self._poll_failing:
+                    log.warning("poll_failed", error=str(error))
+                self._poll_failing = True
+            except Exception:
+                log.exception("poll_failed")
+            await self._clock.sleep(self._rng.uniform(*POLL))
+
+    async def _look(self) -> None:
+        gates = await self._store.gates()
+        due = {one.sink: one.at for one in await self._store.due()}
+        for name, lane in self.lanes.items():
+            lane.look(due.get(name), gates.get(name))
+        now = self._clock.monotonic()
+        if self._counted_at is None or now - self._counted_at >= COUNT_EVERY:
+            self._counted_at = now
+            await self._count()
+
+    async def _count(self) -> None:
+        """Depths and ages for metrics, also of sinks that are no longer configured: their deliveries wait too."""
+        now = self._clock.ms()
+        for row in await self._store.sinks():
+            self._metrics.waiting.labels(row.name).set(row.waiting + row.sending)
+            age = 0.0 if row.oldest_waiting_at is None else max(now - row.oldest_waiting_at, 0) / 1000
+            self._metrics.oldest_waiting_seconds.labels(row.name).set(age)
+
+    async def _close_sink(self, sink: Sink) -> None:
+        failure = await bounded(sink.close, SINK_CLOSE)
+        if isinstance(failure, BaseException):
+            log.warning("sink_not_closed", sink=sink.name, error=describe(failure))

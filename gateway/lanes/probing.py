@@ -1,0 +1,117 @@
+"""Opens a sink, and tries a broken one again: one delivery at a time, past its open circuit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from gateway.lanes.attempt import Nonsense, Result, bounded
+from gateway.lanes.breaker import Breaker
+from gateway.lanes.circuit import answered, pause
+from gateway.lanes.hand import Work
+from gateway.lanes.shared import Shared
+from gateway.lanes.verdict import describe
+from gateway.lean import import_structlog
+from gateway.plugin import Sink
+
+log = import_structlog().get_logger("gateway.dispatcher")
+
+AVOIDED_MOST: Final = 1000
+AGAIN: Final = 1.0  # seconds until the next look when somebody else probes
+
+
+class Prober:
+    """One sink's. `lease` in ms bounds a probe, `timeout` in seconds the sink's `open`."""
+
+    def __init__(self, sink: Sink, breaker: Breaker, shared: Shared, *, lease: int, timeout: float) -> None:
+        self._sink = sink
+        self._breaker = breaker
+        self._shared = shared
+        self._lease = lease
+        self._timeout = timeout
+        self._avoided: set[int] = set()
+        self._failures = 0
+        self.opened = False
+        self.opening = False
+        self.mark: int | None = None  # of the probe that is on its way
+
+    async def open(self) -> None:
+        """Open the sink; one that fails starts with its circuit open."""
+        failure = await self._try_to_open()
+        if failure is not None and not self._breaker.open:
+            await self._breaker.trip(failure)
+
+    async def next(self, running: Collection[int], *, rows: bool) -> tuple[Work | None, float | None]:
+        """A delivery to probe with, and else the seconds after which to ask again (None: when something changes).
+
+        `rows` says whether the store is believed to have any. A sink that never opened is opened first, whether there
+        are deliveries or not.
+        """
+        breaker = self._breaker
+        if breaker.gate.paused or self.mark is not None or (self.opened and not rows):
+            return None, None
+        if breaker.open and (wait := breaker.opens_in()) > 0:
+            return None, wait
+        if not breaker.open:  # another gateway closed it, but this one's sink is not open yet
+            return None, None if await self._try_to_open() is None else pause(self._failures, self._shared.rng)
+        mark = await breaker.probe(self._lease)
+        if mark is None:
+            return None, AGAIN
+        if not self.opened:
+            failure = await self._try_to_open()
+            if failure is not None:
+                await breaker.probed(mark, failure, good=False)
+                return None, breaker.opens_in()
+            if not rows:
+                await breaker.probed(mark, None, good=True)
+                return None, None
+        work = await self._claim(running)
+        if work is None:
+            # nothing to try it with: what was broken is unknown, so a closed circuit would be a guess
+            await breaker.probed(mark, Nonsense(breaker.gate.reason or "not tried again"), good=False)
+            return None, None
+        self.mark = work.probe = mark
+        return work, None
+
+    async def ended(self, work: Work, result: Result) -> None:
+        """The probe was carried. Whoever failed is not asked again until the others were: it may be the event's fault."""
+        mark, self.mark = self.mark, None
+        if mark is None or mark != work.probe:
+            return
+        good = answered(result)
+        if good:
+            self._avoided.clear()
+        else:
+            self._avoided.add(work.lease.delivery)
+        await self._breaker.probed(mark, result, good=good)
+
+    def dropped(self, work: Work) -> None:
+        """The probe was given back before it began; its right ends by itself."""
+        if work.probe is not None and work.probe == self.mark:
+            self.mark = None
+
+    async def _claim(self, running: Collection[int]) -> Work | None:
+        if len(self._avoided) > AVOIDED_MOST:
+            self._avoided.clear()
+        store, clock, name = self._shared.store, self._shared.clock, self._sink.name
+        asked = clock.monotonic()
+        leases = await store.claim(name, 1, self._lease, running=(*running, *self._avoided), probe=True)
+        if not leases and self._avoided:
+            self._avoided.clear()
+            leases = await store.claim(name, 1, self._lease, running=tuple(running), probe=True)
+        return Work(leases[0], asked + self._lease / 1000) if leases else None
+
+    async def _try_to_open(self) -> Result:
+        if self.opened:
+            return None
+        self.opening = True
+        try:
+            failure = await bounded(self._sink.open, self._timeout)
+        finally:
+            self.opening = False
+        if isinstance(failure, BaseException):
+            self._failures += 1
+            log.warning("sink_not_opened", sink=self._sink.name, error=describe(failure))
+            return failure
+        self.opened = True
+        return None

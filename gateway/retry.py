@@ -1,0 +1,118 @@
+"""Decides how a delivery goes on after one attempt: pure, so that every rule of it can be tested without a clock."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+from typing import Any, Final, Protocol
+
+from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
+from gateway.model import Outcome
+
+TOO_MANY_REQUESTS: Final = 429
+THROTTLED_AT_LEAST: Final = 1.0  # seconds; after a 429 nothing is ever sent at once
+
+
+class Schedule(Protocol):
+    """What `delivery.retry` of the configuration says."""
+
+    @property
+    def initial(self) -> timedelta: ...
+    @property
+    def max(self) -> timedelta: ...
+    @property
+    def give_up_after(self) -> timedelta: ...
+    @property
+    def max_retry_after(self) -> timedelta: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """How a delivery goes on. `state` is delivered, dead or waiting; `delay` is in seconds and means something when waiting."""
+
+    state: str
+    outcome: Outcome
+    delay: float = 0.0
+    burnt: bool = True  # False: the attempt is given back
+    reason: str | None = None  # why it is dead: refused | expired
+
+
+_DELIVERED: Final = Decision(state="delivered", outcome=Outcome.DELIVERED)
+_REFUSED: Final = Decision(state="dead", outcome=Outcome.REFUSED, reason="refused")
+_EXPIRED: Final = Decision(state="dead", outcome=Outcome.RETRY, reason="expired")
+
+
+def decide(
+    result: str | BaseException | None,
+    *,
+    attempt: int,
+    elapsed: float,
+    policy: Schedule,
+    rng: Random,
+    spared: bool = False,
+) -> Decision:
+    """What follows from the result of attempt number `attempt` (from 1): a receipt, None, or what was raised.
+
+    `elapsed` is the seconds since this round's first attempt began, without the time its sink stood still. A delivery
+    dies of age only here, at a failed attempt; before that its last try is put at exactly `give_up_after`, unless the
+    receiver asked for more time. `spared`: the circuit is open, so whatever failed is neither burnt nor dies of age.
+    """
+    if not isinstance(result, BaseException):
+        return _DELIVERED
+    if isinstance(result, Refused):
+        return _REFUSED
+    delay = backoff(attempt, policy, rng)
+    if isinstance(result, Unavailable):
+        return Decision(state="waiting", outcome=Outcome.UNAVAILABLE, delay=delay, burnt=False)
+    least = asked_for(result, policy)
+    if spared:
+        return Decision(state="waiting", outcome=Outcome.RETRY, delay=max(least, delay), burnt=False)
+    remaining = policy.give_up_after.total_seconds() - elapsed
+    if remaining <= 0:
+        return _EXPIRED
+    return Decision(state="waiting", outcome=Outcome.RETRY, delay=max(least, min(delay, remaining)))
+
+
+def backoff(attempt: int, policy: Schedule, rng: Random) -> float:
+    """Seconds until the next try: exponential with full jitter, from nothing to `ceiling`."""
+    return rng.uniform(0.0, ceiling(attempt, policy))
+
+
+def ceiling(attempt: int, policy: Schedule) -> float:
+    """The longest the schedule waits after this attempt, in seconds: `initial` doubled each time, up to `max`.
+
+    tenacity's strategy, called as the pure function it is. Its own `wait_random_exponential` is this with a jitter drawn
+    from the global generator, which no test could fix.
+    """
+    from tenacity import RetryCallState, Retrying, wait_exponential
+
+    longest = policy.max.total_seconds()
+    strategy = wait_exponential(multiplier=policy.initial.total_seconds(), max=longest, exp_base=2.0)
+    state = RetryCallState(retry_object=Retrying(), fn=None, args=(), kwargs={})
+    state.attempt_number = max(attempt, 1)
+    return min(float(strategy(state)), longest)
+
+
+def asked_for(failure: BaseException, policy: Schedule) -> float:
+    """The seconds that the receiver asked for, at most `max_retry_after`; it can only lengthen the schedule.
+
+    A 429 asks at least for `initial` (and a second), also where it brought no delay or one of nought.
+    """
+    least = 0.0
+    after = getattr(failure, "after", None) if isinstance(failure, Retry | Unavailable) else None
+    if after is not None:
+        least = min(seconds(after), policy.max_retry_after.total_seconds())
+    if isinstance(failure, DeliveryFailed) and failure.status == TOO_MANY_REQUESTS:
+        least = max(least, policy.initial.total_seconds(), THROTTLED_AT_LEAST)
+    return least
+
+
+def seconds(after: Any) -> float:
+    """A plugin's `after` in seconds, from nought. It may say 30 for timedelta(seconds=30): a mistake that costs no delay."""
+    if isinstance(after, timedelta):
+        return max(after.total_seconds(), 0.0)
+    if isinstance(after, int | float) and not math.isnan(after):
+        return max(float(min(after, 1e12)), 0.0)
+    return 0.0

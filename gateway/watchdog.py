@@ -1,0 +1,104 @@
+"""Notices that the event loop does not turn, and names who holds it up: one blocking call stops every sink and the door."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import sysconfig
+import threading
+import time
+from types import FrameType
+from typing import Any, Final
+
+from gateway.lean import import_structlog
+from gateway.plugin import Sink
+
+log = import_structlog().get_logger("gateway.watchdog")
+
+THRESHOLD: Final = 1.0  # seconds without a turn
+_LIBRARY: Final = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
+_SITE: Final = ("site-packages", "dist-packages")  # inside the standard library's folder, but not of it
+_LOOPS: Final = ("/uvloop/", "/asyncio/")
+_DEPTH: Final = 200  # frames looked at
+
+
+class Watchdog:
+    """A daemon thread that asks the loop for a sign of life. Costs a wake-up of both every `threshold` / 5."""
+
+    def __init__(self, counter: Any, *, threshold: float = THRESHOLD) -> None:
+        """`counter` is Metrics.loop_blocked; `threshold` in seconds."""
+        self._counter = counter
+        self._threshold = threshold
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Watch the running loop and the thread it runs in."""
+        loop, ident = asyncio.get_running_loop(), threading.get_ident()
+        self._thread = threading.Thread(target=self._watch, args=(loop, ident), name="watchdog", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching; waits for the thread, which takes no longer than a log line."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _watch(self, loop: asyncio.AbstractEventLoop, ident: int) -> None:
+        turned = threading.Event()
+        while not self._over.wait(self._threshold / 5):
+            turned.clear()
+            since = time.monotonic()
+            try:
+                loop.call_soon_threadsafe(turned.set)
+            except RuntimeError:  # the loop is closed
+                return
+            while not turned.wait(self._threshold):
+                if self._over.is_set():
+                    return
+                self._report(ident, time.monotonic() - since)
+                self._await(turned)
+
+    def _await(self, turned: threading.Event) -> None:
+        """One report a stall, however long it lasts."""
+        while not turned.wait(self._threshold / 5) and not self._over.is_set():
+            pass
+
+    def _report(self, ident: int, seconds: float) -> None:
+        frame = sys._current_frames().get(ident)
+        facts: dict[str, Any] = {"seconds": round(seconds, 2)}
+        if frame is not None:
+            facts |= culprit(frame)
+        del frame
+        self._counter.inc()
+        log.warning("loop_blocked", **facts)
+
+
+def culprit(frame: FrameType) -> dict[str, str]:
+    """`at` (file:line, function) of the innermost frame that is not the standard library's or the loop's, and the `sink`."""
+    facts: dict[str, str] = {}
+    innermost = frame
+    at: FrameType | None = frame
+    for _ in range(_DEPTH):
+        if at is None:
+            break
+        if "at" not in facts and not _of_the_library(at.f_code.co_filename):
+            facts["at"] = _place(at)
+        sink = at.f_locals.get("self")
+        if isinstance(sink, Sink):
+            facts["sink"] = sink.name
+            break
+        at = at.f_back
+    facts.setdefault("at", _place(innermost))
+    return facts
+
+
+def _place(frame: FrameType) -> str:
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}"
+
+
+def _of_the_library(file: str) -> bool:
+    if any(part in file for part in _LOOPS) or file.startswith("<"):
+        return True
+    return file.startswith(_LIBRARY) and not any(part in file for part in _SITE)
