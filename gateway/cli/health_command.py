@@ -17,7 +17,14 @@ from gateway.cli.health import TIMEOUT, report
 @click.option(
     "--ready", is_flag=True, help="Whether it takes callbacks (/readyz), not only whether it lives (/healthz)."
 )
-@click.option("--timeout", type=float, default=TIMEOUT, show_default=True, help="Seconds.")
+@click.option(
+    "--timeout",
+    type=float,
+    metavar="SECONDS",
+    default=TIMEOUT,
+    show_default=True,
+    help="How long to wait for the answer.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Only the exit code.")
 @click.pass_context
 def command(ctx: click.Context, url: str | None, ready: bool, timeout: float, quiet: bool) -> None:

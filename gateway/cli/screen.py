@@ -23,7 +23,12 @@ def listing_options(command: _F) -> _F:
     for option in (
         click.option("--all", "everything", is_flag=True, help="Everything, one JSON object a line."),
         click.option(
-            "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many rows."
+            "--limit",
+            type=click.IntRange(min=1),
+            metavar="N",
+            default=50,
+            show_default=True,
+            help="At most so many rows.",
         ),
         click.option("--json", "as_json", is_flag=True, help="A JSON array of objects."),
     ):

@@ -56,7 +56,9 @@ REFUSED = Expected(401, "")
 @click.option("--tampered", is_flag=True, help="Changed after signing; 401 is the right answer.")
 @click.option("--expired", is_flag=True, help="Signed for a time that is over; 401 is the right answer.")
 @click.option("--duplicate", is_flag=True, help="Each one twice; the second answer must be `duplicate`.")
-@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="So many of each type.")
+@click.option(
+    "--count", type=click.IntRange(min=1), metavar="N", default=1, show_default=True, help="So many of each type."
+)
 @click.option(
     "--field",
     "fields",

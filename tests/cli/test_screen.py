@@ -1,0 +1,119 @@
+"""Tables, JSON and times."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from gateway.cli import screen
+
+HOSTILE = "\x1b[2J\u202ex\u2028[red]y[/red]\r\n"
+
+
+def _list(rows: Sequence[int], **options: Any) -> list[tuple[int, int | None]]:
+    """Print a listing of numbers, largest first; the pages that were asked for."""
+    asked = []
+
+    def page(limit: int, before: int | None) -> Sequence[int]:
+        asked.append((limit, before))
+        return [row for row in rows if before is None or row < before][:limit]
+
+    screen.listing(
+        page,
+        lambda row: row,
+        {"number": str, "text": lambda row: f"row {row}"},
+        lambda row: {"number": row},
+        what="numbers",
+        **{"as_json": False, "limit": 50, "everything": False, **options},
+    )
+    return asked
+
+
+def test_a_table_is_aligned_and_as_wide_as_it_must_be(capsys: pytest.CaptureFixture[str]) -> None:
+    screen.table(["id", "detail"], [["1", "x" * 500], ["222", "直播"], ["3", ""]])
+    lines = capsys.readouterr().out.split("\n")
+    assert lines[0] == "ID   DETAIL"
+    assert lines[1] == "1    " + "x" * 500
+    assert lines[2] == "222  直播"
+    assert lines[3] == "3"
+
+
+def test_wide_letters_take_two_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    screen.table(["a", "b"], [["直播", "1"], ["x", "2"]])
+    assert capsys.readouterr().out == "A     B\n直播  1\nx     2\n"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_nothing_from_outside_reaches_the_terminal_as_it_came(
+    terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    screen.table(["text"], [[HOSTILE]])
+    screen.facts([("text", HOSTILE), ("none", None), ("empty", "")])
+    out = capsys.readouterr().out
+    assert all(character.isprintable() for character in out.replace("\n", ""))
+    assert "\\x1b[2J\\u202ex\\u2028[red]y[/red]\\r\\n" in out
+    assert "none" not in out
+    screen.note(HOSTILE)
+    assert all(character.isprintable() for character in capsys.readouterr().err.removesuffix("\n"))
+
+
+def test_a_terminal_that_is_narrow_folds_and_never_cuts_off(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    screen.table(["id", "detail"], [["0123456789", "abcdefghij" * 10]])
+    out = capsys.readouterr().out
+    assert out.count("j") == 10
+    assert "…" not in out
+
+
+def test_json_is_an_array_of_the_documented_objects(capsys: pytest.CaptureFixture[str]) -> None:
+    _list(range(3, 0, -1), as_json=True)
+    assert json.loads(capsys.readouterr().out) == [{"number": 3}, {"number": 2}, {"number": 1}]
+    _list([], as_json=True)
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_the_limit_holds_and_says_that_there_is_more(capsys: pytest.CaptureFixture[str]) -> None:
+    _list(range(100, 0, -1), limit=2)
+    said = capsys.readouterr()
+    assert said.out.splitlines() == ["NUMBER  TEXT", "100     row 100", "99      row 99"]
+    assert "--all" in said.err
+    _list([1, 0], limit=2)
+    assert capsys.readouterr().err == ""
+
+
+def test_everything_is_one_object_a_line_over_all_pages(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = _list(range(450, 0, -1), everything=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["number"] for line in lines] == list(range(450, 0, -1))
+    assert asked == [(200, None), (200, 251), (200, 51)]
+
+
+def test_an_empty_listing_says_so_beside_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    _list([])
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "no numbers\n")
+
+
+def test_times_are_those_of_the_zone_for_people_and_utc_for_programs() -> None:
+    at = 1_767_268_800_123
+    assert screen.Times()(at) == "2026-01-01 12:00:00"
+    assert screen.Times("Asia/Shanghai")(at) == "2026-01-01 20:00:00"
+    assert screen.Times()(None) == ""
+    assert screen.stamp(at) == "2026-01-01T12:00:00.123Z"
+    assert screen.stamp(None) is None
+
+
+def test_a_bar_is_only_for_people_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert screen.progress(5000, "sending").hidden
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert not screen.progress(5000, "sending").hidden
+    assert screen.progress(5, "sending").hidden
