@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
@@ -141,16 +141,16 @@ def parse_rate(text: str) -> Rate:
 
 def _reader(kind: type[Any], parse: Callable[[str], Any], expected: str) -> Callable[[object], Any]:
     def read(value: object) -> Any:
-        if isinstance(value, kind) and not isinstance(value, bool):
+        if isinstance(value, kind) and not isinstance(value, bool) and (kind is not int or value >= 0):
             return value
-        if kind is timedelta and value == 0 and isinstance(value, int) and not isinstance(value, bool):
+        if kind is timedelta and type(value) is int and value == 0:
             return timedelta()
         if not isinstance(value, str):
-            raise PydanticCustomError("quantity_type", expected)  # type: ignore[arg-type]
+            raise PydanticCustomError("quantity_type", expected)
         try:
             return parse(value.strip())
         except ValueError as error:
-            raise PydanticCustomError("quantity", str(error)) from None  # type: ignore[arg-type]
+            raise PydanticCustomError("quantity", str(error)) from None
 
     return read
 
@@ -164,6 +164,7 @@ class _Quantity:
     write: Callable[[Any], str]
     expected: str
     json: tuple[dict[str, Any], ...]
+    reads_text: ClassVar[bool] = True  # for readers of files: hand the text over as it stands
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_before_validator_function(
@@ -232,6 +233,7 @@ class _Text:
 
     check: Callable[[str], str]
     json: tuple[tuple[str, Any], ...] = ()
+    shown: bool = True  # errors may quote the text
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_after_validator_function(self._read, handler(source))
@@ -246,7 +248,7 @@ class _Text:
         try:
             checked = self.check(text)
         except ValueError as error:
-            raise PydanticCustomError("text", str(error)) from None  # type: ignore[arg-type]
+            raise PydanticCustomError("text", str(error)) from None
         return value if isinstance(value, Secret) else checked
 
 
@@ -312,7 +314,7 @@ Glob = Annotated[str, _Text(_glob, (("minLength", 1), ("maxLength", 256)))]
 Globs = Annotated[tuple[Glob, ...], ONE_OR_MANY]
 """One glob or a list of them."""
 
-Url = Annotated[str, _Text(_url, (("format", "uri"), ("pattern", "^https?://")))]
+Url = Annotated[str, _Text(_url, (("format", "uri"), ("pattern", "^https?://")), shown=False)]
 """An http or https URL as text; it is checked, not changed."""
 
 SecretUrl = Annotated[Secret, _Text(_url)]

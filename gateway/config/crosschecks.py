@@ -1,0 +1,147 @@
+"""Checks what one part of the configuration says about another: names, paths, reach, and what will never happen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Final
+
+from gateway.config.network import is_loopback
+from gateway.config.nodes import Items, Node, Scalar, Table
+from gateway.config.problems import Problem, near
+from gateway.config.settings import RouteSettings, Settings, SourceSettings, TestSettings
+from gateway.model import EVENT_TYPES, Trust
+
+_WILD: Final = frozenset("*?[")
+
+
+def paths(sources: Mapping[str, SourceSettings], table: Table) -> Iterator[Problem]:
+    """Two sources on one path."""
+    first: dict[str, str] = {}
+    for name, source in sources.items():
+        other = first.setdefault(source.path, name)
+        if other != name:
+            entry = table.entries[name]
+            node = entry.entries.get("path", entry) if isinstance(entry, Table) else entry
+            yield node.problem(found=f"the path of the source {other!r} again", expected="a path for each source")
+
+
+def names(routes: Sequence[tuple[Table, RouteSettings]]) -> Iterator[Problem]:
+    """Two routes with one name."""
+    seen: dict[str, int] = {}
+    for table, route in routes:
+        if route.name in seen:
+            node = table.entries.get("name", table)
+            yield node.problem(
+                found=f"the route name {route.name!r} again",
+                expected="a name for each route",
+                hint=f"the first one is in line {seen[route.name]}",
+            )
+        seen.setdefault(route.name, table.line)
+
+
+def sinks_exist(table: Table, key: str, wanted: Sequence[str], known: Sequence[str]) -> Iterator[Problem]:
+    """A route or a test that names a sink which is not configured."""
+    node = table.entries.get(key, table)
+    for number, name in enumerate(wanted):
+        if name not in known:
+            place = node.items[number] if isinstance(node, Items) and number < len(node.items) else node
+            yield place.problem(
+                found=f"the sink {name!r}", expected="the name of a configured sink", hint=near(name, known)
+            )
+
+
+def callback_source(table: Table, test: TestSettings, known: Sequence[str]) -> Iterator[Problem]:
+    """A test whose callback comes from a source that is not configured."""
+    if test.callback is None or test.callback.source in known:
+        return
+    callback = table.entries["callback"]
+    assert isinstance(callback, Table)
+    yield callback.entries["source"].problem(
+        found=f"the source {test.callback.source!r}",
+        expected="the name of a configured source",
+        hint=near(test.callback.source, known),
+    )
+
+
+def listeners(settings: Settings, root: Table) -> Iterator[Problem]:
+    """Both listeners on one address; a unix socket beside a host or port."""
+    for key in ("server", "admin"):
+        table = root.entries.get(key)
+        if isinstance(table, Table) and "uds" in table.entries and getattr(settings, key).uds is not None:
+            for other in ("host", "port"):
+                if other in table.entries:
+                    yield table.entries[other].problem(
+                        found=f"`{other}` beside `uds`",
+                        expected="one of them",
+                        hint="a listener is a unix socket or a port",
+                    )
+    if settings.listeners_overlap:
+        place = root.entries.get("admin", root)
+        yield place.problem(
+            found="the address of `server` again",
+            expected="another address for the private listener",
+            hint="give `admin` another port, or another path to `uds`",
+        )
+
+
+def exposure(settings: Settings, root: Table) -> Iterator[Problem]:
+    """Warning: admin tokens on an address that others can reach, in clear."""
+    admin = settings.admin
+    if admin.all_tokens and admin.uds is None and not is_loopback(admin.host):
+        yield root.entries.get("admin", root).problem(
+            found=f"admin tokens cross the network in clear: the private listener is on {admin.host}",
+            hint="put a proxy with TLS in front of it, or listen on 127.0.0.1 or a unix socket",
+        )
+
+
+def reach(routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, sinks: Table | None) -> Iterator[Problem]:
+    """Warnings: routes after a catch-all that stops, patterns that nothing can match, sinks without a route."""
+    stopper: RouteSettings | None = None
+    for table, route in routes:
+        if stopper is not None:
+            yield table.problem(
+                found=f"the route {route.name!r} is never reached: {stopper.name!r} before it matches everything and stops",
+                hint="move it up",
+            )
+        elif route.stop and route.where is None and not route.match:
+            stopper = route
+        yield from _unmatchable(table, route, settings)
+    routed = {name for _, route in routes for name in route.to}
+    for name in settings.sinks:
+        if name not in routed and sinks is not None:
+            yield sinks.key(name).problem(
+                found=f"no route names the sink {name!r}", hint="add it to the `to` of a route"
+            )
+
+
+def _unmatchable(table: Table, route: RouteSettings, settings: Settings) -> Iterator[Problem]:
+    known: dict[str, Sequence[str]] = {
+        "type": EVENT_TYPES,
+        "trust": [trust.value for trust in Trust],
+        "source": list(settings.sources),
+    }
+    match = table.entries.get("match")
+    for key, values in known.items():
+        for number, glob in enumerate(route.match.get(key, ())):
+            if not any(fnmatchcase(value, glob) for value in values):
+                node = match.entries[key] if isinstance(match, Table) else table
+                place = node.items[number] if isinstance(node, Items) else node
+                hint = near(glob, values) if not set(glob) & _WILD else ""
+                yield place.problem(found=f"{key} is never {glob!r}", hint=hint or "known are: " + ", ".join(values))
+
+
+def clear_text(root: Node, mode: int, scalars: Sequence[Scalar]) -> Iterator[Problem]:
+    """Warning: a file with secrets in clear that others can read. Keys of the example are known to everybody anyway."""
+    held = [
+        one for one in scalars if one.secret and not one.substituted and one.text and not one.text.startswith("demo-")
+    ]
+    if mode & 0o044 and held:
+        yield Problem(
+            file=root.file,
+            path=held[0].path,
+            line=held[0].line,
+            column=held[0].column,
+            found="the configuration holds secrets and can be read by group or others",
+            hint="run `chmod 600` on it, or move the secrets to variables or files: ${NAME}, ${file:/path}",
+        )

@@ -1,0 +1,204 @@
+"""Reads the sources, sinks and routes: core keys by the core's models, the rest by the options of the plugin's type."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel
+
+from gateway.config.nodes import Items, Node, Scalar, Table, describe, is_null
+from gateway.config.problems import near
+from gateway.config.settings import DeliverySettings, RouteSettings, SinkSettings, SourceSettings, TestSettings
+from gateway.config.validation import Validation, where_raised
+from gateway.config.words import NAME_TEXT, is_name
+from gateway.config.yaml import shown_key
+from gateway.errors import PluginError
+from gateway.model import Trust
+
+if TYPE_CHECKING:
+    from gateway.plugin import Sink, Source
+    from gateway.registry import Registry
+
+SOURCE_KEYS: Final = ("type", "path", "min_trust", "on_conflict")
+SINK_KEYS: Final = ("type", "delivery")
+
+
+@dataclass(slots=True)
+class Entries:
+    """Reads the named and numbered parts of the file. What cannot be read is left out, and its problem noted."""
+
+    validation: Validation
+    registry: Registry
+    made: dict[str, Source | Sink] = field(default_factory=dict)  # by dotted path; for their advice
+
+    def sources(self, node: Node | None, root: Table) -> dict[str, SourceSettings]:
+        """All sources by name."""
+        found: dict[str, SourceSettings] = {}
+        for name, table in self._named(node, root, "sources"):
+            cls = self._type(table, "source")
+            core = self.validation.model(
+                _only(table, SOURCE_KEYS), SourceSettings, given={"path": name, **_left_out(table)}
+            )
+            if cls is None:
+                continue
+            options = self._options(table, cls.Options, SOURCE_KEYS)
+            source = self._make(table, cls, name, options) if options is not None else None
+            if core is None or options is None or source is None:
+                continue
+            changes: dict[str, Any] = {"options": options}
+            if "min_trust" not in table.entries and getattr(source, "unsigned", False):
+                changes["min_trust"] = Trust.NONE  # because asking for no signature says it already
+            found[name] = core.model_copy(update=changes)
+        return found
+
+    def sinks(self, node: Node | None, root: Table, defaults: Table | None) -> dict[str, SinkSettings]:
+        """All sinks by name; `defaults` is the top-level `delivery`."""
+        found: dict[str, SinkSettings] = {}
+        for name, table in self._named(node, root, "sinks"):
+            cls = self._type(table, "sink")
+            if cls is None:
+                self._delivery(table, defaults, None)
+                continue
+            delivery = self._delivery(table, defaults, cls)
+            options = self._options(table, cls.Options, SINK_KEYS)
+            sink = self._make(table, cls, name, options, http=None, log=None) if options is not None else None
+            if delivery is not None and options is not None and sink is not None:
+                found[name] = SinkSettings(type=cls.type, delivery=delivery, options=options)
+        return found
+
+    def _delivery(self, table: Table, defaults: Table | None, cls: type[Sink] | None) -> DeliverySettings | None:
+        own = self.validation.table(table.entries.get("delivery"), table)
+        if own is None:
+            return None
+        merged = merge(defaults, own)
+        named = "rate" in own.entries or not is_null(merged.entries.get("rate"))
+        if cls is not None and cls.default_rate is not None and not named:
+            place = table.entries["type"]
+            merged.entries["rate"] = Scalar(
+                    file=place.file, line=place.line, column=place.column, path=f"{table.path}.delivery.rate",
+                    text=cls.default_rate, quoted=True,
+                )  # fmt: skip
+        if cls is not None and not cls.takes_batches():
+            if not is_null(batch := own.entries.get("batch")):
+                assert batch is not None
+                self.validation.problems.append(
+                    batch.problem(
+                        found=f"`batch` for a sink of the type {cls.type}, which takes events singly",
+                        hint="leave `batch` out here",
+                    )
+                )
+            merged.entries.pop("batch", None)  # because the top-level one is meant for sinks that can
+        return self.validation.model(merged, DeliverySettings)
+
+    def routes(self, node: Node | None) -> list[tuple[Table, RouteSettings]]:
+        """All routes, in order."""
+        return [
+            (table, route)
+            for number, table in self._numbered(node)
+            if (route := self.validation.model(table, RouteSettings, given={"name": f"route-{number}"})) is not None
+        ]
+
+    def tests(self, node: Node | None) -> list[tuple[Table, TestSettings]]:
+        """All route tests, in order."""
+        return [
+            (table, test)
+            for _, table in self._numbered(node)
+            if (test := self.validation.model(table, TestSettings)) is not None
+        ]
+
+    # -- parts
+
+    def _named(self, node: Node | None, root: Table, key: str) -> Iterator[tuple[str, Table]]:
+        tables = self.validation.table(node, root.key(key))
+        for name, entry in tables.entries.items() if tables is not None else ():
+            place = tables.key(name) if tables is not None else entry
+            if not is_name(name):
+                place.path = f"{key}.{shown_key(name)}"
+                self.validation.problems.append(place.problem(found="another kind of name", expected=NAME_TEXT))
+            elif (table := self.validation.table(entry, place)) is not None:
+                table.line, table.column = place.line, place.column  # because that is the line people look for
+                yield name, table
+
+    def _numbered(self, node: Node | None) -> Iterator[tuple[int, Table]]:
+        if node is None or is_null(node):
+            return
+        if not isinstance(node, Items):
+            self.validation.problems.append(node.problem(found=describe(node), expected="a list"))
+            return
+        for number, item in enumerate(node.items, 1):
+            if (table := self.validation.table(item, item)) is not None:
+                yield number, table
+
+    def _type(self, table: Table, kind: str) -> Any:
+        """The plugin's class, or None and a problem at `type`."""
+        known = self.registry.source_types() if kind == "source" else self.registry.sink_types()
+        node = table.entries.get("type")
+        if not isinstance(node, Scalar) or node.null or not node.text:
+            place = node or table
+            missing = Node(file=place.file, line=place.line, column=place.column, path=table.below("type"))
+            self.validation.problems.append(
+                missing.problem(
+                    found=describe(node), expected=f"a {kind} type: {', '.join(known) or 'none is installed'}"
+                )
+            )
+            return None
+        if node.placeholder:
+            return None
+        try:
+            return self.registry.source(node.text) if kind == "source" else self.registry.sink(node.text)
+        except PluginError as error:
+            if node.text in known:
+                self.validation.problems.append(node.problem(found=str(error)))
+            else:
+                node.shown = True
+                hint = near(node.text, known)
+                self.validation.problems.append(
+                    node.problem(
+                        found=f"the type {describe(node)}",
+                        expected=f"an installed {kind} type: {', '.join(known) or 'there is none'}",
+                        hint=hint if hint.startswith("did") else "a type of your own needs its file under `plugins:`",
+                    )
+                )
+            return None
+
+    def _options(self, table: Table, options: type[BaseModel], core: Collection[str]) -> Any:
+        return self.validation.model(table, options, others=core)
+
+    def _make(self, table: Table, cls: Any, name: str, options: Any, **given: Any) -> Any:
+        """The plugin's object, to see that it can be made and to hear its advice."""
+        try:
+            made = cls(name, options, **given)
+        except Exception as error:  # a plugin's own code
+            self.validation.problems.append(
+                table.problem(found=f"the {cls.type} cannot be made: {where_raised(error)}")
+            )
+            return None
+        self.made[table.path] = made
+        return made
+
+
+def merge(under: Table | None, over: Table) -> Table:
+    """`over` on top of `under`, key by key, also inside tables that both have."""
+    merged = Table(file=over.file, line=over.line, column=over.column, path=over.path)
+    for table in (under, over):
+        for key, node in table.entries.items() if table is not None else ():
+            there = merged.entries.get(key)
+            both = isinstance(there, Table) and isinstance(node, Table)
+            merged.entries[key] = merge(there, node) if both else node  # type: ignore[arg-type]
+            if table is not None and key in table.keys:
+                merged.keys[key] = table.keys[key]
+    return merged
+
+
+def _only(table: Table, keys: Collection[str]) -> Table:
+    entries = {key: node for key, node in table.entries.items() if key in keys}
+    return Table(
+        file=table.file, line=table.line, column=table.column, path=table.path, entries=entries, keys=table.keys
+    )
+
+
+def _left_out(table: Table) -> Mapping[str, Any]:
+    """A type that is missing has its own problem already."""
+    return {} if isinstance(table.entries.get("type"), Scalar) else {"type": "?"}

@@ -1,0 +1,342 @@
+"""Reads a configuration file: all of it is checked, and everything that is wrong is said at once."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from gateway import redaction
+from gateway.config import crosschecks
+from gateway.config.entries import Entries
+from gateway.config.location import store_settings
+from gateway.config.nodes import Items, Node, Scalar, Table, is_null, scalars
+from gateway.config.problems import ConfigError, Problem, in_order, near
+from gateway.config.settings import (
+    AdminSettings,
+    DeliverySettings,
+    LocaleSettings,
+    LogSettings,
+    RouteSettings,
+    Section,
+    ServerSettings,
+    Settings,
+    StoreSettings,
+)
+from gateway.config.substitution import Substitution
+from gateway.config.validation import Validation, where_raised
+from gateway.config.yaml import LARGEST, compose, shown_key
+from gateway.errors import PluginError
+from gateway.registry import Registry
+from gateway.secret import Secret, secrets_of
+
+OVERRIDES: Final = {
+    "GATEWAY_SERVER_HOST": ("server", "host"),
+    "GATEWAY_ADMIN_HOST": ("admin", "host"),
+    "GATEWAY_STORE": ("store", "url"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A configuration that can be served. `places` are line and column of every dotted path."""
+
+    settings: Settings
+    registry: Registry
+    path: Path
+    warnings: Sequence[Problem] = ()
+    places: Mapping[str, tuple[str, int, int]] = field(default_factory=dict, repr=False)
+
+    @property
+    def demo_keys(self) -> Sequence[str]:
+        """Dotted paths of the secrets that are keys of the example configuration."""
+        return [path for path, secret in settings_secrets(self.settings) if secret.is_demo]
+
+    def problem(self, path: str, *, found: str, expected: str = "", hint: str = "") -> Problem:
+        """A problem at a dotted path, or at the nearest one above it that stands in the file."""
+        above = path
+        while above not in self.places and "." in above:
+            above = above.rpartition(".")[0]
+        file, line, column = self.places.get(above, (str(self.path), 0, 0))
+        return Problem(file=file, line=line, column=column, path=path, found=found, expected=expected, hint=hint)
+
+
+def load(
+    path: str | Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    placeholders: bool = False,
+    judge: bool = True,
+    registry: Callable[[Sequence[str], Path], Registry] = Registry,
+) -> Loaded:
+    """The configuration in this file. Raises ConfigError with every problem.
+
+    `environ`: for `${NAME}` and the GATEWAY_ overrides; None: the process's own. `placeholders`: what is not set or
+    not readable is stood in for. `judge=False` leaves out what costs time and changes nothing: trying `where` on samples.
+    """
+    path = Path(path)
+    return _Loading(path, os.environ if environ is None else environ, placeholders, judge).run(registry)
+
+
+def refuse_demo_keys(loaded: Loaded) -> list[Problem]:
+    """A problem for every key of the example configuration, unless only this machine can reach both listeners."""
+    if loaded.settings.on_loopback:
+        return []
+    return [
+        loaded.problem(
+            path,
+            found="a key of the example configuration (demo-…), which everybody knows",
+            expected="a key of your own while a listener is not on loopback",
+            hint="`gateway secret` makes one; or listen on 127.0.0.1, ::1 or a unix socket",
+        )
+        for path in loaded.demo_keys
+    ]
+
+
+def settings_secrets(settings: Settings) -> list[tuple[str, Secret]]:
+    """Every secret with the dotted path it has in the file."""
+    return [(path.replace(".options.", ".", 1), secret) for path, secret in secrets_of(settings)]
+
+
+class _Head(Section):
+    version: Any = 1
+    plugins: tuple[str, ...] = ()
+
+
+class _Loading:
+    def __init__(self, path: Path, environ: Mapping[str, str], placeholders: bool, judge: bool) -> None:
+        self._path = path
+        self._environ = environ
+        self._placeholders = placeholders
+        self._judge = judge
+        self._plugins: tuple[str, ...] = ()
+        self._validation = Validation(path.absolute().parent)
+        self._problems = self._validation.problems
+        self._warnings = self._validation.warnings
+
+    def run(self, make_registry: Callable[[Sequence[str], Path], Registry]) -> Loaded:
+        source, mode = _read(self._path)
+        root = compose(source, str(self._path))
+        substitution = Substitution(self._environ, self._validation.base, self._placeholders)
+        substitution.run(root)
+        self._problems += substitution.problems
+        self._warnings += substitution.warnings
+        if not isinstance(root, Table):
+            raise ConfigError(
+                [root.problem(found="no mapping", expected="a mapping: version, sources, sinks, routes, …")]
+            )
+        self._override(root)
+        self._unknown(root)
+        registry = self._registry(root, make_registry)
+        settings, entries = self._settings(root, registry)
+        for _, secret in settings_secrets(settings):
+            redaction.learn(secret.reveal())
+        self._warnings += crosschecks.clear_text(root, mode, list(scalars(root)))
+        if self._judge:
+            self._hear(entries, settings, root)
+        if self._problems:
+            raise ConfigError(self._problems, self._warnings)
+        return Loaded(
+            settings=settings,
+            registry=registry,
+            path=self._path,
+            warnings=tuple(in_order(self._warnings)),
+            places=dict(_places(root)),
+        )
+
+    # -- before the sections
+
+    def _override(self, root: Table) -> None:
+        for name, (section, key) in OVERRIDES.items():
+            if not (value := self._environ.get(name)):
+                continue
+            there = root.entries.get(section)
+            if isinstance(there, Scalar):  # a short form
+                there = None
+            if there is None or is_null(there):
+                there = root.entries[section] = Table(file=str(self._path), path=section)
+            if not isinstance(there, Table):
+                continue  # a mistake that is reported as one
+            if key == "host" and "uds" in there.entries:
+                continue  # because an image names a host for everybody, and a unix socket has none
+            there.entries[key] = Scalar(
+                file=f"${name}",
+                path=f"{section}.{key}",
+                text=value,
+                quoted=True,
+                substituted=True,
+                names=(f"${{{name}}}",),
+            )
+
+    def _unknown(self, root: Table) -> None:
+        known = list(Settings.model_fields)
+        for key in root.entries:
+            if key not in known:
+                place = root.key(key)
+                place.path = shown_key(key)
+                hint = near(key, known)
+                self._problems.append(
+                    place.problem(
+                        found="an unknown key",
+                        expected="one of " + ", ".join(known),
+                        hint=hint if hint.startswith("did") else "",
+                    )
+                )
+
+    def _registry(self, root: Table, make: Callable[[Sequence[str], Path], Registry]) -> Registry:
+        """The registry with every plugin that can be loaded; each of the others is a problem."""
+        entries = {key: node for key, node in root.entries.items() if key in _Head.model_fields and not is_null(node)}
+        head = self._validation.model(Table(file=root.file, path="", line=1, column=1, entries=entries), _Head)
+        if "version" in entries and (head is None or str(head.version) != "1"):
+            node = entries["version"]
+            if not (isinstance(node, Scalar) and node.placeholder):
+                self._problems.append(node.problem(found="another version of the grammar", expected="1"))
+        listed = list(head.plugins) if head is not None else []
+        list_node = entries.get("plugins")
+        while True:
+            try:
+                self._plugins = tuple(listed)
+                return make(listed, self._validation.base)
+            except PluginError as error:
+                # it stops at the first that fails; the longest prefix that loads says which one that was
+                at = next(
+                    (n for n in range(len(listed)) if not _loads(make, listed[: n + 1], self._validation.base)), 0
+                )
+                place = list_node or root
+                if isinstance(list_node, Items) and at < len(list_node.items):
+                    place = list_node.items.pop(at)
+                self._problems.append(place.problem(found=str(error)))
+                listed.pop(at)
+
+    # -- the sections
+
+    def _section(self, root: Table, key: str, model: type[Any]) -> Any:
+        table = self._validation.table(root.entries.get(key), root.key(key))
+        made = None if table is None else self._validation.model(table, model)
+        return model() if made is None else made
+
+    def _settings(self, root: Table, registry: Registry) -> tuple[Settings, Entries]:
+        entries = Entries(self._validation, registry)
+        if isinstance(store := root.entries.get("store"), Scalar) and not store.null:
+            root.entries["store"] = Table(
+                file=store.file, line=store.line, column=store.column, path="store", entries={"url": store}
+            )
+        admin = root.entries.get("admin")
+        if isinstance(admin, Table) and isinstance(token := admin.entries.get("token"), Scalar) and token.optional:
+            del admin.entries["token"]  # because `${GATEWAY_ADMIN_TOKEN:-}` says that there may be none
+        defaults = root.entries.get("delivery")
+        defaults = defaults if isinstance(defaults, Table) else None
+        server: ServerSettings = self._section(root, "server", ServerSettings)
+        sources = entries.sources(root.entries.get("sources"), root)
+        sinks = entries.sinks(root.entries.get("sinks"), root, defaults)
+        routes = entries.routes(root.entries.get("routes"))
+        tests = entries.tests(root.entries.get("tests"))
+        settings = Settings.model_construct(
+            version=1,
+            server=server,
+            admin=self._section(root, "admin", AdminSettings),
+            store=store_settings(self._section(root, "store", StoreSettings), root, self._validation),
+            log=self._section(root, "log", LogSettings),
+            locale=self._section(root, "locale", LocaleSettings),
+            delivery=self._section(root, "delivery", DeliverySettings),
+            plugins=self._plugins,
+            sources=sources,
+            sinks=sinks,
+            routes=tuple(route for _, route in routes),
+            tests=tuple(test for _, test in tests),
+        )
+        source_names, sink_names = _keys(root, "sources"), _keys(root, "sinks")
+        self._problems += crosschecks.listeners(settings, root)
+        if isinstance(root.entries.get("sources"), Table):
+            self._problems += crosschecks.paths(sources, root.entries["sources"])  # type: ignore[arg-type]
+        self._problems += crosschecks.names(routes)
+        for table, route in routes:
+            self._problems += crosschecks.sinks_exist(table, "to", route.to, sink_names)
+            self._where(table, route)
+        for table, test in tests:
+            self._problems += crosschecks.sinks_exist(table, "expect", test.expect, sink_names)
+            self._problems += crosschecks.callback_source(table, test, source_names)
+        self._warnings += crosschecks.exposure(settings, root)
+        sinks_table = root.entries.get("sinks")
+        self._warnings += crosschecks.reach(routes, settings, sinks_table if isinstance(sinks_table, Table) else None)
+        return settings, entries
+
+    def _where(self, table: Table, route: RouteSettings) -> None:
+        if route.where is None:
+            return
+        from gateway.where import WhereError, check_where, compile_where
+
+        node = table.entries["where"]
+        if isinstance(node, Scalar) and node.placeholder:
+            return
+        if not self._judge:
+            return
+        try:
+            where = compile_where(route.where)
+        except WhereError as error:
+            place = f"column {error.column} of the expression: " if error.column else ""
+            self._problems.append(node.problem(found=place + error.detail, hint=error.hint))
+            return
+        checked = check_where(where, types=route.match.get("type", ("*",)))
+        self._problems += [node.problem(found=text) for text in checked.errors]
+        self._warnings += [node.problem(found=text) for text in checked.warnings]
+
+    def _hear(self, entries: Entries, settings: Settings, root: Table) -> None:
+        """What plugins and rules have to say about options that are valid, but weak."""
+        places = _places(root)
+        for path, secret in settings_secrets(settings):
+            if secret.advice:
+                file, line, column = places.get(path, (root.file, 0, 0))
+                self._warnings.append(Problem(file=file, line=line, column=column, path=path, found=secret.advice))
+        for path, made in entries.made.items():
+            file, line, column = places.get(path, (root.file, 0, 0))
+            try:
+                said = [redaction.redact(str(text)) for text in made.advice()]
+            except Exception as error:  # a plugin's own code
+                said = [f"its advice failed: {where_raised(error)}"]
+            self._warnings += [Problem(file=file, line=line, column=column, path=path, found=text) for text in said]
+
+
+def _read(path: Path) -> tuple[bytes, int]:
+    """The bytes of the file, at most one more than may be, and its mode. Raises ConfigError."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ConfigError([Problem(file=str(path), found="not a regular file", expected="a YAML file")])
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as opened:
+            return opened.read(LARGEST + 1), os.fstat(descriptor).st_mode
+    except OSError as error:
+        raise ConfigError(
+            [
+                Problem(
+                    file=str(path),
+                    found=f"a file that cannot be read: {error.strerror}",
+                    expected="a YAML file",
+                    hint="`gateway init` writes one",
+                )
+            ]
+        ) from None
+
+
+def _loads(make: Callable[[Sequence[str], Path], Registry], listed: Sequence[str], base: Path) -> bool:
+    try:
+        make(listed, base)
+    except PluginError:
+        return False
+    return True
+
+
+def _keys(root: Table, key: str) -> list[str]:
+    node = root.entries.get(key)
+    return list(node.entries) if isinstance(node, Table) else []
+
+
+def _places(node: Node) -> dict[str, tuple[str, int, int]]:
+    found = {node.path: (node.file, node.line, node.column)}
+    children = node.entries.values() if isinstance(node, Table) else node.items if isinstance(node, Items) else ()
+    for child in children:
+        found |= _places(child)
+    return found

@@ -1,0 +1,94 @@
+"""Addresses as the configuration writes them: hosts, networks, and which of them only this machine can reach."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+_NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_-]{1,63})*\.?")
+_MODE: Final = re.compile(r"(?:0o?)?([0-7]{3})")
+
+
+def _host(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    try:
+        ip_address(bare)
+    except ValueError:
+        if not _NAME.fullmatch(bare) or re.fullmatch(r"[\d.]+", bare):
+            raise PydanticCustomError("host", "an IP address or a host name, without a port") from None
+    return bare
+
+
+def _network(value: object) -> IPv4Network | IPv6Network:
+    if isinstance(value, (IPv4Network, IPv6Network)):
+        return value
+    try:
+        if isinstance(value, str):
+            return ip_network(value, strict=False)
+    except ValueError:
+        pass
+    raise PydanticCustomError("network", "an IP address or a network such as 10.0.0.0/8")
+
+
+def _mode(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0o777:
+        return value
+    match = _MODE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise PydanticCustomError("mode", 'permissions in three octal digits, such as "0660"')
+    return int(match[1], 8)
+
+
+class _AsText:
+    """Hands the source text to the validator: 0660 is no decimal number here."""
+
+    reads_text = True
+
+
+Host = Annotated[str, BeforeValidator(_host)]
+Network = Annotated[
+    IPv4Network | IPv6Network,
+    BeforeValidator(_network),
+    PlainSerializer(str, when_used="json"),
+    WithJsonSchema({"type": "string", "examples": ["10.0.0.0/8"]}),
+]
+Mode = Annotated[
+    int,
+    BeforeValidator(_mode),
+    _AsText(),
+    PlainSerializer(lambda mode: f"{mode:04o}", when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_MODE.pattern}$"}),
+]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to a listener on this host. Names other than localhost may be anybody's."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def overlap(one: Any, other: Any) -> bool:
+    """Whether two listeners' addresses, (host, port) or a path, cannot both be had. Port 0 is a free one, so never the same."""
+    if isinstance(one, str) or isinstance(other, str):
+        return bool(one == other)
+    (host, port), (other_host, other_port) = one, other
+    if port != other_port or port == 0:
+        return False
+    hosts = {_canonical(host), _canonical(other_host)}
+    return len(hosts) == 1 or bool(hosts & {"0.0.0.0", "::"})  # noqa: S104  # compared, not bound
+
+
+def _canonical(host: str) -> str:
+    return "127.0.0.1" if host.lower().rstrip(".") == "localhost" else host.lower()

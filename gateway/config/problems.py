@@ -1,0 +1,74 @@
+"""What is wrong with a configuration, said once for people and for machines."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from gateway.errors import GatewayError
+
+MOST: Final = 100  # problems shown; after so many the rest are consequences
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One mistake or warning. `line` and `column` count from 1; 0 where there is no line. Never holds a secret.
+
+    With `expected`, `found` names what is there; without it, `found` is the whole sentence.
+    """
+
+    file: str
+    line: int = 0
+    column: int = 0
+    path: str = ""
+    found: str = ""
+    expected: str = ""
+    hint: str = ""
+
+    @property
+    def message(self) -> str:
+        """What was found and what was expected, in one line."""
+        if self.found and self.expected:
+            return f"found {self.found}, expected {self.expected}"
+        return self.found or f"expected {self.expected}"
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        subject = f"{self.path}: " if self.path else ""
+        return f"{place}: {subject}{self.message}" + (f"\n    hint: {self.hint}" if self.hint else "")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `check --json`: the fields and the message."""
+        return {**asdict(self), "message": self.message}
+
+
+class ConfigError(GatewayError):
+    """The configuration cannot be used; `problems` are all its mistakes, in the order of the file."""
+
+    def __init__(self, problems: Iterable[Problem], warnings: Sequence[Problem] = ()) -> None:
+        self.problems = in_order(problems)
+        self.warnings = in_order(warnings)
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        lines = [str(problem) for problem in self.problems[:MOST]]
+        if len(self.problems) > MOST:
+            lines.append(f"… and {len(self.problems) - MOST} more")
+        return "\n".join(lines)
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """By line and column, each once."""
+    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line, problem.column))
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """A hint that names the nearest of the known words, or all of them where they are few."""
+    names = list(known)
+    folded = {name.lower().replace("_", "-"): name for name in names}
+    close = difflib.get_close_matches(word.lower().replace("_", "-"), folded, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {folded[close[0]]}?"
+    return f"known are: {', '.join(names)}" if 0 < len(names) <= 20 else ""

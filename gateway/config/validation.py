@@ -1,0 +1,69 @@
+"""Validates one part of the file against one model, and gathers what is wrong with it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from gateway.config.explain import problems_of, stand_ins
+from gateway.config.nodes import Node, Table, describe, is_null
+from gateway.config.placeholders import ATTEMPTS
+from gateway.config.problems import Problem
+from gateway.config.typed import Reader
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(slots=True)
+class Validation:
+    """One configuration being read. `base` is the folder that relative paths start from."""
+
+    base: Path
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+    def table(self, node: Node | None, where: Node) -> Table | None:
+        """The node as a table; nothing is an empty one at `where`; anything else is a problem."""
+        if isinstance(node, Table):
+            return node
+        if node is None or is_null(node):
+            place = node or where
+            return Table(file=place.file, line=place.line, column=place.column, path=place.path)
+        self.problems.append(node.problem(found=describe(node), expected="a mapping"))
+        return None
+
+    def model(
+        self, table: Table, model: type[M], *, others: Collection[str] = (), given: Mapping[str, Any] | None = None
+    ) -> M | None:
+        """The model of this table, or None and problems. `given` are values for keys that the table leaves out."""
+        for attempt in range(ATTEMPTS if stand_ins(table) else 1):
+            reader = Reader()
+            values = {**(given or {}), **reader.model(table, model, others=others)}
+            if attempt == 0:
+                self.problems.extend(reader.problems)
+            try:
+                return model.model_validate(values, context={"base": self.base})
+            except ValidationError as error:
+                found = problems_of(error, table)
+            except Exception as error:  # a plugin's validator may raise anything
+                found = [((), table.problem(found=f"its options cannot be validated: {where_raised(error)}"))]
+            if real := [problem for blamed, problem in found if not blamed]:
+                self.problems.extend(real)
+                return None
+            for scalar in {id(scalar): scalar for blamed, _ in found for scalar in blamed}.values():
+                scalar.tried += 1  # a stand-in that was refused is not a mistake in the file: try another
+        self.warnings.append(table.problem(found="cannot be checked whole without the values that are not here"))
+        return None
+
+
+def where_raised(error: BaseException) -> str:
+    """The kind of a plugin's exception and the line that raised it; never its text, which may repeat a secret."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1] if frames else None
+    place = f" at {Path(last.filename).name}:{last.lineno}" if last else ""
+    return f"{type(error).__name__}{place}"
