@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final
@@ -163,7 +163,9 @@ class _Quantity:
     parse: Callable[[str], Any]
     write: Callable[[Any], str]
     expected: str
-    json: tuple[dict[str, Any], ...]
+    json: tuple[dict[str, Any], ...] = field(
+        hash=False
+    )  # because `Size | None` hashes its parts, and a dict has no hash
     reads_text: ClassVar[bool] = True  # for readers of files: hand the text over as it stands
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
