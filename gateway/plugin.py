@@ -114,6 +114,11 @@ class Source:
         """The answer after the commit; None: the usual body."""
         return None
 
+    @property
+    def unsigned(self) -> bool:
+        """Whether these options ask for no signature at all: `min_trust` is then `none` where it is not configured."""
+        return False
+
     def advice(self) -> Sequence[str]:
         """Warnings about these options, for `gateway check` and the start: a weak key, a glob that opens a split."""
         return ()

@@ -48,7 +48,7 @@ class Entries:
             if core is None or options is None or source is None:
                 continue
             changes: dict[str, Any] = {"options": options}
-            if "min_trust" not in table.entries and getattr(source, "unsigned", False):
+            if "min_trust" not in table.entries and source.unsigned:
                 changes["min_trust"] = Trust.NONE  # because asking for no signature says it already
             found[name] = core.model_copy(update=changes)
         return found

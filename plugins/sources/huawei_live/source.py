@@ -39,6 +39,10 @@ class HuaweiLive(Source):
         self._skew = self.options.clock_skew // _MICROSECOND
         self._longest = self.options.max_validity // _MICROSECOND
 
+    @property
+    def unsigned(self) -> bool:
+        return self.options.sign_type == ("none",)
+
     def advice(self) -> Sequence[str]:
         return tuple(options.advice(self.options))
 
