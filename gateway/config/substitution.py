@@ -98,7 +98,8 @@ class Substitution:
             raise Missing(
                 f"${{{name}}}, which is not set",
                 "a variable of the environment",
-                (hint + " " if hint.startswith("did") else "") + f"set it where the gateway is started; a default is written ${{{name}:-default}}",
+                (hint + " " if hint.startswith("did") else "")
+                + f"set it where the gateway is started; a default is written ${{{name}:-default}}",
                 elsewhere=True,
             )
         return f"${{{name}}}", value or "", False
