@@ -122,7 +122,7 @@ def _lenient(body: Any) -> Any:
     if "oneOf" in body and all("properties" in part for part in body["oneOf"]):
         return body  # the alternatives of a kind, which are lenient already
     body = {key: value for key, value in body.items() if key != "default" or MASK not in json.dumps(value)}
-    kind = body.get("type")
+    kind = body.get("type") if isinstance(body.get("type"), str) else None
     limits = _LIMITS & body.keys()
     if kind in _NUMBERS or (kind == "string" and limits) or ("const" in body or "enum" in body):
         outer = {key: body[key] for key in ("title", "description", "default", "examples") if key in body}
