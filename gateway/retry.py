@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
@@ -113,6 +112,6 @@ def seconds(after: Any) -> float:
     """A plugin's `after` in seconds, from nought. It may say 30 for timedelta(seconds=30): a mistake that costs no delay."""
     if isinstance(after, timedelta):
         return max(after.total_seconds(), 0.0)
-    if isinstance(after, int | float) and not math.isnan(after):
-        return max(float(min(after, 1e12)), 0.0)
+    if isinstance(after, int | float):
+        return max(0.0, float(min(after, 1e12)))  # in this order not-a-number gives 0.0
     return 0.0

@@ -30,9 +30,10 @@ async def bounded(call: Callable[[], Awaitable[Any]], timeout: float) -> Any:
     task = asyncio.current_task()
     try:
         async with scope:
-            return await call()
+            given = await call()
+        return _late(timeout) if scope.expired() and _only_failed(given) else given
     except Exception as error:
-        failure: Exception = Retry(f"no answer within {timeout:g} s", service=True) if scope.expired() else error
+        failure: Exception = _late(timeout) if scope.expired() else error
     except GeneratorExit:  # the loop itself is taken down: there is nobody left to answer
         raise
     except BaseException as error:
@@ -68,6 +69,15 @@ async def carry(hook: Any, deliveries: Sequence[Delivery], sink: Sink, timeout: 
         # because one poisoned member must not kill the others: alone, each will be refused or delivered for itself
         failure = Retry(f"refused together: {failure.detail}", status=failure.status)
     return [failure] * wanted, isinstance(failure, Unavailable)
+
+
+def _late(timeout: float) -> Retry:
+    return Retry(f"no answer within {timeout:g} s", service=True)
+
+
+def _only_failed(given: object) -> bool:
+    """Whether what came after the timeout is no more than the trouble of being stopped."""
+    return isinstance(given, list | tuple) and bool(given) and all(isinstance(one, BaseException) for one in given)
 
 
 def _checked(result: object, hook: Any, sink: Sink) -> Result:

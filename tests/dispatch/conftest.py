@@ -1,0 +1,264 @@
+"""What the dispatcher's tests share: a clock that stands still, scripted sinks, a real store, and patience."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pluggy
+import pytest
+import structlog
+
+from gateway import hookspecs
+from gateway.clock import FrozenClock
+from gateway.cloudevents import fingerprint, to_json
+from gateway.config.settings import DeliverySettings
+from gateway.dispatcher import Dispatcher
+from gateway.lanes.carry import Carrier
+from gateway.metrics import Metrics
+from gateway.model import FILE_COMPLETED, Delivery, Event, event_id
+from gateway.plugin import Options, Sink
+from gateway.store.records import Accepted, NewDelivery, NewEvent
+from gateway.store.store import Store
+
+Script = Callable[[Delivery], Awaitable[str | None]]
+
+
+class Scripted(Sink):
+    """A sink that does what the test says, and remembers what it was given."""
+
+    type = "scripted"
+
+    def __init__(self, name: str = "app", script: Script | None = None) -> None:
+        super().__init__(name, Options(), http=None, log=structlog.get_logger())  # type: ignore[arg-type]
+        self.script = script
+        self.seen: list[Delivery] = []
+        self.opened = 0
+        self.closed = 0
+
+    @property
+    def ids(self) -> list[str]:
+        return [delivery.event.id for delivery in self.seen]
+
+    async def open(self) -> None:
+        self.opened += 1
+
+    async def close(self) -> None:
+        self.closed += 1
+
+    async def deliver(self, delivery: Delivery) -> str | None:
+        self.seen.append(delivery)
+        return None if self.script is None else await self.script(delivery)
+
+
+class Batching(Scripted):
+    """The same with `deliver_batch`; `batches` are the events of each call."""
+
+    type = "batching"
+
+    def __init__(self, name: str = "app", script: Script | None = None) -> None:
+        super().__init__(name, script)
+        self.batches: list[list[str]] = []
+        self.together: Callable[[Sequence[Delivery]], Awaitable[Sequence[Any]]] | None = None
+
+    async def deliver(self, delivery: Delivery) -> str | None:
+        self.batches.append([delivery.event.id])
+        return await super().deliver(delivery)
+
+    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[str | None | Exception]:
+        self.batches.append([delivery.event.id for delivery in deliveries])
+        self.seen.extend(deliveries)
+        return ["ok"] * len(deliveries) if self.together is None else await self.together(deliveries)
+
+
+def raising(error: BaseException | Callable[[], BaseException]) -> Script:
+    async def script(delivery: Delivery) -> str | None:
+        raise error() if callable(error) else error
+
+    return script
+
+
+async def forever(delivery: Delivery) -> str | None:
+    await asyncio.Event().wait()
+    return None
+
+
+def manager(*plugins: object) -> pluggy.PluginManager:
+    made = pluggy.PluginManager(hookspecs.PROJECT)
+    made.add_hookspecs(hookspecs)
+    made.register(Carrier(), "gateway")
+    for plugin in plugins:
+        made.register(plugin)
+    return made
+
+
+def policy(**options: Any) -> DeliverySettings:
+    """DESIGN's defaults with these in their place, written as in the configuration file."""
+    return DeliverySettings(**options)
+
+
+def event(number: int, *, type: str = FILE_COMPLETED, stream: str = "main", at: datetime | None = None) -> Event:
+    return Event(
+        id=event_id("live", type, "push.example.com", "live", stream, None, [number]),
+        type=type,
+        source="live",
+        provider="test",
+        domain="push.example.com",
+        app="live",
+        stream=stream,
+        received_at=at or FrozenClock().now(),
+        raw=b"{}",
+    )
+
+
+async def eventually(true: Callable[[], Any], *, within: float = 10.0) -> None:
+    """Let the loop and the store's threads work until this holds."""
+    async with asyncio.timeout(within):
+        while not true():  # noqa: ASYNC110  what is waited for happens in the store, not in an event of ours
+            await asyncio.sleep(0.001)
+
+
+async def turns(count: int = 20) -> None:
+    """Let everybody who can go on do so."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+class House:
+    """A store, sinks and a dispatcher, put together as `gateway.app` does."""
+
+    def __init__(
+        self, url: str, *sinks: Sink, clock: FrozenClock | None = None, plugins: Sequence[object] = (), **options: Any
+    ) -> None:
+        self.clock = clock or FrozenClock()
+        self.metrics = Metrics()
+        self.sinks = {sink.name: sink for sink in sinks}
+        self.manager = manager(*plugins)
+        self.policies = {name: options.get(name) or policy(**options.get("delivery", {})) for name in self.sinks}
+        self.store = Store(url, clock=self.clock, owner="test")
+        self.dispatcher = self._dispatcher()
+        self.numbers = itertools.count()
+
+    def _dispatcher(self) -> Dispatcher:
+        return Dispatcher(
+            store=self.store,
+            hook=self.manager.hook,
+            sinks=self.sinks,
+            policies=self.policies,
+            clock=self.clock,
+            metrics=self.metrics,
+            rng=Random(1),
+        )
+
+    async def open(self) -> House:
+        await self.store.open(lock_wait=5.0)
+        await self.store.serving(list(self.sinks))
+        await self.dispatcher.open()
+        self.store.listen(self.dispatcher.wake)
+        return self
+
+    async def close(self, grace: float = 0.5) -> None:
+        await self.dispatcher.close(grace)
+        await self.store.close()
+
+    async def drop(self) -> None:
+        """As after kill -9: the dispatcher is gone with what it had in hand; only its rows remain."""
+        for task in asyncio.all_tasks():
+            if task is not asyncio.current_task():
+                task.cancel()
+        await turns()
+        await self.store.close()
+
+    # -- the door
+
+    async def put(self, *events: Event, to: Sequence[str] | None = None, hand: bool = True) -> Sequence[Accepted]:
+        """Accept events as the intake does; without `hand` they are left waiting for a claim, and nobody is told."""
+        new, reserved = [], []
+        for one in events:
+            wanted = []
+            for sink in to or list(self.sinks):
+                key = self.dispatcher.order_key(sink, one.subject)
+                lease = self.dispatcher.reserve(sink, key) if hand else None
+                if lease is not None:
+                    reserved.append(sink)
+                wanted.append(NewDelivery(sink=sink, order_key=key, lease=lease))
+            new.append(
+                NewEvent(
+                    event=one, body=to_json(one), fingerprint=fingerprint(one), routing="[]", deliveries=tuple(wanted)
+                )
+            )
+        accepted = await self.store.accept(new)
+        for taken, one in zip(accepted, events, strict=True):
+            for given in taken.leases:
+                reserved.remove(given.sink)
+                self.dispatcher.hand_over(given)
+            for sink in taken.waiting if hand else ():
+                self.dispatcher.wake(sink, urgent=one.type == "recording.failed")
+        for sink in reserved:
+            self.dispatcher.unreserve(sink)
+        return accepted
+
+    async def fill(self, count: int, *, batch: int = 500, **kw: Any) -> list[str]:
+        """`count` events left waiting in the store, at once."""
+        ids = []
+        while len(ids) < count:
+            some = [event(next(self.numbers), at=self.clock.now()) for _ in range(min(batch, count - len(ids)))]
+            await self.put(*some, hand=False, **kw)
+            ids += [one.id for one in some]
+        return ids
+
+    # -- time
+
+    async def later(self, seconds: float, *, step: float = 1.0) -> None:
+        """Let this much time pass, with the polls that belong to it."""
+        left = seconds
+        while left > 0:
+            self.clock.advance(min(step, left))
+            left -= step
+            await self.calm()
+
+    async def calm(self) -> None:
+        """Until nobody has work that does not wait for time: the writer's queue is empty and the loop is quiet."""
+        for _ in range(4):
+            await turns()
+            await self.store.gates()
+
+    def counted(self, sink: str, outcome: str) -> float:
+        return (
+            self.metrics.registry.get_sample_value(
+                "recording_gateway_deliveries_total", {"sink": sink, "outcome": outcome}
+            )
+            or 0.0
+        )
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"recording_gateway_{name}", labels)
+
+
+Build = Callable[..., Awaitable[House]]
+
+
+@pytest.fixture
+async def build(tmp_path: Path) -> AsyncIterator[Build]:
+    """Make and open a House on a fresh SQLite file; it is closed after the test."""
+    made: list[House] = []
+    url = f"sqlite:///{tmp_path / 'gateway.db'}"
+
+    async def make(*sinks: Sink, **options: Any) -> House:
+        house = House(options.pop("url", url), *sinks, **options)
+        made.append(house)
+        return await house.open()
+
+    yield make
+    for house in made:
+        await house.close(0.05)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'gateway.db'}"

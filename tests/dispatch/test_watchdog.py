@@ -1,0 +1,131 @@
+"""A blocked event loop is noticed, counted and named. Here it is blocked for real, for a few hundredths of a second."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.metrics import Metrics
+from gateway.model import Delivery
+from gateway.watchdog import Watchdog, culprit
+
+from .conftest import Scripted
+
+THRESHOLD = 0.03
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def dog(metrics: Metrics) -> Iterator[Watchdog]:
+    made = Watchdog(metrics.loop_blocked, threshold=THRESHOLD)
+    yield made
+    made.stop()
+
+
+def blocked(metrics: Metrics) -> float | None:
+    return metrics.registry.get_sample_value("recording_gateway_loop_blocked_total")
+
+
+def block(metrics: Metrics, least: float) -> None:
+    """Hold the loop until the watchdog has counted `least` stalls: blocking, but no longer than it takes."""
+    until = time.monotonic() + 10
+    while (blocked(metrics) or 0) < least and time.monotonic() < until:
+        time.sleep(0.001)
+
+
+class Blocking(Scripted):
+    """A sink with a blocking call in it."""
+
+    metrics: Metrics
+
+    async def deliver(self, delivery: Delivery) -> str | None:
+        block(self.metrics, 1)
+        return None
+
+
+async def test_a_sink_that_blocks_the_loop_is_named_with_file_and_line(dog: Watchdog, metrics: Metrics) -> None:
+    sink = Blocking("slow")
+    sink.metrics = metrics
+    dog.start()
+    with capture_logs() as logs:
+        await sink.deliver(None)  # type: ignore[arg-type]
+    (line,) = logs
+    assert line["event"] == "loop_blocked"
+    assert line["sink"] == "slow"
+    assert line["seconds"] >= THRESHOLD
+    assert f"{Path(__file__).name}:" in line["at"]
+    assert line["at"].endswith("in block")
+
+
+async def test_one_stall_is_reported_once_however_long(dog: Watchdog, metrics: Metrics) -> None:
+    dog.start()
+    with capture_logs() as logs:
+        block(metrics, 1)
+        until = time.monotonic() + THRESHOLD * 4
+        while time.monotonic() < until:
+            time.sleep(0.001)  # noqa: ASYNC251  it has to block
+    assert len(logs) == 1
+    assert "sink" not in logs[0]
+
+
+async def test_a_second_stall_is_reported_again(dog: Watchdog, metrics: Metrics) -> None:
+    dog.start()
+    with capture_logs() as logs:
+        for stalls in (1, 2):
+            block(metrics, stalls)
+            await asyncio.sleep(THRESHOLD)  # the loop turns
+    assert len(logs) == blocked(metrics) == 2
+
+
+async def test_a_loop_that_turns_is_left_alone(dog: Watchdog, metrics: Metrics) -> None:
+    dog.start()
+    until = time.monotonic() + THRESHOLD * 6
+    while time.monotonic() < until:  # noqa: ASYNC110  the loop is to be seen turning
+        await asyncio.sleep(0)
+    assert blocked(metrics) == 0
+
+
+def test_a_loop_that_was_closed_ends_the_watch(metrics: Metrics) -> None:
+    async def begin() -> Watchdog:
+        made = Watchdog(metrics.loop_blocked, threshold=THRESHOLD)
+        made.start()
+        return made
+
+    made = asyncio.run(begin())
+    watching = [thread for thread in threading.enumerate() if thread.name == "watchdog"]
+    for thread in watching:
+        thread.join(5)
+        assert not thread.is_alive()
+    made.stop()
+
+
+async def test_stopping_does_not_wait_for_a_blocked_loop(metrics: Metrics) -> None:
+    made = Watchdog(metrics.loop_blocked, threshold=5)
+    made.start()
+    began = time.monotonic()
+    await asyncio.to_thread(made.stop)
+    assert time.monotonic() - began < 4
+    made.stop()  # twice is once
+
+
+def test_where_only_the_library_is_on_the_stack_the_innermost_frame_is_named() -> None:
+    frames: list[dict[str, str]] = []
+    import sys
+
+    code = compile("import sys\ndef f(seen): seen(sys._getframe())\n", "/usr/lib/asyncio/x.py", "exec")
+    space: dict[str, Any] = {}
+    exec(code, space)
+    space["f"](lambda frame: frames.append(culprit(frame)))
+    assert frames[0]["at"].startswith(str(Path(__file__)))  # this test, below the library's frame
+    assert sys
