@@ -39,9 +39,10 @@ def _network(error: BaseException) -> str | None:
     """What the network did, if this exception says so."""
     match error:
         case ssl.SSLCertVerificationError():
-            return f"its TLS certificate is not accepted: {error.verify_message or error.reason}"
+            why = getattr(error, "verify_message", None) or _reason(error)
+            return f"its TLS certificate is not accepted: {why}"
         case ssl.SSLError():
-            return f"TLS failed: {error.reason or type(error).__name__}"
+            return f"TLS failed: {_reason(error)}"
         case socket.gaierror():
             return f"the name cannot be resolved ({_gai_name(error.errno)})"
         case aiohttp.ServerDisconnectedError():
@@ -57,6 +58,11 @@ def _network(error: BaseException) -> str | None:
         case OSError() if error.errno is not None and error.errno > 0:
             return f"{os.strerror(error.errno).lower()} ({type(error).__name__})"
     return None
+
+
+def _reason(error: ssl.SSLError) -> str:
+    """OpenSSL's own name of what went wrong; an error that Python made has none."""
+    return getattr(error, "reason", None) or type(error).__name__
 
 
 def _gai_name(number: int | None) -> str:

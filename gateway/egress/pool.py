@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import functools
 import ipaddress
 import socket
@@ -108,7 +109,17 @@ async def _read(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
     return b"".join(chunks)[:limit], size > limit
 
 
-async def open_pool(via: Via, secure: bool, transport: httpx.AsyncBaseTransport | None) -> Pool:
+Lookup = Callable[[str, int, socket.AddressFamily], Awaitable[Sequence[tuple[Any, ...]]]]
+
+
+async def _getaddrinfo(host: str, port: int, family: socket.AddressFamily) -> Sequence[tuple[Any, ...]]:
+    loop = asyncio.get_running_loop()
+    return await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+
+
+async def open_pool(
+    via: Via, secure: bool, transport: httpx.AsyncBaseTransport | None, *, lookup: Lookup = _getaddrinfo
+) -> Pool:
     """Raises Unavailable where a certificate or authority file cannot be read."""
     if transport is not None:
         return Pool(_Borrowed(transport), via.guard)
@@ -124,14 +135,27 @@ async def open_pool(via: Via, secure: bool, transport: httpx.AsyncBaseTransport 
             ssl=context,
             limit=0,  # because every sink's concurrency is the limit
             keepalive_timeout=KEEP_ALIVE,
-            resolver=GuardedResolver(via.guard) if via.guard else None,
+            resolver=GuardedResolver(via.guard, lookup) if via.guard else None,
             use_dns_cache=via.guard is None,  # a guarded name is judged each time it is resolved
             ttl_dns_cache=10,
         )
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
-    proxy = httpx.Proxy(via.proxy) if via.proxy else None
+    proxy = _proxy(via.proxy, secure) if via.proxy else None
     return Pool(AiohttpTransport(verify=context, client=session, proxy=proxy, trust_env=False), via.guard)
+
+
+def _proxy(text: str, secure: bool) -> httpx.Proxy:
+    """The proxy with its credentials as a header, because aiohttp is giving up its own type for them.
+
+    For a CONNECT the header goes out as it is; for a plain request aiohttp takes `Authorization` and renames it.
+    """
+    named = httpx.Proxy(text)
+    if named.auth is None:
+        return named
+    credentials = base64.b64encode(":".join(named.auth).encode()).decode()
+    name = "Proxy-Authorization" if secure else "Authorization"
+    return httpx.Proxy(named.url, headers={name: f"Basic {credentials}"})
 
 
 class _Borrowed(httpx.AsyncBaseTransport):
@@ -162,14 +186,6 @@ def _tls(via: Via) -> ssl.SSLContext:
     if via.certificate is not None:
         context.load_cert_chain(via.certificate, via.key)
     return context
-
-
-Lookup = Callable[[str, int, socket.AddressFamily], Awaitable[Sequence[tuple[Any, ...]]]]
-
-
-async def _getaddrinfo(host: str, port: int, family: socket.AddressFamily) -> Sequence[tuple[Any, ...]]:
-    loop = asyncio.get_running_loop()
-    return await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
 
 
 class GuardedResolver(AbstractResolver):

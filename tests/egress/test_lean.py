@@ -1,0 +1,48 @@
+"""Libraries come without the command lines and renderers that nobody asked for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("rich", "pygments", "typer", "prompt_toolkit", "click")
+
+
+@pytest.mark.parametrize("name", ["httpx", "structlog", "cel"])
+def test_a_library_is_imported_without_what_it_does_not_need_and_leaves_no_trace(name: str) -> None:
+    code = f"""
+import sys
+from gateway import lean
+module = lean.import_{name}()
+assert module is sys.modules[{name!r}] and module is lean.import_{name}()
+heavy = {{part.split(".")[0] for part in sys.modules}} & set({HEAVY!r})
+assert not heavy, heavy
+assert None not in sys.modules.values()
+assert "cel.cli" not in sys.modules
+import rich, click  # who wants them later gets them
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=".")
+
+
+def test_the_client_loads_no_http_library_before_the_first_request() -> None:
+    code = """
+import sys
+import gateway.egress.client, gateway.egress.guard, gateway.egress.answers
+import plugins.sinks.forward, plugins.sinks.console, plugins.sinks.file
+assert not {"httpx", "aiohttp", "httpcore", "certifi"} & set(sys.modules), "heavy"
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=".")
+
+
+def test_in_one_process_a_loaded_library_stays_and_a_stand_in_is_taken_out_again() -> None:
+    from gateway import lean
+
+    assert lean.import_httpx() is lean.import_httpx()
+    assert lean.import_structlog() is lean.import_structlog()
+    assert lean.import_cel().__name__ == "cel"
+    with lean.without({"sys": None, "no_such_module_here": None}):
+        assert sys.modules["no_such_module_here"] is None  # type: ignore[comparison-overlap]
+        assert sys.modules["sys"] is sys
+    assert "no_such_module_here" not in sys.modules
