@@ -40,7 +40,7 @@ def translate(sql: str) -> str:
 class PostgresSession:
     """One connection in autocommit, used by one thread at a time."""
 
-    backend: Literal["postgresql"] = "postgresql"
+    backend: Literal["sqlite", "postgresql"] = "postgresql"
 
     def __init__(self, address: Address, clock: Clock | None = None, *, timeout_ms: int = 5000) -> None:
         """Connect. `timeout_ms` ends a statement at the server. `clock` None: the server's time. Raises StoreUnavailable."""

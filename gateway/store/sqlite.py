@@ -44,7 +44,7 @@ def make_file(path: Path) -> None:
 class SqliteSession:
     """One connection, used by one thread at a time."""
 
-    backend: Literal["sqlite"] = "sqlite"
+    backend: Literal["sqlite", "postgresql"] = "sqlite"
 
     def __init__(self, path: Path, role: Role, clock: Clock | None = None) -> None:
         """Open an existing file. Only the writer checkpoints: two connections that do so at one instant meet a bug of

@@ -2,49 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import socket
+import time
 from asyncio import Future
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from functools import partial
+from typing import Any, Final
 
 from gateway.clock import Clock
-from gateway.store.records import (
-    Accepted,
-    AttemptRow,
-    DeliveryRow,
-    Due,
-    EventFull,
-    EventRow,
-    Gate,
-    Lease,
-    NewEvent,
-    Refusal,
-    RefusedRow,
-    Settlement,
-    SinkRow,
-    Status,
-)
+from gateway.errors import StoreUnavailable
+from gateway.store import counting, gates, refusing, retention, settling
+from gateway.store.accepting import accept
+from gateway.store.address import parse_address
+from gateway.store.backend import Backend, backend_of
+from gateway.store.bulk import Bulk
+from gateway.store.claiming import probe_claim
+from gateway.store.limits import Limits
+from gateway.store.records import Accepted, Due, Gate, Lease, NewEvent, Refusal, Settlement, SinkRow
+from gateway.store.repairing import Spans
+from gateway.store.retention import Keep
+from gateway.store.writer import Kind, Writer
 
+__all__ = ["Keep", "Store"]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keep:
-    """How long finished events stay, and how much may wait."""
-
-    remember: timedelta = timedelta(days=30)
-    delivered: timedelta = timedelta(days=7)
-    unrouted: timedelta = timedelta(days=7)
-    dead: timedelta = timedelta(days=90)
-    refused: int = 200  # the last N of each source
-    waiting: int = 1_000_000  # open deliveries; past it: StoreFull
-    free_disk: int = 256 * 1024 * 1024  # bytes; SQLite only
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stats:
-    """What the writer measured since the last call: for metrics."""
-
-    batches: Sequence[int] = field(default_factory=tuple)  # items per commit
-    commit_seconds: Sequence[float] = field(default_factory=tuple)
+MOST_CLAIMED: Final = 100  # rows of one claim
+REPAIR_EVERY: Final = 3600.0  # seconds between two looks for rows that a clock jump put too far ahead
 
 
 class Store:
@@ -52,7 +36,7 @@ class Store:
 
     Methods that return a Future put an item in the writer's queue at once, in call order, and are resolved after the
     commit that holds it; cancelling the waiter never takes the item out. They raise StoreBusy, StoreFull (accept only)
-    at once; the future raises StoreUnavailable or ItemRefused.
+    at once; the future raises StoreUnavailable or ItemRefused. After `close` everything raises StoreUnavailable.
     """
 
     def __init__(
@@ -60,23 +44,75 @@ class Store:
         url: str,
         *,
         password: str | None = None,
-        keep: Keep = Keep(),
+        keep: Keep = Keep(),  # noqa: B008  frozen
         clock: Clock | None = None,
         owner: str | None = None,  # host:pid, for people
         observe: Callable[[int, float], None]
         | None = None,  # items and seconds of each commit; called on the writer's thread
-    ) -> None: ...
+    ) -> None:
+        self._keep = keep
+        self._owner = owner or f"{socket.gethostname()}:{os.getpid()}"
+        self._clock = clock or Clock()
+        self._backend: Backend = backend_of(parse_address(url, password), self._clock)
+        self._limits = Limits(keep, self._backend.folder)
+        self._spans = Spans()
+        self._leads: dict[str, int] = {}  # sink -> which of lanes 0 and 1 leads its next claim
+        self._wake: Callable[[str], None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._repair_at = 0.0
+        self._sweeping = asyncio.Lock()
+        self._writer = Writer(
+            self._backend.connect,
+            self._many,
+            tick=self._tick,
+            after=self._after,
+            farewell=self._backend.farewell,
+            observe=observe or (lambda _items, _seconds: None),
+        )
+
+    # -- life
 
     async def open(self, *, lock_wait: float = 30.0) -> None:
         """Take the file's lock (SQLite), migrate, end this file's old leases. Raises StoreHeld, SchemaMismatch, StoreUnavailable."""
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        await self._backend.take(lock_wait)
+        try:
+            session = await loop.run_in_executor(None, self._begin)
+        except BaseException:
+            self._backend.free()
+            raise
+        self._writer.start(session)
+        self._backend.start()
+
+    def _begin(self) -> Bulk:
+        session = self._backend.prepare()
+        try:
+            with session.atomic():
+                self._spans.repair(session, alone=self._backend.alone)
+            self._count(session)
+        except Exception as error:
+            text = session.explain(error)
+            session.close()
+            raise StoreUnavailable(f"{self._backend.address.shown} cannot be used: {text}") from None
+        self._repair_at = time.monotonic() + REPAIR_EVERY
+        return session
 
     async def close(self) -> None:
         """Refuse accepts, drain the queue, checkpoint, close, unlock."""
+        await self._backend.stop_listening()
+        await self._writer.close()
+        await self._backend.close()
 
     # -- the way of an event
+
     def accept(self, events: Sequence[NewEvent]) -> Future[Sequence[Accepted]]:
-        """Store the events of one callback, all or none."""
-        raise NotImplementedError
+        """Store the events of one callback, all or none. Raises StoreBusy, StoreFull."""
+        self._limits.check()
+        size = 512
+        for new in events:
+            size += len(new.body) + len(new.event.raw) + len(new.routing)
+        return self._writer.put(Kind.ACCEPT, events, size)
 
     def claim(
         self, sink: str, most: int, lease: int, *, running: Collection[int] = (), probe: bool = False
@@ -86,177 +122,158 @@ class Store:
         `running` are the deliveries this process has in hand. `probe`: past an open circuit, one: the oldest never
         tried, else the least tried, due or not.
         """
-        raise NotImplementedError
+        running = tuple(running)
+
+        def work(session: Bulk) -> Sequence[Lease]:
+            self._spans.note(session, "lease", lease)
+            if probe:
+                return probe_claim(session, sink, lease, running, self._owner)
+            first = self._leads.get(sink, 0)
+            self._leads[sink] = 1 - first
+            return session.take(sink, min(most, MOST_CLAIMED), lease, first, running, self._owner)
+
+        return self._writer.put(Kind.CALL, work)
 
     def settle(self, settlements: Sequence[Settlement]) -> Future[Sequence[bool]]:
         """Write outcomes; False where the lease was lost (only the attempt is recorded then)."""
-        raise NotImplementedError
+        return self._writer.put(Kind.SETTLE, tuple(settlements), 256 * len(settlements))
 
     def renew(self, delivery: int, token: int, lease: int) -> Future[bool]:
         """Lengthen a lease before sending; False: lost, do not send."""
-        raise NotImplementedError
+
+        def work(session: Bulk) -> bool:
+            self._spans.note(session, "lease", lease)
+            return settling.renew(session, delivery, token, lease)
+
+        return self._writer.put(Kind.CALL, work)
 
     def release(self, leases: Sequence[tuple[int, int]], *, delay: int = 0) -> Future[None]:
         """Give back (delivery, token) pairs that were not begun; their attempt is not burnt; due after `delay` ms."""
-        raise NotImplementedError
+        leases = tuple(leases)
+
+        def work(session: Bulk) -> None:
+            self._spans.note(session, "delay", delay)
+            settling.release(session, leases, delay)
+
+        return self._writer.put(Kind.CALL, work)
 
     # -- circuits and pauses
+
     def trip(self, sink: str, pause: int, reason: str) -> Future[Gate]:
         """Open the circuit for `pause` ms, unless it is open."""
-        raise NotImplementedError
+        return self._writer.put(Kind.CALL, lambda session: gates.trip(session, sink, pause, reason))
 
     def probe(self, sink: str, lease: int) -> Future[int | None]:
         """Take the right to probe for `lease` ms; the answer is the mark to give to `probed`, None: not now."""
-        raise NotImplementedError
+        return self._writer.put(Kind.CALL, lambda session: gates.probe(session, sink, lease))
 
     def probed(self, sink: str, mark: int, *, good: bool, pause: int = 0, reason: str = "") -> Future[None]:
         """Close the circuit, or keep it open `pause` ms more."""
-        raise NotImplementedError
+        return self._writer.put(Kind.CALL, lambda session: gates.probed(session, sink, mark, good, pause, reason))
 
     def gates(self) -> Future[Mapping[str, Gate]]:
-        """The gate of every sink that has a row; also notes which sinks this process serves (`serving`)."""
-        raise NotImplementedError
+        """The gate of every sink that has a row."""
+        return self._backend.reader.ask(gates.read)
 
     def serving(self, sinks: Collection[str]) -> Future[None]:
         """Say which sinks this process carries. Called at start and about once a minute. Time in which nobody said so
         (gateway down, sink not configured) counts as stalled: give_up_after stands still."""
-        raise NotImplementedError
+        names = tuple(sinks)
+        return self._writer.put(Kind.CALL, lambda session: gates.serving(session, names))
 
     def due(self) -> Future[Sequence[Due]]:
         """The least due time of every sink, an index probe each, read by the reader's connection; for the 1 s poll."""
-        raise NotImplementedError
+        return self._backend.reader.ask(counting.due)
 
     def listen(self, wake: Callable[[str], None]) -> None:
         """Call `wake(sink)` in the loop when another gateway or the command line left rows to claim (PostgreSQL: LISTEN;
-        SQLite: `PRAGMA data_version`, looked at on the reader's thread about 4 times a second)."""
+        SQLite: `PRAGMA data_version`, looked at about 4 times a second), or the next of an ordering key came free."""
+        self._wake = wake
+        self._backend.listen(self._owner, wake, self._tell)
 
     # -- the rest
+
     def refuse(self, refusal: Refusal) -> None:
         """Keep a refused callback, after everything else in the queue; dropped silently when the queue is long."""
+        if self._keep.refused > 0:
+            self._writer.put_refusal(lambda session: refusing.refuse(session, refusal, self._keep.refused))
 
     async def sweep(self) -> int:
-        """One pass of retention in small batches; the number of events deleted."""
-        raise NotImplementedError
+        """One pass of retention in small batches; the number of events deleted. Once an hour also the repair of rows
+        that a jump of the clock put too far ahead. Raises StoreUnavailable."""
+        async with self._sweeping:  # two passes at once would only do the same work twice
+            if time.monotonic() >= self._repair_at:
+                await self._writer.put_background(lambda session: self._spans.repair(session, alone=False))
+                self._repair_at = time.monotonic() + REPAIR_EVERY
+            await self._recount()
+            return await self._sweep()
+
+    async def _sweep(self) -> int:
+        after: int | None = 0
+        deleted = 0
+        most = self._backend.sweep_rows
+        while after is not None:
+            look = partial(retention.sweep_step, keep=self._keep, after=after, most=most)
+            step = await self._backend.background(self._writer, look)
+            after = step.after
+            deleted += step.deleted
+        while await self._backend.background(
+            self._writer, lambda session: retention.forget_step(session, self._keep, most)
+        ):
+            pass
+        return deleted
+
+    async def _recount(self) -> None:
+        if time.monotonic() >= self._limits.count_at:
+            await self._backend.reader.ask(self._count)
 
     def healthy(self) -> bool:
         """Whether the writer's last commit worked. Never blocks."""
-        raise NotImplementedError
+        return self._writer.healthy
 
     async def ping(self) -> None:
         """Commit something small through the writer. Raises StoreUnavailable. For readiness, at most once in 5 s."""
+        await self._writer.put(Kind.CALL, _ping)
 
     async def sinks(self) -> Sequence[SinkRow]:
-        """Counts by sink for metrics: bounded work, see OUTBOX 5 (no full count)."""
-        raise NotImplementedError
+        """Counts by sink for metrics, to 10,001 a lane. Raises StoreUnavailable."""
+        await self._recount()
+        return await self._backend.reader.ask(counting.sinks)
+
+    # -- on the writer's thread
+
+    def _many(self, session: Bulk, kind: Kind, work: Sequence[Any]) -> Sequence[Any]:
+        if kind is Kind.ACCEPT:
+            return accept(session, work, self._owner)
+        for group in work:
+            for one in group:
+                self._spans.note(session, "delay", one.delay)
+        return settling.settle(session, work)
+
+    def _after(self, session: Bulk) -> None:
+        """After a commit: count what it opened and ended, wake lanes whose key came free, tell other gateways."""
+        tally = session.tally
+        self._limits.add(tally.opened - tally.ended)
+        for sink in tally.freed:
+            self._tell(sink)
+        if others := tally.freed | tally.waiting:
+            self._backend.notify(session, others)
+
+    def _tell(self, sink: str) -> None:
+        if self._wake is not None and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake, sink)
+
+    def _tick(self, session: Bulk) -> None:
+        self._backend.look(session)
+
+    def _count(self, session: Any) -> None:
+        started = time.perf_counter()
+        found = counting.open_deliveries(session, self._keep.waiting)
+        self._limits.counted(found, time.perf_counter() - started)
 
 
-class Desk:
-    """The people's side: what the command line (and later the admin API) reads and changes beside a running gateway.
-
-    Opens its own short-lived connection, takes no lock, never checkpoints, never migrates (except `migrate`).
-    Synchronous; one short transaction a call. `configured` are the sinks of the configuration, for `held: orphaned`;
-    `rated` and `batched` those with delivery.rate / delivery.batch, for `held: rate|batch`.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        password: str | None = None,
-        clock: Clock | None = None,
-        configured: Collection[str] = (),
-        rated: Collection[str] = (),
-        batched: Collection[str] = (),
-    ) -> None: ...
-
-    def __enter__(self) -> Desk:
-        return self
-
-    def __exit__(self, *exc: object) -> None: ...
-
-    # -- reading: newest first; `before` is the last key of the previous page; limit <= 200 a page
-    def events(
-        self,
-        *,
-        held: bool = False,
-        source: str | None = None,
-        type: str | None = None,  # glob
-        subject: str | None = None,  # glob
-        limit: int = 50,
-        before: int | None = None,
-    ) -> Sequence[EventRow]:
-        raise NotImplementedError
-
-    def event(self, ref: str) -> EventFull:
-        """By id, unique prefix of at least 6 digits, or `id~variant`. Raises NotFound, naming near misses."""
-        raise NotImplementedError
-
-    def deliveries(
-        self,
-        *,
-        event: str | None = None,
-        sink: str | None = None,
-        state: str | None = None,
-        limit: int = 50,
-        before: int | None = None,
-    ) -> Sequence[DeliveryRow]:
-        raise NotImplementedError
-
-    def delivery(self, id: int) -> tuple[DeliveryRow, Sequence[AttemptRow]]:
-        raise NotImplementedError
-
-    def refused(self, *, source: str | None = None, limit: int = 50, before: int | None = None) -> Sequence[RefusedRow]:
-        raise NotImplementedError
-
-    def refusal(self, id: int) -> RefusedRow:
-        raise NotImplementedError
-
-    def sinks(self) -> Sequence[SinkRow]:
-        raise NotImplementedError
-
-    def status(self) -> Status:
-        raise NotImplementedError
-
-    # -- changing
-    def retry(self, delivery: int) -> str:
-        """Start a new round of a dead or delivered one, or make a waiting one due now; says what was done (OUTBOX 2)."""
-        raise NotImplementedError
-
-    def cancel(self, delivery: int) -> str:
-        raise NotImplementedError
-
-    def move(self, sink: str, to: str) -> int:
-        """Give the waiting deliveries of one sink to another; those that have one there already are cancelled."""
-        raise NotImplementedError
-
-    def replay(
-        self, ref: str, *, sinks: Sequence[str] | None = None, routing: str | None = None
-    ) -> Sequence[DeliveryRow]:
-        """A new round of this event's deliveries: to `sinks`, else to those of the first time. With `routing`, store the
-        new verdict (reroute). Open deliveries are left alone."""
-        raise NotImplementedError
-
-    def release(self, ref: str, sinks: Sequence[str]) -> Sequence[DeliveryRow]:
-        """End the hold of a conflicting or quarantined event and give it its deliveries."""
-        raise NotImplementedError
-
-    def erase(self, ref: str) -> None:
-        """Cancel open deliveries and delete the event with everything that was kept of it; its id stays remembered."""
-        raise NotImplementedError
-
-    def pause(self, sink: str, by: str) -> bool:
-        raise NotImplementedError
-
-    def resume(self, sink: str) -> bool:
-        raise NotImplementedError
-
-    def forget_refusal(self, id: int) -> None:
-        raise NotImplementedError
-
-    def take(self, events: Sequence[NewEvent]) -> Sequence[Accepted]:
-        """Accept beside the running gateway, for `refused retry`; its lanes find the rows within a second."""
-        raise NotImplementedError
-
-    def migrate(self) -> tuple[int, int]:
-        """Bring the tables to this program's schema: (from, to)."""
-        raise NotImplementedError
+def _ping(session: Bulk) -> None:
+    session.change(
+        "INSERT INTO meta (name, value) VALUES ('pinged_at', CAST(:now AS text)) "
+        "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    )

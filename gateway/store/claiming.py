@@ -1,0 +1,30 @@
+"""The rules of claims: which rows a lane gets, and the one row that may pass an open circuit (OUTBOX 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from gateway.store import statements as sql
+from gateway.store.bulk import Bulk, make_lease, read_event
+from gateway.store.records import Lease
+
+
+def probe_claim(session: Bulk, sink: str, lease: int, running: Collection[int], owner: str) -> Sequence[Lease]:
+    """One delivery past an open circuit, due or not: the oldest never tried, else the least tried. Nothing while paused."""
+    with session.atomic():
+        gate = session.rows(sql.GATE, {"sink": sink})
+        if gate and gate[0][1] is not None:
+            return ()
+        picked = session.rows(sql.PROBE_FRESH, {"sink": sink}) or session.rows(sql.PROBE_TRIED, {"sink": sink})
+        if not picked or picked[0][0] in running:
+            return ()
+        id_, lane, token = picked[0]
+        stalled = gate[0][5] if gate else 0
+        values = {"id": id_, "token": token, "lane": lane, "lease": lease, "owner": owner, "stalled": stalled}
+        taken = session.rows(sql.TAKE, values)
+        if not taken:  # another gateway claimed it in between
+            return ()
+        if lane == 3:
+            session.change(sql.LOST, {"id": id_, "token": token})
+        ((body, raw),) = session.rows(sql.CONTENT, {"seq": taken[0][1]})
+        return (make_lease(sink, read_event(body, raw), taken[0]),)

@@ -1,0 +1,66 @@
+"""One gateway per SQLite file: an operating-system lock that ends with its process (OUTBOX 1, "Single owner")."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import StoreHeld, StoreUnavailable
+
+_EVERY: Final = 0.1  # seconds between two looks
+
+
+class OwnerLock:
+    """`flock` on `<file>.lock`, which holds pid and start for the message.
+
+    Not on the database itself: closing any handle of it would drop the lock.
+    """
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._path = store.with_name(store.name + ".lock")
+        self._handle: int | None = None
+
+    async def take(self, wait: float) -> None:
+        """Take the lock, waiting up to `wait` seconds. Raises StoreHeld, naming the holder, and StoreUnavailable."""
+        until = time.monotonic() + wait
+        while not self._try():
+            if time.monotonic() >= until:
+                raise StoreHeld(
+                    f"the store {self._store} is held by another gateway, {self._holder()} (lock file {self._path}): "
+                    "stop that one first, or give this one a store of its own"
+                )
+            await asyncio.sleep(_EVERY)
+
+    def _try(self) -> bool:
+        try:
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise StoreUnavailable(f"the lock file {self._path} cannot be opened: {error.strerror}") from None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            return False
+        self._handle = handle
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"pid {os.getpid()}, since {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n".encode(), 0)
+        return True
+
+    def _holder(self) -> str:
+        with suppress(OSError):
+            if line := self._path.read_text(errors="replace").strip()[:100]:
+                return line
+        return "which has not said its pid"
+
+    def free(self) -> None:
+        """Give the lock back. The file stays: removing it would let two processes lock two files of one name."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None

@@ -1,0 +1,180 @@
+"""SQLite's way with many rows: prepared statements in a loop inside the writer's one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Final
+
+from gateway.clock import Clock
+from gateway.store import statements as sql
+from gateway.store.bulk import EventIn, Kept, SettleIn, Tally, make_lease, read_event
+from gateway.store.records import Held, Lease, NewDelivery, NewEvent
+from gateway.store.sqlite import SqliteSession
+
+_COLUMNS: Final = (
+    "id, variant, held, seal, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing"
+)
+_EVENT: Final = f"""INSERT INTO events ({_COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
+  WHERE ?14 OR NOT EXISTS (SELECT 1 FROM remembered r WHERE r.id = ?1) ON CONFLICT (id, variant) DO NOTHING"""  # noqa: S608
+_SEAL: Final = """SELECT count(*) FROM (SELECT DISTINCT o.fingerprint FROM events o
+  WHERE o.seal = ?1 AND o.seal IS NOT NULL AND o.fingerprint <> ?2 LIMIT ?3)"""
+_DELIVERY: Final = """INSERT INTO deliveries (event, sink, state, lane, due_at, token, attempts, since_at, first_at,
+    stalled, order_key, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event, sink) DO NOTHING"""
+_ARM: Final = """SELECT d.id, d.lane, d.token FROM deliveries d WHERE d.sink = :sink AND d.lane = :lane
+  AND d.state IN ('waiting','sending') AND d.due_at <= :now AND d.id NOT IN (SELECT value FROM json_each(:running))
+  ORDER BY d.due_at, d.id LIMIT :most"""
+
+
+class SqliteBulk(SqliteSession):
+    """The writer's connection."""
+
+    one_transaction = True
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        super().__init__(path, "writer", clock)
+        self.tally = Tally()
+
+    def insert(self, rows: Sequence[EventIn], owner: str) -> Sequence[Kept | None]:
+        now = self.now()
+        gates = {name: (shut, stalled) for name, shut, stalled in self.rows(_GATES, {"now": now})}
+        kept: list[Kept | None] = []
+        for row in rows:
+            held = Held.QUARANTINED if self._over_sealed(row.new) else row.held
+            seq = self._insert_event(row, held)
+            if seq is None:
+                kept.append(None)
+            elif held is not None or not row.new.deliveries:
+                kept.append(Kept(held, (), ()))
+            else:
+                kept.append(self._insert_deliveries(row.new, seq, now, gates, owner))
+        return kept
+
+    def _over_sealed(self, new: NewEvent) -> bool:
+        if new.seal_most <= 0 or new.seal is None:
+            return False
+        ((others,),) = self.connection.execute(_SEAL, (new.seal, new.fingerprint, new.seal_most)).fetchall()
+        return bool(others >= new.seal_most)
+
+    def _insert_event(self, row: EventIn, held: Held | None) -> int | None:
+        new = row.new
+        event = new.event
+        cursor = self.connection.execute(
+            _EVENT,
+            (
+                event.id,
+                row.variant,
+                None if held is None else held.value,
+                new.seal,
+                event.source,
+                event.type,
+                event.subject,
+                int(event.received_at.timestamp() * 1000),
+                new.fingerprint,
+                new.body,
+                event.raw,
+                new.raw_type,
+                new.routing,
+                row.forced,
+            ),
+        )
+        return cursor.lastrowid if cursor.rowcount else None
+
+    def _insert_deliveries(
+        self, new: NewEvent, seq: int, now: int, gates: dict[str, tuple[int, int]], owner: str
+    ) -> Kept:
+        leases: list[Lease] = []
+        waiting: list[str] = []
+        for delivery in new.deliveries:
+            sink, key = delivery.sink, delivery.order_key
+            shut, stalled = gates.get(sink, (0, 0))
+            lane = self._lane(delivery, shut)
+            due = now + (delivery.lease or 0) if lane == 3 else now
+            values: tuple[object, ...]
+            if lane == 3:
+                values = (seq, sink, "sending", 3, due, 1, 1, now, now, stalled, key, owner)
+            else:
+                values = (seq, sink, "waiting", lane, due, 0, 0, now, None, 0, key, None)
+            cursor = self.connection.execute(_DELIVERY, values)
+            if not cursor.rowcount:
+                continue
+            self.tally.opened += 1
+            if lane == 3:
+                leases.append(
+                    make_lease(sink, new.event, (cursor.lastrowid, seq, 1, 1, 0, 0, now, stalled, due, key, None))
+                )
+            elif lane == 0:
+                waiting.append(sink)
+        self.tally.waiting.update(waiting)
+        return Kept(None, tuple(leases), tuple(waiting))
+
+    def _lane(self, delivery: NewDelivery, shut: int) -> int:
+        if delivery.order_key is not None and self.rows(sql.HEAD, {"sink": delivery.sink, "key": delivery.order_key}):
+            return 2
+        return 3 if delivery.lease is not None and not shut else 0
+
+    def settle(self, rows: Sequence[SettleIn], *, locked: bool) -> Sequence[bool | None]:
+        run = self.connection.execute
+        now = self.now()
+        done: list[bool | None] = []
+        for row in rows:
+            values = {
+                "id": row.id,
+                "token": row.token,
+                "state": row.state,
+                "delay": row.delay,
+                "unburnt": row.unburnt,
+                "memo": row.memo,
+                "reason": row.reason,
+                "note": row.note,
+                "error": row.error,
+                "started": row.started,
+                "took": row.took,
+                "outcome": row.outcome,
+                "status": row.status,
+                "detail": row.detail,
+                "now": now,
+            }
+            changed = run(sql.SETTLE, values).fetchall()
+            before = changed or run(sql.SETTLED, values).fetchall()
+            run(sql.ATTEMPT, values)
+            if changed and row.final:
+                self.tally.ended += 1
+                sink, key = changed[0]
+                if key is not None and run(sql.PROMOTE, {"sink": sink, "key": key}).rowcount:
+                    self.tally.freed.add(sink)
+            done.append(bool(before))
+        return done
+
+    def take(
+        self, sink: str, most: int, lease: int, first: int, running: Collection[int], owner: str
+    ) -> Sequence[Lease]:
+        now = self.now()
+        gate = self.rows(sql.GATE, {"sink": sink, "now": now})
+        if gate and (gate[0][1] is not None or gate[0][2] is not None):
+            return ()
+        values = {"sink": sink, "now": now, "running": json.dumps(list(running))}
+        gone = self.rows(_ARM, {**values, "lane": 3, "most": most})
+        left = most - len(gone)
+        one = self.rows(_ARM, {**values, "lane": first, "most": (left + 1) // 2})
+        other = self.rows(_ARM, {**values, "lane": 1 - first, "most": left - len(one)})
+        if len(one) == (left + 1) // 2 and len(one) + len(other) < left:  # the other had too few: more of the first
+            one = self.rows(_ARM, {**values, "lane": first, "most": left - len(other)})
+        values = {"now": now, "lease": lease, "owner": owner, "stalled": gate[0][5] if gate else 0}
+        return [self._take(sink, row, values) for row in sorted((*gone, *one, *other))]
+
+    def _take(self, sink: str, picked: tuple[int, int, int], values: dict[str, object]) -> Lease:
+        id_, lane, token = picked
+        if lane == 3:
+            self.change(sql.LOST, {"id": id_, "token": token, "now": values["now"]})
+        (row,) = self.rows(sql.TAKE, {**values, "id": id_, "token": token, "lane": lane})
+        ((body, raw),) = self.rows(sql.CONTENT, {"seq": row[1]})
+        return make_lease(sink, read_event(body, raw), row)
+
+    def lock(self, names: Collection[str]) -> None:
+        """Nothing: the transaction is alone."""
+
+
+_GATES: Final = """SELECT name, paused_at IS NOT NULL OR open_until IS NOT NULL,
+    stalled_ms + CASE WHEN stalled_since IS NULL OR stalled_since > :now THEN 0 ELSE :now - stalled_since END FROM sinks"""

@@ -1,0 +1,152 @@
+"""The outbox's transitions as SQL, one text for both databases (`:name` parameters, `:now` the store's milliseconds).
+
+Every guard names the token, so that a late worker changes nothing. Conditions of partial indexes are repeated word for
+word. CAST tells PostgreSQL the type of a parameter that may be NULL.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# -- leases --------------------------------------------------------------------------------------------------------
+
+SETTLE: Final = """UPDATE deliveries SET state = :state, lane = 1, due_at = :now + :delay, attempts = attempts - :unburnt,
+    owner = NULL, memo = CAST(:memo AS text), reason = CAST(:reason AS text), note = coalesce(CAST(:note AS text), note),
+    last_error = coalesce(CAST(:error AS text), last_error)
+  WHERE id = :id AND token = :token AND state = 'sending' RETURNING sink, order_key"""
+
+# Through SELECT, so that an erased delivery does not fail the batch by its foreign key. A late word replaces `lost`.
+ATTEMPT: Final = """INSERT INTO attempts (delivery, token, started_at, took_ms, outcome, status, detail)
+  SELECT d.id, :token, :started, :took, :outcome, CAST(:status AS bigint), :detail FROM deliveries d
+  WHERE d.id = :id AND d.token >= :token
+  ON CONFLICT (delivery, token) DO UPDATE SET started_at = excluded.started_at, took_ms = excluded.took_ms,
+    outcome = excluded.outcome, status = excluded.status, detail = excluded.detail WHERE attempts.outcome = 'lost'"""
+
+# Whether exactly this settlement was written before: its commit's answer was lost, and it is asked again.
+SETTLED: Final = """SELECT 1 FROM deliveries d JOIN attempts a ON a.delivery = d.id AND a.token = d.token
+  WHERE d.id = :id AND d.token = :token AND d.state <> 'sending' AND a.outcome = :outcome AND a.started_at = :started"""
+
+RENEW: Final = """UPDATE deliveries SET due_at = :now + :lease
+  WHERE id = :id AND token = :token AND state = 'sending'"""
+
+RELEASE: Final = """UPDATE deliveries SET state = 'waiting', attempts = attempts - 1, due_at = :now + :delay, owner = NULL,
+    lane = CASE WHEN attempts = 1 AND round = 0 THEN 0 ELSE 1 END
+  WHERE id = :id AND token = :token AND state = 'sending'"""
+
+# -- people --------------------------------------------------------------------------------------------------------
+
+CANCEL: Final = """UPDATE deliveries SET state = 'dead', lane = 1, token = token + 1, owner = NULL, due_at = :now,
+    reason = 'cancelled', note = :note
+  WHERE id = :id AND state IN ('waiting','sending') RETURNING sink, order_key"""
+
+# A new round of a finished delivery; in lane 2 if its key has a head. The keys are locked first.
+AGAIN: Final = """UPDATE deliveries SET state = 'waiting', attempts = 0, round = round + 1, since_at = :now, due_at = :now,
+    first_at = NULL, memo = NULL, reason = NULL, replay = :replay,
+    lane = CASE WHEN EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = deliveries.sink
+      AND o.order_key = deliveries.order_key AND o.lane <> 2 AND o.state IN ('waiting','sending')) THEN 2 ELSE 1 END
+  WHERE id = :id AND state IN ('dead', 'delivered') RETURNING sink, order_key"""
+
+PAUSE: Final = """INSERT INTO sinks (name, paused_at, paused_by, stalled_since) VALUES (:sink, :now, :by, :now)
+  ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at, paused_by = excluded.paused_by,
+    stalled_since = coalesce(sinks.stalled_since, excluded.stalled_since) WHERE sinks.paused_at IS NULL"""
+
+RESUME: Final = """UPDATE sinks SET paused_at = NULL, paused_by = NULL,
+    stalled_ms = stalled_ms + CASE WHEN open_until IS NULL THEN :now - coalesce(stalled_since, :now) ELSE 0 END,
+    stalled_since = CASE WHEN open_until IS NULL THEN NULL ELSE stalled_since END
+  WHERE name = :sink AND paused_at IS NOT NULL"""
+
+# -- ordering keys: run after `session.lock` of the key -------------------------------------------------------------
+
+HEAD: Final = """SELECT 1 FROM deliveries o WHERE o.sink = :sink AND o.order_key = :key AND o.lane <> 2
+  AND o.state IN ('waiting','sending') AND o.order_key IS NOT NULL"""
+
+PROMOTE: Final = """UPDATE deliveries SET lane = CASE WHEN attempts = 0 AND round = 0 THEN 0 ELSE 1 END
+  WHERE id = (SELECT h.id FROM deliveries h WHERE h.sink = :sink AND h.order_key = :key AND h.lane = 2
+    AND h.state IN ('waiting','sending') ORDER BY h.id LIMIT 1)
+  AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = :sink AND o.order_key = :key AND o.order_key IS NOT NULL
+    AND o.lane <> 2 AND o.state IN ('waiting','sending'))"""
+
+# -- circuits and pauses -------------------------------------------------------------------------------------------
+
+GATES: Final = """SELECT name, paused_at, open_until, pauses, reason,
+    stalled_ms + CASE WHEN stalled_since IS NULL OR stalled_since > :now THEN 0 ELSE :now - stalled_since END
+  FROM sinks"""
+GATE: Final = GATES + " WHERE name = :sink"
+SHUT: Final = "SELECT name FROM sinks WHERE paused_at IS NOT NULL OR open_until IS NOT NULL"
+
+TRIP: Final = """INSERT INTO sinks (name, open_until, pauses, reason, stalled_since) VALUES (:sink, :now + :pause, 1, :reason, :now)
+  ON CONFLICT (name) DO UPDATE SET open_until = excluded.open_until, pauses = sinks.pauses + 1, reason = excluded.reason,
+    probe_until = NULL, stalled_since = coalesce(sinks.stalled_since, excluded.stalled_since)
+  WHERE sinks.open_until IS NULL"""
+
+PROBE: Final = """UPDATE sinks SET probe_until = :now + :lease WHERE name = :sink AND paused_at IS NULL AND open_until <= :now
+  AND coalesce(probe_until, 0) <= :now RETURNING probe_until"""
+
+PROBED_GOOD: Final = """UPDATE sinks SET open_until = NULL, pauses = 0, probe_until = NULL, reason = NULL,
+    stalled_ms = stalled_ms + CASE WHEN paused_at IS NULL THEN :now - coalesce(stalled_since, :now) ELSE 0 END,
+    stalled_since = CASE WHEN paused_at IS NULL THEN NULL ELSE stalled_since END
+  WHERE name = :sink AND probe_until = :mark"""
+PROBED_BAD: Final = """UPDATE sinks SET open_until = :now + :pause, pauses = pauses + 1, probe_until = NULL, reason = :reason
+  WHERE name = :sink AND probe_until = :mark"""
+
+# Time in which nobody said that it carries the sink counts as stalled, unless a pause or the circuit counts it already.
+SERVING: Final = """INSERT INTO sinks (name, seen_at) VALUES (:sink, :now) ON CONFLICT (name) DO UPDATE SET
+    stalled_ms = sinks.stalled_ms + CASE WHEN sinks.stalled_since IS NULL AND sinks.seen_at IS NOT NULL
+      AND excluded.seen_at - sinks.seen_at > :gap THEN excluded.seen_at - sinks.seen_at ELSE 0 END,
+    seen_at = excluded.seen_at"""
+
+# -- counting: index probes and bounded counts ---------------------------------------------------------------------
+
+_NAMES: Final = """WITH RECURSIVE names(sink) AS (
+    SELECT (SELECT d.sink FROM deliveries d WHERE d.state IN ('waiting','sending') ORDER BY d.sink LIMIT 1)
+    UNION ALL SELECT (SELECT d.sink FROM deliveries d WHERE d.sink > names.sink AND d.state IN ('waiting','sending')
+      ORDER BY d.sink LIMIT 1) FROM names WHERE names.sink IS NOT NULL)"""
+_LEAST: Final = """(SELECT d.due_at FROM deliveries d WHERE d.sink = names.sink AND d.lane = {lane}
+    AND d.state IN ('waiting','sending') ORDER BY d.due_at, d.id LIMIT 1)"""
+NAMES: Final = f"{_NAMES} SELECT sink FROM names WHERE sink IS NOT NULL"  # noqa: S608
+DUE: Final = f"""{_NAMES} SELECT sink, {_LEAST.format(lane=0)}, {_LEAST.format(lane=1)}, {_LEAST.format(lane=3)}
+  FROM names WHERE sink IS NOT NULL"""  # noqa: S608
+_LEAST_OF: Final = _LEAST.replace("names.sink", ":sink")
+OLDEST: Final = f"SELECT {_LEAST_OF.format(lane=0)}, {_LEAST_OF.format(lane=1)}, {_LEAST_OF.format(lane=2)}"
+COUNT_LANE: Final = """SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.sink = :sink AND d.lane = :lane
+  AND d.state IN ('waiting','sending') LIMIT :most) AS bounded"""
+COUNT_DEAD: Final = """SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.sink = :sink AND d.state = 'dead'
+  LIMIT :most) AS bounded"""
+COUNT_OPEN: Final = (
+    "SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE state IN ('waiting','sending') LIMIT :most) AS bounded"
+)
+
+# -- claims --------------------------------------------------------------------------------------------------------
+
+# The probe past an open circuit: the oldest never tried, else the least tried among the oldest thousand.
+PROBE_FRESH: Final = """SELECT d.id, d.lane, d.token FROM deliveries d WHERE d.sink = :sink AND d.lane = 0
+  AND d.state IN ('waiting','sending') ORDER BY d.due_at, d.id LIMIT 1"""
+PROBE_TRIED: Final = """SELECT id, lane, token FROM (
+    SELECT * FROM (SELECT d.id, d.lane, d.token, d.attempts, d.due_at FROM deliveries d WHERE d.sink = :sink AND d.lane = 1
+      AND d.state IN ('waiting','sending') ORDER BY d.due_at, d.id LIMIT 1000) AS again
+    UNION ALL
+    SELECT * FROM (SELECT d.id, d.lane, d.token, d.attempts, d.due_at FROM deliveries d WHERE d.sink = :sink AND d.lane = 3
+      AND d.state IN ('waiting','sending') AND d.due_at <= :now ORDER BY d.due_at, d.id LIMIT 1000) AS gone) AS tried
+  ORDER BY attempts, due_at, id LIMIT 1"""
+TAKE: Final = """UPDATE deliveries SET state = 'sending', lane = 3, token = token + 1, attempts = attempts + 1,
+    due_at = :now + :lease, owner = :owner, first_at = CASE WHEN attempts = 0 THEN :now ELSE first_at END,
+    stalled = CASE WHEN attempts = 0 THEN :stalled ELSE stalled END
+  WHERE id = :id AND token = :token AND lane = :lane AND state IN ('waiting','sending')
+  RETURNING id, event, token, attempts, round, replay, first_at, stalled, due_at, order_key, memo"""
+LOST: Final = """INSERT INTO attempts (delivery, token, started_at, took_ms, outcome, status, detail)
+  VALUES (:id, :token, :now, 0, 'lost', NULL, '') ON CONFLICT (delivery, token) DO NOTHING"""
+CONTENT: Final = "SELECT body, raw FROM events WHERE seq = :seq"
+
+# -- repair after a clock jump -------------------------------------------------------------------------------------
+
+PULL: Final = """UPDATE deliveries SET due_at = :now WHERE sink = :sink AND lane = :lane AND state IN ('waiting','sending')
+  AND due_at > :now + :longest"""
+"""`longest` is what a lease or a delay can honestly be; what lies further was written by a clock that stood wrong."""
+
+# -- known ids -----------------------------------------------------------------------------------------------------
+
+CONTENTS: Final = """SELECT variant, fingerprint FROM events WHERE id = :id
+  UNION ALL SELECT NULL, fingerprint FROM remembered WHERE id = :id"""
+CONFLICT: Final = (
+    """UPDATE events SET conflicts = conflicts + 1 WHERE seq = (SELECT min(e.seq) FROM events e WHERE e.id = :id)"""
+)
