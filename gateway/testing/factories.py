@@ -1,0 +1,65 @@
+"""Events, deliveries and callbacks for tests: complete, alike from call to call, and changed by keyword."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from gateway.model import EVENT_TYPES, FILE_COMPLETED, Delivery, Event, event_id
+from gateway.plugin import Callback, Played
+from gateway.samples import sample
+
+NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)  # where FrozenClock stands
+
+
+def event(type: str = FILE_COMPLETED, *, number: int = 1, **changes: Any) -> Event:
+    """A full event of this type. `number` tells one from another; `changes` are fields of Event."""
+    made = replace(sample(type), received_at=NOW, **changes)
+    if "id" in changes:
+        return made
+    names = (made.source, made.type, made.domain, made.app, made.stream, made.format)
+    return replace(made, id=event_id(*names, [number]))
+
+
+def events() -> tuple[Event, ...]:
+    """One full event of every type."""
+    return tuple(event(type) for type in EVENT_TYPES)
+
+
+def delivery(of: Event | None = None, *, sink: str = "sink", attempt: int = 1, **changes: Any) -> Delivery:
+    """A delivery of this event (or of a finished file) to this sink; `changes` are fields of Delivery."""
+    started = NOW + timedelta(seconds=1)
+    usual: dict[str, Any] = {"id": 1, "first_attempt_at": started, "deadline": started + timedelta(seconds=15)}
+    return Delivery(event=of or event(), sink=sink, attempt=attempt, **(usual | changes))
+
+
+def callback(
+    body: bytes | Mapping[str, Any] | Played,
+    *,
+    source: str = "live",
+    headers: Mapping[str, str] | None = None,
+    path: str | None = None,
+    peer: str | None = "192.0.2.1",
+    received_at: datetime = NOW,
+) -> Callback:
+    """A request as the public door hands it to a source: from bytes, from an object to be sent as JSON, or as played."""
+    from starlette.datastructures import Headers
+
+    sent = {"content-type": "application/json"}
+    if isinstance(body, Played):
+        sent |= body.headers
+        body = body.body
+    elif not isinstance(body, bytes):
+        body = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    return Callback(
+        source=source,
+        method="POST",
+        path=path or f"/hooks/{source}",
+        headers=Headers(sent | dict(headers or {})),
+        body=body,
+        peer=peer,
+        received_at=received_at,
+    )

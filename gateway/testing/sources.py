@@ -1,0 +1,185 @@
+"""The promises every source keeps, as a class to inherit: it fails closed, names things for ever, and keeps credentials in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, ClassVar
+
+from gateway.cloudevents import from_document, to_document, to_json
+from gateway.errors import Malformed, Untrusted
+from gateway.model import EVENT_TYPES, Event, Verified
+from gateway.plugin import Callback, Played, Scene, Source
+from gateway.testing.corpus import cases
+from gateway.testing.factories import NOW, callback
+
+_CODES = frozenset(
+    {
+        "signature_missing",
+        "signature_mismatch",
+        "signature_expired",
+        "validity_too_long",
+        "domain_not_allowed",
+        "trust_too_low",
+    }
+)
+
+
+class SourcePromises:
+    """Inherit from this in a test class whose name begins with `Test`, and give it `make_source`.
+
+    The source's own `play` writes the callbacks, so that what is tested is what `gateway send` sends.
+    """
+
+    signed_fields: ClassVar[Sequence[str]] = ()
+    """JSON fields the signature covers: each is changed in turn, and the callback must be refused or lose trust."""
+    credentials: ClassVar[Sequence[str]] = ()
+    """JSON fields and headers that carry the signature: without one of them the callback must be refused."""
+    secrets: ClassVar[Sequence[str]] = ()
+    """The keys in clear, as `make_source` configured them: they must be in nothing a person sees."""
+    expires: ClassVar[bool] = True
+    """Whether this vendor's callbacks can be too old."""
+    now: ClassVar[datetime] = NOW
+
+    def make_source(self) -> Source:
+        """A source called `live`, with keys, that accepts what its `play` makes."""
+        raise NotImplementedError
+
+    # -- what the promises are made of
+
+    def play(self, source: Source, type: str, **scene: Any) -> Played:
+        return source.play(Scene(type=type, number=scene.pop("number", 1), now=self.now, **scene))
+
+    def receive(self, played: Played) -> Callback:
+        return callback(played, received_at=self.now)
+
+    def take(self, source: Source, received: Callback) -> tuple[Verified, Sequence[Event]]:
+        verified = source.verify(received)
+        return verified, source.normalise(received, verified)
+
+    def refusal(self, source: Source, received: Callback) -> Untrusted | Malformed | None:
+        """How this callback is refused; None: it is accepted. Any other exception is a broken promise."""
+        try:
+            self.take(source, received)
+        except (Untrusted, Malformed) as error:
+            return error
+        return None
+
+    def changed(self, played: Played) -> Iterator[tuple[str, Played]]:
+        """The callback with each of `signed_fields` changed, one at a time, under the signature as it was."""
+        said = json.loads(played.body)
+        for name in self.signed_fields:
+            value = said.get(name)
+            other: Any = value + 1 if isinstance(value, int) else f"{value or ''}x"
+            if isinstance(value, str) and value.isdecimal():
+                other = str(int(value) + 1)
+            yield name, replace(played, body=json.dumps({**said, name: other}).encode())
+
+    def without(self, played: Played, name: str) -> Played:
+        """The callback without this credential, be it a field or a header."""
+        headers = {key: value for key, value in played.headers.items() if key.lower() != name.lower()}
+        try:
+            said = json.loads(played.body)
+        except ValueError:
+            return replace(played, headers=headers)
+        if name not in said:
+            return replace(played, headers=headers)
+        return Played(body=json.dumps({key: said[key] for key in said if key != name}).encode(), headers=headers)
+
+    # -- the promises
+
+    def test_every_scene_is_verified_and_becomes_events(self) -> None:
+        source = self.make_source()
+        assert source.scenes, "a source that cannot be played cannot be tried by its users"
+        for type in source.scenes:
+            verified, events = self.take(source, self.receive(self.play(source, type)))
+            assert verified.scheme
+            for event in events:
+                assert event.type in EVENT_TYPES
+                assert event.source == source.name
+                assert event.provider
+                assert event.trust is verified.trust
+
+    def test_a_callback_without_its_signature_is_refused(self) -> None:
+        source = self.make_source()
+        for type in source.scenes:
+            for name in self.credentials:
+                bare = self.without(self.play(source, type), name)
+                assert isinstance(self.refusal(source, self.receive(bare)), Untrusted), (type, name)
+
+    def test_a_changed_signed_field_is_refused_or_loses_trust(self) -> None:
+        source = self.make_source()
+        for type in source.scenes:
+            played = self.play(source, type)
+            before = source.verify(self.receive(played)).trust
+            for name, changed in self.changed(played):
+                received = self.receive(changed)
+                if self.refusal(source, received) is None:
+                    assert source.verify(received).trust.rank < before.rank, (type, name)
+
+    def test_a_tampered_callback_is_refused(self) -> None:
+        source = self.make_source()
+        for type in source.scenes:
+            refusal = self.refusal(source, self.receive(self.play(source, type, tampered=True)))
+            assert isinstance(refusal, Untrusted), type
+            assert refusal.code in _CODES
+
+    def test_an_expired_callback_is_refused(self) -> None:
+        source = self.make_source()
+        for type in source.scenes if self.expires else ():
+            refusal = self.refusal(source, self.receive(self.play(source, type, expired=True)))
+            assert isinstance(refusal, Untrusted), type
+            assert refusal.code == "signature_expired"
+
+    def test_a_repeat_has_the_same_ids_and_another_callback_has_others(self) -> None:
+        source = self.make_source()
+        for type in source.scenes:
+            received = self.receive(self.play(source, type))
+            first, again = self.take(source, received)[1], self.take(self.make_source(), received)[1]
+            other = self.take(source, self.receive(self.play(source, type, number=2)))[1]
+            assert first == again
+            assert not {event.id for event in first} & {event.id for event in other}
+
+    def test_every_event_survives_the_store(self) -> None:
+        source = self.make_source()
+        for type in source.scenes:
+            for event in self.take(source, self.receive(self.play(source, type)))[1]:
+                again = from_document(json.loads(to_json(event)), raw=event.raw)
+                assert to_document(again) == to_document(event)
+                assert again.raw == event.raw
+
+    def test_no_credential_is_in_an_event(self) -> None:
+        source = self.make_source()
+        for type in source.scenes:
+            played = self.play(source, type)
+            said = {**json.loads(played.body), **played.headers} if played.body.startswith(b"{") else played.headers
+            hidden = [str(said[name]) for name in self.credentials if name in said]
+            for event in self.take(source, self.receive(played))[1]:
+                shown = to_json(event)
+                for text in (*hidden, *self.secrets):
+                    assert text not in shown, type
+                assert not set(self.credentials) & set(event.extra)
+
+    def test_no_credential_is_in_an_error_or_in_advice(self) -> None:
+        source = self.make_source()
+        for type in source.scenes:
+            played = self.play(source, type)
+            tricks = [self.play(source, type, tampered=True), *(changed for _, changed in self.changed(played))]
+            tricks += [self.without(played, name) for name in self.credentials]
+            for trick in tricks:
+                refusal = self.refusal(source, self.receive(trick))
+                for secret in self.secrets:
+                    assert secret not in str(refusal)
+                    assert secret not in " ".join(source.advice())
+                    assert secret not in repr(source.options)
+
+    def test_hostile_bodies_are_refused_and_nothing_else(self) -> None:
+        source = self.make_source()
+        for case in cases("body"):
+            assert self.refusal(source, callback(case.value, received_at=self.now)) is not None, case.id
+
+    def test_every_option_is_described(self) -> None:
+        for name, field in self.make_source().Options.model_fields.items():
+            assert field.description, name

@@ -1,0 +1,78 @@
+"""The promises of every source, kept by ours in each of its dresses."""
+
+from __future__ import annotations
+
+from gateway.plugin import Source
+from gateway.testing.sources import SourcePromises
+from plugins.sources.huawei_live import HuaweiLive
+
+KEY = "0123456789abcdef0123456789abcdef"
+OLD_KEY = "an-older-key-that-is-still-in-use"
+
+
+class TestHuaweiLive(SourcePromises):
+    signed_fields = ("auth_timestamp", "event_type", "publish_domain", "app", "stream", "download_url", "play_url")
+    credentials = ("auth_sign", "auth_timestamp")
+    secrets = (KEY, OLD_KEY)
+
+    def make_source(self) -> Source:
+        return HuaweiLive("live", HuaweiLive.Options.model_validate({"keys": [KEY, OLD_KEY]}))
+
+
+class TestHuaweiLiveWithExactNamesOnly(TestHuaweiLive):
+    def make_source(self) -> Source:
+        options = {
+            "keys": [KEY],
+            "sign_type": "hmac-sha256-fields",
+            "domains": ["a.example.com"],
+            "apps": ["show"],
+            "max_validity": "2s",
+        }
+        return HuaweiLive("live", HuaweiLive.Options.model_validate(options))
+
+
+class TestHuaweiLiveByItsOlderPage(TestHuaweiLive):
+    signed_fields = ("auth_timestamp",)
+
+    def make_source(self) -> Source:
+        options = {"keys": [KEY], "sign_type": "HMAC-SHA256-timestamp", "apps": "vip-*"}
+        return HuaweiLive("live", HuaweiLive.Options.model_validate(options))
+
+
+class TestHuaweiLiveByMd5(TestHuaweiLive):
+    signed_fields = ("auth_timestamp",)
+
+    def make_source(self) -> Source:
+        return HuaweiLive("live", HuaweiLive.Options.model_validate({"keys": [KEY], "sign_type": "MD5"}))
+
+
+def test_a_promise_that_is_broken_is_noticed() -> None:
+    """The suite must be able to fail: a source that lets everything pass breaks most of it."""
+
+    class Trusting(HuaweiLive):
+        def verify(self, callback):  # type: ignore[no-untyped-def]
+            from gateway.model import Trust, Verified
+
+            callback.json()
+            return Verified(trust=Trust.BODY, scheme="hope")
+
+        def advice(self) -> tuple[str, ...]:
+            return (KEY,)
+
+    class Broken(TestHuaweiLive):
+        def make_source(self) -> Source:
+            return Trusting("live", HuaweiLive.Options.model_validate({"keys": [KEY]}))
+
+    broken = set()
+    for name in [name for name in dir(Broken) if name.startswith("test_")]:
+        try:
+            getattr(Broken(), name)()
+        except AssertionError:
+            broken.add(name)
+    assert broken == {
+        "test_a_callback_without_its_signature_is_refused",
+        "test_a_changed_signed_field_is_refused_or_loses_trust",
+        "test_a_tampered_callback_is_refused",
+        "test_an_expired_callback_is_refused",
+        "test_no_credential_is_in_an_error_or_in_advice",
+    }
