@@ -41,15 +41,15 @@ def command(site: Site, as_json: bool, no_secrets: bool, connect: bool) -> None:
     loaded: Loaded | None = None
     warnings: Sequence[Problem] = ()
     try:
-        loaded = site.load(placeholders=no_secrets)
+        loaded = site.load(placeholders=no_secrets, judge=True)
         warnings = loaded.warnings
         problems = [*refuse_demo_keys(loaded), *run_tests(loaded)]
     except ConfigError as error:
-        problems = list(error.problems)
+        problems, warnings = list(error.problems), error.warnings
     unreachable = _connect(site, loaded) if connect and loaded is not None and not problems else []
     if as_json:
         found = [_object("error", one) for one in problems] + [_object("warning", one) for one in warnings]
-        found += [{**_NOWHERE, "severity": "error", "path": path, "message": text} for path, text in unreachable]
+        found += [_object("error", loaded.problem(path, found=text)) for path, text in unreachable if loaded]
         click.echo(to_json(found, indent=True))
     else:
         _tell("error", problems)
@@ -62,21 +62,8 @@ def command(site: Site, as_json: bool, no_secrets: bool, connect: bool) -> None:
         click.echo(_summary(site, loaded))
 
 
-_NOWHERE = dict.fromkeys(("severity", "file", "line", "column", "path", "message", "found", "expected", "hint"))
-
-
 def _object(severity: str, problem: Problem) -> dict[str, Any]:
-    return {
-        "severity": severity,
-        "file": str(problem.file),
-        "line": problem.line,
-        "column": problem.column,
-        "path": problem.path,
-        "message": str(problem),
-        "found": problem.found,
-        "expected": problem.expected,
-        "hint": problem.hint,
-    }
+    return {"severity": severity, **problem.as_dict()}
 
 
 def _tell(severity: str, problems: Iterable[Problem]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from gateway.registry import Registry
+
+
+_ISO_DURATION: Final = re.compile(r"P(\d+[DW]|T?\d)")
 
 
 @click.group(short_help="Source and sink types: list, show.")
@@ -110,7 +114,21 @@ def _object(entry: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, A
 
 
 def _default(entry: Mapping[str, Any]) -> str:
-    return to_json(entry["default"]) if entry.get("default") is not None else ""
+    default = entry.get("default")
+    if isinstance(default, str):
+        return _duration(default) if _ISO_DURATION.match(default) else default or '""'
+    return "" if default is None else to_json(default)
+
+
+def _duration(text: str) -> str:
+    """JSON Schema holds durations as ISO 8601 has them; people write them as the configuration does."""
+    from datetime import timedelta
+
+    from pydantic import TypeAdapter
+
+    from gateway.fields import format_duration
+
+    return format_duration(TypeAdapter(timedelta).validate_python(text))
 
 
 def _type(entry: Mapping[str, Any], defs: Mapping[str, Any]) -> str:

@@ -102,7 +102,7 @@ def command(
 
     from gateway.cli.posting import Poster, complete, listener
 
-    target = complete(url, path) if url else listener(site.settings.server, path)
+    target = complete(url, path) if url else listener(site.load().settings.server, path)
     expected = [REFUSED] if tampered or expired else [ACCEPTED, DUPLICATE] if duplicate else [ACCEPTED]
     total = len(chosen) * count
     with Poster(target) as poster, screen.progress(total, "sending") as bar:
@@ -122,6 +122,8 @@ def command(
 def _source(site: Site, name: str | None) -> tuple[str, Source]:
     loaded = site.load()
     configured = loaded.settings.sources
+    if not configured:
+        raise click.ClickException("no source is configured")
     if name is None:
         if len(configured) != 1:
             raise click.UsageError(f"--source is needed: {len(configured)} are configured: {', '.join(configured)}")
@@ -155,7 +157,7 @@ def _scenes(source: Source, types: Sequence[str]) -> Sequence[str]:
             known = [*source.scenes, *(ours or {})]
             raise click.UsageError(f"--type {wanted}: {source.type} cannot play that{near(wanted, known)}")
         chosen += same
-    return chosen
+    return list(dict.fromkeys(chosen))
 
 
 def _by_event_type(source: Source) -> dict[str, list[str]]:
@@ -200,10 +202,8 @@ def _field(text: str) -> tuple[str, Any]:
 def _plays(source: Source, types: Sequence[str], scene: Scene, count: int) -> Iterator[tuple[str, Played]]:
     from gateway.clock import Clock
 
-    number = scene.number
-    for _ in range(count):
-        for vendor_type in types:
-            number += 1
+    for number in range(scene.number, scene.number + count):
+        for vendor_type in types:  # with one number, because together they tell of one recording
             now = Clock().now()
             try:
                 yield vendor_type, source.play(replace(scene, type=vendor_type, number=number, now=now))

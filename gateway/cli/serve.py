@@ -18,7 +18,7 @@ from gateway.cli.site import Site, config_option, pass_site
 def command(ctx: click.Context, site: Site) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; what is being sent then may end within `server.shutdown_grace`."""
     harden()
-    loaded = site.load()
+    loaded = site.load(judge=True)
 
     from gateway import logs
     from gateway.config.load import refuse_demo_keys

@@ -24,21 +24,27 @@ class Site:
 
     def __init__(self, config: str | None = None) -> None:
         self.config = config
-        self._loaded: dict[bool, Loaded] = {}
+        self._loaded: dict[tuple[bool, bool], Loaded] = {}
 
     @property
     def path(self) -> Path:
         """`--config`, else $GATEWAY_CONFIG, else ./gateway.yaml."""
         return Path(self.config or os.environ.get(CONFIG_ENV) or DEFAULT_CONFIG)
 
-    def load(self, *, placeholders: bool = False) -> Loaded:
-        """The configuration. Raises ConfigError with all its problems, UsageError where there is no file."""
+    def load(self, *, placeholders: bool = False, judge: bool = False) -> Loaded:
+        """The configuration. Raises ConfigError with all its problems, UsageError where there is no file.
+
+        `placeholders` stand for variables and files that are not there. `judge` also hears what is allowed and unwise,
+        and tries every `where`, which takes time.
+        """
         self.must_exist()
         from gateway.config.load import load
 
-        if placeholders not in self._loaded:
-            self._loaded[placeholders] = load(self.path, environ=os.environ, placeholders=placeholders)
-        return self._loaded[placeholders]
+        if (placeholders, judge) not in self._loaded:
+            self._loaded[placeholders, judge] = load(
+                self.path, environ=os.environ, placeholders=placeholders, judge=judge
+            )
+        return self._loaded[placeholders, judge]
 
     def must_exist(self) -> None:
         """Raises UsageError where there is no file."""
@@ -49,7 +55,17 @@ class Site:
 
     @property
     def settings(self) -> Settings:
-        return self.load().settings
+        """What does not depend on secrets: names, routes, addresses, the store.
+
+        Because the shell of a person who looks after a gateway need not hold the secrets that the gateway has.
+        """
+        from gateway.config.substitution import PLACEHOLDER
+
+        settings = self.load(placeholders=True).settings
+        password = settings.store.password
+        if PLACEHOLDER in settings.store.url or (password is not None and "placeholder" in password.reveal()):
+            settings = self.load().settings  # raises, and says which variable or file is not there
+        return settings
 
     def desk(self) -> Desk:
         """The store, beside a gateway that may be running. Use it in a `with`."""

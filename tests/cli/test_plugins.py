@@ -1,0 +1,95 @@
+"""`gateway plugins` and `gateway schema`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import CONFIG, Cli, run
+
+PAGER = '''
+from datetime import timedelta
+from pydantic import BaseModel, Field
+from gateway import Options, Secret, Sink
+
+class Person(BaseModel):
+    """Who."""
+    name: str = Field(description="What to say.")
+    level: int = 3
+
+class Pager(Sink):
+    """Pages somebody."""
+    type = "live"
+    class Options(Options):
+        token: Secret = Field(description="The account's.")
+        person: Person | None = None
+        every: timedelta = timedelta(minutes=5)
+        kind: str = ""
+'''
+
+
+def test_what_is_installed_is_listed_without_a_configuration(cli: Cli) -> None:
+    lines = cli("plugins", "list").stdout.splitlines()
+    assert lines[0].split() == ["KIND", "TYPE", "FROM", "TARGET"]
+    assert {("sink", "forward"), ("sink", "file"), ("sink", "console"), ("source", "huawei-live")} <= {
+        tuple(line.split()[:2]) for line in lines
+    }
+
+
+def test_programs_get_the_same(cli: Cli) -> None:
+    whole = json.loads(cli("plugins", "list", "--json").stdout)
+    assert all(sorted(one) == ["from", "kind", "target", "type"] for one in whole)
+    lines = cli("plugins", "list", "--all").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == whole
+    assert json.loads(cli("plugins", "list", "--json", "--limit", "1").stdout) == whole[:1]
+
+
+@pytest.fixture
+def paged(configured: Path) -> Path:
+    (configured / "pager.py").write_text(PAGER)
+    (configured / "pager.py").chmod(0o600)
+    (configured / "gateway.yaml").write_text("plugins: [./pager.py]\n" + CONFIG)
+    return configured
+
+
+def test_a_file_beside_the_configuration_is_listed_and_shown(paged: Path, cli: Cli) -> None:
+    assert "pager.py" in cli("plugins", "list").stdout
+    said = cli("plugins", "show", "live").stdout
+    assert "Pages somebody." in said
+    rows = {line.split()[0]: line for line in said.splitlines() if line}
+    assert rows["token"].split()[1:] == ["text", "(required)", "The", "account's."]
+    assert "mapping" in rows["person"]
+    assert rows["person.name"].endswith("(required)  What to say.")
+    assert rows["person.level"].split()[1:] == ["integer", "3"]
+    assert rows["every"].split()[-1] == "5m"
+    assert rows["kind"].split()[1:] == ["text", '""']
+
+
+def test_a_type_is_shown_with_every_option(cli: Cli) -> None:
+    said = cli("plugins", "show", "forward").stdout
+    assert said.startswith("sink type forward, from recording-gateway ")
+    assert "sign.secrets" in said
+    assert "(required)" in said
+    shown = json.loads(cli("plugins", "show", "forward", "--json").stdout)
+    assert (shown["kind"], shown["type"]) == ("sink", "forward")
+    assert "url" in shown["options"]["properties"]
+
+
+def test_a_type_that_is_not_there_is_wrong_use_with_a_near_miss(cli: Cli) -> None:
+    assert "did you mean 'forward'" in cli("plugins", "show", "foward", code=2).stderr
+    assert "no type" in cli("plugins", "show", "forward", "--kind", "source", code=2).stderr
+
+
+def test_a_name_of_both_kinds_asks_which(paged: Path, cli: Cli) -> None:
+    (paged / "pager.py").write_text(PAGER.replace('"live"', '"huawei-live"'))
+    assert "--kind" in cli("plugins", "show", "huawei-live", code=2).stderr
+    assert "Pages" in cli("plugins", "show", "huawei-live", "--kind", "sink").stdout
+
+
+def test_the_schema_is_json_schema(folder: Path) -> None:
+    done = run(["schema"], cwd=folder)
+    schema = json.loads(done.stdout)
+    assert schema["$schema"].startswith("https://json-schema.org/")
+    assert {"sources", "sinks", "routes", "store"} <= set(schema["properties"])

@@ -1,0 +1,95 @@
+"""`gateway route`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli
+
+pytestmark = pytest.mark.usefixtures("configured")
+
+
+def test_every_route_says_why(cli: Cli) -> None:
+    said = cli("route", "--type", "recording.failed", "--stream", "other").stdout
+    assert said.splitlines()[0] == "recording.failed push.example.com/live/other from live"
+    assert 'failures: stream is "other", wanted "vip-*" or "main"' in said
+    assert "files: type is" in said
+    assert said.splitlines()[-1].startswith("goes to: no sink")
+
+
+def test_a_match_names_the_sinks(cli: Cli) -> None:
+    said = cli("route", "--type", "recording.failed", "--stream", "vip-1").stdout
+    assert said.splitlines()[-1] == "goes to: screen, lines"
+
+
+def test_an_expectation_decides_the_exit_code(cli: Cli) -> None:
+    cli("route", "--type", "recording.failed", "--stream", "main", "--expect", "lines,screen")
+    assert (
+        "expected" in cli("route", "--type", "recording.failed", "--stream", "main", "--expect", "lines", code=1).stderr
+    )
+    cli("route", "--type", "recording.ended", "--expect", "")
+
+
+def test_programs_get_sinks_and_verdicts(cli: Cli) -> None:
+    said = json.loads(cli("route", "--type", "recording.failed", "--stream", "main", "--json").stdout)
+    assert said["sinks"] == ["screen", "lines"]
+    assert [verdict["route"] for verdict in said["routes"]] == ["failures", "files"]
+    assert said["event"]["type"] == "recording.failed"
+
+
+def test_an_event_can_be_read_in_both_forms(cli: Cli, configured: Path) -> None:
+    flat = {"type": "recording.file.completed", "files": [{"duration_seconds": 90}]}
+    assert "goes to: lines" in cli("route", "--event", "-", input=json.dumps(flat)).stdout
+    flat["files"] = [{"duration_seconds": 9}]
+    (configured / "flat.json").write_text(json.dumps(flat))
+    assert "goes to: no sink" in cli("route", "--event", "flat.json").stdout
+    document = {
+        "specversion": "1.0",
+        "id": "0" * 32,
+        "source": "/sources/live",
+        "type": "recording.failed",
+        "data": {"stream": "vip-9"},
+    }
+    assert "goes to: screen, lines" in cli("route", "--event", "-", input=json.dumps(document)).stdout
+
+
+def test_a_vendors_body_can_be_read(cli: Cli, configured: Path) -> None:
+    body = cli("send", "--print", "--type", "RECORD_FAILED", "--field", "stream=vip-3").stdout
+    (configured / "body.json").write_text(body)
+    said = cli("route", "--callback", "body.json", "--source", "live").stdout
+    assert "recording.failed push.example.com/live/vip-3 from live" in said
+    assert "goes to: screen, lines" in said
+
+
+def test_a_body_that_cannot_be_read_is_the_answer_no(cli: Cli, configured: Path) -> None:
+    (configured / "body.json").write_text('{"event_type": ')
+    assert "Error" in cli("route", "--callback", "body.json", "--source", "live", code=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "describe one event"),
+        (["--event", "-", "--type", "recording.failed"], "describe one event"),
+        (["--callback", "x.json"], "--source"),
+        (["--callback", "x.json", "--source", "life"], "did you mean 'live'"),
+        (["--callback", "x.json", "--source", "live"], "cannot read x.json"),
+        (["--event", "x.json"], "cannot read x.json"),
+        (["--type", "recording.fail"], "did you mean 'recording.failed'"),
+        (["--type", "recording.failed", "--trust", "full"], "trust"),
+        (["--stream", "main"], "type"),
+    ],
+)
+def test_wrong_use_says_what_to_do(arguments: list[str], says: str, cli: Cli) -> None:
+    assert says in cli("route", *arguments, code=2).stderr
+
+
+def test_an_event_that_is_no_event_says_so(cli: Cli) -> None:
+    assert "not JSON" in cli("route", "--event", "-", input="{", code=2).stderr
+    assert "mapping" in cli("route", "--event", "-", input="[]", code=2).stderr
+    assert (
+        "unknown key" in cli("route", "--event", "-", input='{"type": "recording.failed", "straem": 1}', code=2).stderr
+    )
