@@ -15,10 +15,10 @@ def probe_claim(session: Bulk, sink: str, lease: int, running: Collection[int], 
         gate = session.rows(sql.GATE, {"sink": sink})
         if gate and gate[0][1] is not None:
             return ()
-        picked = session.rows(sql.PROBE_FRESH, {"sink": sink}) or session.rows(sql.PROBE_TRIED, {"sink": sink})
-        if not picked or picked[0][0] in running:
+        picked = _first(session, sql.PROBE_FRESH, sink, running) or _first(session, sql.PROBE_TRIED, sink, running)
+        if picked is None:
             return ()
-        id_, lane, token = picked[0]
+        id_, lane, token = picked
         stalled = gate[0][5] if gate else 0
         values = {"id": id_, "token": token, "lane": lane, "lease": lease, "owner": owner, "stalled": stalled}
         taken = session.rows(sql.TAKE, values)
@@ -28,3 +28,9 @@ def probe_claim(session: Bulk, sink: str, lease: int, running: Collection[int], 
             session.change(sql.LOST, {"id": id_, "token": token})
         ((body, raw),) = session.rows(sql.CONTENT, {"seq": taken[0][1]})
         return (make_lease(sink, read_event(body, raw), taken[0]),)
+
+
+def _first(session: Bulk, text: str, sink: str, running: Collection[int]) -> tuple[int, int, int] | None:
+    """The first row that is not among `running`: one event that breaks its sink must not be every probe."""
+    rows = session.rows(text, {"sink": sink, "most": len(running) + 1})
+    return next(((int(row[0]), int(row[1]), int(row[2])) for row in rows if row[0] not in running), None)

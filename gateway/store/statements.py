@@ -120,14 +120,14 @@ COUNT_OPEN: Final = (
 
 # The probe past an open circuit: the oldest never tried, else the least tried among the oldest thousand.
 PROBE_FRESH: Final = """SELECT d.id, d.lane, d.token FROM deliveries d WHERE d.sink = :sink AND d.lane = 0
-  AND d.state IN ('waiting','sending') ORDER BY d.due_at, d.id LIMIT 1"""
+  AND d.state IN ('waiting','sending') ORDER BY d.due_at, d.id LIMIT :most"""
 PROBE_TRIED: Final = """SELECT id, lane, token FROM (
     SELECT * FROM (SELECT d.id, d.lane, d.token, d.attempts, d.due_at FROM deliveries d WHERE d.sink = :sink AND d.lane = 1
       AND d.state IN ('waiting','sending') ORDER BY d.due_at, d.id LIMIT 1000) AS again
     UNION ALL
     SELECT * FROM (SELECT d.id, d.lane, d.token, d.attempts, d.due_at FROM deliveries d WHERE d.sink = :sink AND d.lane = 3
       AND d.state IN ('waiting','sending') AND d.due_at <= :now ORDER BY d.due_at, d.id LIMIT 1000) AS gone) AS tried
-  ORDER BY attempts, due_at, id LIMIT 1"""
+  ORDER BY attempts, due_at, id LIMIT :most"""
 TAKE: Final = """UPDATE deliveries SET state = 'sending', lane = 3, token = token + 1, attempts = attempts + 1,
     due_at = :now + :lease, owner = :owner, first_at = CASE WHEN attempts = 0 THEN :now ELSE first_at END,
     stalled = CASE WHEN attempts = 0 THEN :stalled ELSE stalled END
