@@ -203,8 +203,8 @@ def _plays(source: Source, types: Sequence[str], scene: Scene, count: int) -> It
     from gateway.clock import Clock
 
     for number in range(scene.number, scene.number + count):
-        for vendor_type in types:  # with one number, because together they tell of one recording
-            now = Clock().now()
+        now = Clock().now()
+        for vendor_type in types:  # with one number and time, because together they tell of one recording
             try:
                 yield vendor_type, source.play(replace(scene, type=vendor_type, number=number, now=now))
             except ValueError as error:

@@ -36,6 +36,7 @@ def test_without_a_type_all_five_are_played_in_turn(vendor: Server, cli: Cli) ->
     assert [path for path, _, _ in vendor.seen] == ["/hooks/live"] * 5
     assert [line.split()[:3] for line in result.stdout.splitlines()] == [[name, "200", "accepted"] for name in TYPES]
     assert len({body["stream"] for body in _bodies(vendor)}) == 1
+    assert _bodies(vendor)[1]["job_id"] == _bodies(vendor)[2]["job_id"]
 
 
 def test_the_configured_listener_is_the_default(vendor: Server, cli: Cli, configured: Path) -> None:
