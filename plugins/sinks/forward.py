@@ -52,6 +52,12 @@ def _signing_secret(value: Secret) -> Secret:
     return value
 
 
+def _some(value: tuple[Secret, ...]) -> tuple[Secret, ...]:
+    if not 1 <= len(value) <= 8:  # not min_length, which counts an item that was refused as missing
+        raise PydanticCustomError("signing_secrets", "one to eight secrets")
+    return value
+
+
 def _proxy(value: Secret) -> Secret:
     try:
         url = urlsplit(value.reveal())
@@ -84,9 +90,8 @@ class StandardWebhooks(Options):
     """How what is forwarded is signed."""
 
     scheme: Literal["standard-webhooks"] = Field("standard-webhooks", description="The signature's scheme.")
-    secrets: tuple[Annotated[Secret, AfterValidator(_signing_secret)], ...] = Field(
-        min_length=1,
-        max_length=8,
+    secrets: Annotated[tuple[Annotated[Secret, AfterValidator(_signing_secret)], ...], AfterValidator(_some)] = Field(
+        json_schema_extra={"minItems": 1, "maxItems": 8},
         description="`whsec_` and base64 of 24 bytes or more. Several while a secret is being changed: each one signs.",
     )
 
