@@ -64,7 +64,7 @@ class Gateway:
         self.refusals = Refusals(store=self.store, metrics=self.metrics, clock=self.clock)
         self.sources_by_path: Mapping[str, Door] = {door.path: door for door in self._make_doors()}
         self._intake = Intake(
-            router=Router.of(settings.routes),
+            router=Router(settings.routes, on_error=self._count_route_error),
             store=self.store,
             dispatcher=self.dispatcher,
             hook=self.registry.hook,
@@ -163,6 +163,9 @@ class Gateway:
                 log.warning("housekeeping_failed", error=str(error))
             except Exception:
                 log.exception("housekeeping_failed")
+
+    def _count_route_error(self, route: str) -> None:
+        self.metrics.route_errors.labels(route).inc()
 
     def _observe_commit(self, items: int, seconds: float) -> None:
         self.metrics.commit_batch_size.observe(items)

@@ -164,10 +164,9 @@ class Intake:
             self._unreserve(reserved)
             raise self._unstored(door, "over_limits", str(error), 30) from error
         except StoreError as error:
-            if isinstance(error, ItemRefused):
-                log.error(
-                    "item_refused", source=door.name, error=str(error)
-                )  # a bug: the door lets nothing in that a database refuses
+            self._unreserve(reserved)
+            if isinstance(error, ItemRefused):  # a bug of ours: the door lets nothing in that a database refuses
+                log.error("item_refused", source=door.name, error=str(error))
             pause = random.randint(1, 5)  # noqa: S311  jitter, not a secret
             raise self._unstored(door, "store_unavailable", "the store cannot commit now", pause) from error
 
@@ -208,8 +207,6 @@ class Intake:
         self, door: Door, events: Sequence[Event], decisions: Sequence[Decision], accepted: Sequence[Accepted]
     ) -> None:
         for event, decision, one in zip(events, decisions, accepted, strict=True):
-            for route in decision.errors:
-                self._metrics.route_errors.labels(route).inc()
             if one.held is not None:
                 self._metrics.held.labels(door.name, one.held.value).inc()
                 log.warning(
