@@ -13,8 +13,9 @@ class Clock:
     """The machine's clocks: wall time for people and rows, monotonic time for measuring, and waiting."""
 
     def now(self) -> datetime:
-        """Aware UTC."""
-        return datetime.now(UTC)
+        """Aware UTC, to the millisecond: what rows hold and what the event's JSON shows."""
+        now = datetime.now(UTC)
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def ms(self) -> int:
         """Milliseconds since 1970 UTC."""
