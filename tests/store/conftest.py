@@ -1,0 +1,49 @@
+"""Every promise of the store is made twice: on a SQLite file and on a PostgreSQL database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.clock import FrozenClock
+from gateway.store.store import Store
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/gateway.db"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+Opener = Callable[..., Awaitable[Store]]
+
+
+@pytest.fixture
+async def opened(url: str, clock: FrozenClock) -> AsyncIterator[Opener]:
+    """Opens stores on the URL; those that a test leaves open are closed."""
+    stores: list[Store] = []
+
+    async def open_(**options: Any) -> Store:
+        store = Store(options.pop("url", url), clock=options.pop("clock", clock), **options)
+        stores.append(store)
+        await store.open(lock_wait=options.pop("lock_wait", 0))
+        return store
+
+    yield open_
+    for store in stores:
+        await store.close()
+
+
+@pytest.fixture
+async def store(opened: Opener) -> Store:
+    return await opened()
