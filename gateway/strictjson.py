@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any, Final
 
 from gateway.errors import Malformed
@@ -69,11 +70,8 @@ def _place(text: str, literal: str | None) -> str:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise _Flaw(f"the key {_shown(key)} is there twice in one object; nobody can say which one is meant")
-            seen.add(key)
+        (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise _Flaw(f"the key {_shown(key)} is there twice in one object; nobody can say which one is meant")
     return made
 
 

@@ -69,7 +69,7 @@ class SourcePromises:
 
     def changed(self, played: Played) -> Iterator[tuple[str, Played]]:
         """The callback with each of `signed_fields` changed, one at a time, under the signature as it was."""
-        said = json.loads(played.body)
+        said = json.loads(played.body) if self.signed_fields else {}
         for name in self.signed_fields:
             value = said.get(name)
             other: Any = value + 1 if isinstance(value, int) else f"{value or ''}x"

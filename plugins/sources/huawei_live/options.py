@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -62,8 +62,9 @@ class HuaweiLiveOptions(Options):
         for word in words:
             try:
                 named.update(schemes_of(word))
-            except ValueError as error:
-                raise PydanticCustomError("sign_type", str(error)) from None
+            except ValueError:
+                known = f"one of {', '.join(USUAL_SPELLINGS)}"
+                raise PydanticCustomError("sign_type", known) from None
         if not named:
             raise PydanticCustomError("sign_type", "at least one sign_type, such as `hmac-sha256`")
         if NONE in named and len(named) > 1:
@@ -142,7 +143,7 @@ def _clash(domains: Sequence[str], apps: Sequence[str]) -> tuple[str, str] | Non
     return None
 
 
-def example_of(globs: Sequence[str], usual: str, matches: Any) -> str:
+def example_of(globs: Sequence[str], usual: str, matches: Callable[[str], bool]) -> str:
     """A name that these globs allow: the usual one where it may be, else the first, with something in its gaps."""
     if not globs or matches(usual):
         return usual

@@ -41,7 +41,7 @@ class HuaweiLive(Source):
 
     @property
     def unsigned(self) -> bool:
-        return self.options.sign_type == ("none",)
+        return self.options.sign_type == (signature.NONE,)
 
     def advice(self) -> Sequence[str]:
         return tuple(options.advice(self.options))
@@ -51,7 +51,7 @@ class HuaweiLive(Source):
     def verify(self, callback: Callback) -> Verified:
         """Raises Untrusted with the codes of docs/http.md, or Malformed where a field it needs cannot be read."""
         said = callback.json()
-        if self._schemes == (signature.NONE,):
+        if self.unsigned:
             self._check_allowed(text_of(said, "publish_domain"), text_of(said, "app"))
             return Verified(trust=Trust.NONE, scheme=signature.NONE)
         presented, timestamp = _credentials(said)
@@ -135,7 +135,7 @@ class HuaweiLive(Source):
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event. Raises Malformed where its identity cannot be read."""
-        return (event_of(self.name, callback, verified, signed=self._schemes != (signature.NONE,)),)
+        return (event_of(self.name, callback, verified, signed=not self.unsigned),)
 
     # -- playing the vendor
 
