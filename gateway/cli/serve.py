@@ -9,6 +9,7 @@ import resource
 import click
 
 from gateway.cli.site import Site, config_option, pass_site
+from gateway.errors import GatewayError
 
 
 @click.command(short_help="Run the gateway.")
@@ -29,14 +30,25 @@ def command(ctx: click.Context, site: Site) -> None:
     if problems:
         raise ConfigError(problems)
 
-    from gateway.app import Gateway
     from gateway.lean import import_structlog
-    from gateway.web.listeners import serve
 
     log = import_structlog().get_logger("gateway.cli")
     for problem in loaded.warnings:
-        log.warning("config_warning", where=f"{problem.file}:{problem.line}", path=problem.path, detail=str(problem))
-    ctx.exit(serve(Gateway(loaded)))
+        where = f"{problem.file}:{problem.line}"
+        hint = {"hint": problem.hint} if problem.hint else {}
+        log.warning("config_warning", where=where, path=problem.path, detail=problem.message, **hint)
+
+    from gateway.app import Gateway
+    from gateway.web.listeners import serve
+
+    try:
+        code = serve(Gateway(loaded))
+    except GatewayError:
+        raise
+    except Exception:  # a bug: told as everything else is, because Python's own traceback would not be redacted
+        log.exception("crashed")
+        code = 1
+    ctx.exit(code)
 
 
 def harden() -> None:

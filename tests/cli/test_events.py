@@ -1,0 +1,268 @@
+"""`gateway events` and `gateway deliveries` beside a real store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.store.store import Store
+from tests.cli.conftest import CONFIG, Cli
+from tests.cli.stocked import accept, an_event, settle, stock, wanted
+
+EVENT_FIELDS = ["deliveries", "held", "id", "received_at", "ref", "source", "subject", "type"]
+DELIVERY_FIELDS = ["attempts", "event_id", "event_ref", "finished_at", "held", "id", "last_error", "next_attempt_at",
+                   "reason", "round", "sink", "state"]  # fmt: skip
+
+
+@pytest.fixture
+def stocked(configured: Path) -> list[str]:
+    """Ids of: an event with one dead and one delivered delivery, one that waits, one that no route wanted."""
+
+    async def work(store: Store) -> list[str]:
+        made = await accept(
+            store,
+            wanted(an_event(number=1)),
+            wanted(an_event(number=2)),
+            wanted(an_event("recording.started", number=3)),
+        )
+        await settle(store, "screen", "delivered")
+        await settle(store, "lines", "dead", reason="refused", detail="400 \x1b[31mno such thing")
+        await settle(store, "screen", "waiting", detail="connection refused")
+        return [one.id for one in made]
+
+    return stock(configured, work)
+
+
+def _held(folder: Path) -> str:
+    """The same id with other content: its reference."""
+
+    async def work(store: Store) -> None:
+        first = an_event(number=9)
+        await accept(store, wanted(first), wanted(an_event(number=9, id=first.id, app="other")))
+
+    stock(folder, work)
+    return json.loads(Cli()("events", "list", "--held", "--json").stdout)[0]["ref"]  # type: ignore[no-any-return]
+
+
+def test_events_are_listed_newest_first(stocked: list[str], cli: Cli) -> None:
+    lines = cli("events", "list").stdout.splitlines()
+    assert lines[0].split() == ["ID", "RECEIVED", "SOURCE", "TYPE", "SUBJECT", "DELIVERIES"]
+    assert [line.split()[0] for line in lines[1:]] == stocked[::-1]
+    assert "2026-01-01 12:00:03" in lines[1]
+    assert lines[1].endswith("no route")
+    assert "1 delivered" in lines[3]
+    assert "1 dead" in lines[3]
+
+
+def test_events_have_the_documented_fields(stocked: list[str], cli: Cli) -> None:
+    found = json.loads(cli("events", "list", "--json").stdout)
+    assert [one["id"] for one in found] == stocked[::-1]
+    assert all(sorted(one) == EVENT_FIELDS for one in found)
+    assert found[2]["deliveries"] == {"delivered": 1, "dead": 1} | {
+        state: count for state, count in found[2]["deliveries"].items() if not count
+    }
+    assert found[0]["received_at"] == "2026-01-01T12:00:03.000Z"
+    lines = cli("events", "list", "--all").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == found
+
+
+def test_events_are_found_by_source_type_and_subject(stocked: list[str], cli: Cli) -> None:
+    def ids(*arguments: str) -> list[str]:
+        return [one["id"] for one in json.loads(cli("events", "list", "--json", *arguments).stdout)]
+
+    assert ids("--type", "recording.start*") == [stocked[2]]
+    assert ids("--subject", "*/stream-1") == [stocked[0]]
+    assert ids("--source", "live") == stocked[::-1]
+    assert ids("--source", "other") == []
+    assert ids("--held") == []
+    assert ids("--limit", "1") == [stocked[2]]
+
+
+def test_times_are_those_of_the_configured_zone(stocked: list[str], cli: Cli, configured: Path) -> None:
+    (configured / "gateway.yaml").write_text(CONFIG + "locale: {timezone: Asia/Shanghai}\n")
+    assert "2026-01-01 20:00:03" in cli("events", "list").stdout
+
+
+def test_an_event_is_shown_with_why_and_what_came_of_it(stocked: list[str], cli: Cli) -> None:
+    said = cli("events", "show", stocked[0][:8]).stdout
+    assert stocked[0] in said
+    assert '"recording.failed"' in said
+    assert "failures: matched, to screen, lines" in said
+    assert "400 \\x1b[31mno such thing" in said
+    assert "\x1b" not in said
+    assert "canary" not in said
+
+
+def test_why_alone_names_the_clause_that_did_not_hold(stocked: list[str], cli: Cli) -> None:
+    said = cli("events", "show", stocked[2], "--why").stdout
+    assert 'type is "recording.started", wanted "recording.failed"' in said
+    assert "{" not in said
+
+
+def test_an_event_is_shown_to_programs_whole(stocked: list[str], cli: Cli) -> None:
+    said = json.loads(cli("events", "show", stocked[0], "--json").stdout)
+    assert said["event"]["specversion"] == "1.0"
+    assert said["event"]["id"] == said["id"] == stocked[0]
+    assert said["routes"][0]["route"] == "failures"
+    assert sorted(one["state"] for one in said["deliveries"]) == ["dead", "delivered"]
+    assert said["beside"] == []
+
+
+def test_the_vendors_bytes_come_out_untouched(stocked: list[str], cli: Cli) -> None:
+    assert cli("events", "show", stocked[0], "--raw").stdout_bytes == b'{"auth_sign": "canary", "n": 1}'
+
+
+def test_what_is_not_there_is_exit_1(stocked: list[str], cli: Cli) -> None:
+    assert "ffffffff" in cli("events", "show", "ffffffff", code=1).stderr
+    assert "Error" in cli("deliveries", "show", "4711", code=1).stderr
+    cli("events", "show", stocked[0], "--why", "--raw", code=2)
+
+
+def test_a_store_that_was_never_made_is_exit_1_and_is_not_made(configured: Path, cli: Cli) -> None:
+    assert "gateway.db" in cli("events", "list", code=1).stderr
+    assert not (configured / "gateway.db").exists()
+
+
+def test_deliveries_have_the_documented_fields(stocked: list[str], cli: Cli) -> None:
+    found = json.loads(cli("deliveries", "list", "--json").stdout)
+    assert all(sorted(one) == DELIVERY_FIELDS for one in found)
+    by = {(one["event_id"], one["sink"]): one for one in found}
+    assert by[stocked[0], "screen"]["state"] == "delivered"
+    dead = by[stocked[0], "lines"]
+    assert (dead["state"], dead["reason"], dead["attempts"]) == ("dead", "refused", 1)
+    assert "no such thing" in dead["last_error"]
+    again = by[stocked[1], "screen"]
+    assert (again["state"], again["held"]) == ("waiting", "retry")
+    assert again["next_attempt_at"].endswith("Z")
+    fresh = by[stocked[1], "lines"]
+    assert (fresh["state"], fresh["held"], fresh["attempts"]) == ("waiting", None, 0)
+
+
+def test_deliveries_are_found_by_event_sink_and_state(stocked: list[str], cli: Cli) -> None:
+    def sinks(*arguments: str) -> list[str]:
+        return [one["sink"] for one in json.loads(cli("deliveries", "list", "--json", *arguments).stdout)]
+
+    assert sinks("--state", "dead") == ["lines"]
+    assert sorted(sinks("--event", stocked[1][:10])) == ["lines", "screen"]
+    assert sinks("--sink", "screen", "--state", "waiting") == ["screen"]
+    cli("deliveries", "list", "--state", "lost", code=2)
+
+
+def test_a_table_of_deliveries_says_what_each_waits_for(stocked: list[str], cli: Cli) -> None:
+    said = cli("deliveries", "list").stdout
+    assert "dead (refused)" in said
+    assert "waiting (retry)" in said
+    assert "\x1b" not in said
+
+
+def test_a_delivery_is_shown_with_every_attempt(stocked: list[str], cli: Cli) -> None:
+    [dead] = json.loads(cli("deliveries", "list", "--json", "--state", "dead").stdout)
+    said = cli("deliveries", "show", str(dead["id"])).stdout
+    assert "dead (refused)" in said
+    assert "0.012 s" in said
+    assert "400" in said
+    whole = json.loads(cli("deliveries", "show", str(dead["id"]), "--json").stdout)
+    assert sorted(whole) == sorted([*DELIVERY_FIELDS, "history"])
+    [attempt] = whole["history"]
+    assert (attempt["outcome"], attempt["status"], attempt["seconds"]) == ("refused", 400, 0.012)
+
+
+def _states(cli: Cli) -> dict[tuple[str, str], str]:
+    return {
+        (one["event_id"], one["sink"]): one["state"] for one in json.loads(cli("deliveries", "list", "--json").stdout)
+    }
+
+
+def test_a_dead_delivery_is_tried_again_by_id_and_by_sink(stocked: list[str], cli: Cli) -> None:
+    [dead] = json.loads(cli("deliveries", "list", "--json", "--state", "dead").stdout)
+    assert cli("deliveries", "retry", str(dead["id"])).stdout.startswith(f"{dead['id']}: ")
+    assert _states(cli)[stocked[0], "lines"] == "waiting"
+    cli("deliveries", "cancel", str(dead["id"]))
+    assert _states(cli)[stocked[0], "lines"] == "dead"
+    cli("deliveries", "retry", "--sink", "lines")
+    assert _states(cli)[stocked[0], "lines"] == "waiting"
+    assert "no dead deliveries" in cli("deliveries", "retry", "--sink", "lines").stderr
+
+
+def test_one_that_fails_does_not_stop_the_others(stocked: list[str], cli: Cli) -> None:
+    [dead] = json.loads(cli("deliveries", "list", "--json", "--state", "dead").stdout)
+    result = cli("deliveries", "retry", "4711", str(dead["id"]), code=1)
+    assert "4711" in result.stderr
+    assert _states(cli)[stocked[0], "lines"] == "waiting"
+
+
+def test_a_whole_sink_is_cancelled_only_after_asking(stocked: list[str], cli: Cli) -> None:
+    assert "Aborted" in cli("deliveries", "cancel", "--sink", "lines", input="n\n", code=1).stderr
+    assert _states(cli)[stocked[1], "lines"] == "waiting"
+    cli("deliveries", "cancel", "--sink", "lines", "--yes")
+    assert _states(cli)[stocked[1], "lines"] == "dead"
+
+
+def test_which_deliveries_must_be_said_one_way(stocked: list[str], cli: Cli) -> None:
+    for command in ("retry", "cancel"):
+        cli("deliveries", command, code=2)
+        cli("deliveries", command, "1", "--sink", "lines", code=2)
+
+
+def test_what_waits_for_one_sink_is_moved_to_another(stocked: list[str], cli: Cli, configured: Path) -> None:
+    (configured / "gateway.yaml").write_text(CONFIG.replace("lines", "archive"))
+    orphans = [one for one in json.loads(cli("deliveries", "list", "--json").stdout) if one["held"] == "orphaned"]
+    assert [one["sink"] for one in orphans] == ["lines"]
+    assert "1 moved" in cli("deliveries", "move", "lines", "--to", "archive").stdout
+    assert _states(cli)[stocked[1], "archive"] == "waiting"
+    assert "did you mean" in cli("deliveries", "move", "lines", "--to", "archiv", code=2).stderr
+    cli("deliveries", "move", "archive", "--to", "archive", code=2)
+
+
+def test_a_replay_goes_where_it_went_the_first_time(stocked: list[str], cli: Cli) -> None:
+    said = cli("events", "replay", stocked[0]).stdout
+    assert "screen" in said
+    assert "lines" in said
+    assert _states(cli)[stocked[0], "screen"] == "waiting"
+    assert _states(cli)[stocked[0], "lines"] == "waiting"
+    assert "nothing to do" in cli("events", "replay", stocked[0]).stdout
+
+
+def test_a_replay_can_name_its_sinks_or_ask_todays_routes(stocked: list[str], cli: Cli, configured: Path) -> None:
+    assert cli("events", "replay", "--to", "screen", stocked[0]).stdout.endswith("to screen\n")
+    assert _states(cli)[stocked[0], "lines"] == "dead"
+    (configured / "gateway.yaml").write_text(CONFIG + "  - {event: {type: recording.ended}, expect: [lines]}\n")
+    (configured / "gateway.yaml").write_text(
+        CONFIG.replace(
+            "  - name: files", "  - {name: starts, match: {type: recording.started}, to: [lines]}\n  - name: files"
+        )
+    )
+    assert cli("events", "replay", stocked[2]).stdout.endswith("to lines\n")
+    assert "starts: matched" in cli("events", "show", stocked[2], "--why").stdout
+    assert "did you mean" in cli("events", "replay", "--to", "scren", stocked[0], code=2).stderr
+    cli("events", "replay", "--to", "screen", "--reroute", stocked[0], code=2)
+
+
+def test_many_are_replayed_from_a_listing(stocked: list[str], cli: Cli) -> None:
+    listing = cli("events", "list", "--all", "--type", "recording.failed").stdout
+    result = cli("events", "replay", "--to", "screen", "-", input=f"{listing}\n{stocked[2]}\n")
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == [stocked[1], stocked[0], stocked[2]]
+    assert "neither" in cli("events", "replay", "-", input="{broken\n", code=2).stderr
+    assert "ffffffff" in cli("events", "replay", "ffffffff", stocked[0], code=1).stderr
+
+
+def test_a_held_event_is_shown_and_released(configured: Path, cli: Cli) -> None:
+    ref = _held(configured)
+    assert "held: conflict" in cli("events", "list", "--held").stdout
+    said = cli("events", "show", ref).stdout
+    assert f"gateway events release {ref}" in said
+    assert "beside it" in said
+    assert "release it instead" in cli("events", "replay", ref, code=1).stderr
+    result = cli("events", "release", ref)
+    assert "released" in result.stdout
+    assert json.loads(cli("events", "list", "--held", "--json").stdout) == []
+    assert "not held" in cli("events", "release", ref, code=1).stderr
+
+
+def test_an_event_is_erased_after_asking(stocked: list[str], cli: Cli) -> None:
+    assert "Aborted" in cli("events", "erase", stocked[0], input="n\n", code=1).stderr
+    cli("events", "erase", stocked[0], "--yes")
+    cli("events", "show", stocked[0], code=1)
+    assert len(json.loads(cli("events", "list", "--json").stdout)) == 2

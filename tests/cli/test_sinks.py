@@ -1,0 +1,112 @@
+"""`gateway sinks` and `gateway store` beside a real store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.store.store import Store
+from tests.cli.conftest import CONFIG, Cli
+from tests.cli.stocked import accept, an_event, settle, stock, wanted
+
+SINK_FIELDS = [
+    "dead",
+    "delivered",
+    "name",
+    "oldest_waiting_at",
+    "probe_after",
+    "reason",
+    "sending",
+    "state",
+    "type",
+    "waiting",
+]
+STATUS_FIELDS = [
+    "dead",
+    "details",
+    "events",
+    "held",
+    "oldest_waiting_at",
+    "refused",
+    "schema",
+    "size_bytes",
+    "url",
+    "waiting",
+]
+
+
+@pytest.fixture
+def stocked(configured: Path) -> Path:
+    async def work(store: Store) -> None:
+        await accept(store, wanted(an_event(number=1)), wanted(an_event(number=2), ["old"]))
+        await settle(store, "screen", "delivered")
+        await store.trip("lines", 60_000, "token revoked \x1b[31m")
+
+    stock(configured, work)
+    return configured
+
+
+def _sinks(cli: Cli) -> dict[str, dict[str, object]]:
+    return {one["name"]: one for one in json.loads(cli("sinks", "list", "--json").stdout)}
+
+
+def test_every_sink_is_listed_with_its_state(stocked: Path, cli: Cli) -> None:
+    found = _sinks(cli)
+    assert list(found) == ["lines", "screen", "old"]
+    assert all(sorted(one) == SINK_FIELDS for one in found.values())
+    assert (found["screen"]["state"], found["screen"]["delivered"]) == ("ready", 1)
+    assert (found["lines"]["state"], found["lines"]["waiting"]) == ("circuit open", 1)
+    assert (found["old"]["state"], found["old"]["type"], found["old"]["waiting"]) == ("not configured", None, 1)
+    lines = cli("sinks", "list", "--all").stdout.splitlines()
+    assert [json.loads(line)["name"] for line in lines] == list(found)
+    said = cli("sinks", "list").stdout
+    assert "circuit open" in said
+    assert "token revoked \\x1b[31m" in said
+
+
+def test_a_sink_is_paused_and_resumed(stocked: Path, cli: Cli) -> None:
+    assert cli("sinks", "pause", "screen").stdout == "screen: paused\n"
+    assert _sinks(cli)["screen"]["state"] == "paused"
+    assert "already" in cli("sinks", "pause", "screen").stdout
+    assert cli("sinks", "resume", "screen").stdout == "screen: goes on\n"
+    assert "was not paused" in cli("sinks", "resume", "screen").stdout
+    assert _sinks(cli)["screen"]["state"] == "ready"
+    assert "did you mean 'screen'" in cli("sinks", "pause", "scren", code=2).stderr
+
+
+def test_a_configuration_without_sinks_says_so(stocked: Path, cli: Cli, configured: Path) -> None:
+    (configured / "gateway.yaml").write_text("version: 1\nstore: sqlite:///empty.db\n")
+
+    async def nothing(store: Store) -> None: ...
+
+    (configured / "empty").mkdir()
+    stock(configured / "empty", nothing)
+    (configured / "empty/gateway.db").rename(configured / "empty.db")
+    assert "no sinks" in cli("sinks", "list").stderr
+
+
+def test_the_store_is_seen_at_a_glance(stocked: Path, cli: Cli) -> None:
+    found = json.loads(cli("store", "status", "--json").stdout)
+    assert sorted(found) == STATUS_FIELDS
+    assert (found["events"], found["waiting"], found["dead"]) == (2, 2, 0)
+    assert found["size_bytes"] > 0
+    said = cli("store", "status").stdout
+    assert "gateway.db" in said
+    assert "bytes" in said
+
+
+def test_the_tables_can_be_made_before_the_start(configured: Path, cli: Cli) -> None:
+    assert "schema" in cli("store", "migrate").stdout
+    assert "already" in cli("store", "migrate").stdout
+    assert json.loads(cli("events", "list", "--json").stdout) == []
+
+
+def test_what_needs_no_secret_runs_without_them(stocked: Path, cli: Cli) -> None:
+    (stocked / "gateway.yaml").write_text(CONFIG.replace("keys: [", "keys: ['${UNSET_KEY}', "))
+    assert "2" in cli("store", "status").stdout
+    assert len(json.loads(cli("events", "list", "--json").stdout)) == 2
+    assert "UNSET_KEY" in cli("send", "--print", code=1).stderr
+    (stocked / "gateway.yaml").write_text(CONFIG.replace("sqlite:///gateway.db", "${UNSET_STORE}"))
+    assert "UNSET_STORE" in cli("store", "status", code=1).stderr
