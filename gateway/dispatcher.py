@@ -75,7 +75,7 @@ class Dispatcher:
         """
         gates = await self._store.gates()
         for name, lane in self.lanes.items():
-            lane.breaker.see(gates.get(name))
+            lane.breaker.see(gates.get(name), lane.breaker.version)
         self._tasks = [
             asyncio.create_task(self._settler.run(), name="outcomes"),
             asyncio.create_task(self._poll(), name="poll"),
@@ -148,10 +148,11 @@ class Dispatcher:
             await self._clock.sleep(self._rng.uniform(*POLL))
 
     async def _look(self) -> None:
+        versions = {name: lane.breaker.version for name, lane in self.lanes.items()}
         gates = await self._store.gates()
         due = {one.sink: one.at for one in await self._store.due()}
         for name, lane in self.lanes.items():
-            lane.look(due.get(name), gates.get(name))
+            lane.look(due.get(name), gates.get(name), versions[name])
         now = self._clock.monotonic()
         if self._counted_at is None or now - self._counted_at >= COUNT_EVERY:
             self._counted_at = now

@@ -31,7 +31,7 @@ class Breaker:
         self._gauge = gauge
         self._longest = longest
         self._circuit = Circuit()
-        self._writing = False  # what the store said before our own change is not heard
+        self.version = 0  # of our own changes: what the store said before the latest is not heard
         self.gate = Gate(sink=sink)
         self._seen_at = clock.ms()
         gauge.set(0)
@@ -56,9 +56,9 @@ class Breaker:
         """Milliseconds this sink ever stood still, as of `now`."""
         return self.gate.stalled + (max(now - self._seen_at, 0) if self.shut else 0)
 
-    def see(self, gate: Gate | None) -> None:
-        """What the store says; None: it has no row for this sink."""
-        if not self._writing:
+    def see(self, gate: Gate | None, version: int) -> None:
+        """What the store said when it was asked at `version`; None: it has no row for this sink."""
+        if version == self.version:
             self._take(gate or Gate(sink=self._sink))
 
     # -- changing
@@ -75,6 +75,7 @@ class Breaker:
         length, reason = self._length(result), describe(result)
         now = self._clock.ms()
         self._circuit.reset()
+        self.version += 1
         self._take(
             dataclasses.replace(
                 self.gate,
@@ -88,13 +89,12 @@ class Breaker:
         return self._write_trip(length, reason)
 
     async def _write_trip(self, length: int, reason: str) -> None:
-        self._writing = True
         try:
             self._take(await self._store.trip(self._sink, length, reason))
         except StoreError as error:
             log.warning("circuit_not_written", sink=self._sink, error=str(error))
         finally:
-            self._writing = False
+            self.version += 1
 
     async def probe(self, lease: int) -> int | None:
         """The mark of a probe for `lease` ms; None: not now, or another gateway is at it."""
@@ -115,14 +115,14 @@ class Breaker:
                 self.gate, open_until=now + length, pauses=self.gate.pauses + 1, reason=reason, stalled=stalled
             )
             log.warning("circuit_still_open", sink=self._sink, reason=reason, seconds=length / 1000)
+        self.version += 1
         self._take(gate)
-        self._writing = True
         try:
             await self._store.probed(self._sink, mark, good=good, pause=length, reason=reason)
         except StoreError as error:
             log.warning("circuit_not_written", sink=self._sink, error=str(error))
         finally:
-            self._writing = False
+            self.version += 1
 
     def _take(self, gate: Gate) -> None:
         self.gate = gate

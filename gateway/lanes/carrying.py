@@ -145,11 +145,16 @@ class Carrying:
             )
             given = verdict(lease, result, decision, started_at=started_at, seconds=seconds)
             self._tell(lease, delivery, result, given)
-            if decision.state != "waiting":
+            if decision.state == "waiting":
+                self._wait_for(work, decision.delay)
+            else:
                 self.alone.discard(lease.delivery)
-            elif lane.gathering is not None and lease.event.type == FAILED:
-                lane.gathering.hurry((now + given.settlement.delay) / 1000)
             self._shared.settler.settle(work, given.settlement, lane.settled)
+
+    def _wait_for(self, work: Work, delay: float) -> None:
+        work.again = delay
+        if self._lane.gathering is not None and work.lease.event.type == FAILED:
+            self._lane.gathering.hurry(self._clock.ms() / 1000 + delay)
 
     def _tell(self, lease: Lease, delivery: Delivery, result: Result, given: Verdict) -> None:
         """The line in the log, the figures, the plugins that watch."""

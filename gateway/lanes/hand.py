@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gateway.store.records import Lease
 
@@ -15,4 +15,5 @@ class Work:
     expires: float
     probe: int | None = None  # the mark of the probe it is
     paced: bool = False  # it holds a token of the lane's pace
-    dropped: bool = field(default=False)  # its worker was given up: whatever that one still says is not heard
+    again: float | None = None  # seconds until its next try, once that is decided
+    dropped: bool = False  # its worker was given up: whatever that one still says is not heard

@@ -57,6 +57,7 @@ class Lane:
         self._reserved: deque[float] = deque()
         self._claiming = 0
         self._due = False  # rows are believed to be due in the store
+        self._due_at: float | None = None  # when the next comes due, in monotonic seconds
         self._rows = False  # there are rows at all
         self._stopping = False
         self._bell = asyncio.Event()
@@ -139,9 +140,9 @@ class Lane:
         self._due = True
         self._bell.set()
 
-    def look(self, due: int | None, gate: Gate | None) -> None:
-        """What the poll found: the least due time of this sink's rows, and its gate."""
-        self.breaker.see(gate)
+    def look(self, due: int | None, gate: Gate | None, version: int) -> None:
+        """What the poll found: the least due time of this sink's rows, and its gate as of `breaker.version`."""
+        self.breaker.see(gate, version)
         self._rows = due is not None
         if self.breaker.shut:
             self.put_back()
@@ -160,8 +161,15 @@ class Lane:
             self.gathering.seen(due / 1000)
         if wait <= 0:
             self._due = True
-        elif wait < SOON:
-            self._alarm.set(wait)
+        else:
+            self.expect(wait)
+
+    def expect(self, seconds: float) -> None:
+        """A row comes due in `seconds`. What comes after the next poll is left to it."""
+        if seconds < SOON:
+            at = self._clock.monotonic() + seconds
+            self._due_at = at if self._due_at is None else min(self._due_at, at)
+            self._bell.set()
 
     # -- taking
 
@@ -192,6 +200,12 @@ class Lane:
         """Do one thing; False: there is nothing to do until the bell rings."""
         if self._stopping or self._shared.settler.failing:
             return False
+        if self._due_at is not None:
+            wait = self._due_at - self._clock.monotonic()
+            if wait <= 0:
+                self._due, self._due_at = True, None
+            else:
+                self._alarm.set(wait)
         if self.breaker.shut or not self.prober.opened:
             return await self._probe()
         most = self._room()
@@ -230,14 +244,13 @@ class Lane:
         return gathering.most
 
     async def _claim(self, most: int) -> None:
-        store, gathering = self._shared.store, self.gathering
+        gathering = self.gathering
         self._due = False
         self._claiming = most
-        asked = self._clock.monotonic()
         if gathering is not None:
             gathering.begin(self._clock.ms() / 1000)
         try:
-            leases = await store.claim(self.sink.name, most, self.lease, running=tuple(self.hand))
+            works = await self._ask(most)
         except BaseException:
             self._due = True
             if gathering is not None:
@@ -245,7 +258,6 @@ class Lane:
             raise
         finally:
             self._claiming = 0
-        works = [Work(lease, asked + self.lease / 1000) for lease in leases]
         if len(works) == most:
             self._due = True
         if gathering is None:
@@ -258,9 +270,27 @@ class Lane:
         gathering.end(len(works))
         self._take_batch(works)
         if len(works) == most:
-            for one in await store.due():
+            for one in await self._shared.store.due():
                 if one.sink == self.sink.name and one.at is not None:
                     gathering.seen(one.at / 1000)
+
+    async def _ask(self, most: int) -> list[Work]:
+        """Lease up to `most` rows, in claims of a hundred."""
+        works: list[Work] = []
+        while len(works) < most:
+            some = min(most - len(works), CLAIM_MOST)
+            running = (*self.hand, *(work.lease.delivery for work in works))
+            asked = self._clock.monotonic()
+            try:
+                leases = await self._shared.store.claim(self.sink.name, some, self.lease, running=running)
+            except StoreError:
+                if not works:
+                    raise
+                break
+            works += (Work(lease, asked + self.lease / 1000) for lease in leases)
+            if len(leases) < some:
+                break
+        return works
 
     async def _probe(self) -> bool:
         if self.pace is not None and self.pace.free(self._clock.monotonic()) < 1:
@@ -354,6 +384,8 @@ class Lane:
         if not kept:
             self._shared.metrics.deliveries.labels(self.sink.name, "lost").inc()
             log.warning("lease_lost", sink=self.sink.name, event_id=lease.event.id, delivery=lease.delivery)
+        if work.again is not None:
+            self.expect(work.again)
         if lease.order_key is not None:
             self._due = True  # the next of its stream may go
         if self._due or self.gathering is not None:

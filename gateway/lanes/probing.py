@@ -57,18 +57,15 @@ class Prober:
         mark = await breaker.probe(self._lease)
         if mark is None:
             return None, AGAIN
-        if not self.opened:
-            failure = await self._try_to_open()
-            if failure is not None:
-                await breaker.probed(mark, failure, good=False)
-                return None, breaker.opens_in()
-            if not rows:
-                await breaker.probed(mark, None, good=True)
-                return None, None
-        work = await self._claim(running)
+        opened_now = not self.opened
+        if (failure := await self._try_to_open()) is not None:
+            await breaker.probed(mark, failure, good=False)
+            return None, breaker.opens_in()
+        work = await self._claim(running) if rows else None
         if work is None:
-            # nothing to try it with: what was broken is unknown, so a closed circuit would be a guess
-            await breaker.probed(mark, Nonsense(breaker.gate.reason or "not tried again"), good=False)
+            # without a delivery to try it with, only a sink that has just opened is known to be mended
+            nothing = Nonsense(breaker.gate.reason or "nothing to try it with")
+            await breaker.probed(mark, nothing, good=opened_now)
             return None, None
         self.mark = work.probe = mark
         return work, None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -142,7 +144,8 @@ class House:
         self.policies = {name: options.get(name) or policy(**options.get("delivery", {})) for name in self.sinks}
         self.store = Store(url, clock=self.clock, owner="test")
         self.dispatcher = self._dispatcher()
-        self.numbers = itertools.count()
+        self.file = url.removeprefix("sqlite:///")
+        self.numbers = itertools.count(1000)
 
     def _dispatcher(self) -> Dispatcher:
         return Dispatcher(
@@ -224,9 +227,35 @@ class House:
 
     async def calm(self) -> None:
         """Until nobody has work that does not wait for time: the writer's queue is empty and the loop is quiet."""
-        for _ in range(4):
-            await turns()
+        for _ in range(3):
+            await turns(5)
             await self.store.gates()
+            await turns(5)
+            await self.store.ping()
+
+    # -- what is written
+
+    def rows(self, columns: str = "state", where: str = "1 = 1") -> list[Any]:
+        """Deliveries as the file holds them, by id; one column is given bare."""
+        return self._read(f"SELECT {columns} FROM deliveries WHERE {where} ORDER BY id")
+
+    def attempts(self, columns: str = "outcome") -> list[Any]:
+        """Attempts in the order of their deliveries and tokens."""
+        return self._read(f"SELECT {columns} FROM attempts ORDER BY delivery, token")
+
+    def gate(self, sink: str = "app") -> Any:
+        (row,) = self._read(f"SELECT open_until, pauses, paused_at, reason FROM sinks WHERE name = '{sink}'")
+        return row
+
+    def _read(self, query: str) -> list[Any]:
+        with contextlib.closing(sqlite3.connect(self.file, timeout=5)) as connection:
+            found = connection.execute(query).fetchall()
+        return [row[0] if len(row) == 1 else row for row in found]
+
+    def write(self, statement: str) -> None:
+        """What the command line does beside a running gateway."""
+        with contextlib.closing(sqlite3.connect(self.file, timeout=5)) as connection, connection:
+            connection.execute(statement)
 
     def counted(self, sink: str, outcome: str) -> float:
         return (
@@ -252,7 +281,9 @@ async def build(tmp_path: Path) -> AsyncIterator[Build]:
     async def make(*sinks: Sink, **options: Any) -> House:
         house = House(options.pop("url", url), *sinks, **options)
         made.append(house)
-        return await house.open()
+        await house.open()
+        await house.calm()
+        return house
 
     yield make
     for house in made:
