@@ -54,7 +54,7 @@ _SIZES: Final = {
     "GIB": 2**30,
     "TIB": 2**40,
 }
-_SIZE: Final = re.compile(r"(\d{1,18})\s?([kmgt]?i?b)?", re.A | re.I)
+_SIZE: Final = re.compile(r"(\d{1,19})\s?([kmgt]?i?b)?", re.A | re.I)
 _RATE: Final = re.compile(r"(\d{1,9})/(s|m|h|d)", re.A)
 
 DURATION_TEXT: Final = "a duration such as 250ms, 10s, 5m, 1h30m or 3d"
@@ -186,7 +186,7 @@ _DURATION_JSON: Final = {
     "pattern": r"^(0|(?=\d)(\d{1,9}d)?(\d{1,9}h)?(\d{1,9}m)?(\d{1,9}s)?(\d{1,9}ms)?)$",
     "examples": ["10s"],
 }
-_SIZE_JSON: Final = {"type": "string", "pattern": r"^\d{1,18} ?([kKmMgGtT]?i?[bB])?$", "examples": ["256KiB"]}
+_SIZE_JSON: Final = {"type": "string", "pattern": r"^\d{1,19} ?([kKmMgGtT]?i?[bB])?$", "examples": ["256KiB"]}
 
 Duration = Annotated[
     timedelta,

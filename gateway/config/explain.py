@@ -67,6 +67,7 @@ class Place:
     def __init__(self, root: Node, loc: Sequence[int | str]) -> None:
         self.node = root
         self.key: str | None = None
+        self.foreign = False  # of a union's branch that this was not meant for
         self.branch: tuple[int, int] | None = None  # id of the node where a union began, and depth of what came after
         depth = 0
         for number, part in enumerate(loc):
@@ -75,6 +76,8 @@ class Place:
             if child is not None:
                 self.node = child
                 depth += 1
+            elif part in self.node.refused:
+                self.foreign = True
             elif last and isinstance(self.node, Table) and isinstance(part, str):
                 self.key = part
             elif self.branch is None:
@@ -97,6 +100,8 @@ def problems_of(error: ValidationError, root: Node) -> list[tuple[Sequence[Scala
     found: list[tuple[Place, str, str, str]] = []
     for one in error.errors(include_url=False, include_input=False):
         place = Place(root, one["loc"])
+        if place.foreign:
+            continue
         kind = one["type"]
         if place.key is not None and kind != "missing" and place.branch is None:
             place.key = None if kind in _SENTENCES else place.key

@@ -27,6 +27,7 @@ class Node:
     column: int = 0
     path: str = ""
     shown: bool = False
+    refused: tuple[str, ...] = ()  # the branches of a union that this is not meant for
 
     def problem(self, *, found: str = "", expected: str = "", hint: str = "") -> Problem:
         """A problem at this place."""

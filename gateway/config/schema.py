@@ -21,7 +21,7 @@ from gateway.secret import MASK
 _SUBSTITUTION: Final = {"type": "string", "pattern": r"\$\{"}
 _SCALARS: Final = {"type": ["string", "number", "boolean"]}  # because a bare number is text where text is wanted
 _NUMBERS: Final = frozenset({"integer", "number", "boolean"})
-_LIMITS: Final = frozenset({"enum", "const", "pattern", "format", "minLength", "maxLength", "minimum", "maximum"})
+_FORMS: Final = frozenset({"enum", "const", "pattern", "format"})
 _PREFIX: Final = "#/$defs/"
 
 
@@ -40,8 +40,7 @@ def schema(registry: Registry | None = None) -> dict[str, Any]:
         "anyOf": [whole["properties"]["store"], {"type": "string"}],
         "description": "Where events are kept. A text is short for `url`.",
     }
-    for name in ("SourceSettings", "SinkSettings"):
-        definitions.pop(name, None)
+    definitions["RouteSettings"].pop("required")  # a route without a name gets one
     for name, body in definitions.items():
         definitions[name] = _lenient(body)
     return {
@@ -107,7 +106,7 @@ def _alternatives(
     definitions[kind] = {"oneOf": found} if found else {"type": "object"}
     return {
         "type": ["object", "null"],
-        "description": core.__doc__ or "",
+        "description": Settings.model_fields[f"{kind}s"].description or "",
         "propertyNames": {"pattern": f"^{NAME}$"},
         "additionalProperties": {"$ref": f"{_PREFIX}{kind}"},
     }
@@ -121,10 +120,10 @@ def _lenient(body: Any) -> Any:
         return body
     if "oneOf" in body and all("properties" in part for part in body["oneOf"]):
         return body  # the alternatives of a kind, which are lenient already
-    body = {key: value for key, value in body.items() if key != "default" or MASK not in json.dumps(value)}
+    if isinstance(body.get("default"), dict) or MASK in json.dumps(body.get("default")):
+        body = {key: value for key, value in body.items() if key != "default"}
     kind = body.get("type") if isinstance(body.get("type"), str) else None
-    limits = _LIMITS & body.keys()
-    if kind in _NUMBERS or (kind == "string" and limits) or ("const" in body or "enum" in body):
+    if kind in _NUMBERS or _FORMS & body.keys():
         outer = {key: body[key] for key in ("title", "description", "default", "examples") if key in body}
         inner = {key: value for key, value in body.items() if key not in outer}
         return {**outer, "anyOf": [inner, dict(_SUBSTITUTION)]}

@@ -119,7 +119,10 @@ class Reader:
             if (_is_model(unwrapped(branch)[0]) or _origin(branch) in _TABLES if tables else _origin(branch) in _LISTS)
         ]
         if isinstance(node, Table) and len(fitting) > 1:
-            return max(fitting, key=lambda branch: _fit(node, unwrapped(branch)[0]))
+            best = max(fitting, key=lambda branch: _fit(node, unwrapped(branch)[0]))
+            others = [unwrapped(branch)[0] for branch in fitting if branch is not best]
+            node.refused = tuple(other.__name__ for other in others if _is_model(other))
+            return best
         if fitting:
             return fitting[0]
         # because none fits, pydantic gets the plain value, and says what it wanted

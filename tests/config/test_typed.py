@@ -1,0 +1,141 @@
+"""A value is read by the type of its field, whoever wrote the model."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+import pytest
+
+from tests.config.desk import Desk
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("8", "8"),
+        ("007", "007"),
+        ("no", "no"),
+        ("true", "true"),
+        ("1e3", "1e3"),
+        ("12:30", "12:30"),
+        ("0x1F", "0x1F"),
+        ("'x'", "x"),
+    ],
+)
+def test_where_text_is_wanted_the_source_text_is_taken(desk: Desk, line: str, value: str) -> None:
+    assert desk.sink(f"text: {line}").text == value
+
+
+def test_text_is_not_nothing(desk: Desk) -> None:
+    assert "found nothing, expected text" in desk.wrong_sink("text:").message
+    assert "found a list, expected text" in desk.wrong_sink("text: [a]").message
+    assert "found a mapping, expected text" in desk.wrong_sink("text: {a: b}").message
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [("5", 5), ("-5", -5), ("'7'", 7), ("0x0B", 11), ("0o11", 9), ("0777", 777), ("${N}", 3), ("${M:-9}", 9)],
+)
+def test_where_a_number_is_wanted_a_number_is_read(desk: Desk, line: str, value: int) -> None:
+    assert desk.source(f"number: {line}", {"N": "3"}).number == value
+
+
+@pytest.mark.parametrize(
+    "line", ["1_0", "yes", "1.5", "true", "' 1'", "12:30", "１", "''", "${N}", "null", "1e3", "[1]"]
+)
+def test_what_is_no_whole_number_is_refused(desk: Desk, line: str) -> None:
+    assert "a whole number" in desk.wrong_source(f"number: {line}", {"N": "seven"}).expected
+
+
+@pytest.mark.parametrize(("line", "value"), [("true", True), ("False", False), ("'true'", True), ("${F}", True)])
+def test_only_true_and_false_are_truth_values(desk: Desk, line: str, value: bool) -> None:
+    assert desk.source(f"flag: {line}", {"F": "true"}).flag is value
+
+
+@pytest.mark.parametrize("line", ["yes", "on", "1", "0", "y", "t", "''", "TrUe"])
+def test_other_words_are_no_truth_values(desk: Desk, line: str) -> None:
+    assert desk.wrong_source(f"flag: {line}").expected == "true or false"
+
+
+@pytest.mark.parametrize(
+    ("line", "value"), [("1.5", 1.5), ("2", 2.0), ("1e2", 100.0), ("'0.5'", 0.5), (".inf", math.inf)]
+)
+def test_where_a_real_number_is_wanted_one_is_read(desk: Desk, line: str, value: float) -> None:
+    assert desk.source(f"real: {line}").real == value
+
+
+def test_anything_is_read_by_the_core_rules(desk: Desk) -> None:
+    read = desk.source("anything: {a: [1, 1.5, true, no, '1', ~], b: '${X}'}", {"X": "1"}).anything
+    assert read == {"a": [1, 1.5, True, "no", "1", None], "b": "1"}
+
+
+def test_a_union_takes_what_fits_best(desk: Desk) -> None:
+    read = desk.source("many: [1, x, '2', '${N}', 1.5]", {"N": "3"})
+    assert read.many == [1, "x", "2", "3", "1.5"]
+
+
+def test_quantities_and_choices_are_read_from_plain_and_quoted_text(desk: Desk) -> None:
+    read = desk.sink(
+        "size: 2KiB\nrate: '3/m'\ncolour: 7\nlevel: 3\nglobs: 1001\npair: [1, 2]\nflags: {a: true}\nalso-called: 4"
+    )
+    assert (read.size, str(read.rate), read.colour.value, read.level) == (2048, "3/m", 7, 3)
+    assert (read.globs, read.pair, read.flags, read.aliased) == (("1001",), (1, "2"), {"a": True}, 4)
+    assert desk.sink("size: 2048\ncolour: red\nlevel: ${L}", {"L": "high"}).level == "high"
+    assert desk.source("window: 0").window == timedelta()
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("size: big", "a size"), ("rate: often", "a rate"), ("colour: green", "red or 7"), ("level: middle", "low, high or 3"),
+        ("size: -1", "a size"), ("pair: [x, y]", "a whole number"), ("pair: 5", "a list"), ("globs: {}", "a list"),
+        ("flags: {a: yes}", "true or false"), ("flags: [a]", "a mapping"), ("url: ftp://x", "http"), ("globs: [[a]]", "text"),
+        ("on_or_off: maybe", "true or false"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_in_words(desk: Desk, line: str, expected: str) -> None:
+    assert expected in desk.wrong_sink(line).expected
+
+
+def test_a_validator_that_looks_first_sees_the_text(desk: Desk) -> None:
+    assert desk.sink("on_or_off: off").on_or_off is False
+    assert desk.sink("on_or_off: false").on_or_off is False
+
+
+def test_an_optional_number_may_come_out_empty(desk: Desk) -> None:
+    assert desk.sink("rate: ${R:-}").rate is None
+    assert desk.sink("rate: ~").rate is None
+    assert "a rate" in desk.wrong_sink("rate: ${R}", {"R": ""}).expected
+    assert desk.sink("text: ${R:-}").text == ""
+    assert "not empty" in desk.wrong_sink("secret: ${R:-}").expected
+
+
+def test_a_table_is_read_by_the_branch_it_fits(desk: Desk) -> None:
+    assert desk.sink("sign: {scheme: token, token: abc}").sign.token.reveal() == "abc"
+    assert desk.sink("sign: {secrets: [abcdefgh]}").sign.secrets[0].reveal() == "abcdefgh"
+    problem = desk.wrong_sink("sign: {scheme: token}")
+    assert problem.path == "sinks.it.sign.token"
+    assert problem.expected == "a value for this key"
+    assert "at least 8" in desk.wrong_sink("sign: {scheme: hmac, secrets: [abc]}").expected
+    assert desk.wrong_sink("sign: {scheme: hmac, secretz: []}").hint == "did you mean secrets?"
+    assert desk.wrong_sink("sign: [a]").path == "sinks.it.sign"
+
+
+def test_a_relative_path_of_an_option_is_beside_the_file(desk: Desk) -> None:
+    assert desk.sink("folder: here").folder == desk.folder / "here"
+
+
+def test_an_unknown_key_of_a_lenient_model_is_refused_all_the_same(desk: Desk) -> None:
+    problem = desk.problem("sinks:\n  it:\n    type: batching\n    txt: x\n")
+    assert (problem.path, problem.line, problem.hint) == ("sinks.it.txt", 4, "did you mean text?")
+
+
+def test_a_model_that_asks_for_any_key_gets_it(desk: Desk) -> None:
+    loaded = desk.load("sinks:\n  it:\n    type: open\n    whatever: [1, no]\n")
+    assert loaded.settings.sinks["it"].options.whatever == [1, "no"]
+
+
+def test_an_authors_own_words_are_told_without_the_value_of_a_variable(desk: Desk) -> None:
+    assert desk.wrong_source("number: 4").message == "4 is even, and numbers here are odd"
+    assert desk.wrong_source("number: ${N}", {"N": "4"}).message == "******** is even, and numbers here are odd"
