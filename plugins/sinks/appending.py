@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import re
 import stat
@@ -31,6 +32,8 @@ def append(folder: int, name: str, lines: Sequence[bytes], *, sync: bool) -> Non
     """Write each line with one write(2). Raises OSError; a line that did not fit is taken back."""
     descriptor = _open(folder, name)
     try:
+        with contextlib.suppress(OSError):  # a network file system may have no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # because half of another writer's line looks like a torn one
         size = os.fstat(descriptor).st_size
         if lines and size and os.pread(descriptor, 1, size - 1) != b"\n":
             os.write(descriptor, b"\n")  # a crash or a full disk cut a line short: keep it to itself

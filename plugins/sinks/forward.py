@@ -61,7 +61,7 @@ def _some(value: tuple[Secret, ...]) -> tuple[Secret, ...]:
 def _proxy(value: Secret) -> Secret:
     try:
         url = urlsplit(value.reveal())
-        good = url.scheme in {"http", "https"} and url.hostname and url.port != 0
+        good = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
     except ValueError:
         good = False
     if not good:

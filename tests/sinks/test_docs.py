@@ -1,0 +1,87 @@
+"""docs/sinks.md says what the code does: the status table, the headers, the examples."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from gateway.egress.answers import Answer, verdict
+from gateway.errors import Refused, Retry, Unavailable
+from gateway.testing.factories import NOW, delivery, event
+from gateway.testing.server import ScriptedServer
+from plugins.sinks.console import Console, line
+from plugins.sinks.file import JsonLines
+from plugins.sinks.forward import Forward
+from tests.receivers.conftest import SECRET
+from tests.sinks.test_forward import forwarding
+
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "sinks.md").read_text()
+OUTCOMES = {"retry": Retry, "refused": Refused, "unavailable": Unavailable}
+
+
+def rows(heading: str) -> list[list[str]]:
+    part = TEXT.split(heading, 1)[1]
+    table = re.search(r"(?:^\|.*\n)+", part, re.M)
+    assert table
+    return [[cell.strip() for cell in row.strip("|\n").split("|")] for row in table[0].splitlines()[2:]]
+
+
+def documented(status: int) -> tuple[type[Exception], bool]:
+    """What the table says of a status: its outcome, and whether it counts towards the circuit."""
+    found, rest = None, None
+    for answers, outcome, counts in rows("## What an HTTP answer means"):
+        row = (OUTCOMES.get(re.split(r"\W", outcome)[0]), counts == "yes")
+        if re.search(rf"\b{status}\b", answers):
+            found = row
+        elif f"every other {status // 100}xx" in answers or f"{status // 100}xx" == answers:
+            rest = row
+    kind, counts_too = found or rest or (None, False)
+    assert kind, f"the table says nothing of {status}"
+    return kind, counts_too
+
+
+@pytest.mark.parametrize("status", range(300, 600))
+def test_the_table_says_what_each_status_does(status: int) -> None:
+    failure: Any = verdict(Answer(status=status, headers=httpx.Headers(), body=b"", origin="x:1", now=NOW))
+    kind, counts = documented(status)
+    assert type(failure) is kind
+    assert getattr(failure, "service", False) is counts
+
+
+async def test_the_headers_named_are_the_headers_sent() -> None:
+    named = {row[0].strip("`") for row in rows("## forward")}
+    sign = {"secrets": [SECRET]}
+    async with ScriptedServer() as server, forwarding(server.url, sign=sign) as sink:
+        await sink.deliver(delivery(event(), replay=True))
+    usual = {"host", "user-agent", "accept", "accept-encoding", "content-length"}
+    assert {name for name, _ in server.received[0].headers} - usual == named
+
+
+EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.M | re.S)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_every_example_is_valid(example: str) -> None:
+    filled = example.replace("${APP_SECRET}", SECRET).replace("${APP_TOKEN}", "token-of-the-app")
+    kinds = {kind.type: kind for kind in (Forward, Console, JsonLines)}
+    for options in yaml.safe_load(filled)["sinks"].values():
+        options.pop("delivery", None)
+        kinds[options.pop("type")].Options.model_validate(options)
+
+
+def test_the_consoles_line_looks_as_shown() -> None:
+    [shown] = re.findall(r"^```text\n(.*)\n```$", TEXT, re.M)
+    made = line(event())
+
+    def shape(text: str) -> str:
+        text = re.sub(r"https?://\S+", "URL", text)
+        return re.sub(r"=\S+", "=", re.sub(r"[\d.]+", "0", text))
+
+    assert re.sub(r"\S+/\S+/\S+", "SUBJECT", shape(shown), count=1) == re.sub(
+        r"\S+/\S+/\S+", "SUBJECT", shape(made), count=1
+    )
