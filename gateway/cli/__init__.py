@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 
@@ -13,6 +14,9 @@ def main() -> None:
         from gateway.cli.health import run
 
         sys.exit(run(arguments[1:]))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # because a letter that the terminal lacks must not lose the answer
+            stream.reconfigure(errors="backslashreplace")
     from gateway.cli.root import gateway
 
     gateway(prog_name="gateway")

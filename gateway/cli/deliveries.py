@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli import screen
-from gateway.cli.site import Site, config_option, pass_site
+from gateway.cli.site import Site, config_option, names, pass_site
 from gateway.errors import GatewayError
 from gateway.visible import to_json
 
@@ -29,7 +29,7 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--event", metavar="ID", help="Only of this event.")
-@click.option("--sink", metavar="NAME", help="Only to this sink.")
+@click.option("--sink", metavar="NAME", shell_complete=names("sinks"), help="Only to this sink.")
 @click.option("--state", type=click.Choice(STATES), help="Only in this state.")
 @screen.listing_options
 @config_option
@@ -97,7 +97,7 @@ def show(site: Site, id: int, as_json: bool) -> None:
 
 @command.command()
 @click.argument("ids", metavar="ID...", nargs=-1, type=int)
-@click.option("--sink", metavar="NAME", help="Every dead delivery of this sink.")
+@click.option("--sink", metavar="NAME", shell_complete=names("sinks"), help="Every dead delivery of this sink.")
 @config_option
 @pass_site
 def retry(site: Site, ids: tuple[int, ...], sink: str | None) -> None:
@@ -112,7 +112,10 @@ def retry(site: Site, ids: tuple[int, ...], sink: str | None) -> None:
 @command.command()
 @click.argument("ids", metavar="ID...", nargs=-1, type=int)
 @click.option(
-    "--sink", metavar="NAME", help="Every waiting delivery of this sink, also of one not configured any more."
+    "--sink",
+    metavar="NAME",
+    shell_complete=names("sinks"),
+    help="Every waiting delivery of this sink, also of one not configured any more.",
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @config_option
@@ -128,7 +131,14 @@ def cancel(site: Site, ids: tuple[int, ...], sink: str | None, yes: bool) -> Non
 
 @command.command()
 @click.argument("sink")
-@click.option("--to", "target", required=True, metavar="SINK", help="The configured sink that gets them.")
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    metavar="SINK",
+    shell_complete=names("sinks"),
+    help="The configured sink that gets them.",
+)
 @config_option
 @pass_site
 def move(site: Site, sink: str, target: str) -> None:

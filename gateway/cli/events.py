@@ -12,7 +12,7 @@ import click
 from gateway.cli import screen
 from gateway.cli.deliveries import as_object as delivery_object
 from gateway.cli.deliveries import delivery_columns
-from gateway.cli.site import Site, config_option, pass_site
+from gateway.cli.site import Site, config_option, names, pass_site
 from gateway.errors import GatewayError
 from gateway.visible import to_json, visible
 
@@ -31,7 +31,7 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--held", is_flag=True, help="Only what waits for a person: other content under a known id or signature.")
-@click.option("--source", metavar="NAME", help="Only of this source.")
+@click.option("--source", metavar="NAME", shell_complete=names("sources"), help="Only of this source.")
 @click.option("--type", metavar="GLOB", help="Only of these types, such as 'recording.file.*'.")
 @click.option("--subject", metavar="GLOB", help="Only of these domain/app/stream, such as '*/live/vip-*'.")
 @screen.listing_options

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli import screen
-from gateway.cli.site import Site, config_option, pass_site
+from gateway.cli.site import Site, config_option, names, pass_site
 from gateway.errors import GatewayError, Malformed, Untrusted
 from gateway.visible import to_json, visible
 
@@ -35,7 +35,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--source", metavar="NAME", help="Only of this source.")
+@click.option("--source", metavar="NAME", shell_complete=names("sources"), help="Only of this source.")
 @screen.listing_options
 @config_option
 @pass_site
@@ -105,7 +105,12 @@ def show(site: Site, id: int, as_json: bool) -> None:
 
 @command.command()
 @click.argument("ids", metavar="ID...", nargs=-1, type=int)
-@click.option("--source", metavar="NAME", help="Every refused callback of this source, oldest first.")
+@click.option(
+    "--source",
+    metavar="NAME",
+    shell_complete=names("sources"),
+    help="Every refused callback of this source, oldest first.",
+)
 @config_option
 @pass_site
 def retry(site: Site, ids: tuple[int, ...], source: str | None) -> None:

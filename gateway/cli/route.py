@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.site import Site, config_option, pass_site
+from gateway.cli.site import Site, config_option, names, pass_site
 from gateway.visible import to_json, visible
 
 if TYPE_CHECKING:
@@ -37,7 +37,12 @@ def _flat_options(command: Any) -> Any:
 @click.option(
     "--callback", "callback_file", metavar="FILE", help="A vendor's body; needs --source. It is not verified."
 )
-@click.option("--source", metavar="NAME", help="The event's source, or the one that reads --callback.")
+@click.option(
+    "--source",
+    metavar="NAME",
+    shell_complete=names("sources"),
+    help="The event's source, or the one that reads --callback.",
+)
 @_flat_options
 @click.option(
     "--expect", "expected", metavar="SINKS", help="Exit code 1 unless it goes to exactly these; commas between."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli import screen
-from gateway.cli.site import Site, config_option, near, pass_site
+from gateway.cli.site import Site, config_option, names, near, pass_site
 from gateway.visible import to_json, visible
 
 if TYPE_CHECKING:
@@ -37,7 +37,12 @@ REFUSED = Expected(401, "")
 
 
 @click.command(short_help="Play the vendor: sign and post real callbacks.")
-@click.option("--source", metavar="NAME", help="Which configured source. Not needed where there is one.")
+@click.option(
+    "--source",
+    metavar="NAME",
+    shell_complete=names("sources"),
+    help="Which configured source. Not needed where there is one.",
+)
 @click.option(
     "--type",
     "types",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli import screen
-from gateway.cli.site import Site, config_option, pass_site
+from gateway.cli.site import Site, config_option, names, pass_site
 from gateway.visible import to_json
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def list_(site: Site, as_json: bool, limit: int, everything: bool) -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=names("sinks"))
 @config_option
 @pass_site
 def pause(site: Site, name: str) -> None:
@@ -74,7 +74,7 @@ def pause(site: Site, name: str) -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=names("sinks"))
 @config_option
 @pass_site
 def resume(site: Site, name: str) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from gateway.errors import GatewayError
+
 if TYPE_CHECKING:
     from gateway.config.load import Loaded
     from gateway.config.settings import Settings
@@ -122,6 +124,20 @@ def config_option(command: _F) -> _F:
         is_eager=True,
         callback=_site,
     )(command)
+
+
+def names(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Completes the names of configured `sources` or `sinks`, where there is a configuration that can be read."""
+
+    def complete(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+        site = ctx.find_root().obj or Site(ctx.find_root().params.get("config"))
+        try:
+            known = getattr(site.load(placeholders=True).settings, kind)
+        except (click.ClickException, GatewayError):
+            return []
+        return [name for name in known if name.startswith(incomplete)]
+
+    return complete
 
 
 pass_site = click.make_pass_decorator(Site, ensure=True)

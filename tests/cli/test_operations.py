@@ -80,3 +80,11 @@ def test_the_unit_can_be_read() -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.read_string(text)
     assert unit["Service"]["ExecStart"].endswith("gateway serve")
+
+
+def test_every_log_line_it_speaks_of_is_written_somewhere() -> None:
+    table = TEXT.split("| `event` | says |")[1].split("\n\n")[0]
+    code = "\n".join(path.read_text() for path in (PAGE.parent.parent / "gateway").rglob("*.py"))
+    events = [name for line in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", line.split("|")[1])]
+    assert len(events) > 10
+    assert [name for name in events if f'"{name}"' not in code] == []

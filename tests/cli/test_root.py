@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -117,3 +118,37 @@ def test_completion_knows_the_commands(folder: Path) -> None:
     )
     assert "replay" in asked.stdout
     assert "release" in asked.stdout
+
+
+def test_completion_knows_the_configured_names(configured: Path) -> None:
+    def asked(words: str) -> list[str]:
+        environ = {
+            "_GATEWAY_COMPLETE": "bash_complete",
+            "COMP_WORDS": f"gateway {words}",
+            "COMP_CWORD": str(len(words.split())),
+        }
+        return re.findall("^plain,(.*)$", run([], cwd=configured, environ=environ).stdout, flags=re.M)
+
+    assert asked("sinks pause l") == ["lines"]
+    assert asked("send --source l") == ["live"]
+    assert asked("-c nowhere.yaml sinks pause l") == []
+    (configured / "gateway.yaml").write_text("broken: [")
+    assert asked("sinks pause l") == []
+
+
+def test_a_terminal_that_lacks_a_letter_gets_the_rest(configured: Path) -> None:
+    done = run(
+        ["route", "--type", "recording.failed", "--stream", "直播"],
+        cwd=configured,
+        environ={"PYTHONIOENCODING": "latin-1"},
+    )
+    assert done.returncode == 0
+    assert "\\u76f4\\u64ad" in done.stdout
+
+
+def test_a_reader_that_goes_away_is_no_mistake(folder: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m gateway schema | head -c 10 >/dev/null"],
+        cwd=folder, env={"PYTHONPATH": ROOT, "PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""

@@ -1,0 +1,197 @@
+"""`gateway serve` in a process of its own, with the other commands beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import CONFIG, ROOT, run
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _serving(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`gateway serve`, ready; killed in the end if it still runs."""
+    log = folder / "log"
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("GATEWAY_")} | {"PYTHONPATH": ROOT}
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gateway", *arguments, "serve"], cwd=folder, env=environ, stdout=out, stderr=out
+        )
+    try:
+        until = time.monotonic() + 30
+        while b'"serving"' not in log.read_bytes() and b"serving" not in log.read_bytes():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.02)
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def ports(folder: Path) -> tuple[int, int]:
+    return _free_port(), _free_port()
+
+
+def _config(ports: tuple[int, int], text: str = CONFIG) -> str:
+    return text.replace("{port: 8080}", f"{{port: {ports[0]}}}").replace("{port: 9090}", f"{{port: {ports[1]}}}")
+
+
+def _eventually(what: str, folder: Path, found: object) -> None:
+    until = time.monotonic() + 10
+    while True:
+        done = run(what.split(), cwd=folder)
+        assert done.returncode == 0, done.stderr
+        states = {one["state"] for one in json.loads(done.stdout)}
+        if states == found:
+            return
+        assert time.monotonic() < until, done.stdout
+        time.sleep(0.1)
+
+
+def test_from_init_to_a_delivered_event(folder: Path, ports: tuple[int, int]) -> None:
+    assert run(["init"], cwd=folder).returncode == 0
+    path = folder / "gateway.yaml"
+    text = path.read_text()
+    head = f"\nserver: {{port: {ports[0]}}}\nadmin: {{port: {ports[1]}}}\n"
+    for section in ("server", "admin"):
+        text = re.sub(rf"^{section}:.*?(?=^\S)", "", text, flags=re.M | re.S)
+    path.write_text(text.replace("version: 1\n", "version: 1" + head, 1))
+    checked = run(["check"], cwd=folder)
+    assert checked.returncode == 0, checked.stderr
+    with _serving(folder) as process:
+        health = ["health", "--url", f"http://127.0.0.1:{ports[1]}"]
+        assert run(health, cwd=folder).returncode == 0
+        assert run([*health, "--ready"], cwd=folder).returncode == 0
+        sent = run(["send"], cwd=folder)
+        assert sent.returncode == 0, sent.stdout + sent.stderr
+        assert len(json.loads(run(["events", "list", "--json"], cwd=folder).stdout)) == 5
+        process.kill()
+        process.wait()
+    assert run(health, cwd=folder).returncode == 1
+
+
+def test_callbacks_good_and_bad_are_answered_as_they_should_be(folder: Path, ports: tuple[int, int]) -> None:
+    (folder / "gateway.yaml").write_text(_config(ports))
+    with _serving(folder):
+        for arguments in (
+            [],
+            ["--tampered"],
+            ["--expired"],
+            ["--duplicate"],
+            ["--count", "20", "--type", "RECORD_OVER"],
+            ["--sign-type", "hmac-sha256-timestamp"],
+        ):
+            done = run(["send", *arguments], cwd=folder)
+            assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+        assert run(["send", "--sign-type", "md5"], cwd=folder).returncode == 1
+        _eventually("deliveries list --json", folder, {"delivered"})
+        codes = {one["code"] for one in json.loads(run(["refused", "list", "--json"], cwd=folder).stdout)}
+        assert codes == {"signature_mismatch", "signature_expired"}
+
+
+def test_it_stops_politely_and_tells_so(folder: Path, ports: tuple[int, int]) -> None:
+    (folder / "gateway.yaml").write_text(_config(ports))
+    with _serving(folder) as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    lines = [json.loads(line) for line in (folder / "log").read_text().splitlines()]
+    assert all({"ts", "level", "event"} <= line.keys() for line in lines)
+    assert [line["event"] for line in lines][-1] == "stopped"
+    assert any(line["event"] == "config_warning" and "sign_type" in line["detail"] for line in lines)
+    [serving] = [line for line in lines if line["event"] == "serving"]
+    assert serving["public"].endswith(f":{ports[0]}")
+
+
+def test_what_it_writes_is_its_own(folder: Path, ports: tuple[int, int]) -> None:
+    (folder / "gateway.yaml").write_text(_config(ports))
+    before = os.umask(0)
+    try:
+        with _serving(folder) as process:
+            assert run(["send"], cwd=folder).returncode == 0
+            _eventually("deliveries list --json", folder, {"delivered"})
+            limits = Path(f"/proc/{process.pid}/limits").read_text()
+    finally:
+        os.umask(before)
+    assert re.search(r"Max core file size +0 +0", limits)
+    written = [path for path in folder.iterdir() if path.name.startswith(("gateway.db", "recordings"))]
+    assert len(written) >= 3
+    assert {stat.S_IMODE(path.stat().st_mode) for path in written} == {0o600}
+
+
+def test_a_port_that_is_taken_is_exit_1_without_a_traceback(folder: Path, ports: tuple[int, int]) -> None:
+    (folder / "gateway.yaml").write_text(_config(ports))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", ports[0]))
+        taken.listen()
+        done = run(["serve"], cwd=folder)
+    assert done.returncode == 1
+    assert str(ports[0]) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+CRASHING = """
+import sys
+from gateway.web import listeners
+
+def serve(gateway):
+    canary = "".join(["canary-", "of-a-local-", "variable"])
+    raise ValueError(f"crashed, and {len(canary)} characters stayed here")
+
+listeners.serve = serve
+sys.argv = ["gateway", "serve"]
+from gateway.cli import main
+main()
+"""
+
+
+def test_a_bug_is_told_as_everything_else_without_variables(folder: Path, ports: tuple[int, int]) -> None:
+    (folder / "gateway.yaml").write_text(_config(ports))
+    done = subprocess.run(
+        [sys.executable, "-c", CRASHING],
+        cwd=folder,
+        env={"PYTHONPATH": ROOT},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "canary-of-a-local-variable" not in done.stderr
+    last = json.loads(done.stderr.splitlines()[-1])
+    assert (last["level"], last["event"]) == ("error", "crashed")
+    assert "ValueError: crashed, and 26 characters" in last["exception"]
+
+
+def test_connecting_says_what_does_not_open(folder: Path, ports: tuple[int, int]) -> None:
+    text = _config(ports, CONFIG.replace("path: recordings.jsonl", "path: nowhere/recordings.jsonl"))
+    (folder / "gateway.yaml").write_text(text)
+    done = run(["check", "--connect", "--json"], cwd=folder)
+    assert done.returncode == 1
+    errors = {one["path"]: one["message"] for one in json.loads(done.stdout) if one["severity"] == "error"}
+    assert set(errors) == {"store", "sinks.lines"}
+    assert run(["store", "migrate"], cwd=folder).returncode == 0
+    (folder / "gateway.yaml").write_text(_config(ports))
+    done = run(["check", "--connect"], cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "sink lines: opens" in done.stderr
