@@ -17,7 +17,7 @@ from gateway.store import counting, gates, refusing, retention, settling
 from gateway.store.accepting import accept
 from gateway.store.address import parse_address
 from gateway.store.backend import Backend, backend_of
-from gateway.store.bulk import Bulk
+from gateway.store.bulk import Bulk, Tally
 from gateway.store.claiming import probe_claim
 from gateway.store.limits import Limits
 from gateway.store.records import Accepted, Due, Gate, Lease, NewEvent, Refusal, Settlement, SinkRow
@@ -60,11 +60,13 @@ class Store:
         self._wake: Callable[[str], None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._repair_at = 0.0
+        self._news = Tally()
         self._sweeping = asyncio.Lock()
         self._writer = Writer(
             self._backend.connect,
             self._many,
             tick=self._tick,
+            counted=self._counted,
             after=self._after,
             farewell=self._backend.farewell,
             observe=observe or (lambda _items, _seconds: None),
@@ -250,14 +252,19 @@ class Store:
                 self._spans.note(session, "delay", one.delay)
         return settling.settle(session, work)
 
-    def _after(self, session: Bulk) -> None:
-        """After a commit: count what it opened and ended, wake lanes whose key came free, tell other gateways."""
-        tally = session.tally
+    def _counted(self, tally: Tally) -> None:
         self._limits.add(tally.opened - tally.ended)
-        for sink in tally.freed:
-            self._tell(sink)
-        if others := tally.freed | tally.waiting:
-            self._backend.notify(session, others)
+        self._news.freed |= tally.freed
+        self._news.waiting |= tally.waiting
+
+    def _after(self, session: Bulk) -> None:
+        """When the waiters were answered: wake the lanes whose key came free, tell other gateways what waits."""
+        freed, waiting = self._news.freed, self._news.waiting
+        if freed or waiting:
+            self._news = Tally()
+            for sink in freed:
+                self._tell(sink)
+            self._backend.notify(session, freed | waiting)
 
     def _tell(self, sink: str) -> None:
         if self._wake is not None and self._loop is not None and not self._loop.is_closed():

@@ -58,8 +58,8 @@ class Writer:
     """A thread with one connection and one first-in, first-out queue.
 
     `connect` opens a session; `many` does all accepts or all settles of a batch at once; `tick` is called about four
-    times a second between batches; `after` and `observe` hear of each commit, `farewell` of the end. All on the writer's
-    thread.
+    times a second between batches; `counted` and `observe` hear of each commit before its waiters do, `after` when they
+    were answered, `farewell` of the end. All on the writer's thread.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Writer:
         many: Callable[[Bulk, Kind, Sequence[Any]], Sequence[Any]],
         *,
         tick: Callable[[Bulk], None] = lambda _: None,
+        counted: Callable[[Tally], None] = lambda _: None,
         after: Callable[[Bulk], None] = lambda _: None,
         farewell: Callable[[Bulk], None] = lambda _: None,
         observe: Callable[[int, float], None] = lambda _items, _seconds: None,
@@ -75,6 +76,7 @@ class Writer:
         self._connect = connect
         self._many = many
         self._tick = tick
+        self._counted = counted
         self._after = after
         self._farewell = farewell
         self._observe = observe
@@ -213,7 +215,6 @@ class Writer:
             self._resolve(unit, self._commit(unit))
             if self._session is not None:
                 self._after(self._session)
-                self._session.tally = Tally()
 
     def _units(self, batch: list[Item]) -> Sequence[list[Item]]:
         """What is committed together: everything, or one kind of work at a time."""
@@ -252,6 +253,7 @@ class Writer:
                         continue
                 return self._failed(session, unit, error, trouble)
             self.healthy = True
+            self._counted(session.tally)
             self._observe(len(unit), time.perf_counter() - started)
             return [(answer, None) for answer in answers]
 

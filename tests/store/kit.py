@@ -45,7 +45,9 @@ def new(
 ) -> NewEvent:
     """A new event for these sinks; `lease` hands all of them over."""
     made = number if isinstance(number, Event) else event(number)
-    wanted = [one if isinstance(one, NewDelivery) else NewDelivery(sink=one, lease=lease, order_key=key) for one in sinks]
+    wanted = [
+        one if isinstance(one, NewDelivery) else NewDelivery(sink=one, lease=lease, order_key=key) for one in sinks
+    ]
     values = {"body": to_json(made), "fingerprint": fingerprint(made), "routing": "[]"} | options
     return NewEvent(event=made, deliveries=tuple(wanted), **values)
 

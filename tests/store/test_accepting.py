@@ -208,7 +208,10 @@ async def test_only_the_head_of_a_key_goes_and_the_rest_are_held_behind_it(store
 async def test_keys_of_other_sinks_and_other_keys_are_free(store: Store) -> None:
     first = NewDelivery(sink="a", order_key="k", lease=LEASE)
     answers = await take(
-        store, new(1, first), new(2, NewDelivery(sink="b", order_key="k", lease=LEASE)), new(3, "a", key="l", lease=LEASE)
+        store,
+        new(1, first),
+        new(2, NewDelivery(sink="b", order_key="k", lease=LEASE)),
+        new(3, "a", key="l", lease=LEASE),
     )
     assert [len(answer.leases) for answer in answers] == [1, 1, 1]
 
@@ -228,7 +231,7 @@ async def test_in_one_batch_the_first_to_come_is_the_head(store: Store) -> None:
 
 
 async def test_text_of_every_script_and_control_characters_come_back_as_they_went_in(store: Store) -> None:
-    made: Event = event(1, stream="录制 \u0001 \"q\" '\\ {1,2} 🎥", extra={"k": "NULL", "n": [None, True, 1.5]})
+    made: Event = event(1, stream='录制 \u0001 "q" \'\\ {1,2} 🎥', extra={"k": "NULL", "n": [None, True, 1.5]})
     await take(store, new(made, "app"))
     (lease,) = await store.claim("app", 1, LEASE)
     assert lease.event == made

@@ -129,7 +129,9 @@ async def test_a_settle_renew_or_release_with_another_token_changes_no_column(
     lease = await claim_one(store)
     before = table(url, "*", "deliveries")
     wrong = (lease.delivery, stale)
-    assert await store.settle([settlement(wrong), settlement(wrong, "dead"), settlement(wrong, "waiting")]) == [False] * 3
+    assert (
+        await store.settle([settlement(wrong), settlement(wrong, "dead"), settlement(wrong, "waiting")]) == [False] * 3
+    )
     assert await store.renew(*wrong, LEASE * 9) is False
     await store.release([wrong])
     assert table(url, "*", "deliveries") == before
