@@ -93,3 +93,4 @@ def test_the_schema_is_json_schema(folder: Path) -> None:
     schema = json.loads(done.stdout)
     assert schema["$schema"].startswith("https://json-schema.org/")
     assert {"sources", "sinks", "routes", "store"} <= set(schema["properties"])
+    assert json.loads(Cli()("schema").stdout) == schema

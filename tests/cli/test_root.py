@@ -13,6 +13,7 @@ import click
 import pytest
 
 from gateway.cli.root import COMMANDS, commands, gateway
+from gateway.cli.site import Site, names
 from gateway.version import __version__
 from tests.cli.conftest import ROOT, Cli, run
 
@@ -129,6 +130,10 @@ def test_completion_knows_the_configured_names(configured: Path) -> None:
         }
         return re.findall("^plain,(.*)$", run([], cwd=configured, environ=environ).stdout, flags=re.M)
 
+    complete = names("sinks")
+    context = click.Context(gateway, obj=Site("gateway.yaml"))
+    assert complete(context, click.Option(["--sink"]), "s") == ["screen"]
+    assert complete(click.Context(gateway, obj=Site("nowhere.yaml")), click.Option(["--sink"]), "s") == []
     assert asked("sinks pause l") == ["lines"]
     assert asked("send --source l") == ["live"]
     assert asked("-c nowhere.yaml sinks pause l") == []
@@ -152,3 +157,15 @@ def test_a_reader_that_goes_away_is_no_mistake(folder: Path) -> None:
         cwd=folder, env={"PYTHONPATH": ROOT, "PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stderr == ""
+
+
+def test_the_console_script_is_this_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gateway.cli import main
+
+    monkeypatch.setattr("sys.argv", ["gateway", "--version"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 0
+    assert capsys.readouterr().out == f"Recording Gateway {__version__}\n"

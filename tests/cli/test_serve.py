@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import CONFIG, ROOT, run
+from tests.cli.conftest import CONFIG, ROOT, Cli, run
 
 
 def _free_port() -> int:
@@ -195,3 +195,64 @@ def test_connecting_says_what_does_not_open(folder: Path, ports: tuple[int, int]
     done = run(["check", "--connect"], cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "sink lines: opens" in done.stderr
+
+
+@pytest.fixture
+def inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+    """`serve` inside this process, without the listeners and without changing this process; what it was given."""
+    import logging
+
+    import structlog
+
+    from gateway.web import listeners
+
+    given: list[object] = []
+    monkeypatch.setattr("gateway.cli.serve.harden", lambda: given.append("hardened"))
+    monkeypatch.setattr(listeners, "serve", lambda gateway: given.append(gateway) or 3)
+    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
+    yield given
+    structlog.reset_defaults()
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
+    logging.captureWarnings(False)
+
+
+def test_the_exit_code_is_that_of_the_listeners(configured: Path, cli: Cli, inside: list[object]) -> None:
+    result = cli("serve", code=3)
+    assert inside[0] == "hardened"
+    assert inside[1].settings.server.port == 8080  # type: ignore[attr-defined]
+    assert json.loads(result.stderr.splitlines()[0])["event"] == "config_warning"
+    (configured / "gateway.yaml").write_text(CONFIG.replace("domains:", "sign_type: hmac-sha256-fields\n    domains:"))
+    assert cli("serve", code=3).stderr == ""
+
+
+def test_mistakes_are_said_before_anything_is_opened(configured: Path, cli: Cli, inside: list[object]) -> None:
+    (configured / "gateway.yaml").write_text(CONFIG.replace("{port: 8080}", "{host: 0.0.0.0}"))
+    assert "demo" in cli("serve", code=1).stderr
+    assert inside == ["hardened"]
+
+
+def test_what_the_listeners_say_is_for_people(
+    configured: Path, cli: Cli, inside: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gateway.errors import StoreHeld
+    from gateway.web import listeners
+
+    def held(gateway: object) -> int:
+        raise StoreHeld("process 4711 holds gateway.db")
+
+    def broken(gateway: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(listeners, "serve", held)
+    assert cli("serve", code=1).stderr.splitlines()[-1] == "Error: process 4711 holds gateway.db"
+    monkeypatch.setattr(listeners, "serve", broken)
+    assert '"event":"crashed"' in cli("serve", code=1).stderr
+
+
+def test_the_process_is_hardened() -> None:
+    code = "import os, resource; from gateway.cli.serve import harden; harden(); print(os.umask(0), resource.getrlimit(resource.RLIMIT_CORE))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": ROOT}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{0o077} (0, 0)\n"
