@@ -59,6 +59,7 @@ class Verified:
     scheme: str
     key: int | None = None
     seal: Seal | None = None
+    validity: float | None = field(default=None, compare=False)  # seconds from arrival until the signature expires
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import Malformed, Untrusted
@@ -274,6 +274,13 @@ def test_both_edges_of_the_validity_are_exact(live, refusal) -> None:
     assert refusal(lambda: live.verify(source, live.signed(expires=edge), received_at=soon))[0] == "validity_too_long"
 
 
+def test_how_long_the_signature_is_still_good_for_is_told(live) -> None:
+    """Operators see from it how far `max_validity` can be tightened."""
+    for left in (0, 600):
+        assert live.verify(live.source(), live.signed(expires=live.now_seconds + left)).validity == left
+    assert live.verify(live.source(sign_type="none"), live.finished).validity is None
+
+
 def test_a_day_is_the_longest_validity_unless_configured(live, refusal) -> None:
     assert live.verify(live.source(), live.signed(expires=live.now_seconds + 86400))
     assert (
@@ -348,6 +355,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)  # because a busy machine is not a failure
 @given(
     name=st.sampled_from(FIELD_NAMES),
     value=st.text(max_size=40) | st.integers(0, 2**40) | JSON,
@@ -366,6 +374,7 @@ def test_no_changed_signed_field_passes(live, name, value, kind, url_rules) -> N
         live.source(sign_type=EVERYTHING, url_rules=url_rules).verify(received)
 
 
+@settings(deadline=None)  # because a busy machine is not a failure
 @given(
     body=st.binary(max_size=200)
     | st.dictionaries(

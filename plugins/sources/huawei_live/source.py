@@ -57,11 +57,11 @@ class HuaweiLive(Source):
         presented, timestamp = _credentials(said)
         signed = _signed(said)
         scheme, key = self._match(presented, timestamp, signed)
-        self._check_time(int(timestamp), callback.received_at)
+        validity = self._check_time(int(timestamp), callback.received_at)
         self._check_allowed(signed.domain, signed.app)
         trust = self._trust(scheme, signed)
         seal = self._seal(scheme, presented, timestamp, trust, signed)
-        return Verified(trust=trust, scheme=scheme, key=key, seal=seal)
+        return Verified(trust=trust, scheme=scheme, key=key, seal=seal, validity=validity)
 
     def _match(self, presented: str, timestamp: str, signed: _Signed) -> tuple[str, int]:
         """The scheme that covers most, among those that fit, and the position of its key."""
@@ -91,8 +91,8 @@ class HuaweiLive(Source):
             return f"auth_sign has the 32 digits of MD5, which sign_type does not accept; expected: {wanted}"
         return f"auth_sign fits none of: {wanted}; is the key the one of the vendor's console?"
 
-    def _check_time(self, expires: int, received_at: datetime) -> None:
-        """Whole microseconds, so that both edges are exact."""
+    def _check_time(self, expires: int, received_at: datetime) -> float:
+        """The seconds the signature is still good for. Whole microseconds are compared, so that both edges are exact."""
         left = expires * 1_000_000 - (received_at - _EPOCH) // _MICROSECOND
         if left < -self._skew:
             late = -left / 1e6
@@ -103,6 +103,7 @@ class HuaweiLive(Source):
                 "validity_too_long",
                 f"the signature would be good for {ahead:.0f} s; max_validity is {self.options.max_validity // _SECOND} s",
             )
+        return left / 1e6
 
     def _check_allowed(self, domain: str, app: str) -> None:
         if not self._domain_allowed(domain):
