@@ -58,13 +58,14 @@ _LENGTHS: Final = {
     "too_long": ("at most {} entries", "max_length"),
     "string_pattern_mismatch": ("a text that matches {}", "pattern"),
 }
+_OF_A_VALUE: Final = frozenset(_EXPECTED) - {"missing"} | {"secret_type", "quantity_type", "literal_error", "enum"}
 _SENTENCES: Final = frozenset({"value_error", "assertion_error"})  # an author's own words
 
 
 class Place:
     """Where an error's `loc` leads: the node, or the key that is missing below it, and what of `loc` was no place."""
 
-    def __init__(self, root: Node, loc: Sequence[int | str]) -> None:
+    def __init__(self, root: Node, loc: Sequence[int | str], kind: str) -> None:
         self.node = root
         self.key: str | None = None
         self.foreign = False  # of a union's branch that this was not meant for
@@ -78,7 +79,7 @@ class Place:
                 depth += 1
             elif part in self.node.refused:
                 self.foreign = True
-            elif last and isinstance(self.node, Table) and isinstance(part, str):
+            elif last and isinstance(self.node, Table) and isinstance(part, str) and kind not in _OF_A_VALUE:
                 self.key = part
             elif self.branch is None:
                 self.branch = (id(self.node), depth)
@@ -99,12 +100,10 @@ def problems_of(error: ValidationError, root: Node) -> list[tuple[Sequence[Scala
     hidden = _hidden(root)
     found: list[tuple[Place, str, str, str]] = []
     for one in error.errors(include_url=False, include_input=False):
-        place = Place(root, one["loc"])
+        kind = one["type"]
+        place = Place(root, one["loc"], kind)
         if place.foreign:
             continue
-        kind = one["type"]
-        if place.key is not None and kind != "missing" and place.branch is None:
-            place.key = None if kind in _SENTENCES else place.key
         if kind == "missing" and place.key is None:
             continue  # of a union's branch that does not even look like this
         sentence, expected = _said(kind, one["msg"], one.get("ctx", {}))
@@ -118,6 +117,8 @@ def problems_of(error: ValidationError, root: Node) -> list[tuple[Sequence[Scala
     for place, _, sentence, expected in found:
         if place.branch is None or place.branch[1] == deepest[place.branch[0]]:
             merged.setdefault((id(place.node), place.key), []).append((place, sentence, expected))
+    if not merged:  # because a refusal without a reason would pass for none
+        return [((), root.problem(found="values that do not fit together", expected="one of the forms of its type"))]
     return [(_blamed(group), _problem(group)) for group in merged.values()]
 
 

@@ -154,8 +154,8 @@ class _Loading:
             if not (value := self._environ.get(name)):
                 continue
             there = root.entries.get(section)
-            if isinstance(there, Scalar):  # a short form
-                there = None
+            if section == "store" and isinstance(there, Scalar):
+                there = None  # the short form
             if there is None or is_null(there):
                 there = root.entries[section] = Table(file=str(self._path), path=section)
             if not isinstance(there, Table):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from gateway.config.nodes import Node, Scalar, Table
 from gateway.config.settings import StoreSettings
@@ -37,6 +37,8 @@ def store_settings(store: StoreSettings, root: Table, validation: Validation) ->
     url, password = without_password(store.url)
     if password is None:
         return store
+    if isinstance(node, Scalar):
+        node.secret = True
     if store.password is not None and not (isinstance(node, Scalar) and node.file.startswith("$")):
         validation.problems.append(
             node.problem(
@@ -56,4 +58,5 @@ def without_password(url: str) -> tuple[str, str | None]:
     named = [value for key, value in query if key == "password"]
     password = unquote(inline) if colon and inline else named[-1] if named and named[-1] else None
     rest = urlencode([(key, value) for key, value in query if key != "password"])
-    return urlunsplit((parts.scheme, f"{user}{at}{hosts}", parts.path, rest, parts.fragment)), password
+    # by hand, because urlunsplit drops the // of a URL without a host
+    return f"{parts.scheme}://{user}{at}{hosts}{parts.path}" + (f"?{rest}" if rest else ""), password

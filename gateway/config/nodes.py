@@ -16,6 +16,7 @@ _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,4000}")
 _BASED: Final = re.compile(r"0o[0-7]{1,1000}|0x[0-9a-fA-F]{1,1000}")
 _REAL: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL: Final = re.compile(r"([-+]?)\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_TOKEN: Final = re.compile(r"(?=[A-Za-z+/_=-]*[0-9])(?=[0-9+/_=-]*[A-Za-z])[A-Za-z0-9+/_=-]{16,}")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -105,6 +106,11 @@ def scalars(node: Node | None) -> Iterator[Scalar]:
             yield from scalars(entry)
 
 
+def looks_secret(text: str) -> bool:
+    """Whether this could be a key that was put into the wrong place: a long run of letters and digits."""
+    return _TOKEN.search(text) is not None
+
+
 def describe(node: Node | None) -> str:
     """What is there, for an error; the text itself only where it may be shown."""
     if isinstance(node, Table):
@@ -117,7 +123,7 @@ def describe(node: Node | None) -> str:
         return ("an empty text" if not node.text else "a text") + " from " + " and ".join(node.names)
     if not node.text:
         return "an empty text"
-    if node.shown:
+    if node.shown and not looks_secret(node.text):
         return repr(node.text if len(node.text) <= 60 else node.text[:57] + "…")
     return "a text"
 

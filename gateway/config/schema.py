@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaWarningKind
 
 from gateway.config.entries import SINK_KEYS, SOURCE_KEYS
 from gateway.config.settings import Settings, SinkSettings, SourceSettings
@@ -52,6 +52,8 @@ def schema(registry: Registry | None = None) -> dict[str, Any]:
 
 
 class _Generator(GenerateJsonSchema):
+    ignored_warning_kinds: ClassVar[set[JsonSchemaWarningKind]] = {"skipped-choice", "non-serializable-default"}
+
     def encode_default(self, dft: Any) -> Any:
         if isinstance(dft, Secret):
             return MASK  # taken out below: not even that there is one is said

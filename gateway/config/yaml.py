@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-from gateway.config.nodes import Items, Node, Scalar, Table
+from gateway.config.nodes import Items, Node, Scalar, Table, looks_secret
 from gateway.config.problems import MOST, ConfigError, Problem
 
 LARGEST: Final = 1024 * 1024  # bytes
@@ -227,4 +227,5 @@ def _unstorable(text: str) -> bool:
 
 def shown_key(key: str) -> str:
     """A key as errors may show it: a misplaced secret is no word."""
-    return key if len(key) <= 40 and key.replace("_", "").replace("-", "").isalnum() else "(not a word)"
+    word = key.replace("_", "").replace("-", "").replace(".", "")
+    return key if len(key) <= 64 and word.isalnum() and not looks_secret(key) else "(not a word)"
