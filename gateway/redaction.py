@@ -18,12 +18,13 @@ _DEPTH: Final = 8
 
 # Both also as they look inside JSON text: `\/` for a slash, `\u0026` for an ampersand.
 _SLASH: Final = r"(?:\\?/)"
+_QUOTE: Final = r"'(?=[\w%=&+.-])"  # a quote may be part of a URL, but at a text's end it closes one
 _URL: Final = re.compile(
     rf"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]{{0,31}}:{_SLASH}{{2}})"
     r"(?P<user>[^\s\"'<>/?#@\\]*@(?:[^\s\"'<>/?#@\\]*@)*)?"
     rf"(?P<place>(?:{_SLASH}|[^\s\"'<>?#\\])*)"
-    r"(?P<query>\?(?:\\u[0-9a-fA-F]{4}|\\/|[^\s\"'<>#\\])*)?"
-    r"(?P<fragment>#(?:\\u[0-9a-fA-F]{4}|\\/|[^\s\"'<>\\])*)?"
+    rf"(?P<query>\?(?:\\u[0-9a-fA-F]{{4}}|\\/|[^\s\"'<>#\\]|{_QUOTE})*)?"
+    rf"(?P<fragment>#(?:\\u[0-9a-fA-F]{{4}}|\\/|[^\s\"'<>\\]|{_QUOTE})*)?"
 )
 _AMPERSAND: Final = re.compile(r"(&amp;|\\u0026|[&;])")
 _NAMED: Final = re.compile(r"[\w.~%\[\]-]{1,64}=")

@@ -105,6 +105,7 @@ def test_the_key_inside_a_marked_secret_is_masked_alone_too() -> None:
         ("https://a.b/c?a=S&amp;b=S", f"https://a.b/c?a={MASK}&amp;b={MASK}"),
         ("url='https://a.b/c?t=S'", f"url='https://a.b/c?t={MASK}'"),
         ("https://a.b/c?auth[key]=S=S?S", f"https://a.b/c?auth[key]={MASK}"),
+        ("at 'https://a.b/c?t=S'T&u=V', then", f"at 'https://a.b/c?t={MASK}&u={MASK}', then"),
         ("https://a.b/c is well?", "https://a.b/c is well?"),
         ("mail: a@b.c, why? #1", "mail: a@b.c, why? #1"),
         ("no url at all", "no url at all"),

@@ -8,7 +8,7 @@ import json as jsonlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 from gateway.clock import Clock
 from gateway.egress.answers import Answer, Classify, judge
@@ -42,6 +42,19 @@ class Via:
     ca: Path | None = None  # a PEM file of authorities to trust instead of the system's
     certificate: Path | None = None  # a PEM file to show to the target (mutual TLS)
     key: Path | None = None  # its private key, where it is not in the same file
+
+
+class Sending(TypedDict, total=False):
+    """What `get`, `post` and `request` take by keyword; `request` says what each is."""
+
+    json: Any
+    content: bytes | str | None
+    headers: Mapping[str, str] | None
+    params: Mapping[str, str] | None
+    classify: Classify | None
+    timeout: float | None
+    via: Via
+    limit: int
 
 
 DIRECT: Final = Via()
@@ -86,11 +99,11 @@ class Http:
         """
         await self._pool(via, url.lower().startswith("https:"))
 
-    async def get(self, url: str, **rest: Any) -> Answer:
+    async def get(self, url: str, **rest: Unpack[Sending]) -> Answer:
         """`request` with GET."""
         return await self.request("GET", url, **rest)
 
-    async def post(self, url: str, **rest: Any) -> Answer:
+    async def post(self, url: str, **rest: Unpack[Sending]) -> Answer:
         """`request` with POST."""
         return await self.request("POST", url, **rest)
 

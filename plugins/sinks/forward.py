@@ -17,7 +17,7 @@ from gateway import redaction
 from gateway.cloudevents import format_time, to_json
 from gateway.egress.answers import Answer, verdict
 from gateway.egress.client import Via
-from gateway.egress.guard import AddressGuard
+from gateway.egress.guard import AddressGuard, Forbidden
 from gateway.errors import Refused
 from gateway.fields import ConfigPath, Duration, Secret, Url
 from gateway.model import Delivery, Event
@@ -221,6 +221,8 @@ class Forward(Sink):
         url = urlsplit(self.options.url)
         if not self.options.verify:
             said.append("verify: false lets anybody between here and the target read and change what is sent")
+        if not self.options.allow_private and _is_private(url.hostname or ""):
+            said.append("allow_private: false refuses every delivery, because the URL's address is not public")
         if not _is_loopback(url.hostname or ""):
             if self.options.sign is None:
                 said.append("without `sign` the receiver cannot tell that the gateway is calling")
@@ -244,6 +246,16 @@ def _provenance(event: Event) -> dict[str, str]:
 
 def _encode(value: str) -> str:
     return quote(value, safe=_PLAIN)
+
+
+def _is_private(host: str) -> bool:
+    try:
+        AddressGuard().check(ipaddress.ip_address(host))
+    except Forbidden:
+        return True
+    except ValueError:  # a name: only its look-up tells
+        return False
+    return False
 
 
 def _is_loopback(host: str) -> bool:

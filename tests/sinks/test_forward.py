@@ -249,6 +249,9 @@ def test_paths_are_beside_the_configuration_file(tmp_path: Path) -> None:
         ({"url": "https://app.example/"}, ["without `sign`"]),
         ({"url": "http://app.example/"}, ["without `sign`", "plain http"]),
         ({"url": "https://app.example/", "sign": SIGN, "verify": False}, ["verify: false"]),
+        ({"url": "http://127.0.0.1:9/", "allow_private": False}, ["refuses every delivery"]),
+        ({"url": "https://8.8.8.8/", "sign": SIGN, "allow_private": False}, []),
+        ({"url": "https://app.example/", "sign": SIGN, "allow_private": False}, []),
     ],
 )
 def test_advice_names_what_a_reviewer_would(options: dict[str, Any], words: list[str]) -> None:
