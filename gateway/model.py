@@ -19,6 +19,7 @@ FAILED: Final = "recording.failed"
 UNKNOWN: Final = "recording.unknown"  # a verified callback whose type we do not know: data, not an error
 EVENT_TYPES: Final = (STARTED, FILE_STARTED, FILE_COMPLETED, ENDED, FAILED, UNKNOWN)
 
+_canonical: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -144,8 +145,7 @@ def event_id(
     `identity` is the source's choice of what names the thing; the same event must give the same values for ever.
     """
     named = [source, type, domain, app, stream, format, *identity]
-    canonical = json.dumps(named, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+    return hashlib.sha256(_canonical(named).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,130 @@
+"""The source inside a whole gateway on a real SQLite file: what is accepted, known already, held, or refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from gateway.app import Gateway
+from gateway.clock import FrozenClock
+from gateway.config.load import load
+from gateway.errors import Problem
+from gateway.testing.corpus import cases
+from gateway.testing.factories import NOW, callback
+
+Post = Callable[..., Awaitable[tuple[str, str | None]]]
+
+
+@pytest.fixture
+async def post(tmp_path, live) -> AsyncIterator[Callable[..., Awaitable[Post]]]:
+    """Opens a gateway with these options; what it gives posts a callback: (status, why the event is held)."""
+    opened: list[Gateway] = []
+
+    async def open_(**options: Any) -> Post:
+        path = tmp_path / "gateway.yaml"
+        source = {"type": "huawei-live", "keys": [live.key]} | options
+        path.write_text(json.dumps({"version": 1, "store": f"sqlite:///{tmp_path}/g.db", "sources": {"live": source}}))
+        path.chmod(0o600)
+        gateway = Gateway(load(path, environ={}), clock=FrozenClock(NOW))
+        await gateway.open()
+        opened.append(gateway)
+        held: dict[str, float] = {}
+
+        async def post(said: dict[str, Any] | bytes) -> tuple[str, str | None]:
+            taken = await gateway.take(gateway.sources_by_path["live"], callback(said))
+            assert taken.status == 200
+            now = {reason: _count(gateway, reason) for reason in ("conflict", "quarantined")}
+            risen = [reason for reason, count in now.items() if count > held.get(reason, 0)]
+            held.update(now)
+            return json.loads(taken.body)["status"], risen[0] if risen else None
+
+        return post
+
+    yield open_
+    for gateway in opened:
+        await gateway.close(0)
+
+
+def _count(gateway: Gateway, reason: str) -> float:
+    labels = {"source": "live", "reason": reason}
+    return gateway.metrics.registry.get_sample_value("recording_gateway_held_total", labels) or 0.0
+
+
+async def test_the_vendors_second_try_is_a_duplicate_also_with_a_fresh_signature(post, live) -> None:
+    send = await post()
+    assert await send(live.signed()) == ("accepted", None)
+    assert await send(live.signed()) == ("duplicate", None)
+    assert await send(live.signed(expires=live.now_seconds + 900)) == ("duplicate", None)
+    assert await send(dict(reversed(live.signed().items()))) == ("duplicate", None)
+
+
+async def test_changed_unsigned_fields_under_a_genuine_signature_are_held(post, live) -> None:
+    send = await post()
+    (case,) = (case for case in cases("sign") if case.id == "S11")
+    assert await send(live.signed()) == ("accepted", None)
+    assert (await send(live.signed() | case.value))[1] == "quarantined"
+    assert (await send(live.signed() | {"job_id": "another", "asset_id": "another"}))[1] == "quarantined"
+    assert (await send(live.signed() | {"file_size": 1}))[1] in {"quarantined", "conflict"}
+    assert await send(live.signed()) == ("duplicate", None)
+
+
+async def test_a_callback_that_was_re_cut_until_a_rule_broke_is_held_too(post, live) -> None:
+    send = await post()
+    said = live.signed()
+    assert await send(said) == ("accepted", None)
+    whole = said["stream"] + said["download_url"] + said["play_url"]
+    assert (await send(said | {"stream": whole, "download_url": "", "play_url": ""}))[1] == "quarantined"
+
+
+async def test_a_forger_who_claims_an_id_first_does_not_make_the_genuine_event_vanish(post, live) -> None:
+    send = await post()
+    forged = live.signed(formula="timestamp", file_size=1)
+    assert await send(forged) == ("accepted", None)
+    assert (await send(live.signed()))[1] == "conflict"
+
+
+async def test_thirty_two_timestamp_signed_events_of_one_second_all_arrive(post, live) -> None:
+    send = await post()
+    for number in range(32):
+        said = live.signed(formula="timestamp", job_id=f"job-{number}")
+        assert await send(said) == ("accepted", None)
+
+
+async def test_past_the_configured_number_of_contents_a_signature_is_quarantined(post, live) -> None:
+    send = await post(max_bodies_per_signature=2)
+    found = [await send(live.signed(formula="timestamp", job_id=f"job-{number}")) for number in range(3)]
+    assert [held for _, held in found] == [None, None, "quarantined"]
+
+
+async def test_two_domains_two_apps_two_formats_and_two_mornings_are_four_accepted_pairs(post, live) -> None:
+    send = await post()
+    assert await send(live.signed(live.started)) == ("accepted", None)
+    for changes in ({"publish_domain": "push2.example.com"}, {"app": "live2"}, {"record_format": "MP4"}):
+        assert await send(live.signed(live.started, **changes)) == ("accepted", None)
+    assert await send(live.signed(live.started, expires=live.now_seconds + 86400)) == ("accepted", None)
+
+
+async def test_less_trust_than_asked_for_is_refused_with_its_code(post, live) -> None:
+    send = await post(min_trust="fields")
+    assert await send(live.signed()) == ("accepted", None)
+    for said in (live.signed(formula="timestamp"), live.signed(stream="a://b"), live.signed(event_type="RECORD_NEW")):
+        with pytest.raises(Problem) as caught:
+            await send(said)
+        assert (caught.value.status, caught.value.code) == (401, "trust_too_low")
+
+
+@pytest.mark.parametrize("case", cases("body"), ids=str)
+async def test_a_hostile_body_is_400_malformed_body(post, case) -> None:
+    send = await post()
+    with pytest.raises(Problem) as caught:
+        await send(case.value)
+    assert (caught.value.status, caught.value.code) == (400, "malformed_body")
+
+
+@pytest.mark.parametrize("case", cases("stream"), ids=str)
+async def test_a_hostile_stream_name_is_accepted_and_stored(post, live, case) -> None:
+    send = await post()
+    assert await send(live.signed(stream=case.value)) == ("accepted", None)
