@@ -71,7 +71,7 @@ async def one_round(number: int, folder: Path, seconds: float, level: str) -> di
     figures: dict[str, float] = {}
 
     with await asyncio.to_thread(_enter, servers.echo(port, folder)) as server:
-        tally = await wire.call(port, iter(requests), connections=CONNECTIONS, seconds=seconds)
+        tally = await wire.call(port, itertools.cycle(requests), connections=CONNECTIONS, seconds=seconds)
         figures["echo/s"] = tally.good / seconds
 
     with await asyncio.to_thread(
