@@ -116,13 +116,13 @@ async def serving(
         # health is answered before the store is open, so that waiting for its lock can be seen as "not ready"
         await private.start()
         try:
-            if not await _open(gateway, stop):
-                return Ended(0)
-            await public.start()
-            log.info("serving", public=public_at.url, private=private_at.url)
-            if opened is not None:
-                opened(Addresses(public_at, private_at))
-            broken = await _until(stop.asked, public, private)
+            broken = False
+            if await _open(gateway, stop):
+                await public.start()
+                log.info("serving", public=public_at.url, private=private_at.url)
+                if opened is not None:
+                    opened(Addresses(public_at, private_at))
+                broken = await _until(stop.asked, public, private)
         except BaseException:
             with contextlib.suppress(Exception):
                 await gateway.close(0.0)

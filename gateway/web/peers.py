@@ -13,8 +13,8 @@ def parse(text: str) -> Address | None:
     """An IP address, with or without brackets and port; an IPv4 address in IPv6 clothes is the IPv4 address."""
     text = text.strip().strip('"')
     if text.startswith("["):
-        text, _, port = text[1:].partition("]")
-        if port and not (port[0] == ":" and port[1:].isascii() and port[1:].isdigit()):
+        text, closed, port = text[1:].partition("]")
+        if not closed or (port and not (port[0] == ":" and port[1:].isascii() and port[1:].isdigit())):
             return None
     elif text.count(":") == 1:
         text, _, port = text.partition(":")

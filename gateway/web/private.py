@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -50,8 +50,21 @@ def private_app(gateway: Behind, *, hosts: Collection[str] = (), more: Sequence[
             return _problem(Problem(500, "internal_error", "the metrics could not be written; the log says why"))
         return Response(text, headers={"content-type": CONTENT_TYPE_LATEST})
 
-    routes = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+    routes = [_reading("/healthz", healthz), _reading("/readyz", readyz), _reading("/metrics", metrics)]
     return Guard(Router([*routes, *more], redirect_slashes=False, default=_nothing), hosts)
+
+
+def _reading(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
+    async def checked(request: Request) -> Response:
+        if request.method in ("GET", "HEAD"):
+            return await endpoint(request)
+        refusal = _problem(Problem(405, "method_not_allowed", "this can only be read"))
+        refusal.headers["allow"] = "GET, HEAD"
+        return refusal
+
+    route = Route(path, checked)
+    route.methods = None  # every method is ours to answer, so that the refusal has the form of all others
+    return route
 
 
 class Guard:

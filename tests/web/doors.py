@@ -1,0 +1,280 @@
+"""Both listeners, running for real in a thread; behind them a gateway of which each test says what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import uvloop
+
+from gateway.clock import FrozenClock
+from gateway.errors import Malformed, Problem
+from gateway.metrics import Metrics
+from gateway.plugin import Callback
+from gateway.web.limits import Limits
+from gateway.web.listeners import Addresses, Ended, Stop, serving
+
+CALLBACK = b'{"event":1}'
+
+
+@dataclass
+class Answer:
+    status: int = 200
+    body: bytes = b'{"status":"accepted"}'
+    media_type: str = "application/json"
+
+
+@dataclass
+class Entry:
+    name: str
+    media_types: tuple[str, ...] = ()
+
+
+def settings(**changes: Any) -> Any:
+    server: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "port": 0,
+        "uds": None,
+        "uds_mode": 0o660,
+        "max_body": 262_144,
+        "body_timeout": timedelta(seconds=10),
+        "shutdown_grace": timedelta(seconds=10),
+        "trusted_proxies": [],
+        "connections": 1000,
+    }
+    admin: dict[str, Any] = {"host": "127.0.0.1", "port": 0, "uds": None, "uds_mode": 0o660, "hosts": ["ops.internal"]}
+    server |= changes.pop("server", {})
+    admin |= changes.pop("admin", {})
+    return SimpleNamespace(server=SimpleNamespace(**server), admin=SimpleNamespace(**admin), sinks={}, **changes)
+
+
+class Behind:
+    """A gateway whose answers a test chooses; it decodes bodies as strictly as a source does."""
+
+    def __init__(self, configured: Any = None) -> None:
+        self.settings = configured or settings()
+        self.clock = FrozenClock()
+        self.metrics: Any = Metrics()
+        self.stopping = False
+        self.sources_by_path: dict[str, Entry] = {
+            "live": Entry("live"),
+            "typed": Entry("typed", ("application/json", "text/json")),
+        }
+        self.taken: list[Callback] = []
+        self.refused: list[tuple[str | None, Problem]] = []
+        self.answer: Callable[[Callback], Awaitable[Any]] | None = None
+        self.ready: Callable[[], Awaitable[Any]] | None = None
+        self.opening: Callable[[], Awaitable[None]] | None = None
+        self.closing: Callable[[], Awaitable[None]] | None = None
+        self.life: list[str] = []
+
+    async def open(self) -> None:
+        if self.opening is not None:
+            await self.opening()
+        self.life.append("open")
+
+    def stop(self) -> None:
+        self.stopping = True
+
+    async def close(self, grace: float | None = None) -> None:
+        if self.closing is not None:
+            await self.closing()
+        self.life.append("close")
+
+    async def take(self, door: Entry, callback: Callback) -> Any:
+        self.taken.append(callback)
+        if self.answer is not None:
+            return await self.answer(callback)
+        try:
+            callback.json()
+        except Malformed as error:
+            raise Problem(400, "malformed_body", error.detail) from error
+        return Answer()
+
+    def refuse(self, source: str | None, problem: Problem) -> None:
+        self.refused.append((source, problem))
+
+    async def readiness(self) -> tuple[bool, dict[str, str]]:
+        if self.ready is not None:
+            return await self.ready()  # type: ignore[no-any-return]
+        return not self.stopping, {"store": "ok"}
+
+    def codes(self) -> list[str]:
+        return [problem.code for _, problem in self.refused]
+
+
+@dataclass
+class Reply:
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        return next((value for found, value in self.headers if found == name), None)
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Client:
+    """A raw connection: sends what it is told, reads answers or the end."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.sock.settimeout(10)
+        self._buffer = b""
+
+    def send(self, data: bytes) -> Client:
+        # the other side may have answered and closed long before all of it is out
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.sock.sendall(data)
+        return self
+
+    def _more(self) -> bool:
+        try:
+            data = self.sock.recv(65536)
+        except ConnectionResetError:
+            return False
+        self._buffer += data
+        return bool(data)
+
+    def reply(self, *, head: bool = False) -> Reply:
+        while b"\r\n\r\n" not in self._buffer:
+            if not self._more():
+                raise EOFError(self._buffer)
+        top, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        first, *lines = top.decode("latin-1").split("\r\n")
+        headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+        length = 0 if head else int(dict(headers).get("content-length", 0))
+        while len(self._buffer) < length:
+            if not self._more():
+                raise EOFError(self._buffer)
+        body, self._buffer = self._buffer[:length], self._buffer[length:]
+        return Reply(int(first.split()[1]), headers, body)
+
+    def rest(self) -> bytes:
+        """Everything until the other side closes."""
+        while self._more():
+            pass
+        rest, self._buffer = self._buffer, b""
+        return rest
+
+    def closed(self) -> bool:
+        return self.rest() == b""
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.sock.close()
+
+
+def post(body: bytes = CALLBACK, path: str = "/hooks/live", *, host: str = "x", more: str = "") -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
+    return head.encode("latin-1") + body
+
+
+@dataclass
+class Served:
+    """Both listeners in a thread of their own."""
+
+    behind: Behind
+    limits: Limits | None = None
+    private_limits: Limits | None = None
+    addresses: Addresses = field(init=False)
+    ended: Ended | None = None
+    error: BaseException | None = None
+
+    def start(self, wait: float = 10.0) -> Served:
+        self._opened = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="served")
+        self._thread.start()
+        assert self._opened.wait(wait)
+        return self
+
+    def _run(self) -> None:
+        async def main() -> None:
+            self.loop = asyncio.get_running_loop()
+            self.stop = Stop()
+
+            def opened(addresses: Addresses) -> None:
+                self.addresses = addresses
+                self._opened.set()
+
+            self.ended = await serving(
+                self.behind,
+                stop=self.stop,
+                opened=opened,
+                limits=self.limits,
+                private_limits=self.private_limits,
+            )
+
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(main())
+        except BaseException as error:
+            self.error = error
+        finally:
+            self._opened.set()
+
+    def ask(self, number: int = 15) -> None:
+        self.loop.call_soon_threadsafe(self.stop.ask, number)
+
+    def join(self) -> Ended:
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+        if self.error is not None:
+            raise self.error
+        assert self.ended is not None
+        return self.ended
+
+    def public(self) -> Client:
+        return _connect(self.addresses.public)
+
+    def private(self) -> Client:
+        return _connect(self.addresses.private)
+
+    def get(self, path: str, host: str = "localhost", method: str = "GET") -> Reply:
+        with self.private() as client:
+            client.send(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode("latin-1"))
+            return client.reply(head=method == "HEAD")
+
+    def post(self, body: bytes = CALLBACK, path: str = "/hooks/live", *, more: str = "") -> Reply:
+        with self.public() as client:
+            return client.send(post(body, path, more=more)).reply()
+
+    def __enter__(self) -> Served:
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        if self._thread.is_alive():
+            self.ask()
+            self.ask()
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+
+def _connect(bound: Any) -> Client:
+    if bound.uds is not None:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(str(bound.uds))
+        return Client(sock)
+    host, port = bound.sockets[0].getsockname()[:2] if bound.sockets[0].fileno() >= 0 else ("127.0.0.1", 0)
+    return Client(socket.create_connection((host, port)))
+
+
+SHORT = Limits(head_seconds=0.3, request_seconds=0.6, idle_seconds=0.3, linger_seconds=0.2, wire_bytes=600_000)
+"""Deadlines that a test can see pass."""
+
+
+def networks(*texts: str) -> list[Any]:
+    return [ipaddress.ip_network(text) for text in texts]

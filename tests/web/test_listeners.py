@@ -1,0 +1,339 @@
+"""The life of both listeners: what is open when, what a stop lets end, and what a second stop does not wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import StoreHeld
+from gateway.web import listeners
+from gateway.web.listener import Listener
+from gateway.web.listeners import Stop, descriptors, serving
+from gateway.web.sockets import CannotListen
+from tests.web.doors import Answer, Behind, Served, networks, post, settings
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def connects(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def until(condition: Any) -> None:
+    limit = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+def test_health_answers_before_the_store_is_open_and_callbacks_are_not_taken_before() -> None:
+    ports = {"server": free_port(), "admin": free_port()}
+    behind = Behind(settings(server={"port": ports["server"]}, admin={"port": ports["admin"]}))
+    store = threading.Event()
+
+    async def lock() -> None:
+        await asyncio.to_thread(store.wait, 10)
+
+    behind.opening = lock
+    served = Served(behind)
+    starting = threading.Thread(target=served.start)
+    starting.start()
+    until(lambda: connects(ports["admin"]))
+    assert not connects(ports["server"])
+    assert behind.life == []
+    store.set()
+    starting.join()
+    assert served.post().status == 200
+    served.ask()
+    assert served.join().code == 0
+
+
+def test_a_stop_while_the_lock_is_awaited_ends_at_once() -> None:
+    behind = Behind()
+
+    async def lock() -> None:
+        await asyncio.Event().wait()
+
+    behind.opening = lock
+    served = Served(behind)
+    thread = threading.Thread(target=served.start)
+    thread.start()
+    until(lambda: hasattr(served, "stop"))
+    served.ask()
+    assert served.join().code == 0
+    thread.join()
+    assert behind.life == ["close"]
+
+
+def test_a_store_that_is_held_is_told_to_the_caller() -> None:
+    behind = Behind()
+
+    async def held() -> None:
+        raise StoreHeld("gateway.db is held by host:7")
+
+    behind.opening = held
+    served = Served(behind).start()
+    with pytest.raises(StoreHeld, match="host:7"):
+        served.join()
+    assert behind.life == ["close"]
+
+
+def test_a_stop_lets_a_request_end_and_tells_the_others() -> None:
+    behind = Behind()
+    release, closing = threading.Event(), threading.Event()
+
+    async def slowly(callback: Any) -> Any:
+        await asyncio.to_thread(release.wait, 10)
+        return Answer()
+
+    async def close() -> None:
+        closing.set()
+        await asyncio.to_thread(release.wait, 10)
+
+    behind.answer, behind.closing = slowly, close
+    with Served(behind) as served, served.public() as begun, served.public() as kept:
+        kept.send(post(path="/hooks/no")).reply()
+        begun.send(post())
+        until(lambda: behind.taken)
+        served.ask()
+        assert closing.wait(5)
+        reply = served.post()  # a new connection, while deliveries end
+        assert (reply.status, reply.json()["code"]) == (503, "stopping")
+        assert served.get("/readyz").status == 503
+        assert served.get("/healthz").status == 200
+        release.set()
+        assert begun.reply().status == 200
+        assert begun.closed()
+        assert kept.closed()
+        ended = served.join()
+    assert (ended.code, ended.clean) == (0, True)
+
+
+def test_a_second_stop_waits_for_nothing() -> None:
+    behind = Behind()
+
+    async def never() -> Any:
+        await asyncio.Event().wait()
+
+    async def taking(callback: Any) -> Any:
+        await asyncio.Event().wait()
+
+    behind.answer, behind.closing = taking, never
+    with Served(behind) as served, served.public() as begun:
+        begun.send(post())
+        until(lambda: behind.taken)
+        served.ask()
+        began = time.monotonic()
+        served.ask(signal.SIGINT)
+        ended = served.join()
+        assert time.monotonic() - began < 2
+        assert begun.closed()
+    assert (ended.code, ended.clean) == (130, False)
+
+
+def test_what_does_not_end_within_the_grace_is_cut_off() -> None:
+    behind = Behind(settings(server={"shutdown_grace": timedelta(seconds=0.3)}))
+
+    async def never() -> Any:
+        await asyncio.Event().wait()
+
+    behind.closing = never
+    with Served(behind) as served:
+        served.ask()
+        began = time.monotonic()
+        ended = served.join()
+        assert time.monotonic() - began < 2.5
+    assert (ended.code, ended.clean) == (1, False)
+
+
+def test_an_answer_that_never_comes_does_not_outlast_the_grace() -> None:
+    behind = Behind(settings(server={"shutdown_grace": timedelta(seconds=0.6)}))
+
+    async def taking(callback: Any) -> Any:
+        await asyncio.Event().wait()
+
+    behind.answer = taking
+    with Served(behind) as served, served.public() as begun:
+        begun.send(post())
+        until(lambda: behind.taken)
+        served.ask()
+        served.join()
+        assert begun.closed()
+    assert behind.life == ["open", "close"]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="gw") as name:
+        yield Path(name)
+
+
+def test_both_listeners_can_be_unix_sockets(folder: Path) -> None:
+    public, private = folder / "in.sock", folder / "admin.sock"
+    behind = Behind(
+        settings(
+            server={"uds": public, "uds_mode": 0o600, "trusted_proxies": networks("10.0.0.0/8")},
+            admin={"uds": private},
+        )
+    )
+    with Served(behind) as served:
+        assert served.post(more="X-Forwarded-For: 203.0.113.9\r\n").status == 200
+        assert served.post(path="/hooks/no").status == 404
+        assert served.get("/healthz").status == 200
+    assert behind.taken[0].peer == "203.0.113.9"
+    assert not public.exists()
+    assert not private.exists()
+
+
+async def test_a_port_that_is_taken_between_binding_and_listening_is_named() -> None:
+    port = free_port()
+    behind = Behind(settings(server={"port": port}))
+    taken: list[socket.socket] = []
+
+    async def another_listens() -> None:
+        other = socket.socket()
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        taken.append(other)
+
+    behind.opening = another_listens
+    try:
+        with pytest.raises(CannotListen, match=f"server: cannot listen on http://127.0.0.1:{port}"):
+            await serving(behind)
+    finally:
+        taken[0].close()
+    assert behind.life == ["open", "close"]
+
+
+async def test_a_taken_port_leaves_nothing_open() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        behind = Behind(settings(server={"port": taken.getsockname()[1]}))
+        with pytest.raises(CannotListen, match=r"server\.port"):
+            await serving(behind)
+    assert behind.life == []
+
+
+async def test_a_listener_that_breaks_stops_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(self: Listener, counter: int) -> bool:
+        if counter == 0 or self.bound.url.startswith("unix:"):
+            return self.should_exit
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(Listener, "on_tick", broken)
+    with tempfile.TemporaryDirectory(prefix="gw") as name:
+        behind = Behind(settings(admin={"uds": Path(name) / "admin.sock"}))
+        ended = await serving(behind)
+    assert (ended.code, ended.clean) == (1, True)
+    assert behind.life == ["open", "close"]
+
+
+async def test_a_listener_that_ends_before_it_is_open_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(self: Listener, sockets: Any = None) -> None: ...
+
+    monkeypatch.setattr(Listener, "serve", nothing)
+    with pytest.raises(CannotListen, match="ended before it was open"):
+        await serving(Behind())
+
+
+def test_descriptors_are_counted_from_the_configuration() -> None:
+    class Delivery:
+        concurrency = 8
+
+    class Sink:
+        delivery = Delivery
+
+    configured = settings(server={"connections": 500})
+    configured.sinks = {"a": Sink, "b": Sink}
+    assert descriptors(configured) == 500 + 128 + 16 + 64
+
+
+async def test_the_second_wish_is_not_the_first() -> None:
+    stop = Stop()
+    stop.ask(signal.SIGTERM)
+    assert (stop.asked.is_set(), stop.insisted.is_set(), stop.code) == (True, False, 0)
+    stop.ask(signal.SIGTERM)
+    assert (stop.insisted.is_set(), stop.code) == (True, 143)
+
+
+PROGRAM = """
+import asyncio, sys
+from tests.web.doors import Behind
+from gateway import logs
+from gateway.web import listeners
+
+class Told(Behind):
+    async def open(self):
+        await super().open()
+        asyncio.get_running_loop().call_later(0.2, print, "open", type(asyncio.get_running_loop()).__module__)
+    async def close(self, grace=None):
+        print("closing", sys.getswitchinterval())
+        if "stuck" in sys.argv:
+            await asyncio.Event().wait()
+
+logs.configure()
+sys.stdout.reconfigure(line_buffering=True)
+code = listeners.serve(Told())
+print("code", code)
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_process_politely(number: int) -> None:
+    with _program() as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().split() == ["open", "uvloop"]
+        process.send_signal(number)
+        assert process.stdout.readline().split() == ["closing", "0.0005"]
+        assert process.wait(10) == 0
+        assert "code 0" in process.stdout.read()
+
+
+def test_a_second_signal_ends_the_process_at_once() -> None:
+    with _program("stuck") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline().startswith("closing")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 143
+
+
+@contextlib.contextmanager
+def _program(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    root = Path(listeners.__file__).parents[2]
+    command = [sys.executable, "-c", PROGRAM, *arguments]
+    with subprocess.Popen(
+        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=dict(os.environ)
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_the_loop_may_be_asyncio_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    assert listeners._loop_factory() is None
