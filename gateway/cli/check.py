@@ -10,7 +10,7 @@ import click
 
 from gateway.cli import screen
 from gateway.cli.site import Site, config_option, pass_site
-from gateway.errors import GatewayError, SchemaMismatch
+from gateway.errors import GatewayError
 from gateway.visible import to_json
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     "--json", "as_json", is_flag=True, help="A JSON array of problems: severity file line column path message …"
 )
 @click.option("--no-secrets", is_flag=True, help="Put placeholders where a variable or a secret's file is not there.")
-@click.option("--connect", is_flag=True, help="Also open the store and every sink, over the network.")
+@click.option(
+    "--connect", is_flag=True, help="Also open the store, which must have been made, and every sink, over the network."
+)
 @config_option
 @pass_site
 def command(site: Site, as_json: bool, no_secrets: bool, connect: bool) -> None:
@@ -92,8 +94,6 @@ def _connect(site: Site, loaded: Loaded) -> list[tuple[str, str]]:
     try:
         with site.desk() as desk:
             screen.note(f"store: schema {desk.status().schema}")
-    except SchemaMismatch as error:
-        wrong.append(("store", str(error)))
     except GatewayError as error:
         wrong.append(("store", str(error)))
     return wrong + asyncio.run(_open_sinks(loaded))
@@ -116,7 +116,8 @@ async def _open_sinks(loaded: Loaded) -> list[tuple[str, str]]:
                     await sink.open()
                     await sink.close()
             except TimeoutError:
-                wrong.append((f"sinks.{name}", f"did not open within {configured.delivery.timeout}"))
+                seconds = configured.delivery.timeout.total_seconds()
+                wrong.append((f"sinks.{name}", f"does not open within {seconds:g} s (delivery.timeout)"))
             except Exception as error:  # a plugin's own code: whatever it raises is the answer
                 wrong.append((f"sinks.{name}", _redacted(f"does not open: {type(error).__name__}: {error}")))
             else:

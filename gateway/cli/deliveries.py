@@ -39,9 +39,8 @@ def list_(
 ) -> None:
     """Deliveries, newest first. `held` says what a waiting one waits for, `reason` why a dead one is dead."""
     with site.desk() as desk:
-        named = None if event is None else desk.event(event).row.ref
         screen.listing(
-            lambda limit, before: desk.deliveries(event=named, sink=sink, state=state, limit=limit, before=before),
+            lambda limit, before: desk.deliveries(event=event, sink=sink, state=state, limit=limit, before=before),
             lambda row: row.id,
             delivery_columns(screen.Times(site.settings.locale.timezone)),
             as_object,

@@ -84,7 +84,7 @@ def show(site: Site, ref: str, why: bool, as_json: bool, raw: bool) -> None:
         raise click.UsageError("--why, --json and --raw exclude each other")
     with site.desk() as desk:
         event = desk.event(ref)
-        deliveries = () if why or raw else desk.deliveries(event=event.row.ref, limit=screen.PAGE)
+        deliveries = () if why or raw else desk.deliveries(event=ref, limit=screen.PAGE)
     if raw:
         sys.stdout.buffer.write(event.raw)
         sys.stdout.flush()

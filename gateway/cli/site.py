@@ -81,6 +81,7 @@ class Site:
             configured=tuple(settings.sinks),
             rated=tuple(name for name, sink in settings.sinks.items() if sink.delivery.rate is not None),
             batched=tuple(name for name, sink in settings.sinks.items() if sink.delivery.batch is not None),
+            ordered=tuple(name for name, sink in settings.sinks.items() if sink.delivery.order == "stream"),
         )
 
     def sink(self, name: str) -> str:

@@ -157,3 +157,45 @@ def test_init_writes_where_it_is_told(folder: Path, cli: Cli) -> None:
     assert (folder / "two.yaml").exists()
     assert "cannot write" in cli("init", "nowhere/gateway.yaml", code=1).stderr
     assert not os.path.exists("gateway.yaml")
+
+
+SLOW = """
+import asyncio
+from gateway import Secret, Sink, Options
+
+class Slow(Sink):
+    \"\"\"Never opens, or not at all.\"\"\"
+    type = "slow"
+    class Options(Options):
+        token: Secret
+    async def open(self):
+        if self.name == "broken":
+            raise RuntimeError(f"no service takes {self.options.token.reveal()}")
+        if self.name == "stuck":
+            await asyncio.Event().wait()
+"""
+
+
+def test_connecting_opens_the_store_and_every_sink(configured: Path, cli: Cli) -> None:
+    (configured / "slow.py").write_text(SLOW)
+    (configured / "slow.py").chmod(0o600)
+    more = "".join(
+        f"  {name}: {{type: slow, token: {CANARY}, delivery: {{timeout: 50ms}}}}\n"
+        for name in ("broken", "stuck", "fine")
+    )
+    _write(configured, "plugins: [./slow.py]\n" + CONFIG.replace("routes:\n", more + "routes:\n"))
+    cli("store", "migrate")
+    result = cli("check", "--connect", code=1)
+    assert "error: sinks.broken: does not open: RuntimeError: no service takes ********" in result.stderr
+    assert "error: sinks.stuck: does not open within 0.05 s" in result.stderr
+    assert "sink fine: opens" in result.stderr
+    assert "store: schema" in result.stderr
+    found = [
+        one for one in json.loads(cli("check", "--connect", "--json", code=1).stdout) if one["severity"] == "error"
+    ]
+    assert [(one["path"], one["line"] > 0) for one in found] == [("sinks.broken", True), ("sinks.stuck", True)]
+
+
+def test_connecting_says_that_the_store_was_not_made(configured: Path, cli: Cli) -> None:
+    assert "gateway store migrate" in cli("check", "--connect", code=1).stderr
+    assert not (configured / "gateway.db").exists()
