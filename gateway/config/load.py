@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from gateway import redaction
 from gateway.config import crosschecks
 from gateway.config.entries import Entries
+from gateway.config.loaded import Loaded, refuse_demo_keys, settings_secrets
 from gateway.config.location import store_settings
 from gateway.config.nodes import Items, Node, Scalar, Table, is_null, scalars
 from gateway.config.problems import ConfigError, Problem, in_order, near
@@ -31,37 +31,14 @@ from gateway.config.validation import Validation, where_raised
 from gateway.config.yaml import LARGEST, compose, shown_key
 from gateway.errors import PluginError
 from gateway.registry import Registry
-from gateway.secret import Secret, secrets_of
+
+__all__ = ["OVERRIDES", "Loaded", "load", "refuse_demo_keys", "settings_secrets"]
 
 OVERRIDES: Final = {
     "GATEWAY_SERVER_HOST": ("server", "host"),
     "GATEWAY_ADMIN_HOST": ("admin", "host"),
     "GATEWAY_STORE": ("store", "url"),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Loaded:
-    """A configuration that can be served. `places` are line and column of every dotted path."""
-
-    settings: Settings
-    registry: Registry
-    path: Path
-    warnings: Sequence[Problem] = ()
-    places: Mapping[str, tuple[str, int, int]] = field(default_factory=dict, repr=False)
-
-    @property
-    def demo_keys(self) -> Sequence[str]:
-        """Dotted paths of the secrets that are keys of the example configuration."""
-        return [path for path, secret in settings_secrets(self.settings) if secret.is_demo]
-
-    def problem(self, path: str, *, found: str, expected: str = "", hint: str = "") -> Problem:
-        """A problem at a dotted path, or at the nearest one above it that stands in the file."""
-        above = path
-        while above not in self.places and "." in above:
-            above = above.rpartition(".")[0]
-        file, line, column = self.places.get(above, (str(self.path), 0, 0))
-        return Problem(file=file, line=line, column=column, path=path, found=found, expected=expected, hint=hint)
 
 
 def load(
@@ -79,26 +56,6 @@ def load(
     """
     path = Path(path)
     return _Loading(path, os.environ if environ is None else environ, placeholders, judge).run(registry)
-
-
-def refuse_demo_keys(loaded: Loaded) -> list[Problem]:
-    """A problem for every key of the example configuration, unless only this machine can reach both listeners."""
-    if loaded.settings.on_loopback:
-        return []
-    return [
-        loaded.problem(
-            path,
-            found="a key of the example configuration (demo-…), which everybody knows",
-            expected="a key of your own while a listener is not on loopback",
-            hint="`gateway secret` makes one; or listen on 127.0.0.1, ::1 or a unix socket",
-        )
-        for path in loaded.demo_keys
-    ]
-
-
-def settings_secrets(settings: Settings) -> list[tuple[str, Secret]]:
-    """Every secret with the dotted path it has in the file."""
-    return [(path.replace(".options.", ".", 1), secret) for path, secret in secrets_of(settings)]
 
 
 class _Head(Section):

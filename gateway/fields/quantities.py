@@ -1,4 +1,4 @@
-"""Field types for options and settings: durations, sizes, rates, globs, URLs, paths and secrets, read from text."""
+"""Durations, sizes and rates: numbers that people write with a unit."""
 
 from __future__ import annotations
 
@@ -6,36 +6,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final
-from urllib.parse import urlsplit
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
-
-from gateway.secret import MASK, Secret, SecretRule, secret, secrets_of
-
-__all__ = [
-    "MASK",
-    "ConfigPath",
-    "Duration",
-    "Glob",
-    "Globs",
-    "Rate",
-    "Secret",
-    "SecretRule",
-    "SecretUrl",
-    "Size",
-    "Url",
-    "between",
-    "format_duration",
-    "format_size",
-    "parse_duration",
-    "parse_rate",
-    "parse_size",
-    "secret",
-    "secrets_of",
-]
 
 _UNITS: Final = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}  # in milliseconds
 _DURATION: Final = re.compile(
@@ -227,100 +201,3 @@ def between(least: str | int | None = None, most: str | int | None = None) -> Bo
 
 def _written(bound: timedelta | int) -> str:
     return format_duration(bound) if isinstance(bound, timedelta) else format_size(bound)
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A text that a check of ours accepts; the check raises ValueError with what was expected, never with the text."""
-
-    check: Callable[[str], str]
-    json: tuple[tuple[str, Any], ...] = ()
-    shown: bool = True  # errors may quote the text
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        return core_schema.no_info_after_validator_function(self._read, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {**handler(schema), **dict(self.json)}
-
-    def _read(self, value: Any) -> Any:
-        text = value.reveal() if isinstance(value, Secret) else value
-        try:
-            checked = self.check(text)
-        except ValueError as error:
-            raise PydanticCustomError("text", str(error)) from None
-        return value if isinstance(value, Secret) else checked
-
-
-def _glob(text: str) -> str:
-    if not text or len(text) > 256:
-        raise ValueError("a text or a glob of 1 to 256 characters")
-    return text
-
-
-def _url(text: str) -> str:
-    expected = "a URL that begins with http:// or https:// and names a host"
-    if not text.isprintable() or any(letter.isspace() for letter in text) or "\\" in text:
-        raise ValueError(expected + ", without spaces, backslashes and control characters")
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise ValueError(expected + ", with a port from 1 to 65535 if any") from None
-    if parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
-        raise ValueError(expected)
-    if port == 0:
-        raise ValueError(expected + ", with a port from 1 to 65535 if any")
-    if "@" in parts.netloc:
-        raise ValueError("a URL without user name and password; send them as a header instead")
-    return text
-
-
-def _aslist(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-class _OneOrMany:
-    """Lets a single text stand for a list of one."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        return core_schema.no_info_before_validator_function(_aslist, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        many = handler(schema)
-        return {"anyOf": [many.get("items", {}), many]}
-
-
-class _Beside:
-    """Puts a relative path beside the configuration file, where the validation context names its folder as `base`."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        return core_schema.with_info_after_validator_function(self._place, handler(source))
-
-    def _place(self, value: Path, info: ValidationInfo) -> Path:
-        if "\x00" in str(value) or not str(value).strip():
-            raise PydanticCustomError("path", "a path")
-        base = (info.context or {}).get("base")
-        return value if base is None else Path(base) / value.expanduser()
-
-
-ONE_OR_MANY: Final = _OneOrMany()
-
-Glob = Annotated[str, _Text(_glob, (("minLength", 1), ("maxLength", 256)))]
-"""A text compared with fnmatch: case-sensitive, the whole value."""
-
-Globs = Annotated[tuple[Glob, ...], ONE_OR_MANY]
-"""One glob or a list of them."""
-
-Url = Annotated[str, _Text(_url, (("format", "uri"), ("pattern", "^https?://")), shown=False)]
-"""An http or https URL as text; it is checked, not changed."""
-
-SecretUrl = Annotated[Secret, _Text(_url)]
-"""An http or https URL that is itself a credential, such as the address of a chat robot."""
-
-ConfigPath = Annotated[Path, _Beside()]
-"""A path; a relative one is beside the configuration file, whatever the working directory is."""

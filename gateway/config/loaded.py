@@ -1,0 +1,56 @@
+"""A configuration that was read and found well, and what can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.config.problems import Problem
+from gateway.config.settings import Settings
+from gateway.registry import Registry
+from gateway.secret import Secret, secrets_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A configuration that can be served. `places` are line and column of every dotted path."""
+
+    settings: Settings
+    registry: Registry
+    path: Path
+    warnings: Sequence[Problem] = ()
+    places: Mapping[str, tuple[str, int, int]] = field(default_factory=dict, repr=False)
+
+    @property
+    def demo_keys(self) -> Sequence[str]:
+        """Dotted paths of the secrets that are keys of the example configuration."""
+        return [path for path, secret in settings_secrets(self.settings) if secret.is_demo]
+
+    def problem(self, path: str, *, found: str, expected: str = "", hint: str = "") -> Problem:
+        """A problem at a dotted path, or at the nearest one above it that stands in the file."""
+        above = path
+        while above not in self.places and "." in above:
+            above = above.rpartition(".")[0]
+        file, line, column = self.places.get(above, (str(self.path), 0, 0))
+        return Problem(file=file, line=line, column=column, path=path, found=found, expected=expected, hint=hint)
+
+
+def refuse_demo_keys(loaded: Loaded) -> list[Problem]:
+    """A problem for every key of the example configuration, unless only this machine can reach both listeners."""
+    if loaded.settings.on_loopback:
+        return []
+    return [
+        loaded.problem(
+            path,
+            found="a key of the example configuration (demo-…), which everybody knows",
+            expected="a key of your own while a listener is not on loopback",
+            hint="`gateway secret` makes one; or listen on 127.0.0.1, ::1 or a unix socket",
+        )
+        for path in loaded.demo_keys
+    ]
+
+
+def settings_secrets(settings: Settings) -> list[tuple[str, Secret]]:
+    """Every secret with the dotted path it has in the file."""
+    return [(path.replace(".options.", ".", 1), secret) for path, secret in secrets_of(settings)]

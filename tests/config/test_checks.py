@@ -1,0 +1,86 @@
+"""Route tests say whether every event goes where it should, and why not."""
+
+from __future__ import annotations
+
+from gateway.config.checks import run_tests
+from tests.config.desk import KEY, Desk
+
+BASE = f"""\
+sources:
+  live: {{type: fake, keys: [{KEY}]}}
+sinks:
+  ops: {{type: batching}}
+  app: {{type: batching}}
+routes:
+  - {{name: failures, match: {{type: recording.failed, stream: ["vip-*", 1001, 007]}}, to: [ops, app]}}
+  - {{name: a, match: {{app: [a, no]}}, to: app}}
+  - {{name: fakes, match: {{provider: fake, source: live, format: fmt}}, to: ops}}
+tests:
+"""
+
+
+def found(desk: Desk, *tests: str) -> list[str]:
+    loaded = desk.load(BASE + "".join(f"  - {test}\n" for test in tests))
+    return [str(problem) for problem in run_tests(loaded)]
+
+
+def test_tests_that_hold_say_nothing(desk: Desk) -> None:
+    assert not found(
+        desk,
+        "{event: {type: recording.failed, stream: vip-7}, expect: [app, ops]}",
+        "{event: {type: recording.failed, stream: 1001}, expect: [ops, app]}",
+        "{event: {type: recording.failed, stream: 007}, expect: [ops, app]}",
+        "{event: {type: recording.started, app: no}, expect: app}",
+        "{event: {type: recording.started}, expect: []}",
+        "{event: {type: recording.started, format: fmt}, expect: [ops]}",
+        "{event: {type: recording.file.completed, app: null, files: [{duration_seconds: 90, width: '1280'}]}, expect: []}",
+        "{event: {specversion: '1.0', id: x, source: /sources/live, type: recording.ended, data: {app: a, stream: 1}}, expect: [app]}",
+    )
+
+
+def test_no_tests_are_well(desk: Desk) -> None:
+    assert run_tests(desk.load("")) == []
+
+
+def test_a_test_that_fails_says_what_every_route_said(desk: Desk) -> None:
+    (text,) = found(desk, "{name: vips ring, event: {type: recording.failed, stream: vip-7, app: a}, expect: [ops]}")
+    assert "gateway.yaml:11:5: tests.0: found the test 'vips ring': [ops, app], expected [ops]" in text
+    assert "+ failures: matched, to ops, app" in text
+    assert "- fakes: " in text
+
+
+def test_an_event_that_cannot_be_read_is_a_problem_with_a_near_miss(desk: Desk) -> None:
+    (first, second) = found(
+        desk, "{event: {type: recording.fail}, expect: []}", "{event: {type: recording.failed, steam: x}, expect: []}"
+    )
+    assert "did you mean 'recording.failed'" in first
+    assert "did you mean 'stream'" in second
+
+
+def test_a_callback_is_normalised_without_verification(desk: Desk) -> None:
+    for name, content in (
+        ("a.json", '{"app": "a", "times": 2}'),
+        ("b.json", '{"x": 1}'),
+        ("c.json", '{"broken": 1}'),
+        ("d.json", "["),
+    ):
+        (desk.folder / name).write_text(content)
+    (desk.folder / "none.json").write_text('{"app": "a", "times": 0}')
+    (desk.folder / "large.json").write_bytes(b" " * (2**20 + 1))
+    texts = found(
+        desk,
+        *(
+            f"{{callback: {{source: live, file: {name}}}, expect: app}}"
+            for name in ("a.json", "b.json", "c.json", "d.json", "e.json", "large.json", "none.json")
+        ),
+    )
+    expected = [
+        "no app",
+        "RuntimeError at desk.py",
+        "cannot be read",
+        "No such file",
+        "more than 1 MiB",
+        "the callback makes no event",
+    ]
+    assert len(texts) == len(expected)
+    assert all(part in text for part, text in zip(expected, texts, strict=True)), texts

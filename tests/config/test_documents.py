@@ -1,0 +1,134 @@
+"""The example, the file that `init` writes, and docs/configuration.md say what the program does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.secret import make
+from gateway.config.checks import run_tests
+from gateway.config.load import OVERRIDES, load, refuse_demo_keys
+from gateway.config.settings import RouteSettings, Settings, SinkSettings, SourceSettings, TestSettings
+from gateway.config.template import render
+from gateway.registry import Registry
+from tests.config.desk import Desk
+from tests.config.reference import rows, table
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "config.example.yaml"
+DOCUMENT = (ROOT / "docs" / "configuration.md").read_text()
+ENVIRON = {
+    "HUAWEI_LIVE_KEY": "k" * 32,
+    "APP_SECRET": "whsec_" + "c2VjcmV0" * 6,
+    "GRAFANA_TOKEN": "g" * 40,
+    "ONCALL_TOKEN": "o" * 40,
+}
+
+
+def tables() -> Iterator[str]:
+    """Every table that the document must hold, word for word."""
+    yield table(row for row in rows(Settings) if not re.search(r"[.\]]", row.key))
+    for key in ("server", "admin", "store", "log", "locale", "delivery"):
+        section = Settings.model_fields[key].annotation
+        assert section is not None
+        yield table(rows(section, f"{key}."))
+    yield table(rows(SourceSettings, "sources.NAME.", skip=("options",)))
+    yield table(row for row in rows(SinkSettings, "sinks.NAME.", skip=("options",)) if row.key.count(".") < 3)
+    yield table(rows(RouteSettings, "routes[]."))
+    yield table(rows(TestSettings, "tests[]."))
+    registry = Registry()
+    for name in registry.source_types():
+        yield table(rows(registry.source(name).Options, "sources.NAME."))
+    for name in registry.sink_types():
+        yield table(rows(registry.sink(name).Options, "sinks.NAME."))
+
+
+def test_every_key_its_default_and_its_meaning_are_documented() -> None:
+    missing = [one for one in tables() if one not in DOCUMENT]
+    assert not missing, "docs/configuration.md lacks:\n\n" + "\n\n".join(missing)
+
+
+def test_no_key_is_documented_that_is_not_there() -> None:
+    expected = {line for one in tables() for line in one.splitlines()}
+    forms = re.compile(r"^\| (`\$|form|type \|||duration|size|rate|text or list|name|glob|secret|---\|---\|\n)")
+    for line in DOCUMENT.splitlines():
+        if re.match(r"\| `[a-z]", line):
+            assert line in expected, f"stale: {line}"
+    assert forms
+
+
+def test_the_variables_that_override_are_documented() -> None:
+    for name in OVERRIDES:
+        assert f"`{name}`" in DOCUMENT
+
+
+@pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.S), ids=lambda text: text.split("\n")[0])
+def test_every_example_of_the_document_loads_and_passes_its_tests(desk: Desk, text: str) -> None:
+    loaded = load(desk.write(text), environ=ENVIRON, placeholders="${file:" in text)
+    assert not run_tests(loaded)
+
+
+def test_the_error_in_the_document_is_the_one_that_is_printed(desk: Desk) -> None:
+    shown = re.search(r"```text\n(gateway.yaml.*?)```", DOCUMENT, re.S)
+    assert shown is not None
+    problem = desk.problem("sinks:\n  ops:\n    type: fake\n\nroutes:\n  - name: failures\n    to:      [op]\n")
+    assert str(problem).replace(str(desk.folder) + "/", "") == shown[1].rstrip()
+
+
+# -- the example
+
+
+def test_the_example_is_valid_as_it_is_and_passes_its_tests() -> None:
+    loaded = load(EXAMPLE, environ={})
+    assert not run_tests(loaded)
+    assert not loaded.warnings
+    assert loaded.demo_keys
+    assert not refuse_demo_keys(loaded)
+    assert loaded.settings.on_loopback
+    assert refuse_demo_keys(load(EXAMPLE, environ={"GATEWAY_SERVER_HOST": "0.0.0.0"}))
+
+
+def test_the_examples_keys_all_begin_with_demo() -> None:
+    loaded = load(EXAMPLE, environ={})
+    assert [path for path in loaded.demo_keys if path == "sources.live.keys.0"]
+    assert len(loaded.demo_keys) == 1
+
+
+def test_what_the_example_holds_in_marks_can_be_used(desk: Desk) -> None:
+    text = EXAMPLE.read_text()
+    block = re.search(r"((?:^#   .*\n)*^#   app:\n(?:^#     .*\n)+)", text, re.M)
+    assert block is not None
+    plain = "".join(line.removeprefix("# ").replace("# headers", "headers") + "\n" for line in block[1].splitlines())
+    text = text.replace(block[1], plain).replace("to: [archive]", "to: [archive, app]", 1)
+    loaded = load(desk.write(text), environ={"APP_TOKEN": "t" * 32})
+    app = loaded.settings.sinks["app"]
+    assert app.type == "forward"
+    assert app.options.headers["Authorization"].reveal().startswith("Bearer t")
+    assert "sinks.app.sign.secrets.0" in loaded.demo_keys
+
+
+# -- the file that init writes
+
+
+def test_init_writes_a_valid_file_with_secrets_of_its_own(desk: Desk) -> None:
+    first, second = render(make), render(make)
+    assert first != second
+    assert "@" not in re.sub(r"postgresql://user@host", "", first)
+    loaded = load(desk.write(first), environ={})
+    assert not run_tests(loaded)
+    assert not loaded.demo_keys
+    assert loaded.settings.admin.token is not None
+    assert loaded.settings.sources["live"].path.startswith("live-")
+    assert not [one for one in loaded.warnings if "shorter" in one.found]
+
+
+def test_what_init_writes_in_marks_can_be_used(desk: Desk) -> None:
+    text = re.sub(r"^(\s+)# (  |- |app:|domains:|apps:)", r"\1\2", render(make), flags=re.M)
+    loaded = load(desk.write(text), environ={})
+    assert loaded.settings.sinks["app"].type == "forward"
+    assert loaded.settings.sources["live"].options.domains == ("push.example.com",)
+    assert [route.name for route in loaded.settings.routes] == ["everything", "finished"]
+    assert not loaded.warnings
