@@ -15,9 +15,10 @@ from gateway.model import Delivery, Event, Verified
 from gateway.strictjson import decode_object
 
 if TYPE_CHECKING:
-    from gateway.egress.client import Http
     from starlette.datastructures import Headers
     from structlog.typing import FilteringBoundLogger
+
+    from gateway.egress.client import Http
 
 
 class Options(BaseModel):
@@ -93,6 +94,8 @@ class Source:
     """Media types this source takes, such as ("application/json",); empty: whatever the header says."""
     scenes: ClassVar[Sequence[str]] = ()
     """The vendor types that `play` can make."""
+    starter: ClassVar[str] = ""
+    """This type's options as `gateway init` writes them: lines of YAML with comments; `@KEY@` becomes a fresh key."""
 
     def __init__(self, name: str, options: Any) -> None:
         self.name = name

@@ -18,7 +18,7 @@ class MatchSettings(Section):
 
     type: Annotated[Globs | None, Field(description="Event type, such as `recording.failed`.")] = None
     source: Annotated[Globs | None, Field(description="Name of the source.")] = None
-    provider: Annotated[Globs | None, Field(description="Vendor, such as `huawei-live`.")] = None
+    provider: Annotated[Globs | None, Field(description="The vendor, as the type of its source is called.")] = None
     domain: Annotated[Globs | None, Field(description="Publishing domain.")] = None
     app: Annotated[Globs | None, Field(description="Application.")] = None
     stream: Annotated[Globs | None, Field(description="Stream.")] = None

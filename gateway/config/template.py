@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from typing import Final
+
+from gateway.errors import PluginError
+from gateway.registry import Registry
 
 _TEMPLATE: Final = """\
 # Recording Gateway. `gateway check` validates this file, `gateway serve` runs it.
@@ -23,17 +27,7 @@ admin:                        # health, readiness and metrics; keep it private
 
 store: sqlite:///gateway.db   # beside this file. Several gateways share a postgresql://user@host/database
 
-sources:
-  live:                       # callbacks come to POST /hooks/@PATH@
-    type: huawei-live
-    path: @PATH@   # nobody can guess it, since the vendor's URL can carry no other secret
-    keys:
-      - @KEY@   # the same key goes into the vendor's console
-    sign_type: hmac-sha256
-    # Exact names close a gap of the vendor's signature. List yours:
-    # domains: [push.example.com]
-    # apps: [live]
-
+@SOURCES@
 sinks:
   log:                        # a readable line an event, on standard output
     type: console
@@ -58,14 +52,34 @@ tests:                        # run by `gateway check`
 """
 
 
-def render(secret: Callable[..., str]) -> str:
-    """The text of the file. `secret("key")` and `secret("webhook")` make a fresh secret each time."""
-    text = _TEMPLATE
-    for mark, value in (
-        ("@TOKEN@", secret("key")),
-        ("@PATH@", "live-" + secret("key")[:16]),
-        ("@KEY@", secret("key")),
-        ("@WEBHOOK@", secret("webhook")),
-    ):
+_SOURCE: Final = """\
+sources:
+  live:                       # callbacks come to POST /hooks/@PATH@
+    type: @TYPE@
+    path: @PATH@   # nobody can guess it: a second key, where the vendor's URL can carry no other
+"""
+
+
+def render(secret: Callable[..., str], registry: Registry | None = None) -> str:
+    """The text of the file. `secret("key")` and `secret("webhook")` make a fresh secret each time.
+
+    Its source is of the first installed type that says how to begin (`Source.starter`).
+    """
+    text = _TEMPLATE.replace("@SOURCES@", _source(registry or Registry()))
+    path = "live-" + secret("key")[:16]
+    for mark, value in (("@TOKEN@", secret("key")), ("@PATH@", path), ("@WEBHOOK@", secret("webhook"))):
         text = text.replace(mark, value)
+    while "@KEY@" in text:
+        text = text.replace("@KEY@", secret("key"), 1)
     return text
+
+
+def _source(registry: Registry) -> str:
+    for name in registry.source_types():
+        try:
+            starter = registry.source(name).starter
+        except PluginError:  # of a broken package, which `gateway check` names where it is used
+            continue
+        if starter:
+            return _SOURCE.replace("@TYPE@", name) + textwrap.indent(starter, "    ")
+    return "sources: {}                   # no installed type says how to begin; docs/configuration.md does\n"

@@ -13,6 +13,8 @@ from gateway.config.checks import run_tests
 from gateway.config.load import OVERRIDES, load, refuse_demo_keys
 from gateway.config.settings import RouteSettings, Settings, SinkSettings, SourceSettings, TestSettings
 from gateway.config.template import render
+from gateway.errors import PluginError
+from gateway.plugin import Source
 from gateway.registry import Registry
 from tests.config.desk import Desk
 from tests.config.reference import rows, table
@@ -131,4 +133,19 @@ def test_what_init_writes_in_marks_can_be_used(desk: Desk) -> None:
     assert loaded.settings.sinks["app"].type == "forward"
     assert loaded.settings.sources["live"].options.domains == ("push.example.com",)
     assert [route.name for route in loaded.settings.routes] == ["everything", "finished"]
-    assert not loaded.warnings
+    assert all(one.found.startswith("sign_type") for one in loaded.warnings)
+
+
+def test_init_begins_without_a_source_where_no_type_says_how(desk: Desk) -> None:
+    class Bare(Registry):
+        def source(self, name: str) -> type[Source]:
+            if name == "huawei-live":
+                raise PluginError("broken")
+            return Source
+
+        def source_types(self) -> list[str]:
+            return ["huawei-live", "plain"]
+
+    loaded = load(desk.write(render(make, Bare())), environ={})
+    assert not loaded.settings.sources
+    assert not run_tests(loaded)

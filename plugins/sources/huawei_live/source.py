@@ -29,6 +29,14 @@ class HuaweiLive(Source):
     type: ClassVar[str] = "huawei-live"
     Options = HuaweiLiveOptions
     scenes: ClassVar[Sequence[str]] = tuple(TYPES)
+    starter: ClassVar[str] = """\
+keys:
+  - @KEY@   # the same key goes into the vendor's console
+sign_type: hmac-sha256        # both HMAC formulas; hmac-sha256-fields is the one that covers the fields
+# Exact names close a gap of the vendor's signature. List yours:
+# domains: [push.example.com]
+# apps: [live]
+"""
     options: HuaweiLiveOptions
 
     def prepare(self) -> None:
