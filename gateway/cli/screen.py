@@ -14,6 +14,7 @@ import click
 from gateway.visible import to_json, visible
 
 PAGE: Final = 200  # rows asked of the store at once
+_IDS: Final = ("id", "event")
 Row = TypeVar("Row")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -104,12 +105,15 @@ def _rich_table(head: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(file=sys.stdout, highlight=False)
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for name in head:
-        drawn.add_column(name.upper(), overflow="fold")
+    for column, name in enumerate(head):
+        # because an id on two lines cannot be copied; on a narrow terminal that is still better than a part of it
+        whole = name in _IDS and max(_width(row[column]) for row in cells) <= console.width // 2
+        drawn.add_column(name.upper(), overflow="fold", no_wrap=whole)
     for row in cells:
         drawn.add_row(*(Text(cell) for cell in row))  # Text, because a plain string may hold rich's own mark-up
-    Console(file=sys.stdout, highlight=False).print(drawn)
+    console.print(drawn)
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:

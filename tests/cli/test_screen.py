@@ -117,3 +117,12 @@ def test_a_bar_is_only_for_people_who_wait(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert not screen.progress(5000, "sending").hidden
     assert screen.progress(5, "sending").hidden
+
+
+def test_an_id_stays_on_one_line_so_that_it_can_be_copied(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    screen.table(["id", "subject", "detail"], [["0123456789abcdef" * 2, "a/b/c" * 9, "why " * 20]])
+    assert "0123456789abcdef" * 2 in capsys.readouterr().out

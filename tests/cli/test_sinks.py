@@ -110,3 +110,26 @@ def test_what_needs_no_secret_runs_without_them(stocked: Path, cli: Cli) -> None
     assert "UNSET_KEY" in cli("send", "--print", code=1).stderr
     (stocked / "gateway.yaml").write_text(CONFIG.replace("sqlite:///gateway.db", "${UNSET_STORE}"))
     assert "UNSET_STORE" in cli("store", "status", code=1).stderr
+
+
+def test_it_is_the_same_on_postgresql(configured: Path, cli: Cli, postgres_url: str) -> None:
+    (configured / "gateway.yaml").write_text(CONFIG.replace("sqlite:///gateway.db", f"'{postgres_url}'"))
+    assert "gateway store migrate" in cli("events", "list", code=1).stderr
+    assert "schema 0 to" in cli("store", "migrate").stdout
+    assert json.loads(cli("store", "status", "--json").stdout)["events"] == 0
+    assert cli("sinks", "pause", "screen").stdout == "screen: paused\n"
+    assert _sinks(cli)["screen"]["state"] == "paused"
+    assert "sink screen: opens" in cli("check", "--connect").stderr
+
+
+def test_a_database_that_is_not_there_is_said_without_its_password(configured: Path, cli: Cli) -> None:
+    canary = "canary-7f3a9b2c5d8e1f04"
+    for store in (
+        f"postgresql://gateway:{canary}@127.0.0.1:1/gateway",
+        f"{{url: 'postgresql://gateway@127.0.0.1:1/gateway', password: {canary}}}",
+    ):
+        (configured / "gateway.yaml").write_text(CONFIG.replace("sqlite:///gateway.db", store))
+        for arguments in (["store", "status"], ["events", "list"], ["check", "--connect"]):
+            result = cli(*arguments, code=1)
+            assert "127.0.0.1" in result.stderr
+            assert canary not in result.output
