@@ -156,6 +156,11 @@ def _one(desk: Desk, id: int, again: Callable[[Desk, int], str]) -> int:
     except GatewayError as error:
         screen.note(f"error: {id}: {error}")
         return 1
+    except Exception as error:  # a plugin's own code, perhaps the reason why it was refused
+        from gateway.config.validation import where_raised
+
+        screen.note(f"{id}: still refused: source_failed: {where_raised(error)}")
+        return 1
     return 0
 
 

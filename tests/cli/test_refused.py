@@ -164,3 +164,32 @@ def test_which_ones_must_be_said_one_way(refused: list[int], cli: Cli) -> None:
 def test_a_source_without_refusals_says_so(configured: Path, cli: Cli) -> None:
     assert _refuse(configured, []) == []
     assert "no refused callbacks" in cli("refused", "retry", "--source", "live").stderr
+
+
+ODD = """
+from gateway import Event, Source, Trust, Verified
+
+class Odd(Source):
+    \"\"\"Fails, until it is mended.\"\"\"
+    type = "odd"
+    def verify(self, callback):
+        return Verified(trust=Trust.BODY, scheme="odd")
+    def normalise(self, callback, verified):
+        callback.json()["n"]
+        return []
+"""
+
+
+def test_a_source_that_still_fails_is_named_and_the_next_is_tried(configured: Path, cli: Cli) -> None:
+    (configured / "odd.py").write_text(ODD)
+    (configured / "odd.py").chmod(0o600)
+    more = "sources:\n  odd: {type: odd}\n"
+    (configured / "gateway.yaml").write_text("plugins: [./odd.py]\n" + CONFIG.replace("sources:\n", more))
+    bad, empty = _refuse(
+        configured,
+        [a_refusal(body, source="odd", code="source_failed") for body in (b"{}", b'{"n": 1}')],
+    )
+    result = cli("refused", "retry", "--source", "odd", code=1)
+    assert f"{bad}: still refused: source_failed: KeyError" in result.stderr
+    assert result.stdout == f"{empty}: verified; its source makes no event of it\n"
+    assert [one["id"] for one in json.loads(cli("refused", "list", "--json").stdout)] == [bad]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Cli
+from tests.cli.conftest import CONFIG, Cli
 
 pytestmark = pytest.mark.usefixtures("configured")
 
@@ -93,3 +93,52 @@ def test_an_event_that_is_no_event_says_so(cli: Cli) -> None:
     assert (
         "unknown key" in cli("route", "--event", "-", input='{"type": "recording.failed", "straem": 1}', code=2).stderr
     )
+
+
+ODD = """
+from gateway import Event, Source, Trust, Verified
+
+class Odd(Source):
+    \"\"\"Makes none, two, or fails.\"\"\"
+    type = "odd"
+    def verify(self, callback):
+        return Verified(trust=Trust.BODY, scheme="odd")
+    def normalise(self, callback, verified):
+        said = callback.json()
+        return [self._event(callback, one) for one in said["streams"]]
+    def _event(self, callback, stream):
+        return Event(id=stream, type="recording.failed", source=self.name, provider="odd", stream=stream,
+                     received_at=callback.received_at)
+"""
+
+
+@pytest.fixture
+def odd(configured: Path) -> Path:
+    (configured / "odd.py").write_text(ODD)
+    (configured / "odd.py").chmod(0o600)
+    more = "sources:\n  odd: {type: odd}\n"
+    (configured / "gateway.yaml").write_text("plugins: [./odd.py]\n" + CONFIG.replace("sources:\n", more))
+    return configured
+
+
+def test_a_callback_of_several_events_is_explained_event_by_event(odd: Path, cli: Cli) -> None:
+    body = '{"streams": ["vip-1", "other"]}'
+    arguments = ["route", "--callback", "-", "--source", "odd"]
+    said = cli(*arguments, "--expect", "screen,lines", input=body).stdout
+    assert said.count("failures") == 2
+    assert [one["event"]["id"] for one in json.loads(cli(*arguments, "--json", input=body).stdout)] == [
+        "vip-1",
+        "other",
+    ]
+    assert "makes no event" in cli(*arguments, input='{"streams": []}').stdout
+
+
+def test_a_source_that_fails_is_named(odd: Path, cli: Cli) -> None:
+    result = cli("route", "--callback", "-", "--source", "odd", input="{}", code=1)
+    assert "the source plugin odd failed: KeyError" in result.stderr
+
+
+def test_an_event_is_of_the_only_source_or_of_the_one_it_names(odd: Path, cli: Cli) -> None:
+    assert "from live" in cli("route", "--type", "recording.failed").stdout
+    assert "from odd" in cli("route", "--type", "recording.failed", "--source", "odd").stdout
+    assert "from odd" in cli("route", "--event", "-", "--source", "odd", input='{"type": "recording.failed"}').stdout
