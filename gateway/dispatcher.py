@@ -125,7 +125,7 @@ class Dispatcher:
         """Rows of this sink were left waiting. `urgent`: a batch's window does not hold it back (recording.failed)."""
         lane = self.lanes.get(sink)
         if lane is not None:  # else another gateway's, or no longer configured
-            lane.wake(urgent=urgent)
+            lane.claimer.wake(urgent=urgent)
 
     def order_key(self, sink: str, subject: str) -> str | None:
         """What orders this sink's deliveries: the subject with `order: stream`, else None. No subject: no order."""

@@ -7,12 +7,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from gateway.lanes.hand import Work
-from gateway.lean import import_structlog
+from gateway.lanes.hand import Unit
 
-log = import_structlog().get_logger("gateway.dispatcher")
-
-Unit = list[Work]  # what goes out in one call: one delivery, or a batch
 STUBBORN: Final = 5.0  # seconds a plugin may go on after it was cancelled, before its worker is given up
 LAST_WAIT: Final = 2.0
 

@@ -1,4 +1,4 @@
-"""What a lane has in hand: a leased delivery from the claim until its outcome is written."""
+"""What a lane has in hand: leased deliveries from the claim until their outcomes are written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,20 @@ class Work:
 
     lease: Lease
     expires: float
+    again: float | None = None  # seconds until its next try, once that is decided
+    decided: bool = False  # its outcome is the settler's
+
+
+@dataclass(slots=True, eq=False)
+class Unit:
+    """What goes out in one call: one delivery, or a batch."""
+
+    works: list[Work]
     probe: int | None = None  # the mark of the probe it is
     paced: bool = False  # it holds a token of the lane's pace
-    again: float | None = None  # seconds until its next try, once that is decided
     dropped: bool = False  # its worker was given up: whatever that one still says is not heard
+
+    @property
+    def first(self) -> Work:
+        """It stands for all of them where the call as a whole is counted."""
+        return self.works[0]

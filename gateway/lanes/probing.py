@@ -8,7 +8,7 @@ from typing import Final
 from gateway.lanes.attempt import Nonsense, Result, bounded
 from gateway.lanes.breaker import Breaker
 from gateway.lanes.circuit import answered, pause
-from gateway.lanes.hand import Work
+from gateway.lanes.hand import Unit, Work
 from gateway.lanes.shared import Shared
 from gateway.lanes.verdict import describe
 from gateway.lean import import_structlog
@@ -41,7 +41,7 @@ class Prober:
         if failure is not None and not self._breaker.open:
             await self._breaker.trip(failure)
 
-    async def next(self, running: Collection[int], *, rows: bool) -> tuple[Work | None, float | None]:
+    async def next(self, running: Collection[int], *, rows: bool) -> tuple[Unit | None, float | None]:
         """A delivery to probe with, and else the seconds after which to ask again (None: when something changes).
 
         `rows` says whether the store is believed to have any. A sink that never opened is opened first, whether there
@@ -67,24 +67,24 @@ class Prober:
             nothing = Nonsense(breaker.gate.reason or "nothing to try it with")
             await breaker.probed(mark, nothing, good=opened_now)
             return None, None
-        self.mark = work.probe = mark
-        return work, None
+        self.mark = mark
+        return Unit([work], probe=mark), None
 
-    async def ended(self, work: Work, result: Result) -> None:
+    async def ended(self, unit: Unit, result: Result) -> None:
         """The probe was carried. Whoever failed is not asked again until the others were: it may be the event's fault."""
         mark, self.mark = self.mark, None
-        if mark is None or mark != work.probe:
+        if mark is None or mark != unit.probe:
             return
         good = answered(result)
         if good:
             self._avoided.clear()
         else:
-            self._avoided.add(work.lease.delivery)
+            self._avoided.add(unit.first.lease.delivery)
         await self._breaker.probed(mark, result, good=good)
 
-    def dropped(self, work: Work) -> None:
+    def dropped(self, unit: Unit) -> None:
         """The probe was given back before it began; its right ends by itself."""
-        if work.probe is not None and work.probe == self.mark:
+        if unit.probe is not None and unit.probe == self.mark:
             self.mark = None
 
     async def _claim(self, running: Collection[int]) -> Work | None:

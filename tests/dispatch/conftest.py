@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -134,6 +134,8 @@ async def turns(count: int = 20) -> None:
 class House:
     """A store, sinks and a dispatcher, put together as `gateway.app` does."""
 
+    STORE = Store
+
     def __init__(
         self, url: str, *sinks: Sink, clock: FrozenClock | None = None, plugins: Sequence[object] = (), **options: Any
     ) -> None:
@@ -142,8 +144,9 @@ class House:
         self.sinks = {sink.name: sink for sink in sinks}
         self.manager = manager(*plugins)
         self.policies = {name: options.get(name) or policy(**options.get("delivery", {})) for name in self.sinks}
-        self.store = Store(url, clock=self.clock, owner="test")
+        self.store = self.STORE(url, clock=self.clock, owner="test")
         self.dispatcher = self._dispatcher()
+        self.dropped = False
         self.file = url.removeprefix("sqlite:///")
         self.numbers = itertools.count(1000)
 
@@ -166,6 +169,8 @@ class House:
         return self
 
     async def close(self, grace: float = 0.5) -> None:
+        if self.dropped:
+            return
         await self.dispatcher.close(grace)
         await self.store.close()
 
@@ -175,6 +180,7 @@ class House:
             if task is not asyncio.current_task():
                 task.cancel()
         await turns()
+        self.dropped = True
         await self.store.close()
 
     # -- the door
@@ -205,6 +211,12 @@ class House:
         for sink in reserved:
             self.dispatcher.unreserve(sink)
         return accepted
+
+    async def put_reserved(self, one: Event, lease: int, sink: str = "app") -> Sequence[Accepted]:
+        """Accept for a reservation made earlier; the caller hands over."""
+        wanted = (NewDelivery(sink=sink, lease=lease),)
+        new = NewEvent(event=one, body=to_json(one), fingerprint=fingerprint(one), routing="[]", deliveries=wanted)
+        return await self.store.accept([new])
 
     async def fill(self, count: int, *, batch: int = 500, **kw: Any) -> list[str]:
         """`count` events left waiting in the store, at once."""
@@ -267,6 +279,14 @@ class House:
 
     def value(self, name: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(f"recording_gateway_{name}", labels)
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Log lines go nowhere, and tracebacks are not rendered; `capture_logs` sees them all the same."""
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), processors=[lambda *given: ""])
+    yield
+    structlog.reset_defaults()
 
 
 Build = Callable[..., Awaitable[House]]

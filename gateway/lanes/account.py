@@ -1,0 +1,61 @@
+"""Gives account of one attempt: the line in the log, the figures, the plugins that watch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.errors import DeliveryFailed
+from gateway.lanes.attempt import Nonsense, Result
+from gateway.lanes.shared import Shared
+from gateway.lanes.verdict import Verdict
+from gateway.lean import import_structlog
+from gateway.model import Delivery, Outcome
+from gateway.store.records import Lease
+
+log = import_structlog().get_logger("gateway.dispatcher")
+
+
+class Account:
+    """One sink's."""
+
+    def __init__(self, sink: str, shared: Shared) -> None:
+        metrics = shared.metrics
+        self._sink = sink
+        self._watchers = shared.watchers
+        self._outcomes = {outcome: metrics.deliveries.labels(sink, outcome.value) for outcome in Outcome}
+        self._attempt_seconds = metrics.attempt_seconds.labels(sink)
+        self._end_to_end = metrics.end_to_end_seconds.labels(sink)
+
+    def tell(self, lease: Lease, delivery: Delivery, result: Result, given: Verdict) -> None:
+        """One attempt ended."""
+        settlement, attempt = given.settlement, given.attempt
+        outcome = attempt.outcome
+        facts: dict[str, Any] = {
+            "sink": self._sink,
+            "id": lease.event.id,
+            "delivery": lease.delivery,
+            "attempt": lease.attempt,
+            "outcome": outcome.value,
+            "seconds": round(attempt.seconds, 4),
+        }
+        if attempt.status is not None:
+            facts["status"] = attempt.status
+        if attempt.detail:
+            facts["detail"] = attempt.detail
+        if settlement.state == "waiting":
+            facts["next_try_in"] = settlement.delay / 1000
+        if settlement.reason:
+            facts["dead"] = settlement.reason
+        if isinstance(result, BaseException) and not isinstance(result, DeliveryFailed):
+            facts["exc_info"] = result.__cause__ if isinstance(result, Nonsense) else result
+        (log.info if outcome is Outcome.DELIVERED else log.error if settlement.reason else log.warning)(
+            "attempt", **facts
+        )
+        if given.trouble:
+            log.warning("memo_dropped", sink=self._sink, delivery=lease.delivery, problem=given.trouble)
+        self._outcomes[outcome].inc()
+        self._attempt_seconds.observe(attempt.seconds)
+        if outcome is Outcome.DELIVERED and not lease.round:
+            age = settlement.started_at / 1000 + attempt.seconds - lease.event.received_at.timestamp()
+            self._end_to_end.observe(max(age, 0.0))
+        self._watchers.tell(delivery=delivery, attempt=attempt)
