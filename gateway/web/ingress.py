@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import re
 import sys
@@ -33,21 +32,18 @@ class Gone(Exception):
 
 
 class Ingress:
-    """Answers callbacks. Order: route, method, size, type and encoding, body with its deadline, then the gateway."""
+    """Answers callbacks. Order: route, method, size, type and encoding, body, then the gateway."""
 
-    def __init__(
-        self, gateway: Behind, *, max_body: int, body_timeout: float, trusted_proxies: Sequence[Network] = ()
-    ) -> None:
+    def __init__(self, gateway: Behind, *, max_body: int, trusted_proxies: Sequence[Network] = ()) -> None:
         self._gateway = gateway
         self._max_body = max_body
-        self._body_timeout = body_timeout
         self._trusted = tuple(trusted_proxies)
         self._once = once_in(10.0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway = self._gateway
         path: str = scope["path"]
-        entry: Entry | None = gateway.sources_by_path.get(path[7:]) if path.startswith(PREFIX) else None
+        entry = self._find(path)
         if entry is None:
             # the path is not named: whoever guesses paths writes neither our logs nor our answers
             problem = Problem(404, "unknown_source", "no source is configured at this path")
@@ -84,26 +80,27 @@ class Ingress:
         length = str(len(body)).encode()
         return await _send(send, status, [(b"content-type", media_type), (b"content-length", length)], body)
 
+    def _find(self, path: str) -> Entry | None:
+        return self._gateway.sources_by_path.get(path[7:]) if path.startswith(PREFIX) else None
+
     async def _read(self, receive: Receive) -> bytes:
-        """The whole body, counted while it is read. Raises Problem and Gone."""
+        """The whole body, counted while it is read. Raises Problem and Gone.
+
+        Its deadline is the protocol's (protocol.py): a timer of our own for every callback would cost 4 µs.
+        """
         parts: list[bytes] = []
         size = 0
-        try:
-            async with asyncio.timeout(self._body_timeout):
-                while True:
-                    message: Message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise Gone
-                    part: bytes = message.get("body", b"")
-                    size += len(part)
-                    if size > self._max_body:
-                        raise _too_large(self._max_body)
-                    if not message.get("more_body", False):
-                        return b"".join((*parts, part)) if parts else part
-                    parts.append(part)
-        except TimeoutError:
-            detail = f"the body was not complete within {self._body_timeout:g} s"
-            raise Problem(408, "body_timeout", detail) from None
+        while True:
+            message: Message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Gone
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            if size > self._max_body:
+                raise _too_large(self._max_body)
+            if not message.get("more_body", False):
+                return b"".join((*parts, part)) if parts else part
+            parts.append(part)
 
     async def _refuse(
         self, scope: Scope, send: Send, entry: Entry | None, problem: Problem, *extra: tuple[bytes, bytes]
@@ -111,14 +108,15 @@ class Ingress:
         """Count it, log one of many, answer; the connection ends where the rest of the body would not be read."""
         client = scope["client"]
         self._note(None if entry is None else entry.name, problem, client[0] if client else None)
-        if self._gateway.stopping or problem.status == 408 or not _harmless(scope["headers"], self._max_body):
+        if self._gateway.stopping or not _harmless(scope["headers"], self._max_body):
             extra = (*extra, problems.CLOSE)
         body = problems.body(problem)
         await _send(send, problem.status, problems.headers(problem, body, extra), body)
 
-    def refused_unread(self, problem: Problem, peer: str | None) -> None:
-        """For the protocol: what was refused before there was a request."""
-        self._note(None, problem, peer)
+    def refused_unread(self, problem: Problem, peer: str | None, path: str | None) -> None:
+        """For the protocol: what was refused before there was a whole request."""
+        entry = self._find(path or "")
+        self._note(None if entry is None else entry.name, problem, peer)
 
     def _note(self, source: str | None, problem: Problem, peer: str | None) -> None:
         self._gateway.refuse(source, problem)

@@ -9,7 +9,6 @@ from typing import Final
 from gateway.errors import GatewayError
 
 PRIVATE_CONNECTIONS: Final = 128
-HEAD_SECONDS: Final = 5.0
 SPARE_DESCRIPTORS: Final = 64  # the store, the log, the loop's own, plugins
 
 
@@ -17,9 +16,10 @@ SPARE_DESCRIPTORS: Final = 64  # the store, the log, the loop's own, plugins
 class Limits:
     """The bounds of one listener (SECURITY ING-04 to ING-08). Times in seconds, sizes in bytes."""
 
-    head_seconds: float = HEAD_SECONDS  # from the first byte, or from connecting, until the head is complete
-    request_seconds: float = 15.0  # from the first byte until the body is complete; also for taking our answer away
+    head_seconds: float = 5.0  # from the first byte, or from connecting, until the head is complete
+    body_seconds: float = 10.0  # from the head until the body is complete: with the head 15 in all
     idle_seconds: float = 5.0  # between an answer and the next request
+    stall_seconds: float = 15.0  # for a caller that does not take our answer
     linger_seconds: float = 2.0  # how long a refused caller may go on sending, so that it can read the refusal
     head_bytes: int = 16 * 1024
     head_fields: int = 64
@@ -29,10 +29,9 @@ class Limits:
 
 
 def public_limits(*, max_body: int, body_timeout: float, connections: int) -> Limits:
-    """What the public listener bears, from `server:`. The head's 5 seconds come on top of `body_timeout`."""
+    """What the public listener bears, from `server:`. `body_timeout` in seconds, `max_body` in bytes."""
     return Limits(
-        head_seconds=HEAD_SECONDS,
-        request_seconds=body_timeout + HEAD_SECONDS,
+        body_seconds=body_timeout,
         wire_bytes=2 * max_body + 64 * 1024,
         connections=connections,
     )

@@ -141,17 +141,19 @@ def _listeners(
     gateway: Serving, private_at: Bound, public_at: Bound, limits: Limits | None, private_limits: Limits | None
 ) -> tuple[Listener, Listener]:
     server, admin = gateway.settings.server, gateway.settings.admin
-    body_timeout = server.body_timeout.total_seconds()
-    ingress = Ingress(
-        gateway, max_body=server.max_body, body_timeout=body_timeout, trusted_proxies=server.trusted_proxies
-    )
+    ingress = Ingress(gateway, max_body=server.max_body, trusted_proxies=server.trusted_proxies)
     bounds = limits or public_limits(
-        max_body=server.max_body, body_timeout=body_timeout, connections=server.connections
+        max_body=server.max_body,
+        body_timeout=server.body_timeout.total_seconds(),
+        connections=server.connections,
     )
     inner = private_limits or Limits(connections=PRIVATE_CONNECTIONS)
     return (
         Listener(
-            "admin", private_app(gateway, hosts=admin.hosts), guarded(inner, lambda problem, peer: None), private_at
+            "admin",
+            private_app(gateway, hosts=admin.hosts),
+            guarded(inner, lambda problem, peer, path: None),
+            private_at,
         ),
         Listener("server", ingress, guarded(bounds, ingress.refused_unread), public_at),
     )

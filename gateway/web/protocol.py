@@ -52,8 +52,11 @@ class GuardedProtocol(HttpToolsProtocol):
     """The listener's connections that have no whole request in hand, in the order in which they fell silent."""
 
     @staticmethod
-    def refused(problem: Problem, peer: str | None) -> None:
-        """Told of every refusal that no application sees; `peer` is the socket's address."""
+    def refused(problem: Problem, peer: str | None, path: str | None) -> None:
+        """Told of every refusal that no application sees.
+
+        `peer` is the socket's address; `path` is there where the head was complete.
+        """
 
     def __init__(
         self,
@@ -65,11 +68,12 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self.access_log = False
         limits = self.limits
-        self._beat = min(limits.head_seconds, limits.request_seconds, limits.idle_seconds, limits.linger_seconds)
+        self._beat = min(
+            limits.head_seconds, limits.body_seconds, limits.idle_seconds, limits.stall_seconds, limits.linger_seconds
+        )
         self._timer: asyncio.TimerHandle | None = None
         self._phase = Phase.IDLE
-        self._began = self.loop.time()
-        self._deadline = self._began + limits.head_seconds
+        self._deadline = self.loop.time() + limits.head_seconds
         self._stalled = math.inf  # when a caller that takes nothing is given up
         self._head_bytes = 0
         self._wire_bytes = 0
@@ -131,8 +135,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if phase is Phase.IDLE:
             # from the first byte, whatever it is: a blank line now and then must not keep the connection open
             phase = self._phase = Phase.HEAD
-            self._began = self.loop.time()
-            self._deadline = self._began + self.limits.head_seconds
+            self._deadline = self.loop.time() + self.limits.head_seconds
             self._head_bytes = 0
         if phase is Phase.HEAD:
             self._head_bytes += len(data)
@@ -152,8 +155,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         if self._phase is not Phase.HEAD:  # it follows another in the same segment
             self._phase = Phase.HEAD
-            self._began = self.loop.time()
-            self._deadline = self._began + self.limits.head_seconds
+            self._deadline = self.loop.time() + self.limits.head_seconds
             self._head_bytes = 0
         super().on_message_begin()
 
@@ -162,7 +164,11 @@ class GuardedProtocol(HttpToolsProtocol):
             return  # a trailer: nothing that came after the head may pass for it
         if len(self.headers) >= self.limits.head_fields:
             raise Refusing(_head_too_large(f"more than {self.limits.head_fields} fields"))
-        super().on_header(name, value)
+        # what uvicorn does, without the call of its own: heads are most of what a callback costs here
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
@@ -174,7 +180,7 @@ class GuardedProtocol(HttpToolsProtocol):
             raise Refusing(problem)
         super().on_headers_complete()
         self._phase = Phase.BODY
-        self._deadline = self._began + self.limits.request_seconds
+        self._deadline = self.loop.time() + self.limits.body_seconds
         self._wire_bytes = 0
         self._owed += 1
 
@@ -201,10 +207,10 @@ class GuardedProtocol(HttpToolsProtocol):
         elif not self._owes():  # the next one is on its way, and we may have kept it from being read
             self.incomplete.setdefault(self)
             if self._owed:
-                self._deadline = self.loop.time() + self.limits.request_seconds
+                self._deadline = self.loop.time() + self.limits.body_seconds
 
     def pause_writing(self) -> None:
-        self._stalled = self.loop.time() + self.limits.request_seconds
+        self._stalled = self.loop.time() + self.limits.stall_seconds
         super().pause_writing()
 
     def resume_writing(self) -> None:
@@ -230,7 +236,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if now >= self._deadline:
             if self._phase is not Phase.OVER and self._owes():
-                self._deadline = now + self.limits.request_seconds
+                self._deadline = now + self.limits.stall_seconds
             else:
                 self._expire()
         self._timer = self.loop.call_later(max(min(self._deadline - now, self._beat), 0.001), self._tick)
@@ -242,7 +248,7 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self._phase is Phase.HEAD:
             self._refuse(Problem(408, "head_timeout", f"no complete head within {self.limits.head_seconds:g} s"))
         elif self._phase is Phase.BODY and self._owed:
-            self._refuse(Problem(408, "body_timeout", f"no complete body within {self.limits.request_seconds:g} s"))
+            self._refuse(Problem(408, "body_timeout", f"no complete body within {self.limits.body_seconds:g} s"))
         else:
             self.transport.close()
 
@@ -252,7 +258,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """Read nothing more; answer after the answers that are due before, and close."""
         phase, self._phase = self._phase, Phase.OVER
         self._wire_bytes = 0
-        self.refused(problem, self.client[0] if self.client else None)
+        path = self.scope["path"] if phase is Phase.BODY else None
+        self.refused(problem, self.client[0] if self.client else None, path)
         if phase is Phase.BODY:
             if not self._owed or self.cycle.response_started:  # its answer is out already
                 self.transport.close()
@@ -282,7 +289,7 @@ class GuardedProtocol(HttpToolsProtocol):
         limits = self.limits
         self._phase = Phase.OVER
         self._wire_bytes = 0
-        self._deadline = self.loop.time() + (limits.request_seconds if unsent else limits.linger_seconds)
+        self._deadline = self.loop.time() + (limits.stall_seconds if unsent else limits.linger_seconds)
         self.incomplete.setdefault(self)
         if not reading or not real.can_write_eof() or real.is_closing():
             real.close()
@@ -291,8 +298,8 @@ class GuardedProtocol(HttpToolsProtocol):
         real.write_eof()
 
 
-def guarded(limits: Limits, refused: Callable[[Problem, str | None], None]) -> type[GuardedProtocol]:
-    """The protocol class of one listener, with its own limits, connections and `refused(problem, peer)`."""
+def guarded(limits: Limits, refused: Callable[[Problem, str | None, str | None], None]) -> type[GuardedProtocol]:
+    """The protocol class of one listener, with its own limits, connections and `refused(problem, peer, path)`."""
     return type("Guarded", (GuardedProtocol,), {"limits": limits, "incomplete": {}, "refused": staticmethod(refused)})
 
 

@@ -272,7 +272,9 @@ def _connect(bound: Any) -> Client:
     return Client(socket.create_connection((host, port)))
 
 
-SHORT = Limits(head_seconds=0.3, request_seconds=0.6, idle_seconds=0.3, linger_seconds=0.2, wire_bytes=600_000)
+SHORT = Limits(
+    head_seconds=0.3, body_seconds=0.4, stall_seconds=0.6, idle_seconds=0.3, linger_seconds=0.2, wire_bytes=600_000
+)
 """Deadlines that a test can see pass."""
 
 
