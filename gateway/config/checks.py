@@ -41,12 +41,14 @@ def run_tests(loaded: Loaded) -> list[Problem]:
 def _run(loaded: Loaded, router: Router, path: str, test: TestSettings) -> Problem | None:
     from gateway.routing import explain
 
+    if test.callback is not None and test.callback.source not in loaded.settings.sources:
+        return None  # its options could not be guessed without what is not here
     try:
         decisions = [router.decide(event) for event in _events(loaded, test)]
     except Unusable as error:
         return loaded.problem(path, found=str(error))
     reached = dict.fromkeys(sink for decision in decisions for sink in decision.sinks)
-    if set(reached) == set(test.expect):
+    if set(reached) == set(test.expect) or loaded.guessed:
         return None
     why = [line for decision in decisions for line in explain(decision.json())]
     name = f"the test {test.name!r}: " if test.name else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel
 
 from gateway.config.nodes import Items, Node, Scalar, Table, describe, is_null
-from gateway.config.problems import near
+from gateway.config.problems import MOST, near
 from gateway.config.settings import DeliverySettings, RouteSettings, SinkSettings, SourceSettings, TestSettings
 from gateway.config.validation import Validation, where_raised
 from gateway.config.words import NAME_TEXT, is_name
@@ -113,6 +113,8 @@ class Entries:
     def _named(self, node: Node | None, root: Table, key: str) -> Iterator[tuple[str, Table]]:
         tables = self.validation.table(node, root.key(key))
         for name, entry in tables.entries.items() if tables is not None else ():
+            if len(self.validation.problems) > MOST:
+                return
             place = tables.key(name) if tables is not None else entry
             if not is_name(name):
                 place.path = f"{key}.{shown_key(name)}"
@@ -128,6 +130,8 @@ class Entries:
             self.validation.problems.append(node.problem(found=describe(node), expected="a list"))
             return
         for number, item in enumerate(node.items, 1):
+            if len(self.validation.problems) > MOST:
+                return  # because a file of nothing but mistakes should not take minutes
             if (table := self.validation.table(item, item)) is not None:
                 yield number, table
 

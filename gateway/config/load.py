@@ -14,7 +14,7 @@ from gateway.config.entries import Entries
 from gateway.config.loaded import Loaded, refuse_demo_keys, settings_secrets
 from gateway.config.location import store_settings
 from gateway.config.nodes import Items, Node, Scalar, Table, is_null, scalars
-from gateway.config.problems import ConfigError, Problem, in_order, near
+from gateway.config.problems import MOST, ConfigError, Problem, in_order, near
 from gateway.config.settings import (
     AdminSettings,
     DeliverySettings,
@@ -101,7 +101,8 @@ class _Loading:
             registry=registry,
             path=self._path,
             warnings=tuple(in_order(self._warnings)),
-            places=dict(_places(root)),
+            places=_places(root),
+            guessed=any(scalar.placeholder for scalar in scalars(root.entries.get("routes"))),
         )
 
     # -- before the sections
@@ -131,7 +132,7 @@ class _Loading:
     def _unknown(self, root: Table) -> None:
         known = list(Settings.model_fields)
         for key in root.entries:
-            if key not in known:
+            if key not in known and len(self._problems) < MOST:
                 place = root.key(key)
                 place.path = shown_key(key)
                 hint = near(key, known)

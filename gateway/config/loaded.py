@@ -14,13 +14,17 @@ from gateway.secret import Secret, secrets_of
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A configuration that can be served. `places` are line and column of every dotted path."""
+    """A configuration that can be served. `places` are line and column of every dotted path.
+
+    `guessed` says that something in the routes is a stand-in (`check --no-secrets`), so that tests cannot judge them.
+    """
 
     settings: Settings
     registry: Registry
     path: Path
     warnings: Sequence[Problem] = ()
     places: Mapping[str, tuple[str, int, int]] = field(default_factory=dict, repr=False)
+    guessed: bool = False
 
     @property
     def demo_keys(self) -> Sequence[str]:

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from gateway.config.nodes import Items, Node, Scalar, Table, integer, real, scalars, truth, untyped
 from gateway.config.placeholders import stand_in
-from gateway.config.problems import Problem, near
+from gateway.config.problems import MOST, Problem, near
 from gateway.config.yaml import shown_key
 from gateway.secret import Secret
 
@@ -53,11 +53,12 @@ class Reader:
                 found[key] = untyped(node)
             else:
                 _hide(node)
-                self._unknown(table, key, [*others, *known])
+                if len(self.problems) < MOST:  # because looking for a near miss takes time
+                    self._unknown(table, key, [*others, *known])
         return found
 
     def _unknown(self, table: Table, key: str, known: Sequence[str]) -> None:
-        shown = shown_key(key)
+        shown, hint = shown_key(key), near(key, known)
         self.problems.append(
             Problem(
                 file=table.file,
@@ -66,7 +67,7 @@ class Reader:
                 path=table.below(shown),
                 found="an unknown key",
                 expected="one of " + ", ".join(known) if len(known) <= 20 else "a known key",
-                hint=near(key, known) if near(key, known).startswith("did") else "",
+                hint=hint if hint.startswith("did") else "",
             )
         )
 

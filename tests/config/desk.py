@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -36,6 +37,10 @@ class Tokened(Options):
     token: Secret
 
 
+class Inner(BaseModel):
+    x: int
+
+
 class FakeSource(Source):
     type = "fake"
 
@@ -48,6 +53,20 @@ class FakeSource(Source):
         many: list[int | str] = []
         window: Duration | None = None
         secret_path: str = ""
+        exact: str = "right"
+        short: Annotated[str, Field(max_length=3, pattern="^[a-z]*$")] = ""
+        positive: Annotated[float, Field(gt=0, lt=10, multiple_of=0.5)] = 1.0
+        few: Annotated[list[str], Field(max_length=1)] = []
+        mixed: str | dict[str, int] | list[Inner] = ""
+        enumerated: set[Colour] = set()
+        network: IPv4Network | None = None
+
+        @field_validator("exact")
+        @classmethod
+        def _right(cls, exact: str) -> str:
+            if exact != "right":
+                raise ValueError("not right")
+            return exact
 
         @field_validator("number")
         @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from gateway.config.location import without_password
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.settings import Settings
 from gateway.model import Trust
+from gateway.testing.corpus import Case, cases
 from tests.config.desk import KEY, Desk
 
 SOURCE = f"sources:\n  live: {{type: fake, keys: [{KEY}]}}\n"
@@ -223,6 +225,31 @@ def test_plugins_that_cannot_be_loaded_are_named_at_their_lines(desk: Desk) -> N
         (5, "plugins.3"),
         (7, "sinks.x.type"),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(f"unknown_{n}: 1" for n in range(40_000)),
+        "server: {" + ", ".join(f"unknown_{n}: 1" for n in range(40_000)) + "}",
+        "routes:\n" + "- {too: x}\n" * 40_000,
+        "sinks:\n" + "".join(f"  s{n}: {{type: nope}}\n" for n in range(20_000)),
+        "sources:\n" + "".join(f"  S{n}: 1\n" for n in range(40_000)),
+    ],
+    ids=["keys", "options", "routes", "sinks", "names"],
+)
+def test_a_file_of_nothing_but_mistakes_ends_soon(desk: Desk, text: str) -> None:
+    began = time.perf_counter()
+    assert len(desk.problems(text)) >= 100
+    assert time.perf_counter() - began < 5  # a twentieth of what it takes without a bound, on a slow machine
+
+
+@pytest.mark.parametrize("case", cases("yaml"), ids=str)
+def test_the_hostile_corpus_is_refused_in_under_a_second_with_its_line(desk: Desk, case: Case) -> None:
+    began = time.perf_counter()
+    problems = desk.problems(case.value)
+    assert time.perf_counter() - began < 1
+    assert all(problem.line and problem.file.endswith("gateway.yaml") for problem in problems)
 
 
 # -- names, scalars and defaults

@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from gateway import redaction
+from gateway.config.checks import run_tests
 from gateway.config.load import refuse_demo_keys, settings_secrets
 from gateway.config.problems import ConfigError
 from gateway.config.schema import schema
@@ -243,6 +244,8 @@ def test_without_secrets_the_rest_is_checked(desk: Desk) -> None:
     loaded = desk.load(ABSENT, real=True, placeholders=True)
     assert loaded.settings.sinks["app"].delivery.concurrency >= 1
     assert loaded.settings.sources["live"].options.keys[0].reveal()
+    assert loaded.guessed
+    assert not run_tests(loaded)  # because nobody knows where its routes lead
     assert len(desk.problems(ABSENT, real=True)) > 10
 
 
@@ -261,6 +264,10 @@ def test_a_check_that_needs_the_value_is_said_to_be_left_out(desk: Desk) -> None
     loaded = desk.load("sinks: {it: {type: fake, text: tell, secret: '${S}'}}", placeholders=True)
     assert [one for one in loaded.warnings if "without the values" in one.found]
     assert "it" not in loaded.settings.sinks
+    text = "sources: {it: {type: fake, keys: ['${K}'], number: 13}}\ntests: [{callback: {source: it, file: x}, expect: []}]"
+    assert "cannot be made" in desk.problem(text, placeholders=True).found
+    text = text.replace("number: 13", "exact: '${E}'")
+    assert not run_tests(desk.load(text, placeholders=True))
 
 
 def test_the_schema_has_no_default_for_a_secret() -> None:

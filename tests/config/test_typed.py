@@ -139,3 +139,38 @@ def test_a_model_that_asks_for_any_key_gets_it(desk: Desk) -> None:
 def test_an_authors_own_words_are_told_without_the_value_of_a_variable(desk: Desk) -> None:
     assert desk.wrong_source("number: 4").message == "4 is even, and numbers here are odd"
     assert desk.wrong_source("number: ${N}", {"N": "4"}).message == "******** is even, and numbers here are odd"
+
+
+@pytest.mark.parametrize(
+    ("lines", "path", "expected"),
+    [
+        ("short: abcd", "short", "a text of at most 3 characters"),
+        ("short: AB", "short", "a text that matches"),
+        ("positive: 0", "positive", "more than 0.0"),
+        ("positive: 10", "positive", "less than 10.0"),
+        ("positive: 0.3", "positive", "a multiple of 0.5"),
+        ("few: [a, b]", "few", "at most 1 entries"),
+        ("mixed: {a: x}", "mixed.a", "a whole number"),
+        ("mixed: [{x: y}]", "mixed.0.x", "a whole number"),
+        ("mixed: [{}]", "mixed.0.x", "a value for this key"),
+        ("mixed: [{y: 1, x: 1}]", "mixed.0.y", "one of x"),
+        ("mixed: [[x]]", "mixed.0", "a mapping"),
+        ("enumerated: [red, 7, green]", "enumerated.2", "red or 7"),
+        ("network: 10.0.0.0/99", "network", "IPv4"),
+    ],
+)
+def test_what_pydantic_finds_is_told_in_our_words(desk: Desk, lines: str, path: str, expected: str) -> None:
+    problem = desk.wrong_source(lines)
+    assert problem.path == f"sources.it.{path}"
+    assert expected in problem.expected
+
+
+def test_what_fits_such_options_is_read(desk: Desk) -> None:
+    read = desk.source("short: ab\npositive: 2\nfew: [a]\nmixed: {a: 0x10}\nenumerated: [red, 7]\nnetwork: 10.0.0.0/8")
+    assert (read.mixed, {one.value for one in read.enumerated}, str(read.network)) == (
+        {"a": 16},
+        {"red", 7},
+        "10.0.0.0/8",
+    )
+    assert desk.source("mixed: [{x: 1}]").mixed[0].x == 1
+    assert desk.source("mixed: text").mixed == "text"
