@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 import structlog
 
-from gateway.cloudevents import fingerprint, to_json
+from gateway.cloudevents import render
 from gateway.dispatcher import Dispatcher
 from gateway.errors import ItemRefused, Malformed, Problem, StoreBusy, StoreError, StoreFull, Untrusted
 from gateway.metrics import Metrics
@@ -65,6 +65,7 @@ class Intake:
         self._metrics = metrics
         self._refusals = refusals
         self._broken_watchers: set[str] = set()
+        self._warned: set[str] = set()  # sources whose first weakly signed callback was told
 
     async def take(self, door: Door, callback: Callback) -> Taken:
         """Verify, normalise, route and store one callback. Raises Problem; everything else is a bug of a plugin."""
@@ -99,6 +100,17 @@ class Intake:
             self._break(door, callback, "verify", error)
         key = "" if verified.key is None else str(verified.key)
         self._metrics.verified.labels(door.name, verified.scheme, key, verified.trust.value).inc()
+        if verified.validity is not None:
+            self._metrics.validity_seconds.labels(door.name).observe(verified.validity)
+        if verified.trust.rank < Trust.FIELDS.rank and door.name not in self._warned:
+            self._warned.add(door.name)
+            log.warning(
+                "trust_below_fields",
+                source=door.name,
+                scheme=verified.scheme,
+                trust=verified.trust.value,
+                hint=f"the signature did not cover what the callback says; to refuse such callbacks, add `min_trust: fields` under sources.{door.name}",
+            )
         return verified
 
     def _normalise(self, door: Door, callback: Callback, verified: Verified) -> Sequence[Event]:
@@ -137,8 +149,8 @@ class Intake:
                 new = [
                     NewEvent(
                         event=event,
-                        body=to_json(event),
-                        fingerprint=fingerprint(event),
+                        body=body,
+                        fingerprint=mark,
                         routing=decision.json(),
                         deliveries=self._reserve(event, decision, reserved),
                         raw_type=raw_type[:255],
@@ -146,7 +158,7 @@ class Intake:
                         seal=None if seal is None else _sealed(door.name, seal.digest),
                         seal_most=0 if seal is None else seal.most,
                     )
-                    for event, decision in zip(events, decisions, strict=True)
+                    for event, decision, (body, mark) in zip(events, decisions, map(render, events), strict=True)
                 ]
             except ValueError as error:
                 self._break(door, callback, "normalise", error)

@@ -14,7 +14,7 @@ from prometheus_client import (
 
 from gateway.version import __version__
 
-disable_created_metrics()  # because every series would come twice, and nobody asks when a counter was made
+disable_created_metrics()  # type: ignore[no-untyped-call]  # because every series would come twice, and nobody asks when a counter was made
 
 _PREFIX = "recording_gateway"
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)

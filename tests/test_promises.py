@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import threading
 import time
@@ -36,7 +37,7 @@ def _post_until(
     while not stop.is_set():
         with lock:
             body = player.body()
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
             status, answer = running.post(body)
             if status == 200:
                 acknowledged.extend(answer["events"])
