@@ -173,9 +173,15 @@ class Writer:
             batch = self._take()
             if batch is None:
                 break
-            if batch:
-                self._work(batch)
-            self._maybe_tick()
+            try:
+                if batch:
+                    self._work(batch)
+                self._maybe_tick()
+            except Exception as error:  # a bug of ours; the queue must not wait for a thread that died of it
+                self.healthy = False
+                log.exception("store_writer_failed")
+                lost = StoreUnavailable(f"the store's writer failed: {type(error).__name__}")
+                self._resolve(batch, [(None, lost)] * len(batch))
         if self._session is not None:
             self._farewell(self._session)
             self._session.close()
@@ -337,8 +343,8 @@ def _tell(waiting: Sequence[tuple[asyncio.Future[Any], Any, BaseException | None
 
 def _pause(failures: int) -> float:
     """Seconds before the next look: 0.1 doubling to 2, with jitter, by tenacity's strategy as a pure function."""
-    from tenacity import RetryCallState, wait_exponential_jitter
+    from tenacity import RetryCallState, wait_exponential, wait_random
 
     state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
     state.attempt_number = failures
-    return wait_exponential_jitter(initial=0.1, max=2.0, jitter=0.1)(state)
+    return wait_exponential(multiplier=0.1, max=2.0)(state) + wait_random(0, 0.1)(state)

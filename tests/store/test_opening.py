@@ -1,5 +1,7 @@
 """Opening a store: whose file it is, one owner, tables made once, modes, and what is said when it cannot be."""
 
+# ruff: noqa: ASYNC220, ASYNC221, ASYNC240  because nothing else runs in these loops
+
 from __future__ import annotations
 
 import asyncio
@@ -46,7 +48,7 @@ async def test_a_closed_or_unopened_store_says_so(opened: Opener, url: str, cloc
         store.accept([new(1)])
     with pytest.raises(StoreUnavailable, match="clos"):
         store.settle([])
-    with pytest.raises(StoreUnavailable, match="closed|not open"):
+    with pytest.raises(StoreUnavailable, match=r"closed|not open"):
         await store.sweep()
     await store.close()
 
@@ -225,7 +227,7 @@ async def test_a_file_of_another_program_is_left_alone(file: Path, opened: Opene
 
 async def test_a_file_that_is_no_database_is_said_to_be_none(file: Path, opened: Opener) -> None:
     file.write_bytes(b"not a database at all, but long enough to be looked at as one" * 20)
-    with pytest.raises(StoreUnavailable, match="gateway.db"):
+    with pytest.raises(StoreUnavailable, match=r"gateway\.db"):
         await opened(url=f"sqlite:///{file}")
 
 
