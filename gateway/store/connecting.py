@@ -127,16 +127,15 @@ class Connections:
 
     def _notify(self, session: Bulk, sinks: Collection[str]) -> None:
         # On SQLite the gateway sees the commit itself. A notice that is lost costs one poll, so it fails in silence.
-        if sinks and session.backend == "postgresql":
-            from gateway.store.postgres import PostgresSession
-
+        tell = getattr(session, "notify", None)
+        if sinks and tell is not None:
             with suppress(Exception):
-                if isinstance(session, PostgresSession):
-                    session.notify(self._who, sorted(sinks))
+                tell(self._who, sorted(sinks))
 
 
 def _run(session: _S, work: Callable[[_S], T], doing: str) -> T:
-    for attempt in range(_AGAIN):
+    again = 0
+    while True:
         try:
             return work(session)
         except StoreError:
@@ -145,11 +144,10 @@ def _run(session: _S, work: Callable[[_S], T], doing: str) -> T:
             trouble = session.trouble(error)
             if trouble is Trouble.BUG:
                 raise
-            if trouble is Trouble.AGAIN and attempt < _AGAIN - 1:
-                continue
-            kind = ItemRefused if trouble is Trouble.ITEM else StoreUnavailable
-            raise kind(f"the store cannot be {doing}: {session.explain(error)}") from None
-    raise AssertionError("unreachable")
+            again += 1
+            if trouble is not Trouble.AGAIN or again == _AGAIN:
+                kind = ItemRefused if trouble is Trouble.ITEM else StoreUnavailable
+                raise kind(f"the store cannot be {doing}: {session.explain(error)}") from None
 
 
 def _holds_something(path: Path) -> bool:

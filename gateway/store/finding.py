@@ -15,7 +15,6 @@ _CONTENT: Final = "SELECT body, raw, raw_type, routing, seal FROM events WHERE s
 _CONFLICTS: Final = "SELECT conflicts FROM events WHERE id = :id ORDER BY seq LIMIT 1"
 _BESIDE: Final = f"""{EVENT} WHERE e.seq <> :seq AND (e.id = :id
   OR (e.seal IS NOT NULL AND e.seal = CAST(:seal AS {{blob}}))) ORDER BY e.seq LIMIT 20"""
-_GONE: Final = "the event was deleted meanwhile"
 _BLOB: Final = {"sqlite": "blob", "postgresql": "bytea"}
 
 
@@ -56,16 +55,15 @@ def row_of(session: Session, seq: int) -> EventRow:
     """The event of a row, as listed. Raises NotFound where it was deleted meanwhile."""
     rows = session.rows(f"{EVENT} WHERE e.seq = :seq", {"seq": seq})
     if not rows:
-        raise NotFound(_GONE)
+        raise NotFound("the event was deleted meanwhile")
     return event_row(rows[0])
 
 
 def full(session: Session, ref: str) -> EventFull:
     """The event that `ref` names with everything that is kept of it. Raises NotFound."""
-    row = row_of(session, seq_of(session, ref))
-    content = session.rows(_CONTENT, {"seq": row.seq})
-    if not content:
-        raise NotFound(_GONE)
+    seq = seq_of(session, ref)
+    content = session.rows(_CONTENT, {"seq": seq})
+    row = row_of(session, seq)  # after the content: a row that is still there had one
     body, raw, raw_type, routing, seal = content[0]
     beside = _BESIDE.format(blob=_BLOB[session.backend])
     return EventFull(

@@ -57,7 +57,7 @@ def deliveries(
 def by_id(session: Session, known: Configured, ids: Collection[int]) -> Sequence[DeliveryRow]:
     """These deliveries, newest first."""
     if not ids:
-        return ()
+        return []
     condition, values = among(session, ids)
     rows = session.rows(f"{_DELIVERY} WHERE d.id {condition} ORDER BY d.id DESC", {"ids": values})
     return [_row(row, known) for row in rows]
