@@ -43,6 +43,11 @@ def _post_until(
                 acknowledged.extend(answer["events"])
 
 
+def _receives_more(receiver: Receiver, count: int) -> bool:
+    least = len(receiver.requests) + count
+    return receiver.wait_for(lambda seen: len(seen.requests) >= least)
+
+
 def _kill_under_load(folder: Path, receiver: Receiver, rounds: int) -> None:
     concurrency = 8
     running = Running(folder, forwarding(receiver.port, concurrency=concurrency))
@@ -57,7 +62,7 @@ def _kill_under_load(folder: Path, receiver: Receiver, rounds: int) -> None:
         ]
         for sender in senders:
             sender.start()
-        assert receiver.wait_for(lambda seen, least=len(receiver.requests) + 30: len(seen.requests) >= least)
+        assert _receives_more(receiver, 30)
         running.kill()
         stop.set()
         for sender in senders:
