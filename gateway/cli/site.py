@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from gateway.errors import GatewayError
 if TYPE_CHECKING:
     from gateway.config.load import Loaded
     from gateway.config.settings import Settings
+    from gateway.routing import Router
     from gateway.store.desk import Desk
 
 CONFIG_ENV: Final = "GATEWAY_CONFIG"
@@ -69,6 +71,13 @@ class Site:
             settings = self.load().settings  # raises, and says which variable or file is not there
         return settings
 
+    @functools.cached_property
+    def router(self) -> Router:
+        """Today's routes."""
+        from gateway.routing import Router
+
+        return Router(self.settings.routes)
+
     def desk(self) -> Desk:
         """The store, beside a gateway that may be running. Use it in a `with`."""
         from gateway.store.desk import Desk
@@ -81,6 +90,7 @@ class Site:
             configured=tuple(settings.sinks),
             rated=tuple(name for name, sink in settings.sinks.items() if sink.delivery.rate is not None),
             batched=tuple(name for name, sink in settings.sinks.items() if sink.delivery.batch is not None),
+            ordered=tuple(name for name, sink in settings.sinks.items() if sink.delivery.order == "stream"),
             ordered=tuple(name for name, sink in settings.sinks.items() if sink.delivery.order == "stream"),
         )
 
