@@ -30,7 +30,8 @@ SWITCH_INTERVAL: Final = 0.0005
 """Seconds. With Python's 5 ms the store's thread and the loop wait for each other: measured, 4,667 durable accepts a
 second against 6,280."""
 
-CLOSING_SHARE: Final = 2.0  # seconds of shutdown_grace kept for what comes after the deliveries: store, listeners
+CLOSING_SECONDS: Final = 8.0  # after shutdown_grace, for what comes after the deliveries: sinks, store, listeners
+ANSWERING_SECONDS: Final = 2.0  # of these, for answers under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +198,14 @@ async def _until(asked: asyncio.Event, *listeners: Listener) -> bool:
 
 
 async def _close(gateway: Serving, stop: Stop, public: Listener, private: Listener, *, broken: bool) -> Ended:
-    """Answer 503, let deliveries and answers end, close; all within shutdown_grace, or until somebody insists."""
+    """Answer 503, let deliveries end within shutdown_grace, close in order; or leave all where it is if somebody insists."""
     grace = gateway.settings.server.shutdown_grace.total_seconds()
     log.info("stopping", grace=grace)
     gateway.stop()
+    # both doors stay open meanwhile: callers are told 503, probes that we are not ready
     closing = asyncio.ensure_future(_put_away(gateway, public, private, grace))
     insisted = asyncio.ensure_future(stop.insisted.wait())
-    await asyncio.wait({closing, insisted}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({closing, insisted}, timeout=grace + CLOSING_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     insisted.cancel()
     if closing.done():
         closing.result()
@@ -212,16 +214,13 @@ async def _close(gateway: Serving, stop: Stop, public: Listener, private: Listen
     closing.cancel()
     await _abort(public, private)
     code = stop.code or 1
-    log.warning("stopped_at_once", why="a second signal" if stop.code else "shutdown_grace is over", code=code)
+    log.warning("stopped_at_once", why="a second signal" if stop.code else "something did not end", code=code)
     return Ended(code, clean=False)
 
 
 async def _put_away(gateway: Serving, public: Listener, private: Listener, grace: float) -> None:
-    began = asyncio.get_running_loop().time()
-    # both doors stay open meanwhile: callers are told 503, probes that we are not ready
-    await gateway.close(max(grace - CLOSING_SHARE, grace / 2))
-    left = grace - (asyncio.get_running_loop().time() - began)
-    await asyncio.gather(public.stop(left / 2), private.stop(left / 2))
+    await gateway.close(grace)
+    await asyncio.gather(public.stop(ANSWERING_SECONDS), private.stop(ANSWERING_SECONDS))
 
 
 async def _abort(*listeners: Listener) -> None:

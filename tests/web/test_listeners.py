@@ -152,7 +152,8 @@ def test_a_second_stop_waits_for_nothing() -> None:
     assert (ended.code, ended.clean) == (130, False)
 
 
-def test_what_does_not_end_within_the_grace_is_cut_off() -> None:
+def test_what_does_not_end_within_the_grace_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listeners, "CLOSING_SECONDS", 0.1)
     behind = Behind(settings(server={"shutdown_grace": timedelta(seconds=0.3)}))
 
     async def never() -> Any:
@@ -167,8 +168,9 @@ def test_what_does_not_end_within_the_grace_is_cut_off() -> None:
     assert (ended.code, ended.clean) == (1, False)
 
 
-def test_an_answer_that_never_comes_does_not_outlast_the_grace() -> None:
-    behind = Behind(settings(server={"shutdown_grace": timedelta(seconds=0.6)}))
+def test_an_answer_that_never_comes_does_not_keep_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listeners, "ANSWERING_SECONDS", 0.1)
+    behind = Behind(settings(server={"shutdown_grace": timedelta(0)}))
 
     async def taking(callback: Any) -> Any:
         await asyncio.Event().wait()
@@ -178,7 +180,7 @@ def test_an_answer_that_never_comes_does_not_outlast_the_grace() -> None:
         begun.send(post())
         until(lambda: behind.taken)
         served.ask()
-        served.join()
+        assert served.join().clean
         assert begun.closed()
     assert behind.life == ["open", "close"]
 

@@ -1,0 +1,114 @@
+"""How connections end: what lingers so that a refusal can be read, and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.web.doors import SHORT, Answer, Behind, Client, Served, post
+
+HEAD = b"POST /hooks/live HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Served]:
+    with Served(Behind(), limits=SHORT, private_limits=SHORT) as served:
+        yield served
+
+
+def broken_off(client: Client, within: float = 5.0) -> bool:
+    """Whether the other side has closed for good, so that what is sent meets a reset."""
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        try:
+            client.sock.send(b"x")
+        except (BrokenPipeError, ConnectionResetError):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_refused_caller_that_stays_is_closed_all_the_same(served: Served) -> None:
+    with served.public() as client:
+        assert client.send(b"junk\r\n\r\n").reply().status == 400
+        assert client.closed()
+        began = time.monotonic()
+        assert broken_off(client)
+        assert time.monotonic() - began < 1.0
+
+
+def test_a_refused_caller_that_goes_on_sending_is_closed(served: Served) -> None:
+    with served.public() as client:
+        client.send(HEAD + b"Content-Length: 900000000\r\n\r\n")
+        assert client.reply().status == 413
+        client.send(b"x" * 8_000_000)
+        assert broken_off(client)
+
+
+def test_a_body_that_comes_after_its_answer_leaves_the_connection_usable(served: Served) -> None:
+    whole = post(b"x" * 1000, path="/hooks/no")
+    with served.public() as client:
+        client.send(whole[:-1000])
+        assert client.reply().status == 404
+        client.send(b"x" * 1000)
+        assert client.send(post()).reply().status == 200
+
+
+def test_the_body_of_a_pipelined_request_has_its_time_from_when_it_could_be_read(served: Served) -> None:
+    async def slowly(callback: Any) -> Any:
+        await asyncio.sleep(0.5)  # longer than a body may take here
+        return Answer(200, callback.body)
+
+    served.behind.answer = slowly
+    second = post(b'{"second":2}')
+    with served.public() as client:
+        client.send(post() + second[:-4])
+        assert client.reply().status == 200
+        assert client.send(second[-4:]).reply().body == b'{"second":2}'
+
+
+def test_a_large_answer_is_sent_whole_to_a_caller_that_takes_its_time(served: Served) -> None:
+    async def large(callback: Any) -> Any:
+        return Answer(200, b"x" * 8_000_000)
+
+    served.behind.answer = large
+    with served.public() as client:
+        client.send(post())
+        time.sleep(0.2)
+        assert len(client.reply().body) == 8_000_000
+    with served.public() as client:  # also when the connection ends with it
+        client.send(post(more="Connection: close\r\n"))
+        time.sleep(0.3)
+        assert len(client.reply().body) == 8_000_000
+        assert client.closed()
+
+
+def test_a_stop_waits_neither_for_half_a_head_nor_for_a_refused_caller() -> None:
+    with Served(Behind()) as served, served.public() as half, served.public() as refused:
+        half.send(b"POST /hooks/li")
+        assert refused.send(b"junk\r\n\r\n").reply().status == 400
+        began = time.monotonic()
+        served.ask()
+        assert served.join().clean
+        assert time.monotonic() - began < 1.5
+        assert half.closed()
+
+
+def test_a_stop_waits_for_a_body_under_way_and_answers_it() -> None:
+    behind = Behind()
+
+    async def closing() -> None:
+        await asyncio.sleep(0.3)
+
+    behind.closing = closing
+    with Served(behind) as served, served.public() as client:
+        client.send(HEAD + b"Content-Length: 2\r\n\r\n{")
+        time.sleep(0.1)
+        served.ask()
+        time.sleep(0.1)
+        assert client.send(b"}").reply().status == 200
+        assert served.join().clean
