@@ -91,7 +91,6 @@ class Site:
             rated=tuple(name for name, sink in settings.sinks.items() if sink.delivery.rate is not None),
             batched=tuple(name for name, sink in settings.sinks.items() if sink.delivery.batch is not None),
             ordered=tuple(name for name, sink in settings.sinks.items() if sink.delivery.order == "stream"),
-            ordered=tuple(name for name, sink in settings.sinks.items() if sink.delivery.order == "stream"),
         )
 
     def sink(self, name: str) -> str:
