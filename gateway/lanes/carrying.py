@@ -43,7 +43,7 @@ class Carrying:
         """Send this unit and hand its outcomes to the settler. Raises only CancelledError, after the same."""
         lane = self._lane
         await self._fit(unit)
-        if not unit.works:
+        if not unit.works or unit.dropped:
             return
         if unit.paced and lane.pace is not None:
             unit.paced = False
@@ -68,6 +68,7 @@ class Carrying:
     def abandon(self, unit: Unit, why: str) -> Retry:
         """Its worker was given up: decide without it. What is said of the sink by this is the caller's to `heed`."""
         unit.dropped = True
+        unit.works = [work for work in unit.works if not work.decided]
         now, failure = self._clock.ms(), Retry(why, service=True)
         deliveries = [self._delivery(work.lease, now) for work in unit.works]
         self._record(unit, deliveries, [failure] * len(unit.works), now, self._timeout)
@@ -162,6 +163,8 @@ class Carrying:
     async def heed(self, unit: Unit, results: Sequence[Result]) -> None:
         """What the results say of the sink as a whole. A batch is one call, so it counts once."""
         lane = self._lane
+        if not unit.works:
+            return
         telling = next((result for result in results if isinstance(result, Unavailable)), None) or next(
             (result for result in results if answered(result)), results[0]
         )

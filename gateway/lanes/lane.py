@@ -201,7 +201,5 @@ class Lane:
             log.warning("lease_lost", sink=self.sink.name, id=lease.event.id, delivery=lease.delivery)
         if work.again is not None:
             self.claimer.expect(work.again)
-        if lease.order_key is not None:
-            self.claimer.ring(due=True)  # the next of its stream may go
-        elif self.claimer.due or self.gathering is not None:
+        if self.claimer.due or self.gathering is not None:
             self.claimer.ring()

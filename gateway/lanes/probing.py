@@ -31,6 +31,7 @@ class Prober:
         self._timeout = timeout
         self._avoided: set[int] = set()
         self._failures = 0
+        self._alone_after = 0.0  # monotonic seconds
         self.opened = False
         self.opening = False
         self.mark: int | None = None  # of the probe that is on its way
@@ -53,7 +54,7 @@ class Prober:
         if breaker.open and (wait := breaker.opens_in()) > 0:
             return None, wait
         if not breaker.open:  # another gateway closed it, but this one's sink is not open yet
-            return None, None if await self._try_to_open() is None else pause(self._failures, self._shared.rng)
+            return None, await self._open_alone()
         mark = await breaker.probe(self._lease)
         if mark is None:
             return None, AGAIN
@@ -86,6 +87,16 @@ class Prober:
         """The probe was given back before it began; its right ends by itself."""
         if unit.probe is not None and unit.probe == self.mark:
             self.mark = None
+
+    async def _open_alone(self) -> float | None:
+        """Open the sink without a word to the others; the seconds until that is tried again."""
+        wait = self._alone_after - self._shared.clock.monotonic()
+        if wait <= 0:
+            if await self._try_to_open() is None:
+                return None
+            wait = pause(self._failures, self._shared.rng)
+            self._alone_after = self._shared.clock.monotonic() + wait
+        return wait
 
     async def _claim(self, running: Collection[int]) -> Work | None:
         if len(self._avoided) > AVOIDED_MOST:

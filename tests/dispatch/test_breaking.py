@@ -394,10 +394,10 @@ async def test_when_another_gateway_has_closed_the_circuit_a_sink_of_ours_still_
     house.write("UPDATE sinks SET open_until = NULL, pauses = 0, stalled_since = NULL")
     await house.later(30)
     await house.put(event(1))
-    await house.later(30)
+    await house.later(300)
     assert sink.seen == []
-    assert sink.opened > 2
+    assert 4 <= sink.opened <= 10  # ever more slowly
     assert house.gate()[0] is None  # the others' circuit is left closed
     sink.trouble = None
-    await house.later(60)
+    await house.later(360)
     await eventually(lambda: house.rows() == ["delivered"])
