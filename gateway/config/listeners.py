@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.config.network import Host, Mode, Network
 from gateway.config.section import Section
 from gateway.config.words import Name
 from gateway.fields import ConfigPath, Duration, Secret, Size, between, parse_duration, parse_size, secret
+
+LONGEST_SOCKET_PATH: Final = 107  # bytes: what sockaddr_un holds on Linux, without the NUL
 
 
 class Listener(Section):
@@ -25,6 +29,13 @@ class Listener(Section):
         ConfigPath | None, Field(description="Path of a unix socket to listen on, instead of host and port.")
     ] = None
     uds_mode: Annotated[Mode, Field(description="Permissions of the unix socket, in octal digits.")] = 0o660
+
+    @field_validator("uds")
+    @classmethod
+    def _short_enough(cls, path: Path | None) -> Path | None:
+        if path is not None and len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+            raise PydanticCustomError("uds", f"a path that is, from the root, at most {LONGEST_SOCKET_PATH} bytes long")
+        return path
 
     @property
     def address(self) -> tuple[str, int] | str:

@@ -68,7 +68,7 @@ def near(word: str, known: Iterable[str]) -> str:
     """A hint that names the nearest of the known words, or all of them where they are few."""
     names = list(known)
     folded = {name.lower().replace("_", "-"): name for name in names}
-    close = difflib.get_close_matches(word.lower().replace("_", "-"), folded, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word[:100].lower().replace("_", "-"), folded, n=1, cutoff=0.6)
     if close:
         return f"did you mean {folded[close[0]]}?"
     return f"known are: {', '.join(names)}" if 0 < len(names) <= 20 else ""

@@ -54,7 +54,7 @@ def _timezone(name: str) -> str:
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         import difflib
 
-        close = difflib.get_close_matches(name, zoneinfo.available_timezones(), n=1)
+        close = difflib.get_close_matches(name[:40], zoneinfo.available_timezones(), n=1)
         near = f"; did you mean {close[0]}?" if close else ""
         raise PydanticCustomError("timezone", f"an IANA time zone such as Asia/Shanghai{near}") from None
     return name

@@ -160,7 +160,9 @@ def test_after_a_hundred_problems_the_rest_is_counted() -> None:
         ("sinks: {app: {type: [x]}}", "found a list, expected a sink type"), ("sources: {x: {type: broken}}", "some-package 1.0"),
         ("sinks: {app: {type: fake, delivery: 5}}", "expected a mapping"), ("sinks: {app: {type: zzz}}", "under `plugins:`"),
         ("locale: {timezone: Asia/Shangai}", "Asia/Shanghai?"), ("locale: {timezone: ../etc/passwd}", "IANA"),
-        ("server: {host: 'a b'}", "host name"), ("server: {host: 1.2.3}", "host name"), ("server: {host: 127.0.0.1:80}", "host name"),
+        ("server: {host: 'a b'}", "host name"), (f"server: {{uds: {'u' * 107}}}", "at most 107 bytes"), ("server: {host: [a]}", "expected text"),
+        (f"locale: {{timezone: {'x' * 100_000}}}", "IANA"), (f"sinks: {{a: {{type: {'x' * 100_000}}}}}", "an installed sink type"),
+        (f"log: {{level: {'x' * 100_000}}}", "debug, info"), ("server: {host: 1.2.3}", "host name"), ("server: {host: 127.0.0.1:80}", "host name"),
         ("server: {port: 65536}", "at most 65535"), ("server: {max_body: 1}", "at least 1KiB"), ("server: {uds_mode: 9}", "octal"),
         ("server: {trusted_proxies: [proxy]}", "a network"), ("server: {trusted_proxies: [[]]}", "a network"),
         ("store: {keep: {delivered: 23h}}", "at least 1d"), ("store: {remember: 1h}", "at least 1d"),
@@ -250,6 +252,27 @@ def test_the_hostile_corpus_is_refused_in_under_a_second_with_its_line(desk: Des
     problems = desk.problems(case.value)
     assert time.perf_counter() - began < 1
     assert all(problem.line and problem.file.endswith("gateway.yaml") for problem in problems)
+
+
+def test_a_plugin_beside_the_file_brings_its_type_and_its_options(desk: Desk) -> None:
+    (desk.folder / "mine.py").write_text(
+        "from gateway import Options, Sink\n"
+        "class Mine(Sink):\n"
+        "    type = 'mine'\n"
+        "    class Options(Options):\n"
+        "        colour: str = 'red'\n"
+    )
+    (desk.folder / "mine.py").chmod(0o600)
+    (desk.folder / "broken.py").write_text("import there_is_no_such_module\n")
+    (desk.folder / "broken.py").chmod(0o600)
+    text = "plugins: [./mine.py]\nsinks:\n  a: {type: mine, colour: blue}\n"
+    loaded = desk.load(text, real=True)
+    assert loaded.settings.plugins == ("./mine.py",)
+    assert loaded.settings.sinks["a"].options.colour == "blue"
+    assert desk.problem(text.replace("colour", "color"), real=True).hint == "did you mean colour?"
+    problem = desk.problem(text.replace("[./mine.py]", "[./broken.py, ./mine.py]"), real=True)
+    assert (problem.line, problem.path) == (1, "plugins.0")
+    assert "there_is_no_such_module" in problem.found
 
 
 # -- names, scalars and defaults
