@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,3 +116,9 @@ def test_plugins_import_nothing_private_of_each_other() -> None:
         for module in _imports(path):
             if module.startswith("plugins."):
                 assert module.split(".")[1] == kind, f"{path} imports {module}"
+
+
+def test_the_documented_floors_are_these() -> None:
+    rows = re.findall(r"^\| (\d+) \| ([^|]+) \|", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE)
+    documented = {int(number): set(re.findall(r"`(\w+)`", rooms)) for number, rooms in rows}
+    assert documented == {number: rooms - {"__main__", "__init__"} for number, rooms in enumerate(FLOORS)}
