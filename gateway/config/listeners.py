@@ -44,7 +44,7 @@ class Listener(Section):
 
 
 class ServerSettings(Listener):
-    """The public listener: vendors' callbacks and nothing else."""
+    """The public listener, for callbacks alone."""
 
     max_body: Annotated[
         Size,
