@@ -117,7 +117,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _make_room(self) -> None:
         oldest = next(iter(self.incomplete))
         if oldest is self:  # everybody else has a request in hand
-            self._refuse(Problem(503, "over_limits", "all connections are in use", retry_after=1))
+            self._refuse(Problem(503, "too_many_connections", "all connections are in use", retry_after=1))
             return
         self.incomplete.pop(oldest)
         self.connections.discard(oldest)

@@ -400,11 +400,15 @@ def test_a_request_under_way_is_not_closed_to_make_room() -> None:
             time.sleep(0.01)
         with served.public() as third:
             reply = third.send(post()).reply()
-            assert (reply.status, reply.json()["code"], reply.header("retry-after")) == (503, "over_limits", "1")
+            assert (reply.status, reply.json()["code"], reply.header("retry-after")) == (
+                503,
+                "too_many_connections",
+                "1",
+            )
             assert third.closed()
         served.loop.call_soon_threadsafe(release.set)
         assert [first.reply().status, second.reply().status] == [200, 200]
-    assert behind.codes() == ["over_limits"]
+    assert behind.codes() == ["too_many_connections"]
 
 
 # --- the private listener is the same class ----------------------------------------------------------------------------
