@@ -48,7 +48,7 @@ class RetrySettings(Section):
 
 
 class DeliverySettings(Section):
-    """How deliveries are carried; a sink overrides key by key under its own `delivery`."""
+    """How deliveries are carried. What a sink says under its own `delivery` goes before this."""
 
     timeout: Annotated[Duration, between("1ms", "1h"), Field(description="Time of one attempt, in all.")] = (
         parse_duration("15s")
