@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from gateway.cli import screen
+from gateway.cli.rows import attempt_object, delivery_columns, delivery_object, delivery_state
+from gateway.cli.several import each
 from gateway.cli.site import Site, config_option, names, pass_site
-from gateway.errors import GatewayError
 from gateway.visible import to_json
 
 if TYPE_CHECKING:
     from gateway.store.desk import Desk
-    from gateway.store.records import AttemptRow, DeliveryRow
 
 STATES: Final = ("waiting", "sending", "delivered", "dead")
 
@@ -43,7 +43,7 @@ def list_(
             lambda limit, before: desk.deliveries(event=event, sink=sink, state=state, limit=limit, before=before),
             lambda row: row.id,
             delivery_columns(screen.Times(site.settings.locale.timezone)),
-            as_object,
+            delivery_object,
             what="deliveries",
             as_json=as_json,
             limit=limit,
@@ -61,7 +61,7 @@ def show(site: Site, id: int, as_json: bool) -> None:
     with site.desk() as desk:
         row, attempts = desk.delivery(id)
     if as_json:
-        click.echo(to_json({**as_object(row), "history": [_attempt(one) for one in attempts]}, indent=True))
+        click.echo(to_json({**delivery_object(row), "history": [attempt_object(one) for one in attempts]}, indent=True))
         return
     when = screen.Times(site.settings.locale.timezone)
     screen.facts(
@@ -69,7 +69,7 @@ def show(site: Site, id: int, as_json: bool) -> None:
             ("id", row.id),
             ("event", row.event_ref),
             ("sink", row.sink),
-            ("state", _state(row)),
+            ("state", delivery_state(row)),
             ("attempts", f"{row.attempts}{f' (round {row.round + 1})' if row.round else ''}"),
             ("next try", when(row.next_attempt_at)),
             ("finished", when(row.finished_at)),
@@ -105,7 +105,7 @@ def retry(site: Site, ids: tuple[int, ...], sink: str | None) -> None:
     After a target was mended: `gateway deliveries retry --sink NAME` brings back everything that died on the way to it.
     """
     with site.desk() as desk:
-        _each(desk, _chosen(desk, ids, sink, "dead"), desk.retry, "retrying")
+        each(_chosen(desk, ids, sink, "dead"), desk.retry, "retrying")
 
 
 @command.command()
@@ -125,7 +125,7 @@ def cancel(site: Site, ids: tuple[int, ...], sink: str | None, yes: bool) -> Non
         chosen = _chosen(desk, ids, sink, "waiting")
         if sink is not None and chosen and not yes:
             click.confirm(f"Cancel {len(chosen)} waiting deliveries to {sink}?", abort=True, err=True)
-        _each(desk, chosen, desk.cancel, "cancelling")
+        each(chosen, desk.cancel, "cancelling")
 
 
 @command.command()
@@ -166,68 +166,3 @@ def _chosen(desk: Desk, ids: Sequence[int], sink: str | None, state: str) -> Seq
     if not found:
         screen.note(f"no {state} deliveries to {sink}")
     return found[::-1]  # oldest first, as they came
-
-
-def _each(desk: Desk, ids: Sequence[int], act: Callable[[int], str], label: str) -> None:
-    """Do it to each, go on after one that fails, and exit 1 if any did."""
-    failed = 0
-    with screen.progress(len(ids), label) as bar:
-        for id in ids:
-            try:
-                said = act(id)
-            except GatewayError as error:
-                failed += 1
-                screen.note(f"error: {id}: {error}")
-            else:
-                if bar.hidden:
-                    click.echo(f"{id}: {said}")
-            bar.update(1)
-    if failed:
-        raise click.exceptions.Exit(1)
-
-
-def delivery_columns(when: screen.Times) -> Mapping[str, Callable[[DeliveryRow], str]]:
-    """The columns of a table of deliveries."""
-    return {
-        "id": lambda row: str(row.id),
-        "event": lambda row: row.event_ref,
-        "sink": lambda row: row.sink,
-        "state": _state,
-        "attempts": lambda row: str(row.attempts),
-        "next try": lambda row: when(row.next_attempt_at),
-        "last error": lambda row: row.last_error or "",
-    }
-
-
-def as_object(row: DeliveryRow) -> dict[str, Any]:
-    """A delivery as JSON shows it."""
-    return {
-        "id": row.id,
-        "event_id": row.event_id,
-        "event_ref": row.event_ref,
-        "sink": row.sink,
-        "state": row.state,
-        "held": row.held,
-        "reason": row.reason,
-        "attempts": row.attempts,
-        "round": row.round,
-        "next_attempt_at": screen.stamp(row.next_attempt_at),
-        "finished_at": screen.stamp(row.finished_at),
-        "last_error": row.last_error,
-    }
-
-
-def _attempt(row: AttemptRow) -> dict[str, Any]:
-    return {
-        "number": row.number,
-        "started_at": screen.stamp(row.started_at),
-        "seconds": row.took_ms / 1000,
-        "outcome": row.outcome.value,
-        "status": row.status,
-        "detail": row.detail,
-    }
-
-
-def _state(row: DeliveryRow) -> str:
-    because = row.held or row.reason
-    return f"{row.state} ({because})" if because else row.state

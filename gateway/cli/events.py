@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from gateway.cli import screen
-from gateway.cli.deliveries import as_object as delivery_object
-from gateway.cli.deliveries import delivery_columns
+from gateway.cli.events_again import erase, release, replay
+from gateway.cli.rows import delivery_columns, delivery_object, event_object, event_state
 from gateway.cli.site import Site, config_option, names, pass_site
-from gateway.errors import GatewayError
 from gateway.visible import to_json, visible
 
 if TYPE_CHECKING:
-    from gateway.store.desk import Desk
-    from gateway.store.records import EventFull, EventRow
+    from gateway.store.records import EventFull
 
 
 @click.group(short_help="What came in: list, show, replay, release, erase.")
@@ -61,9 +58,9 @@ def list_(
                 "source": lambda row: row.source,
                 "type": lambda row: row.type,
                 "subject": lambda row: row.subject,
-                "deliveries": _state,
+                "deliveries": event_state,
             },
-            _object,
+            event_object,
             what="events",
             as_json=as_json,
             limit=limit,
@@ -90,11 +87,11 @@ def show(site: Site, ref: str, why: bool, as_json: bool, raw: bool) -> None:
         sys.stdout.flush()
         return
     if as_json:
-        shown = _object(event.row) | {
+        shown = event_object(event.row) | {
             "event": json.loads(event.body),
             "routes": json.loads(event.routing),
             "deliveries": [delivery_object(row) for row in deliveries],
-            "beside": [_object(row) for row in event.beside],
+            "beside": [event_object(row) for row in event.beside],
             "conflicts": event.conflicts,
         }
         click.echo(to_json(shown, indent=True))
@@ -143,146 +140,5 @@ def _explain(event: EventFull) -> None:
         click.echo("  none is configured")
 
 
-@command.command()
-@click.argument("refs", metavar="ID...", nargs=-1, required=True)
-@click.option(
-    "--to",
-    "sinks",
-    multiple=True,
-    metavar="SINK",
-    help="Only to this sink, whether a route wants it or not. Repeatable.",
-)
-@click.option("--reroute", is_flag=True, help="To the sinks that today's routes name.")
-@config_option
-@pass_site
-def replay(site: Site, refs: tuple[str, ...], sinks: tuple[str, ...], reroute: bool) -> None:
-    """Deliver events once more: the same id, a new signature, and a mark that says so.
-
-    Without options to the sinks of the first time; an event that no route wanted goes by today's routes. What is still
-    on its way is left alone. With `-` as the only ID they are read from standard input, one a line, or as
-    `gateway events list --all` prints them.
-    """
-    if sinks and reroute:
-        raise click.UsageError("--to and --reroute exclude each other")
-    to: Sequence[str] | None = [site.sink(name) for name in sinks] or None
-
-    def again(desk: Desk, ref: str) -> str:
-        wanted = to
-        routing: str | None = None
-        event = desk.event(ref)
-        if event.row.held is not None:
-            raise click.ClickException(f"{event.row.ref} is held ({event.row.held}); release it instead")
-        if wanted is None and (reroute or not event.row.deliveries):
-            wanted, routing = _routed(site, event)
-        rows = desk.replay(event.row.ref, sinks=wanted, routing=routing)
-        return f"to {', '.join(row.sink for row in rows)}" if rows else "nothing to do: no sink, or still on its way"
-
-    _each(site, _refs(refs), again, "replaying")
-
-
-@command.command()
-@click.argument("refs", metavar="ID...", nargs=-1, required=True)
-@config_option
-@pass_site
-def release(site: Site, refs: tuple[str, ...]) -> None:
-    """Deliver held events after all, by today's routes. Compare them first: `gateway events show ID`."""
-
-    def let_go(desk: Desk, ref: str) -> str:
-        event = desk.event(ref)
-        if event.row.held is None:
-            raise click.ClickException(f"{event.row.ref} is not held")
-        sinks, _ = _routed(site, event)
-        rows = desk.release(event.row.ref, sinks)
-        return f"released to {', '.join(row.sink for row in rows)}" if rows else "released; no route wants it"
-
-    _each(site, _refs(refs), let_go, "releasing")
-
-
-@command.command()
-@click.argument("refs", metavar="ID...", nargs=-1, required=True)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@config_option
-@pass_site
-def erase(site: Site, refs: tuple[str, ...], yes: bool) -> None:
-    """Delete events with everything that was kept of them, and cancel what is on its way. It cannot be undone.
-
-    The id stays remembered for `store.remember`, so that the vendor's repeat does not bring the event back.
-    """
-    chosen = list(_refs(refs))
-    if not yes:
-        click.confirm(f"Erase {len(chosen)} event{'' if len(chosen) == 1 else 's'} for ever?", abort=True, err=True)
-
-    def forget(desk: Desk, ref: str) -> str:
-        desk.erase(ref)
-        return "erased"
-
-    _each(site, chosen, forget, "erasing")
-
-
-def _routed(site: Site, event: EventFull) -> tuple[Sequence[str], str]:
-    """What today's routes say about a stored event: sinks, and the verdict to store."""
-    from gateway.cloudevents import from_document
-    from gateway.routing import Router
-
-    decision = Router(site.settings.routes).decide(from_document(json.loads(event.body), event.raw))
-    return decision.sinks, decision.json()
-
-
-def _refs(given: Iterable[str]) -> Sequence[str]:
-    """The ids that were named; `-`: those on standard input, bare or in the JSON lines of a listing."""
-    named = list(given)
-    if named != ["-"]:
-        return named
-    found = []
-    for line in sys.stdin:
-        text = line.strip()
-        if text.startswith("{"):
-            try:
-                entry = json.loads(text)
-                found.append(str(entry.get("ref") or entry["event_id"]))
-            except (ValueError, KeyError):
-                raise click.UsageError(
-                    f"standard input: neither an id nor a line of `events list --all`: {text}"
-                ) from None
-        elif text:
-            found.append(text)
-    return found
-
-
-def _each(site: Site, refs: Sequence[str], act: Any, label: str) -> None:
-    """Do it to each, go on after one that fails, and exit 1 if any did."""
-    failed = 0
-    with site.desk() as desk, screen.progress(len(refs), label) as bar:
-        for ref in refs:
-            try:
-                said = act(desk, ref)
-            except click.UsageError:
-                raise
-            except (click.ClickException, GatewayError) as error:
-                failed += 1
-                screen.note(f"error: {ref}: {error}")
-            else:
-                if bar.hidden:
-                    click.echo(visible(f"{ref}: {said}"))
-            bar.update(1)
-    if failed:
-        raise click.exceptions.Exit(1)
-
-
-def _object(row: EventRow) -> dict[str, Any]:
-    return {
-        "ref": row.ref,
-        "id": row.id,
-        "source": row.source,
-        "type": row.type,
-        "subject": row.subject,
-        "received_at": screen.stamp(row.received_at),
-        "held": None if row.held is None else row.held.value,
-        "deliveries": dict(row.deliveries),
-    }
-
-
-def _state(row: EventRow) -> str:
-    if row.held is not None:
-        return f"held: {row.held}"
-    return ", ".join(f"{count} {state}" for state, count in row.deliveries.items() if count) or "no route"
+for _again in (replay, release, erase):
+    command.add_command(_again)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from gateway.cli.reading import a_callback
 from gateway.errors import GatewayError, NotFound, Untrusted
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 def judge(loaded: Loaded, refusal: Refusal) -> Sequence[NewEvent]:
     """The events of a refused callback, routed by today's routes. Raises Untrusted or Malformed where it is still refused."""
-    from starlette.datastructures import Headers
-
-    from gateway.plugin import Callback
     from gateway.routing import Router
 
     configured = loaded.settings.sources.get(refusal.source)
@@ -28,16 +26,14 @@ def judge(loaded: Loaded, refusal: Refusal) -> Sequence[NewEvent]:
     if refusal.size and not refusal.body:
         raise GatewayError(f"its body of {refusal.size} bytes was too long to be kept")
     source = loaded.registry.source(configured.type)(refusal.source, configured.options)
-    callback = Callback(
-        source=refusal.source,
-        method=refusal.method,
-        path=refusal.path,
-        headers=Headers(
-            raw=[(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in refusal.headers]
-        ),
-        body=refusal.body,
-        peer=refusal.peer,
+    callback = a_callback(
+        refusal.source,
+        refusal.body,
+        headers=refusal.headers,
         received_at=datetime.fromtimestamp(refusal.received_at / 1000, UTC),
+        path=refusal.path,
+        method=refusal.method,
+        peer=refusal.peer,
     )
     verified = source.verify(callback)
     if verified.trust.rank < configured.min_trust.rank:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.site import Site, config_option, names, pass_site
-from gateway.errors import GatewayError
 from gateway.visible import to_json, visible
 
 if TYPE_CHECKING:
@@ -66,17 +65,15 @@ def command(
     Describe the event with --type, --stream and so on (what is missing is taken from a sample of that type), or read it
     from a file, or have a source read a vendor's body.
     """
-    from gateway.routing import Router, explain
+    from gateway.routing import explain
 
-    loaded = site.load(placeholders=True)
     said = {name: value for name, value in flat.items() if value is not None}
     events = _events(site, event_file, callback_file, source, said)
-    router = Router(loaded.settings.routes)
     wanted = None if expected is None else {name.strip() for name in expected.split(",") if name.strip()}
     answers: list[Mapping[str, Any]] = []
     reached: set[str] = set()
     for event in events:
-        decision = router.decide(event)
+        decision = site.router.decide(event)
         reached.update(decision.sinks)
         if as_json:
             answers.append(
@@ -135,33 +132,14 @@ def _usual(site: Site, written: Any) -> dict[str, str]:
 
 
 def _from_callback(site: Site, name: str, body: bytes) -> Sequence[Event]:
-    from starlette.datastructures import Headers
-
+    from gateway.cli.reading import a_callback, unverified
     from gateway.clock import Clock
-    from gateway.model import Trust, Verified
-    from gateway.plugin import Callback
 
     loaded = site.load(placeholders=True)
     configured = loaded.settings.sources[name]
     reader = loaded.registry.source(configured.type)(name, configured.options)
-    callback = Callback(
-        source=name,
-        method="POST",
-        path=f"/hooks/{configured.path}",
-        headers=Headers({"content-type": "application/json"}),
-        body=body,
-        peer=None,
-        received_at=Clock().now(),
-    )
-    try:
-        events: Sequence[Event] = reader.normalise(callback, Verified(trust=Trust.NONE, scheme="none"))
-    except GatewayError:
-        raise
-    except Exception as error:  # a plugin's own code
-        from gateway.config.validation import where_raised
-
-        raise click.ClickException(f"the source plugin {reader.type} failed: {where_raised(error)}") from None
-    return events
+    headers = [("content-type", "application/json")]
+    return unverified(reader, a_callback(name, body, headers=headers, received_at=Clock().now()))
 
 
 def _read(file: str) -> bytes:

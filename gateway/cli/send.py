@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli import screen
-from gateway.cli.site import Site, config_option, names, near, pass_site
+from gateway.cli import playing, screen
+from gateway.cli.site import Site, config_option, names, pass_site
 from gateway.visible import to_json, visible
 
 if TYPE_CHECKING:
     from gateway.cli.posting import Poster, Reply
-    from gateway.plugin import Played, Scene, Source
+    from gateway.plugin import Played
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +93,12 @@ def command(
     """
     if duplicate and (tampered or expired):
         raise click.UsageError("--duplicate goes with neither --tampered nor --expired: those are never stored")
-    path, player = _source(site, source)
-    chosen = _scenes(player, types)
-    scene = _blank(scheme=scheme, tampered=tampered, expired=expired, fields=dict(_field(text) for text in fields))
-    plays = _plays(player, chosen, scene, count)
+    path, player = playing.player(site, source)
+    chosen = playing.scenes(player, types)
+    scene = playing.a_scene(
+        scheme=scheme, tampered=tampered, expired=expired, fields=dict(playing.field(text) for text in fields)
+    )
+    plays = playing.plays(player, chosen, scene, count)
     if printed:
         for _, played in plays:
             screen.note("\n".join(f"{key}: {value}" for key, value in played.headers.items()))
@@ -122,98 +122,6 @@ def command(
         raise click.ClickException(
             f"{wrong} of {total * len(expected)} answers from {target} were not the expected ones"
         )
-
-
-def _source(site: Site, name: str | None) -> tuple[str, Source]:
-    loaded = site.load()
-    configured = loaded.settings.sources
-    if not configured:
-        raise click.ClickException("no source is configured")
-    if name is None:
-        if len(configured) != 1:
-            raise click.UsageError(f"--source is needed: {len(configured)} are configured: {', '.join(configured)}")
-        name = next(iter(configured))
-    settings = configured[site.source(name)]
-    return settings.path, loaded.registry.source(settings.type)(name, settings.options)
-
-
-def _blank(**said: Any) -> Scene:
-    from gateway.clock import Clock
-    from gateway.plugin import Scene
-
-    # begins anywhere, because a second `send` must not repeat the events of the first
-    return Scene(type="", number=secrets.randbelow(1_000_000_000), now=Clock().now(), **said)
-
-
-def _scenes(source: Source, types: Sequence[str]) -> Sequence[str]:
-    """The vendor types that were asked for. Raises UsageError with a near miss."""
-    if not source.scenes:
-        raise click.ClickException(f"the source type {source.type} cannot be played")
-    if not types:
-        return source.scenes
-    ours: dict[str, list[str]] | None = None
-    chosen: list[str] = []
-    for wanted in types:
-        same = [scene for scene in source.scenes if scene.lower() == wanted.lower()]
-        if not same:
-            ours = _by_event_type(source) if ours is None else ours
-            same = ours.get(wanted.lower(), [])
-        if not same:
-            known = [*source.scenes, *(ours or {})]
-            raise click.UsageError(f"--type {wanted}: {source.type} cannot play that{near(wanted, known)}")
-        chosen += same
-    return list(dict.fromkeys(chosen))
-
-
-def _by_event_type(source: Source) -> dict[str, list[str]]:
-    """Our event types and the vendor types that become them, found by playing each once."""
-    found: dict[str, list[str]] = {}
-    for scene in source.scenes:
-        played = source.play(replace(_blank(), type=scene))
-        for event in _events(source, played):
-            found.setdefault(event.type, []).append(scene)
-    return found
-
-
-def _events(source: Source, played: Played) -> Sequence[Any]:
-    from starlette.datastructures import Headers
-
-    from gateway.clock import Clock
-    from gateway.model import Trust, Verified
-    from gateway.plugin import Callback
-
-    callback = Callback(
-        source=source.name,
-        method="POST",
-        path="/",
-        headers=Headers(dict(played.headers)),
-        body=played.body,
-        peer=None,
-        received_at=Clock().now(),
-    )
-    return source.normalise(callback, Verified(trust=Trust.NONE, scheme="none"))
-
-
-def _field(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise click.UsageError(f"--field {text}: expected NAME=VALUE")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
-
-
-def _plays(source: Source, types: Sequence[str], scene: Scene, count: int) -> Iterator[tuple[str, Played]]:
-    from gateway.clock import Clock
-
-    for number in range(scene.number, scene.number + count):
-        now = Clock().now()
-        for vendor_type in types:  # with one number and time, because together they tell of one recording
-            try:
-                yield vendor_type, source.play(replace(scene, type=vendor_type, number=number, now=now))
-            except ValueError as error:
-                raise click.UsageError(str(error)) from None
 
 
 def _post(poster: Poster, vendor_type: str, played: Played, expected: Expected, as_json: bool, quiet: bool) -> int:

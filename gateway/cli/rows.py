@@ -1,0 +1,81 @@
+"""Events, deliveries and attempts as tables and JSON show them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from gateway.cli import screen
+
+if TYPE_CHECKING:
+    from gateway.store.records import AttemptRow, DeliveryRow, EventRow
+
+
+def delivery_columns(when: screen.Times) -> Mapping[str, Callable[[DeliveryRow], str]]:
+    """The columns of a table of deliveries."""
+    return {
+        "id": lambda row: str(row.id),
+        "event": lambda row: row.event_ref,
+        "sink": lambda row: row.sink,
+        "state": delivery_state,
+        "attempts": lambda row: str(row.attempts),
+        "next try": lambda row: when(row.next_attempt_at),
+        "last error": lambda row: row.last_error or "",
+    }
+
+
+def delivery_object(row: DeliveryRow) -> dict[str, Any]:
+    """A delivery as JSON shows it."""
+    return {
+        "id": row.id,
+        "event_id": row.event_id,
+        "event_ref": row.event_ref,
+        "sink": row.sink,
+        "state": row.state,
+        "held": row.held,
+        "reason": row.reason,
+        "attempts": row.attempts,
+        "round": row.round,
+        "next_attempt_at": screen.stamp(row.next_attempt_at),
+        "finished_at": screen.stamp(row.finished_at),
+        "last_error": row.last_error,
+    }
+
+
+def attempt_object(row: AttemptRow) -> dict[str, Any]:
+    """An attempt as JSON shows it."""
+    return {
+        "number": row.number,
+        "started_at": screen.stamp(row.started_at),
+        "seconds": row.took_ms / 1000,
+        "outcome": row.outcome.value,
+        "status": row.status,
+        "detail": row.detail,
+    }
+
+
+def delivery_state(row: DeliveryRow) -> str:
+    """Its state, and what it waits for or why it is dead."""
+    because = row.held or row.reason
+    return f"{row.state} ({because})" if because else row.state
+
+
+def event_object(row: EventRow) -> dict[str, Any]:
+    """An event as JSON shows it."""
+    return {
+        "ref": row.ref,
+        "id": row.id,
+        "source": row.source,
+        "type": row.type,
+        "subject": row.subject,
+        "received_at": screen.stamp(row.received_at),
+        "held": None if row.held is None else row.held.value,
+        "deliveries": dict(row.deliveries),
+    }
+
+
+def event_state(row: EventRow) -> str:
+    """What became of it, in a few words."""
+    if row.held is not None:
+        return f"held: {row.held}"
+    return ", ".join(f"{count} {state}" for state, count in row.deliveries.items() if count) or "no route"
