@@ -22,6 +22,7 @@ from gateway.plugin import Callback, Sink, Source
 from gateway.refusals import Refusals
 from gateway.routing import Router
 from gateway.store.store import Store
+from gateway.watchdog import Watchdog
 
 log = structlog.get_logger("gateway.app")
 
@@ -42,6 +43,7 @@ class Gateway:
         self._opened = False
         self._probed_at: float | None = None
         self._housekeeping: asyncio.Task[None] | None = None
+        self._watchdog = Watchdog(self.metrics.loop_blocked)
         self.registry.register(Carrier(), "gateway")
         self.store = Store(
             settings.store.url,
@@ -103,6 +105,7 @@ class Gateway:
         await self.store.serving(list(self.sinks))
         await self.dispatcher.open()
         self.store.listen(self.dispatcher.wake)
+        self._watchdog.start()
         self._housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
         self._opened = True
 
@@ -113,6 +116,7 @@ class Gateway:
     async def close(self, grace: float | None = None) -> None:
         """Let what is being sent end within `grace` seconds, write every outcome, close sinks, store and client."""
         self.stop()
+        self._watchdog.stop()
         if self._housekeeping is not None:
             self._housekeeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):

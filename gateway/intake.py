@@ -17,7 +17,7 @@ from gateway.cloudevents import render
 from gateway.dispatcher import Dispatcher
 from gateway.errors import ItemRefused, Malformed, Problem, StoreBusy, StoreError, StoreFull, Untrusted
 from gateway.metrics import Metrics
-from gateway.model import Event, Trust, Verified
+from gateway.model import FAILED, Event, Trust, Verified
 from gateway.plugin import Callback, Source
 from gateway.refusals import Refusals
 from gateway.routing import Decision, Router
@@ -163,7 +163,7 @@ class Intake:
             except ValueError as error:
                 self._break(door, callback, "normalise", error)
             stored = self._store.accept(new)
-            stored.add_done_callback(functools.partial(self._carry, reserved))
+            stored.add_done_callback(functools.partial(self._carry, events, reserved))
             # because a client that goes away must not undo the hand-over of what is committed
             return await asyncio.shield(stored)
         except Problem:
@@ -202,15 +202,15 @@ class Intake:
             self._dispatcher.unreserve(sink)
         reserved.clear()
 
-    def _carry(self, reserved: list[str], stored: asyncio.Future[Sequence[Accepted]]) -> None:
+    def _carry(self, events: Sequence[Event], reserved: list[str], stored: asyncio.Future[Sequence[Accepted]]) -> None:
         """After the commit: every reservation becomes a lease in its lane's hands, or is given back."""
         if not stored.cancelled() and stored.exception() is None:
-            for one in stored.result():
+            for event, one in zip(events, stored.result(), strict=True):
                 for lease in one.leases:
                     reserved.remove(lease.sink)
                     self._dispatcher.hand_over(lease)
                 for sink in one.waiting:
-                    self._dispatcher.wake(sink)
+                    self._dispatcher.wake(sink, urgent=event.type == FAILED)
         self._unreserve(reserved)
 
     # -- telling

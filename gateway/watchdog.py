@@ -30,6 +30,7 @@ class Watchdog:
         self._counter = counter
         self._threshold = threshold
         self._over = threading.Event()
+        self._turned = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -41,14 +42,17 @@ class Watchdog:
     def stop(self) -> None:
         """Stop watching; waits for the thread, which takes no longer than a log line."""
         self._over.set()
+        self._turned.set()  # because the thread must not wait for the loop that waits for it
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
     def _watch(self, loop: asyncio.AbstractEventLoop, ident: int) -> None:
-        turned = threading.Event()
+        turned = self._turned
         while not self._over.wait(self._threshold / 5):
             turned.clear()
+            if self._over.is_set():
+                return
             since = time.monotonic()
             try:
                 loop.call_soon_threadsafe(turned.set)
