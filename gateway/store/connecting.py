@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ T = TypeVar("T")
 _S = TypeVar("_S", bound=Session)
 
 READ_TIMEOUT: Final = 2000  # ms, PostgreSQL: an old snapshot keeps dead rows, and claims slow down behind it
+_LONGEST_PAUSE: Final = 0.25  # seconds
 _AGAIN: Final = 3  # times that a deadlock is run again
 
 
@@ -42,6 +44,8 @@ class Connections:
         self._who = secrets.token_hex(8)
         self._reader: Session | None = None
         self._writer: Bulk | None = None
+        self._free_at = 0.0  # monotonic
+        self._sleep = time.sleep
 
     def read(self, question: Callable[[Session], T]) -> T:
         """Ask something. Raises StoreUnavailable, SchemaMismatch and what the question raises of its own."""
@@ -59,10 +63,19 @@ class Connections:
             with session.atomic():
                 return work(session)
 
+        self._give_way()
+        began = time.monotonic()
         session.tally = Tally()
         answer = self._run(session, whole, "changed")
+        self._free_at = (ended := time.monotonic()) + min(ended - began, _LONGEST_PAUSE)
         self._notify(session, session.tally.waiting | session.tally.freed)
         return answer
+
+    def _give_way(self) -> None:
+        """Pause as long as the last transaction took: SQLite has no queue for writers, and who asks without a pause,
+        over thousands of rows, keeps the gateway from answering anybody."""
+        if self._address.backend == "sqlite" and (pause := self._free_at - time.monotonic()) > 0:
+            self._sleep(pause)
 
     def migrate(self) -> tuple[int, int]:
         """Bring the tables to this program's version, making them where there are none: (from, to)."""

@@ -213,3 +213,17 @@ def test_connections_are_closed_twice_without_harm(tmp_path: Path) -> None:
     connections = Connections(parse_address(f"sqlite:///{tmp_path}/g.db"), None)
     connections.close()
     connections.close()
+
+
+def test_between_two_changes_the_desk_gives_way_to_the_gateway(tmp_path: Path) -> None:
+    pauses: list[float] = []
+    with Desk(f"sqlite:///{tmp_path}/g.db") as desk:
+        desk.migrate()
+        desk._connections._sleep = pauses.append
+        desk.pause("app", "me")
+        assert pauses == []
+        for _ in range(20):
+            desk.pause("app", "me")
+            desk.resume("app")
+    assert len(pauses) > 10
+    assert all(0 < pause <= 0.25 for pause in pauses)
