@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from gateway.version import __version__
 
 if TYPE_CHECKING:
+    from gateway.egress.answers import Answer, judge
     from gateway.errors import Malformed, Refused, Retry, Unavailable, Untrusted
-    from gateway.fields import Duration, Rate, Secret, Size
+    from gateway.fields import ConfigPath, Duration, Glob, Globs, Rate, Secret, SecretUrl, Size, Url, between, secret
     from gateway.hookspecs import hookimpl
     from gateway.model import (
         EVENT_TYPES,
@@ -29,11 +30,25 @@ if TYPE_CHECKING:
         event_id,
     )
     from gateway.plugin import Callback, Options, Played, Response, Scene, Sink, Source
+    from gateway.signing import InvalidSignature
     from gateway.signing import verify as verify_webhook
 
 _ROOMS = {
     "gateway.errors": ("Malformed", "Refused", "Retry", "Unavailable", "Untrusted"),
-    "gateway.fields": ("Duration", "Rate", "Secret", "Size"),
+    "gateway.egress.answers": ("Answer", "judge"),
+    "gateway.fields": (
+        "ConfigPath",
+        "Duration",
+        "Glob",
+        "Globs",
+        "Rate",
+        "Secret",
+        "SecretUrl",
+        "Size",
+        "Url",
+        "between",
+        "secret",
+    ),
     "gateway.hookspecs": ("hookimpl",),
     "gateway.model": (
         "EVENT_TYPES",
@@ -50,18 +65,26 @@ _ROOMS = {
         "event_id",
     ),
     "gateway.plugin": ("Callback", "Options", "Played", "Response", "Scene", "Sink", "Source"),
+    "gateway.signing": ("InvalidSignature",),
 }
-_WHERE = {name: (room, name) for room, names in _ROOMS.items() for name in names} | {"verify_webhook": ("gateway.signing", "verify")}
+_WHERE = {name: (room, name) for room, names in _ROOMS.items() for name in names} | {
+    "verify_webhook": ("gateway.signing", "verify")
+}
 
 __all__ = [
     "EVENT_TYPES",
+    "Answer",
     "Attempt",
     "Callback",
+    "ConfigPath",
     "Delivery",
     "Duration",
     "Event",
     "Fault",
     "File",
+    "Glob",
+    "Globs",
+    "InvalidSignature",
     "Malformed",
     "Options",
     "Outcome",
@@ -73,6 +96,7 @@ __all__ = [
     "Scene",
     "Seal",
     "Secret",
+    "SecretUrl",
     "Sink",
     "Size",
     "Source",
@@ -80,10 +104,14 @@ __all__ = [
     "Trust",
     "Unavailable",
     "Untrusted",
+    "Url",
     "Verified",
     "__version__",
+    "between",
     "event_id",
     "hookimpl",
+    "judge",
+    "secret",
     "verify_webhook",
 ]
 
