@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +30,25 @@ Opener = Callable[..., Awaitable[Store]]
 
 
 @pytest.fixture
-async def opened(url: str, clock: FrozenClock) -> AsyncIterator[Opener]:
-    """Opens stores on the URL; those that a test leaves open are closed."""
+async def open_at(clock: FrozenClock) -> AsyncIterator[Opener]:
+    """Opens stores at `url=`; those that a test leaves open are closed."""
     stores: list[Store] = []
 
-    async def open_(**options: Any) -> Store:
-        store = Store(options.pop("url", url), clock=options.pop("clock", clock), **options)
+    async def open_(*, url: str, lock_wait: float = 0, **options: Any) -> Store:
+        store = Store(url, clock=options.pop("clock", clock), **options)
         stores.append(store)
-        await store.open(lock_wait=options.pop("lock_wait", 0))
+        await store.open(lock_wait=lock_wait)
         return store
 
     yield open_
     for store in stores:
         await store.close()
+
+
+@pytest.fixture
+def opened(url: str, open_at: Opener) -> Opener:
+    """Opens stores on the URL of both kinds."""
+    return partial(open_at, url=url)
 
 
 @pytest.fixture

@@ -150,8 +150,8 @@ async def test_what_a_person_ended_is_seen_at_the_next_count(
     assert (await take(store, new(2)))[0].new
 
 
-async def test_too_little_free_disk_refuses_accepts_only(tmp_path: Path, opened: Opener) -> None:
-    store = await opened(url=f"sqlite:///{tmp_path}/small.db", keep=Keep(free_disk=2**60))
+async def test_too_little_free_disk_refuses_accepts_only(tmp_path: Path, open_at: Opener) -> None:
+    store = await open_at(url=f"sqlite:///{tmp_path}/small.db", keep=Keep(free_disk=2**60))
     with pytest.raises(StoreFull, match=r"MiB free.*limits\.free_disk"):
         store.accept([new(1)])
     await store.ping()
@@ -159,12 +159,12 @@ async def test_too_little_free_disk_refuses_accepts_only(tmp_path: Path, opened:
 
 
 async def test_a_folder_that_cannot_be_asked_for_free_space_is_no_limit(
-    tmp_path: Path, opened: Opener, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, open_at: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def statvfs(_path: object) -> None:
         raise OSError("gone")
 
-    store = await opened(url=f"sqlite:///{tmp_path}/small.db", keep=Keep(free_disk=2**60))
+    store = await open_at(url=f"sqlite:///{tmp_path}/small.db", keep=Keep(free_disk=2**60))
     monkeypatch.setattr(os, "statvfs", statvfs)
     assert (await take(store, new(1)))[0].new
 

@@ -86,8 +86,8 @@ async def test_one_bad_item_of_32_is_refused_and_31_are_stored(store: Store, url
     assert store.healthy()
 
 
-async def test_a_nul_that_postgresql_refuses_hurts_only_its_item(opened: Opener, postgres_url: str) -> None:
-    store = await opened(url=postgres_url)
+async def test_a_nul_that_postgresql_refuses_hurts_only_its_item(open_at: Opener, postgres_url: str) -> None:
+    store = await open_at(url=postgres_url)
     with held_up(store):
         futures = [store.accept([new(n, routing="\0" if n == 3 else "")]) for n in range(8)]
     answers = await asyncio.gather(*futures, return_exceptions=True)
@@ -130,17 +130,17 @@ async def test_a_commit_that_fails_tells_nobody_stored_and_the_next_one_works(st
     assert store.healthy()
 
 
-async def test_on_sqlite_a_failed_transaction_leaves_nothing_of_the_batch(tmp_path: Any, opened: Opener) -> None:
+async def test_on_sqlite_a_failed_transaction_leaves_nothing_of_the_batch(tmp_path: Any, open_at: Opener) -> None:
     url = f"sqlite:///{tmp_path}/x.db"
-    store = await opened(url=url)
+    store = await open_at(url=url)
     await fail_next(store, "insert", broken, after=True)
     with pytest.raises(StoreUnavailable, match="did not commit"):
         await store.accept([new(1, "app")])
     assert table(url, "id", "events") == []
 
 
-async def test_a_deadlock_is_run_again_up_to_three_times(opened: Opener, postgres_url: str) -> None:
-    store = await opened(url=postgres_url)
+async def test_a_deadlock_is_run_again_up_to_three_times(open_at: Opener, postgres_url: str) -> None:
+    store = await open_at(url=postgres_url)
     await fail_next(store, "insert", lambda _: psycopg.errors.DeadlockDetected("deadlock"), after=False, times=3)
     assert (await take(store, new(1)))[0].new
     await fail_next(store, "insert", lambda _: psycopg.errors.DeadlockDetected("deadlock"), after=False, times=4)
@@ -174,9 +174,9 @@ async def test_a_settle_whose_answer_was_lost_finds_its_attempt_and_counts_as_do
 
 
 async def test_a_connection_that_is_cut_before_the_statement_costs_nobody_an_error(
-    opened: Opener, postgres_url: str
+    open_at: Opener, postgres_url: str
 ) -> None:
-    store = await opened(url=postgres_url)
+    store = await open_at(url=postgres_url)
     await take(store, new(1))
     await store.due()
     with beside(postgres_url) as other:
@@ -323,7 +323,7 @@ async def test_a_loop_that_ended_before_the_answer_is_no_error(store: Store) -> 
     await store.ping()
 
 
-async def test_a_number_out_of_range_is_the_items_fault(tmp_path: Any, opened: Opener) -> None:
-    store = await opened(url=f"sqlite:///{tmp_path}/x.db")
+async def test_a_number_out_of_range_is_the_items_fault(tmp_path: Any, open_at: Opener) -> None:
+    store = await open_at(url=f"sqlite:///{tmp_path}/x.db")
     with pytest.raises(ItemRefused):
         await store.renew(2**70, 1, LEASE)
