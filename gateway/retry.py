@@ -13,6 +13,8 @@ from gateway.model import Outcome
 TOO_MANY_REQUESTS: Final = 429
 THROTTLED_AT_LEAST: Final = 1.0  # seconds; after a 429 nothing is ever sent at once
 
+LOST_TRIES: Final = 20
+
 
 class Schedule(Protocol):
     """What `delivery.retry` of the configuration says."""
@@ -40,6 +42,7 @@ class Decision:
 
 _DELIVERED: Final = Decision(state="delivered", outcome=Outcome.DELIVERED)
 _REFUSED: Final = Decision(state="dead", outcome=Outcome.REFUSED, reason="refused")
+NEVER_ENDED: Final = Decision(state="dead", outcome=Outcome.LOST, reason="expired")
 _EXPIRED: Final = Decision(state="dead", outcome=Outcome.RETRY, reason="expired")
 
 
@@ -72,6 +75,15 @@ def decide(
     if remaining <= 0:
         return _EXPIRED
     return Decision(state="waiting", outcome=Outcome.RETRY, delay=max(least, min(delay, remaining)))
+
+
+def never_ends(attempt: int, elapsed: float, policy: Schedule, *, lost: bool) -> bool:
+    """Whether attempt number `attempt` is not to be made any more, `lost` being how the one before it ended.
+
+    A delivery that kills its process each time never comes to a failed attempt, so it would never die of age. After 20
+    tries and twice the time to give up it does; whoever fails in the ordinary way is dead long before.
+    """
+    return lost and attempt > LOST_TRIES and elapsed >= 2 * policy.give_up_after.total_seconds()
 
 
 def backoff(attempt: int, policy: Schedule, rng: Random) -> float:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.errors import Retry, StoreError, Unavailable
 from gateway.lanes.account import Account
-from gateway.lanes.attempt import Result, carry
+from gateway.lanes.attempt import Nonsense, Result, carry
 from gateway.lanes.circuit import answered, failed_service
 from gateway.lanes.hand import Unit, Work
 from gateway.lanes.shared import Shared
 from gateway.lanes.verdict import verdict
 from gateway.lean import import_structlog
 from gateway.model import FAILED, Delivery
-from gateway.retry import Decision, decide
+from gateway.retry import NEVER_ENDED, Decision, decide, never_ends
 from gateway.store.records import Lease
 
 if TYPE_CHECKING:
@@ -83,12 +83,22 @@ class Carrying:
             lane.give_back(unit)
             unit.works = []
             return
+        unit.works = [work for work in unit.works if not self._never_ends(work)]
         least = self._clock.monotonic() + self._timeout + LEASE_LEAST
         if any(work.expires < least for work in unit.works):
             unit.works = [work for work in unit.works if work.expires >= least or await self._renewed(work)]
         if not unit.works:
             lane.untoken(unit)
             lane.prober.dropped(unit)
+
+    def _never_ends(self, work: Work) -> bool:
+        lease, now = work.lease, self._clock.ms()
+        elapsed = self._elapsed(lease, now)
+        if not never_ends(lease.attempt, elapsed, self._lane.policy.retry, lost=lease.lost):
+            return False
+        failure = Nonsense("its tries never came to an end: each time the process died or the lease ended")
+        self._write(work, self._delivery(lease, now), failure, NEVER_ENDED, now, 0.0)
+        return True
 
     def _elapsed(self, lease: Lease, now: int) -> float:
         """Seconds since this round's first attempt, without the time the sink stood still."""

@@ -123,7 +123,7 @@ def memo_text(memo: Mapping[str, Any] | None) -> str | None:
     return json.dumps(dict(memo), default=str, skipkeys=True) if memo else None
 
 
-def make_lease(sink: str, event: Event, row: Sequence[Any]) -> Lease:
+def make_lease(sink: str, event: Event, row: Sequence[Any], *, lost: bool = False) -> Lease:
     """A lease from `id, event, token, attempts, round, replay, first_at, stalled, due_at, order_key, memo`."""
     id_, _, token, attempts, round_, replay, first_at, stalled, until, order_key, memo = row[:11]
     return Lease(
@@ -139,6 +139,7 @@ def make_lease(sink: str, event: Event, row: Sequence[Any]) -> Lease:
         until=until,
         order_key=order_key,
         memo=json.loads(memo) if memo else {},
+        lost=lost,
     )
 
 

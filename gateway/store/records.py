@@ -60,6 +60,7 @@ class Lease:
     until: int
     order_key: str | None = None
     memo: Mapping[str, Any] = field(default_factory=dict)
+    lost: bool = False  # the try before this one never came to an end: its process died, or its lease ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

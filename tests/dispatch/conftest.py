@@ -251,9 +251,9 @@ class House:
         """Deliveries as the file holds them, by id; one column is given bare."""
         return self._read(f"SELECT {columns} FROM deliveries WHERE {where} ORDER BY id")
 
-    def attempts(self, columns: str = "outcome") -> list[Any]:
+    def attempts(self, columns: str = "outcome", where: str = "1 = 1") -> list[Any]:
         """Attempts in the order of their deliveries and tokens."""
-        return self._read(f"SELECT {columns} FROM attempts ORDER BY delivery, token")
+        return self._read(f"SELECT {columns} FROM attempts WHERE {where} ORDER BY delivery, token")
 
     def gate(self, sink: str = "app") -> Any:
         (row,) = self._read(f"SELECT open_until, pauses, paused_at, reason FROM sinks WHERE name = '{sink}'")

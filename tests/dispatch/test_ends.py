@@ -201,6 +201,23 @@ async def test_after_a_crash_everything_is_delivered(build: Build) -> None:
     assert again.attempts().count("lost") == 8
 
 
+async def test_a_delivery_that_kills_its_process_every_time_dies_in_the_end(build: Build) -> None:
+    """No attempt of it ever fails, so it is the lost ones that count."""
+    options = {"delivery": {"retry": {"give_up_after": "1h"}}}
+    house = await build(Scripted("app", forever), **options)
+    await house.put(event(1), event(2), event(3))
+    await eventually(lambda: house.rows() == ["sending"] * 3)
+    await house.drop()
+    house.write("UPDATE deliveries SET attempts = 20, first_at = first_at - 7200000 WHERE id = 1")
+    house.write("UPDATE deliveries SET attempts = 20, first_at = first_at - 7100000 WHERE id = 2")  # not yet
+    house.write("UPDATE deliveries SET attempts = 19, first_at = first_at - 9900000 WHERE id = 3")
+    sink = Scripted()
+    again = await build(sink, **options)
+    await eventually(lambda: again.rows("state, reason") == [("dead", "expired"), *[("delivered", None)] * 2])
+    assert sorted(sink.ids) == sorted([event(2).id, event(3).id])
+    assert again.attempts("outcome", where="delivery = 1") == ["lost", "lost"]
+
+
 # --- leases ---------------------------------------------------------------------------------------------------------
 
 

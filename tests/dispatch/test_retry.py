@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.config.settings import RetrySettings
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Outcome
-from gateway.retry import Decision, asked_for, backoff, ceiling, decide, seconds
+from gateway.retry import Decision, asked_for, backoff, ceiling, decide, never_ends, seconds
 
 
 def policy(initial: float = 5, max: float = 3600, give_up: float = 259200, retry_after: float = 21600) -> RetrySettings:
@@ -144,3 +144,13 @@ def test_a_plugins_own_exception_with_an_attribute_after_asks_for_nothing() -> N
     error = ValueError("x")
     error.after = timedelta(hours=5)  # type: ignore[attr-defined]
     assert asked_for(error, policy()) == 0
+
+
+def test_a_delivery_whose_tries_are_lost_again_and_again_ends_after_twenty_and_twice_the_time() -> None:
+    def ends(attempt: int, elapsed: float, lost: bool) -> bool:
+        return never_ends(attempt, elapsed, policy(give_up=100), lost=lost)
+
+    assert ends(21, 200, True)
+    assert not ends(21, 200, False)
+    assert not ends(20, 200, True)
+    assert not ends(21, 199, True)
