@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import httptools
+
 from gateway.errors import Problem
+
+
+class Refusing(Exception):
+    """Leaves a parser callback with the answer."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
 
 
 def check_head(version: str, target: bytes, headers: Sequence[tuple[bytes, bytes]], most: int) -> Problem | None:
@@ -21,7 +31,7 @@ def check_head(version: str, target: bytes, headers: Sequence[tuple[bytes, bytes
         elif name == b"transfer-encoding":
             encodings.append(value)
     if size > most:
-        return Problem(431, "head_too_large", f"the request head has more than {most} bytes")
+        return head_too_large(f"more than {most} bytes")
     if hosts != 1:
         return _malformed(f"{hosts or 'no'} Host fields where there must be one")
     if encodings:
@@ -34,3 +44,15 @@ def check_head(version: str, target: bytes, headers: Sequence[tuple[bytes, bytes
 
 def _malformed(detail: str) -> Problem:
     return Problem(400, "malformed_request", detail)
+
+
+def head_too_large(found: str) -> Problem:
+    """The refusal of a head that has `found`."""
+    return Problem(431, "head_too_large", f"the request head has {found}")
+
+
+def refusal_of(error: httptools.HttpParserError) -> Problem:
+    """What to answer when the parser gave up: the reason a callback of ours left it with, else that it is no HTTP."""
+    if isinstance(error.__context__, Refusing):
+        return error.__context__.problem
+    return _malformed("this is not an HTTP/1.1 request")

@@ -6,9 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +21,7 @@ from gateway.web.ports import Serving
 from gateway.web.private import private_app
 from gateway.web.protocol import guarded
 from gateway.web.sockets import Bound, bind
+from gateway.web.stop import Stop
 
 log = structlog.get_logger("gateway.web")
 
@@ -48,37 +47,6 @@ class Addresses:
 
     public: Bound
     private: Bound
-
-
-class Stop:
-    """The wish to stop: the first is polite, the second means at once."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.insisted = asyncio.Event()
-        self.code = 0  # of the signal that insisted: 128 and its number, as shells say it
-
-    def ask(self, number: int = signal.SIGTERM) -> None:
-        if self.asked.is_set():
-            self.code = 128 + number
-            self.insisted.set()
-        self.asked.set()
-
-    @contextlib.contextmanager
-    def on_signals(self) -> Iterator[None]:
-        """Hear SIGTERM and SIGINT, where this is the thread that may."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        loop = asyncio.get_running_loop()
-        wanted = (signal.SIGTERM, signal.SIGINT)
-        for number in wanted:
-            loop.add_signal_handler(number, self.ask, number)
-        try:
-            yield
-        finally:
-            for number in wanted:
-                loop.remove_signal_handler(number)
 
 
 def serve(gateway: Serving) -> int:

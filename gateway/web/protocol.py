@@ -19,7 +19,7 @@ from uvicorn.server import ServerState
 
 from gateway.errors import Problem
 from gateway.web import problems
-from gateway.web.heads import check_head
+from gateway.web.heads import Refusing, check_head, head_too_large, refusal_of
 from gateway.web.limits import Limits
 from gateway.web.transport import Polite
 
@@ -34,14 +34,6 @@ class Phase(enum.Enum):
     BODY = "body"
     WHOLE = "whole"  # all of it has come; we owe the answer
     OVER = "over"  # nothing more is read from this connection
-
-
-class Refusing(Exception):
-    """Leaves a parser callback with the answer."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.code)
-        self.problem = problem
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -145,10 +137,10 @@ class GuardedProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._refuse(_problem_of(error))
+            self._refuse(refusal_of(error))
             return
         if self._phase is Phase.HEAD and self._head_bytes > self.limits.head_bytes:
-            self._refuse(_head_too_large(f"more than {self.limits.head_bytes} bytes"))
+            self._refuse(head_too_large(f"more than {self.limits.head_bytes} bytes"))
         elif self._phase is Phase.BODY and self._wire_bytes > self.limits.wire_bytes:
             self._refuse(Problem(413, "body_too_large", "the body and its framing are longer than is taken here"))
 
@@ -163,7 +155,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._phase is not Phase.HEAD:
             return  # a trailer: nothing that came after the head may pass for it
         if len(self.headers) >= self.limits.head_fields:
-            raise Refusing(_head_too_large(f"more than {self.limits.head_fields} fields"))
+            raise Refusing(head_too_large(f"more than {self.limits.head_fields} fields"))
         # what uvicorn does, without the call of its own: heads are most of what a callback costs here
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
@@ -301,13 +293,3 @@ class GuardedProtocol(HttpToolsProtocol):
 def guarded(limits: Limits, refused: Callable[[Problem, str | None, str | None], None]) -> type[GuardedProtocol]:
     """The protocol class of one listener, with its own limits, connections and `refused(problem, peer, path)`."""
     return type("Guarded", (GuardedProtocol,), {"limits": limits, "incomplete": {}, "refused": staticmethod(refused)})
-
-
-def _head_too_large(found: str) -> Problem:
-    return Problem(431, "head_too_large", f"the request head has {found}")
-
-
-def _problem_of(error: httptools.HttpParserError) -> Problem:
-    if isinstance(error.__context__, Refusing):
-        return error.__context__.problem
-    return Problem(400, "malformed_request", "this is not an HTTP/1.1 request")

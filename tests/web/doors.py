@@ -21,7 +21,8 @@ from gateway.errors import Malformed, Problem
 from gateway.metrics import Metrics
 from gateway.plugin import Callback
 from gateway.web.limits import Limits
-from gateway.web.listeners import Addresses, Ended, Stop, serving
+from gateway.web.listeners import Addresses, Ended, serving
+from gateway.web.stop import Stop
 
 CALLBACK = b'{"event":1}'
 

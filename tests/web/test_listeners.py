@@ -22,8 +22,9 @@ import pytest
 from gateway.errors import StoreHeld
 from gateway.web import listeners
 from gateway.web.listener import Listener
-from gateway.web.listeners import Stop, descriptors, serving
+from gateway.web.listeners import descriptors, serving
 from gateway.web.sockets import CannotListen
+from gateway.web.stop import Stop
 from tests.web.doors import Answer, Behind, Served, networks, post, settings
 
 
