@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
-from gateway.errors import SchemaMismatch
-from gateway.store.session import Session
+from gateway.errors import SchemaMismatch, StoreUnavailable
+from gateway.store.session import Session, Trouble
 
 # What differs between the two databases is a word in braces.
 _WORDS: Final = {
@@ -112,26 +112,41 @@ def require(session: Session, shown: str) -> None:
 
 
 def migrate(session: Session, shown: str) -> tuple[int, int]:
-    """Bring the tables to this program's version, one starter at a time: (from, to). Raises SchemaMismatch (newer)."""
-    found = schema_version(session)
-    if found == VERSION:
-        return found, found
-    with session.alone():
-        found = schema_version(session)  # read again: another starter may have made it while this one waited
-        if found > VERSION:
-            raise SchemaMismatch(_newer(found, shown))
-        words = _WORDS[session.backend]
-        for step in STEPS[found:]:
-            for statement in step:
-                session.change(statement.format_map(words))
-        if found == 0:
-            made = "INSERT INTO meta (name, value) VALUES ('instance', :instance), ('made_at', CAST(:now AS text))"
-            session.change(made, {"instance": secrets.token_hex(8)})
-        session.change(
-            "INSERT INTO meta (name, value) VALUES ('schema', :version) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            {"version": str(VERSION)},
-        )
+    """Bring the tables to this program's version, one starter at a time: (from, to).
+
+    Raises SchemaMismatch (newer), StoreUnavailable (the database will not have them; nothing was changed then).
+    """
+    try:
+        found = schema_version(session)
+        if found == VERSION:
+            return found, found
+        with session.alone():
+            found = schema_version(session)  # read again: another starter may have made it while this one waited
+            if found > VERSION:
+                raise SchemaMismatch(_newer(found, shown))
+            _bring_forward(session, found)
+    except Exception as error:
+        if session.trouble(error) is Trouble.BUG:
+            raise
+        raise StoreUnavailable(
+            f"the tables of {shown} cannot be made: {session.explain(error)}; "
+            "the gateway needs a database of its own in which it may make tables"
+        ) from None
     return found, VERSION
+
+
+def _bring_forward(session: Session, found: int) -> None:
+    words = _WORDS[session.backend]
+    for step in STEPS[found:]:
+        for statement in step:
+            session.change(statement.format_map(words))
+    if found == 0:
+        made = "INSERT INTO meta (name, value) VALUES ('instance', :instance), ('made_at', CAST(:now AS text))"
+        session.change(made, {"instance": secrets.token_hex(8)})
+    session.change(
+        "INSERT INTO meta (name, value) VALUES ('schema', :version) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        {"version": str(VERSION)},
+    )
 
 
 def _newer(found: int, shown: str) -> str:

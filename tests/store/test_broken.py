@@ -1,7 +1,5 @@
 """When the disk or the server goes away, and when it comes back: 503 meanwhile, nothing lost, recovery by itself."""
 
-
-
 from __future__ import annotations
 
 import asyncio

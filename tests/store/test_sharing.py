@@ -1,0 +1,283 @@
+"""Several gateways on one PostgreSQL, and people beside one on SQLite: work is shared, nothing is done twice, all are woken."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from gateway.clock import Clock, FrozenClock
+from gateway.errors import StoreUnavailable
+from gateway.store import listening
+from gateway.store.records import Held
+from gateway.store.store import Store
+from tests.store.conftest import Opener
+from tests.store.kit import LEASE, beside, new, other, pause, resume, settlement, states, table, take
+
+
+@pytest.fixture
+async def pair(open_at: Opener, postgres_url: str) -> tuple[Store, Store]:
+    """Two gateways on one database."""
+    return await open_at(url=postgres_url, owner="a:1"), await open_at(url=postgres_url, owner="b:2")
+
+
+async def test_two_gateways_share_the_work_and_no_delivery_is_claimed_twice(
+    pair: tuple[Store, Store], postgres_url: str
+) -> None:
+    await pair[0].accept([new(n, "app") for n in range(200)])
+    taken: list[tuple[int, int]] = []
+
+    async def carry(store: Store) -> int:
+        mine = 0
+        while leases := await store.claim("app", 7, LEASE):
+            mine += len(leases)
+            taken.extend((lease.delivery, lease.token) for lease in leases)
+            assert await store.settle([settlement(lease) for lease in leases]) == [True] * len(leases)
+        return mine
+
+    shares = await asyncio.gather(*[carry(store) for store in pair])
+    assert sum(shares) == len(taken) == len(set(taken)) == 200
+    assert min(shares) > 20
+    assert {state for _, state in states(postgres_url)} == {"delivered"}
+
+
+async def test_a_dead_gateways_leases_are_claimed_by_the_other_when_they_end(
+    pair: tuple[Store, Store], clock: FrozenClock
+) -> None:
+    first, second = pair
+    await take(first, *[new(n, "app", lease=LEASE) for n in range(5)])
+    assert not await second.claim("app", 10, LEASE)
+    clock.advance(60)
+    assert len(await second.claim("app", 10, LEASE)) == 5
+
+
+async def test_one_event_that_comes_to_both_at_once_is_new_once(pair: tuple[Store, Store], postgres_url: str) -> None:
+    for n in range(30):
+        answers = await asyncio.gather(*[store.accept([new(n, "app", lease=LEASE)]) for store in pair])
+        assert sorted(answer[0].new for answer in answers) == [False, True]
+    assert len(states(postgres_url)) == 30
+
+
+async def test_batches_with_the_same_ids_in_opposite_order_do_not_deadlock(pair: tuple[Store, Store]) -> None:
+    numbers = list(range(64))
+    for round_ in range(20):
+        base = 1000 * round_
+        batches = [[new(base + n, "app") for n in order] for order in (numbers, numbers[::-1])]
+        answers = await asyncio.gather(*[store.accept(batch) for store, batch in zip(pair, batches, strict=True)])
+        assert sum(one.new for answer in answers for one in answer) == 64
+
+
+async def test_other_content_that_comes_to_both_at_once_is_kept_once(
+    pair: tuple[Store, Store], postgres_url: str
+) -> None:
+    await take(pair[0], new(1))
+    answers = await asyncio.gather(*[store.accept([other(1, "forged")]) for store in pair])
+    assert sorted(answer[0].held is Held.CONFLICT for answer in answers) == [False, True]
+    assert table(postgres_url, "conflicts", "events", "seq") == [(1,), (0,)]
+
+
+async def test_one_seal_over_two_contents_at_two_gateways_is_quarantined_at_one(pair: tuple[Store, Store]) -> None:
+    for n in range(20):
+        seal = f"seal {n}".encode()
+        answers = await asyncio.gather(
+            *[store.accept([new(2 * n + i, seal=seal, seal_most=1)]) for i, store in enumerate(pair)]
+        )
+        assert Counter(answer[0].held for answer in answers) == {None: 1, Held.QUARANTINED: 1}
+
+
+async def test_two_accepters_and_two_settlers_leave_no_key_stuck_and_none_in_flight_twice(
+    open_at: Opener, postgres_url: str, pair: tuple[Store, Store]
+) -> None:
+    settlers = (await open_at(url=postgres_url), await open_at(url=postgres_url))
+    accepted = 0
+    flying: Counter[str] = Counter()
+    worst = 0
+    done = asyncio.Event()
+    rng = random.Random(1)
+
+    async def accept(store: Store, base: int) -> None:
+        nonlocal accepted
+        for n in range(60):
+            events = [new(base + 10 * n + i, "app", key=f"k{rng.randrange(6)}") for i in range(3)]
+            answers = await store.accept(events)
+            accepted += len(answers)
+
+    async def carry(store: Store) -> int:
+        nonlocal worst
+        count = 0
+        while True:
+            leases = await store.claim("app", 5, LEASE)
+            if not leases and done.is_set():
+                return count
+            flying.update(lease.order_key for lease in leases if lease.order_key)
+            worst = max(worst, *flying.values(), 0)
+            await asyncio.sleep(0)
+            flying.subtract(lease.order_key for lease in leases if lease.order_key)
+            assert await store.settle([settlement(lease) for lease in leases]) == [True] * len(leases)
+            count += len(leases)
+
+    carriers = [asyncio.create_task(carry(store)) for store in settlers]
+    await asyncio.gather(accept(pair[0], 0), accept(pair[1], 10_000))
+    done.set()
+    counts = await asyncio.gather(*carriers)
+    assert worst == 1
+    stuck = table(
+        postgres_url,
+        "h.order_key",
+        "deliveries h WHERE h.lane = 2 AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = h.sink "
+        "AND o.order_key = h.order_key AND o.lane <> 2 AND o.state IN ('waiting','sending'))",
+    )
+    assert stuck == []
+    # A carrier may have looked just before the last promotion: what is left is claimable.
+    left = 0
+    while leases := await settlers[0].claim("app", 100, LEASE):
+        left += len(leases)
+        await settlers[0].settle([settlement(lease) for lease in leases])
+    assert sum(counts) + left == accepted == 360
+
+
+async def test_another_gateways_circuit_and_probe_are_honoured(pair: tuple[Store, Store], clock: FrozenClock) -> None:
+    first, second = pair
+    await first.trip("app", 1_000, "down")
+    assert (await second.gates())["app"].open_until == clock.ms() + 1_000
+    clock.advance(2)
+    marks = await asyncio.gather(first.probe("app", LEASE), second.probe("app", LEASE))
+    assert sorted(mark is None for mark in marks) == [False, True]
+
+
+# -- being woken ----------------------------------------------------------------------------------------------------
+
+
+class Waker:
+    """Notes who was woken, and waits for one."""
+
+    def __init__(self) -> None:
+        self.woken: list[str] = []
+        self._event = asyncio.Event()
+
+    def __call__(self, sink: str) -> None:
+        self.woken.append(sink)
+        self._event.set()
+
+    async def wait(self, sink: str) -> None:
+        async with asyncio.timeout(10):
+            while sink not in self.woken:
+                self._event.clear()
+                await self._event.wait()
+
+
+async def listening_on(store: Store, url: str) -> Waker:
+    """A waker that is being listened for."""
+    waker = Waker()
+    store.listen(waker)
+    if url.startswith("postgresql"):
+        backend: Any = store._backend
+        with beside(url) as session:
+            for _ in range(200):
+                query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+                if backend._listener is not None and session.rows(query)[0][0]:
+                    break
+                await asyncio.sleep(0.02)
+    else:
+        await asyncio.sleep(0.3)  # the data version is read once before a change can be seen
+    return waker
+
+
+async def test_another_gateway_is_told_of_rows_that_no_lane_was_given(
+    pair: tuple[Store, Store], postgres_url: str
+) -> None:
+    waker = await listening_on(pair[1], postgres_url)
+    own = Waker()
+    pair[0].listen(own)
+    await take(pair[0], new(1, "app"), new(2, "leased", lease=LEASE))
+    await waker.wait("app")
+    assert set(waker.woken) == {"app"}
+    assert own.woken == []
+
+
+async def test_what_people_do_beside_the_gateway_wakes_the_lane(store: Store, url: str, clock: FrozenClock) -> None:
+    await take(store, new(1, "app"))
+    pause(url, clock, "app")
+    waker = await listening_on(store, url)
+    resume(url, clock, "app")
+    if url.startswith("postgresql"):
+        with beside(url) as session:
+            session.notify("desk", ["app"])  # type: ignore[attr-defined]
+    await waker.wait("app")
+
+
+async def test_the_gateways_own_commits_do_not_wake_it(tmp_path: Any, open_at: Opener) -> None:
+    url = f"sqlite:///{tmp_path}/x.db"
+    store = await open_at(url=url)
+    waker = await listening_on(store, url)
+    for n in range(5):
+        await take(store, new(n, "app"))
+        store._writer._next_tick = 0.0
+        await store.ping()
+    assert waker.woken == []
+
+
+async def test_a_lane_is_woken_when_the_next_of_a_key_comes_free(store: Store, url: str) -> None:
+    waker = await listening_on(store, url)
+    first, _ = await take(store, new(1, "app", key="k", lease=LEASE), new(2, "app", key="k", lease=LEASE))
+    await store.settle([settlement(first.leases[0])])
+    await waker.wait("app")
+
+
+async def test_a_listener_that_lost_its_connection_listens_again(open_at: Opener, postgres_url: str) -> None:
+    store = await open_at(url=postgres_url, clock=Clock())
+    waker = await listening_on(store, postgres_url)
+    with beside(postgres_url) as session:
+        session.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+        for _ in range(400):
+            session.notify("desk", ["app"])  # type: ignore[attr-defined]
+            if waker.woken:
+                break
+            await asyncio.sleep(0.02)
+    await waker.wait("app")
+
+
+async def test_notices_are_sent_at_most_every_tenth_of_a_second_a_sink() -> None:
+    sent: list[list[str]] = []
+
+    class Session:
+        def notify(self, who: str, sinks: list[str]) -> None:
+            sent.append(sinks)
+
+    notifier = listening.Notifier("me")
+    session: Any = Session()
+    for _ in range(5):
+        notifier.tell(session, {"a"})
+    notifier.tell(session, {"a", "b"})
+    assert sent == [["a"], ["b"]]
+
+
+async def test_a_server_that_is_too_old_or_not_utf8_is_refused(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.postgres.OLDEST", 999_999)
+    with pytest.raises(StoreUnavailable, match="too old"):
+        await Store(postgres_url).open()
+
+
+async def test_a_database_that_is_not_utf8_is_refused(postgres_url: str) -> None:
+    name = "gateway_latin"
+    with beside(postgres_url) as session:
+        session.rows(f"CREATE DATABASE {name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+        try:
+            scheme, _, rest = postgres_url.partition("@/")
+            with pytest.raises(StoreUnavailable, match="LATIN1"):
+                await Store(f"{scheme}@/{name}?{rest.partition('?')[2]}").open()
+        finally:
+            session.rows(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def test_tables_of_another_program_are_named_and_left_alone(postgres_url: str) -> None:
+    with beside(postgres_url) as session:
+        session.rows("CREATE TABLE events (theirs int)")
+    with pytest.raises(StoreUnavailable, match=r"already exists.*database of its own"):
+        await Store(postgres_url).open()
+    assert table(postgres_url, "*", "events") == []
