@@ -16,6 +16,7 @@ from gateway.dispatcher import Dispatcher
 from gateway.egress.client import Http
 from gateway.errors import Problem, StoreError
 from gateway.intake import Door, Intake, Taken
+from gateway.journal import Journal
 from gateway.lanes.carry import Carrier
 from gateway.metrics import Metrics
 from gateway.plugin import Callback, Sink, Source
@@ -69,8 +70,7 @@ class Gateway:
             router=Router(settings.routes, on_error=self._count_route_error),
             store=self.store,
             dispatcher=self.dispatcher,
-            hook=self.registry.hook,
-            metrics=self.metrics,
+            journal=Journal(hook=self.registry.hook, metrics=self.metrics),
             refusals=self.refusals,
         )
 

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import hashlib
 import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
-import structlog
-
-from gateway.cloudevents import render
 from gateway.dispatcher import Dispatcher
 from gateway.errors import ItemRefused, Malformed, Problem, StoreBusy, StoreError, StoreFull, Untrusted
-from gateway.metrics import Metrics
+from gateway.journal import Journal
+from gateway.judgement import new_event, verify
 from gateway.model import FAILED, Event, Trust, Verified
 from gateway.plugin import Callback, Source
 from gateway.refusals import Refusals
 from gateway.routing import Decision, Router
-from gateway.store.records import Accepted, NewDelivery, NewEvent
+from gateway.store.records import Accepted, NewDelivery
 from gateway.store.store import Store
 
-log = structlog.get_logger("gateway.intake")
 _json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -56,61 +52,42 @@ class Intake:
     """Takes callbacks. A 2xx is returned only after the commit; whatever is refused leaves through one `Problem`."""
 
     def __init__(
-        self, *, router: Router, store: Store, dispatcher: Dispatcher, hook: Any, metrics: Metrics, refusals: Refusals
+        self, *, router: Router, store: Store, dispatcher: Dispatcher, journal: Journal, refusals: Refusals
     ) -> None:
         self._router = router
         self._store = store
         self._dispatcher = dispatcher
-        self._hook = hook
-        self._metrics = metrics
+        self._journal = journal
         self._refusals = refusals
-        self._broken_watchers: set[str] = set()
-        self._warned: set[str] = set()  # sources whose first weakly signed callback was told
 
     async def take(self, door: Door, callback: Callback) -> Taken:
         """Verify, normalise, route and store one callback. Raises Problem; everything else is a bug of a plugin."""
         verified = self._verify(door, callback)
         events = self._normalise(door, callback, verified)
         if not events:
-            self._metrics.callbacks.labels(door.name, "ignored").inc()
+            self._journal.answered(door.name, "ignored")
             return self._answer(door, callback, (), b'{"status":"accepted","events":[]}')
         decisions = [self._router.decide(event) for event in events]
         accepted = await self._accept(door, callback, verified, events, decisions)
-        self._tell(door, events, decisions, accepted)
+        self._journal.stored(events, decisions, accepted)
         new = any(one.new for one in accepted)
-        self._metrics.callbacks.labels(door.name, "accepted" if new else "duplicate").inc()
-        usual = _json({"status": "accepted" if new else "duplicate", "events": [one.id for one in accepted]}).encode()
+        status = "accepted" if new else "duplicate"
+        self._journal.answered(door.name, status)
+        usual = _json({"status": status, "events": [one.id for one in accepted]}).encode()
         return self._answer(door, callback, events, usual)
 
     # -- who and what
 
     def _verify(self, door: Door, callback: Callback) -> Verified:
         try:
-            verified = door.source.verify(callback)
-            if verified.trust.rank < door.min_trust.rank:
-                raise Untrusted(
-                    "trust_too_low",
-                    f"the signature covers `{verified.trust}` ({verified.scheme}); this source asks for `{door.min_trust}` (min_trust)",
-                )
+            verified = verify(door.source, callback, door.min_trust)
         except Untrusted as error:
             self._refuse(door, callback, Problem(401, error.code, error.detail))
         except Malformed as error:
             self._refuse(door, callback, Problem(400, "malformed_body", error.detail))
         except Exception as error:
             self._break(door, callback, "verify", error)
-        key = "" if verified.key is None else str(verified.key)
-        self._metrics.verified.labels(door.name, verified.scheme, key, verified.trust.value).inc()
-        if verified.validity is not None:
-            self._metrics.validity_seconds.labels(door.name).observe(verified.validity)
-        if verified.trust.rank < Trust.FIELDS.rank and door.name not in self._warned:
-            self._warned.add(door.name)
-            log.warning(
-                "trust_below_fields",
-                source=door.name,
-                scheme=verified.scheme,
-                trust=verified.trust.value,
-                hint=f"the signature did not cover what the callback says; to refuse such callbacks, add `min_trust: fields` under sources.{door.name}",
-            )
+        self._journal.verified(door.name, verified)
         return verified
 
     def _normalise(self, door: Door, callback: Callback, verified: Verified) -> Sequence[Event]:
@@ -127,7 +104,7 @@ class Intake:
 
     def _break(self, door: Door, callback: Callback, step: str, error: Exception) -> NoReturn:
         """A source plugin's own bug: not acknowledged, kept for `refused retry`, and the plugin is named."""
-        log.error("source_failed", source=door.name, type=door.source.type, step=step, exc_info=error)
+        self._journal.broken(door.name, door.source.type, step, error)
         problem = Problem(
             500,
             "source_failed",
@@ -142,23 +119,19 @@ class Intake:
         self, door: Door, callback: Callback, verified: Verified, events: Sequence[Event], decisions: Sequence[Decision]
     ) -> Sequence[Accepted]:
         reserved: list[str] = []
-        raw_type = callback.headers.get("content-type", "application/octet-stream")
-        seal = verified.seal
+        raw_type = callback.headers.get("content-type")
         try:
             try:
                 new = [
-                    NewEvent(
-                        event=event,
-                        body=body,
-                        fingerprint=mark,
-                        routing=decision.json(),
-                        deliveries=self._reserve(event, decision, reserved),
-                        raw_type=raw_type[:255],
+                    new_event(
+                        event,
+                        decision,
+                        deliveries=self._reserve(event, decision, reserved) if decision.sinks else (),
+                        raw_type=raw_type,
                         hold_conflicts=door.hold_conflicts,
-                        seal=None if seal is None else _sealed(door.name, seal.digest),
-                        seal_most=0 if seal is None else seal.most,
+                        seal=verified.seal,
                     )
-                    for event, decision, (body, mark) in zip(events, decisions, map(render, events), strict=True)
+                    for event, decision in zip(events, decisions, strict=True)
                 ]
             except ValueError as error:
                 self._break(door, callback, "normalise", error)
@@ -177,8 +150,8 @@ class Intake:
             raise self._unstored(door, "over_limits", str(error), 30) from error
         except StoreError as error:
             self._unreserve(reserved)
-            if isinstance(error, ItemRefused):  # a bug of ours: the door lets nothing in that a database refuses
-                log.error("item_refused", source=door.name, error=str(error))
+            if isinstance(error, ItemRefused):
+                self._journal.refused_by_the_database(door.name, error)
             pause = random.randint(1, 5)  # noqa: S311  jitter, not a secret
             raise self._unstored(door, "store_unavailable", "the store cannot commit now", pause) from error
 
@@ -213,59 +186,12 @@ class Intake:
                     self._dispatcher.wake(sink, urgent=event.type == FAILED)
         self._unreserve(reserved)
 
-    # -- telling
-
-    def _tell(
-        self, door: Door, events: Sequence[Event], decisions: Sequence[Decision], accepted: Sequence[Accepted]
-    ) -> None:
-        for event, decision, one in zip(events, decisions, accepted, strict=True):
-            if one.held is not None:
-                self._metrics.held.labels(door.name, one.held.value).inc()
-                log.warning(
-                    "event_held",
-                    source=door.name,
-                    id=one.id,
-                    type=event.type,
-                    subject=event.subject,
-                    reason=one.held.value,
-                )
-                continue
-            sinks = decision.sinks if one.new else ()
-            log.info(
-                "event",
-                source=door.name,
-                id=one.id,
-                type=event.type,
-                subject=event.subject,
-                trust=event.trust.value,
-                new=one.new,
-                sinks=list(sinks),
-            )
-            if one.new:
-                self._watch(event, sinks)
-
-    def _watch(self, event: Event, sinks: Sequence[str]) -> None:
-        for implementation in self._hook.event_stored.get_hookimpls():
-            name = implementation.plugin_name
-            try:
-                values = {"event": event, "sinks": sinks}
-                implementation.function(*(values[argument] for argument in implementation.argnames))
-            except Exception:
-                if name not in self._broken_watchers:
-                    self._broken_watchers.add(name)
-                    log.exception("watch_hook_failed", plugin=name, hook="event_stored")
-
     def _answer(self, door: Door, callback: Callback, events: Sequence[Event], usual: bytes) -> Taken:
         if type(door.source).acknowledge is Source.acknowledge:
             return Taken(200, usual)
         try:
             own = door.source.acknowledge(callback, events)
-        except Exception:
-            log.exception("source_failed", source=door.name, type=door.source.type, step="acknowledge")
+        except Exception as error:
+            self._journal.broken(door.name, door.source.type, "acknowledge", error)
             return Taken(200, usual)
         return Taken(200, usual) if own is None else Taken(own.status, own.body, own.media_type)
-
-
-def _sealed(source: str, digest: bytes) -> bytes:
-    """The seal belongs to its source: two sources may share a key."""
-    return hashlib.sha256(source.encode() + b"\0" + digest).digest()[:16]

@@ -31,7 +31,7 @@ FLOORS = (
     {"hookspecs"},
     {"registry"},
     {"config", "store"},
-    {"lanes", "watchdog", "dispatcher", "refusals"},
+    {"lanes", "watchdog", "dispatcher", "refusals", "journal", "judgement"},
     {"intake", "app"},
     {"web"},
     {"cli", "testing", "__main__", "__init__"},

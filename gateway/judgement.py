@@ -1,0 +1,49 @@
+"""What a callback is worth and what is stored of it: the same for the door and for `gateway refused retry`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from gateway.cloudevents import render
+from gateway.errors import Untrusted
+from gateway.model import Event, Seal, Trust, Verified
+from gateway.plugin import Callback, Source
+from gateway.routing import Decision
+from gateway.store.records import NewDelivery, NewEvent
+
+
+def verify(source: Source, callback: Callback, min_trust: Trust) -> Verified:
+    """What the signature covers. Raises Untrusted, also where it is less than `min_trust`, or Malformed."""
+    verified = source.verify(callback)
+    if verified.trust.rank < min_trust.rank:
+        raise Untrusted(
+            "trust_too_low",
+            f"the signature covers `{verified.trust}` ({verified.scheme}); this source asks for `{min_trust}` (min_trust)",
+        )
+    return verified
+
+
+def new_event(
+    event: Event,
+    decision: Decision,
+    *,
+    deliveries: Sequence[NewDelivery],
+    raw_type: str | None,
+    hold_conflicts: bool,
+    seal: Seal | None,
+) -> NewEvent:
+    """The row of an event. Raises ValueError for an event that JSON or UTF-8 cannot hold."""
+    body, fingerprint = render(event)
+    return NewEvent(
+        event=event,
+        body=body,
+        fingerprint=fingerprint,
+        routing=decision.json(),
+        deliveries=tuple(deliveries),
+        raw_type=(raw_type or "application/octet-stream")[:255],
+        hold_conflicts=hold_conflicts,
+        # the seal belongs to its source, because two sources may share a key
+        seal=None if seal is None else hashlib.sha256(event.source.encode() + b"\0" + seal.digest).digest()[:16],
+        seal_most=0 if seal is None else seal.most,
+    )
