@@ -65,6 +65,7 @@ class Dispatcher:
         )
         self.lanes: Mapping[str, Lane] = {name: Lane(sink, policies[name], shared) for name, sink in sinks.items()}
         self._tasks: list[asyncio.Task[None]] = []
+        self._counted = set(self.lanes)
         self._counted_at: float | None = None
         self._poll_failing = False
 
@@ -161,7 +162,12 @@ class Dispatcher:
     async def _count(self) -> None:
         """Depths and ages for metrics, also of sinks that are no longer configured: their deliveries wait too."""
         now = self._clock.ms()
-        for row in await self._store.sinks():
+        rows = await self._store.sinks()
+        for name in self._counted.difference(row.name for row in rows):
+            self._metrics.waiting.labels(name).set(0)
+            self._metrics.oldest_waiting_seconds.labels(name).set(0)
+        self._counted.update(row.name for row in rows)
+        for row in rows:
             self._metrics.waiting.labels(row.name).set(row.waiting + row.sending)
             age = 0.0 if row.oldest_waiting_at is None else max(now - row.oldest_waiting_at, 0) / 1000
             self._metrics.oldest_waiting_seconds.labels(row.name).set(age)

@@ -42,6 +42,7 @@ class Decision:
 
 _DELIVERED: Final = Decision(state="delivered", outcome=Outcome.DELIVERED)
 _REFUSED: Final = Decision(state="dead", outcome=Outcome.REFUSED, reason="refused")
+CUT_OFF: Final = Decision(state="waiting", outcome=Outcome.RETRY, burnt=False)  # by our own stop: nobody's failure
 NEVER_ENDED: Final = Decision(state="dead", outcome=Outcome.LOST, reason="expired")
 _EXPIRED: Final = Decision(state="dead", outcome=Outcome.RETRY, reason="expired")
 

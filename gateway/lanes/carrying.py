@@ -17,7 +17,7 @@ from gateway.lanes.shared import Shared
 from gateway.lanes.verdict import verdict
 from gateway.lean import import_structlog
 from gateway.model import FAILED, Delivery
-from gateway.retry import NEVER_ENDED, Decision, decide, never_ends
+from gateway.retry import CUT_OFF, NEVER_ENDED, Decision, decide, never_ends
 from gateway.store.records import Lease
 
 if TYPE_CHECKING:
@@ -55,8 +55,9 @@ class Carrying:
             results, each = await carry(self._shared.hook, deliveries, lane.sink, self._timeout)
         except asyncio.CancelledError:
             if not unit.dropped:
-                cut = [Retry("cut off: the gateway stopped")] * len(unit.works)
-                self._record(unit, deliveries, cut, started_at, self._clock.monotonic() - started)
+                cut, seconds = Retry("cut off: the gateway stopped"), self._clock.monotonic() - started
+                for work, delivery in zip(unit.works, deliveries, strict=True):
+                    self._write(work, delivery, cut, CUT_OFF, started_at, seconds)
             raise
         if unit.dropped:
             return
@@ -69,9 +70,10 @@ class Carrying:
         """Its worker was given up: decide without it. What is said of the sink by this is the caller's to `heed`."""
         unit.dropped = True
         unit.works = [work for work in unit.works if not work.decided]
-        now, failure = self._clock.ms(), Retry(why, service=True)
-        deliveries = [self._delivery(work.lease, now) for work in unit.works]
-        self._record(unit, deliveries, [failure] * len(unit.works), now, self._timeout)
+        failure = Retry(why, service=True)
+        started_at = self._clock.ms() - round(self._timeout * 1000)
+        deliveries = [self._delivery(work.lease, started_at) for work in unit.works]
+        self._record(unit, deliveries, [failure] * len(unit.works), started_at, self._timeout)
         return failure
 
     # -- before

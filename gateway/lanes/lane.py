@@ -164,6 +164,9 @@ class Lane:
     async def _carry(self, unit: Unit) -> None:
         try:
             await self._carrying.carry(unit)
+        except asyncio.CancelledError:  # before it began, or after it was decided
+            self.give_back(unit)
+            raise
         except Exception:  # a mistake of ours must cost one attempt, not the worker and its slot
             log.exception("attempt_broken", sink=self.sink.name)
             for work in unit.works:
@@ -183,7 +186,8 @@ class Lane:
         self.untoken(unit)
         self.prober.dropped(unit)
         for work in unit.works:
-            self._shared.settler.give_back(work, delay, self.settled)
+            if not work.decided:
+                self._shared.settler.give_back(work, delay, self.settled)
 
     def untoken(self, unit: Unit) -> None:
         """It does not go out now: its token is free again."""

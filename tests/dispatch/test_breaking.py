@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 from datetime import timedelta
 from typing import Any
@@ -290,6 +291,20 @@ async def test_what_was_not_begun_goes_back_when_a_person_pauses(build: Build) -
     assert house.rows("state, attempts") == [("sending", 1), ("waiting", 0)]
     gate.set()
     await eventually(lambda: house.rows() == ["delivered", "waiting"])
+
+
+async def test_a_probe_that_a_person_pauses_goes_back_and_is_made_again(build: Build) -> None:
+    sink = Scripted()
+    house = await broken(build, sink)
+    lane = house.dispatcher.lanes["app"]
+    sink.script = None
+    house.clock.advance(7)
+    await eventually(lambda: lane.prober.mark is not None)
+    lane.breaker.gate = dataclasses.replace(lane.breaker.gate, paused=True)
+    await house.calm()
+    assert len(sink.seen) in (1, 2)  # the worker may have been quicker than the person
+    await house.later(60)
+    await eventually(lambda: house.rows() == ["delivered"])
 
 
 async def test_giving_up_stands_still_while_the_sink_is_paused(build: Build) -> None:

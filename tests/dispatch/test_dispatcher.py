@@ -336,6 +336,18 @@ async def test_figures_are_kept(build: Build) -> None:
     assert house.value("circuit_open", sink="app") == 0
 
 
+async def test_depth_and_age_go_back_to_nought(build: Build) -> None:
+    house = await build(Scripted("app"))
+    assert house.value("waiting", sink="app") == house.value("oldest_waiting_seconds", sink="app") == 0
+    await house.put(event(1), to=["gone"])
+    await house.later(6)
+    assert house.value("waiting", sink="gone") == 1
+    house.write("DELETE FROM deliveries")
+    house.write("DELETE FROM events")
+    await house.later(6)
+    assert house.value("waiting", sink="gone") == house.value("oldest_waiting_seconds", sink="gone") == 0
+
+
 async def test_depth_and_age_are_kept_also_for_a_sink_that_is_gone(build: Build) -> None:
     house = await build(Scripted("app"))
     await house.put(event(1), event(2), to=["gone"])

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from gateway.errors import ItemRefused, StoreUnavailable, Unavailable
 from gateway.lanes import claimer
+from gateway.lanes.hand import Unit, Work
 from gateway.model import Delivery
 from gateway.store.records import Due, Gate, Lease, Settlement
 from gateway.store.store import Store
@@ -24,6 +25,8 @@ class Away(Store):
 
     away = False
     settles = 0
+    asked = 0
+    hangs = False
     refuses: Collection[int] = ()
     bare_too = False
 
@@ -58,6 +61,9 @@ class Away(Store):
 
     def renew(self, delivery: int, token: int, lease: int) -> Future[bool]:
         self._there()
+        self.asked += 1
+        if self.hangs:
+            return asyncio.get_running_loop().create_future()
         return super().renew(delivery, token, lease)
 
     def gates(self) -> Future[Mapping[str, Gate]]:
@@ -102,12 +108,40 @@ async def test_what_does_not_end_in_time_is_cut_off_and_tried_again_at_once_afte
     await house.put(event(1))
     await house.calm()
     await house.close(0.01)
-    assert house.rows("state, attempts") == [("waiting", 1)]
+    assert house.rows("state, attempts") == [("waiting", 0)]  # the stop was ours, not the target's failure
     assert house.attempts("outcome, detail") == [("retry", "cut off: the gateway stopped")]
     sink = Scripted()
     again = await build(sink)
-    await again.later(6)
     await eventually(lambda: again.rows() == ["delivered"])
+
+
+async def test_being_cut_off_by_the_end_is_no_reason_to_give_up(build: Build) -> None:
+    sink = Scripted("app", forever)
+    house = await build(sink, delivery={"retry": {"give_up_after": "1s"}})
+    await house.put(event(1))
+    await eventually(lambda: len(sink.seen) == 1)
+    house.clock.advance(100)
+    await house.close(0.01)
+    assert house.rows() == ["waiting"]
+
+
+async def test_what_waits_for_a_longer_lease_at_the_end_goes_back(build: Build, cut: None) -> None:
+    gate = asyncio.Event()
+
+    async def wait(delivery: Delivery) -> None:
+        await gate.wait()
+
+    sink = Scripted("app", wait)
+    house = await build(sink, delivery={"concurrency": 1})
+    await house.put(event(1), event(2))
+    await eventually(lambda: len(sink.seen) == 1)
+    store: Any = house.store
+    store.hangs = True
+    house.clock.advance(26)
+    gate.set()
+    await eventually(lambda: store.asked == 1)
+    await house.close(0.01)
+    assert house.rows("state, attempts") == [("delivered", 1), ("waiting", 0)]
 
 
 async def test_a_batch_that_waits_for_its_window_is_still_waiting_after_the_end(build: Build) -> None:
@@ -291,6 +325,27 @@ async def test_what_this_process_is_carrying_is_not_sent_twice_when_its_lease_en
     assert len(sink.seen) == 1
     gate.set()
     await eventually(lambda: house.rows() == ["delivered"])
+
+
+async def test_a_delivery_that_is_in_hand_is_not_taken_a_second_time(build: Build) -> None:
+    gate = asyncio.Event()
+
+    async def wait(delivery: Delivery) -> None:
+        await gate.wait()
+
+    sink = Scripted("app", wait)
+    house = await build(sink, delivery={"rate": "5/s"})
+    await house.put(event(1))
+    await eventually(lambda: len(sink.seen) == 1)
+    lane = house.dispatcher.lanes["app"]
+    house.write("UPDATE deliveries SET due_at = 0")  # its lease ended; a claim that did not know of it takes it again
+    (again,) = await house.store.claim("app", 1, 45_000)
+    lane.take(Unit([Work(again, 1e9)]), token=True)
+    gate.set()
+    await eventually(lambda: house.rows() == ["waiting"])
+    assert len(sink.seen) == 1
+    assert lane.pace is not None
+    assert lane.pace.free(house.clock.monotonic()) == 4
 
 
 # --- the store is away ----------------------------------------------------------------------------------------------
