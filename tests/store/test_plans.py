@@ -1,0 +1,258 @@
+"""Work costs the same with a thousand rows waiting as with twenty thousand: no statement scans, sorts or counts a backlog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.clock import FrozenClock
+from gateway.store import retention, sqlite_bulk
+from gateway.store import statements as sql
+from gateway.store.accepting import accept
+from gateway.store.address import parse_address
+from gateway.store.bulk import Bulk, settle_in
+from gateway.store.counting import due
+from gateway.store.migrations import migrate
+from gateway.store.postgres_bulk import PostgresBulk
+from gateway.store.sqlite import make_file
+from gateway.store.sqlite_bulk import SqliteBulk
+from tests.store.kit import LEASE, new, settlement
+
+EVENTS = """WITH RECURSIVE n(i) AS (SELECT {start} UNION ALL SELECT i + 1 FROM n WHERE i < {start} + {many} - 1)
+  INSERT INTO events (id, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing)
+  SELECT 'filler ' || i, 's', 't', 'x', 0, {fingerprint}, CAST(:body AS text), {fingerprint}, 't', '[]' FROM n"""
+DELIVERIES = """INSERT INTO deliveries (event, sink, state, lane, due_at, token, attempts, since_at, order_key)
+  SELECT e.seq, 'app', {state}, {lane}, e.seq, 1, 1, 0, {key} FROM events e
+  WHERE e.id LIKE 'filler %' AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event = e.seq)"""
+
+
+def filled(session: Bulk, many: int, start: int) -> None:
+    """Add `many` rows fresh, again, held behind a head, leased, dead and delivered."""
+    blob = "x'00'" if session.backend == "sqlite" else "'\\x00'::bytea"
+    kinds = [("waiting", 0, "NULL"), ("waiting", 1, "NULL"), ("sending", 3, "NULL"), ("dead", 1, "NULL")]
+    kinds += [("delivered", 1, "NULL"), ("waiting", 2, "'k'")]
+    with session.atomic():
+        for n, (state, lane, key) in enumerate(kinds):
+            at = start + n * many
+            session.change(EVENTS.format(start=at, many=many, fingerprint=blob), {"body": new(1).body})
+            session.change(DELIVERIES.format(state=f"'{state}'", lane=lane, key=key), {})
+
+
+@pytest.fixture
+def lite(tmp_path: Path, clock: FrozenClock) -> Iterator[SqliteBulk]:
+    make_file(tmp_path / "g.db")
+    session = SqliteBulk(tmp_path / "g.db", clock)
+    session.change("PRAGMA synchronous=OFF")
+    migrate(session, "x")
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def post(postgres_url: str, clock: FrozenClock) -> Iterator[PostgresBulk]:
+    session = PostgresBulk(parse_address(postgres_url), clock)
+    migrate(session, "x")
+    yield session
+    session.close()
+
+
+# Every statement of the hot path, and which index it must live on.
+VALUES: dict[str, Any] = {
+    "sink": "app",
+    "key": "k",
+    "lane": 0,
+    "now": 10**15,
+    "most": 32,
+    "running": "[]",
+    "id": 5,
+    "token": 1,
+    "seq": 5,
+    "lease": 1,
+    "delay": 1,
+    "owner": "o",
+    "stalled": 0,
+    "state": "waiting",
+    "unburnt": 0,
+    "memo": None,
+    "reason": None,
+    "note": None,
+    "error": None,
+    "started": 0,
+    "took": 0,
+    "outcome": "retry",
+    "status": None,
+    "detail": "",
+    "longest": 1,
+    "pause": 1,
+    "mark": 1,
+    "gap": 1,
+    "after": 0,
+    "upto": 50,
+    "at": 10**15,
+    "delivered": 1,
+    "dead": 1,
+    "unrouted": 1,
+    "remember": 1,
+    "replay": 0,
+}
+HOT = {
+    "claim": sqlite_bulk._ARM,
+    "take": sql.TAKE,
+    "lost": sql.LOST,
+    "content": sql.CONTENT,
+    "settle": sql.SETTLE,
+    "attempt": sql.ATTEMPT,
+    "settled": sql.SETTLED,
+    "renew": sql.RENEW,
+    "release": sql.RELEASE,
+    "cancel": sql.CANCEL,
+    "again": sql.AGAIN,
+    "head": sql.HEAD,
+    "promote": sql.PROMOTE,
+    "contents": sql.CONTENTS,
+    "conflict": sql.CONFLICT,
+    "probe fresh": sql.PROBE_FRESH,
+    "due": sql.DUE,
+    "oldest": sql.OLDEST,
+    "count lane": sql.COUNT_LANE,
+    "count dead": sql.COUNT_DEAD,
+    "pull": sql.PULL,
+    "window": retention._WINDOW,
+    "remember": retention._REMEMBER,
+    "delete": retention._DELETE,
+    "forget": retention._FORGET,
+}
+
+
+@pytest.mark.parametrize("name", HOT)
+@pytest.mark.parametrize("analysed", [False, True])
+def test_on_sqlite_no_hot_statement_scans_or_sorts(lite: SqliteBulk, name: str, analysed: bool) -> None:
+    filled(lite, 20, 0)
+    if analysed:
+        lite.change("ANALYZE")
+    plan = [row[3] for row in lite.rows("EXPLAIN QUERY PLAN " + HOT[name], VALUES)]
+    tables = ("events", "deliveries", "attempts", "remembered", " d", " o", " h", " e", " a", " r")
+    scans = [line for line in plan if line.startswith("SCAN") and line.endswith(tables)]
+    assert scans == []
+    if name in ("claim", "probe fresh", "due", "oldest", "promote"):
+        assert not [line for line in plan if "TEMP B-TREE" in line]
+
+
+def test_on_sqlite_a_claim_searches_the_due_index_with_all_three_terms(lite: SqliteBulk) -> None:
+    plan = [row[3] for row in lite.rows("EXPLAIN QUERY PLAN " + sqlite_bulk._ARM, VALUES)]
+    assert any("USING COVERING INDEX deliveries_due" in line or "USING INDEX deliveries_due" in line for line in plan)
+    assert any("(sink=? AND lane=? AND due_at<?)" in line for line in plan)
+
+
+def steps(session: SqliteBulk, work: Any) -> int:
+    """Steps of SQLite's machine that some work takes; the work is undone."""
+    count = 0
+
+    def tick() -> int:
+        nonlocal count
+        count += 1
+        return 0
+
+    session.change("BEGIN IMMEDIATE")
+    session.connection.set_progress_handler(tick, 10)
+    try:
+        work()
+    finally:
+        session.connection.set_progress_handler(None, 0)
+        session.rollback()
+    return count
+
+
+def test_on_sqlite_work_takes_as_many_steps_with_twenty_times_the_backlog(lite: SqliteBulk) -> None:
+    jobs = {
+        "claim": lambda: lite.take("app", 32, LEASE, 0, (), "me"),
+        "settle": lambda: lite.settle([settle_in(settlement((id_, 1))) for id_ in range(1, 33)], locked=True),
+        "accept": lambda: accept(lite, [[new(n, "app", key="k")] for n in range(32)], "me"),
+        "due": lambda: due(lite),
+    }
+    filled(lite, 1_000, 0)
+    before = {name: steps(lite, job) for name, job in jobs.items()}
+    filled(lite, 19_000, 100_000)
+    after = {name: steps(lite, job) for name, job in jobs.items()}
+    for name, count in before.items():
+        assert after[name] <= count * 1.25 + 5, name
+
+
+def touched(session: PostgresBulk, work: Any) -> dict[str, tuple[int, int, int]]:
+    """By table: sequential scans, rows those read, rows fetched through an index; the work is undone."""
+    session.connection.execute("BEGIN")
+    try:
+        before = counters(session)
+        work()
+        after = counters(session)
+        nothing = (0, 0, 0)
+        return {
+            name: tuple(b - a for a, b in zip(before.get(name, nothing), row, strict=True))  # type: ignore[misc]
+            for name, row in after.items()
+        }
+    finally:
+        session.connection.execute("ROLLBACK")
+
+
+def counters(session: PostgresBulk) -> dict[str, tuple[int, int, int]]:
+    query = "SELECT relname, seq_scan, seq_tup_read, coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables"
+    return {name: (scans, rows, fetched) for name, scans, rows, fetched in session.rows(query)}
+
+
+def nodes(plan: Any) -> Iterator[dict[str, Any]]:
+    """Every node of a plan."""
+    if isinstance(plan, list):
+        for one in plan:
+            yield from nodes(one)
+    elif isinstance(plan, dict):
+        yield plan
+        for value in plan.values():
+            yield from nodes(value)
+
+
+@pytest.mark.parametrize("plans", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize("analysed", [False, True])
+def test_on_postgresql_no_work_reads_the_backlog(post: PostgresBulk, plans: str, analysed: bool) -> None:
+    filled(post, 3_500, 0)
+    post.change("ANALYZE" if analysed else "SELECT 1")
+    post.change(f"SET plan_cache_mode = {plans}")
+    post.change("SET jit = off")
+    jobs = {
+        "claim": (lambda: post.take("app", 32, LEASE, 0, (1, 2), "me"), 32 * 8),
+        "settle": (
+            lambda: post.settle([settle_in(settlement((id_, 1), "waiting")) for id_ in range(1, 33)], locked=False),
+            32 * 8,
+        ),
+        "accept": (lambda: accept(post, [[new(n, "app")] for n in range(32)], "me"), 32 * 4),
+        "ordered": (lambda: accept(post, [[new(n, "app", key="k")] for n in range(8)], "me"), 8 * 8),
+        "due": (lambda: due(post), 32),
+    }
+    for name, (work, most) in jobs.items():
+        for _ in range(7):  # past psycopg's threshold for preparing
+            seen = touched(post, work)
+        for table in ("deliveries", "events", "attempts"):
+            scans, rows, fetched = seen.get(table, (0, 0, 0))
+            assert rows == 0, (name, table, scans, rows)
+            assert fetched <= most, (name, table, fetched)
+
+
+def test_on_postgresql_a_claim_is_index_scans_on_the_due_index(post: PostgresBulk) -> None:
+    from gateway.store.postgres_bulk import _TAKE
+
+    filled(post, 3_500, 0)
+    post.change("ANALYZE")
+    values = {"sink": "app", "most": 32, "lease": LEASE, "first": 0, "running": [1], "owner": "me"}
+    with_plan = b"EXPLAIN (FORMAT JSON) " + _TAKE
+    found = post.connection.execute(with_plan, {"now": post.now(), **values}).fetchone()
+    assert found is not None
+    scans = [
+        (node.get("Relation Name"), node.get("Index Name"), node["Node Type"])
+        for node in nodes(found[0])
+        if "Node Type" in node
+    ]
+    assert [index for _, index, _ in scans if index == "deliveries_due"] == ["deliveries_due"] * 4
+    assert {relation for relation, _, kind in scans if kind == "Seq Scan"} <= {"sinks"}
+    assert {"deliveries_pkey", "events_pkey"} <= {index for _, index, _ in scans}
