@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from gateway.model import Delivery, Event, Verified
+from gateway.model import Delivery, Event, Trust, Verified
 from gateway.strictjson import decode_object
 
 if TYPE_CHECKING:
@@ -168,6 +168,22 @@ class Sink:
     def takes_batches(cls) -> bool:
         """Whether this class has a `deliver_batch` of its own."""
         return cls.deliver_batch is not Sink.deliver_batch
+
+    async def preview(self, delivery: Delivery) -> str | None:
+        """What `deliver` would send, as text for people; nothing is sent, and `open` was not called.
+
+        None, the default: `gateway sinks preview` calls `open` and `deliver` with an `http` that keeps the requests and
+        sends none. A sink that speaks in another way than `self.http` writes its own.
+        """
+        return None
+
+    @property
+    def wanted_trust(self) -> Trust:
+        """What the vendor's signature should have covered for what this sink does with an event.
+
+        `gateway check` warns where a route may bring less. Whether the sink then refuses is its own matter.
+        """
+        return Trust.NONE
 
     def advice(self) -> Sequence[str]:
         """Warnings about these options, for `gateway check` and the start."""
