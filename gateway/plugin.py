@@ -134,7 +134,8 @@ class Source:
 class Sink:
     """Carries events to one place. Asynchronous; may be slow, may fail, is used by several tasks at once.
 
-    Subclass it, set `type` and, where there are options, `Options`. `__init__` belongs to the core.
+    Subclass it, set `type` and, where there are options, `Options`. `__init__` belongs to the core. Options called
+    `timezone` and `language` (types in `gateway.fields`) that the file leaves out get the values of its `locale`.
     Return a short receipt (or None) when delivered; raise Retry, Refused or Unavailable; anything else is a Retry
     logged with its traceback. The core bounds every attempt by `delivery.timeout`.
     """
@@ -163,6 +164,11 @@ class Sink:
     async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[str | None | Exception]:
         """Carry several at once (only with `delivery.batch`): one result each, same length and order."""
         raise NotImplementedError
+
+    @classmethod
+    def usual_rate(cls, options: Any) -> str | None:
+        """The rate for these options where the configuration names none: `default_rate`, unless they decide it."""
+        return cls.default_rate
 
     @classmethod
     def takes_batches(cls) -> bool:

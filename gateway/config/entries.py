@@ -10,7 +10,14 @@ from pydantic import BaseModel
 
 from gateway.config.nodes import Items, Node, Scalar, Table, describe, is_null
 from gateway.config.problems import MOST, near
-from gateway.config.settings import DeliverySettings, RouteSettings, SinkSettings, SourceSettings, TestSettings
+from gateway.config.settings import (
+    DeliverySettings,
+    LocaleSettings,
+    RouteSettings,
+    SinkSettings,
+    SourceSettings,
+    TestSettings,
+)
 from gateway.config.validation import Validation, where_raised
 from gateway.config.words import NAME_TEXT, is_name
 from gateway.config.yaml import shown_key
@@ -53,32 +60,50 @@ class Entries:
             found[name] = core.model_copy(update=changes)
         return found
 
-    def sinks(self, node: Node | None, root: Table, defaults: Table | None) -> dict[str, SinkSettings]:
-        """All sinks by name; `defaults` is the top-level `delivery`."""
+    def sinks(
+        self, node: Node | None, root: Table, defaults: Table | None, locale: LocaleSettings
+    ) -> dict[str, SinkSettings]:
+        """All sinks by name; `defaults` is the top-level `delivery`, `locale` what their options take where they have it."""
+        shown = {"timezone": locale.timezone, "language": locale.language}
         found: dict[str, SinkSettings] = {}
         for name, table in self._named(node, root, "sinks"):
             cls = self._type(table, "sink")
             if cls is None:
-                self._delivery(table, defaults, None)
+                self._delivery(table, defaults, None, None)
                 continue
-            delivery = self._delivery(table, defaults, cls)
-            options = self._options(table, cls.Options, SINK_KEYS)
+            given = {key: value for key, value in shown.items() if key in cls.Options.model_fields}
+            options = self._options(table, cls.Options, SINK_KEYS, given)
+            delivery = self._delivery(table, defaults, cls, self._usual_rate(table, cls, options))
             sink = self._make(table, cls, name, options, http=None, log=None) if options is not None else None
             if delivery is not None and options is not None and sink is not None:
                 found[name] = SinkSettings(type=cls.type, delivery=delivery, options=options)
         return found
 
-    def _delivery(self, table: Table, defaults: Table | None, cls: type[Sink] | None) -> DeliverySettings | None:
+    def _usual_rate(self, table: Table, cls: type[Sink], options: Any) -> str | None:
+        """The rate that the type brings for these options, which are None where they could not be read."""
+        if options is None:
+            return cls.default_rate
+        try:
+            return cls.usual_rate(options)
+        except Exception as error:  # a plugin's own code
+            self.validation.problems.append(
+                table.problem(found=f"the {cls.type} has no usual rate: {where_raised(error)}")
+            )
+            return None
+
+    def _delivery(
+        self, table: Table, defaults: Table | None, cls: type[Sink] | None, rate: str | None
+    ) -> DeliverySettings | None:
         own = self.validation.table(table.entries.get("delivery"), table)
         if own is None:
             return None
         merged = merge(defaults, own)
         named = "rate" in own.entries or not is_null(merged.entries.get("rate"))
-        if cls is not None and cls.default_rate is not None and not named:
+        if rate is not None and not named:
             place = table.entries["type"]
             merged.entries["rate"] = Scalar(
                     file=place.file, line=place.line, column=place.column, path=f"{table.path}.delivery.rate",
-                    text=cls.default_rate, quoted=True,
+                    text=rate, quoted=True,
                 )  # fmt: skip
         if cls is not None and not cls.takes_batches():
             if not is_null(batch := own.entries.get("batch")):
@@ -167,8 +192,10 @@ class Entries:
                 )
             return None
 
-    def _options(self, table: Table, options: type[BaseModel], core: Collection[str]) -> Any:
-        return self.validation.model(table, options, others=core)
+    def _options(
+        self, table: Table, options: type[BaseModel], core: Collection[str], given: Mapping[str, Any] | None = None
+    ) -> Any:
+        return self.validation.model(table, options, others=core, given=given)
 
     def _make(self, table: Table, cls: Any, name: str, options: Any, **given: Any) -> Any:
         """The plugin's object, to see that it can be made and to hear its advice."""

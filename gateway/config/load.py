@@ -189,7 +189,8 @@ class _Loading:
         defaults = defaults if isinstance(defaults, Table) else None
         server: ServerSettings = self._section(root, "server", ServerSettings)
         sources = entries.sources(root.entries.get("sources"), root)
-        sinks = entries.sinks(root.entries.get("sinks"), root, defaults)
+        locale: LocaleSettings = self._section(root, "locale", LocaleSettings)
+        sinks = entries.sinks(root.entries.get("sinks"), root, defaults, locale)
         routes = entries.routes(root.entries.get("routes"))
         tests = entries.tests(root.entries.get("tests"))
         settings = Settings.model_construct(
@@ -198,7 +199,7 @@ class _Loading:
             admin=self._section(root, "admin", AdminSettings),
             store=store_settings(self._section(root, "store", StoreSettings), root, self._validation),
             log=self._section(root, "log", LogSettings),
-            locale=self._section(root, "locale", LocaleSettings),
+            locale=locale,
             delivery=self._section(root, "delivery", DeliverySettings),
             plugins=self._plugins,
             sources=sources,

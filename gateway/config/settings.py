@@ -14,7 +14,8 @@ from gateway.config.listeners import AdminSettings, Listener, ServerSettings, To
 from gateway.config.network import is_loopback, overlap
 from gateway.config.routes import CallbackSettings, MatchSettings, RouteSettings, TestSettings
 from gateway.config.section import Section
-from gateway.config.words import PathSegment, Timezone
+from gateway.config.words import PathSegment
+from gateway.fields import Language, Timezone
 from gateway.model import Trust
 
 __all__ = [
@@ -57,10 +58,7 @@ class LocaleSettings(Section):
     """How times and texts are shown to people."""
 
     timezone: Annotated[Timezone, Field(description="IANA name of the zone that times are shown in.")] = "UTC"
-    language: Annotated[
-        str,
-        Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", description="Language tag of texts for people: en, zh-CN."),
-    ] = "en"
+    language: Annotated[Language, Field(description="Language tag of texts for people: en, zh-CN.")] = "en"
 
 
 class SourceSettings(Section):

@@ -1,4 +1,4 @@
-"""The words of the grammar that are no numbers: names, paths, zones, and events as tests write them."""
+"""The words of the grammar that are no numbers: names, paths, and events as tests write them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gateway.config.nodes import Items, Node, Scalar, Table, untyped
@@ -44,22 +44,6 @@ def _path(text: str) -> str:
     return text
 
 
-def _timezone(name: str) -> str:
-    import zoneinfo  # because the default needs none of it
-
-    if name == "UTC":
-        return name
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        import difflib
-
-        close = difflib.get_close_matches(name[:40], zoneinfo.available_timezones(), n=1)
-        near = f"; did you mean {close[0]}?" if close else ""
-        raise PydanticCustomError("timezone", f"an IANA time zone such as Asia/Shanghai{near}") from None
-    return name
-
-
 class _Unshown:
     """Errors do not quote this text, because it may be a key."""
 
@@ -73,7 +57,6 @@ RouteName = Annotated[
 PathSegment = Annotated[
     str, AfterValidator(_path), _Unshown(), WithJsonSchema({"type": "string", "pattern": f"^{_PATH}$"})
 ]
-Timezone = Annotated[str, AfterValidator(_timezone), Field(examples=["Asia/Shanghai"])]
 
 # -- events, as tests write them
 

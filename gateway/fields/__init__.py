@@ -1,5 +1,6 @@
-"""Field types for options and settings: durations, sizes, rates, globs, URLs, paths and secrets, read from text."""
+"""Field types for options and settings: durations, sizes, rates, globs, URLs, paths, zones and secrets, read from text."""
 
+from gateway.fields.locale import Language, Timezone
 from gateway.fields.quantities import (
     Bounds,
     Duration,
@@ -23,11 +24,13 @@ __all__ = [
     "Duration",
     "Glob",
     "Globs",
+    "Language",
     "Rate",
     "Secret",
     "SecretRule",
     "SecretUrl",
     "Size",
+    "Timezone",
     "Url",
     "between",
     "format_duration",

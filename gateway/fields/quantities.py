@@ -29,11 +29,11 @@ _SIZES: Final = {
     "TIB": 2**40,
 }
 _SIZE: Final = re.compile(r"(\d{1,19})\s?([kmgt]?i?b)?", re.A | re.I)
-_RATE: Final = re.compile(r"(\d{1,9})/(s|m|h|d)", re.A)
+_RATE: Final = re.compile(r"(\d{1,9})/([1-9]\d{0,3})?(s|m|h|d)", re.A)
 
 DURATION_TEXT: Final = "a duration such as 250ms, 10s, 5m, 1h30m or 3d"
 SIZE_TEXT: Final = "a size such as 256KiB, 1MB or a number of bytes"
-RATE_TEXT: Final = "a rate such as 5/s, 20/m or 100/h"
+RATE_TEXT: Final = "a rate such as 5/s, 20/m, 100/h or 5/20s"
 
 
 def parse_duration(text: str) -> timedelta:
@@ -88,8 +88,11 @@ class Rate:
     seconds: int
 
     def __str__(self) -> str:
-        unit = next(unit for unit, length in _UNITS.items() if length == self.seconds * 1000)
-        return f"{self.count}/{unit}"
+        unit, length = next(
+            (unit, length // 1000) for unit, length in _UNITS.items() if self.seconds * 1000 % length == 0
+        )
+        times = self.seconds // length
+        return f"{self.count}/{times if times > 1 else ''}{unit}"
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
@@ -106,11 +109,11 @@ class Rate:
 
 
 def parse_rate(text: str) -> Rate:
-    """From `5/s`, `20/m`, `100/h` or `1000/d`. Raises ValueError."""
+    """From `5/s`, `20/m`, `100/h`, `1000/d`, or with several units of time `5/20s`. Raises ValueError."""
     match = _RATE.fullmatch(text)
     if match is None or not int(match[1]):
         raise ValueError(RATE_TEXT)
-    return Rate(int(match[1]), _UNITS[match[2]] // 1000)
+    return Rate(int(match[1]), int(match[2] or 1) * _UNITS[match[3]] // 1000)
 
 
 def _reader(kind: type[Any], parse: Callable[[str], Any], expected: str) -> Callable[[object], Any]:

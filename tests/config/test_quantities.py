@@ -96,7 +96,8 @@ def test_sizes_round_trip(size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "count", "seconds"), [("20/m", 20, 60), ("5/s", 5, 1), ("100/h", 100, 3600), ("9/d", 9, 86400)]
+    ("text", "count", "seconds"),
+    [("20/m", 20, 60), ("5/s", 5, 1), ("100/h", 100, 3600), ("9/d", 9, 86400), ("5/20s", 5, 20), ("1/90m", 1, 5400)],
 )
 def test_rates_are_a_count_in_a_time(text: str, count: int, seconds: int) -> None:
     rate = read(Rate, text)
@@ -105,7 +106,9 @@ def test_rates_are_a_count_in_a_time(text: str, count: int, seconds: int) -> Non
     assert parse_rate(str(rate)) == rate
 
 
-@pytest.mark.parametrize("value", ["", "20", "0/s", "1/w", "-1/s", "1.5/s", 5, None, "1/2s"])
+@pytest.mark.parametrize(
+    "value", ["", "20", "0/s", "1/w", "-1/s", "1.5/s", 5, None, "1/0s", "1/02s", "1/12345s", "1/2"]
+)
 def test_what_is_no_rate_is_refused(value: object) -> None:
     assert "rate" in refused(Rate, value)
 

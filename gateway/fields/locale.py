@@ -1,0 +1,31 @@
+"""How texts and times are shown to people: the zone and the language, as options of plugins and of the core write them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+
+def _timezone(name: str) -> str:
+    import zoneinfo  # because the default needs none of it
+
+    if name == "UTC":
+        return name
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        import difflib
+
+        close = difflib.get_close_matches(name[:40], zoneinfo.available_timezones(), n=1)
+        near = f"; did you mean {close[0]}?" if close else ""
+        raise PydanticCustomError("timezone", f"an IANA time zone such as Asia/Shanghai{near}") from None
+    return name
+
+
+Timezone = Annotated[str, AfterValidator(_timezone), Field(examples=["Asia/Shanghai"])]
+"""The IANA name of a time zone. An option of the name `timezone` that is left out is `locale.timezone`."""
+
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", examples=["zh-CN"])]
+"""A language tag, such as en or zh-CN. An option of the name `language` that is left out is `locale.language`."""
