@@ -42,6 +42,7 @@ class Via:
     ca: Path | None = None  # a PEM file of authorities to trust instead of the system's
     certificate: Path | None = None  # a PEM file to show to the target (mutual TLS)
     key: Path | None = None  # its private key, where it is not in the same file
+    uds: Path | None = None  # a unix socket to connect to, whatever host the URL names; only for http, without a proxy
 
 
 class Sending(TypedDict, total=False):

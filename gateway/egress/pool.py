@@ -123,6 +123,8 @@ async def open_pool(
     """Raises Unavailable where a certificate or authority file cannot be read."""
     if transport is not None:
         return Pool(_Borrowed(transport), via.guard)
+    if via.uds is not None and (secure or via.proxy):
+        raise Unavailable("a unix socket is spoken to in plain http and without a proxy")  # aiohttp would leave TLS out
     proxied = bool(via.proxy and via.proxy.lower().startswith("https:"))
     try:
         context = await asyncio.to_thread(_tls, via) if secure or proxied else _no_tls()
@@ -131,14 +133,19 @@ async def open_pool(
         raise Unavailable(f"the TLS files of this target cannot be used: {reason}") from None
 
     def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            ssl=context,
-            limit=0,  # because every sink's concurrency is the limit
-            keepalive_timeout=KEEP_ALIVE,
-            resolver=GuardedResolver(via.guard, lookup) if via.guard else None,
-            use_dns_cache=via.guard is None,  # a guarded name is judged each time it is resolved
-            ttl_dns_cache=10,
-        )
+        # limit=0, because every sink's concurrency is the limit
+        connector: aiohttp.BaseConnector
+        if via.uds is not None:
+            connector = aiohttp.UnixConnector(str(via.uds), limit=0, keepalive_timeout=KEEP_ALIVE)
+        else:
+            connector = aiohttp.TCPConnector(
+                ssl=context,
+                limit=0,
+                keepalive_timeout=KEEP_ALIVE,
+                resolver=GuardedResolver(via.guard, lookup) if via.guard else None,
+                use_dns_cache=via.guard is None,  # a guarded name is judged each time it is resolved
+                ttl_dns_cache=10,
+            )
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
     proxy = _proxy(via.proxy, secure) if via.proxy else None
