@@ -38,7 +38,7 @@ class PostRegistry(FakeRegistry):
 
 def post(desk: Desk, options: str = "", rest: str = "") -> Any:
     text = f"sinks:\n  it: {{type: postcards{options}}}\n{rest}"
-    return desk.load(text, registry=PostRegistry).settings.sinks["it"]
+    return desk.load(text, real=True, registry=PostRegistry).settings.sinks["it"]
 
 
 @pytest.mark.parametrize(
@@ -59,14 +59,17 @@ def test_the_usual_rate_fits_the_options_and_gives_way_to_a_named_one(
 
 def test_a_usual_rate_that_fails_is_a_problem_with_a_place_and_without_the_text(desk: Desk) -> None:
     text = "sinks:\n  it: {type: postcards, broken: true}\n"
-    problem = desk.problem(text, registry=PostRegistry)
+    problem = desk.problem(text, real=True, registry=PostRegistry)
     assert problem.path == "sinks.it"
     assert "no usual rate: RuntimeError at test_sink_defaults.py" in problem.found
     assert "secret" not in str(problem)
 
 
 def test_options_that_cannot_be_read_are_not_asked_for_their_rate(desk: Desk) -> None:
-    assert desk.problem("sinks:\n  it: {type: postcards, number: x}\n", registry=PostRegistry).path == "sinks.it.number"
+    assert (
+        desk.problem("sinks:\n  it: {type: postcards, number: x}\n", real=True, registry=PostRegistry).path
+        == "sinks.it.number"
+    )
 
 
 def test_zone_and_language_come_from_locale_where_a_sink_has_them_and_names_none(desk: Desk) -> None:
