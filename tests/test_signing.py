@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -10,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from gateway.signing import InvalidSignature, sign, signing_key, verify
+from gateway.ed25519 import PrivateKey
+from gateway.signing import InvalidSignature, sender_key, sign, signing_key, verify
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ID = "msg_p5jXN8AQM9LWM0D4loKWxJek"
@@ -152,3 +155,78 @@ def test_a_received_id_with_a_dot_is_refused_before_anything_is_compared() -> No
 def test_an_id_that_makes_the_signed_text_ambiguous_is_refused(id: str) -> None:
     with pytest.raises(ValueError, match="webhook id"):
         sign(id, AT, BODY, [KEY])
+
+
+# -- v1a: Ed25519
+
+# RFC 8032, 7.1, test 1: the seed and its public key.
+SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+HALF = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
+PRIVATE = "whsk_" + base64.b64encode(SEED).decode()
+BOTH = "whsk_" + base64.b64encode(SEED + HALF).decode()
+PUBLIC = "whpk_" + base64.b64encode(HALF).decode()
+
+
+def test_a_private_key_has_the_public_half_of_the_rfc() -> None:
+    assert PrivateKey(PRIVATE).public == PrivateKey(BOTH).public == PUBLIC
+    assert PrivateKey(PRIVATE).text == BOTH
+    assert PrivateKey(PRIVATE).sign(b"").hex().startswith("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065")
+
+
+def test_the_public_key_checks_what_the_private_one_signed_and_nothing_else() -> None:
+    for private in (PRIVATE, BOTH):
+        made = {**headers(), "webhook-signature": sign(ID, AT, BODY, [sender_key(private)])}
+        assert made["webhook-signature"].startswith("v1a,")
+        assert verify(BODY, made, PUBLIC, now=AT) == ID
+        with pytest.raises(InvalidSignature, match="no signature"):
+            verify(BODY + b" ", made, PUBLIC, now=AT)
+        with pytest.raises(InvalidSignature):
+            verify(BODY, made, SECRET, now=AT)
+        with pytest.raises(InvalidSignature):
+            verify(BODY, made, "whpk_" + base64.b64encode(SEED).decode(), now=AT)
+
+
+def test_both_kinds_sign_at_once_and_each_receiver_needs_one() -> None:
+    made = {**headers(), "webhook-signature": sign(ID, AT, BODY, [KEY, sender_key(PRIVATE)])}
+    assert [one.partition(",")[0] for one in made["webhook-signature"].split(" ")] == ["v1", "v1a"]
+    for secret in (SECRET, PUBLIC, [OTHER, PUBLIC]):
+        assert verify(BODY, made, secret, now=AT) == ID
+
+
+@pytest.mark.parametrize("signature", ["v1a,", "v1a,!!!", "v1a,AAAA", "v1a", "v1,AAAA"])
+def test_a_malformed_asymmetric_signature_is_a_mismatch(signature: str) -> None:
+    with pytest.raises(InvalidSignature, match="no signature"):
+        verify(BODY, {**headers(), "webhook-signature": signature}, PUBLIC, now=AT)
+
+
+@pytest.mark.parametrize(
+    ("secret", "words"),
+    [
+        ("whsk_!CANARY", "base64"),
+        ("whsk_" + "A" * 20, "32 or 64 bytes"),
+        ("whsk_" + base64.b64encode(SEED + SEED).decode(), "belong together"),
+        (PUBLIC, "private key"),
+    ],
+)
+def test_a_wrong_private_key_is_explained_without_showing_it(secret: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words) as wrong:
+        sender_key(secret)
+    assert secret[5:20] not in str(wrong.value)
+
+
+def test_a_receiver_is_told_what_it_needs() -> None:
+    with pytest.raises(ValueError, match="32 bytes, not 3"):
+        verify(BODY, headers(), "whpk_AAAA", now=AT)
+    with pytest.raises(ValueError, match="whsec_ secret"):
+        verify(BODY, headers(), PRIVATE, now=AT)
+
+
+def test_without_its_library_a_key_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with pytest.raises(ValueError, match=r"recording-gateway\[ed25519\]"):
+        sender_key(PRIVATE)
+
+
+def test_keys_of_the_usual_kind_load_no_library() -> None:
+    code = "import sys; from gateway import signing; signing.sender_key(%r); assert 'cryptography' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code % SECRET], check=True)

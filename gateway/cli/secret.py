@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-KINDS: Final = ("key", "webhook")
+KINDS: Final = ("key", "webhook", "ed25519")
 
 
 def make(kind: str = "key") -> str:
@@ -23,7 +23,21 @@ def make(kind: str = "key") -> str:
 def command(kind: str) -> None:
     """Make a secret of 256 bits and print it.
 
-    KIND is `key` (the default: 64 hex digits, for a vendor's console or an admin token) or `webhook` (`whsec_…`, for
-    `sign: {scheme: standard-webhooks, secrets: […]}`).
+    KIND is `key` (the default: 64 hex digits, for a vendor's console or an admin token), `webhook` (`whsec_…`, for
+    `sign: {scheme: standard-webhooks, secrets: […]}`), or `ed25519` (for the same place: a line with the private key
+    `whsk_…`, which stays here, and one with the public key `whpk_…`, which the receiver gets).
     """
-    click.echo(make(kind))
+    if kind == "ed25519":
+        click.echo(_pair())
+    else:
+        click.echo(make(kind))
+
+
+def _pair() -> str:
+    from gateway import ed25519
+
+    try:
+        key = ed25519.generate()
+    except ValueError as error:  # the library is not installed
+        raise click.ClickException(str(error)) from None
+    return f"{key.text}\n{key.public}"

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
+import sys
 
+import pytest
+
+from gateway.ed25519 import PrivateKey
+from gateway.signing import sign, verify
 from tests.cli.conftest import Cli
 
 
@@ -18,6 +23,22 @@ def test_a_webhook_secret_has_the_form_of_standard_webhooks(cli: Cli) -> None:
     secret = cli("secret", "webhook").stdout.strip()
     assert len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) == 32
     assert secret.startswith("whsec_")
+
+
+def test_an_ed25519_key_is_printed_with_its_public_half(cli: Cli) -> None:
+    private, public = cli("secret", "ed25519").stdout.split()
+    assert PrivateKey(private).public == public
+    signed = {
+        "webhook-id": "a",
+        "webhook-timestamp": "5",
+        "webhook-signature": sign("a", 5, b"x", [PrivateKey(private)]),
+    }
+    assert verify(b"x", signed, public, now=5) == "a"
+
+
+def test_an_ed25519_key_without_its_library_is_a_clear_no(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    assert "recording-gateway[ed25519]" in cli("secret", "ed25519", code=1).stderr
 
 
 def test_an_unknown_kind_is_wrong_use(cli: Cli) -> None:
