@@ -51,7 +51,13 @@ def to_json(event: Event) -> str:
 
     Raises ValueError for what JSON or UTF-8 cannot hold, such as a NaN in `extra`.
     """
-    return _encode(to_document(event))
+    return event._json or keep_json(event, _encode(to_document(event)))
+
+
+def keep_json(event: Event, text: str) -> str:
+    """Let `to_json` answer with this text from now on, because it was made or stored already."""
+    object.__setattr__(event, "_json", text)
+    return text
 
 
 def fingerprint(event: Event) -> bytes:
@@ -64,7 +70,7 @@ def render(event: Event) -> tuple[str, bytes]:
     said = _encode(_said(event))
     rest = _encode(_circumstances(event))
     envelope = _encode(_envelope(event))
-    body = f'{envelope[:-1]},"data":{said[:-1]},{rest[1:]}}}'
+    body = keep_json(event, f'{envelope[:-1]},"data":{said[:-1]},{rest[1:]}}}')
     # `extra` is the only part whose order the vendor chooses, and a second try may come in another one.
     compared = _encode_sorted(_said(event)) if event.extra else said
     time = "" if event.time is None else format_time(event.time)

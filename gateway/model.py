@@ -124,6 +124,8 @@ class Event:
     )  # vendor fields without a place; never credentials
     problems: tuple[str, ...] = ()  # names of vendor fields that could not be read; their values are in `extra`
     raw: bytes = field(default=b"", repr=False)  # the vendor's bytes, untouched; they may hold credentials
+    # its JSON, once somebody asked for it: the same text is stored and sent to every sink
+    _json: str | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def subject(self) -> str:

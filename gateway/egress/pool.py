@@ -62,7 +62,7 @@ class Pool:
                 target = target.copy_merge_params(dict(params))
             if self._guard is not None:
                 self._guard.check_url(target)
-            request = httpx.Request(method, target, headers=headers, content=content)
+            request = _request(method, target, headers, content)
             response = await self._transport.handle_async_request(request)
             body, truncated = await _read(response, limit)
         except faults.EXPECTED as error:
@@ -85,6 +85,16 @@ class Pool:
 
     async def close(self) -> None:
         await self._transport.aclose()
+
+
+def _request(method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes | None) -> httpx.Request:
+    """A request whose Host and length are written here, because httpx takes twice the time to find the same."""
+    framed = {"host": url.netloc.decode("ascii"), **headers}
+    if content is not None or method in ("POST", "PUT", "PATCH"):
+        framed["content-length"] = str(len(content or b""))
+    request = httpx.Request(method, url, headers=framed, stream=httpx.ByteStream(content or b""))
+    request.read()  # so that the transport finds bytes, not a stream
+    return request
 
 
 def _origin(url: httpx.URL) -> str:

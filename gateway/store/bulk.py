@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from gateway.cloudevents import from_document
+from gateway.cloudevents import from_document, keep_json
 from gateway.model import Event, Outcome
 from gateway.store.records import Held, Lease, NewEvent, Settlement
 from gateway.store.session import Session
@@ -145,4 +145,6 @@ def make_lease(sink: str, event: Event, row: Sequence[Any], *, lost: bool = Fals
 
 def read_event(body: str, raw: bytes) -> Event:
     """The event of a stored body."""
-    return from_document(json.loads(body), bytes(raw))
+    event = from_document(json.loads(body), bytes(raw))
+    keep_json(event, body)  # because what is sent again should be what was sent before, byte for byte
+    return event
