@@ -110,12 +110,13 @@ def test_every_file_says_what_it_is_for(path: Path) -> None:
     assert path.stat().st_size == 0 or ast.get_docstring(ast.parse(path.read_text())), f"{path} has no docstring"
 
 
-def test_plugins_import_nothing_private_of_each_other() -> None:
+def test_plugins_import_nothing_of_another_kind() -> None:
     for path in _files("plugins"):
         kind = path.relative_to(ROOT / "plugins").parts[0]
         for module in _imports(path):
             if module.startswith("plugins."):
-                assert module.split(".")[1] == kind, f"{path} imports {module}"
+                allowed = {kind} if kind == "vendors" else {kind, "vendors"}
+                assert module.split(".")[1] in allowed, f"{path} imports {module}"
 
 
 def test_the_documented_floors_are_these() -> None:

@@ -16,7 +16,7 @@ from gateway.fields import format_duration
 from gateway.model import EVENT_TYPES, Event, File, Trust
 from gateway.testing.factories import callback
 from plugins.sources.huawei_live import HuaweiLive, HuaweiLiveOptions
-from plugins.sources.huawei_live.signature import USUAL_SPELLINGS
+from plugins.vendors.huawei_live.signature import USUAL_SPELLINGS
 
 DOCS = Path(__file__).parents[2] / "docs"
 EVENT = (DOCS / "event.md").read_text("utf-8")

@@ -14,7 +14,7 @@ from gateway.errors import Malformed, Untrusted
 from gateway.model import Trust
 from gateway.testing.corpus import cases
 from gateway.testing.factories import NOW, callback
-from plugins.sources.huawei_live import signature
+from plugins.vendors.huawei_live import signature
 
 TIMESTAMP = 1583676745  # of the vendor's page
 VECTORS = {

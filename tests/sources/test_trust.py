@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.model import FILE_COMPLETED, UNKNOWN, Trust
 from gateway.testing.corpus import cases
-from plugins.sources.huawei_live import signature
+from plugins.vendors.huawei_live import signature
 
 TYPE = "RECORD_FILE_COMPLETE"
 URLS = "https://o/a", "https://p/b"

@@ -21,8 +21,8 @@ from gateway.model import (
     event_id,
 )
 from gateway.plugin import Callback
-from plugins.sources.huawei_live import signature
 from plugins.sources.reading import MAX_PIXELS, Reading, text_of
+from plugins.vendors.huawei_live import signature
 
 TYPES: Final = {
     signature.START: STARTED,

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from gateway.fields import ONE_OR_MANY, Duration, Globs, between
 from gateway.plugin import Options
 from gateway.secret import Secret, secret
-from plugins.sources.huawei_live.signature import COVERS, FIELDS, NONE, USUAL_SPELLINGS, schemes_of
+from plugins.vendors.huawei_live.signature import COVERS, FIELDS, NONE, USUAL_SPELLINGS, schemes_of
 
 _GLOB = frozenset("*?[")
 

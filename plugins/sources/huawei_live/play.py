@@ -12,7 +12,7 @@ from uuid import UUID
 
 from gateway.model import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED
 from gateway.plugin import Played, Scene
-from plugins.sources.huawei_live import signature
+from plugins.vendors.huawei_live import signature
 
 if TYPE_CHECKING:
     from plugins.sources.huawei_live.source import HuaweiLive
