@@ -37,8 +37,12 @@ class Where:
 
         Making it costs ten times as much as evaluating. Raises WhereFailed for a value that CEL has no form for.
         """
+        return self.prepare_names({"event": document})
+
+    def prepare_names(self, names: Mapping[str, Any]) -> Any:
+        """Like `prepare`, with the value of every name the expression may use."""
         try:
-            return self._context({"event": document})
+            return self._context(dict(names))
         except Exception as error:
             raise WhereFailed(_said(error)) from None
 

@@ -39,10 +39,13 @@ def _shape(value: Any) -> Shape:
     return value if value is not None else "text"
 
 
-def misnamed(tree: Node) -> Iterator[WhereError]:
-    """Every name, field and function of the expression that does not exist, each with a near miss."""
+def misnamed(tree: Node, names: Mapping[str, Shape] | None = None) -> Iterator[WhereError]:
+    """Every name, field and function of the expression that does not exist, each with a near miss.
+
+    `names` are the names there are, with their shapes; None: `event` alone.
+    """
     reader = _Reader()
-    reader.shape(tree, shape_of_event())
+    reader.shape(tree, shape_of_event() if names is None else names)
     yield from reader.found
 
 

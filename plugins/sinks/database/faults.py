@@ -1,0 +1,146 @@
+"""What a database's error means: again, never, or a broken target. Told by SQLSTATE, errno or SQLite's name.
+
+The texts are made of the code and of names; a driver's own text holds the values of the row, and is shown only for the
+kinds of error that are about the server or the table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any, Final
+
+from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
+from gateway.redaction import redact
+
+_LATER: Final = timedelta(minutes=1)  # a full disk, a server that is read-only for now
+_LONGEST: Final = 300  # characters of a server's own text
+
+# PostgreSQL: the first two characters of SQLSTATE, or all five, which win.
+_STATES_AGAIN: Final = ("40001", "40P01", "55P03", "57014")
+_STATES_SERVICE: Final = ("08", "53", "57", "58", "25006", "XX")
+_STATES_LATER: Final = ("53100", "25006")
+_STATES_REFUSED: Final = ("22", "23", "21", "44", "54")
+
+# MySQL and MariaDB: numbers of errors.
+_AGAIN: Final = frozenset({1205, 1213, 3058, 3572})
+_SERVICE: Final = frozenset(
+    {1040, 1042, 1043, 1053, 1077, 1078, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1317, 1927, 1969}
+    | {2002, 2003, 2005, 2006, 2013, 2014, 2026, 2027, 2045, 2055, 3024, 3168, 3169, 4031}
+)
+_SERVICE_LATER: Final = frozenset({1021, 1041, 1037, 1038, 1114, 1290, 1792, 1836, 3100})
+_REFUSED: Final = frozenset(
+    {1048, 1062, 1118, 1136, 1138, 1153, 1169, 1216, 1217, 1263, 1264, 1265, 1292, 1300, 1364, 1366, 1406, 1411, 1416}
+    | {1451, 1452, 1525, 1526, 1557, 1586, 1644, 1690, 1761, 1762, 3140, 3141, 3156, 3819, 3854, 3988, 4025, 4078}
+)
+_QUOTED: Final = re.compile(
+    r"column '([^']*)'|column `[^`]*`\.`[^`]*`\.`([^`]*)`|CONSTRAINT `([^`]*)`|for key '([^']*)'"
+)
+
+# SQLite: the beginning of the name of the extended code.
+_NAMES_AGAIN: Final = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_INTERRUPT", "SQLITE_SCHEMA", "SQLITE_ABORT")
+_NAMES_SERVICE: Final = ("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_NOMEM", "SQLITE_PROTOCOL")
+_NAMES_REFUSED: Final = ("SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH", "SQLITE_RANGE")
+
+# libpq gives no SQLSTATE for what a server says to a connection that it does not let in.
+_NOT_LET_IN: Final = re.compile(
+    r"authentication failed|no pg_hba\.conf entry|no password supplied|(?:role|database) \S+ does not exist"
+    r"|permission denied for database|not permitted to log in|certificate verify failed|does not match host name"
+    r"|server does not support SSL"
+)
+
+
+def judge(error: BaseException, where: str, columns: Collection[str] = ()) -> DeliveryFailed:
+    """The outcome of an attempt that ended so. `where` names the database; `columns` are names that may be shown."""
+    cause = getattr(error, "orig", None) or error
+    if getattr(error, "connection_invalidated", False):
+        return Retry(f"{where}: the connection broke ({_kind(cause)})", service=True)
+    if (name := getattr(cause, "sqlite_errorname", None)) is not None:
+        return _sqlite(str(name), cause, where)
+    if _module(cause) == "psycopg":
+        return _postgres(cause, where)
+    if _module(cause) in {"pymysql", "aiomysql"} or isinstance(getattr(error, "orig", None), OSError):
+        return _mysql(cause, where, columns)
+    if isinstance(cause, OverflowError | UnicodeError | ValueError):
+        return Refused(f"{where}: the driver cannot send a value ({_kind(cause)})")
+    if isinstance(cause, OSError | EOFError):  # TimeoutError is one
+        return Retry(
+            f"{where}: {cause.strerror or _kind(cause) if isinstance(cause, OSError) else _kind(cause)}", service=True
+        )
+    if "Timeout" in _kind(cause):
+        return Retry(f"{where}: no free connection", service=True)
+    return Retry(f"{where}: {_kind(cause)}")
+
+
+def is_broken_connection(error: BaseException) -> bool:
+    """Whether a connection of the pool had died before this statement: the next one is fresh."""
+    return bool(getattr(error, "connection_invalidated", False))
+
+
+def _postgres(cause: Any, where: str) -> DeliveryFailed:
+    state = cause.sqlstate
+    if state is None:
+        said = _line(cause)
+        if _NOT_LET_IN.search(said):
+            return Unavailable(f"{where}: {said}")
+        return Retry(f"{where}: {said}", service=True)
+    names = [
+        f"{what} {value}"
+        for what in ("table", "column", "constraint")
+        if (value := getattr(cause.diag, f"{what}_name", None))
+    ]
+    text = f"{where}: {state} {_kind(cause)}" + (f" ({', '.join(names)})" if names else "")
+    if state in _STATES_AGAIN:
+        return Retry(text)
+    if state.startswith(_STATES_SERVICE):
+        return Retry(
+            f"{text}: {_line(cause.diag.message_primary)}",
+            _LATER if state.startswith(_STATES_LATER) else None,
+            service=True,
+        )
+    if state.startswith(_STATES_REFUSED):
+        return Refused(text)
+    return Unavailable(f"{text}: {_line(cause.diag.message_primary)}")
+
+
+def _mysql(cause: Any, where: str, columns: Collection[str]) -> DeliveryFailed:
+    number = cause.args[0] if cause.args and isinstance(cause.args[0], int) else 0
+    said = str(cause.args[1]) if len(cause.args) > 1 else ""
+    names = {name for found in _QUOTED.finditer(said) for name in found.groups() if name}
+    shown = sorted(name for name in names if name in columns or name.isidentifier())
+    text = f"{where}: {number} {_kind(cause)}" + (f" ({', '.join(shown)})" if shown else "")
+    if number in _REFUSED:
+        return Refused(text)
+    if number in _AGAIN:
+        return Retry(text)
+    if number in _SERVICE_LATER:
+        return Retry(f"{text}: {_line(said)}", _LATER, service=True)
+    if number in _SERVICE or not number:
+        return Retry(f"{text}: {_line(said)}" if number else f"{where}: {_kind(cause)}", service=True)
+    return Unavailable(f"{text}: {_line(said)}")
+
+
+def _sqlite(name: str, cause: BaseException, where: str) -> DeliveryFailed:
+    text = f"{where}: {name}"
+    if name.startswith(_NAMES_AGAIN):
+        return Retry(text, service=name.startswith("SQLITE_BUSY"))
+    if name.startswith(_NAMES_SERVICE):
+        return Retry(text, _LATER, service=True)
+    if name.startswith(_NAMES_REFUSED):
+        # "UNIQUE constraint failed: recordings.url": names, no values
+        return Refused(f"{text} ({_line(cause)})" if "constraint failed" in str(cause) else text)
+    return Unavailable(f"{text}: {_line(cause)}")
+
+
+def _line(said: object) -> str:
+    """A server's own text on one line, without secrets."""
+    return redact(" ".join(str(said or "").split()))[:_LONGEST]
+
+
+def _kind(error: BaseException) -> str:
+    return type(error).__name__
+
+
+def _module(error: BaseException) -> str:
+    return type(error).__module__.partition(".")[0]

@@ -1,0 +1,258 @@
+"""Writes events into a database: once, however often it is called, and without hurting a batch for one of its rows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import importlib
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
+from gateway.model import Delivery, Event
+from gateway.plugin import Sink
+from plugins.sinks.database import standard
+from plugins.sinks.database.address import parse
+from plugins.sinks.database.mapping import Mapped, names_event_id, names_index
+from plugins.sinks.database.options import DatabaseOptions
+from plugins.sinks.database.standard import Standard
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+Result = str | Exception
+_CLOSING: Final = 3.0  # seconds for closing connections
+_DRIVERS: Final = {"sqlite": "aiosqlite", "postgresql": "psycopg", "mysql": "aiomysql"}
+_INSTALL: Final = "run: pip install 'recording-gateway[database]'"
+
+
+class _Rows(Protocol):
+    def rows(self, event: Event) -> list[dict[str, Any]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The table, looked at and found good, and the statement that writes to it."""
+
+    table: sa.Table
+    statement: sa.Executable
+    key: Sequence[str]
+
+
+class Database(Sink):
+    """One row an event or a file. The same event again leaves the same row."""
+
+    type = "database"
+    Options = DatabaseOptions
+    options: DatabaseOptions
+    _engine: AsyncEngine | None = None
+    _ready: _Table | None = None
+
+    async def open(self) -> None:
+        """Connect, make the table where that is wanted, and check that rows fit. Raises Unavailable with every reason."""
+        try:
+            await asyncio.to_thread(_import, self._address.dialect)
+        except ImportError as error:
+            raise Unavailable(f"{error.name or 'a library'} is not installed; {_INSTALL}") from None
+        if self._engine is None:
+            self._engine = self._make_engine()
+        try:
+            self._ready = await self._look()
+        except DeliveryFailed:
+            raise
+        except Exception as error:
+            failure = self._judge(error)
+            raise failure if not isinstance(failure, Refused) else Unavailable(failure.detail) from None
+
+    def _make_engine(self) -> AsyncEngine:
+        from plugins.sinks.database.engine import make_engine
+
+        password = self.options.password
+        try:
+            return make_engine(self._address, password.reveal() if password else None, self.options.connections)
+        except (OSError, ValueError) as error:  # ssl.SSLError is one
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise Unavailable(f"{self._address.shown}: its certificates cannot be used: {reason}") from None
+
+    async def close(self) -> None:
+        """Close the connections, waiting for what runs on them no longer than three seconds."""
+        engine, self._engine, self._ready = self._engine, None, None
+        if engine is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSING):
+                    await engine.dispose()
+
+    async def deliver(self, delivery: Delivery) -> str:
+        """Raises Refused, Retry and Unavailable."""
+        [result] = await self.deliver_batch([delivery])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[Result]:
+        """All of them in one transaction; where one spoils that, each in one of its own."""
+        if self._ready is None:
+            await self.open()
+        assert self._ready is not None
+        ready = self._ready
+        results: dict[int, Result] = {}
+        fitting: dict[int, list[dict[str, Any]]] = {}
+        for number, delivery in enumerate(deliveries):
+            try:
+                fitting[number] = self._fitted(delivery.event, ready)
+            except Refused as refused:
+                results[number] = refused
+        failure = await self._try(ready, [row for rows in fitting.values() for row in rows])
+        for number, rows in fitting.items():
+            if failure is not None and len(fitting) > 1 and not _concerns_all(failure):
+                own = await self._try(ready, rows)
+            else:
+                own = failure
+            results[number] = own or f"{len(rows)} row{'s' if len(rows) > 1 else ''}"
+            failure = own if own is not None and _concerns_all(own) else failure
+        return [results[number] for number in range(len(deliveries))]
+
+    # -- before the first row
+
+    async def _look(self) -> _Table:
+        from plugins.sinks.database import fitting, writing
+
+        assert self._engine is not None
+        options, dialect = self.options, self._address.dialect
+        made = options.columns is None
+        table = await self._reflect()
+        if table is None and made and options.create:
+            await self._create()
+            table = await self._reflect()
+        if table is None:
+            raise Unavailable(f"{self._address.shown}: there is no table {options.table}")
+        columns = list(self._rows.rows(_any_event())[0]) if made else list(options.columns or ())
+        key = self._key
+        found = list(fitting.problems(table, columns=columns, key=key, made=made, dialect=dialect))
+        if not found:
+            found = list(fitting.misfits(self._rows.rows, table, dialect))
+        if found:
+            self.log.error("table_does_not_fit", table=options.table, problems=found)
+            raise Unavailable(fitting.listed(found, options.table))
+        version = standard.VERSION if made else options.version
+        statement = writing.upsert(table, columns=columns, key=key, version=version, made=made, dialect=dialect)
+        return _Table(table, statement, key)
+
+    async def _reflect(self) -> sa.Table | None:
+        from plugins.sinks.database.fitting import reflect
+
+        assert self._engine is not None
+        async with self._engine.connect() as connection:
+            return await reflect(connection, *self._name)
+
+    async def _create(self) -> None:
+        """CREATE TABLE IF NOT EXISTS; losing the race against another gateway is as good as winning it."""
+        from sqlalchemy.exc import DBAPIError
+        from sqlalchemy.schema import CreateTable
+
+        from plugins.sinks.database.made import table
+
+        assert self._engine is not None
+        name, schema = self._name
+        made = table(name, schema, rows=self.options.rows, key=self.options.key, dialect=self._address.dialect)
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(CreateTable(made, if_not_exists=True))
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) not in {"23505", "42P07"}:
+                raise
+
+    # -- rows
+
+    def _fitted(self, event: Event, ready: _Table) -> list[dict[str, Any]]:
+        from plugins.sinks.database.fitting import fitted
+
+        return fitted(self._rows.rows(event), ready.table, ready.key, self._address.dialect)
+
+    async def _try(self, ready: _Table, rows: Sequence[dict[str, Any]]) -> DeliveryFailed | None:
+        """Write these rows in one transaction, or say why not."""
+        if not rows:
+            return None
+        from plugins.sinks.database.faults import is_broken_connection
+
+        # In order of their key, so that two gateways do not wait for each other's rows.
+        ordered = sorted(rows, key=lambda row: [str(row[name]) for name in ready.key])
+        for fresh in (False, True):
+            try:
+                await self._write(ready.statement, ordered)
+            except Exception as error:
+                if fresh or not is_broken_connection(error):
+                    return self._judge(error)
+            else:
+                return None
+        raise AssertionError
+
+    async def _write(self, statement: sa.Executable, rows: Sequence[dict[str, Any]]) -> None:
+        if self._engine is None:
+            raise Retry("the sink is closed")
+        async with self._engine.begin() as connection:
+            await connection.execute(statement, rows if len(rows) > 1 else rows[0])
+
+    def _judge(self, error: Exception) -> DeliveryFailed:
+        from plugins.sinks.database.faults import judge
+
+        if isinstance(error, DeliveryFailed):
+            return error
+        return judge(error, self._address.shown, self._ready.table.columns.keys() if self._ready else ())
+
+    # -- what the options mean
+
+    @functools.cached_property
+    def _address(self) -> Any:
+        return parse(self.options.url)
+
+    @functools.cached_property
+    def _name(self) -> tuple[str, str | None]:
+        schema, _, name = self.options.table.rpartition(".")
+        return name, schema or None
+
+    @functools.cached_property
+    def _rows(self) -> _Rows:
+        options = self.options
+        if options.columns is None:
+            return Standard(options.rows, options.key, self.http.clock.now)
+        return Mapped(options.columns, files=options.rows == "file")
+
+    @functools.cached_property
+    def _key(self) -> tuple[str, ...]:
+        options = self.options
+        if options.columns is None:
+            return standard.primary_key(options.rows, options.key)
+        return options.key or tuple(
+            name for name, text in options.columns.items() if names_event_id(text) or names_index(text)
+        )
+
+    def advice(self) -> list[str]:
+        """What a careful reviewer would say about these options."""
+        said = []
+        driver = _DRIVERS[self._address.dialect]
+        if missing := [name for name in ("sqlalchemy", "greenlet", driver) if importlib.util.find_spec(name) is None]:
+            said.append(f"{', '.join(missing)} is not installed here; {_INSTALL}")
+        return said
+
+
+def _concerns_all(failure: DeliveryFailed) -> bool:
+    """Whether the next transaction would end the same way."""
+    return isinstance(failure, Unavailable) or (isinstance(failure, Retry) and failure.service)
+
+
+def _any_event() -> Event:
+    from gateway.model import FILE_COMPLETED
+    from gateway.samples import sample
+
+    return sample(FILE_COMPLETED)
+
+
+def _import(dialect: str) -> None:
+    """In a thread, because SQLAlchemy takes half a second."""
+    for name in ("sqlalchemy.ext.asyncio", "greenlet", _DRIVERS[dialect], "plugins.sinks.database.fitting"):
+        importlib.import_module(name)
