@@ -17,8 +17,9 @@ lean.import_httpx()
 
 import aiohttp  # noqa: E402
 import httpx  # noqa: E402
+import yarl  # noqa: E402
 from aiohttp.abc import AbstractResolver, ResolveResult  # noqa: E402
-from httpx_aiohttp import AiohttpTransport  # noqa: E402
+from httpx_aiohttp.transport import AiohttpResponseStream, AiohttpTransport, map_aiohttp_exceptions  # noqa: E402
 
 from gateway.egress import faults  # noqa: E402
 from gateway.egress.answers import Answer  # noqa: E402
@@ -92,9 +93,39 @@ def _request(method: str, url: httpx.URL, headers: Mapping[str, str], content: b
     framed = {"host": url.netloc.decode("ascii"), **headers}
     if content is not None or method in ("POST", "PUT", "PATCH"):
         framed["content-length"] = str(len(content or b""))
-    request = httpx.Request(method, url, headers=framed, stream=httpx.ByteStream(content or b""))
+    stream = httpx.ByteStream(content or b"")
+    request = httpx.Request(method, url, headers=framed, stream=stream, extensions={"fields": framed})
     request.read()  # so that the transport finds bytes, not a stream
     return request
+
+
+class Transport(AiohttpTransport):
+    """httpx-aiohttp's transport without what every request would pay for and none here needs.
+
+    The headers go to aiohttp as they are in the request's extension `fields`; time is bounded above.
+    """
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if not isinstance(self.client, aiohttp.ClientSession):
+            self.client = self.get_client()
+        proxy = self.proxy
+        with map_aiohttp_exceptions():
+            response = await self.client.request(
+                request.method,
+                _target(request.url),
+                headers=request.extensions["fields"],
+                data=request.content or None,
+                allow_redirects=False,
+                proxy=str(proxy.url) if proxy else None,
+                proxy_headers=proxy.headers if proxy else None,
+            )
+        stream = AiohttpResponseStream(response)
+        return httpx.Response(response.status, headers=response.raw_headers, stream=stream, request=request)
+
+
+@functools.lru_cache(maxsize=256)
+def _target(url: httpx.URL) -> yarl.URL:
+    return yarl.URL(str(url), encoded=True)  # as httpx has written it: a second encoding could change a signed query
 
 
 def _origin(url: httpx.URL) -> str:
@@ -156,10 +187,16 @@ async def open_pool(
                 use_dns_cache=via.guard is None,  # a guarded name is judged each time it is resolved
                 ttl_dns_cache=10,
             )
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None),
+        )
 
     proxy = _proxy(via.proxy, secure) if via.proxy else None
-    return Pool(AiohttpTransport(verify=context, client=session, proxy=proxy, trust_env=False), via.guard)
+    return Pool(Transport(verify=context, client=session, proxy=proxy, trust_env=False), via.guard)
 
 
 def _proxy(text: str, secure: bool) -> httpx.Proxy:
