@@ -129,7 +129,7 @@ class Intake:
                         deliveries=self._reserve(event, decision, reserved) if decision.sinks else (),
                         raw_type=raw_type,
                         hold_conflicts=door.hold_conflicts,
-                        seal=verified.seal,
+                        verified=verified,
                     )
                     for event, decision in zip(events, decisions, strict=True)
                 ]

@@ -44,7 +44,7 @@ def judge(loaded: Loaded, refusal: Refusal) -> Sequence[NewEvent]:
             deliveries=[NewDelivery(sink=sink) for sink in decision.sinks],
             raw_type=callback.headers.get("content-type"),
             hold_conflicts=configured.on_conflict == "hold",
-            seal=verified.seal,
+            verified=verified,
         )
         for event in source.normalise(callback, verified)
         for decision in [router.decide(event)]
