@@ -31,6 +31,14 @@ async def test_a_new_event_is_stored_whole_with_a_waiting_delivery_for_each_sink
     ]
 
 
+async def test_the_media_type_of_the_vendors_bytes_comes_back_with_them(store: Store) -> None:
+    await take(store, new(1, "app", raw_type="application/json; charset=utf-8"))
+    await take(store, new(2, "app", raw_type="text/plain"))
+    (first,) = await store.claim("app", 1, LEASE)
+    (second,) = await store.claim("app", 1, LEASE, probe=True)
+    assert {lease.event.raw_type for lease in (first, second)} == {"application/json; charset=utf-8", "text/plain"}
+
+
 async def test_an_event_that_no_route_wants_is_stored_without_deliveries(store: Store, url: str) -> None:
     (answer,) = await take(store, new(1))
     assert answer.new
