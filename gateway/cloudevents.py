@@ -143,7 +143,7 @@ def _file(file: File) -> dict[str, Any]:
 # --- from JSON ----------------------------------------------------------------------------------------------------
 
 
-def from_document(document: Mapping[str, Any], raw: bytes = b"") -> Event:
+def from_document(document: Mapping[str, Any], raw: bytes = b"", raw_type: str = "") -> Event:
     """The event of a document that `to_document` made, or a person wrote with at least `id`, `source`, `type`.
 
     Raises ValueError naming the field that cannot be read.
@@ -179,6 +179,7 @@ def from_document(document: Mapping[str, Any], raw: bytes = b"") -> Event:
         extra=_object(data, "extra") or {},
         problems=tuple(_list(data, "problems")),
         raw=raw,
+        raw_type=raw_type,
     )
 
 

@@ -124,6 +124,7 @@ class Event:
     )  # vendor fields without a place; never credentials
     problems: tuple[str, ...] = ()  # names of vendor fields that could not be read; their values are in `extra`
     raw: bytes = field(default=b"", repr=False)  # the vendor's bytes, untouched; they may hold credentials
+    raw_type: str = field(default="", compare=False)  # their media type as it came; the core fills in what is empty
     # its JSON, once somebody asked for it: the same text is stored and sent to every sink
     _json: str | None = field(default=None, init=False, repr=False, compare=False)
 

@@ -143,8 +143,8 @@ def make_lease(sink: str, event: Event, row: Sequence[Any], *, lost: bool = Fals
     )
 
 
-def read_event(body: str, raw: bytes) -> Event:
+def read_event(body: str, raw: bytes, raw_type: str) -> Event:
     """The event of a stored body."""
-    event = from_document(json.loads(body), bytes(raw))
+    event = from_document(json.loads(body), bytes(raw), raw_type)
     keep_json(event, body)  # because what is sent again should be what was sent before, byte for byte
     return event

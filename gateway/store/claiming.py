@@ -26,8 +26,8 @@ def probe_claim(session: Bulk, sink: str, lease: int, running: Collection[int], 
             return ()
         if lane == 3:
             session.change(sql.LOST, {"id": id_, "token": token})
-        ((body, raw),) = session.rows(sql.CONTENT, {"seq": taken[0][1]})
-        return (make_lease(sink, read_event(body, raw), taken[0], lost=lane == 3),)
+        (content,) = session.rows(sql.CONTENT, {"seq": taken[0][1]})
+        return (make_lease(sink, read_event(*content), taken[0], lost=lane == 3),)
 
 
 def _first(session: Bulk, text: str, sink: str, running: Collection[int]) -> tuple[int, int, int] | None:

@@ -169,8 +169,8 @@ class SqliteBulk(SqliteSession):
         if lane == 3:
             self.change(sql.LOST, {"id": id_, "token": token, "now": values["now"]})
         (row,) = self.rows(sql.TAKE, {**values, "id": id_, "token": token, "lane": lane})
-        ((body, raw),) = self.rows(sql.CONTENT, {"seq": row[1]})
-        return make_lease(sink, read_event(body, raw), row, lost=lane == 3)
+        (content,) = self.rows(sql.CONTENT, {"seq": row[1]})
+        return make_lease(sink, read_event(*content), row, lost=lane == 3)
 
     def lock(self, names: Collection[str]) -> None:
         """Nothing: the transaction is alone."""
