@@ -14,6 +14,7 @@ from gateway.lanes.attempt import bounded
 from gateway.lanes.lane import Lane
 from gateway.lanes.settling import Settler
 from gateway.lanes.shared import Shared
+from gateway.lanes.store_clock import StoreClock
 from gateway.lanes.verdict import describe
 from gateway.lanes.watchers import Watchers
 from gateway.lean import import_structlog
@@ -53,11 +54,13 @@ class Dispatcher:
         self._clock = clock
         self._metrics = metrics
         self._rng = rng or Random()  # noqa: S311  jitter, not a secret
+        self._store_clock = StoreClock(clock)
         self._settler = Settler(store, clock, self._rng)
         shared = Shared(
             store=store,
             hook=hook,
             clock=clock,
+            store_clock=self._store_clock,
             metrics=metrics,
             settler=self._settler,
             watchers=Watchers(hook.attempt_finished),
@@ -151,7 +154,11 @@ class Dispatcher:
     async def _look(self) -> None:
         versions = {name: lane.breaker.version for name, lane in self.lanes.items()}
         gates = await self._store.gates()
-        due = {one.sink: one.at for one in await self._store.due()}
+        before = self._clock.ms()
+        found = await self._store.due()
+        if found:
+            self._store_clock.learn(found[0].now, before, self._clock.ms())
+        due = {one.sink: one.at for one in found}
         for name, lane in self.lanes.items():
             lane.look(due.get(name), gates.get(name), versions[name])
         now = self._clock.monotonic()
@@ -161,7 +168,7 @@ class Dispatcher:
 
     async def _count(self) -> None:
         """Depths and ages for metrics, also of sinks that are no longer configured: their deliveries wait too."""
-        now = self._clock.ms()
+        now = self._store_clock.ms()
         rows = await self._store.sinks()
         for name in self._counted.difference(row.name for row in rows):
             self._metrics.waiting.labels(name).set(0)

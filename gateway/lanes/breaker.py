@@ -7,10 +7,10 @@ from collections.abc import Awaitable
 from random import Random
 from typing import Any
 
-from gateway.clock import Clock
 from gateway.errors import StoreError, Unavailable
 from gateway.lanes.attempt import Result
 from gateway.lanes.circuit import Circuit, pause
+from gateway.lanes.store_clock import StoreClock
 from gateway.lanes.verdict import describe
 from gateway.lean import import_structlog
 from gateway.retry import seconds
@@ -23,7 +23,7 @@ log = import_structlog().get_logger("gateway.dispatcher")
 class Breaker:
     """Opens and closes the circuit of one sink. `longest` (seconds) bounds what a target may ask for."""
 
-    def __init__(self, sink: str, store: Store, clock: Clock, rng: Random, gauge: Any, longest: float) -> None:
+    def __init__(self, sink: str, store: Store, clock: StoreClock, rng: Random, gauge: Any, longest: float) -> None:
         self._sink = sink
         self._store = store
         self._clock = clock

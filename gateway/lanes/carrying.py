@@ -95,15 +95,16 @@ class Carrying:
 
     def _never_ends(self, work: Work) -> bool:
         lease, now = work.lease, self._clock.ms()
-        elapsed = self._elapsed(lease, now)
+        elapsed = self._elapsed(lease)
         if not never_ends(lease.attempt, elapsed, self._lane.policy.retry, lost=lease.lost):
             return False
         failure = Nonsense("its tries never came to an end: each time the process died or the lease ended")
         self._write(work, self._delivery(lease, now), failure, NEVER_ENDED, now, 0.0)
         return True
 
-    def _elapsed(self, lease: Lease, now: int) -> float:
+    def _elapsed(self, lease: Lease) -> float:
         """Seconds since this round's first attempt, without the time the sink stood still."""
+        now = self._shared.store_clock.ms()
         return (now - lease.first_at - (self._lane.breaker.stalled(now) - lease.stalled)) / 1000
 
     async def _renewed(self, work: Work) -> bool:
@@ -137,12 +138,12 @@ class Carrying:
     def _record(
         self, unit: Unit, deliveries: Sequence[Delivery], results: Sequence[Result], started_at: int, seconds: float
     ) -> None:
-        lane, now = self._lane, self._clock.ms()
+        lane = self._lane
         for work, delivery, result in zip(unit.works, deliveries, results, strict=True):
             decision = decide(
                 result,
                 attempt=work.lease.attempt,
-                elapsed=self._elapsed(work.lease, now),
+                elapsed=self._elapsed(work.lease),
                 policy=lane.policy.retry,
                 rng=self._shared.rng,
                 spared=unit.probe is not None or (lane.breaker.open and failed_service(result)),
@@ -164,7 +165,7 @@ class Carrying:
     def _wait_for(self, work: Work, delay: float) -> None:
         work.again = delay
         if self._lane.gathering is not None and work.lease.event.type == FAILED:
-            self._lane.gathering.hurry(self._clock.ms() / 1000 + delay)
+            self._lane.gathering.hurry(self._shared.store_clock.ms() / 1000 + delay)
 
     def _set_apart(self, unit: Unit) -> None:
         alone = self._lane.alone

@@ -31,6 +31,7 @@ class Claimer:
         self._store = shared.store
         self._settler = shared.settler
         self._clock = shared.clock
+        self._store_clock = shared.store_clock
         self._bell = asyncio.Event()
         self._alarm = Alarm(shared.clock, self._bell)
         self._due_at: float | None = None  # when the next comes due, in monotonic seconds
@@ -44,7 +45,7 @@ class Claimer:
         """Rows were left waiting."""
         self.rows = True
         if self._lane.gathering is not None:
-            self._lane.gathering.add(self._clock.ms() / 1000, urgent=urgent)
+            self._lane.gathering.add(self._store_clock.ms() / 1000, urgent=urgent)
         self.ring(due=True)
 
     def look(self, due: int | None) -> None:
@@ -53,7 +54,7 @@ class Claimer:
         if due is not None:
             if self._lane.gathering is not None:
                 self._lane.gathering.seen(due / 1000)
-            self.expect((due - self._clock.ms()) / 1000)
+            self.expect((due - self._store_clock.ms()) / 1000)
         self.ring()
 
     def expect(self, seconds: float) -> None:
@@ -76,7 +77,7 @@ class Claimer:
         """Open the sink, then claim until stopped."""
         self.due = self.rows = True
         if self._lane.gathering is not None:
-            self._lane.gathering.hurry(self._clock.ms() / 1000)  # because what an earlier run left may be urgent
+            self._lane.gathering.hurry(self._store_clock.ms() / 1000)  # because what an earlier run left may be urgent
         self._bell.set()
         self._task = asyncio.create_task(self._run(), name=f"lane {self._lane.sink.name}: claims")
 
@@ -145,7 +146,7 @@ class Claimer:
     def _batch_room(self, gathering: Gathering) -> int:
         if self._lane.crew.units >= self._lane.crew.size:
             return 0
-        wait = gathering.wait(self._clock.ms() / 1000)
+        wait = gathering.wait(self._store_clock.ms() / 1000)
         if wait is None:
             return 0
         if wait > 0:
@@ -179,7 +180,7 @@ class Claimer:
     async def _claim_batch(self, gathering: Gathering) -> None:
         """One batch, and each for itself those whose last batch failed as a whole; what finds no token goes back."""
         lane, most = self._lane, gathering.most
-        gathering.begin(self._clock.ms() / 1000)
+        gathering.begin(self._store_clock.ms() / 1000)
         try:
             works = await self._ask(most)
         except BaseException:

@@ -51,7 +51,7 @@ class Lane:
         self.opened = asyncio.Event()  # its sink was opened, or has failed to
         longest = policy.retry.max_retry_after.total_seconds()
         gauge = shared.metrics.circuit_open.labels(sink.name)
-        self.breaker = Breaker(sink.name, shared.store, self._clock, shared.rng, gauge, longest)
+        self.breaker = Breaker(sink.name, shared.store, shared.store_clock, shared.rng, gauge, longest)
         self.prober = Prober(sink, self.breaker, shared, lease=self.lease, timeout=timeout)
         self.crew = Crew(f"lane {sink.name}", policy.concurrency, self._carry)
         self.claimer = Claimer(self, shared)

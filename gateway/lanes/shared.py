@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.clock import Clock
 from gateway.lanes.settling import Settler
+from gateway.lanes.store_clock import StoreClock
 from gateway.lanes.watchers import Watchers
 from gateway.metrics import Metrics
 from gateway.store.store import Store
@@ -20,6 +21,7 @@ class Shared:
     store: Store
     hook: Any
     clock: Clock
+    store_clock: StoreClock
     metrics: Metrics
     settler: Settler
     watchers: Watchers

@@ -16,7 +16,10 @@ MOST: Final = 10_001  # rows of a lane that are counted: a gauge needs no more
 def due(session: Session) -> Sequence[Due]:
     """The least due time of each sink that has open rows, over the lanes a claim reads."""
     found = session.rows(sql.DUE)
-    return [Due(sink=row[0], at=min((at for at in row[1:] if at is not None), default=None)) for row in found]
+    return [
+        Due(sink=sink, at=min((at for at in least if at is not None), default=None), now=now)
+        for sink, now, *least in found
+    ]
 
 
 def sinks(session: Session) -> Sequence[SinkRow]:

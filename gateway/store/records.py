@@ -128,10 +128,14 @@ class Gate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """The least `due_at` among a sink's waiting or leased rows that a lane may claim; None: there is none."""
+    """The least `due_at` among a sink's waiting or leased rows that a lane may claim; None: there is none.
+
+    `now` is the time by the store's clock when it was read: on PostgreSQL the server's, which may not be ours.
+    """
 
     sink: str
     at: int | None
+    now: int
 
 
 # --- out: what people see -----------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ _NAMES: Final = """WITH RECURSIVE names(sink) AS (
 _LEAST: Final = """(SELECT d.due_at FROM deliveries d WHERE d.sink = names.sink AND d.lane = {lane}
     AND d.state IN ('waiting','sending') ORDER BY d.due_at, d.id LIMIT 1)"""
 NAMES: Final = f"{_NAMES} SELECT sink FROM names WHERE sink IS NOT NULL"  # noqa: S608
-DUE: Final = f"""{_NAMES} SELECT sink, {_LEAST.format(lane=0)}, {_LEAST.format(lane=1)}, {_LEAST.format(lane=3)}
+DUE: Final = f"""{_NAMES} SELECT sink, :now, {_LEAST.format(lane=0)}, {_LEAST.format(lane=1)}, {_LEAST.format(lane=3)}
   FROM names WHERE sink IS NOT NULL"""  # noqa: S608
 _LEAST_OF: Final = _LEAST.replace("names.sink", ":sink")
 OLDEST: Final = f"SELECT {_LEAST_OF.format(lane=0)}, {_LEAST_OF.format(lane=1)}, {_LEAST_OF.format(lane=2)}"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from gateway.clock import Clock
-from gateway.errors import Unavailable
+from gateway.errors import Retry, Unavailable
+from gateway.lanes import circuit
 from gateway.model import Delivery
 
 from .conftest import House, Scripted, event, eventually, raising
@@ -70,3 +72,42 @@ async def test_a_circuit_that_one_gateway_opened_stops_the_other(pair: Pair) -> 
     await eventually(lambda: second.value("circuit_open", sink="app") == 1)
     assert second.dispatcher.reserve("app", None) is None
     assert two.seen == []
+
+
+class Skewed(Clock):
+    """A machine whose clock is an hour off."""
+
+    def __init__(self, seconds: float) -> None:
+        self._off = seconds
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self._off)
+
+    def ms(self) -> int:
+        return super().ms() + round(self._off * 1000)
+
+
+@pytest.mark.parametrize("off", [-3600, 3600])
+async def test_a_gateway_whose_clock_is_an_hour_off_tries_again_in_time_and_gives_nothing_up(
+    pair: Pair, off: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(circuit, "FIRST_PAUSE", 0.2)
+    answers: list[Any] = [Retry("busy"), Unavailable("gone"), None]
+
+    async def script(delivery: Delivery) -> None:
+        if answer := answers.pop(0):
+            raise answer
+
+    sink = Scripted("app", script)
+    house = House(
+        pair.url,
+        sink,
+        clock=Skewed(off),
+        store_clock=Clock(),
+        delivery={"retry": {"initial": "10ms", "max": "10ms", "give_up_after": "30m"}},
+    )  # type: ignore[arg-type]
+    pair.houses.append(house)
+    await house.open()
+    await house.fill(1)  # as if another gateway had left it
+    await eventually(lambda: len(sink.seen) == 3, within=20)
+    await eventually(lambda: house.counted("app", "delivered") == 1)

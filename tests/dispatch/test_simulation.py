@@ -124,6 +124,7 @@ async def test_after_any_series_of_accidents_everything_has_arrived(build: Build
     wanted = {(name, id) for name in POLICIES for id in events}
     assert {key for key in wanted if not fate.delivered[key]} <= fate.refused
     assert house.rows("count(*)", "state = 'dead' and reason <> 'refused'") == [0]
+    assert {"retry", "unavailable", "delivered"} <= set(house.attempts())
     for name, lane in house.dispatcher.lanes.items():
         assert not lane.hand, name
         assert lane.held == 0, name
