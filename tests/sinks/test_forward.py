@@ -28,6 +28,9 @@ NEW = "demo-whsec_" + "bmV3LXNlY3JldC1uZXctc2VjcmV0LW5ldy0y"
 STRANGER = "whsec_" + "c3RyYW5nZXItc3RyYW5nZXItc3RyYW5nZXItMw=="
 
 
+AFRESH = {"scheme": "huawei-live", "key": "the-receivers-key-0123456789abcdef"}
+
+
 class TestForwardKeepsThePromises(HttpSinkPromises):
     sink = Forward
 
@@ -53,6 +56,7 @@ async def forwarding(url: str, clock: FrozenClock | None = None, **options: Any)
 
 
 SIGN = {"scheme": "standard-webhooks", "secrets": [OLD, NEW]}
+GITHUB = {"scheme": "github", "secret": "It's a Secret to Everybody, and 32 long"}
 
 
 async def test_a_receiver_with_either_secret_verifies_exactly_the_bytes_sent() -> None:
@@ -198,10 +202,10 @@ async def test_a_token_in_the_url_that_the_receiver_echoes_is_masked() -> None:
     [
         ({"url": "ftp://x/"}, "url", "http://"),
         ({"url": "http://user:CANARY@x/"}, "url", "header"),
-        ({"sign": {"secrets": []}}, "sign.secrets", "one to eight secrets"),
-        ({"sign": {"secrets": ["whsec_CANARYshort"]}}, "sign.secrets.0", "24 bytes"),
-        ({"sign": {"secrets": ["CANARY not base64!"]}}, "sign.secrets.0", "base64"),
-        ({"sign": {"scheme": "other", "secrets": [OLD]}}, "sign.scheme", "standard-webhooks"),
+        ({"sign": {"secrets": []}}, "sign.standard-webhooks.secrets", "one to eight secrets"),
+        ({"sign": {"secrets": ["whsec_CANARYshort"]}}, "sign.standard-webhooks.secrets.0", "24 bytes"),
+        ({"sign": {"secrets": ["CANARY not base64!"]}}, "sign.standard-webhooks.secrets.0", "base64"),
+        ({"sign": {"scheme": "other", "secrets": [OLD]}}, "sign", "a `scheme`: standard-webhooks, github, huawei-live"),
         ({"headers": {"x a": "CANARY"}}, "headers.x a.[key]", "letters, digits and hyphens"),
         ({"headers": {"Webhook-Id": "CANARY"}}, "headers.Webhook-Id.[key]", "does not set itself"),
         ({"headers": {"Content-Length": "CANARY"}}, "headers.Content-Length.[key]", "does not set itself"),
@@ -213,7 +217,30 @@ async def test_a_token_in_the_url_that_the_receiver_echoes_is_masked() -> None:
         ({"retry_statuses": [200]}, "retry_statuses.0", "greater than or equal to 300"),
         ({"retry_statuses": [404], "permanent_statuses": [404, 405]}, "", "404 is in retry_statuses"),
         ({"key": "key.pem"}, "", "a certificate beside the key"),
-        ({"body": "xml"}, "body", "'event' or 'raw'"),
+        ({"body": "xml"}, "body", "'event', 'binary', 'raw' or 'huawei-live'"),
+        ({"sign": "CANARY"}, "sign", "a `scheme`"),
+        ({"sign": {"secret": "CANARY"}}, "sign", "a `scheme`"),
+        ({"sign": []}, "", "at least one signature"),
+        ({"sign": [{"secrets": [OLD]}, {"secrets": [NEW]}]}, "", "each scheme once"),
+        ({"sign": [{"scheme": "CANARY"}]}, "sign.many.0", "a `scheme`"),
+        ({"sign": {"scheme": "github", "secret": "CANARY"}}, "sign.github.secret", "at least 16 characters"),
+        ({"sign": {"secrets": ["whsk_CANARY"]}}, "sign.standard-webhooks.secrets.0", "whsk_"),
+        ({"sign": {"secrets": ["whpk_CANARY"]}}, "sign.standard-webhooks.secrets.0", "public one"),
+        ({"sign": AFRESH}, "", "body: huawei-live beside"),
+        ({"body": "huawei-live"}, "", "scheme: huawei-live, key"),
+        ({"body": "huawei-live", "sign": {"secrets": [OLD]}}, "", "scheme: huawei-live, key"),
+        ({"body": "huawei-live", "sign": {**AFRESH, "sign_type": "none"}}, "sign.huawei-live.sign_type", "one of hmac"),
+        ({"body": "huawei-live", "sign": {**AFRESH, "sign_type": "sha1"}}, "sign.huawei-live.sign_type", "one of hmac"),
+        ({"body": "huawei-live", "sign": {**AFRESH, "validity": "2d"}}, "sign.huawei-live.validity", "at most 1d"),
+        ({"content_type": "CANARY"}, "content_type", "a media type"),
+        ({"content_type": "a/b\r\nx: CANARY"}, "content_type", "a media type"),
+        ({"content_type": "a/b", "headers": {"content-type": "a/b"}}, "", "not both"),
+        ({"headers": {"ce-id": "CANARY"}}, "headers.ce-id.[key]", "does not set itself"),
+        ({"headers": {"X-Hub-Signature-256": "CANARY"}}, "headers.X-Hub-Signature-256.[key]", "does not set itself"),
+        ({"url": "https://x/", "uds": "/run/app.sock"}, "", "an http URL and no proxy"),
+        ({"proxy": "http://x:1", "uds": "/run/app.sock"}, "", "an http URL and no proxy"),
+        ({"allow_private": False, "uds": "/run/app.sock"}, "", "no address to judge"),
+        ({"uds": "/" + "x" * 107}, "", "at most 107 bytes"),
     ],
 )
 def test_a_wrong_option_is_located_and_explained_without_its_value(
@@ -250,6 +277,14 @@ def test_paths_are_beside_the_configuration_file(tmp_path: Path) -> None:
         ({"url": "http://app.example/"}, ["without `sign`", "plain http"]),
         ({"url": "https://app.example/", "sign": SIGN, "verify": False}, ["verify: false"]),
         ({"url": "http://127.0.0.1:9/", "allow_private": False}, ["refuses every delivery"]),
+        ({"url": "http://app.example/", "uds": "/run/app.sock"}, []),
+        ({"url": "https://app.example/", "sign": GITHUB}, ["signs no time"]),
+        ({"url": "https://app.example/", "sign": [GITHUB, SIGN]}, []),
+        ({"url": "https://app.example/", "body": "huawei-live", "sign": AFRESH}, []),
+        (
+            {"url": "https://app.example/", "body": "huawei-live", "sign": {**AFRESH, "sign_type": "md5"}},
+            ["only an expiry"],
+        ),
         ({"url": "https://8.8.8.8/", "sign": SIGN, "allow_private": False}, []),
         ({"url": "https://app.example/", "sign": SIGN, "allow_private": False}, []),
     ],

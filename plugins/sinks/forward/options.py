@@ -1,0 +1,171 @@
+"""The options of a forward, and which of them go together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.fields import ConfigPath, Duration, Secret, Url
+from gateway.plugin import Options
+from plugins.sinks.forward.signatures import HuaweiLive, Signature, Signatures
+
+_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
+_OURS: Final = re.compile(r"webhook-.*|recording-gateway-.*|ce-.*|x-hub-signature.*")
+_MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+( *;[\x20-\x7e]*)?", re.ASCII)
+_SOCKET_PATH: Final = 107  # bytes, what a unix address holds
+_TRANSPORTS: Final = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "expect",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+def _proxy(value: Secret) -> Secret:
+    try:
+        url = urlsplit(value.reveal())
+        good = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise PydanticCustomError("proxy", "a proxy such as http://user:password@proxy.internal:3128")
+    return value
+
+
+def _header_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise PydanticCustomError("header_name", "a header name of letters, digits and hyphens")
+    if _OURS.fullmatch(name.lower()) or name.lower() in _TRANSPORTS:
+        raise PydanticCustomError("header_taken", "a header that the gateway does not set itself")
+    return name
+
+
+def _header_value(value: Secret) -> Secret:
+    if any(ord(c) < 0x20 or ord(c) == 0x7F for c in value.reveal()):
+        raise PydanticCustomError("header_value", "a header value on one line, without control characters")
+    return value
+
+
+def _media_type(text: str) -> str:
+    if not _MEDIA_TYPE.fullmatch(text):
+        raise PydanticCustomError("media_type", "a media type such as application/json; charset=utf-8")
+    return text
+
+
+Status = Annotated[int, Field(ge=300, le=599)]
+
+
+class ForwardOptions(Options):
+    """Where events are forwarded to, and how."""
+
+    url: Url = Field(description="Where to: http or https, without user name and password.")
+    method: Literal["POST", "PUT", "PATCH"] = Field("POST", description="The request's method.")
+    body: Literal["event", "binary", "raw", "huawei-live"] = Field(
+        "event",
+        description="`event`: the event as CloudEvents JSON; `binary`: its `data` alone, the rest as `ce-` headers; "
+        "`raw`: the vendor's bytes, untouched; `huawei-live`: the vendor's callback, signed afresh as `sign` says.",
+    )
+    content_type: Annotated[str, AfterValidator(_media_type)] | None = Field(
+        None, description="The media type to send. Default: that of the body."
+    )
+    sign: Signatures = Field(
+        None,
+        description="How to sign: one of the schemes below, or a list of them. Absent: the receiver cannot tell who calls.",
+    )
+    headers: Mapping[Annotated[str, AfterValidator(_header_name)], Annotated[Secret, AfterValidator(_header_value)]] = (
+        Field(
+            default_factory=dict,
+            description="Further headers. Values are kept secret; what is not ASCII is percent-encoded.",
+        )
+    )
+    allow_private: bool = Field(
+        True, description="Whether the URL may lead to addresses that are not public, as your own services do."
+    )
+    uds: ConfigPath | None = Field(
+        None, description="A unix socket to connect to; the URL then only says what is asked of it. Plain http."
+    )
+    proxy: Annotated[Secret, AfterValidator(_proxy)] | None = Field(
+        None, description="An http or https proxy. The environment's proxies are never used."
+    )
+    verify: bool = Field(True, description="Whether the target's TLS certificate is checked.")
+    ca: ConfigPath | None = Field(
+        None, description="A PEM file of authorities to trust instead of the system's, for a private CA."
+    )
+    certificate: ConfigPath | None = Field(None, description="A PEM file to show to the target (mutual TLS).")
+    key: ConfigPath | None = Field(None, description="The certificate's private key, where it has a file of its own.")
+    retry_statuses: tuple[Status, ...] = Field((), description="Statuses to try again on, whatever the table says.")
+    permanent_statuses: tuple[Status, ...] = Field(
+        (), description="Statuses that end a delivery at once, whatever the table says."
+    )
+    not_found_grace: Duration = Field(
+        timedelta(minutes=30), description="How long a 404 is tried again, since a service may be being deployed."
+    )
+
+    @property
+    def signs(self) -> Sequence[Signature]:
+        """Every signature to make."""
+        return () if self.sign is None else self.sign if isinstance(self.sign, tuple) else (self.sign,)
+
+    @model_validator(mode="after")
+    def _agree(self) -> ForwardOptions:
+        if both := set(self.retry_statuses) & set(self.permanent_statuses):
+            listed = ", ".join(map(str, sorted(both)))
+            raise PydanticCustomError(
+                "statuses",
+                "each status in one list only; {both} is in retry_statuses and permanent_statuses",
+                {"both": listed},
+            )
+        named = [name.lower() for name in self.headers]
+        if len(set(named)) < len(named):
+            raise PydanticCustomError("headers", "each header once, whatever its case")
+        if self.content_type is not None and "content-type" in named:
+            raise PydanticCustomError("content_type", "`content_type` or the header Content-Type, not both")
+        if self.key is not None and self.certificate is None:
+            raise PydanticCustomError("certificate", "a certificate beside the key")
+        self._signs_agree()
+        self._socket_agrees()
+        return self
+
+    def _signs_agree(self) -> None:
+        schemes = [sign.scheme for sign in self.signs]
+        if self.sign == ():
+            raise PydanticCustomError("sign", "at least one signature in the list, or no `sign`")
+        if len(set(schemes)) < len(schemes):
+            raise PydanticCustomError("sign", "each scheme once; several secrets go into one `secrets`")
+        if self.body == "huawei-live" and not any(isinstance(sign, HuaweiLive) for sign in self.signs):
+            raise PydanticCustomError(
+                "sign", "`sign: {scheme: huawei-live, key: …}` beside body: huawei-live (body: raw sends it as it came)"
+            )
+        if self.body != "huawei-live" and "huawei-live" in schemes:
+            raise PydanticCustomError(
+                "sign", "body: huawei-live beside the scheme huawei-live, which signs in the body"
+            )
+
+    def _socket_agrees(self) -> None:
+        if self.uds is None:
+            return
+        if self.url[:6].lower() == "https:" or self.proxy is not None:
+            raise PydanticCustomError(
+                "uds", "an http URL and no proxy beside `uds`: a unix socket is spoken to directly"
+            )
+        if not self.allow_private:
+            raise PydanticCustomError(
+                "uds", "no `allow_private: false` beside `uds`: a unix socket has no address to judge"
+            )
+        if len(bytes(self.uds)) > _SOCKET_PATH:
+            raise PydanticCustomError(
+                "uds", f"a path of at most {_SOCKET_PATH} bytes for `uds`, as a unix address holds"
+            )

@@ -1,0 +1,150 @@
+"""The sink `forward`: one signed request an event to one URL."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import hmac
+from datetime import datetime
+from typing import Final
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from gateway import redaction
+from gateway.cloudevents import format_time
+from gateway.ed25519 import PrivateKey
+from gateway.egress.answers import Answer, verdict
+from gateway.egress.client import Via
+from gateway.egress.guard import AddressGuard
+from gateway.errors import Refused, Unavailable
+from gateway.model import Delivery, Event, Trust
+from gateway.plugin import Sink
+from gateway.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sender_key, sign
+from plugins.sinks.forward import bodies
+from plugins.sinks.forward.advice import advice
+from plugins.sinks.forward.bodies import Body
+from plugins.sinks.forward.options import ForwardOptions
+from plugins.sinks.forward.signatures import GitHub, HuaweiLive, StandardWebhooks
+
+# What is not printable ASCII travels as %XX of its UTF-8; so does, in values that a receiver decodes, the percent sign.
+_ASCII: Final = "".join(map(chr, range(0x20, 0x7F)))
+_PLAIN: Final = _ASCII.replace("%", "")
+
+
+class Forward(Sink):
+    """Posts each event to one URL. At least once: the receiver drops repeats by `webhook-id`."""
+
+    type = "forward"
+    Options = ForwardOptions
+    options: ForwardOptions
+
+    async def open(self) -> None:
+        """Load certificates, keys and libraries, so that the first delivery need not wait. Connects to nothing."""
+        for _, value in parse_qsl(urlsplit(self.options.url).query):
+            redaction.learn(value)  # because a receiver may echo its own URL's token
+        for key in self._keys:
+            if isinstance(key, PrivateKey):
+                try:
+                    key.load()
+                except ImportError:
+                    raise Unavailable("the library behind Ed25519 keys cannot be loaded") from None
+        await self.http.prepare(self.options.url, self._via)
+
+    async def deliver(self, delivery: Delivery) -> str:
+        """2xx is delivered; everything else is what docs/sinks.md says of it."""
+        event, now = delivery.event, self.http.clock.now()
+        body = self._body(event, now)
+        headers = {"content-type": self.options.content_type or body.media_type, **_provenance(event), **self._extra}
+        headers |= body.headers
+        headers[ID_HEADER] = event.id
+        headers[TIMESTAMP_HEADER] = stamp = str(int(now.timestamp()))
+        if self._keys:
+            headers[SIGNATURE_HEADER] = sign(event.id, int(stamp), body.content, self._keys)
+        if self._github is not None:
+            headers["x-hub-signature-256"] = (
+                "sha256=" + hmac.new(self._github, body.content, hashlib.sha256).hexdigest()
+            )
+        if delivery.replay:
+            headers["webhook-replay"] = "true"
+        answer = await self.http.request(
+            self.options.method,
+            self.options.url,
+            content=body.content,
+            headers=headers,
+            via=self._via,
+            classify=functools.partial(self._classify, delivery),
+        )
+        return f"HTTP {answer.status}"
+
+    def _body(self, event: Event, now: datetime) -> Body:
+        match self.options.body:
+            case "event":
+                return bodies.structured(event)
+            case "binary":
+                return bodies.binary(event)
+            case "raw":
+                return bodies.raw(event)
+        [afresh] = [sign for sign in self.options.signs if isinstance(sign, HuaweiLive)]
+        return bodies.huawei_live(event, afresh, now)
+
+    def _classify(self, delivery: Delivery, answer: Answer) -> None:
+        if 200 <= answer.status < 300:
+            return
+        options = self.options
+        failure = verdict(answer, retry=options.retry_statuses, permanent=options.permanent_statuses)
+        if answer.status == 404 and 404 not in options.retry_statuses and not isinstance(failure, Refused):
+            tried = self.http.clock.now() - delivery.first_attempt_at
+            if tried >= options.not_found_grace:
+                raise Refused(f"{failure.detail}; so it has been since the first attempt", status=404)
+        raise failure
+
+    @functools.cached_property
+    def _keys(self) -> tuple[bytes | PrivateKey, ...]:
+        signs = [sign for sign in self.options.signs if isinstance(sign, StandardWebhooks)]
+        return tuple(sender_key(secret.reveal()) for one in signs for secret in one.secrets)
+
+    @functools.cached_property
+    def _github(self) -> bytes | None:
+        return next((sign.secret.reveal().encode() for sign in self.options.signs if isinstance(sign, GitHub)), None)
+
+    @functools.cached_property
+    def _extra(self) -> dict[str, str]:
+        return {name.lower(): quote(value.reveal(), safe=_ASCII) for name, value in self.options.headers.items()}
+
+    @functools.cached_property
+    def _via(self) -> Via:
+        options = self.options
+        return Via(
+            guard=None if options.allow_private else AddressGuard(),
+            proxy=options.proxy.reveal() if options.proxy else None,
+            verify=options.verify,
+            ca=options.ca,
+            certificate=options.certificate,
+            key=options.key,
+            uds=options.uds,
+        )
+
+    @property
+    def wanted_trust(self) -> Trust:
+        """A receiver of the vendor's own words takes them for the vendor's, so the vendor should have signed them."""
+        return Trust.FIELDS if self.options.body in {"raw", "huawei-live"} else Trust.NONE
+
+    def advice(self) -> list[str]:
+        """What a careful reviewer would say about these options."""
+        return list(advice(self.options))
+
+
+def _provenance(event: Event) -> dict[str, str]:
+    """Where the event came from and how far it may be believed, for a receiver that reads no JSON (body: raw)."""
+    headers = {
+        "recording-gateway-source": _encode(event.source),
+        "recording-gateway-type": _encode(event.type),
+        "recording-gateway-trust": event.trust.value,
+        "recording-gateway-received": format_time(event.received_at),
+    }
+    if event.verified is not None:
+        headers["recording-gateway-scheme"] = _encode(event.verified.scheme)
+    return headers
+
+
+def _encode(value: str) -> str:
+    return quote(value, safe=_PLAIN)
