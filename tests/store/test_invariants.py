@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -325,7 +325,9 @@ class Outbox(RuleBasedStateMachine):
         self.do(self.store.sweep)
         left = {seq for (seq,) in self.side.rows("SELECT seq FROM events")}
         assert busy <= left  # invariant 12
-        known = {row[0] for row in self.side.rows("SELECT id FROM events UNION SELECT id FROM remembered")}
+        # What is held beside a first content may outlive the memory of the first: then the id is new again.
+        query = "SELECT id FROM events WHERE variant = :empty UNION SELECT id FROM remembered"
+        known = {row[0] for row in self.side.rows(query, {"empty": b""})}
         for id_, at in self.answered.items():
             assert id_ in known or self.clock.ms() - at >= 30 * DAY * 1000  # 2
         self.answered = {id_: at for id_, at in self.answered.items() if id_ in known}
@@ -390,6 +392,7 @@ SETTINGS = settings(
     max_examples=80,
     stateful_step_count=30,
     deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 
