@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import Refused, Retry, Unavailable
+from gateway.lanes.hand import Unit, Work
 from gateway.model import Delivery
 
 from .conftest import Build, House, Scripted, event, eventually, policy, raising
@@ -293,17 +294,20 @@ async def test_what_was_not_begun_goes_back_when_a_person_pauses(build: Build) -
     await eventually(lambda: house.rows() == ["delivered", "waiting"])
 
 
-async def test_a_probe_that_a_person_pauses_goes_back_and_is_made_again(build: Build) -> None:
+async def test_a_probe_that_a_person_pauses_before_it_begins_goes_back_and_is_made_again(build: Build) -> None:
     sink = Scripted()
     house = await broken(build, sink)
     lane = house.dispatcher.lanes["app"]
-    sink.script = None
-    house.clock.advance(7)
-    await eventually(lambda: lane.prober.mark is not None)
-    lane.breaker.gate = dataclasses.replace(lane.breaker.gate, paused=True)
+    (lease,) = await house.store.claim("app", 1, 45_000, probe=True)
+    lane.prober.mark = 7
+    gate = lane.breaker.gate
+    lane.breaker.gate = dataclasses.replace(gate, paused=True)
+    lane.take(Unit([Work(lease, 1e9)], probe=7), token=True)
     await house.calm()
-    assert len(sink.seen) in (1, 2)  # the worker may have been quicker than the person
-    await house.later(60)
+    assert house.rows("state, attempts") == [("waiting", 0)]
+    assert len(sink.seen) == 1
+    sink.script = None
+    await house.later(60)  # the poll has seen that nobody pauses any more
     await eventually(lambda: house.rows() == ["delivered"])
 
 
