@@ -115,6 +115,37 @@ def reach(routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, sin
             )
 
 
+def trust(
+    routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, wanted: Mapping[str, Trust]
+) -> Iterator[Problem]:
+    """Warnings: a route that may bring a sink events whose signature covers less than the sink wants (SIG-09)."""
+    for table, route in routes:
+        if route.where is not None and "trust" in route.where:
+            continue  # it has thought of it
+        for number, sink in enumerate(route.to):
+            want = wanted.get(sink, Trust.NONE)
+            weak = [name for name, source in settings.sources.items() if _may_bring_less(route, name, source, want)]
+            if weak:
+                node = table.entries.get("to", table)
+                place = node.items[number] if isinstance(node, Items) else node
+                takes = ", ".join(f"{name!r} takes `{settings.sources[name].min_trust}`" for name in weak)
+                enough = [level.value for level in Trust if level.rank >= want.rank]
+                yield place.problem(
+                    found=f"the sink {sink!r} wants events whose signature covers `{want}`, and {takes}",
+                    hint=f"set `min_trust: {want}` for the source, or `match: {{trust: [{', '.join(enough)}]}}` in the route",
+                )
+
+
+def _may_bring_less(route: RouteSettings, name: str, source: SourceSettings, want: Trust) -> bool:
+    """Whether this route may carry an event of this source with a trust below `want`."""
+    weaker = [level.value for level in Trust if source.min_trust.rank <= level.rank < want.rank]
+    match: Mapping[str, Sequence[str]] = {"source": [name], "provider": [source.type], "trust": weaker}
+    return all(
+        any(fnmatchcase(value, glob) for value in values for glob in route.match.get(key, ("*",)))
+        for key, values in match.items()
+    )
+
+
 def _unmatchable(table: Table, route: RouteSettings, settings: Settings) -> Iterator[Problem]:
     known: dict[str, Sequence[str]] = {
         "type": EVENT_TYPES,

@@ -39,6 +39,7 @@ class Entries:
     validation: Validation
     registry: Registry
     made: dict[str, Source | Sink] = field(default_factory=dict)  # by dotted path; for their advice
+    wanted_trust: dict[str, Trust] = field(default_factory=dict)  # of the events of each sink
 
     def sources(self, node: Node | None, root: Table) -> dict[str, SourceSettings]:
         """All sources by name."""
@@ -77,6 +78,7 @@ class Entries:
             sink = self._make(table, cls, name, options, http=None, log=None) if options is not None else None
             if delivery is not None and options is not None and sink is not None:
                 found[name] = SinkSettings(type=cls.type, delivery=delivery, options=options)
+                self.wanted_trust[name] = self._wanted_trust(table, sink)
         return found
 
     def _usual_rate(self, table: Table, cls: type[Sink], options: Any) -> str | None:
@@ -90,6 +92,14 @@ class Entries:
                 table.problem(found=f"the {cls.type} has no usual rate: {where_raised(error)}")
             )
             return None
+
+    def _wanted_trust(self, table: Table, sink: Sink) -> Trust:
+        try:
+            return Trust(sink.wanted_trust)
+        except Exception as error:  # a plugin's own code
+            said = table.problem(found=f"the {sink.type} has no wanted trust: {where_raised(error)}")
+            self.validation.problems.append(said)
+            return Trust.NONE
 
     def _delivery(
         self, table: Table, defaults: Table | None, cls: type[Sink] | None, rate: str | None
