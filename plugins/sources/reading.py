@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from gateway.errors import Malformed
@@ -21,8 +21,8 @@ _TIME: Final = re.compile(
 _CREDENTIALS: Final = frozenset(
     {"sign", "authsign", "authtimestamp", "authkey", "accesskey", "apikey", "authorization"}
 )
-_CREDENTIAL_ENDS: Final = ("token", "secret", "password", "signature")
-
+_CREDENTIAL_ENDS: Final = ("token", "secret", "password", "passcode", "signature")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _KINDS: Final = {str: "text", bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
 
@@ -45,15 +45,39 @@ def text_of(said: Mapping[str, Any], name: str) -> str:
 class Reading:
     """One callback's fields, taken one after the other. Each reader gives None for what is absent, null or unreadable.
 
-    `problems` names what could not be read; `extra()` is that, as it came, and whatever nobody asked for.
+    `problems` names what could not be read, by its dotted path; `extra()` is that, as it came, and whatever nobody
+    asked for. `inside` and `several` read what is nested, and share both.
     """
 
-    __slots__ = ("_left", "_unread", "problems")
+    __slots__ = ("_left", "_nested", "_path", "_unread", "problems")
 
-    def __init__(self, said: Mapping[str, Any]) -> None:
+    def __init__(self, said: Mapping[str, Any], path: str = "", problems: list[str] | None = None) -> None:
         self._left = dict(said)
         self._unread: dict[str, Any] = {}
-        self.problems: list[str] = []
+        self._nested: dict[str, Reading | list[Reading]] = {}
+        self._path = path
+        self.problems: list[str] = [] if problems is None else problems
+
+    def inside(self, name: str) -> Reading:
+        """The fields of an object; of an empty one where there is none."""
+        value = self._left.pop(name, None)
+        if value is not None and type(value) is not dict:
+            self.keep(name, value)
+        if type(value) is not dict:
+            return Reading({})
+        self._nested[name] = inner = Reading(value, f"{self._path}{name}.", self.problems)
+        return inner
+
+    def several(self, name: str) -> Sequence[Reading]:
+        """The fields of each object in a list; a list with anything else in it is unreadable."""
+        value = self._left.pop(name, None)
+        if type(value) is list and all(type(one) is dict for one in value):
+            found = [Reading(one, f"{self._path}{name}[{n}].", self.problems) for n, one in enumerate(value)]
+            self._nested[name] = found
+            return found
+        if value is not None:
+            self.keep(name, value)
+        return ()
 
     def drop(self, *names: str) -> None:
         """Take fields that have no place anywhere, such as credentials."""
@@ -66,8 +90,28 @@ class Reading:
         if type(value) is str:
             return value or None
         if value is not None:
-            self._keep(name, value)
+            self.keep(name, value)
         return None
+
+    def label(self, name: str) -> str | None:
+        """A text, also written as an integer: what vendors number but nobody counts with."""
+        value = self._left.get(name)
+        if type(value) is int:
+            del self._left[name]
+            return str(value)
+        return self.text(name)
+
+    def flag(self, name: str) -> bool:
+        """Whether this field is true; anything else is left where it is."""
+        return self._left.get(name) is True
+
+    def joined(self, name: str) -> str | None:
+        """The texts of a list with spaces between them, or a text."""
+        value = self._left.get(name)
+        if type(value) is list and all(type(one) is str for one in value):
+            del self._left[name]
+            return " ".join(value) or None
+        return self.text(name)
 
     def whole(self, name: str, most: int = MAX_NUMBER) -> int | None:
         """A number from 0 to `most` without a fraction, also as a text of decimal digits."""
@@ -82,11 +126,14 @@ class Reading:
             number = -1
         if 0 <= number <= most:
             return number
-        self._keep(name, value)
+        self.keep(name, value)
         return None
 
-    def seconds(self, name: str) -> float | None:
-        """A duration in seconds from 0 to MAX_SECONDS, also as a decimal text."""
+    def seconds(self, name: str, *, times: int = 1, over: int = 1) -> float | None:
+        """A duration in seconds from 0 to MAX_SECONDS, also as a decimal text.
+
+        `times` is how many seconds are in the vendor's unit, `over` how many of its units are in a second.
+        """
         value = self._left.pop(name, None)
         if type(value) is int or type(value) is float:
             number = float(value)
@@ -96,9 +143,10 @@ class Reading:
             number = float(value)
         else:
             number = -1.0
+        number = number * times / over
         if 0 <= number <= MAX_SECONDS:
             return number
-        self._keep(name, value)
+        self.keep(name, value)
         return None
 
     def time(self, name: str) -> datetime | None:
@@ -111,8 +159,21 @@ class Reading:
                 return datetime.fromisoformat(value.upper()).astimezone(UTC)
             except (ValueError, OverflowError):  # the 31st of June; the year 0 in another zone
                 pass
-        self._keep(name, value)
+        self.keep(name, value)
         return None
+
+    def moment(self, name: str, *, over: int = 1) -> datetime | None:
+        """A time since 1970 as aware UTC, to the microsecond; `over` is how many of its units are in a second.
+
+        Also as a decimal text. 0 is absent, because that is how vendors say so.
+        """
+        value = self._left.pop(name, None)
+        if value in (None, "", 0, "0") and type(value) is not bool:
+            return None
+        at = moment_of(value, over)
+        if at is None:
+            self.keep(name, value)
+        return at
 
     def has(self, *names: str) -> bool:
         """Whether one of these fields still waits to be taken and says something."""
@@ -120,15 +181,35 @@ class Reading:
 
     def extra(self) -> dict[str, Any]:
         """What has no place in the normal form, without credentials."""
-        return {
+        kept = {
             name: _without_credentials(value)
             for name, value in (*self._left.items(), *self._unread.items())
             if not _is_credential(name)
         }
+        for name, nested in self._nested.items():
+            rest = nested.extra() if isinstance(nested, Reading) else [one.extra() for one in nested]
+            if rest if isinstance(rest, dict) else any(rest):
+                kept[name] = rest
+        return kept
 
-    def _keep(self, name: str, value: Any) -> None:
+    def keep(self, name: str, value: Any) -> None:
+        """Say that this value of a field that was taken could not be read: it goes into `extra` as it came."""
         self._unread[name] = value
-        self.problems.append(name)
+        self.problems.append(self._path + name)
+
+
+def moment_of(value: Any, over: int = 1) -> datetime | None:
+    """A number of units since 1970 (`over` of them in a second), or its decimal text, as aware UTC; None: no such time."""
+    if type(value) is str and _DECIMAL.fullmatch(value):
+        value = float(value) if "." in value else int(value)
+    if type(value) is not int and type(value) is not float:
+        return None
+    try:
+        # whole numbers stay whole, because a float cannot hold nanoseconds of today
+        since = value * 1_000_000 // over if type(value) is int else round(value * 1_000_000 / over)
+        return _EPOCH + timedelta(microseconds=since) if since >= 0 else None
+    except OverflowError:
+        return None
 
 
 def _is_credential(name: str) -> bool:

@@ -1,0 +1,135 @@
+"""The source `cloudflare-stream`: webhooks of Cloudflare Stream about videos, recordings of live inputs among them."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping, Sequence
+from datetime import UTC, timedelta
+from typing import Any, ClassVar, Final
+
+from gateway.model import FAILED, FILE_COMPLETED, UNKNOWN, Event, Fault, File, Verified
+from gateway.plugin import Callback, Scene
+from plugins.sources.normal import made, named_by
+from plugins.sources.reading import MAX_PIXELS, Reading
+from plugins.sources.signed import (
+    Keyed,
+    TimedOptions,
+    check_sent,
+    from_hex,
+    header,
+    mismatch,
+    parts,
+    position,
+    seconds_of,
+)
+
+# developers.cloudflare.com/stream: using webhooks
+SIGNATURE: Final = "webhook-signature"
+TYPES: Final = {"ready": FILE_COMPLETED, "error": FAILED}
+
+
+def mark(key: bytes, at: str, body: bytes) -> bytes:
+    """HMAC-SHA256 over time, dot and body: 32 bytes."""
+    return hmac.digest(key, at.encode() + b"." + body, "sha256")
+
+
+class CloudflareStream(Keyed):
+    """Webhooks of Cloudflare Stream. docs/sources.md says what its signature covers and where the traps are."""
+
+    type: ClassVar[str] = "cloudflare-stream"
+    Options = TimedOptions
+    scheme: ClassVar[str] = "hmac-sha256"
+    ages: ClassVar[bool] = True
+    media_types: ClassVar[Sequence[str]] = ("application/json",)
+    scenes: ClassVar[Sequence[str]] = tuple(TYPES)
+    starter: ClassVar[str] = "keys:\n  - @KEY@   # put the secret that the API answered with here\n"
+
+    def verify(self, callback: Callback) -> Verified:
+        """Raises Untrusted."""
+        found = parts(header(callback, SIGNATURE))
+        at = found.get("time", "")
+        sent = seconds_of(at, f"`time` of {SIGNATURE}")
+        presented = from_hex(found.get("sig1", ""), 32)
+        key = position(presented, [mark(key, at, callback.body) for key in self._keys])
+        if key is None:
+            raise mismatch(f"`sig1` of {SIGNATURE}", self._keys, "the HMAC-SHA256 of time and body")
+        return self.verified(key, validity=check_sent(sent, callback.received_at, self.options.tolerance))
+
+    def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
+        """One event: what happened is the video's state, since the webhook has no type."""
+        said = callback.json()
+        reading = Reading(said)
+        status = reading.inside("status")
+        state = status.text("state")
+        type = TYPES.get(state or "", UNKNOWN)
+        files: tuple[File, ...] = ()
+        uid = reading.text("uid")
+        if type == FILE_COMPLETED:
+            size = reading.inside("input")
+            playback = reading.inside("playback")
+            files = (
+                File(
+                    format="hls",
+                    play_url=playback.text("hls"),
+                    asset_id=uid,
+                    size_bytes=reading.whole("size"),
+                    duration_seconds=reading.seconds("duration"),
+                    width=size.whole("width", MAX_PIXELS),
+                    height=size.whole("height", MAX_PIXELS),
+                    started_at=reading.time("created"),
+                ),
+            )
+        error = None
+        if type == FAILED:
+            # the vendor's samples spell these in two ways
+            code = status.text("errorReasonCode") or status.text("errReasonCode")
+            error = Fault(code=code, message=status.text("errorReasonText") or status.text("errReasonText"))
+        inner = said.get("liveInput")
+        stream = reading.inside("liveInput").text("uid") if isinstance(inner, dict) else reading.text("liveInput")
+        event = made(
+            self,
+            callback,
+            verified,
+            reading,
+            type=type,
+            vendor_type=state,
+            identity=named_by(said, "uid", "modified"),
+            stream=stream,
+            format="hls" if files else None,
+            job_id=uid,
+            time=reading.time("modified"),
+            files=files,
+            error=error,
+        )
+        return (event,)
+
+    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+        now = scene.now.astimezone(UTC)
+        status: dict[str, Any] = {
+            "state": type,
+            "pctComplete": "100.000000",
+            "errorReasonCode": "",
+            "errorReasonText": "",
+        }
+        if type == "error":
+            status |= {"errorReasonCode": "ERR_NON_VIDEO", "errorReasonText": "The file was not recognized as a video."}
+        uid = unique[:32]
+        return {
+            "uid": uid,
+            "liveInput": f"stream-{scene.number}",
+            "readyToStream": type == "ready",
+            "status": status,
+            "meta": {"name": "example"},
+            "created": f"{now - timedelta(minutes=2):%Y-%m-%dT%H:%M:%S}.000000Z",
+            "modified": f"{now:%Y-%m-%dT%H:%M:%S}.000000Z",
+            "size": 3_957_964,
+            "duration": 120.5,
+            "input": {"width": 1280, "height": 720},
+            "playback": {
+                "hls": f"https://customer.example.com/{uid}/manifest/video.m3u8",
+                "dash": f"https://customer.example.com/{uid}/manifest/video.mpd",
+            },
+        }
+
+    def headers(self, body: bytes, at: int, key: bytes) -> Mapping[str, str]:
+        return {SIGNATURE: f"time={at},sig1={mark(key, str(at), body).hex()}"}

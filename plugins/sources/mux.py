@@ -1,0 +1,173 @@
+"""The source `mux`: webhooks of Mux Video about live streams and the assets they become."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping, Sequence
+from datetime import UTC, timedelta
+from typing import Any, ClassVar, Final
+
+from gateway.model import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, UNKNOWN, Event, Fault, File, Verified
+from gateway.plugin import Callback, Scene
+from plugins.sources.normal import contents, format_of, made
+from plugins.sources.reading import MAX_PIXELS, Reading
+from plugins.sources.signed import (
+    Keyed,
+    TimedOptions,
+    check_sent,
+    from_hex,
+    header,
+    mismatch,
+    parts,
+    position,
+    seconds_of,
+)
+
+# mux.com/docs/core/verify-webhook-signatures, listen-for-webhooks
+SIGNATURE: Final = "mux-signature"
+_PLAYBACK: Final = "https://stream.mux.com"
+_LIVE_RECORDING: Final = "video.live_stream.recording"
+_LIVE_IDLE: Final = "video.live_stream.idle"
+_LIVE_COMPLETED: Final = "video.asset.live_stream_completed"
+_READY: Final = "video.asset.ready"
+_RENDITIONS: Final = "video.asset.static_renditions.ready"
+_MASTER: Final = "video.asset.master.ready"
+_ERRORED: Final = "video.asset.errored"
+TYPES: Final = {
+    _LIVE_RECORDING: STARTED,
+    _LIVE_IDLE: ENDED,
+    _LIVE_COMPLETED: FILE_COMPLETED,
+    _READY: FILE_COMPLETED,  # while the stream is live: FILE_STARTED
+    _RENDITIONS: FILE_COMPLETED,
+    _MASTER: FILE_COMPLETED,
+    _ERRORED: FAILED,
+}
+
+
+def mark(key: bytes, at: str, body: bytes) -> bytes:
+    """HMAC-SHA256 over time, dot and body: 32 bytes."""
+    return hmac.digest(key, at.encode() + b"." + body, "sha256")
+
+
+class Mux(Keyed):
+    """Webhooks of Mux. docs/sources.md says what its signature covers and where the traps are."""
+
+    type: ClassVar[str] = "mux"
+    Options = TimedOptions
+    scheme: ClassVar[str] = "hmac-sha256"
+    ages: ClassVar[bool] = True
+    media_types: ClassVar[Sequence[str]] = ("application/json",)
+    scenes: ClassVar[Sequence[str]] = tuple(TYPES)
+    starter: ClassVar[str] = "keys:\n  - @KEY@   # put the signing secret of the dashboard's webhook here\n"
+
+    def verify(self, callback: Callback) -> Verified:
+        """Raises Untrusted."""
+        found = parts(header(callback, SIGNATURE))
+        at = found.get("t", "")
+        sent = seconds_of(at, f"`t` of {SIGNATURE}")
+        presented = from_hex(found.get("v1", ""), 32)
+        key = position(presented, [mark(key, at, callback.body) for key in self._keys])
+        if key is None:
+            raise mismatch(f"`v1` of {SIGNATURE}", self._keys, "the HMAC-SHA256 of time and body")
+        return self.verified(key, validity=check_sent(sent, callback.received_at, self.options.tolerance))
+
+    def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
+        """One event; none for what is not of video: Mux sends every product's webhooks to one address."""
+        said = callback.json()
+        reading = Reading(said)
+        reading.drop("attempts", "attempt")  # grows with each try
+        vendor_type = reading.text("type")
+        if vendor_type is not None and not vendor_type.startswith("video."):
+            return ()
+        name = reading.text("id")
+        data = reading.inside("data")
+        type = TYPES.get(vendor_type or "", UNKNOWN)
+        if vendor_type == _READY and data.flag("is_live"):
+            type = FILE_STARTED  # the asset of a stream can be played from its first seconds on
+        of_asset = vendor_type is not None and vendor_type.startswith("video.asset.")
+        own_id = data.text("id")
+        fault = data.inside("errors") if type == FAILED else None
+        files = _files(type, vendor_type, data, own_id)
+        event = made(
+            self,
+            callback,
+            verified,
+            reading,
+            type=type,
+            vendor_type=vendor_type,
+            identity=[name or contents(said, ("attempts", "attempt"))],
+            stream=data.text("live_stream_id") if of_asset else own_id,
+            format=files[0].format if files else None,
+            project_id=reading.inside("environment").text("id"),
+            job_id=own_id if of_asset else data.text("active_asset_id"),
+            time=reading.time("created_at"),
+            files=files,
+            error=None if fault is None else Fault(code=fault.text("type"), message=fault.joined("messages")),
+        )
+        return (event,)
+
+    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+        asset, stream = unique[:32], f"stream-{scene.number}"
+        now = scene.now.astimezone(UTC)
+        began = str(int((now - timedelta(minutes=2)).timestamp()))
+        data: dict[str, Any] = {"id": stream, "status": "active", "created_at": began, "active_asset_id": asset}
+        if type.startswith("video.asset."):
+            data = {
+                "id": asset,
+                "status": "errored" if type == _ERRORED else "ready",
+                "live_stream_id": stream,
+                "is_live": False,
+                "playback_ids": [{"id": unique[32:], "policy": "public"}],
+                "passthrough": "example",
+                "created_at": began,
+            }
+            if type == _ERRORED:
+                data["errors"] = {"type": "invalid_input", "messages": ["the stream could not be read"]}
+            else:
+                data["duration"] = 120.04
+        if type == _RENDITIONS:
+            file = {"name": "high.mp4", "ext": "mp4", "width": 1280, "height": 720, "filesize": "3957964"}
+            data["static_renditions"] = {"status": "ready", "files": [file]}
+        if type == _MASTER:
+            data["master"] = {"status": "ready", "url": f"https://master.example.com/{asset}/master.mp4"}
+        return {
+            "type": type,
+            "id": unique[:36],
+            "created_at": f"{now:%Y-%m-%dT%H:%M:%S}.000000Z",
+            "object": {"type": "asset" if type.startswith("video.asset.") else "live", "id": data["id"]},
+            "environment": {"name": "Production", "id": "example"},
+            "data": data,
+            "attempts": [],
+        }
+
+    def headers(self, body: bytes, at: int, key: bytes) -> Mapping[str, str]:
+        return {SIGNATURE: f"t={at},v1={mark(key, str(at), body).hex()}"}
+
+
+def _files(type: str, vendor_type: str | None, data: Reading, asset: str | None) -> tuple[File, ...]:
+    if type == FILE_STARTED:
+        return (File(format="hls"),)  # because nothing else is known of a file that begins
+    if type != FILE_COMPLETED:
+        return ()
+    playback = next((one.text("id") for one in data.several("playback_ids")), None)
+    seconds = data.seconds("duration")
+    started = data.moment("created_at")
+    if vendor_type == _MASTER:
+        url = data.inside("master").text("url")
+        return (File(format=format_of(url), download_url=url, asset_id=asset, duration_seconds=seconds),)
+    if vendor_type == _RENDITIONS:
+        return tuple(
+            File(
+                format=file.text("ext") or format_of(name),
+                download_url=f"{_PLAYBACK}/{playback}/{name}" if playback and name else None,
+                asset_id=asset,
+                size_bytes=file.whole("filesize"),
+                duration_seconds=seconds,
+                width=file.whole("width", MAX_PIXELS),
+                height=file.whole("height", MAX_PIXELS),
+            )
+            for file in data.inside("static_renditions").several("files")
+            for name in (file.text("name"),)
+        )
+    play_url = f"{_PLAYBACK}/{playback}.m3u8" if playback else None
+    return (File(format="hls", play_url=play_url, asset_id=asset, duration_seconds=seconds, started_at=started),)

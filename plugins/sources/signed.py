@@ -1,0 +1,226 @@
+"""What sources with keys share: one header, a digest read strictly, every key compared, the clock, and playing the vendor."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import builtins
+import hashlib
+import hmac
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, ClassVar, Final
+
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticCustomError
+
+from gateway.errors import Untrusted
+from gateway.fields import ONE_OR_MANY, Duration, Secret, between, secret
+from gateway.model import Trust, Verified
+from gateway.plugin import Callback, Options, Played, Scene, Source
+
+MAX_HEADER: Final = 4096  # bytes of a header that carries a signature
+SHORTEST_KEY: Final = 6  # because the redactor does not look for a shorter text, so it would show up in logs
+
+_DIGITS: Final = re.compile("[0-9]{1,10}")
+_BASE64: Final = re.compile("[A-Za-z0-9+/]+")
+_BASE64URL: Final = re.compile("[A-Za-z0-9_-]+")
+_HEX: Final = re.compile("[0-9a-fA-F]*")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def some(keys: tuple[Secret, ...]) -> tuple[Secret, ...]:
+    if not keys:
+        raise PydanticCustomError("keys", "at least one key, as the vendor has it")
+    return keys
+
+
+Key = Annotated[Secret, secret(min_length=SHORTEST_KEY, advise=16)]
+Keys = Annotated[tuple[Key, ...], ONE_OR_MANY, AfterValidator(some)]
+Tolerance = Annotated[Duration, between("1s", "1d")]
+
+
+class KeyedOptions(Options):
+    """The options of a vendor that signs with a key."""
+
+    keys: Keys = Field(
+        description="The secret that the vendor signs with; several while it is being changed. At least 6 characters."
+    )
+
+
+class TimedOptions(KeyedOptions):
+    """The options of a vendor that signs the time of sending as well."""
+
+    tolerance: Tolerance = Field(
+        default=timedelta(minutes=5),
+        description="How far the signed time of sending may be from this clock, either way.",
+    )
+
+
+def keys_advice(keys: Sequence[Secret]) -> Iterator[str]:
+    """Warnings about keys that are there twice or were pasted with white space. Short ones are told by their own type."""
+    for (first, one), (second, other) in itertools.combinations(enumerate(keys), 2):
+        if one == other:
+            yield f"keys[{second}] is the same as keys[{first}]"
+    for position, key in enumerate(keys):
+        if key.reveal() != key.reveal().strip():
+            yield f"keys[{position}] begins or ends with white space, which is part of the key"
+
+
+# --- what came --------------------------------------------------------------------------------------------------------
+
+
+def header(callback: Callback, name: str) -> str:
+    """The one header of this name. Raises Untrusted where there is none, several, or one over 4 KiB (SIG-08)."""
+    values = callback.headers.getlist(name)
+    if len(values) != 1 or not values[0]:
+        how = "missing" if not values else "empty" if len(values) == 1 else f"there {len(values)} times"
+        raise Untrusted("signature_missing", f"the header {name} is {how}; exactly one is expected")
+    if len(values[0]) > MAX_HEADER:
+        raise Untrusted("signature_missing", f"the header {name} is longer than {MAX_HEADER} bytes")
+    return values[0]
+
+
+def parts(text: str) -> Mapping[str, str]:
+    """The parts of a header such as `t=1,v1=abc`. One that is there twice is absent, because nobody can say which counts."""
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        name, equals, value = part.strip().partition("=")
+        found[name] = "" if name in found or not equals else value
+    return found
+
+
+def seconds_of(text: str, name: str) -> int:
+    """Seconds since 1970 in 1 to 10 decimal digits. Raises Untrusted; `name` says where they should have been."""
+    if not _DIGITS.fullmatch(text):
+        raise Untrusted("signature_missing", f"{name} is not seconds since 1970 in 1 to 10 decimal digits")
+    return int(text)
+
+
+def from_hex(text: str, size: int) -> bytes | None:
+    """Exactly `size` bytes from hexadecimal digits in either case, or None."""
+    return bytes.fromhex(text) if len(text) == 2 * size and _HEX.fullmatch(text) else None
+
+
+def from_base64(text: str, size: int | None = None, *, url: bool = False) -> bytes | None:
+    """Exactly `size` bytes from base64, with or without its padding; `url`: in the alphabet of URLs. None: not that."""
+    bare = text.rstrip("=")
+    if not (_BASE64URL if url else _BASE64).fullmatch(bare):
+        return None
+    try:
+        read = base64.b64decode(bare + "=" * (-len(bare) % 4), b"-_" if url else None)
+    except binascii.Error:
+        return None
+    return read if size is None or len(read) == size else None
+
+
+# --- whether it fits --------------------------------------------------------------------------------------------------
+
+
+def position(presented: bytes | None, expected: Sequence[bytes]) -> int | None:
+    """Which of these is the presented one. All are compared, so that the time says nothing about a key's position."""
+    fits = [hmac.compare_digest(one, presented or b"") for one in expected]
+    return fits.index(True) if True in fits else None
+
+
+def mismatch(where: str, keys: Sequence[bytes], formula: str) -> Untrusted:
+    """The refusal of a signature that fits no key; it never says which one would have."""
+    count = f"{len(keys)} key{'s' if len(keys) > 1 else ''}"
+    return Untrusted("signature_mismatch", f"{where} is not {formula} by any of {count}; is the key the vendor's?")
+
+
+def check_sent(at: int | datetime, received_at: datetime, tolerance: timedelta) -> float:
+    """The seconds a signature of this time is still good for. Both edges are exact. Raises Untrusted.
+
+    `at` is when the vendor says it sent the callback, in seconds since 1970 or as an aware time.
+    """
+    sent = (at - _EPOCH) // _MICROSECOND if isinstance(at, datetime) else at * 1_000_000
+    late = (received_at - _EPOCH) // _MICROSECOND - sent
+    most = tolerance // _MICROSECOND
+    if late > most:
+        raise Untrusted("signature_expired", f"it was signed {late / 1e6:.3f} s before it came (tolerance)")
+    if late < -most:
+        raise Untrusted("validity_too_long", f"it was signed for {-late / 1e6:.3f} s after it came (tolerance)")
+    return (most - late) / 1e6
+
+
+def check_expiry(expires: int, received_at: datetime, *, skew: timedelta, longest: timedelta) -> float:
+    """The seconds a signature that expires then is still good for. Both edges are exact. Raises Untrusted."""
+    left = expires * 1_000_000 - (received_at - _EPOCH) // _MICROSECOND
+    if left < -(skew // _MICROSECOND):
+        raise Untrusted("signature_expired", f"the signature had expired {-left / 1e6:.3f} s before the callback came")
+    if left > longest // _MICROSECOND:
+        raise Untrusted("validity_too_long", f"the signature would be good for {left / 1e6:.0f} s (max_validity)")
+    return left / 1e6
+
+
+# --- a source -----------------------------------------------------------------------------------------------------------
+
+
+class Keyed(Source):
+    """The base of sources whose vendor signs with a key: it reveals the keys once, warns about them, and plays.
+
+    A vendor's file says what is signed (`marks`), where it is looked for (`verify`), what it means (`normalise`), and
+    what a callback looks like (`said`, `headers`).
+    """
+
+    Options: ClassVar[builtins.type[BaseModel]] = KeyedOptions
+    scheme: ClassVar[str]
+    ages: ClassVar[bool] = False  # whether a signature can be too old
+    content_type: ClassVar[str] = "application/json"
+    options: Any
+
+    def prepare(self) -> None:
+        self._keys: tuple[bytes, ...] = tuple(key.reveal().encode() for key in self.options.keys)
+
+    def advice(self) -> Sequence[str]:
+        return tuple(keys_advice(self.options.keys))
+
+    def verified(self, key: int, *, trust: Trust = Trust.BODY, validity: float | None = None) -> Verified:
+        return Verified(trust=trust, scheme=self.scheme, key=key, validity=validity)
+
+    # -- playing the vendor
+
+    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+        """The fields of a callback of this type; `unique` is 64 hexadecimal digits that no other scene has."""
+        raise NotImplementedError
+
+    def headers(self, body: bytes, at: int, key: bytes) -> Mapping[str, str]:
+        """The headers that the vendor signs this body with, at this second since 1970."""
+        raise NotImplementedError
+
+    def play(self, scene: Scene) -> Played:
+        """A callback as the vendor sends it. Raises ValueError for a type, scheme or trick that cannot be played."""
+        self._check(scene)
+        said = {**self.said(scene.type, scene, self._unique(scene)), **scene.fields}
+        return self._signed(said, self._sent(scene), scene)
+
+    def _check(self, scene: Scene) -> None:
+        if scene.type not in self.scenes:
+            raise ValueError(f"{self.type} has no callback {scene.type!r}; known: {', '.join(self.scenes)}")
+        if scene.scheme not in (None, self.scheme):
+            raise ValueError(f"{self.type} signs with {self.scheme}, not {scene.scheme}")
+        if scene.expired and not self.ages:
+            raise ValueError(f"the signature of {self.type} holds no time, so it cannot expire")
+
+    def _unique(self, scene: Scene) -> str:
+        return hashlib.sha256(f"{self.name}/{scene.number}/{scene.now.isoformat()}".encode()).hexdigest()
+
+    def _sent(self, scene: Scene) -> int:
+        at = int(scene.now.timestamp())
+        return at - int(self.options.tolerance.total_seconds()) - 60 if scene.expired else at
+
+    def _signed(self, said: Mapping[str, Any], at: int, scene: Scene) -> Played:
+        body = self._written(said)
+        headers = {"content-type": self.content_type, **self.headers(body, at, self._keys[0])}
+        return Played(body=self._spoilt(body) if scene.tampered else body, headers=headers)
+
+    def _written(self, said: Mapping[str, Any]) -> bytes:
+        return json.dumps(said, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+    def _spoilt(self, body: bytes) -> bytes:
+        return body[:-1] + b',"tampered":true}'

@@ -1,0 +1,154 @@
+"""The source `standard-webhooks`: any sender that signs by the standard, another gateway above all."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar, Final
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from gateway.cloudevents import from_document, to_document
+from gateway.fields import ONE_OR_MANY, Secret
+from gateway.model import EVENT_TYPES, Event, Trust, Verified, event_id
+from gateway.plugin import Callback, Options, Played, Scene
+from gateway.samples import sample
+from gateway.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, signing_key
+from plugins.sources.mapping import EventMap, Translator
+from plugins.sources.signed import (
+    Keyed,
+    Tolerance,
+    check_sent,
+    from_base64,
+    header,
+    keys_advice,
+    mismatch,
+    position,
+    seconds_of,
+)
+
+_VERSION: Final = "v1,"
+_OUR_ID: Final = re.compile("[0-9a-f]{32}")
+
+
+def _signing_secret(value: Secret) -> Secret:
+    try:
+        signing_key(value.reveal())
+    except ValueError as error:
+        raise PydanticCustomError("signing_secret", "{expected}", {"expected": str(error)}) from None
+    return value
+
+
+def _some(value: tuple[Secret, ...]) -> tuple[Secret, ...]:
+    if not 1 <= len(value) <= 8:
+        raise PydanticCustomError("signing_secrets", "one to eight secrets")
+    return value
+
+
+class StandardWebhooksOptions(Options):
+    """What a source of type `standard-webhooks` can be told."""
+
+    secrets: Annotated[
+        tuple[Annotated[Secret, AfterValidator(_signing_secret)], ...], ONE_OR_MANY, AfterValidator(_some)
+    ] = Field(
+        json_schema_extra={"minItems": 1, "maxItems": 8},
+        description="`whsec_` and base64 of 24 bytes or more, as the sender has it. Several while it is being changed.",
+    )
+    tolerance: Tolerance = Field(
+        default=timedelta(minutes=5),
+        description="How far the signed time of sending may be from this clock, either way.",
+    )
+    event: EventMap = Field(
+        default=EventMap(),
+        description="Where the fields of an event stand in the body. Not needed for what another gateway forwards.",
+    )
+
+
+class StandardWebhooks(Keyed):
+    """Webhooks signed by the standard. docs/sources.md says what its signature covers and where the traps are."""
+
+    type: ClassVar[str] = "standard-webhooks"
+    Options = StandardWebhooksOptions
+    scheme: ClassVar[str] = "standard-webhooks"
+    ages: ClassVar[bool] = True
+    content_type: ClassVar[str] = "application/cloudevents+json"
+    scenes: ClassVar[Sequence[str]] = EVENT_TYPES
+    starter: ClassVar[str] = "secrets:\n  - @KEY@   # whsec_…, as the sender has it; `gateway secret` makes one\n"
+    options: StandardWebhooksOptions
+
+    def prepare(self) -> None:
+        self._keys = tuple(signing_key(secret.reveal()) for secret in self.options.secrets)
+        self._translator = Translator(self.options.event)
+
+    def advice(self) -> Sequence[str]:
+        return tuple(text.replace("keys[", "secrets[") for text in keys_advice(self.options.secrets))
+
+    def verify(self, callback: Callback) -> Verified:
+        """Raises Untrusted, or Malformed. What another gateway forwards keeps the trust that its vendor earned."""
+        id, timestamp = header(callback, ID_HEADER), header(callback, TIMESTAMP_HEADER)
+        presented = [
+            from_base64(one.removeprefix(_VERSION), 32)
+            for one in header(callback, SIGNATURE_HEADER).split(" ")
+            if one.startswith(_VERSION)
+        ]
+        sent = seconds_of(timestamp, TIMESTAMP_HEADER)
+        expected = [mark(key, id, timestamp, callback.body) for key in self._keys]
+        found = [key for one in presented if (key := position(one, expected)) is not None]
+        if not found:
+            raise mismatch(SIGNATURE_HEADER, self._keys, "v1 of the standard")
+        validity = check_sent(sent, callback.received_at, self.options.tolerance)
+        ours = _ours(callback.json())
+        return self.verified(found[0], trust=Trust.BODY if ours is None else ours.trust, validity=validity)
+
+    def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
+        """An event of another gateway as it is, under this source's name; else what `event` makes of the body."""
+        said = callback.json()
+        event = _ours(said)
+        if event is not None:
+            here = replace(event, source=self.name, received_at=callback.received_at, raw=callback.body)
+            return (replace(here, trust=verified.trust, verified=verified),)
+        usual = {"type": _text(said, "type"), "time": said.get("timestamp")}
+        made = self._translator.event(self, callback, verified, id=callback.headers.get(ID_HEADER), usual=usual)
+        return () if made is None else (made,)
+
+    def play(self, scene: Scene) -> Played:
+        """What another gateway would forward. Raises ValueError for what cannot be played."""
+        self._check(scene)
+        event = sample(scene.type, **{"stream": f"stream-{scene.number}", **scene.fields})
+        names = (event.source, event.type, event.domain, event.app, event.stream, event.format)
+        event = replace(event, id=event_id(*names, [self._unique(scene)]), received_at=scene.now)
+        return self._signed(to_document(event), self._sent(scene), scene)
+
+    def headers(self, body: bytes, at: int, key: bytes) -> Mapping[str, str]:
+        id = str(json.loads(body)["id"])
+        return {ID_HEADER: id, TIMESTAMP_HEADER: str(at), SIGNATURE_HEADER: sign(id, at, body, [key])}
+
+
+def mark(key: bytes, id: str, timestamp: str, body: bytes) -> bytes:
+    """HMAC-SHA256 over id, time and body with dots between them: 32 bytes."""
+    return hmac.digest(key, b"%b.%b.%b" % (id.encode(), timestamp.encode(), body), "sha256")
+
+
+def _text(said: Mapping[str, Any], name: str) -> str | None:
+    value = said.get(name)
+    return value if type(value) is str else None
+
+
+def _ours(said: Mapping[str, Any]) -> Event | None:
+    """The event of a document that another gateway made; None for any other body."""
+    id, type, data = said.get("id"), said.get("type"), said.get("data")
+    if said.get("specversion") != "1.0" or type not in EVENT_TYPES or not isinstance(data, Mapping):
+        return None
+    if not isinstance(id, str) or not _OUR_ID.fullmatch(id) or not data.get("provider"):
+        return None
+    if not all(isinstance(name, str) for name in data.get("problems") or ()):
+        return None
+    try:
+        return from_document(said)
+    except (ValueError, TypeError):
+        return None

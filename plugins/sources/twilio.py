@@ -1,0 +1,229 @@
+"""The source `twilio`: status callbacks of Twilio about recordings and compositions, of calls and of video rooms."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any, ClassVar, Final
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from pydantic import Field
+
+from gateway.errors import Malformed
+from gateway.fields import Url
+from gateway.model import FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, UNKNOWN, Event, Fault, File, Verified
+from gateway.plugin import Callback, Scene
+from gateway.strictjson import MAX_KEY, MAX_TEXT
+from plugins.sources.normal import contents, format_of, is_web, made
+from plugins.sources.reading import Reading
+from plugins.sources.signed import Keyed, KeyedOptions, from_base64, header, mismatch, position
+
+# twilio.com/docs/usage/security, voice/api/recording, video/api/status-callbacks; PyPI twilio, request_validator.py
+SIGNATURE: Final = "x-twilio-signature"
+MOST_FIELDS: Final = 200
+_FORM: Final = "application/x-www-form-urlencoded"
+_PORTS: Final = {"https": 443, "http": 80}
+VOICE: Final = {"in-progress": STARTED, "completed": FILE_COMPLETED, "absent": FAILED, "failed": FAILED}
+VIDEO: Final = {
+    "recording-started": FILE_STARTED,
+    "recording-completed": FILE_COMPLETED,
+    "recording-failed": FAILED,
+    "composition-available": FILE_COMPLETED,
+    "composition-failed": FAILED,
+}
+_ABOUT_RECORDINGS: Final = ("recording-", "composition-")
+
+
+class TwilioOptions(KeyedOptions):
+    """What a source of type `twilio` can be told."""
+
+    url: Url = Field(
+        description="The callback URL exactly as it was given to Twilio, with its query, because the signature is over it."
+    )
+
+
+def mark(key: bytes, url: str, fields: Iterable[tuple[str, str]]) -> bytes:
+    """HMAC-SHA1 over the URL and each name with its value, in the order of names and then values, no pair twice: 20 bytes."""
+    text = url + "".join(name + value for name, value in sorted(set(fields)))
+    return hmac.digest(key, text.encode(), "sha1")
+
+
+def spellings(url: str) -> tuple[str, str]:
+    """The URL without and with its scheme's usual port, because the vendor signs now the one, now the other."""
+    parts = urlsplit(url)._replace(fragment="")  # how to retry stands there, and is for the vendor alone
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    usual = _PORTS[parts.scheme.lower()]
+    return (
+        urlunsplit(parts._replace(netloc=host)),
+        urlunsplit(parts._replace(netloc=f"{host}:{parts.port or usual}")),
+    )
+
+
+class Twilio(Keyed):
+    """Status callbacks of Twilio. docs/sources.md says what their signature covers and where the traps are."""
+
+    type: ClassVar[str] = "twilio"
+    Options = TwilioOptions
+    scheme: ClassVar[str] = "hmac-sha1"
+    content_type: ClassVar[str] = _FORM
+    media_types: ClassVar[Sequence[str]] = (_FORM,)
+    scenes: ClassVar[Sequence[str]] = (*VOICE, "recording-started", "recording-completed", "composition-available")
+    starter: ClassVar[str] = """\
+keys:
+  - @KEY@   # put the account's auth token here
+url: https://hooks.example.com/hooks/live   # exactly as it is given to Twilio
+"""
+    options: TwilioOptions
+
+    def prepare(self) -> None:
+        super().prepare()
+        self._urls = spellings(self.options.url)
+
+    def verify(self, callback: Callback) -> Verified:
+        """Raises Untrusted, or Malformed for a body that is no form. Nothing in the signature is a time."""
+        presented = from_base64(header(callback, SIGNATURE), 20)
+        fields = _fields(callback.body)
+        found = position(presented, [mark(key, url, fields) for key in self._keys for url in self._urls])
+        if found is None:
+            raise mismatch(SIGNATURE, self._keys, "the HMAC-SHA1 of `url` and the form")
+        return self.verified(found // len(self._urls))
+
+    def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
+        """One event; none for rooms, participants and tracks, whose callbacks share the address."""
+        said = _form(callback.body)
+        reading = Reading(said)
+        happened, status = reading.text("StatusCallbackEvent"), reading.text("RecordingStatus")
+        if happened is not None and not happened.startswith(_ABOUT_RECORDINGS):
+            return ()
+        type = VIDEO.get(happened, UNKNOWN) if happened is not None else VOICE.get(status or "", UNKNOWN)
+        name = reading.text("RecordingSid") or reading.text("CompositionSid")
+        format = reading.text("Container")
+        url = reading.text("RecordingUrl") or reading.text("MediaExternalLocation")
+        file = _file(reading, type, format or format_of(url), url, name)
+        time = reading.time("Timestamp")
+        event = made(
+            self,
+            callback,
+            verified,
+            reading,
+            type=type,
+            vendor_type=happened or status,
+            identity=[name] if name else [contents(said)],
+            stream=reading.text("RoomName") or reading.text("RoomSid") or reading.text("CallSid"),
+            format=file.format if file else format,
+            project_id=reading.text("AccountSid"),
+            job_id=name,
+            time=time or (file.ended_at if file else None),
+            files=() if file is None else (file,),
+            error=_fault(reading, status) if type == FAILED else None,
+        )
+        return (event,)
+
+    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+        made_of = {"AccountSid": "AC" + "0" * 32, "RecordingSid": "RE" + unique[:32]}
+        if type in VOICE:
+            said = {**made_of, "CallSid": f"stream-{scene.number}", "RecordingStatus": type, "RecordingChannels": "1"}
+            said |= {"RecordingSource": "StartCallRecordingAPI", "RecordingStartTime": format_datetime(scene.now)}
+            if type == "completed":
+                said |= {
+                    "RecordingDuration": "120",
+                    "RecordingUrl": f"https://api.example.com/Recordings/{unique[:32]}",
+                }
+            return said
+        said = {**made_of, "RoomName": f"stream-{scene.number}", "RoomSid": "RM" + unique[32:]}
+        said |= {"StatusCallbackEvent": type, "Timestamp": f"{scene.now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}"}
+        if type == "recording-started":
+            return {**said, "Container": "mkv"}
+        if type == "composition-available":
+            said["CompositionSid"] = "CJ" + said.pop("RecordingSid")[2:]
+        return {
+            **said,
+            "Container": "mkv",
+            "Duration": "120",
+            "Size": "3957964",
+            "MediaUri": "/v1/Recordings/example/Media",
+        }
+
+    def headers(self, body: bytes, at: int, key: bytes) -> Mapping[str, str]:
+        made_of = mark(key, self._urls[0], _fields(body))
+        return {SIGNATURE: base64.b64encode(made_of).decode()}
+
+    def _written(self, said: Mapping[str, Any]) -> bytes:
+        return urlencode({name: str(value) for name, value in said.items()}, quote_via=quote).encode()
+
+    def _spoilt(self, body: bytes) -> bytes:
+        return body + b"&Tampered=true"
+
+
+def _fields(body: bytes) -> Sequence[tuple[str, str]]:
+    """The pairs of a form. Raises Malformed."""
+    try:
+        fields = parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=MOST_FIELDS,
+        )
+    except ValueError as error:  # also a byte that is not ASCII, or not UTF-8 behind its percent sign
+        kind = "not ASCII" if isinstance(error, UnicodeError) else "not name=value pairs"
+        raise Malformed(f"the body is no form of at most {MOST_FIELDS} fields: {kind}") from None
+    if any("\0" in text for pair in fields for text in pair):
+        raise Malformed("the form holds a NUL character, which databases cannot store")
+    if any(len(name) > MAX_KEY or len(value.encode()) > MAX_TEXT for name, value in fields):
+        raise Malformed(f"a name over {MAX_KEY} characters or a value over {MAX_TEXT} bytes")
+    return fields
+
+
+def _form(body: bytes) -> dict[str, Any]:
+    """The form by name; a name that is there several times has a list."""
+    said: dict[str, Any] = {}
+    for name, value in _fields(body):
+        if name in said:
+            earlier = said[name]
+            said[name] = [*earlier, value] if isinstance(earlier, list) else [earlier, value]
+        else:
+            said[name] = value
+    return said
+
+
+def _file(reading: Reading, type: str, format: str | None, url: str | None, name: str | None) -> File | None:
+    if type == FILE_STARTED:
+        return File(format=format)  # because nothing else is known of a file that begins
+    if type != FILE_COMPLETED:
+        return None
+    seconds = reading.seconds("RecordingDuration")
+    started = _mail_time(reading, "RecordingStartTime")
+    return File(
+        format=format,
+        download_url=url if is_web(url) else None,
+        asset_id=name,
+        size_bytes=reading.whole("Size"),
+        duration_seconds=reading.seconds("Duration") if seconds is None else seconds,
+        started_at=started,
+    )
+
+
+def _mail_time(reading: Reading, name: str) -> datetime | None:
+    """A time as e-mail writes it, which is how voice callbacks do."""
+    text = reading.text(name)
+    try:
+        at = parsedate_to_datetime(text) if text else None
+    except (ValueError, TypeError, OverflowError):
+        at = None
+    if at is not None and at.tzinfo is not None:
+        return at.astimezone(UTC)
+    if text:
+        reading.keep(name, text)
+    return None
+
+
+def _fault(reading: Reading, status: str | None) -> Fault:
+    return Fault(
+        code=reading.text("ErrorCode") or reading.text("FailedOperation") or status,
+        message=reading.text("ErrorMessage"),
+    )

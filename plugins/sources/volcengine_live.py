@@ -1,0 +1,58 @@
+"""The source `volcengine-live`: callbacks of Volcengine Live, whose recording message is documented nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
+
+from gateway.model import UNKNOWN, Event, Verified
+from gateway.plugin import Callback, Scene
+from plugins.sources.normal import contents, made
+from plugins.sources.reading import Reading
+from plugins.sources.token import Token
+
+# volcengine.com/docs/6469/1126932 (the signature, the messages of a stream), 178786, 93892
+_AUTH: Final = ("sign", "t")
+_RECORD: Final = "record"
+
+
+class VolcengineLive(Token):
+    """Callbacks of Volcengine Live, as `recording.unknown` with all their fields. docs/sources.md says why."""
+
+    type: ClassVar[str] = "volcengine-live"
+    scenes: ClassVar[Sequence[str]] = (_RECORD,)
+    starter: ClassVar[str] = "keys:\n  - @KEY@   # the same key goes into the console's callback settings\n"
+
+    def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
+        """One event of the type `recording.unknown`: what is not documented is kept, not guessed at."""
+        said = callback.json()
+        reading = Reading(said)
+        reading.drop(*_AUTH)
+        return (
+            made(
+                self,
+                callback,
+                verified,
+                reading,
+                type=UNKNOWN,
+                vendor_type=reading.label("event_type"),
+                identity=[contents(said, _AUTH)],
+                domain=reading.text("domain"),
+                app=reading.text("app"),
+                stream=reading.text("stream"),
+                time=reading.moment("time"),
+            ),
+        )
+
+    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+        now = int(scene.now.timestamp())
+        return {
+            "event_type": type,
+            "vhost": "example.com",
+            "domain": "push.example.com",
+            "app": "live",
+            "stream": f"stream-{scene.number}",
+            "session_id": unique[:32],
+            "time": now,
+            "time_ms": now * 1000,
+        }

@@ -1,0 +1,160 @@
+"""The source `zoom`: webhooks of Zoom about cloud recordings."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, timedelta
+from typing import Any, ClassVar, Final
+
+from gateway.model import ENDED, FILE_COMPLETED, STARTED, UNKNOWN, Event, File, Verified
+from gateway.plugin import Callback, Response, Scene
+from plugins.sources.normal import contents, made
+from plugins.sources.reading import Reading
+from plugins.sources.signed import Keyed, TimedOptions, check_sent, from_hex, header, mismatch, position, seconds_of
+
+# developers.zoom.us: using webhooks; github.com/zoom/webhook-sample
+SIGNATURE: Final = "x-zm-signature"
+TIMESTAMP: Final = "x-zm-request-timestamp"
+VALIDATION: Final = "endpoint.url_validation"
+TYPES: Final = {"recording.started": STARTED, "recording.stopped": ENDED, "recording.completed": FILE_COMPLETED}
+_VERSION: Final = "v0="
+# no colon: with one, our answer could be the signature of a callback that somebody else made up
+_PLAIN_TOKEN: Final = re.compile(r"[A-Za-z0-9_+/=.-]{1,256}")
+_CHANGES: Final = ("download_token",)  # a secret, and another one on each try
+
+
+def mark(key: bytes, at: str, body: bytes) -> bytes:
+    """HMAC-SHA256 over `v0`, time and body with colons between them: 32 bytes."""
+    return hmac.digest(key, b"v0:" + at.encode() + b":" + body, "sha256")
+
+
+class Zoom(Keyed):
+    """Webhooks of Zoom. docs/sources.md says what its signature covers and where the traps are."""
+
+    type: ClassVar[str] = "zoom"
+    Options = TimedOptions
+    scheme: ClassVar[str] = "hmac-sha256"
+    ages: ClassVar[bool] = True
+    media_types: ClassVar[Sequence[str]] = ("application/json",)
+    scenes: ClassVar[Sequence[str]] = (*TYPES, "recording.paused", VALIDATION)
+    starter: ClassVar[str] = "keys:\n  - @KEY@   # put the secret token of the app's feature page here\n"
+
+    def verify(self, callback: Callback) -> Verified:
+        """Raises Untrusted, also for an unsigned validation: nobody gets an HMAC of ours for text of his own."""
+        at = header(callback, TIMESTAMP)
+        sent = seconds_of(at, TIMESTAMP)
+        key = self._key(callback, at)
+        if key is None:
+            raise mismatch(SIGNATURE, self._keys, "v0= and the HMAC-SHA256 of time and body")
+        return self.verified(key, validity=check_sent(sent, callback.received_at, self.options.tolerance))
+
+    def _key(self, callback: Callback, at: str) -> int | None:
+        text = header(callback, SIGNATURE)
+        presented = from_hex(text.removeprefix(_VERSION), 32) if text.startswith(_VERSION) else None
+        return position(presented, [mark(key, at, callback.body) for key in self._keys])
+
+    def acknowledge(self, callback: Callback, events: Sequence[Event]) -> Response | None:
+        """The answer to a validation: the token, and its HMAC with the key that signed the question."""
+        said = callback.json()
+        if said.get("event") != VALIDATION:
+            return None
+        payload = said.get("payload")
+        plain = payload.get("plainToken") if isinstance(payload, Mapping) else None
+        key = self._key(callback, header(callback, TIMESTAMP))
+        if not isinstance(plain, str) or not _PLAIN_TOKEN.fullmatch(plain) or key is None:
+            return None
+        encrypted = hmac.digest(self._keys[key], plain.encode(), "sha256").hex()
+        return Response(body=json.dumps({"plainToken": plain, "encryptedToken": encrypted}).encode())
+
+    def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
+        """One event; none for a validation, and for meetings and whatever else is no recording."""
+        said = callback.json()
+        reading = Reading(said)
+        reading.drop(*_CHANGES)
+        vendor_type = reading.text("event")
+        if vendor_type is not None and not vendor_type.startswith("recording."):
+            return ()
+        type = TYPES.get(vendor_type or "", UNKNOWN)
+        payload = reading.inside("payload")
+        meeting = payload.inside("object")
+        uuid = meeting.text("uuid")
+        files = _files(meeting) if type == FILE_COMPLETED else ()
+        event = made(
+            self,
+            callback,
+            verified,
+            reading,
+            type=type,
+            vendor_type=vendor_type,
+            identity=[uuid, said["event_ts"]] if uuid and said.get("event_ts") else [contents(said, _CHANGES)],
+            stream=meeting.label("id"),
+            format=files[0].format if files else None,
+            project_id=payload.text("account_id"),
+            job_id=uuid,
+            time=reading.moment("event_ts", over=1000),
+            files=files,
+        )
+        return (event,)
+
+    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+        now = scene.now.astimezone(UTC)
+        sent = int(now.timestamp() * 1000)
+        if type == VALIDATION:
+            return {"event": type, "event_ts": sent, "payload": {"plainToken": unique[:22]}}
+        began, ended = (f"{now - timedelta(minutes=ago):%Y-%m-%dT%H:%M:%SZ}" for ago in (3, 1))
+        meeting: dict[str, Any] = {
+            "uuid": f"{unique[:20]}+/==",
+            "id": scene.number,
+            "host_id": "example",
+            "topic": "example",
+            "type": 2,
+            "start_time": began,
+            "timezone": "UTC",
+            "duration": 2,
+        }
+        said = {"event": type, "event_ts": sent, "payload": {"account_id": "example", "object": meeting}}
+        if type != "recording.completed":
+            return said
+        file = {
+            "id": unique[32:],
+            "meeting_id": meeting["uuid"],
+            "recording_start": began,
+            "recording_end": ended,
+            "recording_type": "shared_screen_with_speaker_view",
+            "file_type": "MP4",
+            "file_extension": "MP4",
+            "file_size": 3_957_964,
+            "play_url": f"https://zoom.example.com/rec/play/{unique[:16]}",
+            "download_url": f"https://zoom.example.com/rec/download/{unique[:16]}",
+            "status": "completed",
+        }
+        meeting |= {"total_size": 3_957_964, "share_url": "https://zoom.example.com/rec/share/example"}
+        meeting |= {"recording_count": 1, "recording_files": [file]}
+        return {**said, "download_token": "example-token"}
+
+    def headers(self, body: bytes, at: int, key: bytes) -> Mapping[str, str]:
+        return {TIMESTAMP: str(at), SIGNATURE: _VERSION + mark(key, str(at), body).hex()}
+
+
+def _files(meeting: Reading) -> tuple[File, ...]:
+    whole = meeting.seconds("duration", times=60)  # the vendor's are minutes, of the meeting
+    found = []
+    for file in meeting.several("recording_files"):
+        started, ended = file.time("recording_start"), file.time("recording_end")
+        extension, kind = file.text("file_extension"), file.text("file_type")
+        found.append(
+            File(
+                format=(extension or kind or "").lower() or None,
+                download_url=file.text("download_url"),
+                play_url=file.text("play_url"),
+                asset_id=file.text("id"),
+                size_bytes=file.whole("file_size"),
+                duration_seconds=(ended - started).total_seconds() if started and ended and ended >= started else whole,
+                started_at=started,
+                ended_at=ended,
+            )
+        )
+    return tuple(found)
