@@ -66,7 +66,9 @@ def split_password(url: str) -> tuple[str, str | None]:
     userinfo, at, hosts = parts.netloc.rpartition("@")
     user, _, inline = userinfo.partition(":")
     named = [value for key, value in query if key in {"password", "passwd"}]
-    rest = urlencode([(key, value) for key, value in query if key not in {"password", "passwd"}], safe="/")
+    rest = parts.query
+    if named:
+        rest = urlencode([(key, value) for key, value in query if key not in {"password", "passwd"}], safe="/")
     # by hand, because urlunsplit drops the // of a URL without a host
     bare = f"{parts.scheme}://{user}{at}{hosts}{parts.path}" + (f"?{rest}" if rest else "")
     if parts.fragment or "@" in userinfo:
@@ -111,8 +113,8 @@ def _server(dialect: Dialect, rest: str) -> Address:
         raise ValueError("a URL in whose user and password the marks @ / ? # : % are written as %40 %2F …")
     names, ports = _hosts(hosts, many=dialect == "postgresql")
     for key in query:
-        if key not in _PARAMETERS[dialect]:
-            raise ValueError(f"no parameter `{key[:40]}` in the URL{hint(key[:40], _PARAMETERS[dialect])}")
+        if key not in _PARAMETERS[dialect]:  # which is not repeated, because it may be a piece of a password
+            raise ValueError(f"in the URL only parameters there are{hint(key, _PARAMETERS[dialect])}")
     mode = query.get("ssl_mode", "required").lower().replace("-", "_")
     if mode not in SSL_MODES:
         raise ValueError(f"ssl_mode {', '.join(SSL_MODES)}")

@@ -70,8 +70,11 @@ def _mysql(address: Address, password: str | None) -> dict[str, Any]:
         "init_command": _MYSQL_SESSION,
         "connect_timeout": int(given.get("connect_timeout", _CONNECTING)),
         "unix_socket": given.get("unix_socket"),
-        "ssl": _tls(address),
     }
+    if (tls := _tls(address)) is not None:
+        from plugins.sinks.database.encrypted import connect
+
+        told |= {"ssl": tls, "async_creator_fn": connect}
     return {name: value for name, value in told.items() if value is not None}
 
 

@@ -27,7 +27,7 @@ _STATES_REFUSED: Final = ("22", "23", "21", "44", "54")
 _AGAIN: Final = frozenset({1205, 1213, 3058, 3572})
 _SERVICE: Final = frozenset(
     {1040, 1042, 1043, 1053, 1077, 1078, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1317, 1927, 1969}
-    | {2002, 2003, 2005, 2006, 2013, 2014, 2026, 2027, 2045, 2055, 3024, 3168, 3169, 4031}
+    | {2002, 2003, 2005, 2006, 2013, 2014, 2027, 2045, 2055, 3024, 3168, 3169, 4031}
 )
 _SERVICE_LATER: Final = frozenset({1021, 1041, 1037, 1038, 1114, 1290, 1792, 1836, 3100})
 _REFUSED: Final = frozenset(
@@ -60,14 +60,12 @@ def judge(error: BaseException, where: str, columns: Collection[str] = ()) -> De
         return _sqlite(str(name), cause, where)
     if _module(cause) == "psycopg":
         return _postgres(cause, where)
-    if _module(cause) in {"pymysql", "aiomysql"} or isinstance(getattr(error, "orig", None), OSError):
+    if _module(cause) in {"pymysql", "aiomysql"}:
         return _mysql(cause, where, columns)
     if isinstance(cause, OverflowError | UnicodeError | ValueError):
         return Refused(f"{where}: the driver cannot send a value ({_kind(cause)})")
     if isinstance(cause, OSError | EOFError):  # TimeoutError is one
-        return Retry(
-            f"{where}: {cause.strerror or _kind(cause) if isinstance(cause, OSError) else _kind(cause)}", service=True
-        )
+        return Retry(f"{where}: {getattr(cause, 'strerror', None) or _kind(cause)}", service=True)
     if "Timeout" in _kind(cause):
         return Retry(f"{where}: no free connection", service=True)
     return Retry(f"{where}: {_kind(cause)}")
@@ -117,7 +115,8 @@ def _mysql(cause: Any, where: str, columns: Collection[str]) -> DeliveryFailed:
     if number in _SERVICE_LATER:
         return Retry(f"{text}: {_line(said)}", _LATER, service=True)
     if number in _SERVICE or not number:
-        return Retry(f"{text}: {_line(said)}" if number else f"{where}: {_kind(cause)}", service=True)
+        why = f" ({_kind(cause.__cause__)})" if cause.__cause__ is not None else ""
+        return Retry(f"{text}: {_line(said)}{why}" if number else f"{where}: {_kind(cause)}", service=True)
     return Unavailable(f"{text}: {_line(said)}")
 
 

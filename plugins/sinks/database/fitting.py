@@ -102,8 +102,7 @@ def misfits(rows_of: Any, table: sa.Table, dialect: str) -> Iterator[str]:
                         if value is not None or name not in bad:
                             bad[name] = f"column {name} ({_type(table.columns[name])}) gets {unfit}"
                     else:
-                        if value is not None or table.columns[name].nullable:
-                            good.add(name)
+                        good |= {name} if value is not None else set()
     yield from (text for name, text in bad.items() if name not in good)
 
 
@@ -113,15 +112,15 @@ def fitted(
     """The rows as the driver wants them. Raises Refused, naming the column."""
     found = []
     for row in rows:
+        for name in key:
+            if row[name] is None:
+                raise Refused(f"column {name} is part of the key, and this event has nothing for it")
         fit_row = {}
         for name, value in row.items():
             try:
                 fit_row[name] = fit(value, table.columns[name], dialect)
             except Unfit as unfit:
                 raise Refused(f"column {name} ({_type(table.columns[name])}): {unfit}") from None
-        for name in key:
-            if fit_row[name] is None:
-                raise Refused(f"column {name} is part of the key, and this event has nothing for it")
         found.append(fit_row)
     if len({tuple(str(row[name]) for name in key) for row in found}) < len(found):
         raise Refused(

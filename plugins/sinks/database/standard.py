@@ -62,7 +62,7 @@ _FILE: Final[Mapping[str, Column]] = {
 }
 _FILES: Final[Mapping[str, Column]] = {
     "files": Column("json", lambda event, *_: cloudevents.to_document(event)["data"]["files"] or None),
-    "file_count": Column("whole", lambda event, *_: len(event.files), needed=True),
+    "file_count": Column("whole", lambda event, *_: len(event.files) or None),
 }
 _REST: Final[Mapping[str, Column]] = {
     "error_code": Column("text", lambda event, *_: event.error.code if event.error else None),

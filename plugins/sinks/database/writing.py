@@ -12,7 +12,7 @@ from plugins.sinks.database.standard import STORED_AT
 
 
 def upsert(
-    table: sa.Table, *, columns: Sequence[str], key: Sequence[str], version: str | None, made: bool, dialect: str
+    table: Any, *, columns: Sequence[str], key: Sequence[str], version: str | None, made: bool, dialect: str
 ) -> sa.Executable:
     """For `execute` with rows that have `columns`. What an event does not know never erases what the row has.
 
@@ -21,8 +21,13 @@ def upsert(
     if dialect == "mysql":
         statement: Any = mysql.insert(table)
         new = statement.inserted
+    elif dialect == "postgresql":
+        statement = postgresql.insert(table)
+        new = statement.excluded
     else:
-        statement = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+        # without types, because `fit` has made what SQLite stores, and SQLAlchemy would make it again
+        table = sa.table(table.name, *map(sa.column, columns), schema=table.schema)
+        statement = sqlite.insert(table)
         new = statement.excluded
     rest = [name for name in columns if name not in key]
     changes = [(name, _merged(new, table, name, version, made)) for name in rest if name != version]
@@ -36,7 +41,7 @@ def upsert(
     return statement.on_conflict_do_update(index_elements=list(key), set_=dict(changes))  # type: ignore[no-any-return]
 
 
-def _merged(new: Any, table: sa.Table, name: str, version: str | None, made: bool) -> Any:
+def _merged(new: Any, table: Any, name: str, version: str | None, made: bool) -> Any:
     if made and name == STORED_AT:
         return new[name]
     ahead = sa.func.coalesce(new[name], table.c[name])

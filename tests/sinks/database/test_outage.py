@@ -1,0 +1,176 @@
+"""A database that goes away and comes back: a whole gateway beside a real server behind a cable that can be cut."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from gateway.errors import Retry
+from gateway.testing.factories import delivery, event
+from tests.running import KEY, Player, Running
+from tests.sinks.database.conftest import Place, making
+
+
+class Cable:
+    """A port that leads to a server, until it is cut."""
+
+    def __init__(self, place: Place) -> None:
+        parts = urlsplit(place.url)
+        query = dict(parse_qsl(parts.query))
+        self._far: tuple[str, int] | str = (parts.hostname or "127.0.0.1", parts.port or 3306)
+        if place.kind == "postgresql" and not parts.hostname:
+            self._far = f"{query['host']}/.s.PGSQL.{query.get('port', 5432)}"
+        self._wires: list[socket.socket] = []
+        self._listener: socket.socket | None = None
+        self.port = 0
+        self.join()
+        user = (parts.username or "root") + "@"
+        self.url = f"{parts.scheme}://{user}127.0.0.1:{self.port}{parts.path}"
+
+    def join(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", self.port), reuse_port=False)
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def cut(self) -> None:
+        """Every connection ends, and no new one is taken."""
+        assert self._listener is not None
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for wire in self._wires:
+            with contextlib.suppress(OSError):
+                wire.shutdown(socket.SHUT_RDWR)
+        self._wires.clear()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                near, _ = listener.accept()
+            except OSError:
+                return
+            far = socket.socket(socket.AF_UNIX) if isinstance(self._far, str) else socket.socket()
+            far.connect(self._far)
+            self._wires += [near, far]
+            threading.Thread(target=self._carry, args=(near, far), daemon=True).start()
+
+    def _carry(self, near: socket.socket, far: socket.socket) -> None:
+        with near, far, contextlib.suppress(OSError):
+            while True:
+                for ready in select.select([near, far], [], [])[0]:
+                    data = ready.recv(65536)
+                    if not data:
+                        return
+                    (far if ready is near else near).sendall(data)
+
+
+@contextlib.contextmanager
+def cabled(place: Place) -> Iterator[Cable]:
+    cable = Cable(place)
+    try:
+        yield cable
+    finally:
+        cable.cut()
+
+
+@pytest.fixture(params=["postgres", "mysql"])
+def served(request: pytest.FixtureRequest) -> Place:
+    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
+
+
+CONFIG = """
+sources:
+  live: {{type: huawei-live, keys: ['{key}']}}
+sinks:
+  db:
+    type: database
+    url: {url}
+    delivery: {{retry: {{initial: 100ms, max: 500ms}}, batch: {{max: 10, window: 50ms}}}}
+routes:
+  - {{name: all, to: [db]}}
+"""
+
+
+def count(place: Place) -> int:
+    with contextlib.suppress(Exception):  # the table may not be there yet
+        return int(place.run("SELECT count(*) AS n FROM recordings")[0]["n"])
+    return 0
+
+
+def wait_for(condition: Callable[[], bool], within: float = 30) -> bool:
+    until = time.monotonic() + within
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.05)
+    return condition()
+
+
+def wait_for_rows(place: Place, rows: int) -> bool:
+    return wait_for(lambda: count(place) >= rows) and count(place) == rows
+
+
+def test_a_database_that_goes_away_and_comes_back_loses_nothing(served: Place, tmp_path: Path) -> None:
+    player = Player()
+    with cabled(served) as cable, Running(tmp_path, CONFIG.format(key=KEY, url=cable.url)) as running:
+        for _ in range(20):
+            assert running.post(player.body())[0] == 200
+        assert wait_for_rows(served, 20)
+        cable.cut()
+        for _ in range(20):
+            assert running.post(player.body())[0] == 200
+        assert wait_for(lambda: running.metric('recording_gateway_circuit_open{sink="db"}') == 1)
+        assert count(served) == 20
+        cable.join()
+        assert wait_for_rows(served, 40), running.log[-3000:]
+        assert running.stop() == 0
+    assert "Traceback" not in running.log
+    assert "ResourceWarning" not in running.log
+
+
+def test_a_database_that_is_not_there_at_the_start_does_not_stop_the_gateway(served: Place, tmp_path: Path) -> None:
+    with cabled(served) as cable:
+        cable.cut()
+        with Running(tmp_path, CONFIG.format(key=KEY, url=cable.url)) as running:
+            assert running.post(Player().body())[0] == 200
+            assert running.metric('recording_gateway_circuit_open{sink="db"}') == 1
+            cable.join()
+            assert wait_for_rows(served, 1), running.log[-3000:]
+
+
+async def test_connections_that_died_in_the_pool_cost_no_attempt(served: Place) -> None:
+    with cabled(served) as cable:
+        async with making(cable.url, connections=1) as sink:
+            await sink.deliver(delivery())
+            cable.cut()
+            cable.join()
+            assert await sink.deliver(delivery(event(number=2))) == "1 row"
+            cable.cut()
+            with pytest.raises(Retry) as failed:
+                await sink.deliver(delivery(event(number=3)))
+            assert failed.value.service
+            cable.join()
+            assert await sink.deliver(delivery(event(number=3))) == "1 row"
+    assert count(served) == 3
+
+
+def test_a_sqlite_file_that_is_locked_for_a_while_gets_every_row(tmp_path: Path) -> None:
+    place = Place("sqlite", f"sqlite:///{tmp_path / 'rows.db'}")
+    player = Player()
+    with Running(tmp_path, CONFIG.format(key=KEY, url="sqlite:///rows.db")) as running:
+        running.post(player.body())
+        assert wait_for_rows(place, 1)
+        other = sqlite3.connect(tmp_path / "rows.db", isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        for _ in range(20):
+            assert running.post(player.body())[0] == 200
+        assert count(place) == 0, "locked"
+        other.execute("ROLLBACK")
+        other.close()
+        assert wait_for_rows(place, 21), running.log[-3000:]
