@@ -1,0 +1,95 @@
+"""Mattermost: incoming webhooks, attachments like Slack's, but texts in Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.egress.answers import Answer
+from plugins.sinks.chat import judging
+from plugins.sinks.chat.card import Card
+from plugins.sinks.chat.service import Service, Tried
+from plugins.sinks.chat.text import backslashed, code, cut
+
+_COLOURS: Final = {"ok": "#2eb886", "info": "#3370ff", "warn": "#f5a623", "error": "#e01e5a"}
+_MESSAGE: Final = ("parse", "decode", "text")
+
+
+class Mattermost(Service):
+    """16 383 characters of text, of which older servers take 7900 in attachments; a server may limit the rate."""
+
+    title = "Mattermost"
+    rate = "5/s"
+    allows = ((10, 1),)
+    mentions = "a user's name such as anna, `here`, `channel` or `all`"
+    text_most = 6000
+    link_most = 3000
+
+    def mention(self, who: str) -> str:
+        if not re.fullmatch(r"@?[a-z0-9][a-z0-9._-]{0,63}", who):
+            raise ValueError(self.mentions)
+        return f"@{who.removeprefix('@')}"
+
+    def escape(self, text: str) -> str:
+        return backslashed(text)
+
+    def value(self, text: str) -> str:
+        return code(text)
+
+    def bold(self, text: str) -> str:
+        return f"**{text}**"
+
+    def link(self, label: str, url: str) -> str:
+        return f"[{label}]({url})"
+
+    def render(self, card: Card) -> dict[str, Any]:
+        _, inline, note = self.links_of(card)
+        title = f"{card.mark} {card.title}"
+        parts = [self.text(card)] if card.text is not None else []
+        if inline:
+            parts.append(" · ".join(self.link(link.label, link.url) for link in inline))
+        attachment: dict[str, Any] = {
+            "fallback": self.escape(cut(title, 150)),
+            "color": _COLOURS[card.severity],
+            "title": self.escape(title),
+        }
+        if inline:
+            attachment["title_link"] = inline[0].url
+        if parts:
+            attachment["text"] = "\n".join(parts)
+        facts = [*([] if card.text is not None else card.facts), *([note] if note else [])]
+        if facts:
+            attachment["fields"] = [
+                {
+                    "title": fact.label,
+                    "value": self.escape(fact.value) if fact.ours else self.value(fact.value),
+                    "short": fact.key not in {"stream", "error", "id", "note", "problems"},
+                }
+                for fact in facts
+            ]
+        message: dict[str, Any] = {"attachments": [attachment]}
+        if card.mentions:
+            message["text"] = " ".join(map(self.mention, card.mentions))
+        return message
+
+    def fits(self, payload: Mapping[str, Any]) -> bool:
+        return all(len(str(attachment)) <= 7600 for attachment in payload["attachments"])
+
+    def judge(self, answer: Answer, tried: Tried) -> str:
+        if answer.status == 200 and answer.body.strip() == b"ok":
+            return "ok"
+        body = judging.body_of(answer)
+        name, words = judging.words_of(body, "id"), judging.words_of(body, "message")
+        if answer.status == 429:
+            wait = judging.seconds(answer.headers.get("x-ratelimit-reset"))
+            raise judging.throttled(answer, judging.told(answer, name or "too fast", words), wait)
+        if name.startswith("web.incoming_webhook."):
+            if name.split(".")[2] in _MESSAGE:
+                raise judging.refused(answer, judging.told(answer, name, words))
+            hint = "incoming webhooks are switched off on the server" if ".disabled." in name else ""
+            raise judging.broken(answer, judging.told(answer, name, words, hint))
+        raise judging.not_theirs(answer) if answer.status < 300 else judging.by_status(answer)
+
+
+SERVICE: Final = Mattermost()

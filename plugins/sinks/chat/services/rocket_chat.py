@@ -1,0 +1,96 @@
+"""Rocket.Chat: incoming webhooks, attachments like Slack's with buttons, texts in Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.egress.answers import Answer
+from plugins.sinks.chat import judging
+from plugins.sinks.chat.card import Card
+from plugins.sinks.chat.service import Service, Tried
+from plugins.sinks.chat.text import backslashed, code
+
+_COLOURS: Final = {"ok": "#2eb886", "info": "#3370ff", "warn": "#f5a623", "error": "#e01e5a"}
+
+
+class RocketChat(Service):
+    """5000 characters are the usual limit of a server."""
+
+    title = "Rocket.Chat"
+    rate = "1/s"
+    allows = ((1, 1),)
+    mentions = "a user's name such as anna, `here` or `all`"
+    text_most = 3500
+    button_most = 2048
+    link_most = 2500
+
+    def mention(self, who: str) -> str:
+        if not re.fullmatch(r"@?[A-Za-z0-9][A-Za-z0-9._-]{0,63}", who):
+            raise ValueError(self.mentions)
+        return f"@{who.removeprefix('@')}"
+
+    def escape(self, text: str) -> str:
+        return backslashed(text)
+
+    def value(self, text: str) -> str:
+        return code(text)
+
+    def bold(self, text: str) -> str:
+        return f"**{text}**"
+
+    def link(self, label: str, url: str) -> str:
+        return f"[{label}]({url})"
+
+    def render(self, card: Card) -> dict[str, Any]:
+        buttons, inline, note = self.links_of(card)
+        parts = [self.text(card)] if card.text is not None else []
+        if note:
+            parts.append(self.fact(note))
+        if inline:
+            parts.append(" · ".join(self.link(link.label, link.url) for link in inline))
+        attachment: dict[str, Any] = {
+            "color": _COLOURS[card.severity],
+            "title": self.escape(f"{card.mark} {card.title}"),
+        }
+        if card.links:
+            attachment["title_link"] = card.links[0].url
+        if parts:
+            attachment["text"] = "\n".join(parts)
+        if card.text is None and card.facts:
+            attachment["fields"] = [
+                {
+                    "title": fact.label,
+                    "value": self.escape(fact.value) if fact.ours else self.value(fact.value),
+                    "short": fact.key not in {"stream", "error", "id", "problems"},
+                }
+                for fact in card.facts
+            ]
+        if buttons:
+            attachment["actions"] = [{"type": "button", "text": link.label, "url": link.url} for link in buttons]
+        message: dict[str, Any] = {"attachments": [attachment]}
+        if card.mentions:
+            message["text"] = " ".join(map(self.mention, card.mentions))
+        return message
+
+    def fits(self, payload: Mapping[str, Any]) -> bool:
+        return all(len(str(attachment)) <= 4800 for attachment in payload["attachments"])
+
+    def judge(self, answer: Answer, tried: Tried) -> str:
+        body = judging.body_of(answer)
+        if body is not None and answer.status < 300 and body.get("success") is True:
+            return "ok"
+        words = judging.words_of(body, "error", "message")
+        if "too-many-requests" in words or "too many requests" in words:
+            raise judging.throttled(answer, judging.told(answer, "too fast", words))
+        if "invalid-channel" in words or "not-allowed" in words or "invalid integration" in words:
+            raise judging.broken(answer, judging.told(answer, "success: false", words))
+        if body is not None and body.get("success") is False and answer.status < 500 and answer.status not in {
+            401, 403, 404, 408, 429,
+        }:  # fmt: skip
+            raise judging.refused(answer, judging.told(answer, "success: false", words))
+        raise judging.not_theirs(answer) if answer.status < 300 else judging.by_status(answer)
+
+
+SERVICE: Final = RocketChat()

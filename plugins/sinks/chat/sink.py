@@ -1,0 +1,174 @@
+"""The sink: makes the card, posts it, and hands the service's answer to the service's own file."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from gateway.egress.answers import Answer
+from gateway.egress.client import Via
+from gateway.errors import Refused, Retry
+from gateway.model import Delivery
+from gateway.plugin import Sink
+from plugins.sinks.chat.card import LONGEST_TITLE, Card, View
+from plugins.sinks.chat.digest import Allowance, digests, titled
+from plugins.sinks.chat.options import ChatOptions
+from plugins.sinks.chat.service import Service, Tried, service
+from plugins.sinks.chat.template import Invalid, Template, zone
+from plugins.sinks.chat.text import plain
+from plugins.sinks.chat.words import words
+
+_LASTING: Final = frozenset({"chat_id"})  # what one delivery was told and all later ones need
+
+
+class Chat(Sink):
+    """Posts one card an event, or one digest a batch. Chats know no ids: a second try can be seen twice."""
+
+    type = "chat"
+    Options = ChatOptions
+    options: ChatOptions
+
+    @classmethod
+    def usual_rate(cls, options: ChatOptions) -> str:
+        """What fits the service."""
+        return service(options.service).rate_of(options)
+
+    async def open(self) -> None:
+        """Load the service's code and the templates, so that the first delivery need not wait. Connects to nothing."""
+        _ = self._service, self._templates
+        url = self.options.url.reveal() if self.options.url is not None else self.options.base_url
+        await self.http.prepare(url, self._via)
+
+    async def deliver(self, delivery: Delivery) -> str:
+        """Delivered is what the service says yes to in its own words."""
+        return await self._post(self._service.compose(self._card(delivery)), delivery.attempt, delivery.memo)
+
+    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[str | None | Exception]:
+        """One digest, or as many as hold them all while the service allows more; the rest are to come again."""
+        ordered = sorted(deliveries, key=lambda delivery: delivery.id)  # as they were taken in
+        made = digests(ordered, self._service, self._view, keyword=self.options.keyword, mentions=self.options.mention)
+        results: dict[int, str | Exception] = {}
+        outcome: str | Exception = ""
+        for number, digest in enumerate(made):
+            if isinstance(outcome, str):
+                wait = self._allowance.wait(self.http.clock.monotonic()) if number else 0.0
+                if wait > 0:
+                    outcome = Retry("there was no room in this message: with the next one", timedelta(seconds=wait))
+                else:
+                    outcome = await self._outcome(digest.payload, digest.deliveries)
+            if isinstance(outcome, Refused) and len(digest.deliveries) > 1:
+                if not number:
+                    raise outcome  # because one of them may be what it does not like: the core sends each for itself
+                outcome = Retry(f"refused together: {outcome.detail}", status=outcome.status)
+            results |= {delivery.id: outcome for delivery in digest.deliveries}
+        return [results[delivery.id] for delivery in deliveries]
+
+    async def _outcome(self, payload: Mapping[str, Any], deliveries: Sequence[Delivery]) -> str | Exception:
+        memo: dict[str, Any] = {}
+        for delivery in deliveries:
+            memo |= delivery.memo
+        try:
+            return await self._post(payload, max(delivery.attempt for delivery in deliveries), memo)
+        except Exception as error:
+            return error
+
+    # -- making
+
+    def _card(self, delivery: Delivery) -> Card:
+        event, options = delivery.event, self.options
+        card = self._view.card(event, replay=delivery.replay)
+        title, text = self._templates
+        changes: dict[str, Any] = {"mentions": options.mention}
+        if title is not None and (made := self._rendered(title, delivery)):
+            changes["title"] = plain(" ".join(made.split()), LONGEST_TITLE)
+        if text is not None and (made := self._rendered(text, delivery)):
+            changes["text"] = made
+        card = replace(card, **changes)
+        return replace(card, title=titled(card.title, options.keyword))
+
+    def _rendered(self, template: Template, delivery: Delivery) -> str | None:
+        """None: it fails on this event, so the built-in card is used, because a message is worth more than its form."""
+        try:
+            return template.render(delivery.event)
+        except Invalid as error:
+            self.log.warning("template_failed", id=delivery.event.id, error=str(error))
+            return None
+
+    # -- sending
+
+    async def _post(self, payload: Mapping[str, Any], attempt: int, memo: Mapping[str, Any]) -> str:
+        known = {**self._learnt, **memo}
+        served, clock = self._service, self.http.clock
+        request = served.request(self.options, served.again(payload, known), clock.now())
+        self._allowance.spend(clock.monotonic())
+        answer = await self.http.post(
+            request.url,
+            content=request.body,
+            headers={"content-type": "application/json; charset=utf-8"},
+            via=self._via,
+            classify=_unjudged,
+        )
+        try:
+            return served.judge(answer, Tried(attempt, known))
+        except Retry as error:
+            if error.memo and (lasting := {key: error.memo[key] for key in _LASTING & error.memo.keys()}):
+                self._learnt.update(lasting)
+                self.log.warning("chat_moved", sink=self.name, **lasting)
+            raise
+
+    @functools.cached_property
+    def _service(self) -> Service:
+        return service(self.options.service)
+
+    @functools.cached_property
+    def _view(self) -> View:
+        return View(words(self.options.language), zone(self.options.timezone), self.options.links)
+
+    @functools.cached_property
+    def _templates(self) -> tuple[Template | None, Template | None]:
+        title, text = self.options.title, self.options.template
+        return (
+            None if title is None else Template(title, None, self._view),
+            None if text is None else Template(text, self._service.escape, self._view),
+        )
+
+    @functools.cached_property
+    def _allowance(self) -> Allowance:
+        return Allowance(self._service.allows)
+
+    @functools.cached_property
+    def _learnt(self) -> dict[str, Any]:
+        return {}
+
+    @functools.cached_property
+    def _via(self) -> Via:
+        options = self.options
+        return Via(proxy=options.proxy.reveal() if options.proxy else None, ca=options.ca)
+
+    # -- advising
+
+    def advice(self) -> list[str]:
+        """What looks wrong, and what a person who reads the URL cannot see."""
+        served = self._service
+        said = served.advice(self.options)
+        url = urlsplit(self.options.url.reveal() if self.options.url is not None else self.options.base_url)
+        host = (url.hostname or "").lower()
+        theirs = any(host == own or host.endswith("." + own) for own in served.hosts)
+        if served.hosts and not theirs:
+            said.append(
+                f"the host {host} is not one of {served.title}'s own ({', '.join(served.hosts)}); "
+                "right for a proxy of yours, which then sees every message and can send its own"
+            )
+        if url.scheme.lower() == "http" and not (theirs or host in {"localhost", "127.0.0.1", "::1"}):
+            said.append("a plain http URL lets anybody on the way read the messages and the robot's key; use https")
+        elif url.scheme.lower() == "http" and theirs:
+            said.append(f"{served.title} is called over https")
+        return said
+
+
+def _unjudged(answer: Answer) -> None:
+    """Let every answer through: the service's file reads its body first."""

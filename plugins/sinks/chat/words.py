@@ -1,0 +1,166 @@
+"""The words of the cards, in English and Chinese."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from gateway.model import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, UNKNOWN
+
+Severity = Literal["ok", "info", "warn", "error"]
+
+SEVERITY: Final[Mapping[str, Severity]] = {
+    STARTED: "info",
+    FILE_STARTED: "info",
+    FILE_COMPLETED: "ok",
+    ENDED: "info",
+    FAILED: "error",
+    UNKNOWN: "warn",
+}
+MARKS: Final[Mapping[Severity, str]] = {"ok": "✅", "info": "🔵", "warn": "⚠️", "error": "❌"}
+_ORDER: Final[tuple[Severity, ...]] = ("info", "ok", "warn", "error")
+
+
+def worst(severities: list[Severity]) -> Severity:
+    """The one that a message about all of them has."""
+    return max(severities, key=_ORDER.index, default="info")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """One language. `brief` are labels of at most five characters, for a service that has no room for more."""
+
+    titles: Mapping[str, str]
+    labels: Mapping[str, str]
+    brief: Mapping[str, str]
+    severities: Mapping[Severity, str]
+    play: str
+    download: str
+    replay: str
+    more_files: str  # {count}
+    digest: str  # {count}
+    part: str  # {number}
+    not_shown: str  # {id}
+    units: tuple[str, str, str]  # hours, minutes, seconds
+    gap: str  # between the numbers of a duration
+
+    def title(self, type: str) -> str:
+        """What happened."""
+        return self.titles.get(type, self.titles[UNKNOWN])
+
+    def duration(self, seconds: float) -> str:
+        """1h 2m 5s."""
+        if not 0 <= seconds < 10**9:
+            return f"{seconds:g} s"
+        if 0 < seconds < 1:
+            return f"{seconds:.1g}{self.units[2]}"
+        hours, rest = divmod(round(seconds), 3600)
+        amounts = (hours, *divmod(rest, 60))
+        parts = [f"{amount}{unit}" for amount, unit in zip(amounts, self.units, strict=True) if amount]
+        return self.gap.join(parts) or f"0{self.units[2]}"
+
+
+ENGLISH: Final = Words(
+    titles={
+        STARTED: "Recording started",
+        FILE_STARTED: "Recording file started",
+        FILE_COMPLETED: "Recording file ready",
+        ENDED: "Recording ended",
+        FAILED: "Recording failed",
+        UNKNOWN: "Unknown recording event",
+    },
+    labels={
+        "stream": "Stream",
+        "error": "Error",
+        "kind": "Vendor's type",
+        "format": "Format",
+        "duration": "Duration",
+        "size": "Size",
+        "picture": "Resolution",
+        "started": "Started",
+        "ended": "Ended",
+        "time": "Time",
+        "file": "File",
+        "problems": "Unreadable",
+        "id": "Event",
+        "note": "Note",
+    },
+    brief={
+        "format": "Type",
+        "duration": "Took",
+        "size": "Size",
+        "picture": "Video",
+        "started": "From",
+        "ended": "To",
+        "time": "Time",
+    },
+    severities={"ok": "OK", "info": "Notice", "warn": "Warning", "error": "Failure"},
+    play="Play",
+    download="Download",
+    replay=" (sent again)",
+    more_files="and {count} more",
+    digest="{count} recording events",
+    part=" ({number})",
+    not_shown="a link is too long for this message: gateway events show {id}",
+    units=("h", "m", "s"),
+    gap=" ",
+)
+CHINESE: Final = Words(
+    titles={
+        STARTED: "录制开始",
+        FILE_STARTED: "录制文件开始",
+        FILE_COMPLETED: "录制文件完成",
+        ENDED: "录制结束",
+        FAILED: "录制失败",
+        UNKNOWN: "未知录制事件",
+    },
+    labels={
+        "stream": "流名",
+        "error": "错误",
+        "kind": "厂商类型",
+        "format": "格式",
+        "duration": "时长",
+        "size": "大小",
+        "picture": "分辨率",
+        "started": "开始时间",
+        "ended": "结束时间",
+        "time": "时间",
+        "file": "文件",
+        "problems": "无法读取",
+        "id": "事件",
+        "note": "备注",
+    },
+    brief={
+        "format": "格式",
+        "duration": "时长",
+        "size": "大小",
+        "picture": "分辨率",
+        "started": "开始",
+        "ended": "结束",
+        "time": "时间",
+    },
+    severities={"ok": "成功", "info": "通知", "warn": "警告", "error": "失败"},
+    play="播放",
+    download="下载",
+    replay="（重发）",
+    more_files="另有 {count} 个",
+    digest="{count} 条录制事件",
+    part="（{number}）",
+    not_shown="链接过长，本消息放不下：gateway events show {id}",
+    units=("小时", "分", "秒"),
+    gap="",
+)
+
+
+def words(language: str) -> Words:
+    """The words of a language tag: Chinese for zh and everything below it, else English."""
+    return CHINESE if language.split("-", maxsplit=1)[0] == "zh" else ENGLISH
+
+
+def size(octets: int) -> str:
+    """Bytes in a unit that people read: 3.96 MB."""
+    for unit, length in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if octets >= length:
+            return f"{octets / length:.3g} {unit}" if octets < 1000 * length else f"{octets / length:.0f} {unit}"
+    return f"{octets} B"
