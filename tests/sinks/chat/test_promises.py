@@ -6,18 +6,21 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from gateway.errors import DeliveryFailed, Unavailable
-from gateway.testing.server import Received, Reply
+from gateway.testing.server import Received
 from gateway.testing.sinks import HttpSinkPromises
 from plugins.sinks.chat import Chat
 
 from .conftest import ALL, YES, options
 
 
-class ChatPromises(HttpSinkPromises):
+class Chatting(HttpSinkPromises):
     sink = Chat
     service: ClassVar[str]
     # a robot that nobody knows takes nothing until somebody mends its address
     statuses: ClassVar[Mapping[int, type[DeliveryFailed]]] = {**HttpSinkPromises.statuses, 404: Unavailable}
+
+    def __init_subclass__(cls) -> None:
+        cls.accepted = YES[cls.service]
 
     def options(self, url: str) -> Mapping[str, Any]:
         return options(self.service, url)
@@ -26,11 +29,53 @@ class ChatPromises(HttpSinkPromises):
         return None  # a chat has nothing to tell repeats by
 
 
-def _made(service: str) -> type[ChatPromises]:
-    accepted: Reply = YES[service]
-    return type(f"Test_{service.replace('-', '_')}", (ChatPromises,), {"service": service, "accepted": accepted})
+class TestFeishu(Chatting):
+    service = "feishu"
 
 
-for _service in ALL:
-    globals()[f"Test_{_service.replace('-', '_')}"] = _made(_service)
-del ChatPromises, HttpSinkPromises, _service
+class TestLark(Chatting):
+    service = "lark"
+
+
+class TestDingtalk(Chatting):
+    service = "dingtalk"
+
+
+class TestWecom(Chatting):
+    service = "wecom"
+
+
+class TestSlack(Chatting):
+    service = "slack"
+
+
+class TestDiscord(Chatting):
+    service = "discord"
+
+
+class TestTeams(Chatting):
+    service = "teams"
+
+
+class TestTelegram(Chatting):
+    service = "telegram"
+
+
+class TestGoogleChat(Chatting):
+    service = "google-chat"
+
+
+class TestMattermost(Chatting):
+    service = "mattermost"
+
+
+class TestRocketChat(Chatting):
+    service = "rocket-chat"
+
+
+del Chatting, HttpSinkPromises  # they are not tests themselves
+
+
+def test_no_service_is_left_out() -> None:
+    tried = {one.service for name, one in globals().items() if name.startswith("Test")}
+    assert tried == set(ALL)
