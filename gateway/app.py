@@ -92,6 +92,7 @@ class Gateway:
                     source=source,
                     min_trust=configured.min_trust,
                     hold_conflicts=configured.on_conflict == "hold",
+                    allow_from=configured.allow_from,
                 )
             )
         return doors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from ipaddress import ip_address
 from typing import Final
 
 from gateway.config.network import is_loopback
@@ -12,6 +13,7 @@ from gateway.config.problems import Problem, near
 from gateway.config.settings import RouteSettings, Settings, SourceSettings, TestSettings
 from gateway.model import EVENT_TYPES, Trust
 
+_LOCAL: Final = ("127.0.0.1", "::1")
 _WILD: Final = frozenset("*?[")
 
 
@@ -93,6 +95,22 @@ def exposure(settings: Settings, root: Table) -> Iterator[Problem]:
             found=f"admin tokens cross the network in clear: the private listener is on {admin.host}",
             hint="put a proxy with TLS in front of it, or listen on 127.0.0.1 or a unix socket",
         )
+
+
+def callers(settings: Settings, sources: Table | None) -> Iterator[Problem]:
+    """Warning: sources that take callbacks from some addresses only, behind a proxy that nobody named."""
+    server = settings.server
+    if server.trusted_proxies or (server.uds is None and not is_loopback(server.host)):
+        return
+    for name, source in settings.sources.items():
+        here = server.uds is None and any(ip_address(one) in net for net in source.allow_from for one in _LOCAL)
+        if source.allow_from and sources is not None and not here:
+            place = sources.entries[name]
+            node = place.entries.get("allow_from", place) if isinstance(place, Table) else place
+            yield node.problem(
+                found="`allow_from` lets nobody in: the public listener is one that only this machine can connect to",
+                hint="name the proxy in front of it: `server: {trusted_proxies: [127.0.0.1]}`",
+            )
 
 
 def reach(routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, sinks: Table | None) -> Iterator[Problem]:

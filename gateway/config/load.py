@@ -219,6 +219,8 @@ class _Loading:
             self._problems += crosschecks.sinks_exist(table, "expect", test.expect, sink_names)
             self._problems += crosschecks.callback_source(table, test, source_names)
         self._warnings += crosschecks.exposure(settings, root)
+        sources_table = root.entries.get("sources")
+        self._warnings += crosschecks.callers(settings, sources_table if isinstance(sources_table, Table) else None)
         self._warnings += crosschecks.trust(routes, settings, entries.wanted_trust)
         sinks_table = root.entries.get("sinks")
         self._warnings += crosschecks.reach(routes, settings, sinks_table if isinstance(sinks_table, Table) else None)

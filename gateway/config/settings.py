@@ -11,7 +11,7 @@ from pydantic import Field
 from gateway.config.delivery import BatchSettings, DeliverySettings, RetrySettings
 from gateway.config.keeping import KeepSettings, LimitSettings, StoreSettings
 from gateway.config.listeners import AdminSettings, Listener, ServerSettings, TokenSettings
-from gateway.config.network import is_loopback, overlap
+from gateway.config.network import Network, is_loopback, overlap
 from gateway.config.routes import CallbackSettings, MatchSettings, RouteSettings, TestSettings
 from gateway.config.section import Section
 from gateway.config.words import PathSegment
@@ -62,7 +62,7 @@ class LocaleSettings(Section):
 
 
 class SourceSettings(Section):
-    """`type`, `path`, `min_trust`, `on_conflict` are the core's; every other key belongs to the type's options."""
+    """`type`, `path`, `min_trust`, `allow_from`, `on_conflict` are the core's; every other key belongs to the type's options."""
 
     type: Annotated[str, Field(description="Which vendor's callbacks these are.")]
     path: Annotated[
@@ -76,6 +76,13 @@ class SourceSettings(Section):
             "Default: `timestamp`, or `none` where the options ask for no signature."
         ),
     ] = Trust.TIMESTAMP
+    allow_from: Annotated[
+        tuple[Network, ...],
+        Field(
+            description="Addresses or networks that callbacks may come from; empty: any. Behind a proxy it needs "
+            "`server.trusted_proxies`."
+        ),
+    ] = ()
     on_conflict: Annotated[
         Literal["hold", "deliver"],
         Field(

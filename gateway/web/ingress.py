@@ -16,7 +16,7 @@ from gateway.errors import Problem
 from gateway.logs import once_in
 from gateway.plugin import Callback
 from gateway.web import problems
-from gateway.web.peers import Network, peer
+from gateway.web.peers import Network, admitted, peer
 from gateway.web.ports import Behind, Entry
 
 log = structlog.get_logger("gateway.web")
@@ -32,7 +32,7 @@ class Gone(Exception):
 
 
 class Ingress:
-    """Answers callbacks. Order: route, method, size, type and encoding, body, then the gateway."""
+    """Answers callbacks. Order: route, method, size, type and encoding, caller, body, then the gateway."""
 
     def __init__(self, gateway: Behind, *, max_body: int, trusted_proxies: Sequence[Network] = ()) -> None:
         self._gateway = gateway
@@ -51,21 +51,23 @@ class Ingress:
         if scope["method"] != "POST":
             problem = Problem(405, "method_not_allowed", "callbacks are sent with POST")
             return await self._refuse(scope, send, entry, problem, ALLOW)
+        client = scope["client"]
+        address = client[0] if client else None
         try:
             if gateway.stopping:
                 raise Problem(503, "stopping", "the gateway is stopping", retry_after=5)
             headers: list[tuple[bytes, bytes]] = scope["headers"]
             check_head(headers, entry.media_types, self._max_body)
+            raw = Headers(raw=headers)
+            if self._trusted:
+                address = peer(address, raw.getlist("x-forwarded-for"), self._trusted)
+            if not admitted(address, entry.allow_from):
+                raise Problem(403, "peer_not_allowed", "this source takes no callbacks from this address (allow_from)")
             body = await self._read(receive)
         except Problem as problem:
-            return await self._refuse(scope, send, entry, problem)
+            return await self._refuse(scope, send, entry, problem, peer=address)
         except Gone:
             return None
-        client = scope["client"]
-        raw = Headers(raw=headers)
-        address = client[0] if client else None
-        if self._trusted:
-            address = peer(address, raw.getlist("x-forwarded-for"), self._trusted)
         callback = Callback(entry.name, "POST", path, raw, body, address, gateway.clock.now())
         try:
             taken = await gateway.take(entry, callback)
@@ -76,7 +78,7 @@ class Ingress:
         except Exception:
             log.exception("take_failed", source=entry.name)
             failed = Problem(500, "internal_error", "the gateway failed; the callback was not taken", retry_after=60)
-            return await self._refuse(scope, send, entry, failed)
+            return await self._refuse(scope, send, entry, failed, peer=address)
         length = str(len(body)).encode()
         return await _send(send, status, [(b"content-type", media_type), (b"content-length", length)], body)
 
@@ -103,11 +105,17 @@ class Ingress:
             parts.append(part)
 
     async def _refuse(
-        self, scope: Scope, send: Send, entry: Entry | None, problem: Problem, *extra: tuple[bytes, bytes]
+        self,
+        scope: Scope,
+        send: Send,
+        entry: Entry | None,
+        problem: Problem,
+        *extra: tuple[bytes, bytes],
+        peer: str | None = None,
     ) -> None:
         """Count it, log one of many, answer; the connection ends where the rest of the body would not be read."""
         client = scope["client"]
-        self._note(None if entry is None else entry.name, problem, client[0] if client else None)
+        self._note(None if entry is None else entry.name, problem, peer or (client[0] if client else None))
         if self._gateway.stopping or not _harmless(scope["headers"], self._max_body):
             extra = (*extra, problems.CLOSE)
         body = problems.body(problem)

@@ -53,5 +53,13 @@ def peer(connected: str | None, forwarded: Iterable[str], trusted: Sequence[Netw
     return None if nearest is None else str(nearest)
 
 
+def admitted(address: str | None, networks: Sequence[Network]) -> bool:
+    """Whether a caller with this address may call; no networks: anybody may. An address that is not known is in none."""
+    if not networks:
+        return True
+    found = None if address is None else parse(address)
+    return found is not None and _among(found, networks)
+
+
 def _among(address: Address, networks: Sequence[Network]) -> bool:
     return any(address.version == network.version and address in network for network in networks)

@@ -9,6 +9,7 @@ from gateway.clock import Clock
 from gateway.config.settings import Settings
 from gateway.errors import Problem
 from gateway.plugin import Callback
+from gateway.web.peers import Network
 
 
 class Entry(Protocol):
@@ -19,6 +20,10 @@ class Entry(Protocol):
     @property
     def media_types(self) -> Sequence[str]:
         """What it takes, such as ("application/json",); empty: whatever the header says."""
+
+    @property
+    def allow_from(self) -> Sequence[Network]:
+        """Where callbacks may come from; empty: anywhere."""
 
 
 class Taken(Protocol):

@@ -424,6 +424,8 @@ def test_paths_are_beside_the_file_whatever_the_working_directory_is(
         (SINKS + "routes: [{match: {type: recording.fail}, to: [ops, app]}]", "did you mean recording.failed?"),
         (SINKS + "routes: [{match: {trust: 'x*'}, to: [ops, app]}]", "none, timestamp, fields, body"),
         (SINKS + SOURCE + "routes: [{match: {source: [live, liv]}, to: [ops, app]}]", "source is never 'liv'"),
+        (f"sources: {{a: {{type: fake, keys: [{KEY}], allow_from: [203.0.113.0/24]}}}}", "lets nobody in"),
+        (f"server: {{uds: x.sock}}\nsources: {{a: {{type: fake, keys: [{KEY}], allow_from: [127.0.0.1]}}}}", "lets nobody"),
         (f"admin: {{host: 0.0.0.0, token: {KEY}}}", "cross the network in clear"),
         ("sources: {a: {type: fake, keys: [0123456789abcdef]}}", "shorter than 32"),
         (f"sources: {{a: {{type: fake, keys: [{KEY}], number: 3}}}}", "the number is 3"),
@@ -530,3 +532,13 @@ def test_no_text_makes_load_raise_anything_but_config_error(desk: Desk, text: st
         desk.load(text.replace("\r", "").encode("utf-8", "replace").decode(), {"X": "x"})
     except ConfigError as error:
         assert error.problems  # noqa: PT017  # most texts are mistakes, and the few that are not are right as well
+
+
+@pytest.mark.parametrize(
+    "server", ["host: 0.0.0.0", "trusted_proxies: [127.0.0.1]", "uds: x.sock, trusted_proxies: [10.0.0.1]"]
+)
+def test_a_list_of_callers_that_can_be_met_is_no_warning(desk: Desk, server: str) -> None:
+    text = f"server: {{{server}}}\nsources: {{a: {{type: fake, keys: [{KEY}], allow_from: [203.0.113.0/24, '::1']}}}}"
+    loaded = desk.load(text)
+    assert not [one for one in loaded.warnings if "allow_from" in one.found]
+    assert [str(one) for one in loaded.settings.sources["a"].allow_from] == ["203.0.113.0/24", "::1/128"]

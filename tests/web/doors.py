@@ -38,6 +38,7 @@ class Answer:
 class Entry:
     name: str
     media_types: tuple[str, ...] = ()
+    allow_from: tuple[Any, ...] = ()
 
 
 def settings(**changes: Any) -> Any:

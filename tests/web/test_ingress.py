@@ -250,3 +250,27 @@ def test_a_trusted_proxy_is_believed_up_to_the_first_hop_that_is_not_ours() -> N
         served.post(more="X-Forwarded-For: 6.6.6.6, 203.0.113.9\r\nX-Forwarded-For: 10.1.1.1\r\n")
         served.post()
     assert [callback.peer for callback in behind.taken] == ["203.0.113.9", "127.0.0.1"]
+
+
+ALLOWED = networks("203.0.113.0/24")
+
+
+def test_a_source_with_a_list_of_callers_takes_nobody_else_and_reads_no_body_of_theirs() -> None:
+    behind = Behind(settings(server={"trusted_proxies": networks("127.0.0.0/8")}))
+    behind.sources_by_path["live"].allow_from = ALLOWED
+    with Served(behind) as served:
+        assert served.post(more="X-Forwarded-For: 203.0.113.9\r\n").status == 200
+        reply = served.post(more="X-Forwarded-For: 203.0.113.9, 198.51.100.7\r\n")
+        assert (reply.status, reply.json()["code"]) == (403, "peer_not_allowed")
+        with served.public() as client:  # the answer comes before the body
+            client.send(b"POST /hooks/live HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+            assert client.reply().status == 403
+    assert [callback.peer for callback in behind.taken] == ["203.0.113.9"]
+    assert [(source, problem.code) for source, problem in behind.refused] == [("live", "peer_not_allowed")] * 2
+
+
+def test_a_forged_forwarded_header_does_not_pass_the_list_of_callers(served: Served) -> None:
+    served.behind.sources_by_path["live"].allow_from = ALLOWED
+    assert served.post(more="X-Forwarded-For: 203.0.113.9\r\n").status == 403
+    served.behind.sources_by_path["live"].allow_from = networks("127.0.0.1/32")
+    assert served.post(more="X-Forwarded-For: 203.0.113.9\r\n").status == 200

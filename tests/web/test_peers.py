@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.web.peers import parse, peer
+from gateway.web.peers import admitted, parse, peer
 from tests.web.doors import networks
 
 TRUSTED = networks("127.0.0.0/8", "10.0.0.0/8", "fd00::/8")
@@ -61,3 +61,20 @@ def test_no_header_raises_and_only_addresses_come_out(forwarded: list[str]) -> N
 @given(st.lists(st.ip_addresses().map(str), max_size=4))
 def test_what_a_caller_writes_left_of_a_foreign_hop_is_never_believed(forged: list[str]) -> None:
     assert peer("127.0.0.1", [", ".join([*forged, "203.0.113.9"])], TRUSTED) == "203.0.113.9"
+
+
+@pytest.mark.parametrize(
+    ("address", "inside"),
+    [
+        ("10.1.2.3", True),
+        ("::ffff:10.1.2.3", True),
+        ("fd00::9", True),
+        ("198.51.100.1", False),
+        ("not an address", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_who_is_in_no_network_of_the_list_may_not_call(address: str | None, inside: bool) -> None:
+    assert admitted(address, TRUSTED) is inside
+    assert admitted(address, ()) is True
