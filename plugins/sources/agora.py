@@ -51,7 +51,6 @@ class Agora(Keyed):
     Options = AgoraOptions
     media_types: ClassVar[Sequence[str]] = ("application/json",)
     scenes: ClassVar[Sequence[str]] = ("40", _UPLOADED, _EXIT, _ERROR)
-    starter: ClassVar[str] = "keys:\n  - @KEY@   # put the secret of the console's notifications here\n"
     options: AgoraOptions
 
     def prepare(self) -> None:

@@ -57,11 +57,6 @@ class AlibabaLive(Keyed):
     scheme: ClassVar[str] = "md5"
     ages: ClassVar[bool] = True
     scenes: ClassVar[Sequence[str]] = (_EVENT, "record_started", "record_paused")
-    starter: ClassVar[str] = """\
-keys:
-  - @KEY@   # the same key goes into the vendor's console
-callback_hosts: [hooks.example.com]   # the host of the callback URL, as the console has it
-"""
     options: AlibabaLiveOptions
 
     def advice(self) -> Sequence[str]:

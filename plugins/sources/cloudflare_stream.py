@@ -42,7 +42,6 @@ class CloudflareStream(Keyed):
     ages: ClassVar[bool] = True
     media_types: ClassVar[Sequence[str]] = ("application/json",)
     scenes: ClassVar[Sequence[str]] = tuple(TYPES)
-    starter: ClassVar[str] = "keys:\n  - @KEY@   # put the secret that the API answered with here\n"
 
     def verify(self, callback: Callback) -> Verified:
         """Raises Untrusted."""

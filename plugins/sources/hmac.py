@@ -27,16 +27,6 @@ class Hmac(Keyed):
 
     type: ClassVar[str] = "hmac"
     Options = HmacOptions
-    starter: ClassVar[str] = """\
-keys:
-  - @KEY@   # the vendor's secret
-header: X-Signature
-signed: "{body}"
-event:
-  type: body.type
-  types: {recording.finished: recording.file.completed}
-  stream: body.stream
-"""
     options: HmacOptions
 
     def prepare(self) -> None:

@@ -61,7 +61,6 @@ class LiveKit(Keyed):
     content_type: ClassVar[str] = "application/webhook+json"
     media_types: ClassVar[Sequence[str]] = ("application/webhook+json", "application/json")
     scenes: ClassVar[Sequence[str]] = (_STARTED, _ENDED, "egress_failed", "egress_updated")
-    starter: ClassVar[str] = "keys:\n  APIexample: @KEY@   # put the API key of the server and its secret here\n"
     options: LiveKitOptions
 
     def prepare(self) -> None:

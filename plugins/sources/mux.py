@@ -58,7 +58,6 @@ class Mux(Keyed):
     ages: ClassVar[bool] = True
     media_types: ClassVar[Sequence[str]] = ("application/json",)
     scenes: ClassVar[Sequence[str]] = tuple(TYPES)
-    starter: ClassVar[str] = "keys:\n  - @KEY@   # put the signing secret of the dashboard's webhook here\n"
 
     def verify(self, callback: Callback) -> Verified:
         """Raises Untrusted."""

@@ -78,7 +78,6 @@ class StandardWebhooks(Keyed):
     ages: ClassVar[bool] = True
     content_type: ClassVar[str] = "application/cloudevents+json"
     scenes: ClassVar[Sequence[str]] = EVENT_TYPES
-    starter: ClassVar[str] = "secrets:\n  - @KEY@   # whsec_…, as the sender has it; `gateway secret` makes one\n"
     options: StandardWebhooksOptions
 
     def prepare(self) -> None:

@@ -31,7 +31,6 @@ class TencentCss(Token):
 
     type: ClassVar[str] = "tencent-css"
     scenes: ClassVar[Sequence[str]] = (FILE, "record_start_succeeded", "record_ended", "record_error")
-    starter: ClassVar[str] = "keys:\n  - @KEY@   # the same key goes into the console's callback template\n"
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event; none for what is no recording: stream begun, stream ended, screenshot."""

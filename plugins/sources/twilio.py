@@ -72,11 +72,6 @@ class Twilio(Keyed):
     content_type: ClassVar[str] = _FORM
     media_types: ClassVar[Sequence[str]] = (_FORM,)
     scenes: ClassVar[Sequence[str]] = (*VOICE, "recording-started", "recording-completed", "composition-available")
-    starter: ClassVar[str] = """\
-keys:
-  - @KEY@   # put the account's auth token here
-url: https://hooks.example.com/hooks/live   # exactly as it is given to Twilio
-"""
     options: TwilioOptions
 
     def prepare(self) -> None:

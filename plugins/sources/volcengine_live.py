@@ -21,7 +21,6 @@ class VolcengineLive(Token):
 
     type: ClassVar[str] = "volcengine-live"
     scenes: ClassVar[Sequence[str]] = (_RECORD,)
-    starter: ClassVar[str] = "keys:\n  - @KEY@   # the same key goes into the console's callback settings\n"
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event of the type `recording.unknown`: what is not documented is kept, not guessed at."""

@@ -40,7 +40,6 @@ class Zoom(Keyed):
     ages: ClassVar[bool] = True
     media_types: ClassVar[Sequence[str]] = ("application/json",)
     scenes: ClassVar[Sequence[str]] = (*TYPES, "recording.paused", VALIDATION)
-    starter: ClassVar[str] = "keys:\n  - @KEY@   # put the secret token of the app's feature page here\n"
 
     def verify(self, callback: Callback) -> Verified:
         """Raises Untrusted, also for an unsigned validation: nobody gets an HMAC of ours for text of his own."""
