@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gateway.plugin import Sink, Source
 
 PROJECT = "recording_gateway"
+NAMES = ("register_sources", "register_sinks", "deliver", "event_stored", "attempt_finished")
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 

@@ -8,12 +8,14 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from typing import Final, NoReturn
 
+from gateway.contract import checked_response
 from gateway.dispatcher import Dispatcher
 from gateway.errors import ItemRefused, Malformed, Problem, StoreBusy, StoreError, StoreFull, Untrusted
 from gateway.journal import Journal
-from gateway.judgement import new_event, verify
+from gateway.judgement import new_event, normalise, verify
 from gateway.model import FAILED, Event, Trust, Verified
 from gateway.plugin import Callback, Source
 from gateway.refusals import Refusals
@@ -33,6 +35,7 @@ class Door:
     source: Source
     min_trust: Trust = Trust.NONE
     hold_conflicts: bool = True
+    allow_from: Sequence[IPv4Network | IPv6Network] = ()  # the web looks at it, before it reads a body
 
     @property
     def media_types(self) -> Sequence[str]:
@@ -92,7 +95,7 @@ class Intake:
 
     def _normalise(self, door: Door, callback: Callback, verified: Verified) -> Sequence[Event]:
         try:
-            return door.source.normalise(callback, verified)
+            return normalise(door.source, callback, verified)
         except Malformed as error:
             self._refuse(door, callback, Problem(400, "malformed_body", error.detail))
         except Exception as error:
@@ -104,7 +107,7 @@ class Intake:
 
     def _break(self, door: Door, callback: Callback, step: str, error: Exception) -> NoReturn:
         """A source plugin's own bug: not acknowledged, kept for `refused retry`, and the plugin is named."""
-        self._journal.broken(door.name, door.source.type, step, error)
+        self._journal.broken(door.source, step, error)
         problem = Problem(
             500,
             "source_failed",
@@ -133,7 +136,7 @@ class Intake:
                     )
                     for event, decision in zip(events, decisions, strict=True)
                 ]
-            except ValueError as error:
+            except (AttributeError, RecursionError, TypeError, ValueError) as error:  # an event that no JSON can hold
                 self._break(door, callback, "normalise", error)
             stored = self._store.accept(new)
             stored.add_done_callback(functools.partial(self._carry, events, reserved))
@@ -190,8 +193,8 @@ class Intake:
         if type(door.source).acknowledge is Source.acknowledge:
             return Taken(200, usual)
         try:
-            own = door.source.acknowledge(callback, events)
+            own = checked_response(door.source, door.source.acknowledge(callback, events))
         except Exception as error:
-            self._journal.broken(door.name, door.source.type, "acknowledge", error)
+            self._journal.broken(door.source, "acknowledge", error)
             return Taken(200, usual)
         return Taken(200, usual) if own is None else Taken(own.status, own.body, own.media_type)

@@ -12,6 +12,7 @@ from prometheus_client import Counter
 from gateway.lanes.watchers import Watchers
 from gateway.metrics import Metrics
 from gateway.model import Event, Trust, Verified
+from gateway.plugin import Source
 from gateway.routing import Decision
 from gateway.store.records import Accepted
 
@@ -82,9 +83,11 @@ class Journal:
             if one.new:
                 self._watchers.tell(event=event, sinks=sinks)
 
-    def broken(self, source: str, type: str, step: str, error: Exception) -> None:
+    def broken(self, source: Source, step: str, error: Exception) -> None:
         """A source plugin's own bug."""
-        self._log.error("source_failed", source=source, type=type, step=step, exc_info=error)
+        self._log.error(
+            "source_failed", source=source.name, type=source.type, plugin=source.origin, step=step, exc_info=error
+        )
 
     def refused_by_the_database(self, source: str, error: Exception) -> None:
         """A bug of ours: the door lets nothing in that a database refuses."""

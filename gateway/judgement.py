@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from gateway import contract
 from gateway.cloudevents import render
 from gateway.errors import Untrusted
 from gateway.model import Event, Seal, Trust, Verified
@@ -15,13 +16,18 @@ from gateway.store.records import NewDelivery, NewEvent
 
 def verify(source: Source, callback: Callback, min_trust: Trust) -> Verified:
     """What the signature covers. Raises Untrusted, also where it is less than `min_trust`, or Malformed."""
-    verified = source.verify(callback)
+    verified = contract.checked_verdict(source, source.verify(callback))
     if verified.trust.rank < min_trust.rank:
         raise Untrusted(
             "trust_too_low",
             f"the signature covers `{verified.trust}` ({verified.scheme}); this source asks for `{min_trust}` (min_trust)",
         )
     return verified
+
+
+def normalise(source: Source, callback: Callback, verified: Verified) -> Sequence[Event]:
+    """The events of a verified callback. Raises Malformed, and PluginError where the plugin returned nonsense."""
+    return contract.checked(source, callback, source.normalise(callback, verified))
 
 
 def new_event(

@@ -90,6 +90,8 @@ class Source:
 
     type: ClassVar[str]
     Options: ClassVar[builtins.type[BaseModel]] = Options
+    origin: ClassVar[str] = ""
+    """Where the class came from, for errors and logs: a distribution and its version, or a file. The core sets it."""
     media_types: ClassVar[Sequence[str]] = ()
     """Media types this source takes, such as ("application/json",); empty: whatever the header says."""
     scenes: ClassVar[Sequence[str]] = ()
@@ -142,6 +144,8 @@ class Sink:
 
     type: ClassVar[str]
     Options: ClassVar[builtins.type[BaseModel]] = Options
+    origin: ClassVar[str] = ""
+    """Where the class came from, for errors and logs: a distribution and its version, or a file. The core sets it."""
     default_rate: ClassVar[str | None] = None
     """A rate that fits the service, such as "20/m", used where the configuration names none."""
 

@@ -6,6 +6,8 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
+import inspect
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +21,7 @@ import pluggy
 from pydantic import BaseModel
 
 from gateway import hookspecs
+from gateway.contract import class_problem
 from gateway.errors import PluginError
 from gateway.plugin import Sink, Source
 
@@ -70,13 +73,26 @@ class Registry:
         return self._manager.hook
 
     def register(self, plugin: object, name: str) -> None:
-        """Add an object with hook implementations: the core's own, and a test's."""
+        """Add an object with hook implementations, and the types it registers: the core's own, and a test's.
+
+        `name` says where it came from. Raises PluginError.
+        """
+        self._hook_in(plugin, name)
+        self._register_types(plugin, name, getattr(plugin, "__name__", name))
+
+    def _hook_in(self, plugin: object, name: str) -> None:
+        if isinstance(plugin, type):
+            raise PluginError(f"plugin {name}: {plugin.__qualname__} is a class; name a module or an object instead")
         try:
             self._manager.register(plugin, name)
             self._manager.check_pending()
-        except (pluggy.PluginValidationError, ValueError) as error:
+            for caller in self._manager.get_hookcallers(plugin) or ():
+                _refuse_coroutines(caller, plugin, name)
+        except (pluggy.PluginValidationError, PluginError, ValueError) as error:
             self._manager.unregister(plugin) if self._manager.is_registered(plugin) else None
-            raise PluginError(f"plugin {name}: {error}") from error
+            if isinstance(error, PluginError):
+                raise
+            raise PluginError(f"plugin {name}: {error}{_near_hook(str(error))}") from error
 
     # -- types
 
@@ -135,12 +151,15 @@ class Registry:
         options = getattr(cls, "Options", None)
         if not isinstance(options, type) or not issubclass(options, BaseModel):
             raise PluginError(f"{what}: Options is not a pydantic model; derive it from gateway.Options")
+        if said := class_problem(cls, base):
+            raise PluginError(f"{what}: {said}")
         if (kind, name) in self._types and self._types[kind, name] is not cls:
             raise PluginError(
                 f"two plugins bring the {kind} type {name!r}: {self._origins[kind, name]} and {origin}; remove one of them"
             )
         self._types[kind, name] = cls
         self._origins[kind, name] = origin
+        setattr(cls, "origin", origin)  # noqa: B010  on the class itself, which is all that is known of it here
 
     def _refuse_two(self, kind: str, name: str, found: Sequence[Installed]) -> None:
         if len(found) > 1:
@@ -152,21 +171,22 @@ class Registry:
     def _load_listed(self, entry: str) -> None:
         if entry.endswith(".py") or "/" in entry:
             path = self._file(entry)
-            origin = str(path)
+            origin = label = str(path)
             plugin: Any = _guard(origin, f"plugins: {entry}", lambda: _import_file(path))
         elif ("plugin", entry) in self._doors:
             entries = self._doors["plugin", entry]
             self._refuse_two("plugin", entry, [_describe(one) for one in entries])
             origin = _describe(entries[0]).origin
+            label = f"{origin} ({entries[0].value})"
             plugin = _guard(origin, f"plugin {entry!r}", entries[0].load)
         else:
             origin = f"the module {entry}"
             plugin = self._module(entry)
-        name = getattr(plugin, "__name__", entry)
-        if self._manager.has_plugin(name):
+            label = f"{entry} ({getattr(plugin, '__file__', None) or 'a package'})"
+        if self._manager.is_registered(plugin):
             raise PluginError(f"plugins: {entry} is listed twice")
-        self.register(plugin, name)
-        self._register_types(plugin, origin, name)
+        self._hook_in(plugin, label)
+        self._register_types(plugin, origin, getattr(plugin, "__name__", entry))
 
     def _register_types(self, plugin: Any, origin: str, name: str) -> None:
         hooks = self._manager.hook
@@ -179,7 +199,7 @@ class Registry:
                         raise PluginError(f"{origin}: register_{kind}s must return a list of classes, not {answer!r}")
                     brought.extend(answer)
             # because a single file with one class should need no ceremony, classes written in it need no hook
-            brought.extend(cls for cls in vars(plugin).values() if _is_written_here(cls, base, name))
+            brought.extend(cls for cls in getattr(plugin, "__dict__", {}).values() if _is_written_here(cls, base, name))
             for cls in dict.fromkeys(brought):
                 self._add(kind, cls, base, origin)
                 entries = self._doors.get((kind, cls.type), [])
@@ -251,6 +271,20 @@ def _guard(origin: str, what: str, load: Callable[[], Any]) -> Any:
         raise
     except (Exception, SystemExit) as error:
         raise PluginError(f"{what} from {origin} cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _refuse_coroutines(caller: pluggy.HookCaller, plugin: object, name: str) -> None:
+    """A hook that is a coroutine function would be called and never awaited; only `deliver` gives back an awaitable."""
+    for one in caller.get_hookimpls():
+        if one.plugin is plugin and caller.name != "deliver" and inspect.iscoroutinefunction(one.function):
+            raise PluginError(f"plugin {name}: the hook {caller.name} is asynchronous; write `def {caller.name}(…)`")
+
+
+def _near_hook(said: str) -> str:
+    """The hook that was perhaps meant, where pluggy speaks of an unknown one."""
+    wrong = re.match(r"unknown hook '(\w+)'", said)
+    near = difflib.get_close_matches(wrong[1], hookspecs.NAMES, n=1) if wrong else ()
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _is_written_here(cls: Any, base: type[Any], module: str) -> bool:

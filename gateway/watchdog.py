@@ -92,6 +92,7 @@ def culprit(frame: FrameType) -> dict[str, str]:
         sink = at.f_locals.get("self")
         if isinstance(sink, Sink):
             facts["sink"] = sink.name
+            facts |= {"plugin": sink.origin} if sink.origin else {}
             break
         at = at.f_back
     facts.setdefault("at", _place(innermost))

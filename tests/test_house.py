@@ -29,7 +29,7 @@ FLOORS = (
     {"egress"},
     {"plugin"},
     {"hookspecs"},
-    {"registry"},
+    {"contract", "registry"},
     {"config", "store"},
     {"lanes", "watchdog", "dispatcher", "refusals", "journal", "judgement"},
     {"intake", "app"},

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def judge(loaded: Loaded, refusal: Refusal) -> Sequence[NewEvent]:
     """The events of a refused callback, routed by today's routes. Raises Untrusted or Malformed where it is still refused."""
-    from gateway.judgement import new_event, verify
+    from gateway.judgement import new_event, normalise, verify
     from gateway.routing import Router
     from gateway.store.records import NewDelivery
 
@@ -46,6 +46,6 @@ def judge(loaded: Loaded, refusal: Refusal) -> Sequence[NewEvent]:
             hold_conflicts=configured.on_conflict == "hold",
             verified=verified,
         )
-        for event in source.normalise(callback, verified)
+        for event in normalise(source, callback, verified)
         for decision in [router.decide(event)]
     ]

@@ -10,6 +10,7 @@ from gateway.lanes.shared import Shared
 from gateway.lanes.verdict import Verdict
 from gateway.lean import import_structlog
 from gateway.model import Delivery, Outcome
+from gateway.plugin import Sink
 from gateway.store.records import Lease
 
 log = import_structlog().get_logger("gateway.dispatcher")
@@ -18,13 +19,14 @@ log = import_structlog().get_logger("gateway.dispatcher")
 class Account:
     """One sink's."""
 
-    def __init__(self, sink: str, shared: Shared) -> None:
+    def __init__(self, sink: Sink, shared: Shared) -> None:
         metrics = shared.metrics
-        self._sink = sink
+        self._origin = sink.origin
+        self._sink = name = sink.name
         self._watchers = shared.watchers
-        self._outcomes = {outcome: metrics.deliveries.labels(sink, outcome.value) for outcome in Outcome}
-        self._attempt_seconds = metrics.attempt_seconds.labels(sink)
-        self._end_to_end = metrics.end_to_end_seconds.labels(sink)
+        self._outcomes = {outcome: metrics.deliveries.labels(name, outcome.value) for outcome in Outcome}
+        self._attempt_seconds = metrics.attempt_seconds.labels(name)
+        self._end_to_end = metrics.end_to_end_seconds.labels(name)
 
     def tell(self, lease: Lease, delivery: Delivery, result: Result, given: Verdict) -> None:
         """One attempt ended."""
@@ -47,6 +49,7 @@ class Account:
         if settlement.reason:
             facts["dead"] = settlement.reason
         if isinstance(result, BaseException) and not isinstance(result, DeliveryFailed):
+            facts["plugin"] = self._origin  # whose mistake it probably is
             facts["exc_info"] = result.__cause__ if isinstance(result, Nonsense) else result
         (log.info if outcome is Outcome.DELIVERED else log.error if settlement.reason else log.warning)(
             "attempt", **facts

@@ -89,7 +89,8 @@ def _checked(result: object, hook: Any, sink: Sink) -> Result:
 def _named(failure: Nonsense, hook: Any, sink: Sink) -> Nonsense:
     """The same, saying whose mistake it may be: the plugins that wrap `deliver`, else the sink itself."""
     others = [one.plugin_name for one in hook.deliver.get_hookimpls() if not isinstance(one.plugin, Carrier)]
-    itself = f"sink {sink.name} ({type(sink).__module__}.{type(sink).__qualname__})"
+    origin = f" from {sink.origin}" if sink.origin else ""
+    itself = f"sink {sink.name} ({type(sink).__module__}.{type(sink).__qualname__}{origin})"
     blamed = f"plugin {', '.join(others)} or {itself}" if others else itself
     named = Nonsense(f"{blamed}: {failure}")
     named.__cause__ = failure.__cause__

@@ -37,7 +37,7 @@ class Carrying:
         self._shared = shared
         self._clock = shared.clock
         self._timeout = lane.policy.timeout.total_seconds()
-        self._account = Account(lane.sink.name, shared)
+        self._account = Account(lane.sink, shared)
 
     async def carry(self, unit: Unit) -> None:
         """Send this unit and hand its outcomes to the settler. Raises only CancelledError, after the same."""

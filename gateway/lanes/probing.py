@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
+from gateway.errors import DeliveryFailed
 from gateway.lanes.attempt import Nonsense, Result, bounded
 from gateway.lanes.breaker import Breaker
 from gateway.lanes.circuit import answered, pause
@@ -119,7 +120,13 @@ class Prober:
             self.opening = False
         if isinstance(failure, BaseException):
             self._failures += 1
-            log.warning("sink_not_opened", sink=self._sink.name, error=describe(failure))
+            log.warning(
+                "sink_not_opened",
+                sink=self._sink.name,
+                plugin=self._sink.origin,
+                error=describe(failure),
+                exc_info=None if isinstance(failure, DeliveryFailed) else failure,
+            )
             return failure
         self.opened = True
         return None

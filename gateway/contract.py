@@ -1,0 +1,138 @@
+"""What the core holds plugin classes and their events to, said with the plugin's name before it can do harm."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from gateway.errors import PluginError
+from gateway.model import EVENT_TYPES, Event, Fault, File
+from gateway.plugin import Callback, Response, Sink, Source, Verified
+
+# method -> (how it is called, whether a class must bring its own)
+_METHODS: Final[dict[type[Any], dict[str, tuple[str, bool]]]] = {
+    Source: {
+        "prepare": ("self", False),
+        "verify": ("self, callback", True),
+        "normalise": ("self, callback, verified", True),
+        "acknowledge": ("self, callback, events", False),
+        "advice": ("self", False),
+        "play": ("self, scene", False),
+    },
+    Sink: {
+        "open": ("self", False),
+        "close": ("self", False),
+        "deliver": ("self, delivery", True),
+        "deliver_batch": ("self, deliveries", False),
+        "preview": ("self, delivery", False),
+    },
+}
+_TEXTS: Final = ("vendor_type", "domain", "app", "stream", "format", "project_id", "job_id", "task_id")
+_PARTS: Final = (("files", File, "gateway.File"), ("problems", str, "text"))
+
+
+def class_problem(cls: type[Any], base: type[Any]) -> str | None:
+    """What is wrong with the methods of a plugin's class; None: nothing. `base` is Source or Sink."""
+    for name, (arguments, required) in _METHODS[base].items():
+        method = inspect.getattr_static(cls, name)
+        if method is inspect.getattr_static(base, name):
+            if required:
+                return f"it has no {name}; write `{_kind(base)} {name}({arguments})`"
+        elif inspect.isfunction(method) and (said := _method_problem(method, base, name, arguments)):
+            return said
+    return None
+
+
+def _method_problem(method: Callable[..., Any], base: type[Any], name: str, arguments: str) -> str | None:
+    wanted = f"write `{_kind(base)} {name}({arguments})`"
+    try:
+        inspect.signature(method).bind(*arguments.split(", "))
+    except TypeError as error:
+        return f"its {name} cannot be called with ({arguments}): {error}; {wanted}"
+    work = inspect.unwrap(method)
+    if base is Sink and not inspect.iscoroutinefunction(work):
+        return f"its {name} is not asynchronous; {wanted}"
+    if base is Source and inspect.iscoroutinefunction(work):
+        return f"its {name} is asynchronous, and sources are not; {wanted}"
+    if inspect.isgeneratorfunction(work) or inspect.isasyncgenfunction(work):
+        return f"its {name} yields; return a value, for several a list"
+    return None
+
+
+def _kind(base: type[Any]) -> str:
+    return "async def" if base is Sink else "def"
+
+
+def checked(source: Source, callback: Callback, events: object) -> Sequence[Event]:
+    """What `normalise` returned, if it is what it should be. Raises PluginError.
+
+    An event without `raw` gets the callback's body, because what the vendor sent is always kept.
+    """
+    if not isinstance(events, (list, tuple)):
+        raise _nonsense(source, f"normalise returned a {type(events).__name__}, not a list of events")
+    for event in events:
+        if not isinstance(event, Event):
+            raise _nonsense(source, f"normalise returned a {type(event).__name__} among its events")
+        if said := _event_problem(event, source.name):
+            raise _nonsense(source, f"normalise returned an event whose {said}")
+        if not event.raw:
+            object.__setattr__(event, "raw", callback.body)  # because a copy would cost as much as everything else here
+    return events
+
+
+def _event_problem(event: Any, source: str) -> str | None:
+    if event.source != source:
+        return f"source is {event.source!r}, not {source!r}; write `source=self.name`"
+    if event.type not in EVENT_TYPES:
+        return f"type is {event.type!r}; there are {', '.join(EVENT_TYPES)}"
+    if not isinstance(event.id, str) or not 0 < len(event.id) <= 128 or not event.id.isascii():
+        return "id is no ASCII text of 1 to 128 characters; make it with gateway.event_id"
+    if not isinstance(event.provider, str) or not event.provider:
+        return "provider is no text"
+    for name in _TEXTS:
+        value = getattr(event, name)
+        if value is not None and not isinstance(value, str):
+            return f"{name} is a {type(value).__name__}, not text"
+    for name in ("received_at", "time"):
+        at = getattr(event, name)
+        if (at is not None or name == "received_at") and not (isinstance(at, datetime) and at.tzinfo is not None):
+            return f"{name} is not an aware datetime"
+    for name, kind, called in _PARTS:
+        value = getattr(event, name)
+        if not isinstance(value, tuple) or not all(isinstance(part, kind) for part in value):
+            return f"{name} is not a tuple of {called}"
+    if event.error is not None and not isinstance(event.error, Fault):
+        return "error is no gateway.Fault"
+    return "raw is not bytes" if not isinstance(event.raw, bytes) else None
+
+
+def checked_verdict(source: Source, verified: object) -> Verified:
+    """What `verify` returned, if it is a Verified. Raises PluginError: whoever forgets to return has verified nothing."""
+    if not isinstance(verified, Verified):
+        raise _nonsense(source, f"verify returned a {type(verified).__name__}, not a gateway.Verified")
+    return verified
+
+
+def checked_response(source: Source, response: object) -> Response | None:
+    """What `acknowledge` returned, if it can be sent. Raises PluginError."""
+    if response is None:
+        return None
+    if not isinstance(response, Response):
+        raise _nonsense(source, f"acknowledge returned a {type(response).__name__}, not a gateway.Response or None")
+    status, body, media_type = _parts(response)
+    if not (type(status) is int and 200 <= status < 600 and isinstance(body, bytes)):
+        raise _nonsense(
+            source, "acknowledge returned a Response that needs a status from 200 to 599 and a body of bytes"
+        )
+    return response if isinstance(media_type, str) else Response(status, body)
+
+
+def _parts(response: Any) -> tuple[Any, Any, Any]:
+    return response.status, response.body, response.media_type
+
+
+def _nonsense(source: Source, said: str) -> PluginError:
+    whose = f" from {source.origin}" if source.origin else ""
+    return PluginError(f"source type {source.type}{whose}: {said}")
