@@ -1,0 +1,119 @@
+"""The sink `exec`: one process an event; its exit code says what became of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from pathlib import Path
+from typing import Final
+
+from gateway.cloudevents import to_json
+from gateway.egress.worker import Worker
+from gateway.errors import Refused, Retry, Unavailable
+from gateway.model import Delivery, Trust
+from gateway.plugin import Sink
+from gateway.redaction import redact
+from gateway.visible import visible
+from plugins.sinks.exec.child import Child, Ended
+from plugins.sinks.exec.options import OURS, ExecOptions
+
+_QUOTED: Final = 200  # characters of the output in a receipt or an error
+_REAPED: Final = 2.0  # seconds in which what was killed must be gone
+# What only the machine's state explains: too many processes or files, no memory; "text file busy" is being replaced.
+_PASSING: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE, errno.ETXTBSY})
+
+
+class Exec(Sink):
+    """Runs the program in a group of its own that does not outlive the attempt."""
+
+    type = "exec"
+    Options = ExecOptions
+    options: ExecOptions
+
+    async def deliver(self, delivery: Delivery) -> str:
+        """What the exit code says. Raises Refused for an event that is trusted less than `min_trust`."""
+        self._check(delivery)
+        said = to_json(delivery.event).encode() + b"\n"
+        child = Child(self.options.command, cwd=self.options.cwd, environ=self._environ(delivery), said=said)
+        worker = Worker(f"exec {self.name}")  # a thread an attempt, because several may run at once
+        try:
+            ended = await worker.run(child.run)
+        except OSError as error:
+            raise self._unstarted(error) from None
+        finally:
+            child.kill()  # because an attempt that was cut off must leave nothing running
+            await worker.close(_REAPED)
+        return self._outcome(ended)
+
+    async def preview(self, delivery: Delivery) -> str:
+        """The command, its surroundings and its input."""
+        self._check(delivery)
+        variables = [f"{name}={value}" for name, value in self._environ(delivery).items()]
+        command = " ".join(map(repr, self.options.command))
+        return "\n".join([f"command: {command}", f"cwd: {self.options.cwd}", *variables, "", to_json(delivery.event)])
+
+    @property
+    def wanted_trust(self) -> Trust:
+        return self.options.min_trust
+
+    def _check(self, delivery: Delivery) -> None:
+        found, wanted = delivery.event.trust, self.options.min_trust
+        if found.rank < wanted.rank:
+            raise Refused(
+                f"the vendor's signature covers `{found}` of this event, and the sink {self.name} runs a program only "
+                f"for `{wanted}` or more (min_trust)"
+            )
+
+    def _environ(self, delivery: Delivery) -> dict[str, str]:
+        """PATH, LANG and what begins with GATEWAY_; nothing that a stream's owner chose, and no variable of ours."""
+        event = delivery.event
+        values = (
+            event.id,
+            event.type,
+            event.source,
+            event.trust.value,
+            delivery.sink,
+            str(delivery.attempt),
+            "true" if delivery.replay else "false",
+        )
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": os.environ.get("LANG", "C.UTF-8"),
+            **{f"GATEWAY_{name}": visible(value) for name, value in zip(OURS, values, strict=True)},
+            **{name: value.reveal() for name, value in self.options.environment.items()},
+        }
+
+    def _unstarted(self, error: OSError) -> Retry | Unavailable:
+        reason = os.strerror(error.errno).lower() if error.errno else "it cannot be started"
+        detail = f"{Path(self.options.command[0]).name}: {reason}"
+        if error.errno in _PASSING:
+            return Retry(detail, service=True)
+        return Unavailable(f"{detail}; is the program there and executable, and `cwd` a folder?")
+
+    def _outcome(self, ended: Ended) -> str:
+        options = self.options
+        if ended.code in options.delivered:
+            said = _words(ended.out)
+            return f"exit {ended.code}: {said}" if said else f"exit {ended.code}"
+        said = _words(ended.err or ended.out) or "no output"
+        if ended.code < 0:
+            raise Retry(f"ended by {_signal(-ended.code)}: {said}")
+        detail = f"exit {ended.code}: {said}"
+        if ended.code in options.retry:
+            raise Retry(detail)
+        if ended.code in options.unavailable:
+            raise Unavailable(detail)
+        raise Refused(detail)
+
+
+def _words(output: bytes) -> str:
+    words = " ".join(redact(output.decode("utf-8", "replace")).split())
+    return visible(words[:_QUOTED] + ("…" if len(words) > _QUOTED else ""))
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

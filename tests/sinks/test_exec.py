@@ -1,0 +1,323 @@
+"""The exec sink: an event on standard input, an exit code back, and nothing left running."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import stat
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from gateway import redaction
+from gateway.cloudevents import to_document
+from gateway.errors import Refused, Retry, Unavailable
+from gateway.model import Trust
+from gateway.testing.corpus import cases
+from gateway.testing.factories import delivery, event, events
+from gateway.testing.sinks import SinkPromises
+from plugins.sinks.exec import Exec, ExecOptions
+from plugins.sinks.exec import child as child_module
+
+PYTHON = sys.executable
+
+
+class TestExecKeepsThePromises(SinkPromises):
+    sink = Exec
+
+    def options(self, url: str) -> Mapping[str, Any]:
+        return {"command": [PYTHON, "-c", "pass"], "environment": {"GATEWAY_TOKEN": "exec-canary-token"}}
+
+
+def running(code: str, **options: Any) -> Exec:
+    """A sink that runs this Python."""
+    read = ExecOptions.model_validate({"command": [PYTHON, "-c", code], "cwd": "/", **options})
+    return Exec("job", read, http=None, log=None)  # type: ignore[arg-type]
+
+
+async def test_the_program_reads_the_event_and_its_words_are_the_receipt() -> None:
+    one = event(stream='直播"; rm -rf / #')
+    sink = running("import json,sys; print(json.load(sys.stdin)['data']['stream'])")
+    assert await sink.deliver(delivery(one)) == 'exit 0: 直播"; rm -rf / #'
+    sink = running("import sys; sys.stdout.buffer.write(sys.stdin.buffer.read())")
+    for each in events():
+        said = (await sink.deliver(delivery(each))).removeprefix("exit 0: ").removesuffix("…")
+        assert json.dumps(to_document(each), ensure_ascii=False, separators=(",", ":")).startswith(said[:60])
+
+
+async def test_hostile_text_reaches_only_standard_input() -> None:
+    sink = running("import os,sys; sys.stdin.read(); print(sys.argv[1:], sorted(os.environ))")
+    harmless = await sink.deliver(delivery(event(stream="x")))
+    for case in cases("stream"):
+        assert await sink.deliver(delivery(event(stream=case.value))) == harmless, case.id
+
+
+async def test_a_child_sees_the_listed_variables_and_descriptors_and_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GATEWAY_ADMIN_TOKEN", "canary")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.setenv("AWS_SECRET", "canary")
+    opened, other = os.pipe()
+    os.set_inheritable(opened, True)
+    code = (
+        "import json,os; fds=[fd for fd in os.listdir('/proc/self/fd') if os.path.exists('/proc/self/fd/'+fd)];"
+        "open('seen.json','w').write(json.dumps([dict(os.environ),fds,os.getcwd(),os.getsid(0)==os.getpid()]))"
+    )
+    sink = running(code, cwd=str(tmp_path), environment={"GATEWAY_TOKEN": "mine"})
+    try:
+        await sink.deliver(delivery(event(), sink="job", attempt=3, replay=True))
+    finally:
+        os.close(opened)
+        os.close(other)
+    environ, descriptors, folder, leads = json.loads((tmp_path / "seen.json").read_text())
+    environ.pop("LC_CTYPE", None)  # Python sets it for itself
+    assert environ == {
+        "PATH": os.environ["PATH"],
+        "LANG": "C.UTF-8",
+        "GATEWAY_EVENT_ID": event().id,
+        "GATEWAY_EVENT_TYPE": "recording.file.completed",
+        "GATEWAY_SOURCE": "live",
+        "GATEWAY_TRUST": "fields",
+        "GATEWAY_SINK": "job",
+        "GATEWAY_ATTEMPT": "3",
+        "GATEWAY_REPLAY": "true",
+        "GATEWAY_TOKEN": "mine",
+    }
+    assert sorted(descriptors) == ["0", "1", "2"]
+    assert folder == str(tmp_path)
+    assert leads
+
+
+@pytest.mark.parametrize(
+    ("code", "options", "outcome"),
+    [
+        (75, {}, Retry),
+        (1, {}, Refused),
+        (69, {}, Refused),
+        (69, {"unavailable": [69]}, Unavailable),
+        (1, {"retry": [1, 2]}, Retry),
+        (75, {"retry": []}, Refused),
+        (0, {"delivered": [3]}, Refused),
+    ],
+)
+async def test_an_exit_code_means_what_the_options_say(code: int, options: Any, outcome: type[Exception]) -> None:
+    sink = running(f"import sys; print('out'); print('why', file=sys.stderr); sys.exit({code})", **options)
+    with pytest.raises(outcome, match=f"exit {code}: why") as failed:
+        await sink.deliver(delivery())
+    assert type(failed.value) is outcome
+
+
+async def test_another_code_may_say_delivered() -> None:
+    assert await running("import sys; sys.exit(3)", delivered=[0, 3]).deliver(delivery()) == "exit 3"
+
+
+@pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (15, "SIGTERM"), (40, "signal 40")])
+async def test_a_program_that_was_ended_by_a_signal_is_tried_again(number: int, name: str) -> None:
+    with pytest.raises(Retry, match=f"ended by {name}: no output") as failed:
+        await running(f"import os; os.kill(os.getpid(), {number})").deliver(delivery())
+    assert not failed.value.service
+
+
+@pytest.mark.parametrize("trust", [Trust.NONE, Trust.TIMESTAMP])
+async def test_an_event_whose_signature_covered_too_little_runs_nothing(trust: Trust, tmp_path: Path) -> None:
+    sink = running("open('ran', 'w')", cwd=str(tmp_path))
+    with pytest.raises(Refused, match=f"covers `{trust}` of this event.* only for `fields` or more"):
+        await sink.deliver(delivery(event(trust=trust)))
+    assert not (tmp_path / "ran").exists()
+    assert sink.wanted_trust is Trust.FIELDS
+    await running("pass", min_trust="none").deliver(delivery(event(trust=trust)))
+    await running("pass").deliver(delivery(event(trust=Trust.BODY)))
+
+
+def _pid(path: Path) -> int:
+    end = time.monotonic() + 10
+    while not (path.exists() and path.read_text()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return int(path.read_text())
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"  # nobody may be there to reap an orphan
+
+
+GRANDCHILD = (
+    "import os,subprocess,sys,time;"
+    "p=subprocess.Popen([sys.executable,'-c','import time; time.sleep(600)']);"
+    "open('pid.new','w').write(str(p.pid)); os.rename('pid.new','pid');"
+)
+
+
+async def test_after_the_timeout_neither_it_nor_its_children_live(tmp_path: Path) -> None:
+    sink = running(GRANDCHILD + "time.sleep(600)", cwd=str(tmp_path))
+    task = asyncio.create_task(sink.deliver(delivery()))
+    pid = await asyncio.to_thread(_pid, tmp_path / "pid")
+    began = time.monotonic()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert time.monotonic() - began < 1
+    await asyncio.to_thread(_wait_gone, pid)
+
+
+async def test_what_an_ended_program_leaves_behind_is_ended_and_holds_nothing_up(tmp_path: Path) -> None:
+    sink = running(GRANDCHILD, cwd=str(tmp_path))
+    async with asyncio.timeout(10):
+        assert await sink.deliver(delivery()) == "exit 0"
+    await asyncio.to_thread(_wait_gone, int((tmp_path / "pid").read_text()))
+
+
+def _wait_gone(pid: int) -> None:
+    end = time.monotonic() + 1
+    while _alive(pid):
+        assert time.monotonic() < end, "a grandchild lives a second after"
+        time.sleep(0.01)
+
+
+async def test_what_escaped_its_group_does_not_hold_an_attempt_up(tmp_path: Path) -> None:
+    code = GRANDCHILD.replace("time.sleep(600)'])", "time.sleep(600)'], start_new_session=True)") + "print('done')"
+    sink = running(code, cwd=str(tmp_path))
+    try:
+        async with asyncio.timeout(10):
+            assert await sink.deliver(delivery()) == "exit 0: done"
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), 9)
+
+
+async def test_a_flood_of_output_is_read_and_dropped() -> None:
+    sink = running("import sys\nfor _ in range(3000): sys.stdout.write('x'*4096); sys.stderr.write('y'*4096)")
+    async with asyncio.timeout(20):
+        receipt = await sink.deliver(delivery())
+    assert len(receipt) < 250
+
+
+@pytest.mark.parametrize("code", ["import os; os.close(0)", "pass", "import sys; sys.stdin.read(10)"])
+async def test_a_program_need_not_read_its_input(code: str) -> None:
+    large = event(extra={"x": "y" * 500_000})
+    async with asyncio.timeout(10):
+        assert await running(code).deliver(delivery(large)) == "exit 0"
+
+
+async def test_a_large_event_is_read_whole() -> None:
+    large = event(extra={"x": "y" * 500_000})
+    sink = running("import json,sys; print(len(json.load(sys.stdin)['data']['extra']['x']))")
+    assert await sink.deliver(delivery(large)) == "exit 0: 500000"
+
+
+async def test_where_the_kernel_has_no_pidfd_it_works_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(child_module.os, "pidfd_open")
+    assert await running("print('here')").deliver(delivery()) == "exit 0: here"
+
+
+async def test_a_secret_that_the_program_repeats_is_masked_and_its_words_are_one_line() -> None:
+    redaction.learn("exec-canary-secret")
+    sink = running("print('a\\x1b[31m\\nb', 'exec-canary-secret')")
+    assert await sink.deliver(delivery()) == "exit 0: a\\x1b[31m b ********"
+
+
+async def test_a_program_that_is_not_there_opens_the_circuit(tmp_path: Path) -> None:
+    plain = tmp_path / "plain.sh"
+    plain.write_text("#!/bin/sh\n")
+    for command, cwd, words in [
+        (["/nowhere/notify"], "/", "notify: no such file"),
+        (["no-such-program-at-all"], "/", "no-such-program-at-all: no such file"),
+        ([str(plain)], "/", "plain.sh: permission denied"),
+        ([PYTHON], str(tmp_path / "gone"), "no such file"),
+    ]:
+        read = ExecOptions.model_validate({"command": command, "cwd": cwd})
+        with pytest.raises(Unavailable, match=words):
+            await Exec("job", read, http=None, log=None).deliver(delivery())  # type: ignore[arg-type]
+
+
+async def test_a_program_that_is_being_replaced_is_tried_again(tmp_path: Path) -> None:
+    program = tmp_path / "busy"
+    shutil.copy("/bin/true", program)
+    read = ExecOptions.model_validate({"command": [str(program)], "cwd": "/"})
+    sink = Exec("job", read, http=None, log=None)  # type: ignore[arg-type]
+    with program.open("ab"), pytest.raises(Retry, match="text file busy") as failed:
+        await sink.deliver(delivery())
+    assert failed.value.service
+    assert await sink.deliver(delivery()) == "exit 0"
+
+
+async def test_several_run_at_once(tmp_path: Path) -> None:
+    code = (
+        "import os,sys,time; open(str(os.getpid()),'w')\n"
+        "for _ in range(1000):\n    if len(os.listdir()) == 4: sys.exit(0)\n    time.sleep(0.01)\nsys.exit(1)"
+    )
+    sink = running(code, cwd=str(tmp_path))
+    assert await asyncio.gather(*(sink.deliver(delivery()) for _ in range(4))) == ["exit 0"] * 4
+
+
+def test_one_that_was_cancelled_before_it_began_never_begins(tmp_path: Path) -> None:
+    child = child_module.Child([PYTHON, "-c", "open('ran','w')"], cwd=tmp_path, environ={}, said=b"")
+    child.kill()
+    assert child.run().code == -9
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_program_with_a_slash_lies_beside_the_configuration(tmp_path: Path) -> None:
+    def program(text: str) -> str:
+        read = ExecOptions.model_validate({"command": [text, "./data"]}, context={"base": tmp_path})
+        assert read.command[1] == "./data"
+        assert read.cwd == tmp_path
+        return read.command[0]
+
+    assert program("./notify.sh") == str(tmp_path / "notify.sh")
+    assert program("/usr/bin/notify") == "/usr/bin/notify"
+    assert program("notify") == "notify"
+
+
+async def test_a_script_beside_the_configuration_runs(tmp_path: Path) -> None:
+    script = tmp_path / "notify.sh"
+    script.write_text('#!/bin/sh\nread -r event; printf "%s" "$1 $GATEWAY_EVENT_TYPE"; exit 0\n')
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    read = ExecOptions.model_validate({"command": ["./notify.sh", "--loud"]}, context={"base": tmp_path})
+    sink = Exec("job", read, http=None, log=None)  # type: ignore[arg-type]
+    assert await sink.deliver(delivery()) == "exit 0: --loud recording.file.completed"
+
+
+async def test_a_preview_shows_what_would_run_and_runs_nothing(tmp_path: Path) -> None:
+    sink = running("open('ran', 'w')", cwd=str(tmp_path))
+    said = await sink.preview(delivery())
+    assert f"command: '{PYTHON}' '-c'" in said
+    assert f"cwd: {tmp_path}\n" in said
+    assert f"GATEWAY_EVENT_ID={event().id}\n" in said
+    assert json.loads(said.splitlines()[-1])["id"] == event().id
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "where", "words"),
+    [
+        ({"command": []}, "command", "at least 1"),
+        ({"command": "echo hello"}, "command", "tuple"),
+        ({"command": [" "]}, "command", "a program as the first"),
+        ({"command": ["echo", "a\0b"]}, "command.1", "without NUL"),
+        ({"environment": {"PATH": "/x"}}, "environment.PATH.[key]", "begins with GATEWAY_"),
+        ({"environment": {"GATEWAY_x": "x"}}, "environment.GATEWAY_x.[key]", "in capitals"),
+        ({"environment": {"GATEWAY_EVENT_ID": "x"}}, "environment.GATEWAY_EVENT_ID.[key]", "sets itself"),
+        ({"environment": {"GATEWAY_A=B": "x"}}, "environment.GATEWAY_A=B.[key]", "begins with"),
+        ({"retry": [300]}, "retry.0", "less than or equal to 255"),
+        ({"retry": [0]}, "", "each exit code once"),
+        ({"min_trust": "much"}, "min_trust", "'none', 'timestamp', 'fields' or 'body'"),
+    ],
+)
+def test_a_wrong_option_is_located_and_explained(options: dict[str, Any], where: str, words: str) -> None:
+    with pytest.raises(ValidationError) as wrong:
+        ExecOptions.model_validate({"command": ["true"], **options})
+    [problem] = wrong.value.errors(include_input=False)
+    assert ".".join(map(str, problem["loc"])) == where
+    assert words in problem["msg"]
