@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import aiomysql
-from pymysql.constants import CLIENT
-from pymysql.err import OperationalError
+import aiomysql  # type: ignore[import-untyped]
+from pymysql.constants import CLIENT  # type: ignore[import-untyped]
+from pymysql.err import OperationalError  # type: ignore[import-untyped]
 
 TLS_ERROR: Final = 2026  # MySQL's own number for a TLS connection that failed
 

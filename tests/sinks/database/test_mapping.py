@@ -252,7 +252,7 @@ WRONG: dict[str, tuple[str, Any, str]] = {
     "truth": ("hot", "'yes'", "a text, and it holds true or false"),
     "time": ("at", "7", "a whole number, and it holds times"),
     "number": ("price", "true", "true or false, and it holds numbers"),
-    "null": ("number", "null", "it takes no null"),
+    "null": ("number", "null", "is part of the key"),
     "expression": ("seconds", "1 / 0", "its expression fails on this event: ZeroDivisionError"),
 }
 
