@@ -238,12 +238,20 @@ class House:
             await self.calm()
 
     async def calm(self) -> None:
-        """Until nobody has work that does not wait for time: the writer's queue is empty and the loop is quiet."""
-        for _ in range(3):
+        """Until nobody has work that does not wait for time: the store's threads are idle and the lanes quiet."""
+        for rounds in range(30):
             await turns(5)
             await self.store.gates()
             await turns(5)
             await self.store.ping()
+            if rounds >= 2 and not self._busy():
+                return
+
+    def _busy(self) -> bool:
+        lanes = self.dispatcher.lanes.values()
+        return bool(self.dispatcher._settler.pending) or any(
+            lane.claimer.asking or lane.claimer._bell.is_set() or lane.crew._waiting for lane in lanes
+        )
 
     # -- what is written
 

@@ -37,7 +37,7 @@ async def test_what_waits_for_its_rate_waits_in_the_store_unburnt(build: Build) 
     for number in range(5):
         await house.put(event(number))
     await house.later(5)
-    assert sorted(house.rows("state, attempts")) == [("delivered", 1)] * 2 + [("waiting", 0)] * 3
+    await eventually(lambda: sorted(house.rows("state, attempts")) == [("delivered", 1)] * 2 + [("waiting", 0)] * 3)
 
 
 async def test_a_fresh_delivery_uses_a_token_of_the_rate(build: Build) -> None:
@@ -89,7 +89,7 @@ async def test_a_batch_waits_for_its_window_and_takes_what_came(build: Build) ->
         await house.put(event(number))
     await house.later(29)
     assert sink.batches == []
-    assert house.rows("state, attempts") == [("waiting", 0)] * 3
+    await eventually(lambda: house.rows("state, attempts") == [("waiting", 0)] * 3)
     await house.later(2)
     await eventually(lambda: house.rows() == ["delivered"] * 3)
     assert [len(batch) for batch in sink.batches] == [3]
@@ -198,7 +198,7 @@ async def test_a_batch_that_fails_as_a_whole_goes_one_by_one_so_that_poison_hurt
     for number in range(5, 9):
         await house.put(event(number))
     await house.later(70)
-    assert house.rows("count(*)", "state = 'delivered'") == [8]
+    await eventually(lambda: house.rows("count(*)", "state = 'delivered'") == [8])
     assert all(len(batch) == 1 for batch in sink.batches[1:] if poison in batch)
 
 
