@@ -84,6 +84,7 @@ class Writer:
         self._background: deque[Item] = deque()
         self._bytes = 0
         self._ready = threading.Condition()
+        self._called = False  # the thread will be woken at the end of this turn of the loop
         self._closing = False
         self._accepting = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -118,8 +119,17 @@ class Writer:
                 self._check(now)
             self._queue.append(Item(kind, work, size, future, now))
             self._bytes += size
-            self._ready.notify()
+        if not self._called:
+            # At the end of this turn of the loop, not at once: what the turn brings comes into one commit, and the thread
+            # does not fight the loop for the interpreter in the middle of it.
+            self._called = True
+            self._loop.call_soon(self._call)
         return future
+
+    def _call(self) -> None:
+        self._called = False
+        with self._ready:
+            self._ready.notify()
 
     def _check(self, now: float) -> None:
         if not self._accepting:
@@ -286,9 +296,10 @@ class Writer:
             if trouble is Trouble.BUG:
                 log.error("store_item_failed", error=type(error).__name__, exc_info=error)
             return [(None, ItemRefused(f"the store refused this item for ever: {session.explain(error)}"))]
-        self.healthy = False
         text = session.explain(error)
-        log.warning("store_commit_failed", error=text, items=len(unit))
+        if self.healthy:  # once: a store that is away fails every batch
+            log.warning("store_commit_failed", error=text, items=len(unit))
+        self.healthy = False
         return [(None, StoreUnavailable(f"the store did not commit: {text}"))] * len(unit)
 
     def _connected(self, rerun_until: float | None) -> Bulk:
