@@ -141,7 +141,7 @@ def test_a_database_that_is_not_there_at_the_start_does_not_stop_the_gateway(ser
         cable.cut()
         with Running(tmp_path, CONFIG.format(key=KEY, url=cable.url)) as running:
             assert running.post(Player().body())[0] == 200
-            assert running.metric('recording_gateway_circuit_open{sink="db"}') == 1
+            assert wait_for(lambda: running.metric('recording_gateway_circuit_open{sink="db"}') == 1)
             cable.join()
             assert wait_for_rows(served, 1), running.log[-3000:]
 
