@@ -11,9 +11,26 @@ from typing import TYPE_CHECKING, Any
 from gateway.version import __version__
 
 if TYPE_CHECKING:
-    from gateway.egress.answers import Answer, judge
-    from gateway.errors import Malformed, Refused, Retry, Unavailable, Untrusted
-    from gateway.fields import ConfigPath, Duration, Glob, Globs, Rate, Secret, SecretUrl, Size, Url, between, secret
+    from gateway.cloudevents import from_document, to_document, to_json
+    from gateway.egress.answers import Answer, Classify, judge
+    from gateway.egress.client import Http, Via
+    from gateway.egress.guard import AddressGuard
+    from gateway.errors import DeliveryFailed, Malformed, Refused, Retry, Unavailable, Untrusted
+    from gateway.fields import (
+        ConfigPath,
+        Duration,
+        Glob,
+        Globs,
+        Language,
+        Rate,
+        Secret,
+        SecretUrl,
+        Size,
+        Timezone,
+        Url,
+        between,
+        secret,
+    )
     from gateway.hookspecs import hookimpl
     from gateway.model import (
         EVENT_TYPES,
@@ -30,21 +47,28 @@ if TYPE_CHECKING:
         event_id,
     )
     from gateway.plugin import Callback, Options, Played, Response, Scene, Sink, Source
+    from gateway.redaction import redact
     from gateway.signing import InvalidSignature
     from gateway.signing import verify as verify_webhook
 
 _ROOMS = {
-    "gateway.errors": ("Malformed", "Refused", "Retry", "Unavailable", "Untrusted"),
-    "gateway.egress.answers": ("Answer", "judge"),
+    "gateway.cloudevents": ("from_document", "to_document", "to_json"),
+    "gateway.errors": ("DeliveryFailed", "Malformed", "Refused", "Retry", "Unavailable", "Untrusted"),
+    "gateway.egress.answers": ("Answer", "Classify", "judge"),
+    "gateway.egress.client": ("Http", "Via"),
+    "gateway.egress.guard": ("AddressGuard",),
+    "gateway.redaction": ("redact",),
     "gateway.fields": (
         "ConfigPath",
         "Duration",
         "Glob",
         "Globs",
+        "Language",
         "Rate",
         "Secret",
         "SecretUrl",
         "Size",
+        "Timezone",
         "Url",
         "between",
         "secret",
@@ -73,18 +97,23 @@ _WHERE = {name: (room, name) for room, names in _ROOMS.items() for name in names
 
 __all__ = [
     "EVENT_TYPES",
+    "AddressGuard",
     "Answer",
     "Attempt",
     "Callback",
+    "Classify",
     "ConfigPath",
     "Delivery",
+    "DeliveryFailed",
     "Duration",
     "Event",
     "Fault",
     "File",
     "Glob",
     "Globs",
+    "Http",
     "InvalidSignature",
+    "Language",
     "Malformed",
     "Options",
     "Outcome",
@@ -101,17 +130,23 @@ __all__ = [
     "Size",
     "Source",
     "Storage",
+    "Timezone",
     "Trust",
     "Unavailable",
     "Untrusted",
     "Url",
     "Verified",
+    "Via",
     "__version__",
     "between",
     "event_id",
+    "from_document",
     "hookimpl",
     "judge",
+    "redact",
     "secret",
+    "to_document",
+    "to_json",
     "verify_webhook",
 ]
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from gateway.errors import PluginError
-from gateway.model import EVENT_TYPES, Event, Fault, File
-from gateway.plugin import Callback, Response, Sink, Source, Verified
+from gateway.model import EVENT_TYPES, Event, Fault, File, Verified
+from gateway.plugin import Callback, Response, Sink, Source
 
 # method -> (how it is called, whether a class must bring its own)
 _METHODS: Final[dict[type[Any], dict[str, tuple[str, bool]]]] = {

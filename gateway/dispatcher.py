@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, Final
 
@@ -106,6 +106,11 @@ class Dispatcher:
         await asyncio.gather(*(self._close_sink(lane.sink) for lane in self.lanes.values()))
         await asyncio.gather(outcomes, poll, return_exceptions=True)
         self._tasks = []
+
+    @property
+    def busy(self) -> Sequence[str]:
+        """The sinks that are being opened, carry something, or wait for its outcome to be written."""
+        return [name for name, lane in self.lanes.items() if lane.held or not lane.opened.is_set()]
 
     # -- what the door says
 

@@ -1,1 +1,65 @@
-"""What plugin authors test with: promise suites to inherit, factories, the hostile corpus. Plain imports, no pytest plugin."""
+"""What plugin authors test with: promise suites to inherit, a scripted server, factories, the hostile corpus, and a whole
+gateway in a test. Plain imports, no pytest plugin; what is not in `__all__` is private.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gateway.clock import FrozenClock
+    from gateway.testing.corpus import Case, cases
+    from gateway.testing.factories import NOW, callback, callbacks, delivery, event, events
+    from gateway.testing.inprocess import Posted, RunningGateway, running
+    from gateway.testing.recorder import Recorder
+    from gateway.testing.server import Received, Reply, ScriptedServer
+    from gateway.testing.sinks import HttpSinkPromises, SinkPromises, opened
+    from gateway.testing.sources import SourcePromises
+
+_ROOMS = {
+    "gateway.clock": ("FrozenClock",),
+    "gateway.testing.corpus": ("Case", "cases"),
+    "gateway.testing.factories": ("NOW", "callback", "callbacks", "delivery", "event", "events"),
+    "gateway.testing.inprocess": ("Posted", "RunningGateway", "running"),
+    "gateway.testing.recorder": ("Recorder",),
+    "gateway.testing.server": ("Received", "Reply", "ScriptedServer"),
+    "gateway.testing.sinks": ("HttpSinkPromises", "SinkPromises", "opened"),
+    "gateway.testing.sources": ("SourcePromises",),
+}
+_WHERE = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [
+    "NOW",
+    "Case",
+    "FrozenClock",
+    "HttpSinkPromises",
+    "Posted",
+    "Received",
+    "Recorder",
+    "Reply",
+    "RunningGateway",
+    "ScriptedServer",
+    "SinkPromises",
+    "SourcePromises",
+    "callback",
+    "callbacks",
+    "cases",
+    "delivery",
+    "event",
+    "events",
+    "opened",
+    "running",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'gateway.testing' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_WHERE[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

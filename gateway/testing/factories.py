@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from gateway.model import EVENT_TYPES, FILE_COMPLETED, Delivery, Event, event_id
-from gateway.plugin import Callback, Played
+from gateway.plugin import Callback, Played, Scene, Source
 from gateway.samples import sample
 
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)  # where FrozenClock stands
@@ -63,3 +63,9 @@ def callback(
         peer=peer,
         received_at=received_at,
     )
+
+
+def callbacks(source: Source, *, now: datetime = NOW) -> tuple[Callback, ...]:
+    """One callback of every type this source can play, signed as it is configured, received when it was sent."""
+    played = [source.play(Scene(type=type, number=1, now=now)) for type in source.scenes]
+    return tuple(callback(one, source=source.name, received_at=now) for one in played)

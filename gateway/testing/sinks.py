@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from gateway import lean, redaction
 from gateway.clock import FrozenClock
+from gateway.contract import class_problem
 from gateway.egress.client import Http
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.fields import MASK, secrets_of
@@ -23,8 +24,32 @@ from gateway.testing.corpus import cases
 from gateway.testing.factories import delivery, event, events
 from gateway.testing.server import Received, Reply, ScriptedServer
 
+S = TypeVar("S", bound=Sink)
 _SECONDS: Final = 5.0  # how long close() may take, and how long a test waits for what must not hang
 _IMPATIENT: Final = 0.3  # seconds; the timeout of a call to a server that never answers
+
+
+@asynccontextmanager
+async def opened(
+    sink: type[S], options: Mapping[str, Any], *, name: str = "mine", logged: list[Any] | None = None, **http: Any
+) -> AsyncIterator[S]:
+    """A sink as the core makes it from these options, opened; closed afterwards, within 5 seconds.
+
+    `logged` gets what it logs, redacted. `http` are arguments of its client: `transport=` replaces the network
+    (`httpx.MockTransport`), `timeout=` is in seconds, `clock=` stands still if it is not given.
+    """
+    read = sink.Options.model_validate(dict(options))
+    for _, secret in secrets_of(read):
+        redaction.learn(secret.reveal())
+    client = Http(**{"clock": FrozenClock(), "timeout": _SECONDS, **http})
+    made = sink(name, read, http=client, log=_log([] if logged is None else logged))
+    try:
+        await made.open()
+        yield made
+    finally:
+        async with asyncio.timeout(_SECONDS):
+            await made.close()
+        await client.close()
 
 
 class SinkPromises:
@@ -39,24 +64,15 @@ class SinkPromises:
     @asynccontextmanager
     async def opened(self, url: str = "http://127.0.0.1:9", **http: Any) -> AsyncIterator[tuple[Sink, list[Any]]]:
         """A sink as the core makes it, opened, and the list of what it logs; closed afterwards, in time."""
-        options = self.sink.Options.model_validate(dict(self.options(url)))
-        for _, secret in secrets_of(options):
-            redaction.learn(secret.reveal())
         logged: list[Any] = []
-        client = Http(**{"clock": FrozenClock(), "timeout": _SECONDS, **http})
-        sink = self.sink("mine", options, http=client, log=_log(logged))
-        try:
-            await sink.open()
+        async with opened(self.sink, self.options(url), logged=logged, **http) as sink:
             yield sink, logged
-        finally:
-            async with asyncio.timeout(_SECONDS):
-                await sink.close()
-            await client.close()
 
     def test_it_has_a_type_and_options_of_its_own(self) -> None:
         assert isinstance(self.sink.type, str)
         assert self.sink.type
         assert issubclass(self.sink.Options, BaseModel)
+        assert class_problem(self.sink, Sink) is None
 
     def test_every_option_says_what_it_is_for(self) -> None:
         undescribed = [path for path, text in _described(self.sink.Options) if not text]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
+from gateway import contract
 from gateway.cloudevents import from_document, to_document, to_json
 from gateway.errors import Malformed, Untrusted
 from gateway.model import EVENT_TYPES, Event, Verified
@@ -56,8 +57,8 @@ class SourcePromises:
         return callback(played, received_at=self.now)
 
     def take(self, source: Source, received: Callback) -> tuple[Verified, Sequence[Event]]:
-        verified = source.verify(received)
-        return verified, source.normalise(received, verified)
+        verified = contract.checked_verdict(source, source.verify(received))
+        return verified, contract.checked(source, received, source.normalise(received, verified))
 
     def refusal(self, source: Source, received: Callback) -> Untrusted | Malformed | None:
         """How this callback is refused; None: it is accepted. Any other exception is a broken promise."""
@@ -92,6 +93,7 @@ class SourcePromises:
 
     def test_every_scene_is_verified_and_becomes_events(self) -> None:
         source = self.make_source()
+        assert contract.class_problem(source.__class__, Source) is None
         assert source.scenes, "a source that cannot be played cannot be tried by its users"
         for type in source.scenes:
             verified, events = self.take(source, self.receive(self.play(source, type)))
