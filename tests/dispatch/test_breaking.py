@@ -35,7 +35,7 @@ async def broken(build: Build, sink: Scripted, **options: Any) -> House:
 
 async def test_unavailable_opens_the_circuit_and_gives_the_attempt_back(build: Build) -> None:
     house = await broken(build, Scripted())
-    assert house.rows("state, attempts") == [("waiting", 0)]
+    await eventually(lambda: house.rows("state, attempts") == [("waiting", 0)])
     open_until, pauses, _, reason = house.gate()
     assert open_until > house.clock.ms()
     assert (pauses, reason) == (1, "token revoked")
@@ -113,8 +113,8 @@ async def test_ten_failures_of_the_service_open_it_and_the_rest_is_spared(build:
     await eventually(lambda: house.value("circuit_open", sink="app") == 1)
     await house.calm()
     assert len(sink.seen) == 10
-    assert house.rows("count(*)", "attempts = 1 and state = 'waiting'") == [10]
-    assert house.rows("count(*)", "attempts = 0 and state = 'waiting'") == [30]
+    await eventually(lambda: house.rows("count(*)", "attempts = 1 and state = 'waiting'") == [10])
+    await eventually(lambda: house.rows("count(*)", "attempts = 0 and state = 'waiting'") == [30])
     assert house.gate()[3] == "502"
 
 
@@ -180,7 +180,7 @@ async def test_an_event_the_service_always_fails_on_does_not_keep_it_shut(build:
     house.write("UPDATE deliveries SET attempts = 0, due_at = 0 WHERE id = 1")  # the least tried is the poisoned one
     await house.later(120)
     await eventually(lambda: house.value("circuit_open", sink="app") == 0)
-    assert house.rows("state", "id > 1 and state <> 'delivered'") == []
+    await eventually(lambda: house.rows("state", "id > 1 and state <> 'delivered'") == [])
 
 
 async def test_the_last_one_left_is_probed_with_again_and_again(build: Build) -> None:
@@ -304,7 +304,7 @@ async def test_a_probe_that_a_person_pauses_before_it_begins_goes_back_and_is_ma
     lane.breaker.gate = dataclasses.replace(gate, paused=True)
     lane.take(Unit([Work(lease, 1e9)], probe=7), token=True)
     await house.calm()
-    assert house.rows("state, attempts") == [("waiting", 0)]
+    await eventually(lambda: house.rows("state, attempts") == [("waiting", 0)])
     assert len(sink.seen) == 1
     sink.script = None
     await house.later(60)  # the poll has seen that nobody pauses any more

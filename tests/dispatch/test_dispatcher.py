@@ -101,7 +101,7 @@ async def test_no_more_than_the_concurrency_goes_out_at_once_and_no_more_than_tw
         await house.put(event(number))
     await house.calm()
     assert running == 3
-    assert house.rows("count(*)", "state = 'sending'") == [6]
+    await eventually(lambda: house.rows("count(*)", "state = 'sending'") == [6])
     gate.set()
     await eventually(lambda: house.rows() == ["delivered"] * 40)
     assert most == 3
@@ -122,7 +122,7 @@ async def test_a_lane_that_is_full_reserves_nothing_and_takes_again_when_it_is_f
     house.dispatcher.unreserve("app")  # once too often changes nothing
     await house.put(event(1), event(2), event(3))
     await house.calm()
-    assert sorted(house.rows()) == ["sending", "sending", "waiting"]
+    await eventually(lambda: sorted(house.rows()) == ["sending", "sending", "waiting"])
     gate.set()
     await eventually(lambda: house.rows() == ["delivered"] * 3)
 
