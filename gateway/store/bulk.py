@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -35,13 +35,15 @@ class Kept(NamedTuple):
 class Tally:
     """What one transaction did that others want to know after its commit."""
 
-    __slots__ = ("ended", "freed", "opened", "waiting")
+    __slots__ = ("ended", "freed", "noted", "opened", "unreadable", "waiting")
 
     def __init__(self) -> None:
         self.opened = 0  # deliveries
         self.ended = 0
         self.waiting: set[str] = set()  # sinks with rows that no lane was given
         self.freed: set[str] = set()  # sinks where the next of an ordering key came free
+        self.noted: dict[str, int] = {}  # the longest lease and delay, where this made them longer
+        self.unreadable: list[tuple[int, int, str]] = []  # delivery, token and why, of leases that no lane can be given
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,20 @@ def make_lease(sink: str, event: Event, row: Sequence[Any], *, lost: bool = Fals
         memo=json.loads(memo) if memo else {},
         lost=lost,
     )
+
+
+def leases_of(tally: Tally, sink: str, rows: Iterable[Sequence[Any]]) -> list[Lease]:
+    """Leases from a lease's columns and `body, raw, raw_type, lost`.
+
+    A row that cannot be read is set aside: one event must not keep all others of its sink from being claimed.
+    """
+    leases: list[Lease] = []
+    for row in rows:
+        try:
+            leases.append(make_lease(sink, read_event(row[11], row[12], row[13]), row, lost=row[14]))
+        except Exception as error:
+            tally.unreadable.append((row[0], row[2], f"{type(error).__name__}: {error}"))
+    return leases
 
 
 def read_event(body: str, raw: bytes, raw_type: str) -> Event:

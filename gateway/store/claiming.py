@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import structlog
+
+from gateway.model import Outcome
 from gateway.store import statements as sql
-from gateway.store.bulk import Bulk, make_lease, read_event
-from gateway.store.records import Lease
+from gateway.store.bulk import Bulk, leases_of
+from gateway.store.records import Lease, Settlement
+from gateway.store.settling import settle
+
+log = structlog.get_logger("gateway.store")
 
 
 def probe_claim(session: Bulk, sink: str, lease: int, running: Collection[int], owner: str) -> Sequence[Lease]:
@@ -27,7 +33,25 @@ def probe_claim(session: Bulk, sink: str, lease: int, running: Collection[int], 
         if lane == 3:
             session.change(sql.LOST, {"id": id_, "token": token})
         (content,) = session.rows(sql.CONTENT, {"seq": taken[0][1]})
-        return (make_lease(sink, read_event(*content), taken[0], lost=lane == 3),)
+        return leases_of(session.tally, sink, [(*taken[0], *content, lane == 3)])
+
+
+def end_unreadable(session: Bulk) -> None:
+    """Leases whose event cannot be read end as dead, because no later try can read it either; a person sees why."""
+    for delivery, token, why in session.tally.unreadable:
+        log.error("stored_event_unreadable", delivery=delivery, error=why)
+        ended = Settlement(
+            delivery=delivery,
+            token=token,
+            state="dead",
+            outcome=Outcome.REFUSED,
+            started_at=0,
+            took_ms=0,
+            detail=f"the stored event cannot be read: {why}",
+            reason="refused",
+        )
+        settle(session, [[ended]])
+    session.tally.unreadable.clear()
 
 
 def _first(session: Bulk, text: str, sink: str, running: Collection[int]) -> tuple[int, int, int] | None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from gateway.clock import Clock
 from gateway.store import statements as sql
 from gateway.store.address import Address
-from gateway.store.bulk import EventIn, Kept, SettleIn, Tally, make_lease, read_event
+from gateway.store.bulk import EventIn, Kept, SettleIn, Tally, leases_of, make_lease
 from gateway.store.postgres import PostgresSession
 from gateway.store.records import Held, Lease
 
@@ -194,8 +194,7 @@ class PostgresBulk(PostgresSession):
         self, sink: str, most: int, lease: int, first: int, running: Collection[int], owner: str
     ) -> Sequence[Lease]:
         values = {"sink": sink, "most": most, "lease": lease, "first": first, "running": list(running), "owner": owner}
-        rows = self.raw(_TAKE, values)
-        return [make_lease(sink, read_event(*row[11:14]), row, lost=row[14]) for row in rows]
+        return leases_of(self.tally, sink, self.raw(_TAKE, values))
 
     def lock(self, names: Collection[str]) -> None:
         self.raw(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from gateway.store import statements as sql
+from gateway.store.bulk import Bulk
 from gateway.store.session import Session
 
 _LIMITS: Final = {
@@ -25,13 +27,18 @@ class Spans:
     def __init__(self) -> None:
         self._longest = dict(_LIMITS)
 
-    def note(self, session: Session, kind: str, span: int) -> None:
+    def note(self, session: Bulk, kind: str, span: int) -> None:
         """Before a row is written that lies `span` ms ahead."""
         if span <= self._longest[kind]:
             return
         rounded = 1 << (span - 1).bit_length()
         session.change(_NOTE, {"name": f"longest_{kind}", "value": str(rounded)})
-        self._longest[kind] = rounded
+        session.tally.noted[kind] = max(rounded, session.tally.noted.get(kind, 0))
+
+    def keep(self, noted: Mapping[str, int]) -> None:
+        """After the commit that noted them."""
+        for kind, span in noted.items():
+            self._longest[kind] = max(span, self._longest[kind])
 
     def repair(self, session: Session, *, alone: bool) -> None:
         """Pull rows that lie too far ahead to now. `alone`: nobody sends, so every lease has ended."""

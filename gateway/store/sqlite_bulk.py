@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gateway.clock import Clock
 from gateway.store import statements as sql
-from gateway.store.bulk import EventIn, Kept, SettleIn, Tally, make_lease, read_event
+from gateway.store.bulk import EventIn, Kept, SettleIn, Tally, leases_of, make_lease
 from gateway.store.records import Held, Lease, NewDelivery, NewEvent
 from gateway.store.sqlite import SqliteSession
 
@@ -162,15 +162,15 @@ class SqliteBulk(SqliteSession):
         if len(one) == (left + 1) // 2 and len(one) + len(other) < left:  # the other had too few: more of the first
             one = self.rows(_ARM, {**values, "lane": first, "most": left - len(other)})
         values = {"now": now, "lease": lease, "owner": owner, "stalled": gate[0][5] if gate else 0}
-        return [self._take(sink, row, values) for row in sorted((*gone, *one, *other))]
+        return leases_of(self.tally, sink, [self._take(row, values) for row in sorted((*gone, *one, *other))])
 
-    def _take(self, sink: str, picked: tuple[int, int, int], values: dict[str, object]) -> Lease:
+    def _take(self, picked: tuple[int, int, int], values: dict[str, object]) -> tuple[Any, ...]:
         id_, lane, token = picked
         if lane == 3:
             self.change(sql.LOST, {"id": id_, "token": token, "now": values["now"]})
         (row,) = self.rows(sql.TAKE, {**values, "id": id_, "token": token, "lane": lane})
         (content,) = self.rows(sql.CONTENT, {"seq": row[1]})
-        return make_lease(sink, read_event(*content), row, lost=lane == 3)
+        return (*row, *content, lane == 3)
 
     def lock(self, names: Collection[str]) -> None:
         """Nothing: the transaction is alone."""

@@ -18,7 +18,7 @@ from gateway.store.accepting import accept
 from gateway.store.address import parse_address
 from gateway.store.backend import Backend, backend_of
 from gateway.store.bulk import Bulk, Tally
-from gateway.store.claiming import probe_claim
+from gateway.store.claiming import end_unreadable, probe_claim
 from gateway.store.limits import Limits
 from gateway.store.records import Accepted, Due, Gate, Lease, NewEvent, Refusal, Settlement, SinkRow
 from gateway.store.repairing import Spans
@@ -129,10 +129,13 @@ class Store:
         def work(session: Bulk) -> Sequence[Lease]:
             self._spans.note(session, "lease", lease)
             if probe:
-                return probe_claim(session, sink, lease, running, self._owner)
-            first = self._leads.get(sink, 0)
-            self._leads[sink] = 1 - first
-            return session.take(sink, min(most, MOST_CLAIMED), lease, first, running, self._owner)
+                leases = probe_claim(session, sink, lease, running, self._owner)
+            else:
+                first = self._leads.get(sink, 0)
+                self._leads[sink] = 1 - first
+                leases = session.take(sink, min(most, MOST_CLAIMED), lease, first, running, self._owner)
+            end_unreadable(session)
+            return leases
 
         return self._writer.put(Kind.CALL, work)
 
@@ -246,6 +249,11 @@ class Store:
 
     def _many(self, session: Bulk, kind: Kind, work: Sequence[Any]) -> Sequence[Any]:
         if kind is Kind.ACCEPT:
+            for callback in work:
+                for new in callback:
+                    for delivery in new.deliveries:
+                        if delivery.lease is not None:
+                            self._spans.note(session, "lease", delivery.lease)
             return accept(session, work, self._owner)
         for group in work:
             for one in group:
@@ -254,6 +262,7 @@ class Store:
 
     def _counted(self, tally: Tally) -> None:
         self._limits.add(tally.opened - tally.ended)
+        self._spans.keep(tally.noted)
         self._news.freed |= tally.freed
         self._news.waiting |= tally.waiting
 

@@ -1,0 +1,157 @@
+"""What the store can do without HTTP: durable accepts and settles a second, grouped against one commit each.
+
+`python -m benchmarks.store [sqlite|postgresql|URL …]`. Variants alternate in one run, because the machine's own speed drifts by a third;
+read the ratios. Every accept hands one delivery over and is answered after its flush.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.cloudevents import fingerprint, to_json
+from gateway.model import FILE_COMPLETED, Event, Outcome
+from gateway.store import writer
+from gateway.store.records import Lease, NewDelivery, NewEvent, Settlement
+from gateway.store.store import Store
+
+ROUNDS = 3
+CALLERS = (1, 8, 32, 128)
+SECONDS = 1.0
+RAW = b'{"sample": "' + b"x" * 740 + b'"}'
+EXTRA = {"padding": "x" * 400}
+
+
+def made(number: int) -> NewEvent:
+    """An event of about 2 kB a row, as a finished file is."""
+    event = Event(
+        id=f"{number:032x}",
+        type=FILE_COMPLETED,
+        source="live",
+        provider="bench",
+        received_at=datetime.now(UTC),
+        domain="push.example.com",
+        app="live",
+        stream=f"stream{number % 100}",
+        raw=RAW,
+        extra=EXTRA,
+    )
+    return NewEvent(
+        event=event,
+        body=to_json(event),
+        fingerprint=fingerprint(event),
+        routing="[]",
+        deliveries=(NewDelivery(sink="app", lease=45_000),),
+    )
+
+
+async def accepts(store: Store, callers: int, start: int) -> tuple[float, float, list[Lease]]:
+    """Accepts a second, their median latency in ms, and the leases they handed over."""
+    events = iter([made(start + n) for n in range(30_000)])
+    leases: list[Lease] = []
+    waits: list[float] = []
+    until = time.perf_counter() + SECONDS
+
+    async def call() -> None:
+        while (began := time.perf_counter()) < until:
+            (answer,) = await store.accept([next(events)])
+            waits.append(time.perf_counter() - began)
+            leases.extend(answer.leases)
+
+    began = time.perf_counter()
+    await asyncio.gather(*[call() for _ in range(callers)])
+    return len(waits) / (time.perf_counter() - began), statistics.median(waits) * 1000, leases
+
+
+async def settles(store: Store, callers: int, leases: list[Lease]) -> float:
+    """Settles a second."""
+    left = iter(leases)
+
+    async def call() -> None:
+        for lease in left:
+            done = Settlement(
+                delivery=lease.delivery,
+                token=lease.token,
+                state="delivered",
+                outcome=Outcome.DELIVERED,
+                started_at=0,
+                took_ms=1,
+                status=200,
+            )
+            await store.settle([done])
+
+    began = time.perf_counter()
+    await asyncio.gather(*[call() for _ in range(callers)])
+    return len(leases) / (time.perf_counter() - began)
+
+
+@contextmanager
+def batches_of(most: int) -> Iterator[None]:
+    """So many items at most in one commit."""
+    usual, writer.MOST_ITEMS = writer.MOST_ITEMS, most  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        writer.MOST_ITEMS = usual  # type: ignore[misc]
+
+
+async def measure(url: str) -> None:
+    """Alternate over the numbers of callers, grouped and one by one; print the medians and their ratio."""
+    commits: list[int] = []
+    store = Store(url, observe=lambda items, _seconds: commits.append(items))
+    await store.open(lock_wait=0)
+    number = 0
+    found: dict[tuple[int, bool], list[tuple[float, float, float]]] = {}
+    try:
+        for _ in range(ROUNDS):
+            for callers in CALLERS:
+                for grouped in (True, False):
+                    with batches_of(512 if grouped else 1):
+                        rate, wait, leases = await accepts(store, callers, number)
+                        settled = await settles(store, callers, leases)
+                    number += 30_000
+                    found.setdefault((callers, grouped), []).append((rate, wait, settled))
+    finally:
+        await store.close()
+    print(
+        f"{url.partition('://')[0]}: callers, accepts/s, p50 ms, settles/s; one commit each: accepts/s, settles/s; ratios"
+    )
+    for callers in CALLERS:
+        rate, wait, settled = (statistics.median(values) for values in zip(*found[callers, True], strict=True))
+        single, _, one = (statistics.median(values) for values in zip(*found[callers, False], strict=True))
+        print(
+            f"{callers:4d} {rate:8.0f} {wait:6.1f} {settled:8.0f} | {single:8.0f} {one:8.0f} | "
+            f"accept x{rate / single:.1f} settle x{settled / one:.1f}"
+        )
+    print(f"     commits per item {len(commits) / sum(commits):.2f}")
+
+
+def main(arguments: list[str]) -> None:
+    """Measure the named kinds of store, or the stores at the given URLs."""
+    for what in arguments or ["sqlite"]:
+        folder = Path(tempfile.mkdtemp(prefix="gw-bench-"))
+        server = None
+        try:
+            if what == "postgresql":
+                from tests.conftest import start_postgres
+
+                server = start_postgres(folder)
+                asyncio.run(measure(server.get_uri()))
+            else:
+                asyncio.run(measure(f"sqlite:///{folder}/gateway.db" if what == "sqlite" else what))
+        finally:
+            if server is not None:
+                server.cleanup()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
