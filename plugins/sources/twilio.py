@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
@@ -25,6 +26,7 @@ from plugins.sources.signed import Keyed, KeyedOptions, from_base64, header, mis
 SIGNATURE: Final = "x-twilio-signature"
 MOST_FIELDS: Final = 200
 _FORM: Final = "application/x-www-form-urlencoded"
+_PORT: Final = re.compile(r":[0-9]*$")
 _PORTS: Final = {"https": 443, "http": 80}
 VOICE: Final = {"in-progress": STARTED, "completed": FILE_COMPLETED, "absent": FAILED, "failed": FAILED}
 VIDEO: Final = {
@@ -54,13 +56,9 @@ def mark(key: bytes, url: str, fields: Iterable[tuple[str, str]]) -> bytes:
 def spellings(url: str) -> tuple[str, str]:
     """The URL without and with its scheme's usual port, because the vendor signs now the one, now the other."""
     parts = urlsplit(url)._replace(fragment="")  # how to retry stands there, and is for the vendor alone
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    usual = _PORTS[parts.scheme.lower()]
-    return (
-        urlunsplit(parts._replace(netloc=host)),
-        urlunsplit(parts._replace(netloc=f"{host}:{parts.port or usual}")),
-    )
+    host = _PORT.sub("", parts.netloc)
+    port = parts.port or _PORTS[parts.scheme.lower()]
+    return urlunsplit(parts._replace(netloc=host)), urlunsplit(parts._replace(netloc=f"{host}:{port}"))
 
 
 class Twilio(Keyed):

@@ -1,0 +1,429 @@
+"""Published vectors, vectors of the vendors' own libraries, and what every signature in a header has to bear."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import standardwebhooks
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.errors import Malformed, Untrusted
+from gateway.model import Trust
+from gateway.plugin import Callback, Played, Scene, Source
+from gateway.testing.factories import NOW, callback
+from plugins.sources import alibaba_live, twilio
+from plugins.sources.signed import from_base64, from_hex, parts
+from tests.sources.vendors import KEY, NEEDED, OLD_KEY, URL, WHSEC, make
+
+AT = int(NOW.timestamp())
+HEADERS = {
+    "standard-webhooks": "webhook-signature",
+    "hmac": "x-signature",
+    "alibaba-live": "ali-live-signature",
+    "mux": "mux-signature",
+    "cloudflare-stream": "webhook-signature",
+    "livekit": "authorization",
+    "agora": "agora-signature-v2",
+    "zoom": "x-zm-signature",
+    "twilio": "x-twilio-signature",
+}
+TIMED = {
+    "alibaba-live": "timestamp",
+    "mux": "body",
+    "cloudflare-stream": "body",
+    "zoom": "body",
+    "hmac": "body",
+    "standard-webhooks": "fields",
+}
+Code = Callable[[Callable[[], Any]], tuple[str, str]]
+
+
+def played(source: Source, number: int = 1, **scene: Any) -> Played:
+    return source.play(Scene(type=source.scenes[0], number=number, now=NOW, **scene))
+
+
+def sent(body: bytes, headers: dict[str, str], at: datetime = NOW) -> Callback:
+    return callback(body, headers=headers, received_at=at)
+
+
+# --- vectors
+
+
+def test_the_vendors_own_example_of_agora() -> None:
+    body = (
+        b'{"eventType":10,"noticeId":"4eb720f0-8da7-11e9-a43e-53f411c2761f","notifyMs":1560408533119,'
+        b'"payload":{"a":"1","b":2},"productId":1}'
+    )
+    v2 = "de96da5acf03b0021ac3b4fa2225e7ae6f3533a30d50bb02c08ea4fa748bda24"
+    v1 = "5a3bb6a6d9fad2ea9ae3fb707a14c9d7f3136df1"
+    for sign_type, header, value in (
+        ("hmac-sha256", "Agora-Signature-V2", v2),
+        ("hmac-sha1", "Agora-Signature", v1),
+    ):
+        source = make("agora", keys="secret", sign_type=sign_type)
+        received = sent(body, {header: value})
+        verified = source.verify(received)
+        assert (verified.trust, verified.scheme, verified.key) == (Trust.BODY, sign_type, 0)
+        assert source.normalise(received, verified) == ()  # of another product than recording
+        with pytest.raises(Untrusted):
+            source.verify(sent(body + b" ", {header: value}))
+
+
+def test_the_vendors_own_example_of_alibaba() -> None:
+    assert (
+        alibaba_live.mark("learn.aliyundoc.com", "1519375990", b"yourkey").hex() == "9e226fc2c250be266e3657e156f68c12"
+    )
+    source = make("alibaba-live", keys="yourkey", callback_hosts="learn.aliyundoc.com")
+    headers = {"ALI-LIVE-TIMESTAMP": "1519375990", "ALI-LIVE-SIGNATURE": "9e226fc2c250be266e3657e156f68c12"}
+    at = datetime.fromtimestamp(1519375990, UTC)
+    assert source.verify(sent(b"{}", headers, at)).trust is Trust.TIMESTAMP
+    with pytest.raises(Untrusted) as caught:
+        source.verify(sent(b"{}", {**headers, "host": "learn.aliyundoc.com"}, at + timedelta(minutes=6)))
+    assert caught.value.code == "signature_expired"
+    with pytest.raises(Untrusted) as caught:  # the sender's Host says nothing
+        make("alibaba-live", keys="yourkey").verify(sent(b"{}", {**headers, "host": "learn.aliyundoc.com"}, at))
+    assert caught.value.code == "signature_mismatch"
+
+
+@pytest.mark.parametrize(
+    ("url", "signature"),
+    [
+        ("https://mycompany.com/myapp.php?foo=1&bar=2", "RSOYDt4T1cUTdK1PDd93/VVr8B8="),
+        ("https://mycompany.com:443/myapp.php?foo=1&bar=2", "RSOYDt4T1cUTdK1PDd93/VVr8B8="),
+        ("https://mycompany.com/myapp.php?foo=1&bar=2#rc=3", "kvajT1Ptam85bY51eRf/AJRuM3w="),
+        ("https://mycompany.com:8443/a", "7XmF5GwA/HrR57rQXols16p66VM="),
+    ],
+)
+def test_what_twilios_own_library_signs(url: str, signature: str) -> None:
+    fields = [
+        ("To", "+18005551212"),
+        ("From", "+14158675309"),
+        ("Digits", "1234"),
+        ("Caller", "+14158675309"),
+        ("CallSid", "CA1234567890ABCDE"),
+    ]
+    made = [
+        base64.b64encode(twilio.mark(b"12345", one, [*fields, fields[0]])).decode() for one in twilio.spellings(url)
+    ]
+    assert signature in made
+
+
+def test_twilios_texts_are_signed_as_they_read_not_as_they_travel() -> None:
+    fields = [("RecordingSid", "RE1"), ("Name", "żółw & co"), ("Empty", "")]
+    made = twilio.mark(b"12345", "https://hooks.example.com/hooks/live", fields)
+    assert base64.b64encode(made) == b"ShLPQhNejOvVHWVY0bOnDes+HSU="
+
+
+def test_the_spelling_of_twilios_host_is_kept() -> None:
+    assert twilio.spellings("https://Hooks.Example.com:443/A") == (
+        "https://Hooks.Example.com/A",
+        "https://Hooks.Example.com:443/A",
+    )
+    assert twilio.spellings("http://[::1]/A") == ("http://[::1]/A", "http://[::1]:80/A")
+
+
+def test_a_token_of_livekits_own_library() -> None:
+    token = (
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzaGEyNTYiOiI5NHpWN2VkNGRsdVVwTWRGUkJOUGJ3ZVEyblZmN0dvcnJRSzcvRklDTXJv"
+        "PSIsInN1YiI6IiIsImlzcyI6IkFQSWtleSIsIm5iZiI6MTc5NTQ5NDU0MCwiZXhwIjoxNzk1NTE2MTQwfQ.BxfgowVTS14zZDElI90Uk9At1l4"
+        "w5k1_CDjGiMB-AHA"
+    )
+    source = make("livekit", keys={"APIkey": KEY})
+    body = b'{"event":"egress_ended","id":"EV_1"}'
+    at = datetime.fromtimestamp(1795494540, UTC)
+    assert source.verify(sent(body, {"authorization": token}, at)).trust is Trust.BODY
+    for other, key in ((body + b" ", KEY), (body, OLD_KEY)):
+        with pytest.raises(Untrusted) as caught:
+            make("livekit", keys={"APIkey": key}).verify(sent(other, {"authorization": token}, at))
+        assert caught.value.code == "signature_mismatch"
+    with pytest.raises(Untrusted):  # the key of another name
+        make("livekit", keys={"APIother": KEY}).verify(sent(body, {"authorization": token}, at))
+
+
+def test_standard_webhooks_own_library_signs_what_we_take_and_takes_what_we_play() -> None:
+    theirs = standardwebhooks.Webhook(WHSEC)
+    source = make("standard-webhooks")
+    body = '{"type": "video.ready", "timestamp": "2026-01-01T00:00:00Z", "data": {"a": "ü"}}'
+    headers = {
+        "webhook-id": "msg_2Lh9",
+        "webhook-timestamp": str(AT),
+        "webhook-signature": theirs.sign("msg_2Lh9", NOW, body),
+    }
+    verified = source.verify(sent(body.encode(), headers))
+    assert (verified.trust, verified.key) == (Trust.BODY, 0)
+    now = datetime.now(UTC)
+    ours = source.play(Scene(type="recording.failed", number=1, now=now))
+    theirs.verify(ours.body, dict(ours.headers))
+
+
+FORMULAS: dict[str, Callable[[bytes, str], dict[str, str]]] = {
+    "mux": lambda body, key: {"Mux-Signature": f"t={AT},v1={_hex(key, b'%d.%b' % (AT, body))}"},
+    "cloudflare-stream": lambda body, key: {"Webhook-Signature": f"time={AT},sig1={_hex(key, b'%d.%b' % (AT, body))}"},
+    "zoom": lambda body, key: {
+        "x-zm-request-timestamp": str(AT),
+        "x-zm-signature": f"v0={_hex(key, b'v0:%d:%b' % (AT, body))}",
+    },
+    "agora": lambda body, key: {"Agora-Signature-V2": _hex(key, body).upper()},
+    "alibaba-live": lambda body, key: {
+        "ALI-LIVE-TIMESTAMP": str(AT),
+        "ALI-LIVE-SIGNATURE": hashlib.md5(f"old.example.com|{AT}|{key}".encode()).hexdigest(),
+    },
+}
+
+
+def _hex(key: str, text: bytes) -> str:
+    return hmac.new(key.encode(), text, hashlib.sha256).hexdigest()
+
+
+@pytest.mark.parametrize("type", FORMULAS)
+@pytest.mark.parametrize(("key", "position"), [(KEY, 0), (OLD_KEY, 1)])
+def test_the_vendors_formula_written_a_second_time_passes_with_either_key(type: str, key: str, position: int) -> None:
+    body = b'{\n\t"of": "any shape", "n": 1e2}'
+    assert make(type).verify(sent(body, FORMULAS[type](body, key))).key == position
+
+
+@pytest.mark.parametrize("type", ["tencent-css", "volcengine-live"])
+def test_a_token_in_the_body_is_the_md5_of_key_and_expiry(type: str, refusal: Code) -> None:
+    source = make(type)
+    expires = AT + 600
+    for key, position in ((KEY, 0), (OLD_KEY, 1)):
+        sign = hashlib.md5(f"{key}{expires}".encode()).hexdigest()
+        for t in (expires, str(expires)):
+            verified = source.verify(sent(json.dumps({"sign": sign.upper(), "t": t}).encode(), {}))
+            assert (verified.trust, verified.key, verified.validity) == (Trust.TIMESTAMP, position, 600)
+    sign = hashlib.md5(f"{KEY}{expires}".encode()).hexdigest()
+    good = {"sign": sign, "t": expires}
+    for change, code in [
+        ({"sign": None}, "signature_missing"),
+        ({"sign": ""}, "signature_missing"),
+        ({"sign": [sign]}, "signature_missing"),
+        ({"sign": "é" * 32}, "signature_mismatch"),
+        ({"sign": sign[:-1]}, "signature_mismatch"),
+        ({"t": None}, "signature_missing"),
+        ({"t": True}, "signature_missing"),
+        ({"t": 1.5}, "signature_missing"),
+        ({"t": f" {expires}"}, "signature_missing"),
+        ({"t": "１７６７"}, "signature_missing"),
+        ({"t": f"+{expires}"}, "signature_missing"),
+        ({"t": expires + 1}, "signature_mismatch"),
+    ]:
+        body = json.dumps({**good, **change}).encode()
+        assert refusal(lambda body=body: source.verify(sent(body, {})))[0] == code, change  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("type", ["tencent-css", "volcengine-live"])
+def test_both_edges_of_an_expiry_are_exact(type: str, refusal: Code) -> None:
+    source = make(type, clock_skew="10s", max_validity="20m")
+    body = source.play(Scene(type=source.scenes[0], number=1, now=NOW)).body
+    expires = datetime.fromtimestamp(json.loads(body)["t"], UTC)
+    tick = timedelta(microseconds=1)
+    for at in (expires + timedelta(seconds=10), expires - timedelta(minutes=20)):
+        assert source.verify(sent(body, {}, at))
+    late = refusal(lambda: source.verify(sent(body, {}, expires + timedelta(seconds=10) + tick)))
+    early = refusal(lambda: source.verify(sent(body, {}, expires - timedelta(minutes=20) - tick)))
+    assert (late[0], early[0]) == ("signature_expired", "validity_too_long")
+
+
+# --- every header
+
+
+@pytest.mark.parametrize("type", HEADERS)
+def test_exactly_one_header_of_at_most_four_kibibytes_is_taken(type: str, refusal: Code) -> None:
+    source = make(type)
+    good = played(source)
+    name = HEADERS[type]
+
+    def verify(values: list[str]) -> Any:
+        from starlette.datastructures import Headers
+
+        raw = [(key.encode(), value.encode()) for key, value in good.headers.items() if key != name]
+        raw += [(name.encode(), value.encode("latin-1")) for value in values]
+        return source.verify(replace(callback(good), headers=Headers(raw=raw)))
+
+    value = good.headers[name]
+    assert verify([value])
+    for values in ([], [""], [value, value], [value, "x"], ["x" * 4097], [value + "," + "x" * 4096]):
+        assert refusal(lambda values=values: verify(values))[0] == "signature_missing", values  # type: ignore[misc]
+    for other in (
+        "é" * 64,
+        "0" * 64,
+        value[:-6],
+        value[:-6] + "\xb2\xb2\xb2\xb2\xb2\xb2",
+        "v0=",
+        "a.b.c",
+        ",,,",
+        "=",
+        "v1,",
+    ):
+        assert refusal(lambda other=other: verify([other]))[0] in {"signature_missing", "signature_mismatch"}  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("type", TIMED)
+def test_the_time_of_sending_counts_either_way_and_both_edges_are_exact(type: str, refusal: Code) -> None:
+    source = make(type, tolerance="90s")
+    good = played(source)
+    tick, most = timedelta(microseconds=1), timedelta(seconds=90)
+    assert source.verify(callback(good)).trust.value == TIMED[type]
+    assert source.verify(callback(good, received_at=NOW + most)).validity == 0
+    assert source.verify(callback(good, received_at=NOW - most)).validity == 180
+    late = refusal(lambda: source.verify(callback(good, received_at=NOW + most + tick)))
+    early = refusal(lambda: source.verify(callback(good, received_at=NOW - most - tick)))
+    assert (late[0], early[0]) == ("signature_expired", "validity_too_long")
+
+
+@pytest.mark.parametrize("type", HEADERS)
+@settings(deadline=None, max_examples=40)
+@given(
+    text=st.text(st.characters(max_codepoint=255, exclude_categories=["Cc"]), max_size=80), body=st.binary(max_size=60)
+)
+def test_no_header_and_no_body_makes_anything_but_a_refusal(type: str, text: str, body: bytes) -> None:
+    source = make(type)
+    good = dict(played(source).headers)
+    tries = [({**good, HEADERS[type]: text}, body)]
+    if type != "alibaba-live":  # whose signature covers no body
+        tries.append((good, body))
+    for headers, content in tries:
+        with pytest.raises((Untrusted, Malformed)):
+            source.verify(sent(content, headers))
+
+
+# --- LiveKit's token
+
+
+def token(claims: dict[str, Any], head: Any = None, key: str = KEY) -> str:
+    def part(value: Any) -> str:
+        text = value if isinstance(value, bytes) else json.dumps(value).encode()
+        return base64.urlsafe_b64encode(text).decode().rstrip("=")
+
+    signed = f"{part({'alg': 'HS256'} if head is None else head)}.{part(claims)}"
+    return f"{signed}.{part(hmac.new(key.encode(), signed.encode(), hashlib.sha256).digest())}"
+
+
+BODY = b'{"event":"egress_started"}'
+GOOD: dict[str, Any] = {
+    "iss": "APInew",
+    "exp": AT + 300,
+    "nbf": AT,
+    "sha256": base64.b64encode(hashlib.sha256(BODY).digest()).decode(),
+}
+
+
+@pytest.mark.parametrize(
+    ("claims", "head", "code"),
+    [
+        ({}, {"alg": "none"}, "signature_mismatch"),
+        ({}, {"alg": "HS512"}, "signature_mismatch"),
+        ({}, {"alg": "hs256"}, "signature_mismatch"),
+        ({}, {"alg": "HS256", "crit": ["x"]}, "signature_mismatch"),
+        ({}, b"not json", "signature_missing"),
+        ({}, b'{"alg":"none","alg":"HS256"}', "signature_missing"),
+        ({"iss": "APIold"}, None, "signature_mismatch"),
+        ({"iss": None}, None, "signature_mismatch"),
+        ({"sha256": None}, None, "signature_missing"),
+        ({"sha256": ""}, None, "signature_missing"),
+        ({"sha256": hashlib.sha256(BODY).hexdigest()}, None, "signature_mismatch"),
+        ({"sha256": "é"}, None, "signature_mismatch"),
+        ({"exp": None}, None, "signature_missing"),
+        ({"exp": True}, None, "signature_missing"),
+        ({"exp": "9999999999"}, None, "signature_missing"),
+        ({"exp": 10**12}, None, "signature_missing"),
+        ({"exp": AT - 61}, None, "signature_expired"),
+        ({"nbf": AT + 61}, None, "validity_too_long"),
+        ({"nbf": "soon"}, None, "signature_missing"),
+    ],
+    ids=str,
+)
+def test_a_token_that_is_not_livekits_is_refused(claims: Any, head: Any, code: str, refusal: Code) -> None:
+    made = token({**GOOD, **claims}, head)
+    assert refusal(lambda: make("livekit").verify(sent(BODY, {"authorization": made})))[0] == code
+
+
+def test_a_token_is_good_to_the_second_and_with_either_key() -> None:
+    source = make("livekit")
+    for claims, key, position in [
+        ({"exp": AT - 60}, KEY, 0),
+        ({"nbf": AT + 60}, KEY, 0),
+        ({"nbf": None, "exp": AT + 0.5}, KEY, 0),
+        ({"iss": "APIold"}, OLD_KEY, 1),
+    ]:
+        wanted = {name: value for name, value in {**GOOD, **claims}.items() if value is not None}
+        verified = source.verify(sent(BODY, {"authorization": token(wanted, key=key)}))
+        assert (verified.key, verified.trust, verified.scheme) == (position, Trust.BODY, "jwt-hs256")
+
+
+def test_a_bearer_is_no_livekit(refusal: Code) -> None:
+    for text in (f"Bearer {token(GOOD)}", token(GOOD) + ".x", token(GOOD)[:-1], "..", "a.b", token(GOOD) + "="):
+        assert refusal(lambda text=text: make("livekit").verify(sent(BODY, {"authorization": text})))  # type: ignore[misc]
+
+
+# --- Twilio's form
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"no pairs", "no form"),
+        (b"a=%ff", "not ASCII"),
+        (b"a=\xff", "not ASCII"),
+        (b"a=%00", "NUL"),
+        (b"&".join(b"a=1" for _ in range(201)), "200 fields"),
+        (b"a" * 257 + b"=1", "256 characters"),
+        (b"a=" + b"x" * 65537, "65536 bytes"),
+    ],
+    ids=range(7),
+)
+def test_a_body_that_is_no_form_is_malformed(body: bytes, words: str, refusal: Code) -> None:
+    code, text = refusal(lambda: make("twilio").verify(sent(body, {"x-twilio-signature": "x" * 27 + "="})))
+    assert code == "malformed_body"
+    assert words in text
+
+
+def test_twilio_signs_the_public_url_with_or_without_its_port() -> None:
+    body = b"RecordingSid=RE1&RecordingStatus=completed"
+    for url in (URL, URL.replace("example.com", "example.com:443")):
+        text = url + "RecordingSidRE1RecordingStatuscompleted"
+        made = base64.b64encode(hmac.new(OLD_KEY.encode(), text.encode(), hashlib.sha1).digest()).decode()
+        assert make("twilio").verify(sent(body, {"X-Twilio-Signature": made})).key == 1
+        assert make("twilio", url=URL.replace(".com/", ".com:443/")).verify(sent(body, {"X-Twilio-Signature": made}))
+
+
+# --- reading
+
+
+@given(st.binary(min_size=1, max_size=64))
+def test_a_digest_is_read_from_all_its_spellings(data: bytes) -> None:
+    size = len(data)
+    assert from_hex(data.hex(), size) == from_hex(data.hex().upper(), size) == data
+    for text in (base64.b64encode(data).decode(), base64.b64encode(data).decode().rstrip("=")):
+        assert from_base64(text, size) == data
+    assert from_base64(base64.urlsafe_b64encode(data).decode(), size, url=True) == data
+    assert from_hex(data.hex(), size + 1) is None
+    assert from_base64(base64.b64encode(data).decode(), size + 1) is None
+    assert from_hex(data.hex() + "\n", size) is None
+    assert from_base64(base64.b64encode(data).decode() + "\n", size) is None
+
+
+def test_a_part_that_is_there_twice_counts_for_nothing() -> None:
+    assert parts("t=1, v1=a==,v0=b") == {"t": "1", "v1": "a==", "v0": "b"}
+    assert parts("v1=a,v1=b,t") == {"v1": "", "t": ""}
+
+
+@pytest.mark.parametrize("type", sorted(set(NEEDED) - {"huawei-live"}))
+def test_what_cannot_be_played_is_told(type: str) -> None:
+    source = make(type)
+    with pytest.raises(ValueError, match="has no callback 'nothing'"):
+        source.play(Scene(type="nothing", number=1, now=NOW))
+    with pytest.raises(ValueError, match="not rot13"):
+        source.play(Scene(type=source.scenes[0], number=1, now=NOW, scheme="rot13"))
+    if type in {"agora", "twilio"}:
+        with pytest.raises(ValueError, match="cannot expire"):
+            source.play(Scene(type=source.scenes[0], number=1, now=NOW, expired=True))
