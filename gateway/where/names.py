@@ -102,7 +102,7 @@ class _Reader:
         if node.word in names:
             return names[node.word]
         if node.word not in _TYPE_NAMES:
-            path = next(iter(_paths(names["event"], node.word)), "")
+            path = next(iter(_paths(names.get("event"), node.word)), "")
             advice = f"did you mean event.{path}?" if path else hint(node.word, names)[2:]
             self._wrong(f"there is no name {node.word!r}", advice, node)
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from itertools import islice
 from typing import Annotated, Any, Final
@@ -32,7 +33,9 @@ class Expression:
         try:
             self._program = import_cel().compile(text)
         except Exception as error:
-            raise WhereError(str(error).splitlines()[0][:200]) from None
+            said = re.search(r"ERROR: <input>:\d+:(\d+): (?:Syntax error: )?([^\n]*)", str(error))
+            column = int(said[1]) + 1 if said else None
+            raise WhereError(said[2] if said else "it cannot be compiled", "", column) from None
 
     def value(self, context: Any) -> Any:
         """What it says: None where a field or element is missing, UNREADABLE where it fails otherwise."""
