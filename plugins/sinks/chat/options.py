@@ -117,6 +117,8 @@ class ChatOptions(Options):
                 raise PydanticCustomError(
                     "foreign", "no `{name}`, which {title} has no use for", {"name": name, "title": served.title}
                 )
+        if self.keyword is not None and served.escape(self.keyword) != self.keyword:
+            raise PydanticCustomError("keyword", "a keyword without characters of markup, which would be escaped")
         if self.url is not None and "url" not in served.needs:
             raise PydanticCustomError("foreign", "`token` and `chat_id` in the place of `url`")
         return self

@@ -224,7 +224,7 @@ def _absent(value: Any) -> bool:
 
 
 def _join(value: Any, between: str = ", ") -> str:
-    if not isinstance(value, list | tuple | dict):
+    if not isinstance(value, list | tuple):
         return ""
     return str(between)[:20].join(_text(one)[:_LONGEST_VALUE] for one in list(value)[:100])
 

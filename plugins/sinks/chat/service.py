@@ -60,6 +60,7 @@ class Service(ABC):
     button_most: ClassVar[int] = 0  # longest URL of a button; 0: it has none
     link_most: ClassVar[int] = 0  # longest URL of a link inside text
     newline: ClassVar[str] = "\n"
+    facts_in_text: ClassVar[bool] = False
 
     # -- its markup
 
@@ -117,7 +118,10 @@ class Service(ABC):
     def compose(self, card: Card) -> dict[str, Any]:
         """The message of this card, with as much of it as there is room for."""
         for most, links in LEVELS:
-            payload = self.render(card.shortened(most, links=links))
+            smaller = card.shortened(most, links=links)
+            if self.facts_in_text and smaller.text is None and self.measure(self._facts(smaller)) > self.text_most:
+                continue  # because a cut would take the last facts, where shorter values leave something of each
+            payload = self.render(smaller)
             if self.fits(payload):
                 return payload
         raise Refused(f"this card cannot be made small enough for {self.title}")
@@ -125,8 +129,10 @@ class Service(ABC):
     def text(self, card: Card) -> str:
         """The facts, or what stands in their place, as text, at most as long as there may be text."""
         most = min(card.text_most, self.text_most)
-        text = card.text if card.text is not None else self.newline.join(map(self.fact, card.facts))
-        return self.trim(text, most)
+        return self.trim(card.text if card.text is not None else self._facts(card), most)
+
+    def _facts(self, card: Card) -> str:
+        return self.newline.join(map(self.fact, card.facts))
 
     def links_of(self, card: Card) -> tuple[list[Link], list[Link], Fact | None]:
         """The card's links that can be buttons, those that can stand in text, and a word about the others."""

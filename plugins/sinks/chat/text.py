@@ -14,7 +14,7 @@ Measure = Callable[[str], int]
 ELLIPSIS: Final = "…"
 GAP: Final = "\u200b"  # nothing to see, but no client takes what is on both sides of it for one address or one mention
 
-_ADDRESS: Final = re.compile(r"(?<=:)(?=//)|(?<=@)|(?<=\bwww)(?=\.)|(?<=\{)(?=\{)|(?<=\$)(?=\{)", re.I)
+_ADDRESS: Final = re.compile(r"(?<=:)(?=//)|(?<=@)(?!\u200b)|(?<=\bwww)(?=\.)|(?<=\{)(?=\{)|(?<=\$)(?=\{)", re.I)
 _LOOKALIKES: Final = str.maketrans(
     {
         "<": "＜",
@@ -60,14 +60,15 @@ def cut(text: str, most: int, measure: Measure = len) -> str:
     return text[:low] + ELLIPSIS
 
 
-def plain(text: str, most: int = 1024) -> str:
-    """One line without controls, unseen or direction-turning characters: for elements that read no markup."""
-    return cut(visible(text[: 4 * most]), most)
-
-
 def inert(text: str) -> str:
-    """The same letters, in which no client finds an address, a mention or a placeholder."""
+    """The same letters, in which no client finds an address, a mention or a placeholder by itself."""
     return _ADDRESS.sub(GAP, text)
+
+
+def plain(text: str, most: int = 1024) -> str:
+    """One line from outside, without controls, unseen or direction-turning characters, and inert: fit for any element
+    that reads no markup."""
+    return cut(inert(visible(text[: 4 * most])), most)
 
 
 def lookalike(text: str) -> str:

@@ -62,21 +62,21 @@ YES: Mapping[str, Reply] = {
 }
 
 
-def options(service: str, url: str = "http://127.0.0.1:9", **more: Any) -> dict[str, Any]:
+def options(service: str, base: str = "http://127.0.0.1:9", /, **more: Any) -> dict[str, Any]:
     if service == "telegram":
-        return {"service": service, "base_url": url, "token": TOKEN, "chat_id": "-1001234567890", **more}
-    made = {"service": service, "url": url + PATHS[service], **more}
+        return {"service": service, "base_url": base, "token": TOKEN, "chat_id": "-1001234567890", **more}
+    made = {"service": service, "url": base + PATHS[service], **more}
     return {"secret": "SEC-canary-0123456789", **made} if service in SIGNED else made
 
 
 @asynccontextmanager
 async def chatting(
-    service: str, url: str = "http://127.0.0.1:9", clock: FrozenClock | None = None, **more: Any
+    service: str, base: str = "http://127.0.0.1:9", clock: FrozenClock | None = None, /, **more: Any
 ) -> AsyncIterator[Chat]:
     import structlog
 
     http = Http(clock=clock or FrozenClock(), timeout=5, transport=more.pop("transport", None))
-    made = ChatOptions.model_validate(options(service, url, **more))
+    made = ChatOptions.model_validate(options(service, base, **more))
     for _, secret in secrets_of(made):
         redaction.learn(secret.reveal())
     sink = Chat("chat", made, http=http, log=structlog.get_logger())

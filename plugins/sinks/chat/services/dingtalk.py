@@ -52,6 +52,7 @@ class DingTalk(Service):
     button_most = 2048
     link_most = 6000
     newline = "\n\n"
+    facts_in_text = True
 
     def measure(self, text: str) -> int:
         return octets(text)

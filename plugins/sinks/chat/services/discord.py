@@ -12,7 +12,7 @@ from gateway.egress.answers import Answer
 from plugins.sinks.chat import judging
 from plugins.sinks.chat.card import Card
 from plugins.sinks.chat.service import Request, Service, Tried, encode, with_query
-from plugins.sinks.chat.text import backslashed, code, cut, units
+from plugins.sinks.chat.text import backslashed, code, cut, plain, units
 
 if TYPE_CHECKING:
     from plugins.sinks.chat.options import ChatOptions
@@ -123,7 +123,7 @@ class Discord(Service):
     def judge(self, answer: Answer, tried: Tried) -> str:
         body = judging.body_of(answer)
         if answer.status < 300 and (answer.status == 204 or (body is not None and "id" in body)):
-            return f"message {body['id']}"[:60] if body else "accepted"
+            return plain(f"message {body['id']}", 60) if body else "accepted"
         number = judging.code_of(body, "code") if body else None
         words = judging.words_of(body, "message")
         if answer.status == 429:

@@ -11,7 +11,7 @@ from gateway.egress.answers import Answer
 from plugins.sinks.chat import judging
 from plugins.sinks.chat.card import Card
 from plugins.sinks.chat.service import Service, Tried, weight
-from plugins.sinks.chat.text import cut_tags, escaped, inert, octets
+from plugins.sinks.chat.text import cut_tags, escaped, inert, octets, plain
 
 _COLOURS: Final = {"ok": "#1e8e3e", "info": "#1a73e8", "warn": "#f29900", "error": "#d93025"}
 _TARGET: Final = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "NOT_FOUND", "FAILED_PRECONDITION"})
@@ -84,7 +84,7 @@ class GoogleChat(Service):
     def judge(self, answer: Answer, tried: Tried) -> str:
         body = judging.body_of(answer)
         if body is not None and answer.status < 300 and "error" not in body:
-            return str(body.get("name") or "ok")[:120]
+            return plain(str(body.get("name") or "ok"), 120)
         found = body.get("error") if body else None
         error: Mapping[str, Any] = found if isinstance(found, dict) else {}
         status, words = error.get("status"), judging.words_of(error, "message")

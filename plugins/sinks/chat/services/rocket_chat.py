@@ -20,7 +20,7 @@ class RocketChat(Service):
 
     title = "Rocket.Chat"
     rate = "1/s"
-    allows = ((1, 1),)
+    allows = ((2, 1),)  # by taste: its documents name no limit of webhooks
     mentions = "a user's name such as anna, `here` or `all`"
     text_most = 3500
     button_most = 2048

@@ -34,6 +34,7 @@ class Telegram(Service):
     text_most = 3600
     button_most = 2048
     link_most = 4096
+    facts_in_text = True
 
     def measure(self, text: str) -> int:
         return units(without_tags(text))

@@ -35,6 +35,7 @@ class WeCom(Service):
     mentions = "a user id, a mobile number such as 13800000000, or `all`"
     text_most = 3400
     link_most = 1500
+    facts_in_text = True
 
     def measure(self, text: str) -> int:
         return octets(text)

@@ -1,0 +1,309 @@
+"""Text from outside stays text: what a card looks like after a hostile stream name is what it looks like after a harmless one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from gateway.clock import FrozenClock
+from gateway.model import FAILED, FILE_COMPLETED, UNKNOWN, Event, Fault, File
+from gateway.testing.corpus import cases
+from gateway.testing.factories import delivery, event
+from plugins.sinks.chat.digest import digests
+from plugins.sinks.chat.options import ChatOptions
+from plugins.sinks.chat.service import service
+from plugins.sinks.chat.template import Template
+
+from .conftest import ALL, options, texts, view
+
+HARMLESS = "room"
+HOSTILE = [
+    *(case.value for case in cases("stream")),
+    "http://evil.example/x",
+    "https://evil.example",
+    "HTTPS://EVIL.example",
+    "www.evil.example",
+    "<http://evil.example>",
+    "<http://evil.example|Play>",
+    "[Play](http://evil.example)",
+    "![x](http://evil.example/x.png)",
+    "](http://evil.example)",
+    "x](http://evil.example",
+    "[x]: http://evil.example",
+    '<a href="http://evil.example">Play</a>',
+    "</code><b>x</b>",
+    "</b></font><font color='red'>x",
+    '<at user_id="all">all</at>',
+    "<at id=all></at>",
+    "&lt;at id=all&gt;",
+    "<at>anna</at>",
+    "<@80351110224678912>",
+    "<@&80351110224678912>",
+    "<@zhangsan>",
+    "<@all>",
+    "<!here>",
+    "<!subteam^S012AB3CD>",
+    "<users/all>",
+    "@all",
+    "@channel",
+    "@here",
+    "a@b@everyone",
+    "anna@example.com",
+    "`@all`",
+    "``` x",
+    "`",
+    "\\`@all\\`",
+    "\\",
+    "\\\\[x](http://evil.example)",
+    "**x**",
+    "*x*",
+    "__x__",
+    "_x_",
+    "~~x~~",
+    "~x~",
+    "||x||",
+    "# x",
+    "> x",
+    "- x",
+    "1. x",
+    "---",
+    "| a | b |\n|---|---|\n| c | d |",
+    "x\n# y\n\n- z",
+    "x\u2028# y",
+    "{{DATE(2017-02-14T06:08:39Z, SHORT)}}",
+    "${expression}",
+    "@{triggerBody()}",
+    ":smile:",
+    "/start",
+    "#tag",
+    "\u200b@all",
+    "＜at id=all＞",
+]
+MARKDOWN = {"feishu", "lark", "dingtalk", "wecom", "discord", "teams", "mattermost", "rocket-chat"}
+
+
+def marked(name: str, message: Mapping[str, Any]) -> Iterator[str]:
+    """The texts of a message that the service reads as markup; in the others nothing is."""
+    if name in {"feishu", "lark"}:
+        for one in _maps(message):
+            if one.get("tag") == "lark_md":
+                yield one["content"]
+    elif name == "dingtalk":
+        yield message[message["msgtype"]]["text"]
+    elif name == "wecom":
+        if "markdown" in message:
+            yield message["markdown"]["content"]
+    elif name == "slack":
+        yield message["text"]
+        yield from (one["text"] for one in _maps(message) if one.get("type") == "mrkdwn")
+    elif name == "teams":
+        for one in _maps(message):
+            if one.get("type") == "TextBlock":
+                yield one["text"]
+            if one.get("type") == "FactSet":
+                yield from texts(one["facts"])
+    elif name == "telegram":
+        yield message["text"]
+    elif name == "google-chat":
+        for one in _maps(message):
+            for key in ("textParagraph", "decoratedText"):
+                if key in one:
+                    yield one[key]["text"]
+    else:  # embeds and attachments, in which every text is
+        for key in ("embeds", "attachments"):
+            for one in _maps(message.get(key, [])):
+                yield from (value for part, value in one.items() if isinstance(value, str) and part not in _NO_TEXT)
+
+
+_NO_TEXT = {"timestamp", "color", "title_link", "url", "type"}
+
+
+def _maps(value: object) -> Iterator[Mapping[str, Any]]:
+    if isinstance(value, Mapping):
+        yield value
+        for inner in value.values():
+            yield from _maps(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _maps(inner)
+
+
+def skeleton(name: str, text: str) -> list[object]:
+    """What a reader of this markup makes of the text, without the letters."""
+    if name == "slack":
+        return re.findall(r"<[^>]*>", text) + re.findall(r"(?<!\w)[*_~`]|[*_~`](?!\w)", text)
+    if name in MARKDOWN:
+        tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
+        flat = [inner for token in tokens for inner in (token, *(token.children or ()))]
+        dull = {"text", "text_special", "softbreak", "inline"}
+        return [
+            (one.type, dict(one.attrs), one.content if "html" in one.type else "")
+            for one in flat
+            if one.type not in dull
+        ]
+    found: list[object] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            found.append((tag, attrs))
+
+        def handle_endtag(self, tag: str) -> None:
+            found.append(tag)
+
+    Reader().feed(text)
+    return found
+
+
+def message(name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    made = ChatOptions.model_validate(options(name))
+    sent: dict[str, Any] = json.loads(service(name).request(made, payload, FrozenClock().now()).body)
+    return sent
+
+
+def hostile(text: str) -> list[Event]:
+    """The text in every place where a vendor can put one."""
+    file = File(format=text, play_url="https://play.example.com/a", download_url="https://d.example.com/b")
+    return [
+        event(FILE_COMPLETED, stream=text, app=text, domain=text, files=(file,)),
+        event(FILE_COMPLETED, stream=text, files=(file, file)),
+        event(FAILED, stream=text, error=Fault(code=text, message=text), problems=(text, text)),
+        event(UNKNOWN, vendor_type=text, format=text, source=text, id=text),
+    ]
+
+
+def payloads(name: str, text: str) -> Iterator[Mapping[str, Any]]:
+    served = service(name)
+    for one in hostile(text):
+        yield served.compose(view("en").card(one))
+    together = [delivery(one, id=number) for number, one in enumerate(hostile(text))]
+    for digest in digests(together, served, view("en"), keyword=None, mentions=()):
+        yield digest.payload
+    template = Template("Stream {{ event.data.stream }} of {{ event.data.app|upper }}!", served.escape, view("en"))
+    title = Template("{{ event.data.stream }}", None, view("en"))
+    from dataclasses import replace
+
+    one = hostile(text)[0]
+    card = replace(view("en").card(one), text=template.render(one), title=title.render(one) or "-")
+    yield served.compose(card)
+
+
+def check(name: str, text: str) -> None:
+    for harmless, bad in zip(payloads(name, HARMLESS), payloads(name, text), strict=True):
+        usual, got = message(name, harmless), message(name, bad)
+        if name == "wecom" and usual["msgtype"] != got["msgtype"]:
+            usual = {**got, "markdown": _as_markdown(usual, got)}
+        before = [skeleton(name, part) for part in marked(name, usual)]
+        after = [skeleton(name, part) for part in marked(name, got)]
+        assert before == after, (text, got)
+        whole = "\n".join(marked(name, got))
+        assert not re.search(r"(?i)(https?://|www\.)evil", whole)
+        assert not re.search(r"@(everyone|here|channel|all|room|anna)\b", whole)
+        if name in {"feishu", "lark", "dingtalk", "wecom", "slack"}:
+            assert not re.search(r"<(@|!|at\b|users/)", whole)
+        assert "{{" not in "".join(texts(got))
+        assert "${" not in "".join(texts(got))
+        for link in re.findall(r"(?i)https?://[^\s\"<>|)\]]*", json.dumps(got)):
+            assert link.startswith(("https://play.example.com/", "https://d.example.com/", "http://adaptivecards.io/"))
+        nobody(name, got)
+
+
+def _as_markdown(usual: Mapping[str, Any], got: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A name too long for a template card: compared with itself, of which `nobody` and the searches say the rest."""
+    assert usual["msgtype"] == "template_card"
+    found: Mapping[str, Any] = got["markdown"]
+    return found
+
+
+def nobody(name: str, got: Mapping[str, Any]) -> None:
+    """Nobody is mentioned by this message."""
+    if name == "discord":
+        assert got["allowed_mentions"] == {"parse": []}
+        assert "content" not in got
+    elif name == "dingtalk":
+        assert got.get("at", {"atMobiles": [], "atUserIds": [], "isAtAll": False}) == {
+            "atMobiles": [],
+            "atUserIds": [],
+            "isAtAll": False,
+        }
+    elif name == "teams":
+        assert not [one for one in _maps(got) if "entities" in one]
+    elif name == "wecom":
+        assert "<@" not in "".join(texts(got))
+    elif name in {"mattermost", "rocket-chat", "google-chat"}:
+        assert "text" not in got
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_hostile_corpus_and_more_change_no_card(name: str) -> None:
+    for text in HOSTILE:
+        check(name, text[:100])
+
+
+@pytest.mark.parametrize("name", ALL)
+@settings(max_examples=15, deadline=None)
+@given(st.text(alphabet="<>@!&*_~`[]()#|\\{}$:/.-a \n1", max_size=24))
+def test_no_mixture_of_markup_changes_a_card(name: str, text: str) -> None:
+    check(name, "a" + text)
+    check(name, text + "a")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_stream_that_turns_writing_round_is_written_out(name: str) -> None:
+    shown = "".join(texts(service(name).compose(view().card(event(stream="\u202egnp.exe\x1b[2J")))))
+    assert "\u202e" not in shown
+    assert "\x1b" not in shown
+    assert re.search(r"[\\＼]{1,2}u202e", shown)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "file:///etc/passwd",
+        "ftp://d.example.com/x",
+        "//d.example.com/x",
+        "https://good.example.com@evil.example/",
+        "https://evil.example\\@good.example.com/",
+        "https://evil.example/\n.example.com",
+        "https:evil.example",
+        "http://",
+        "https://[evil",
+        "tg://user?id=1",
+    ],
+)
+def test_only_web_addresses_become_links(name: str, url: str) -> None:
+    one = event(files=(File(format="hls", play_url=url, download_url=url),))
+    sent = json.dumps(service(name).compose(view().card(one)))
+    assert "evil" not in sent
+    assert not re.search(r"javascript|data:|file:|ftp:|tg:", sent)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    "tail", ["|x>", ")", "](http://evil)", '"><b>', "'", "`", "*_*", " x", "<@all>", "录制", "%", "\u202e"]
+)
+def test_a_link_cannot_end_its_own_markup(name: str, tail: str) -> None:
+    for length in (0, 600, 2100):
+        start = "https://d.example.com/" + "y" * length
+        harmless = event(files=(File(format="hls", download_url=start + "x"),))
+        bad = event(files=(File(format="hls", download_url=start + tail),))
+        usual, got = (message(name, service(name).compose(view().card(one))) for one in (harmless, bad))
+        assert [_shape(name, part) for part in marked(name, usual)] == [
+            _shape(name, part) for part in marked(name, got)
+        ]
+        assert "](http://evil" not in "".join(texts(got))
+
+
+def _shape(name: str, text: str) -> object:
+    """The skeleton without the addresses, which do differ."""
+    return re.sub(r"https://d\.example[^'\"|>]*", "URL", str(skeleton(name, text)))
