@@ -43,7 +43,7 @@ class Carrying:
         """Send this unit and hand its outcomes to the settler. Raises only CancelledError, after the same."""
         lane = self._lane
         await self._fit(unit)
-        if not unit.works or unit.dropped:
+        if not unit.works:
             return
         if unit.paced and lane.pace is not None:
             unit.paced = False
@@ -89,6 +89,8 @@ class Carrying:
         least = self._clock.monotonic() + self._timeout + LEASE_LEAST
         if any(work.expires < least for work in unit.works):
             unit.works = [work for work in unit.works if work.expires >= least or await self._renewed(work)]
+        if unit.dropped:  # its worker was given up while it waited for the store
+            unit.works = []
         if not unit.works:
             lane.untoken(unit)
             lane.prober.dropped(unit)

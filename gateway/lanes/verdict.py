@@ -92,7 +92,7 @@ def _clean(text: str) -> str:
 def _memo(lease: Lease, result: Result) -> tuple[Mapping[str, Any] | None, str | None]:
     """What the next attempt is to know: the sink's new memo, else the one it had, because a timeout brings none."""
     kept = lease.memo or None
-    given = result.memo if isinstance(result, Retry) else None
+    given: Any = result.memo if isinstance(result, Retry) else None
     if given is None:
         return kept, None
     try:
