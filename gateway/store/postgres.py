@@ -71,7 +71,7 @@ class PostgresSession:
             raise StoreUnavailable(f"{self._address.shown} runs PostgreSQL before 13, which is too old")
         self.connection.execute(
             "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false), "
-            "set_config('idle_in_transaction_session_timeout', '10000', false), set_config('client_encoding', 'UTF8', false)",
+            "set_config('idle_in_transaction_session_timeout', '10000', false), set_config('client_encoding', 'UTF8', false), set_config('jit', 'off', false)",
             (str(timeout_ms), str(timeout_ms)),
         )
         ((fsync, synchronous, encoding),) = self.rows(

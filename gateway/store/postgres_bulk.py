@@ -59,7 +59,9 @@ ins AS (INSERT INTO deliveries (event, sink, state, lane, due_at, token, attempt
 SELECT e.n, e.held, ins.id, ins.event, ins.token, ins.attempts, ins.first_at, ins.stalled, ins.due_at, ins.order_key,
   ins.sink, ins.lane FROM e LEFT JOIN ins ON ins.event = e.seq ORDER BY e.n, ins.id""".encode()  # noqa: S608
 
-# G, the guard, is the join plus `= ANY`, which keeps the plan on the primary key whatever the planner guesses.
+# G, the guard, is the join plus `= ANY`, which keeps the plan on the primary key whatever the planner guesses. It says
+# `lane = 3`, which is the same as `state = 'sending'`: the words of a partial index would tempt the planner, while its
+# statistics are old, to walk the whole of deliveries_due for each row (22 ms instead of 0.9 for 32 rows of 40,000).
 _SETTLE: Final = f"""WITH at AS MATERIALIZED (SELECT {_NOW} AS now),
 x AS MATERIALIZED (SELECT * FROM unnest(%(id)b::bigint[], %(token)b::bigint[], %(state)b::text[], %(delay)b::bigint[],
     %(unburnt)b::bigint[], %(memo)b::text[], %(reason)b::text[], %(note)b::text[], %(error)b::text[],
@@ -72,7 +74,7 @@ up AS (UPDATE deliveries d SET state = x.state, lane = 1, due_at = (SELECT now F
     attempts = d.attempts - x.unburnt, owner = NULL, memo = x.memo, reason = x.reason, note = coalesce(x.note, d.note),
     last_error = coalesce(x.error, d.last_error)
   FROM x JOIN was ON was.id = x.id
-  WHERE d.id = x.id AND d.id = ANY (%(id)b::bigint[]) AND d.token = x.token AND d.state = 'sending' AND NOT was.later
+  WHERE d.id = x.id AND d.id = ANY (%(id)b::bigint[]) AND d.token = x.token AND d.lane = 3 AND NOT was.later
   RETURNING d.id, d.sink, d.order_key),
 att AS (INSERT INTO attempts (delivery, token, started_at, took_ms, outcome, status, detail)
   SELECT x.id, x.token, x.started, x.took, x.outcome, x.status, x.detail FROM x JOIN was ON was.id = x.id
