@@ -24,7 +24,7 @@ class Journal:
         self._log = structlog.get_logger(
             "gateway.intake"
         ).bind()  # bound once, because the lazy proxy binds at each call
-        self._watchers = Watchers(hook.event_stored)
+        self._watchers = Watchers(hook, "event_stored")
         self._metrics = metrics
         self._warned: set[str] = set()  # sources whose first weakly signed callback was told
         self._callbacks = cache(self._callbacks_of)  # because finding a metric by its labels costs more than counting

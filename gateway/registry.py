@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import importlib
 import importlib.util
 import inspect
 import re
 import stat
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -24,6 +22,7 @@ from gateway import hookspecs
 from gateway.contract import class_problem
 from gateway.errors import PluginError
 from gateway.plugin import Sink, Source
+from gateway.python_files import import_file, is_edited, own_the_plugins_package, remember
 
 GROUP = "recording_gateway"
 
@@ -56,7 +55,7 @@ class Registry:
 
     def __init__(self, plugins: Sequence[str] = (), base: Path | None = None) -> None:
         """Load what `plugins` lists, relative to the folder `base`. Raises PluginError for the first that cannot be used."""
-        _own_the_plugins_package()
+        own_the_plugins_package()
         self._base = (base or Path.cwd()).resolve()
         self._doors = _entry_points()
         self._types: dict[tuple[str, str], type[Any]] = {}
@@ -64,6 +63,7 @@ class Registry:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._listed: list[Installed] = []
+        self._modules: dict[str, ModuleType] = {}
         for entry in plugins:
             self._load_listed(entry)
 
@@ -124,6 +124,10 @@ class Registry:
         entries = self._doors.get((kind, name))
         return _describe(entries[0]).origin if entries else "nowhere"
 
+    def edited(self) -> list[str]:
+        """The listed files and modules whose Python is no longer what was imported: only a restart reads it again."""
+        return [entry for entry, module in self._modules.items() if is_edited(module)]
+
     def _names(self, kind: str) -> list[str]:
         return sorted({name for k, name in [*self._doors, *self._types] if k == kind})
 
@@ -172,7 +176,7 @@ class Registry:
         if entry.endswith(".py") or "/" in entry:
             path = self._file(entry)
             origin = label = str(path)
-            plugin: Any = _guard(origin, f"plugins: {entry}", lambda: _import_file(path))
+            plugin: Any = _guard(origin, f"plugins: {entry}", lambda: import_file(path))
         elif ("plugin", entry) in self._doors:
             entries = self._doors["plugin", entry]
             self._refuse_two("plugin", entry, [_describe(one) for one in entries])
@@ -185,6 +189,9 @@ class Registry:
             label = f"{entry} ({getattr(plugin, '__file__', None) or 'a package'})"
         if self._manager.is_registered(plugin):
             raise PluginError(f"plugins: {entry} is listed twice")
+        if isinstance(plugin, ModuleType):
+            remember(plugin)
+            self._modules[entry] = plugin
         self._hook_in(plugin, label)
         self._register_types(plugin, origin, getattr(plugin, "__name__", entry))
 
@@ -294,39 +301,3 @@ def _is_written_here(cls: Any, base: type[Any], module: str) -> bool:
         and cls.__module__ == module
         and isinstance(cls.__dict__.get("type"), str)
     )
-
-
-def _import_file(path: Path) -> ModuleType:
-    name = f"gateway_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise PluginError(f"{path} cannot be imported as Python")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # before it runs, because dataclasses and pydantic look their module up
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _own_the_plugins_package() -> None:
-    """Bind the name `plugins` to the package beside `gateway`, so that a user's own ./plugins/ cannot stand in front of it."""
-    beside = Path(__file__).resolve().parent.parent / "plugins"
-    bound = sys.modules.get("plugins")
-    if bound is not None and list(getattr(bound, "__path__", [])) == [str(beside)]:
-        return
-    spec = importlib.util.spec_from_file_location(
-        "plugins", beside / "__init__.py", submodule_search_locations=[str(beside)]
-    )
-    if spec is None or spec.loader is None or not (beside / "__init__.py").is_file():
-        return  # a build without built-ins: entry points decide alone
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["plugins"] = module
-    spec.loader.exec_module(module)
-    for name in [name for name in sys.modules if name.startswith("plugins.")]:
-        if not str(getattr(sys.modules[name], "__file__", "")).startswith(str(beside)):
-            del sys.modules[name]

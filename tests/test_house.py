@@ -29,7 +29,7 @@ FLOORS = (
     {"egress"},
     {"plugin"},
     {"hookspecs"},
-    {"contract", "registry"},
+    {"contract", "registry", "python_files", "relay"},
     {"config", "store"},
     {"lanes", "watchdog", "dispatcher", "refusals", "journal", "judgement"},
     {"intake", "app"},

@@ -10,19 +10,21 @@ log = import_structlog().get_logger("gateway.dispatcher")
 
 
 class Watchers:
-    """The implementations of one watching hook, such as `hook.attempt_finished`."""
+    """The implementations of one watching hook, such as `attempt_finished`, of whichever plugins are behind `hook` now."""
 
-    def __init__(self, caller: Any) -> None:
-        self._caller = caller
+    def __init__(self, hook: Any, name: str) -> None:
+        self._hook = hook
+        self._name = name
         self._broken: set[str] = set()
 
     def tell(self, **values: Any) -> None:
         """Call each with the arguments it asks for. Never raises."""
-        for one in self._caller.get_hookimpls():
+        caller = getattr(self._hook, self._name)
+        for one in caller.get_hookimpls():
             if one.wrapper or one.hookwrapper:
-                self._call(f"{one.plugin_name} and others", lambda: self._caller(**values))
+                self._call(f"{one.plugin_name} and others", lambda: caller(**values))
                 return  # a wrapper means the whole call: it has been told with everyone it wraps
-        for one in reversed(self._caller.get_hookimpls()):
+        for one in reversed(caller.get_hookimpls()):
             self._call(one.plugin_name, lambda one=one: one.function(*(values[name] for name in one.argnames)))
 
     def _call(self, plugin: str, call: Any) -> None:
@@ -31,4 +33,4 @@ class Watchers:
         except BaseException:  # also SystemExit: a plugin that watches does not end the gateway
             if plugin not in self._broken:
                 self._broken.add(plugin)
-                log.exception("watch_hook_failed", plugin=plugin, hook=self._caller.name)
+                log.exception("watch_hook_failed", plugin=plugin, hook=self._name)

@@ -32,7 +32,7 @@ def test_a_broken_watcher_silences_nobody_and_is_named_once(error: BaseException
     hooks = manager()
     for name, plugin in (("before", before), ("broken", broken), ("behind", behind)):
         hooks.register(plugin, name)
-    watchers = Watchers(hooks.hook.attempt_finished)
+    watchers = Watchers(hooks.hook, "attempt_finished")
     with capture_logs() as logs:
         for attempt in (1, 2):
             watchers.tell(delivery=None, attempt=attempt)
@@ -54,10 +54,10 @@ def test_a_wrapper_of_a_watching_hook_works_as_pluggy_says() -> None:
 
     watch = Watch()
     hooks = manager(watch, Around())
-    Watchers(hooks.hook.attempt_finished).tell(delivery=None, attempt=7)
+    Watchers(hooks.hook, "attempt_finished").tell(delivery=None, attempt=7)
     assert watch.seen == [7]
     assert order == ["before", "after"]
 
 
 def test_without_watchers_nothing_happens() -> None:
-    Watchers(manager().hook.attempt_finished).tell(delivery=None, attempt=1)
+    Watchers(manager().hook, "attempt_finished").tell(delivery=None, attempt=1)
