@@ -65,8 +65,8 @@ class EventMap(Options):
     )
     identity: tuple[OfBody, ...] = Field(
         default=(),
-        description="What names the event and stays the same when the vendor tries again. Default: the signed id where "
-        "there is one, else all that the body says.",
+        description="What names the event and stays the same when the vendor tries again. Default, and where one of "
+        "them is absent: the signed id where there is one, else all that the body says.",
     )
     time: OfBody | None = Field(
         default=None,
@@ -133,8 +133,9 @@ class Translator:
         if type == IGNORE:
             return None
         identity = [_plain(one.value(body)) for one in self.identity]
-        if not any(value not in (None, "") for value in identity):
-            identity = [id or contents(said, (*self._map.drop, *without))]
+        if not identity or any(value in (None, "") for value in identity):
+            # because an event that comes twice is better than one that is taken for another
+            identity = [*identity, id or contents(said, (*self._map.drop, *without))]
         code, message = take.text("error_code"), take.text("error_message")
         reading = Reading(said, problems=problems)
         reading.drop(*self._map.drop, *without)

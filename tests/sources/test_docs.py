@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import re
+import sys
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.cloudevents import from_document, to_document
-from gateway.config.load import load
+from gateway.config.load import Loaded, load
+from gateway.errors import Untrusted
 from gateway.fields import format_duration
 from gateway.model import EVENT_TYPES, Event, File, Trust
-from gateway.testing.factories import callback
+from gateway.plugin import Scene, Source
+from gateway.registry import Registry
+from gateway.testing.factories import NOW, callback
 from plugins.sources.huawei_live import HuaweiLive, HuaweiLiveOptions
 from plugins.vendors.huawei_live.signature import USUAL_SPELLINGS
+from tests.sources.vendors import make
 
 DOCS = Path(__file__).parents[2] / "docs"
 EVENT = (DOCS / "event.md").read_text("utf-8")
@@ -100,14 +110,141 @@ def test_every_sign_type_is_described() -> None:
     assert set(re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)) - {"sign_type"} == set(USUAL_SPELLINGS)
 
 
-@pytest.mark.parametrize("number", range(SOURCES.count("```yaml")))
-def test_every_configuration_is_accepted(number, tmp_path) -> None:
-    text = re.findall(r"```yaml\n(.*?)```", SOURCES, re.DOTALL)[number]
-    path = tmp_path / "gateway.yaml"
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", SOURCES, re.DOTALL)
+WHSEC = "whsec_" + "c2VjcmV0" * 6
+TYPES = Registry().source_types()
+SECTIONS = dict(re.findall(r"\n## ([a-z-]+)\n(.*?)(?=\n## |\Z)", SOURCES, re.DOTALL))
+
+
+def loaded(text: str, folder: Path) -> Loaded:
+    path = folder / "gateway.yaml"
     path.write_text(text, "utf-8")
     path.chmod(0o600)
-    loaded = load(path, environ={"HUAWEI_LIVE_KEY": "k" * 32, "HUAWEI_LIVE_NEW_KEY": "n" * 32})
-    assert loaded.settings.sources["live"].type == "huawei-live"
+    names = re.findall(r"\$\{([A-Z_]+)\}", text)
+    values = {"SHARED_SECRET": WHSEC, "DAILY_HMAC": base64.b64encode(b"k" * 32).decode()}
+    return load(path, environ={name: values.get(name, "kn"[n % 2] * 32) for n, name in enumerate(names)})
+
+
+def source_of(text: str, folder: Path) -> Source:
+    found = loaded(text, folder)
+    settings = found.settings.sources["live"]
+    return found.registry.source(settings.type)("live", settings.options)
+
+
+@pytest.mark.parametrize("text", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_every_configuration_is_accepted_and_plays_what_it_takes(text: str, tmp_path: Path) -> None:
+    source = source_of(text, tmp_path)
+    for scene in source.scenes:
+        received = callback(source.play(Scene(type=scene, number=1, now=NOW)))
+        source.normalise(received, source.verify(received))
+
+
+def test_every_type_has_its_section_with_a_configuration_and_a_row_in_the_overview() -> None:
+    overview = re.findall(r"^\| \[`([a-z-]+)`\]\(#([a-z-]+)\) \|.*\| (yes|no|as described) \|$", SOURCES, re.MULTILINE)
+    assert sorted(name for name, _, _ in overview) == sorted(TYPES) == sorted(SECTIONS)
+    for name, link, ages in overview:
+        assert name == link
+        assert f"type: {name}\n" in SECTIONS[name]
+        if name not in {"huawei-live", "hmac"}:
+            assert make(name).ages is (ages == "yes"), name
+
+
+@pytest.mark.parametrize("name", sorted(set(TYPES) - {"huawei-live"}))
+def test_each_section_says_what_is_covered_how_much_that_is_and_how_it_is_tried_again(name: str) -> None:
+    rows = dict(
+        re.findall(r"^\| (signature|covers|trust|tries again|names an event) \| (.+) \|$", SECTIONS[name], re.MULTILINE)
+    )
+    assert list(rows) == ["signature", "covers", "trust", "tries again", "names an event"]
+    assert "\n* " in SECTIONS[name]  # its traps
+    source = make(name)
+    if name != "standard-webhooks":
+        received = callback(source.play(Scene(type=source.scenes[0], number=1, now=NOW)))
+        assert rows["trust"].startswith(f"`{source.verify(received).trust}`")
+
+
+@pytest.mark.parametrize("name", sorted(set(TYPES) - {"huawei-live", "standard-webhooks", "hmac"}))
+def test_each_section_says_what_the_vendors_types_become(name: str) -> None:
+    source = make(name)
+    rows = dict(re.findall(r"^\| `([^`]+)` \| `(recording\.[^`]+)` \|$", SECTIONS[name], re.MULTILINE))
+    became = {}
+    for scene in source.scenes:
+        received = callback(source.play(Scene(type=scene, number=1, now=NOW)))
+        for event in source.normalise(received, source.verify(received)):
+            became[scene] = event.type
+    assert became.items() <= rows.items()
+    played = getattr(sys.modules[type(source).__module__], "TYPES", {})
+    assert {kind for kind, ours in played.items() if ours != "recording.unknown"} <= rows.keys()
+
+
+GALLERY: dict[str, tuple[dict[str, Any], Callable[[bytes], dict[str, str]], tuple[str, str | None]]] = {
+    "# Daily.co": (
+        {"type": "recording.ready-to-download", "id": "1", "event_ts": 1700000000.5, "payload": {"room_name": "room"}},
+        lambda body: {
+            "X-Webhook-Timestamp": str(AT),
+            "X-Webhook-Signature": base64.b64encode(_hmac(b"%d.%b" % (AT, body))).decode(),
+        },
+        ("recording.file.completed", "room"),
+    ),
+    "# api.video": (
+        {"type": "video.source.recorded", "emittedAt": "2024-01-01T00:00:00Z", "videoId": "v", "liveStreamId": "room"},
+        lambda body: {"X-Api-Video-Signature": _hmac(body).hex()},
+        ("recording.file.completed", "room"),
+    ),
+    "# Tencent RTC": (
+        {"EventGroupId": 3, "EventType": 301, "CallbackTs": 1752580150082, "EventInfo": {"RoomId": 20015}},
+        lambda body: {"Sign": base64.b64encode(_hmac(body)).decode(), "SdkAppId": "1"},
+        ("recording.started", "20015"),
+    ),
+    "# Huawei SparkRTC": (
+        {"event_type": "RECORD_FILE_COMPLETE", "stream_name": "room", "app_id": "a", "job_id": "j", "file_size": 5},
+        lambda body: {
+            "X-Rtc-Rand": "r4nd",
+            "X-Rtc-Timestamp": str(AT),
+            "X-Rtc-Signature": _hmac(b"r4nd%d%b" % (AT, body)).hex(),
+        },
+        ("recording.file.completed", "room"),
+    ),
+    "# Bunny Stream": (
+        {"VideoLibraryId": 133, "VideoGuid": "657b", "Status": 3},
+        lambda body: {"X-BunnyStream-Signature": _hmac(body).hex()},
+        ("recording.file.completed", None),
+    ),
+    "# a signature in the manner of GitHub": (
+        {"a": 1},
+        lambda body: {"X-Hub-Signature-256": f"sha256={_hmac(body).hex()}"},
+        ("recording.unknown", None),
+    ),
+    "# a signature in the manner of Stripe": (
+        {"a": 1},
+        lambda body: {"X-Signature": f"t={AT},v1={_hmac(b'%d.%b' % (AT, body)).hex()},v0=old"},
+        ("recording.unknown", None),
+    ),
+}
+AT = int(NOW.timestamp())
+
+
+def _hmac(text: bytes) -> bytes:
+    return hmac.new(b"k" * 32, text, hashlib.sha256).digest()
+
+
+@pytest.mark.parametrize("title", GALLERY)
+def test_each_vendor_of_the_gallery_is_understood_as_it_signs(title: str, tmp_path: Path) -> None:
+    (text,) = [text for text in EXAMPLES if text.startswith(title)]
+    said, headers, (type, stream) = GALLERY[title]
+    source = source_of(text, tmp_path)
+    body = json.dumps(said, indent="\t").encode()
+    received = callback(body, headers=headers(body))
+    verified = source.verify(received)
+    (event,) = source.normalise(received, verified)
+    assert (event.type, event.stream, event.problems, verified.trust) == (type, stream, (), Trust.BODY)
+    with pytest.raises(Untrusted):
+        source.verify(callback(body + b" ", headers=headers(body)))
+
+
+def test_every_vendor_of_the_gallery_is_tried() -> None:
+    assert [text.splitlines()[0] for text in EXAMPLES if text.startswith("#")] == [
+        line for line in SOURCES.splitlines() if any(line.startswith(title) for title in GALLERY)
+    ]
 
 
 def test_the_tightest_configuration_leaves_nothing_to_advise() -> None:
