@@ -1,0 +1,120 @@
+"""What the mail sink can be told."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.fields import ONE_OR_MANY, ConfigPath, Language, Secret, Timezone
+from gateway.plugin import Options
+from plugins.sinks.chat.template import LONGEST, Invalid, try_out
+from plugins.sinks.email.mailbox import parse
+
+PORTS: Final = {"implicit": 465, "starttls": 587, "none": 25}
+_MOST: Final = 100  # recipients
+_HOST: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?|[0-9A-Fa-f:.]{2,45}", re.ASCII)
+_HELO: Final = re.compile(
+    r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]|\[IPv6:[0-9A-Fa-f:.]+\]", re.ASCII
+)
+
+
+def _mailbox(text: str) -> str:
+    try:
+        parse(text)
+    except ValueError as error:
+        raise PydanticCustomError("mailbox", "{expected}", {"expected": str(error)}) from None
+    return text
+
+
+def _host(text: str) -> str:
+    if not _HOST.fullmatch(text):
+        raise PydanticCustomError("host", "a host name or address, without a scheme or a port")
+    return text
+
+
+def _helo(text: str) -> str:
+    if not _HELO.fullmatch(text):
+        raise PydanticCustomError("helo", "a host name, or an address in square brackets")
+    return text
+
+
+def _one_line(value: Secret) -> Secret:
+    if any(ord(letter) < 0x20 or ord(letter) == 0x7F for letter in value.reveal()):
+        raise PydanticCustomError("password", "a password on one line, without control characters")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_mailbox)]
+Addresses = Annotated[tuple[Address, ...], ONE_OR_MANY]
+
+
+class EmailOptions(Options):
+    """Through which server, from whom, to whom, and how the mail looks."""
+
+    host: Annotated[str, AfterValidator(_host)] = Field(description="The mail server.")
+    port: int | None = Field(None, ge=1, le=65535, description="Its port; absent: 465, 587 or 25, as `tls` says.")
+    tls: Literal["implicit", "starttls", "none"] = Field(
+        "implicit",
+        description="`implicit`: TLS from the first byte; `starttls`: TLS or nothing is sent; `none`: in clear.",
+    )
+    username: Annotated[str, Field(min_length=1, max_length=256)] | None = Field(
+        None, description="Who logs in; absent: nobody does."
+    )
+    password: Annotated[Secret, AfterValidator(_one_line)] | None = Field(
+        None, description="The password. With `tls: none` only for a server on this machine."
+    )
+    ca: ConfigPath | None = Field(
+        None, description="A PEM file of authorities to trust instead of the system's, for a private CA."
+    )
+    helo: Annotated[str, AfterValidator(_helo)] | None = Field(
+        None, description="How the gateway names itself to the server; absent: this machine's name."
+    )
+    sender: Address = Field(alias="from", description="Who writes: an address, or Name <address>.")
+    to: Addresses = Field(description="To whom: one address or a list.")
+    cc: Addresses = Field((), description="Who gets a copy.")
+    bcc: Addresses = Field((), description="Who gets a copy that the others do not see.")
+    reply_to: Address | None = Field(None, description="Where answers go, if not to `from`.")
+    subject: Annotated[str, Field(max_length=LONGEST)] | None = Field(
+        None, description="A Jinja2 template of the subject, in the place of the built-in one."
+    )
+    timezone: Timezone = Field("UTC", description="The zone that times are shown in. Default: `locale.timezone`.")
+    language: Language = Field("en", description="Chinese for `zh`, else English. Default: `locale.language`.")
+    links: Literal["full", "short", "none"] = Field(
+        "full", description="Play and download links: as they came, without their query (a signature, often), or none."
+    )
+    retry_codes: tuple[Annotated[int, Field(ge=500, le=599)], ...] = Field(
+        (), description="Answers from 500 to 599 to try again on, for a server that says never and means later."
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if not self.to:
+            raise PydanticCustomError("to", "`to`: at least one address")
+        if len(self.to) + len(self.cc) + len(self.bcc) > _MOST:
+            raise PydanticCustomError("to", "at most 100 addresses in `to`, `cc` and `bcc`; use a mailing list")
+        if self.password is not None and self.username is None:
+            raise PydanticCustomError("username", "`username` beside `password`")
+        if self.username is not None and self.password is None:
+            raise PydanticCustomError("password", "`password` beside `username`")
+        if self.password is not None and self.tls == "none" and not is_loopback(self.host):
+            raise PydanticCustomError(
+                "clear", "`tls: implicit` or `tls: starttls`, because a password is not sent in clear over a network"
+            )
+        if self.subject is not None:
+            try:
+                try_out(self.subject, None, self.timezone, self.language, self.links)
+            except Invalid as error:
+                raise PydanticCustomError("template", "`subject`: {problem}", {"problem": str(error)}) from None
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this is a name or address of this very machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"

@@ -1,0 +1,253 @@
+"""Sends mail: once to each recipient as far as that can be known, and again only to those who may still get it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import importlib
+import importlib.util
+import re
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
+from gateway.model import Delivery
+from gateway.plugin import Sink
+from plugins.sinks.chat.card import View
+from plugins.sinks.chat.template import Invalid, Template, zone
+from plugins.sinks.chat.words import words
+from plugins.sinks.email.mailbox import parse
+from plugins.sinks.email.options import PORTS, EmailOptions, is_loopback
+from plugins.sinks.email.words import mail_words
+
+if TYPE_CHECKING:
+    import aiosmtplib
+
+    from plugins.sinks.email.connections import Connections
+    from plugins.sinks.email.drawing import Drawn
+    from plugins.sinks.email.letter import Envelope
+
+_TIMEOUT: Final = 60.0  # seconds for one answer of the server; the attempt's own timeout ends sooner
+_INSTALL: Final = "run: pip install 'recording-gateway[email]'"
+Result = str | Exception
+
+
+class Email(Sink):
+    """One mail an event. Whether a mail has arrived twice is for the mailbox to see, by its Message-ID."""
+
+    type = "email"
+    Options = EmailOptions
+    options: EmailOptions
+    _connections: Connections | None = None
+
+    async def open(self) -> None:
+        """Load libraries, certificates and templates, so that the first mail need not wait. Connects to nothing."""
+        try:
+            await asyncio.to_thread(_import)
+        except ImportError as error:
+            raise Unavailable(f"{error.name or 'a library'} is not installed; {_INSTALL}") from None
+        if self._connections is None:
+            from plugins.sinks.email.connections import Connections
+
+            try:
+                context = await asyncio.to_thread(self._tls)
+            except (OSError, ValueError) as error:  # ssl.SSLError is one
+                raise Unavailable(
+                    f"`ca` cannot be used: {getattr(error, 'strerror', None) or type(error).__name__}"
+                ) from None
+            self._connections = Connections(functools.partial(self._connection, context))
+
+    async def close(self) -> None:
+        """Say goodbye to the server, within two seconds."""
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            await connections.close()
+
+    async def deliver(self, delivery: Delivery) -> str:
+        """Raises Retry with a memo of who is done, Refused when nobody ever will be, Unavailable for a broken target."""
+        from plugins.sinks.email.drawing import draw
+
+        drawn = draw(self._view, self._words, delivery, self._subject(delivery))
+        return await self._send([delivery], drawn, delivery.memo)
+
+    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[Result]:
+        """One digest for all that nobody has got yet; a mail each for the others, and for those of a digest that is refused."""
+        from plugins.sinks.email.drawing import draw_digest
+
+        together = [delivery for delivery in deliveries if not delivery.memo]
+        results: dict[int, Result] = {}
+        if len(together) > 1:
+            outcome: Result
+            try:
+                outcome = await self._send(together, draw_digest(self._view, self._words, together), {})
+            except DeliveryFailed as failure:
+                outcome = failure
+            if not isinstance(outcome, Refused):
+                results = dict.fromkeys((delivery.id for delivery in together), outcome)
+        for delivery in deliveries:
+            if delivery.id not in results:
+                results[delivery.id] = await self._one(delivery)
+        return [results[delivery.id] for delivery in deliveries]
+
+    async def _one(self, delivery: Delivery) -> Result:
+        try:
+            return await self.deliver(delivery)
+        except DeliveryFailed as failure:
+            return failure
+
+    # -- sending
+
+    async def _send(self, deliveries: Sequence[Delivery], drawn: Drawn, memo: Mapping[str, Any]) -> str:
+        from plugins.sinks.email.letter import compose
+
+        envelope = self._envelope
+        mail = compose(
+            envelope,
+            [delivery.event for delivery in deliveries],
+            subject=drawn.subject,
+            text=drawn.text,
+            html=drawn.html,
+        )
+        done = set(memo.get("done", ()))
+        refused: dict[str, str] = dict(memo.get("refused", {}))
+        left = [address for address in envelope.recipients if address not in done and address not in refused]
+        later: dict[str, str] = {}
+        reply = ""
+        if left:
+            answers, reply, gone = await self._submit(mail, left)
+            done |= {address for address in left if address not in answers}
+            for address, (text, permanent) in answers.items():
+                (refused if permanent else later)[address] = text
+                if permanent:
+                    self.log.warning("recipient_refused", recipient=address, answer=text)
+            if later:
+                whom = "; ".join(f"{address}: {text}" for address, text in later.items())
+                raise Retry(
+                    f"not yet for {len(later)} of {len(envelope.recipients)}: {whom}",
+                    memo={"done": sorted(done), "refused": refused},
+                    service=gone,
+                )
+        never = "; ".join(f"{address}: {text}" for address, text in refused.items())
+        if not done:
+            raise Refused(f"no recipient is accepted: {never}")
+        return f"{reply or 'sent'}" + (f"; not accepted: {never}" if never else "")
+
+    async def _submit(self, mail: bytes, recipients: Sequence[str]) -> tuple[dict[str, tuple[str, bool]], str, bool]:
+        """For those who were not accepted the answer and whether it is for ever; the last reply; whether it hung up."""
+        import aiosmtplib
+
+        from plugins.sinks.email.faults import is_permanent, judge, said
+
+        again = self.options.retry_codes
+        gone = False
+        try:
+            if self._connections is None:
+                raise Retry("the sink is closed")
+            async with self._connections.borrow() as smtp:
+                errors, message = await smtp.sendmail(self._envelope.sender.address, recipients, mail)
+            refusals = [(address, answer.code, answer.message) for address, answer in errors.items()]
+            reply = said(250, message)
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            refusals = [(one.recipient, one.code, one.message) for one in error.recipients]
+            reply, gone = "", all(one.code == 421 for one in error.recipients)
+        except DeliveryFailed:
+            raise
+        except Exception as error:
+            raise judge(error, self._where, again) from None
+        answers = {
+            address: (said(code, message), is_permanent(code, message, again)) for address, code, message in refusals
+        }
+        return answers, reply, gone
+
+    def _connection(self, context: ssl.SSLContext | None) -> aiosmtplib.SMTP:
+        import aiosmtplib
+
+        options = self.options
+        return aiosmtplib.SMTP(
+            hostname=options.host,
+            port=options.port or PORTS[options.tls],
+            username=options.username,
+            password=options.password.reveal() if options.password else None,
+            local_hostname=options.helo or _own_name(),
+            timeout=_TIMEOUT,
+            use_tls=options.tls == "implicit",
+            start_tls=options.tls == "starttls",  # never None, which would go on in clear where TLS is not offered
+            tls_context=context,
+        )
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if self.options.tls == "none":
+            return None
+        context = ssl.create_default_context(cafile=self.options.ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
+
+    # -- what the options mean
+
+    def _subject(self, delivery: Delivery) -> str | None:
+        """None: there is no template, or it fails on this event, and a mail is worth more than its subject."""
+        if self._template is None:
+            return None
+        try:
+            return self._template.render(delivery.event) or None
+        except Invalid as error:
+            self.log.warning("template_failed", id=delivery.event.id, error=str(error))
+            return None
+
+    @functools.cached_property
+    def _template(self) -> Template | None:
+        return None if self.options.subject is None else Template(self.options.subject, None, self._view)
+
+    @functools.cached_property
+    def _view(self) -> View:
+        return View(words(self.options.language), zone(self.options.timezone), self.options.links)
+
+    @functools.cached_property
+    def _words(self) -> Any:
+        return mail_words(self.options.language)
+
+    @functools.cached_property
+    def _envelope(self) -> Envelope:
+        from plugins.sinks.email.letter import Envelope
+
+        options = self.options
+        return Envelope(
+            sender=parse(options.sender),
+            to=[parse(text) for text in options.to],
+            cc=[parse(text) for text in options.cc],
+            bcc=[parse(text) for text in options.bcc],
+            reply_to=parse(options.reply_to) if options.reply_to else None,
+        )
+
+    @property
+    def _where(self) -> str:
+        return f"{self.options.host}:{self.options.port or PORTS[self.options.tls]}"
+
+    def advice(self) -> list[str]:
+        """What a careful reviewer would say about these options."""
+        said = []
+        if self.options.tls == "none" and not is_loopback(self.options.host):
+            said.append("tls: none lets anybody on the way read and change the mails")
+        if missing := [name for name in ("aiosmtplib", "jinja2") if importlib.util.find_spec(name) is None]:
+            said.append(f"{', '.join(missing)} is not installed here; {_INSTALL}")
+        return said
+
+
+def _own_name() -> str:
+    """This machine's name where it is one that servers take, without asking anybody for it."""
+    name = ""
+    with contextlib.suppress(OSError):
+        name = socket.gethostname()
+    return name if re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", name, re.ASCII) else "localhost"
+
+
+def _import() -> None:
+    """In a thread, because it takes a while."""
+    for name in ("aiosmtplib", "connections", "faults", "letter"):
+        importlib.import_module(name if name == "aiosmtplib" else f"plugins.sinks.email.{name}")
+    from plugins.sinks.email.drawing import templates
+
+    templates()

@@ -1,0 +1,319 @@
+"""Sending through a real server: TLS or nothing, who has got it and who may still, and connections kept."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import Refused, Retry, Unavailable
+from gateway.testing.factories import delivery, event, events
+from gateway.testing.sinks import SinkPromises
+from plugins.sinks.email import Email
+from tests.sinks.email.conftest import PASSWORD, USER, USUAL, mailing, serving
+
+LOGIN = {"username": USER, "password": PASSWORD}
+
+
+class TestEmailKeepsThePromises(SinkPromises):
+    sink = Email
+
+    def options(self, url: str) -> Mapping[str, Any]:
+        return {**USUAL, "port": 9, **LOGIN, "subject": "{{ event.type }}"}
+
+
+# --- the way -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tls", ["implicit", "starttls"])
+async def test_a_mail_goes_encrypted_and_logged_in(tls: str, authority: tuple[Path, ssl.SSLContext]) -> None:
+    ca, context = authority
+    async with serving(tls, context, auth_required=True) as server:
+        async with mailing(server, tls=tls, ca=str(ca), **LOGIN) as sink:
+            assert await sink.deliver(delivery()) == "250 2.0.0 queued as 12345"
+        [mail] = server.mails
+    assert (mail.encrypted, mail.user) == (True, USER)
+    assert (mail.sender, mail.recipients) == ("gw@example.com", ["ops@example.com"])
+
+
+@pytest.mark.parametrize("tls", ["implicit", "starttls"])
+async def test_a_certificate_of_nobody_known_ends_it_before_anything_is_said(
+    tls: str, authority: tuple[Path, ssl.SSLContext]
+) -> None:
+    async with serving(tls, authority[1]) as server:
+        async with mailing(server, tls=tls, **LOGIN) as sink:
+            with pytest.raises(Retry, match="certificate is not accepted") as failed:
+                await sink.deliver(delivery())
+            assert failed.value.service
+        assert not server.mails
+        assert not server.asked
+
+
+async def test_a_server_without_starttls_gets_neither_mail_nor_password() -> None:
+    async with serving() as server, mailing(server, tls="starttls", **LOGIN) as sink:
+        with pytest.raises(Unavailable, match="does not offer STARTTLS"):
+            await sink.deliver(delivery())
+        assert not server.asked
+
+
+async def test_a_wrong_password_is_unavailable_and_is_not_repeated() -> None:
+    async with serving(auth_required=True) as server:
+        server.script["AUTH"] = "535 5.7.8 bad credentials wrong-canary-password"
+        async with mailing(server, username=USER, password="wrong-canary-password") as sink:
+            with pytest.raises(Unavailable, match="does not let us in") as failed:
+                await sink.deliver(delivery())
+    assert "canary" not in str(failed.value)
+
+
+async def test_a_server_that_wants_a_login_and_gets_none_is_unavailable() -> None:
+    async with serving(auth_required=True) as server, mailing(server) as sink:
+        with pytest.raises(Unavailable, match="530"):
+            await sink.deliver(delivery())
+
+
+async def test_a_server_that_offers_no_login_is_unavailable() -> None:
+    async with serving(auth_exclude_mechanism=["LOGIN", "PLAIN"]) as server, mailing(server, **LOGIN) as sink:
+        with pytest.raises(Unavailable):
+            await sink.deliver(delivery())
+
+
+async def test_nobody_listening_is_a_retry_of_the_service() -> None:
+    async with serving() as server:
+        port = server.port
+    async with mailing(port) as sink:
+        with pytest.raises(Retry, match="connection refused") as failed:
+            await sink.deliver(delivery())
+        assert failed.value.service
+
+
+async def test_a_file_of_authorities_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="`ca` cannot be used: No such file"):
+        async with mailing(9, tls="implicit", ca=str(tmp_path / "no.pem")):
+            pass
+
+
+async def test_an_event_of_every_type_is_a_mail() -> None:
+    async with serving() as server, mailing(server) as sink:
+        for one in events():
+            await sink.deliver(delivery(one))
+        assert len({mail.message["Message-ID"] for mail in server.mails}) == len(events())
+
+
+# --- who has got it ------------------------------------------------------------------------------------------------------
+
+THREE = ["good@example.com", "late@example.com", "never@example.com"]
+
+
+async def test_a_partial_refusal_is_tried_again_only_for_those_who_may_still_get_it() -> None:
+    logged: list[Any] = []
+    async with serving() as server, mailing(server, to=THREE[:2], cc=THREE[2], logged=logged) as sink:
+        answers = {"late@example.com": "451 4.7.1 greylisted", "never@example.com": "550 5.1.1 no such user"}
+        server.script["RCPT"] = lambda address: answers.get(address)
+        one = delivery()
+        with pytest.raises(Retry, match=r"not yet for 1 of 3: late@example.com: 451 4\.7\.1 greylisted") as failed:
+            await sink.deliver(one)
+        assert not failed.value.service
+        memo = failed.value.memo
+        assert memo == {"done": ["good@example.com"], "refused": {"never@example.com": "550 5.1.1 no such user"}}
+        assert [entry["recipient"] for entry in logged] == ["never@example.com"]
+        server.asked.clear()
+        answers.clear()
+        receipt = await sink.deliver(replace(one, attempt=2, memo=memo))
+        assert server.asked == ["late@example.com"]
+        assert receipt.startswith("250 2.0.0 queued")
+        assert "not accepted: never@example.com: 550 5.1.1 no such user" in receipt
+        first, second = server.mails
+    assert (first.recipients, second.recipients) == (["good@example.com"], ["late@example.com"])
+    assert first.data == second.data, "the same mail: ids, date and addresses"
+    assert second.message["To"] == "good@example.com, late@example.com"
+
+
+async def test_when_the_last_may_never_get_it_the_others_have() -> None:
+    async with serving() as server, mailing(server, to=THREE) as sink:
+        server.script["RCPT"] = "550 5.1.1 unknown"
+        memo = {"done": ["good@example.com"], "refused": {"late@example.com": "550"}}
+        assert "not accepted" in await sink.deliver(delivery(memo=memo))
+        assert server.asked == ["never@example.com"]
+        server.asked.clear()
+        done = {"done": THREE, "refused": {}}
+        assert await sink.deliver(delivery(memo=done)) == "sent"
+        assert server.asked == []
+
+
+async def test_when_nobody_ever_will_it_is_refused() -> None:
+    async with serving() as server, mailing(server, to=THREE[:2]) as sink:
+        server.script["RCPT"] = "550 5.1.1 unknown"
+        with pytest.raises(Refused, match=r"no recipient is accepted: good@example\.com: 550"):
+            await sink.deliver(delivery())
+        server.script["RCPT"] = lambda address: "550 5.1.1 no" if "good" in address else "452 4.2.2 full"
+        with pytest.raises(Retry) as failed:
+            await sink.deliver(delivery())
+        assert failed.value.memo == {"done": [], "refused": {"good@example.com": "550 5.1.1 no"}}
+
+
+CODES: list[tuple[str, str, str]] = [
+    ("MAIL", "451 4.3.0 later", "service"),
+    ("MAIL", "550 5.7.1 not from you", "unavailable"),
+    ("MAIL", "552 5.3.4 too large", "refused"),
+    ("RCPT", "450 4.2.0 later", "retry"),
+    ("RCPT", "550 4.7.1 greylisted", "retry"),  # the enhanced code knows better
+    ("RCPT", "450 5.1.1 never", "refused"),
+    ("RCPT", "550 no", "refused"),
+    ("RCPT", "421 4.3.2 shutting down", "service"),
+    ("DATA", "451 4.3.0 disk full", "service"),
+    ("DATA", "554 5.6.0 content not liked", "refused"),
+    ("DATA", "552 5.2.3 too large", "refused"),
+    ("DATA", "421 4.3.2 shutting down", "service"),
+]
+
+
+@pytest.mark.parametrize(("command", "answer", "expected"), CODES, ids=lambda value: value)
+async def test_each_answer_means_what_it_should(command: str, answer: str, expected: str) -> None:
+    async with serving() as server, mailing(server) as sink:
+        server.script[command] = answer
+        kind = {"unavailable": Unavailable, "refused": Refused}.get(expected, Retry)
+        with pytest.raises(kind) as failed:
+            await sink.deliver(delivery())
+        assert type(failed.value) is kind
+        assert getattr(failed.value, "service", False) is (expected == "service")
+        assert answer[:3] in str(failed.value)
+        server.script.clear()
+        await sink.deliver(delivery())
+        assert len(server.mails) == 1
+
+
+async def test_a_server_that_says_never_and_means_later_can_be_told_of() -> None:
+    async with serving() as server, mailing(server, retry_codes=[550]) as sink:
+        for command in ("MAIL", "RCPT", "DATA"):
+            server.script = {command: "550 5.7.1 come back"}
+            with pytest.raises(Retry):
+                await sink.deliver(delivery())
+
+
+@pytest.mark.parametrize("command", ["RCPT", "DATA"])
+async def test_a_connection_that_breaks_is_a_retry_with_the_same_mail(command: str) -> None:
+    async with serving() as server, mailing(server) as sink:
+        server.script[command] = "drop"
+        one = delivery()
+        with pytest.raises(Retry) as failed:
+            await sink.deliver(one)
+        assert failed.value.service
+        server.script.clear()
+        await sink.deliver(replace(one, attempt=2))
+        assert len(server.mails) == 1
+
+
+# --- connections --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_connection_is_kept_and_after_fifty_mails_another_is_made() -> None:
+    async with serving() as server, mailing(server) as sink:
+        for number in range(60):
+            await sink.deliver(delivery(event(number=number)))
+        assert (len(server.mails), server.connections) == (60, 2)
+
+
+async def test_a_connection_that_the_server_has_ended_is_not_used_again() -> None:
+    async with serving() as server, mailing(server) as sink:
+        await sink.deliver(delivery())
+        for one in server.open:
+            one.transport.close()
+        await sink.deliver(delivery())
+        assert (len(server.mails), server.connections) == (2, 2)
+
+
+async def test_a_connection_that_nobody_needs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plugins.sinks.email.connections.KEPT", 0.0)
+    async with serving() as server, mailing(server) as sink:
+        await sink.deliver(delivery())
+        assert sink._connections is not None
+        while sink._connections._kept:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        await sink.deliver(delivery())
+        assert server.connections == 2
+
+
+async def test_many_at_once_have_connections_of_their_own() -> None:
+    async with serving() as server, mailing(server) as sink:
+        await asyncio.gather(*(sink.deliver(delivery(event(number=number))) for number in range(20)))
+        assert len({mail.message["Message-ID"] for mail in server.mails}) == 20
+        assert server.connections <= 20
+
+
+async def test_an_attempt_that_is_cut_off_leaves_no_connection_in_doubt() -> None:
+    async with serving() as server, mailing(server) as sink:
+        await sink.deliver(delivery())
+        server.stuck = asyncio.Event(), asyncio.Event()
+        task = asyncio.create_task(sink.deliver(delivery(event(number=2))))
+        await server.stuck[0].wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        server.stuck[1].set()
+        server.stuck = None
+        await sink.deliver(delivery(event(number=3)))
+        assert server.connections == 2
+        assert [mail.recipients for mail in server.mails] == [["ops@example.com"]] * 2
+
+
+async def test_after_close_nothing_is_sent() -> None:
+    async with serving() as server, mailing(server) as sink:
+        await sink.deliver(delivery())
+        await sink.close()
+        with pytest.raises(Retry, match="closed"):
+            await sink.deliver(delivery())
+
+
+# --- batches -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_batch_is_one_digest_with_a_line_an_event() -> None:
+    async with serving() as server, mailing(server) as sink:
+        batch = [delivery(event(number=number, stream=f"room-{number}"), id=number) for number in range(12)]
+        assert await sink.deliver_batch(batch) == ["250 2.0.0 queued as 12345"] * 12
+        [mail] = server.mails
+    assert mail.message["Subject"] == "12 recording events"
+    for kind in ("plain", "html"):
+        assert all(f"live/room-{number}" in mail.part(kind) for number in range(12))
+    assert mail.message["References"] is None
+
+
+async def test_in_a_batch_those_that_some_have_already_got_go_alone_to_the_others() -> None:
+    async with serving() as server, mailing(server, to=THREE) as sink:
+        half = delivery(event(number=9), id=9, memo={"done": ["good@example.com"], "refused": {}})
+        batch = [delivery(event(number=1), id=1), half, delivery(event(number=2), id=2)]
+        assert len(await sink.deliver_batch(batch)) == 3
+        digest, alone = server.mails
+    assert digest.recipients == THREE
+    assert digest.message["Subject"] == "2 recording events"
+    assert alone.recipients == THREE[1:]
+
+
+async def test_a_digest_that_is_refused_is_sent_one_by_one_and_only_the_bad_one_is_lost() -> None:
+    async with serving() as server, mailing(server) as sink:
+        server.script["DATA"] = lambda content: (
+            "554 5.7.1 spam" if "cG9pc29u" in content or "poison" in content else None
+        )
+        batch = [delivery(event(number=n, stream=name), id=n) for n, name in enumerate(("a", "poison", "b"))]
+        results = await sink.deliver_batch(batch)
+        assert [type(result) for result in results] == [str, Refused, str]
+        assert len(server.mails) == 2
+
+
+async def test_a_digest_that_some_get_later_is_remembered_for_each_event() -> None:
+    async with serving() as server, mailing(server, to=THREE[:2]) as sink:
+        server.script["RCPT"] = lambda address: "450 4.7.1 later" if "late" in address else None
+        results = await sink.deliver_batch([delivery(event(number=n), id=n) for n in range(3)])
+        assert all(
+            isinstance(result, Retry) and result.memo == {"done": ["good@example.com"], "refused": {}}
+            for result in results
+        )
+        server.script.clear()
+        again = [delivery(event(number=n), id=n, memo=result.memo) for n, result in enumerate(results)]  # type: ignore[union-attr]
+        await sink.deliver_batch(again)
+        assert [mail.recipients for mail in server.mails] == [["good@example.com"]] + [["late@example.com"]] * 3
