@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
-    {"version", "errors", "clock", "model", "lean", "visible", "secret", "ed25519"},
+    {"version", "errors", "clock", "model", "lean", "visible", "secrets", "ed25519"},
     {
         "cloudevents",
         "strictjson",

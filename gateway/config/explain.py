@@ -13,7 +13,7 @@ from gateway.config.nodes import Items, Node, Scalar, Table, describe, scalars
 from gateway.config.problems import Problem
 from gateway.config.yaml import shown_key
 from gateway.fields import format_duration
-from gateway.secret import MASK
+from gateway.secrets import MASK
 
 _EXPECTED: Final = {
     "bool_type": "true or false",

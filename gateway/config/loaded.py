@@ -9,7 +9,7 @@ from pathlib import Path
 from gateway.config.problems import Problem
 from gateway.config.settings import Settings
 from gateway.registry import Registry
-from gateway.secret import Secret, secrets_of
+from gateway.secrets import Secret, secrets_of
 
 
 @dataclass(frozen=True, kw_only=True)

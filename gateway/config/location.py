@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 from gateway.config.nodes import Node, Scalar, Table
 from gateway.config.settings import StoreSettings
 from gateway.config.validation import Validation
-from gateway.secret import Secret
+from gateway.secrets import Secret
 
 
 def store_settings(store: StoreSettings, root: Table, validation: Validation) -> StoreSettings:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from gateway.config.nodes import Scalar
 from gateway.config.substitution import PLACEHOLDER
 from gateway.fields import Rate
-from gateway.secret import Secret
+from gateway.secrets import Secret
 
 # long enough for every key, and of the form that Standard Webhooks wants
 _SECRETS: Final = (

@@ -16,7 +16,7 @@ from gateway.config.words import NAME
 from gateway.errors import PluginError
 from gateway.fields import Rate, Secret, format_duration
 from gateway.registry import Registry
-from gateway.secret import MASK
+from gateway.secrets import MASK
 
 _SUBSTITUTION: Final = {"type": "string", "pattern": r"\$\{"}
 _SCALARS: Final = {"type": ["string", "number", "boolean"]}  # because a bare number is text where text is wanted

@@ -16,7 +16,7 @@ from gateway.config.nodes import Items, Node, Scalar, Table, integer, real, scal
 from gateway.config.placeholders import stand_in
 from gateway.config.problems import MOST, Problem, near
 from gateway.config.yaml import shown_key
-from gateway.secret import Secret
+from gateway.secrets import Secret
 
 _LISTS: Final = (list, tuple, set, frozenset, Sequence, AbstractSet, Collection, Iterable)
 _TABLES: Final = (dict, Mapping)

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from gateway.config.typed import unwrapped
 from gateway.fields import Rate, Secret
-from gateway.secret import MASK
+from gateway.secrets import MASK
 
 
 class Row(NamedTuple):

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.fields import ONE_OR_MANY, Duration, Globs, between
 from gateway.plugin import Options
-from gateway.secret import Secret, secret
+from gateway.secrets import Secret, secret
 from plugins.vendors.huawei_live.signature import COVERS, FIELDS, NONE, USUAL_SPELLINGS, schemes_of
 
 _GLOB = frozenset("*?[")
