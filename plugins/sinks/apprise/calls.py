@@ -1,0 +1,87 @@
+"""Stands before `requests` inside apprise's plugins: bounded, without the environment's proxies, and it sees every answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Final, NamedTuple
+
+BODY_LIMIT: Final = 64 * 1024  # bytes read of an answer
+LONGEST: Final = 20.0  # seconds of one call in all, because a server that drips would hold the thread for ever
+_IDLE: Final = 10.0  # seconds without a byte
+
+
+class Call(NamedTuple):
+    """One call that a plugin made: what came back, or that nothing did."""
+
+    url: str
+    status: int | None
+    headers: dict[str, str]
+    body: bytes
+    trouble: str = ""  # the class of the exception, where nothing came back
+
+
+class Calls:
+    """Takes the place of the module `requests` in the modules of apprise's plugins; one thread's calls are apart from another's."""
+
+    def __init__(self, requests: Any) -> None:
+        self._requests = requests
+        self._seen = threading.local()
+
+    def begin(self) -> list[Call]:
+        """The list that this thread's calls go into from now on."""
+        made: list[Call] = []
+        self._seen.calls = made
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._requests, name)
+
+    def get(self, url: str, params: Any = None, **rest: Any) -> Any:
+        return self.request("GET", url, params=params, **rest)
+
+    def post(self, url: str, data: Any = None, json: Any = None, **rest: Any) -> Any:
+        return self.request("POST", url, data=data, json=json, **rest)
+
+    def put(self, url: str, data: Any = None, **rest: Any) -> Any:
+        return self.request("PUT", url, data=data, **rest)
+
+    def patch(self, url: str, data: Any = None, **rest: Any) -> Any:
+        return self.request("PATCH", url, data=data, **rest)
+
+    def delete(self, url: str, **rest: Any) -> Any:
+        return self.request("DELETE", url, **rest)
+
+    def head(self, url: str, **rest: Any) -> Any:
+        return self.request("HEAD", url, **rest)
+
+    def request(self, method: str, url: str, **rest: Any) -> Any:
+        """As requests.request, but nothing of the environment, no redirect, and an end in time."""
+        calls: list[Call] = getattr(self._seen, "calls", [])
+        rest = {**rest, "allow_redirects": False, "stream": True, "timeout": _IDLE}
+        try:
+            with self._requests.Session() as session:
+                session.trust_env = False
+                answer = session.request(method, url, **rest)
+                answer._content = self._read(answer)
+                answer._content_consumed = True
+        except (self._requests.RequestException, OSError) as error:
+            calls.append(Call(url, None, {}, b"", type(error).__name__))
+            raise
+        calls.append(Call(url, answer.status_code, dict(answer.headers), answer._content))
+        return answer
+
+    def _read(self, answer: Any) -> bytes:
+        from urllib3.exceptions import HTTPError
+
+        body, until = b"", time.monotonic() + LONGEST
+        try:
+            while len(body) <= BODY_LIMIT and (chunk := answer.raw.read1(4096, decode_content=True)):
+                body += chunk
+                if time.monotonic() > until:
+                    raise self._requests.Timeout("the answer did not end")
+        except HTTPError as error:  # requests would say it so, and so do its callers expect it
+            raise self._requests.ConnectionError(type(error).__name__) from None
+        finally:
+            answer.close()
+        return body[:BODY_LIMIT]

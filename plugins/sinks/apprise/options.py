@@ -1,0 +1,114 @@
+"""The options of the sink `apprise`: an address of its own kind, and which kinds may be used."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.fields import ONE_OR_MANY, Language, Secret, Timezone
+from gateway.plugin import Options
+
+_SCHEMA: Final = re.compile(r"([a-z0-9]{1,30})://\S", re.ASCII)
+_CHATS: Final = {
+    "dingtalk": ("dingtalk",),
+    "feishu": ("feishu", "lark"),
+    "wecom": ("wecombot",),
+    "slack": ("slack",),
+    "discord": ("discord",),
+    "teams": ("workflow", "workflows"),
+    "telegram": ("tgram",),
+    "google-chat": ("gchat",),
+    "mattermost": ("mmost", "mmosts"),
+    "rocket-chat": ("rocket", "rockets"),
+}
+NATIVE: Final = {
+    **{schema: f"`type: chat` with `service: {chat}`" for chat, schemas in _CHATS.items() for schema in schemas},
+    **dict.fromkeys(("mailto", "mailtos"), "`type: email`"),
+}
+"""What has a sink of its own: apprise takes a refusal by some of these for a success, and lets text mention everybody."""
+
+USUAL: Final = (
+    "bark",
+    "barks",
+    "gotify",
+    "gotifys",
+    "ifttt",
+    "ilert",
+    "join",
+    "kook",
+    "line",
+    "matrix",
+    "matrixs",
+    "ntfy",
+    "ntfys",
+    "onesignal",
+    "opsgenie",
+    "pagerduty",
+    "pbul",
+    "pover",
+    "prowl",
+    "pushdeer",
+    "pushdeers",
+    "pushplus",
+    "pushy",
+    "qq",
+    "schan",
+    "signal",
+    "signals",
+    "simplepush",
+    "threema",
+    "twilio",
+    "victorops",
+    "vonage",
+    "webex",
+    "whatsapp",
+    "wpush",
+    "wxpusher",
+    "zulip",
+)
+"""Services that are reached over HTTP and say what became of a message."""
+
+
+def _one_schema(schema: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]{1,30}", schema, re.ASCII):
+        raise PydanticCustomError("schema", "a schema of apprise, such as ntfys")
+    if schema in NATIVE:
+        raise PydanticCustomError("native", "{instead}", {"instead": f"{NATIVE[schema]}, which knows its answers"})
+    return schema
+
+
+def schema_of(url: Secret) -> str:
+    """What stands before `://`, in lower case; empty where there is nothing."""
+    found = _SCHEMA.match(url.reveal().strip().lower())
+    return found[1] if found else ""
+
+
+class AppriseOptions(Options):
+    """Which service, and what of the message."""
+
+    url: Secret = Field(description="The service, as apprise writes it: `ntfys://host/topic`, `gotifys://host/token`.")
+    allow_schemas: Annotated[tuple[Annotated[str, AfterValidator(_one_schema)], ...], ONE_OR_MANY] = Field(
+        USUAL,
+        description="Which of apprise's schemas the URL may have, because some reach far: `json`, `syslog`, `dbus`.",
+    )
+    links: Literal["full", "short", "none"] = Field(
+        "full", description="Play and download links: as they came, without their query (a signature, often), or none."
+    )
+    timezone: Timezone = Field("UTC", description="The zone that times are shown in. Default: `locale.timezone`.")
+    language: Language = Field("en", description="Chinese for `zh`, else English. Default: `locale.language`.")
+
+    @model_validator(mode="after")
+    def _may_be_used(self) -> AppriseOptions:
+        schema = schema_of(self.url)
+        if schema in NATIVE:
+            expected = f"{NATIVE[schema]} in the place of {schema}://, because it knows the service's answers"
+        elif not schema:
+            expected = "a `url` as apprise writes it, such as ntfys://host/topic"
+        elif schema not in self.allow_schemas:
+            expected = f"a `url` of an allowed schema; for {schema}://, list it in `allow_schemas`"
+        else:
+            return self
+        raise PydanticCustomError("apprise_url", "{expected}", {"expected": expected})
