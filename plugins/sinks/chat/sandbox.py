@@ -48,16 +48,6 @@ class Open(dict[str, Any]):
 class Nothing(Undefined):
     """What is absent in an event: written as nothing, and so is everything below it."""
 
-    def _stay(self, *_: Any) -> Nothing:
-        return self
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self
-
-    __getitem__ = _stay  # type: ignore[assignment]
-
 
 class _Environment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"+", "-", "/"})

@@ -119,7 +119,7 @@ class Service(ABC):
         """The message of this card, with as much of it as there is room for."""
         for most, links in LEVELS:
             smaller = card.shortened(most, links=links)
-            if self.facts_in_text and smaller.text is None and self.measure(self._facts(smaller)) > self.text_most:
+            if (most, links) != LEVELS[-1] and self._is_crowded(smaller):
                 continue  # because a cut would take the last facts, where shorter values leave something of each
             payload = self.render(smaller)
             if self.fits(payload):
@@ -130,6 +130,9 @@ class Service(ABC):
         """The facts, or what stands in their place, as text, at most as long as there may be text."""
         most = min(card.text_most, self.text_most)
         return self.trim(card.text if card.text is not None else self._facts(card), most)
+
+    def _is_crowded(self, card: Card) -> bool:
+        return self.facts_in_text and card.text is None and self.measure(self._facts(card)) > self.text_most
 
     def _facts(self, card: Card) -> str:
         return self.newline.join(map(self.fact, card.facts))

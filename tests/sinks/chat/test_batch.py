@@ -1,0 +1,308 @@
+"""Batches: one digest where it fits, each delivery with an outcome of its own, and bursts through the real dispatcher."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+
+from gateway.clock import FrozenClock
+from gateway.config.settings import DeliverySettings
+from gateway.egress.client import Http
+from gateway.errors import Refused, Retry, Unavailable
+from gateway.fields import parse_rate
+from gateway.model import FAILED, Delivery
+from gateway.testing.factories import delivery, event
+from gateway.testing.server import Reply, ScriptedServer
+from plugins.sinks.chat import Chat
+from plugins.sinks.chat.digest import Allowance
+from plugins.sinks.chat.options import ChatOptions
+from plugins.sinks.chat.service import service
+from tests.dispatch import conftest as dispatch
+
+from .conftest import ALL, YES, answer, chatting, options, texts, within
+
+
+def many(count: int, streams: int = 7, **changes: Any) -> list[Delivery]:
+    return [
+        delivery(event(number=number, stream=f"s{number % streams}-{number:04}", **changes), id=number + 1)
+        for number in range(count)
+    ]
+
+
+def shown(body: bytes) -> str:
+    return "\n".join(texts(json.loads(body)))
+
+
+@pytest.mark.parametrize("name", ALL)
+async def test_a_batch_is_one_message_and_each_delivery_has_its_receipt(name: str) -> None:
+    async with ScriptedServer(otherwise=YES[name]) as server, chatting(name, server.url) as sink:
+        results = await sink.deliver_batch(many(20))
+        [got] = server.received
+    assert all(isinstance(result, str) for result in results)
+    assert len(results) == 20
+    within(name, got.body)
+    assert "20" in shown(got.body)
+
+
+@pytest.mark.parametrize("name", ALL)
+async def test_what_is_raised_is_the_outcome_of_each(name: str) -> None:
+    for status, kind in ((503, Retry), (401, Unavailable)):
+        async with ScriptedServer(Reply(status=status)) as server, chatting(name, server.url) as sink:
+            results = await sink.deliver_batch(many(3))
+            assert [type(result) for result in results] == [kind] * 3
+            assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("name", ALL)
+async def test_a_batch_that_is_refused_is_refused_as_a_whole_so_that_each_goes_for_itself(name: str) -> None:
+    async with ScriptedServer(Reply(status=400)) as server, chatting(name, server.url) as sink:
+        with pytest.raises(Refused):
+            await sink.deliver_batch(many(3))
+
+
+async def test_a_batch_keeps_the_order_in_which_events_were_taken_in() -> None:
+    async with ScriptedServer(otherwise=YES["slack"]) as server, chatting("slack", server.url) as sink:
+        deliveries = many(12)
+        await sink.deliver_batch(deliveries[::-1])
+        [got] = server.received
+    named = re.findall(r"s\d-(\d{4})", shown(got.body))
+    assert named == sorted(named)
+
+
+async def test_results_are_in_the_order_of_the_deliveries_that_were_given() -> None:
+    async with (
+        ScriptedServer(answer({"errcode": 0}), answer({"errcode": -1})) as server,
+        chatting("wecom", server.url) as sink,
+    ):
+        results = await sink.deliver_batch(many(100)[::-1])
+    assert isinstance(results[-1], str)  # the first taken in went with the first message
+    assert isinstance(results[0], Retry)
+
+
+async def test_a_batch_that_is_too_much_for_one_message_is_split_as_fast_as_allowed_and_the_rest_comes_again() -> None:
+    clock = FrozenClock()
+    async with ScriptedServer(otherwise=YES["wecom"]) as server, chatting("wecom", server.url, clock) as sink:
+        results = await sink.deliver_batch(many(400))
+        sent = len(server.received)
+        later = [result for result in results if isinstance(result, Retry)]
+        assert 1 < sent <= 5  # a quarter of twenty a minute; the rate of the sink takes the rest
+        assert later
+        assert all(one.after is not None and one.after.total_seconds() <= 60 for one in later)
+        assert all("no room" in one.detail for one in later)
+        for got in server.received:
+            within("wecom", got.body)
+        named = [stream for got in server.received for stream in re.findall(r"s\d-\d{4}", shown(got.body))]
+        delivered = [
+            one.event.stream for one, result in zip(many(400), results, strict=True) if isinstance(result, str)
+        ]
+        assert named == delivered
+
+
+async def test_where_not_all_fit_the_streams_of_failed_recordings_come_first() -> None:
+    deliveries = many(400)
+    bad = deliveries[399]
+    deliveries[399] = delivery(event(FAILED, number=399, stream=bad.event.stream), id=400)
+    earlier = delivery(event(number=1000, stream=bad.event.stream), id=398)
+    deliveries[397] = earlier
+    async with ScriptedServer(otherwise=YES["wecom"]) as server, chatting("wecom", server.url) as sink:
+        results = await sink.deliver_batch(deliveries)
+        first = shown(server.received[0].body)
+    assert isinstance(results[399], str)
+    assert first.rindex("❌") > first.index(str(bad.event.stream))
+    assert len(re.findall(str(bad.event.stream), first)) == 2
+
+
+async def test_after_a_failure_nothing_more_of_the_batch_is_sent() -> None:
+    async with (
+        ScriptedServer(YES["wecom"], Reply(status=503), otherwise=YES["wecom"]) as server,
+        chatting("wecom", server.url) as sink,
+    ):
+        results = await sink.deliver_batch(many(400))
+        assert len(server.received) == 2
+    kinds = [type(result) for result in results]
+    assert kinds == sorted(kinds, key=lambda kind: kind is not str)
+    assert set(kinds) == {str, Retry}
+
+
+async def test_a_later_part_that_is_refused_does_not_take_back_the_first() -> None:
+    async with (
+        ScriptedServer(YES["wecom"], answer({"errcode": 40058}), otherwise=YES["wecom"]) as server,
+        chatting("wecom", server.url) as sink,
+    ):
+        results = await sink.deliver_batch(many(400))
+        assert len(server.received) == 2
+    assert {type(result) for result in results} == {str, Retry}
+    assert "refused together" in str(results[-1])
+
+
+async def test_what_one_of_a_batch_was_told_holds_for_its_message() -> None:
+    memo = {"chat_id": -100777}
+    async with ScriptedServer(otherwise=YES["telegram"]) as server, chatting("telegram", server.url) as sink:
+        await sink.deliver_batch([*many(2), delivery(event(number=9), id=9, memo=memo)])
+        assert json.loads(server.received[0].body)["chat_id"] == -100777
+
+
+async def test_the_worst_of_a_batch_gives_its_colour_and_people_are_mentioned_once() -> None:
+    batch = [*many(2), delivery(event(FAILED, number=5), id=9)]
+    async with (
+        ScriptedServer(otherwise=YES["slack"]) as server,
+        chatting("slack", server.url, mention="here", keyword="kw") as sink,
+    ):
+        await sink.deliver_batch(batch)
+        body = json.loads(server.received[0].body)
+    assert body["attachments"][0]["color"] == "#e01e5a"
+    assert json.dumps(body).count("<!here>") == 1
+    assert "[kw]" in body["text"]
+
+
+def test_an_allowance_leaves_three_quarters_to_the_rate() -> None:
+    allowance = Allowance([(20, 60)])
+    assert allowance.wait(0.0) == 0
+    for at in range(5):
+        assert allowance.wait(float(at)) == 0
+        allowance.spend(float(at))
+    assert allowance.wait(4.0) == 56.0
+    assert allowance.wait(60.0) == 0
+    allowance.spend(60.0)
+    assert Allowance([(1, 1)]).wait(0.0) == 0
+    strict = Allowance([(1, 1), (20, 60)])
+    strict.spend(0.0)
+    assert strict.wait(0.5) == 0.5
+    assert strict.wait(1.0) == 0
+
+
+# -- through the dispatcher
+
+
+class Theirs:
+    """A service that punishes whoever passes its limits, in simulated time; it says no as the real one does."""
+
+    def __init__(self, name: str, clock: FrozenClock) -> None:
+        self.name = name
+        self.clock = clock
+        self.times: list[float] = []
+        self.bodies: list[bytes] = []
+        self.refused = 0
+        self.unwanted: bytes | None = None
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        now = self.clock.monotonic()
+        self.times.append(now)
+        for count, seconds in service(self.name).allows:
+            if sum(at > now - seconds for at in self.times) > count:
+                self.refused += 1
+                return httpx.Response(429)
+        body = await request.aread()
+        within(self.name, body)
+        if self.unwanted is not None and self.unwanted in body:
+            return httpx.Response(200, json={"errcode": 40058, "errmsg": "no"})
+        self.bodies.append(body)
+        yes = YES[self.name]
+        return httpx.Response(yes.status, content=yes.body)
+
+
+class Burst:
+    """A chat sink with default limits behind the real dispatcher and store."""
+
+    def __init__(self, name: str, folder: Path, **delivery: Any) -> None:
+        self.clock = FrozenClock()
+        self.theirs = Theirs(name, self.clock)
+        made = ChatOptions.model_validate(options(name))
+        self.http = Http(clock=self.clock, transport=httpx.MockTransport(self.theirs))
+        self.sink = Chat("chat", made, http=self.http, log=structlog.get_logger())
+        self.rate = parse_rate(Chat.usual_rate(made))
+        policy = DeliverySettings.model_validate({"rate": str(self.rate), **delivery})
+        url = f"sqlite:///{folder / 'gateway.db'}"
+        self.house = dispatch.House(url, self.sink, clock=self.clock, chat=policy)
+
+    async def __aenter__(self) -> Burst:
+        await self.house.open()
+        await self.house.calm()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.house.close(0.05)
+        await self.http.close()
+
+    async def all_delivered(self, count: int, within: float) -> None:
+        waited = 0.0
+        step = min(float(self.rate.seconds), 5.0)
+        while self.house.rows() != ["delivered"] * count:
+            assert waited < within, self.house.rows("state, attempts")
+            await self.house.later(step, step=step)
+            waited += step
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> AsyncIterator[None]:
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), processors=[lambda *given: ""])
+    yield  # type: ignore[misc]
+    structlog.reset_defaults()
+
+
+def burst(count: int, streams: int = 10) -> Sequence[Any]:
+    return [dispatch.event(number, stream=f"room{number % streams}-{number:04}") for number in range(count)]
+
+
+@pytest.mark.parametrize("name", ALL)
+async def test_a_burst_of_200_in_batches_loses_nothing_and_is_never_refused_for_its_rate(
+    name: str, tmp_path: Path
+) -> None:
+    async with Burst(name, tmp_path, batch={"max": 20, "window": "30s"}) as it:
+        for one in burst(200):
+            await it.house.put(one)
+        await it.all_delivered(200, 300)
+        assert it.theirs.refused == 0
+        assert len(it.theirs.bodies) <= 20
+        assert it.house.rows("attempts") == [1] * 200
+        seen: dict[str, list[str]] = defaultdict(list)
+        for body in it.theirs.bodies:
+            for room, number in re.findall(r"(room\d)-(\d{4})", shown(body)):
+                seen[room].append(number)
+            assert all(numbers == sorted(numbers) for numbers in seen.values()), "the order of a stream"
+        assert sorted(number for numbers in seen.values() for number in numbers) == [f"{n:04}" for n in range(200)]
+
+
+@pytest.mark.parametrize("name", ["feishu", "dingtalk", "discord", "telegram", "slack"])
+async def test_a_burst_of_200_singly_loses_nothing_and_is_never_refused_for_its_rate(name: str, tmp_path: Path) -> None:
+    async with Burst(name, tmp_path) as it:
+        for one in burst(200):
+            await it.house.put(one)
+        await it.all_delivered(200, 1200)
+        assert it.theirs.refused == 0
+        assert len(it.theirs.bodies) == 200
+
+
+async def test_a_huge_batch_is_never_refused_for_its_rate_either(tmp_path: Path) -> None:
+    async with Burst("wecom", tmp_path, batch={"max": 1000, "window": "5s"}) as it:
+        await it.house.put(*burst(900))
+        await it.all_delivered(900, 3600)
+        assert it.theirs.refused == 0
+
+
+async def test_a_failed_recording_is_not_held_back_by_a_batch(tmp_path: Path) -> None:
+    async with Burst("dingtalk", tmp_path, batch={"max": 20, "window": "1h"}) as it:
+        await it.house.put(dispatch.event(1))
+        await it.house.later(5)
+        assert it.theirs.bodies == []
+        await it.house.put(dispatch.event(2, type=FAILED, stream="broken"))
+        await it.all_delivered(2, 1)
+        [body] = it.theirs.bodies
+    assert "broken" in shown(body)
+
+
+async def test_one_that_the_service_will_not_have_does_not_take_its_batch_with_it(tmp_path: Path) -> None:
+    async with Burst("wecom", tmp_path, batch={"max": 5, "window": "5s"}, retry={"initial": "1s"}) as it:
+        it.theirs.unwanted = b"poison"
+        for number in range(5):
+            await it.house.put(dispatch.event(number, stream="poison" if number == 2 else f"good{number}"))
+        await it.house.later(200, step=2)
+        assert sorted(it.house.rows("state")) == ["dead"] + ["delivered"] * 4
