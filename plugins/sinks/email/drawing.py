@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import jinja2
 
 from gateway.model import FAILED, Delivery
-from gateway.visible import visible
-from plugins.sinks.chat.card import Card, Line, View
-from plugins.sinks.chat.text import inert, plain
+from plugins.sinks.chat.card import View
+from plugins.sinks.chat.text import plain
 from plugins.sinks.chat.words import MARKS, SEVERITY, Severity, worst
 from plugins.sinks.email.words import MailWords
 
@@ -40,11 +39,11 @@ def draw(view: View, words: MailWords, delivery: Delivery, subject: str | None =
     return _render(
         subject or usual,
         words=words,
-        title=inert(card.title),
+        title=card.title,
         mark=card.mark,
         colour=_COLOURS[card.severity],
-        summary=" · ".join(inert(fact.value) for fact in card.facts[:4]),
-        card=_harmless(card),
+        summary=" · ".join(fact.value for fact in card.facts[:4]),
+        card=card,
         lines=(),
         footer=footer,
     )
@@ -57,7 +56,7 @@ def draw_digest(view: View, words: MailWords, deliveries: Sequence[Delivery]) ->
     title = view.words.digest.format(count=len(events))
     if failed := sum(event.type == FAILED for event in events):
         title += f" ({words.failed.format(count=failed)})"
-    lines = [_harmless_line(view.line(event)) for event in events]
+    lines = [view.line(event) for event in events]
     return _render(
         title,
         words=words,
@@ -95,13 +94,3 @@ def _squeezed(text: str) -> str:
     lines = text.split("\n")
     kept = [line for number, line in enumerate(lines) if line or (number and lines[number - 1])]
     return "\n".join(kept)
-
-
-def _harmless(card: Card) -> Card:
-    """Values that no mail program makes a link of by itself."""
-    facts = tuple(fact if fact.ours else replace(fact, value=inert(fact.value)) for fact in card.facts)
-    return replace(card, facts=facts)
-
-
-def _harmless_line(line: Line) -> Line:
-    return replace(line, name=inert(visible(line.name)))

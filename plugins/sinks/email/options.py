@@ -73,7 +73,7 @@ class EmailOptions(Options):
     helo: Annotated[str, AfterValidator(_helo)] | None = Field(
         None, description="How the gateway names itself to the server; absent: this machine's name."
     )
-    sender: Address = Field(alias="from", description="Who writes: an address, or Name <address>.")
+    sender: Address = Field(alias="from", description="Who writes: `gw@example.com`, or `Recordings <gw@example.com>`.")
     to: Addresses = Field(description="To whom: one address or a list.")
     cc: Addresses = Field((), description="Who gets a copy.")
     bcc: Addresses = Field((), description="Who gets a copy that the others do not see.")
