@@ -34,9 +34,9 @@ async def bounded(call: Callable[[], Awaitable[Any]], timeout: float) -> Any:
         return _late(timeout) if scope.expired() and _only_failed(given) else given
     except Exception as error:
         failure: Exception = _late(timeout) if scope.expired() else error
-    except GeneratorExit:  # the loop itself is taken down: there is nobody left to answer
-        raise
     except BaseException as error:
+        if isinstance(error, GeneratorExit) and not _runs(task):
+            raise  # the loop itself is taken down: there is nobody left to answer
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise
         failure = Nonsense(f"raised {type(error).__name__}")
@@ -69,6 +69,14 @@ async def carry(hook: Any, deliveries: Sequence[Delivery], sink: Sink, timeout: 
         # because one poisoned member must not kill the others: alone, each will be refused or delivered for itself
         failure = Retry(f"refused together: {failure.detail}", status=failure.status)
     return [failure] * wanted, isinstance(failure, Unavailable)
+
+
+def _runs(task: asyncio.Task[Any] | None) -> bool:
+    """Whether it is this task that runs now, and not somebody who throws its coroutine away."""
+    try:
+        return asyncio.current_task() is task
+    except RuntimeError:  # no loop runs
+        return False
 
 
 def _late(timeout: float) -> Retry:

@@ -31,6 +31,7 @@ second against 6,280."""
 
 CLOSING_SECONDS: Final = 8.0  # after shutdown_grace, for what comes after the deliveries: sinks, store, listeners
 ANSWERING_SECONDS: Final = 2.0  # of these, for answers under way
+LEAVING_SECONDS: Final = 1.0  # for what a plugin still has running when everything is closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,27 @@ def serve(gateway: Serving) -> int:
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         ended = runner.run(serving(gateway))
-        if not ended.clean:
-            # because threads that hang would keep the process; whatever they hold is safe in the store or leased
+        if not ended.clean or not runner.run(nothing_left()):
+            # because what hangs would keep the process; whatever it holds is safe in the store or leased
             logging.shutdown()
             sys.stderr.flush()
             os._exit(ended.code)
     return ended.code
+
+
+async def nothing_left(seconds: float = LEAVING_SECONDS) -> bool:
+    """Whether every task of this loop, once cancelled, and every thread of its executor ends within `seconds`.
+
+    A plugin may swallow its cancellation, or block a thread; asyncio itself would wait for it without an end.
+    """
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    threads = asyncio.create_task(asyncio.get_running_loop().shutdown_default_executor(), name="threads")
+    _, left = await asyncio.wait({*tasks, threads}, timeout=seconds)
+    if left:
+        log.warning("left_behind", what=sorted(task.get_name() for task in left))
+    return not left
 
 
 async def serving(

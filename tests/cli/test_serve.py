@@ -123,6 +123,49 @@ def test_it_stops_politely_and_tells_so(folder: Path, ports: tuple[int, int]) ->
     assert serving["public"].endswith(f":{ports[0]}")
 
 
+STUBBORN = """
+import asyncio, time
+from pydantic import BaseModel
+from gateway import Sink, hookimpl
+
+class Options(BaseModel):
+    thread: bool
+
+class Stubborn(Sink):
+    type = "stubborn"
+    Options = Options
+
+    async def deliver(self, delivery):
+        if self.options.thread:
+            await asyncio.to_thread(time.sleep, 60)
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                pass
+
+@hookimpl
+def register_sinks():
+    return [Stubborn]
+"""
+
+
+@pytest.mark.parametrize(("thread", "left"), [("false", "lane screen"), ("true", "threads")])
+def test_a_plugin_that_does_not_let_itself_be_stopped_keeps_no_process(
+    folder: Path, ports: tuple[int, int], thread: str, left: str
+) -> None:
+    text = _config(ports).replace(f"port: {ports[0]}", f"port: {ports[0]}, shutdown_grace: 100ms")
+    text = text.replace("{type: console}", f"{{type: stubborn, thread: {thread}}}")
+    (folder / "stubborn.py").write_text(STUBBORN)
+    (folder / "gateway.yaml").write_text(text + "plugins: [./stubborn.py]\n")
+    with _serving(folder) as process:
+        assert run(["send", "--type", "RECORD_FAILED", "--field", "stream=main"], cwd=folder).returncode == 0
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    events = {line["event"]: line for line in map(json.loads, (folder / "log").read_text().splitlines())}
+    assert left in events["left_behind"]["what"]
+
+
 def test_what_it_writes_is_its_own(folder: Path, ports: tuple[int, int]) -> None:
     (folder / "gateway.yaml").write_text(_config(ports))
     before = os.umask(0)

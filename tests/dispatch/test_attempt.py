@@ -76,7 +76,9 @@ async def test_a_sinks_own_timeout_error_is_its_own_exception() -> None:
     assert isinstance(await one(Scripted(script=raising(TimeoutError))), TimeoutError)
 
 
-@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError(), BaseException("x")])
+@pytest.mark.parametrize(
+    "error", [SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit(), BaseException("x")]
+)
 async def test_a_sink_that_tries_to_end_the_process_is_tried_again_and_named(error: BaseException) -> None:
     result = await one(Scripted(script=raising(error)))
     assert isinstance(result, Nonsense)
