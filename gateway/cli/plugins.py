@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _ISO_DURATION: Final = re.compile(r"P(\d+[DW]|T?\d)")
 
 
-@click.group(short_help="Source and sink types: list, show.")
+@click.group(short_help="Source and sink types: list, show, new.")
 def command() -> None:
     """Source and sink types: the built-in ones, installed packages, and what `plugins:` in the configuration lists."""
 
@@ -83,6 +84,48 @@ def show(site: Site, name: str, kind: str | None, as_json: bool) -> None:
         screen.table(["option", "type", "default", "about"], rows)
     else:
         click.echo("It has no options.")
+
+
+@command.command()
+@click.argument("name")
+@click.option("--sink", is_flag=True, help="A sink; what is written if neither is named.")
+@click.option("--source", is_flag=True, help="A source.")
+@click.option(
+    "--folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where to write it: a folder that is empty or not there. Default: ./recording-gateway-NAME.",
+)
+def new(name: str, sink: bool, source: bool, folder: Path | None) -> None:
+    """Write a package for a type of your own: plugin, options, tests, README. `gateway new-plugin` is the same.
+
+    It is complete and its tests pass; change it until it does what you need. NAME is the type that a configuration
+    will say, such as `acme-pager`.
+    """
+    from gateway.cli.scaffold import Names, render, write
+    from gateway.registry import Registry
+
+    if sink and source:
+        raise click.UsageError("--sink and --source together: one package brings one of them")
+    kind = "source" if source else "sink"
+    try:
+        names = Names(name, kind)
+    except ValueError as error:
+        raise click.UsageError(f"{name!r} cannot be a type's name; expected {error}") from None
+    registry = Registry()
+    if name in (registry.source_types() if source else registry.sink_types()):
+        raise click.UsageError(f"there is a {kind} type {name!r} already, from {registry.origin(kind, name)}")
+    target = folder or Path(names.distribution)
+    files = render(names)
+    try:
+        write(target, files)
+    except FileExistsError:
+        raise click.ClickException(f"{target} is not empty; name another folder with --folder") from None
+    except OSError as error:
+        raise click.ClickException(f"cannot write {target}: {error.strerror}") from None
+    for path in sorted(files):
+        click.echo(f"wrote {target / path}", err=True)
+    click.echo(f"Next: cd {target}; pip install --editable '.[test]'; pytest", err=True)
 
 
 def options(model: type[BaseModel]) -> Sequence[Sequence[str]]:

@@ -24,13 +24,16 @@ COMMANDS: Final = {
     "deliveries": "What goes out: list, show, retry, cancel, move.",
     "refused": "Callbacks that were refused: list, show, retry.",
     "sinks": "Where events go: list, pause, resume.",
-    "plugins": "Source and sink types: list, show.",
+    "plugins": "Source and sink types: list, show, new.",
     "store": "The store: status, migrate.",
     "schema": "Print the JSON Schema of the configuration, for editors.",
     "secret": "Make a secret.",
     "health": "Ask a running gateway whether it lives, or is ready.",
 }
 _MODULES: Final = {"health": "health_command", "store": "store_command"}
+
+
+ALIASES: Final = {"new-plugin": ("plugins", "new")}  # other words for a command, in no list
 
 
 class Root(click.Group):
@@ -40,6 +43,10 @@ class Root(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in ALIASES:
+            group, name = ALIASES[cmd_name]
+            found = self.get_command(ctx, group)
+            return found.get_command(ctx, name) if isinstance(found, click.Group) else None
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"gateway.cli.{_MODULES.get(cmd_name, cmd_name)}")
