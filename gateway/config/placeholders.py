@@ -15,16 +15,17 @@ from gateway.config.substitution import PLACEHOLDER
 from gateway.fields import Rate
 from gateway.secrets import Secret
 
-# long enough for every key, and of the form that Standard Webhooks wants
+# long enough for every key; of the form that Standard Webhooks wants, a URL, and hexadecimal digits, which are base64 too
 _SECRETS: Final = (
     "whsec_" + base64.b64encode(b"placeholder placeholder placeholder").decode(),
     "https://placeholder.invalid/placeholder",
+    "0123456789abcdef" * 4,
 )
 _TEXTS: Final = (PLACEHOLDER, "https://placeholder.invalid/placeholder", "127.0.0.1", "UTC", "1", "1s", "1/s")
 _NUMBERS: Final = (1, 0, 10, 100, 1000, 10_000, 100_000, 1_000_000)
 _DURATIONS: Final = ("1s", "1m", "1h", "1d", "30d", "0")
 _SIZES: Final = ("1KiB", "1MiB", "256MiB", "1GiB", "1")
-ATTEMPTS: Final = 9  # more than any of these has
+ATTEMPTS: Final = 11  # more than any of these has
 
 
 def stand_in(scalar: Scalar, annotation: Any, metadata: Sequence[Any] = ()) -> Any:
@@ -48,6 +49,8 @@ def _options(annotation: Any, metadata: Sequence[Any]) -> tuple[Any, ...]:
         )
     if get_origin(annotation) is Literal:
         return get_args(annotation)
+    if get_origin(annotation) is tuple:  # one may stand for a list
+        return _options(get_args(annotation)[0], metadata)
     if isinstance(annotation, type):
         if issubclass(annotation, enum.Enum):
             return tuple(member.value for member in annotation)

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
+from gateway.fields import ONE_OR_MANY, Secret
+from gateway.plugin import Options
 from plugins.sources.mapping import EventMap
-from plugins.sources.signed import KeyedOptions, Tolerance, from_base64, from_hex
+from plugins.sources.signed import Key, Tolerance, from_base64, from_hex, some
 
 PIECE: Final = re.compile(r"\{(body|timestamp|id)\}")
 SIZES: Final[Mapping[str, int]] = {"sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64}
@@ -37,12 +39,25 @@ def _template(text: str) -> str:
     return text
 
 
+def _written(key: Secret, info: ValidationInfo) -> Secret:
+    encoding = info.data.get("key_encoding", "text")
+    if decoded(key.reveal(), encoding) is None:
+        raise PydanticCustomError("keys", "a key in {encoding} (key_encoding)", {"encoding": encoding})
+    return key
+
+
 HeaderName = Annotated[str, AfterValidator(_header)]
 
 
-class HmacOptions(KeyedOptions):
+class HmacOptions(Options):
     """What a source of type `hmac` can be told."""
 
+    key_encoding: Literal["text", "hex", "base64"] = Field(
+        default="text", description="How the keys are written: as they are, or as hexadecimal digits or base64 of them."
+    )
+    keys: Annotated[tuple[Annotated[Key, AfterValidator(_written)], ...], ONE_OR_MANY, AfterValidator(some)] = Field(
+        description="The secret that the vendor signs with; several while it is being changed. At least 6 characters."
+    )
     header: HeaderName = Field(description="The header that holds the signature.")
     part: str | None = Field(
         default=None,
@@ -54,9 +69,6 @@ class HmacOptions(KeyedOptions):
         default="sha256", description="The hash under the HMAC."
     )
     encoding: Literal["hex", "base64", "base64url"] = Field(default="hex", description="How the signature is written.")
-    key_encoding: Literal["text", "hex", "base64"] = Field(
-        default="text", description="How the keys are written: as they are, or as hexadecimal digits or base64 of them."
-    )
     signed: Annotated[str, AfterValidator(_template)] = Field(
         default="{body}",
         description="What is signed: a text with `{body}`, `{timestamp}` and `{id}` in their places. Without `{body}` the "
@@ -111,13 +123,6 @@ class HmacOptions(KeyedOptions):
                 "ids", "`id_header` where {piece} is in `signed`, and only there: an id that is not signed names nothing",
                 {"piece": "{id}"},
             )  # fmt: skip
-        for position, key in enumerate(self.keys):
-            if decoded(key.reveal(), self.key_encoding) is None:
-                raise PydanticCustomError(
-                    "keys",
-                    "keys in {encoding} (key_encoding); keys[{position}] is not",
-                    {"encoding": self.key_encoding, "position": position},
-                )
         return self
 
 

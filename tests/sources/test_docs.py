@@ -250,3 +250,12 @@ def test_every_vendor_of_the_gallery_is_tried() -> None:
 def test_the_tightest_configuration_leaves_nothing_to_advise() -> None:
     options = {"keys": ["k" * 32], "sign_type": "hmac-sha256-fields", "domains": ["push.example.com"], "apps": ["live"]}
     assert HuaweiLive("live", HuaweiLiveOptions.model_validate(options)).advice() == ()
+
+
+@pytest.mark.parametrize("text", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_every_configuration_can_be_checked_without_its_secrets(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(text, "utf-8")
+    path.chmod(0o600)
+    found = load(path, environ={}, placeholders=True)
+    assert not [one for one in found.warnings if "shorter" in one.found or "whole" in one.found]
