@@ -51,6 +51,9 @@ def _options(annotation: Any, metadata: Sequence[Any]) -> tuple[Any, ...]:
         return get_args(annotation)
     if get_origin(annotation) is tuple:  # one may stand for a list
         return _options(get_args(annotation)[0], metadata)
+    for one in metadata:
+        if own := getattr(one, "stand_ins", ()):  # because a type of a plugin's own may want what nobody here knows
+            return tuple(own)
     if isinstance(annotation, type):
         if issubclass(annotation, enum.Enum):
             return tuple(member.value for member in annotation)

@@ -49,6 +49,7 @@ class _DatabaseUrl:
     """Checks a database's URL, and puts a relative SQLite file beside the configuration."""
 
     shown: bool = False  # errors do not quote it, because it may hold a password at a wrong place
+    stand_ins: tuple[str, ...] = ("postgresql://placeholder@placeholder.invalid/placeholder",)  # for check --no-secrets
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.with_info_after_validator_function(self._place, handler(source))

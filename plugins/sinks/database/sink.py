@@ -9,11 +9,14 @@ import importlib
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from gateway.cloudevents import format_time
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.model import Delivery, Event
 from gateway.plugin import Sink
+from gateway.visible import to_json
 from plugins.sinks.database import standard
 from plugins.sinks.database.address import parse
 from plugins.sinks.database.mapping import Mapped, names_event_id, names_index
@@ -115,6 +118,15 @@ class Database(Sink):
             results[number] = own or f"{len(rows)} row{'s' if len(rows) > 1 else ''}"
             failure = own if own is not None and _concerns_all(own) else failure
         return [results[number] for number in range(len(deliveries))]
+
+    async def preview(self, delivery: Delivery) -> str:
+        """The rows, before they are fitted into the table's types: the database is not asked."""
+        rows = self._rows.rows(delivery.event)
+        lines = [f"{self._address.shown}, table {self.options.table}, key ({', '.join(self._key)})"]
+        for number, row in enumerate(rows, 1):
+            lines += ["", f"row {number} of {len(rows)}"]
+            lines += [f"  {name} = {_shown(value)}" for name, value in row.items()]
+        return "\n".join(lines)
 
     # -- before the first row
 
@@ -238,6 +250,12 @@ class Database(Sink):
         if missing := [name for name in ("sqlalchemy", "greenlet", driver) if importlib.util.find_spec(name) is None]:
             said.append(f"{', '.join(missing)} is not installed here; {_INSTALL}")
         return said
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "null"
+    return format_time(value) if isinstance(value, datetime) else to_json(value)
 
 
 def _concerns_all(failure: DeliveryFailed) -> bool:

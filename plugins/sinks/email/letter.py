@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import email.policy
 import hashlib
 import unicodedata
@@ -16,6 +17,7 @@ from typing import Final
 
 from gateway.errors import Refused
 from gateway.model import Event
+from gateway.visible import visible
 from plugins.sinks.email.mailbox import Mailbox
 
 LONGEST_SUBJECT: Final = 200  # characters
@@ -87,6 +89,25 @@ def compose(envelope: Envelope, events: Sequence[Event], *, subject: str, text: 
     if found != wanted:
         raise Refused("the mail would have other headers than it should")
     return written
+
+
+def readable(envelope: Envelope, mail: bytes, server: str) -> str:
+    """What goes to the server, for a person: the envelope, the headers and the text, decoded; the HTML only named."""
+    message = email.message_from_bytes(mail, policy=email.policy.default)
+    body, html = message.get_body(("plain",)), message.get_body(("html",))
+    lines = [f"To {server}", f"MAIL FROM:<{envelope.sender.address}>"]
+    lines += [f"RCPT TO:<{address}>" for address in envelope.recipients]
+    lines += ["", *(f"{name}: {value}" for name, value in message.items()), ""]
+    if body is not None:
+        lines.append(visible_lines(body.get_content()))
+    if html is not None:
+        lines.append(f"[and the same as HTML, {len(html.get_content())} characters]")
+    return "\n".join(lines)
+
+
+def visible_lines(text: str) -> str:
+    """Line by line, with what a terminal would obey written out."""
+    return "\n".join(visible(line) for line in text.splitlines())
 
 
 def _head(envelope: Envelope, events: Sequence[Event], subject: str) -> list[tuple[str, str]]:

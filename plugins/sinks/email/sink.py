@@ -98,6 +98,17 @@ class Email(Sink):
         except DeliveryFailed as failure:
             return failure
 
+    async def preview(self, delivery: Delivery) -> str:
+        """The envelope, and the mail with its text part; Chinese as it will be read."""
+        await asyncio.to_thread(_import)
+        from plugins.sinks.email.drawing import draw
+        from plugins.sinks.email.letter import compose, readable
+
+        drawn = draw(self._view, self._words, delivery, self._subject(delivery))
+        envelope = self._envelope
+        mail = compose(envelope, [delivery.event], subject=drawn.subject, text=drawn.text, html=drawn.html)
+        return readable(envelope, mail, self._where)
+
     # -- sending
 
     async def _send(self, deliveries: Sequence[Delivery], drawn: Drawn, memo: Mapping[str, Any]) -> str:
