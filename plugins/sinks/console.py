@@ -49,16 +49,22 @@ class Console(Sink):
 
     async def deliver(self, delivery: Delivery) -> None:
         """Raises Retry when standard output is closed or its reader is gone."""
-        event = delivery.event
-        if self.options.format == "json":
-            text = to_json(to_document(event), ascii=True)
-        else:
-            text = line(event) + (" replay" if delivery.replay else "")
+        text = self._text(delivery)
         try:
             await self._worker.run(lambda: _write(text + "\n"))
         except (OSError, ValueError) as error:
             reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "it is closed"
             raise Retry(f"standard output takes nothing: {reason}", service=True) from None
+
+    async def preview(self, delivery: Delivery) -> str:
+        """The line."""
+        return self._text(delivery)
+
+    def _text(self, delivery: Delivery) -> str:
+        event = delivery.event
+        if self.options.format == "json":
+            return to_json(to_document(event), ascii=True)
+        return line(event) + (" replay" if delivery.replay else "")
 
 
 def line(event: Event) -> str:

@@ -76,6 +76,10 @@ class JsonLines(Sink):
         await self._guarded([_line(delivery) for delivery in deliveries])
         return [None] * len(deliveries)
 
+    async def preview(self, delivery: Delivery) -> str:
+        """The line."""
+        return _line(delivery).decode()
+
     async def _guarded(self, lines: Sequence[bytes]) -> None:
         now = self.http.clock.now()
         try:

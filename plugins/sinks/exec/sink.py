@@ -13,7 +13,7 @@ from gateway.egress.worker import Worker
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Delivery, Trust
 from gateway.plugin import Sink
-from gateway.redaction import redact
+from gateway.redaction import MASK, redact
 from gateway.visible import visible
 from plugins.sinks.exec.child import Child, Ended
 from plugins.sinks.exec.options import OURS, ExecOptions
@@ -49,7 +49,8 @@ class Exec(Sink):
     async def preview(self, delivery: Delivery) -> str:
         """The command, its surroundings and its input."""
         self._check(delivery)
-        variables = [f"{name}={value}" for name, value in self._environ(delivery).items()]
+        hidden = self.options.environment
+        variables = [f"{name}={MASK if name in hidden else value}" for name, value in self._environ(delivery).items()]
         command = " ".join(map(repr, self.options.command))
         return "\n".join([f"command: {command}", f"cwd: {self.options.cwd}", *variables, "", to_json(delivery.event)])
 

@@ -122,7 +122,7 @@ def advice(signs: Sequence[Signature]) -> Iterator[str]:
     if any(isinstance(sign, StandardWebhooks) for sign in signs):
         return
     for sign in signs:
-        if isinstance(sign, GitHub):
+        if isinstance(sign, GitHub) and len(signs) == 1:
             yield (
                 "sign: github signs no time, so whoever sees a request can send it again for ever; "
                 "add standard-webhooks beside it, or let the receiver drop repeats by webhook-id"
