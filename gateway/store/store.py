@@ -20,10 +20,11 @@ from gateway.store.backend import Backend, backend_of
 from gateway.store.bulk import Bulk, Tally
 from gateway.store.claiming import end_unreadable, probe_claim
 from gateway.store.limits import Limits
+from gateway.store.queueing import Kind
 from gateway.store.records import Accepted, Due, Gate, Lease, NewEvent, Refusal, Settlement, SinkRow
 from gateway.store.repairing import Spans
 from gateway.store.retention import Keep
-from gateway.store.writer import Kind, Writer
+from gateway.store.writer import Writer
 
 __all__ = ["Keep", "Store"]
 

@@ -3,53 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, Final
 
 import structlog
 
-from gateway.errors import ItemRefused, StoreBusy, StoreError, StoreUnavailable
+from gateway.errors import ItemRefused, StoreError, StoreUnavailable
 from gateway.store.bulk import Bulk, Tally
+from gateway.store.queueing import TICK_SECONDS, Item, Kind, Queue
 from gateway.store.session import Trouble
 
-MOST_ITEMS: Final = 512  # of one commit
-MOST_BYTES: Final = 4 * 1024 * 1024
-QUEUE_ITEMS: Final = 4096  # past any of these three an accept is refused before it queues
-QUEUE_BYTES: Final = 32 * 1024 * 1024
-QUEUE_SECONDS: Final = 5.0
-QUEUE_REFUSALS: Final = 1024  # past it, refused callbacks are not kept
 RERUN_SECONDS: Final = 2.0  # how long a batch whose commit may have happened looks for a connection to be run again
-TICK_SECONDS: Final = 0.25
-BACKGROUND_SECONDS: Final = 1.0  # background work is taken when the queue is empty, or so often under load
 
 log = structlog.get_logger("gateway.store")
-
-
-class Kind(enum.Enum):
-    """What can be done many at a time; everything else is a plain function of a session."""
-
-    ACCEPT = enum.auto()
-    SETTLE = enum.auto()
-    CALL = enum.auto()
-
-
-class Item:
-    """One piece of work, and who waits for it."""
-
-    __slots__ = ("future", "kind", "since", "size", "work")
-
-    def __init__(self, kind: Kind, work: Any, size: int, future: asyncio.Future[Any] | None, since: float) -> None:
-        self.kind = kind
-        self.work = work
-        self.size = size
-        self.future = future
-        self.since = since
-
 
 Answer = tuple[Any, BaseException | None]
 
@@ -80,20 +49,13 @@ class Writer:
         self._after = after
         self._farewell = farewell
         self._observe = observe
-        self._queue: deque[Item] = deque()
-        self._background: deque[Item] = deque()
-        self._bytes = 0
-        self._ready = threading.Condition()
-        self._called = False  # the thread will be woken at the end of this turn of the loop
-        self._closing = False
-        self._accepting = False
+        self._queue = Queue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._session: Bulk | None = None
         self._failures = 0  # to connect, in a row
         self._connect_at = 0.0
         self._next_tick = 0.0
-        self._last_background = 0.0
         self.healthy = False
 
     # -- the loop's side
@@ -102,76 +64,26 @@ class Writer:
         """Begin, with a session that was opened and prepared already."""
         self._loop = asyncio.get_running_loop()
         self._session = session
-        self._accepting = self.healthy = True
+        self.healthy = True
+        self._queue.open(self._loop)
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
     def put(self, kind: Kind, work: Any, size: int = 256) -> asyncio.Future[Any]:
         """Queue work; the future is resolved after its commit. Raises StoreBusy (accepts only), StoreUnavailable (closed)."""
-        if self._loop is None:
-            raise StoreUnavailable("the store is not open")
-        now = time.monotonic()
-        future: asyncio.Future[Any] = self._loop.create_future()
-        with self._ready:
-            if self._closing:
-                raise StoreUnavailable("the store is closed")
-            if kind is Kind.ACCEPT:
-                self._check(now)
-            self._queue.append(Item(kind, work, size, future, now))
-            self._bytes += size
-        if not self._called:
-            # At the end of this turn of the loop, not at once: what the turn brings comes into one commit, and the thread
-            # does not fight the loop for the interpreter in the middle of it.
-            self._called = True
-            self._loop.call_soon(self._call)
-        return future
-
-    def _call(self) -> None:
-        self._called = False
-        with self._ready:
-            self._ready.notify()
-
-    def _check(self, now: float) -> None:
-        if not self._accepting:
-            raise StoreUnavailable("the store is closing")
-        queue = self._queue
-        if not queue:
-            return
-        if len(queue) >= QUEUE_ITEMS or self._bytes >= QUEUE_BYTES:
-            raise StoreBusy(f"{len(queue)} writes of {self._bytes} bytes wait for the store")
-        if now - queue[0].since >= QUEUE_SECONDS:
-            raise StoreBusy(f"the oldest write has waited {now - queue[0].since:.1f} s for the store", retry_after=2)
+        return self._queue.put(kind, work, size)
 
     def put_background(self, work: Callable[[Bulk], Any]) -> asyncio.Future[Any]:
         """Queue work that gives way to everything else. Raises StoreUnavailable (closed)."""
-        if self._loop is None:
-            raise StoreUnavailable("the store is not open")
-        future: asyncio.Future[Any] = self._loop.create_future()
-        with self._ready:
-            if self._closing:
-                raise StoreUnavailable("the store is closed")
-            self._background.append(Item(Kind.CALL, work, 0, future, 0.0))
-            self._ready.notify()
-        return future
+        return self._queue.put_background(work)
 
     def put_refusal(self, work: Callable[[Bulk], Any]) -> None:
         """Queue work that nobody waits for, unless the queue is long."""
-        with self._ready:
-            if not self._closing and self._loop is not None and len(self._queue) < QUEUE_REFUSALS:
-                self._queue.append(Item(Kind.CALL, work, 256, None, time.monotonic()))
-                self._bytes += 256
-                self._ready.notify()
-
-    def refuse_accepts(self) -> None:
-        """From now on accepts are refused; everything else goes on."""
-        self._accepting = False
+        self._queue.put_refusal(work)
 
     async def close(self) -> None:
         """Do what is queued, then end the thread and close the session."""
-        self._accepting = False
-        with self._ready:
-            self._closing = True
-            self._ready.notify()
+        self._queue.close()
         if self._thread is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
             self._thread = None
@@ -180,7 +92,7 @@ class Writer:
 
     def _run(self) -> None:
         while True:
-            batch = self._take()
+            batch = self._queue.take()
             if batch is None:
                 break
             try:
@@ -196,24 +108,6 @@ class Writer:
             self._farewell(self._session)
             self._session.close()
             self._session = None
-
-    def _take(self) -> list[Item] | None:
-        """What is there, up to the bounds; empty when it is time to tick; None at the end."""
-        with self._ready:
-            if not (self._queue or self._background or self._closing):
-                self._ready.wait(TICK_SECONDS)
-            batch: list[Item] = []
-            size = 0
-            while self._queue and len(batch) < MOST_ITEMS and size < MOST_BYTES:
-                item = self._queue.popleft()
-                batch.append(item)
-                size += item.size
-            self._bytes -= size
-            now = time.monotonic()
-            if self._background and (not batch or now - self._last_background >= BACKGROUND_SECONDS):
-                self._last_background = now
-                batch.append(self._background.popleft())
-            return batch if batch or not self._closing else None
 
     def _maybe_tick(self) -> None:
         now = time.monotonic()
@@ -313,7 +207,7 @@ class Writer:
             except StoreError as error:
                 self._failures += 1
                 self._connect_at = time.monotonic() + _pause(self._failures)
-                if rerun_until is None or self._closing or self._connect_at > rerun_until:
+                if rerun_until is None or self._queue.closing or self._connect_at > rerun_until:
                     unavailable = error if isinstance(error, StoreUnavailable) else StoreUnavailable(str(error))
                     raise unavailable from None
                 time.sleep(max(0.0, self._connect_at - time.monotonic()))

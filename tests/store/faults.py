@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from gateway.store.bulk import Bulk
+from gateway.store.queueing import Kind
 from gateway.store.store import Store
-from gateway.store.writer import Kind
 
 
 async def on_writer(store: Store, work: Callable[[Bulk], Any]) -> Any:

@@ -12,11 +12,12 @@ import pytest
 
 from gateway.clock import FrozenClock
 from gateway.errors import ItemRefused, StoreBusy, StoreUnavailable
+from gateway.store import queueing
 from gateway.store import writer as writing
 from gateway.store.bulk import Bulk
+from gateway.store.queueing import Item, Kind
 from gateway.store.records import NewEvent
 from gateway.store.store import Store
-from gateway.store.writer import Kind
 from tests.store.conftest import Opener
 from tests.store.faults import fail_next, held_up
 from tests.store.kit import LEASE, beside, event, new, settlement, states, table, take
@@ -228,7 +229,7 @@ async def test_a_long_queue_refuses_accepts_and_never_settles(
     store: Store, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (answer,) = await take(store, new(1000, "app", lease=LEASE))
-    monkeypatch.setattr(writing, "QUEUE_ITEMS", 5)
+    monkeypatch.setattr(queueing, "QUEUE_ITEMS", 5)
     with held_up(store):
         futures = [store.accept([new(n)]) for n in range(5)]
         with pytest.raises(StoreBusy, match="5 writes") as busy:
@@ -241,7 +242,7 @@ async def test_a_long_queue_refuses_accepts_and_never_settles(
 
 
 async def test_a_heavy_queue_refuses_accepts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "QUEUE_BYTES", 10_000)
+    monkeypatch.setattr(queueing, "QUEUE_BYTES", 10_000)
     with held_up(store):
         future = store.accept([new(event(1, raw=b"x" * 20_000))])
         with pytest.raises(StoreBusy, match="bytes wait"):
@@ -252,7 +253,7 @@ async def test_a_heavy_queue_refuses_accepts(store: Store, monkeypatch: pytest.M
 async def test_an_old_queue_refuses_accepts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     with held_up(store):
         future = store.accept([new(1)])
-        monkeypatch.setattr(writing, "QUEUE_SECONDS", 0.0)
+        monkeypatch.setattr(queueing, "QUEUE_SECONDS", 0.0)
         with pytest.raises(StoreBusy, match="oldest write has waited"):
             store.accept([new(2)])
     await future
@@ -261,7 +262,7 @@ async def test_an_old_queue_refuses_accepts(store: Store, monkeypatch: pytest.Mo
 async def test_refused_callbacks_are_dropped_when_the_queue_is_long(
     store: Store, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "QUEUE_REFUSALS", 1)
+    monkeypatch.setattr(queueing, "QUEUE_REFUSALS", 1)
     with held_up(store):
         future = store.accept([new(1)])
         store._writer.put_refusal(lambda session: session.change("DELETE FROM events"))
@@ -281,7 +282,7 @@ async def test_background_work_waits_for_an_empty_queue_but_no_longer_than_a_sec
         first = store._writer.put(Kind.CALL, lambda _: order.append("item"))
     await asyncio.gather(first, behind)
     assert order[0] == "item"
-    monkeypatch.setattr(writing, "BACKGROUND_SECONDS", 0.0)
+    monkeypatch.setattr(queueing, "BACKGROUND_SECONDS", 0.0)
     with held_up(store):
         behind = store._writer.put_background(lambda _: None)
         first = store._writer.put(Kind.CALL, lambda _: None)
@@ -317,7 +318,7 @@ async def test_a_loop_that_ended_before_the_answer_is_no_error(store: Store) -> 
     loop.close()
     real, store._writer._loop = store._writer._loop, loop
     try:
-        store._writer._resolve([writing.Item(Kind.CALL, None, 0, real.create_future(), 0.0)], [(None, None)])  # type: ignore[union-attr]
+        store._writer._resolve([Item(Kind.CALL, None, 0, real.create_future(), 0.0)], [(None, None)])  # type: ignore[union-attr]
     finally:
         store._writer._loop = real
     await store.ping()
