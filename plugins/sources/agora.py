@@ -49,7 +49,6 @@ class Agora(Keyed):
 
     type: ClassVar[str] = "agora"
     Options = AgoraOptions
-    media_types: ClassVar[Sequence[str]] = ("application/json",)
     scenes: ClassVar[Sequence[str]] = ("40", _UPLOADED, _EXIT, _ERROR)
     options: AgoraOptions
 

@@ -34,7 +34,7 @@ class Expression:
             self._program = import_cel().compile(text)
         except Exception as error:
             said = re.search(r"ERROR: <input>:\d+:(\d+): (?:Syntax error: )?([^\n]*)", str(error))
-            column = int(said[1]) + 1 if said else None
+            column = int(said[1]) if said else None
             raise WhereError(said[2] if said else "it cannot be compiled", "", column) from None
 
     def value(self, context: Any) -> Any:
@@ -63,11 +63,8 @@ def _path(node: Node) -> tuple[str, ...]:
 
 def context(name: str, value: Any) -> Any:
     """What expressions over `name` are evaluated with: without nulls, so that what is absent is absent, and with no more
-    than 200 elements of any list. Raises ValueError for what CEL has no form for."""
-    try:
-        return import_cel().Context({name: _present(value)})
-    except Exception as error:
-        raise ValueError(f"no expression can be evaluated on it: {type(error).__name__}") from None
+    than 200 elements of any list. CEL has a form for whatever JSON, or an expression, can say."""
+    return import_cel().Context({name: _present(value)})
 
 
 def _present(value: Any) -> Any:

@@ -121,10 +121,7 @@ class Translator:
         fields of the body that belong to its signature.
         """
         said = callback.json()
-        try:
-            body = context("body", said) if self.expressions or self.identity else None
-        except ValueError:
-            body = None
+        body = context("body", said) if self.expressions or self.identity else None
         problems: list[str] = []
         values = {**(usual or {}), **{name: one.value(body) for name, one in self.expressions.items()}}
         take = _Taker(values, problems)
@@ -167,11 +164,7 @@ class Translator:
         return tuple(file for file in found if listed or file != File())
 
     def _file(self, entry: Mapping[str, Any], path: str, problems: list[str]) -> File:
-        try:
-            file = context("file", entry)
-        except ValueError:
-            problems.append(path.rstrip("."))
-            return File()
+        file = context("file", entry)
         take = _Taker({name: one.value(file) for name, one in self.of_file.items()}, problems, path)
         said: dict[str, Any] = {name: _READS[name](take, name) for name in FileMap.model_fields}
         kept = {name: said.pop(name) for name in ("location", "bucket", "key")}

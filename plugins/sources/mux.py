@@ -56,7 +56,6 @@ class Mux(Keyed):
     Options = TimedOptions
     scheme: ClassVar[str] = "hmac-sha256"
     ages: ClassVar[bool] = True
-    media_types: ClassVar[Sequence[str]] = ("application/json",)
     scenes: ClassVar[Sequence[str]] = tuple(TYPES)
 
     def verify(self, callback: Callback) -> Verified:

@@ -38,7 +38,6 @@ class Zoom(Keyed):
     Options = TimedOptions
     scheme: ClassVar[str] = "hmac-sha256"
     ages: ClassVar[bool] = True
-    media_types: ClassVar[Sequence[str]] = ("application/json",)
     scenes: ClassVar[Sequence[str]] = (*TYPES, "recording.paused", VALIDATION)
 
     def verify(self, callback: Callback) -> Verified:

@@ -156,6 +156,8 @@ def test_a_key_may_be_written_in_another_way(encoding: str) -> None:
         ({"event": {"stream": "strng(body.x)"}}, "no function 'strng'"),
         ({"event": {"stream": 'body.x.matches("a+")'}}, "not for callbacks"),
         ({"event": {"stream": "body.a.all(x, body.b.all(y, x == y))"}}, "inside another"),
+        ({"event": {"stream": "body.x == 99999999999999999999"}}, "column 11: invalid int"),
+        ({"event": {"stream": "has(body)"}}, "invalid argument to has()"),
         ({"event": {"file": {"format": "body.format"}}}, "no name 'body'"),
         ({"event": {"types": {"x": "recording.nothing"}}}, "recording.started"),
         ({"event": {"streem": "body.x"}}, "streem"),
