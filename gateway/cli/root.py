@@ -23,7 +23,7 @@ COMMANDS: Final = {
     "events": "What came in: list, show, replay, release, erase.",
     "deliveries": "What goes out: list, show, retry, cancel, move.",
     "refused": "Callbacks that were refused: list, show, retry.",
-    "sinks": "Where events go: list, pause, resume.",
+    "sinks": "Where events go: list, test, preview, pause, resume.",
     "plugins": "Source and sink types: list, show, new.",
     "store": "The store: status, migrate.",
     "schema": "Print the JSON Schema of the configuration, for editors.",

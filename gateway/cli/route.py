@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
+from gateway.cli import described
 from gateway.cli.site import Site, config_option, names, pass_site
 from gateway.visible import to_json, visible
-
-if TYPE_CHECKING:
-    from gateway.model import Event
 
 _FLAT = ("type", "source", "provider", "domain", "app", "stream", "format", "project-id", "trust")
 
@@ -68,7 +64,7 @@ def command(
     from gateway.routing import explain
 
     said = {name: value for name, value in flat.items() if value is not None}
-    events = _events(site, event_file, callback_file, source, said)
+    events = described.events(site, event_file, callback_file, source, said)
     wanted = None if expected is None else {name.strip() for name in expected.split(",") if name.strip()}
     answers: list[Mapping[str, Any]] = []
     reached: set[str] = set()
@@ -94,58 +90,3 @@ def command(
         click.echo("its source makes no event of it")
     if wanted is not None and reached != wanted:
         raise click.ClickException(f"expected it to go to: {', '.join(sorted(wanted or ())) or 'no sink'}")
-
-
-def _events(
-    site: Site, event_file: str | None, callback_file: str | None, source: str | None, said: dict[str, str]
-) -> Sequence[Event]:
-    from gateway.samples import event_of
-
-    if (event_file is not None) + (callback_file is not None) + bool(said) != 1:
-        raise click.UsageError(
-            "describe one event: --event FILE, --callback FILE --source NAME, or --type and its fields"
-        )
-    if callback_file is not None:
-        if source is None:
-            raise click.UsageError("--callback needs --source: which configured source reads it")
-        return _from_callback(site, site.source(source), _read(callback_file))
-    try:
-        if event_file is None:
-            written: Any = {name.replace("-", "_"): value for name, value in said.items()}
-        else:
-            written = json.loads(_read(event_file))
-        if source is not None and isinstance(written, dict):
-            written = {"source": source, **written}
-        return [event_of(written, **_usual(site, written))]
-    except json.JSONDecodeError as error:
-        raise click.UsageError(f"{event_file}: not JSON: {error}") from None
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-
-
-def _usual(site: Site, written: Any) -> dict[str, str]:
-    """What an event without `source` and `provider` means: the source it names, or the only one there is."""
-    sources = site.load(placeholders=True).settings.sources
-    named = written.get("source") if isinstance(written, dict) else None
-    name = next(iter(sources)) if named is None and len(sources) == 1 else named
-    return {"source": name, "provider": sources[name].type} if isinstance(name, str) and name in sources else {}
-
-
-def _from_callback(site: Site, name: str, body: bytes) -> Sequence[Event]:
-    from gateway.cli.reading import a_callback, unverified
-    from gateway.clock import Clock
-
-    loaded = site.load(placeholders=True)
-    configured = loaded.settings.sources[name]
-    reader = loaded.registry.source(configured.type)(name, configured.options)
-    headers = [("content-type", "application/json")]
-    return unverified(reader, a_callback(name, body, headers=headers, received_at=Clock().now()))
-
-
-def _read(file: str) -> bytes:
-    if file == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(file).read_bytes()
-    except OSError as error:
-        raise click.UsageError(f"cannot read {file}: {error.strerror}") from None

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import getpass
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gateway.cli import screen
 from gateway.cli.site import Site, config_option, names, pass_site
-from gateway.visible import to_json
+from gateway.model import FILE_COMPLETED
+from gateway.visible import to_json, visible
 
 if TYPE_CHECKING:
+    from gateway.model import Event
     from gateway.store.records import SinkRow
 
 
-@click.group(short_help="Where events go: list, pause, resume.")
+@click.group(short_help="Where events go: list, test, preview, pause, resume.")
 def command() -> None:
     """Where events go. Read and changed beside a running gateway, which sees a change within a second."""
 
@@ -59,6 +61,78 @@ def list_(site: Site, as_json: bool, limit: int, everything: bool) -> None:
             for one in objects[:limit]
         ]
         screen.table(head, rows)
+
+
+@command.command()
+@click.argument("name", shell_complete=names("sinks"))
+@click.option(
+    "--type",
+    "event_type",
+    metavar="TYPE",
+    default=FILE_COMPLETED,
+    show_default=True,
+    help="The type of the test event, such as recording.failed.",
+)
+@config_option
+@pass_site
+def test(site: Site, name: str, event_type: str) -> None:
+    """Send one test message through the sink NAME, and say what came back. Exit code 1 unless it was delivered.
+
+    It is sent by this process, once, whether a gateway runs or the sink is paused, and is kept nowhere. The event says
+    that it is a test: its source is `test`, its stream `test-message`.
+    """
+    import asyncio
+
+    from gateway.cli import trying
+    from gateway.lanes.verdict import describe
+
+    loaded = site.load()
+    result, seconds = asyncio.run(trying.send(loaded, site.sink(name), trying.test_event(loaded, event_type)))
+    outcome = trying.outcome_of(result)
+    said = visible(describe(result))
+    line = f"{name}: {outcome} in {seconds * 1000:.0f} ms{f': {said}' if said else ''}"
+    if outcome != "delivered":
+        raise click.ClickException(line)
+    click.echo(line)
+
+
+@command.command()
+@click.argument("name", shell_complete=names("sinks"))
+@click.option(
+    "--event",
+    "event_file",
+    metavar="FILE",
+    help="CloudEvents JSON or the flat form of a route test; - is standard input.",
+)
+@click.option(
+    "--callback", "callback_file", metavar="FILE", help="A vendor's body; needs --source. It is not verified."
+)
+@click.option("--source", metavar="NAME", shell_complete=names("sources"), help="The source that reads --callback.")
+@click.option("--type", "event_type", metavar="TYPE", help="A sample of this type. Default: what `sinks test` sends.")
+@config_option
+@pass_site
+def preview(
+    site: Site,
+    name: str,
+    event_file: str | None,
+    callback_file: str | None,
+    source: str | None,
+    event_type: str | None,
+) -> None:
+    """Print what the sink NAME would send for an event, with secrets and signatures masked. Nothing is sent.
+
+    Exit code 1 when it would send nothing.
+    """
+    from gateway.cli import described, previewing, trying
+
+    loaded = site.load(placeholders=True)
+    site.sink(name)
+    if event_file is None and callback_file is None:
+        events: Sequence[Event] = [trying.test_event(loaded, event_type or FILE_COMPLETED)]
+    else:
+        events = described.events(site, event_file, callback_file, source, {"type": event_type} if event_type else {})
+    for event in events:
+        previewing.show(loaded, name, event)
 
 
 @command.command()
