@@ -75,7 +75,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Played:
-    """The request that `gateway send` posts."""
+    """The request that `gateway send` posts. Without a content-type it goes as application/json."""
 
     body: bytes
     headers: Mapping[str, str]

@@ -124,7 +124,9 @@ class Running:
         *,
         store: str = "sqlite:///gateway.db",
         environ: Mapping[str, str] | None = None,
+        command: str = COMMAND,
     ) -> None:
+        self.command = command
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.port, self.admin = free_port(), free_port()
@@ -135,6 +137,7 @@ class Running:
         self.environ = {**os.environ, **(environ or {})}
         self.environ.pop("GATEWAY_CONFIG", None)
         self.process: subprocess.Popen[bytes] | None = None
+        self.arguments: tuple[str, ...] = ()  # of `gateway serve`
 
     @property
     def log(self) -> str:
@@ -144,7 +147,7 @@ class Running:
     def start(self, *, ready: bool = True) -> Running:
         with (self.folder / "gateway.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [COMMAND, "serve"], cwd=self.folder, env=self.environ, stdout=log, stderr=log
+                [self.command, "serve", *self.arguments], cwd=self.folder, env=self.environ, stdout=log, stderr=log
             )
         if ready:
             self.wait_ready()
@@ -177,7 +180,7 @@ class Running:
     def cli(self, *arguments: str, check: bool = True) -> str:
         """The output of a command beside the running gateway."""
         done = subprocess.run(
-            [COMMAND, *arguments],
+            [self.command, *arguments],
             cwd=self.folder,
             env=self.environ,
             capture_output=True,
@@ -191,7 +194,7 @@ class Running:
     def listing(self, *arguments: str) -> list[dict[str, Any]]:
         """A listing as JSON."""
         done = subprocess.run(
-            [COMMAND, *arguments, "--json"],
+            [self.command, *arguments, "--json"],
             cwd=self.folder,
             env=self.environ,
             capture_output=True,

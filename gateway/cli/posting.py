@@ -103,7 +103,8 @@ class Poster:
         return _read(response.status, content)
 
     def _send(self, body: bytes, headers: Mapping[str, str]) -> http.client.HTTPResponse:
-        self._connection.request("POST", self._path, body=body, headers=dict(headers))
+        sent = {"content-type": "application/json"} | {name.lower(): value for name, value in headers.items()}
+        self._connection.request("POST", self._path, body=body, headers=sent)
         return self._connection.getresponse()
 
 

@@ -1,0 +1,62 @@
+"""Packages built and installed for real: our wheel and a stranger's, in an environment of their own, without a network."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def build(project: Path, into: Path) -> Path:
+    """The wheel of a project."""
+    before = set(into.glob("*.whl"))
+    _pip("wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", str(into), str(project))
+    [wheel] = set(into.glob("*.whl")) - before
+    return wheel
+
+
+class Environment:
+    """A fresh virtual environment: the libraries of this one can be imported, but Recording Gateway is the wheel's."""
+
+    def __init__(self, folder: Path) -> None:
+        venv.EnvBuilder(with_pip=False, symlinks=True).create(folder)
+        self.bin = folder / "bin"
+        self.python = self.bin / "python"
+        [site] = folder.glob("lib/python3*/site-packages")
+        self.site = site
+        # one line of path, which reads no other .pth: so our own source tree, which is installed there, stays out of it
+        (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+
+    def install(self, *wheels: Path) -> None:
+        """Install these wheels, and nothing they ask for."""
+        _pip(
+            "--python", str(self.python), "install", "--no-deps", "--no-index", "--ignore-installed", *map(str, wheels)
+        )
+
+    def run(
+        self, *arguments: str | Path, cwd: Path, check: bool = True, environ: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program of this environment: ("python", …), ("gateway", …)."""
+        program, *rest = map(str, arguments)
+        done = subprocess.run(
+            [str(self.bin / program), *rest],
+            cwd=cwd,
+            env={"PATH": str(self.bin), "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8", **(environ or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert not check or done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+
+def _pip(*arguments: str | Sequence[str]) -> None:
+    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
