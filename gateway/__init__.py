@@ -151,13 +151,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'gateway' has no attribute {name!r}")
-    room, attribute = _WHERE[name]
-    value = getattr(importlib.import_module(room), attribute)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # because a type checker must miss a name that is not there
+
+    def __getattr__(name: str) -> Any:
+        if name not in _WHERE:
+            raise AttributeError(f"module 'gateway' has no attribute {name!r}")
+        room, attribute = _WHERE[name]
+        value = getattr(importlib.import_module(room), attribute)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
