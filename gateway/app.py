@@ -10,17 +10,24 @@ from collections.abc import Mapping
 
 import structlog
 
+from gateway.assembly import make_doors, make_sink
 from gateway.clock import Clock
-from gateway.config.load import Loaded
+from gateway.config.load import Loaded, load
+from gateway.config.problems import ConfigError
+from gateway.config.settings import Settings
 from gateway.dispatcher import Dispatcher
 from gateway.egress.client import Http
-from gateway.errors import Problem, StoreError
+from gateway.errors import GatewayError, Problem, StoreError
+from gateway.file_watch import FileWatch
 from gateway.intake import Door, Intake, Taken
 from gateway.journal import Journal
 from gateway.lanes.carry import Carrier
 from gateway.metrics import Metrics
-from gateway.plugin import Callback, Sink, Source
+from gateway.plugin import Callback
 from gateway.refusals import Refusals
+from gateway.registry import Registry
+from gateway.relay import Relay
+from gateway.reloading import Reloaded, ReloadRefused, compare, is_same_sink, refuse_what_is_wrong
 from gateway.routing import Router
 from gateway.store.store import Store
 from gateway.watchdog import Watchdog
@@ -36,8 +43,7 @@ class Gateway:
 
     def __init__(self, loaded: Loaded, *, clock: Clock | None = None) -> None:
         settings = loaded.settings
-        self.settings = settings
-        self.registry = loaded.registry
+        self.loaded = loaded
         self.clock = clock or Clock()
         self.metrics = Metrics()
         self.stopping = False
@@ -45,7 +51,10 @@ class Gateway:
         self._probed_at: float | None = None
         self._housekeeping: asyncio.Task[None] | None = None
         self._watchdog = Watchdog(self.metrics.loop_blocked)
-        self.registry.register(Carrier(), "gateway")
+        loaded.registry.register(Carrier(), "gateway")
+        self._relay = Relay(loaded.registry.hook)
+        self._reloading = asyncio.Lock()
+        self._file = "ok"  # for readiness: whether the file is what runs
         self.store = Store(
             settings.store.url,
             password=settings.store.password.reveal() if settings.store.password else None,
@@ -55,47 +64,38 @@ class Gateway:
             observe=self._observe_commit,
         )
         self.http = Http(clock=self.clock)
-        self.sinks = self._make_sinks()
+        self.sinks = {name: make_sink(loaded, name, self.http) for name in settings.sinks}
         self.dispatcher = Dispatcher(
             store=self.store,
-            hook=self.registry.hook,
+            hook=self._relay,
             sinks=self.sinks,
             policies={name: sink.delivery for name, sink in settings.sinks.items()},
             clock=self.clock,
             metrics=self.metrics,
         )
         self.refusals = Refusals(store=self.store, metrics=self.metrics, clock=self.clock)
-        self.sources_by_path: Mapping[str, Door] = {door.path: door for door in self._make_doors()}
-        self._intake = Intake(
-            router=Router(settings.routes, on_error=self._count_route_error),
+        self._journal = Journal(hook=self._relay, metrics=self.metrics)
+        self.sources_by_path: Mapping[str, Door] = make_doors(loaded)
+        self._intake = self._make_intake(loaded)
+
+    def _make_intake(self, loaded: Loaded) -> Intake:
+        return Intake(
+            router=Router(loaded.settings.routes, on_error=self._count_route_error),
             store=self.store,
             dispatcher=self.dispatcher,
-            journal=Journal(hook=self.registry.hook, metrics=self.metrics),
+            journal=self._journal,
             refusals=self.refusals,
         )
 
-    def _make_sinks(self) -> dict[str, Sink]:
-        made = {}
-        for name, configured in self.settings.sinks.items():
-            cls = self.registry.sink(configured.type)
-            made[name] = cls(name, configured.options, http=self.http, log=structlog.get_logger("sink").bind(sink=name))
-        return made
+    @property
+    def settings(self) -> Settings:
+        """What runs now."""
+        return self.loaded.settings
 
-    def _make_doors(self) -> list[Door]:
-        doors = []
-        for name, configured in self.settings.sources.items():
-            source: Source = self.registry.source(configured.type)(name, configured.options)
-            doors.append(
-                Door(
-                    name=name,
-                    path=configured.path,
-                    source=source,
-                    min_trust=configured.min_trust,
-                    hold_conflicts=configured.on_conflict == "hold",
-                    allow_from=configured.allow_from,
-                )
-            )
-        return doors
+    @property
+    def registry(self) -> Registry:
+        """The plugins of what runs now."""
+        return self.loaded.registry
 
     # -- life
 
@@ -153,7 +153,77 @@ class Gateway:
             with contextlib.suppress(StoreError):
                 await self.store.ping()
         healthy = self.store.healthy()
-        return healthy, {"gateway": "ok", "store": "ok" if healthy else "unavailable"}
+        return healthy, {"gateway": "ok", "store": "ok" if healthy else "unavailable", "configuration": self._file}
+
+    # -- another configuration
+
+    async def reload(self) -> Reloaded:
+        """Read the configuration file again and run what it says: all of it, or nothing.
+
+        Returns after the swap. Raises ConfigError, ReloadRefused or SinkNotOpened, and then nothing has changed.
+        """
+        async with self._reloading:
+            try:
+                done = await self._reload()
+            except GatewayError as error:
+                self._file = "not what runs: the last reload was refused"
+                self.metrics.config_reloads.labels("refused").inc()
+                self.metrics.config_current.set(0)
+                problems = [str(one) for one in error.problems] if isinstance(error, ConfigError) else [str(error)]
+                log.error("reload_refused", problems=problems)
+                raise
+            self._file = "ok"
+            self.metrics.config_reloads.labels("done").inc()
+            self.metrics.config_current.set(1)
+            log.info("reloaded", sources=dict(done.sources), sinks=dict(done.sinks), routes=done.routes)
+            return done
+
+    async def _reload(self) -> Reloaded:
+        running = self.loaded
+        self._refuse_unless_open()
+        new = await asyncio.to_thread(load, running.path)
+        await asyncio.to_thread(refuse_what_is_wrong, running, new)
+        new.registry.register(Carrier(), "gateway")
+        settings = new.settings
+        kept = [
+            name
+            for name, sink in self.sinks.items()
+            if name in settings.sinks
+            and is_same_sink(
+                sink, running.settings.sinks[name], settings.sinks[name], new.registry.sink(settings.sinks[name].type)
+            )
+        ]
+        fresh = {name: make_sink(new, name, self.http) for name in settings.sinks if name not in kept}
+        doors = make_doors(new)
+        intake = self._make_intake(new)
+        lanes = await self.dispatcher.prepare(fresh, {name: settings.sinks[name].delivery for name in fresh})
+        try:
+            self._refuse_unless_open()
+        except ReloadRefused:
+            await self.dispatcher.discard(lanes)
+            raise
+        # From here to the end of the swap nothing is awaited: every callback sees either the old or the new whole.
+        self.dispatcher.swap(lanes, kept, settings.server.shutdown_grace.total_seconds())
+        self.sinks = {**{name: self.sinks[name] for name in kept}, **fresh}
+        self._relay.change(new.registry.hook)
+        self.sources_by_path, self._intake, self.loaded = doors, intake, new
+        for problem in new.warnings:
+            log.warning("config_warning", path=problem.path, detail=problem.message)
+        await self.store.serving(list(self.sinks))
+        return compare(running, new)
+
+    async def watch(self) -> None:
+        """Reload whenever the configuration file became another one, until cancelled."""
+
+        async def changed() -> None:
+            with contextlib.suppress(GatewayError):  # it was said already
+                await self.reload()
+
+        await FileWatch(self.loaded.path, changed, self.clock).run()
+
+    def _refuse_unless_open(self) -> None:
+        if self.stopping or not self._opened:
+            raise ReloadRefused("stopping", "the gateway is starting or stopping")
 
     # -- housekeeping
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from random import Random
 from typing import Any, Final
 
 from gateway.clock import Clock
 from gateway.config.settings import DeliverySettings
-from gateway.errors import StoreError
+from gateway.errors import GatewayError, StoreError
 from gateway.lanes.attempt import bounded
 from gateway.lanes.lane import Lane
 from gateway.lanes.settling import Settler
@@ -35,6 +35,10 @@ LAST_WRITES: Final = 5.0  # seconds for the last outcomes
 SINK_CLOSE: Final = 5.0  # seconds for a sink's close
 
 
+class SinkNotOpened(GatewayError):
+    """A sink that a reload brings cannot be opened; the text names it and says why."""
+
+
 class Dispatcher:
     """One per gateway. Everything is called from the event loop."""
 
@@ -56,21 +60,24 @@ class Dispatcher:
         self._rng = rng or Random()  # noqa: S311  jitter, not a secret
         self._store_clock = StoreClock(clock)
         self._settler = Settler(store, clock, self._rng)
-        shared = Shared(
+        self._shared = Shared(
             store=store,
             hook=hook,
             clock=clock,
             store_clock=self._store_clock,
             metrics=metrics,
             settler=self._settler,
-            watchers=Watchers(hook.attempt_finished),
+            watchers=Watchers(hook, "attempt_finished"),
             rng=self._rng,
         )
-        self.lanes: Mapping[str, Lane] = {name: Lane(sink, policies[name], shared) for name, sink in sinks.items()}
+        self.lanes: Mapping[str, Lane] = {
+            name: Lane(sink, policies[name], self._shared) for name, sink in sinks.items()
+        }
         self._tasks: list[asyncio.Task[None]] = []
         self._counted = set(self.lanes)
         self._counted_at: float | None = None
         self._poll_failing = False
+        self._retiring: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Open every sink (one that fails starts with its circuit open), start the lanes and the poll.
@@ -100,17 +107,64 @@ class Dispatcher:
         outcomes, poll = self._tasks
         poll.cancel()
         await asyncio.gather(*(lane.stop(grace) for lane in self.lanes.values()))
+        if self._retiring:
+            await asyncio.wait(self._retiring, timeout=grace)
         if not await self._settler.drained(LAST_WRITES):
             log.error("outcomes_not_written", pending=self._settler.pending)  # their leases end by themselves
         outcomes.cancel()
         await asyncio.gather(*(self._close_sink(lane.sink) for lane in self.lanes.values()))
-        await asyncio.gather(outcomes, poll, return_exceptions=True)
+        for retiring in self._retiring:
+            retiring.cancel()
+        await asyncio.gather(outcomes, poll, *self._retiring, return_exceptions=True)
         self._tasks = []
+
+    # -- another configuration
+
+    async def prepare(self, sinks: Mapping[str, Sink], policies: Mapping[str, DeliverySettings]) -> Mapping[str, Lane]:
+        """Lanes for these new sinks, each opened within its timeout. Raises what the first that fails raised; none stays open."""
+        lanes = {name: Lane(sink, policies[name], self._shared) for name, sink in sinks.items()}
+        failures = await asyncio.gather(*(lane.prober.open_first() for lane in lanes.values()))
+        failed = [(name, failure) for name, failure in zip(lanes, failures, strict=True) if failure is not None]
+        if failed:
+            await self.discard(lanes)
+            name, failure = failed[0]
+            raise SinkNotOpened(f"the sink {name} cannot be opened: {describe(failure)}")
+        gates = await self._store.gates()
+        for name, lane in lanes.items():
+            lane.breaker.see(gates.get(name), lane.breaker.version)
+        return lanes
+
+    async def discard(self, lanes: Mapping[str, Lane]) -> None:
+        """Prepared lanes are not wanted after all."""
+        await asyncio.gather(*(self._close_sink(lane.sink) for lane in lanes.values() if lane.prober.opened))
+
+    def swap(self, lanes: Mapping[str, Lane], kept: Collection[str], grace: float) -> None:
+        """From now on these prepared lanes carry, beside those of `kept`; the others end within `grace` seconds behind."""
+        leaving = [lane for name, lane in self.lanes.items() if name not in kept]
+        self.lanes = {**{name: self.lanes[name] for name in kept}, **lanes}
+        for lane in lanes.values():
+            lane.start()
+        for lane in leaving:
+            retiring = asyncio.create_task(self._retire(lane, grace), name=f"lane {lane.sink.name}: retiring")
+            self._retiring.add(retiring)
+            retiring.add_done_callback(self._retiring.discard)
+
+    async def _retire(self, lane: Lane, grace: float) -> None:
+        await lane.stop(grace)
+        await self._close_sink(lane.sink)
+        if lane.sink.name not in self.lanes:
+            self._metrics.circuit_open.labels(lane.sink.name).set(0)
+        log.info("sink_retired", sink=lane.sink.name)
 
     @property
     def busy(self) -> Sequence[str]:
         """The sinks that are being opened, carry something, or wait for its outcome to be written."""
         return [name for name, lane in self.lanes.items() if lane.held or not lane.opened.is_set()]
+
+    @property
+    def retiring(self) -> int:
+        """Lanes that a reload took away and that have not ended yet."""
+        return len(self._retiring)
 
     # -- what the door says
 
@@ -124,11 +178,16 @@ class Dispatcher:
 
     def unreserve(self, sink: str) -> None:
         """The reservation was not used: the commit failed, or the row was left waiting."""
-        self.lanes[sink].unreserve()
+        if (lane := self.lanes.get(sink)) is not None:  # else a reload took it away meanwhile
+            lane.unreserve()
 
     def hand_over(self, lease: Lease) -> None:
         """A reserved delivery, committed and leased."""
-        self.lanes[lease.sink].hand_over(lease)
+        lane = self.lanes.get(lease.sink)
+        if lane is None:  # a reload took it away meanwhile: it waits until the sink comes back
+            self._store.release([(lease.delivery, lease.token)])
+        else:
+            lane.hand_over(lease)
 
     def wake(self, sink: str, urgent: bool = False) -> None:
         """Rows of this sink were left waiting. `urgent`: a batch's window does not hold it back (recording.failed)."""

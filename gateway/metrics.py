@@ -54,6 +54,11 @@ class Metrics:
             "source",
         )
         self.loop_blocked = self._counter("loop_blocked", "Times the event loop did not turn for over a second.")
+        self.config_reloads = self._counter(
+            "config_reloads", "Reloads of the configuration, done or refused.", "result"
+        )
+        self.config_current = self._gauge("config_current", "1 while the file, when last read, is what runs.")
+        self.config_current.set(1)
         build = Info("build", "The running version.", namespace=_PREFIX, registry=self.registry)
         build.info({"version": __version__})
 

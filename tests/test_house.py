@@ -32,7 +32,7 @@ FLOORS = (
     {"contract", "registry", "python_files", "relay"},
     {"config", "store"},
     {"lanes", "watchdog", "dispatcher", "refusals", "journal", "judgement"},
-    {"intake", "app"},
+    {"intake", "assembly", "file_watch", "reloading", "app"},
     {"web"},
     {"cli", "testing", "__main__", "__init__"},
 )

@@ -16,6 +16,7 @@ from gateway.visible import visible
 # name -> the line `gateway --help` shows; kept here so that help imports no command (a test compares it with theirs)
 COMMANDS: Final = {
     "serve": "Run the gateway.",
+    "reload": "Let a running gateway read its configuration again.",
     "init": "Write a commented configuration with fresh secrets.",
     "check": "Validate the configuration and run its route tests.",
     "route": "Explain where an event would go, and why not elsewhere.",

@@ -13,11 +13,16 @@ from gateway.errors import GatewayError
 
 
 @click.command(short_help="Run the gateway.")
+@click.option("--watch/--no-watch", default=True, help="Reload when the configuration file changes.", show_default=True)
 @config_option
 @pass_site
 @click.pass_context
-def command(ctx: click.Context, site: Site) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C; what is being sent then may end within `server.shutdown_grace`."""
+def command(ctx: click.Context, site: Site, watch: bool) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C; what is being sent then may end within `server.shutdown_grace`.
+
+    It reads its configuration again when the file changes, on SIGHUP, and when `gateway reload` asks for it: all of it,
+    or nothing where it has mistakes.
+    """
     harden()
     loaded = site.load(judge=True)
 
@@ -42,7 +47,7 @@ def command(ctx: click.Context, site: Site) -> None:
     from gateway.web.listeners import serve
 
     try:
-        code = serve(Gateway(loaded))
+        code = serve(Gateway(loaded), watch=watch)
     except GatewayError:
         raise
     except Exception:  # a bug: told as everything else is, because Python's own traceback would not be redacted

@@ -43,6 +43,10 @@ class Prober:
         if failure is not None and not self._breaker.open:
             await self._breaker.trip(failure)
 
+    async def open_first(self) -> Result:
+        """Open the sink before its lane starts; what it failed with, and the circuit is left alone."""
+        return await self._try_to_open()
+
     async def next(self, running: Collection[int], *, rows: bool) -> tuple[Unit | None, float | None]:
         """A delivery to probe with, and else the seconds after which to ask again (None: when something changes).
 

@@ -14,12 +14,14 @@ from typing import Final
 import structlog
 
 from gateway.config.settings import Settings
+from gateway.web.api import api_routes
 from gateway.web.ingress import Ingress
 from gateway.web.limits import PRIVATE_CONNECTIONS, SPARE_DESCRIPTORS, Limits, public_limits, reserve_descriptors
 from gateway.web.listener import Listener
 from gateway.web.ports import Serving
 from gateway.web.private import private_app
 from gateway.web.protocol import guarded
+from gateway.web.renewal import renewing
 from gateway.web.sockets import Bound, bind
 from gateway.web.stop import Stop
 
@@ -50,13 +52,13 @@ class Addresses:
     private: Bound
 
 
-def serve(gateway: Serving) -> int:
-    """Run the gateway until SIGTERM or SIGINT, in this thread: the exit code.
+def serve(gateway: Serving, *, watch: bool = False) -> int:
+    """Run the gateway until SIGTERM or SIGINT, in this thread: the exit code. `watch`: reload when the file changes.
 
     Raises GatewayError where it cannot start: CannotListen, TooFewDescriptors, or what the store says.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        ended = runner.run(serving(gateway))
+        ended = runner.run(serving(gateway, watch=watch))
         if not ended.clean or not runner.run(nothing_left()):
             # because what hangs would keep the process; whatever it holds is safe in the store or leased
             logging.shutdown()
@@ -83,6 +85,7 @@ async def nothing_left(seconds: float = LEAVING_SECONDS) -> bool:
 async def serving(
     gateway: Serving,
     *,
+    watch: bool = False,
     stop: Stop | None = None,
     opened: Callable[[Addresses], None] | None = None,
     limits: Limits | None = None,
@@ -107,7 +110,8 @@ async def serving(
                 log.info("serving", public=public_at.url, private=private_at.url)
                 if opened is not None:
                     opened(Addresses(public_at, private_at))
-                broken = await _until(stop.asked, public, private)
+                async with renewing(gateway, watch=watch):
+                    broken = await _until(stop.asked, public, private)
         except BaseException:
             with contextlib.suppress(Exception):
                 await gateway.close(0.0)
@@ -125,7 +129,7 @@ def descriptors(settings: Settings) -> int:
 def _listeners(
     gateway: Serving, private_at: Bound, public_at: Bound, limits: Limits | None, private_limits: Limits | None
 ) -> tuple[Listener, Listener]:
-    server, admin = gateway.settings.server, gateway.settings.admin
+    server = gateway.settings.server
     ingress = Ingress(gateway, max_body=server.max_body, trusted_proxies=server.trusted_proxies)
     bounds = limits or public_limits(
         max_body=server.max_body,
@@ -136,7 +140,7 @@ def _listeners(
     return (
         Listener(
             "admin",
-            private_app(gateway, hosts=admin.hosts),
+            private_app(gateway, hosts=lambda: gateway.settings.admin.hosts, more=api_routes(gateway)),
             guarded(inner, lambda problem, peer, path: None),
             private_at,
         ),

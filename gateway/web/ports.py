@@ -9,6 +9,7 @@ from gateway.clock import Clock
 from gateway.config.settings import Settings
 from gateway.errors import Problem
 from gateway.plugin import Callback
+from gateway.reloading import Reloaded
 from gateway.web.peers import Network
 
 
@@ -79,6 +80,12 @@ class Serving(Behind, Protocol):
 
     def stop(self) -> None:
         """From now on callbacks are answered 503 and readiness says no."""
+
+    async def reload(self) -> Reloaded:
+        """Run what the configuration file says now, or raise and change nothing."""
+
+    async def watch(self) -> None:
+        """Reload whenever the configuration file became another one, until cancelled."""
 
     async def close(self, grace: float | None = None) -> None:
         """Let what is under way end within `grace` seconds; then close everything."""

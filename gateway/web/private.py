@@ -25,8 +25,10 @@ READINESS_SECONDS: Final = 3.0  # a store that hangs is not ready; probes give u
 SECURITY_HEADERS: Final = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
 
-def private_app(gateway: Behind, *, hosts: Collection[str] = (), more: Sequence[BaseRoute] = ()) -> ASGIApp:
-    """The application of the private listener. `hosts` are names beside localhost; `more` are further routes."""
+def private_app(
+    gateway: Behind, *, hosts: Callable[[], Collection[str]] = tuple, more: Sequence[BaseRoute] = ()
+) -> ASGIApp:
+    """The application of the private listener. `hosts` gives the names beside localhost; `more` are further routes."""
 
     async def healthz(request: Request) -> Response:
         return _json(200, {"status": "ok"})  # the process lives; nothing else is looked at
@@ -70,9 +72,9 @@ def _reading(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> R
 class Guard:
     """Stands before every private route: checks the Host (ADM-02) and sets the headers that every answer has."""
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, hosts: Callable[[], Collection[str]]) -> None:
         self._app = app
-        self._names = frozenset({"localhost", *(host.lower() for host in hosts)})
+        self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def sealed(message: Message) -> None:
@@ -101,7 +103,7 @@ class Guard:
         name, colon, digits = host.partition(":")
         if colon and not _is_port(colon + digits):
             return False
-        return name in self._names or _is_address(name, 4)
+        return name == "localhost" or _is_address(name, 4) or name in {host.lower() for host in self._hosts()}
 
 
 def _is_port(text: str) -> bool:

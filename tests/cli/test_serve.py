@@ -197,7 +197,7 @@ CRASHING = """
 import sys
 from gateway.web import listeners
 
-def serve(gateway):
+def serve(gateway, watch):
     canary = "".join(["canary-", "of-a-local-", "variable"])
     raise ValueError(f"crashed, and {len(canary)} characters stayed here")
 
@@ -251,7 +251,7 @@ def inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
 
     given: list[object] = []
     monkeypatch.setattr("gateway.cli.serve.harden", lambda: given.append("hardened"))
-    monkeypatch.setattr(listeners, "serve", lambda gateway: given.append(gateway) or 3)
+    monkeypatch.setattr(listeners, "serve", lambda gateway, watch: given.append(gateway) or 3)
     handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
     yield given
     structlog.reset_defaults()
@@ -281,7 +281,7 @@ def test_what_the_listeners_say_is_for_people(
     from gateway.errors import StoreHeld
     from gateway.web import listeners
 
-    def held(gateway: object) -> int:
+    def held(gateway: object, *, watch: bool) -> int:
         raise StoreHeld("process 4711 holds gateway.db")
 
     def broken(gateway: object) -> int:

@@ -1,0 +1,75 @@
+"""The admin API under /api/v1, for those who hold a token: so far, reloading the configuration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from gateway.config.problems import ConfigError
+from gateway.errors import GatewayError, Problem
+from gateway.reloading import Reloaded, ReloadRefused
+from gateway.web import problems
+from gateway.web.ports import Serving
+from gateway.web.tokens import Role, Tokens
+
+PREFIX: Final = "/api/v1"
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def api_routes(gateway: Serving) -> Sequence[BaseRoute]:
+    """The routes of the API; without a configured token they answer 404."""
+    tokens = Tokens(lambda: gateway.settings.admin.all_tokens, gateway.clock)
+
+    async def reload(request: Request) -> Response:
+        try:
+            done = await gateway.reload()
+        except ConfigError as error:
+            problem = Problem(422, "configuration_invalid", "the configuration has mistakes; the running one stays")
+            return refused(problem, problems=[one.as_dict() for one in error.problems])
+        except ReloadRefused as error:
+            return refused(Problem(409, error.code, error.detail))
+        except GatewayError as error:
+            return refused(Problem(409, "sink_not_opened", str(error)))
+        return _json(200, _said(done))
+
+    return [Route(f"{PREFIX}/reload", _guarded(tokens, "operate", reload), methods=["POST"])]
+
+
+def _said(done: Reloaded) -> dict[str, Any]:
+    return {
+        "status": "unchanged" if done.nothing else "reloaded",
+        "sources": dict(done.sources),
+        "sinks": dict(done.sinks),
+        "routes": done.routes,
+    }
+
+
+def _guarded(tokens: Tokens, role: Role, endpoint: Endpoint) -> Endpoint:
+    async def checked(request: Request) -> Response:
+        try:
+            tokens.check(request, role)
+        except Problem as problem:
+            return refused(problem)
+        return await endpoint(request)
+
+    return checked
+
+
+def refused(problem: Problem, **more: Any) -> Response:
+    """A problem document; `more` are further members."""
+    members = {**json.loads(problems.body(problem)), **more}
+    response = Response(json.dumps(members), problem.status, media_type=problems.MEDIA_TYPE.decode())
+    if problem.retry_after is not None:
+        response.headers["retry-after"] = str(problem.retry_after)
+    if problem.status == 401:
+        response.headers["www-authenticate"] = "Bearer"
+    return response
+
+
+def _json(status: int, members: dict[str, Any]) -> Response:
+    return Response(json.dumps(members), status, media_type="application/json")

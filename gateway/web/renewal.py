@@ -1,0 +1,58 @@
+"""What makes a running gateway read its configuration again: SIGHUP, and the file itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import AsyncIterator
+
+import structlog
+
+from gateway.errors import GatewayError
+from gateway.web.ports import Serving
+
+log = structlog.get_logger("gateway.web")
+
+
+@contextlib.asynccontextmanager
+async def renewing(gateway: Serving, *, watch: bool) -> AsyncIterator[None]:
+    """Inside it SIGHUP reloads, where this thread may hear signals, and with `watch` a changed file does."""
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = loop.create_task(_reload(gateway), name="reload")
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    hears = threading.current_thread() is threading.main_thread()
+    if hears:
+        loop.add_signal_handler(signal.SIGHUP, reload)
+    watching = loop.create_task(_watch(gateway), name="file watch") if watch else None
+    try:
+        yield
+    finally:
+        if hears:
+            loop.remove_signal_handler(signal.SIGHUP)
+        ending = [*tasks, *([watching] if watching else [])]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
+
+async def _reload(gateway: Serving) -> None:
+    try:
+        await gateway.reload()
+    except GatewayError:
+        pass  # it was said already
+    except Exception:
+        log.exception("reload_failed")
+
+
+async def _watch(gateway: Serving) -> None:
+    try:
+        await gateway.watch()
+    except Exception:
+        log.exception("file_watch_failed")

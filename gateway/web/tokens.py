@@ -1,0 +1,93 @@
+"""Who may call the admin API: bearer tokens, compared in constant time, with a brake on guessing (ADM-01)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, Protocol
+
+from starlette.requests import Request
+
+from gateway.clock import Clock
+from gateway.errors import Problem
+
+FAILURES_A_PEER: Final = 10  # wrong tokens a minute from one address, then 429
+FAILURES_IN_ALL: Final = 100  # a minute
+WINDOW: Final = 60.0
+PEERS: Final = 1024  # addresses remembered
+
+Role = Literal["read", "operate"]
+
+
+class Token(Protocol):
+    """One configured token; `gateway.config.settings.TokenSettings` is one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def token(self) -> Revealing: ...
+    @property
+    def role(self) -> Role: ...
+
+
+class Revealing(Protocol):
+    """A secret."""
+
+    def reveal(self) -> str: ...
+
+
+class Tokens:
+    """`configured` is asked at every call, so that a reload changes who may come in. A right token is never braked."""
+
+    def __init__(self, configured: Callable[[], Sequence[Token]], clock: Clock) -> None:
+        self._configured = configured
+        self._clock = clock
+        self._all: deque[float] = deque()
+        self._peers: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def check(self, request: Request, role: Role) -> str:
+        """The name of the token's holder. Raises Problem: 404 where no token is configured, 400, 401, 403, 429."""
+        configured = self._configured()
+        if not configured:
+            raise Problem(404, "not_found", "there is nothing here")
+        if any("token" in name.lower() for name in request.query_params):
+            raise Problem(400, "token_in_query", "a token in a URL ends in logs; send `Authorization: Bearer …`")
+        presented = self._presented(request)
+        found: Token | None = None
+        if presented is not None:
+            digest = hashlib.sha256(presented).digest()
+            for one in configured:  # all of them, so that the time says nothing about a position
+                if hmac.compare_digest(hashlib.sha256(one.token.reveal().encode()).digest(), digest):
+                    found = one
+        if found is None:
+            self._failed(request.client.host if request.client else "", presented is not None)
+            raise Problem(401, "unauthorized", "a token of `admin.tokens` is needed: `Authorization: Bearer …`")
+        if role == "operate" and found.role != "operate":
+            raise Problem(403, "forbidden", f"the token {found.name!r} may read, and this changes something")
+        return found.name
+
+    def _presented(self, request: Request) -> bytes | None:
+        fields = request.headers.getlist("authorization")
+        if len(fields) != 1:
+            return None
+        scheme, _, token = fields[0].partition(" ")
+        return token.strip().encode("latin-1") if scheme.lower() == "bearer" and token.strip() else None
+
+    def _failed(self, peer: str, guessed: bool) -> None:
+        """Count a wrong token; raise 429 once there were too many. A call without one guesses nothing."""
+        if not guessed:
+            return
+        now = self._clock.monotonic()
+        mine = self._peers.setdefault(peer, deque())
+        self._peers.move_to_end(peer)
+        if len(self._peers) > PEERS:
+            self._peers.popitem(last=False)
+        for times in (mine, self._all):
+            while times and now - times[0] >= WINDOW:
+                times.popleft()
+        if len(mine) >= FAILURES_A_PEER or len(self._all) >= FAILURES_IN_ALL:
+            raise Problem(429, "too_many_attempts", "too many wrong tokens; wait a minute", retry_after=60)
+        mine.append(now)
+        self._all.append(now)

@@ -1,0 +1,249 @@
+"""A running gateway takes another configuration whole, or keeps the one it has and says why."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.running import KEY, Player, Receiver, Running, receiving
+
+TOKEN = "demo-operate-0123456789abcdef0123456789"
+READER = "demo-reader-0123456789abcdef01234567890"
+SOURCE = f"sources:\n  live: {{type: huawei-live, keys: ['{KEY}'], domains: [push.example.com], apps: [live]}}\n"
+TOKENS = f"tokens: [{{name: deploy, token: {TOKEN}, role: operate}}, {{name: look, token: {READER}}}]"
+
+
+def config(receiver: Receiver, *, to: str = "app", sinks: str = "", path: str = "in") -> str:
+    return (
+        SOURCE
+        + f"sinks:\n  app: {{type: forward, url: 'http://127.0.0.1:{receiver.port}/{path}', delivery: {{retry: {{initial: 100ms, max: 1s}}}}}}\n"
+        + f"  archive: {{type: file, path: archive.jsonl}}\n{sinks}routes:\n  - {{name: all, to: [{to}]}}\n"
+    )
+
+
+def running_with_tokens(folder: Path, text: str) -> Running:
+    running = Running(folder, text)
+    running.path.write_text(running.path.read_text().replace("admin: {", f"admin: {{{TOKENS}, "))
+    running.arguments = ("--no-watch",)  # so that only the test decides when
+    return running
+
+
+def write(running: Running, old: str, new: str) -> None:
+    text = running.path.read_text()
+    assert old in text
+    beside = running.path.with_suffix(".new")
+    beside.write_text(text.replace(old, new))
+    beside.chmod(0o600)
+    beside.replace(running.path)
+
+
+def ask(running: Running, token: str | None = TOKEN, **headers: str) -> tuple[int, dict[str, Any]]:
+    sent = {**({"Authorization": f"Bearer {token}"} if token else {}), **headers}
+    request = urllib.request.Request(f"http://127.0.0.1:{running.admin}/api/v1/reload", method="POST", headers=sent)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+def until(condition: Callable[[], bool], within: float = 15.0) -> bool:
+    end = time.monotonic() + within
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def ready(running: Running) -> dict[str, str]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{running.admin}/readyz", timeout=5) as answer:
+        parts: dict[str, str] = json.loads(answer.read())
+        return parts
+
+
+def test_a_saved_file_is_taken_without_being_asked(tmp_path: Path) -> None:
+    with receiving() as receiver, Running(tmp_path, config(receiver)) as running:
+        player = Player()
+        running.post(player.body())
+        assert receiver.wait_for(lambda seen: len(seen.requests) == 1)
+        write(running, "to: [app]", "to: [archive]")
+        assert until(lambda: running.metric('recording_gateway_config_reloads_total{result="done"}') == 1)
+        [moved] = running.post(player.body())[1]["events"]
+        assert until(
+            lambda: (tmp_path / "archive.jsonl").exists() and moved in (tmp_path / "archive.jsonl").read_text()
+        )
+        assert len(receiver.requests) == 1
+
+
+def test_a_mounted_folder_that_swaps_its_symlink_is_noticed(tmp_path: Path) -> None:
+    with receiving() as receiver:
+        running = Running(tmp_path, config(receiver))
+        for version in ("one", "two"):
+            (tmp_path / version).mkdir()
+            (tmp_path / version / "gateway.yaml").write_text(running.path.read_text())
+            (tmp_path / version / "gateway.yaml").chmod(0o600)
+        text = running.path.read_text().replace("to: [app]", "to: [archive]")
+        (tmp_path / "two" / "gateway.yaml").write_text(text)
+        running.path.unlink()
+        (tmp_path / "..data").symlink_to("one")
+        running.path.symlink_to("..data/gateway.yaml")
+        with running:
+            (tmp_path / "..data_tmp").symlink_to("two")
+            os.replace(tmp_path / "..data_tmp", tmp_path / "..data")
+            assert until(lambda: running.metric('recording_gateway_config_reloads_total{result="done"}') == 1)
+
+
+def test_sighup_and_the_command_reload_and_say_what_changed(tmp_path: Path) -> None:
+    with receiving() as receiver, running_with_tokens(tmp_path, config(receiver)) as running:
+        assert running.process is not None
+        running.process.send_signal(signal.SIGHUP)
+        assert until(lambda: running.metric('recording_gateway_config_reloads_total{result="done"}') == 1)
+        assert running.cli("reload").strip() == "unchanged"
+        write(running, "  archive:", "  screen: {type: console}\n  archive:")
+        said = running.cli("reload")
+        assert "sinks added: screen" in said
+        status, answer = ask(running)
+        assert (status, answer["status"]) == (200, "unchanged")
+
+
+def test_a_file_with_mistakes_keeps_the_old_one_and_says_so_everywhere(tmp_path: Path) -> None:
+    with receiving() as receiver, running_with_tokens(tmp_path, config(receiver)) as running:
+        write(running, "to: [app]", "to: [ap]")
+        status, answer = ask(running)
+        assert (status, answer["code"]) == (422, "configuration_invalid")
+        assert [problem["hint"] for problem in answer["problems"]] == ["did you mean app?"]
+        failed = running.cli("reload", check=False)
+        assert "did you mean" in running.log
+        assert "ap" in failed
+        assert ready(running)["configuration"].startswith("not what runs")
+        assert running.metric("recording_gateway_config_current") == 0
+        running.post(Player().body())
+        assert receiver.wait_for(lambda seen: len(seen.requests) == 1)
+        write(running, "to: [ap]", "to: [app]")
+        assert ask(running)[0] == 200
+        assert ready(running)["configuration"] == "ok"
+
+
+def test_a_route_test_that_fails_keeps_the_old_one(tmp_path: Path) -> None:
+    with receiving() as receiver, running_with_tokens(tmp_path, config(receiver)) as running:
+        write(running, "routes:", "tests:\n  - {event: {type: recording.failed}, expect: [archive]}\nroutes:")
+        assert ask(running)[0] == 422
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("server: {", "server: {max_body: 1MiB, ", "server"),
+        ("admin: {", "admin: {uds_mode: '0600', ", "admin"),
+        ("gateway.db", "other.db", "store"),
+        ("log: {", "log: {level: debug, ", "log"),
+    ],
+)
+def test_what_needs_a_restart_is_refused_with_that_word(tmp_path: Path, old: str, new: str, named: str) -> None:
+    with receiving() as receiver, running_with_tokens(tmp_path, config(receiver)) as running:
+        write(running, old, new)
+        status, answer = ask(running)
+        assert (status, answer["code"]) == (409, "restart_needed")
+        assert "restart" in answer["detail"]
+        assert named in answer["detail"]
+
+
+def test_edited_python_is_refused_and_new_python_is_taken(tmp_path: Path) -> None:
+    sink = 'from gateway import Sink\n\nclass Quiet(Sink):\n    """Nothing."""\n    type = "{}"\n    async def deliver(self, delivery):\n        return None\n'
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(sink.format(name))
+        (tmp_path / f"{name}.py").chmod(0o600)
+    with (
+        receiving() as receiver,
+        running_with_tokens(
+            tmp_path, "plugins: [./one.py]\n" + config(receiver, sinks="  extra: {type: one}\n")
+        ) as running,
+    ):
+        write(running, "plugins: [./one.py]", "plugins: [./one.py, ./two.py]")
+        write(running, "  extra: {type: one}", "  extra: {type: two}")
+        assert ask(running)[1]["sinks"]["changed"] == ["extra"]
+        (tmp_path / "one.py").write_text(sink.format("one") + "# edited\n")
+        status, answer = ask(running)
+        assert (status, answer["code"]) == (409, "restart_needed")
+        assert "one.py" in answer["detail"]
+
+
+def test_a_sink_that_cannot_be_opened_keeps_the_old_configuration(tmp_path: Path) -> None:
+    broken = (
+        'from gateway import Sink, Unavailable\n\nclass Shut(Sink):\n    """Never opens."""\n    type = "shut"\n'
+        "    async def open(self):\n        raise Unavailable('no such place')\n    async def deliver(self, delivery):\n        return None\n"
+    )
+    (tmp_path / "shut.py").write_text(broken)
+    (tmp_path / "shut.py").chmod(0o600)
+    with receiving() as receiver, running_with_tokens(tmp_path, config(receiver)) as running:
+        write(running, "sources:", "plugins: [./shut.py]\nsources:")
+        write(running, "  archive:", "  shut: {type: shut}\n  archive:")
+        status, answer = ask(running)
+        assert (status, answer["code"]) == (409, "sink_not_opened")
+        assert "no such place" in answer["detail"]
+        running.post(Player().body())
+        assert receiver.wait_for(lambda seen: len(seen.requests) == 1)
+
+
+def test_deliveries_of_a_sink_that_left_wait_for_it_and_move_elsewhere(tmp_path: Path) -> None:
+    with receiving(503) as receiver, running_with_tokens(tmp_path, config(receiver, to="app, archive")) as running:
+        player = Player()
+        [first] = running.post(player.body())[1]["events"]
+        assert receiver.wait_for(lambda seen: len(seen.requests) >= 1)
+        write(running, "to: [app, archive]", "to: [archive]")
+        write(running, "  app: {", "  later: {")
+        assert ask(running)[0] == 200
+
+        def waiting() -> list[dict[str, Any]]:
+            return [row for row in running.listing("deliveries", "list") if row["sink"] == "app"]
+
+        assert until(lambda: [row["held"] for row in waiting()] == ["orphaned"])
+        receiver.answer = 200
+        receiver.requests.clear()
+        write(running, "  later: {", "  app: {")
+        assert ask(running)[0] == 200
+        assert receiver.wait_for(lambda seen: first in seen.ids)
+        assert until(lambda: [row["state"] for row in waiting()] == ["delivered"])
+
+
+def test_only_an_operator_with_the_right_token_may_reload(tmp_path: Path) -> None:
+    with receiving() as receiver, running_with_tokens(tmp_path, config(receiver)) as running:
+        assert ask(running, None)[0] == 401
+        assert ask(running, READER)[:1] == (403,)
+        for _ in range(10):
+            assert ask(running, "x" * 40)[0] == 401
+        status, answer = ask(running, "x" * 40)
+        assert (status, answer["code"]) == (429, "too_many_attempts")
+        assert ask(running)[0] == 200, "a right token is never braked"
+        url = f"http://127.0.0.1:{running.admin}/api/v1/reload?token={TOKEN}"
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=5)
+        with caught.value as error:
+            assert error.code == 400
+        assert TOKEN not in running.log
+
+
+def test_without_a_token_there_is_no_api(tmp_path: Path) -> None:
+    with receiving() as receiver, Running(tmp_path, config(receiver)) as running:
+        assert ask(running)[0] == 404
+        assert "admin.token" in running.cli("reload", check=False)
+
+
+def test_a_token_is_exchanged_by_a_reload(tmp_path: Path) -> None:
+    fresh = "demo-another-0123456789abcdef0123456789a"
+    with receiving() as receiver, running_with_tokens(tmp_path, config(receiver)) as running:
+        write(running, TOKEN, fresh)
+        assert ask(running)[0] == 200
+        assert ask(running)[0] == 401
+        assert ask(running, fresh)[0] == 200
