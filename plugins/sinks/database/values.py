@@ -37,7 +37,7 @@ def fit(value: Any, column: sa.Column[Any], dialect: str) -> Any:
         return _truth(value, dialect)
     if isinstance(kind, sa.Integer):
         return _whole(value, kind, dialect)
-    if isinstance(kind, sa.Numeric):  # Float is one
+    if isinstance(kind, sa.Numeric | sa.Float):
         return _number(value, kind, dialect)
     if isinstance(kind, sa.DateTime):
         return _time(value, kind, dialect)
@@ -89,10 +89,14 @@ def _whole(value: Any, kind: sa.Integer, dialect: str) -> int:
     return int(value)
 
 
-def _number(value: Any, kind: sa.Numeric[Any], dialect: str) -> Any:
+def _number(value: Any, kind: Any, dialect: str) -> Any:
     if isinstance(value, str) and dialect == "sqlite":
         return _clean(value)  # because SQLite reads any type it does not know as NUMERIC, and holds text in it
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or (isinstance(value, float) and not math.isfinite(value))
+    ):
         raise Unfit(f"{_named(value)}, and it holds numbers")
     if isinstance(kind, sa.Float) or dialect == "sqlite":
         return float(value) if abs(value) < 2**1023 else _too_large()

@@ -240,3 +240,16 @@ async def test_many_at_once_wait_for_a_connection(place: Place) -> None:
     async with making(place.url, connections=2) as sink:
         await asyncio.gather(*(sink.deliver(delivery(event(number=number))) for number in range(50)))
     assert len(place.run("SELECT * FROM recordings")) == 50
+
+
+async def test_a_preview_shows_the_rows_without_asking_the_database() -> None:
+    columns = {"id": "event.id", "w": "file.width", "at": "timestamp(event.time)", "no": "file.asset_id"}
+    async with making("mysql://me:canary@nowhere.invalid/d", opened=False, table="media", columns=columns) as sink:
+        two = event(files=(File(width=7), File()))
+        said = (await sink.preview(delivery(two))).splitlines()
+    assert said[0] == "MySQL nowhere.invalid/d, table media, key (id)"
+    assert said[2:7] == ["row 1 of 2", f'  id = "{two.id}"', "  w = 7", "  at = 2026-01-01T12:02:00Z", "  no = null"]
+    assert "canary" not in str(said)
+    async with making("mysql://h/d", opened=False, columns={"id": "event.id", "no": "1 / 0"}) as sink:
+        with pytest.raises(Refused, match="column no"):
+            await sink.preview(delivery())

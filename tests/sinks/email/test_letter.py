@@ -16,6 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from gateway.config.load import load
 from gateway.model import FAILED, FILE_COMPLETED, STARTED, Event, Fault, File
 from gateway.samples import sample
 from gateway.testing.corpus import cases
@@ -288,6 +289,32 @@ def test_a_browser_draws_the_mail_as_wide_as_its_window(tmp_path: Path) -> None:
     assert int(found[1]) <= 500, "a long name breaks, and does not push the mail out of the window"
 
 
+async def test_a_preview_is_the_mail_for_people_and_reaches_no_server() -> None:
+    options = {"host": "nowhere.invalid", "tls": "implicit", "bcc": "hidden@example.com", "language": "zh-CN"}
+    async with mailing(465, **options) as sink:
+        said = await sink.preview(delivery(event(stream="演播室\x1b[2J")))
+    assert said.startswith(
+        "To nowhere.invalid:465\nMAIL FROM:<gw@example.com>\nRCPT TO:<ops@example.com>\nRCPT TO:<hidden@example.com>\n"
+    )
+    assert "\nSubject: 录制文件完成: push.example.com/live/演播室 [2J\n" in said
+    assert "流名: push.example.com/live/演播室\\x1b[2J" in said
+    assert re.search(r"\[and the same as HTML, \d+ characters\]$", said)
+    assert "\x1b" not in said
+
+
+def test_everything_but_the_secrets_is_checked_where_the_secrets_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(
+        "version: 1\nlocale: {timezone: Asia/Shanghai, language: zh-CN}\nsinks:\n"
+        "  mail: {type: email, host: '${H}', username: '${U}', password: '${P}', from: '${F}', to: '${T}', cc: ['${C}']}\n"
+        "  rows: {type: database, url: '${D}'}\nroutes:\n  - {name: all, to: [mail, rows]}\n"
+    )
+    loaded = load(path, environ={}, placeholders=True)
+    assert not [str(warning) for warning in loaded.warnings if "cannot be checked whole" in str(warning)]
+    read = loaded.settings.sinks["mail"].options
+    assert (read.timezone, read.language) == ("Asia/Shanghai", "zh-CN")
+
+
 # --- options ---------------------------------------------------------------------------------------------------------------
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
@@ -308,6 +335,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "subject": ({"subject": "{{ event.nope }}"}, "`subject`: "),
     "loop": ({"subject": "{{ 'a' * 100000000 }}"}, "`subject`: "),
     "code": ({"retry_codes": [451]}, "greater than or equal to 500"),
+    "idna": ({"to": ["a@" + "é" * 70 + ".example"]}, "an address such as"),
     "line in password": ({"username": "u", "password": "a\r\nRCPT"}, "a password on one line"),
 }
 

@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import aiosmtplib
 import pytest
 
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.testing.factories import delivery, event, events
 from gateway.testing.sinks import SinkPromises
 from plugins.sinks.email import Email
+from plugins.sinks.email.faults import judge
 from tests.sinks.email.conftest import PASSWORD, USER, USUAL, mailing, serving
 
 LOGIN = {"username": USER, "password": PASSWORD}
@@ -102,6 +104,37 @@ async def test_an_event_of_every_type_is_a_mail() -> None:
         for one in events():
             await sink.deliver(delivery(one))
         assert len({mail.message["Message-ID"] for mail in server.mails}) == len(events())
+
+
+OTHERS: list[tuple[BaseException, type[Exception], bool]] = [
+    (aiosmtplib.SMTPAuthenticationError(454, "4.7.0 later canary"), Retry, True),
+    (aiosmtplib.SMTPNotSupported("SMTPUTF8 is not supported by this server"), Unavailable, False),
+    (aiosmtplib.SMTPReadTimeoutError("canary"), Retry, True),
+    (TimeoutError(), Retry, True),
+    (aiosmtplib.SMTPException("canary"), Retry, True),
+    (aiosmtplib.SMTPConnectResponseError(554, "5.3.2 no service here"), Unavailable, False),
+    (aiosmtplib.SMTPConnectResponseError(421, "busy"), Retry, True),
+    (aiosmtplib.SMTPHeloError(501, "5.5.2 what a name"), Unavailable, False),
+    (RuntimeError("canary"), Retry, False),
+]
+
+
+@pytest.mark.parametrize(("error", "kind", "service"), OTHERS, ids=lambda value: repr(value)[:40])
+def test_what_else_can_happen_has_an_outcome_too(error: BaseException, kind: type[Exception], service: bool) -> None:
+    failure = judge(error, "mail.test:25")
+    assert type(failure) is kind
+    assert getattr(failure, "service", False) is service
+    assert "canary" not in str(failure)
+
+
+async def test_a_library_that_is_missing_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise ModuleNotFoundError(name="aiosmtplib")
+
+    monkeypatch.setattr("plugins.sinks.email.sink._import", missing)
+    with pytest.raises(Unavailable, match="aiosmtplib is not installed; run: pip install"):
+        async with mailing(9):
+            pass
 
 
 # --- who has got it ------------------------------------------------------------------------------------------------------
@@ -232,7 +265,7 @@ async def test_a_connection_that_nobody_needs_is_ended(monkeypatch: pytest.Monke
     async with serving() as server, mailing(server) as sink:
         await sink.deliver(delivery())
         assert sink._connections is not None
-        while sink._connections._kept:  # noqa: ASYNC110
+        while sink._connections._kept:
             await asyncio.sleep(0)
         await sink.deliver(delivery())
         assert server.connections == 2

@@ -1,0 +1,117 @@
+"""TLS to MySQL: a MariaDB of the test's own, with a certificate of an authority made here."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Retry, Unavailable
+from gateway.testing.factories import delivery
+from tests.running import free_port
+from tests.sinks.database.conftest import making
+
+PASSWORD = "p@ss:w/rd% canary"
+
+
+def certificates(folder: Path) -> None:
+    """ca.pem, cert.pem and key.pem for 127.0.0.1."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    own = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    for file in ("ca.pem", "cert.pem"):
+        (folder / file).write_bytes(own.public_bytes(pem))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+
+
+@pytest.fixture(scope="module")
+def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
+    """The port of a MariaDB that lets user `u` in over TLS only, and the folder of its certificates."""
+    server = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin")
+    if server is None or shutil.which("mariadb-install-db") is None:
+        pytest.skip("no MariaDB server to start")
+    folder = tmp_path_factory.mktemp("mariadb")
+    certificates(folder)
+    subprocess.run(
+        ["mariadb-install-db", "--no-defaults", f"--datadir={folder}/data", "--user=root", "--auth-root-authentication-method=normal"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    port, socket = free_port(), folder / "s"
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                server, "--no-defaults", f"--datadir={folder}/data", "--user=root", f"--socket={socket}", f"--port={port}",
+                "--bind-address=127.0.0.1", f"--ssl-ca={folder}/ca.pem", f"--ssl-cert={folder}/cert.pem", f"--ssl-key={folder}/key.pem",
+            ],
+            stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        import pymysql
+
+        until = time.monotonic() + 60
+        while not socket.exists():
+            assert time.monotonic() < until, (folder / "log").read_text()
+            time.sleep(0.05)
+        admin = pymysql.connect(unix_socket=str(socket), user="root", autocommit=True)
+        with admin, admin.cursor() as cursor:
+            cursor.execute("CREATE DATABASE d")
+            cursor.execute("CREATE USER u@'127.0.0.1' IDENTIFIED BY %s REQUIRE SSL", (PASSWORD,))
+            cursor.execute("CREATE USER u@localhost IDENTIFIED BY %s REQUIRE SSL", (PASSWORD,))
+            cursor.execute("GRANT ALL ON d.* TO u@'127.0.0.1', u@localhost")
+        yield port, folder
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.mark.slow
+async def test_each_mode_does_what_mysqls_own_words_say(encrypted: tuple[int, Path]) -> None:
+    port, folder = encrypted
+    url, ca = f"mysql://u@127.0.0.1:{port}/d", f"ssl_ca={folder}/ca.pem"
+    mutual = f"ssl_cert={folder}/cert.pem&ssl_key={folder}/key.pem"
+    for good in (
+        "ssl_mode=required",
+        f"ssl_mode=verify_ca&{ca}",
+        ca,
+        f"ssl_mode=VERIFY-IDENTITY&{ca}&{mutual}",
+        mutual,
+    ):
+        async with making(f"{url}?{good}", password=PASSWORD) as sink:
+            assert await sink.deliver(delivery()) == "1 row"
+    for bad, failure in (
+        (url, Unavailable),
+        (f"{url}?ssl_mode=verify_identity", Retry),
+        (f"{url.replace('127.0.0.1', 'localhost')}?{ca}", Retry),
+    ):
+        async with making(bad, password=PASSWORD, opened=False) as sink:
+            with pytest.raises(failure) as failed:
+                await sink.open()
+            assert "canary" not in str(failed.value)
+    async with making(f"{url}?ssl_mode=required", password="another-canary", opened=False) as sink:
+        with pytest.raises(Unavailable, match="1045"):
+            await sink.open()
