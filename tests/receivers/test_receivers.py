@@ -20,9 +20,11 @@ import pytest
 
 from gateway import verify_webhook
 from gateway.cloudevents import to_json
+from gateway.ed25519 import generate
 from gateway.errors import Unavailable
 from gateway.signing import sign, signing_key
 from gateway.testing.factories import delivery, event, events
+from gateway.testing.server import ScriptedServer
 from tests.receivers.conftest import SECRET
 
 STRANGER = "whsec_" + base64.b64encode(b"somebody else's secret here").decode()
@@ -186,3 +188,42 @@ def test_the_values_to_try_a_check_with_are_right(examples: dict[str, str]) -> N
     value = {name.strip("`"): text.strip(" `") for name, text in rows.items()}
     headers = {name: text for name, text in value.items() if name.startswith("webhook-")}
     assert verify_webhook(value["body"].encode(), headers, value["secret"], now=AT) == headers["webhook-id"]
+
+
+async def test_a_receiver_with_the_public_key_accepts_and_a_stranger_is_refused(
+    load: Callable[[str], ModuleType], forwarding: Any
+) -> None:
+    key, one = generate(), event()
+    check = load("ed25519").verify_with_public_key
+    async with ScriptedServer() as server, forwarding(server.url, key.text) as sink:
+        await sink.deliver(delivery(one))
+        [got] = server.received
+    assert check(got.body, dict(got.headers), key.public) == one.id
+    assert verify_webhook(got.body, dict(got.headers), key.public) == one.id
+    for body, public in ((got.body + b" ", key.public), (got.body, generate().public)):
+        with pytest.raises(ValueError, match="wrong signature"):
+            check(body, dict(got.headers), public)
+
+
+async def test_a_receiver_made_for_github_accepts_and_a_changed_body_is_refused(
+    load: Callable[[str], ModuleType], forwarding: Any
+) -> None:
+    secret = "a secret of two dozen letters"
+    check = load("github").verify_as_github
+    async with ScriptedServer() as server, forwarding(server.url, sign={"scheme": "github", "secret": secret}) as sink:
+        await sink.deliver(delivery())
+        [got] = server.received
+    check(got.body, dict(got.headers), secret)
+    with pytest.raises(ValueError, match="wrong signature"):
+        check(got.body + b" ", dict(got.headers), secret)
+
+
+async def test_a_receiver_of_binary_mode_reads_the_event_whole(
+    load: Callable[[str], ModuleType], forwarding: Any
+) -> None:
+    one = event(stream="录制 100%")
+    async with ScriptedServer() as server, forwarding(server.url, body="binary") as sink:
+        await sink.deliver(delivery(one))
+        [got] = server.received
+    read = load("binary").read_binary(got.body, dict(got.headers))
+    assert {**read, "datacontenttype": "application/json"} == json.loads(to_json(one))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from pydantic import ValidationError
 from gateway.clock import FrozenClock
 from gateway.egress.client import Http
 from gateway.errors import Refused, Retry, Unavailable
+from gateway.fields import Secret
 from gateway.model import FAILED, STARTED, Fault
 from gateway.testing.corpus import cases
 from gateway.testing.factories import delivery, event, events
@@ -25,6 +28,7 @@ from gateway.testing.server import Reply, ScriptedServer
 from gateway.testing.sinks import SinkPromises
 from plugins.sinks.apprise import AppriseOptions, AppriseSink
 from plugins.sinks.apprise import calls as calls_module
+from plugins.sinks.apprise.options import NATIVE, USUAL, schema_of
 
 OK = Reply(headers=[("content-type", "application/json")], body=b'{"id": "x"}')
 
@@ -327,3 +331,12 @@ async def test_a_service_that_is_not_reached_over_http_is_left_as_it_is(monkeypa
         plugin, _ = await sink._worker.run(sink._make)
         monkeypatch.setattr(type(plugin), "notify", lambda *_, **__: True)
         assert await sink.deliver(delivery()) == "sent"
+
+
+def test_the_documents_name_what_is_refused_and_every_address_shown_is_one() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "sinks.md").read_text().split("\n## apprise\n")[1]
+    text = text.split("\n## ")[0]
+    told = set(re.findall(r"`(\w+)`", text.split("are refused (")[1].split(")")[0]))
+    assert told == {schema for schema in NATIVE if schema not in {"workflow", "mmosts", "rockets", "mailtos"}}
+    for url in re.findall(r"`(\w+://[A-Z][^` ]*|\w+://[^` ]*/[A-Z][^` ]*)`", text):
+        assert schema_of(Secret(url)) in USUAL, url

@@ -52,8 +52,8 @@ def test_the_table_says_what_each_status_does(status: int) -> None:
 
 
 async def test_the_headers_named_are_the_headers_sent() -> None:
-    named = {row[0].strip("`") for row in rows("## forward")}
-    sign = {"secrets": [SECRET]}
+    named = {row[0].strip("`") for row in rows("### Headers")}
+    sign = [{"secrets": [SECRET]}, {"scheme": "github", "secret": SECRET}]
     async with ScriptedServer() as server, forwarding(server.url, sign=sign) as sink:
         await sink.deliver(delivery(event(), replay=True))
     usual = {"host", "user-agent", "accept", "accept-encoding", "content-length"}
@@ -62,7 +62,12 @@ async def test_the_headers_named_are_the_headers_sent() -> None:
 
 CHINESE = (Path(__file__).resolve().parents[2] / "docs" / "sinks.zh-CN.md").read_text()
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", TEXT + CHINESE, re.M | re.S)
-ENVIRON = {"APP_SECRET": SECRET}
+ENVIRON = {
+    "APP_SECRET": SECRET,
+    "NTFY_URL": "ntfys://ntfy.sh/a-topic-nobody-guesses",
+    "GOTIFY_URL": "gotifys://gotify.example/AbCdEfGhIjKlMnO",
+    "BARK_URL": "barks://api.day.app/AbCdEfGhIjKlMnOpQrStUv",
+}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import stat
 import sys
@@ -25,6 +26,7 @@ from gateway.testing.factories import delivery, event, events
 from gateway.testing.sinks import SinkPromises
 from plugins.sinks.exec import Exec, ExecOptions
 from plugins.sinks.exec import child as child_module
+from plugins.sinks.exec.options import OURS
 
 PYTHON = sys.executable
 
@@ -321,3 +323,8 @@ def test_a_wrong_option_is_located_and_explained(options: dict[str, Any], where:
     [problem] = wrong.value.errors(include_input=False)
     assert ".".join(map(str, problem["loc"])) == where
     assert words in problem["msg"]
+
+
+def test_the_documents_name_every_variable() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "sinks.md").read_text().split("\n## exec\n")[1]
+    assert re.findall(r"^\| `GATEWAY_(\w+)` \|", text.split("\n## ")[0], re.M) == list(OURS)
