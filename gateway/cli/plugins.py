@@ -138,22 +138,20 @@ def _walk(schema: Mapping[str, Any], defs: Mapping[str, Any], prefix: str) -> Se
     rows: list[Sequence[str]] = []
     required = schema.get("required", [])
     for name, entry in schema.get("properties", {}).items():
-        nested = _object(entry, defs)
         default = "(required)" if name in required else _default(entry)
         rows.append([prefix + name, _type(entry, defs), default, entry.get("description", "")])
-        if nested is not None and nested.get("properties"):
+        for nested in _objects(entry, defs):
             rows += _walk(nested, defs, f"{prefix}{name}.")
     return rows
 
 
-def _object(entry: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The model behind an entry, also behind `Model | None`."""
-    for one in (entry, *entry.get("anyOf", ()), *entry.get("allOf", ())):
-        found = defs.get(str(one.get("$ref", "")).rpartition("/")[2], one)
-        if found.get("type") == "object":
-            model: Mapping[str, Any] = found
-            return model
-    return None
+def _objects(entry: Mapping[str, Any], defs: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The models behind an entry: `Model`, `Model | None`, or each of several."""
+    found: Mapping[str, Any] = defs.get(str(entry.get("$ref", "")).rpartition("/")[2], entry)
+    if found.get("type") == "object" and found.get("properties"):
+        return [found]
+    several = [one for key in ("anyOf", "oneOf", "allOf") for one in found.get(key, ())]
+    return [model for one in several for model in _objects(one, defs)]
 
 
 def _default(entry: Mapping[str, Any]) -> str:

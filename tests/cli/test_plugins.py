@@ -27,6 +27,8 @@ class Pager(Sink):
         person: Person | None = None
         every: timedelta = timedelta(minutes=5)
         kind: str = ""
+
+    async def deliver(self, delivery): ...
 '''
 
 

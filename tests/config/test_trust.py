@@ -63,7 +63,7 @@ def test_only_a_route_that_may_bring_less_is_warned_of(tmp_path: Path, route: st
 
 def test_a_plugin_that_cannot_say_what_it_wants_is_a_problem_at_its_place(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
-        "from gateway import Sink\n\n\nclass Mine(Sink):\n    type = 'mine'\n    wanted_trust = 'everything'\n"
+        "from gateway import Sink\n\n\nclass Mine(Sink):\n    type = 'mine'\n    wanted_trust = 'everything'\n\n    async def deliver(self, delivery): ...\n"
     )
     path = tmp_path / "gateway.yaml"
     path.write_text("plugins: [./mine.py]\nsinks: {one: {type: mine}}\n")
