@@ -158,7 +158,7 @@ class Chat(Sink):
         url = urlsplit(self.options.url.reveal() if self.options.url is not None else self.options.base_url)
         host = (url.hostname or "").lower()
         theirs = any(host == own or host.endswith("." + own) for own in served.hosts)
-        if served.hosts and not theirs:
+        if served.hosts and not theirs and not host.endswith(".invalid"):  # which stands for a URL that is not here
             said.append(
                 f"the host {host} is not one of {served.title}'s own ({', '.join(served.hosts)}); "
                 "right for a proxy of yours, which then sees every message and can send its own"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -87,6 +89,7 @@ HOSTILE = [
     "\u200b@all",
     "＜at id=all＞",
 ]
+READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 MARKDOWN = {"feishu", "lark", "dingtalk", "wecom", "discord", "teams", "mattermost", "rocket-chat"}
 
 
@@ -141,7 +144,7 @@ def skeleton(name: str, text: str) -> list[object]:
     if name == "slack":
         return re.findall(r"<[^>]*>", text) + re.findall(r"(?<!\w)[*_~`]|[*_~`](?!\w)", text)
     if name in MARKDOWN:
-        tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
+        tokens = READER.parse(text)
         flat = [inner for token in tokens for inner in (token, *(token.children or ()))]
         dull = {"text", "text_special", "softbreak", "inline"}
         return [
@@ -188,16 +191,19 @@ def payloads(name: str, text: str) -> Iterator[Mapping[str, Any]]:
         yield digest.payload
     template = Template("Stream {{ event.data.stream }} of {{ event.data.app|upper }}!", served.escape, view("en"))
     title = Template("{{ event.data.stream }}", None, view("en"))
-    from dataclasses import replace
-
     one = hostile(text)[0]
     card = replace(view("en").card(one), text=template.render(one), title=title.render(one) or "-")
     yield served.compose(card)
 
 
+@functools.cache
+def harmless(name: str) -> list[dict[str, Any]]:
+    return [message(name, payload) for payload in payloads(name, HARMLESS)]
+
+
 def check(name: str, text: str) -> None:
-    for harmless, bad in zip(payloads(name, HARMLESS), payloads(name, text), strict=True):
-        usual, got = message(name, harmless), message(name, bad)
+    for usual, bad in zip(harmless(name), payloads(name, text), strict=True):
+        got = message(name, bad)
         if name == "wecom" and usual["msgtype"] != got["msgtype"]:
             usual = {**got, "markdown": _as_markdown(usual, got)}
         before = [skeleton(name, part) for part in marked(name, usual)]
@@ -295,9 +301,9 @@ def test_only_web_addresses_become_links(name: str, url: str) -> None:
 def test_a_link_cannot_end_its_own_markup(name: str, tail: str) -> None:
     for length in (0, 600, 2100):
         start = "https://d.example.com/" + "y" * length
-        harmless = event(files=(File(format="hls", download_url=start + "x"),))
+        mild = event(files=(File(format="hls", download_url=start + "x"),))
         bad = event(files=(File(format="hls", download_url=start + tail),))
-        usual, got = (message(name, service(name).compose(view().card(one))) for one in (harmless, bad))
+        usual, got = (message(name, service(name).compose(view().card(one))) for one in (mild, bad))
         assert [_shape(name, part) for part in marked(name, usual)] == [
             _shape(name, part) for part in marked(name, got)
         ]
