@@ -1,4 +1,4 @@
-"""The source `volcengine-live`: callbacks of Volcengine Live, whose recording message is documented nowhere."""
+"""The source `volcengine-live`: callbacks of Volcengine Live, whose recording message no page at hand describes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class VolcengineLive(Token):
         """One event of the type `recording.unknown`: what is not documented is kept, not guessed at."""
         said = callback.json()
         reading = Reading(said)
-        reading.drop(*_AUTH)
+        reading.drop(*_AUTH, "fp_user_url")  # the push parameters hold the publisher's own signature
         return (
             made(
                 self,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 
 from gateway.plugin import Scene
 from tests.running import Running
-from tests.sources.vendors import NEEDED, URL, make
+from tests.sources.vendors import NEEDED, URL, WHSEC, make
 
 FINISHED = {
     "huawei-live": "RECORD_FILE_COMPLETE",
@@ -32,53 +34,85 @@ FINISHED = {
 """What each vendor sends when a file is finished."""
 
 
-def configured(folder: Path) -> str:
-    sources = {name: {"type": name, **options} for name, options in NEEDED.items()}
-    config = {
-        "sources": sources,
-        "sinks": {"table": {"type": "database", "url": f"sqlite:///{folder}/rows.db"}},
-        "routes": [{"to": ["table"]}],
+def configured(folder: Path, port: int) -> str:
+    """Every source into one table; two of them also on to another gateway at this port."""
+    sign = {"scheme": "standard-webhooks", "secrets": [WHSEC]}
+    sections = {
+        "sources": {name: {"type": name, **options} for name, options in NEEDED.items()},
+        "sinks": {
+            "table": {"type": "database", "url": f"sqlite:///{folder}/rows.db"},
+            "on": {"type": "forward", "url": f"http://127.0.0.1:{port}/hooks/near", "sign": sign},
+        },
+        "routes": [{"to": ["table"]}, {"match": {"source": ["mux", "tencent-css"]}, "to": ["on"]}],
     }
-    return (
-        json.dumps(config)[1:-1]
-        .replace('"sources":', "sources:", 1)
-        .replace(', "sinks":', "\nsinks:")
-        .replace(', "routes":', "\nroutes:")
-    )
+    return "\n".join(f"{name}: {json.dumps(section)}" for name, section in sections.items())
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("table")
-    with Running(folder, configured(folder), environ={"GATEWAY_CONFIG": ""}) as running:
+def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("far")
+    sources = {"near": {"type": "standard-webhooks", "secrets": [WHSEC]}}
+    sinks = {"table": {"type": "database", "url": f"sqlite:///{folder}/rows.db"}}
+    config = f"sources: {json.dumps(sources)}\nsinks: {json.dumps(sinks)}\nroutes: [{{to: table}}]"
+    with Running(folder, config) as running:
         yield running
 
 
-def test_send_plays_each_vendor_and_each_becomes_a_row_of_one_table(gateway: Running) -> None:
-    import time
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory, far: Running) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("near")
+    with Running(folder, configured(folder, far.port)) as running:
+        yield running
 
+
+TRUST = {
+    "huawei-live": "fields",
+    "standard-webhooks": "fields",  # as the sample says that it was at the first gateway
+    "tencent-css": "timestamp",
+    "alibaba-live": "timestamp",
+    "volcengine-live": "timestamp",
+}
+"""What each signature covered, where it is not the body."""
+
+
+def test_send_plays_each_vendor_and_each_becomes_a_row_of_one_table(gateway: Running) -> None:
     for name, type in FINISHED.items():
         gateway.cli("send", "--source", name, "--type", type)
-    until = time.monotonic() + 30
-    rows: list[dict[str, Any]] = []
-    while len(rows) < len(FINISHED) and time.monotonic() < until:
-        rows = _rows(gateway.folder / "rows.db")
-    assert {row["source"] for row in rows} == set(FINISHED)
-    for row in rows:
-        assert row["event_type"] if "event_type" in row else row["type"]
-        assert row["source"] == "standard-webhooks" or row["provider"] == row["source"]
-        kind = row.get("type") or row.get("event_type")
-        expected = "recording.unknown" if row["source"] == "volcengine-live" else "recording.file.completed"
-        assert kind == expected
-        assert row["stream"], row["source"]
-        if row["source"] != "volcengine-live":
-            assert row["download_url"] or row["play_url"] or row["storage_key"], row["source"]
+    rows = {row["source"]: row for row in _rows(gateway.folder / "rows.db", len(FINISHED))}
+    assert rows.keys() == set(FINISHED)
+    for name in FINISHED:
+        row = rows[name]
+        assert row["trust"] == TRUST.get(name, "body")
+        assert row["stream"], name
+        if name == "volcengine-live":
+            assert row["event_type"] == "recording.unknown"
+            continue
+        assert row["event_type"] == "recording.file.completed"
+        assert row["file_index"] == 0
+        assert row["provider"] == ("sample" if name == "standard-webhooks" else name)
+        assert row["download_url"] or row["play_url"] or row["storage_key"], name
+        assert row["format"] or name == "twilio", name  # whose address says nothing of it
+
+
+def test_what_one_gateway_forwards_to_another_is_the_same_event_there(gateway: Running, far: Running) -> None:
+    for name in ("mux", "tencent-css"):
+        gateway.cli("send", "--source", name, "--type", FINISHED[name])
+    rows = _rows(gateway.folder / "rows.db", 2)
+    near = [row for row in rows if row["source"] in {"mux", "tencent-css"}]
+    there = _rows(far.folder / "rows.db", len(near))
+    assert {row["source"] for row in there} == {"near"}
+    its_own = {"source", "received_at", "stored_at"}
+    assert _without(its_own, near) == _without(its_own, there)
+    assert {row["trust"] for row in there} == {"body", "timestamp"}
+
+
+def _without(columns: set[str], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    kept = [{name: value for name, value in row.items() if name not in columns} for row in rows]
+    return sorted(kept, key=lambda row: str(row["event_id"]))
 
 
 @pytest.mark.parametrize("name", FINISHED)
 def test_a_tampered_callback_of_each_vendor_is_refused_at_the_door(gateway: Running, name: str) -> None:
-    from datetime import UTC, datetime
-
     source = make(name)
     played = source.play(Scene(type=FINISHED[name], number=5, now=datetime.now(UTC), tampered=True))
     status, answer = gateway.post(played.body, f"/hooks/{name}", played.headers)
@@ -92,8 +126,6 @@ def test_a_media_type_that_the_vendor_does_not_send_is_refused(gateway: Running,
 
 
 def test_a_question_of_zoom_is_answered_only_after_its_signature(gateway: Running) -> None:
-    from datetime import UTC, datetime
-
     source = make("zoom")
     scene = Scene(type="endpoint.url_validation", number=1, now=datetime.now(UTC))
     played = source.play(scene)
@@ -105,20 +137,19 @@ def test_a_question_of_zoom_is_answered_only_after_its_signature(gateway: Runnin
 
 
 def test_the_url_of_twilio_is_the_configured_one_whatever_the_request_says(gateway: Running) -> None:
-    from datetime import UTC, datetime
-
     assert "hooks.example.com" in URL
     played = make("twilio").play(Scene(type="absent", number=9, now=datetime.now(UTC)))
     status, _ = gateway.post(played.body, "/hooks/twilio?bodySHA256=x", {**played.headers, "x-forwarded-proto": "http"})
     assert status == 200
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    with contextlib.closing(sqlite3.connect(path, timeout=5)) as database:
-        database.row_factory = sqlite3.Row
-        try:
-            return [dict(row) for row in database.execute("select * from recordings")]
-        except sqlite3.OperationalError:  # the table is not made yet
-            return []
+def _rows(path: Path, least: int) -> list[dict[str, Any]]:
+    """The rows of the table, when there are so many."""
+    until = time.monotonic() + 30
+    rows: list[dict[str, Any]] = []
+    while len(rows) < least and time.monotonic() < until:
+        time.sleep(0.05)
+        with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(path)) as database:
+            database.row_factory = sqlite3.Row
+            rows = [dict(row) for row in database.execute("select * from recordings")]
+    return rows
