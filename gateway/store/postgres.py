@@ -37,6 +37,14 @@ def translate(sql: str) -> str:
     )
 
 
+class NotThereYet(StoreUnavailable):
+    """Nobody answers, or the server is starting: it may be there in a moment. A wrong password would not."""
+
+
+# What libpq says where waiting is of no use; its connection errors carry no SQLSTATE.
+_HOPELESS: Final = ("authentication", "password", "does not exist", "pg_hba", "no encryption", "invalid", "SSL")
+
+
 class PostgresSession:
     """One connection in autocommit, used by one thread at a time."""
 
@@ -56,7 +64,9 @@ class PostgresSession:
         try:
             self.connection = psycopg.connect(autocommit=True, **{**_BOUNDS, **address.parameters})  # type: ignore[arg-type]
         except (psycopg.Error, ValueError) as error:
-            raise StoreUnavailable(f"{address.shown} cannot be reached: {self.explain(error)}") from None
+            text = self.explain(error)
+            kind = StoreUnavailable if any(word in str(error) for word in _HOPELESS) else NotThereYet
+            raise kind(f"{address.shown} cannot be reached: {text}") from None
         try:
             self._prepare(timeout_ms)
         except psycopg.Error as error:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import time
 from asyncio import Future
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from gateway.clock import Clock
 from gateway.store.address import Address
 from gateway.store.bulk import Bulk
 from gateway.store.listening import Listener, Notifier
 from gateway.store.migrations import migrate
-from gateway.store.postgres import PostgresSession
+from gateway.store.postgres import NotThereYet, PostgresSession
 from gateway.store.postgres_bulk import PostgresBulk
 from gateway.store.reader import Reader
 from gateway.store.writer import Writer
 
+log = structlog.get_logger("gateway.store")
+
+RETRY_SECONDS = 0.5  # between two looks for a server at the start
 READ_TIMEOUT = 2000  # ms: an old snapshot keeps dead rows, and claims slow down behind it
 
 
@@ -39,7 +46,20 @@ class PostgresBackend:
         self.reader = Reader(lambda: PostgresSession(self.address, self._clock, timeout_ms=READ_TIMEOUT))
 
     async def take(self, wait: float) -> None:
-        """Nothing: every gateway is welcome."""
+        """Every gateway is welcome; but wait for a server that is only starting, as one does beside it in a pod."""
+        until = time.monotonic() + wait
+        waited = False
+        while True:
+            try:
+                (await asyncio.to_thread(self.connect)).close()
+                return
+            except NotThereYet as error:
+                if time.monotonic() + RETRY_SECONDS > until:
+                    raise
+                if not waited:
+                    log.warning("waiting_for_store", error=str(error), seconds=wait)
+                waited = True
+            await asyncio.sleep(RETRY_SECONDS)
 
     def free(self) -> None:
         """Nothing was taken."""
