@@ -38,9 +38,9 @@ def code_of(body: Mapping[str, Any], key: str) -> int | None:
 
 
 def words_of(body: Mapping[str, Any] | None, *keys: str) -> str:
-    """The first text under these keys, in small letters, for finding a phrase in it; never for showing."""
+    """The first text under these keys. Compare its small letters, but show it as it is: it may hold a secret."""
     found = (body.get(key) for key in keys) if body else ()
-    return next((value.lower() for value in found if isinstance(value, str)), "")
+    return next((value for value in found if isinstance(value, str)), "")
 
 
 def told(answer: Answer, what: object, words: str = "", hint: str = "") -> str:

@@ -101,7 +101,9 @@ class ChatOptions(Options):
             try:
                 try_out(text, escape, given["timezone"], given["language"], given["links"])
             except Invalid as error:
-                raise PydanticCustomError("template", "a template that works: {problem}", {"problem": str(error)}) from None
+                raise PydanticCustomError(
+                    "template", "a template that works: {problem}", {"problem": str(error)}
+                ) from None
         return text
 
     @model_validator(mode="after")

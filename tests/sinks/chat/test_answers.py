@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway import redaction
 from gateway.clock import FrozenClock
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.testing.factories import delivery
@@ -181,7 +182,7 @@ REFUSED: list[tuple[str, Reply]] = [
     *(("discord", discord(one, 400)) for one in (50006, 50035, 50109, 200000)),
     ("teams", answer({"error": {"code": "TriggerInputSchemaMismatch", "message": "m"}}, 400)),
     ("teams", answer("", 413)),
-    ("telegram", telegram(400, "Bad Request: BUTTON_URL_INVALID")),
+    ("telegram", telegram(400, "Bad Request: MESSAGE_NOT_MODIFIED")),
     ("google-chat", google("INVALID_ARGUMENT", 400)),
     *(("mattermost", mattermost(f"web.incoming_webhook.{one}.app_error", 400)) for one in ("parse", "decode", "text")),
     ("rocket-chat", answer({"success": False, "error": "other"})),
@@ -305,7 +306,8 @@ async def test_a_group_that_became_a_supergroup_is_followed_and_the_user_told() 
 
 async def test_html_that_telegram_cannot_read_goes_once_more_as_plain_text() -> None:
     bad = telegram(400, "Bad Request: can't parse entities: unclosed tag")
-    async with ScriptedServer(bad, bad) as server, chatting("telegram", server.url) as sink:
+    longer = telegram(400, "Bad Request: message is too long")
+    async with ScriptedServer(bad, longer) as server, chatting("telegram", server.url) as sink:
         with pytest.raises(Retry, match="plain text") as told:
             await sink.deliver(delivery())
         with pytest.raises(Refused):
@@ -314,3 +316,35 @@ async def test_html_that_telegram_cannot_read_goes_once_more_as_plain_text() -> 
     assert "parse_mode" not in body
     assert "<b>" not in body["text"]
     assert "mystream" in body["text"]
+
+
+@pytest.mark.parametrize(
+    "words", ["BUTTON_URL_INVALID", "inline keyboard button URL 'http://nas/x' is invalid: Wrong HTTP URL"]
+)
+async def test_a_link_that_telegram_makes_no_button_of_goes_as_text(words: str) -> None:
+    bad = telegram(400, f"Bad Request: {words}")
+    async with ScriptedServer(bad, otherwise=YES["telegram"]) as server, chatting("telegram", server.url) as sink:
+        with pytest.raises(Retry) as told:
+            await sink.deliver(delivery())
+        await sink.deliver(delivery(attempt=2, memo=told.value.memo or {}))
+        body = json.loads(server.received[1].body)
+    assert "reply_markup" not in body
+    assert "Play: https://play.example.com/live/mystream/index.m3u8" in body["text"]
+    assert len(body["text"]) <= 4096
+
+
+@pytest.mark.parametrize("service", ["feishu", "dingtalk", "wecom", "telegram", "discord", "mattermost", "rocket-chat"])
+async def test_an_echo_in_another_case_is_masked_as_well_as_shown(service: str) -> None:
+    words = "Sorry: SEC-Canary-ABCDEF0123456789"
+    bodies = {
+        "feishu": code(19021, words), "dingtalk": errcode(310000, words), "wecom": errcode(93000, words),
+        "telegram": telegram(403, words), "discord": discord(10015, 404, words),
+        "mattermost": answer({"id": "web.incoming_webhook.invalid.app_error", "message": words}, 400),
+        "rocket-chat": answer({"success": False, "error": words}, 400),
+    }  # fmt: skip
+    redaction.learn("SEC-Canary-ABCDEF0123456789")
+    async with ScriptedServer(bodies[service]) as server, chatting(service, server.url) as sink:
+        with pytest.raises(DeliveryFailed) as failed:
+            await sink.deliver(delivery())
+    assert "canary" not in failed.value.detail.lower()
+    assert "Sorry: ********" in failed.value.detail

@@ -134,7 +134,7 @@ class DingTalk(Service):
         if code in _TARGET:
             raise judging.broken(answer, judging.told(answer, code, words))
         if code == 310000:
-            hint = next((hint for marks, hint in _310000 if any(mark in words for mark in marks)), "")
+            hint = next((hint for marks, hint in _310000 if any(mark in words.lower() for mark in marks)), "")
             raise judging.broken(answer, judging.told(answer, code, words, hint))
         if code in _MESSAGE:
             raise judging.refused(answer, judging.told(answer, code, words))

@@ -116,7 +116,7 @@ class Feishu(Service):
         words = judging.words_of(body, "msg", "StatusMessage")
         if code == 0 and 200 <= answer.status < 300:
             return "ok"
-        if code in _THROTTLED or (code == 9499 and "too many request" in words):
+        if code in _THROTTLED or (code == 9499 and "too many request" in words.lower()):
             raise judging.throttled(answer, judging.told(answer, code, words), _reset(answer), _aside(answer))
         hint = _TARGET.get(code) if code is not None else None
         if hint:

@@ -82,9 +82,10 @@ class RocketChat(Service):
         if body is not None and answer.status < 300 and body.get("success") is True:
             return "ok"
         words = judging.words_of(body, "error", "message")
-        if "too-many-requests" in words or "too many requests" in words:
+        low = words.lower()
+        if "too-many-requests" in low or "too many requests" in low:
             raise judging.throttled(answer, judging.told(answer, "too fast", words))
-        if "invalid-channel" in words or "not-allowed" in words or "invalid integration" in words:
+        if "invalid-channel" in low or "not-allowed" in low or "invalid integration" in low:
             raise judging.broken(answer, judging.told(answer, "success: false", words))
         if body is not None and body.get("success") is False and answer.status < 500 and answer.status not in {
             401, 403, 404, 408, 429,

@@ -12,12 +12,18 @@ from gateway.errors import Retry
 from plugins.sinks.chat import judging
 from plugins.sinks.chat.card import Card
 from plugins.sinks.chat.service import Request, Service, Tried, encode
-from plugins.sinks.chat.text import cut_tags, escaped, units, without_tags
+from plugins.sinks.chat.text import cut, cut_tags, escaped, units, without_tags
 
 if TYPE_CHECKING:
     from plugins.sinks.chat.options import ChatOptions
 
-_UNREADABLE: Final = ("can't parse entities", "message is too long")
+_UNREADABLE: Final = (
+    "can't parse entities",
+    "message is too long",
+    "button_url_invalid",
+    "inline keyboard",
+    "http url",
+)
 _TARGET: Final = ("chat not found", "message thread not found", "not enough rights", "bot was kicked", "topic_closed")
 
 
@@ -91,7 +97,9 @@ class Telegram(Service):
     def again(self, payload: Mapping[str, Any], memo: Mapping[str, Any]) -> Mapping[str, Any]:
         changed = dict(payload)
         if memo.get("plain"):
-            changed["text"] = without_tags(changed["text"])
+            keys = changed.pop("reply_markup", {"inline_keyboard": []})["inline_keyboard"]
+            links = [f"{key['text']}: {key['url']}" for row in keys for key in row]
+            changed["text"] = cut("\n".join([without_tags(changed["text"]), *links]), 4096, units)
             del changed["parse_mode"]
         if "chat_id" in memo:
             changed["chat_id"] = memo["chat_id"]
@@ -114,6 +122,7 @@ class Telegram(Service):
             return f"message {number}" if number else "ok"
         code = judging.code_of(body, "error_code") or answer.status
         words = judging.words_of(body, "description")
+        low = words.lower()
         given = body.get("parameters")
         parameters: Mapping[str, Any] = given if isinstance(given, dict) else {}
         if code == 429:
@@ -123,11 +132,15 @@ class Telegram(Service):
             hint = f"the group became a supergroup: set chat_id to {moved}; sent there meanwhile"
             detail = judging.told(answer, code, words, hint)
             raise Retry(detail, memo={"chat_id": moved}, status=answer.status)
-        if code == 400 and any(mark in words for mark in _UNREADABLE):
+        if code == 400 and any(mark in low for mark in _UNREADABLE):
             if tried.memo.get("plain"):
                 raise judging.refused(answer, judging.told(answer, code, words))
-            raise Retry(judging.told(answer, code, words, "next as plain text"), memo={"plain": True}, status=400)
-        if code in {401, 403, 404} or (code == 400 and any(mark in words for mark in _TARGET)):
+            raise Retry(
+                judging.told(answer, code, words, "next as plain text without buttons"),
+                memo={"plain": True},
+                status=400,
+            )
+        if code in {401, 403, 404} or (code == 400 and any(mark in low for mark in _TARGET)):
             hint = {401: "the token was revoked", 404: "the token is wrong"}.get(code, "")
             raise judging.broken(answer, judging.told(answer, code, words, hint))
         if code == 400:
