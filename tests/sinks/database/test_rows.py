@@ -148,13 +148,13 @@ async def test_a_session_is_one_row_that_its_events_fill_in(place: Place) -> Non
     assert row["files"]
 
 
-@pytest.mark.parametrize("case", cases("stream"), ids=str)
-async def test_hostile_text_is_stored_as_it_is(case: Any, place: Place) -> None:
+async def test_hostile_text_is_stored_as_it_is(place: Place) -> None:
     async with making(place.url) as sink:
-        await sink.deliver(delivery(event(stream=case.value, extra={"k": case.value})))
-    [row] = place.run("SELECT * FROM recordings")
-    assert row["stream"] == case.value
-    assert (json.loads(row["extra"]) if isinstance(row["extra"], str) else row["extra"]) == {"k": case.value}
+        for number, case in enumerate(cases("stream")):
+            await sink.deliver(delivery(event(id=f"{number:032x}", stream=case.value, extra={"k": case.value})))
+    for case, row in zip(cases("stream"), place.run("SELECT * FROM recordings ORDER BY event_id"), strict=True):
+        assert row["stream"] == case.value, case.id
+        assert (json.loads(row["extra"]) if isinstance(row["extra"], str) else row["extra"]) == {"k": case.value}
 
 
 async def test_what_no_database_stores_is_replaced_and_nothing_is_lost(place: Place) -> None:
