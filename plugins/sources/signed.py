@@ -164,8 +164,8 @@ def check_expiry(expires: int, received_at: datetime, *, skew: timedelta, longes
 class Keyed(Source):
     """The base of sources whose vendor signs with a key: it reveals the keys once, warns about them, and plays.
 
-    A vendor's file says what is signed (`marks`), where it is looked for (`verify`), what it means (`normalise`), and
-    what a callback looks like (`said`, `headers`).
+    A vendor's file says where its signature is and what it is over (`verify`), what a callback means (`normalise`), and
+    how one is made (`said`, `headers`).
     """
 
     Options: ClassVar[builtins.type[BaseModel]] = KeyedOptions

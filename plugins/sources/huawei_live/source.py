@@ -52,6 +52,10 @@ sign_type: hmac-sha256        # both HMAC formulas; hmac-sha256-fields is the on
     def unsigned(self) -> bool:
         return self.options.sign_type == (signature.NONE,)
 
+    @property
+    def most_trust(self) -> Trust:
+        return max((signature.COVERS[scheme] for scheme in self.options.sign_type), key=lambda trust: trust.rank)
+
     def advice(self) -> Sequence[str]:
         return tuple(options.advice(self.options))
 
