@@ -101,6 +101,21 @@ class SinkPromises:
 
         asyncio.run(body())
 
+    def test_its_preview_is_a_text_or_none_and_sends_nothing(self) -> None:
+        async def body() -> None:
+            async with ScriptedServer() as server:
+                options = self.sink.Options.model_validate(dict(self.options(server.url)))
+                sink = self.sink("mine", options, http=Http(), log=_log([]))
+                for one in events():
+                    said = await sink.preview(delivery(one))
+                    assert said is None or isinstance(said, str)
+                    for path, secret in secrets_of(options):
+                        assert secret.reveal() not in (said or ""), f"{path} is shown"
+                assert server.connections == 0
+                await sink.close()
+
+        asyncio.run(body())
+
     def test_its_advice_is_a_list_of_texts(self) -> None:
         options = self.sink.Options.model_validate(dict(self.options("http://127.0.0.1:9")))
         advice = self.sink("mine", options, http=Http(), log=_log([])).advice()

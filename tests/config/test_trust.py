@@ -40,6 +40,16 @@ def test_the_vendors_words_from_a_weakly_signed_source_are_a_warning(tmp_path: P
     )
 
 
+def test_a_program_that_would_refuse_what_a_route_brings_is_a_warning(tmp_path: Path) -> None:
+    run = "sinks:\n  raw: {type: exec, command: ['true']}"
+    text = BELIEVED.replace("sinks:\n  raw: {type: forward, url: http://127.0.0.1:9/, body: raw}", run)
+    path = tmp_path / "gateway.yaml"
+    for more, warned in (("", True), (", min_trust: none", False)):
+        path.write_text(text.replace("['true']", f"['true']{more}") + "  - {match: {source: weak}, to: raw}")
+        said = [one for one in load(path, environ={}).warnings if one.path == "routes.0.to"]
+        assert bool(said) is warned
+
+
 @pytest.mark.parametrize(
     ("route", "warned"),
     [
@@ -69,3 +79,20 @@ def test_a_plugin_that_cannot_say_what_it_wants_is_a_problem_at_its_place(tmp_pa
     path.write_text("plugins: [./mine.py]\nsinks: {one: {type: mine}}\n")
     with pytest.raises(ConfigError, match="the mine has no wanted trust: ValueError"):
         load(path, environ={})
+
+
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [
+        (f"min_trust: body, {KEYS}", "fields"),
+        (f"min_trust: fields, sign_type: [md5, hmac-sha256-timestamp], {KEYS}", "timestamp"),
+        ("min_trust: timestamp, sign_type: none", "none"),
+        (f"min_trust: fields, sign_type: [md5, hmac-sha256], {KEYS}", None),
+        ("sign_type: none", None),
+    ],
+)
+def test_a_min_trust_that_lets_nobody_in_is_a_warning(tmp_path: Path, options: str, most: str | None) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(f"sources:\n  live: {{type: huawei-live, {options}}}\n")
+    hints = [one.hint for one in load(path, environ={}).warnings if one.path == "sources.live.min_trust"]
+    assert hints == ([f"set `min_trust: {most}`, or accept signatures that cover more"] if most else [])
