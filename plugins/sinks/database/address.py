@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -51,6 +52,24 @@ class Address:
     user: str = ""
     database: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def goes_in_clear(self) -> bool:
+        """Whether somebody between here and the server could read along, or pretend to be it."""
+        given = self.parameters
+        host = self.host or given.get("host", "")
+        if self.dialect == "sqlite" or "unix_socket" in given or not host or host.startswith("/") or _is_loopback(host):
+            return False
+        if self.dialect == "postgresql":
+            return given.get("sslmode", "prefer") not in {"require", "verify-ca", "verify-full"}
+        return not {"ssl_ca", "ssl_cert"} & given.keys() and given.get("ssl_mode", "disabled").lower() == "disabled"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
 
 
 def split_password(url: str) -> tuple[str, str | None]:

@@ -59,6 +59,8 @@ def _postgres(address: Address, password: str | None) -> dict[str, Any]:
 
 
 def _mysql(address: Address, password: str | None) -> dict[str, Any]:
+    from plugins.sinks.database.encrypted import connect
+
     given = address.parameters
     told: dict[str, Any] = {
         "host": address.host or "localhost",
@@ -70,15 +72,13 @@ def _mysql(address: Address, password: str | None) -> dict[str, Any]:
         "init_command": _MYSQL_SESSION,
         "connect_timeout": int(given.get("connect_timeout", _CONNECTING)),
         "unix_socket": given.get("unix_socket"),
+        "ssl": tls_context(address),
+        "async_creator_fn": connect,
     }
-    if (tls := _tls(address)) is not None:
-        from plugins.sinks.database.encrypted import connect
-
-        told |= {"ssl": tls, "async_creator_fn": connect}
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _tls(address: Address) -> ssl.SSLContext | None:
+def tls_context(address: Address) -> ssl.SSLContext | None:
     """MySQL's modes: encrypted at least where a mode or a file is named; checked from `verify_ca` on."""
     given = address.parameters
     default = "verify_identity" if "ssl_ca" in given else "required" if "ssl_cert" in given else "disabled"

@@ -246,6 +246,9 @@ class Database(Sink):
     def advice(self) -> list[str]:
         """What a careful reviewer would say about these options."""
         said = []
+        if self._address.goes_in_clear:
+            option = "sslmode=verify-full" if self._address.dialect == "postgresql" else "ssl_mode=verify_identity"
+            said.append(f"without {option} in the URL anybody on the way may read and change what is written")
         driver = _DRIVERS[self._address.dialect]
         if missing := [name for name in ("sqlalchemy", "greenlet", driver) if importlib.util.find_spec(name) is None]:
             said.append(f"{', '.join(missing)} is not installed here; {_INSTALL}")

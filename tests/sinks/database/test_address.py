@@ -124,3 +124,25 @@ def test_a_url_is_no_secret_so_that_its_words_are_not_masked_everywhere() -> Non
         redaction.learn(secret.reveal())
     assert redaction.redact("/recordings recorder") == "/recordings recorder"
     assert CANARY not in redaction.redact(f"it said {CANARY}")
+
+
+@pytest.mark.parametrize(
+    ("url", "clear"),
+    [
+        ("sqlite:///x.db", False),
+        ("postgresql://h/d", True),
+        ("postgresql://h/d?sslmode=prefer", True),
+        ("postgresql://h/d?sslmode=verify-full", False),
+        ("postgresql://localhost/d", False),
+        ("postgresql:///d?host=/run/postgresql", False),
+        ("mysql://192.0.2.1/d", True),
+        ("mysql://h/d?ssl_mode=disabled", True),
+        ("mysql://h/d?ssl_mode=verify_identity", False),
+        ("mysql://h/d?ssl_ca=/ca.pem", False),
+        ("mysql://[::1]/d", False),
+        ("mysql://h/d?unix_socket=/run/mysqld.sock", False),
+    ],
+)
+def test_a_way_in_clear_is_advised_against(url: str, clear: bool) -> None:
+    sink = Database("db", read(url), http=None, log=None)  # type: ignore[arg-type]
+    assert [line.startswith("without ssl") for line in sink.advice()] == [True] * clear

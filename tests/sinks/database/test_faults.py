@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
@@ -150,6 +151,44 @@ async def test_mysql_without_tls_is_left_before_anything_is_said_where_tls_is_as
     assert "the server offers no TLS" in failure.detail
 
 
+@pytest.mark.parametrize("switched", [False, True])
+async def test_no_server_is_told_the_password_in_clear(switched: bool) -> None:
+    heard: list[bytes] = []
+    done = asyncio.Event()
+
+    def packet(number: int, payload: bytes) -> bytes:
+        return len(payload).to_bytes(3, "little") + bytes([number]) + payload
+
+    async def rogue(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        plugin = b"mysql_native_password" if switched else b"mysql_clear_password"
+        capabilities = 0x00FFF7FF  # everything but TLS
+        writer.write(
+            packet(
+                0,
+                b"\x0a8.0.0\0" + bytes(4) + b"saltsalt\0" + capabilities.to_bytes(4, "little")[:2] + b"\x21\x02\0"
+                + capabilities.to_bytes(4, "little")[2:] + b"\x15" + bytes(10) + b"saltsaltsalt\0" + plugin + b"\0",
+            )
+        )  # fmt: skip
+        if switched:
+            heard.append(await reader.read(4096))
+            writer.write(packet(2, b"\xfemysql_clear_password\0\0"))
+        heard.append(await reader.read(4096))
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        done.set()
+
+    server = await asyncio.start_server(rogue, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    failure = await _opening(f"mysql://me@127.0.0.1:{port}/d", password="canary-password")
+    await done.wait()
+    server.close()
+    await server.wait_closed()
+    assert _kind(failure) == "unavailable"
+    assert "wants the password in clear" in failure.detail
+    assert b"canary" not in b"".join(heard)
+
+
 async def test_certificates_that_are_not_there_are_said_to_be(tmp_path: Path) -> None:
     failure = await _opening(f"mysql://x@127.0.0.1/d?ssl_ca={tmp_path}/no.pem")
     assert _kind(failure) == "unavailable"
@@ -229,7 +268,9 @@ async def test_an_error_after_close_is_a_retry(sqlite: Place) -> None:
 def test_what_is_not_installed_is_said_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     from plugins.sinks.database import Database
 
-    sink = Database("db", Database.Options.model_validate({"url": "mysql://h/d"}), http=SimpleNamespace(), log=None)  # type: ignore[arg-type]
+    sink = Database(
+        "db", Database.Options.model_validate({"url": "mysql://localhost/d"}), http=SimpleNamespace(), log=None
+    )  # type: ignore[arg-type]
     assert sink.advice() == []
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert "pip install 'recording-gateway[database]'" in sink.advice()[0]
