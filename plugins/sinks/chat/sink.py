@@ -52,18 +52,19 @@ class Chat(Sink):
         ordered = sorted(deliveries, key=lambda delivery: delivery.id)  # as they were taken in
         made = digests(ordered, self._service, self._view, keyword=self.options.keyword, mentions=self.options.mention)
         results: dict[int, str | Exception] = {}
-        outcome: str | Exception = ""
+        stop: Exception | None = None  # what holds for the whole service holds for the rest
         for number, digest in enumerate(made):
-            if isinstance(outcome, str):
-                wait = self._allowance.wait(self.http.clock.monotonic()) if number else 0.0
-                if wait > 0:
-                    outcome = Retry("there was no room in this message: with the next one", timedelta(seconds=wait))
-                else:
-                    outcome = await self._outcome(digest.payload, digest.deliveries)
+            wait = self._allowance.wait(self.http.clock.monotonic()) if number else 0.0
+            if stop is None and wait > 0:
+                stop = Retry("there was no room in this message: with the next one", timedelta(seconds=wait))
+            outcome = stop or await self._outcome(digest.payload, digest.deliveries)
             if isinstance(outcome, Refused) and len(digest.deliveries) > 1:
                 if not number:
                     raise outcome  # because one of them may be what it does not like: the core sends each for itself
                 outcome = Retry(f"refused together: {outcome.detail}", status=outcome.status)
+                stop = Retry("not sent: an earlier message of this batch was refused")  # or it would overtake
+            elif isinstance(outcome, Exception) and not isinstance(outcome, Refused):
+                stop = outcome
             results |= {delivery.id: outcome for delivery in digest.deliveries}
         return [results[delivery.id] for delivery in deliveries]
 

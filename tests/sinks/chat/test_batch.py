@@ -140,7 +140,18 @@ async def test_a_later_part_that_is_refused_does_not_take_back_the_first() -> No
         results = await sink.deliver_batch(many(400))
         assert len(server.received) == 2
     assert {type(result) for result in results} == {str, Retry}
-    assert "refused together" in str(results[-1])
+    assert "refused together" in str(results[60])
+    assert "an earlier message" in str(results[-1])
+
+
+async def test_one_that_goes_for_itself_and_is_refused_takes_nobody_with_it() -> None:
+    replies = [answer({"errcode": 40058}), YES["wecom"], Reply(status=503)]
+    async with ScriptedServer(*replies) as server, chatting("wecom", server.url) as sink:
+        small = type("Small", (type(service("wecom")),), {"text_most": 30})()
+        sink.__dict__["_service"] = small
+        results = await sink.deliver_batch(many(4))
+        assert len(server.received) == 3
+    assert [type(result) for result in results] == [Refused, str, Retry, Retry]
 
 
 async def test_what_one_of_a_batch_was_told_holds_for_its_message() -> None:
