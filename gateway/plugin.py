@@ -124,6 +124,11 @@ class Source:
         """Whether these options ask for no signature at all: `min_trust` is then `none` where it is not configured."""
         return False
 
+    @property
+    def most_trust(self) -> Trust | None:
+        """The most that a signature covers with these options; None: not known. `check` warns of a higher `min_trust`."""
+        return Trust.NONE if self.unsigned else None
+
     def advice(self) -> Sequence[str]:
         """Warnings about these options, for `gateway check` and the start: a weak key, a glob that opens a split."""
         return ()

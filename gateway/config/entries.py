@@ -59,7 +59,17 @@ class Entries:
             if "min_trust" not in table.entries and source.unsigned:
                 changes["min_trust"] = Trust.NONE  # because asking for no signature says it already
             found[name] = core.model_copy(update=changes)
+            self._warn_if_nobody_enters(table, source, found[name].min_trust)
         return found
+
+    def _warn_if_nobody_enters(self, table: Table, source: Source, wanted: Trust) -> None:
+        most = source.most_trust
+        if most is not None and most.rank < wanted.rank:
+            said = table.entries.get("min_trust", table).problem(
+                found=f"`min_trust: {wanted}` lets nobody in: with these options a signature covers `{most}` at most",
+                hint=f"set `min_trust: {most}`, or accept signatures that cover more",
+            )
+            self.validation.warnings.append(said)
 
     def sinks(
         self, node: Node | None, root: Table, defaults: Table | None, locale: LocaleSettings

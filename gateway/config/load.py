@@ -218,6 +218,7 @@ class _Loading:
         for table, test in tests:
             self._problems += crosschecks.sinks_exist(table, "expect", test.expect, sink_names)
             self._problems += crosschecks.callback_source(table, test, source_names)
+        self._warnings += crosschecks.purpose(root, source_names, len(routes))
         self._warnings += crosschecks.exposure(settings, root)
         sources_table = root.entries.get("sources")
         self._warnings += crosschecks.callers(settings, sources_table if isinstance(sources_table, Table) else None)

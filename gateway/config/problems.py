@@ -64,11 +64,11 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line, problem.column))
 
 
-def near(word: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest of the known words, or all of them where they are few."""
+def near(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """A hint that names the nearest of the known words, at least so like it (0 to 1), or all where they are few."""
     names = list(known)
     folded = {name.lower().replace("_", "-"): name for name in names}
-    close = difflib.get_close_matches(word[:100].lower().replace("_", "-"), folded, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word[:100].lower().replace("_", "-"), folded, n=1, cutoff=likeness)
     if close:
         return f"did you mean {folded[close[0]]}?"
     return f"known are: {', '.join(names)}" if 0 < len(names) <= 20 else ""

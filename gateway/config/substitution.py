@@ -94,7 +94,7 @@ class Substitution:
             if not value:
                 raise Missing(f"${{{name}}} unset or empty: {rest or 'it is needed'}", "a value", elsewhere=True)
         elif value is None:
-            hint = near(name, self.environ) if len(name) > 3 else ""
+            hint = near(name, self.environ, likeness=0.75) if len(name) > 3 else ""
             raise Missing(
                 f"${{{name}}}, which is not set",
                 "a variable of the environment",

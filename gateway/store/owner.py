@@ -41,6 +41,11 @@ class OwnerLock:
     def _try(self) -> bool:
         try:
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except FileNotFoundError:
+            folder = self._path.parent
+            raise StoreUnavailable(
+                f"the store's folder {folder} is not there: make it, or name another (store.url)"
+            ) from None
         except OSError as error:
             raise StoreUnavailable(f"the lock file {self._path} cannot be opened: {error.strerror}") from None
         try:

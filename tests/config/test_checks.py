@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from gateway.config.checks import run_tests
+from gateway.config.load import load
 from tests.config.desk import KEY, Desk
 
 BASE = f"""\
@@ -84,3 +89,16 @@ def test_a_callback_is_normalised_without_verification(desk: Desk) -> None:
     ]
     assert len(texts) == len(expected)
     assert all(part in text for part, text in zip(expected, texts, strict=True)), texts
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no source is configured, so nothing can come in"),
+        ("sources: {live: {type: huawei-live, sign_type: none}}", "no route is configured, so what comes in is kept"),
+    ],
+)
+def test_a_configuration_that_does_nothing_is_a_warning(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(text)
+    assert any(one.found.startswith(said) for one in load(path, environ={}).warnings)

@@ -81,6 +81,12 @@ def test_an_unset_name_is_an_error_with_a_near_miss() -> None:
     assert "secret" not in str(run.problems[0])
 
 
+def test_an_unset_name_is_not_taken_for_one_that_is_only_a_little_like_it() -> None:
+    run = Substitution({"PIP_CERT": "/etc/ssl/cert.pem"}, Path("/"))
+    run.run(Scalar(file="f", line=1, text="${APP_SECRET}"))
+    assert "did you mean" not in run.problems[0].hint
+
+
 def test_a_needed_value_says_why_it_is_needed() -> None:
     assert "set the key" in refused("${NO:?set the key}").found
     assert "set the key" in refused("${EMPTY:?set the key}").found

@@ -311,3 +311,8 @@ async def test_after_kill_9_every_acknowledged_event_is_there_and_nothing_half(t
 async def test_every_error_of_opening_is_a_store_error(open_at: Opener) -> None:
     with pytest.raises(StoreError):
         await open_at(url="postgresql://nobody@127.0.0.1:1/none")
+
+
+async def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path: Path, open_at: Opener) -> None:
+    with pytest.raises(StoreUnavailable, match=r"the store's folder .*nowhere is not there: make it"):
+        await open_at(url=f"sqlite:///{tmp_path}/nowhere/gateway.db")
