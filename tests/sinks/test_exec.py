@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import stat
 import sys
 import time
@@ -241,6 +242,31 @@ async def test_a_program_that_is_not_there_opens_the_circuit(tmp_path: Path) -> 
         read = ExecOptions.model_validate({"command": command, "cwd": cwd})
         with pytest.raises(Unavailable, match=words):
             await Exec("job", read, http=None, log=None).deliver(delivery())  # type: ignore[arg-type]
+
+
+async def test_that_there_is_something_to_run_is_seen_at_the_start(tmp_path: Path) -> None:
+    plain = tmp_path / "plain.sh"
+    plain.write_text("#!/bin/sh\n")
+    for command, cwd, words in [
+        ("/nowhere/notify", "/", "/nowhere/notify: there is no such program"),
+        ("no-such-program-at-all", "/", "there is no such program"),
+        (str(plain), "/", "not an executable file"),
+        (PYTHON, str(tmp_path / "gone"), "gone is no folder"),
+    ]:
+        read = ExecOptions.model_validate({"command": [command], "cwd": cwd})
+        with pytest.raises(Unavailable, match=words):
+            await Exec("job", read, http=None, log=None).open()  # type: ignore[arg-type]
+    await running("pass").open()
+    await Exec("job", ExecOptions(command=("true",)), http=None, log=None).open()  # type: ignore[arg-type]
+
+
+async def test_without_exit_codes_nothing_is_run(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with pytest.raises(Unavailable, match="SIGCHLD"):
+            await running("open('ran','w')", cwd=str(tmp_path)).deliver(delivery())
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 async def test_a_program_that_is_being_replaced_is_tried_again(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Final
@@ -31,9 +33,16 @@ class Exec(Sink):
     Options = ExecOptions
     options: ExecOptions
 
+    async def open(self) -> None:
+        """See that there is something to run. Raises Unavailable, so that it is said at the start and not at an event."""
+        if said := await asyncio.to_thread(self._lacks):
+            raise Unavailable(said)
+
     async def deliver(self, delivery: Delivery) -> str:
         """What the exit code says. Raises Refused for an event that is trusted less than `min_trust`."""
         self._check(delivery)
+        if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:  # then the kernel tells nobody how a program ended
+            raise Unavailable("the gateway was started with SIGCHLD ignored, so no exit code can be read")
         said = to_json(delivery.event).encode() + b"\n"
         child = Child(self.options.command, cwd=self.options.cwd, environ=self._environ(delivery), said=said)
         worker = Worker(f"exec {self.name}")  # a thread an attempt, because several may run at once
@@ -57,6 +66,13 @@ class Exec(Sink):
     @property
     def wanted_trust(self) -> Trust:
         return self.options.min_trust
+
+    def _lacks(self) -> str | None:
+        program, folder = self.options.command[0], self.options.cwd
+        if shutil.which(program, path=os.environ.get("PATH", os.defpath)) is None:
+            there = "/" in program and Path(program).exists()
+            return f"{program}: {'it is not an executable file' if there else 'there is no such program'}"
+        return None if folder.is_dir() else f"cwd: {folder} is no folder"
 
     def _check(self, delivery: Delivery) -> None:
         found, wanted = delivery.event.trust, self.options.min_trust
