@@ -1,9 +1,9 @@
-# docker build -t recording-gateway .            (--build-arg EXTRAS=postgres,ed25519 for what not everyone needs)
+# docker build -t recording-gateway .            (--build-arg EXTRAS=… for other extras)
 # docker run -v gateway-data:/data -v ./gateway.yaml:/etc/gateway/gateway.yaml:ro -p 8080:8080 recording-gateway
 ARG PYTHON_VERSION=3.13
 
 FROM python:${PYTHON_VERSION}-slim AS build
-ARG EXTRAS=postgres
+ARG EXTRAS=postgres,chat,email,database
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY gateway gateway
