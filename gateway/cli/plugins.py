@@ -64,6 +64,14 @@ def show(site: Site, name: str, kind: str | None, as_json: bool) -> None:
         raise click.UsageError(f"{name!r} is both a source and a sink type: add --kind source or --kind sink")
     cls: Any = registry.source(name) if kinds == ["source"] else registry.sink(name)
     model: type[BaseModel] = cls.Options
+    try:
+        model.model_json_schema()
+    except Exception as error:  # a plugin's own types
+        detail = str(error).splitlines()[0]
+        raise click.ClickException(
+            f"{registry.origin(kinds[0], name)}: the options of the {kinds[0]} type {name} have no schema: "
+            f"{type(error).__name__}: {detail}"
+        ) from None
     if as_json:
         shown = {
             "kind": kinds[0],
