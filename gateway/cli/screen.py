@@ -14,6 +14,7 @@ import click
 from gateway.visible import to_json, visible
 
 PAGE: Final = 200  # rows asked of the store at once
+CELL: Final = 600  # characters; because a stream may have a name that fills the screen many times
 _IDS: Final = ("id", "event")
 Row = TypeVar("Row")
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -81,8 +82,8 @@ def _walk(page: Callable[[int, int | None], Sequence[Row]], key: Callable[[Row],
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table: on a terminal folded to its width, elsewhere as wide as it must be; never cut off."""
-    cells = [[visible(cell) for cell in row] for row in rows]
+    """A table: on a terminal folded to its width, elsewhere as wide as it must be; no cell over 600 characters."""
+    cells = [[_short(visible(cell)) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _rich_table(head, cells)
         return
@@ -90,6 +91,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in [[name.upper() for name in head], *cells]:
         line = "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True))
         click.echo(line.rstrip())
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= CELL else f"{text[:CELL]}… ({len(text):,} characters)"
 
 
 def _width(text: str) -> int:

@@ -41,6 +41,11 @@ def test_a_table_is_aligned_and_as_wide_as_it_must_be(capsys: pytest.CaptureFixt
     assert lines[3] == "3"
 
 
+def test_a_name_that_would_fill_the_screen_is_cut_off_and_its_length_told(capsys: pytest.CaptureFixture[str]) -> None:
+    screen.table(["id", "subject"], [["1", "x" * 60_000]])
+    assert capsys.readouterr().out.split("\n")[1] == "1   " + "x" * 600 + "… (60,000 characters)"
+
+
 def test_wide_letters_take_two_columns(capsys: pytest.CaptureFixture[str]) -> None:
     screen.table(["a", "b"], [["直播", "1"], ["x", "2"]])
     assert capsys.readouterr().out == "A     B\n直播  1\nx     2\n"

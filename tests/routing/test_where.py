@@ -201,7 +201,9 @@ def _grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         inner.map("!{}".format),
         inner.map("[{}, 1]".format),
         inner.map("event.data.files[{}]".format),
-        st.tuples(inner, inner, inner).map("{0[0]} ? {0[1]} : {0[2]}".format),
+        st.tuples(inner, inner, inner).map(
+            "{0[0]} ? ({0[1]}) : {0[2]}".format
+        ),  # bare, the middle one may be no conditional
         inner.map("({}).field.startsWith('a')".format),
     )
 
