@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gateway.model import FAILED, Delivery
-from plugins.sinks.chat.card import Card, Line, View
+from plugins.sinks.chat.card import Card, View
 from plugins.sinks.chat.service import Service
 from plugins.sinks.chat.text import cut
 from plugins.sinks.chat.words import SEVERITY, worst
@@ -27,64 +27,85 @@ class Digest:
 
 def digests(
     deliveries: Sequence[Delivery], service: Service, view: View, *, keyword: str | None, mentions: tuple[str, ...]
-) -> list[Digest]:
-    """As few messages as hold all of them. In each of them, and from one to the next, a stream's events keep their order.
-
-    Where one message is not enough, the streams of failed recordings come first.
+) -> Iterator[Digest]:
+    """As few messages as hold all of them, made as they are asked for. In each of them, and from one to the next, a
+    stream's events keep their order. Where one message is not enough, the streams of failed recordings come first.
     """
-    whole = _digest(deliveries, service, view, keyword, mentions, "")
+    writer = _Writer(service, view, keyword, mentions)
+    whole = writer.whole(deliveries)
     if whole is not None:
-        return [whole]
+        yield whole
+        return
     failed = {one.event.subject for one in deliveries if one.event.type == FAILED}
     left = sorted(deliveries, key=lambda one: one.event.subject not in failed)
-    made: list[Digest] = []
+    number = 1
     while left:
-        count = len(left)
-        while (one := _digest(left[:count], service, view, keyword, mentions, str(len(made) + 1))) is None:
-            count = max(count * 3 // 4, 1)
-            if count == 1:
+        made = writer.part(left, number) or _alone(left[0], service, view, keyword, mentions)
+        yield made
+        left = left[len(made.deliveries) :]
+        number += 1
+
+
+class _Writer:
+    """Writes digests of one batch."""
+
+    def __init__(self, service: Service, view: View, keyword: str | None, mentions: tuple[str, ...]) -> None:
+        self._service = service
+        self._view = view
+        self._keyword = keyword
+        self._mentions = mentions
+        self._gap = service.measure(service.newline)
+
+    def whole(self, deliveries: Sequence[Delivery]) -> Digest | None:
+        """All of these in one message, as large as it may be; None: they do not fit."""
+        for level in _LEVELS:
+            lines = self._lines(deliveries, level)
+            if len(lines) == len(deliveries) and (payload := self._payload(deliveries, lines, "")) is not None:
+                return Digest(deliveries, payload)
+        return None
+
+    def part(self, deliveries: Sequence[Delivery], number: int) -> Digest | None:
+        """The first of these, as many as one message holds; None: not even one."""
+        lines = self._lines(deliveries, _LEVELS[-1])
+        while lines:
+            some = deliveries[: len(lines)]
+            if (payload := self._payload(some, lines, self._view.words.part.format(number=number))) is not None:
+                return Digest(some, payload)
+            lines = lines[: len(lines) * 3 // 4]
+        return None
+
+    def _lines(self, deliveries: Sequence[Delivery], level: tuple[int, bool]) -> list[str]:
+        """The lines of the first of these, as many as there is room for text."""
+        most, links = level
+        made: list[str] = []
+        room = self._service.text_most
+        for one in deliveries:
+            line = self._view.line(one.event)
+            short = replace(line, name=cut(line.name, most), links=line.links if links else ())
+            text = self._service.line(short)
+            room -= self._service.measure(text) + (self._gap if made else 0)
+            if room < 0:
                 break
-        made.append(one or _alone(left[0], service, view, keyword, mentions))
-        left = left[count:]
-    return made
+            made.append(text)
+        return made
 
-
-def _digest(
-    deliveries: Sequence[Delivery],
-    service: Service,
-    view: View,
-    keyword: str | None,
-    mentions: tuple[str, ...],
-    number: str,
-) -> Digest | None:
-    """All of these in one message, as large as it may be; None: they do not fit."""
-    words = view.words
-    title = words.digest.format(count=len(deliveries)) + (words.part.format(number=number) if number else "")
-    card = Card(
-        title=titled(title, keyword),
-        severity=worst([SEVERITY.get(one.event.type, "warn") for one in deliveries]),
-        words=words,
-        at=view.local(max(one.event.time or one.event.received_at for one in deliveries)),
-        mentions=mentions,
-    )
-    lines = [view.line(one.event) for one in deliveries]
-    for most, links in _LEVELS:
-        text = service.newline.join(service.line(_shorter(line, most, links)) for line in lines)
-        if service.measure(text) > service.text_most:
-            continue
-        payload = service.render(replace(card, text=text))
-        if service.fits(payload):
-            return Digest(deliveries, payload)
-    return None
+    def _payload(self, deliveries: Sequence[Delivery], lines: Sequence[str], part: str) -> Mapping[str, Any] | None:
+        words = self._view.words
+        card = Card(
+            title=titled(words.digest.format(count=len(deliveries)) + part, self._keyword),
+            severity=worst([SEVERITY.get(one.event.type, "warn") for one in deliveries]),
+            words=words,
+            at=self._view.local(max(one.event.time or one.event.received_at for one in deliveries)),
+            mentions=self._mentions,
+            text=self._service.newline.join(lines),
+        )
+        payload = self._service.render(card)
+        return payload if self._service.fits(payload) else None
 
 
 def _alone(one: Delivery, service: Service, view: View, keyword: str | None, mentions: tuple[str, ...]) -> Digest:
     card = view.card(one.event, replay=one.replay)
     return Digest([one], service.compose(replace(card, title=titled(card.title, keyword), mentions=mentions)))
-
-
-def _shorter(line: Line, most: int, links: bool) -> Line:
-    return replace(line, name=cut(line.name, most), links=line.links if links else ())
 
 
 def titled(title: str, keyword: str | None) -> str:

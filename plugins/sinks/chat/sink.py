@@ -52,21 +52,24 @@ class Chat(Sink):
         ordered = sorted(deliveries, key=lambda delivery: delivery.id)  # as they were taken in
         made = digests(ordered, self._service, self._view, keyword=self.options.keyword, mentions=self.options.mention)
         results: dict[int, str | Exception] = {}
-        stop: Exception | None = None  # what holds for the whole service holds for the rest
+        rest: Exception | None = None  # why no further message of this batch is sent
         for number, digest in enumerate(made):
             wait = self._allowance.wait(self.http.clock.monotonic()) if number else 0.0
-            if stop is None and wait > 0:
-                stop = Retry("there was no room in this message: with the next one", timedelta(seconds=wait))
-            outcome = stop or await self._outcome(digest.payload, digest.deliveries)
+            if wait > 0:
+                rest = Retry("there was no room in this message: with the next one", timedelta(seconds=wait))
+                break
+            outcome = await self._outcome(digest.payload, digest.deliveries)
             if isinstance(outcome, Refused) and len(digest.deliveries) > 1:
                 if not number:
                     raise outcome  # because one of them may be what it does not like: the core sends each for itself
                 outcome = Retry(f"refused together: {outcome.detail}", status=outcome.status)
-                stop = Retry("not sent: an earlier message of this batch was refused")  # or it would overtake
+                rest = Retry("not sent: an earlier message of this batch was refused")  # or it would overtake
             elif isinstance(outcome, Exception) and not isinstance(outcome, Refused):
-                stop = outcome
-            results |= {delivery.id: outcome for delivery in digest.deliveries}
-        return [results[delivery.id] for delivery in deliveries]
+                rest = outcome  # it holds for the whole service
+            results |= {id(delivery): outcome for delivery in digest.deliveries}
+            if rest is not None:
+                break
+        return [results.get(id(delivery), rest) for delivery in deliveries]
 
     async def _outcome(self, payload: Mapping[str, Any], deliveries: Sequence[Delivery]) -> str | Exception:
         memo: dict[str, Any] = {}

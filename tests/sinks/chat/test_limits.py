@@ -154,7 +154,7 @@ def test_a_full_batch_of_the_usual_size_is_one_message_that_names_every_stream(n
 def test_a_batch_of_hostile_names_is_one_message_of_twenty_or_several_of_two_hundred(name: str, app: str) -> None:
     for count in (20, 200):
         many = deliveries(count, app="a", error=Fault(message=app))
-        made = digests(many, service(name), view("en"), keyword=None, mentions=())
+        made = list(digests(many, service(name), view("en"), keyword=None, mentions=()))
         assert [one.id for digest in made for one in digest.deliveries] == [one.id for one in many]
         assert count > 20 or len(made) == 1
         for digest in made:
@@ -174,7 +174,7 @@ def test_one_event_that_fits_no_digest_goes_as_a_card(name: str) -> None:
     many = deliveries(2, app=FACE * 100, error=Fault(message="x" * 500))
     served = service(name)
     small = type("Small", (type(served),), {"text_most": 30})()
-    made = digests(many, small, view(), keyword=None, mentions=())
+    made = list(digests(many, small, view(), keyword=None, mentions=()))
     assert [len(one.deliveries) for one in made] == [1, 1]
     for one in made:
         within(name, _payload(name, one.payload))
