@@ -114,7 +114,10 @@ def _file(rest: str, base: Path | None) -> Address:
     name = unquote(name)
     if name in {"", ":memory:"} or "\0" in name or name.endswith("/"):
         raise ValueError("the path of a SQLite file: what is only in memory is lost with the process")
-    path = Path(name).expanduser()
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError:  # ~ of a user there is not
+        raise ValueError("the path of a SQLite file, and a user after the ~ who is there") from None
     path = path if base is None else base / path
     return Address(dialect="sqlite", path=path, shown=f"SQLite {path.name}")
 
@@ -137,6 +140,8 @@ def _server(dialect: Dialect, rest: str) -> Address:
     mode = query.get("ssl_mode", "required").lower().replace("-", "_")
     if mode not in SSL_MODES:
         raise ValueError(f"ssl_mode {', '.join(SSL_MODES)}")
+    if not re.fullmatch(r"[0-9]{1,4}", query.get("connect_timeout", "10"), re.ASCII):
+        raise ValueError("connect_timeout in whole seconds")
     database = unquote(parts.path[1:])
     if not database or "/" in database or "\0" in database:
         raise ValueError(f"a URL that ends with the database's name: {_FORMS}")

@@ -17,14 +17,13 @@ from gateway.redaction import redact
 _LATER: Final = timedelta(minutes=1)  # a full disk, a server that is read-only for now
 _LONGEST: Final = 300  # characters of a server's own text
 
-# PostgreSQL: the first two characters of SQLSTATE, or all five, which win.
-_STATES_AGAIN: Final = ("40001", "40P01", "55P03", "57014")
-_STATES_SERVICE: Final = ("08", "53", "57", "58", "25006", "XX")
+# PostgreSQL: the first two characters of SQLSTATE, or all five. What is in no list is tried again: it hurts only itself.
+_STATES_SERVICE: Final = ("08", "53", "57P", "58", "25006", "XX")
 _STATES_LATER: Final = ("53100", "25006")
-_STATES_REFUSED: Final = ("22", "23", "21", "44", "54")
+_STATES_REFUSED: Final = ("21", "22", "23", "27", "2F", "38", "39", "40002", "44", "54", "P0")
+_STATES_UNAVAILABLE: Final = ("0A", "0L", "0P", "28", "3D", "3F", "42")
 
 # MySQL and MariaDB: numbers of errors.
-_AGAIN: Final = frozenset({1205, 1213, 3058, 3572})
 _SERVICE: Final = frozenset(
     {1040, 1042, 1043, 1053, 1077, 1078, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1317, 1927, 1969}
     | {2002, 2003, 2005, 2006, 2013, 2014, 2027, 2045, 2055, 3024, 3168, 3169, 4031}
@@ -33,6 +32,10 @@ _SERVICE_LATER: Final = frozenset({1021, 1041, 1037, 1038, 1114, 1290, 1792, 183
 _REFUSED: Final = frozenset(
     {1048, 1062, 1118, 1136, 1138, 1153, 1169, 1216, 1217, 1263, 1264, 1265, 1292, 1300, 1364, 1366, 1406, 1411, 1416}
     | {1451, 1452, 1525, 1526, 1557, 1586, 1644, 1690, 1761, 1762, 3140, 3141, 3156, 3819, 3854, 3988, 4025, 4078}
+)
+_UNAVAILABLE: Final = frozenset(
+    {1044, 1045, 1046, 1049, 1054, 1064, 1109, 1115, 1129, 1130, 1142, 1143, 1146, 1227, 1235, 1251, 1273, 1286, 1305}
+    | {1356, 1370, 1396, 1449, 1524, 1698, 1820, 1862, 2026, 2054, 2059, 2061, 3118, 3159, 4151}
 )
 _QUOTED: Final = re.compile(
     r"column '([^']*)'|column `[^`]*`\.`[^`]*`\.`([^`]*)`|CONSTRAINT `([^`]*)`|for key '([^']*)'"
@@ -89,17 +92,12 @@ def _postgres(cause: Any, where: str) -> DeliveryFailed:
         if (value := getattr(cause.diag, f"{what}_name", None))
     ]
     text = f"{where}: {state} {_kind(cause)}" + (f" ({', '.join(names)})" if names else "")
-    if state in _STATES_AGAIN:
-        return Retry(text)
-    if state.startswith(_STATES_SERVICE):
-        return Retry(
-            f"{text}: {_line(cause.diag.message_primary)}",
-            _LATER if state.startswith(_STATES_LATER) else None,
-            service=True,
-        )
     if state.startswith(_STATES_REFUSED):
         return Refused(text)
-    return Unavailable(f"{text}: {_line(cause.diag.message_primary)}")
+    about = f"{text}: {_line(cause.diag.message_primary)}"
+    if state.startswith(_STATES_SERVICE):
+        return Retry(about, _LATER if state.startswith(_STATES_LATER) else None, service=True)
+    return Unavailable(about) if state.startswith(_STATES_UNAVAILABLE) else Retry(text)
 
 
 def _mysql(cause: Any, where: str, columns: Collection[str]) -> DeliveryFailed:
@@ -110,14 +108,14 @@ def _mysql(cause: Any, where: str, columns: Collection[str]) -> DeliveryFailed:
     text = f"{where}: {number} {_kind(cause)}" + (f" ({', '.join(shown)})" if shown else "")
     if number in _REFUSED:
         return Refused(text)
-    if number in _AGAIN:
-        return Retry(text)
+    about = f"{text}: {_line(said)}" + (f" ({_kind(cause.__cause__)})" if cause.__cause__ is not None else "")
     if number in _SERVICE_LATER:
-        return Retry(f"{text}: {_line(said)}", _LATER, service=True)
-    if number in _SERVICE or not number:
-        why = f" ({_kind(cause.__cause__)})" if cause.__cause__ is not None else ""
-        return Retry(f"{text}: {_line(said)}{why}" if number else f"{where}: {_kind(cause)}", service=True)
-    return Unavailable(f"{text}: {_line(said)}")
+        return Retry(about, _LATER, service=True)
+    if number in _SERVICE:
+        return Retry(about, service=True)
+    if number in _UNAVAILABLE:
+        return Unavailable(about)
+    return Retry(text if number else f"{where}: {_kind(cause)}", service=not number)
 
 
 def _sqlite(name: str, cause: BaseException, where: str) -> DeliveryFailed:

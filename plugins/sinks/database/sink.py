@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Result = str | Exception
 _CLOSING: Final = 3.0  # seconds for closing connections
+_TRUSTED: Final = 60.0  # seconds that what was seen of the table is believed against a row
 _DRIVERS: Final = {"sqlite": "aiosqlite", "postgresql": "psycopg", "mysql": "aiomysql"}
 _INSTALL: Final = "run: pip install 'recording-gateway[database]'"
 
@@ -44,6 +45,7 @@ class _Table:
     table: sa.Table
     statement: sa.Executable
     key: Sequence[str]
+    looked_at: float  # on the monotonic clock, in seconds
 
 
 class Database(Sink):
@@ -98,17 +100,7 @@ class Database(Sink):
 
     async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[Result]:
         """All of them in one transaction; where one spoils that, each in one of its own."""
-        if self._ready is None:
-            await self.open()
-        assert self._ready is not None
-        ready = self._ready
-        results: dict[int, Result] = {}
-        fitting: dict[int, list[dict[str, Any]]] = {}
-        for number, delivery in enumerate(deliveries):
-            try:
-                fitting[number] = self._fitted(delivery.event, ready)
-            except Refused as refused:
-                results[number] = refused
+        ready, fitting, results = await self._all_fitted(deliveries)
         failure = await self._try(ready, [row for rows in fitting.values() for row in rows])
         for number, rows in fitting.items():
             if failure is not None and len(fitting) > 1 and not _concerns_all(failure):
@@ -152,7 +144,7 @@ class Database(Sink):
             raise Unavailable(fitting.listed(found, options.table))
         version = standard.VERSION if made else options.version
         statement = writing.upsert(table, columns=columns, key=key, version=version, made=made, dialect=dialect)
-        return _Table(table, statement, key)
+        return _Table(table, statement, key, self.http.clock.monotonic())
 
     async def _reflect(self) -> sa.Table | None:
         from plugins.sinks.database.fitting import reflect
@@ -180,6 +172,26 @@ class Database(Sink):
 
     # -- rows
 
+    async def _all_fitted(
+        self, deliveries: Sequence[Delivery]
+    ) -> tuple[_Table, dict[int, list[dict[str, Any]]], dict[int, Result]]:
+        """By position: the rows of those that fit, and why the others do not."""
+        if self._ready is None:
+            await self.open()
+        assert self._ready is not None
+        while True:
+            ready = self._ready
+            fitting: dict[int, list[dict[str, Any]]] = {}
+            refused: dict[int, Result] = {}
+            for number, delivery in enumerate(deliveries):
+                try:
+                    fitting[number] = self._fitted(delivery.event, ready)
+                except Refused as failure:
+                    refused[number] = failure
+            if not refused or self.http.clock.monotonic() - ready.looked_at < _TRUSTED:
+                return ready, fitting, refused
+            await self.open()  # because somebody may have widened a column since
+
     def _fitted(self, event: Event, ready: _Table) -> list[dict[str, Any]]:
         from plugins.sinks.database.fitting import fitted
 
@@ -198,7 +210,10 @@ class Database(Sink):
                 await self._write(ready.statement, ordered)
             except Exception as error:
                 if fresh or not is_broken_connection(error):
-                    return self._judge(error)
+                    failure = self._judge(error)
+                    if isinstance(failure, Unavailable):
+                        self._ready = None  # look at the table again before the next row
+                    return failure
             else:
                 return None
         raise AssertionError

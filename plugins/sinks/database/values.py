@@ -19,6 +19,7 @@ from gateway.cloudevents import parse_time
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")  # no database has NUL, and lone surrogates have no UTF-8
 _BYTES: Final = {"TINYTEXT": 2**8 - 1, "TEXT": 2**16 - 1, "MEDIUMTEXT": 2**24 - 1, "LONGTEXT": 2**32 - 1}  # of MySQL
 _BITS: Final = {"TINYINT": 8, "SMALLINT": 16, "MEDIUMINT": 24, "INT": 32, "INTEGER": 32, "BIGINT": 64}
+_EXACT: Final = decimal.Context(prec=2000)  # more digits than any column has
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
@@ -103,7 +104,9 @@ def _number(value: Any, kind: Any, dialect: str) -> Any:
     exact = decimal.Decimal(str(value))
     if kind.precision is not None:
         scale = kind.scale or 0
-        if abs(round(exact, scale)) >= decimal.Decimal(10) ** (kind.precision - scale):
+        most = decimal.Decimal(10) ** (kind.precision - scale)
+        rounded = exact if abs(exact) >= most else exact.quantize(decimal.Decimal(1).scaleb(-scale), context=_EXACT)
+        if abs(rounded) >= most:
             raise Unfit(f"a number out of its range, {kind.precision - scale} digits before the point")
     return exact
 

@@ -40,6 +40,7 @@ STATES = {
     "23505": "refused", "23514": "refused", "54000": "refused",
     "28P01": "unavailable", "3D000": "unavailable", "42P01": "unavailable", "42703": "unavailable", "42501": "unavailable",
     "42P10": "unavailable", "0A000": "unavailable",
+    "P0001": "refused", "40002": "refused", "25P02": "retry", "55006": "retry", "26000": "retry", "XX000": "service",
 }  # fmt: skip
 
 
@@ -57,7 +58,7 @@ NUMBERS = {
     1290: "service later", 1021: "service later", 1053: "service",
     1062: "refused", 1048: "refused", 1264: "refused", 1366: "refused", 1406: "refused", 1452: "refused", 4025: "refused",
     1044: "unavailable", 1045: "unavailable", 1049: "unavailable", 1054: "unavailable", 1142: "unavailable",
-    1146: "unavailable", 1064: "unavailable", 2026: "unavailable",
+    1146: "unavailable", 1064: "unavailable", 2026: "unavailable", 1644: "refused", 1999: "retry", 1317: "service",
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from gateway.clock import FrozenClock
 from gateway.errors import Refused, Unavailable
 from gateway.model import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, File
 from gateway.testing.factories import NOW, delivery, event
@@ -181,6 +182,33 @@ async def test_a_table_that_is_mended_is_found_mended(place: Place) -> None:
         await sink.open()
         await sink.deliver(delivery())
     assert len(place.run("SELECT * FROM media")) == 1
+
+
+async def test_a_column_that_was_widened_is_seen_within_a_minute(postgres: Place) -> None:
+    clock = FrozenClock()
+    postgres.run("CREATE TABLE media (id TEXT PRIMARY KEY, title VARCHAR(10))")
+    columns = {"id": "event.id", "title": "event.data.stream"}
+    async with making(postgres.url, clock=clock, table="media", columns=columns) as sink:
+        long = delivery(event(stream="x" * 20))
+        with pytest.raises(Refused):
+            await sink.deliver(long)
+        postgres.run("ALTER TABLE media ALTER title TYPE TEXT")
+        with pytest.raises(Refused):
+            await sink.deliver(long)
+        clock.advance(61)
+        assert await sink.deliver(long) == "1 row"
+
+
+async def test_a_table_that_stops_to_fit_is_looked_at_again(place: Place) -> None:
+    place.run("CREATE TABLE media (id VARCHAR(64) PRIMARY KEY, title VARCHAR(99))")
+    columns = {"id": "event.id", "title": "event.data.stream"}
+    async with making(place.url, table="media", columns=columns) as sink:
+        await sink.deliver(delivery())
+        place.run("DROP TABLE media", "CREATE TABLE media (id VARCHAR(64) PRIMARY KEY, name VARCHAR(99))")
+        with pytest.raises(Unavailable):
+            await sink.deliver(delivery())
+        with pytest.raises(Unavailable, match="there is no column title"):
+            await sink.deliver(delivery())
 
 
 async def test_mysql_is_not_told_to_overwrite_the_row_that_another_index_finds(mysql: Place) -> None:
