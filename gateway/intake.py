@@ -23,6 +23,7 @@ from gateway.routing import Decision, Router
 from gateway.store.records import Accepted, NewDelivery
 from gateway.store.store import Store
 
+MISTAKES: Final = (Exception, SystemExit)  # of a plugin, whose exit is not ours
 _json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -88,7 +89,7 @@ class Intake:
             self._refuse(door, callback, Problem(401, error.code, error.detail))
         except Malformed as error:
             self._refuse(door, callback, Problem(400, "malformed_body", error.detail))
-        except Exception as error:
+        except MISTAKES as error:
             self._break(door, callback, "verify", error)
         self._journal.verified(door.name, verified)
         return verified
@@ -98,14 +99,14 @@ class Intake:
             return normalise(door.source, callback, verified)
         except Malformed as error:
             self._refuse(door, callback, Problem(400, "malformed_body", error.detail))
-        except Exception as error:
+        except MISTAKES as error:
             self._break(door, callback, "normalise", error)
 
     def _refuse(self, door: Door, callback: Callback, problem: Problem) -> NoReturn:
         self._refusals.keep(door.name, problem, callback)
         raise problem
 
-    def _break(self, door: Door, callback: Callback, step: str, error: Exception) -> NoReturn:
+    def _break(self, door: Door, callback: Callback, step: str, error: BaseException) -> NoReturn:
         """A source plugin's own bug: not acknowledged, kept for `refused retry`, and the plugin is named."""
         self._journal.broken(door.source, step, error)
         problem = Problem(
@@ -194,7 +195,7 @@ class Intake:
             return Taken(200, usual)
         try:
             own = checked_response(door.source, door.source.acknowledge(callback, events))
-        except Exception as error:
+        except MISTAKES as error:
             self._journal.broken(door.source, "acknowledge", error)
             return Taken(200, usual)
         return Taken(200, usual) if own is None else Taken(own.status, own.body, own.media_type)

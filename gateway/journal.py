@@ -83,7 +83,7 @@ class Journal:
             if one.new:
                 self._watchers.tell(event=event, sinks=sinks)
 
-    def broken(self, source: Source, step: str, error: Exception) -> None:
+    def broken(self, source: Source, step: str, error: BaseException) -> None:
         """A source plugin's own bug."""
         self._log.error(
             "source_failed", source=source.name, type=source.type, plugin=source.origin, step=step, exc_info=error

@@ -180,6 +180,17 @@ async def test_nonsense_of_a_source_is_not_acknowledged_and_the_callback_is_kept
     assert said in str(line["exc_info"])
 
 
+async def test_a_source_that_exits_ends_nothing_but_its_own_step() -> None:
+    def leaves(event: Event) -> Any:
+        raise SystemExit(3)
+
+    async with running(CONFIG, plugins=[odd(leaves)]) as gateway:
+        answer = await gateway.post(b"1")
+        assert (answer.status, answer.json()["code"]) == (500, "source_failed")
+        with gateway._desk() as desk:
+            assert len(desk.refused()) == 1
+
+
 async def test_a_source_that_forgets_to_return_its_verdict_lets_nobody_in() -> None:
     async with running(CONFIG, plugins=[odd(lambda event: [event], verified=None)]) as gateway:
         assert (await gateway.post(b"1")).status == 500
