@@ -185,7 +185,7 @@ class HttpSinkPromises(SinkPromises):
         async def body() -> None:
             broken = [case.value for case in cases("ans") if case.id in {"N01", "N04", "N05"}]
             for raw in (b"", *broken):
-                async with ScriptedServer(Reply(raw=raw)) as server, self.opened(server.url) as (sink, _):
+                async with ScriptedServer(otherwise=Reply(raw=raw)) as server, self.opened(server.url) as (sink, _):
                     _is_service_failure(await _fail(sink, delivery()), raw[:40])
             async with ScriptedServer() as gone:
                 url = gone.url
@@ -243,12 +243,12 @@ class HttpSinkPromises(SinkPromises):
 
         async def body() -> None:
             async with ScriptedServer(otherwise=self.accepted) as server, self.opened(server.url) as (sink, _):
-                await sink.deliver(delivery(event(stream="harmless")))
+                await sink.deliver(delivery(event(stream="harmless", id="0123456789abcdef")))
                 [harmless] = server.received
                 for case in cases("stream"):
                     server.received.clear()
                     try:
-                        await sink.deliver(delivery(event(stream=case.value)))
+                        await sink.deliver(delivery(event(stream=case.value, id="0123456789abcdef")))
                     except Refused:
                         continue
                     [got] = server.received

@@ -159,7 +159,7 @@ async def test_a_file_is_run_with_a_store_of_its_own(tmp_path: Path) -> None:
 
 
 async def test_a_configuration_that_is_wrong_is_said_as_check_says_it() -> None:
-    with pytest.raises(ConfigError, match="under-test.yaml"):
+    with pytest.raises(ConfigError, match=r"under-test\.yaml"):
         async with running("sinks: {app: {type: recordr}}"):
             raise AssertionError("it must not run")
 
