@@ -30,8 +30,8 @@ class Checked(NamedTuple):
 def check_where(where: Where, *, types: Sequence[str] = ("*",)) -> Checked:
     """Names and fields, then a full and a sparse sample of every event type that `types` (globs) lets through, then time.
 
-    An expression that fails on the full sample of every such type is an error: it can never match. One that fails on
-    some is a warning, because then `has()` is missing, or a `type:` in `match`.
+    An expression that fails on the full sample of every such type is an error: it can never match, unless it asks for a
+    field of `extra`. One that fails on some is a warning, because then `has()` is missing, or a `type:` in `match`.
     """
     errors = [str(problem) for problem in misnamed(where.tree)]
     if errors:
@@ -42,7 +42,7 @@ def check_where(where: Where, *, types: Sequence[str] = ("*",)) -> Checked:
     sparse = _Trial(where, [sample(type, full=False) for type in reached])
     if full.other or sparse.other:
         errors.append(f"the expression says {(full.other | sparse.other).pop()}, and only true or false is an answer")
-    elif len(full.failed) == len(reached):
+    elif len(full.failed) == len(reached) and not _vendors(where, full.failed):
         errors.append(f"it fails on every sample event: {next(iter(full.failed.values()))}")
     elif full.failed:
         warnings.append(_advice(full.failed, "every event of", reached))
@@ -69,6 +69,11 @@ class _Trial:
 _NAMES: Final[dict[type, str]] = {
     str: "a text", int: "a number", float: "a number", list: "a list", dict: "a map", bytes: "bytes", type(None): "null",
 }  # fmt: skip
+
+
+def _vendors(where: Where, failed: dict[str, str]) -> bool:
+    """Whether it fails for want of a field of `extra`: the vendor's own, which no sample can have."""
+    return ".extra" in where.text and all(reason.startswith("no such field") for reason in failed.values())
 
 
 def _advice(failed: dict[str, str], on: str, reached: Sequence[str]) -> str:

@@ -85,6 +85,15 @@ def test_an_expression_that_never_works_is_an_error() -> None:
     assert error.startswith("it fails on every sample event: ZeroDivisionError")
 
 
+def test_a_field_of_the_vendors_own_that_is_not_guarded_is_a_warning_and_no_error() -> None:
+    errors, warnings = check("event.data.extra.region == 'north'")
+    assert errors == []
+    assert warnings == [
+        "it fails on every event of any type (no such field: region), which is then no match: "
+        "guard it with has(), or narrow `match`"
+    ]
+
+
 def test_an_expression_that_fails_on_some_types_is_a_warning_that_suggests_has() -> None:
     errors, warnings = check("event.data.error.code == 'x'")
     assert errors == []
