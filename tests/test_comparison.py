@@ -115,7 +115,7 @@ def now() -> int:
 
 
 def test_it_is_as_long_as_it_says() -> None:
-    assert 50 <= len(script().splitlines()) <= 60
+    assert 40 <= len(script().splitlines()) <= 60
 
 
 async def test_a_target_that_is_away(scripted: Callable[..., Script], target: Receiver) -> None:

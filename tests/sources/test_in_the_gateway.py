@@ -2,55 +2,43 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from gateway.app import Gateway
-from gateway.clock import FrozenClock
-from gateway.config.load import load
 from gateway.errors import Problem
-from gateway.testing.corpus import cases
-from gateway.testing.factories import NOW, callback
+from gateway.testing import NOW, FrozenClock, cases, running
 
 Post = Callable[..., Awaitable[tuple[str, str | None]]]
 
 
 @pytest.fixture
-async def post(tmp_path, live) -> AsyncIterator[Callable[..., Awaitable[Post]]]:
+async def post(live) -> AsyncIterator[Callable[..., Awaitable[Post]]]:
     """Opens a gateway with these options; what it gives posts a callback: (status, why the event is held)."""
-    opened: list[Gateway] = []
+    async with contextlib.AsyncExitStack() as opened:
 
-    async def open_(**options: Any) -> Post:
-        path = tmp_path / "gateway.yaml"
-        source = {"type": "huawei-live", "keys": [live.key]} | options
-        path.write_text(json.dumps({"version": 1, "store": f"sqlite:///{tmp_path}/g.db", "sources": {"live": source}}))
-        path.chmod(0o600)
-        gateway = Gateway(load(path, environ={}), clock=FrozenClock(NOW))
-        await gateway.open()
-        opened.append(gateway)
-        held: dict[str, float] = {}
+        async def open_(**options: Any) -> Post:
+            source = {"type": "huawei-live", "keys": [live.key]} | options
+            gateway = await opened.enter_async_context(running({"sources": {"live": source}}, clock=FrozenClock(NOW)))
+            held: dict[str, float] = {}
 
-        async def post(said: dict[str, Any] | bytes) -> tuple[str, str | None]:
-            taken = await gateway.take(gateway.sources_by_path["live"], callback(said))
-            assert taken.status == 200
-            now = {reason: _count(gateway, reason) for reason in ("conflict", "quarantined")}
-            risen = [reason for reason, count in now.items() if count > held.get(reason, 0)]
-            held.update(now)
-            return json.loads(taken.body)["status"], risen[0] if risen else None
+            async def post(said: dict[str, Any] | bytes) -> tuple[str, str | None]:
+                answer = await gateway.post(said, settle=False)
+                if answer.status != 200:
+                    raise Problem(answer.status, answer.json()["code"], answer.json()["detail"])
+                now = {
+                    reason: gateway.metric("held_total", source="live", reason=reason)
+                    for reason in ("conflict", "quarantined")
+                }
+                risen = [reason for reason, count in now.items() if count > held.get(reason, 0)]
+                held.update(now)
+                return answer.json()["status"], risen[0] if risen else None
 
-        return post
+            return post
 
-    yield open_
-    for gateway in opened:
-        await gateway.close(0)
-
-
-def _count(gateway: Gateway, reason: str) -> float:
-    labels = {"source": "live", "reason": reason}
-    return gateway.metrics.registry.get_sample_value("recording_gateway_held_total", labels) or 0.0
+        yield open_
 
 
 async def test_the_vendors_second_try_is_a_duplicate_also_with_a_fresh_signature(post, live) -> None:
