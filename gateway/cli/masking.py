@@ -21,6 +21,11 @@ def is_secret(name: str) -> bool:
     return _SECRET.search(name) is not None
 
 
+def masked_path(path: str, source: str) -> str:
+    """The path a callback came to; one that is not just the source's name is a second key (SIG-08)."""
+    return path if path == f"/hooks/{source}" else f"/hooks/{MASK}"
+
+
 def masked_headers(headers: Iterable[tuple[str, str]]) -> Sequence[tuple[str, str]]:
     """Headers with the values of those that hold credentials masked."""
     return [(name, MASK if is_secret(name) else redact(value)) for name, value in headers]

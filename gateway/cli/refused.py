@@ -69,7 +69,7 @@ def list_(site: Site, source: str | None, as_json: bool, limit: int, everything:
 @pass_site
 def show(site: Site, id: int, as_json: bool) -> None:
     """One refused callback: why, what that means, and what came, with its credentials masked."""
-    from gateway.cli.masking import masked_body, masked_headers
+    from gateway.cli.masking import masked_body, masked_headers, masked_path
 
     with site.desk() as desk:
         row = desk.refusal(id)
@@ -91,7 +91,7 @@ def show(site: Site, id: int, as_json: bool) -> None:
             ("meaning", EXPLAINED.get(refusal.code)),
         ]
     )
-    click.echo(f"\n{visible(refusal.method)} {visible(refusal.path)}")
+    click.echo(f"\n{visible(refusal.method)} {visible(masked_path(refusal.path, refusal.source))}")
     for name, value in headers:
         click.echo(f"{visible(name)}: {visible(value)}")
     click.echo()
@@ -174,6 +174,8 @@ def _of_source(desk: Desk, source: str) -> Sequence[int]:
 
 
 def _object(row: RefusedRow) -> dict[str, Any]:
+    from gateway.cli.masking import masked_path
+
     refusal: Refusal = row.refusal
     return {
         "id": row.id,
@@ -183,6 +185,6 @@ def _object(row: RefusedRow) -> dict[str, Any]:
         "received_at": screen.stamp(refusal.received_at),
         "peer": refusal.peer,
         "method": refusal.method,
-        "path": refusal.path,
+        "path": masked_path(refusal.path, refusal.source),
         "size_bytes": refusal.size,
     }

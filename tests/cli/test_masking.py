@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cli.masking import is_secret, masked_body, masked_headers
+from gateway.cli.masking import is_secret, masked_body, masked_headers, masked_path
 from gateway.redaction import MASK
 
 CANARY = "4f97f46759acanary7ad21e9935dc175"
@@ -72,3 +72,8 @@ def test_headers_keep_their_order_and_lose_their_credentials() -> None:
     assert [name for name, _ in shown] == ["host", "x-signature", "referer"]
     assert CANARY not in str(shown)
     assert shown[0] == ("host", "x")
+
+
+def test_a_path_that_nobody_can_guess_is_not_shown() -> None:
+    assert masked_path("/hooks/live", "live") == "/hooks/live"
+    assert masked_path("/hooks/live-80cca4aacc0d0e51", "live") == "/hooks/********"
