@@ -8,7 +8,6 @@ import functools
 import importlib
 import importlib.util
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from plugins.sinks.database.looking import Ready
+
 Result = str | Exception
 _CLOSING: Final = 3.0  # seconds for closing connections
 _TRUSTED: Final = 60.0  # seconds that what was seen of the table is believed against a row
@@ -38,16 +39,6 @@ class _Rows(Protocol):
     def rows(self, event: Event) -> list[dict[str, Any]]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """The table, looked at and found good, and the statement that writes to it."""
-
-    table: sa.Table
-    statement: sa.Executable
-    key: Sequence[str]
-    looked_at: float  # on the monotonic clock, in seconds
-
-
 class Database(Sink):
     """One row an event or a file. The same event again leaves the same row."""
 
@@ -55,7 +46,7 @@ class Database(Sink):
     Options = DatabaseOptions
     options: DatabaseOptions
     _engine: AsyncEngine | None = None
-    _ready: _Table | None = None
+    _ready: Ready | None = None
 
     async def open(self) -> None:
         """Connect, make the table where that is wanted, and check that rows fit. Raises Unavailable with every reason."""
@@ -122,59 +113,29 @@ class Database(Sink):
 
     # -- before the first row
 
-    async def _look(self) -> _Table:
-        from plugins.sinks.database import fitting, writing
+    async def _look(self) -> Ready:
+        from plugins.sinks.database.looking import Misfit, look
 
         assert self._engine is not None
-        options, dialect = self.options, self._address.dialect
-        made = options.columns is None
-        table = await self._reflect()
-        if table is None and made and options.create:
-            await self._create()
-            table = await self._reflect()
-        if table is None:
-            raise Unavailable(f"{self._address.shown}: there is no table {options.table}")
-        columns = list(self._rows.rows(_any_event())[0]) if made else list(options.columns or ())
-        key = self._key
-        found = list(fitting.problems(table, columns=columns, key=key, made=made, dialect=dialect))
-        if not found:
-            found = list(fitting.misfits(self._rows.rows, table, dialect))
-        if found:
-            self.log.error("table_does_not_fit", table=options.table, problems=found)
-            raise Unavailable(fitting.listed(found, options.table))
-        version = standard.VERSION if made else options.version
-        statement = writing.upsert(table, columns=columns, key=key, version=version, made=made, dialect=dialect)
-        return _Table(table, statement, key, self.http.clock.monotonic())
-
-    async def _reflect(self) -> sa.Table | None:
-        from plugins.sinks.database.fitting import reflect
-
-        assert self._engine is not None
-        async with self._engine.connect() as connection:
-            return await reflect(connection, *self._name)
-
-    async def _create(self) -> None:
-        """CREATE TABLE IF NOT EXISTS; losing the race against another gateway is as good as winning it."""
-        from sqlalchemy.exc import DBAPIError
-        from sqlalchemy.schema import CreateTable
-
-        from plugins.sinks.database.made import table
-
-        assert self._engine is not None
-        name, schema = self._name
-        made = table(name, schema, rows=self.options.rows, key=self.options.key, dialect=self._address.dialect)
         try:
-            async with self._engine.begin() as connection:
-                await connection.execute(CreateTable(made, if_not_exists=True))
-        except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) not in {"23505", "42P07"}:
-                raise
+            return await look(
+                self._engine,
+                self.options,
+                dialect=self._address.dialect,
+                where=self._address.shown,
+                key=self._key,
+                rows_of=self._rows.rows,
+                now=self.http.clock.monotonic(),
+            )
+        except Misfit as misfit:
+            self.log.error("table_does_not_fit", table=self.options.table, problems=list(misfit.problems))
+            raise
 
     # -- rows
 
     async def _all_fitted(
         self, deliveries: Sequence[Delivery]
-    ) -> tuple[_Table, dict[int, list[dict[str, Any]]], dict[int, Result]]:
+    ) -> tuple[Ready, dict[int, list[dict[str, Any]]], dict[int, Result]]:
         """By position: the rows of those that fit, and why the others do not."""
         if self._ready is None:
             await self.open()
@@ -192,12 +153,12 @@ class Database(Sink):
                 return ready, fitting, refused
             await self.open()  # because somebody may have widened a column since
 
-    def _fitted(self, event: Event, ready: _Table) -> list[dict[str, Any]]:
+    def _fitted(self, event: Event, ready: Ready) -> list[dict[str, Any]]:
         from plugins.sinks.database.fitting import fitted
 
         return fitted(self._rows.rows(event), ready.table, ready.key, self._address.dialect)
 
-    async def _try(self, ready: _Table, rows: Sequence[dict[str, Any]]) -> DeliveryFailed | None:
+    async def _try(self, ready: Ready, rows: Sequence[dict[str, Any]]) -> DeliveryFailed | None:
         """Write these rows in one transaction, or say why not."""
         if not rows:
             return None
@@ -238,11 +199,6 @@ class Database(Sink):
         return parse(self.options.url)
 
     @functools.cached_property
-    def _name(self) -> tuple[str, str | None]:
-        schema, _, name = self.options.table.rpartition(".")
-        return name, schema or None
-
-    @functools.cached_property
     def _rows(self) -> _Rows:
         options = self.options
         if options.columns is None:
@@ -281,14 +237,7 @@ def _concerns_all(failure: DeliveryFailed) -> bool:
     return isinstance(failure, Unavailable) or (isinstance(failure, Retry) and failure.service)
 
 
-def _any_event() -> Event:
-    from gateway.model import FILE_COMPLETED
-    from gateway.samples import sample
-
-    return sample(FILE_COMPLETED)
-
-
 def _import(dialect: str) -> None:
     """In a thread, because SQLAlchemy takes half a second."""
-    for name in ("sqlalchemy.ext.asyncio", "greenlet", _DRIVERS[dialect], "plugins.sinks.database.fitting"):
+    for name in ("sqlalchemy.ext.asyncio", "greenlet", _DRIVERS[dialect], "plugins.sinks.database.looking"):
         importlib.import_module(name)
