@@ -173,6 +173,8 @@ class Slow(Sink):
             raise RuntimeError(f"no service takes {self.options.token.reveal()}")
         if self.name == "stuck":
             await asyncio.Event().wait()
+    async def deliver(self, delivery):
+        return None
 """
 
 

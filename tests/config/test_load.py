@@ -261,6 +261,8 @@ def test_a_plugin_beside_the_file_brings_its_type_and_its_options(desk: Desk) ->
         "    type = 'mine'\n"
         "    class Options(Options):\n"
         "        colour: str = 'red'\n"
+        "    async def deliver(self, delivery):\n"
+        "        return None\n"
     )
     (desk.folder / "mine.py").chmod(0o600)
     (desk.folder / "broken.py").write_text("import there_is_no_such_module\n")
