@@ -250,7 +250,7 @@ class Registry:
                     f"plugins: no module named {entry!r} on the path{extra}{hint}; a file is written as ./name.py"
                 ) from None
             raise PluginError(f"plugins: {entry} cannot be imported: {error}") from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(f"plugins: {entry} cannot be imported: {type(error).__name__}: {error}") from error
 
 

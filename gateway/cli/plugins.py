@@ -17,7 +17,7 @@ from gateway.visible import to_json, visible
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from gateway.registry import Registry
+    from gateway.registry import Installed, Registry
 
 
 _ISO_DURATION: Final = re.compile(r"P(\d+[DW]|T?\d)")
@@ -58,6 +58,10 @@ def show(site: Site, name: str, kind: str | None, as_json: bool) -> None:
     registry = _registry(site)
     sources, sinks = registry.source_types(), registry.sink_types()
     kinds = [one for one, known in (("source", sources), ("sink", sinks)) if name in known and kind in (None, one)]
+    hooks = [one for one in registry.installed() if (one.kind, one.name) == ("plugin", name)]
+    if not kinds and hooks and kind is None:
+        _show_hooks(hooks[0], as_json)
+        return
     if not kinds:
         raise click.UsageError(f"no type {name!r}{near(name, [*sources, *sinks])}")
     if len(kinds) > 1:
@@ -92,6 +96,16 @@ def show(site: Site, name: str, kind: str | None, as_json: bool) -> None:
         screen.table(["option", "type", "default", "about"], rows)
     else:
         click.echo("It has no options.")
+
+
+def _show_hooks(plugin: Installed, as_json: bool) -> None:
+    """A plugin that brings hooks: it is not imported, because only `plugins:` makes it active."""
+    if as_json:
+        said = {"kind": plugin.kind, "type": plugin.name, "from": plugin.origin, "target": plugin.target}
+        click.echo(to_json(said, indent=True))
+    else:
+        click.echo(f"plugin {plugin.name}, from {plugin.origin} ({plugin.target})")
+        click.echo(f"It brings hooks, and is active where the configuration says `plugins: [{plugin.name}]`.")
 
 
 @command.command()

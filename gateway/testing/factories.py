@@ -50,7 +50,7 @@ def callback(
 
     sent = {"content-type": "application/json"}
     if isinstance(body, Played):
-        sent |= body.headers
+        sent |= {name.lower(): value for name, value in body.headers.items()}
         body = body.body
     elif not isinstance(body, bytes):
         body = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
@@ -58,7 +58,7 @@ def callback(
         source=source,
         method="POST",
         path=path or f"/hooks/{source}",
-        headers=Headers(sent | dict(headers or {})),
+        headers=Headers(sent | {name.lower(): value for name, value in (headers or {}).items()}),
         body=body,
         peer=peer,
         received_at=received_at,

@@ -130,7 +130,7 @@ def test_bad_plugins_are_named_and_neither_stop_the_gateway_nor_lose_an_event(tm
 plugins: [./bad.py, ./mine.py]
 sinks:
 {sinks}  good: {{type: mine, path: good.txt}}
-  pairs: {{type: nonsense, delivery: {{batch: {{max: 2, window: 1s}}}}}}
+  pairs: {{type: nonsense, delivery: {{batch: {{max: 2, window: 30s}}}}}}
 routes: [{{to: [{", ".join(kinds)}, good, pairs]}}]
 """
     )

@@ -209,3 +209,9 @@ def test_a_users_own_plugins_folder_does_not_stand_in_front_of_ours(tmp_path: Pa
 def test_a_file_is_loaded_once_for_two_registries(tmp_path: Path) -> None:
     entry = _file(tmp_path, SINK)
     assert Registry([entry], tmp_path).sink("noted") is Registry([entry], tmp_path).sink("noted")
+
+
+def test_a_module_that_exits_when_it_is_imported_is_named(path: Path) -> None:
+    (path / "leaving.py").write_text("raise SystemExit(3)")
+    with pytest.raises(PluginError, match="leaving cannot be imported: SystemExit: 3"):
+        Registry(["leaving"])

@@ -68,6 +68,10 @@ def test_it_is_listed_without_being_imported_and_shown_with_its_options(acme: En
         ("sink", "acme-shelf"),
         ("source", "acme"),
     ]
+    hooks = acme.run("gateway", "plugins", "show", "acme-audit", cwd=tmp_path, environ=mark).stdout
+    assert hooks.startswith("plugin acme-audit, from acme-recordings 2.1.0 (acme_recordings.audit)\n")
+    told = acme.run("gateway", "plugins", "show", "acme-audit", "--json", cwd=tmp_path, environ=mark).stdout
+    assert json.loads(told)["kind"] == "plugin"
     assert not (tmp_path / "mark").exists()
     shown = acme.run("gateway", "plugins", "show", "acme-mailbox", cwd=tmp_path, environ=mark).stdout
     assert "from acme-recordings 2.1.0" in shown

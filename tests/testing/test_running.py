@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from gateway import Delivery, Options, Outcome, Refused, Retry, Scene, Sink, Unavailable, hookimpl
+from gateway import Delivery, Options, Outcome, Played, Refused, Retry, Scene, Sink, Unavailable, hookimpl
 from gateway.config.problems import ConfigError
-from gateway.testing import FrozenClock, Recorder, Reply, ScriptedServer, running
+from gateway.testing import FrozenClock, Recorder, Reply, ScriptedServer, callback, running
 
 KEY = "k" * 32
 CONFIG: Mapping[str, Any] = {
@@ -185,3 +185,9 @@ async def test_a_sink_that_never_ends_is_named_when_it_is_waited_for() -> None:
         await gateway.send(settle=False)
         with pytest.raises(TimeoutError, match="app"):
             await gateway.settle(within=0.05)
+
+
+def test_a_header_of_a_callback_is_there_once_however_it_is_spelt() -> None:
+    played = Played(body=b"{}", headers={"Content-Type": "application/x", "X-Mark": "1"})
+    made = callback(played, headers={"x-mark": "2"})
+    assert sorted(made.headers.items()) == [("content-type", "application/x"), ("x-mark", "2")]
