@@ -148,6 +148,8 @@ def test_which_source_must_be_said_where_there_are_several(cli: Cli, configured:
 def test_a_source_that_cannot_be_played_says_so(cli: Cli, configured: Path) -> None:
     (configured / "mute.py").write_text(
         'from gateway import Source\nclass Mute(Source):\n    """Mute."""\n    type = "mute"\n'
+        "    def verify(self, callback): ...\n    def normalise(self, callback, verified): ...\n"
+        "    def verify(self, callback): ...\n    def normalise(self, callback, verified): ...\n"
     )
     (configured / "mute.py").chmod(0o600)
     (configured / "gateway.yaml").write_text("version: 1\nplugins: [./mute.py]\nsources: {one: {type: mute}}\n")
