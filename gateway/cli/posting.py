@@ -103,7 +103,9 @@ class Poster:
         return _read(response.status, content)
 
     def _send(self, body: bytes, headers: Mapping[str, str]) -> http.client.HTTPResponse:
-        sent = {"content-type": "application/json"} | {name.lower(): value for name, value in headers.items()}
+        sent = dict(headers)
+        if "content-type" not in {name.lower() for name in sent}:
+            sent["Content-Type"] = "application/json"
         self._connection.request("POST", self._path, body=body, headers=sent)
         return self._connection.getresponse()
 
