@@ -164,3 +164,27 @@ def test_what_was_learnt_twice_is_known_once() -> None:
     learn("same-secret")
     learn("same-secret")
     assert redact("same-secret") == MASK
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from("abcdefgh"),
+        st.text(st.sampled_from("s3cret-x/?&=@#:'\n h"), max_size=24)
+        | st.sampled_from(["s3cret-value", "one\ntwo-lines", "https://h/p?k=v", "https://h/p", "two-lines", "it's"])
+        | st.lists(st.sampled_from(["s3cret-value", "plain", "https://u:p@h/"]), max_size=3)
+        | st.integers()
+        | st.none(),
+    )
+)
+def test_an_event_is_redacted_as_each_of_its_values_would_be(event: dict[str, object]) -> None:
+    for secret in ("s3cret-value", "one\ntwo-lines"):
+        learn(secret)
+    expected = {
+        key: redact(value)
+        if isinstance(value, str)
+        else [redact(item) for item in value]
+        if isinstance(value, list)
+        else value
+        for key, value in event.items()
+    }
+    assert redact_event(None, "info", dict(event)) == expected

@@ -28,6 +28,10 @@ def test_what_is_shown_holds_nothing_that_a_terminal_obeys(text: str) -> None:
     assert len(visible(text).splitlines()) <= 1
 
 
+def test_not_one_character_of_unicode_that_a_terminal_obeys_is_left_out() -> None:
+    assert not _obeyed(visible("".join(map(chr, range(0x110000)))))
+
+
 @given(st.text(st.characters(categories=["L", "N", "P"])))
 def test_letters_of_every_language_are_shown_as_they_are(text: str) -> None:
     assert visible(text) == text
