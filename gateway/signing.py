@@ -124,7 +124,8 @@ def _signed(id: bytes, timestamp: bytes, body: bytes) -> bytes:
 
 
 def _mark(key: bytes, signed: bytes) -> bytes:
-    return _VERSION + base64.b64encode(hmac.digest(key, signed, hashlib.sha256))
+    # not hmac.digest, because that lets go of the interpreter however short the text: under load each time costs a wait
+    return _VERSION + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
 
 
 def _fits(key: bytes | PublicKey, signature: bytes, signed: bytes) -> bool:

@@ -62,10 +62,11 @@ def sign(scheme: str, key: bytes, timestamp: bytes, fields: bytes) -> bytes:
     `fields` is the text of event_type, publish_domain, app, stream, download_url and play_url, joined with nothing
     between them, where an absent URL is an empty text.
     """
+    # not hmac.digest, because that lets go of the interpreter however short the text: under load each time costs a wait
     if scheme == FIELDS:
-        return hmac.digest(key, timestamp + fields, "sha256")
+        return hmac.new(key, timestamp + fields, "sha256").digest()
     if scheme == TIMESTAMP:
-        return hmac.digest(key, key + timestamp, "sha256")
+        return hmac.new(key, key + timestamp, "sha256").digest()
     return hashlib.md5(key + timestamp, usedforsecurity=False).digest()
 
 
