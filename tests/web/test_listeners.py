@@ -281,7 +281,7 @@ async def test_the_second_wish_is_not_the_first() -> None:
 
 
 PROGRAM = """
-import asyncio, sys
+import asyncio, gc, sys
 from tests.web.doors import Behind
 from gateway import logs
 from gateway.web import listeners
@@ -291,7 +291,7 @@ class Told(Behind):
         await super().open()
         asyncio.get_running_loop().call_later(0.2, print, "open", type(asyncio.get_running_loop()).__module__)
     async def close(self, grace=None):
-        print("closing", sys.getswitchinterval())
+        print("closing", sys.getswitchinterval(), gc.get_threshold()[0], gc.get_freeze_count() > 10_000)
         if "stuck" in sys.argv:
             await asyncio.Event().wait()
 
@@ -309,7 +309,7 @@ def test_a_signal_stops_the_process_politely(number: int) -> None:
         assert process.stdout is not None
         assert process.stdout.readline().split() == ["open", "uvloop"]
         process.send_signal(number)
-        assert process.stdout.readline().split() == ["closing", "0.0005"]
+        assert process.stdout.readline().split() == ["closing", "0.0005", "10000", "True"]
         assert process.wait(10) == 0
         assert "code 0" in process.stdout.read()
 
