@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -35,6 +36,8 @@ def test_a_new_package_is_installed_beside_the_wheel_and_its_tests_pass(
     listed = environment.run("gateway", "plugins", "list", cwd=tmp_path).stdout
     assert "recording-gateway-acme-new 0.1.0" in listed
     assert "well." in environment.run("gateway", "check", cwd=project).stdout
+    environment.run("gateway", "new-plugin", "acme-other", f"--{kind}", cwd=tmp_path)  # the wheel has the templates
+    assert (tmp_path / "recording-gateway-acme-other" / "pyproject.toml").is_file()
 
 
 @contextmanager
@@ -103,3 +106,22 @@ def test_no_token_is_left_in_what_is_written() -> None:
             ]
             assert not left, path
             assert "MODULE" not in path
+
+
+@pytest.mark.slow
+def test_the_readme_of_a_new_package_works_word_for_word(our_wheel: Path, tmp_path: Path) -> None:
+    """With everything from the package index, as its author does it; our wheel stands in for the one that is there."""
+    run("plugins", "new", "acme-new", "--folder", str(tmp_path))
+    block = (tmp_path / "README.md").read_text().split("```sh\n")[1].split("```")[0]
+    command = block.replace("python -m venv", f"{sys.executable} -m venv")
+    done = subprocess.run(
+        ["sh", "-ec", command],
+        cwd=tmp_path,
+        env={**os.environ, "PIP_FIND_LINKS": str(our_wheel.parent), "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
