@@ -94,3 +94,13 @@ def test_the_consoles_line_looks_as_shown() -> None:
     assert re.sub(r"\S+/\S+/\S+", "SUBJECT", shape(shown), count=1) == re.sub(
         r"\S+/\S+/\S+", "SUBJECT", shape(made), count=1
     )
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_every_example_can_be_checked_without_its_secrets(example: str, tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(example if "version:" in example else f"version: 1\n{example}", "utf-8")
+    path.chmod(0o600)
+    found = load(path, environ={}, placeholders=True)
+    stand_in = ("whole", "access_token", "host placeholder", "is the same as")
+    assert not [one for one in found.warnings if any(word in one.found for word in stand_in)]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.fields import ONE_OR_MANY, Language, Secret, Timezone
@@ -86,13 +87,23 @@ def schema_of(url: Secret) -> str:
     return found[1] if found else ""
 
 
+@dataclass(frozen=True, slots=True)
+class _StandIns:
+    """What `check --no-secrets` puts in the place of a URL that is not there."""
+
+    stand_ins: tuple[str, ...] = tuple(f"{schema}://placeholder.invalid/placeholder" for schema in USUAL)
+
+
 class AppriseOptions(Options):
     """Which service, and what of the message."""
 
-    url: Secret = Field(description="The service, as apprise writes it: `ntfys://host/topic`, `gotifys://host/token`.")
+    # before `url`, whose validator looks at it
     allow_schemas: Annotated[tuple[Annotated[str, AfterValidator(_one_schema)], ...], ONE_OR_MANY] = Field(
         USUAL,
         description="Which of apprise's schemas the URL may have, because some reach far: `json`, `syslog`, `dbus`.",
+    )
+    url: Annotated[Secret, _StandIns()] = Field(
+        description="The service, as apprise writes it: `ntfys://host/topic`, `gotifys://host/token`."
     )
     links: Literal["full", "short", "none"] = Field(
         "full", description="Play and download links: as they came, without their query (a signature, often), or none."
@@ -100,15 +111,18 @@ class AppriseOptions(Options):
     timezone: Timezone = Field("UTC", description="The zone that times are shown in. Default: `locale.timezone`.")
     language: Language = Field("en", description="Chinese for `zh`, else English. Default: `locale.language`.")
 
-    @model_validator(mode="after")
-    def _may_be_used(self) -> AppriseOptions:
-        schema = schema_of(self.url)
+    @field_validator("url")
+    @classmethod
+    def _may_be_used(cls, url: Secret, info: ValidationInfo) -> Secret:
+        if (allowed := info.data.get("allow_schemas")) is None:
+            return url  # because that list has a mistake, which is told of already
+        schema = schema_of(url)
         if schema in NATIVE:
             expected = f"{NATIVE[schema]} in the place of {schema}://, because it knows the service's answers"
         elif not schema:
-            expected = "a `url` as apprise writes it, such as ntfys://host/topic"
-        elif schema not in self.allow_schemas:
-            expected = f"a `url` of an allowed schema; for {schema}://, list it in `allow_schemas`"
+            expected = "a URL as apprise writes it, such as ntfys://host/topic"
+        elif schema not in allowed:
+            expected = f"a URL of an allowed schema; for {schema}://, list it in `allow_schemas`"
         else:
-            return self
+            return url
         raise PydanticCustomError("apprise_url", "{expected}", {"expected": expected})
