@@ -258,4 +258,6 @@ def test_every_configuration_can_be_checked_without_its_secrets(text: str, tmp_p
     path.write_text(text, "utf-8")
     path.chmod(0o600)
     found = load(path, environ={}, placeholders=True)
-    assert not [one for one in found.warnings if any(word in one.found for word in ("shorter", "whole", "is the same as"))]
+    assert not [
+        one for one in found.warnings if any(word in one.found for word in ("shorter", "whole", "is the same as"))
+    ]
