@@ -50,6 +50,9 @@ def module(folder: Path, name: str) -> ModuleType:
 def test_the_tutorial_works_word_for_word(tmp_path: Path) -> None:
     written(tmp_path, "lamp.py", "gateway.yaml", "test_lamp.py")
     assert run(["check"], cwd=tmp_path).returncode == 0
+    preview = run(["sinks", "preview", "studio"], cwd=tmp_path).stdout
+    assert preview.startswith("POST http://127.0.0.1:9000/flash")
+    assert "demo-password" not in preview
     shown = run(["plugins", "show", "lamp"], cwd=tmp_path).stdout
     assert "Flashes the lamp in the studio." in shown
     assert "The colour it flashes in." in shown
