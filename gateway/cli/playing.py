@@ -64,7 +64,7 @@ def _by_event_type(source: Source) -> dict[str, list[str]]:
     """Our event types and the vendor types that become them, found by playing each once."""
     found: dict[str, list[str]] = {}
     for scene in source.scenes:
-        played = source.play(replace(a_scene(), type=scene))
+        played = _played(source, replace(a_scene(), type=scene))
         callback = a_callback(source.name, played.body, headers=played.headers.items(), received_at=Clock().now())
         for event in unverified(source, callback):
             found.setdefault(event.type, []).append(scene)
@@ -87,7 +87,20 @@ def plays(source: Source, types: Sequence[str], scene: Scene, count: int) -> Ite
     for number in range(scene.number, scene.number + count):
         now = Clock().now()
         for vendor_type in types:  # with one number and time, because together they tell of one recording
-            try:
-                yield vendor_type, source.play(replace(scene, type=vendor_type, number=number, now=now))
-            except ValueError as error:
-                raise click.UsageError(str(error)) from None
+            yield vendor_type, _played(source, replace(scene, type=vendor_type, number=number, now=now))
+
+
+def _played(source: Source, scene: Scene) -> Played:
+    """Raises UsageError for what the source cannot play, and ClickException naming a plugin that has a bug."""
+    from gateway.plugin import Played
+
+    whose = f"the source type {source.type} from {source.origin}"
+    try:
+        played: object = source.play(scene)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except Exception as error:  # a plugin's own code
+        raise click.ClickException(f"{whose} failed in play: {type(error).__name__}: {error}") from error
+    if not isinstance(played, Played):
+        raise click.ClickException(f"{whose}: play gave a {type(played).__name__}, not a gateway.Played")
+    return played

@@ -162,3 +162,20 @@ def test_an_answer_in_a_vendors_own_words_is_judged_by_its_status() -> None:
     assert DUPLICATE.met_by(own)
     assert not REFUSED.met_by(own)
     assert not ACCEPTED.met_by(Reply(200, "duplicate", "", ("e",)))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [("1 / 0", "failed in play: ZeroDivisionError"), ("return {}", "play gave a dict, not a gateway.Played")],
+)
+def test_a_source_whose_play_has_a_bug_is_named(cli: Cli, configured: Path, body: str, said: str) -> None:
+    (configured / "odd.py").write_text(
+        "from gateway import Source\nclass Odd(Source):\n    type = 'odd'\n    scenes = ('x',)\n"
+        "    def verify(self, callback): ...\n    def normalise(self, callback, verified): ...\n"
+        f"    def play(self, scene):\n        {body}\n"
+    )
+    (configured / "odd.py").chmod(0o600)
+    (configured / "gateway.yaml").write_text("version: 1\nplugins: [./odd.py]\nsources: {one: {type: odd}}\n")
+    error = cli("send", "--print", code=1).stderr
+    assert said in error
+    assert "odd.py" in error
