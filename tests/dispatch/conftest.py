@@ -121,7 +121,7 @@ def event(number: int, *, type: str = FILE_COMPLETED, stream: str = "main", at: 
 async def eventually(true: Callable[[], Any], *, within: float = 10.0) -> None:
     """Let the loop and the store's threads work until this holds."""
     async with asyncio.timeout(within):
-        while not true():  # noqa: ASYNC110  what is waited for happens in the store, not in an event of ours
+        while not true():
             await asyncio.sleep(0.001)
 
 

@@ -240,7 +240,7 @@ async def test_a_classify_of_ones_own_replaces_the_table(http: Http) -> None:
 async def test_cancelling_a_call_ends_it_and_is_not_taken_for_a_timeout(http: Http) -> None:
     async with ScriptedServer(Reply(hang=True)) as server:
         task = asyncio.create_task(http.get(server.url))
-        while not server.received:  # noqa: ASYNC110  a server of a test has no event to wait for
+        while not server.received:
             await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -187,7 +187,7 @@ async def test_a_reader_that_does_not_read_stops_neither_the_loop_nor_the_rest_o
         os.set_blocking(stream.fileno(), blocking)
         async with console() as sink:
             task = asyncio.create_task(sink.deliver(delivery()))
-            while threading.active_count() < 2:  # noqa: ASYNC110
+            while threading.active_count() < 2:
                 await asyncio.sleep(0)
             await asyncio.sleep(0)
             assert not task.done()  # the loop turns, the delivery waits
