@@ -173,11 +173,17 @@ class Database(Sink):
                 if fresh or not is_broken_connection(error):
                     failure = self._judge(error)
                     if isinstance(failure, Unavailable):
-                        self._ready = None  # look at the table again before the next row
+                        await self._forget()
                     return failure
             else:
                 return None
         raise AssertionError
+
+    async def _forget(self) -> None:
+        """Look at the table again before the next row; a SQLite file also, because another may stand in its place."""
+        self._ready = None
+        if self._address.dialect == "sqlite" and self._engine is not None:
+            await self._engine.dispose()
 
     async def _write(self, statement: sa.Executable, rows: Sequence[dict[str, Any]]) -> None:
         if self._engine is None:

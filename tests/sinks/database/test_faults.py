@@ -257,6 +257,17 @@ async def test_a_delivery_that_is_cut_off_leaves_no_transaction_behind(place: Pl
             assert await sink.deliver(delivery()) == "1 row"
 
 
+async def test_a_sqlite_file_that_was_deleted_is_made_again(sqlite: Place, tmp_path: Path) -> None:
+    first, second = delivery(), delivery(event("recording.failed"))
+    async with making(sqlite.url) as sink:
+        await sink.deliver(first)
+        (tmp_path / "events.db").unlink()
+        with pytest.raises(Unavailable):
+            await sink.deliver(second)
+        await sink.deliver(second)
+    assert [row["event_id"] for row in sqlite.run("SELECT event_id FROM recordings")] == [second.event.id]
+
+
 async def test_an_error_after_close_is_a_retry(sqlite: Place) -> None:
     async with making(sqlite.url) as sink:
         ready = sink._ready
