@@ -124,14 +124,26 @@ class Event:
     )  # vendor fields without a place; never credentials
     problems: tuple[str, ...] = ()  # names of vendor fields that could not be read; their values are in `extra`
     raw: bytes = field(default=b"", repr=False)  # the vendor's bytes, untouched; they may hold credentials
+    # Names other content under the same id, where there is any: 8 hexadecimal digits; empty for the first that came.
+    variant: str = field(default="", compare=False)
     raw_type: str = field(default="", compare=False)  # their media type as it came; the core fills in what is empty
     # its JSON, once somebody asked for it: the same text is stored and sent to every sink
     _json: str | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
+    def ref(self) -> str:
+        """What a receiver should know a repeat by: the id, and for other content under the same id `id~variant`."""
+        return f"{self.id}~{self.variant}" if self.variant else self.id
+
+    @property
     def subject(self) -> str:
         """`domain/app/stream`, leaving out what is absent."""
         return "/".join(part for part in (self.domain, self.app, self.stream) if part)
+
+
+def shown_variant(fingerprint: bytes) -> str:
+    """How people and receivers see which content under an id is meant."""
+    return fingerprint.hex()[:8]
 
 
 def event_id(

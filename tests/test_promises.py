@@ -161,6 +161,23 @@ def test_the_same_event_has_the_same_id_for_ever(tmp_path: Path) -> None:
         verify_webhook(sent, headers, [SECRET])
 
 
+def test_other_content_under_a_known_id_is_held_and_once_released_no_repeat_to_the_receiver(tmp_path: Path) -> None:
+    with receiving() as receiver, Running(tmp_path, forwarding(receiver.port)) as running:
+        genuine = Player().body()
+        [first] = running.post(genuine)[1]["events"]
+        other = json.dumps({**json.loads(genuine), "file_size": 1}).encode()  # which the signature does not cover
+        assert running.post(other) == (200, {"status": "duplicate", "events": [first]})
+        assert receiver.wait_for(lambda seen: seen.ids == [first])
+        [held] = running.listing("events", "list", "--held")
+        assert held["id"] == first
+        running.cli("events", "release", held["ref"])
+        assert receiver.wait_for(lambda seen: len(seen.requests) == 2)
+        headers, body = receiver.requests[1]
+        assert headers["webhook-id"] == held["ref"] != first, "the receiver would drop it as a repeat"
+        assert json.loads(body)["data"]["files"][0]["size_bytes"] == 1
+        verify_webhook(body, headers, [SECRET])
+
+
 # --- 4. One slow, broken or poisoned sink or event hurts nobody else --------------------------------------------------
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Final
 
+from gateway.model import shown_variant
 from gateway.store import statements as sql
 from gateway.store.bulk import Bulk, EventIn, Kept
 from gateway.store.records import Accepted, Held, NewEvent
@@ -66,7 +68,8 @@ def _known(session: Bulk, new: NewEvent, owner: str) -> Accepted:
     held = Held.CONFLICT if new.hold_conflicts else None
     kept: Kept | None = None
     if variants < MOST_VARIANTS:
-        (kept,) = session.insert([EventIn(new, new.fingerprint, held, True)], owner)
+        other = replace(new, event=replace(new.event, variant=shown_variant(new.fingerprint)))
+        (kept,) = session.insert([EventIn(other, new.fingerprint, held, True)], owner)
         if kept is None:  # another gateway was first with the same content
             return Accepted(id=new.event.id, new=False)
     session.change(sql.CONFLICT, {"id": new.event.id})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from gateway.cloudevents import from_document, keep_json
-from gateway.model import Event, Outcome
+from gateway.model import Event, Outcome, shown_variant
 from gateway.store.records import Held, Lease, NewEvent, Settlement
 from gateway.store.session import Session
 
@@ -46,8 +46,7 @@ class Tally:
         self.unreadable: list[tuple[int, int, str]] = []  # delivery, token and why, of leases that no lane can be given
 
 
-@dataclass(frozen=True, slots=True)
-class SettleIn:
+class SettleIn(NamedTuple):
     """A settlement as the columns take it."""
 
     id: int
@@ -146,21 +145,23 @@ def make_lease(sink: str, event: Event, row: Sequence[Any], *, lost: bool = Fals
 
 
 def leases_of(tally: Tally, sink: str, rows: Iterable[Sequence[Any]]) -> list[Lease]:
-    """Leases from a lease's columns and `body, raw, raw_type, lost`.
+    """Leases from a lease's columns and `body, raw, raw_type, variant, lost`.
 
     A row that cannot be read is set aside: one event must not keep all others of its sink from being claimed.
     """
     leases: list[Lease] = []
     for row in rows:
         try:
-            leases.append(make_lease(sink, read_event(row[11], row[12], row[13]), row, lost=row[14]))
+            leases.append(make_lease(sink, read_event(*row[11:15]), row, lost=row[15]))
         except Exception as error:
             tally.unreadable.append((row[0], row[2], f"{type(error).__name__}: {error}"))
     return leases
 
 
-def read_event(body: str, raw: bytes, raw_type: str) -> Event:
+def read_event(body: str, raw: bytes, raw_type: str, variant: bytes) -> Event:
     """The event of a stored body."""
     event = from_document(json.loads(body), bytes(raw), raw_type)
+    if variant:
+        event = replace(event, variant=shown_variant(bytes(variant)))
     keep_json(event, body)  # because what is sent again should be what was sent before, byte for byte
     return event

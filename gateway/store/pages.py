@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from gateway.model import shown_variant
 from gateway.store.records import EventRow, Held, Refusal, RefusedRow
 from gateway.store.session import Session
 
@@ -110,7 +111,7 @@ def event_row(row: tuple[Any, ...]) -> EventRow:
 
 def event_ref(id: str, variant: bytes) -> str:
     """How a person names an event: its id, and after `~` the first 8 digits of what tells another content apart."""
-    return f"{id}~{bytes(variant).hex()[:8]}" if variant else id
+    return f"{id}~{shown_variant(bytes(variant))}" if variant else id
 
 
 def refused(session: Session, *, source: str | None, limit: int, before: int | None) -> Sequence[RefusedRow]:

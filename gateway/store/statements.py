@@ -136,7 +136,7 @@ TAKE: Final = """UPDATE deliveries SET state = 'sending', lane = 3, token = toke
   RETURNING id, event, token, attempts, round, replay, first_at, stalled, due_at, order_key, memo"""
 LOST: Final = """INSERT INTO attempts (delivery, token, started_at, took_ms, outcome, status, detail)
   VALUES (:id, :token, :now, 0, 'lost', NULL, '') ON CONFLICT (delivery, token) DO NOTHING"""
-CONTENT: Final = "SELECT body, raw, raw_type FROM events WHERE seq = :seq"
+CONTENT: Final = "SELECT body, raw, raw_type, variant FROM events WHERE seq = :seq"
 
 # -- repair after a clock jump -------------------------------------------------------------------------------------
 

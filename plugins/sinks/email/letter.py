@@ -57,7 +57,7 @@ _UNFIT: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 def message_id(envelope: Envelope, events: Sequence[Event]) -> str:
     """The same for the same events and recipients, so that a mailbox can drop what comes twice."""
-    names = [*sorted(event.id for event in events), "", *sorted(envelope.recipients)]
+    names = [*sorted(event.ref for event in events), "", *sorted(envelope.recipients)]
     return f"<{_hash(names)}@{envelope.sender.domain}>"
 
 
@@ -79,7 +79,7 @@ def compose(envelope: Envelope, events: Sequence[Event], *, subject: str, text: 
         body.set_content(text)
         body.add_alternative(html, subtype="html")
         # not a random one, so that the same mail is the same bytes; `=_` stands in no quoted-printable and no base64
-        body.set_boundary("=_" + _hash(["boundary", *(event.id for event in events)]))
+        body.set_boundary("=_" + _hash(["boundary", *(event.ref for event in events)]))
         lines = [f"{name}: {value}" for name, value in head]
         written = "\r\n".join(lines).encode("ascii") + b"\r\n" + body.as_bytes()
     except (ValueError, UnicodeError, MessageError) as error:

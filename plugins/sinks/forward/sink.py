@@ -55,10 +55,10 @@ class Forward(Sink):
         body = self._body(event, now)
         headers = {"content-type": self.options.content_type or body.media_type, **_provenance(event), **self._extra}
         headers |= body.headers
-        headers[ID_HEADER] = event.id
+        headers[ID_HEADER] = event.ref
         headers[TIMESTAMP_HEADER] = stamp = str(int(now.timestamp()))
         if self._keys:
-            headers[SIGNATURE_HEADER] = sign(event.id, int(stamp), body.content, self._keys)
+            headers[SIGNATURE_HEADER] = sign(event.ref, int(stamp), body.content, self._keys)
         if self._github is not None:
             headers["x-hub-signature-256"] = (
                 "sha256=" + hmac.new(self._github, body.content, hashlib.sha256).hexdigest()
