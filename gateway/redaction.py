@@ -27,6 +27,10 @@ _URL: Final = re.compile(
     rf"(?P<fragment>#(?:\\u[0-9a-fA-F]{{4}}|\\/|[^\s\"'<>\\]|{_QUOTE})*)?"
 )
 _AMPERSAND: Final = re.compile(r"(&amp;|\\u0026|[&;])")
+# What was added to a secret URL for one request, such as the signature of a chat's robot.
+_ADDED: Final = re.compile(
+    rf"(?<={re.escape(MASK)})(?:(?:&amp;|\\u0026|&)[\w.~%\[\]-]{{1,64}}=(?:\\/|[^\s\"'<>#&\\])*)+"
+)
 _NAMED: Final = re.compile(r"[\w.~%\[\]-]{1,64}=")
 _PREFIXES: Final = ("demo-", "whsec_")
 
@@ -57,6 +61,8 @@ class Redactor:
         for form in self._forms:
             if form in text:
                 text = text.replace(form, MASK)
+        if MASK in text:
+            text = _ADDED.sub(_mask_added, text)
         if ":" in text and ("?" in text or "@" in text or "#" in text):
             text = _URL.sub(_mask_url, text)
         return text
@@ -118,6 +124,10 @@ def _mask_url(found: re.Match[str]) -> str:
             f"#{MASK}" if fragment else "",
         )
     )
+
+
+def _mask_added(found: re.Match[str]) -> str:
+    return _mask_query("?" + found[0])[1:]
 
 
 def _mask_query(query: str) -> str:

@@ -122,6 +122,15 @@ def test_the_parts_of_a_secret_url_are_masked_one_by_one() -> None:
     assert redactor.redact("bot.example") == "bot.example"
 
 
+@pytest.mark.parametrize("ampersand", ["&", "&amp;", "\\u0026"])
+def test_what_was_added_to_a_secret_url_for_one_request_is_masked_too(ampersand: str) -> None:
+    redactor = Redactor()
+    redactor.learn("https://oapi.example/robot/send?access_token=0123456789")
+    text = f"bad: /robot/send?access_token=0123456789{ampersand}timestamp=17{ampersand}sign=m7ll%2BZDi%3D and a & b"
+    assert redactor.redact(text) == f"bad: {MASK}{ampersand}timestamp={MASK}{ampersand}sign={MASK} and a & b"
+    assert redactor.redact(redactor.redact(text)) == redactor.redact(text)
+
+
 def test_a_url_that_cannot_be_read_is_masked_as_a_whole() -> None:
     assert knowing("http://[x/SECRET").redact("to http://[x/SECRET now") == f"to {MASK} now"
 

@@ -49,7 +49,9 @@ def command(site: Site) -> None:
         connection.close()
     if response.status != 200:
         lines = [said.get("detail", f"HTTP {response.status}"), *(_line(one) for one in said.get("problems", []))]
-        raise GatewayError("\n".join(visible(line) for line in lines))
+        if response.status == 401:
+            lines.append("the running gateway knows another token than this file: send SIGHUP to its process")
+        raise GatewayError("\n".join(visible(line) for text in lines for line in text.splitlines()))
     click.echo(said["status"])
     for kind in ("sources", "sinks"):
         for what, names in said[kind].items():
@@ -60,7 +62,7 @@ def command(site: Site) -> None:
 
 
 def _line(problem: dict[str, Any]) -> str:
-    place = (
-        f"{problem['file']}:{problem['line']}:{problem['column']}" if problem.get("line") else problem.get("file", "")
-    )
-    return f"{place}: {problem.get('path', '')}: {problem.get('message', '')}"
+    shown = {name: str(problem.get(name) or "") for name in ("file", "path", "message", "hint")}
+    place = f"{shown['file']}:{problem['line']}:{problem['column']}" if problem.get("line") else shown["file"]
+    said = ": ".join(part for part in (place, shown["path"], shown["message"]) if part)
+    return said + (f"\n    hint: {shown['hint']}" if shown["hint"] else "")

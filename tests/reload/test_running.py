@@ -139,6 +139,15 @@ def test_a_route_test_that_fails_keeps_the_old_one(tmp_path: Path) -> None:
     with receiving() as receiver, running_with_tokens(tmp_path, config(receiver)) as running:
         write(running, "routes:", "tests:\n  - {event: {type: recording.failed}, expect: [archive]}\nroutes:")
         assert ask(running)[0] == 422
+        failed = running.cli("reload", check=False)
+        assert "hint: what the routes said" in failed
+        assert ": : " not in failed
+
+
+def test_the_command_says_what_to_do_where_the_token_itself_has_changed(tmp_path: Path) -> None:
+    with receiving() as receiver, running_with_tokens(tmp_path, config(receiver)) as running:
+        write(running, TOKEN, TOKEN[::-1])
+        assert "SIGHUP" in running.cli("reload", check=False)
 
 
 @pytest.mark.parametrize(
