@@ -178,7 +178,7 @@ class PostgresBulk(PostgresSession):
         return kept
 
     def settle(self, rows: Sequence[SettleIn], *, locked: bool) -> Sequence[bool | None]:
-        columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in SettleIn.__slots__}
+        columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in SettleIn._fields}
         done: dict[int, bool | None] = {}
         free: set[tuple[str, str]] = set()
         for id_, later, settled, sink, key, state in self.raw(_SETTLE, {**columns, "locked": locked}):
