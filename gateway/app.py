@@ -152,8 +152,8 @@ class Gateway:
             self._probed_at = now
             with contextlib.suppress(StoreError):
                 await self.store.ping()
-        healthy = self.store.healthy()
-        return healthy, {"gateway": "ok", "store": "ok" if healthy else "unavailable", "configuration": self._file}
+        store = "unavailable" if not self.store.healthy() else "over its limits" if self.store.full() else "ok"
+        return store == "ok", {"gateway": "ok", "store": store, "configuration": self._file}
 
     # -- another configuration
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from gateway.clock import Clock
-from gateway.errors import StoreUnavailable
+from gateway.errors import StoreFull, StoreUnavailable
 from gateway.store import counting, gates, refusing, retention, settling
 from gateway.store.accepting import accept
 from gateway.store.address import parse_address
@@ -236,6 +236,14 @@ class Store:
     def healthy(self) -> bool:
         """Whether the writer's last commit worked. Never blocks."""
         return self._writer.healthy
+
+    def full(self) -> bool:
+        """Whether accepts are refused because a limit is passed. Never blocks."""
+        try:
+            self._limits.check()
+        except StoreFull:
+            return True
+        return False
 
     async def ping(self) -> None:
         """Commit something small through the writer. Raises StoreUnavailable. For readiness, at most once in 5 s."""
