@@ -279,6 +279,20 @@ async def test_untrusted_urls_have_their_own_size_bound(http: Http) -> None:
 # -- TLS
 
 
+def _usage(x509: Any, *, authority: bool) -> Any:
+    names = (
+        "content_commitment",
+        "key_encipherment",
+        "data_encipherment",
+        "key_agreement",
+        "encipher_only",
+        "decipher_only",
+    )
+    return x509.KeyUsage(
+        digital_signature=True, key_cert_sign=authority, crl_sign=authority, **dict.fromkeys(names, False)
+    )
+
+
 def make_certificate(folder: Path, name: str, issuer: tuple[Any, Any] | None = None) -> tuple[Path, tuple[Any, Any]]:
     """A PEM file with key and certificate for 127.0.0.1, signed by `issuer` or by itself."""
     import datetime
@@ -306,6 +320,7 @@ def make_certificate(folder: Path, name: str, issuer: tuple[Any, Any] | None = N
             x509.AuthorityKeyIdentifier.from_issuer_public_key((issuer[1] if issuer else key).public_key()),
             critical=False,
         )
+        .add_extension(_usage(x509, authority=issuer is None), critical=True)  # Python 3.13 asks for it by default
     )
     certificate = built.sign(issuer[1] if issuer else key, hashes.SHA256())
     path = folder / f"{name}.pem"
