@@ -181,4 +181,6 @@ def _shown(value: Any) -> str:
         return "null" if value is None else str(value).lower()
     if isinstance(value, int | float):
         return str(value) if isinstance(value, int) else f"{value:.6g}"
+    if isinstance(value, list | tuple) and all(type(one) is str and one.isascii() and "," not in one for one in value):
+        return quoted(",".join(value))  # names, as a person would write them
     return quoted(to_json(value) if isinstance(value, dict | list | tuple) else str(value))

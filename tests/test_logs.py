@@ -238,3 +238,16 @@ def test_keys_from_outside_cannot_fill_the_memory_of_the_gate() -> None:
     for number in range(5000):
         once(number)
     assert len(once._seen) == 1024
+
+
+def test_a_list_of_names_reads_as_a_person_would_write_it() -> None:
+    entry = {
+        "ts": "2026-01-01T00:00:00Z",
+        "level": "info",
+        "event": "event",
+        "sinks": ["archive", "screen"],
+        "odd": ["a,b"],
+    }
+    line = logs.TextRenderer()(entry)
+    assert "sinks=archive,screen" in line
+    assert 'odd="[\\"a,b\\"]"' in line
