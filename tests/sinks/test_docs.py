@@ -104,3 +104,11 @@ def test_every_example_can_be_checked_without_its_secrets(example: str, tmp_path
     found = load(path, environ={}, placeholders=True)
     stand_in = ("whole", "access_token", "host placeholder", "is the same as")
     assert not [one for one in found.warnings if any(word in one.found for word in stand_in)]
+
+
+@pytest.mark.parametrize("service", ["feishu", "dingtalk", "wecom", "slack", "teams", "google-chat"])
+def test_a_chat_url_that_is_not_here_gives_no_advice(service: str, tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(f"version: 1\nsinks:\n  ops: {{type: chat, service: {service}, url: '${{URL}}'}}\n", "utf-8")
+    path.chmod(0o600)
+    assert not [one for one in load(path, environ={}, placeholders=True).warnings if " URL " in one.found]

@@ -158,11 +158,13 @@ class Chat(Sink):
     def advice(self) -> list[str]:
         """What looks wrong, and what a person who reads the URL cannot see."""
         served = self._service
-        said = served.advice(self.options)
         url = urlsplit(self.options.url.reveal() if self.options.url is not None else self.options.base_url)
         host = (url.hostname or "").lower()
+        if host.endswith(".invalid"):
+            return []  # because it stands for a URL that is not here
+        said = served.advice(self.options)
         theirs = any(host == own or host.endswith("." + own) for own in served.hosts)
-        if served.hosts and not theirs and not host.endswith(".invalid"):  # which stands for a URL that is not here
+        if served.hosts and not theirs:
             said.append(
                 f"the host {host} is not one of {served.title}'s own ({', '.join(served.hosts)}); "
                 "right for a proxy of yours, which then sees every message and can send its own"
