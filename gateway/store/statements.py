@@ -14,7 +14,7 @@ from typing import Final
 SETTLE: Final = """UPDATE deliveries SET state = :state, lane = 1, due_at = :now + :delay, attempts = attempts - :unburnt,
     owner = NULL, memo = CAST(:memo AS text), reason = CAST(:reason AS text), note = coalesce(CAST(:note AS text), note),
     last_error = coalesce(CAST(:error AS text), last_error)
-  WHERE id = :id AND token = :token AND state = 'sending' RETURNING sink, order_key"""
+  WHERE id = :id AND token = :token AND state = 'sending'"""
 
 # Through SELECT, so that an erased delivery does not fail the batch by its foreign key. A late word replaces `lost`.
 ATTEMPT: Final = """INSERT INTO attempts (delivery, token, started_at, took_ms, outcome, status, detail)

@@ -66,7 +66,7 @@ VALUES: dict[str, Any] = {
     "lane": 0,
     "now": 10**15,
     "most": 32,
-    "running": "[]",
+    "these": "[5]",
     "id": 5,
     "token": 1,
     "seq": 5,
@@ -101,6 +101,9 @@ VALUES: dict[str, Any] = {
 HOT = {
     "claim": sqlite_bulk._ARM,
     "take": sql.TAKE,
+    "take many": sqlite_bulk._TAKE,
+    "taken": sqlite_bulk._TAKEN,
+    "held": sqlite_bulk._HELD,
     "lost": sql.LOST,
     "content": sql.CONTENT,
     "settle": sql.SETTLE,
