@@ -119,7 +119,7 @@ def problems_of(error: ValidationError, root: Node) -> list[tuple[Sequence[Scala
             merged.setdefault((id(place.node), place.key), []).append((place, sentence, expected))
     if not merged:  # because a refusal without a reason would pass for none
         return [((), root.problem(found="values that do not fit together", expected="one of the forms of its type"))]
-    return [(_blamed(group), _problem(group)) for group in merged.values()]
+    return [(_blamed(group), _problem(group, root)) for group in merged.values()]
 
 
 def _blamed(group: Sequence[tuple[Place, str, str]]) -> Sequence[Scalar]:
@@ -129,7 +129,7 @@ def _blamed(group: Sequence[tuple[Place, str, str]]) -> Sequence[Scalar]:
     return ()  # what is missing, or of another shape, is so whatever a variable holds
 
 
-def _problem(group: Sequence[tuple[Place, str, str]]) -> Problem:
+def _problem(group: Sequence[tuple[Place, str, str]], root: Node) -> Problem:
     place, sentence, _ = group[0]
     node = place.node
     expected = " or ".join(dict.fromkeys(expected for _, _, expected in group if expected))
@@ -137,6 +137,8 @@ def _problem(group: Sequence[tuple[Place, str, str]]) -> Problem:
     if sentence:
         found = sentence
         expected = ""
+    elif node is root and isinstance(node, Table) and place.key is None:
+        found = "options that do not go together"  # because that it is a mapping is nobody's mistake
     else:
         found = "nothing" if place.key is not None else describe(node)
     return Problem(file=node.file, line=node.line, column=node.column, path=path, found=found, expected=expected)

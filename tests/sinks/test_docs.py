@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from gateway.config.load import load
+from gateway.config.problems import ConfigError
 from gateway.egress.answers import Answer, verdict
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.testing.factories import NOW, delivery, event
@@ -112,3 +113,25 @@ def test_a_chat_url_that_is_not_here_gives_no_advice(service: str, tmp_path: Pat
     path.write_text(f"version: 1\nsinks:\n  ops: {{type: chat, service: {service}, url: '${{URL}}'}}\n", "utf-8")
     path.chmod(0o600)
     assert not [one for one in load(path, environ={}, placeholders=True).warnings if " URL " in one.found]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("{type: chat, service: feishu}", "`url` beside `service: feishu`"),
+        (
+            "{type: database, url: 'sqlite:///x.db', table: t, columns: {a: event.id}, key: [z]}",
+            "`z` is not in `columns`",
+        ),
+        ("{type: exec, command: [/bin/true], delivered: [0, 75]}", "each exit code once"),
+    ],
+)
+def test_options_that_do_not_go_together_are_called_that(options: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(f"version: 1\nsinks:\n  it: {options}\n")
+    path.chmod(0o600)
+    with pytest.raises(ConfigError) as wrong:
+        load(path, environ={})
+    [problem] = wrong.value.problems
+    assert (problem.path, problem.found) == ("sinks.it", "options that do not go together")
+    assert said in problem.expected
