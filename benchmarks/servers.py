@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 KEY = "demo-benchmark-0123456789abcdef0123456789"
@@ -69,11 +70,23 @@ class Server:
         assert match is not None
         return int(match[1]) * 1024 / 1e6
 
+    def cpu(self) -> float:
+        """Seconds of processor time that all its threads have used; other programs on the machine do not change it."""
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(one.read_text().split()[0]) for one in threads) / 1e9
+
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=5) as answer:
             lines = answer.read().decode().splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((name + " ", name + "{")))
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nobody listens on."""
+    with ExitStack() as stack:
+        bound = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [int(one.getsockname()[1]) for one in bound]
 
 
 @contextmanager
@@ -86,27 +99,27 @@ def echo(port: int, folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def gateway(port: int, folder: Path, *, sink: int, routed: bool, level: str = "info") -> Iterator[Server]:
+def gateway(port: int, admin: int, folder: Path, *, sink: int, routed: bool, level: str = "info") -> Iterator[Server]:
     """The gateway on a fresh SQLite file, forwarding to `sink` or storing only."""
     for old in folder.glob("bench.db*"):
         old.unlink()
     to = "to: [app]" if routed else "match: {type: nothing}, to: [app]"
-    config = CONFIG.format(port=port, admin=port + 1, sink=sink, key=KEY, to=to, level=level)
+    config = CONFIG.format(port=port, admin=admin, sink=sink, key=KEY, to=to, level=level)
     (folder / "gateway.yaml").write_text(textwrap.dedent(config))
     (folder / "gateway.yaml").chmod(0o600)
-    with _running([str(Path(sys.executable).parent / "gateway"), "serve"], folder, port, port + 1) as server:
+    with _running([str(Path(sys.executable).parent / "gateway"), "serve"], folder, port, admin) as server:
         yield server
 
 
 @contextmanager
-def example(port: int, folder: Path) -> Iterator[Server]:
+def example(port: int, admin: int, folder: Path) -> Iterator[Server]:
     """The gateway as `make run` starts it, but for its folder."""
     source = Path(__file__).resolve().parent.parent / "config.example.yaml"
     (folder / "gateway.yaml").write_text(
-        re.sub(r"port: 8080", f"port: {port}", source.read_text()).replace("port: 9090", f"port: {port + 1}")
+        re.sub(r"port: 8080", f"port: {port}", source.read_text()).replace("port: 9090", f"port: {admin}")
     )
     (folder / "gateway.yaml").chmod(0o600)
-    with _running([str(Path(sys.executable).parent / "gateway"), "serve"], folder, port, port + 1) as server:
+    with _running([str(Path(sys.executable).parent / "gateway"), "serve"], folder, port, admin) as server:
         yield server
 
 
