@@ -28,7 +28,7 @@ def test_every_exchange_is_as_shown(served: Served, door: str, request_text: str
         return Answer(200, b'{"status": "accepted", "events": ["b0c6a1f2d3e4958677889900aabbccdd"]}')
 
     async def ready() -> Any:
-        return True, {"gateway": "ok", "store": "ok"}
+        return True, {"gateway": "ok", "store": "ok", "configuration": "ok"}
 
     served.behind.answer, served.behind.ready = accepted, ready
     head, _, body = request_text.strip().partition("\n\n")
