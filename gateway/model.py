@@ -6,7 +6,7 @@ import enum
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -52,13 +52,14 @@ class Seal:
     most: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Verified:
     """What verification found: how much was covered, by which scheme, by which of the configured keys (from 0)."""
 
     trust: Trust
     scheme: str
     key: int | None = None
+    _: KW_ONLY
     seal: Seal | None = None
     validity: float | None = field(default=None, compare=False)  # seconds from arrival until the signature expires
 

@@ -116,3 +116,9 @@ def test_a_callback_is_made_from_bytes_from_an_object_and_from_what_was_played()
 def test_verified_says_nothing_of_a_key_where_there_is_none() -> None:
     verified = Verified(trust=Trust.NONE, scheme="none")
     assert (verified.key, verified.seal) == (None, None)
+
+
+def test_trust_scheme_and_key_may_be_given_in_this_order_and_nothing_more() -> None:
+    assert Verified(Trust.BODY, "hmac-sha256", 1) == Verified(trust=Trust.BODY, scheme="hmac-sha256", key=1)
+    with pytest.raises(TypeError):
+        Verified(Trust.BODY, "hmac-sha256", 1, None)  # type: ignore[misc]
