@@ -135,6 +135,20 @@ def test_a_file_with_mistakes_keeps_the_old_one_and_says_so_everywhere(tmp_path:
         assert ready(running)["configuration"] == "ok"
 
 
+def test_a_file_that_was_emptied_does_not_empty_the_gateway(tmp_path: Path) -> None:
+    with receiving() as receiver, running_with_tokens(tmp_path, config(receiver)) as running:
+        text = running.path.read_text()
+        kept = [
+            line for line in text.splitlines() if line.startswith(("version:", "server:", "admin:", "store:", "log:"))
+        ]
+        write(running, text, "\n".join(kept) + "\n")
+        status, answer = ask(running)
+        assert (status, answer["code"]) == (409, "restart_needed")
+        assert "configures nothing" in answer["detail"]
+        running.post(Player().body())
+        assert receiver.wait_for(lambda seen: len(seen.requests) == 1)
+
+
 def test_a_route_test_that_fails_keeps_the_old_one(tmp_path: Path) -> None:
     with receiving() as receiver, running_with_tokens(tmp_path, config(receiver)) as running:
         write(running, "routes:", "tests:\n  - {event: {type: recording.failed}, expect: [archive]}\nroutes:")
