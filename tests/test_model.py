@@ -121,4 +121,4 @@ def test_verified_says_nothing_of_a_key_where_there_is_none() -> None:
 def test_trust_scheme_and_key_may_be_given_in_this_order_and_nothing_more() -> None:
     assert Verified(Trust.BODY, "hmac-sha256", 1) == Verified(trust=Trust.BODY, scheme="hmac-sha256", key=1)
     with pytest.raises(TypeError):
-        Verified(Trust.BODY, "hmac-sha256", 1, None)  # type: ignore[misc]
+        Verified(Trust.BODY, "hmac-sha256", 1, None)  # type: ignore[call-arg]

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.egress.answers import Answer
 from plugins.sinks.chat import judging
 from plugins.sinks.chat.card import Card
-from plugins.sinks.chat.service import Request, Service, Tried, encode, query_of, weight, with_query
-from plugins.sinks.chat.text import cut, lookalike, octets
+from plugins.sinks.chat.markdown import Lookalikes
+from plugins.sinks.chat.service import Request, Tried, encode, query_of, weight, with_query
+from plugins.sinks.chat.text import cut
 
 if TYPE_CHECKING:
     from plugins.sinks.chat.options import ChatOptions
@@ -39,7 +40,7 @@ def sign(secret: str, at: int) -> str:
     return base64.b64encode(digest).decode()
 
 
-class DingTalk(Service):
+class DingTalk(Lookalikes):
     """20 000 bytes, 20 messages a minute a robot; who sends more is silenced for ten minutes."""
 
     title = "DingTalk"
@@ -54,22 +55,10 @@ class DingTalk(Service):
     newline = "\n\n"
     facts_in_text = True
 
-    def measure(self, text: str) -> int:
-        return octets(text)
-
     def mention(self, who: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9_.+$:-]{1,64}", who):
             raise ValueError(self.mentions)
         return f"@{who}"
-
-    def escape(self, text: str) -> str:
-        return lookalike(text)
-
-    def bold(self, text: str) -> str:
-        return f"**{text}**"
-
-    def link(self, label: str, url: str) -> str:
-        return f"[{label}]({url})"
 
     def render(self, card: Card) -> dict[str, Any]:
         buttons, inline, note = self.links_of(card)

@@ -11,8 +11,9 @@ from gateway.cloudevents import format_time
 from gateway.egress.answers import Answer
 from plugins.sinks.chat import judging
 from plugins.sinks.chat.card import Card
-from plugins.sinks.chat.service import Request, Service, Tried, encode, with_query
-from plugins.sinks.chat.text import backslashed, code, cut, plain, units
+from plugins.sinks.chat.markdown import Backslashes
+from plugins.sinks.chat.service import Request, Tried, encode, with_query
+from plugins.sinks.chat.text import cut, plain, units
 
 if TYPE_CHECKING:
     from plugins.sinks.chat.options import ChatOptions
@@ -27,7 +28,7 @@ _MESSAGE: Final = frozenset({50006, 50035, 50109, 200000})
 _BUSY: Final = frozenset({20028, 20029, 40062})
 
 
-class Discord(Service):
+class Discord(Backslashes):
     """One embed of 6000 characters, 25 fields of 1024, buttons with URLs of 512; about 5 messages in 2 s, 30 a minute."""
 
     title = "Discord"
@@ -48,18 +49,6 @@ class Discord(Service):
         if not re.fullmatch(r"(role:)?\d{5,25}", who, re.A):
             raise ValueError(self.mentions)
         return f"<@&{who.removeprefix('role:')}>" if who.startswith("role:") else f"<@{who}>"
-
-    def escape(self, text: str) -> str:
-        return backslashed(text)
-
-    def value(self, text: str) -> str:
-        return code(text)
-
-    def bold(self, text: str) -> str:
-        return f"**{text}**"
-
-    def link(self, label: str, url: str) -> str:
-        return f"[{label}]({url})"
 
     def render(self, card: Card) -> dict[str, Any]:
         buttons, inline, note = self.links_of(card)

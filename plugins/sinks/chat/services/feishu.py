@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.egress.answers import Answer
 from plugins.sinks.chat import judging
 from plugins.sinks.chat.card import Card
-from plugins.sinks.chat.service import Request, Service, Tried, encode, weight
-from plugins.sinks.chat.text import lookalike, octets
+from plugins.sinks.chat.markdown import Lookalikes
+from plugins.sinks.chat.service import Request, Tried, encode, weight
 
 if TYPE_CHECKING:
     from plugins.sinks.chat.options import ChatOptions
@@ -38,7 +38,7 @@ def sign(secret: str, at: int) -> str:
     return base64.b64encode(digest).decode()
 
 
-class Feishu(Service):
+class Feishu(Lookalikes):
     """20 KB, 5 messages a second and 100 a minute a robot."""
 
     title = "Feishu"
@@ -51,22 +51,10 @@ class Feishu(Service):
     button_most = 4096
     link_most = 8192
 
-    def measure(self, text: str) -> int:
-        return octets(text)
-
     def mention(self, who: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", who):
             raise ValueError(self.mentions)
         return f"<at id={who}></at>"
-
-    def escape(self, text: str) -> str:
-        return lookalike(text)
-
-    def bold(self, text: str) -> str:
-        return f"**{text}**"
-
-    def link(self, label: str, url: str) -> str:
-        return f"[{label}]({url})"
 
     def render(self, card: Card) -> dict[str, Any]:
         buttons, inline, note = self.links_of(card)

@@ -9,14 +9,14 @@ from typing import Any, Final
 from gateway.egress.answers import Answer
 from plugins.sinks.chat import judging
 from plugins.sinks.chat.card import Card
-from plugins.sinks.chat.service import Service, Tried
-from plugins.sinks.chat.text import backslashed, code, cut
+from plugins.sinks.chat.markdown import Attachments
+from plugins.sinks.chat.service import Tried
+from plugins.sinks.chat.text import cut
 
-_COLOURS: Final = {"ok": "#2eb886", "info": "#3370ff", "warn": "#f5a623", "error": "#e01e5a"}
 _MESSAGE: Final = ("parse", "decode", "text")
 
 
-class Mattermost(Service):
+class Mattermost(Attachments):
     """16 383 characters of text, of which older servers take 7900 in attachments; a server may limit the rate."""
 
     title = "Mattermost"
@@ -31,18 +31,6 @@ class Mattermost(Service):
             raise ValueError(self.mentions)
         return f"@{who.removeprefix('@')}"
 
-    def escape(self, text: str) -> str:
-        return backslashed(text)
-
-    def value(self, text: str) -> str:
-        return code(text)
-
-    def bold(self, text: str) -> str:
-        return f"**{text}**"
-
-    def link(self, label: str, url: str) -> str:
-        return f"[{label}]({url})"
-
     def render(self, card: Card) -> dict[str, Any]:
         _, inline, note = self.links_of(card)
         title = f"{card.mark} {card.title}"
@@ -51,7 +39,7 @@ class Mattermost(Service):
             parts.append(" · ".join(self.link(link.label, link.url) for link in inline))
         attachment: dict[str, Any] = {
             "fallback": self.escape(cut(title, 150)),
-            "color": _COLOURS[card.severity],
+            "color": self.colours[card.severity],
             "title": self.escape(title),
         }
         if inline:
@@ -60,18 +48,8 @@ class Mattermost(Service):
             attachment["text"] = "\n".join(parts)
         facts = [*([] if card.text is not None else card.facts), *([note] if note else [])]
         if facts:
-            attachment["fields"] = [
-                {
-                    "title": fact.label,
-                    "value": self.escape(fact.value) if fact.ours else self.value(fact.value),
-                    "short": fact.key not in {"stream", "error", "id", "note", "problems"},
-                }
-                for fact in facts
-            ]
-        message: dict[str, Any] = {"attachments": [attachment]}
-        if card.mentions:
-            message["text"] = " ".join(map(self.mention, card.mentions))
-        return message
+            attachment["fields"] = self.fields(facts)
+        return self.message(card, attachment)
 
     def fits(self, payload: Mapping[str, Any]) -> bool:
         return all(len(str(attachment)) <= 7600 for attachment in payload["attachments"])

@@ -9,13 +9,11 @@ from typing import Any, Final
 from gateway.egress.answers import Answer
 from plugins.sinks.chat import judging
 from plugins.sinks.chat.card import Card
-from plugins.sinks.chat.service import Service, Tried
-from plugins.sinks.chat.text import backslashed, code
-
-_COLOURS: Final = {"ok": "#2eb886", "info": "#3370ff", "warn": "#f5a623", "error": "#e01e5a"}
+from plugins.sinks.chat.markdown import Attachments
+from plugins.sinks.chat.service import Tried
 
 
-class RocketChat(Service):
+class RocketChat(Attachments):
     """5000 characters are the usual limit of a server."""
 
     title = "Rocket.Chat"
@@ -31,18 +29,6 @@ class RocketChat(Service):
             raise ValueError(self.mentions)
         return f"@{who.removeprefix('@')}"
 
-    def escape(self, text: str) -> str:
-        return backslashed(text)
-
-    def value(self, text: str) -> str:
-        return code(text)
-
-    def bold(self, text: str) -> str:
-        return f"**{text}**"
-
-    def link(self, label: str, url: str) -> str:
-        return f"[{label}]({url})"
-
     def render(self, card: Card) -> dict[str, Any]:
         buttons, inline, note = self.links_of(card)
         parts = [self.text(card)] if card.text is not None else []
@@ -51,7 +37,7 @@ class RocketChat(Service):
         if inline:
             parts.append(" · ".join(self.link(link.label, link.url) for link in inline))
         attachment: dict[str, Any] = {
-            "color": _COLOURS[card.severity],
+            "color": self.colours[card.severity],
             "title": self.escape(f"{card.mark} {card.title}"),
         }
         if card.links:
@@ -59,20 +45,10 @@ class RocketChat(Service):
         if parts:
             attachment["text"] = "\n".join(parts)
         if card.text is None and card.facts:
-            attachment["fields"] = [
-                {
-                    "title": fact.label,
-                    "value": self.escape(fact.value) if fact.ours else self.value(fact.value),
-                    "short": fact.key not in {"stream", "error", "id", "problems"},
-                }
-                for fact in card.facts
-            ]
+            attachment["fields"] = self.fields(card.facts)
         if buttons:
             attachment["actions"] = [{"type": "button", "text": link.label, "url": link.url} for link in buttons]
-        message: dict[str, Any] = {"attachments": [attachment]}
-        if card.mentions:
-            message["text"] = " ".join(map(self.mention, card.mentions))
-        return message
+        return self.message(card, attachment)
 
     def fits(self, payload: Mapping[str, Any]) -> bool:
         return all(len(str(attachment)) <= 4800 for attachment in payload["attachments"])

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.egress.answers import Answer
 from plugins.sinks.chat import judging
 from plugins.sinks.chat.card import Card
-from plugins.sinks.chat.service import Service, Tried, query_of
-from plugins.sinks.chat.text import cut, inert, lookalike, octets
+from plugins.sinks.chat.markdown import Lookalikes
+from plugins.sinks.chat.service import Tried, query_of
+from plugins.sinks.chat.text import cut, inert, octets
 
 if TYPE_CHECKING:
     from plugins.sinks.chat.options import ChatOptions
@@ -25,7 +26,7 @@ _WAIT: Final = timedelta(minutes=1)
 _MOST: Final = {"markdown": 4096, "text": 2048}  # bytes of the content
 
 
-class WeCom(Service):
+class WeCom(Lookalikes):
     """4096 bytes of Markdown or 2048 of text, 20 messages a minute a robot, whether they were taken or not."""
 
     title = "WeCom"
@@ -37,22 +38,10 @@ class WeCom(Service):
     link_most = 1500
     facts_in_text = True
 
-    def measure(self, text: str) -> int:
-        return octets(text)
-
     def mention(self, who: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9_.@-]{1,64}", who):
             raise ValueError(self.mentions)
         return f"<@{who}>"
-
-    def escape(self, text: str) -> str:
-        return lookalike(text)
-
-    def bold(self, text: str) -> str:
-        return f"**{text}**"
-
-    def link(self, label: str, url: str) -> str:
-        return f"[{label}]({url})"
 
     def render(self, card: Card) -> dict[str, Any]:
         if any(who == "all" or _MOBILE.fullmatch(who) for who in card.mentions):
