@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, timedelta
 from typing import Any, ClassVar, Final
 
@@ -11,20 +10,9 @@ from gateway.model import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, 
 from gateway.plugin import Callback, Scene
 from plugins.sources.normal import contents, format_of, made
 from plugins.sources.reading import MAX_PIXELS, Reading
-from plugins.sources.signed import (
-    Keyed,
-    TimedOptions,
-    check_sent,
-    from_hex,
-    header,
-    mismatch,
-    parts,
-    position,
-    seconds_of,
-)
+from plugins.sources.timed_header import TimedHeader
 
 # mux.com/docs/core/verify-webhook-signatures, listen-for-webhooks
-SIGNATURE: Final = "mux-signature"
 _PLAYBACK: Final = "https://stream.mux.com"
 _LIVE_RECORDING: Final = "video.live_stream.recording"
 _LIVE_IDLE: Final = "video.live_stream.idle"
@@ -44,30 +32,14 @@ TYPES: Final = {
 }
 
 
-def mark(key: bytes, at: str, body: bytes) -> bytes:
-    """HMAC-SHA256 over time, dot and body: 32 bytes."""
-    return hmac.digest(key, at.encode() + b"." + body, "sha256")
-
-
-class Mux(Keyed):
+class Mux(TimedHeader):
     """Webhooks of Mux. docs/sources.md says what its signature covers and where the traps are."""
 
     type: ClassVar[str] = "mux"
-    Options = TimedOptions
-    scheme: ClassVar[str] = "hmac-sha256"
-    ages: ClassVar[bool] = True
+    header: ClassVar[str] = "mux-signature"
+    time_part: ClassVar[str] = "t"
+    mark_part: ClassVar[str] = "v1"
     scenes: ClassVar[Sequence[str]] = tuple(TYPES)
-
-    def verify(self, callback: Callback) -> Verified:
-        """Raises Untrusted."""
-        found = parts(header(callback, SIGNATURE))
-        at = found.get("t", "")
-        sent = seconds_of(at, f"`t` of {SIGNATURE}")
-        presented = from_hex(found.get("v1", ""), 32)
-        key = position(presented, [mark(key, at, callback.body) for key in self._keys])
-        if key is None:
-            raise mismatch(f"`v1` of {SIGNATURE}", self._keys, "the HMAC-SHA256 of time and body")
-        return self.verified(key, validity=check_sent(sent, callback.received_at, self.options.tolerance))
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event; none for what is not of video: Mux sends every product's webhooks to one address."""
@@ -137,9 +109,6 @@ class Mux(Keyed):
             "data": data,
             "attempts": [],
         }
-
-    def headers(self, body: bytes, at: int, key: bytes) -> Mapping[str, str]:
-        return {SIGNATURE: f"t={at},v1={mark(key, str(at), body).hex()}"}
 
 
 def _files(type: str, vendor_type: str | None, data: Reading, asset: str | None) -> tuple[File, ...]:
