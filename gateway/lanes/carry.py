@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Generator, Sequence
 from typing import Any
 
@@ -42,5 +43,11 @@ class Carriage:
             receipt: object = await self._sink.deliver(self._deliveries[0])
         except Exception as error:
             return [error]
+        if receipt is None or isinstance(receipt, str | Exception):  # an exception as `deliver_batch` gives it
+            return [receipt]
+        if inspect.isawaitable(receipt):
+            if inspect.iscoroutine(receipt):
+                receipt.close()
+            return [TypeError("deliver returned something that it should have awaited, so nothing was sent")]
         # because returning at all means delivered: a receipt of the wrong type must not send the message again
-        return [receipt if receipt is None or isinstance(receipt, str) else f"({type(receipt).__name__})"]
+        return [f"({type(receipt).__name__})"]

@@ -53,6 +53,27 @@ async def test_a_receipt_of_the_wrong_type_is_delivered_all_the_same() -> None:
     assert await one(Scripted(script=receipt)) == "(dict)"
 
 
+@pytest.mark.parametrize("error", [Retry("x"), Refused("x"), KeyError("bug")])
+async def test_an_exception_that_is_returned_and_not_raised_is_no_delivery(error: Exception) -> None:
+    async def given(delivery: Delivery) -> Any:
+        return error
+
+    assert await one(Scripted(script=given)) is error
+
+
+async def test_a_call_that_the_sink_forgot_to_await_is_no_delivery() -> None:
+    async def post() -> str:
+        return "sent"
+
+    async def forgetful(delivery: Delivery) -> Any:
+        return post()
+
+    result = await one(Scripted(script=forgetful))
+    assert isinstance(result, TypeError)
+    assert "should have awaited" in str(result)
+    gc.collect()  # a coroutine left un-awaited would warn
+
+
 async def test_a_sink_that_never_answers_is_a_failure_of_its_service() -> None:
     result = await one(Scripted(script=forever), timeout=0.01)
     assert isinstance(result, Retry)
