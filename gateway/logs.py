@@ -18,7 +18,6 @@ from gateway.redaction import redact_event
 from gateway.visible import quoted, to_json, visible
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
-FORMATS: Final = ("auto", "text", "json")
 
 Entry = MutableMapping[str, Any]
 _Raised = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -33,7 +32,7 @@ def configure(
 ) -> None:
     """Send structlog's and the standard library's logs to `stream` (standard error).
 
-    `level` is a key of LEVELS, `format` one of FORMATS. `lasting` keeps loggers after their first use, which is faster,
+    `level` is a key of LEVELS, `format` is auto, text or json. `lasting` keeps loggers after their first use, which is faster,
     but they do not follow another `configure`: for `serve`.
     """
     structlog = import_structlog()
@@ -74,7 +73,7 @@ class Line:
     def __call__(self, logger: Any, method: str, entry: Entry) -> str:
         raised = _raised(entry.pop("exc_info", None))
         if raised is not None:
-            # the standard library's own form: no local variables, because they hold keys and bodies (CFG-05)
+            # the standard library's own form: no local variables, because they hold keys and bodies
             entry["exception"] = "".join(traceback.format_exception(*raised)).rstrip("\n")
         level = "error" if method == "exception" else "warning" if method == "warn" else method
         ts = datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

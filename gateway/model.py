@@ -42,7 +42,7 @@ _RANKS: Final = {Trust.NONE: 0, Trust.TIMESTAMP: 1, Trust.FIELDS: 2, Trust.BODY:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Seal:
-    """What a signature named, so that other content under the same signature can be noticed (SIG-04).
+    """What a signature named, so that other content under the same signature can be noticed.
 
     `digest` is a hash over scheme, signature and time; `most` is how many different contents it may honestly carry:
     1 where the signed part names one finished file, 0 for no bound.

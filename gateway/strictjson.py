@@ -1,4 +1,4 @@
-"""One strict JSON decoder for every source (SECURITY.md ING-01, ING-02): what it lets through, every store and sink can hold."""
+"""One strict JSON decoder for every source: what it lets through, every store and sink can hold."""
 
 from __future__ import annotations
 

@@ -38,18 +38,21 @@ FLOORS = (
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 VENDORS = (
-    "huawei",
-    "tencent",
-    "alibaba",
-    "feishu",
-    "dingtalk",
-    "wecom",
-    "slack",
-    "discord",
-    "telegram",
-    "zoom",
-    "agora",
+    *("huawei", "tencent", "alibaba", "volcengine", "cloudflare", "livekit", "agora", "zoom", "twilio"),
+    *(
+        "feishu",
+        "lark",
+        "dingtalk",
+        "wecom",
+        "slack",
+        "discord",
+        "telegram",
+        "mattermost",
+        "rocket.chat",
+        "rocket_chat",
+    ),
 )
+_ELSEWHERE = re.compile(r"\b(?:SIG|ADM|OUT|CFG|ING|SUP)-[0-9]{2}\b|\b(?:OUT[B]OX|DES[I]GN)\b")  # papers that are not here
 
 
 def _files(folder: str) -> list[Path]:
@@ -108,6 +111,18 @@ def test_the_core_knows_no_vendor_and_no_chat_service(path: Path) -> None:
 @pytest.mark.parametrize("path", [*_files("gateway"), *_files("plugins")], ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_file_says_what_it_is_for(path: Path) -> None:
     assert path.stat().st_size == 0 or ast.get_docstring(ast.parse(path.read_text())), f"{path} has no docstring"
+
+
+def test_no_file_sends_its_reader_to_a_paper_that_is_not_in_the_project() -> None:
+    files = [
+        *_files("gateway"),
+        *_files("plugins"),
+        *_files("tests"),
+        *(ROOT / "docs").glob("*.md"),
+        *ROOT.glob("*.md"),
+    ]
+    found = [(str(path.relative_to(ROOT)), word) for path in files for word in _ELSEWHERE.findall(path.read_text())]
+    assert found == []
 
 
 def test_plugins_import_nothing_of_another_kind() -> None:

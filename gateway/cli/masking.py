@@ -22,7 +22,7 @@ def is_secret(name: str) -> bool:
 
 
 def masked_path(path: str, source: str) -> str:
-    """The path a callback came to; one that is not just the source's name is a second key (SIG-08)."""
+    """The path a callback came to; one that is not just the source's name is a second key."""
     return path if path == f"/hooks/{source}" else f"/hooks/{MASK}"
 
 

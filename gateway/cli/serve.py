@@ -57,7 +57,7 @@ def command(ctx: click.Context, site: Site, watch: bool) -> None:
 
 
 def harden() -> None:
-    """Files are ours alone, and a crash leaves no core file, because memory holds keys (OUT-13, CFG-05)."""
+    """Files are ours alone, and a crash leaves no core file, because memory holds keys."""
     os.umask(0o077)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

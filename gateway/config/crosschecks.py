@@ -146,7 +146,7 @@ def reach(routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, sin
 def trust(
     routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, wanted: Mapping[str, Trust]
 ) -> Iterator[Problem]:
-    """Warnings: a route that may bring a sink events whose signature covers less than the sink wants (SIG-09)."""
+    """Warnings: a route that may bring a sink events whose signature covers less than the sink wants."""
     for table, route in routes:
         if route.where is not None and "trust" in route.where:
             continue  # it has thought of it

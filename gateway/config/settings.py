@@ -1,4 +1,4 @@
-"""The grammar of the configuration file as pydantic models (DESIGN part 2). Plugins' own options live in `options`."""
+"""The grammar of the configuration file as pydantic models (docs/configuration.md). Plugins' own options live in `options`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which addresses may be called: the rule against requests that reach our own network (SECURITY.md OUT-01, OUT-02)."""
+"""Which addresses may be called: the rule against requests that reach our own network."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 log = import_structlog().get_logger("gateway.dispatcher")
 
-CLAIM_MOST: Final = 100  # rows in one claim (OUTBOX 5)
+CLAIM_MOST: Final = 100  # rows in one claim
 SOON: Final = 1.5  # seconds; what comes due before the next poll is waited for exactly
 AGAIN: Final = 1.0  # seconds after which a claim that failed is sent again
 LAST_CLAIM: Final = 6.0  # seconds a claim under way may take at the end; the store answers within 5

@@ -1,4 +1,4 @@
-"""The rules of taking events in: what is new, what is a duplicate, what is held beside the first (OUTBOX 2, SIG-04, SIG-05)."""
+"""The rules of taking events in: what is new, what is a duplicate, what is held beside the first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of claims: which rows a lane gets, and the one row that may pass an open circuit (OUTBOX 5)."""
+"""The rules of claims: which rows a lane gets, and the one row that may pass an open circuit."""
 
 from __future__ import annotations
 

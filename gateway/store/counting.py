@@ -1,4 +1,4 @@
-"""What waits, sink by sink: index probes and bounded counts, never a count of everything (OUTBOX 5)."""
+"""What waits, sink by sink: index probes and bounded counts, never a count of everything."""
 
 from __future__ import annotations
 

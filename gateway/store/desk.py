@@ -145,7 +145,7 @@ class Desk:
     # -- changing
 
     def retry(self, delivery: int) -> str:
-        """Start a new round of a dead or delivered one, or make a waiting one due now; says what was done (OUTBOX 2).
+        """Start a new round of a dead or delivered one, or make a waiting one due now; says what was done.
 
         In each case give_up_after starts afresh. Raises NotFound.
         """

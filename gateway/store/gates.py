@@ -1,4 +1,4 @@
-"""The rules of circuits, pauses and the clock that stands still with them (OUTBOX 2; DESIGN 5)."""
+"""The rules of circuits, pauses and the clock that stands still with them."""
 
 from __future__ import annotations
 

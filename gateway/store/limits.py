@@ -1,4 +1,4 @@
-"""When the store is full: too many open deliveries, or too little disk (DESIGN 2, `store.limits`)."""
+"""When the store is full: too many open deliveries, or too little disk (`store.limits`)."""
 
 from __future__ import annotations
 

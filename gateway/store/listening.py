@@ -1,4 +1,4 @@
-"""Hears that somebody else left rows to claim: LISTEN on PostgreSQL, the data version on SQLite (OUTBOX 5)."""
+"""Hears that somebody else left rows to claim: LISTEN on PostgreSQL, the data version on SQLite."""
 
 from __future__ import annotations
 

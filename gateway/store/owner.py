@@ -1,4 +1,4 @@
-"""One gateway per SQLite file: an operating-system lock that ends with its process (OUTBOX 1, "Single owner")."""
+"""One gateway per SQLite file: an operating-system lock that ends with its process."""
 
 from __future__ import annotations
 

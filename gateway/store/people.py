@@ -1,4 +1,4 @@
-"""The rules of what people do: retry, cancel, move, replay, release, erase (OUTBOX 2). Each is run in one transaction."""
+"""The rules of what people do: retry, cancel, move, replay, release, erase. Each is run in one transaction."""
 
 from __future__ import annotations
 

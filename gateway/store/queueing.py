@@ -1,4 +1,4 @@
-"""The writer's queue: who waits for what, how much may wait, and what is taken together (OUTBOX 4)."""
+"""The writer's queue: who waits for what, how much may wait, and what is taken together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of refused callbacks: the last few of each source are kept for people (DESIGN 3)."""
+"""The rules of refused callbacks: the last few of each source are kept for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of clocks that jumped: rows that a wrong clock put too far ahead are pulled back (OUTBOX 5, "Clock")."""
+"""The rules of clocks that jumped: rows that a wrong clock put too far ahead are pulled back."""
 
 from __future__ import annotations
 

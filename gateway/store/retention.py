@@ -1,4 +1,4 @@
-"""The rules of forgetting: what is deleted when, in small steps, and what is remembered of it (OUTBOX 7)."""
+"""The rules of forgetting: what is deleted when, in small steps, and what is remembered of it."""
 
 from __future__ import annotations
 

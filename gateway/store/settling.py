@@ -1,4 +1,4 @@
-"""The rules of leases after the claim: settle, renew, release (OUTBOX 2)."""
+"""The rules of leases after the claim: settle, renew, release."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def _wave(session: Bulk, rows: Sequence[SettleIn]) -> list[bool]:
     answers = list(session.settle(rows, locked=session.one_transaction))
     ordered = [n for n, answer in enumerate(answers) if answer is None]
     if ordered:
-        # The key is locked in a statement before the one that ends its head: OUTBOX 5, "Ordering key".
+        # The key is locked in a statement before the one that ends its head, because a snapshot that is older than the
+        # lock would not see who stands next.
         ids = [rows[n].id for n in ordered]
         with session.atomic():
             session.lock(_keys(session, ids))

@@ -73,7 +73,6 @@ GATES: Final = """SELECT name, paused_at, open_until, pauses, reason,
     stalled_ms + CASE WHEN stalled_since IS NULL OR stalled_since > :now THEN 0 ELSE :now - stalled_since END
   FROM sinks"""
 GATE: Final = GATES + " WHERE name = :sink"
-SHUT: Final = "SELECT name FROM sinks WHERE paused_at IS NOT NULL OR open_until IS NOT NULL"
 
 TRIP: Final = """INSERT INTO sinks (name, open_until, pauses, reason, stalled_since) VALUES (:sink, :now + :pause, 1, :reason, :now)
   ON CONFLICT (name) DO UPDATE SET open_until = excluded.open_until, pauses = sinks.pauses + 1, reason = excluded.reason,

@@ -120,7 +120,7 @@ class Store:
     def claim(
         self, sink: str, most: int, lease: int, *, running: Collection[int] = (), probe: bool = False
     ) -> Future[Sequence[Lease]]:
-        """Lease up to `most` due deliveries for `lease` ms: ended leases first, then fresh and again in turn (OUTBOX 5).
+        """Lease up to `most` due deliveries for `lease` ms: ended leases first, then fresh and again in turn.
 
         `running` are the deliveries this process has in hand. `probe`: past an open circuit, one: the oldest never
         tried, else the least tried, due or not.

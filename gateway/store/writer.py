@@ -1,4 +1,4 @@
-"""The one writer: a thread that takes what is there, commits it together, and answers everyone after the commit (OUTBOX 4)."""
+"""The one writer: a thread that takes what is there, commits it together, and answers everyone after the commit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request head must have before anything is believed of it, beyond what the parser refuses by itself (ING-09)."""
+"""What a request head must have before anything is believed of it, beyond what the parser refuses by itself."""
 
 from __future__ import annotations
 

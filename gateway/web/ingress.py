@@ -192,7 +192,7 @@ def _unsupported(detail: str) -> Problem:
 
 @functools.lru_cache(maxsize=64)
 def _media_type(text: str) -> bytes:
-    """A source's own media type as a header value; what would not be one is not sent (ING-12)."""
+    """A source's own media type as a header value; what would not be one is not sent."""
     return text.encode() if _MEDIA_TYPE.fullmatch(text) else b"application/octet-stream"
 
 

@@ -14,7 +14,7 @@ SPARE_DESCRIPTORS: Final = 64  # the store, the log, the loop's own, plugins
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The bounds of one listener (SECURITY ING-04 to ING-08). Times in seconds, sizes in bytes."""
+    """The bounds of one listener (docs/http.md, Limits). Times in seconds, sizes in bytes."""
 
     head_seconds: float = 5.0  # from the first byte, or from connecting, until the head is complete
     body_seconds: float = 10.0  # from the head until the body is complete: with the head 15 in all

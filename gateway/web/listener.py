@@ -27,7 +27,7 @@ class Listener(uvicorn.Server):
                 interface="asgi3",
                 log_config=None,
                 access_log=False,
-                proxy_headers=False,  # the ingress looks at trusted_proxies and at nothing else (ING-11)
+                proxy_headers=False,  # the ingress looks at trusted_proxies and at nothing else
                 server_header=False,
                 timeout_keep_alive=max(1, round(protocol.limits.idle_seconds)),
             )

@@ -30,7 +30,7 @@ def parse(text: str) -> Address | None:
 
 
 def peer(connected: str | None, forwarded: Iterable[str], trusted: Sequence[Network]) -> str | None:
-    """The address of the caller: the right-most hop that is not a trusted proxy (ING-11).
+    """The address of the caller: the right-most hop that is not a trusted proxy.
 
     `connected` is the socket's address, None on a unix socket: there the file's mode says who may connect, so with
     `trusted` set its other end counts as a proxy. `forwarded` are the values of X-Forwarded-For in the order they

@@ -70,7 +70,7 @@ def _reading(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> R
 
 
 class Guard:
-    """Stands before every private route: checks the Host (ADM-02) and sets the headers that every answer has."""
+    """Stands before every private route: checks the Host and sets the headers that every answer has."""
 
     def __init__(self, app: ASGIApp, hosts: Callable[[], Collection[str]]) -> None:
         self._app = app
@@ -91,7 +91,7 @@ class Guard:
             return Problem(400, "malformed_request", "one Host field is needed")
         if self._ours(found[0].decode("latin-1").lower()):
             return None
-        # a page that rebinds its name to this address always sends that name (ADM-02)
+        # a page that rebinds its name to this address always sends that name
         return Problem(421, "misdirected_request", "the Host is neither an IP address, localhost nor in admin.hosts")
 
     def _ours(self, host: str) -> bool:

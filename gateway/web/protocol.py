@@ -1,7 +1,7 @@
 """uvicorn's HTTP/1.1 protocol with what it lacks: deadlines, limits of the head, of pipelining and of connections.
 
 uvicorn bounds no request while it is being received, httptools bounds no head, and trailers become request headers
-(SECURITY ING-05 to ING-09 and ING-12, each measured). One instance is one connection.
+(docs/http.md; each was seen to be missing). One instance is one connection.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who may call the admin API: bearer tokens, compared in constant time, with a brake on guessing (ADM-01)."""
+"""Who may call the admin API: bearer tokens, compared in constant time, with a brake on guessing."""
 
 from __future__ import annotations
 

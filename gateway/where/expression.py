@@ -59,7 +59,7 @@ class Where:
 
 
 def compile_where(text: str) -> Where:
-    """A `where` within the bounds of CFG-06. Raises WhereError.
+    """A `where` within the bounds of docs/routing.md. Raises WhereError.
 
     Names are not looked at here: `check_where` does that, with samples.
     """

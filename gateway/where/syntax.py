@@ -1,7 +1,7 @@
 """Reads a CEL expression into a small tree and keeps it within bounds, before the CEL library is shown it.
 
 The library parses and evaluates by recursion without a limit: a long enough chain ends the process, and an evaluation
-holds the interpreter's lock from start to end. So the bounds of SECURITY.md, CFG-06, are checked here, statically.
+holds the interpreter's lock from start to end. So the bounds of docs/routing.md are checked here, statically.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def keys_advice(keys: Sequence[Secret]) -> Iterator[str]:
 
 
 def header(callback: Callback, name: str) -> str:
-    """The one header of this name. Raises Untrusted where there is none, several, or one over 4 KiB (SIG-08)."""
+    """The one header of this name. Raises Untrusted where there is none, several, or one over 4 KiB."""
     values = callback.headers.getlist(name)
     if len(values) != 1 or not values[0]:
         how = "missing" if not values else "empty" if len(values) == 1 else f"there {len(values)} times"

@@ -1,4 +1,4 @@
-"""`check` warns where a route brings a sink events whose signature covers less than the sink wants (SIG-09)."""
+"""`check` warns where a route brings a sink events whose signature covers less than the sink wants."""
 
 from __future__ import annotations
 

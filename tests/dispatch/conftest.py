@@ -100,7 +100,7 @@ def manager(*plugins: object) -> pluggy.PluginManager:
 
 
 def policy(**options: Any) -> DeliverySettings:
-    """DESIGN's defaults with these in their place, written as in the configuration file."""
+    """The defaults with these in their place, written as in the configuration file."""
     return DeliverySettings(**options)
 
 

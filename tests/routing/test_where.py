@@ -105,7 +105,7 @@ def test_other_mistakes_are_errors_too(text: str) -> None:
         compile_where(text)
 
 
-# The bounds: SECURITY.md CFG-06 and its corpus.
+# The bounds that docs/routing.md names, and the hostile corpus.
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ sign_type: hmac-sha256        # both HMAC formulas; hmac-sha256-fields is the on
             raise Untrusted("domain_not_allowed", "app is none of this source's `apps`")
 
     def _trust(self, scheme: str, signed: _Signed) -> Trust:
-        """What the signature covers; less where its fields could be cut elsewhere (SECURITY.md, SIG-01)."""
+        """What the signature covers; less where its fields could be cut elsewhere."""
         if scheme != signature.FIELDS:
             return signature.COVERS[scheme]
         if signed.event_type not in TYPES:

@@ -86,7 +86,7 @@ def matches(
 
 
 def urls_keep_fields_apart(event_type: str, stream: str, download_url: str, play_url: str) -> bool:
-    """Whether these values leave only one way to cut the signed text behind `app` (SECURITY.md, SIG-01).
+    """Whether these values leave only one way to cut the signed text behind `app`.
 
     The formula joins its fields with nothing between them, so a holder of one callback could move bytes from one field
     to the next and keep the signature. A URL that begins with its scheme and holds no second one, a stream that holds
