@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 _ISO_DURATION: Final = re.compile(r"P(\d+[DW]|T?\d)")
+_DEFAULT: Final = 40  # characters of a default in the table
 
 
 @click.group(short_help="Source and sink types: list, show, new.")
@@ -93,7 +94,7 @@ def show(site: Site, name: str, kind: str | None, as_json: bool) -> None:
     click.echo()
     rows = options(model)
     if rows:
-        screen.table(["option", "type", "default", "about"], rows)
+        screen.table(["option", "type", "default", "about"], [[*row[:2], _short(row[2]), *row[3:]] for row in rows])
     else:
         click.echo("It has no options.")
 
@@ -174,6 +175,11 @@ def _objects(entry: Mapping[str, Any], defs: Mapping[str, Any]) -> Sequence[Mapp
         return [found]
     several = [one for key in ("anyOf", "oneOf", "allOf") for one in found.get(key, ())]
     return [model for one in several for model in _objects(one, defs)]
+
+
+def _short(default: str) -> str:
+    """As much of a long list as leaves room for what the option is about; `--json` has it whole."""
+    return default if len(default) <= _DEFAULT else f"{default[: _DEFAULT - 1]}…"
 
 
 def _default(entry: Mapping[str, Any]) -> str:

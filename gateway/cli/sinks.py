@@ -36,7 +36,7 @@ def list_(site: Site, as_json: bool, limit: int, everything: bool) -> None:
     types = {name: configured.type for name, configured in site.settings.sinks.items()}
     with site.desk() as desk:
         known = {row.name: row for row in desk.sinks()}
-    names = [*types, *(name for name in known if name not in types)]
+    names = [*types, *(name for name, row in known.items() if name not in types and _holds(row))]
     objects = [_object(name, types.get(name), known.get(name)) for name in names]
     if everything:
         for one in objects:
@@ -156,6 +156,11 @@ def resume(site: Site, name: str) -> None:
     with site.desk() as desk:
         changed = desk.resume(site.sink(name))
     click.echo(f"{name}: {'goes on' if changed else 'was not paused'}")
+
+
+def _holds(row: SinkRow) -> bool:
+    """Whether there is anything of it: what waits, and what a person may still look for."""
+    return bool(row.waiting or row.sending or row.delivered or row.dead or row.gate.paused)
 
 
 def _object(name: str, type: str | None, row: SinkRow | None) -> Mapping[str, Any]:

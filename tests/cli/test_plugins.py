@@ -32,6 +32,13 @@ class Pager(Sink):
 '''
 
 
+def test_a_long_default_leaves_room_for_what_an_option_is_about(cli: Cli) -> None:
+    lines = cli("plugins", "show", "apprise").stdout.splitlines()
+    assert max(line.find("Which of apprise") for line in lines) < 90
+    shown = json.loads(cli("plugins", "show", "apprise", "--json").stdout)
+    assert "zulip" in shown["options"]["properties"]["allow_schemas"]["default"]
+
+
 def test_what_is_installed_is_listed_without_a_configuration(cli: Cli) -> None:
     lines = cli("plugins", "list").stdout.splitlines()
     assert lines[0].split() == ["KIND", "TYPE", "FROM", "TARGET"]

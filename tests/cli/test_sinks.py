@@ -66,6 +66,14 @@ def test_every_sink_is_listed_with_its_state(stocked: Path, cli: Cli) -> None:
     assert "token revoked \\x1b[31m" in said
 
 
+def test_a_sink_that_is_gone_and_holds_nothing_is_not_listed(configured: Path, cli: Cli) -> None:
+    async def work(store: Store) -> None:
+        await store.trip("gone", 60_000, "unreachable")
+
+    stock(configured, work)
+    assert list(_sinks(cli)) == ["lines", "screen"]
+
+
 def test_a_sink_is_paused_and_resumed(stocked: Path, cli: Cli) -> None:
     assert cli("sinks", "pause", "screen").stdout == "screen: paused\n"
     assert _sinks(cli)["screen"]["state"] == "paused"
