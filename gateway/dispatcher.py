@@ -168,10 +168,10 @@ class Dispatcher:
 
     # -- what the door says
 
-    def reserve(self, sink: str, order_key: str | None) -> int | None:
+    def reserve(self, sink: str) -> int | None:
         """The lease (ms) if this sink's lane takes one fresh delivery at once, else None. Pair with hand_over or unreserve.
 
-        Whether the key has a head is the store's to know: such a delivery comes back as waiting.
+        Whether its stream has an older one on its way is the store's to know: such a delivery comes back as waiting.
         """
         lane = self.lanes.get(sink)
         return None if lane is None else lane.reserve()

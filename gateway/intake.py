@@ -168,7 +168,7 @@ class Intake:
         wanted = []
         for sink in decision.sinks:
             key = self._dispatcher.order_key(sink, event.subject)
-            lease = self._dispatcher.reserve(sink, key)
+            lease = self._dispatcher.reserve(sink)
             if lease is not None:
                 reserved.append(sink)
             wanted.append(NewDelivery(sink=sink, order_key=key, lease=lease))

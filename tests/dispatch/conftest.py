@@ -192,7 +192,7 @@ class House:
             wanted = []
             for sink in to or list(self.sinks):
                 key = self.dispatcher.order_key(sink, one.subject)
-                lease = self.dispatcher.reserve(sink, key) if hand else None
+                lease = self.dispatcher.reserve(sink) if hand else None
                 if lease is not None:
                     reserved.append(sink)
                 wanted.append(NewDelivery(sink=sink, order_key=key, lease=lease))

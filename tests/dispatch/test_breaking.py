@@ -228,7 +228,7 @@ async def test_another_gateways_circuit_is_honoured(build: Build) -> None:
         f" ON CONFLICT (name) DO UPDATE SET open_until = {until}, pauses = 3, reason = 'theirs', stalled_since = {house.clock.ms()}"
     )
     await house.later(1)
-    assert house.dispatcher.reserve("app", None) is None
+    assert house.dispatcher.reserve("app") is None
     await house.put(event(1))
     await house.later(50)
     assert sink.seen == []

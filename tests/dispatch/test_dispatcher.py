@@ -76,7 +76,7 @@ async def test_every_sink_gets_its_own(build: Build) -> None:
 
 async def test_a_sink_this_gateway_does_not_have_is_left_alone(build: Build) -> None:
     house = await build(Scripted("app"))
-    assert house.dispatcher.reserve("elsewhere", None) is None
+    assert house.dispatcher.reserve("elsewhere") is None
     assert house.dispatcher.order_key("elsewhere", "a/b/c") is None
     await house.put(event(1), to=["elsewhere"])
     house.dispatcher.wake("elsewhere")
@@ -114,9 +114,9 @@ async def test_a_lane_that_is_full_reserves_nothing_and_takes_again_when_it_is_f
         await gate.wait()
 
     house = await build(Scripted("app", wait), delivery={"concurrency": 1})
-    assert [house.dispatcher.reserve("app", None) for _ in range(3)] == [45_000, 45_000, None]
+    assert [house.dispatcher.reserve("app") for _ in range(3)] == [45_000, 45_000, None]
     house.dispatcher.unreserve("app")
-    assert house.dispatcher.reserve("app", None) == 45_000
+    assert house.dispatcher.reserve("app") == 45_000
     house.dispatcher.unreserve("app")
     house.dispatcher.unreserve("app")
     house.dispatcher.unreserve("app")  # once too often changes nothing

@@ -96,7 +96,7 @@ async def test_what_is_being_sent_may_end_and_what_has_not_begun_goes_back(build
     await eventually(lambda: len(sink.seen) == 2)
     closing = asyncio.create_task(house.close(5))
     await asyncio.sleep(0)
-    assert house.dispatcher.reserve("app", None) is None
+    assert house.dispatcher.reserve("app") is None
     gate.set()
     await closing
     assert sorted(house.rows("state, attempts")) == [("delivered", 1)] * 2 + [("waiting", 0)] * 4
@@ -162,7 +162,7 @@ async def test_a_delivery_committed_while_the_gateway_stops_goes_back(build: Bui
     house = await build(sink)
     await house.put(event(1))
     await eventually(lambda: len(sink.seen) == 1)
-    lease = house.dispatcher.reserve("app", None)
+    lease = house.dispatcher.reserve("app")
     assert lease is not None
     closing = asyncio.create_task(house.dispatcher.close(5))
     await asyncio.sleep(0)
@@ -371,7 +371,7 @@ async def test_outcomes_wait_in_memory_while_the_store_is_away_and_nothing_new_i
         store.away = True
         gate.set()
         await eventually(lambda: store.settles >= 1)
-        assert house.dispatcher.reserve("app", None) is None
+        assert house.dispatcher.reserve("app") is None
         for _ in range(30):
             house.clock.advance(1)
             await asyncio.sleep(0.001)

@@ -50,10 +50,10 @@ async def test_a_fresh_delivery_uses_a_token_of_the_rate(build: Build) -> None:
 
 async def test_a_reservation_that_was_not_used_gives_its_token_back(build: Build) -> None:
     house = await build(Scripted(), delivery={"rate": "1/m"})
-    assert house.dispatcher.reserve("app", None) is not None
-    assert house.dispatcher.reserve("app", None) is None
+    assert house.dispatcher.reserve("app") is not None
+    assert house.dispatcher.reserve("app") is None
     house.dispatcher.unreserve("app")
-    assert house.dispatcher.reserve("app", None) is not None
+    assert house.dispatcher.reserve("app") is not None
     house.dispatcher.wake("app")
     await house.calm()
     house.dispatcher.unreserve("app")

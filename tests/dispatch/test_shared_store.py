@@ -70,7 +70,7 @@ async def test_a_circuit_that_one_gateway_opened_stops_the_other(pair: Pair) -> 
     await first.put(event(1))
     await eventually(lambda: first.value("circuit_open", sink="app") == 1)
     await eventually(lambda: second.value("circuit_open", sink="app") == 1)
-    assert second.dispatcher.reserve("app", None) is None
+    assert second.dispatcher.reserve("app") is None
     assert two.seen == []
 
 
