@@ -18,6 +18,7 @@ from gateway.model import Delivery
 from gateway.plugin import Sink
 from plugins.sinks.chat.card import View
 from plugins.sinks.chat.template import Invalid, Template, zone
+from plugins.sinks.chat.text import joined
 from plugins.sinks.chat.words import words
 from plugins.sinks.email.mailbox import parse
 from plugins.sinks.email.options import PORTS, EmailOptions, is_loopback
@@ -203,7 +204,7 @@ class Email(Sink):
         if self._template is None:
             return None
         try:
-            return self._template.render(delivery.event) or None
+            return joined(self._template.render(delivery.event)) or None
         except Invalid as error:
             self.log.warning("template_failed", id=delivery.event.id, error=str(error))
             return None

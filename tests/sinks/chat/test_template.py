@@ -227,6 +227,18 @@ def test_a_heavy_template_over_the_largest_event_ends_soon() -> None:
 # -- in the sink
 
 
+@pytest.mark.parametrize("service", ALL)
+async def test_a_name_in_a_title_is_cleaned_once_and_not_twice(service: str) -> None:
+    async with ScriptedServer(otherwise=YES[service]) as server:
+        async with chatting(service, server.url, title="at {{ event.data.stream }}") as sink:
+            await sink.deliver(delivery(event(stream="me@studio http://nas")))
+    body = json.dumps(json.loads(server.received[0].body), ensure_ascii=False)
+    assert "studio" in body
+    assert "u200b" not in body
+    assert "@studio" not in body
+    assert "http://nas" not in body
+
+
 async def test_title_and_template_take_the_place_of_the_built_in_ones() -> None:
     more = {
         "title": "{{ event.data.app }} → {{ event.data.stream }}",

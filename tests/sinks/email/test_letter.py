@@ -258,6 +258,12 @@ def test_no_template_switches_escaping_off() -> None:
         assert not re.search(r"\|\s*safe|autoescape|Markup", path.read_text())
 
 
+async def test_an_address_in_a_subject_stays_as_it_is() -> None:
+    async with serving() as server, mailing(server, subject="{{ event.data.stream }}") as sink:
+        await sink.deliver(delivery(event(stream="me@studio http://nas")))
+    assert server.mails[0].message["Subject"] == "me@studio http://nas"
+
+
 async def test_a_template_makes_the_subject_and_one_that_fails_on_an_event_does_not_stop_its_mail() -> None:
     logged: list[Any] = []
     subject = "{% if event.data.extra.n %}{{ 10 / event.data.extra.n }}{% endif %}[{{ event.data.app }}]"
