@@ -84,7 +84,7 @@ def _advice(failed: dict[str, str], on: str, reached: Sequence[str]) -> str:
 
 def _too_slow(where: Where, type: str) -> Iterator[str]:
     seconds = 0.0
-    for files in (MOST_ELEMENTS // 20, MOST_ELEMENTS // 4, MOST_ELEMENTS):
+    for files in (MOST_ELEMENTS // 20, MOST_ELEMENTS // 10, MOST_ELEMENTS // 4, MOST_ELEMENTS):
         seconds = _least(partial(where.matches, present(largest(type, files=files))))
         if seconds > MOST_SECONDS:
             break  # because what grows with the square or worse would take minutes with all of them
@@ -113,7 +113,7 @@ def _least(run: Callable[[], object]) -> float:
         with contextlib.suppress(Exception):  # a failure costs time too
             run()
         least = min(least, time.thread_time() - began)
-        if not MOST_SECONDS / 100 < least < MOST_SECONDS * 10:
+        if not MOST_SECONDS / 100 < least < MOST_SECONDS * 5:
             break
     return least
 

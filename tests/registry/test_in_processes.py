@@ -88,10 +88,11 @@ class Failing(Sink):
     async def deliver(self, delivery: Delivery) -> None: ...
 
 class Blocking(Sink):
-    """Blocks the loop."""
+    """Blocks the loop, once."""
     type = "blocking"
     async def deliver(self, delivery: Delivery) -> None:
-        time.sleep(1.6)
+        if not hasattr(self, "blocked"):
+            self.blocked = time.sleep(1.6)
 
 class Nonsense(Sink):
     """Takes several and answers for one."""
