@@ -16,7 +16,7 @@ _LIVE_ADMIN = ("hosts", "token", "tokens")  # of the admin section, what is read
 
 
 class ReloadRefused(GatewayError):
-    """The running configuration stays. `code`: restart_needed, or sink_not_opened."""
+    """The running configuration stays. `code`: restart_needed, or stopping."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)

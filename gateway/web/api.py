@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -37,7 +37,7 @@ def api_routes(gateway: Serving) -> Sequence[BaseRoute]:
             return refused(Problem(409, "sink_not_opened", str(error)))
         return _json(200, _said(done))
 
-    return [Route(f"{PREFIX}/reload", _guarded(tokens, "operate", reload), methods=["POST"])]
+    return [_changing(f"{PREFIX}/reload", _guarded(tokens, "operate", reload))]
 
 
 def _said(done: Reloaded) -> dict[str, Any]:
@@ -49,21 +49,30 @@ def _said(done: Reloaded) -> dict[str, Any]:
     }
 
 
+def _changing(path: str, endpoint: Endpoint) -> Route:
+    """A route that is POSTed to. `endpoint` answers every method by itself, so that all refusals have one form."""
+    route = Route(path, endpoint)
+    route.methods = None
+    return route
+
+
 def _guarded(tokens: Tokens, role: Role, endpoint: Endpoint) -> Endpoint:
     async def checked(request: Request) -> Response:
         try:
             tokens.check(request, role)
         except Problem as problem:
             return refused(problem)
+        if request.method != "POST":  # asked after the token, because without one there is nothing here at all
+            return refused(Problem(405, "method_not_allowed", "this changes something: send POST"), {"allow": "POST"})
         return await endpoint(request)
 
     return checked
 
 
-def refused(problem: Problem, **more: Any) -> Response:
+def refused(problem: Problem, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
     """A problem document; `more` are further members."""
     members = {**json.loads(problems.body(problem)), **more}
-    response = Response(json.dumps(members), problem.status, media_type=problems.MEDIA_TYPE.decode())
+    response = Response(json.dumps(members), problem.status, headers, media_type=problems.MEDIA_TYPE.decode())
     if problem.retry_after is not None:
         response.headers["retry-after"] = str(problem.retry_after)
     if problem.status == 401:

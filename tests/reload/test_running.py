@@ -255,11 +255,23 @@ def test_only_an_operator_with_the_right_token_may_reload(tmp_path: Path) -> Non
         with caught.value as error:
             assert error.code == 400
         assert TOKEN not in running.log
+        assert looked_at(running, TOKEN) == (405, "method_not_allowed", "POST")
+        assert looked_at(running, "y" * 40)[0] == 429
+
+
+def looked_at(running: Running, token: str) -> tuple[int, str, str | None]:
+    """What a GET of the route is answered: status, code, and the header Allow."""
+    url = f"http://127.0.0.1:{running.admin}/api/v1/reload"
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"}), timeout=5)
+    with caught.value as error:
+        return error.code, json.load(error)["code"], error.headers.get("allow")
 
 
 def test_without_a_token_there_is_no_api(tmp_path: Path) -> None:
     with receiving() as receiver, Running(tmp_path, config(receiver)) as running:
         assert ask(running)[0] == 404
+        assert looked_at(running, TOKEN)[:2] == (404, "not_found")
         assert "admin.token" in running.cli("reload", check=False)
 
 
