@@ -133,7 +133,8 @@ class Http:
             content = _encode(json)
             sent["content-type"] = "application/json"
         if headers:
-            sent.update((name.lower(), value) for name, value in headers.items())
+            for name, value in headers.items():
+                sent[name.lower()] = value
         try:
             body = content.encode() if isinstance(content, str) else content
         except UnicodeEncodeError:

@@ -17,7 +17,13 @@ from gateway.errors import DeliveryFailed, Refused, Retry
 # What a request may raise by itself (each was seen): httpx-aiohttp lets some of aiohttp's and Python's own pass.
 EXPECTED: Final = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError, EOFError)
 
-_UNSENDABLE: Final = (httpx.InvalidURL, httpx.UnsupportedProtocol, aiohttp.InvalidURL, UnicodeError)
+_UNSENDABLE: Final = (
+    httpx.InvalidURL,
+    httpx.UnsupportedProtocol,
+    aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
+    UnicodeError,
+)
 
 
 def explain(error: BaseException, origin: str) -> DeliveryFailed:
