@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from gateway.model import FAILED, UNKNOWN, Event, File
 from plugins.sinks.chat.links import Shown, web_link
-from plugins.sinks.chat.text import cut, plain
+from plugins.sinks.chat.text import cut, plain, unlinked
 from plugins.sinks.chat.words import MARKS, SEVERITY, Severity, Words, size
 
 MOST_FILES: Final = 5  # the whole event is in the store
@@ -109,7 +109,7 @@ class View:
         """The card of one event. Never fails, whatever the event lacks or holds."""
         title = self.words.title(event.type) + (self.words.replay if replay else "")
         if event.stream:
-            title += f" · {plain(event.stream, _LONGEST_NAME)}"
+            title += f" · {unlinked(event.stream, _LONGEST_NAME)}"
         return Card(
             title=title,
             severity=SEVERITY.get(event.type, "warn"),

@@ -19,7 +19,7 @@ from plugins.sinks.chat.digest import Allowance, digests, titled
 from plugins.sinks.chat.options import ChatOptions
 from plugins.sinks.chat.service import Service, Tried, service
 from plugins.sinks.chat.template import Invalid, Template, zone
-from plugins.sinks.chat.text import joined, plain
+from plugins.sinks.chat.text import joined, unlinked
 from plugins.sinks.chat.words import words
 
 _LASTING: Final = frozenset({"chat_id"})  # what one delivery was told and all later ones need
@@ -88,7 +88,7 @@ class Chat(Sink):
         title, text = self._templates
         changes: dict[str, Any] = {"mentions": options.mention}
         if title is not None and (made := self._rendered(title, delivery)):
-            changes["title"] = plain(" ".join(joined(made).split()), LONGEST_TITLE)
+            changes["title"] = unlinked(" ".join(joined(made).split()), LONGEST_TITLE)
         if text is not None and (made := self._rendered(text, delivery)):
             changes["text"] = made
         card = replace(card, **changes)

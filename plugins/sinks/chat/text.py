@@ -15,6 +15,7 @@ ELLIPSIS: Final = "…"
 GAP: Final = "\u200b"  # nothing to see, but no client takes what is on both sides of it for one address or one mention
 
 _ADDRESS: Final = re.compile(r"(?<=:)(?=//)|(?<=@)(?!\u200b)|(?<=\bwww)(?=\.)|(?<=\{)(?=\{)|(?<=\$)(?=\{)", re.I)
+_BARE: Final = re.compile(r"(?<=\w)(?=\.\w{2})")
 _LOOKALIKES: Final = str.maketrans(
     {
         "<": "＜",
@@ -74,6 +75,11 @@ def plain(text: str, most: int = 1024) -> str:
     """One line from outside, without controls, unseen or direction-turning characters, and inert: fit for any element
     that reads no markup."""
     return cut(inert(visible(text[: 4 * most])), most)
+
+
+def unlinked(text: str, most: int) -> str:
+    """`plain`, for titles, in which some clients take `name.example` for an address even without a scheme."""
+    return cut(_BARE.sub(GAP, plain(text, most)), most)
 
 
 def lookalike(text: str) -> str:

@@ -229,14 +229,24 @@ def test_a_heavy_template_over_the_largest_event_ends_soon() -> None:
 
 @pytest.mark.parametrize("service", ALL)
 async def test_a_name_in_a_title_is_cleaned_once_and_not_twice(service: str) -> None:
-    async with ScriptedServer(otherwise=YES[service]) as server:
-        async with chatting(service, server.url, title="at {{ event.data.stream }}") as sink:
-            await sink.deliver(delivery(event(stream="me@studio http://nas")))
+    more = {"title": "at {{ event.data.stream }}"}
+    async with ScriptedServer(otherwise=YES[service]) as server, chatting(service, server.url, **more) as sink:
+        await sink.deliver(delivery(event(stream="me@studio http://nas")))
     body = json.dumps(json.loads(server.received[0].body), ensure_ascii=False)
     assert "studio" in body
     assert "u200b" not in body
     assert "@studio" not in body
     assert "http://nas" not in body
+
+
+@pytest.mark.parametrize("more", [{}, {"title": "{{ event.data.stream }}"}], ids=["built in", "of one's own"])
+async def test_a_name_like_a_host_is_no_link_in_a_title(more: dict[str, str]) -> None:
+    """Telegram makes a link of `evil.example` by itself, but not inside code, where the name stands as it is."""
+    async with ScriptedServer(otherwise=YES["telegram"]) as server, chatting("telegram", server.url, **more) as sink:
+        await sink.deliver(delivery(event(domain=None, app=None, stream="evil.example")))
+    text = json.loads(server.received[0].body)["text"]
+    assert text.count("evil.example") == 1
+    assert "<code>evil.example</code>" in text
 
 
 async def test_title_and_template_take_the_place_of_the_built_in_ones() -> None:
