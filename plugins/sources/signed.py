@@ -154,7 +154,8 @@ def check_expiry(expires: int, received_at: datetime, *, skew: timedelta, longes
     if left < -(skew // _MICROSECOND):
         raise Untrusted("signature_expired", f"the signature had expired {-left / 1e6:.3f} s before the callback came")
     if left > longest // _MICROSECOND:
-        raise Untrusted("validity_too_long", f"the signature would be good for {left / 1e6:.0f} s (max_validity)")
+        most = f"max_validity is {longest.total_seconds():.0f} s"
+        raise Untrusted("validity_too_long", f"the signature would be good for {left / 1e6:.0f} s; {most}")
     return left / 1e6
 
 

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from gateway.fields import ONE_OR_MANY, Duration, Globs, between
 from gateway.plugin import Options
 from gateway.secrets import Secret, secret
+from plugins.sources.signed import keys_advice
 from plugins.vendors.huawei_live.signature import COVERS, FIELDS, NONE, USUAL_SPELLINGS, schemes_of
 
 _GLOB = frozenset("*?[")
@@ -93,12 +94,7 @@ def advice(options: HuaweiLiveOptions) -> Iterator[str]:
     if options.sign_type == (NONE,):
         yield "sign_type: none lets anybody who knows the address make recordings up; set a key in the vendor's console"
         return
-    for (first, one), (second, other) in itertools.combinations(enumerate(options.keys), 2):
-        if one == other:
-            yield f"keys[{second}] is the same as keys[{first}]"
-    for position, key in enumerate(options.keys):
-        if key.reveal() != key.reveal().strip():
-            yield f"keys[{position}] begins or ends with white space, which is part of the key"
+    yield from keys_advice(options.keys)
     if FIELDS not in options.sign_type:
         yield (
             f"sign_type: {', '.join(options.sign_type)} covers only an expiry: whoever holds one callback can send any "

@@ -6,7 +6,6 @@ import fnmatch
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final, NamedTuple
 
 from gateway.errors import Malformed, Untrusted
@@ -16,12 +15,10 @@ from plugins.sources.huawei_live import options
 from plugins.sources.huawei_live.normal import TYPES, event_of
 from plugins.sources.huawei_live.options import HuaweiLiveOptions
 from plugins.sources.reading import kind_of, text_of
+from plugins.sources.signed import check_expiry
 from plugins.vendors.huawei_live import signature
 
 _HEX: Final = re.compile("[0-9a-fA-F]{32}|[0-9a-fA-F]{64}")  # of an MD5 or of an HMAC-SHA256
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-_SECOND: Final = timedelta(seconds=1)
 
 
 class HuaweiLive(Source):
@@ -45,8 +42,6 @@ sign_type: hmac-sha256        # both HMAC formulas; hmac-sha256-fields is the on
         self._keys = tuple(key.reveal().encode() for key in self.options.keys)
         self._domain_allowed = _matcher(self.options.domains)
         self._app_allowed = _matcher(self.options.apps)
-        self._skew = self.options.clock_skew // _MICROSECOND
-        self._longest = self.options.max_validity // _MICROSECOND
 
     @property
     def unsigned(self) -> bool:
@@ -70,7 +65,9 @@ sign_type: hmac-sha256        # both HMAC formulas; hmac-sha256-fields is the on
         presented, timestamp = _credentials(said)
         signed = _signed(said)
         scheme, key = self._match(presented, timestamp, signed)
-        validity = self._check_time(int(timestamp), callback.received_at)
+        validity = check_expiry(
+            int(timestamp), callback.received_at, skew=self.options.clock_skew, longest=self.options.max_validity
+        )
         self._check_allowed(signed.domain, signed.app)
         trust = self._trust(scheme, signed)
         seal = self._seal(scheme, presented, timestamp, trust, signed)
@@ -103,20 +100,6 @@ sign_type: hmac-sha256        # both HMAC formulas; hmac-sha256-fields is the on
         if len(presented) == 32 and signature.MD5 not in self._schemes:
             return f"auth_sign has the 32 digits of MD5, which sign_type does not accept; expected: {wanted}"
         return f"auth_sign fits none of: {wanted}; is the key the one of the vendor's console?"
-
-    def _check_time(self, expires: int, received_at: datetime) -> float:
-        """The seconds the signature is still good for. Whole microseconds are compared, so that both edges are exact."""
-        left = expires * 1_000_000 - (received_at - _EPOCH) // _MICROSECOND
-        if left < -self._skew:
-            late = -left / 1e6
-            raise Untrusted("signature_expired", f"the signature had expired {late:.3f} s before the callback came")
-        if left > self._longest:
-            ahead = left / 1e6
-            raise Untrusted(
-                "validity_too_long",
-                f"the signature would be good for {ahead:.0f} s; max_validity is {self.options.max_validity // _SECOND} s",
-            )
-        return left / 1e6
 
     def _check_allowed(self, domain: str, app: str) -> None:
         if not self._domain_allowed(domain):
