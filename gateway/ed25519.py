@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PRIVATE: Final = "whsk_"  # base64 of the 32 bytes of a seed, or of these and the public key's 32
 PUBLIC: Final = "whpk_"  # base64 of 32 bytes
 _BYTES: Final = 32
-_LACKING: Final = "an Ed25519 key needs a library that is not installed: pip install 'recording-gateway[ed25519]'"
+_LACKING: Final = "an Ed25519 key only where the library for it is installed: pip install 'recording-gateway[ed25519]'"
 
 
 class PrivateKey:

@@ -228,7 +228,7 @@ class Database(Sink):
             said.append(f"without {option} in the URL anybody on the way may read and change what is written")
         driver = _DRIVERS[self._address.dialect]
         if missing := [name for name in ("sqlalchemy", "greenlet", driver) if importlib.util.find_spec(name) is None]:
-            said.append(f"{', '.join(missing)} is not installed here; {_INSTALL}")
+            said.append(f"not installed here: {', '.join(missing)}; {_INSTALL}")
         return said
 
 

@@ -244,7 +244,7 @@ class Email(Sink):
         if self.options.tls == "none" and not is_loopback(self.options.host):
             said.append("tls: none lets anybody on the way read and change the mails")
         if missing := [name for name in ("aiosmtplib", "jinja2") if importlib.util.find_spec(name) is None]:
-            said.append(f"{', '.join(missing)} is not installed here; {_INSTALL}")
+            said.append(f"not installed here: {', '.join(missing)}; {_INSTALL}")
         return said
 
 
