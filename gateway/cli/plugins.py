@@ -35,17 +35,20 @@ def command() -> None:
 @pass_site
 def list_(site: Site, as_json: bool, limit: int, everything: bool) -> None:
     """Every type that a configuration can name. None is imported for it, except what `plugins:` lists."""
-    found = [
-        {"kind": one.kind, "type": one.name, "from": one.origin, "target": one.target}
-        for one in _registry(site).installed()
-    ]
-    if everything:
-        for one in found:
-            click.echo(to_json(one))
-    elif as_json:
-        click.echo(to_json(found[:limit], indent=True))
-    else:
-        screen.table(["kind", "type", "from", "target"], [list(one.values()) for one in found[:limit]])
+    screen.print_rows(
+        _registry(site).installed(),
+        {
+            "kind": lambda one: one.kind,
+            "type": lambda one: one.name,
+            "from": lambda one: one.origin,
+            "target": lambda one: one.target,
+        },
+        _object,
+        what="plugins",
+        as_json=as_json,
+        limit=limit,
+        everything=everything,
+    )
 
 
 @command.command()
@@ -99,11 +102,14 @@ def show(site: Site, name: str, kind: str | None, as_json: bool) -> None:
         click.echo("It has no options.")
 
 
+def _object(plugin: Installed) -> Mapping[str, str]:
+    return {"kind": plugin.kind, "type": plugin.name, "from": plugin.origin, "target": plugin.target}
+
+
 def _show_hooks(plugin: Installed, as_json: bool) -> None:
     """A plugin that brings hooks: it is not imported, because only `plugins:` makes it active."""
     if as_json:
-        said = {"kind": plugin.kind, "type": plugin.name, "from": plugin.origin, "target": plugin.target}
-        click.echo(to_json(said, indent=True))
+        click.echo(to_json(_object(plugin), indent=True))
     else:
         click.echo(f"plugin {plugin.name}, from {plugin.origin} ({plugin.target})")
         click.echo(f"It brings hooks, and is active where the configuration says `plugins: [{plugin.name}]`.")

@@ -55,6 +55,21 @@ def listing(
     are the table's, `as_object` gives the documented fields.
     """
     rows = _walk(page, key)
+    print_rows(rows, columns, as_object, what=what, first="newest", as_json=as_json, limit=limit, everything=everything)
+
+
+def print_rows(
+    rows: Iterable[Row],
+    columns: Mapping[str, Callable[[Row], str]],
+    as_object: Callable[[Row], Mapping[str, Any]],
+    *,
+    what: str,
+    first: str = "first",
+    as_json: bool,
+    limit: int,
+    everything: bool,
+) -> None:
+    """The same for rows that are at hand; `first` says which ones those are that are shown where there are more."""
     if everything:
         for row in rows:
             click.echo(to_json(as_object(row)))
@@ -68,7 +83,7 @@ def listing(
     else:
         note(f"no {what}")
     if len(found) > limit and not as_json:
-        note(f"the newest {limit}; more with --limit N or --all")
+        note(f"the {first} {limit}; more with --limit N or --all")
 
 
 def _walk(page: Callable[[int, int | None], Sequence[Row]], key: Callable[[Row], int]) -> Iterator[Row]:

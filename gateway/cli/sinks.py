@@ -12,7 +12,7 @@ import click
 from gateway.cli import screen
 from gateway.cli.site import Site, config_option, names, pass_site
 from gateway.model import FILE_COMPLETED
-from gateway.visible import to_json, visible
+from gateway.visible import visible
 
 if TYPE_CHECKING:
     from gateway.model import Event
@@ -38,29 +38,27 @@ def list_(site: Site, as_json: bool, limit: int, everything: bool) -> None:
         known = {row.name: row for row in desk.sinks()}
     names = [*types, *(name for name, row in known.items() if name not in types and _holds(row))]
     objects = [_object(name, types.get(name), known.get(name)) for name in names]
-    if everything:
-        for one in objects:
-            click.echo(to_json(one))
-    elif as_json:
-        click.echo(to_json(objects[:limit], indent=True))
-    elif not objects:
-        screen.note("no sinks")
-    else:
-        when = screen.Times(site.settings.locale.timezone)
-        head = ["sink", "type", "state", "waiting", "sending", "delivered", "dead", "oldest waiting", "why"]
-        oldest = {name: when(row.oldest_waiting_at) for name, row in known.items()}
-        rows = [
-            [
-                one["name"],
-                one["type"] or "-",
-                one["state"],
-                *(str(one[count]) for count in ("waiting", "sending", "delivered", "dead")),
-                oldest.get(one["name"], ""),
-                one["reason"] or "",
-            ]
-            for one in objects[:limit]
-        ]
-        screen.table(head, rows)
+    when = screen.Times(site.settings.locale.timezone)
+    oldest = {name: when(row.oldest_waiting_at) for name, row in known.items()}
+    screen.print_rows(
+        objects,
+        {
+            "sink": lambda one: one["name"],
+            "type": lambda one: one["type"] or "-",
+            "state": lambda one: one["state"],
+            "waiting": lambda one: str(one["waiting"]),
+            "sending": lambda one: str(one["sending"]),
+            "delivered": lambda one: str(one["delivered"]),
+            "dead": lambda one: str(one["dead"]),
+            "oldest waiting": lambda one: oldest.get(one["name"], ""),
+            "why": lambda one: one["reason"] or "",
+        },
+        lambda one: one,
+        what="sinks",
+        as_json=as_json,
+        limit=limit,
+        everything=everything,
+    )
 
 
 @command.command()

@@ -131,3 +131,15 @@ def test_an_id_stays_on_one_line_so_that_it_can_be_copied(
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     screen.table(["id", "subject", "detail"], [["0123456789abcdef" * 2, "a/b/c" * 9, "why " * 20]])
     assert "0123456789abcdef" * 2 in capsys.readouterr().out
+
+
+def test_rows_at_hand_are_cut_at_the_limit_and_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    options = {"what": "numbers", "limit": 2, "as_json": False, "everything": False}
+    screen.print_rows([1, 2, 3], {"n": str}, lambda row: {"n": row}, **options)
+    said = capsys.readouterr()
+    assert said.out.split() == ["N", "1", "2"]
+    assert "the first 2; more with --limit N or --all" in said.err
+    screen.print_rows([1, 2, 3], {"n": str}, lambda row: {"n": row}, **(options | {"everything": True}))
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [{"n": 1}, {"n": 2}, {"n": 3}]
+    screen.print_rows([], {"n": str}, lambda row: {"n": row}, **options)
+    assert "no numbers" in capsys.readouterr().err
