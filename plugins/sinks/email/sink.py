@@ -46,10 +46,7 @@ class Email(Sink):
 
     async def open(self) -> None:
         """Load libraries, certificates and templates, so that the first mail need not wait. Connects to nothing."""
-        try:
-            await asyncio.to_thread(_import)
-        except ImportError as error:
-            raise Unavailable(f"{error.name or 'a library'} is not installed; {_INSTALL}") from None
+        await _libraries()
         if self._connections is None:
             from plugins.sinks.email.connections import Connections
 
@@ -101,7 +98,7 @@ class Email(Sink):
 
     async def preview(self, delivery: Delivery) -> str:
         """The envelope, and the mail with its text part; Chinese as it will be read."""
-        await asyncio.to_thread(_import)
+        await _libraries()
         from plugins.sinks.email.drawing import draw
         from plugins.sinks.email.letter import compose, readable
 
@@ -254,6 +251,14 @@ def _own_name() -> str:
     with contextlib.suppress(OSError):
         name = socket.gethostname()
     return name if re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", name, re.ASCII) else "localhost"
+
+
+async def _libraries() -> None:
+    """Raises Unavailable with what to install."""
+    try:
+        await asyncio.to_thread(_import)
+    except ImportError as error:
+        raise Unavailable(f"{error.name or 'a library'} is not installed; {_INSTALL}") from None
 
 
 def _import() -> None:

@@ -135,6 +135,9 @@ async def test_a_library_that_is_missing_is_unavailable(monkeypatch: pytest.Monk
     with pytest.raises(Unavailable, match="aiosmtplib is not installed; run: pip install"):
         async with mailing(9):
             pass
+    sink = Email("mail", Email.Options.model_validate(USUAL), http=None, log=None)  # type: ignore[arg-type]
+    with pytest.raises(Unavailable, match="aiosmtplib is not installed; run: pip install"):
+        await sink.preview(delivery())
 
 
 # --- who has got it ------------------------------------------------------------------------------------------------------
