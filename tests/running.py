@@ -55,6 +55,7 @@ class Receiver:
     def __init__(self, answer: int = 200) -> None:
         self.answer = answer
         self.delay = 0.0
+        self.connections = 0
         self.requests: list[tuple[Mapping[str, str], bytes]] = []
         self._came = threading.Condition()
         receiver = self
@@ -79,6 +80,10 @@ class Receiver:
             request_queue_size = 128
             daemon_threads = True
 
+            def get_request(self) -> Any:
+                receiver.connections += 1
+                return super().get_request()
+
             def handle_error(
                 self, request: Any, client_address: Any
             ) -> None: ...  # a killed gateway leaves broken pipes
@@ -86,7 +91,10 @@ class Receiver:
         self.stopped = threading.Event()
         self._server = Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )  # how long closing takes
         self._thread.start()
 
     @property

@@ -6,12 +6,9 @@ import json
 import os
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,50 +18,16 @@ from gateway.signing import verify
 from gateway.testing.factories import callback
 from plugins.sources.huawei_live import HuaweiLive, HuaweiLiveOptions
 from tests.cli.conftest import KEY, Cli
+from tests.running import Receiver, receiving
 
 SECRET = "whsec_" + "b2xkLXNlY3JldC1vbGQtc2VjcmV0LW9sZC0x"
 OWN_KEY = "the-receivers-own-key-0123456789"
 
 
-class Receiver(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.received: list[tuple[dict[str, str], bytes]] = []
-        self.connections = 0
-        self.status = 200
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-
-    def get_request(self) -> Any:
-        self.connections += 1
-        return super().get_request()
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
-        self.send_response(self.server.status)
-        self.send_header("content-length", "2")
-        self.send_header("connection", "close")
-        self.end_headers()
-        self.wfile.write(b"no")
-
-    def log_message(self, *_: Any) -> None:
-        return
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with receiving() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 PLUGINS = """\
@@ -126,7 +89,7 @@ class Several(Sink):
 
 @pytest.fixture
 def place(folder: Path, receiver: Receiver) -> Path:
-    port = str(receiver.server_address[1])
+    port = str(receiver.port)
     (folder / "mine.py").write_text(PLUGINS.replace("PORT", port).replace("URL", receiver.url))
     (folder / "gateway.yaml").write_text(f"""\
 plugins: [./mine.py]
@@ -172,7 +135,7 @@ def test_a_marked_message_is_sent_as_the_gateway_would_and_the_answer_is_told(
     said = cli("sinks", "test", "app").stdout
     assert said.startswith("app: delivered in ")
     assert said.endswith(" ms: HTTP 200\n")
-    [(headers, body)] = receiver.received
+    [(headers, body)] = receiver.requests
     event = json.loads(body)
     assert verify(body, headers, SECRET) == event["id"]
     assert (event["type"], event["source"], event["data"]["stream"]) == (
@@ -191,7 +154,7 @@ def test_a_message_of_every_type_can_be_sent_and_each_is_new(
 ) -> None:
     cli("sinks", "test", "app", "--type", kind)
     cli("sinks", "test", "app", "--type", kind)
-    first, second = (json.loads(body) for _, body in receiver.received)
+    first, second = (json.loads(body) for _, body in receiver.requests)
     assert first["type"] == second["type"] == kind
     assert first["id"] != second["id"]
 
@@ -199,7 +162,7 @@ def test_a_message_of_every_type_can_be_sent_and_each_is_new(
 def test_sinks_that_pass_the_vendors_bytes_on_get_some(place: Path, cli: Cli, receiver: Receiver) -> None:
     cli("sinks", "test", "raw")
     cli("sinks", "test", "vendor")
-    (_, raw), (_, afresh) = receiver.received
+    (_, raw), (_, afresh) = receiver.requests
     now = datetime.now(UTC)
     for key, body in ((KEY, raw), (OWN_KEY, afresh)):
         source = HuaweiLive("x", HuaweiLiveOptions.model_validate({"keys": [key]}))
@@ -211,7 +174,7 @@ def test_without_a_source_there_is_a_sample(place: Path, cli: Cli, receiver: Rec
     (place / "gateway.yaml").write_text(text.replace(text[text.index("sources:") : text.index("sinks:")], ""))
     cli("sinks", "test", "app")
     cli("sinks", "test", "raw")
-    assert receiver.received[1][1] == b"{}"
+    assert receiver.requests[1][1] == b"{}"
 
 
 @pytest.mark.parametrize(
@@ -220,7 +183,7 @@ def test_without_a_source_there_is_a_sample(place: Path, cli: Cli, receiver: Rec
 def test_whatever_else_comes_back_is_told_with_exit_code_1(
     status: int, outcome: str, place: Path, cli: Cli, receiver: Receiver
 ) -> None:
-    receiver.status = status
+    receiver.answer = status
     said = cli("sinks", "test", "app", code=1)
     assert said.stdout == ""
     assert f"app: {outcome} in " in said.stderr
