@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -155,6 +156,34 @@ def test_the_fingerprint_does_not_depend_on_the_order_of_the_vendors_fields() ->
     other = replace(one, extra={"b": 1, "a": {"y": 2, "x": 1}})
     assert fingerprint(one) == fingerprint(other)
     assert fingerprint(one) != fingerprint(replace(one, extra={"a": {"x": 2, "y": 1}, "b": 1}))
+
+
+TRAPS = st.sampled_from(['"data":', ',"received_at":', '},"data":{', "}", '\\",\\"received_at\\":', ""]) | st.text(
+    max_size=4
+)
+
+
+@given(source=TRAPS, stream=TRAPS, message=TRAPS, scheme=TRAPS, kind=TRAPS, at=st.none() | st.just(NOW))
+def test_the_fingerprint_is_over_what_the_event_says_whatever_its_texts_hold(
+    source: str, stream: str, message: str, scheme: str, kind: str, at: datetime | None
+) -> None:
+    """Its definition, word for word: ids that were stored by an earlier version must still be known as the same."""
+    one = replace(
+        event(),
+        source=source,
+        stream=stream,
+        vendor_type=kind,
+        error=Fault(message=message),
+        time=at,
+        extra={},
+        verified=Verified(Trust.FIELDS, scheme),
+    )
+    said = to_document(one)["data"]
+    del said["received_at"], said["verified"]
+    text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+    named = "\0".join((one.id, one.type, source, "" if at is None else format_time(at), text))
+    assert fingerprint(one) == hashlib.sha256(named.encode()).digest()[:16]
+    assert render(one)[0] == to_json(one) == json.dumps(to_document(one), ensure_ascii=False, separators=(",", ":"))
 
 
 def test_what_json_cannot_say_is_told_and_not_stored() -> None:
