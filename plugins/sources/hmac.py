@@ -49,6 +49,10 @@ class Hmac(Keyed):
             found.append("nothing separates two pieces of `signed`: bytes can be moved from one to the other")
         return found
 
+    @property
+    def most_trust(self) -> Trust:
+        return self._trust
+
     def verify(self, callback: Callback) -> Verified:
         """Raises Untrusted, or Malformed where the time stands in a body that is no JSON object."""
         options = self.options

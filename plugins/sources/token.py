@@ -71,6 +71,10 @@ class Token(Keyed):
             "a `path` that cannot be guessed and `allow_from` are what else there is",
         )
 
+    @property
+    def most_trust(self) -> Trust:
+        return Trust.TIMESTAMP
+
     def verify(self, callback: Callback) -> Verified:
         """Raises Untrusted, or Malformed for a body that is no JSON object."""
         said = callback.json()

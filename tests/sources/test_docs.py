@@ -261,3 +261,20 @@ def test_every_configuration_can_be_checked_without_its_secrets(text: str, tmp_p
     assert not [
         one for one in found.warnings if any(word in one.found for word in ("shorter", "whole", "is the same as"))
     ]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "type: tencent-css",
+        "type: volcengine-live",
+        "type: alibaba-live, callback_hosts: [hooks.example.com]",
+        'type: hmac, header: X-Signature, timestamp_header: X-Time, signed: "{timestamp}"',
+    ],
+)
+def test_to_want_more_than_a_vendor_signs_is_warned_of(more: str, tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    for trust, warned in (("fields", True), ("timestamp", False)):
+        path.write_text(f"version: 1\nsources: {{live: {{{more}, keys: [{'k' * 32}], min_trust: {trust}}}}}\n", "utf-8")
+        found = [one for one in load(path, environ={}).warnings if "lets nobody in" in one.found]
+        assert bool(found) is warned
