@@ -21,7 +21,7 @@ from gateway.errors import GatewayError, Problem, StoreError
 from gateway.file_watch import FileWatch
 from gateway.intake import Door, Intake, Taken
 from gateway.journal import Journal
-from gateway.lanes.carry import Carrier
+from gateway.lanes.carrier import Carrier
 from gateway.metrics import Metrics
 from gateway.plugin import Callback
 from gateway.refusals import Refusals

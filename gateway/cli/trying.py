@@ -86,7 +86,7 @@ async def send(loaded: Loaded, name: str, event: Event) -> tuple[Any, float]:
     """Carry this event through this sink as the gateway would; what came back, and how many seconds it took."""
     from gateway.egress.client import Http
     from gateway.lanes.attempt import bounded, carry
-    from gateway.lanes.carry import Carrier
+    from gateway.lanes.carrier import Carrier
 
     loaded.registry.register(Carrier(), "gateway")
     http = Http()

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from gateway.errors import Refused, Retry, Unavailable
-from gateway.lanes.carry import Carrier
+from gateway.lanes.carrier import Carrier
 from gateway.model import Delivery
 from gateway.plugin import Sink
 

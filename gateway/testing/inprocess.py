@@ -15,13 +15,12 @@ from gateway.app import Gateway
 from gateway.clock import FrozenClock
 from gateway.cloudevents import from_document
 from gateway.config.load import Loaded, load
-from gateway.hookspecs import hookimpl
 from gateway.model import Attempt, Delivery, Event
 from gateway.plugin import Played, Scene, Sink, Source
-from gateway.registry import Registry
 from gateway.store.desk import Desk
 from gateway.store.records import DeliveryRow
 from gateway.testing.recorder import Recorder
+from gateway.testing.registering import Watch, registry_with
 from gateway.web.ingress import Ingress
 
 PATIENCE: Final = 10.0  # real seconds to wait for what does not wait for the clock
@@ -61,7 +60,7 @@ class RunningGateway:
     async def open(self) -> None:
         """Start. `running` does it."""
         loaded = self._make()
-        loaded.registry.register(_Watch(self._attempts), "gateway.testing")
+        loaded.registry.register(Watch(self._attempts), "gateway.testing")
         self.gateway = Gateway(loaded, clock=self.clock)
         server = loaded.settings.server
         self._door = Ingress(self.gateway, max_body=server.max_body, trusted_proxies=server.trusted_proxies)
@@ -260,7 +259,7 @@ async def running(
             path.chmod(0o600)
 
         def make() -> Loaded:
-            return load(path, environ=variables, registry=lambda listed, base: _registry(listed, base, plugins))
+            return load(path, environ=variables, registry=lambda listed, base: registry_with(listed, base, plugins))
 
         made = RunningGateway(make, path.parent, clock or FrozenClock())
         await made.open()
@@ -268,38 +267,6 @@ async def running(
             yield made
         finally:
             await made.close()
-
-
-class _Watch:
-    def __init__(self, attempts: list[tuple[Delivery, Attempt]]) -> None:
-        self._attempts = attempts
-
-    @hookimpl
-    def attempt_finished(self, delivery: Delivery, attempt: Attempt) -> None:
-        self._attempts.append((delivery, attempt))
-
-
-class _Types:
-    def __init__(self, classes: Sequence[type[Any]]) -> None:
-        self._classes = classes
-
-    @hookimpl
-    def register_sources(self) -> list[type[Source]]:
-        return [cls for cls in self._classes if issubclass(cls, Source)]
-
-    @hookimpl
-    def register_sinks(self) -> list[type[Sink]]:
-        return [Recorder, *(cls for cls in self._classes if issubclass(cls, Sink))]
-
-
-def _registry(listed: Sequence[str], base: Path, plugins: Sequence[object]) -> Registry:
-    registry = Registry(listed, base)
-    classes = [plugin for plugin in plugins if isinstance(plugin, type)]
-    registry.register(_Types(classes), "the test")
-    for plugin in plugins:
-        if not isinstance(plugin, type):
-            registry.register(plugin, f"the test ({type(plugin).__name__})")
-    return registry
 
 
 def _pages(page: Callable[[int | None], Sequence[T]], key: Callable[[T], int]) -> Iterator[T]:

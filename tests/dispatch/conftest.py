@@ -21,7 +21,7 @@ from gateway.clock import FrozenClock
 from gateway.cloudevents import fingerprint, to_json
 from gateway.config.settings import DeliverySettings
 from gateway.dispatcher import Dispatcher
-from gateway.lanes.carry import Carrier
+from gateway.lanes.carrier import Carrier
 from gateway.metrics import Metrics
 from gateway.model import FILE_COMPLETED, Delivery, Event, event_id
 from gateway.plugin import Options, Sink

@@ -13,7 +13,7 @@ from gateway.clock import FrozenClock
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.hookspecs import hookimpl
 from gateway.lanes.attempt import Nonsense, bounded, carry
-from gateway.lanes.carry import Result
+from gateway.lanes.carrier import Result
 from gateway.model import Delivery
 from gateway.plugin import Sink
 
