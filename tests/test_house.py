@@ -52,7 +52,9 @@ VENDORS = (
         "rocket_chat",
     ),
 )
-_ELSEWHERE = re.compile(r"\b(?:SIG|ADM|OUT|CFG|ING|SUP)-[0-9]{2}\b|\b(?:OUT[B]OX|DES[I]GN)\b")  # papers that are not here
+_ELSEWHERE = re.compile(
+    r"\b(?:SIG|ADM|OUT|CFG|ING|SUP)-[0-9]{2}\b|\b(?:OUT[B]OX|DES[I]GN)\b"
+)  # papers that are not here
 
 
 def _files(folder: str) -> list[Path]:
@@ -138,3 +140,13 @@ def test_the_documented_floors_are_these() -> None:
     rows = re.findall(r"^\| (\d+) \| ([^|]+) \|", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE)
     documented = {int(number): set(re.findall(r"`(\w+)`", rooms)) for number, rooms in rows}
     assert documented == {number: rooms - {"__main__", "__init__"} for number, rooms in enumerate(FLOORS)}
+
+
+def test_the_files_that_architecture_names_are_there() -> None:
+    part = (ROOT / "docs/architecture.md").read_text().split("## Inside the larger rooms")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", part, re.MULTILINE)
+    assert len(rows) >= 7
+    for room, text in rows:
+        named = set(re.findall(r"`([a-z_]+)`", text))
+        assert named, room
+        assert [name for name in named if not (ROOT / "gateway" / room / f"{name}.py").exists()] == [], room
