@@ -32,8 +32,8 @@ def configure(
 ) -> None:
     """Send structlog's and the standard library's logs to `stream` (standard error).
 
-    `level` is a key of LEVELS, `format` is auto, text or json. `lasting` keeps loggers after their first use, which is faster,
-    but they do not follow another `configure`: for `serve`.
+    `level` is a key of LEVELS, `format` is auto, text or json. `lasting` keeps loggers after their first use, which is
+    faster, but they do not follow another `configure`: for `serve`.
     """
     structlog = import_structlog()
     stream = sys.stderr if stream is None else stream

@@ -91,7 +91,7 @@ class AdminSettings(Listener):
             "Left out, or `${NAME:-}` that comes out empty: none."
         ),
     ] = None
-    tokens: Annotated[tuple[TokenSettings, ...], Field(description="Admin tokens, for the API and the dashboard.")] = ()
+    tokens: Annotated[tuple[TokenSettings, ...], Field(description="Admin tokens, for the API.")] = ()
 
     @model_validator(mode="after")
     def _one_list(self) -> Self:
