@@ -123,7 +123,8 @@ class LibraryHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            entry: Entry = {"event": record.getMessage(), "logger": record.name}
+            # the event's name is ours and constant; what a library says may hold anything
+            entry: Entry = {"event": "library", "logger": record.name, "detail": record.getMessage()}
             if record.exc_info:
                 entry["exc_info"] = record.exc_info
             text = self._line(None, record.levelname.lower(), entry)
