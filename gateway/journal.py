@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -69,7 +70,9 @@ class Journal:
                     reason=one.held.value,
                 )
                 continue
-            sinks = decision.sinks if one.new else ()
+            stored = one.new or one.variant != ""  # other content under a known id, with `on_conflict: deliver`
+            sinks = decision.sinks if stored else ()
+            about = {"variant": one.variant} if one.variant else {}
             self._log.info(
                 "event",
                 source=event.source,
@@ -79,9 +82,11 @@ class Journal:
                 trust=event.trust.value,
                 new=one.new,
                 sinks=list(sinks),
+                **about,
             )
-            if one.new:
-                self._watchers.tell(event=event, sinks=sinks)
+            if stored:
+                told = replace(event, variant=one.variant) if one.variant else event
+                self._watchers.tell(event=told, sinks=sinks)
 
     def broken(self, source: Source, step: str, error: BaseException) -> None:
         """A source plugin's own bug."""

@@ -67,13 +67,16 @@ def _known(session: Bulk, new: NewEvent, owner: str) -> Accepted:
     variants = sum(1 for variant, _ in rows if variant)
     held = Held.CONFLICT if new.hold_conflicts else None
     kept: Kept | None = None
+    variant = shown_variant(new.fingerprint)
     if variants < MOST_VARIANTS:
-        other = replace(new, event=replace(new.event, variant=shown_variant(new.fingerprint)))
+        other = replace(new, event=replace(new.event, variant=variant))
         (kept,) = session.insert([EventIn(other, new.fingerprint, held, True)], owner)
         if kept is None:  # another gateway was first with the same content
             return Accepted(id=new.event.id, new=False)
     session.change(sql.CONFLICT, {"id": new.event.id})
-    return Accepted(id=new.event.id, new=False, held=Held.CONFLICT) if kept is None else _answer(new, False, kept)
+    if kept is None:
+        return Accepted(id=new.event.id, new=False, held=Held.CONFLICT)
+    return replace(_answer(new, False, kept), variant=variant)
 
 
 def _answer(new: NewEvent, first: bool, kept: Kept) -> Accepted:

@@ -72,6 +72,7 @@ class Accepted:
     held: Held | None = None  # stored beside the first, waits for a person
     leases: tuple[Lease, ...] = ()  # deliveries that were handed over as reserved
     waiting: tuple[str, ...] = ()  # sinks whose delivery was left waiting: wake their lanes
+    variant: str = ""  # it was stored as other content under a known id: which
 
 
 # --- in: settling -------------------------------------------------------------------------------------------------
