@@ -13,7 +13,7 @@ from gateway.fields.quantities import (
     parse_rate,
     parse_size,
 )
-from gateway.fields.texts import ONE_OR_MANY, ConfigPath, Glob, Globs, SecretUrl, Url
+from gateway.fields.texts import ONE_OR_MANY, ConfigPath, Glob, Globs, Proxy, SecretUrl, Url
 from gateway.secrets import MASK, Secret, SecretRule, secret, secrets_of
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Glob",
     "Globs",
     "Language",
+    "Proxy",
     "Rate",
     "Secret",
     "SecretRule",

@@ -63,6 +63,17 @@ def _url(text: str) -> str:
     return text
 
 
+def _proxy(text: str) -> str:
+    try:
+        url = urlsplit(text)
+        good = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError("a proxy such as http://user:password@proxy.internal:3128")
+    return text
+
+
 def _aslist(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
@@ -106,6 +117,9 @@ Url = Annotated[str, _Text(_url, (("format", "uri"), ("pattern", "^https?://")),
 
 SecretUrl = Annotated[Secret, _Text(_url)]
 """An http or https URL that is itself a credential, such as the address of a chat robot."""
+
+Proxy = Annotated[Secret, _Text(_proxy)]
+"""The URL of an http or https proxy, credentials included."""
 
 ConfigPath = Annotated[Path, _Beside()]
 """A path; a relative one is beside the configuration file, whatever the working directory is."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.fields import ONE_OR_MANY, ConfigPath, Language, Secret, SecretUrl, Timezone, Url
+from gateway.fields import ONE_OR_MANY, ConfigPath, Language, Proxy, Secret, SecretUrl, Timezone, Url
 from gateway.plugin import Options
 from plugins.sinks.chat.service import NAMES, Name, Service, service
 from plugins.sinks.chat.template import LONGEST, Invalid, try_out
@@ -21,17 +20,6 @@ _SPECIAL: Final = ("secret", "token", "chat_id", "base_url", "thread", "wrap")  
 def _token(value: Secret) -> Secret:
     if not re.fullmatch(r"[!-.0->@-~]+", value.reveal()):  # no space, slash or question mark: it becomes part of a path
         raise PydanticCustomError("token", "a bot's token such as 123456:ABC-DEF, without spaces and slashes")
-    return value
-
-
-def _proxy(value: Secret) -> Secret:
-    try:
-        url = urlsplit(value.reveal())
-        good = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        raise PydanticCustomError("proxy", "a proxy such as http://user:password@proxy.internal:3128")
     return value
 
 
@@ -69,9 +57,7 @@ class ChatOptions(Options):
     template: Annotated[str, Field(max_length=LONGEST)] | None = Field(
         None, description="A Jinja2 template of the text, in the service's own markup, in the place of the facts."
     )
-    proxy: Annotated[Secret, AfterValidator(_proxy)] | None = Field(
-        None, description="An http or https proxy. The environment's proxies are never used."
-    )
+    proxy: Proxy | None = Field(None, description="An http or https proxy. The environment's proxies are never used.")
     ca: ConfigPath | None = Field(
         None, description="A PEM file of authorities to trust instead of the system's, for a private CA."
     )

@@ -6,12 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.fields import ConfigPath, Duration, Secret, Url
+from gateway.fields import ConfigPath, Duration, Proxy, Secret, Url
 from gateway.plugin import Options
 from plugins.sinks.forward.signatures import HuaweiLive, Signature, Signatures
 
@@ -32,17 +31,6 @@ _TRANSPORTS: Final = frozenset(
         "upgrade",
     }
 )
-
-
-def _proxy(value: Secret) -> Secret:
-    try:
-        url = urlsplit(value.reveal())
-        good = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        raise PydanticCustomError("proxy", "a proxy such as http://user:password@proxy.internal:3128")
-    return value
 
 
 def _header_name(name: str) -> str:
@@ -97,9 +85,7 @@ class ForwardOptions(Options):
     uds: ConfigPath | None = Field(
         None, description="A unix socket to connect to; the URL then only says what is asked of it. Plain http."
     )
-    proxy: Annotated[Secret, AfterValidator(_proxy)] | None = Field(
-        None, description="An http or https proxy. The environment's proxies are never used."
-    )
+    proxy: Proxy | None = Field(None, description="An http or https proxy. The environment's proxies are never used.")
     verify: bool = Field(True, description="Whether the target's TLS certificate is checked.")
     ca: ConfigPath | None = Field(
         None, description="A PEM file of authorities to trust instead of the system's, for a private CA."
