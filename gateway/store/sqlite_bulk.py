@@ -17,10 +17,11 @@ from gateway.store.sqlite import SqliteSession
 _COLUMNS: Final = (
     "id, variant, held, seal, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing"
 )
-_EVENT: Final = f"""INSERT INTO events ({_COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
-  WHERE ?14 OR NOT EXISTS (SELECT 1 FROM remembered r WHERE r.id = ?1) ON CONFLICT (id, variant) DO NOTHING"""  # noqa: S608
+# Plain marks, because Python 3.12.0 to 3.12.3 takes a numbered one for a name and warns.
+_EVENT: Final = f"""INSERT INTO events ({_COLUMNS}) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+  WHERE ? OR NOT EXISTS (SELECT 1 FROM remembered r WHERE r.id = ?) ON CONFLICT (id, variant) DO NOTHING"""  # noqa: S608
 _SEAL: Final = """SELECT count(*) FROM (SELECT DISTINCT o.fingerprint FROM events o
-  WHERE o.seal = ?1 AND o.seal IS NOT NULL AND o.fingerprint <> ?2 LIMIT ?3)"""
+  WHERE o.seal = ? AND o.seal IS NOT NULL AND o.fingerprint <> ? LIMIT ?)"""
 _DELIVERY: Final = """INSERT INTO deliveries (event, sink, state, lane, due_at, token, attempts, since_at, first_at,
     stalled, order_key, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event, sink) DO NOTHING"""
 _ARM: Final = """SELECT d.id, d.lane, d.token FROM deliveries d WHERE d.sink = :sink AND d.lane = :lane
@@ -88,6 +89,7 @@ class SqliteBulk(SqliteSession):
                 new.raw_type,
                 new.routing,
                 row.forced,
+                event.id,
             ),
         )
         return cursor.lastrowid if cursor.rowcount else None
