@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 TIMEOUT = 3.0  # seconds; Docker's own limit of a health check is 30
 DEFAULT_PORT = 9090
+HERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  what is listened on, and how to reach it
 
 
 class Unusable(Exception):
@@ -50,7 +51,7 @@ def address(url: str | None, environ: Mapping[str, str], *, ready: bool) -> str:
     given = url or environ.get("GATEWAY_HEALTH_URL")
     if not given:
         host = environ.get("GATEWAY_ADMIN_HOST") or "127.0.0.1"
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  what it listens on, not where we listen
+        host = HERE.get(host, host)
         given = f"http://[{host}]:{DEFAULT_PORT}" if ":" in host else f"http://{host}:{DEFAULT_PORT}"
     if given.startswith("unix:"):
         return given + ":" + ("/readyz" if ready else "/healthz") if given.count(":") == 1 else given

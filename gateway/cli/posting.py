@@ -13,13 +13,12 @@ from urllib.parse import urlsplit
 
 import click
 
-from gateway.cli.health import UnixConnection
+from gateway.cli.health import HERE, UnixConnection
 
 if TYPE_CHECKING:
     from gateway.config.settings import ServerSettings
 
 TIMEOUT = 30.0  # seconds
-_HERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  what is listened on, and how to reach it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def listener(server: ServerSettings, path: str) -> str:
     """The address of a source on this machine's own public listener."""
     if server.uds is not None:
         return f"unix:{server.uds}:/hooks/{path}"
-    host = _HERE.get(server.host, server.host)
+    host = HERE.get(server.host, server.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{server.port}/hooks/{path}"
 
 

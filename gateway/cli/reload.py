@@ -8,12 +8,11 @@ from typing import Any
 
 import click
 
-from gateway.cli.health import UnixConnection
+from gateway.cli.health import HERE, UnixConnection
 from gateway.cli.site import Site, config_option, pass_site
 from gateway.errors import GatewayError
 from gateway.visible import visible
 
-_HERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  what is listened on, and how to reach it
 TIMEOUT = 60.0  # seconds: sinks are opened before the answer comes
 
 
@@ -36,7 +35,7 @@ def command(site: Site) -> None:
     if admin.uds is not None:
         connection = UnixConnection(str(admin.uds), TIMEOUT)
     else:
-        connection = http.client.HTTPConnection(_HERE.get(admin.host, admin.host), admin.port, timeout=TIMEOUT)
+        connection = http.client.HTTPConnection(HERE.get(admin.host, admin.host), admin.port, timeout=TIMEOUT)
     try:
         connection.request("POST", "/api/v1/reload", headers={"Authorization": f"Bearer {token.token.reveal()}"})
         response = connection.getresponse()
