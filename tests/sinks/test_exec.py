@@ -99,6 +99,12 @@ async def test_a_child_sees_the_listed_variables_and_descriptors_and_no_other(
     assert leads
 
 
+async def test_other_content_under_a_known_id_is_no_repeat_to_the_program(tmp_path: Path) -> None:
+    sink = running("import os; open('seen','w').write(os.environ['GATEWAY_EVENT_ID'])", cwd=str(tmp_path))
+    await sink.deliver(delivery(event(variant="0123abcd")))
+    assert (tmp_path / "seen").read_text() == f"{event().id}~0123abcd"
+
+
 @pytest.mark.parametrize(
     ("code", "options", "outcome"),
     [

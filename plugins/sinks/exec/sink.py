@@ -86,7 +86,7 @@ class Exec(Sink):
         """PATH, LANG and what begins with GATEWAY_; nothing that a stream's owner chose, and no variable of ours."""
         event = delivery.event
         values = (
-            event.id,
+            event.ref,
             event.type,
             event.source,
             event.trust.value,
