@@ -37,11 +37,15 @@ def judge(loaded: Loaded, refusal: Refusal) -> Sequence[NewEvent]:
     )
     verified = verify(source, callback, configured.min_trust)
     router = Router(loaded.settings.routes)
+    ordered = {name for name, sink in loaded.settings.sinks.items() if sink.delivery.order == "stream"}
     return [
         new_event(
             event,
             decision,
-            deliveries=[NewDelivery(sink=sink) for sink in decision.sinks],
+            deliveries=[
+                NewDelivery(sink=sink, order_key=event.subject or None if sink in ordered else None)
+                for sink in decision.sinks
+            ],
             raw_type=callback.headers.get("content-type"),
             hold_conflicts=configured.on_conflict == "hold",
             verified=verified,

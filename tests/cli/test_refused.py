@@ -193,3 +193,17 @@ def test_a_source_that_still_fails_is_named_and_the_next_is_tried(configured: Pa
     assert f"{bad}: still refused: source_failed: KeyError" in result.stderr
     assert result.stdout == f"{empty}: verified; its source makes no event of it\n"
     assert [one["id"] for one in json.loads(cli("refused", "list", "--json").stdout)] == [bad]
+
+
+def test_what_is_taken_again_keeps_the_order_of_its_stream(configured: Path, cli: Cli) -> None:
+    now = datetime.now(UTC)
+    bodies = [
+        _signed_with(OLD_KEY, configured, cli, "--field", "stream=vip-1", "--field", f"error_message={n}")
+        for n in ("first", "second")
+    ]
+    _refuse(configured, [a_refusal(body, received_at=now + timedelta(seconds=n)) for n, body in enumerate(bodies)])
+    text = CONFIG.replace(f"[{KEY}]", f"[{KEY}, {OLD_KEY}]")
+    (configured / "gateway.yaml").write_text(text + "delivery: {order: stream}\n")
+    cli("refused", "retry", "--source", "live")
+    rows = json.loads(cli("deliveries", "list", "--sink", "lines", "--json").stdout)
+    assert [row["held"] for row in rows] == ["order", None]  # newest first
