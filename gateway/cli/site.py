@@ -82,16 +82,7 @@ class Site:
         """The store, beside a gateway that may be running. Use it in a `with`."""
         from gateway.store.desk import Desk
 
-        settings = self.settings
-        password = settings.store.password
-        return Desk(
-            settings.store.url,
-            password=None if password is None else password.reveal(),
-            configured=tuple(settings.sinks),
-            rated=tuple(name for name, sink in settings.sinks.items() if sink.delivery.rate is not None),
-            batched=tuple(name for name, sink in settings.sinks.items() if sink.delivery.batch is not None),
-            ordered=tuple(name for name, sink in settings.sinks.items() if sink.delivery.order == "stream"),
-        )
+        return Desk.of(self.settings)
 
     def sink(self, name: str) -> str:
         """The name of a configured sink. Raises UsageError with a near miss."""

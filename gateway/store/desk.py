@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gateway.clock import Clock
 from gateway.errors import NotFound, StoreError, StoreUnavailable
@@ -25,6 +26,9 @@ from gateway.store.records import (
     SinkRow,
     Status,
 )
+
+if TYPE_CHECKING:
+    from gateway.config.settings import Settings
 
 __all__ = ["Desk"]
 
@@ -62,6 +66,20 @@ class Desk:
             rated=frozenset(rated),
             batched=frozenset(batched),
             ordered=frozenset(ordered),
+        )
+
+    @classmethod
+    def of(cls, settings: Settings, *, clock: Clock | None = None) -> Desk:
+        """The desk of the store that a configuration names, with what it says of its sinks."""
+        store, sinks = settings.store, settings.sinks.items()
+        return cls(
+            store.url,
+            password=None if store.password is None else store.password.reveal(),
+            clock=clock,
+            configured=tuple(settings.sinks),
+            rated=tuple(name for name, sink in sinks if sink.delivery.rate is not None),
+            batched=tuple(name for name, sink in sinks if sink.delivery.batch is not None),
+            ordered=tuple(name for name, sink in sinks if sink.delivery.order == "stream"),
         )
 
     def __enter__(self) -> Desk:

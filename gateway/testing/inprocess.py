@@ -211,14 +211,7 @@ class RunningGateway:
 
     @contextmanager
     def _desk(self) -> Iterator[Desk]:
-        settings = self.gateway.settings
-        password = settings.store.password
-        with Desk(
-            settings.store.url,
-            password=None if password is None else password.reveal(),
-            clock=self.clock,
-            configured=tuple(settings.sinks),
-        ) as desk:
+        with Desk.of(self.gateway.settings, clock=self.clock) as desk:
             yield desk
 
     def _rows(self, desk: Desk, sink: str | None, state: str | None) -> list[DeliveryRow]:
