@@ -158,8 +158,8 @@ def _run(session: _S, work: Callable[[_S], T], doing: str) -> T:
             if trouble is Trouble.BUG:
                 raise
             again += 1
-            if trouble is not Trouble.AGAIN or again == _AGAIN:
-                kind = ItemRefused if trouble is Trouble.ITEM else StoreUnavailable
+            if trouble not in (Trouble.AGAIN, Trouble.GONE) or again == _AGAIN:
+                kind = ItemRefused if trouble in (Trouble.ITEM, Trouble.GONE) else StoreUnavailable
                 raise kind(f"the store cannot be {doing}: {session.explain(error)}") from None
 
 

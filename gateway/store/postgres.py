@@ -153,6 +153,8 @@ class PostgresSession:
             return Trouble.LOST
         if state in ("40001", "40P01"):
             return Trouble.AGAIN
+        if state == "23503":
+            return Trouble.GONE
         if state[:2] in ("22", "23", "54") or (not state and isinstance(error, self._errors.DataError)):
             return Trouble.ITEM
         return Trouble.STORE

@@ -15,6 +15,7 @@ class Trouble(enum.Enum):
     STORE = "store"  # nothing was committed; the connection may go on
     LOST = "lost"  # the connection is gone: whether the commit happened is unknown
     AGAIN = "again"  # a deadlock or a serialisation failure: run the same work again
+    GONE = "gone"  # somebody deleted what this refers to, after it was looked at: run it again, and it is not found
     BUG = "bug"  # not the database's: ours
 
 

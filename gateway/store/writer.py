@@ -151,7 +151,7 @@ class Writer:
                     answers = self._perform(session, unit)
             except BaseException as error:
                 trouble = Trouble.BUG if isinstance(error, StoreError) else session.trouble(error)
-                if trouble is Trouble.AGAIN and again < 3:
+                if trouble in (Trouble.AGAIN, Trouble.GONE) and again < 3:
                     again += 1
                     continue
                 if trouble is Trouble.LOST:
@@ -181,7 +181,7 @@ class Writer:
         return [answers[n] for n in range(len(unit))]
 
     def _failed(self, session: Bulk, unit: list[Item], error: BaseException, trouble: Trouble) -> list[Answer]:
-        if trouble in (Trouble.ITEM, Trouble.BUG):
+        if trouble in (Trouble.ITEM, Trouble.GONE, Trouble.BUG):
             if len(unit) > 1:
                 # One of them is bad: each alone, so that the others are stored.
                 return [answer for item in unit for answer in self._commit([item])]

@@ -281,3 +281,22 @@ async def test_tables_of_another_program_are_named_and_left_alone(postgres_url: 
     with pytest.raises(StoreUnavailable, match=r"already exists.*database of its own"):
         await Store(postgres_url).open()
     assert table(postgres_url, "*", "events") == []
+
+
+WAITING_FOR_A_LOCK = (
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+)
+
+
+async def test_an_outcome_whose_event_is_erased_at_that_moment_is_only_lost(open_at: Opener, postgres_url: str) -> None:
+    store = await open_at(url=postgres_url)
+    await take(store, new(1, "app"), new(2, "app"))
+    leases = await store.claim("app", 2, LEASE)
+    with beside(postgres_url) as session, beside(postgres_url) as onlooker:
+        session.connection.execute("BEGIN")  # as `events erase` does, which has not committed when the outcomes come
+        session.change("DELETE FROM events WHERE id = :id", {"id": leases[0].event.id})
+        settled = store.settle([settlement(lease) for lease in leases])
+        while onlooker.rows(WAITING_FOR_A_LOCK) == [(0,)]:
+            await asyncio.sleep(0.01)
+        session.connection.execute("COMMIT")
+        assert await asyncio.wait_for(settled, 10) == [False, True]
