@@ -130,7 +130,7 @@ def retry(site: Site, ids: tuple[int, ...], source: str | None) -> None:
         if not taken:
             return "verified; its source makes no event of it"
         return ", ".join(
-            f"{'held: ' + one.held if one.held else 'taken' if one.new else 'known already'} as {one.id}"
+            f"{'held: ' + one.held if one.held else 'taken' if one.new or one.variant else 'known already'} as {one.id}"
             for one in taken
         )
 
