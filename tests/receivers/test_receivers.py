@@ -41,7 +41,7 @@ def signed(secret: str = SECRET, body: bytes = BODY) -> dict[str, str]:
 def fastapi_server(module: ModuleType) -> Iterator[str]:
     import uvicorn
 
-    server = uvicorn.Server(uvicorn.Config(module.app, port=0, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(module.app, port=0, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
