@@ -166,12 +166,13 @@ class Gateway:
             try:
                 done = await self._reload()
             except GatewayError as error:
-                self._file = "not what runs: the last reload was refused"
-                self.metrics.config_reloads.labels("refused").inc()
-                self.metrics.config_current.set(0)
-                problems = [str(one) for one in error.problems] if isinstance(error, ConfigError) else [str(error)]
-                log.error("reload_refused", problems=problems)
+                self._refused_to_reload(error)
                 raise
+            except Exception as error:  # a plugin's own bug, before anything was changed
+                log.exception("reload_failed")
+                refused = ReloadRefused("reload_failed", f"{type(error).__name__}; the log says where")
+                self._refused_to_reload(refused)
+                raise refused from error
             self._file = "ok"
             self.metrics.config_reloads.labels("done").inc()
             self.metrics.config_current.set(1)
@@ -209,8 +210,16 @@ class Gateway:
         self.sources_by_path, self._intake, self.loaded = doors, intake, new
         for problem in new.warnings:
             log.warning("config_warning", path=problem.path, detail=problem.message)
-        await self.store.serving(list(self.sinks))
+        with contextlib.suppress(StoreError):  # housekeeping says it again within a minute; the swap is done
+            await self.store.serving(list(self.sinks))
         return compare(running, new)
+
+    def _refused_to_reload(self, error: GatewayError) -> None:
+        self._file = "not what runs: the last reload was refused"
+        self.metrics.config_reloads.labels("refused").inc()
+        self.metrics.config_current.set(0)
+        problems = [str(one) for one in error.problems] if isinstance(error, ConfigError) else [str(error)]
+        log.error("reload_refused", problems=problems)
 
     async def watch(self) -> None:
         """Reload whenever the configuration file became another one, until cancelled."""

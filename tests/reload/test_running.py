@@ -219,6 +219,28 @@ def test_a_sink_that_cannot_be_opened_keeps_the_old_configuration(tmp_path: Path
         assert receiver.wait_for(lambda seen: len(seen.requests) == 1)
 
 
+def test_a_plugin_that_fails_while_it_is_made_keeps_the_old_configuration(tmp_path: Path) -> None:
+    broken = (
+        'from gateway import Sink\n\nclass Odd(Sink):\n    """Can be made once."""\n    type = "odd"\n    made = []\n'
+        "    def __init__(self, *parts, **more):\n        super().__init__(*parts, **more)\n        self.made.append(1 if more['http'] else 0)\n"
+        "        if sum(self.made) > 1:\n            raise RuntimeError('no more')\n"
+        "    async def deliver(self, delivery):\n        return None\n"
+    )
+    (tmp_path / "odd.py").write_text(broken)
+    (tmp_path / "odd.py").chmod(0o600)
+    text = "plugins: [./odd.py]\n" + config_of_odd()
+    with running_with_tokens(tmp_path, text) as running:
+        write(running, "concurrency: 1", "concurrency: 2")
+        status, answer = ask(running)
+        assert (status, answer["code"]) == (409, "reload_failed")
+        assert "no more" in running.log
+        assert running.post(Player().body())[0] == 200
+
+
+def config_of_odd() -> str:
+    return SOURCE + "sinks:\n  odd: {type: odd, delivery: {concurrency: 1}}\nroutes:\n  - {name: all, to: [odd]}\n"
+
+
 def test_deliveries_of_a_sink_that_left_wait_for_it_and_move_elsewhere(tmp_path: Path) -> None:
     with receiving(503) as receiver, running_with_tokens(tmp_path, config(receiver, to="app, archive")) as running:
         player = Player()
