@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from random import Random
 from typing import Any, Final
@@ -185,7 +186,8 @@ class Dispatcher:
         """A reserved delivery, committed and leased."""
         lane = self.lanes.get(lease.sink)
         if lane is None:  # a reload took it away meanwhile: it waits until the sink comes back
-            self._store.release([(lease.delivery, lease.token)])
+            with contextlib.suppress(StoreError):  # else its lease ends by itself
+                self._store.release([(lease.delivery, lease.token)]).add_done_callback(_heard)
         else:
             lane.hand_over(lease)
 
@@ -247,3 +249,9 @@ class Dispatcher:
         failure = await bounded(sink.close, SINK_CLOSE)
         if isinstance(failure, BaseException):
             log.warning("sink_not_closed", sink=sink.name, error=describe(failure))
+
+
+def _heard(done: asyncio.Future[None]) -> None:
+    """Nobody waits for it: a store that failed meanwhile has said so."""
+    if not done.cancelled():
+        done.exception()

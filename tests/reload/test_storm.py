@@ -15,6 +15,7 @@ from gateway.app import Gateway
 from gateway.config.load import load
 from gateway.errors import GatewayError
 from gateway.plugin import Callback
+from gateway.store.desk import Desk
 from tests.running import KEY, Player
 
 SINKS = (
@@ -108,3 +109,22 @@ async def test_a_reload_is_refused(tmp_path: Path, when: str) -> None:
         await gateway.reload()
     if when != "after it stopped":
         await gateway.store.close()
+
+
+async def test_a_delivery_handed_to_a_sink_that_just_left_goes_back_untried(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    write(path, 1)
+    gateway = Gateway(load(path, environ={}))
+    await gateway.open()
+    gateway.dispatcher.swap({}, (), 0.1)  # what a reload does with sinks that are gone
+    headers = Headers({"content-type": "application/json"})
+    callback = Callback("live", "POST", "/hooks/live", headers, Player().body(), None, gateway.clock.now())
+    await gateway.take(gateway.sources_by_path["live"], callback)
+    [lease] = await gateway.store.claim("first", 1, 45_000)
+    gateway.dispatcher.hand_over(lease)
+    await gateway.store.ping()  # the writer's queue is in order, so the release before it is committed
+    with Desk(f"sqlite:///{tmp_path / 'gateway.db'}") as desk:
+        [row] = desk.deliveries(sink="first")
+        assert (row.state, row.attempts) == ("waiting", 0)
+    await gateway.close(0.1)
+    gateway.dispatcher.hand_over(lease)  # a store that is closed is no reason to raise
