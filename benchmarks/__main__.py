@@ -21,7 +21,7 @@ import uvloop
 from benchmarks import servers, wire
 from gateway.fields import Secret
 from gateway.plugin import Scene
-from gateway.registry import Registry
+from gateway.plugin.registry import Registry
 
 PATH = "/hooks/live"
 CONNECTIONS = 32

@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.cloudevents import fingerprint, to_json
+from gateway.events.cloudevents import fingerprint, to_json
 from gateway.model import FILE_COMPLETED, Event, Outcome
-from gateway.store import queueing
+from gateway.store.engine import write_queue
 from gateway.store.records import Lease, NewDelivery, NewEvent, Settlement
 from gateway.store.store import Store
 
@@ -96,11 +96,11 @@ async def settles(store: Store, callers: int, leases: list[Lease]) -> float:
 @contextmanager
 def batches_of(most: int) -> Iterator[None]:
     """So many items at most in one commit."""
-    usual, queueing.MOST_ITEMS = queueing.MOST_ITEMS, most  # type: ignore[misc]
+    usual, write_queue.MOST_ITEMS = write_queue.MOST_ITEMS, most  # type: ignore[misc]
     try:
         yield
     finally:
-        queueing.MOST_ITEMS = usual  # type: ignore[misc]
+        write_queue.MOST_ITEMS = usual  # type: ignore[misc]
 
 
 async def measure(url: str) -> None:

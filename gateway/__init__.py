@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from gateway.version import __version__
 
 if TYPE_CHECKING:
-    from gateway.cloudevents import from_document, to_document, to_json
     from gateway.egress.answers import Answer, Classify, judge
     from gateway.egress.client import Http, Via
     from gateway.egress.guard import AddressGuard
     from gateway.errors import DeliveryFailed, Malformed, Refused, Retry, Unavailable, Untrusted
+    from gateway.events.cloudevents import from_document, to_document, to_json
     from gateway.fields import (
         ConfigPath,
         Duration,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
         between,
         secret,
     )
-    from gateway.hookspecs import hookimpl
     from gateway.model import (
         EVENT_TYPES,
         Attempt,
@@ -47,17 +46,18 @@ if TYPE_CHECKING:
         event_id,
     )
     from gateway.plugin import Callback, Options, Played, Response, Scene, Sink, Source
-    from gateway.redaction import redact
-    from gateway.signing import InvalidSignature
-    from gateway.signing import verify as verify_webhook
+    from gateway.plugin.hookspecs import hookimpl
+    from gateway.signing.standard_webhooks import InvalidSignature
+    from gateway.signing.standard_webhooks import verify as verify_webhook
+    from gateway.text.redaction import redact
 
 _ROOMS = {
-    "gateway.cloudevents": ("from_document", "to_document", "to_json"),
+    "gateway.events.cloudevents": ("from_document", "to_document", "to_json"),
     "gateway.errors": ("DeliveryFailed", "Malformed", "Refused", "Retry", "Unavailable", "Untrusted"),
     "gateway.egress.answers": ("Answer", "Classify", "judge"),
     "gateway.egress.client": ("Http", "Via"),
     "gateway.egress.guard": ("AddressGuard",),
-    "gateway.redaction": ("redact",),
+    "gateway.text.redaction": ("redact",),
     "gateway.fields": (
         "ConfigPath",
         "Duration",
@@ -73,7 +73,7 @@ _ROOMS = {
         "between",
         "secret",
     ),
-    "gateway.hookspecs": ("hookimpl",),
+    "gateway.plugin.hookspecs": ("hookimpl",),
     "gateway.model": (
         "EVENT_TYPES",
         "Attempt",
@@ -89,10 +89,10 @@ _ROOMS = {
         "event_id",
     ),
     "gateway.plugin": ("Callback", "Options", "Played", "Response", "Scene", "Sink", "Source"),
-    "gateway.signing": ("InvalidSignature",),
+    "gateway.signing.standard_webhooks": ("InvalidSignature",),
 }
 _WHERE = {name: (room, name) for room, names in _ROOMS.items() for name in names} | {
-    "verify_webhook": ("gateway.signing", "verify")
+    "verify_webhook": ("gateway.signing.standard_webhooks", "verify")
 }
 
 __all__ = [

@@ -11,24 +11,24 @@ from collections.abc import Mapping
 import structlog
 
 from gateway.assembly import make_doors, make_sink
-from gateway.clock import Clock
+from gateway.config.document.diagnostics import ConfigError
+from gateway.config.grammar.settings import Settings
 from gateway.config.load import Loaded, load
-from gateway.config.problems import ConfigError
-from gateway.config.settings import Settings
-from gateway.dispatcher import Dispatcher
+from gateway.dispatch.carrier import Carrier
+from gateway.dispatch.dispatcher import Dispatcher
 from gateway.egress.client import Http
 from gateway.errors import GatewayError, Problem, StoreError
-from gateway.file_watch import FileWatch
-from gateway.intake import Door, Intake, Taken
-from gateway.journal import Journal
-from gateway.lanes.carrier import Carrier
-from gateway.metrics import Metrics
+from gateway.intake.intake import Door, Intake, Taken
+from gateway.intake.rejections import Refusals
+from gateway.intake.reporter import Journal
 from gateway.plugin import Callback
-from gateway.refusals import Refusals
-from gateway.registry import Registry
-from gateway.relay import Relay
-from gateway.reloading import Reloaded, ReloadRefused, compare, is_same_sink, refuse_what_is_wrong
+from gateway.plugin.hooks import Relay
+from gateway.plugin.registry import Registry
+from gateway.reload import Reloaded, ReloadRefused, compare, is_same_sink, refuse_what_is_wrong
 from gateway.routing import Router
+from gateway.runtime.clock import Clock
+from gateway.runtime.file_watch import FileWatch
+from gateway.runtime.metrics import Metrics
 from gateway.store.store import Store
 from gateway.watchdog import Watchdog
 

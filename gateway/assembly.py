@@ -8,7 +8,7 @@ import structlog
 
 from gateway.config.load import Loaded
 from gateway.egress.client import Http
-from gateway.intake import Door
+from gateway.intake.intake import Door
 from gateway.plugin import Sink
 
 

@@ -10,8 +10,8 @@ import time
 from types import FrameType
 from typing import Any, Final
 
-from gateway.lean import import_structlog
 from gateway.plugin import Sink
+from gateway.runtime.lean_imports import import_structlog
 
 log = import_structlog().get_logger("gateway.watchdog")
 

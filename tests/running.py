@@ -21,7 +21,7 @@ from typing import Any
 
 from gateway.fields import Secret
 from gateway.plugin import Scene
-from gateway.registry import Registry
+from gateway.plugin.registry import Registry
 
 KEY = "demo-0123456789abcdef0123456789abcdef"
 SECRET = "demo-whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

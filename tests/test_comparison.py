@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
+from gateway.config.document.diagnostics import ConfigError
 from gateway.config.load import load
-from gateway.config.problems import ConfigError
 from gateway.testing import running
 from tests.running import Player, Receiver, free_port, receiving
 

@@ -36,7 +36,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_every_entry_point_leads_to_a_class() -> None:
-    from gateway.registry import Registry
+    from gateway.plugin.registry import Registry
 
     registry = Registry()
     for name in PROJECT["project"]["entry-points"]["recording_gateway"]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.checks import run_tests
 from gateway.config.load import load
+from gateway.config.route_tests import run_tests
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGLISH, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from gateway.redaction import MASK, redact
+from gateway.text.redaction import MASK, redact
 
 # by the words in a name, because the core knows no vendor
 _SECRET: Final = re.compile(

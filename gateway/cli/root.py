@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli.site import CONFIG_ENV, Site
+from gateway.cli.context import CONFIG_ENV, Site
 from gateway.errors import GatewayError
+from gateway.text.escaping import visible
 from gateway.version import __version__
-from gateway.visible import visible
 
 # name -> the line `gateway --help` shows; kept here so that help imports no command (a test compares it with theirs)
 COMMANDS: Final = {
@@ -31,14 +31,13 @@ COMMANDS: Final = {
     "secret": "Make a secret.",
     "health": "Ask a running gateway whether it lives, or is ready.",
 }
-_MODULES: Final = {"health": "health_command", "store": "store_command"}
 
 
 ALIASES: Final = {"new-plugin": ("plugins", "new")}  # other words for a command, in no list
 
 
 class Root(click.Group):
-    """A group whose commands are modules beside it."""
+    """A group whose commands are the modules of `gateway.cli.commands`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -50,7 +49,7 @@ class Root(click.Group):
             return found.get_command(ctx, name) if isinstance(found, click.Group) else None
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"gateway.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        module = importlib.import_module(f"gateway.cli.commands.{cmd_name}")
         command: click.Command = module.command
         return command
 

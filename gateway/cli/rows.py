@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from gateway.cli import screen
+from gateway.cli import output
 
 if TYPE_CHECKING:
     from gateway.store.records import AttemptRow, DeliveryRow, EventRow
 
 
-def delivery_columns(when: screen.Times) -> Mapping[str, Callable[[DeliveryRow], str]]:
+def delivery_columns(when: output.Times) -> Mapping[str, Callable[[DeliveryRow], str]]:
     """The columns of a table of deliveries."""
     return {
         "id": lambda row: str(row.id),
@@ -36,8 +36,8 @@ def delivery_object(row: DeliveryRow) -> dict[str, Any]:
         "reason": row.reason,
         "attempts": row.attempts,
         "round": row.round,
-        "next_attempt_at": screen.stamp(row.next_attempt_at),
-        "finished_at": screen.stamp(row.finished_at),
+        "next_attempt_at": output.stamp(row.next_attempt_at),
+        "finished_at": output.stamp(row.finished_at),
         "last_error": row.last_error,
     }
 
@@ -46,7 +46,7 @@ def attempt_object(row: AttemptRow) -> dict[str, Any]:
     """An attempt as JSON shows it."""
     return {
         "number": row.number,
-        "started_at": screen.stamp(row.started_at),
+        "started_at": output.stamp(row.started_at),
         "seconds": row.took_ms / 1000,
         "outcome": row.outcome.value,
         "status": row.status,
@@ -68,7 +68,7 @@ def event_object(row: EventRow) -> dict[str, Any]:
         "source": row.source,
         "type": row.type,
         "subject": row.subject,
-        "received_at": screen.stamp(row.received_at),
+        "received_at": output.stamp(row.received_at),
         "held": None if row.held is None else row.held.value,
         "deliveries": dict(row.deliveries),
     }

@@ -7,10 +7,10 @@ from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from typing import Final
 
-from gateway.config.network import is_loopback
-from gateway.config.nodes import Items, Node, Scalar, Table
-from gateway.config.problems import Problem, near
-from gateway.config.settings import RouteSettings, Settings, SourceSettings, TestSettings
+from gateway.config.document.diagnostics import Problem, near
+from gateway.config.document.nodes import Items, Node, Scalar, Table
+from gateway.config.grammar.network import is_loopback
+from gateway.config.grammar.settings import RouteSettings, Settings, SourceSettings, TestSettings
 from gateway.model import EVENT_TYPES, Trust
 
 _LOCAL: Final = ("127.0.0.1", "::1")

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
-from gateway.config.nodes import Items, Node, Scalar, Table, describe, is_null
-from gateway.config.problems import MOST, near
-from gateway.config.settings import (
+from gateway.config.document.diagnostics import MOST, near
+from gateway.config.document.nodes import Items, Node, Scalar, Table, describe, is_null
+from gateway.config.document.yaml import shown_key
+from gateway.config.grammar.names import NAME_TEXT, is_name
+from gateway.config.grammar.settings import (
     DeliverySettings,
     LocaleSettings,
     RouteSettings,
@@ -19,14 +21,12 @@ from gateway.config.settings import (
     TestSettings,
 )
 from gateway.config.validation import Validation, where_raised
-from gateway.config.words import NAME_TEXT, is_name
-from gateway.config.yaml import shown_key
 from gateway.errors import PluginError
 from gateway.model import Trust
 
 if TYPE_CHECKING:
     from gateway.plugin import Sink, Source
-    from gateway.registry import Registry
+    from gateway.plugin.registry import Registry
 
 SOURCE_KEYS: Final = ("type", "path", "min_trust", "allow_from", "on_conflict")
 SINK_KEYS: Final = ("type", "delivery")

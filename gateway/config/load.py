@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from gateway import redaction
 from gateway.config import crosschecks
+from gateway.config.document.diagnostics import MOST, ConfigError, Problem, in_order, near
+from gateway.config.document.nodes import Items, Node, Scalar, Table, is_null, scalars
+from gateway.config.document.substitution import Substitution
+from gateway.config.document.yaml import LARGEST, compose, shown_key
 from gateway.config.entries import Entries
-from gateway.config.loaded import Loaded, refuse_demo_keys, settings_secrets
-from gateway.config.location import store_settings
-from gateway.config.nodes import Items, Node, Scalar, Table, is_null, scalars
-from gateway.config.problems import MOST, ConfigError, Problem, in_order, near
-from gateway.config.settings import (
+from gateway.config.grammar.settings import (
     AdminSettings,
     DeliverySettings,
     LocaleSettings,
@@ -26,11 +25,12 @@ from gateway.config.settings import (
     Settings,
     StoreSettings,
 )
-from gateway.config.substitution import Substitution
+from gateway.config.loaded import Loaded, refuse_demo_keys, settings_secrets
+from gateway.config.store_location import store_settings
 from gateway.config.validation import Validation, where_raised
-from gateway.config.yaml import LARGEST, compose, shown_key
 from gateway.errors import PluginError
-from gateway.registry import Registry
+from gateway.plugin.registry import Registry
+from gateway.text import redaction
 
 __all__ = ["OVERRIDES", "Loaded", "load", "refuse_demo_keys", "settings_secrets"]
 

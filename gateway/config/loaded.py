@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.config.problems import Problem
-from gateway.config.settings import Settings
-from gateway.registry import Registry
-from gateway.secrets import Secret, secrets_of
+from gateway.config.document.diagnostics import Problem
+from gateway.config.grammar.settings import Settings
+from gateway.plugin.registry import Registry
+from gateway.text.secret import Secret, secrets_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,12 +11,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaWarningKind
 
 from gateway.config.entries import SINK_KEYS, SOURCE_KEYS
-from gateway.config.settings import Settings, SinkSettings, SourceSettings
-from gateway.config.words import NAME
+from gateway.config.grammar.names import NAME
+from gateway.config.grammar.settings import Settings, SinkSettings, SourceSettings
 from gateway.errors import PluginError
 from gateway.fields import Rate, Secret, format_duration
-from gateway.registry import Registry
-from gateway.secrets import MASK
+from gateway.plugin.registry import Registry
+from gateway.text.secret import MASK
 
 _SUBSTITUTION: Final = {"type": "string", "pattern": r"\$\{"}
 _SCALARS: Final = {"type": ["string", "number", "boolean"]}  # because a bare number is text where text is wanted

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.errors import PluginError
-from gateway.registry import Registry
+from gateway.plugin.registry import Registry
 
 _TEMPLATE: Final = """\
 # Recording Gateway. `gateway check` validates this file, `gateway serve` runs it.

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.config.explain import problems_of, stand_ins
-from gateway.config.nodes import Node, Table, describe, is_null
-from gateway.config.placeholders import ATTEMPTS
-from gateway.config.problems import Problem
-from gateway.config.typed import Reader
+from gateway.config.document.diagnostics import Problem
+from gateway.config.document.nodes import Node, Table, describe, is_null
+from gateway.config.document.placeholders import ATTEMPTS
+from gateway.config.pydantic_errors import problems_of, stand_ins
+from gateway.config.typed_reader import Reader
 
 M = TypeVar("M", bound=BaseModel)
 

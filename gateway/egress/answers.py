@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
-from gateway.redaction import MASK, redact
+from gateway.text.redaction import MASK, redact
 
 if TYPE_CHECKING:
     import httpx

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
-from gateway.clock import Clock
 from gateway.egress.answers import Answer, Classify, judge
 from gateway.egress.guard import AddressGuard
 from gateway.errors import Refused, Retry
+from gateway.runtime.clock import Clock
 from gateway.version import __version__
 
 if TYPE_CHECKING:

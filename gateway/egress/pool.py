@@ -11,9 +11,9 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from gateway import lean
+from gateway.runtime import lean_imports
 
-lean.import_httpx()
+lean_imports.import_httpx()
 
 import aiohttp  # noqa: E402
 import httpx  # noqa: E402
@@ -27,8 +27,8 @@ from gateway.egress.guard import AddressGuard, Forbidden  # noqa: E402
 from gateway.errors import Unavailable  # noqa: E402
 
 if TYPE_CHECKING:
-    from gateway.clock import Clock
     from gateway.egress.client import Via
+    from gateway.runtime.clock import Clock
 
 KEEP_ALIVE: Final = 4.0  # seconds; below the 5 s after which common servers close, so that we do not write into a close
 

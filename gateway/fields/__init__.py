@@ -14,7 +14,7 @@ from gateway.fields.quantities import (
     parse_size,
 )
 from gateway.fields.texts import ONE_OR_MANY, ConfigPath, Glob, Globs, Proxy, SecretUrl, Url
-from gateway.secrets import MASK, Secret, SecretRule, secret, secrets_of
+from gateway.text.secret import MASK, Secret, SecretRule, secret, secrets_of
 
 __all__ = [
     "MASK",

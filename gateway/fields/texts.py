@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import PydanticCustomError, core_schema
 
-from gateway.secrets import Secret
+from gateway.text.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)

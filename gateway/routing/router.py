@@ -25,7 +25,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class RouteLike(Protocol):
-    """What the router reads of a route; `gateway.config.settings.RouteSettings` is one."""
+    """What the router reads of a route; `gateway.config.grammar.settings.RouteSettings` is one."""
 
     @property
     def name(self) -> str: ...

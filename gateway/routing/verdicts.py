@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gateway.visible import visible
+from gateway.text.escaping import visible
 
 
 def explain(text: str) -> list[str]:

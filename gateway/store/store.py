@@ -11,20 +11,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from gateway.clock import Clock
 from gateway.errors import StoreFull, StoreUnavailable
-from gateway.store import counting, gates, refusing, retention, settling
-from gateway.store.accepting import accept
+from gateway.runtime.clock import Clock
 from gateway.store.address import parse_address
-from gateway.store.backend import Backend, backend_of
-from gateway.store.bulk import Bulk, Tally
-from gateway.store.claiming import end_unreadable, probe_claim
-from gateway.store.limits import Limits
-from gateway.store.queueing import Kind
+from gateway.store.engine.backend import Backend, backend_of
+from gateway.store.engine.batch import Bulk, Tally
+from gateway.store.engine.write_queue import Kind
+from gateway.store.engine.writer import Writer
+from gateway.store.outbox import counts, gates, refused, retention
+from gateway.store.outbox import settle as settling
+from gateway.store.outbox.accept import accept
+from gateway.store.outbox.claim import end_unreadable, probe_claim
+from gateway.store.outbox.clock_repair import Spans
+from gateway.store.outbox.limits import Limits
+from gateway.store.outbox.retention import Keep
 from gateway.store.records import Accepted, Due, Gate, Lease, NewEvent, Refusal, Settlement, SinkRow
-from gateway.store.repairing import Spans
-from gateway.store.retention import Keep
-from gateway.store.writer import Writer
 
 __all__ = ["Keep", "Store"]
 
@@ -189,7 +190,7 @@ class Store:
 
     def due(self) -> Future[Sequence[Due]]:
         """The least due time of every sink, an index probe each, read by the reader's connection; for the 1 s poll."""
-        return self._backend.reader.ask(counting.due)
+        return self._backend.reader.ask(counts.due)
 
     def listen(self, wake: Callable[[str], None]) -> None:
         """Call `wake(sink)` in the loop when another gateway or the command line left rows to claim (PostgreSQL: LISTEN;
@@ -202,7 +203,7 @@ class Store:
     def refuse(self, refusal: Refusal) -> None:
         """Keep a refused callback, after everything else in the queue; dropped silently when the queue is long."""
         if self._keep.refused > 0:
-            self._writer.put_refusal(lambda session: refusing.refuse(session, refusal, self._keep.refused))
+            self._writer.put_refusal(lambda session: refused.refuse(session, refusal, self._keep.refused))
 
     async def sweep(self) -> int:
         """One pass of retention in small batches; the number of events deleted. Once an hour also the repair of rows
@@ -252,7 +253,7 @@ class Store:
     async def sinks(self) -> Sequence[SinkRow]:
         """Counts by sink for metrics, to 10,001 a lane. Raises StoreUnavailable."""
         await self._recount()
-        return await self._backend.reader.ask(counting.sinks)
+        return await self._backend.reader.ask(counts.sinks)
 
     # -- on the writer's thread
 
@@ -293,7 +294,7 @@ class Store:
 
     def _count(self, session: Any) -> None:
         started = time.perf_counter()
-        found = counting.open_deliveries(session, self._keep.waiting)
+        found = counts.open_deliveries(session, self._keep.waiting)
         self._limits.counted(found, time.perf_counter() - started)
 
 

@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gateway.clock import FrozenClock
+    from gateway.runtime.clock import FrozenClock
     from gateway.testing.corpus import Case, cases
     from gateway.testing.factories import NOW, callback, callbacks, delivery, event, events
     from gateway.testing.inprocess import Posted, RunningGateway, running
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.testing.sources import SourcePromises
 
 _ROOMS = {
-    "gateway.clock": ("FrozenClock",),
+    "gateway.runtime.clock": ("FrozenClock",),
     "gateway.testing.corpus": ("Case", "cases"),
     "gateway.testing.factories": ("NOW", "callback", "callbacks", "delivery", "event", "events"),
     "gateway.testing.inprocess": ("Posted", "RunningGateway", "running"),

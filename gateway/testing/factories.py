@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from gateway.events.samples import sample
 from gateway.model import EVENT_TYPES, FILE_COMPLETED, Delivery, Event, event_id
 from gateway.plugin import Callback, Played, Scene, Source
-from gateway.samples import sample
 
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)  # where FrozenClock stands
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from gateway.app import Gateway
-from gateway.clock import FrozenClock
-from gateway.cloudevents import from_document
 from gateway.config.load import Loaded, load
+from gateway.events.cloudevents import from_document
 from gateway.model import Attempt, Delivery, Event
 from gateway.plugin import Played, Scene, Sink, Source
-from gateway.store.desk import Desk
+from gateway.runtime.clock import FrozenClock
+from gateway.store.admin.admin import Desk
 from gateway.store.records import DeliveryRow
 from gateway.testing.recorder import Recorder
 from gateway.testing.registering import Watch, registry_with

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.hookspecs import hookimpl
 from gateway.model import Attempt, Delivery
 from gateway.plugin import Sink, Source
-from gateway.registry import Registry
+from gateway.plugin.hookspecs import hookimpl
+from gateway.plugin.registry import Registry
 from gateway.testing.recorder import Recorder
 
 

@@ -12,17 +12,18 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from gateway import lean, redaction
-from gateway.clock import FrozenClock
-from gateway.contract import class_problem
 from gateway.egress.client import Http
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.fields import MASK, secrets_of
 from gateway.model import Delivery
 from gateway.plugin import Sink
+from gateway.plugin.contract import class_problem
+from gateway.runtime import lean_imports
+from gateway.runtime.clock import FrozenClock
 from gateway.testing.corpus import cases
 from gateway.testing.factories import delivery, event, events
 from gateway.testing.server import Received, Reply, ScriptedServer
+from gateway.text import redaction
 
 S = TypeVar("S", bound=Sink)
 _SECONDS: Final = 5.0  # how long close() may take, and how long a test waits for what must not hang
@@ -295,7 +296,7 @@ def _described(model: type[BaseModel]) -> Sequence[tuple[str, str | None]]:
 
 
 def _log(logged: list[Any]) -> Any:
-    structlog = lean.import_structlog()
+    structlog = lean_imports.import_structlog()
 
     def keep(_logger: Any, _name: str, event_dict: Mapping[str, Any]) -> Any:
         logged.append(dict(event_dict))

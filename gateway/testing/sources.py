@@ -8,11 +8,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from gateway import contract
-from gateway.cloudevents import from_document, to_document, to_json
 from gateway.errors import Malformed, Untrusted
+from gateway.events.cloudevents import from_document, to_document, to_json
 from gateway.model import EVENT_TYPES, Event, Verified
-from gateway.plugin import Callback, Played, Scene, Source
+from gateway.plugin import Callback, Played, Scene, Source, contract
 from gateway.testing.corpus import cases
 from gateway.testing.factories import NOW, callback
 

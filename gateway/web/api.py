@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from gateway.config.problems import ConfigError
+from gateway.config.document.diagnostics import ConfigError
 from gateway.errors import GatewayError, Problem
-from gateway.reloading import Reloaded, ReloadRefused
+from gateway.reload import Reloaded, ReloadRefused
 from gateway.web import problems
 from gateway.web.ports import Serving
 from gateway.web.tokens import Role, Tokens

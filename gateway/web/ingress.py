@@ -13,8 +13,8 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.errors import Problem
-from gateway.logs import once_in
 from gateway.plugin import Callback
+from gateway.runtime.logs import once_in
 from gateway.web import problems
 from gateway.web.peers import Network, admitted, peer
 from gateway.web.ports import Behind, Entry

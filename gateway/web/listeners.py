@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from gateway.config.settings import Settings
+from gateway.config.grammar.settings import Settings
 from gateway.web.api import api_routes
 from gateway.web.ingress import Ingress
 from gateway.web.limits import PRIVATE_CONNECTIONS, SPARE_DESCRIPTORS, Limits, public_limits, reserve_descriptors

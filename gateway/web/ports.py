@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from gateway.clock import Clock
-from gateway.config.settings import Settings
+from gateway.config.grammar.settings import Settings
 from gateway.errors import Problem
 from gateway.plugin import Callback
-from gateway.reloading import Reloaded
+from gateway.reload import Reloaded
+from gateway.runtime.clock import Clock
 from gateway.web.peers import Network
 
 

@@ -10,8 +10,8 @@ from typing import Final, Literal, Protocol
 
 from starlette.requests import Request
 
-from gateway.clock import Clock
 from gateway.errors import Problem
+from gateway.runtime.clock import Clock
 
 FAILURES_A_PEER: Final = 10  # wrong tokens a minute from one address, then 429
 FAILURES_IN_ALL: Final = 100  # a minute
@@ -22,7 +22,7 @@ Role = Literal["read", "operate"]
 
 
 class Token(Protocol):
-    """One configured token; `gateway.config.settings.TokenSettings` is one."""
+    """One configured token; `gateway.config.grammar.settings.TokenSettings` is one."""
 
     @property
     def name(self) -> str: ...

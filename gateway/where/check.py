@@ -10,9 +10,9 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Final, NamedTuple
 
-from gateway.lean import import_cel
+from gateway.events.samples import largest, sample
 from gateway.model import EVENT_TYPES, FILE_COMPLETED, Event
-from gateway.samples import largest, sample
+from gateway.runtime.lean_imports import import_cel
 from gateway.where.expression import MOST_ELEMENTS, Where, WhereFailed, present
 from gateway.where.names import misnamed, suspicious
 from gateway.where.syntax import MACROS, Node

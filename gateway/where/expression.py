@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
 
-from gateway import cloudevents
 from gateway.errors import GatewayError
+from gateway.events import cloudevents
 from gateway.model import Event
 from gateway.where.syntax import Node, WhereError, parse
 
@@ -63,7 +63,7 @@ def compile_where(text: str) -> Where:
 
     Names are not looked at here: `check_where` does that, with samples.
     """
-    from gateway.lean import import_cel  # because only configurations with a `where` need the library
+    from gateway.runtime.lean_imports import import_cel  # because only configurations with a `where` need the library
 
     if not text.strip():
         raise WhereError("the expression is empty", "leave `where` out to match everything")

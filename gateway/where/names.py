@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from gateway import cloudevents
-from gateway.flat import hint
+from gateway.events import cloudevents
+from gateway.events.samples import sample
+from gateway.events.written import hint
 from gateway.model import EVENT_TYPES, FILE_COMPLETED, Fault, Trust
-from gateway.samples import sample
 from gateway.where.syntax import MACROS, Node, WhereError
 
 _FUNCTIONS: Final = (

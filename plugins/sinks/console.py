@@ -12,13 +12,13 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from gateway.cloudevents import format_time, to_document
 from gateway.egress.worker import Worker
 from gateway.errors import Retry
+from gateway.events.cloudevents import format_time, to_document
 from gateway.model import Delivery, Event, File
 from gateway.plugin import Options, Sink
-from gateway.redaction import redact
-from gateway.visible import quoted, to_json, visible
+from gateway.text.escaping import quoted, to_json, visible
+from gateway.text.redaction import redact
 
 _LONGEST: Final = 200  # characters of one value; the whole event is in the store
 

@@ -11,14 +11,14 @@ from typing import Annotated
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.cloudevents import to_document
 from gateway.egress.worker import Worker
 from gateway.errors import Unavailable
+from gateway.events.cloudevents import to_document
 from gateway.fields import ConfigPath, Size, between
 from gateway.model import Delivery
 from gateway.plugin import Options, Sink
-from gateway.visible import to_json
-from plugins.sinks import appending
+from gateway.text.escaping import to_json
+from plugins.sinks import append_file
 
 
 class Rotation(Options):
@@ -90,11 +90,11 @@ class JsonLines(Sink):
 
     def _append(self, lines: Sequence[bytes], now: datetime) -> None:
         options = self.options
-        with appending.folder(options.path.parent) as folder:
+        with append_file.folder(options.path.parent) as folder:
             name = options.path.name
             if options.rotate is not None and self._is_due(folder, sum(map(len, lines)), now):
-                appending.rotate(folder, name, now, options.rotate.keep)
-            appending.append(folder, name, lines, sync=options.fsync)
+                append_file.rotate(folder, name, now, options.rotate.keep)
+            append_file.append(folder, name, lines, sync=options.fsync)
         self._day = now.astimezone(UTC).date()
 
     def _is_due(self, folder: int, more: int, now: datetime) -> bool:

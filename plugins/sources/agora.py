@@ -10,9 +10,9 @@ from pydantic import Field
 
 from gateway.model import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Event, Fault, File, Verified
 from gateway.plugin import Callback, Scene
-from plugins.sources.normal import format_of, made, named_by, stored
-from plugins.sources.reading import Reading
-from plugins.sources.signed import Keyed, KeyedOptions, from_hex, header, mismatch, position
+from plugins.sources.common.event import format_of, made, named_by, stored
+from plugins.sources.common.fields import Reading
+from plugins.sources.common.keyed import Keyed, KeyedOptions, from_hex, header, mismatch, position
 
 # docs.agora.io: receive notifications, and the pages on the signature
 HEADERS: Final = {"hmac-sha256": ("agora-signature-v2", "sha256", 32), "hmac-sha1": ("agora-signature", "sha1", 20)}

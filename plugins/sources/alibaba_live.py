@@ -13,9 +13,18 @@ from pydantic_core import PydanticCustomError
 from gateway.fields import ONE_OR_MANY
 from gateway.model import FILE_COMPLETED, STARTED, UNKNOWN, Event, File, Seal, Trust, Verified
 from gateway.plugin import Callback, Played, Scene
-from plugins.sources.normal import contents, format_of, made, named_by, stored
-from plugins.sources.reading import Reading
-from plugins.sources.signed import Keyed, TimedOptions, check_sent, from_hex, header, mismatch, position, seconds_of
+from plugins.sources.common.event import contents, format_of, made, named_by, stored
+from plugins.sources.common.fields import Reading
+from plugins.sources.common.keyed import (
+    Keyed,
+    TimedOptions,
+    check_sent,
+    from_hex,
+    header,
+    mismatch,
+    position,
+    seconds_of,
+)
 
 # alibabacloud.com/help/doc-detail/417349.htm and the pages on callback authentication
 TIMESTAMP: Final = "ali-live-timestamp"

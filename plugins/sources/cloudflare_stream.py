@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Final
 
 from gateway.model import FAILED, FILE_COMPLETED, UNKNOWN, Event, Fault, File, Verified
 from gateway.plugin import Callback, Scene
-from plugins.sources.normal import made, named_by
-from plugins.sources.reading import MAX_PIXELS, Reading
-from plugins.sources.timed_header import TimedHeader
+from plugins.sources.common.event import made, named_by
+from plugins.sources.common.fields import MAX_PIXELS, Reading
+from plugins.sources.common.timed_header import TimedHeader
 
 # developers.cloudflare.com/stream: using webhooks
 TYPES: Final = {"ready": FILE_COMPLETED, "error": FAILED}

@@ -18,10 +18,10 @@ from gateway.errors import Malformed, Untrusted
 from gateway.fields import Duration, between
 from gateway.model import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Event, Fault, File, Verified
 from gateway.plugin import Callback, Options, Scene
-from gateway.strictjson import decode_object
-from plugins.sources.normal import format_of, is_web, made, named_by, stored
-from plugins.sources.reading import Reading
-from plugins.sources.signed import Key, Keyed, from_base64, header, keys_advice, mismatch
+from gateway.text.strict_json import decode_object
+from plugins.sources.common.event import format_of, is_web, made, named_by, stored
+from plugins.sources.common.fields import Reading
+from plugins.sources.common.keyed import Key, Keyed, from_base64, header, keys_advice, mismatch
 
 # docs.livekit.io: webhooks; github.com/livekit/protocol webhook/, livekit_egress.proto
 AUTHORIZATION: Final = "authorization"

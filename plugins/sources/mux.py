@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Final
 
 from gateway.model import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, UNKNOWN, Event, Fault, File, Verified
 from gateway.plugin import Callback, Scene
-from plugins.sources.normal import contents, format_of, made
-from plugins.sources.reading import MAX_PIXELS, Reading
-from plugins.sources.timed_header import TimedHeader
+from plugins.sources.common.event import contents, format_of, made
+from plugins.sources.common.fields import MAX_PIXELS, Reading
+from plugins.sources.common.timed_header import TimedHeader
 
 # mux.com/docs/core/verify-webhook-signatures, listen-for-webhooks
 _PLAYBACK: Final = "https://stream.mux.com"

@@ -13,14 +13,14 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from gateway.cloudevents import from_document, to_document
+from gateway.events.cloudevents import from_document, to_document
+from gateway.events.samples import sample
 from gateway.fields import ONE_OR_MANY, Secret
 from gateway.model import EVENT_TYPES, Event, Trust, Verified, event_id
 from gateway.plugin import Callback, Options, Played, Scene
-from gateway.samples import sample
-from gateway.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, signing_key
-from plugins.sources.mapping import EventMap, Translator
-from plugins.sources.signed import (
+from gateway.signing.standard_webhooks import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, signing_key
+from plugins.sources.common.event_map import EventMap, Translator
+from plugins.sources.common.keyed import (
     Keyed,
     Tolerance,
     check_sent,

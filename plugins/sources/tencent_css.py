@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Final
 
 from gateway.model import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Event, Fault, File, Verified
 from gateway.plugin import Callback, Scene
-from plugins.sources.normal import contents, made, named_by
-from plugins.sources.reading import Reading, kind_of
-from plugins.sources.token import Token
+from plugins.sources.common.event import contents, made, named_by
+from plugins.sources.common.fields import Reading, kind_of
+from plugins.sources.common.md5_token import Token
 
 # tencentcloud.com/document/product/267/38080 (how to receive), 38082 (files), 58590 (status)
 FILE: Final = "100"

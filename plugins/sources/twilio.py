@@ -17,10 +17,10 @@ from gateway.errors import Malformed
 from gateway.fields import Url
 from gateway.model import FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, UNKNOWN, Event, Fault, File, Verified
 from gateway.plugin import Callback, Scene
-from gateway.strictjson import MAX_KEY, MAX_TEXT
-from plugins.sources.normal import contents, format_of, is_web, made
-from plugins.sources.reading import Reading
-from plugins.sources.signed import Keyed, KeyedOptions, from_base64, header, mismatch, position
+from gateway.text.strict_json import MAX_KEY, MAX_TEXT
+from plugins.sources.common.event import contents, format_of, is_web, made
+from plugins.sources.common.fields import Reading
+from plugins.sources.common.keyed import Keyed, KeyedOptions, from_base64, header, mismatch, position
 
 # twilio.com/docs/usage/security, voice/api/recording, video/api/status-callbacks; PyPI twilio, request_validator.py
 SIGNATURE: Final = "x-twilio-signature"

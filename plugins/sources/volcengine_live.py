@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Final
 
 from gateway.model import UNKNOWN, Event, Verified
 from gateway.plugin import Callback, Scene
-from plugins.sources.normal import contents, made
-from plugins.sources.reading import Reading
-from plugins.sources.token import Token
+from plugins.sources.common.event import contents, made
+from plugins.sources.common.fields import Reading
+from plugins.sources.common.md5_token import Token
 
 # volcengine.com/docs/6469/1126932 (the signature, the messages of a stream), 178786, 93892
 _AUTH: Final = ("sign", "t")

@@ -11,9 +11,18 @@ from typing import Any, ClassVar, Final
 
 from gateway.model import ENDED, FILE_COMPLETED, STARTED, UNKNOWN, Event, File, Verified
 from gateway.plugin import Callback, Response, Scene
-from plugins.sources.normal import contents, made
-from plugins.sources.reading import Reading
-from plugins.sources.signed import Keyed, TimedOptions, check_sent, from_hex, header, mismatch, position, seconds_of
+from plugins.sources.common.event import contents, made
+from plugins.sources.common.fields import Reading
+from plugins.sources.common.keyed import (
+    Keyed,
+    TimedOptions,
+    check_sent,
+    from_hex,
+    header,
+    mismatch,
+    position,
+    seconds_of,
+)
 
 # developers.zoom.us: using webhooks; github.com/zoom/webhook-sample
 SIGNATURE: Final = "x-zm-signature"

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from gateway.cloudevents import fingerprint, to_json
+from gateway.events.cloudevents import fingerprint, to_json
+from gateway.events.samples import sample
 from gateway.model import Event, Outcome
 from gateway.routing import Route, Router
-from gateway.samples import sample
 from gateway.store.records import Accepted, NewDelivery, NewEvent, Refusal, Settlement
 from gateway.store.store import Store
 

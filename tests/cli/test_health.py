@@ -136,7 +136,7 @@ def test_through_click_it_is_the_same(port: int, cli: Cli) -> None:
 
 
 def test_click_and_the_quick_way_have_the_same_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gateway.cli.health_command import command
+    from gateway.cli.commands.health import command
 
     given = [opt for parameter in command.params for opt in parameter.opts]
     assert set(given) == {"--url", "--ready", "--timeout", "-q", "--quiet"}

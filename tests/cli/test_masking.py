@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cli.masking import is_secret, masked_body, masked_headers, masked_path
-from gateway.redaction import MASK
+from gateway.text.redaction import MASK
 
 CANARY = "4f97f46759acanary7ad21e9935dc175"
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from gateway.config.load import load
-from gateway.metrics import Metrics
+from gateway.runtime.metrics import Metrics
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs/operations.md"
 TEXT = PAGE.read_text()

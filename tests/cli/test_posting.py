@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 
-from gateway.cli.posting import Poster, complete, listener
+from gateway.cli.http_poster import Poster, complete, listener
 
 
 class Vendor(http.server.BaseHTTPRequestHandler):

@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 import pytest
 
+from gateway.cli.context import Site, names
 from gateway.cli.root import COMMANDS, commands, gateway
-from gateway.cli.site import Site, names
 from gateway.version import __version__
 from tests.cli.conftest import ROOT, Cli, run
 

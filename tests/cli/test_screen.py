@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli import screen
+from gateway.cli import output
 
 HOSTILE = "\x1b[2J\u202ex\u2028[red]y[/red]\r\n"
 
@@ -21,7 +21,7 @@ def _list(rows: Sequence[int], **options: Any) -> list[tuple[int, int | None]]:
         asked.append((limit, before))
         return [row for row in rows if before is None or row < before][:limit]
 
-    screen.listing(
+    output.listing(
         page,
         lambda row: row,
         {"number": str, "text": lambda row: f"row {row}"},
@@ -33,7 +33,7 @@ def _list(rows: Sequence[int], **options: Any) -> list[tuple[int, int | None]]:
 
 
 def test_a_table_is_aligned_and_as_wide_as_it_must_be(capsys: pytest.CaptureFixture[str]) -> None:
-    screen.table(["id", "detail"], [["1", "x" * 500], ["222", "直播"], ["3", ""]])
+    output.table(["id", "detail"], [["1", "x" * 500], ["222", "直播"], ["3", ""]])
     lines = capsys.readouterr().out.split("\n")
     assert lines[0] == "ID   DETAIL"
     assert lines[1] == "1    " + "x" * 500
@@ -42,12 +42,12 @@ def test_a_table_is_aligned_and_as_wide_as_it_must_be(capsys: pytest.CaptureFixt
 
 
 def test_a_name_that_would_fill_the_screen_is_cut_off_and_its_length_told(capsys: pytest.CaptureFixture[str]) -> None:
-    screen.table(["id", "subject"], [["1", "x" * 60_000]])
+    output.table(["id", "subject"], [["1", "x" * 60_000]])
     assert capsys.readouterr().out.split("\n")[1] == "1   " + "x" * 600 + "… (60,000 characters)"
 
 
 def test_wide_letters_take_two_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    screen.table(["a", "b"], [["直播", "1"], ["x", "2"]])
+    output.table(["a", "b"], [["直播", "1"], ["x", "2"]])
     assert capsys.readouterr().out == "A     B\n直播  1\nx     2\n"
 
 
@@ -58,13 +58,13 @@ def test_nothing_from_outside_reaches_the_terminal_as_it_came(
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
-    screen.table(["text"], [[HOSTILE]])
-    screen.facts([("text", HOSTILE), ("none", None), ("empty", "")])
+    output.table(["text"], [[HOSTILE]])
+    output.facts([("text", HOSTILE), ("none", None), ("empty", "")])
     out = capsys.readouterr().out
     assert all(character.isprintable() for character in out.replace("\n", ""))
     assert "\\x1b[2J\\u202ex\\u2028[red]y[/red]\\r\\n" in out
     assert "none" not in out
-    screen.note(HOSTILE)
+    output.note(HOSTILE)
     assert all(character.isprintable() for character in capsys.readouterr().err.removesuffix("\n"))
 
 
@@ -73,7 +73,7 @@ def test_a_terminal_that_is_narrow_folds_and_never_cuts_off(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "30")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    screen.table(["id", "detail"], [["0123456789", "abcdefghij" * 10]])
+    output.table(["id", "detail"], [["0123456789", "abcdefghij" * 10]])
     out = capsys.readouterr().out
     assert out.count("j") == 10
     assert "…" not in out
@@ -110,18 +110,18 @@ def test_an_empty_listing_says_so_beside_the_answer(capsys: pytest.CaptureFixtur
 
 def test_times_are_those_of_the_zone_for_people_and_utc_for_programs() -> None:
     at = 1_767_268_800_123
-    assert screen.Times()(at) == "2026-01-01 12:00:00"
-    assert screen.Times("Asia/Shanghai")(at) == "2026-01-01 20:00:00"
-    assert screen.Times()(None) == ""
-    assert screen.stamp(at) == "2026-01-01T12:00:00.123Z"
-    assert screen.stamp(None) is None
+    assert output.Times()(at) == "2026-01-01 12:00:00"
+    assert output.Times("Asia/Shanghai")(at) == "2026-01-01 20:00:00"
+    assert output.Times()(None) == ""
+    assert output.stamp(at) == "2026-01-01T12:00:00.123Z"
+    assert output.stamp(None) is None
 
 
 def test_a_bar_is_only_for_people_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert screen.progress(5000, "sending").hidden
+    assert output.progress(5000, "sending").hidden
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    assert not screen.progress(5000, "sending").hidden
-    assert screen.progress(5, "sending").hidden
+    assert not output.progress(5000, "sending").hidden
+    assert output.progress(5, "sending").hidden
 
 
 def test_an_id_stays_on_one_line_so_that_it_can_be_copied(
@@ -129,17 +129,17 @@ def test_an_id_stays_on_one_line_so_that_it_can_be_copied(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "70")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    screen.table(["id", "subject", "detail"], [["0123456789abcdef" * 2, "a/b/c" * 9, "why " * 20]])
+    output.table(["id", "subject", "detail"], [["0123456789abcdef" * 2, "a/b/c" * 9, "why " * 20]])
     assert "0123456789abcdef" * 2 in capsys.readouterr().out
 
 
 def test_rows_at_hand_are_cut_at_the_limit_and_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     options = {"what": "numbers", "limit": 2, "as_json": False, "everything": False}
-    screen.print_rows([1, 2, 3], {"n": str}, lambda row: {"n": row}, **options)
+    output.print_rows([1, 2, 3], {"n": str}, lambda row: {"n": row}, **options)
     said = capsys.readouterr()
     assert said.out.split() == ["N", "1", "2"]
     assert "the first 2; more with --limit N or --all" in said.err
-    screen.print_rows([1, 2, 3], {"n": str}, lambda row: {"n": row}, **(options | {"everything": True}))
+    output.print_rows([1, 2, 3], {"n": str}, lambda row: {"n": row}, **(options | {"everything": True}))
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [{"n": 1}, {"n": 2}, {"n": 3}]
-    screen.print_rows([], {"n": str}, lambda row: {"n": row}, **options)
+    output.print_rows([], {"n": str}, lambda row: {"n": row}, **options)
     assert "no numbers" in capsys.readouterr().err

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from gateway.ed25519 import PrivateKey
-from gateway.signing import sign, verify
+from gateway.signing.ed25519 import PrivateKey
+from gateway.signing.standard_webhooks import sign, verify
 from tests.cli.conftest import Cli
 
 

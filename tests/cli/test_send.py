@@ -11,8 +11,8 @@ from typing import Any
 import click
 import pytest
 
-from gateway.cli.posting import Reply
-from gateway.cli.send import ACCEPTED, DUPLICATE, REFUSED
+from gateway.cli.commands.send import ACCEPTED, DUPLICATE, REFUSED
+from gateway.cli.http_poster import Reply
 from tests.cli.conftest import CONFIG, Cli
 from tests.cli.test_posting import Server, serving
 
@@ -110,7 +110,7 @@ def test_printing_sends_nothing_and_gives_bodies_that_can_be_piped(cli: Cli) -> 
 def test_a_long_run_shows_a_bar_and_a_sum(vendor: Server, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = io.StringIO()
     monkeypatch.setattr(
-        "gateway.cli.screen.progress",
+        "gateway.cli.output.progress",
         lambda length, label: click.progressbar(length=length, label=label, file=drawn, hidden=False),
     )
     result = cli("send", "--url", vendor.base, "--count", "5")

@@ -250,7 +250,7 @@ def inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
     from gateway.web import listeners
 
     given: list[object] = []
-    monkeypatch.setattr("gateway.cli.serve.harden", lambda: given.append("hardened"))
+    monkeypatch.setattr("gateway.cli.commands.serve.harden", lambda: given.append("hardened"))
     monkeypatch.setattr(listeners, "serve", lambda gateway, watch: given.append(gateway) or 3)
     handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
     yield given
@@ -294,7 +294,7 @@ def test_what_the_listeners_say_is_for_people(
 
 
 def test_the_process_is_hardened() -> None:
-    code = "import os, resource; from gateway.cli.serve import harden; harden(); print(os.umask(0), resource.getrlimit(resource.RLIMIT_CORE))"
+    code = "import os, resource; from gateway.cli.commands.serve import harden; harden(); print(os.umask(0), resource.getrlimit(resource.RLIMIT_CORE))"
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": ROOT}, capture_output=True, text=True, check=True
     )

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli import dry
+from gateway.cli import no_side_effects
 from gateway.model import EVENT_TYPES
-from gateway.signing import verify
+from gateway.signing.standard_webhooks import verify
 from gateway.testing.factories import callback
 from plugins.sources.huawei_live import HuaweiLive, HuaweiLiveOptions
 from tests.cli.conftest import KEY, Cli
@@ -315,12 +315,12 @@ def test_a_preview_works_where_the_secrets_are_not(place: Path, cli: Cli) -> Non
 
 
 def test_after_a_preview_the_process_may_reach_out_again(tmp_path: Path) -> None:
-    with dry.nothing_leaves() as tried:
-        with pytest.raises(dry.Reached):
+    with no_side_effects.nothing_leaves() as tried:
+        with pytest.raises(no_side_effects.Reached):
             (tmp_path / "x").write_text("x")
-        with pytest.raises(dry.Reached):
+        with pytest.raises(no_side_effects.Reached):
             os.remove(tmp_path / "x")
-        with pytest.raises(dry.Reached), socket.socket() as one:
+        with pytest.raises(no_side_effects.Reached), socket.socket() as one:
             one.connect(("127.0.0.1", 9))
         with open(os.devnull, "w") as nothing:
             nothing.write("x")

@@ -13,8 +13,8 @@ import pytest
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from gateway import Malformed, Options, Sink, Source
+from gateway.config.document.diagnostics import ConfigError, Problem
 from gateway.config.load import Loaded, load
-from gateway.config.problems import ConfigError, Problem
 from gateway.errors import PluginError
 from gateway.fields import ConfigPath, Duration, Globs, Rate, Secret, SecretUrl, Size, Url, secret
 from gateway.model import STARTED, Event, Trust

@@ -13,9 +13,9 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from gateway.config.typed import unwrapped
+from gateway.config.typed_reader import unwrapped
 from gateway.fields import Rate, Secret
-from gateway.secrets import MASK
+from gateway.text.secret import MASK
 
 
 class Row(NamedTuple):

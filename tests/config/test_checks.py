@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.checks import run_tests
 from gateway.config.load import load
+from gateway.config.route_tests import run_tests
 from tests.config.desk import KEY, Desk
 
 BASE = f"""\

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.secret import make
-from gateway.config.checks import run_tests
+from gateway.cli.commands.secret import make
+from gateway.config.grammar.settings import RouteSettings, Settings, SinkSettings, SourceSettings, TestSettings
 from gateway.config.load import OVERRIDES, load, refuse_demo_keys
-from gateway.config.settings import RouteSettings, Settings, SinkSettings, SourceSettings, TestSettings
+from gateway.config.route_tests import run_tests
 from gateway.config.template import render
 from gateway.errors import PluginError
 from gateway.plugin import Source
-from gateway.registry import Registry
+from gateway.plugin.registry import Registry
 from tests.config.desk import Desk
 from tests.config.reference import rows, table
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.config.document.diagnostics import ConfigError, Problem
+from gateway.config.grammar.settings import Settings
 from gateway.config.load import load
-from gateway.config.location import without_password
-from gateway.config.problems import ConfigError, Problem
-from gateway.config.settings import Settings
+from gateway.config.store_location import without_password
 from gateway.model import Trust
 from gateway.testing.corpus import Case, cases
 from tests.config.desk import KEY, Desk

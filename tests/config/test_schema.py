@@ -12,7 +12,7 @@ import yaml
 
 from gateway.config.schema import schema
 from gateway.errors import PluginError
-from gateway.registry import Registry
+from gateway.plugin.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[2]
 WHOLE = schema()

@@ -11,15 +11,15 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from gateway import redaction
-from gateway.config.checks import run_tests
+from gateway.config.document.diagnostics import ConfigError
+from gateway.config.grammar.settings import AdminSettings, StoreSettings
 from gateway.config.load import refuse_demo_keys, settings_secrets
-from gateway.config.problems import ConfigError
+from gateway.config.route_tests import run_tests
 from gateway.config.schema import schema
-from gateway.config.settings import AdminSettings, StoreSettings
-from gateway.config.typed import holds_secret, unwrapped
+from gateway.config.typed_reader import holds_secret, unwrapped
 from gateway.fields import MASK, Secret
-from gateway.registry import Registry
+from gateway.plugin.registry import Registry
+from gateway.text import redaction
 from tests.config.desk import KEY, Desk, FakeSink, FakeSource
 
 CANARY = "canary7Qx93kVd0wT"

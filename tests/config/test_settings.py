@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from gateway.config.loaded import Loaded
-from gateway.config.network import is_loopback, overlap
-from gateway.config.settings import (
+from gateway.config.grammar.network import is_loopback, overlap
+from gateway.config.grammar.settings import (
     DeliverySettings,
     MatchSettings,
     RouteSettings,
@@ -18,7 +17,8 @@ from gateway.config.settings import (
     Settings,
     TestSettings,
 )
-from gateway.registry import Registry
+from gateway.config.loaded import Loaded
+from gateway.plugin.registry import Registry
 
 
 def test_settings_made_in_python_take_values_and_texts() -> None:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.nodes import Scalar
-from gateway.config.problems import Problem
-from gateway.config.substitution import Substitution
+from gateway.config.document.diagnostics import Problem
+from gateway.config.document.nodes import Scalar
+from gateway.config.document.substitution import Substitution
 
 E = {"A": "x", "EMPTY": "", "B": "${A}", "PORT": "81"}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.config.document.diagnostics import ConfigError
 from gateway.config.load import load
-from gateway.config.problems import ConfigError
 
 KEYS = "keys: [0123456789abcdef0123456789abcdef]"
 BELIEVED = f"""

@@ -10,9 +10,9 @@ import yaml as pyyaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config import yaml
-from gateway.config.nodes import Items, Scalar, Table, untyped
-from gateway.config.problems import ConfigError, Problem
+from gateway.config.document import yaml
+from gateway.config.document.diagnostics import ConfigError, Problem
+from gateway.config.document.nodes import Items, Scalar, Table, untyped
 from gateway.testing.corpus import Case, cases
 
 

@@ -16,15 +16,14 @@ import pluggy
 import pytest
 import structlog
 
-from gateway import hookspecs
-from gateway.clock import FrozenClock
-from gateway.cloudevents import fingerprint, to_json
-from gateway.config.settings import DeliverySettings
-from gateway.dispatcher import Dispatcher
-from gateway.lanes.carrier import Carrier
-from gateway.metrics import Metrics
+from gateway.config.grammar.settings import DeliverySettings
+from gateway.dispatch.carrier import Carrier
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.events.cloudevents import fingerprint, to_json
 from gateway.model import FILE_COMPLETED, Delivery, Event, event_id
-from gateway.plugin import Options, Sink
+from gateway.plugin import Options, Sink, hookspecs
+from gateway.runtime.clock import FrozenClock
+from gateway.runtime.metrics import Metrics
 from gateway.store.records import Accepted, NewDelivery, NewEvent
 from gateway.store.store import Store
 

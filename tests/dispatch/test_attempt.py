@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from gateway.clock import FrozenClock
+from gateway.dispatch.attempt import Nonsense, bounded, carry
+from gateway.dispatch.carrier import Result
 from gateway.errors import Refused, Retry, Unavailable
-from gateway.hookspecs import hookimpl
-from gateway.lanes.attempt import Nonsense, bounded, carry
-from gateway.lanes.carrier import Result
 from gateway.model import Delivery
 from gateway.plugin import Sink
+from gateway.plugin.hookspecs import hookimpl
+from gateway.runtime.clock import FrozenClock
 
 from .conftest import Batching, Scripted, event, forever, manager, raising
 

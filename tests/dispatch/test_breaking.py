@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from gateway.dispatch.leased import Unit, Work
 from gateway.errors import Refused, Retry, Unavailable
-from gateway.lanes.hand import Unit, Work
 from gateway.model import Delivery
 
 from .conftest import Build, House, Scripted, event, eventually, policy, raising

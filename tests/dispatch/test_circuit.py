@@ -7,8 +7,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.dispatch.circuit import LONGEST_PAUSE, WINDOW, Circuit, answered, failed_service, pause
 from gateway.errors import Refused, Retry, Unavailable
-from gateway.lanes.circuit import LONGEST_PAUSE, WINDOW, Circuit, answered, failed_service, pause
 
 DOWN = Retry("502", status=502, service=True)
 

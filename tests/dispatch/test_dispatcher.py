@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.errors import Refused, Retry
-from gateway.hookspecs import hookimpl
 from gateway.model import Attempt, Delivery, Outcome
+from gateway.plugin.hookspecs import hookimpl
 
 from .conftest import Build, Scripted, event, eventually, forever, raising
 

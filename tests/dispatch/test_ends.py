@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.dispatch import claimer
+from gateway.dispatch.leased import Unit, Work
 from gateway.errors import ItemRefused, StoreUnavailable, Unavailable
-from gateway.lanes import claimer
-from gateway.lanes.hand import Unit, Work
 from gateway.model import Delivery
 from gateway.store.records import Due, Gate, Lease, Settlement
 from gateway.store.store import Store
@@ -196,7 +196,7 @@ async def test_a_sink_that_does_not_close_is_left_behind(
                 await asyncio.Event().wait()
             raise OSError("device busy")
 
-    monkeypatch.setattr("gateway.dispatcher.SINK_CLOSE", 0.01)
+    monkeypatch.setattr("gateway.dispatch.dispatcher.SINK_CLOSE", 0.01)
     sinks = [Clinging("app"), Clinging("ops"), Scripted("log")]
     house = await build(*sinks)
     with capture_logs() as logs:
@@ -402,7 +402,7 @@ async def test_a_claim_that_fails_is_sent_again(build: Build, cut: None) -> None
 async def test_outcomes_of_a_store_that_does_not_come_back_are_left_to_their_leases(
     build: Build, cut: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.dispatcher.LAST_WRITES", 0.01)
+    monkeypatch.setattr("gateway.dispatch.dispatcher.LAST_WRITES", 0.01)
     sink = Scripted("app", forever)
     house = await build(sink)
     await house.put(event(1))
@@ -509,7 +509,7 @@ async def test_a_bug_in_a_claim_is_logged_and_the_lane_goes_on(build: Build, mon
 async def test_a_bug_in_the_poll_is_logged_and_the_poll_goes_on(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     house = await build(Scripted())
     with monkeypatch.context() as patched, capture_logs() as logs:
-        patched.setattr("gateway.dispatcher.Dispatcher._count", broken)
+        patched.setattr("gateway.dispatch.dispatcher.Dispatcher._count", broken)
         await house.later(8)
     assert "poll_failed" in [line["event"] for line in logs]
     await house.fill(1)

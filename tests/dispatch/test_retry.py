@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.settings import RetrySettings
+from gateway.config.grammar.settings import RetrySettings
+from gateway.dispatch.retry import Decision, asked_for, backoff, ceiling, decide, never_ends, seconds
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Outcome
-from gateway.retry import Decision, asked_for, backoff, ceiling, decide, never_ends, seconds
 
 
 def policy(initial: float = 5, max: float = 3600, give_up: float = 259200, retry_after: float = 21600) -> RetrySettings:

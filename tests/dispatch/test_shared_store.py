@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from gateway.clock import Clock
+from gateway.dispatch import circuit
 from gateway.errors import Retry, Unavailable
-from gateway.lanes import circuit
 from gateway.model import Delivery
+from gateway.runtime.clock import Clock
 
 from .conftest import House, Scripted, event, eventually, raising
 

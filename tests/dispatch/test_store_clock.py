@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.clock import FrozenClock
-from gateway.lanes.store_clock import StoreClock
+from gateway.dispatch.store_clock import StoreClock
+from gateway.runtime.clock import FrozenClock
 
 times = st.integers(0, 2**42)
 

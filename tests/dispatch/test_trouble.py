@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.hookspecs import hookimpl
-from gateway.lanes import carrying, crew
+from gateway.dispatch import deliverer, workers
 from gateway.model import Delivery
+from gateway.plugin.hookspecs import hookimpl
 
 from .conftest import Build, Scripted, event, eventually, forever, policy
 
@@ -95,7 +95,7 @@ class Stubborn(Scripted):
 async def test_a_sink_that_swallows_its_cancellation_loses_its_worker_and_its_word(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "STUBBORN", 0.01)
+    monkeypatch.setattr(workers, "STUBBORN", 0.01)
     sink = Stubborn("app")
     house = await build(sink, delivery={"timeout": "10ms", "concurrency": 2})
     await house.put(event(1), event(2))
@@ -117,7 +117,7 @@ async def test_a_sink_that_swallows_its_cancellation_loses_its_worker_and_its_wo
 async def test_the_end_does_not_wait_for_a_sink_that_swallows_its_cancellation(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "LAST_WAIT", 0.01)
+    monkeypatch.setattr(workers, "LAST_WAIT", 0.01)
     sink = Stubborn("app")
     house = await build(sink)
     await house.put(event(1))
@@ -166,7 +166,7 @@ async def test_a_mistake_of_our_own_in_a_worker_costs_one_attempt_not_the_worker
 ) -> None:
     house = await build(Scripted(), app=policy(concurrency=1))
     with monkeypatch.context() as patched, capture_logs() as logs:
-        patched.setattr(carrying, "carry", raising_always)
+        patched.setattr(deliverer, "carry", raising_always)
         await house.put(event(1))
         await eventually(lambda: house.counted("app", "lost") == 1)
     assert "attempt_broken" in [line["event"] for line in logs]

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.dispatch.outcome import DETAIL_LIMIT, MEMO_LIMIT, describe, verdict
+from gateway.dispatch.retry import Decision
 from gateway.errors import Refused, Retry
-from gateway.lanes.verdict import DETAIL_LIMIT, MEMO_LIMIT, describe, verdict
 from gateway.model import Outcome
-from gateway.redaction import learn
-from gateway.retry import Decision
 from gateway.store.records import Lease
+from gateway.text.redaction import learn
 
 from .conftest import event
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.metrics import Metrics
 from gateway.model import Delivery
+from gateway.runtime.metrics import Metrics
 from gateway.watchdog import Watchdog, culprit
 
 from .conftest import Scripted

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.hookspecs import hookimpl
-from gateway.lanes.watchers import Watchers
+from gateway.plugin.hookspecs import hookimpl
+from gateway.plugin.watchers import Watchers
 
 from .conftest import manager
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.egress.answers import Answer, judge, parse_retry_after, verdict
 from gateway.errors import Refused, Retry, Unavailable
-from gateway.redaction import learn
+from gateway.text.redaction import learn
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.clock import FrozenClock
 from gateway.egress import pool
 from gateway.egress.client import Http, Via
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
+from gateway.runtime.clock import FrozenClock
 from gateway.testing.corpus import cases
 from gateway.testing.server import Reply, ScriptedServer
 from gateway.version import __version__

@@ -37,12 +37,12 @@ assert not {"httpx", "aiohttp", "httpcore", "certifi"} & set(sys.modules), "heav
 
 
 def test_in_one_process_a_loaded_library_stays_and_a_stand_in_is_taken_out_again() -> None:
-    from gateway import lean
+    from gateway.runtime import lean_imports
 
-    assert lean.import_httpx() is lean.import_httpx()
-    assert lean.import_structlog() is lean.import_structlog()
-    assert lean.import_cel().__name__ == "cel"
-    with lean.without({"sys": None, "no_such_module_here": None}):
+    assert lean_imports.import_httpx() is lean_imports.import_httpx()
+    assert lean_imports.import_structlog() is lean_imports.import_structlog()
+    assert lean_imports.import_cel().__name__ == "cel"
+    with lean_imports.without({"sys": None, "no_such_module_here": None}):
         assert sys.modules["no_such_module_here"] is None  # type: ignore[comparison-overlap]
         assert sys.modules["sys"] is sys
     assert "no_such_module_here" not in sys.modules

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.clock import FrozenClock
 from gateway.egress.client import Http, Via
 from gateway.errors import Retry, Unavailable
+from gateway.runtime.clock import FrozenClock
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -19,10 +19,10 @@ import httpx
 import pytest
 
 from gateway import verify_webhook
-from gateway.cloudevents import to_json
-from gateway.ed25519 import generate
 from gateway.errors import Unavailable
-from gateway.signing import sign, signing_key
+from gateway.events.cloudevents import to_json
+from gateway.signing.ed25519 import generate
+from gateway.signing.standard_webhooks import sign, signing_key
 from gateway.testing.factories import delivery, event, events
 from gateway.testing.server import ScriptedServer
 from tests.receivers.conftest import SECRET

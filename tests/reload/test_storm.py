@@ -15,7 +15,7 @@ from gateway.app import Gateway
 from gateway.config.load import load
 from gateway.errors import GatewayError
 from gateway.plugin import Callback
-from gateway.store.desk import Desk
+from gateway.store.admin.admin import Desk
 from tests.running import KEY, Player
 
 SINKS = (

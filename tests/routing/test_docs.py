@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.checks import run_tests
 from gateway.config.load import load
-from gateway.flat import FLAT_KEYS
+from gateway.config.route_tests import run_tests
+from gateway.events.samples import sample
+from gateway.events.written import FLAT_KEYS
 from gateway.model import File
 from gateway.routing import MATCH_KEYS, Route, Router, explain
-from gateway.samples import sample
 from gateway.where import check_where, compile_where
 
 PAGE = (Path(__file__).resolve().parent.parent.parent / "docs/routing.md").read_text()

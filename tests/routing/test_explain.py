@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.events.samples import sample
 from gateway.routing import Route, Router, explain
-from gateway.samples import sample
 
 
 def explained(*routes: Route, **flat) -> list[str]:

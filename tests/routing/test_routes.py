@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.events.samples import sample
 from gateway.model import EVENT_TYPES, Trust
 from gateway.routing import ERROR, FAILED, MATCH_KEYS, MATCHED, NOT_REACHED, Route, Router
-from gateway.samples import sample
 
 FAILED_EVENT = sample("recording.failed", source="live", stream="vip-7")
 

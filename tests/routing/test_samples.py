@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.cloudevents import from_document, to_document, to_json
-from gateway.flat import FLAT_KEYS
+from gateway.events.cloudevents import from_document, to_document, to_json
+from gateway.events.samples import event_of, largest, sample
+from gateway.events.written import FLAT_KEYS
 from gateway.model import EVENT_TYPES, Fault, File, Storage, Trust
-from gateway.samples import event_of, largest, sample
 
 
 @pytest.mark.parametrize("type", EVENT_TYPES)

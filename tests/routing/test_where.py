@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.events.samples import largest, sample
 from gateway.model import EVENT_TYPES, File, Storage
-from gateway.samples import largest, sample
 from gateway.where import WhereError, WhereFailed, compile_where, present
 from gateway.where.syntax import MOST_NESTED, MOST_OPERATORS, MOST_SELECTORS, parse
 
@@ -210,7 +210,7 @@ def _grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 @given(st.recursive(_LEAVES, _grow, max_leaves=8))
 def test_every_expression_that_the_language_allows_is_understood(text: str) -> None:
-    from gateway.lean import import_cel
+    from gateway.runtime.lean_imports import import_cel
 
     import_cel().compile(text)
     assert parse(text)

@@ -17,11 +17,11 @@ import pytest
 import requests
 from pydantic import ValidationError
 
-from gateway.clock import FrozenClock
 from gateway.egress.client import Http
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.fields import Secret
 from gateway.model import FAILED, STARTED, Fault
+from gateway.runtime.clock import FrozenClock
 from gateway.testing.corpus import cases
 from gateway.testing.factories import delivery, event, events
 from gateway.testing.server import Reply, ScriptedServer

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.config.document.diagnostics import ConfigError
 from gateway.config.load import load
-from gateway.config.problems import ConfigError
 from gateway.egress.answers import Answer, verdict
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.testing.factories import NOW, delivery, event

@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway import redaction
-from gateway.cloudevents import to_document
 from gateway.errors import Refused, Retry, Unavailable
+from gateway.events.cloudevents import to_document
 from gateway.model import Trust
 from gateway.testing.corpus import cases
 from gateway.testing.factories import delivery, event, events
 from gateway.testing.sinks import SinkPromises
+from gateway.text import redaction
 from plugins.sinks.exec import Exec, ExecOptions
 from plugins.sinks.exec import child as child_module
 from plugins.sinks.exec.options import OURS

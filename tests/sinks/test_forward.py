@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.clock import FrozenClock
-from gateway.cloudevents import to_json
 from gateway.egress.client import Http
 from gateway.errors import Refused, Retry, Unavailable
+from gateway.events.cloudevents import to_json
 from gateway.model import Trust, Verified
-from gateway.signing import InvalidSignature, verify
+from gateway.runtime.clock import FrozenClock
+from gateway.signing.standard_webhooks import InvalidSignature, verify
 from gateway.testing.factories import NOW, delivery, event
 from gateway.testing.server import Reply, ScriptedServer
 from gateway.testing.sinks import HttpSinkPromises

@@ -17,12 +17,12 @@ from urllib.parse import unquote
 
 import pytest
 
-from gateway.clock import FrozenClock
-from gateway.cloudevents import to_document
-from gateway.ed25519 import generate
 from gateway.errors import Refused, Unavailable
+from gateway.events.cloudevents import to_document
 from gateway.model import EVENT_TYPES, Trust
-from gateway.signing import verify
+from gateway.runtime.clock import FrozenClock
+from gateway.signing.ed25519 import generate
+from gateway.signing.standard_webhooks import verify
 from gateway.testing.factories import NOW, callback, delivery, event
 from gateway.testing.server import Reply, ScriptedServer
 from gateway.testing.sinks import HttpSinkPromises
@@ -175,7 +175,7 @@ async def test_githubs_own_example_comes_out() -> None:
 async def test_a_key_whose_library_cannot_be_loaded_opens_the_circuit_and_not_the_gateway(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from gateway import ed25519
+    from gateway.signing import ed25519
 
     def broken(self: ed25519.PrivateKey) -> None:
         raise ImportError("libssl is gone")

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from gateway.cloudevents import from_document, to_document
 from gateway.config.load import Loaded, load
 from gateway.errors import Untrusted
+from gateway.events.cloudevents import from_document, to_document
 from gateway.fields import format_duration
 from gateway.model import EVENT_TYPES, Event, File, Trust
 from gateway.plugin import Scene, Source
-from gateway.registry import Registry
+from gateway.plugin.registry import Registry
 from gateway.testing.factories import NOW, callback
 from plugins.sources.huawei_live import HuaweiLive, HuaweiLiveOptions
 from plugins.vendors.huawei_live.signature import USUAL_SPELLINGS

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gateway.cloudevents import to_json
 from gateway.errors import Malformed, Untrusted
+from gateway.events.cloudevents import to_json
 from gateway.model import Event, Fault, File, Storage, Trust, Verified
 from gateway.plugin import Scene, Source
-from gateway.registry import Registry
+from gateway.plugin.registry import Registry
 from gateway.testing.factories import NOW, callback
 from tests.sources.vendors import KEY, OLD_KEY, make
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.cloudevents import format_time, from_document, to_document, to_json
+from gateway.events.cloudevents import format_time, from_document, to_document, to_json
 from gateway.model import (
     ENDED,
     FAILED,

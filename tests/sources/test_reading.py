@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.sources.normal import contents, format_of, is_web, named_by, stored
-from plugins.sources.reading import Reading, moment_of
+from plugins.sources.common.event import contents, format_of, is_web, named_by, stored
+from plugins.sources.common.fields import Reading, moment_of
 
 
 def test_what_is_nested_is_read_and_what_is_left_of_it_stays_where_it_was() -> None:

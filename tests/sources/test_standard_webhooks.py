@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.cloudevents import to_document, to_json
 from gateway.errors import Malformed, Untrusted
+from gateway.events.cloudevents import to_document, to_json
 from gateway.model import EVENT_TYPES, Event, Trust, Verified
 from gateway.plugin import Callback
-from gateway.registry import Registry
-from gateway.signing import sign, signing_key
+from gateway.plugin.registry import Registry
+from gateway.signing.standard_webhooks import sign, signing_key
 from gateway.testing import factories
 from gateway.testing.factories import NOW, callback
 from tests.sources.vendors import WHSEC, make

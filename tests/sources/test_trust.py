@@ -190,7 +190,7 @@ def test_with_url_rules_off_a_file_by_any_address_is_still_one_file(live) -> Non
 
 
 def test_the_genuine_event_and_a_forged_one_under_its_signature_differ_in_content_only(live) -> None:
-    from gateway.cloudevents import fingerprint
+    from gateway.events.cloudevents import fingerprint
 
     source, said = live.source(), live.signed()
     genuine, forged = live.event(source, said), live.event(source, said | {"file_size": 1})

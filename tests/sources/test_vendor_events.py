@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gateway.cloudevents import fingerprint
+from gateway.events.cloudevents import fingerprint
 from gateway.model import (
     ENDED,
     FAILED,

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.config.load import load
-from gateway.registry import Registry
+from gateway.plugin.registry import Registry
 from tests.sources.vendors import KEY, NEEDED, OLD_KEY, make
 
 OF_KEYS = sorted(set(NEEDED) - {"huawei-live", "standard-webhooks", "livekit"})

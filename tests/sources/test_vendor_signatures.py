@@ -21,7 +21,7 @@ from gateway.model import Trust
 from gateway.plugin import Callback, Played, Scene, Source
 from gateway.testing.factories import NOW, callback
 from plugins.sources import alibaba_live, twilio
-from plugins.sources.signed import from_base64, from_hex, parts
+from plugins.sources.common.keyed import from_base64, from_hex, parts
 from tests.sources.vendors import KEY, NEEDED, OLD_KEY, URL, WHSEC, make
 
 AT = int(NOW.timestamp())

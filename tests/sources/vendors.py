@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.plugin import Source
-from gateway.registry import Registry
+from gateway.plugin.registry import Registry
 
 KEY = "0123456789abcdef0123456789abcdef"
 OLD_KEY = "an-older-key-that-is-still-in-use"

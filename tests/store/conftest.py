@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.clock import FrozenClock
+from gateway.runtime.clock import FrozenClock
 from gateway.store.store import Store
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gateway.store.bulk import Bulk
-from gateway.store.queueing import Kind
+from gateway.store.engine.batch import Bulk
+from gateway.store.engine.write_queue import Kind
 from gateway.store.store import Store
 
 

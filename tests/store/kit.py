@@ -9,15 +9,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.clock import Clock, FrozenClock
-from gateway.cloudevents import fingerprint, to_json
+from gateway.events.cloudevents import fingerprint, to_json
 from gateway.model import FILE_COMPLETED, Event, Outcome
-from gateway.store import statements as sql
+from gateway.runtime.clock import Clock, FrozenClock
 from gateway.store.address import parse_address
-from gateway.store.postgres import PostgresSession
+from gateway.store.engine.session import Session
+from gateway.store.outbox import statements as sql
+from gateway.store.postgres.session import PostgresSession
 from gateway.store.records import Accepted, Lease, NewDelivery, NewEvent, Settlement
-from gateway.store.session import Session
-from gateway.store.sqlite import SqliteSession
+from gateway.store.sqlite.session import SqliteSession
 from gateway.store.store import Store
 
 LEASE = 45_000  # ms

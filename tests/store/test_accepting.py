@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.clock import FrozenClock
 from gateway.model import Event
+from gateway.runtime.clock import FrozenClock
 from gateway.store.records import Held, NewDelivery
 from gateway.store.store import Keep, Store
 from tests.store.conftest import Opener

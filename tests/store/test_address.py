@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import StoreUnavailable
 from gateway.store.address import parse_address
-from gateway.store.postgres import PostgresSession
+from gateway.store.postgres.session import PostgresSession
 
 CANARY = "PWSECRETCANARY"
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from gateway.clock import Clock
 from gateway.errors import StoreUnavailable
+from gateway.runtime.clock import Clock
 from gateway.store.store import Keep, Store
 from tests.conftest import start_postgres
 from tests.store.conftest import Opener

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.clock import FrozenClock
+from gateway.runtime.clock import FrozenClock
 from gateway.store.records import Gate
 from gateway.store.store import Store
 from tests.store.kit import LEASE, new, pause, resume, settlement, table, take

@@ -22,11 +22,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from gateway.clock import FrozenClock
 from gateway.model import Outcome
-from gateway.store import statements as sql
+from gateway.runtime.clock import FrozenClock
+from gateway.store.engine.session import Session
+from gateway.store.outbox import statements as sql
 from gateway.store.records import Accepted, Held, Lease, NewDelivery, NewEvent
-from gateway.store.session import Session
 from gateway.store.store import Store
 from tests.store.kit import LEASE, event, new, session, settlement
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.clock import FrozenClock
 from gateway.errors import StoreFull
-from gateway.store import statements as sql
+from gateway.runtime.clock import FrozenClock
+from gateway.store.outbox import statements as sql
 from gateway.store.records import Refusal
 from gateway.store.store import Keep, Store
 from tests.store.conftest import Opener
@@ -139,8 +139,8 @@ async def test_what_waited_before_the_start_counts(opened: Opener) -> None:
 async def test_what_a_person_ended_is_seen_at_the_next_count(
     opened: Opener, url: str, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.store.limits.COUNT_EVERY", 0.0)
-    monkeypatch.setattr("gateway.store.limits.COUNT_SHARE", 0)
+    monkeypatch.setattr("gateway.store.outbox.limits.COUNT_EVERY", 0.0)
+    monkeypatch.setattr("gateway.store.outbox.limits.COUNT_SHARE", 0)
     store = await opened(keep=Keep(waiting=1))
     await take(store, new(1, "app"))
     act(url, clock, sql.CANCEL, id=1, note="")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.clock import FrozenClock
 from gateway.model import Outcome
-from gateway.store import statements as sql
+from gateway.runtime.clock import FrozenClock
+from gateway.store.outbox import statements as sql
 from gateway.store.records import Lease
 from gateway.store.store import Store
 from tests.store.conftest import Opener

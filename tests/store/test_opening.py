@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.clock import FrozenClock
 from gateway.errors import SchemaMismatch, StoreError, StoreHeld, StoreUnavailable
-from gateway.store import migrations
+from gateway.runtime.clock import FrozenClock
 from gateway.store.address import parse_address
-from gateway.store.session import Session
-from gateway.store.sqlite import APPLICATION_ID, SqliteSession, make_file
+from gateway.store.engine import migrations
+from gateway.store.engine.session import Session
+from gateway.store.sqlite.session import APPLICATION_ID, SqliteSession, make_file
 from gateway.store.store import Store
 from tests.store.conftest import Opener
 from tests.store.kit import LEASE, act, beside, new, session, settlement, states, table, take

@@ -8,17 +8,18 @@ from typing import Any
 
 import pytest
 
-from gateway.clock import FrozenClock
-from gateway.store import retention, settling, sqlite_bulk
-from gateway.store import statements as sql
-from gateway.store.accepting import accept
+from gateway.runtime.clock import FrozenClock
 from gateway.store.address import parse_address
-from gateway.store.bulk import Bulk, settle_in
-from gateway.store.counting import due
-from gateway.store.migrations import migrate
-from gateway.store.postgres_bulk import PostgresBulk
-from gateway.store.sqlite import make_file
-from gateway.store.sqlite_bulk import SqliteBulk
+from gateway.store.engine.batch import Bulk, settle_in
+from gateway.store.engine.migrations import migrate
+from gateway.store.outbox import retention, settle
+from gateway.store.outbox import statements as sql
+from gateway.store.outbox.accept import accept
+from gateway.store.outbox.counts import due
+from gateway.store.postgres.batch import PostgresBulk
+from gateway.store.sqlite import batch
+from gateway.store.sqlite.batch import SqliteBulk
+from gateway.store.sqlite.session import make_file
 from tests.store.kit import LEASE, new, settlement
 
 EVENTS = """WITH RECURSIVE n(i) AS (SELECT {start} UNION ALL SELECT i + 1 FROM n WHERE i < {start} + {many} - 1)
@@ -99,11 +100,11 @@ VALUES: dict[str, Any] = {
     "replay": 0,
 }
 HOT = {
-    "claim": sqlite_bulk._ARM,
+    "claim": batch._ARM,
     "take": sql.TAKE,
-    "take many": sqlite_bulk._TAKE,
-    "taken": sqlite_bulk._TAKEN,
-    "held": sqlite_bulk._HELD,
+    "take many": batch._TAKE,
+    "taken": batch._TAKEN,
+    "held": batch._HELD,
     "lost": sql.LOST,
     "content": sql.CONTENT,
     "settle": sql.SETTLE,
@@ -145,7 +146,7 @@ def test_on_sqlite_no_hot_statement_scans_or_sorts(lite: SqliteBulk, name: str, 
 
 
 def test_on_sqlite_a_claim_searches_the_due_index_with_all_three_terms(lite: SqliteBulk) -> None:
-    plan = [row[3] for row in lite.rows("EXPLAIN QUERY PLAN " + sqlite_bulk._ARM, VALUES)]
+    plan = [row[3] for row in lite.rows("EXPLAIN QUERY PLAN " + batch._ARM, VALUES)]
     assert any("USING COVERING INDEX deliveries_due" in line or "USING INDEX deliveries_due" in line for line in plan)
     assert any("(sink=? AND lane=? AND due_at<?)" in line for line in plan)
 
@@ -227,8 +228,8 @@ def test_on_postgresql_no_work_reads_the_backlog(post: PostgresBulk, plans: str,
     jobs = {
         "claim": (lambda: post.take("app", 32, LEASE, 0, (1, 2), "me"), 32),
         "settle": (lambda: post.settle(ended, locked=False), 32),
-        "renew": (lambda: [settling.renew(post, id_, 1, LEASE) for id_ in ids], 32),
-        "release": (lambda: settling.release(post, [(id_, 1) for id_ in ids], 0), 32),
+        "renew": (lambda: [settle.renew(post, id_, 1, LEASE) for id_ in ids], 32),
+        "release": (lambda: settle.release(post, [(id_, 1) for id_ in ids], 0), 32),
         "accept": (lambda: accept(post, [[new(n, "app")] for n in range(32)], "me"), 32),
         "ordered": (lambda: accept(post, [[new(n, "app", key="k")] for n in range(8)], "me"), 8),
         "due": (lambda: due(post), 4),
@@ -242,7 +243,7 @@ def test_on_postgresql_no_work_reads_the_backlog(post: PostgresBulk, plans: str,
 
 
 def test_on_postgresql_a_claim_is_index_scans_on_the_due_index(post: PostgresBulk) -> None:
-    from gateway.store.postgres_bulk import _TAKE
+    from gateway.store.postgres.batch import _TAKE
 
     filled(post, 3_500, 0)
     post.change("ANALYZE")

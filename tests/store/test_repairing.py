@@ -10,9 +10,9 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from gateway.clock import FrozenClock
 from gateway.errors import StoreUnavailable
-from gateway.store.bulk import Bulk
+from gateway.runtime.clock import FrozenClock
+from gateway.store.engine.batch import Bulk
 from gateway.store.store import Store
 from tests.store.conftest import Opener
 from tests.store.faults import on_writer

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from gateway.clock import Clock, FrozenClock
 from gateway.errors import StoreUnavailable
-from gateway.store import listening
+from gateway.runtime.clock import Clock, FrozenClock
+from gateway.store.postgres import notices
 from gateway.store.records import Held
 from gateway.store.store import Store
 from tests.store.conftest import Opener
@@ -247,7 +247,7 @@ async def test_notices_are_sent_at_most_every_tenth_of_a_second_a_sink() -> None
         def notify(self, who: str, sinks: list[str]) -> None:
             sent.append(sinks)
 
-    notifier = listening.Notifier("me")
+    notifier = notices.Notifier("me")
     session: Any = Session()
     for _ in range(5):
         notifier.tell(session, {"a"})
@@ -258,7 +258,7 @@ async def test_notices_are_sent_at_most_every_tenth_of_a_second_a_sink() -> None
 async def test_a_server_that_is_too_old_or_not_utf8_is_refused(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.store.postgres.OLDEST", 999_999)
+    monkeypatch.setattr("gateway.store.postgres.session.OLDEST", 999_999)
     with pytest.raises(StoreUnavailable, match="too old"):
         await Store(postgres_url).open()
 

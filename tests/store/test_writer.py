@@ -10,12 +10,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from gateway.clock import FrozenClock
 from gateway.errors import ItemRefused, StoreBusy, StoreUnavailable
-from gateway.store import queueing
-from gateway.store import writer as writing
-from gateway.store.bulk import Bulk
-from gateway.store.queueing import Item, Kind
+from gateway.runtime.clock import FrozenClock
+from gateway.store.engine import write_queue
+from gateway.store.engine import writer as writing
+from gateway.store.engine.batch import Bulk
+from gateway.store.engine.write_queue import Item, Kind
 from gateway.store.records import NewEvent
 from gateway.store.store import Store
 from tests.store.conftest import Opener
@@ -229,7 +229,7 @@ async def test_a_long_queue_refuses_accepts_and_never_settles(
     store: Store, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (answer,) = await take(store, new(1000, "app", lease=LEASE))
-    monkeypatch.setattr(queueing, "QUEUE_ITEMS", 5)
+    monkeypatch.setattr(write_queue, "QUEUE_ITEMS", 5)
     with held_up(store):
         futures = [store.accept([new(n)]) for n in range(5)]
         with pytest.raises(StoreBusy, match="5 writes") as busy:
@@ -242,7 +242,7 @@ async def test_a_long_queue_refuses_accepts_and_never_settles(
 
 
 async def test_a_heavy_queue_refuses_accepts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queueing, "QUEUE_BYTES", 10_000)
+    monkeypatch.setattr(write_queue, "QUEUE_BYTES", 10_000)
     with held_up(store):
         future = store.accept([new(event(1, raw=b"x" * 20_000))])
         with pytest.raises(StoreBusy, match="bytes wait"):
@@ -253,7 +253,7 @@ async def test_a_heavy_queue_refuses_accepts(store: Store, monkeypatch: pytest.M
 async def test_an_old_queue_refuses_accepts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     with held_up(store):
         future = store.accept([new(1)])
-        monkeypatch.setattr(queueing, "QUEUE_SECONDS", 0.0)
+        monkeypatch.setattr(write_queue, "QUEUE_SECONDS", 0.0)
         with pytest.raises(StoreBusy, match="oldest write has waited"):
             store.accept([new(2)])
     await future
@@ -262,7 +262,7 @@ async def test_an_old_queue_refuses_accepts(store: Store, monkeypatch: pytest.Mo
 async def test_refused_callbacks_are_dropped_when_the_queue_is_long(
     store: Store, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queueing, "QUEUE_REFUSALS", 1)
+    monkeypatch.setattr(write_queue, "QUEUE_REFUSALS", 1)
     with held_up(store):
         future = store.accept([new(1)])
         store._writer.put_refusal(lambda session: session.change("DELETE FROM events"))
@@ -282,7 +282,7 @@ async def test_background_work_waits_for_an_empty_queue_but_no_longer_than_a_sec
         first = store._writer.put(Kind.CALL, lambda _: order.append("item"))
     await asyncio.gather(first, behind)
     assert order[0] == "item"
-    monkeypatch.setattr(queueing, "BACKGROUND_SECONDS", 0.0)
+    monkeypatch.setattr(write_queue, "BACKGROUND_SECONDS", 0.0)
     with held_up(store):
         behind = store._writer.put_background(lambda _: None)
         first = store._writer.put(Kind.CALL, lambda _: None)

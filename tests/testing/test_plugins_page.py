@@ -17,9 +17,10 @@ import pytest
 
 import gateway
 import gateway.testing
-from gateway import Refused, Retry, Sink, Source, Trust, Unavailable, hookspecs
+from gateway import Refused, Retry, Sink, Source, Trust, Unavailable
 from gateway.config.load import load
-from gateway.registry import Registry
+from gateway.plugin import hookspecs
+from gateway.plugin.registry import Registry
 from gateway.testing import HttpSinkPromises, Received, Reply, ScriptedServer, delivery, event, opened, running
 from tests.cli.conftest import run
 

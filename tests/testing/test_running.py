@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway import Delivery, Options, Outcome, Played, Refused, Retry, Scene, Sink, Unavailable, hookimpl
-from gateway.config.problems import ConfigError
+from gateway.config.document.diagnostics import ConfigError
 from gateway.testing import FrozenClock, Recorder, Reply, ScriptedServer, callback, running
 
 KEY = "k" * 32

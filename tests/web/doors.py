@@ -16,10 +16,10 @@ from typing import Any
 
 import uvloop
 
-from gateway.clock import FrozenClock
 from gateway.errors import Malformed, Problem
-from gateway.metrics import Metrics
 from gateway.plugin import Callback
+from gateway.runtime.clock import FrozenClock
+from gateway.runtime.metrics import Metrics
 from gateway.web.limits import Limits
 from gateway.web.listeners import Addresses, Ended, serving
 from gateway.web.stop import Stop

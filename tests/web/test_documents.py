@@ -97,7 +97,7 @@ def test_the_table_of_limits_is_that_of_the_program() -> None:
 
 
 def test_the_defaults_named_are_those_of_the_configuration() -> None:
-    from gateway.config.listeners import ServerSettings
+    from gateway.config.grammar.listeners import ServerSettings
 
     defaults = ServerSettings()
     assert int(defaults.max_body) == 262_144

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from gateway.clock import FrozenClock
 from gateway.errors import Problem
-from gateway.secrets import Secret
+from gateway.runtime.clock import FrozenClock
+from gateway.text.secret import Secret
 from gateway.web.tokens import FAILURES_A_PEER, FAILURES_IN_ALL, Role, Tokens
 
 

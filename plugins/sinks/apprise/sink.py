@@ -13,19 +13,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway import redaction
 from gateway.egress.answers import Answer, verdict
 from gateway.egress.worker import Worker
 from gateway.errors import DeliveryFailed, Retry, Unavailable
-from gateway.lean import import_httpx
 from gateway.model import Delivery
 from gateway.plugin import Sink
+from gateway.runtime.lean_imports import import_httpx
+from gateway.text import redaction
 from plugins.sinks.apprise.calls import Call, Calls
 from plugins.sinks.apprise.options import AppriseOptions, schema_of
-from plugins.sinks.chat.card import Card, View
-from plugins.sinks.chat.template import zone
-from plugins.sinks.chat.text import lookalike
-from plugins.sinks.chat.words import words
+from plugins.sinks.cards.card import Card, View
+from plugins.sinks.cards.template import zone
+from plugins.sinks.cards.text import lookalike
+from plugins.sinks.cards.words import words
 
 _LACKING: Final = "the library apprise is not installed: pip install 'recording-gateway[apprise]'"
 _KINDS: Final = {"ok": "success", "info": "info", "warn": "warning", "error": "failure"}

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gateway.model import FAILED, Delivery
-from plugins.sinks.chat.card import Card, View
+from plugins.sinks.cards.card import Card, View
+from plugins.sinks.cards.text import cut
+from plugins.sinks.cards.words import SEVERITY, worst
 from plugins.sinks.chat.service import Service
-from plugins.sinks.chat.text import cut
-from plugins.sinks.chat.words import SEVERITY, worst
 
 _LEVELS: Final = ((200, True), (120, True), (120, False), (60, False), (24, False))
 """How a line is made smaller: the longest name in characters, and whether it keeps its links."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from plugins.sinks.chat.card import Card, Fact
+from plugins.sinks.cards.card import Card, Fact
+from plugins.sinks.cards.text import backslashed, code, lookalike, octets
 from plugins.sinks.chat.service import Service
-from plugins.sinks.chat.text import backslashed, code, lookalike, octets
 
 _WIDE: Final = frozenset({"stream", "error", "id", "note", "problems"})  # facts that need a line of their own
 

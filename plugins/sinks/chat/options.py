@@ -10,8 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from gateway.fields import ONE_OR_MANY, ConfigPath, Language, Proxy, Secret, SecretUrl, Timezone, Url
 from gateway.plugin import Options
+from plugins.sinks.cards.template import LONGEST, Invalid, try_out
 from plugins.sinks.chat.service import NAMES, Name, Service, service
-from plugins.sinks.chat.template import LONGEST, Invalid, try_out
 
 TELEGRAM: Final = "https://api.telegram.org"
 _SPECIAL: Final = ("secret", "token", "chat_id", "base_url", "thread", "wrap")  # only some services have a use for them

@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from gateway.egress.answers import Answer
 from gateway.errors import Refused
-from plugins.sinks.chat.card import Card, Fact, Line, Link
-from plugins.sinks.chat.text import cut_markup
+from plugins.sinks.cards.card import Card, Fact, Line, Link
+from plugins.sinks.cards.text import cut_markup
 
 if TYPE_CHECKING:
     from plugins.sinks.chat.options import ChatOptions

@@ -14,13 +14,13 @@ from gateway.egress.client import Via
 from gateway.errors import Refused, Retry
 from gateway.model import Delivery
 from gateway.plugin import Sink
-from plugins.sinks.chat.card import LONGEST_TITLE, Card, View
+from plugins.sinks.cards.card import LONGEST_TITLE, Card, View
+from plugins.sinks.cards.template import Invalid, Template, zone
+from plugins.sinks.cards.text import joined, unlinked
+from plugins.sinks.cards.words import words
 from plugins.sinks.chat.digest import Allowance, digests, titled
 from plugins.sinks.chat.options import ChatOptions
 from plugins.sinks.chat.service import Service, Tried, service
-from plugins.sinks.chat.template import Invalid, Template, zone
-from plugins.sinks.chat.text import joined, unlinked
-from plugins.sinks.chat.words import words
 
 _LASTING: Final = frozenset({"chat_id"})  # what one delivery was told and all later ones need
 

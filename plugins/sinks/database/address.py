@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from gateway.flat import hint
+from gateway.events.written import hint
 
 Dialect = Literal["sqlite", "postgresql", "mysql"]
 _DIALECTS: Final[Mapping[str, Dialect]] = {

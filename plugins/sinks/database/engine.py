@@ -59,7 +59,7 @@ def _postgres(address: Address, password: str | None) -> dict[str, Any]:
 
 
 def _mysql(address: Address, password: str | None) -> dict[str, Any]:
-    from plugins.sinks.database.encrypted import connect
+    from plugins.sinks.database.mysql_tls import connect
 
     given = address.parameters
     told: dict[str, Any] = {

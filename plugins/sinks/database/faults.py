@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
-from gateway.redaction import redact
+from gateway.text.redaction import redact
 
 _LATER: Final = timedelta(minutes=1)  # a full disk, a server that is read-only for now
 _LONGEST: Final = 300  # characters of a server's own text

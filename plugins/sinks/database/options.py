@@ -11,10 +11,10 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError, core_schema
 
+from gateway.events.written import hint
 from gateway.fields import ONE_OR_MANY, Secret
-from gateway.flat import hint
 from gateway.plugin import Options
-from plugins.sinks.database import standard
+from plugins.sinks.database import own_table
 from plugins.sinks.database.address import absolute, parse, split_password
 from plugins.sinks.database.mapping import compile_column, names_event_id
 
@@ -119,7 +119,7 @@ class DatabaseOptions(Options):
         return self
 
     def _check_made(self) -> None:
-        known = [name for name in standard.columns(self.rows) if name not in {"stored_at", "file_index"}]
+        known = [name for name in own_table.columns(self.rows) if name not in {"stored_at", "file_index"}]
         for name in self.key:
             if name not in known:
                 raise PydanticCustomError(

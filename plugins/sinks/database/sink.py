@@ -11,22 +11,22 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from gateway.cloudevents import format_time
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
+from gateway.events.cloudevents import format_time
 from gateway.model import Delivery, Event
 from gateway.plugin import Sink
-from gateway.visible import to_json
-from plugins.sinks.database import standard
+from gateway.text.escaping import to_json
+from plugins.sinks.database import own_table
 from plugins.sinks.database.address import parse
 from plugins.sinks.database.mapping import Mapped, names_event_id, names_index
 from plugins.sinks.database.options import DatabaseOptions
-from plugins.sinks.database.standard import Standard
+from plugins.sinks.database.own_table import Standard
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from plugins.sinks.database.looking import Ready
+    from plugins.sinks.database.inspection import Ready
 
 Result = str | Exception
 _CLOSING: Final = 3.0  # seconds for closing connections
@@ -114,7 +114,7 @@ class Database(Sink):
     # -- before the first row
 
     async def _look(self) -> Ready:
-        from plugins.sinks.database.looking import Misfit, look
+        from plugins.sinks.database.inspection import Misfit, look
 
         assert self._engine is not None
         try:
@@ -154,7 +154,7 @@ class Database(Sink):
             await self.open()  # because somebody may have widened a column since
 
     def _fitted(self, event: Event, ready: Ready) -> list[dict[str, Any]]:
-        from plugins.sinks.database.fitting import fitted
+        from plugins.sinks.database.table_fit import fitted
 
         return fitted(self._rows.rows(event), ready.table, ready.key, self._address.dialect)
 
@@ -215,7 +215,7 @@ class Database(Sink):
     def _key(self) -> tuple[str, ...]:
         options = self.options
         if options.columns is None:
-            return standard.primary_key(options.rows, options.key)
+            return own_table.primary_key(options.rows, options.key)
         return options.key or tuple(
             name for name, text in options.columns.items() if names_event_id(text) or names_index(text)
         )
@@ -245,5 +245,5 @@ def _concerns_all(failure: DeliveryFailed) -> bool:
 
 def _import(dialect: str) -> None:
     """In a thread, because SQLAlchemy takes half a second."""
-    for name in ("sqlalchemy.ext.asyncio", "greenlet", _DRIVERS[dialect], "plugins.sinks.database.looking"):
+    for name in ("sqlalchemy.ext.asyncio", "greenlet", _DRIVERS[dialect], "plugins.sinks.database.inspection"):
         importlib.import_module(name)

@@ -10,8 +10,8 @@ import aiosmtplib
 
 from gateway.egress.faults import explain
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
-from gateway.redaction import redact
-from gateway.visible import visible
+from gateway.text.escaping import visible
+from gateway.text.redaction import redact
 
 _ENHANCED: Final = re.compile(r"\s*([245])\.\d{1,3}\.\d{1,3}\b")
 _NOT_OFFERED: Final = re.compile(r"not supported by|No suitable authentication")  # the library has no class for it

@@ -12,8 +12,8 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from gateway.fields import ONE_OR_MANY, ConfigPath, Language, Secret, Timezone
 from gateway.plugin import Options
-from plugins.sinks.chat.template import LONGEST, Invalid, try_out
-from plugins.sinks.email.mailbox import parse
+from plugins.sinks.cards.template import LONGEST, Invalid, try_out
+from plugins.sinks.email.address import parse
 
 PORTS: Final = {"implicit": 465, "starttls": 587, "none": 25}
 _MOST: Final = 100  # recipients

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.model import Delivery
 from gateway.plugin import Sink
-from plugins.sinks.chat.card import View
-from plugins.sinks.chat.template import Invalid, Template, zone
-from plugins.sinks.chat.text import joined
-from plugins.sinks.chat.words import words
-from plugins.sinks.email.mailbox import parse
+from plugins.sinks.cards.card import View
+from plugins.sinks.cards.template import Invalid, Template, zone
+from plugins.sinks.cards.text import joined
+from plugins.sinks.cards.words import words
+from plugins.sinks.email.address import parse
 from plugins.sinks.email.options import PORTS, EmailOptions, is_loopback
 from plugins.sinks.email.words import mail_words
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import aiosmtplib
 
     from plugins.sinks.email.connections import Connections
-    from plugins.sinks.email.drawing import Drawn
-    from plugins.sinks.email.letter import Envelope
+    from plugins.sinks.email.message import Envelope
+    from plugins.sinks.email.render import Drawn
 
 _TIMEOUT: Final = 60.0  # seconds for one answer of the server; the attempt's own timeout ends sooner
 _INSTALL: Final = "run: pip install 'recording-gateway[email]'"
@@ -66,14 +66,14 @@ class Email(Sink):
 
     async def deliver(self, delivery: Delivery) -> str:
         """Raises Retry with a memo of who is done, Refused when nobody ever will be, Unavailable for a broken target."""
-        from plugins.sinks.email.drawing import draw
+        from plugins.sinks.email.render import draw
 
         drawn = draw(self._view, self._words, delivery, self._subject(delivery))
         return await self._send([delivery], drawn, delivery.memo)
 
     async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[Result]:
         """One digest for all that nobody has got yet; a mail each for the others, and for those of a digest that is refused."""
-        from plugins.sinks.email.drawing import draw_digest
+        from plugins.sinks.email.render import draw_digest
 
         together = [delivery for delivery in deliveries if not delivery.memo]
         results: dict[int, Result] = {}
@@ -99,8 +99,8 @@ class Email(Sink):
     async def preview(self, delivery: Delivery) -> str:
         """The envelope, and the mail with its text part; Chinese as it will be read."""
         await _libraries()
-        from plugins.sinks.email.drawing import draw
-        from plugins.sinks.email.letter import compose, readable
+        from plugins.sinks.email.message import compose, readable
+        from plugins.sinks.email.render import draw
 
         drawn = draw(self._view, self._words, delivery, self._subject(delivery))
         envelope = self._envelope
@@ -110,7 +110,7 @@ class Email(Sink):
     # -- sending
 
     async def _send(self, deliveries: Sequence[Delivery], drawn: Drawn, memo: Mapping[str, Any]) -> str:
-        from plugins.sinks.email.letter import compose
+        from plugins.sinks.email.message import compose
 
         envelope = self._envelope
         mail = compose(
@@ -220,7 +220,7 @@ class Email(Sink):
 
     @functools.cached_property
     def _envelope(self) -> Envelope:
-        from plugins.sinks.email.letter import Envelope
+        from plugins.sinks.email.message import Envelope
 
         options = self.options
         return Envelope(
@@ -265,6 +265,6 @@ def _import() -> None:
     """In a thread, because it takes a while."""
     for name in ("aiosmtplib", "connections", "faults", "letter"):
         importlib.import_module(name if name == "aiosmtplib" else f"plugins.sinks.email.{name}")
-    from plugins.sinks.email.drawing import templates
+    from plugins.sinks.email.render import templates
 
     templates()

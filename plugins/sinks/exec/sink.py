@@ -10,13 +10,13 @@ import signal
 from pathlib import Path
 from typing import Final
 
-from gateway.cloudevents import to_json
 from gateway.egress.worker import Worker
 from gateway.errors import Refused, Retry, Unavailable
+from gateway.events.cloudevents import to_json
 from gateway.model import Delivery, Trust
 from gateway.plugin import Sink
-from gateway.redaction import MASK, redact
-from gateway.visible import visible
+from gateway.text.escaping import visible
+from gateway.text.redaction import MASK, redact
 from plugins.sinks.exec.child import Child, Ended
 from plugins.sinks.exec.options import OURS, ExecOptions
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
-from gateway.cloudevents import to_document, to_json
 from gateway.errors import Refused
+from gateway.events.cloudevents import to_document, to_json
 from gateway.model import Event
 from plugins.sinks.forward.signatures import HuaweiLive
 from plugins.vendors.huawei_live.reissue import reissue

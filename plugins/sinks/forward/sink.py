@@ -9,16 +9,16 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from gateway import redaction
-from gateway.cloudevents import format_time
-from gateway.ed25519 import PrivateKey
 from gateway.egress.answers import Answer, verdict
 from gateway.egress.client import Via
 from gateway.egress.guard import AddressGuard
 from gateway.errors import Refused, Unavailable
+from gateway.events.cloudevents import format_time
 from gateway.model import Delivery, Event, Trust
 from gateway.plugin import Sink
-from gateway.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sender_key, sign
+from gateway.signing.ed25519 import PrivateKey
+from gateway.signing.standard_webhooks import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sender_key, sign
+from gateway.text import redaction
 from plugins.sinks.forward import bodies
 from plugins.sinks.forward.advice import advice
 from plugins.sinks.forward.bodies import Body

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.cloudevents import format_time
+from gateway.events.cloudevents import format_time
 from gateway.model import (
     ENDED,
     FAILED,
@@ -21,7 +21,7 @@ from gateway.model import (
     event_id,
 )
 from gateway.plugin import Callback
-from plugins.sources.reading import MAX_PIXELS, Reading, text_of
+from plugins.sources.common.fields import MAX_PIXELS, Reading, text_of
 from plugins.vendors.huawei_live import signature
 
 TYPES: Final = {

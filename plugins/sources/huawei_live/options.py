@@ -12,8 +12,8 @@ from pydantic_core import PydanticCustomError
 
 from gateway.fields import ONE_OR_MANY, Duration, Globs, between
 from gateway.plugin import Options
-from gateway.secrets import Secret, secret
-from plugins.sources.signed import keys_advice
+from gateway.text.secret import Secret, secret
+from plugins.sources.common.keyed import keys_advice
 from plugins.vendors.huawei_live.signature import COVERS, FIELDS, NONE, USUAL_SPELLINGS, schemes_of
 
 _GLOB = frozenset("*?[")

@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Final, NamedTuple
 from gateway.errors import Malformed, Untrusted
 from gateway.model import Event, Seal, Trust, Verified
 from gateway.plugin import Callback, Played, Scene, Source
+from plugins.sources.common.fields import kind_of, text_of
+from plugins.sources.common.keyed import check_expiry
 from plugins.sources.huawei_live import options
 from plugins.sources.huawei_live.normal import TYPES, event_of
 from plugins.sources.huawei_live.options import HuaweiLiveOptions
-from plugins.sources.reading import kind_of, text_of
-from plugins.sources.signed import check_expiry
 from plugins.vendors.huawei_live import signature
 
 _HEX: Final = re.compile("[0-9a-fA-F]{32}|[0-9a-fA-F]{64}")  # of an MD5 or of an HMAC-SHA256

@@ -9,17 +9,17 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from gateway import redaction
-from gateway.clock import FrozenClock
 from gateway.egress.client import Http
 from gateway.fields import secrets_of
+from gateway.runtime.clock import FrozenClock
 from gateway.testing.server import Reply
+from gateway.text import redaction
+from plugins.sinks.cards.card import View
+from plugins.sinks.cards.template import zone
+from plugins.sinks.cards.words import words
 from plugins.sinks.chat import Chat
-from plugins.sinks.chat.card import View
 from plugins.sinks.chat.options import ChatOptions
 from plugins.sinks.chat.service import NAMES
-from plugins.sinks.chat.template import zone
-from plugins.sinks.chat.words import words
 
 TOKEN = "123456789:url-canary-AAEhBOweik6ad"
 PATHS = {

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from gateway import redaction
-from gateway.clock import FrozenClock
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
+from gateway.runtime.clock import FrozenClock
 from gateway.testing.factories import delivery
 from gateway.testing.server import Reply, ScriptedServer
+from gateway.text import redaction
 
 from .conftest import ALL, YES, answer, chatting
 

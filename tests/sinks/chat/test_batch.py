@@ -13,12 +13,12 @@ import httpx
 import pytest
 import structlog
 
-from gateway.clock import FrozenClock
-from gateway.config.settings import DeliverySettings
+from gateway.config.grammar.settings import DeliverySettings
 from gateway.egress.client import Http
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.fields import parse_rate
 from gateway.model import FAILED, Delivery
+from gateway.runtime.clock import FrozenClock
 from gateway.testing.factories import delivery, event
 from gateway.testing.server import Reply, ScriptedServer
 from plugins.sinks.chat import Chat

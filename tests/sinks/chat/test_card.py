@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from gateway.model import EVENT_TYPES, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Fault, File
 from gateway.testing.factories import delivery, event, events
 from gateway.testing.server import ScriptedServer
-from plugins.sinks.chat.links import web_link
+from plugins.sinks.cards.links import web_link
+from plugins.sinks.cards.text import cut, cut_markup, cut_tags, octets, units
+from plugins.sinks.cards.words import CHINESE, ENGLISH, size, words
 from plugins.sinks.chat.service import service
-from plugins.sinks.chat.text import cut, cut_markup, cut_tags, octets, units
-from plugins.sinks.chat.words import CHINESE, ENGLISH, size, words
 
 from .conftest import ALL, MENTION, YES, chatting, texts, view
 
@@ -256,7 +256,7 @@ def test_cuts_keep_to_their_measure_and_to_whole_characters(text: str, most: int
 
 @given(st.text(alphabet="<>&;ab \\", max_size=40), st.integers(1, 30))
 def test_cut_markup_leaves_no_half_of_an_escape(text: str, most: int) -> None:
-    from plugins.sinks.chat.text import backslashed, escaped
+    from plugins.sinks.cards.text import backslashed, escaped
 
     made = cut_markup(backslashed(text), most).removesuffix("…")
     assert (len(made) - len(made.rstrip("\\"))) % 2 == 0 or made == backslashed(text)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from plugins.sinks.cards.sandbox import _FILTERS, MOST_OUTPUT
+from plugins.sinks.cards.template import LONGEST, Template
 from plugins.sinks.chat.options import ChatOptions
-from plugins.sinks.chat.sandbox import _FILTERS, MOST_OUTPUT
 from plugins.sinks.chat.service import service
-from plugins.sinks.chat.template import LONGEST, Template
 
 from .conftest import ALL, SIGNED, options, view
 

@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from gateway.clock import FrozenClock
 from gateway.model import FAILED, FILE_COMPLETED, UNKNOWN, Event, Fault, File
+from gateway.runtime.clock import FrozenClock
 from gateway.testing.corpus import cases
 from gateway.testing.factories import delivery, event
+from plugins.sinks.cards.template import Template
 from plugins.sinks.chat.digest import digests
 from plugins.sinks.chat.options import ChatOptions
 from plugins.sinks.chat.service import service
-from plugins.sinks.chat.template import Template
 
 from .conftest import ALL, options, texts, view
 

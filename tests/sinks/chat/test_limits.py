@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.clock import FrozenClock
+from gateway.events.samples import largest, sample
 from gateway.model import EVENT_TYPES, FAILED, FILE_COMPLETED, Event, Fault, File
-from gateway.samples import largest, sample
+from gateway.runtime.clock import FrozenClock
 from gateway.testing.corpus import cases
 from gateway.testing.factories import event
-from plugins.sinks.chat.card import Card
+from plugins.sinks.cards.card import Card
 from plugins.sinks.chat.digest import digests
 from plugins.sinks.chat.options import ChatOptions
 from plugins.sinks.chat.service import service

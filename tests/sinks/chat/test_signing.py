@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from gateway.clock import FrozenClock
 from gateway.errors import Retry
+from gateway.runtime.clock import FrozenClock
 from gateway.testing.factories import delivery
 from gateway.testing.server import ScriptedServer
 from plugins.sinks.chat.services import dingtalk, feishu

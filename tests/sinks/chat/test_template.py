@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.config.document.diagnostics import ConfigError
 from gateway.config.load import load
-from gateway.config.problems import ConfigError
+from gateway.events.samples import largest
 from gateway.model import FAILED, FILE_COMPLETED, Fault, File
-from gateway.samples import largest
 from gateway.testing.factories import delivery, event
 from gateway.testing.server import ScriptedServer
-from plugins.sinks.chat.sandbox import MOST_OUTPUT
+from plugins.sinks.cards.sandbox import MOST_OUTPUT
+from plugins.sinks.cards.template import Invalid, Template, try_out
 from plugins.sinks.chat.service import service
-from plugins.sinks.chat.template import Invalid, Template, try_out
 
 from .conftest import ALL, YES, chatting, view
 

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gateway import redaction
 from gateway.fields import secrets_of
+from gateway.text import redaction
 from plugins.sinks.database import Database
 from plugins.sinks.database.address import absolute, parse, split_password
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.clock import FrozenClock
 from gateway.errors import Refused, Unavailable
 from gateway.model import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, File
+from gateway.runtime.clock import FrozenClock
 from gateway.testing.factories import NOW, delivery, event
 from plugins.sinks.database import Database
 from tests.sinks.database.conftest import Place, making

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from gateway.clock import FrozenClock
 from gateway.errors import Refused, Retry
 from gateway.model import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, File
+from gateway.runtime.clock import FrozenClock
 from gateway.testing.corpus import cases
 from gateway.testing.factories import NOW, delivery, event, events
 from gateway.testing.sinks import SinkPromises

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import mysql, postgresql
 
-from plugins.sinks.database.values import Unfit, fit
+from plugins.sinks.database.column_values import Unfit, fit
 
 AT = dt.datetime(2026, 1, 1, 12, 30, 0, 5000, tzinfo=dt.UTC)
 TEXT = "2026-01-01T12:30:00.005Z"

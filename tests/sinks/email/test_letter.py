@@ -17,17 +17,17 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gateway.config.load import load
+from gateway.events.samples import sample
 from gateway.model import FAILED, FILE_COMPLETED, STARTED, Event, Fault, File
-from gateway.samples import sample
 from gateway.testing.corpus import cases
 from gateway.testing.factories import NOW, delivery, event, events
-from plugins.sinks.chat.card import View
-from plugins.sinks.chat.template import zone
-from plugins.sinks.chat.words import words
+from plugins.sinks.cards.card import View
+from plugins.sinks.cards.template import zone
+from plugins.sinks.cards.words import words
 from plugins.sinks.email import Email
-from plugins.sinks.email.drawing import Drawn, draw, draw_digest
-from plugins.sinks.email.letter import Envelope, compose, message_id, one_line
-from plugins.sinks.email.mailbox import parse
+from plugins.sinks.email.address import parse
+from plugins.sinks.email.message import Envelope, compose, message_id, one_line
+from plugins.sinks.email.render import Drawn, draw, draw_digest
 from plugins.sinks.email.words import mail_words
 from tests.sinks.email.conftest import USUAL, Mail, mailing, serving
 

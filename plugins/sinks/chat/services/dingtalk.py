@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.egress.answers import Answer
-from plugins.sinks.chat import judging
-from plugins.sinks.chat.card import Card
+from plugins.sinks.cards.card import Card
+from plugins.sinks.cards.text import cut
+from plugins.sinks.chat import replies
 from plugins.sinks.chat.markdown import Lookalikes
 from plugins.sinks.chat.service import Request, Tried, encode, query_of, weight, with_query
-from plugins.sinks.chat.text import cut
 
 if TYPE_CHECKING:
     from plugins.sinks.chat.options import ChatOptions
@@ -106,30 +106,30 @@ class DingTalk(Lookalikes):
         return Request(url, encode(payload))
 
     def judge(self, answer: Answer, tried: Tried) -> str:
-        body = judging.body_of(answer)
+        body = replies.body_of(answer)
         if body is None:
             if answer.status < 300:
-                raise judging.not_theirs(answer, _BANNED)
-            raise judging.by_status(answer, judging.rising(60, 600, tried.attempt))
-        code = judging.code_of(body, "errcode")
-        words = judging.words_of(body, "errmsg")
+                raise replies.not_theirs(answer, _BANNED)
+            raise replies.by_status(answer, replies.rising(60, 600, tried.attempt))
+        code = replies.code_of(body, "errcode")
+        words = replies.words_of(body, "errmsg")
         if code == 0 and 200 <= answer.status < 300:
             return "ok"
-        if body.get("punish") or (code is None and judging.code_of(body, "status") == 1111):
-            detail = judging.told(answer, "calls from this address are punished", str(body.get("punish")))
-            raise judging.throttled(answer, detail, _BANNED, judging.seconds(body.get("wait")))
+        if body.get("punish") or (code is None and replies.code_of(body, "status") == 1111):
+            detail = replies.told(answer, "calls from this address are punished", str(body.get("punish")))
+            raise replies.throttled(answer, detail, _BANNED, replies.seconds(body.get("wait")))
         if code in {130101, 410100}:
-            raise judging.throttled(answer, judging.told(answer, code, words), judging.rising(60, 600, tried.attempt))
+            raise replies.throttled(answer, replies.told(answer, code, words), replies.rising(60, 600, tried.attempt))
         if code in _TARGET:
-            raise judging.broken(answer, judging.told(answer, code, words))
+            raise replies.broken(answer, replies.told(answer, code, words))
         if code == 310000:
             hint = next((hint for marks, hint in _310000 if any(mark in words.lower() for mark in marks)), "")
-            raise judging.broken(answer, judging.told(answer, code, words, hint))
+            raise replies.broken(answer, replies.told(answer, code, words, hint))
         if code in _MESSAGE:
-            raise judging.refused(answer, judging.told(answer, code, words))
+            raise replies.refused(answer, replies.told(answer, code, words))
         if code in _BUSY or (code not in {None, 0} and answer.status < 300):
-            raise judging.busy(answer, judging.told(answer, code, words))
-        raise judging.not_theirs(answer, _BANNED) if answer.status < 300 else judging.by_status(answer)
+            raise replies.busy(answer, replies.told(answer, code, words))
+        raise replies.not_theirs(answer, _BANNED) if answer.status < 300 else replies.by_status(answer)
 
     def advice(self, options: ChatOptions) -> list[str]:
         if options.url is not None and "access_token" not in query_of(options.url.reveal()):

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.cloudevents import format_time
 from gateway.egress.answers import Answer
-from plugins.sinks.chat import judging
-from plugins.sinks.chat.card import Card
+from gateway.events.cloudevents import format_time
+from plugins.sinks.cards.card import Card
+from plugins.sinks.cards.text import cut, plain, units
+from plugins.sinks.chat import replies
 from plugins.sinks.chat.markdown import Backslashes
 from plugins.sinks.chat.service import Request, Tried, encode, with_query
-from plugins.sinks.chat.text import cut, plain, units
 
 if TYPE_CHECKING:
     from plugins.sinks.chat.options import ChatOptions
@@ -110,21 +110,21 @@ class Discord(Backslashes):
         return Request(with_query(options.url.reveal(), wait="true", with_components="true"), encode(payload))
 
     def judge(self, answer: Answer, tried: Tried) -> str:
-        body = judging.body_of(answer)
+        body = replies.body_of(answer)
         if answer.status < 300 and (answer.status == 204 or (body is not None and "id" in body)):
             return plain(f"message {body['id']}", 60) if body else "accepted"
-        number = judging.code_of(body, "code") if body else None
-        words = judging.words_of(body, "message")
+        number = replies.code_of(body, "code") if body else None
+        words = replies.words_of(body, "message")
         if answer.status == 429:
-            detail = judging.told(answer, number or "too fast", words)
-            raise judging.throttled(answer, detail, judging.seconds(body.get("retry_after")) if body else None)
+            detail = replies.told(answer, number or "too fast", words)
+            raise replies.throttled(answer, detail, replies.seconds(body.get("retry_after")) if body else None)
         if number in _TARGET:
-            raise judging.broken(answer, judging.told(answer, number, words, _TARGET[number]))
+            raise replies.broken(answer, replies.told(answer, number, words, _TARGET[number]))
         if number in _MESSAGE:
-            raise judging.refused(answer, judging.told(answer, number, words))
+            raise replies.refused(answer, replies.told(answer, number, words))
         if number in _BUSY:
-            raise judging.throttled(answer, judging.told(answer, number, words))
-        raise judging.not_theirs(answer) if answer.status < 300 else judging.by_status(answer)
+            raise replies.throttled(answer, replies.told(answer, number, words))
+        raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)
 
 
 SERVICE: Final = Discord()

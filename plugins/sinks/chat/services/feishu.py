@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.egress.answers import Answer
-from plugins.sinks.chat import judging
-from plugins.sinks.chat.card import Card
+from plugins.sinks.cards.card import Card
+from plugins.sinks.chat import replies
 from plugins.sinks.chat.markdown import Lookalikes
 from plugins.sinks.chat.service import Request, Tried, encode, weight
 
@@ -95,31 +95,31 @@ class Feishu(Lookalikes):
         return Request(options.url.reveal(), encode(signed))
 
     def judge(self, answer: Answer, tried: Tried) -> str:
-        body = judging.body_of(answer)
+        body = replies.body_of(answer)
         if body is None:
-            raise judging.not_theirs(answer) if answer.status < 300 else judging.by_status(answer, _reset(answer))
-        code = judging.code_of(body, "code")
+            raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer, _reset(answer))
+        code = replies.code_of(body, "code")
         if code is None and "code" not in body:
-            code = judging.code_of(body, "StatusCode")  # the older answer; beside `code` it says nothing
-        words = judging.words_of(body, "msg", "StatusMessage")
+            code = replies.code_of(body, "StatusCode")  # the older answer; beside `code` it says nothing
+        words = replies.words_of(body, "msg", "StatusMessage")
         if code == 0 and 200 <= answer.status < 300:
             return "ok"
         if code in _THROTTLED or (code == 9499 and "too many request" in words.lower()):
-            raise judging.throttled(answer, judging.told(answer, code, words), _reset(answer), _aside(answer))
+            raise replies.throttled(answer, replies.told(answer, code, words), _reset(answer), _aside(answer))
         hint = _TARGET.get(code) if code is not None else None
         if hint:
-            raise judging.broken(answer, judging.told(answer, code, words, hint))
+            raise replies.broken(answer, replies.told(answer, code, words, hint))
         if code in _MESSAGE or code == 9499:
-            raise judging.refused(answer, judging.told(answer, code, words))
+            raise replies.refused(answer, replies.told(answer, code, words))
         if code is None and answer.status < 300:
-            raise judging.not_theirs(answer)
+            raise replies.not_theirs(answer)
         if answer.status < 300 or code == 2200:
-            raise judging.busy(answer, judging.told(answer, code, words))
-        raise judging.by_status(answer, _reset(answer))
+            raise replies.busy(answer, replies.told(answer, code, words))
+        raise replies.by_status(answer, _reset(answer))
 
 
 def _reset(answer: Answer) -> timedelta | None:
-    return judging.seconds(answer.headers.get("x-ogw-ratelimit-reset"))
+    return replies.seconds(answer.headers.get("x-ogw-ratelimit-reset"))
 
 
 def _aside(answer: Answer) -> timedelta:

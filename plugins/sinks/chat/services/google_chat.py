@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.egress.answers import Answer
-from plugins.sinks.chat import judging
-from plugins.sinks.chat.card import Card
+from plugins.sinks.cards.card import Card
+from plugins.sinks.cards.text import cut_tags, escaped, inert, octets, plain
+from plugins.sinks.chat import replies
 from plugins.sinks.chat.service import Service, Tried, weight
-from plugins.sinks.chat.text import cut_tags, escaped, inert, octets, plain
 
 _COLOURS: Final = {"ok": "#1e8e3e", "info": "#1a73e8", "warn": "#f29900", "error": "#d93025"}
 _TARGET: Final = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "NOT_FOUND", "FAILED_PRECONDITION"})
@@ -82,20 +82,20 @@ class GoogleChat(Service):
         return weight(payload) <= 28_000
 
     def judge(self, answer: Answer, tried: Tried) -> str:
-        body = judging.body_of(answer)
+        body = replies.body_of(answer)
         if body is not None and answer.status < 300 and "error" not in body:
             return plain(str(body.get("name") or "ok"), 120)
         found = body.get("error") if body else None
         error: Mapping[str, Any] = found if isinstance(found, dict) else {}
-        status, words = error.get("status"), judging.words_of(error, "message")
+        status, words = error.get("status"), replies.words_of(error, "message")
         if status == "RESOURCE_EXHAUSTED" or answer.status == 429:
-            detail = judging.told(answer, status or "too fast", words)
-            raise judging.throttled(answer, detail, judging.rising(2, 60, tried.attempt))
+            detail = replies.told(answer, status or "too fast", words)
+            raise replies.throttled(answer, detail, replies.rising(2, 60, tried.attempt))
         if status in _TARGET:
-            raise judging.broken(answer, judging.told(answer, status, words))
+            raise replies.broken(answer, replies.told(answer, status, words))
         if status == "INVALID_ARGUMENT":
-            raise judging.refused(answer, judging.told(answer, status, words))
-        raise judging.not_theirs(answer) if answer.status < 300 else judging.by_status(answer)
+            raise replies.refused(answer, replies.told(answer, status, words))
+        raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)
 
 
 def _paragraph(text: str) -> dict[str, Any]:

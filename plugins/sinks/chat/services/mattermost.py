@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.egress.answers import Answer
-from plugins.sinks.chat import judging
-from plugins.sinks.chat.card import Card
+from plugins.sinks.cards.card import Card
+from plugins.sinks.cards.text import cut
+from plugins.sinks.chat import replies
 from plugins.sinks.chat.markdown import Attachments
 from plugins.sinks.chat.service import Tried
-from plugins.sinks.chat.text import cut
 
 _MESSAGE: Final = ("parse", "decode", "text")
 
@@ -57,17 +57,17 @@ class Mattermost(Attachments):
     def judge(self, answer: Answer, tried: Tried) -> str:
         if answer.status == 200 and answer.body.strip() == b"ok":
             return "ok"
-        body = judging.body_of(answer)
-        name, words = judging.words_of(body, "id"), judging.words_of(body, "message")
+        body = replies.body_of(answer)
+        name, words = replies.words_of(body, "id"), replies.words_of(body, "message")
         if answer.status == 429:
-            wait = judging.seconds(answer.headers.get("x-ratelimit-reset"))
-            raise judging.throttled(answer, judging.told(answer, name or "too fast", words), wait)
+            wait = replies.seconds(answer.headers.get("x-ratelimit-reset"))
+            raise replies.throttled(answer, replies.told(answer, name or "too fast", words), wait)
         if name.startswith("web.incoming_webhook."):
             if name.split(".")[2] in _MESSAGE:
-                raise judging.refused(answer, judging.told(answer, name, words))
+                raise replies.refused(answer, replies.told(answer, name, words))
             hint = "incoming webhooks are switched off on the server" if ".disabled." in name else ""
-            raise judging.broken(answer, judging.told(answer, name, words, hint))
-        raise judging.not_theirs(answer) if answer.status < 300 else judging.by_status(answer)
+            raise replies.broken(answer, replies.told(answer, name, words, hint))
+        raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)
 
 
 SERVICE: Final = Mattermost()

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.egress.answers import Answer
-from plugins.sinks.chat import judging
-from plugins.sinks.chat.card import Card
+from plugins.sinks.cards.card import Card
+from plugins.sinks.chat import replies
 from plugins.sinks.chat.markdown import Attachments
 from plugins.sinks.chat.service import Tried
 
@@ -54,20 +54,20 @@ class RocketChat(Attachments):
         return all(len(str(attachment)) <= 4800 for attachment in payload["attachments"])
 
     def judge(self, answer: Answer, tried: Tried) -> str:
-        body = judging.body_of(answer)
+        body = replies.body_of(answer)
         if body is not None and answer.status < 300 and body.get("success") is True:
             return "ok"
-        words = judging.words_of(body, "error", "message")
+        words = replies.words_of(body, "error", "message")
         low = words.lower()
         if "too-many-requests" in low or "too many requests" in low:
-            raise judging.throttled(answer, judging.told(answer, "too fast", words))
+            raise replies.throttled(answer, replies.told(answer, "too fast", words))
         if "invalid-channel" in low or "not-allowed" in low or "invalid integration" in low:
-            raise judging.broken(answer, judging.told(answer, "success: false", words))
+            raise replies.broken(answer, replies.told(answer, "success: false", words))
         if body is not None and body.get("success") is False and answer.status < 500 and answer.status not in {
             401, 403, 404, 408, 429,
         }:  # fmt: skip
-            raise judging.refused(answer, judging.told(answer, "success: false", words))
-        raise judging.not_theirs(answer) if answer.status < 300 else judging.by_status(answer)
+            raise replies.refused(answer, replies.told(answer, "success: false", words))
+        raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)
 
 
 SERVICE: Final = RocketChat()

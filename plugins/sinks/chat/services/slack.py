@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from gateway.egress.answers import Answer
-from plugins.sinks.chat import judging
-from plugins.sinks.chat.card import Card
+from plugins.sinks.cards.card import Card
+from plugins.sinks.cards.text import cut, cut_tags, inert
+from plugins.sinks.chat import replies
 from plugins.sinks.chat.service import Service, Tried, weight
-from plugins.sinks.chat.text import cut, cut_tags, inert
 
 if TYPE_CHECKING:
     from plugins.sinks.chat.options import ChatOptions
@@ -110,12 +110,12 @@ class Slack(Service):
         if answer.status == 200 and code == "ok":
             return "ok"
         if code in _TARGET:
-            raise judging.broken(answer, judging.told(answer, code))
+            raise replies.broken(answer, replies.told(answer, code))
         if code in _MESSAGE:
-            raise judging.refused(answer, judging.told(answer, code))
+            raise replies.refused(answer, replies.told(answer, code))
         if code == "rollup_error":
-            raise judging.busy(answer, judging.told(answer, code))
-        raise judging.not_theirs(answer) if answer.status < 300 else judging.by_status(answer)
+            raise replies.busy(answer, replies.told(answer, code))
+        raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)
 
     def advice(self, options: ChatOptions) -> list[str]:
         path = urlsplit(options.url.reveal()).path if options.url is not None else ""

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from gateway.egress.answers import Answer
-from plugins.sinks.chat import judging
-from plugins.sinks.chat.card import Card
+from plugins.sinks.cards.card import Card
+from plugins.sinks.cards.text import backslashed, inert
+from plugins.sinks.chat import replies
 from plugins.sinks.chat.markdown import Markdown
 from plugins.sinks.chat.service import Request, Tried, encode, weight
-from plugins.sinks.chat.text import backslashed, inert
 
 if TYPE_CHECKING:
     from plugins.sinks.chat.options import ChatOptions
@@ -98,16 +98,16 @@ class Teams(Markdown):
     def judge(self, answer: Answer, tried: Tried) -> str:
         if 200 <= answer.status < 300:
             return "accepted by the flow"
-        body = judging.body_of(answer) or {}
+        body = replies.body_of(answer) or {}
         error = body.get("error")
         code = error.get("code") if isinstance(error, dict) else None
-        words = judging.words_of(error, "message") if isinstance(error, dict) else ""
+        words = replies.words_of(error, "message") if isinstance(error, dict) else ""
         if code in {"WorkflowTriggerIsNotEnabled", "WorkflowNotFound"}:
-            raise judging.broken(answer, judging.told(answer, code, words, "the flow is off or was deleted"))
+            raise replies.broken(answer, replies.told(answer, code, words, "the flow is off or was deleted"))
         if code == "TriggerInputSchemaMismatch":
             hint = "the flow wants another form: try `wrap: card`, or `wrap: message`"
-            raise judging.refused(answer, judging.told(answer, code, words, hint))
-        raise judging.by_status(answer, timedelta(seconds=10))
+            raise replies.refused(answer, replies.told(answer, code, words, hint))
+        raise replies.by_status(answer, timedelta(seconds=10))
 
     def advice(self, options: ChatOptions) -> list[str]:
         host = (urlsplit(options.url.reveal()).hostname or "") if options.url is not None else ""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.egress.answers import Answer
 from gateway.errors import Retry
-from plugins.sinks.chat import judging
-from plugins.sinks.chat.card import Card
+from plugins.sinks.cards.card import Card
+from plugins.sinks.cards.text import cut, cut_tags, escaped, units, without_tags
+from plugins.sinks.chat import replies
 from plugins.sinks.chat.service import Request, Service, Tried, encode
-from plugins.sinks.chat.text import cut, cut_tags, escaped, units, without_tags
 
 if TYPE_CHECKING:
     from plugins.sinks.chat.options import ChatOptions
@@ -113,39 +113,39 @@ class Telegram(Service):
         return Request(f"{options.base_url.rstrip('/')}/bot{options.token.reveal()}/sendMessage", encode(body))
 
     def judge(self, answer: Answer, tried: Tried) -> str:
-        body = judging.body_of(answer)
+        body = replies.body_of(answer)
         if body is None:
-            raise judging.not_theirs(answer) if answer.status < 300 else judging.by_status(answer)
+            raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)
         if body.get("ok") is True and answer.status < 300:
             result = body.get("result")
-            number = judging.code_of(result, "message_id") if isinstance(result, dict) else None
+            number = replies.code_of(result, "message_id") if isinstance(result, dict) else None
             return f"message {number}" if number else "ok"
-        code = judging.code_of(body, "error_code") or answer.status
-        words = judging.words_of(body, "description")
+        code = replies.code_of(body, "error_code") or answer.status
+        words = replies.words_of(body, "description")
         low = words.lower()
         given = body.get("parameters")
         parameters: Mapping[str, Any] = given if isinstance(given, dict) else {}
         if code == 429:
-            detail = judging.told(answer, code, words)
-            raise judging.throttled(answer, detail, judging.seconds(parameters.get("retry_after")))
-        if moved := judging.code_of(parameters, "migrate_to_chat_id"):
+            detail = replies.told(answer, code, words)
+            raise replies.throttled(answer, detail, replies.seconds(parameters.get("retry_after")))
+        if moved := replies.code_of(parameters, "migrate_to_chat_id"):
             hint = f"the group became a supergroup: set chat_id to {moved}; sent there meanwhile"
-            detail = judging.told(answer, code, words, hint)
+            detail = replies.told(answer, code, words, hint)
             raise Retry(detail, memo={"chat_id": moved}, status=answer.status)
         if code == 400 and any(mark in low for mark in _UNREADABLE):
             if tried.memo.get("plain"):
-                raise judging.refused(answer, judging.told(answer, code, words))
+                raise replies.refused(answer, replies.told(answer, code, words))
             raise Retry(
-                judging.told(answer, code, words, "next as plain text without buttons"),
+                replies.told(answer, code, words, "next as plain text without buttons"),
                 memo={"plain": True},
                 status=400,
             )
         if code in {401, 403, 404} or (code == 400 and any(mark in low for mark in _TARGET)):
             hint = {401: "the token was revoked", 404: "the token is wrong"}.get(code, "")
-            raise judging.broken(answer, judging.told(answer, code, words, hint))
+            raise replies.broken(answer, replies.told(answer, code, words, hint))
         if code == 400:
-            raise judging.refused(answer, judging.told(answer, code, words))
-        raise judging.not_theirs(answer) if answer.status < 300 else judging.by_status(answer)
+            raise replies.refused(answer, replies.told(answer, code, words))
+        raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)
 
 
 SERVICE: Final = Telegram()

@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.egress.answers import Answer
-from plugins.sinks.chat import judging
-from plugins.sinks.chat.card import Card
+from plugins.sinks.cards.card import Card
+from plugins.sinks.cards.text import cut, inert, octets
+from plugins.sinks.chat import replies
 from plugins.sinks.chat.markdown import Lookalikes
 from plugins.sinks.chat.service import Tried, query_of
-from plugins.sinks.chat.text import cut, inert, octets
 
 if TYPE_CHECKING:
     from plugins.sinks.chat.options import ChatOptions
@@ -102,22 +102,22 @@ class WeCom(Lookalikes):
         return {"msgtype": "text", "text": content}
 
     def judge(self, answer: Answer, tried: Tried) -> str:
-        body = judging.body_of(answer)
+        body = replies.body_of(answer)
         if body is None:
-            raise judging.not_theirs(answer) if answer.status < 300 else judging.by_status(answer, _WAIT)
-        code = judging.code_of(body, "errcode")
-        words = judging.words_of(body, "errmsg")
+            raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer, _WAIT)
+        code = replies.code_of(body, "errcode")
+        words = replies.words_of(body, "errmsg")
         if code == 0 and 200 <= answer.status < 300:
             return "ok"
         if code in {45009, 45033}:
-            raise judging.throttled(answer, judging.told(answer, code, words), _WAIT)
+            raise replies.throttled(answer, replies.told(answer, code, words), _WAIT)
         if code in _TARGET:
-            raise judging.broken(answer, judging.told(answer, code, words, _TARGET[code]))
+            raise replies.broken(answer, replies.told(answer, code, words, _TARGET[code]))
         if code in _MESSAGE:
-            raise judging.refused(answer, judging.told(answer, code, words))
+            raise replies.refused(answer, replies.told(answer, code, words))
         if code == -1 or (code not in {None, 0} and answer.status < 300):
-            raise judging.busy(answer, judging.told(answer, code, words))
-        raise judging.not_theirs(answer) if answer.status < 300 else judging.by_status(answer, _WAIT)
+            raise replies.busy(answer, replies.told(answer, code, words))
+        raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer, _WAIT)
 
     def advice(self, options: ChatOptions) -> list[str]:
         if options.url is not None and "key" not in query_of(options.url.reveal()):

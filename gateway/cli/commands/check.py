@@ -1,0 +1,133 @@
+"""`gateway check`: whether the configuration would work, without touching network or store unless asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli import output
+from gateway.cli.context import Site, config_option, pass_site
+from gateway.errors import GatewayError
+from gateway.text.escaping import to_json
+
+if TYPE_CHECKING:
+    from gateway.config.document.diagnostics import Problem
+    from gateway.config.load import Loaded
+
+
+@click.command(short_help="Validate the configuration and run its route tests.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="A JSON array of problems: severity file line column path message …"
+)
+@click.option("--no-secrets", is_flag=True, help="Put placeholders where a variable or a secret's file is not there.")
+@click.option(
+    "--connect", is_flag=True, help="Also open the store, which must have been made, and every sink, over the network."
+)
+@config_option
+@pass_site
+def command(site: Site, as_json: bool, no_secrets: bool, connect: bool) -> None:
+    """Validate the configuration and run its route tests. Exit code 1 when anything is wrong; warnings are not.
+
+    Nothing is sent and no store is opened, unless --connect asks for it.
+    """
+    if connect and no_secrets:
+        raise click.UsageError("--connect needs the real secrets: it does not go with --no-secrets")
+    site.must_exist()
+    from gateway.config.document.diagnostics import ConfigError
+    from gateway.config.load import refuse_demo_keys
+    from gateway.config.route_tests import run_tests
+
+    loaded: Loaded | None = None
+    warnings: Sequence[Problem] = ()
+    try:
+        loaded = site.load(placeholders=no_secrets, judge=True)
+        warnings = loaded.warnings
+        problems = [*refuse_demo_keys(loaded), *run_tests(loaded)]
+    except ConfigError as error:
+        problems, warnings = list(error.problems), error.warnings
+    unreachable = _connect(site, loaded) if connect and loaded is not None and not problems else []
+    if as_json:
+        found = [_object("error", one) for one in problems] + [_object("warning", one) for one in warnings]
+        found += [_object("error", loaded.problem(path, found=text)) for path, text in unreachable if loaded]
+        click.echo(to_json(found, indent=True))
+    else:
+        _tell("error", problems)
+        _tell("warning", warnings)
+        for path, text in unreachable:
+            output.note(f"error: {path}: {text}")
+    if problems or unreachable:
+        raise click.exceptions.Exit(1)
+    if loaded is not None and not as_json:
+        click.echo(_summary(site, loaded))
+
+
+def _object(severity: str, problem: Problem) -> dict[str, Any]:
+    return {"severity": severity, **problem.as_dict()}
+
+
+def _tell(severity: str, problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        for number, line in enumerate(str(problem).splitlines()):
+            output.note(line if number else f"{severity}: {line}")
+
+
+def _summary(site: Site, loaded: Loaded) -> str:
+    settings = loaded.settings
+    counts = ", ".join(
+        f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+        for name, things in (
+            ("source", settings.sources),
+            ("sink", settings.sinks),
+            ("route", settings.routes),
+            ("test", settings.tests),
+        )
+    )
+    return f"{site.path}: well. {counts}."
+
+
+def _connect(site: Site, loaded: Loaded) -> list[tuple[str, str]]:
+    """Open what is outside; (dotted path, what went wrong) for each that does not open."""
+    wrong: list[tuple[str, str]] = []
+    try:
+        with site.desk() as desk:
+            output.note(f"store: schema {desk.status().schema}")
+    except GatewayError as error:
+        wrong.append(("store", str(error)))
+    return wrong + asyncio.run(_open_sinks(loaded))
+
+
+async def _open_sinks(loaded: Loaded) -> list[tuple[str, str]]:
+    from gateway.egress.client import Http
+    from gateway.runtime.clock import Clock
+    from gateway.runtime.lean_imports import import_structlog
+
+    log = import_structlog().get_logger("sink")
+    http = Http(clock=Clock())
+    await http.open()
+    wrong: list[tuple[str, str]] = []
+    try:
+        for name, configured in loaded.settings.sinks.items():
+            sink = loaded.registry.sink(configured.type)(name, configured.options, http=http, log=log.bind(sink=name))
+            try:
+                async with asyncio.timeout(configured.delivery.timeout.total_seconds()):
+                    await sink.open()
+                    await sink.close()
+            except TimeoutError:
+                seconds = configured.delivery.timeout.total_seconds()
+                wrong.append((f"sinks.{name}", f"does not open within {seconds:g} s (delivery.timeout)"))
+            except Exception as error:  # a plugin's own code: whatever it raises is the answer
+                wrong.append((f"sinks.{name}", _redacted(f"does not open: {type(error).__name__}: {error}")))
+            else:
+                output.note(f"sink {name}: opens")
+    finally:
+        await http.close()
+    return wrong
+
+
+def _redacted(text: str) -> str:
+    from gateway.text.redaction import redact
+
+    return redact(text)

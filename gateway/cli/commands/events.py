@@ -1,0 +1,144 @@
+"""`gateway events`: what came in, why it went where it went, and another round for it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from gateway.cli import output
+from gateway.cli.commands.events_replay import erase, release, replay
+from gateway.cli.context import Site, config_option, names, pass_site
+from gateway.cli.rows import delivery_columns, delivery_object, event_object, event_state
+from gateway.text.escaping import to_json, visible
+
+if TYPE_CHECKING:
+    from gateway.store.records import EventFull
+
+
+@click.group(short_help="What came in: list, show, replay, release, erase.")
+def command() -> None:
+    """What came in. An event is named by its id, or by the first digits of it (six or more).
+
+    Read and changed beside a running gateway, which sees a change within a second.
+    """
+
+
+@command.command("list")
+@click.option("--held", is_flag=True, help="Only what waits for a person: other content under a known id or signature.")
+@click.option("--source", metavar="NAME", shell_complete=names("sources"), help="Only of this source.")
+@click.option("--type", metavar="GLOB", help="Only of these types, such as 'recording.file.*'.")
+@click.option("--subject", metavar="GLOB", help="Only of these domain/app/stream, such as '*/live/vip-*'.")
+@output.listing_options
+@config_option
+@pass_site
+def list_(
+    site: Site,
+    held: bool,
+    source: str | None,
+    type: str | None,
+    subject: str | None,
+    as_json: bool,
+    limit: int,
+    everything: bool,
+) -> None:
+    """Events, newest first."""
+    when = output.Times(site.settings.locale.timezone)
+    with site.desk() as desk:
+        output.listing(
+            lambda limit, before: desk.events(
+                held=held, source=source, type=type, subject=subject, limit=limit, before=before
+            ),
+            lambda row: row.seq,
+            {
+                "id": lambda row: row.ref,
+                "received": lambda row: when(row.received_at),
+                "source": lambda row: row.source,
+                "type": lambda row: row.type,
+                "subject": lambda row: row.subject,
+                "deliveries": event_state,
+            },
+            event_object,
+            what="events",
+            as_json=as_json,
+            limit=limit,
+            everything=everything,
+        )
+
+
+@command.command()
+@click.argument("ref", metavar="ID")
+@click.option("--why", is_flag=True, help="Only why it went where it went: every route, clause by clause.")
+@click.option("--json", "as_json", is_flag=True, help="The event's CloudEvents JSON with its deliveries and routes.")
+@click.option("--raw", is_flag=True, help="The vendor's bytes as they came. They may hold a valid signature.")
+@config_option
+@pass_site
+def show(site: Site, ref: str, why: bool, as_json: bool, raw: bool) -> None:
+    """One event: its normal form, its deliveries, why it went there, and what is held beside it."""
+    if why + as_json + raw > 1:
+        raise click.UsageError("--why, --json and --raw exclude each other")
+    with site.desk() as desk:
+        event = desk.event(ref)
+        deliveries = () if why or raw else desk.deliveries(event=ref, limit=output.PAGE)
+    if raw:
+        sys.stdout.buffer.write(event.raw)
+        sys.stdout.flush()
+        return
+    if as_json:
+        shown = event_object(event.row) | {
+            "event": json.loads(event.body),
+            "routes": json.loads(event.routing),
+            "deliveries": [delivery_object(row) for row in deliveries],
+            "beside": [event_object(row) for row in event.beside],
+            "conflicts": event.conflicts,
+        }
+        click.echo(to_json(shown, indent=True))
+        return
+    when = output.Times(site.settings.locale.timezone)
+    if not why:
+        _tell(event, when)
+        click.echo(to_json(json.loads(event.body), indent=True))
+        click.echo()
+        if deliveries:
+            columns = delivery_columns(when)
+            output.table(list(columns), [[cell(row) for cell in columns.values()] for row in deliveries])
+            click.echo()
+    _explain(event)
+
+
+def _tell(event: EventFull, when: output.Times) -> None:
+    row = event.row
+    output.facts(
+        [
+            ("id", row.ref),
+            ("received", when(row.received_at)),
+            ("source", row.source),
+            ("type", row.type),
+            ("subject", row.subject),
+            ("held", None if row.held is None else f"{row.held}: `gateway events release {row.ref}` delivers it"),
+            ("vendor's bytes", f"{len(event.raw)} of {event.raw_type} (--raw prints them)"),
+        ]
+    )
+    for other in event.beside:
+        held = f", held as {other.held}" if other.held else ""
+        click.echo(visible(f"beside it: {other.ref}, received {when(other.received_at)}{held}"))
+    if event.conflicts > len(event.beside):
+        click.echo(f"{event.conflicts} other contents were seen under this id; the first ten are kept")
+    click.echo()
+
+
+def _explain(event: EventFull) -> None:
+    from gateway.routing import explain
+
+    click.echo("routes, as they were when it came:")
+    lines = list(explain(event.routing))
+    for line in lines:
+        click.echo(visible(f"  {line}"))
+    if not lines:
+        click.echo("  none is configured")
+
+
+for _again in (replay, release, erase):
+    command.add_command(_again)

@@ -1,0 +1,190 @@
+"""`gateway refused`: why callbacks were refused, and another look at them after a key was mended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from gateway.cli import output
+from gateway.cli.context import Site, config_option, names, pass_site
+from gateway.errors import GatewayError, Malformed, Untrusted
+from gateway.text.escaping import to_json, visible
+
+if TYPE_CHECKING:
+    from gateway.store.admin.admin import Desk
+    from gateway.store.records import Refusal, RefusedRow
+
+# what each code means and what to do; the details of one callback are in its own text
+EXPLAINED: Final[Mapping[str, str]] = {
+    "malformed_body": "The body cannot be read where verification or identity need it.",
+    "signature_missing": "There is no signature. In the vendor's console, the callback's authentication is off, or the URL was called by somebody else.",
+    "signature_mismatch": "The signature fits none of the configured keys and formulas. Compare the key, and `sign_type`, with the vendor's console.",
+    "signature_expired": "It came after the time it was signed for. Look at this machine's clock, and at how long the vendor's first attempts took.",
+    "validity_too_long": "It was signed for a time further ahead than `max_validity` or `tolerance` allows. Look at this machine's clock.",
+    "trust_too_low": "The signature covers less than this source's `min_trust` asks for.",
+    "domain_not_allowed": "The domain or the app is not in this source's `domains` or `apps`.",
+    "source_failed": "The source plugin itself failed; the log has its traceback.",
+}
+
+
+@click.group(short_help="Callbacks that were refused: list, show, retry.")
+def command() -> None:
+    """Callbacks that were refused. The last ones of each source are kept (`store.keep.refused`)."""
+
+
+@command.command("list")
+@click.option("--source", metavar="NAME", shell_complete=names("sources"), help="Only of this source.")
+@output.listing_options
+@config_option
+@pass_site
+def list_(site: Site, source: str | None, as_json: bool, limit: int, everything: bool) -> None:
+    """Refused callbacks, newest first."""
+    when = output.Times(site.settings.locale.timezone)
+    with site.desk() as desk:
+        output.listing(
+            lambda limit, before: desk.refused(source=source, limit=limit, before=before),
+            lambda row: row.id,
+            {
+                "id": lambda row: str(row.id),
+                "received": lambda row: when(row.refusal.received_at),
+                "source": lambda row: row.refusal.source,
+                "code": lambda row: row.refusal.code,
+                "from": lambda row: row.refusal.peer or "",
+                "detail": lambda row: row.refusal.detail,
+            },
+            _object,
+            what="refused callbacks",
+            as_json=as_json,
+            limit=limit,
+            everything=everything,
+        )
+
+
+@command.command()
+@click.argument("id", type=int)
+@click.option("--json", "as_json", is_flag=True, help="A JSON object with masked headers and body.")
+@config_option
+@pass_site
+def show(site: Site, id: int, as_json: bool) -> None:
+    """One refused callback: why, what that means, and what came, with its credentials masked."""
+    from gateway.cli.masking import masked_body, masked_headers, masked_path
+
+    with site.desk() as desk:
+        row = desk.refusal(id)
+    refusal = row.refusal
+    headers = masked_headers(refusal.headers)
+    kept = bool(refusal.body) or not refusal.size
+    body = masked_body(refusal.body)
+    if as_json:
+        click.echo(to_json({**_object(row), "headers": headers, "body": body if kept else None}, indent=True))
+        return
+    output.facts(
+        [
+            ("id", row.id),
+            ("received", output.Times(site.settings.locale.timezone)(refusal.received_at)),
+            ("source", refusal.source),
+            ("from", refusal.peer),
+            ("code", refusal.code),
+            ("detail", refusal.detail),
+            ("meaning", EXPLAINED.get(refusal.code)),
+        ]
+    )
+    click.echo(f"\n{visible(refusal.method)} {visible(masked_path(refusal.path, refusal.source))}")
+    for name, value in headers:
+        click.echo(f"{visible(name)}: {visible(value)}")
+    click.echo()
+    if not kept:
+        click.echo(f"(a body of {refusal.size} bytes is too long to be kept, so this callback cannot be retried)")
+    for line in body.splitlines():
+        click.echo(visible(line))
+    if kept:
+        click.echo(f"\nAfter mending the configuration: gateway refused retry {row.id}")
+
+
+@command.command()
+@click.argument("ids", metavar="ID...", nargs=-1, type=int)
+@click.option(
+    "--source",
+    metavar="NAME",
+    shell_complete=names("sources"),
+    help="Every refused callback of this source, oldest first.",
+)
+@config_option
+@pass_site
+def retry(site: Site, ids: tuple[int, ...], source: str | None) -> None:
+    """Verify refused callbacks again, with today's keys, as of the time they came; take those that pass.
+
+    What is taken is routed by today's routes, delivered by the running gateway, and not listed as refused any more.
+    """
+    from gateway.cli.reverify import judge
+
+    if bool(ids) == (source is not None):
+        raise click.UsageError("name callbacks by ID, or all of one source with --source")
+
+    def again(desk: Desk, id: int) -> str:
+        events = judge(site.load(), desk.refusal(id).refusal)
+        taken = desk.take(events) if events else ()
+        desk.forget_refusal(id)
+        if not taken:
+            return "verified; its source makes no event of it"
+        return ", ".join(
+            f"{'held: ' + one.held if one.held else 'taken' if one.new or one.variant else 'known already'} as {one.id}"
+            for one in taken
+        )
+
+    with site.desk() as desk:
+        chosen = list(ids) if source is None else _of_source(desk, site.source(source))
+        if not chosen:
+            output.note(f"no refused callbacks of {source}")
+        failed = sum(_one(desk, id, again) for id in chosen)
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _one(desk: Desk, id: int, again: Callable[[Desk, int], str]) -> int:
+    """Retry one and tell of it; 1 where it is still refused."""
+    try:
+        click.echo(f"{id}: {visible(again(desk, id))}")
+    except Untrusted as error:
+        output.note(f"{id}: still refused: {error.code}: {error.detail}")
+        return 1
+    except Malformed as error:
+        output.note(f"{id}: still refused: malformed_body: {error.detail}")
+        return 1
+    except GatewayError as error:
+        output.note(f"error: {id}: {error}")
+        return 1
+    except Exception as error:  # a plugin's own code, perhaps the reason why it was refused
+        from gateway.config.validation import where_raised
+
+        output.note(f"{id}: still refused: source_failed: {where_raised(error)}")
+        return 1
+    return 0
+
+
+def _of_source(desk: Desk, source: str) -> Sequence[int]:
+    found: list[int] = []
+    before: int | None = None
+    while page := desk.refused(source=source, limit=output.PAGE, before=before):
+        found += [row.id for row in page]
+        before = page[-1].id
+    return found[::-1]
+
+
+def _object(row: RefusedRow) -> dict[str, Any]:
+    from gateway.cli.masking import masked_path
+
+    refusal: Refusal = row.refusal
+    return {
+        "id": row.id,
+        "source": refusal.source,
+        "code": refusal.code,
+        "detail": refusal.detail,
+        "received_at": output.stamp(refusal.received_at),
+        "peer": refusal.peer,
+        "method": refusal.method,
+        "path": masked_path(refusal.path, refusal.source),
+        "size_bytes": refusal.size,
+    }

@@ -1,0 +1,63 @@
+"""`gateway serve`: the gateway itself, in the foreground."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+
+import click
+
+from gateway.cli.context import Site, config_option, pass_site
+from gateway.errors import GatewayError
+
+
+@click.command(short_help="Run the gateway.")
+@click.option("--watch/--no-watch", default=True, help="Reload when the configuration file changes.", show_default=True)
+@config_option
+@pass_site
+@click.pass_context
+def command(ctx: click.Context, site: Site, watch: bool) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C; what is being sent then may end within `server.shutdown_grace`.
+
+    It reads its configuration again when the file changes, on SIGHUP, and when `gateway reload` asks for it: all of it,
+    or nothing where it has mistakes.
+    """
+    harden()
+    loaded = site.load(judge=True)
+
+    from gateway.config.document.diagnostics import ConfigError
+    from gateway.config.load import refuse_demo_keys
+    from gateway.runtime import logs
+
+    logs.configure(loaded.settings.log.level, loaded.settings.log.format, lasting=True)
+    problems = refuse_demo_keys(loaded)
+    if problems:
+        raise ConfigError(problems)
+
+    from gateway.runtime.lean_imports import import_structlog
+
+    log = import_structlog().get_logger("gateway.cli")
+    for problem in loaded.warnings:
+        where = f"{problem.file}:{problem.line}"
+        hint = {"hint": problem.hint} if problem.hint else {}
+        log.warning("config_warning", where=where, path=problem.path, detail=problem.message, **hint)
+
+    from gateway.app import Gateway
+    from gateway.web.listeners import serve
+
+    try:
+        code = serve(Gateway(loaded), watch=watch)
+    except GatewayError:
+        raise
+    except Exception:  # a bug: told as everything else is, because Python's own traceback would not be redacted
+        log.exception("crashed")
+        code = 1
+    ctx.exit(code)
+
+
+def harden() -> None:
+    """Files are ours alone, and a crash leaves no core file, because memory holds keys."""
+    os.umask(0o077)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

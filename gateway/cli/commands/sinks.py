@@ -1,0 +1,184 @@
+"""`gateway sinks`: where events go, and whether they may go there now."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli import output
+from gateway.cli.context import Site, config_option, names, pass_site
+from gateway.model import FILE_COMPLETED
+from gateway.text.escaping import visible
+
+if TYPE_CHECKING:
+    from gateway.model import Event
+    from gateway.store.records import SinkRow
+
+
+@click.group(short_help="Where events go: list, test, preview, pause, resume.")
+def command() -> None:
+    """Where events go. Read and changed beside a running gateway, which sees a change within a second."""
+
+
+@command.command("list")
+@output.listing_options
+@config_option
+@pass_site
+def list_(site: Site, as_json: bool, limit: int, everything: bool) -> None:
+    """Every sink: its type, whether it is ready, paused or its circuit is open, and what it holds.
+
+    A sink that the store still holds deliveries for, but that is not configured any more, is shown as `not configured`.
+    """
+    types = {name: configured.type for name, configured in site.settings.sinks.items()}
+    with site.desk() as desk:
+        known = {row.name: row for row in desk.sinks()}
+    names = [*types, *(name for name, row in known.items() if name not in types and _holds(row))]
+    objects = [_object(name, types.get(name), known.get(name)) for name in names]
+    when = output.Times(site.settings.locale.timezone)
+    oldest = {name: when(row.oldest_waiting_at) for name, row in known.items()}
+    output.print_rows(
+        objects,
+        {
+            "sink": lambda one: one["name"],
+            "type": lambda one: one["type"] or "-",
+            "state": lambda one: one["state"],
+            "waiting": lambda one: str(one["waiting"]),
+            "sending": lambda one: str(one["sending"]),
+            "delivered": lambda one: str(one["delivered"]),
+            "dead": lambda one: str(one["dead"]),
+            "oldest waiting": lambda one: oldest.get(one["name"], ""),
+            "why": lambda one: one["reason"] or "",
+        },
+        lambda one: one,
+        what="sinks",
+        as_json=as_json,
+        limit=limit,
+        everything=everything,
+    )
+
+
+@command.command()
+@click.argument("name", shell_complete=names("sinks"))
+@click.option(
+    "--type",
+    "event_type",
+    metavar="TYPE",
+    default=FILE_COMPLETED,
+    show_default=True,
+    help="The type of the test event, such as recording.failed.",
+)
+@config_option
+@pass_site
+def test(site: Site, name: str, event_type: str) -> None:
+    """Send one test message through the sink NAME, and say what came back. Exit code 1 unless it was delivered.
+
+    It is sent by this process, once, whether a gateway runs or the sink is paused, and is kept nowhere. The event says
+    that it is a test: its source is `test`, its stream `test-message`.
+    """
+    import asyncio
+
+    from gateway.cli import sink_trial
+    from gateway.dispatch.outcome import describe
+
+    loaded = site.load()
+    result, seconds = asyncio.run(sink_trial.send(loaded, site.sink(name), sink_trial.test_event(loaded, event_type)))
+    outcome = sink_trial.outcome_of(result)
+    said = visible(describe(result))
+    line = f"{name}: {outcome} in {seconds * 1000:.0f} ms{f': {said}' if said else ''}"
+    if outcome != "delivered":
+        raise click.ClickException(line)
+    click.echo(line)
+
+
+@command.command()
+@click.argument("name", shell_complete=names("sinks"))
+@click.option(
+    "--event",
+    "event_file",
+    metavar="FILE",
+    help="CloudEvents JSON or the flat form of a route test; - is standard input.",
+)
+@click.option(
+    "--callback", "callback_file", metavar="FILE", help="A vendor's body; needs --source. It is not verified."
+)
+@click.option("--source", metavar="NAME", shell_complete=names("sources"), help="The source that reads --callback.")
+@click.option("--type", "event_type", metavar="TYPE", help="A sample of this type. Default: what `sinks test` sends.")
+@config_option
+@pass_site
+def preview(
+    site: Site,
+    name: str,
+    event_file: str | None,
+    callback_file: str | None,
+    source: str | None,
+    event_type: str | None,
+) -> None:
+    """Print what the sink NAME would send for an event, with secrets and signatures masked. Nothing is sent.
+
+    Exit code 1 when it would send nothing.
+    """
+    from gateway.cli import event_input, sink_preview, sink_trial
+
+    loaded = site.load(placeholders=True)
+    site.sink(name)
+    if event_file is None and callback_file is None:
+        events: Sequence[Event] = [sink_trial.test_event(loaded, event_type or FILE_COMPLETED)]
+    else:
+        events = event_input.events(site, event_file, callback_file, source, {"type": event_type} if event_type else {})
+    for event in events:
+        sink_preview.show(loaded, name, event)
+
+
+@command.command()
+@click.argument("name", shell_complete=names("sinks"))
+@config_option
+@pass_site
+def pause(site: Site, name: str) -> None:
+    """Hold everything for the sink NAME until `resume`. New events are still taken; nothing expires meanwhile."""
+    by = f"{getpass.getuser()}@{socket.gethostname()}"
+    with site.desk() as desk:
+        changed = desk.pause(site.sink(name), by)
+    click.echo(f"{name}: {'paused' if changed else 'was paused already'}")
+
+
+@command.command()
+@click.argument("name", shell_complete=names("sinks"))
+@config_option
+@pass_site
+def resume(site: Site, name: str) -> None:
+    """Let the sink NAME go on after `pause`."""
+    with site.desk() as desk:
+        changed = desk.resume(site.sink(name))
+    click.echo(f"{name}: {'goes on' if changed else 'was not paused'}")
+
+
+def _holds(row: SinkRow) -> bool:
+    """Whether there is anything of it: what waits, and what a person may still look for."""
+    return bool(row.waiting or row.sending or row.delivered or row.dead or row.gate.paused)
+
+
+def _object(name: str, type: str | None, row: SinkRow | None) -> Mapping[str, Any]:
+    gate = None if row is None else row.gate
+    state = "ready"
+    if type is None:
+        state = "not configured"
+    elif gate is not None and gate.paused:
+        state = "paused"
+    elif gate is not None and gate.open_until is not None:
+        state = "circuit open"
+    return {
+        "name": name,
+        "type": type,
+        "state": state,
+        "reason": None if gate is None else gate.reason,
+        "probe_after": None if gate is None else output.stamp(gate.open_until),
+        "waiting": 0 if row is None else row.waiting,
+        "sending": 0 if row is None else row.sending,
+        "delivered": 0 if row is None else row.delivered,
+        "dead": 0 if row is None else row.dead,
+        "oldest_waiting_at": None if row is None else output.stamp(row.oldest_waiting_at),
+    }

@@ -1,0 +1,144 @@
+"""What one invocation works on: the configuration that was named, and the store and routes it leads to."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from gateway.errors import GatewayError
+
+if TYPE_CHECKING:
+    from gateway.config.grammar.settings import Settings
+    from gateway.config.load import Loaded
+    from gateway.routing import Router
+    from gateway.store.admin.admin import Desk
+
+CONFIG_ENV: Final = "GATEWAY_CONFIG"
+DEFAULT_CONFIG: Final = "gateway.yaml"
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class Site:
+    """The configuration file and what is read from it, at most once."""
+
+    def __init__(self, config: str | None = None) -> None:
+        self.config = config
+        self._loaded: dict[tuple[bool, bool], Loaded] = {}
+
+    @property
+    def path(self) -> Path:
+        """`--config`, else $GATEWAY_CONFIG, else ./gateway.yaml."""
+        return Path(self.config or os.environ.get(CONFIG_ENV) or DEFAULT_CONFIG)
+
+    def load(self, *, placeholders: bool = False, judge: bool = False) -> Loaded:
+        """The configuration. Raises ConfigError with all its problems, UsageError where there is no file.
+
+        `placeholders` stand for variables and files that are not there. `judge` also hears what is allowed and unwise,
+        and tries every `where`, which takes time.
+        """
+        self.must_exist()
+        from gateway.config.load import load
+
+        if (placeholders, judge) not in self._loaded:
+            self._loaded[placeholders, judge] = load(
+                self.path, environ=os.environ, placeholders=placeholders, judge=judge
+            )
+        return self._loaded[placeholders, judge]
+
+    def must_exist(self) -> None:
+        """Raises UsageError where there is no file."""
+        if not self.path.exists():
+            raise click.UsageError(
+                f"there is no configuration at {self.path}. Name one with --config or ${CONFIG_ENV}; `gateway init` writes one."
+            )
+
+    @property
+    def settings(self) -> Settings:
+        """What does not depend on secrets: names, routes, addresses, the store.
+
+        Because the shell of a person who looks after a gateway need not hold the secrets that the gateway has.
+        """
+        from gateway.config.document.substitution import PLACEHOLDER
+
+        settings = self.load(placeholders=True).settings
+        password = settings.store.password
+        if PLACEHOLDER in settings.store.url or (password is not None and "placeholder" in password.reveal()):
+            settings = self.load().settings  # raises, and says which variable or file is not there
+        return settings
+
+    @functools.cached_property
+    def router(self) -> Router:
+        """Today's routes."""
+        from gateway.routing import Router
+
+        return Router(self.settings.routes)
+
+    def desk(self) -> Desk:
+        """The store, beside a gateway that may be running. Use it in a `with`."""
+        from gateway.store.admin.admin import Desk
+
+        return Desk.of(self.settings)
+
+    def sink(self, name: str) -> str:
+        """The name of a configured sink. Raises UsageError with a near miss."""
+        return _known("sink", name, self.settings.sinks)
+
+    def source(self, name: str) -> str:
+        """The name of a configured source. Raises UsageError with a near miss."""
+        return _known("source", name, self.settings.sources)
+
+
+def near(name: str, known: Any) -> str:
+    """`; did you mean …?` or the whole list, to end a sentence about an unknown name."""
+    import difflib
+
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(names) or 'none'}"
+
+
+def _known(kind: str, name: str, known: Any) -> str:
+    if name not in known:
+        raise click.UsageError(f"no {kind} {name!r} is configured{near(name, known)}")
+    return name
+
+
+def _site(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.find_root().obj = Site(value)
+        ctx.obj = ctx.find_root().obj
+
+
+def config_option(command: _F) -> _F:
+    """`--config` after the command's name too, because that is where people write it."""
+    return click.option(
+        "-c",
+        "--config",
+        metavar="FILE",
+        help=f"The configuration. Default: ${CONFIG_ENV}, else ./{DEFAULT_CONFIG}.",
+        expose_value=False,
+        is_eager=True,
+        callback=_site,
+    )(command)
+
+
+def names(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Completes the names of configured `sources` or `sinks`, where there is a configuration that can be read."""
+
+    def complete(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+        site = ctx.find_root().obj or Site(ctx.find_root().params.get("config"))
+        try:
+            known = getattr(site.load(placeholders=True).settings, kind)
+        except (click.ClickException, GatewayError):
+            return []
+        return [name for name in known if name.startswith(incomplete)]
+
+    return complete
+
+
+pass_site = click.make_pass_decorator(Site, ensure=True)

@@ -1,0 +1,125 @@
+"""A plain HTTP client for `gateway send`: it stands outside the gateway, as a vendor does."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from gateway.cli.health import HERE, UnixConnection
+
+if TYPE_CHECKING:
+    from gateway.config.grammar.settings import ServerSettings
+
+TIMEOUT = 30.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back: the HTTP status, and the words of its body: `accepted`, `duplicate`, a problem's code."""
+
+    status: int
+    word: str
+    detail: str
+    events: tuple[str, ...]
+
+
+def listener(server: ServerSettings, path: str) -> str:
+    """The address of a source on this machine's own public listener."""
+    if server.uds is not None:
+        return f"unix:{server.uds}:/hooks/{path}"
+    host = HERE.get(server.host, server.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}/hooks/{path}"
+
+
+def complete(url: str, path: str) -> str:
+    """A URL that a person gave: one without a path gets the source's."""
+    if url.startswith("unix:"):
+        return url if url.count(":") > 1 else f"{url}:/hooks/{path}"
+    parts = urlsplit(url)
+    try:
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise click.UsageError(f"--url {url}: expected http://host:port, https://host or unix:/path/of.sock")
+    return url if parts.path not in ("", "/") else f"{parts.scheme}://{parts.netloc}/hooks/{path}"
+
+
+class Poster:
+    """One connection to one URL, kept between callbacks."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: http.client.HTTPConnection
+        if url.startswith("unix:"):
+            socket_path, _, self._path = url.removeprefix("unix:").partition(":")
+            self._connection = UnixConnection(socket_path, TIMEOUT)
+            return
+        parts = urlsplit(url)
+        self._path = parts.path + (f"?{parts.query}" if parts.query else "")
+        host = parts.hostname or ""
+        if parts.scheme == "https":
+            context = ssl.create_default_context()
+            self._connection = http.client.HTTPSConnection(host, parts.port, timeout=TIMEOUT, context=context)
+        else:
+            self._connection = http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT)
+
+    def __enter__(self) -> Poster:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def post(self, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """POST and read the answer. Raises ClickException where nothing answers."""
+        try:
+            try:
+                response = self._send(body, headers)
+            except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+                # because a server may close a kept connection at any time; the same callback twice is a duplicate
+                self._connection.close()
+                response = self._send(body, headers)
+            content = response.read(64 * 1024)
+        except ConnectionRefusedError:
+            raise click.ClickException(
+                f"nothing listens at {self._url}: is `gateway serve` running with this configuration?"
+            ) from None
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise click.ClickException(f"no answer from {self._url}: {reason}") from None
+        if response.will_close:
+            self._connection.close()
+        return _read(response.status, content)
+
+    def _send(self, body: bytes, headers: Mapping[str, str]) -> http.client.HTTPResponse:
+        sent = dict(headers)
+        if "content-type" not in {name.lower() for name in sent}:
+            sent["Content-Type"] = "application/json"
+        self._connection.request("POST", self._path, body=body, headers=sent)
+        return self._connection.getresponse()
+
+
+def _read(status: int, content: bytes) -> Reply:
+    try:
+        said = json.loads(content)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        return Reply(status, "", content[:200].decode("utf-8", "replace"), ())
+    events = said.get("events")
+    return Reply(
+        status,
+        str(said.get("code") or said.get("status") or ""),
+        str(said.get("detail") or ""),
+        tuple(str(one) for one in events) if isinstance(events, list) else (),
+    )

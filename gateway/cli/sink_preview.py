@@ -1,0 +1,77 @@
+"""Prints what a sink would send: the request as it would go out, or the sink's own words, without anything secret."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli import output, sink_trial
+from gateway.cli.masking import is_secret
+from gateway.fields import secrets_of
+from gateway.text.escaping import to_json, visible
+from gateway.text.redaction import MASK, redact
+
+if TYPE_CHECKING:
+    import httpx
+
+    from gateway.config.load import Loaded
+    from gateway.model import Event
+
+
+def show(loaded: Loaded, name: str, event: Event) -> None:
+    """Print it. Raises ClickException where nothing would be sent."""
+    looked = asyncio.run(sink_trial.look(loaded, name, event))
+    if looked.failure is not None:
+        from gateway.dispatch.outcome import describe
+
+        tried = f" (it tried {looked.reached[0]}, which a preview keeps it from)" if looked.reached else ""
+        outcome = sink_trial.outcome_of(looked.failure)
+        raise click.ClickException(f"{name}: {outcome}: {visible(describe(looked.failure))}{tried}")
+    if looked.text is not None:
+        click.echo(_lines(redact(looked.text)))
+        return
+    if not looked.requests:
+        raise click.ClickException(f"{name}: it makes no HTTP request and has no preview of its own (Sink.preview)")
+    hidden = {secret.reveal() for _, secret in secrets_of(loaded.settings.sinks[name].options)}
+    for number, request in enumerate(looked.requests):
+        click.echo(f"{chr(10) if number else ''}{_request(request, hidden)}")
+    output.note("Nothing was sent.")
+
+
+def _request(request: httpx.Request, hidden: set[str]) -> str:
+    head = [f"{request.method} {redact(str(request.url))}"]
+    for name, value in request.headers.multi_items():
+        shown = MASK if is_secret(name) or value in hidden else redact(value)
+        head.append(f"{name}: {shown}")
+    return "\n".join([*map(visible, head), "", _body(request.content)]).rstrip("\n")
+
+
+def _body(content: bytes) -> str:
+    text = content.decode("utf-8", "backslashreplace")
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return _lines(redact(text))
+    return redact(to_json(_masked(said), indent=True))
+
+
+def _masked(value: Any) -> Any:
+    """Without the values that are credentials by their names, such as a signature in a body."""
+    if isinstance(value, Mapping):
+        return {
+            name: MASK if _is_credential(name) and isinstance(inner, str | int) and inner != "" else _masked(inner)
+            for name, inner in value.items()
+        }
+    return [_masked(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _is_credential(name: str) -> bool:
+    return is_secret(name) and name != "key"  # `storage.key` is a path, `verified.key` a position
+
+
+def _lines(text: str) -> str:
+    return "\n".join(map(visible, text.splitlines()))

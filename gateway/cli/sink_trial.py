@@ -1,0 +1,191 @@
+"""One sink by itself, outside of a gateway: given one event, or asked what it would send."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from gateway.cli.callbacks import a_callback
+from gateway.cli.vendor_player import a_scene
+from gateway.runtime.clock import Clock
+
+if TYPE_CHECKING:
+    import httpx
+
+    from gateway.config.load import Loaded
+    from gateway.egress.client import Http
+    from gateway.model import Delivery, Event
+    from gateway.plugin import Sink, Source
+
+TEST_SOURCE: Final = "test"
+TEST_STREAM: Final = "test-message"
+_NOTE: Final = "a test message of `gateway sinks test`: nothing was recorded"
+_CLOSING: Final = 5.0  # seconds
+
+
+# -- what to send
+
+
+def test_event(loaded: Loaded, type: str) -> Event:
+    """An event of this type that says of itself that it is a test; new each time.
+
+    It is made from a vendor's callback where a configured source can play one, so that there are bytes for a sink that
+    passes them on. Raises UsageError for a type that there is none.
+    """
+    from gateway.events.samples import sample
+    from gateway.model import Trust, Verified
+
+    now = Clock().now()
+    try:
+        event = sample(type, received_at=now)
+    except ValueError as error:
+        raise click.UsageError(f"--type {type}: {error}") from None
+    event = _played(loaded, type) or replace(event, raw=b"{}", raw_type="application/json")
+    return replace(
+        event,
+        id=secrets.token_hex(16),
+        source=TEST_SOURCE,
+        stream=TEST_STREAM,
+        received_at=now,
+        # because the test is of the sink: whether it believes an event is said of real ones
+        trust=Trust.FIELDS,
+        verified=Verified(trust=Trust.FIELDS, scheme="test"),
+        extra={**event.extra, "test": _NOTE},
+    )
+
+
+def _played(loaded: Loaded, type: str) -> Event | None:
+    for name, configured in loaded.settings.sources.items():
+        source = loaded.registry.source(configured.type)(name, configured.options)
+        for scene in source.scenes:
+            for event in _play(source, scene):
+                if event.type == type:
+                    return event
+    return None
+
+
+def _play(source: Source, scene: str) -> Sequence[Event]:
+    try:
+        played = source.play(replace(a_scene(), type=scene))
+        callback = a_callback(source.name, played.body, headers=played.headers.items(), received_at=Clock().now())
+        events = source.normalise(callback, source.verify(callback))
+        return [replace(event, raw_type=callback.headers.get("content-type", "")) for event in events]
+    except Exception:  # a plugin's own code; there is a sample for whom it cannot play
+        return ()
+
+
+# -- sending it
+
+
+async def send(loaded: Loaded, name: str, event: Event) -> tuple[Any, float]:
+    """Carry this event through this sink as the gateway would; what came back, and how many seconds it took."""
+    from gateway.dispatch.attempt import bounded, carry
+    from gateway.dispatch.carrier import Carrier
+    from gateway.egress.client import Http
+
+    loaded.registry.register(Carrier(), "gateway")
+    http = Http()
+    await http.open()
+    sink = _make(loaded, name, http)
+    timeout = loaded.settings.sinks[name].delivery.timeout.total_seconds()
+    clock = Clock()
+    started = clock.monotonic()
+    try:
+        result = await bounded(sink.open, timeout)
+        if not isinstance(result, BaseException):
+            started = clock.monotonic()
+            (result,), _ = await carry(loaded.registry.hook, [_delivery(loaded, name, event)], sink, timeout)
+        return result, clock.monotonic() - started
+    finally:
+        await bounded(sink.close, _CLOSING)
+        await http.close()
+
+
+# -- only looking
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a sink would send: HTTP requests, or a text of its own; or why it would not."""
+
+    requests: Sequence[httpx.Request] = ()
+    text: str | None = None
+    failure: BaseException | None = None
+    reached: Sequence[str] = ()  # what it tried beyond that, and was kept from
+
+
+async def look(loaded: Loaded, name: str, event: Event) -> Looked:
+    """Ask this sink what it would send for this event. Nothing is sent."""
+    from gateway.cli.no_side_effects import nothing_leaves
+    from gateway.dispatch.attempt import bounded
+    from gateway.egress.client import Http
+
+    seen: list[httpx.Request] = []
+    http = Http(transport=_recorder(seen))
+    sink = _make(loaded, name, http)
+    delivery = _delivery(loaded, name, event)
+    timeout = loaded.settings.sinks[name].delivery.timeout.total_seconds()
+    with nothing_leaves() as reached:
+        try:
+            said = await bounded(lambda: sink.preview(delivery), timeout)
+            if isinstance(said, BaseException):
+                return Looked(failure=said, reached=tuple(reached))
+            if said is not None:
+                return Looked(text=str(said), reached=tuple(reached))
+            failure = await bounded(sink.open, timeout)
+            if not isinstance(failure, BaseException):
+                failure = await bounded(lambda: sink.deliver(delivery), timeout)
+                await bounded(sink.close, _CLOSING)
+        finally:
+            await http.close()
+    refused = failure if isinstance(failure, BaseException) and not seen else None
+    return Looked(requests=tuple(seen), failure=refused, reached=tuple(reached))
+
+
+def _recorder(seen: list[httpx.Request]) -> httpx.AsyncBaseTransport:
+    from gateway.runtime.lean_imports import import_httpx
+
+    library: Any = import_httpx()
+
+    def answer(request: httpx.Request) -> Any:
+        seen.append(request)
+        return library.Response(200, json={})  # whoever waits for words of its service's own goes no further
+
+    transport: httpx.AsyncBaseTransport = library.MockTransport(answer)
+    return transport
+
+
+def _make(loaded: Loaded, name: str, http: Http) -> Sink:
+    import sys
+
+    from gateway.runtime.lean_imports import import_structlog
+    from gateway.runtime.logs import Line, TextRenderer
+
+    structlog = import_structlog()
+    configured = loaded.settings.sinks[name]
+    # to standard error, and only now: this process has no log of its own
+    log = structlog.wrap_logger(structlog.WriteLogger(sys.stderr), processors=[Line(TextRenderer(colours=False))])
+    return loaded.registry.sink(configured.type)(name, configured.options, http=http, log=log)
+
+
+def _delivery(loaded: Loaded, name: str, event: Event) -> Delivery:
+    from gateway.model import Delivery
+
+    now = Clock().now()
+    timeout: timedelta = loaded.settings.sinks[name].delivery.timeout
+    return Delivery(id=0, event=event, sink=name, attempt=1, first_attempt_at=now, deadline=now + timeout)
+
+
+def outcome_of(result: object) -> str:
+    """What became of an attempt, in a word or two."""
+    from gateway.errors import Refused, Retry, Unavailable
+
+    for kind, words in ((Refused, "refused"), (Unavailable, "unavailable"), (Retry, "not delivered")):
+        if isinstance(result, kind):
+            return words
+    return "failed" if isinstance(result, BaseException) else "delivered"

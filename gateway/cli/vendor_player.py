@@ -1,0 +1,106 @@
+"""The vendor that `gateway send` plays: which source, which types, one callback after another."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli.callbacks import a_callback, unverified
+from gateway.cli.context import Site, near
+from gateway.runtime.clock import Clock
+
+if TYPE_CHECKING:
+    from gateway.plugin import Played, Scene, Source
+
+
+def player(site: Site, name: str | None) -> tuple[str, Source]:
+    """The path and the source of this name, or of the only one there is. Raises UsageError."""
+    loaded = site.load()
+    configured = loaded.settings.sources
+    if not configured:
+        raise click.ClickException("no source is configured")
+    if name is None:
+        if len(configured) != 1:
+            raise click.UsageError(f"--source is needed: {len(configured)} are configured: {', '.join(configured)}")
+        name = next(iter(configured))
+    settings = configured[site.source(name)]
+    return settings.path, loaded.registry.source(settings.type)(name, settings.options)
+
+
+def a_scene(**said: Any) -> Scene:
+    """A scene of no type yet, different from every other."""
+    from gateway.plugin import Scene
+
+    # begins anywhere, because a second `send` must not repeat the events of the first
+    return Scene(type="", number=secrets.randbelow(1_000_000_000), now=Clock().now(), **said)
+
+
+def scenes(source: Source, types: Sequence[str]) -> Sequence[str]:
+    """The vendor types that were asked for. Raises UsageError with a near miss."""
+    if not source.scenes:
+        raise click.ClickException(f"the source type {source.type} cannot be played")
+    if not types:
+        return source.scenes
+    ours: dict[str, list[str]] | None = None
+    chosen: list[str] = []
+    for wanted in types:
+        same = [scene for scene in source.scenes if scene.lower() == wanted.lower()]
+        if not same:
+            ours = _by_event_type(source) if ours is None else ours
+            same = ours.get(wanted.lower(), [])
+        if not same:
+            known = [*source.scenes, *(ours or {})]
+            raise click.UsageError(f"--type {wanted}: {source.type} cannot play that{near(wanted, known)}")
+        chosen += same
+    return list(dict.fromkeys(chosen))
+
+
+def _by_event_type(source: Source) -> dict[str, list[str]]:
+    """Our event types and the vendor types that become them, found by playing each once."""
+    found: dict[str, list[str]] = {}
+    for scene in source.scenes:
+        played = _played(source, replace(a_scene(), type=scene))
+        callback = a_callback(source.name, played.body, headers=played.headers.items(), received_at=Clock().now())
+        for event in unverified(source, callback):
+            found.setdefault(event.type, []).append(scene)
+    return found
+
+
+def field(text: str) -> tuple[str, Any]:
+    """`NAME=VALUE`; the value is JSON, or else text. Raises UsageError."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise click.UsageError(f"--field {text}: expected NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def plays(source: Source, types: Sequence[str], scene: Scene, count: int) -> Iterator[tuple[str, Played]]:
+    """`count` of each type, signed when they are asked for, with the type of each. Raises UsageError."""
+    for number in range(scene.number, scene.number + count):
+        now = Clock().now()
+        for vendor_type in types:  # with one number and time, because together they tell of one recording
+            yield vendor_type, _played(source, replace(scene, type=vendor_type, number=number, now=now))
+
+
+def _played(source: Source, scene: Scene) -> Played:
+    """Raises UsageError for what the source cannot play, and ClickException naming a plugin that has a bug."""
+    from gateway.plugin import Played
+
+    whose = f"the source type {source.type} from {source.origin}"
+    try:
+        played: object = source.play(scene)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except Exception as error:  # a plugin's own code
+        raise click.ClickException(f"{whose} failed in play: {type(error).__name__}: {error}") from error
+    if not isinstance(played, Played):
+        raise click.ClickException(f"{whose}: play gave a {type(played).__name__}, not a gateway.Played")
+    return played

@@ -1,0 +1,231 @@
+"""Reads YAML without its traps: no aliases, merge keys, tags, duplicate keys; every node keeps its line and column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import yaml
+
+from gateway.config.document.diagnostics import MOST, ConfigError, Problem
+from gateway.config.document.nodes import Items, Node, Scalar, Table, looks_secret
+
+LARGEST: Final = 1024 * 1024  # bytes
+DEEPEST: Final = 32
+LONGEST_KEY: Final = 256
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is six times faster where it is there
+
+
+def compose(source: bytes, file: str) -> Node:
+    """The one document in these bytes; an empty one is an empty table. Raises ConfigError with located problems."""
+    return _Composer(file).run(_decode(source, file))
+
+
+def _decode(source: bytes, file: str) -> str:
+    if len(source) > LARGEST:
+        raise ConfigError([Problem(file=file, found="a file of more than 1 MiB", expected="at most 1 MiB")])
+    try:
+        text = source.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = source.count(b"\n", 0, error.start) + 1
+        column = error.start - source.rfind(b"\n", 0, error.start)
+        raise ConfigError(
+            [Problem(file=file, line=line, column=column, found="bytes that are not UTF-8", expected="UTF-8 text")]
+        ) from None
+    return text
+
+
+class _Composer:
+    """Builds nodes from the parser's events with a stack of its own, because a recursive one can be made to overflow."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._problems: list[Problem] = []
+        self._open: list[Items | Table] = []
+        self._keys: list[Scalar | None] = []  # the key that waits for its value, for each open table
+        self._root: Node | None = None
+
+    def run(self, text: str) -> Node:
+        documents = 0
+        for event in self._events(text):
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    self._refuse(event, found="a second document (---)", expected="one document")
+                    break
+            elif isinstance(event, (yaml.ScalarEvent, yaml.AliasEvent, yaml.CollectionStartEvent)):
+                self._begin(event)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                self._open.pop()
+                self._keys.pop()
+            if len(self._problems) > MOST:
+                break
+        if self._problems:
+            raise ConfigError(self._problems)
+        if self._root is None or (isinstance(self._root, Scalar) and self._root.null):
+            return Table(file=self._file, line=1, column=1)
+        return self._root
+
+    def _events(self, text: str) -> Iterator[Any]:
+        try:
+            yield from yaml.parse(text, Loader=_LOADER)
+        except yaml.reader.ReaderError as error:
+            line = text.count("\n", 0, error.position) + 1
+            raise ConfigError(
+                [
+                    *self._problems,
+                    Problem(
+                        file=self._file,
+                        line=line,
+                        column=error.position - text.rfind("\n", 0, error.position),
+                        found="a character that YAML does not allow (a NUL or another control character)",
+                        expected="printable text",
+                    ),
+                ]
+            ) from None
+        except yaml.MarkedYAMLError as error:
+            raise ConfigError([*self._problems, self._syntax(error, text)]) from None
+        except (yaml.YAMLError, ValueError, RecursionError):
+            raise ConfigError(
+                [
+                    *self._problems,
+                    Problem(file=self._file, line=1, column=1, found="text that is not YAML", expected="YAML"),
+                ]
+            ) from None
+
+    def _syntax(self, error: yaml.MarkedYAMLError, text: str) -> Problem:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line if mark else 0
+        lines = text.split("\n")
+        there = lines[min(line, len(lines) - 1)]
+        problem = str(error.problem or error.context or "")
+        if "\t" in there[: len(there) - len(there.lstrip())]:
+            hint = "YAML is indented with spaces; this line begins with a tab"
+        elif "${" in there:
+            hint = 'put quotes around a ${…} that stands inside [ ] or { }: ["${NAME}"]'
+        elif "mapping values" in problem:
+            hint = 'put quotes around a text that holds ": "'
+        else:
+            hint = "look at the indentation, the quotes and the brackets of this line and the one before"
+        return Problem(
+            file=self._file,
+            line=line + 1,
+            column=mark.column + 1 if mark else 1,
+            found=f"not YAML: {problem}",
+            hint=hint,
+        )
+
+    # -- nodes
+
+    def _begin(self, event: Any) -> None:
+        self._check(event)
+        inside = self._open[-1] if self._open else None
+        if isinstance(inside, Table) and self._keys[-1] is None:
+            self._key(event)
+            return
+        node = self._node(event)
+        if inside is None:
+            self._root = node
+        elif isinstance(inside, Items):
+            node.path = inside.below(len(inside.items))
+            inside.items.append(node)
+        else:
+            key = self._keys[-1]
+            assert key is not None
+            self._keys[-1] = None
+            node.path = inside.below(key.text)
+            inside.entries.setdefault(key.text, node)
+            inside.keys.setdefault(key.text, (key.line, key.column))
+        if not isinstance(node, Scalar):
+            if len(self._open) >= DEEPEST:
+                self._refuse(event, found=f"nesting deeper than {DEEPEST}", expected=f"at most {DEEPEST} levels")
+                raise ConfigError(self._problems)
+            assert isinstance(node, (Items, Table))
+            self._open.append(node)
+            self._keys.append(None)
+
+    def _node(self, event: Any) -> Node:
+        place = {"file": self._file, "line": event.start_mark.line + 1, "column": event.start_mark.column + 1}
+        if isinstance(event, yaml.SequenceStartEvent):
+            return Items(**place)
+        if isinstance(event, yaml.MappingStartEvent):
+            return Table(**place)
+        if isinstance(event, yaml.AliasEvent):
+            return Scalar(text="", **place)
+        return Scalar(text=event.value, quoted=not event.implicit[0], **place)
+
+    def _key(self, event: Any) -> None:
+        table = self._open[-1]
+        assert isinstance(table, Table)
+        if not isinstance(event, yaml.ScalarEvent):
+            self._refuse(event, found="a key that is a list or a mapping", expected="a key that is a plain word")
+            raise ConfigError(self._problems)
+        key = self._node(event)
+        assert isinstance(key, Scalar)
+        self._keys[-1] = key
+        if key.text == "<<" and key.plain:
+            self._refuse(
+                event,
+                found="a merge key (<<)",
+                expected="plain keys",
+                hint="write the keys out; merging is not supported",
+            )
+        elif key.text in table.entries:
+            first, _ = table.keys[key.text]
+            self._refuse(
+                event,
+                found=f"the key {shown_key(key.text)} a second time",
+                expected="each key once",
+                hint=f"the first one is in line {first}",
+                path=table.below(shown_key(key.text)),
+            )
+        elif not key.text or len(key.text) > LONGEST_KEY:
+            self._refuse(event, found="an empty or very long key", expected=f"a key of 1 to {LONGEST_KEY} characters")
+
+    def _check(self, event: Any) -> None:
+        if isinstance(event, yaml.AliasEvent):
+            self._refuse(event, found="an alias (*name)", expected="the value itself", hint=_NO_ANCHORS)
+            return
+        if event.anchor is not None:
+            self._refuse(event, found="an anchor (&name)", expected="a plain value", hint=_NO_ANCHORS)
+        if event.tag is not None:
+            self._refuse(
+                event,
+                found="a tag (!name)",
+                expected="a plain value",
+                hint="quote a text that begins with an exclamation mark",
+            )
+        if isinstance(event, yaml.ScalarEvent) and _unstorable(event.value):
+            self._refuse(event, found="a text with a NUL or half a surrogate pair", expected="Unicode text without NUL")
+
+    def _refuse(self, event: Any, *, found: str, expected: str, hint: str = "", path: str | None = None) -> None:
+        if path is None:
+            inside = self._open[-1] if self._open else None
+            path = inside.path if inside else ""
+        mark = event.start_mark
+        self._problems.append(
+            Problem(
+                file=self._file,
+                line=mark.line + 1,
+                column=mark.column + 1,
+                path=path,
+                found=found,
+                expected=expected,
+                hint=hint,
+            )
+        )
+
+
+_NO_ANCHORS: Final = (
+    "anchors and aliases are not supported, on purpose: a few lines of them can fill the memory; repeat the value"
+)
+
+
+def _unstorable(text: str) -> bool:
+    return "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def shown_key(key: str) -> str:
+    """A key as errors may show it: a misplaced secret is no word."""
+    word = key.replace("_", "").replace("-", "").replace(".", "")
+    return key if len(key) <= 64 and word.isalnum() and not looks_secret(key) else "(not a word)"

@@ -1,0 +1,1 @@
+"""The typed settings: what may stand in a configuration file."""

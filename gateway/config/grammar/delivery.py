@@ -1,0 +1,67 @@
+"""How sinks are served: how fast, how many at once, in which order, and when again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.config.grammar.section import Section
+from gateway.fields import Duration, Rate, between, parse_duration
+
+
+class BatchSettings(Section):
+    """Several deliveries in one call, for sinks that can."""
+
+    max: Annotated[int, Field(ge=1, le=1000, description="Most deliveries in one call.")] = 20
+    window: Annotated[Duration, between("0", "1h"), Field(description="How long the first one waits for company.")] = (
+        parse_duration("30s")
+    )
+
+
+class RetrySettings(Section):
+    """When a failed delivery is tried again: exponential with full jitter."""
+
+    initial: Annotated[Duration, between("1ms", "1d"), Field(description="Longest wait before the second attempt.")] = (
+        parse_duration("5s")
+    )
+    max: Annotated[Duration, between("1ms", "30d"), Field(description="Longest wait between two attempts.")] = (
+        parse_duration("1h")
+    )
+    give_up_after: Annotated[
+        Duration,
+        between("0", "365d"),
+        Field(
+            description="Time from the first attempt after which a failing delivery is dead; an outage does not count."
+        ),
+    ] = parse_duration("3d")
+    max_retry_after: Annotated[
+        Duration, between("0", "30d"), Field(description="Longest wait that a target's `Retry-After` can ask for.")
+    ] = parse_duration("6h")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.initial > self.max:
+            raise PydanticCustomError("retry", "`initial` is longer than `max`; lower it, or raise `max`")
+        return self
+
+
+class DeliverySettings(Section):
+    """How deliveries are carried. What a sink says under its own `delivery` goes before this."""
+
+    timeout: Annotated[Duration, between("1ms", "1h"), Field(description="Time of one attempt, in all.")] = (
+        parse_duration("15s")
+    )
+    concurrency: Annotated[int, Field(ge=1, le=1000, description="Most attempts of one sink at once.")] = 4
+    rate: Annotated[
+        Rate | None, Field(description="Most attempts in a time: `20/m`, `5/s`. null: as many as there are.")
+    ] = None
+    order: Annotated[
+        Literal["none", "stream"], Field(description="`stream`: one in flight for each stream, the oldest first.")
+    ] = "none"
+    batch: Annotated[
+        BatchSettings | None,
+        Field(description="Several events in one call, for sinks that can take them. null: singly."),
+    ] = None
+    retry: Annotated[RetrySettings, Field(description="When a failed delivery is tried again.")] = RetrySettings()

@@ -1,0 +1,112 @@
+"""The two listeners: the public one for callbacks, the private one for health, metrics and people."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.config.grammar.names import Name
+from gateway.config.grammar.network import Host, Mode, Network
+from gateway.config.grammar.section import Section
+from gateway.fields import ConfigPath, Duration, Secret, Size, between, parse_duration, parse_size, secret
+
+LONGEST_SOCKET_PATH: Final = 107  # bytes: what sockaddr_un holds on Linux, without the NUL
+
+
+class Listener(Section):
+    """Where one of the two listeners is."""
+
+    host: Annotated[Host, Field(description="Address or name to listen on; `0.0.0.0` is every IPv4 address.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Field(ge=0, le=65535, description="TCP port; 0 takes a free one.")] = 8080
+    uds: Annotated[
+        ConfigPath | None, Field(description="Path of a unix socket to listen on, instead of host and port.")
+    ] = None
+    uds_mode: Annotated[Mode, Field(description="Permissions of the unix socket, in octal digits.")] = 0o660
+
+    @field_validator("uds")
+    @classmethod
+    def _short_enough(cls, path: Path | None) -> Path | None:
+        if path is not None and len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+            raise PydanticCustomError("uds", f"a path that is, from the root, at most {LONGEST_SOCKET_PATH} bytes long")
+        return path
+
+    @property
+    def address(self) -> tuple[str, int] | str:
+        """(host, port), or the path of the unix socket."""
+        return str(self.uds) if self.uds is not None else (self.host, self.port)
+
+
+class ServerSettings(Listener):
+    """The public listener, for callbacks alone."""
+
+    max_body: Annotated[
+        Size,
+        between(1024, 16 * 1024 * 1024),
+        Field(description="Largest body of a callback; a larger one is answered 413."),
+    ] = parse_size("256KiB")
+    body_timeout: Annotated[
+        Duration, between("100ms", "10m"), Field(description="Time in which a request's body must have come.")
+    ] = parse_duration("10s")
+    shutdown_grace: Annotated[
+        Duration,
+        between("0", "1h"),
+        Field(description="Time that what is being sent has to end when the gateway stops."),
+    ] = parse_duration("20s")
+    trusted_proxies: Annotated[
+        tuple[Network, ...], Field(description="Addresses or networks of proxies whose `X-Forwarded-For` is believed.")
+    ] = ()
+    connections: Annotated[
+        int, Field(ge=1, le=100_000, description="Most open connections; past it the oldest incomplete one is closed.")
+    ] = 1000
+
+
+class TokenSettings(Section):
+    """One admin token."""
+
+    name: Annotated[Name, Field(description="What logs call the holder of this token.")]
+    token: Annotated[Secret, secret(min_length=32), Field(description="The token itself: at least 32 characters.")]
+    role: Annotated[
+        Literal["read", "operate"], Field(description="`read` looks, `operate` changes things as well.")
+    ] = "read"
+
+
+class AdminSettings(Listener):
+    """The private listener: health, readiness and metrics."""
+
+    port: Annotated[int, Field(ge=0, le=65535, description="TCP port; 0 takes a free one.")] = 9090
+    hosts: Annotated[
+        tuple[Host, ...], Field(description="Names, beside localhost, that a request's Host header may hold.")
+    ] = ()
+    token: Annotated[
+        Annotated[Secret, secret(min_length=32)] | None,
+        Field(
+            description="Short for one entry of `tokens`, called admin, with the role `operate`. "
+            "Left out, or `${NAME:-}` that comes out empty: none."
+        ),
+    ] = None
+    tokens: Annotated[tuple[TokenSettings, ...], Field(description="Admin tokens, for the API.")] = ()
+
+    @model_validator(mode="after")
+    def _one_list(self) -> Self:
+        names = [token.name for token in self.tokens]
+        if len(set(names)) < len(names):
+            raise PydanticCustomError("tokens", "two of `tokens` have the same name")
+        if self.token is not None and "admin" in names:
+            raise PydanticCustomError(
+                "tokens", "`token` is short for one called admin, and `tokens` has one of that name"
+            )
+        return self
+
+    @property
+    def all_tokens(self) -> Sequence[TokenSettings]:
+        """`tokens`, and `token` as the entry it is short for."""
+        if self.token is None:
+            return self.tokens
+        return (TokenSettings(name="admin", token=self.token, role="operate"), *self.tokens)

@@ -1,0 +1,132 @@
+"""The grammar of the configuration file as pydantic models (docs/configuration.md). Plugins' own options live in `options`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from gateway.config.grammar.delivery import BatchSettings, DeliverySettings, RetrySettings
+from gateway.config.grammar.listeners import AdminSettings, Listener, ServerSettings, TokenSettings
+from gateway.config.grammar.names import PathSegment
+from gateway.config.grammar.network import Network, is_loopback, overlap
+from gateway.config.grammar.routes import CallbackSettings, MatchSettings, RouteSettings, TestSettings
+from gateway.config.grammar.section import Section
+from gateway.config.grammar.store import KeepSettings, LimitSettings, StoreSettings
+from gateway.fields import Language, Timezone
+from gateway.model import Trust
+
+__all__ = [
+    "AdminSettings",
+    "BatchSettings",
+    "CallbackSettings",
+    "DeliverySettings",
+    "KeepSettings",
+    "LimitSettings",
+    "Listener",
+    "LocaleSettings",
+    "LogSettings",
+    "MatchSettings",
+    "RetrySettings",
+    "RouteSettings",
+    "Section",
+    "ServerSettings",
+    "Settings",
+    "SinkSettings",
+    "SourceSettings",
+    "StoreSettings",
+    "TestSettings",
+    "TokenSettings",
+]
+
+
+class LogSettings(Section):
+    """What is logged, and how."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Field(description="The least severity that is logged.")
+    ] = "info"
+    format: Annotated[
+        Literal["auto", "text", "json"],
+        Field(description="`auto`: text on a terminal, one JSON object a line elsewhere."),
+    ] = "auto"
+
+
+class LocaleSettings(Section):
+    """How times and texts are shown to people."""
+
+    timezone: Annotated[Timezone, Field(description="IANA name of the zone that times are shown in.")] = "UTC"
+    language: Annotated[Language, Field(description="Language tag of texts for people: en, zh-CN.")] = "en"
+
+
+class SourceSettings(Section):
+    """`type`, `path`, `min_trust`, `allow_from`, `on_conflict` are the core's; every other key belongs to the type's options."""
+
+    type: Annotated[str, Field(description="Which vendor's callbacks these are.")]
+    path: Annotated[
+        PathSegment,
+        Field(description="Callbacks arrive at `POST /hooks/{path}`. Default: the source's name.", repr=False),
+    ]
+    min_trust: Annotated[
+        Trust,
+        Field(
+            description="What the vendor's signature must cover at least: `none`, `timestamp`, `fields` or `body`. "
+            "Default: `timestamp`, or `none` where the options ask for no signature."
+        ),
+    ] = Trust.TIMESTAMP
+    allow_from: Annotated[
+        tuple[Network, ...],
+        Field(
+            description="Addresses or networks that callbacks may come from; empty: any. Behind a proxy it needs "
+            "`server.trusted_proxies`."
+        ),
+    ] = ()
+    on_conflict: Annotated[
+        Literal["hold", "deliver"],
+        Field(
+            description="What becomes of an event whose id is known with other content: held for a person, or delivered."
+        ),
+    ] = "hold"
+    options: Annotated[Any, Field(description="The type's own options.")] = None
+
+
+class SinkSettings(Section):
+    """`type` and `delivery` are the core's; every other key belongs to the type's options."""
+
+    type: Annotated[str, Field(description="Which kind of sink this is.")]
+    delivery: Annotated[DeliverySettings, Field(description="Overrides of the top-level `delivery`, key by key.")] = (
+        DeliverySettings()
+    )
+    options: Annotated[Any, Field(description="The type's own options.")] = None
+
+
+class Settings(Section):
+    """The whole file."""
+
+    version: Annotated[Literal[1], Field(description="Version of this grammar.")] = 1
+    server: Annotated[ServerSettings, Field(description="The public listener.")] = ServerSettings()
+    admin: Annotated[AdminSettings, Field(description="The private listener.")] = AdminSettings()
+    store: Annotated[StoreSettings, Field(description="Where events are kept.")] = StoreSettings()
+    log: Annotated[LogSettings, Field(description="Logs.")] = LogSettings()
+    locale: Annotated[LocaleSettings, Field(description="For people.")] = LocaleSettings()
+    delivery: Annotated[DeliverySettings, Field(description="Defaults for every sink.")] = DeliverySettings()
+    plugins: Annotated[
+        tuple[str, ...],
+        Field(description="Python files (`./name.py`), modules, and installed hook plugins to load."),
+    ] = ()
+    sources: Annotated[Mapping[str, SourceSettings], Field(description="Where callbacks come from, by name.")] = {}
+    sinks: Annotated[Mapping[str, SinkSettings], Field(description="Where events go, by name.")] = {}
+    routes: Annotated[tuple[RouteSettings, ...], Field(description="Which events go where, in order.")] = ()
+    tests: Annotated[tuple[TestSettings, ...], Field(description="Route tests, run by `gateway check`.")] = ()
+
+    @functools.cached_property
+    def on_loopback(self) -> bool:
+        """Whether nobody but this machine can connect to either listener."""
+        return all(one.uds is not None or is_loopback(one.host) for one in (self.server, self.admin))
+
+    @property
+    def listeners_overlap(self) -> bool:
+        """Whether both listeners would want the same address."""
+        return overlap(self.server.address, self.admin.address)

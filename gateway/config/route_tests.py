@@ -1,0 +1,113 @@
+"""Runs the route tests of a configuration: does every event go where the tests say?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from gateway.config.document.diagnostics import Problem
+from gateway.config.grammar.settings import CallbackSettings, TestSettings
+from gateway.config.validation import where_raised
+from gateway.errors import Malformed
+from gateway.model import Event, Trust, Verified
+
+if TYPE_CHECKING:
+    from gateway.config.load import Loaded
+    from gateway.routing import Router
+
+LARGEST: Final = 1024 * 1024  # bytes of a callback's file
+_RECEIVED_AT: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)  # so that two runs of one test are the same
+
+
+class Unusable(Exception):
+    """The test's event or callback cannot be read; the text says why."""
+
+
+def run_tests(loaded: Loaded) -> list[Problem]:
+    """A problem for every route test that does not go as expected, with what each route said."""
+    from gateway.routing import Router
+
+    if not loaded.settings.tests:
+        return []
+    router = Router(loaded.settings.routes)
+    return [
+        problem
+        for number, test in enumerate(loaded.settings.tests)
+        if (problem := _run(loaded, router, f"tests.{number}", test)) is not None
+    ]
+
+
+def _run(loaded: Loaded, router: Router, path: str, test: TestSettings) -> Problem | None:
+    from gateway.routing import explain
+
+    if test.callback is not None and test.callback.source not in loaded.settings.sources:
+        return None  # its options could not be guessed without what is not here
+    try:
+        decisions = [router.decide(event) for event in _events(loaded, test)]
+    except Unusable as error:
+        return loaded.problem(path, found=str(error))
+    reached = dict.fromkeys(sink for decision in decisions for sink in decision.sinks)
+    if set(reached) == set(test.expect) or loaded.guessed:
+        return None
+    why = [line for decision in decisions for line in explain(decision.json())]
+    name = f"the test {test.name!r}: " if test.name else ""
+    return loaded.problem(
+        path,
+        found=f"{name}[{', '.join(reached)}]",
+        expected=f"[{', '.join(test.expect)}]",
+        hint="\n    ".join(["what the routes said:", *why]) if why else "the callback makes no event",
+    )
+
+
+def _events(loaded: Loaded, test: TestSettings) -> Sequence[Event]:
+    from gateway.events.samples import event_of
+
+    if test.callback is not None:
+        return _normalised(loaded, test.callback)
+    try:
+        return [event_of(test.event or {}, **dict(_provider(loaded, test)))]
+    except ValueError as error:
+        raise Unusable(f"the event cannot be read: {error}") from None
+
+
+def _provider(loaded: Loaded, test: TestSettings) -> Iterator[tuple[str, str]]:
+    """What an event without `source` and `provider` means: the source it names, or the only one there is."""
+    sources = loaded.settings.sources
+    named = (test.event or {}).get("source")
+    name = named if named in sources else next(iter(sources)) if len(sources) == 1 and named is None else None
+    if name is not None:
+        yield "source", name
+        yield "provider", sources[name].type
+
+
+def _normalised(loaded: Loaded, callback: CallbackSettings) -> Sequence[Event]:
+    """The events of a callback in a file, without verification."""
+    from starlette.datastructures import Headers
+
+    from gateway.plugin import Callback
+
+    configured = loaded.settings.sources[callback.source]
+    try:
+        with open(callback.file, "rb") as file:
+            body = file.read(LARGEST + 1)
+    except OSError as error:
+        raise Unusable(f"the callback's file cannot be read: {error.strerror}") from None
+    if len(body) > LARGEST:
+        raise Unusable("the callback's file has more than 1 MiB")
+    source = loaded.registry.source(configured.type)(callback.source, configured.options)
+    request = Callback(
+        source=callback.source,
+        method="POST",
+        path=f"/hooks/{configured.path}",
+        headers=Headers({"content-type": "application/json"}),
+        body=body,
+        peer=None,
+        received_at=_RECEIVED_AT,
+    )
+    try:
+        return source.normalise(request, Verified(trust=Trust.NONE, scheme="none"))
+    except Malformed as error:
+        raise Unusable(f"the callback cannot be read: {error.detail}") from None
+    except Exception as error:  # a plugin's own code
+        raise Unusable(f"the source cannot read the callback: {where_raised(error)}") from None

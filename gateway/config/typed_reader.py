@@ -1,0 +1,288 @@
+"""Reads nodes by the type of their field: text gets the source text, a number a number, whoever wrote the model."""
+
+from __future__ import annotations
+
+import enum
+import types
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, PlainValidator, WrapValidator
+from pydantic.fields import FieldInfo
+
+from gateway.config.document.diagnostics import MOST, Problem, near
+from gateway.config.document.nodes import Items, Node, Scalar, Table, integer, real, scalars, truth, untyped
+from gateway.config.document.placeholders import stand_in
+from gateway.config.document.yaml import shown_key
+from gateway.text.secret import Secret
+
+_LISTS: Final = (list, tuple, set, frozenset, Sequence, AbstractSet, Collection, Iterable)
+_TABLES: Final = (dict, Mapping)
+
+
+class _Unreadable:
+    """Stands for a text that is no number or truth value, so that pydantic refuses it however lenient it is."""
+
+
+UNREADABLE: Final = _Unreadable()
+
+
+@dataclass(slots=True)
+class Reader:
+    """Turns nodes into what pydantic validates; unknown keys become `problems`, whatever the model says about them."""
+
+    problems: list[Problem] = field(default_factory=list)
+
+    def model(
+        self, table: Table, model: type[BaseModel], *, others: Collection[str] = (), skip: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """The fields of a model. `others` are keys that somebody else reads (known, left out); `skip` likewise, unseen."""
+        known = _fields(model)
+        lenient = model.model_config.get("extra") == "allow"
+        found: dict[str, Any] = {}
+        for key, node in table.entries.items():
+            if key in others or key in skip:
+                continue
+            if key in known:
+                name, info = known[key]
+                found[key] = self.value(node, info.annotation, (*info.metadata, *_before(model, name)))
+            elif lenient:
+                _hide(node)
+                found[key] = untyped(node)
+            else:
+                _hide(node)
+                if len(self.problems) < MOST:  # because looking for a near miss takes time
+                    self._unknown(table, key, [*others, *known])
+        return found
+
+    def _unknown(self, table: Table, key: str, known: Sequence[str]) -> None:
+        shown, hint = shown_key(key), near(key, known)
+        self.problems.append(
+            Problem(
+                file=table.file,
+                line=table.key(key).line,
+                column=table.key(key).column,
+                path=table.below(shown),
+                found="an unknown key",
+                expected="one of " + ", ".join(known) if len(known) <= 20 else "a known key",
+                hint=hint if hint.startswith("did") else "",
+            )
+        )
+
+    def value(self, node: Node, annotation: Any, metadata: Sequence[Any] = ()) -> Any:
+        """One value, as the annotation wants it."""
+        annotation, metadata = unwrapped(annotation, metadata)
+        for one in metadata:
+            if hasattr(one, "read_node"):
+                return one.read_node(node)
+        if isinstance(node, Scalar):
+            secret = holds_secret(annotation)
+            node.secret = node.secret or secret
+            node.shown = not secret and annotation is not Any and all(getattr(one, "shown", True) for one in metadata)
+            return self._scalar(node, annotation, metadata)
+        if _is_union(annotation):
+            return self.value(node, self._branch(node, get_args(annotation)), metadata)
+        if isinstance(node, Table):
+            return self._table(node, annotation)
+        assert isinstance(node, Items)
+        return self._items(node, annotation)
+
+    def _table(self, node: Table, annotation: Any) -> Any:
+        origin = get_origin(annotation) or annotation
+        if _is_model(annotation):
+            return self.model(node, annotation)
+        if origin in _TABLES:
+            _, values = (*get_args(annotation), Any, Any)[:2]
+            return {key: self.value(entry, values) for key, entry in node.entries.items()}
+        if holds_secret(annotation) or annotation is Any:
+            _hide(node)
+        return untyped(node)
+
+    def _items(self, node: Items, annotation: Any) -> Any:
+        arguments = get_args(annotation)
+        if (get_origin(annotation) or annotation) not in _LISTS:
+            if holds_secret(annotation) or annotation is Any:
+                _hide(node)
+            return untyped(node)
+        if get_origin(annotation) is tuple and Ellipsis not in arguments:
+            kinds = [*arguments, *[Any] * len(node.items)]
+            return [self.value(item, kind) for item, kind in zip(node.items, kinds, strict=False)]
+        return [self.value(item, arguments[0] if arguments else Any) for item in node.items]
+
+    def _branch(self, node: Node, branches: Sequence[Any]) -> Any:
+        """The branch of a union that a list or table is meant for."""
+        tables = isinstance(node, Table)
+        fitting = [
+            branch
+            for branch in branches
+            if (_is_model(unwrapped(branch)[0]) or _origin(branch) in _TABLES if tables else _origin(branch) in _LISTS)
+        ]
+        if isinstance(node, Table) and len(fitting) > 1:
+            best = max(fitting, key=lambda branch: _fit(node, unwrapped(branch)[0]))
+            others = [unwrapped(branch)[0] for branch in fitting if branch is not best]
+            node.refused = tuple(other.__name__ for other in others if _is_model(other))
+            return best
+        if fitting:
+            return fitting[0]
+        # because none fits, pydantic gets the plain value, and says what it wanted
+        if any(holds_secret(branch) for branch in branches):
+            _hide(node)
+        return Any
+
+    # -- scalars
+
+    def _scalar(self, node: Scalar, annotation: Any, metadata: Sequence[Any]) -> Any:
+        if node.placeholder:
+            return stand_in(node, annotation, metadata)
+        leaves = list(_leaves(annotation))
+        nullable = type(None) in leaves or annotation is Any
+        if node.null:
+            return None
+        if node.optional and nullable and not {str, Secret, Any} & set(leaves):
+            return None
+        if any(getattr(one, "reads_text", False) for one in _metadata(annotation, metadata)):
+            return node.text
+        for leaf in leaves:  # a literal is the most exact reading there is
+            if get_origin(leaf) is Literal:
+                for option in get_args(leaf):
+                    if option == node.text or (not isinstance(option, str) and option == _number(node.text)):
+                        return option
+        if annotation is Any or object in leaves:
+            return untyped(node)
+        if not node.plain and str in leaves:
+            return node.text
+        for kind, reading in ((bool, truth), (int, integer), (float, real)):
+            if kind in leaves and (value := reading(node.text)) is not None:
+                return value
+        if float in leaves and (whole := integer(node.text)) is not None:
+            return whole
+        return self._rest(node, leaves, metadata)
+
+    def _rest(self, node: Scalar, leaves: Sequence[Any], metadata: Sequence[Any]) -> Any:
+        for leaf in leaves:
+            if isinstance(leaf, type) and issubclass(leaf, enum.Enum):
+                for member in leaf:
+                    if member.value == node.text or member.value == _number(node.text):
+                        return member.value
+        if {bool, int, float} & set(leaves) and not _reads(metadata):
+            others = [leaf for leaf in leaves if leaf not in {bool, int, float, type(None)}]
+            if not others:
+                return UNREADABLE
+        return node.text
+
+
+def unwrapped(annotation: Any, metadata: Sequence[Any] = ()) -> tuple[Any, tuple[Any, ...]]:
+    """The annotation without Annotated, NewType and `type` aliases, and the metadata that was around it."""
+    found = tuple(metadata)
+    while True:
+        if get_origin(annotation) is Annotated:
+            annotation, *more = get_args(annotation)
+            found = (*more, *found)
+        elif hasattr(annotation, "__value__"):
+            annotation = annotation.__value__
+        elif hasattr(annotation, "__supertype__"):
+            annotation = annotation.__supertype__
+        else:
+            return annotation, found
+
+
+def holds_secret(annotation: Any, _seen: frozenset[Any] = frozenset()) -> bool:
+    """Whether a Secret stands anywhere in the values of this type."""
+    annotation, _ = unwrapped(annotation)
+    if annotation is Secret:
+        return True
+    if _is_model(annotation):
+        return annotation not in _seen and any(
+            holds_secret(info.annotation, _seen | {annotation}) for info in annotation.model_fields.values()
+        )
+    return any(
+        holds_secret(argument, _seen) for argument in get_args(annotation) if get_origin(annotation) is not Literal
+    )
+
+
+def _leaves(annotation: Any) -> Iterable[Any]:
+    annotation, _ = unwrapped(annotation)
+    if not _is_union(annotation):
+        yield annotation
+        return
+    for branch in get_args(annotation):
+        yield from _leaves(branch)
+
+
+def _metadata(annotation: Any, metadata: Sequence[Any]) -> Iterable[Any]:
+    yield from metadata
+    if _is_union(annotation):
+        for branch in get_args(annotation):
+            inner, more = unwrapped(branch)
+            yield from _metadata(inner, more)
+
+
+def _reads(metadata: Sequence[Any]) -> bool:
+    """Whether somebody looks at the value before its type does."""
+    return any(
+        isinstance(one, (BeforeValidator, PlainValidator, WrapValidator))
+        or hasattr(one, "__get_pydantic_core_schema__")
+        for one in metadata
+    )
+
+
+def _before(model: type[BaseModel], name: str) -> Sequence[Any]:
+    """The model's own validators of a field that see the value before its type does, as metadata."""
+    return [
+        BeforeValidator(lambda value: value)
+        for validator in model.__pydantic_decorators__.field_validators.values()
+        if validator.info.mode in {"before", "plain", "wrap"} and {name, "*"} & set(validator.info.fields)
+    ]
+
+
+def _fields(model: type[BaseModel]) -> dict[str, tuple[str, FieldInfo]]:
+    found: dict[str, tuple[str, FieldInfo]] = {}
+    by_name = model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name")
+    for name, info in model.model_fields.items():
+        alias = info.validation_alias
+        if isinstance(alias, str):
+            found[alias] = (name, info)
+        if not isinstance(alias, str) or by_name:
+            found[name] = (name, info)
+    return found
+
+
+def _fit(table: Table, annotation: Any) -> int:
+    """How well a table fits one branch of a union: a literal that agrees (a tag) counts more than any number of keys."""
+    if not _is_model(annotation):
+        return 0
+    score = 0
+    for key, (_, info) in _fields(annotation).items():
+        node = table.entries.get(key)
+        if node is None:
+            score -= info.is_required()
+            continue
+        score += 1
+        if get_origin(info.annotation) is Literal and isinstance(node, Scalar):
+            score += 1000 if node.text in {str(option) for option in get_args(info.annotation)} else -1000
+    return score
+
+
+def _hide(node: Node) -> None:
+    for scalar in scalars(node):
+        scalar.secret = True
+
+
+def _number(text: str) -> Any:
+    value = truth(text)
+    return value if value is not None else integer(text)
+
+
+def _origin(annotation: Any) -> Any:
+    inner, _ = unwrapped(annotation)
+    return get_origin(inner) or inner
+
+
+def _is_union(annotation: Any) -> bool:
+    return get_origin(annotation) in {Union, types.UnionType}
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and get_origin(annotation) is None and issubclass(annotation, BaseModel)

@@ -1,0 +1,109 @@
+"""One attempt: hands deliveries to the hook under the timeout and turns whatever comes back into one result each."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from gateway.dispatch.carrier import Carrier
+from gateway.errors import Refused, Retry, Unavailable
+from gateway.model import Delivery
+from gateway.plugin import Sink
+
+Result = str | BaseException | None
+
+
+class Nonsense(Exception):
+    """A plugin broke the contract of a hook or of its own methods; the text names the plugin."""
+
+
+async def bounded(call: Callable[[], Awaitable[Any]], timeout: float) -> Any:
+    """What `call` gives within `timeout` seconds, or the exception it ended with, as a value.
+
+    Raises only the CancelledError of someone who cancels this task from outside. A plugin's own SystemExit,
+    KeyboardInterrupt or CancelledError comes back as a mistake like any other; past the timeout it is a Retry of the
+    service, whatever the plugin made of being stopped.
+    """
+    scope = asyncio.timeout(timeout)
+    task = asyncio.current_task()
+    try:
+        async with scope:
+            given = await call()
+        return _late(timeout) if scope.expired() and _only_failed(given) else given
+    except Exception as error:
+        failure: Exception = _late(timeout) if scope.expired() else error
+    except BaseException as error:
+        if isinstance(error, GeneratorExit) and not _runs(task):
+            raise  # the loop itself is taken down: there is nobody left to answer
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
+        failure = Nonsense(f"raised {type(error).__name__}")
+        failure.__cause__ = error
+    return failure
+
+
+async def carry(hook: Any, deliveries: Sequence[Delivery], sink: Sink, timeout: float) -> tuple[list[Result], bool]:
+    """One result for each delivery, and whether each was judged for itself (False: the call failed as a whole)."""
+
+    async def call() -> Any:
+        promise = hook.deliver(deliveries=deliveries, sink=sink)
+        if not inspect.isawaitable(promise):
+            raise Nonsense(f"the hook deliver gave {_what(promise)}, not an awaitable")
+        return await promise
+
+    results = await bounded(call, timeout)
+    wanted = len(deliveries)
+    if isinstance(results, BaseException):
+        failure: Result = results
+    elif not isinstance(results, list | tuple):
+        failure = Nonsense(f"the hook deliver gave {_what(results)}, not a list of {wanted}")
+    elif len(results) != wanted:
+        failure = Nonsense(f"the hook deliver gave {len(results)} results for {wanted}")
+    else:
+        return [_checked(result, hook, sink) for result in results], True
+    if isinstance(failure, Nonsense):
+        failure = _named(failure, hook, sink)
+    if wanted > 1 and isinstance(failure, Refused):
+        # because one poisoned member must not kill the others: alone, each will be refused or delivered for itself
+        failure = Retry(f"refused together: {failure.detail}", status=failure.status)
+    return [failure] * wanted, isinstance(failure, Unavailable)
+
+
+def _runs(task: asyncio.Task[Any] | None) -> bool:
+    """Whether it is this task that runs now, and not somebody who throws its coroutine away."""
+    try:
+        return asyncio.current_task() is task
+    except RuntimeError:  # no loop runs
+        return False
+
+
+def _late(timeout: float) -> Retry:
+    return Retry(f"no answer within {timeout:g} s", service=True)
+
+
+def _only_failed(given: object) -> bool:
+    """Whether what came after the timeout is no more than the trouble of being stopped."""
+    return isinstance(given, list | tuple) and bool(given) and all(isinstance(one, BaseException) for one in given)
+
+
+def _checked(result: object, hook: Any, sink: Sink) -> Result:
+    if result is None or isinstance(result, str | Exception):
+        return result
+    return _named(Nonsense(f"{_what(result)} is no result; expected a receipt, None or an exception"), hook, sink)
+
+
+def _named(failure: Nonsense, hook: Any, sink: Sink) -> Nonsense:
+    """The same, saying whose mistake it may be: the plugins that wrap `deliver`, else the sink itself."""
+    others = [one.plugin_name for one in hook.deliver.get_hookimpls() if not isinstance(one.plugin, Carrier)]
+    origin = f" from {sink.origin}" if sink.origin else ""
+    itself = f"sink {sink.name} ({type(sink).__module__}.{type(sink).__qualname__}{origin})"
+    blamed = f"plugin {', '.join(others)} or {itself}" if others else itself
+    named = Nonsense(f"{blamed}: {failure}")
+    named.__cause__ = failure.__cause__
+    return named
+
+
+def _what(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"

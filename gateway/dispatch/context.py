@@ -1,0 +1,28 @@
+"""What all lanes of one dispatcher share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from gateway.dispatch.settler import Settler
+from gateway.dispatch.store_clock import StoreClock
+from gateway.plugin.watchers import Watchers
+from gateway.runtime.clock import Clock
+from gateway.runtime.metrics import Metrics
+from gateway.store.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """`hook` is pluggy's relay, `rng` the jitter's source."""
+
+    store: Store
+    hook: Any
+    clock: Clock
+    store_clock: StoreClock
+    metrics: Metrics
+    settler: Settler
+    watchers: Watchers
+    rng: Random

@@ -1,0 +1,257 @@
+"""Carries what the store holds: a lane per sink that claims, delivers, decides and settles."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Collection, Mapping, Sequence
+from random import Random
+from typing import Any, Final
+
+from gateway.config.grammar.settings import DeliverySettings
+from gateway.dispatch.attempt import bounded
+from gateway.dispatch.context import Shared
+from gateway.dispatch.lane import Lane
+from gateway.dispatch.outcome import describe
+from gateway.dispatch.settler import Settler
+from gateway.dispatch.store_clock import StoreClock
+from gateway.errors import GatewayError, StoreError
+from gateway.plugin import Sink
+from gateway.plugin.watchers import Watchers
+from gateway.runtime.clock import Clock
+from gateway.runtime.lean_imports import import_structlog
+from gateway.runtime.metrics import Metrics
+from gateway.store.records import Lease
+from gateway.store.store import Store
+
+log = import_structlog().get_logger("gateway.dispatcher")
+
+POLL: Final = (
+    0.6,
+    1.0,
+)  # seconds between two polls, with jitter, because what a person changes is seen within a second
+COUNT_EVERY: Final = 5.0  # seconds between two looks at the depths, for metrics
+OPENING: Final = 0.5  # seconds the start waits for sinks to open; slower ones open behind it
+LAST_WRITES: Final = 5.0  # seconds for the last outcomes
+SINK_CLOSE: Final = 5.0  # seconds for a sink's close
+
+
+class SinkNotOpened(GatewayError):
+    """A sink that a reload brings cannot be opened; the text names it and says why."""
+
+
+class Dispatcher:
+    """One per gateway. Everything is called from the event loop."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        hook: Any,  # pluggy's relay: hook.deliver, hook.attempt_finished
+        sinks: Mapping[str, Sink],
+        policies: Mapping[str, DeliverySettings],
+        clock: Clock,
+        metrics: Metrics,
+        rng: Random | None = None,
+    ) -> None:
+        """`policies` has one entry a sink; `rng` is the source of all jitter."""
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._rng = rng or Random()  # noqa: S311  jitter, not a secret
+        self._store_clock = StoreClock(clock)
+        self._settler = Settler(store, clock, self._rng)
+        self._shared = Shared(
+            store=store,
+            hook=hook,
+            clock=clock,
+            store_clock=self._store_clock,
+            metrics=metrics,
+            settler=self._settler,
+            watchers=Watchers(hook, "attempt_finished"),
+            rng=self._rng,
+        )
+        self.lanes: Mapping[str, Lane] = {
+            name: Lane(sink, policies[name], self._shared) for name, sink in sinks.items()
+        }
+        self._tasks: list[asyncio.Task[None]] = []
+        self._counted = set(self.lanes)
+        self._counted_at: float | None = None
+        self._poll_failing = False
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Open every sink (one that fails starts with its circuit open), start the lanes and the poll.
+
+        Raises StoreError. Returns at the latest half a second later: a sink that hangs while it opens delays no other.
+        """
+        gates = await self._store.gates()
+        for name, lane in self.lanes.items():
+            lane.breaker.see(gates.get(name), lane.breaker.version)
+        self._tasks = [
+            asyncio.create_task(self._settler.run(), name="outcomes"),
+            asyncio.create_task(self._poll(), name="poll"),
+        ]
+        openings = []
+        for lane in self.lanes.values():
+            lane.start()
+            openings.append(asyncio.create_task(lane.opened.wait()))
+        if openings:
+            _, late = await asyncio.wait(openings, timeout=OPENING)
+            for opening in late:
+                opening.cancel()
+
+    async def close(self, grace: float) -> None:
+        """Stop claiming, let what is being sent end within `grace` seconds, release what has not begun, close sinks (5 s each)."""
+        if not self._tasks:
+            return
+        outcomes, poll = self._tasks
+        poll.cancel()
+        await asyncio.gather(*(lane.stop(grace) for lane in self.lanes.values()))
+        if self._retiring:
+            await asyncio.wait(self._retiring, timeout=grace)
+        if not await self._settler.drained(LAST_WRITES):
+            log.error("outcomes_not_written", pending=self._settler.pending)  # their leases end by themselves
+        outcomes.cancel()
+        await asyncio.gather(*(self._close_sink(lane.sink) for lane in self.lanes.values()))
+        for retiring in self._retiring:
+            retiring.cancel()
+        await asyncio.gather(outcomes, poll, *self._retiring, return_exceptions=True)
+        self._tasks = []
+
+    # -- another configuration
+
+    async def prepare(self, sinks: Mapping[str, Sink], policies: Mapping[str, DeliverySettings]) -> Mapping[str, Lane]:
+        """Lanes for these new sinks, each opened within its timeout. Raises what the first that fails raised; none stays open."""
+        lanes = {name: Lane(sink, policies[name], self._shared) for name, sink in sinks.items()}
+        failures = await asyncio.gather(*(lane.prober.open_first() for lane in lanes.values()))
+        failed = [(name, failure) for name, failure in zip(lanes, failures, strict=True) if failure is not None]
+        if failed:
+            await self.discard(lanes)
+            name, failure = failed[0]
+            raise SinkNotOpened(f"the sink {name} cannot be opened: {describe(failure)}")
+        gates = await self._store.gates()
+        for name, lane in lanes.items():
+            lane.breaker.see(gates.get(name), lane.breaker.version)
+        return lanes
+
+    async def discard(self, lanes: Mapping[str, Lane]) -> None:
+        """Prepared lanes are not wanted after all."""
+        await asyncio.gather(*(self._close_sink(lane.sink) for lane in lanes.values() if lane.prober.opened))
+
+    def swap(self, lanes: Mapping[str, Lane], kept: Collection[str], grace: float) -> None:
+        """From now on these prepared lanes carry, beside those of `kept`; the others end within `grace` seconds behind."""
+        leaving = [lane for name, lane in self.lanes.items() if name not in kept]
+        self.lanes = {**{name: self.lanes[name] for name in kept}, **lanes}
+        for lane in lanes.values():
+            lane.start()
+        for lane in leaving:
+            retiring = asyncio.create_task(self._retire(lane, grace), name=f"lane {lane.sink.name}: retiring")
+            self._retiring.add(retiring)
+            retiring.add_done_callback(self._retiring.discard)
+
+    async def _retire(self, lane: Lane, grace: float) -> None:
+        await lane.stop(grace)
+        await self._close_sink(lane.sink)
+        if lane.sink.name not in self.lanes:
+            self._metrics.circuit_open.labels(lane.sink.name).set(0)
+        log.info("sink_retired", sink=lane.sink.name)
+
+    @property
+    def busy(self) -> Sequence[str]:
+        """The sinks that are being opened, carry something, or wait for its outcome to be written."""
+        return [name for name, lane in self.lanes.items() if lane.held or not lane.opened.is_set()]
+
+    @property
+    def retiring(self) -> int:
+        """Lanes that a reload took away and that have not ended yet."""
+        return len(self._retiring)
+
+    # -- what the door says
+
+    def reserve(self, sink: str) -> int | None:
+        """The lease (ms) if this sink's lane takes one fresh delivery at once, else None. Pair with hand_over or unreserve.
+
+        Whether its stream has an older one on its way is the store's to know: such a delivery comes back as waiting.
+        """
+        lane = self.lanes.get(sink)
+        return None if lane is None else lane.reserve()
+
+    def unreserve(self, sink: str) -> None:
+        """The reservation was not used: the commit failed, or the row was left waiting."""
+        if (lane := self.lanes.get(sink)) is not None:  # else a reload took it away meanwhile
+            lane.unreserve()
+
+    def hand_over(self, lease: Lease) -> None:
+        """A reserved delivery, committed and leased."""
+        lane = self.lanes.get(lease.sink)
+        if lane is None:  # a reload took it away meanwhile: it waits until the sink comes back
+            with contextlib.suppress(StoreError):  # else its lease ends by itself
+                self._store.release([(lease.delivery, lease.token)]).add_done_callback(_heard)
+        else:
+            lane.hand_over(lease)
+
+    def wake(self, sink: str, urgent: bool = False) -> None:
+        """Rows of this sink were left waiting. `urgent`: a batch's window does not hold it back (recording.failed)."""
+        lane = self.lanes.get(sink)
+        if lane is not None:  # else another gateway's, or no longer configured
+            lane.claimer.wake(urgent=urgent)
+
+    def order_key(self, sink: str, subject: str) -> str | None:
+        """What orders this sink's deliveries: the subject with `order: stream`, else None. No subject: no order."""
+        lane = self.lanes.get(sink)
+        return subject or None if lane is not None and lane.policy.order == "stream" else None
+
+    # -- the poll
+
+    async def _poll(self) -> None:
+        while True:
+            try:
+                await self._look()
+                self._poll_failing = False
+            except StoreError as error:
+                if not self._poll_failing:
+                    log.warning("poll_failed", error=str(error))
+                self._poll_failing = True
+            except Exception:
+                log.exception("poll_failed")
+            await self._clock.sleep(self._rng.uniform(*POLL))
+
+    async def _look(self) -> None:
+        versions = {name: lane.breaker.version for name, lane in self.lanes.items()}
+        gates = await self._store.gates()
+        before = self._clock.ms()
+        found = await self._store.due()
+        if found:
+            self._store_clock.learn(found[0].now, before, self._clock.ms())
+        due = {one.sink: one.at for one in found}
+        for name, lane in self.lanes.items():
+            lane.look(due.get(name), gates.get(name), versions[name])
+        now = self._clock.monotonic()
+        if self._counted_at is None or now - self._counted_at >= COUNT_EVERY:
+            self._counted_at = now
+            await self._count()
+
+    async def _count(self) -> None:
+        """Depths and ages for metrics, also of sinks that are no longer configured: their deliveries wait too."""
+        now = self._store_clock.ms()
+        rows = await self._store.sinks()
+        for name in self._counted.difference(row.name for row in rows):
+            self._metrics.waiting.labels(name).set(0)
+            self._metrics.oldest_waiting_seconds.labels(name).set(0)
+        self._counted.update(row.name for row in rows)
+        for row in rows:
+            self._metrics.waiting.labels(row.name).set(row.waiting + row.sending)
+            age = 0.0 if row.oldest_waiting_at is None else max(now - row.oldest_waiting_at, 0) / 1000
+            self._metrics.oldest_waiting_seconds.labels(row.name).set(age)
+
+    async def _close_sink(self, sink: Sink) -> None:
+        failure = await bounded(sink.close, SINK_CLOSE)
+        if isinstance(failure, BaseException):
+            log.warning("sink_not_closed", sink=sink.name, error=describe(failure))
+
+
+def _heard(done: asyncio.Future[None]) -> None:
+    """Nobody waits for it: a store that failed meanwhile has said so."""
+    if not done.cancelled():
+        done.exception()

@@ -1,0 +1,106 @@
+"""What one attempt's result means: the row to write, the attempt people see, the line in the log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from gateway.dispatch.attempt import Nonsense, Result
+from gateway.dispatch.retry import Decision
+from gateway.errors import DeliveryFailed, Retry
+from gateway.model import Attempt
+from gateway.store.records import Lease, Settlement
+from gateway.text.redaction import redact
+
+DETAIL_LIMIT: Final = 500  # characters
+READ_LIMIT: Final = 20_000  # so much of a text is looked at; what is cut before masking may lose half a secret there
+MEMO_LIMIT: Final = 64 * 1024  # characters of JSON: a row is bounded
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One attempt, decided: `settlement` for the store, `attempt` for those who watch."""
+
+    settlement: Settlement
+    attempt: Attempt
+    trouble: str | None = None  # a mistake of the plugin that did not change the outcome
+
+
+def verdict(lease: Lease, result: Result, decision: Decision, *, started_at: int, seconds: float) -> Verdict:
+    """Put together what is written. `started_at` is in ms since 1970, `seconds` how long the attempt took."""
+    detail = describe(result)
+    status = result.status if isinstance(result, DeliveryFailed) else None
+    memo, trouble = _memo(lease, result)
+    settlement = Settlement(
+        delivery=lease.delivery,
+        token=lease.token,
+        state=decision.state,
+        outcome=decision.outcome,
+        started_at=started_at,
+        took_ms=round(seconds * 1000),
+        detail=detail,
+        status=status,
+        delay=-int(-decision.delay * 1000 // 1),  # up: a last try a millisecond early would not be the last
+        burnt=decision.burnt,
+        reason=decision.reason,
+        memo=memo,
+    )
+    attempt = Attempt(
+        number=lease.attempt,
+        started_at=datetime.fromtimestamp(started_at / 1000, UTC),
+        seconds=seconds,
+        outcome=decision.outcome,
+        detail=detail,
+        status=status,
+    )
+    return Verdict(settlement, attempt, trouble)
+
+
+def describe(result: Result) -> str:
+    """A receipt or a failure in at most 500 characters, without secrets and without what a database refuses."""
+    if result is None:
+        return ""
+    if isinstance(result, str | DeliveryFailed | Nonsense):
+        text = _text(result)
+    else:
+        said = _text(result)
+        text = f"{type(result).__name__}: {said}" if said else type(result).__name__
+    return _clean(redact(text))[:DETAIL_LIMIT]
+
+
+def _text(value: object) -> str:
+    """Its text; a plugin's exception may have a `__str__` that fails, or one without an end."""
+    try:
+        return str(value)[:READ_LIMIT]
+    except Exception:
+        return ""
+
+
+def _clean(text: str) -> str:
+    if "\0" in text:  # PostgreSQL has no NUL
+        text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # lone surrogates have no UTF-8
+        text = text.encode("utf-8", "replace").decode()
+    return text
+
+
+def _memo(lease: Lease, result: Result) -> tuple[Mapping[str, Any] | None, str | None]:
+    """What the next attempt is to know: the sink's new memo, else the one it had, because a timeout brings none."""
+    kept = lease.memo or None
+    given: Any = result.memo if isinstance(result, Retry) else None
+    if given is None:
+        return kept, None
+    try:
+        size = len(json.dumps(given, allow_nan=False)) if isinstance(given, Mapping) else None
+    except (TypeError, ValueError, RecursionError) as error:
+        return kept, f"its memo is no JSON ({error}); the one before is kept"
+    if size is None:
+        return kept, f"its memo is a {type(given).__name__}, not a mapping; the one before is kept"
+    if size > MEMO_LIMIT:
+        return kept, f"its memo has {size} characters of JSON, more than {MEMO_LIMIT}; the one before is kept"
+    return given, None

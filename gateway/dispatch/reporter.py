@@ -1,0 +1,64 @@
+"""Gives account of one attempt: the line in the log, the figures, the plugins that watch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.dispatch.attempt import Nonsense, Result
+from gateway.dispatch.context import Shared
+from gateway.dispatch.outcome import Verdict
+from gateway.errors import DeliveryFailed
+from gateway.model import Delivery, Outcome
+from gateway.plugin import Sink
+from gateway.runtime.lean_imports import import_structlog
+from gateway.store.records import Lease
+
+log = import_structlog().get_logger("gateway.dispatcher")
+
+
+class Account:
+    """One sink's."""
+
+    def __init__(self, sink: Sink, shared: Shared) -> None:
+        metrics = shared.metrics
+        self._origin = sink.origin
+        self._sink = name = sink.name
+        self._watchers = shared.watchers
+        self._outcomes = {outcome: metrics.deliveries.labels(name, outcome.value) for outcome in Outcome}
+        self._attempt_seconds = metrics.attempt_seconds.labels(name)
+        self._end_to_end = metrics.end_to_end_seconds.labels(name)
+
+    def tell(self, lease: Lease, delivery: Delivery, result: Result, given: Verdict) -> None:
+        """One attempt ended."""
+        settlement, attempt = given.settlement, given.attempt
+        outcome = attempt.outcome
+        facts: dict[str, Any] = {
+            "sink": self._sink,
+            "id": lease.event.id,
+            "delivery": lease.delivery,
+            "attempt": lease.attempt,
+            "outcome": outcome.value,
+            "seconds": round(attempt.seconds, 4),
+        }
+        if attempt.status is not None:
+            facts["status"] = attempt.status
+        if attempt.detail:
+            facts["detail"] = attempt.detail
+        if settlement.state == "waiting":
+            facts["next_try_in"] = settlement.delay / 1000
+        if settlement.reason:
+            facts["dead"] = settlement.reason
+        if isinstance(result, BaseException) and not isinstance(result, DeliveryFailed):
+            facts["plugin"] = self._origin  # whose mistake it probably is
+            facts["exc_info"] = result.__cause__ if isinstance(result, Nonsense) else result
+        (log.info if outcome is Outcome.DELIVERED else log.error if settlement.reason else log.warning)(
+            "attempt", **facts
+        )
+        if given.trouble:
+            log.warning("memo_dropped", sink=self._sink, delivery=lease.delivery, problem=given.trouble)
+        self._outcomes[outcome].inc()
+        self._attempt_seconds.observe(attempt.seconds)
+        if outcome is Outcome.DELIVERED and not lease.round:
+            age = settlement.started_at / 1000 + attempt.seconds - lease.event.received_at.timestamp()
+            self._end_to_end.observe(max(age, 0.0))
+        self._watchers.tell(delivery=delivery, attempt=attempt)

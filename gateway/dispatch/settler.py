@@ -1,0 +1,133 @@
+"""Writes what the lanes have decided: grouped while one commit is under way, kept in memory while the store is away."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections import deque
+from collections.abc import Callable
+from itertools import islice
+from random import Random
+from typing import Final
+
+from gateway.dispatch.leased import Work
+from gateway.errors import ItemRefused, StoreError
+from gateway.runtime.clock import Clock
+from gateway.runtime.lean_imports import import_structlog
+from gateway.store.records import Settlement
+from gateway.store.store import Store
+
+log = import_structlog().get_logger("gateway.dispatcher")
+
+MOST: Final = 512  # outcomes in one item of the store's queue
+FIRST_PAUSE: Final = 0.1  # seconds between two tries while the store fails
+LONGEST_PAUSE: Final = 5.0
+
+Settled = Callable[[Work, bool], None]
+
+
+class Settler:
+    """One per dispatcher. What is handed in is written sooner or later; `settled(work, kept)` is called when it is.
+
+    Bounded by the slots of the lanes: each outcome here holds one.
+    """
+
+    def __init__(self, store: Store, clock: Clock, rng: Random) -> None:
+        self._store = store
+        self._clock = clock
+        self._rng = rng
+        self._outcomes: deque[tuple[Work, Settlement, Settled]] = deque()
+        self._returns: deque[tuple[Work, int, Settled]] = deque()
+        self._bell = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.failing = False  # outcomes wait for the store: lanes claim nothing
+
+    def settle(self, work: Work, settlement: Settlement, settled: Settled) -> None:
+        """Write this outcome; `settled(work, False)` means that the lease had been lost."""
+        self._outcomes.append((work, settlement, settled))
+        self._ring()
+
+    def give_back(self, work: Work, delay: int, settled: Settled) -> None:
+        """Release what was not begun; it comes due again after `delay` ms."""
+        self._returns.append((work, delay, settled))
+        self._ring()
+
+    @property
+    def pending(self) -> int:
+        """How many outcomes and releases are not written yet."""
+        return len(self._outcomes) + len(self._returns)
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        pause = FIRST_PAUSE
+        while True:
+            await self._bell.wait()
+            try:
+                await self._write()
+            except Exception as error:  # whatever it is, outcomes are not dropped: they are tried again
+                if not self.failing:
+                    known = isinstance(error, StoreError)
+                    log.warning("outcomes_wait", error=str(error), pending=self.pending, exc_info=not known)
+                self.failing = True
+                await self._clock.sleep(pause * self._rng.uniform(0.5, 1.0))
+                pause = min(pause * 2, LONGEST_PAUSE)
+                continue
+            if self.failing:
+                log.info("outcomes_written", pending=self.pending)
+            self.failing, pause = False, FIRST_PAUSE
+            if not self.pending:
+                self._bell.clear()
+                self._empty.set()
+
+    async def drained(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds until all is written."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._empty.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _ring(self) -> None:
+        self._empty.clear()
+        self._bell.set()
+
+    async def _write(self) -> None:
+        if self._returns:
+            await self._write_returns()
+        batch = list(islice(self._outcomes, MOST))
+        if not batch:
+            return
+        settlements = [settlement for _, settlement, _ in batch]
+        try:
+            kept = await self._store.settle(settlements)
+        except ItemRefused:  # one of them: nobody says which
+            for _ in batch:
+                await self._write_alone()
+            return
+        for (work, _, settled), mine in zip(batch, kept, strict=True):
+            self._outcomes.popleft()
+            settled(work, mine)
+
+    async def _write_alone(self) -> None:
+        """The first outcome by itself; one that the database refuses is written bare, else left to its lease."""
+        work, settlement, settled = self._outcomes[0]
+        mine = False
+        for version in (settlement, dataclasses.replace(settlement, detail="", memo=None)):
+            try:
+                (mine,) = await self._store.settle([version])
+                break
+            except ItemRefused as error:
+                log.error("outcome_refused", delivery=settlement.delivery, error=str(error))
+        self._outcomes.popleft()
+        settled(work, mine)
+
+    async def _write_returns(self) -> None:
+        batch = list(islice(self._returns, MOST))
+        for delay in {delay for _, delay, _ in batch}:
+            pairs = [(work.lease.delivery, work.lease.token) for work, its, _ in batch if its == delay]
+            await self._store.release(pairs, delay=delay)
+        for work, _, settled in batch:  # a release that is written twice changes nothing: its token is spent
+            self._returns.popleft()
+            settled(work, True)

@@ -1,0 +1,111 @@
+"""The workers of one lane, and what they have to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from gateway.dispatch.leased import Unit
+
+STUBBORN: Final = 5.0  # seconds a plugin may go on after it was cancelled, before its worker is given up
+LAST_WAIT: Final = 2.0
+
+
+class Crew:
+    """`size` tasks that take units in order and run `carry` on each. A task costs nothing while it has nothing to do."""
+
+    def __init__(self, name: str, size: int, carry: Callable[[Unit], Awaitable[None]]) -> None:
+        self.size = size
+        self._name = name
+        self._carry = carry
+        self._waiting: deque[Unit] = deque()
+        self._wanted: deque[asyncio.Future[None]] = deque()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._busy: dict[asyncio.Task[None], tuple[Unit, float]] = {}
+        self._ending = False
+
+    @property
+    def units(self) -> int:
+        """Units that wait or are being carried."""
+        return len(self._waiting) + len(self._busy)
+
+    def start(self) -> None:
+        """Start the workers."""
+        while len(self._workers) < self.size:
+            self._hire()
+
+    def add(self, unit: Unit) -> None:
+        """One more unit to carry."""
+        self._waiting.append(unit)
+        self._call_one()
+
+    def take_back(self) -> list[Unit]:
+        """Everything that was not begun; it is the caller's again."""
+        units = list(self._waiting)
+        self._waiting.clear()
+        return units
+
+    def give_up(self, timeout: float) -> list[Unit]:
+        """Replace workers whose plugin does not let itself be stopped, and those that died; the units they had.
+
+        A plugin may swallow its cancellation. Then its task is left to itself, and nothing it says is heard.
+        """
+        now = asyncio.get_running_loop().time()
+        lost = []
+        for worker, (unit, since) in list(self._busy.items()):
+            if worker.done() or now - since > timeout + STUBBORN:
+                del self._busy[worker]
+                worker.cancel()
+                lost.append(unit)
+                self._workers.discard(worker)
+        self._workers = {worker for worker in self._workers if not worker.done()}
+        if not self._ending:
+            self.start()
+        return lost
+
+    async def end(self, grace: float) -> list[Unit]:
+        """Let what is being carried end within `grace` seconds, then cut it off; the units of those who would not stop."""
+        self._ending = True
+        while self._wanted:
+            self._call_one()
+        for seconds in (grace, LAST_WAIT):
+            if self._workers:
+                await asyncio.wait(self._workers, timeout=seconds)
+                self._workers = {worker for worker in self._workers if not worker.done()}
+                for worker in self._workers:
+                    worker.cancel()
+        lost = [unit for unit, _ in self._busy.values()]
+        self._busy.clear()
+        return lost
+
+    def _hire(self) -> None:
+        self._workers.add(asyncio.create_task(self._work(), name=self._name))
+
+    def _call_one(self) -> None:
+        while self._wanted:
+            wanted = self._wanted.popleft()
+            if not wanted.done():
+                wanted.set_result(None)
+                return
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        me = asyncio.current_task()
+        assert me is not None
+        while True:
+            while not self._waiting:
+                if self._ending:
+                    return
+                wanted: asyncio.Future[None] = loop.create_future()
+                self._wanted.append(wanted)
+                await wanted
+            unit = self._waiting.popleft()
+            self._busy[me] = (unit, loop.time())
+            try:
+                await self._carry(unit)
+            finally:
+                self._busy.pop(me, None)
+            if me not in self._workers:
+                return  # given up meanwhile: another has its place

@@ -1,0 +1,128 @@
+"""Vendor-neutral example events: what route tests, `gateway route` and the checks of `where` are tried on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from gateway.events import written
+from gateway.model import (
+    FAILED,
+    FILE_COMPLETED,
+    FILE_STARTED,
+    UNKNOWN,
+    Event,
+    Fault,
+    File,
+    Storage,
+    Trust,
+    Verified,
+    event_id,
+)
+
+_STARTED_AT: Final = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+_ENDED_AT: Final = _STARTED_AT + timedelta(minutes=2)
+_RECEIVED_AT: Final = _ENDED_AT + timedelta(seconds=2)
+_FOLDER: Final = "https://recordings.example.com/live/mystream"
+
+
+def sample(type: str, *, full: bool = True, **flat: Any) -> Event:
+    """An event of this type: `full` with everything the type can carry, else with nothing that may be absent.
+
+    `flat` replaces what the sample says, by the names of `Event`. Raises ValueError as `event_of` does.
+    """
+    event = _full(written.known_type(type)) if full else _sparse(written.known_type(type))
+    if flat:
+        file = _file() if type == FILE_COMPLETED and full else File()
+        event = replace(event, **written.read(flat, file))
+    return event if "id" in flat else replace(event, id=_id(event))
+
+
+def event_of(mapping: Mapping[str, Any], *, source: str = "live", provider: str = "sample") -> Event:
+    """The event that a person wrote: CloudEvents JSON (it has `data` or `specversion`), or the flat form.
+
+    In the flat form what is missing gets the sample of the type (`source` and `provider` those given here), also inside
+    each of `files`; an explicit null makes a value absent. Raises ValueError naming the key, what was found and a near miss.
+    """
+    if written.is_document(mapping):
+        return written.from_document(mapping)
+    said = {"source": source, "provider": provider, **mapping}
+    return sample(written.type_of(said.pop("type", None)), **said)
+
+
+def largest(type: str, *, files: int = 200, text: int = 256 * 1024) -> Event:
+    """A synthetic event as big as routes can meet: `files` files with about `text` bytes of text in them.
+
+    200 files is where `where` sees lists cut; 256 KiB is the default of `server.max_body`.
+    """
+    filler = "x" * max(text // (files * 6), 1)
+    file = replace(
+        _file(),
+        download_url=filler,
+        play_url=filler,
+        asset_id=filler,
+        storage=Storage(location=filler, bucket=filler, key=filler),
+    )
+    return replace(
+        _full(written.known_type(type)),
+        error=Fault(code="PULL_FAILED", message=filler),
+        files=tuple(replace(file, size_bytes=number) for number in range(files)),
+        extra={f"field_{number}": number for number in range(files)},
+        problems=tuple(f"field_{number}" for number in range(files)),
+    )
+
+
+def _file() -> File:
+    return File(
+        format="hls",
+        download_url=f"{_FOLDER}/index.m3u8",
+        play_url="https://play.example.com/live/mystream/index.m3u8",
+        asset_id="0123456789abcdef0123456789abcdef",
+        size_bytes=3_957_964,
+        duration_seconds=120.0,
+        width=1280,
+        height=720,
+        started_at=_STARTED_AT,
+        ended_at=_ENDED_AT,
+        storage=Storage(location="https://storage.example.com", bucket="recordings", key="live/mystream/index.m3u8"),
+    )
+
+
+def _full(type: str) -> Event:
+    files: tuple[File, ...] = ()
+    if type == FILE_COMPLETED:
+        files = (_file(),)
+    elif type == FILE_STARTED:
+        files = (File(format="hls"),)  # because a file that begins has nothing else to say
+    return Event(
+        id="",
+        type=type,
+        source="live",
+        provider="sample",
+        vendor_type="SOMETHING_NEW" if type == UNKNOWN else type.removeprefix("recording.").upper(),
+        received_at=_RECEIVED_AT,
+        trust=Trust.FIELDS,
+        domain="push.example.com",
+        app="live",
+        stream="mystream",
+        format="hls",
+        project_id="70b76000000034253880af501cd00000",
+        job_id="dc0a1773-0cef-4000-8000-9a38fdb095d2" if files else None,
+        task_id="task-1",
+        time=_ENDED_AT if type == FILE_COMPLETED else None,
+        files=files,
+        error=Fault(code="PULL_FAILED", message="the stream could not be pulled") if type == FAILED else None,
+        verified=Verified(trust=Trust.FIELDS, scheme="sample", key=0),
+        extra={"note": "a field without a place"} if type == UNKNOWN else {},
+    )
+
+
+def _sparse(type: str) -> Event:
+    files = (File(),) if type in {FILE_STARTED, FILE_COMPLETED} else ()
+    return Event(id="", type=type, source="live", provider="sample", received_at=_RECEIVED_AT, files=files)
+
+
+def _id(event: Event) -> str:
+    return event_id(event.source, event.type, event.domain, event.app, event.stream, event.format, ["sample"])

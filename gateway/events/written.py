@@ -1,0 +1,214 @@
+"""Reads an event as a person writes it, flat or as CloudEvents JSON, and says what is wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from gateway.events import cloudevents
+from gateway.model import EVENT_TYPES, Event, Fault, File, Storage, Trust
+
+_DOCUMENT_KEYS: Final = (
+    "specversion",
+    "id",
+    "source",
+    "type",
+    "subject",
+    "time",
+    "datacontenttype",
+    "dataschema",
+    "trust",
+    "data",
+)
+_NEVER_ABSENT: Final = ("id", "source", "provider", "received_at", "trust")
+
+
+def is_document(mapping: Any) -> bool:
+    """Whether this is meant as CloudEvents JSON. Raises ValueError for what is no mapping at all."""
+    return bool({"data", "specversion"} & _mapping("event", mapping).keys())
+
+
+def type_of(value: Any) -> str:
+    """One of EVENT_TYPES, or ValueError with a near miss."""
+    if value is None:
+        raise ValueError("the event has no `type`; one of " + ", ".join(EVENT_TYPES))
+    return known_type(_text("type", value) or "")
+
+
+def known_type(type: str) -> str:
+    """The type itself. Raises ValueError with a near miss."""
+    if type not in EVENT_TYPES:
+        raise ValueError(f"`type`: there is no event type {type!r}" + hint(type, EVENT_TYPES))
+    return type
+
+
+def hint(found: str, known: Collection[str]) -> str:
+    """How an error about an unknown word goes on: the near miss, or all there are."""
+    near = difflib.get_close_matches(found, known, n=1) or [word for word in known if found and word.startswith(found)]
+    return f"; did you mean {near[0]!r}?" if near else "; known: " + ", ".join(known)
+
+
+def read(flat: Mapping[str, Any], file: File) -> dict[str, Any]:
+    """What the flat form says, as arguments of `Event`; what its files leave out comes from `file`."""
+    _only(FLAT_KEYS, flat, "")
+    for key in _NEVER_ABSENT:
+        if key in flat and flat[key] in (None, ""):
+            raise ValueError(f"`{key}` cannot be absent: leave it out to get the sample's")
+    said = {key: _FLAT[key](key, value) for key, value in flat.items() if key != "files"}
+    if "files" in flat:
+        entries = enumerate(_list("files", flat["files"]))
+        said["files"] = tuple(_file(f"files[{n}]", entry, file) for n, entry in entries)
+    return said
+
+
+def from_document(document: Mapping[str, Any]) -> Event:
+    """The event of CloudEvents JSON that a person wrote or another program made. Raises ValueError."""
+    _only(_DOCUMENT_KEYS, document, "")
+    for key in ("id", "source", "type"):
+        if not isinstance(document.get(key), str) or not document[key]:
+            raise ValueError(f"`{key}` is missing: CloudEvents JSON has `id`, `source` and `type` as text")
+    known_type(document["type"])
+    _trust("trust", document.get("trust", "none"))
+    data = dict(_mapping("data", document.get("data") or {}))
+    _only(_DATA_KEYS, data, "data")
+    for key, value in data.items():
+        if key == "files":
+            for n, entry in enumerate(_list("data.files", value)):
+                _record(_FILE, f"data.files[{n}]", entry)
+        elif key in _SAID:
+            read = _SAID[key](f"data.{key}", value)
+            data[key] = read if isinstance(read, str) else value  # because a stream called 1001 may be a bare number
+    return cloudevents.from_document({**document, "data": data})
+
+
+def _file(where: str, entry: Any, base: File) -> File:
+    return entry if isinstance(entry, File) else replace(base, **_record(_FILE, where, entry))
+
+
+def _record(readers: Mapping[str, Callable[[str, Any], Any]], where: str, value: Any) -> dict[str, Any]:
+    entry = _mapping(where, value)
+    _only(readers, entry, where)
+    return {key: readers[key](f"{where}.{key}", part) for key, part in entry.items()}
+
+
+def _only(known: Collection[str], found: Collection[Any], where: str) -> None:
+    for key in found:
+        if key not in known:
+            place = f" in `{where}`" if where else ""
+            raise ValueError(f"unknown key {key!r}{place}" + hint(str(key), known))
+
+
+def _text(key: str, value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)  # because a bare number is how people write a stream called 1001
+    raise ValueError(f"`{key}` is text, not {_kind(value)}")
+
+
+def _texts(key: str, value: Any) -> tuple[str, ...]:
+    return tuple(_text(key, entry) or "" for entry in _list(key, value))
+
+
+def _whole(key: str, value: Any) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        return int(value)  # because a loader may keep a scalar as its source text
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise ValueError(f"`{key}` is a whole number, not {_kind(value)}")
+
+
+def _real(key: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except (ValueError, OverflowError):
+            number = math.nan
+        if math.isfinite(number):
+            return number
+    raise ValueError(f"`{key}` is a number, not {_kind(value)}")
+
+
+def _time(key: str, value: Any) -> datetime | None:
+    if value is None:
+        return None
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC)
+    try:
+        return cloudevents.parse_time(str(value))
+    except ValueError:
+        raise ValueError(f"`{key}` is an RFC 3339 time such as 2026-01-01T12:00:00Z, not {str(value)!r}") from None
+
+
+def _trust(key: str, value: Any) -> Trust:
+    try:
+        return Trust(value)
+    except ValueError:
+        raise ValueError(f"`{key}` is one of {', '.join(Trust)}, not {value!r}") from None
+
+
+def _storage(key: str, value: Any) -> Storage | None:
+    return value if value is None or isinstance(value, Storage) else Storage(**_record(_STORAGE, key, value))
+
+
+def _fault(key: str, value: Any) -> Fault | None:
+    if value is None or isinstance(value, Fault):
+        return value
+    if isinstance(value, str):
+        return Fault(message=value)
+    return Fault(**_record(_FAULT, key, value))
+
+
+def _mapping(key: str, value: Any) -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return value
+    raise ValueError(f"`{key}` is a mapping, not {_kind(value)}")
+
+
+def _list(key: str, value: Any) -> Sequence[Any]:
+    if value is None:
+        return ()
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return value
+    raise ValueError(f"`{key}` is a list, not {_kind(value)}")
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, (str, int, float)):
+        return repr(value)
+    return "nothing" if value is None else "a list" if isinstance(value, Sequence) else type(value).__name__
+
+
+def _extra(key: str, value: Any) -> dict[str, Any]:
+    return {} if value is None else dict(_mapping(key, value))
+
+
+_STORAGE: Final = {part.name: _text for part in fields(Storage)}
+_FAULT: Final = {part.name: _text for part in fields(Fault)}
+_FILE: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    **dict.fromkeys(("format", "download_url", "play_url", "asset_id"), _text),
+    **dict.fromkeys(("size_bytes", "width", "height"), _whole),
+    **dict.fromkeys(("started_at", "ended_at"), _time),
+    "duration_seconds": _real,
+    "storage": _storage,
+}
+_SAID: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    **dict.fromkeys(("provider", "vendor_type", "domain", "app", "stream", "format"), _text),
+    **dict.fromkeys(("project_id", "job_id", "task_id"), _text),
+    "error": _fault,
+    "received_at": _time,
+    "problems": _texts,
+    "extra": _extra,
+}
+_FLAT: Final = {**_SAID, "id": _text, "source": _text, "time": _time, "trust": _trust}
+_DATA_KEYS: Final = (*_SAID, "files", "verified")
+FLAT_KEYS: Final = ("type", *_FLAT, "files")
+"""What a flat event may say."""

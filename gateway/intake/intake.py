@@ -1,0 +1,201 @@
+"""The way of a callback from the door to the commit: verify, normalise, route, store, answer."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final, NoReturn
+
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.errors import ItemRefused, Malformed, Problem, StoreBusy, StoreError, StoreFull, Untrusted
+from gateway.intake.pipeline import new_event, normalise, verify
+from gateway.intake.rejections import Refusals
+from gateway.intake.reporter import Journal
+from gateway.model import FAILED, Event, Trust, Verified
+from gateway.plugin import Callback, Source
+from gateway.plugin.contract import checked_response
+from gateway.routing import Decision, Router
+from gateway.store.records import Accepted, NewDelivery
+from gateway.store.store import Store
+
+MISTAKES: Final = (Exception, SystemExit)  # of a plugin, whose exit is not ours
+_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """One configured source at its path."""
+
+    name: str
+    path: str
+    source: Source
+    min_trust: Trust = Trust.NONE
+    hold_conflicts: bool = True
+    allow_from: Sequence[IPv4Network | IPv6Network] = ()  # the web looks at it, before it reads a body
+
+    @property
+    def media_types(self) -> Sequence[str]:
+        return self.source.media_types
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The answer to a callback that was taken."""
+
+    status: int
+    body: bytes
+    media_type: str = "application/json"
+
+
+class Intake:
+    """Takes callbacks. A 2xx is returned only after the commit; whatever is refused leaves through one `Problem`."""
+
+    def __init__(
+        self, *, router: Router, store: Store, dispatcher: Dispatcher, journal: Journal, refusals: Refusals
+    ) -> None:
+        self._router = router
+        self._store = store
+        self._dispatcher = dispatcher
+        self._journal = journal
+        self._refusals = refusals
+
+    async def take(self, door: Door, callback: Callback) -> Taken:
+        """Verify, normalise, route and store one callback. Raises Problem; everything else is a bug of a plugin."""
+        verified = self._verify(door, callback)
+        events = self._normalise(door, callback, verified)
+        if not events:
+            self._journal.answered(door.name, "ignored")
+            return self._answer(door, callback, (), b'{"status":"accepted","events":[]}')
+        decisions = [self._router.decide(event) for event in events]
+        accepted = await self._accept(door, callback, verified, events, decisions)
+        self._journal.stored(events, decisions, accepted)
+        new = any(one.new for one in accepted)
+        status = "accepted" if new else "duplicate"
+        self._journal.answered(door.name, status)
+        usual = _json({"status": status, "events": [one.id for one in accepted]}).encode()
+        return self._answer(door, callback, events, usual)
+
+    # -- who and what
+
+    def _verify(self, door: Door, callback: Callback) -> Verified:
+        try:
+            verified = verify(door.source, callback, door.min_trust)
+        except Untrusted as error:
+            self._refuse(door, callback, Problem(401, error.code, error.detail))
+        except Malformed as error:
+            self._refuse(door, callback, Problem(400, "malformed_body", error.detail))
+        except MISTAKES as error:
+            self._break(door, callback, "verify", error)
+        self._journal.verified(door.name, verified)
+        return verified
+
+    def _normalise(self, door: Door, callback: Callback, verified: Verified) -> Sequence[Event]:
+        try:
+            return normalise(door.source, callback, verified)
+        except Malformed as error:
+            self._refuse(door, callback, Problem(400, "malformed_body", error.detail))
+        except MISTAKES as error:
+            self._break(door, callback, "normalise", error)
+
+    def _refuse(self, door: Door, callback: Callback, problem: Problem) -> NoReturn:
+        self._refusals.keep(door.name, problem, callback)
+        raise problem
+
+    def _break(self, door: Door, callback: Callback, step: str, error: BaseException) -> NoReturn:
+        """A source plugin's own bug: not acknowledged, kept for `refused retry`, and the plugin is named."""
+        self._journal.broken(door.source, step, error)
+        problem = Problem(
+            500,
+            "source_failed",
+            f"the source plugin {door.source.type} failed in {step}; the callback was kept",
+            retry_after=60,
+        )
+        self._refuse(door, callback, problem)
+
+    # -- into the store
+
+    async def _accept(
+        self, door: Door, callback: Callback, verified: Verified, events: Sequence[Event], decisions: Sequence[Decision]
+    ) -> Sequence[Accepted]:
+        reserved: list[str] = []
+        raw_type = callback.headers.get("content-type")
+        try:
+            try:
+                new = [
+                    new_event(
+                        event,
+                        decision,
+                        deliveries=self._reserve(event, decision, reserved) if decision.sinks else (),
+                        raw_type=raw_type,
+                        hold_conflicts=door.hold_conflicts,
+                        verified=verified,
+                    )
+                    for event, decision in zip(events, decisions, strict=True)
+                ]
+            except (AttributeError, RecursionError, TypeError, ValueError) as error:  # an event that no JSON can hold
+                self._break(door, callback, "normalise", error)
+            stored = self._store.accept(new)
+            stored.add_done_callback(functools.partial(self._carry, events, reserved))
+            # because a client that goes away must not undo the hand-over of what is committed
+            return await asyncio.shield(stored)
+        except Problem:
+            self._unreserve(reserved)
+            raise
+        except StoreBusy as error:
+            self._unreserve(reserved)
+            raise self._unstored(door, "store_unavailable", "the store is busy", error.retry_after) from error
+        except StoreFull as error:
+            self._unreserve(reserved)
+            raise self._unstored(door, "over_limits", str(error), 30) from error
+        except StoreError as error:
+            self._unreserve(reserved)
+            if isinstance(error, ItemRefused):
+                self._journal.refused_by_the_database(door.name, error)
+            pause = random.randint(1, 5)  # noqa: S311  jitter, not a secret
+            raise self._unstored(door, "store_unavailable", "the store cannot commit now", pause) from error
+
+    def _unstored(self, door: Door, code: str, detail: str, retry_after: int) -> Problem:
+        problem = Problem(503, code, detail, retry_after=retry_after)
+        self._refusals.count(door.name, problem)
+        return problem
+
+    def _reserve(self, event: Event, decision: Decision, reserved: list[str]) -> tuple[NewDelivery, ...]:
+        wanted = []
+        for sink in decision.sinks:
+            key = self._dispatcher.order_key(sink, event.subject)
+            lease = self._dispatcher.reserve(sink)
+            if lease is not None:
+                reserved.append(sink)
+            wanted.append(NewDelivery(sink=sink, order_key=key, lease=lease))
+        return tuple(wanted)
+
+    def _unreserve(self, reserved: list[str]) -> None:
+        for sink in reserved:
+            self._dispatcher.unreserve(sink)
+        reserved.clear()
+
+    def _carry(self, events: Sequence[Event], reserved: list[str], stored: asyncio.Future[Sequence[Accepted]]) -> None:
+        """After the commit: every reservation becomes a lease in its lane's hands, or is given back."""
+        if not stored.cancelled() and stored.exception() is None:
+            for event, one in zip(events, stored.result(), strict=True):
+                for lease in one.leases:
+                    reserved.remove(lease.sink)
+                    self._dispatcher.hand_over(lease)
+                for sink in one.waiting:
+                    self._dispatcher.wake(sink, urgent=event.type == FAILED)
+        self._unreserve(reserved)
+
+    def _answer(self, door: Door, callback: Callback, events: Sequence[Event], usual: bytes) -> Taken:
+        if type(door.source).acknowledge is Source.acknowledge:
+            return Taken(200, usual)
+        try:
+            own = checked_response(door.source, door.source.acknowledge(callback, events))
+        except MISTAKES as error:
+            self._journal.broken(door.source, "acknowledge", error)
+            return Taken(200, usual)
+        return Taken(200, usual) if own is None else Taken(own.status, own.body, own.media_type)

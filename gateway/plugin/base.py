@@ -1,0 +1,205 @@
+"""What a plugin author inherits from: Source (pure, synchronous) and Sink (asynchronous), and what they are handed."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from gateway.model import Delivery, Event, Trust, Verified
+from gateway.text.strict_json import decode_object
+
+if TYPE_CHECKING:
+    from starlette.datastructures import Headers
+    from structlog.typing import FilteringBoundLogger
+
+    from gateway.egress.client import Http
+
+
+class Options(BaseModel):
+    """The base of every plugin's options: unknown keys are refused, values are final, defaults are checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+@dataclass(frozen=True)
+class Callback:
+    """One HTTP request as it came. `headers` is multi-valued and case-insensitive; `body` is untouched."""
+
+    source: str
+    method: str
+    path: str
+    headers: Headers
+    body: bytes = field(repr=False)
+    peer: str | None
+    received_at: datetime
+
+    def json(self) -> dict[str, Any]:
+        """The body as one JSON object, decoded strictly and once. Raises Malformed."""
+        return self._object
+
+    @cached_property
+    def _object(self) -> dict[str, Any]:
+        return decode_object(self.body)
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer of a source's own, for vendors that read the body."""
+
+    status: int = 200
+    body: bytes = b""
+    media_type: str = "application/json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What `gateway send` asks a source to play: one callback, signed as the vendor signs it.
+
+    `type` is the vendor's name of the type; `number` makes it different from every other; `now` is when it is sent.
+    """
+
+    type: str
+    number: int
+    now: datetime
+    scheme: str | None = None  # which signature, in the source's own words; None: the source's usual one
+    tampered: bool = False  # changed after signing
+    expired: bool = False
+    fields: Mapping[str, Any] = field(default_factory=dict)  # values that replace the sample's
+
+
+@dataclass(frozen=True)
+class Played:
+    """The request that `gateway send` posts. Without a content-type it goes as application/json."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Source:
+    """Turns one vendor's callbacks into events. Pure and synchronous: no I/O, no clock of its own.
+
+    Subclass it, set `type` and, where there are options, `Options` (a model derived from `gateway.Options`).
+    `__init__` belongs to the core; derive what is costly in `prepare`.
+    """
+
+    type: ClassVar[str]
+    Options: ClassVar[builtins.type[BaseModel]] = Options
+    origin: ClassVar[str] = ""
+    """Where the class came from, for errors and logs: a distribution and its version, or a file. The core sets it."""
+    media_types: ClassVar[Sequence[str]] = ()
+    """Media types this source takes, such as ("application/json",); empty: whatever the header says."""
+    scenes: ClassVar[Sequence[str]] = ()
+    """The vendor types that `play` can make."""
+    starter: ClassVar[str] = ""
+    """This type's options as `gateway init` writes them: lines of YAML with comments; `@KEY@` becomes a fresh key."""
+
+    def __init__(self, name: str, options: Any) -> None:
+        self.name = name
+        self.options = options
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Called once, when name and options are there."""
+
+    def verify(self, callback: Callback) -> Verified:
+        """What the signature covers, or raise Untrusted(code, detail) or Malformed(detail). Compare in constant time."""
+        raise NotImplementedError
+
+    def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
+        """The events of a verified callback; empty: 200 and no row. Raise Malformed where identity cannot be read."""
+        raise NotImplementedError
+
+    def acknowledge(self, callback: Callback, events: Sequence[Event]) -> Response | None:
+        """The answer after the commit; None: the usual body."""
+        return None
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether these options ask for no signature at all: `min_trust` is then `none` where it is not configured."""
+        return False
+
+    @property
+    def most_trust(self) -> Trust | None:
+        """The most that a signature covers with these options; None: not known. `check` warns of a higher `min_trust`."""
+        return Trust.NONE if self.unsigned else None
+
+    def advice(self) -> Sequence[str]:
+        """Warnings about these options, for `gateway check` and the start: a weak key, a glob that opens a split."""
+        return ()
+
+    def play(self, scene: Scene) -> Played:
+        """A callback as the vendor would send it, signed with the first key. Raise ValueError where it cannot."""
+        raise ValueError(f"the source type {self.type} cannot be played")
+
+
+class Sink:
+    """Carries events to one place. Asynchronous; may be slow, may fail, is used by several tasks at once.
+
+    Subclass it, set `type` and, where there are options, `Options`. `__init__` belongs to the core. Options called
+    `timezone` and `language` (types in `gateway.fields`) that the file leaves out get the values of its `locale`.
+    Return a short receipt (or None) when delivered; raise Retry, Refused or Unavailable; anything else is a Retry
+    logged with its traceback. The core bounds every attempt by `delivery.timeout`.
+    """
+
+    type: ClassVar[str]
+    Options: ClassVar[builtins.type[BaseModel]] = Options
+    origin: ClassVar[str] = ""
+    """Where the class came from, for errors and logs: a distribution and its version, or a file. The core sets it."""
+    default_rate: ClassVar[str | None] = None
+    """A rate that fits the service, such as "20/m", used where the configuration names none."""
+
+    def __init__(self, name: str, options: Any, *, http: Http, log: FilteringBoundLogger) -> None:
+        self.name = name
+        self.options = options
+        self.http = http
+        self.log = log
+
+    async def open(self) -> None:
+        """Called before the first delivery; a failure opens the circuit, it does not stop the gateway."""
+
+    async def close(self) -> None:
+        """Called after the last delivery; must end within 5 seconds."""
+
+    async def deliver(self, delivery: Delivery) -> str | None:
+        """Carry one event. See the class for what to return and raise."""
+        raise NotImplementedError
+
+    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[str | None | Exception]:
+        """Carry several at once (only with `delivery.batch`): one result each, same length and order."""
+        raise NotImplementedError
+
+    @classmethod
+    def usual_rate(cls, options: Any) -> str | None:
+        """The rate for these options where the configuration names none: `default_rate`, unless they decide it."""
+        return cls.default_rate
+
+    @classmethod
+    def takes_batches(cls) -> bool:
+        """Whether this class has a `deliver_batch` of its own."""
+        return cls.deliver_batch is not Sink.deliver_batch
+
+    async def preview(self, delivery: Delivery) -> str | None:
+        """What `deliver` would send, as text for people; nothing is sent, and `open` was not called.
+
+        None, the default: `gateway sinks preview` calls `open` and `deliver` with an `http` that keeps the requests and
+        sends none. A sink that speaks in another way than `self.http` writes its own.
+        """
+        return None
+
+    @property
+    def wanted_trust(self) -> Trust:
+        """What the vendor's signature should have covered for what this sink does with an event.
+
+        `gateway check` warns where a route may bring less. Whether the sink then refuses is its own matter.
+        """
+        return Trust.NONE
+
+    def advice(self) -> Sequence[str]:
+        """Warnings about these options, for `gateway check` and the start."""
+        return ()

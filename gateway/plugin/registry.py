@@ -1,0 +1,302 @@
+"""Finds and loads plugins: entry points when a `type:` asks for them, files and modules that `plugins:` lists."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import re
+import stat
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+from pydantic import BaseModel
+
+from gateway.errors import PluginError
+from gateway.plugin import Sink, Source, hookspecs
+from gateway.plugin.contract import class_problem
+from gateway.plugin.modules import import_file, is_edited, own_the_plugins_package, remember
+
+GROUP = "recording_gateway"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """One plugin as `gateway plugins list` shows it, without importing it. `kind` is source, sink or plugin."""
+
+    kind: str
+    name: str
+    origin: str  # the distribution and its version, or the file
+    target: str  # module:object
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r} from {self.origin} ({self.target})"
+
+
+class UnknownType(PluginError):
+    """No plugin has this type; `near` is the closest that one has."""
+
+    def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        self.near = near[0] if near else None
+        self.known = known
+        super().__init__(f"no {kind} type {name!r} is installed; there are: {', '.join(known) or 'none'}")
+
+
+class Registry:
+    """The plugins of one configuration. Loading is done once; an edited Python file needs a restart."""
+
+    def __init__(self, plugins: Sequence[str] = (), base: Path | None = None) -> None:
+        """Load what `plugins` lists, relative to the folder `base`. Raises PluginError for the first that cannot be used."""
+        own_the_plugins_package()
+        self._base = (base or Path.cwd()).resolve()
+        self._doors = _entry_points()
+        self._types: dict[tuple[str, str], type[Any]] = {}
+        self._origins: dict[tuple[str, str], str] = {}
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._listed: list[Installed] = []
+        self._modules: dict[str, ModuleType] = {}
+        for entry in plugins:
+            self._load_listed(entry)
+
+    @property
+    def hook(self) -> Any:
+        """pluggy's relay: `registry.hook.deliver(...)`."""
+        return self._manager.hook
+
+    def register(self, plugin: object, name: str) -> None:
+        """Add an object with hook implementations, and the types it registers: the core's own, and a test's.
+
+        `name` says where it came from. Raises PluginError.
+        """
+        self._hook_in(plugin, name)
+        self._register_types(plugin, name, getattr(plugin, "__name__", name))
+
+    def _hook_in(self, plugin: object, name: str) -> None:
+        if isinstance(plugin, type):
+            raise PluginError(f"plugin {name}: {plugin.__qualname__} is a class; name a module or an object instead")
+        try:
+            self._manager.register(plugin, name)
+            self._manager.check_pending()
+            for caller in self._manager.get_hookcallers(plugin) or ():
+                _refuse_coroutines(caller, plugin, name)
+        except (pluggy.PluginValidationError, PluginError, ValueError) as error:
+            self._manager.unregister(plugin) if self._manager.is_registered(plugin) else None
+            if isinstance(error, PluginError):
+                raise
+            raise PluginError(f"plugin {name}: {error}{_near_hook(str(error))}") from error
+
+    # -- types
+
+    def source(self, name: str) -> type[Source]:
+        """The source class of this type. Raises UnknownType, or PluginError naming distribution and reason."""
+        return self._type("source", name, Source)
+
+    def sink(self, name: str) -> type[Sink]:
+        """The sink class of this type. Raises UnknownType, or PluginError naming distribution and reason."""
+        return self._type("sink", name, Sink)
+
+    def source_types(self) -> list[str]:
+        """The names of all source types, installed and listed, without importing any."""
+        return self._names("source")
+
+    def sink_types(self) -> list[str]:
+        """The names of all sink types, installed and listed, without importing any."""
+        return self._names("sink")
+
+    def installed(self) -> list[Installed]:
+        """Everything that can be used, for `gateway plugins list`; nothing is imported for it."""
+        found = [_describe(entry) for entries in self._doors.values() for entry in entries]
+        return sorted([*found, *self._listed], key=lambda one: (one.kind, one.name))
+
+    def origin(self, kind: str, name: str) -> str:
+        """Where a type comes from, for errors and logs."""
+        if (kind, name) in self._origins:
+            return self._origins[kind, name]
+        entries = self._doors.get((kind, name))
+        return _describe(entries[0]).origin if entries else "nowhere"
+
+    def edited(self) -> list[str]:
+        """The listed files and modules whose Python is no longer what was imported: only a restart reads it again."""
+        return [entry for entry, module in self._modules.items() if is_edited(module)]
+
+    def _names(self, kind: str) -> list[str]:
+        return sorted({name for k, name in [*self._doors, *self._types] if k == kind})
+
+    def _type(self, kind: str, name: str, base: type[Any]) -> type[Any]:
+        if (kind, name) in self._types:
+            return self._types[kind, name]
+        entries = self._doors.get((kind, name))
+        if not entries:
+            raise UnknownType(kind, name, self._names(kind))
+        self._refuse_two(kind, name, [_describe(entry) for entry in entries])
+        found = _describe(entries[0])
+        loaded = _guard(found.origin, f"{kind} {name!r}", entries[0].load)
+        self._add(kind, loaded, base, found.origin, expected=name)
+        return self._types[kind, name]
+
+    def _add(self, kind: str, cls: Any, base: type[Any], origin: str, expected: str | None = None) -> None:
+        what = f"{origin}: {getattr(cls, '__qualname__', cls)!s}"
+        if not isinstance(cls, type) or not issubclass(cls, base):
+            raise PluginError(f"{what} is not a subclass of gateway.{base.__name__}")
+        name = cls.__dict__.get("type", getattr(cls, "type", None))
+        if not isinstance(name, str) or not name:
+            raise PluginError(f'{what} has no type; add `type = "…"` to the class')
+        if expected is not None and name != expected:
+            raise PluginError(f"{what} has the type {name!r}, but its entry point says {expected!r}; make them equal")
+        options = getattr(cls, "Options", None)
+        if not isinstance(options, type) or not issubclass(options, BaseModel):
+            raise PluginError(f"{what}: Options is not a pydantic model; derive it from gateway.Options")
+        if said := class_problem(cls, base):
+            raise PluginError(f"{what}: {said}")
+        if (kind, name) in self._types and self._types[kind, name] is not cls:
+            raise PluginError(
+                f"two plugins bring the {kind} type {name!r}: {self._origins[kind, name]} and {origin}; remove one of them"
+            )
+        self._types[kind, name] = cls
+        self._origins[kind, name] = origin
+        setattr(cls, "origin", origin)  # noqa: B010  on the class itself, which is all that is known of it here
+
+    def _refuse_two(self, kind: str, name: str, found: Sequence[Installed]) -> None:
+        if len(found) > 1:
+            both = " and ".join(f"{one.origin} ({one.target})" for one in found)
+            raise PluginError(f"two distributions bring the {kind} {name!r}: {both}; uninstall one of them")
+
+    # -- what `plugins:` lists
+
+    def _load_listed(self, entry: str) -> None:
+        if entry.endswith(".py") or "/" in entry:
+            path = self._file(entry)
+            origin = label = str(path)
+            plugin: Any = _guard(origin, f"plugins: {entry}", lambda: import_file(path))
+        elif ("plugin", entry) in self._doors:
+            entries = self._doors["plugin", entry]
+            self._refuse_two("plugin", entry, [_describe(one) for one in entries])
+            origin = _describe(entries[0]).origin
+            label = f"{origin} ({entries[0].value})"
+            plugin = _guard(origin, f"plugin {entry!r}", entries[0].load)
+        else:
+            origin = f"the module {entry}"
+            plugin = self._module(entry)
+            label = f"{entry} ({getattr(plugin, '__file__', None) or 'a package'})"
+        if self._manager.is_registered(plugin):
+            raise PluginError(f"plugins: {entry} is listed twice")
+        if isinstance(plugin, ModuleType):
+            remember(plugin)
+            self._modules[entry] = plugin
+        self._hook_in(plugin, label)
+        self._register_types(plugin, origin, getattr(plugin, "__name__", entry))
+
+    def _register_types(self, plugin: Any, origin: str, name: str) -> None:
+        hooks = self._manager.hook
+        for kind, base, hook in (("source", Source, hooks.register_sources), ("sink", Sink, hooks.register_sinks)):
+            brought: list[Any] = []
+            for implementation in hook.get_hookimpls():
+                if implementation.plugin is plugin:
+                    answer = _guard(origin, f"register_{kind}s", implementation.function)
+                    if not isinstance(answer, Iterable):
+                        raise PluginError(f"{origin}: register_{kind}s must return a list of classes, not {answer!r}")
+                    brought.extend(answer)
+            # because a single file with one class should need no ceremony, classes written in it need no hook
+            brought.extend(cls for cls in getattr(plugin, "__dict__", {}).values() if _is_written_here(cls, base, name))
+            for cls in dict.fromkeys(brought):
+                self._add(kind, cls, base, origin)
+                entries = self._doors.get((kind, cls.type), [])
+                if entries:
+                    raise PluginError(
+                        f"two plugins bring the {kind} type {cls.type!r}: {_describe(entries[0]).origin} and {origin}; rename one"
+                    )
+                self._listed.append(
+                    Installed(kind=kind, name=cls.type, origin=origin, target=f"{cls.__module__}:{cls.__qualname__}")
+                )
+
+    def _file(self, entry: str) -> Path:
+        path = (self._base / entry).resolve()
+        if not path.is_relative_to(self._base):
+            raise PluginError(
+                f"plugins: {entry} lies outside {self._base}; only files beside or below the configuration are loaded"
+            )
+        try:
+            mode = path.stat().st_mode
+        except OSError as error:
+            raise PluginError(f"plugins: {entry}: cannot read {path}: {error.strerror}") from None
+        if not stat.S_ISREG(mode):
+            raise PluginError(f"plugins: {entry}: {path} is not a file; to load a package, write its module's name")
+        if mode & stat.S_IWOTH:
+            raise PluginError(f"plugins: {entry}: everybody may write {path}; run `chmod o-w` on it")
+        return path
+
+    def _module(self, entry: str) -> ModuleType:
+        try:
+            return importlib.import_module(entry)
+        except ModuleNotFoundError as error:
+            if error.name is not None and (entry == error.name or entry.startswith(error.name + ".")):
+                names = [name for kind, name in self._doors if kind == "plugin"]
+                hint = f"; installed plugins are: {', '.join(sorted(names))}" if names else ""
+                extra = (
+                    " (the name `plugins` is the gateway's own: list a file as ./plugins/name.py)"
+                    if entry.split(".", maxsplit=1)[0] == "plugins"
+                    else ""
+                )
+                raise PluginError(
+                    f"plugins: no module named {entry!r} on the path{extra}{hint}; a file is written as ./name.py"
+                ) from None
+            raise PluginError(f"plugins: {entry} cannot be imported: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"plugins: {entry} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _entry_points() -> dict[tuple[str, str], list[EntryPoint]]:
+    doors: dict[tuple[str, str], list[EntryPoint]] = {}
+    for entry in entry_points(group=GROUP):
+        kind, _, name = entry.name.partition(".")
+        known = doors.setdefault((kind, name), [])
+        # because one distribution can be seen twice (an editable install beside its own source tree)
+        if not any(_describe(other) == _describe(entry) for other in known):
+            known.append(entry)
+    return doors
+
+
+def _describe(entry: EntryPoint) -> Installed:
+    kind, _, name = entry.name.partition(".")
+    origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
+    return Installed(kind=kind, name=name, origin=origin, target=entry.value)
+
+
+def _guard(origin: str, what: str, load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except PluginError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{what} from {origin} cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _refuse_coroutines(caller: pluggy.HookCaller, plugin: object, name: str) -> None:
+    """A hook that is a coroutine function would be called and never awaited; only `deliver` gives back an awaitable."""
+    for one in caller.get_hookimpls():
+        if one.plugin is plugin and caller.name != "deliver" and inspect.iscoroutinefunction(one.function):
+            raise PluginError(f"plugin {name}: the hook {caller.name} is asynchronous; write `def {caller.name}(…)`")
+
+
+def _near_hook(said: str) -> str:
+    """The hook that was perhaps meant, where pluggy speaks of an unknown one."""
+    wrong = re.match(r"unknown hook '(\w+)'", said)
+    near = difflib.get_close_matches(wrong[1], hookspecs.NAMES, n=1) if wrong else ()
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _is_written_here(cls: Any, base: type[Any], module: str) -> bool:
+    return (
+        isinstance(cls, type)
+        and issubclass(cls, base)
+        and cls.__module__ == module
+        and isinstance(cls.__dict__.get("type"), str)
+    )

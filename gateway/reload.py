@@ -1,0 +1,88 @@
+"""What a reload may change while the gateway runs, and what needs a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.config.document.diagnostics import ConfigError, Problem
+from gateway.config.grammar.settings import SinkSettings
+from gateway.config.load import Loaded, refuse_demo_keys
+from gateway.config.route_tests import run_tests
+from gateway.errors import GatewayError
+from gateway.plugin import Sink
+
+_LIVE_ADMIN = ("hosts", "token", "tokens")  # of the admin section, what is read anew with every request
+
+
+class ReloadRefused(GatewayError):
+    """The running configuration stays. `code`: restart_needed, or stopping."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reloaded:
+    """What a reload changed, by name: for the log and the answer."""
+
+    sources: Mapping[str, Sequence[str]]
+    sinks: Mapping[str, Sequence[str]]
+    routes: bool
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.routes or any(self.sources.values()) or any(self.sinks.values()))
+
+
+def refuse_what_is_wrong(running: Loaded, new: Loaded) -> None:
+    """Raises ConfigError where a route test fails, ReloadRefused with every reason why only a restart would do."""
+    problems: list[Problem] = [*refuse_demo_keys(new), *run_tests(new)]
+    if problems:
+        raise ConfigError(problems)
+    reasons = _needs_restart(running, new)
+    if reasons:
+        raise ReloadRefused("restart_needed", f"a restart is needed for: {'; '.join(reasons)}")
+
+
+def _needs_restart(running: Loaded, new: Loaded) -> list[str]:
+    before, after = running.settings, new.settings
+    reasons = []
+    if (before.sources or before.sinks) and not (after.sources or after.sinks):
+        reasons.append("a file that configures nothing (one that a full disk cut off looks like that)")
+    if before.server != after.server:
+        reasons.append("server (the public listener)")
+    live = dict.fromkeys(_LIVE_ADMIN)
+    if before.admin.model_copy(update=live) != after.admin.model_copy(update=live):
+        reasons.append("admin (the private listener)")
+    if before.store != after.store:
+        reasons.append("store")
+    if before.log != after.log:
+        reasons.append("log")
+    reasons += [f"{entry} (edited Python)" for entry in new.registry.edited()]
+    return reasons
+
+
+def is_same_sink(running: Sink, before: SinkSettings | None, after: SinkSettings, cls: type[Sink]) -> bool:
+    """Whether a sink can go on as it is."""
+    return before is not None and type(running) is cls and before == after
+
+
+def compare(running: Loaded, new: Loaded) -> Reloaded:
+    """What is different, by name."""
+    before, after = running.settings, new.settings
+    return Reloaded(
+        sources=_difference(before.sources, after.sources),
+        sinks=_difference(before.sinks, after.sinks),
+        routes=before.routes != after.routes,
+    )
+
+
+def _difference(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, list[str]]:
+    return {
+        "added": sorted(set(after) - set(before)),
+        "removed": sorted(set(before) - set(after)),
+        "changed": sorted(name for name in set(before) & set(after) if before[name] != after[name]),
+    }

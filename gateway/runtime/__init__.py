@@ -1,0 +1,1 @@
+"""What every room stands on at run time: clock, log lines, metrics, lean imports, a watched file."""

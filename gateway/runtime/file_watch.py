@@ -1,0 +1,51 @@
+"""Notices that the configuration file is another one, also where a mounted folder swaps its symlinks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from gateway.runtime.clock import Clock
+
+EVERY: Final = 1.0  # seconds between two looks; a change is believed when two looks in a row see the same
+
+Look = tuple[str, int, int, int, int] | None
+
+
+def look(path: Path) -> Look:
+    """What the file is now, behind all symlinks; None: it is not there."""
+    try:
+        real = os.path.realpath(path)
+        found = os.stat(real)
+    except OSError:
+        return None
+    return real, found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+class FileWatch:
+    """Calls `changed` when the file became another one. A file that is gone, or is being written, is waited for."""
+
+    def __init__(self, path: Path, changed: Callable[[], Awaitable[object]], clock: Clock) -> None:
+        self._path = path
+        self._changed = changed
+        self._clock = clock
+        self._known = look(path)
+        self._before = self._known
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._clock.sleep(EVERY)
+            await self.turn()
+
+    async def turn(self) -> None:
+        """One look."""
+        now = await asyncio.to_thread(look, self._path)
+        settled = now == self._before
+        self._before = now
+        if now is not None and settled and now != self._known:
+            self._known = now
+            await self._changed()

@@ -1,0 +1,1 @@
+"""How forwards are signed and verified: Standard Webhooks and Ed25519."""

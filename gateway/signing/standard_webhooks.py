@@ -1,0 +1,147 @@
+"""Standard Webhooks signatures: made here for what the gateway forwards, checked here by those who receive it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from gateway.signing.ed25519 import PRIVATE, PUBLIC, PrivateKey, PublicKey
+
+# https://www.standardwebhooks.com: the signed text is `id.timestamp.body`, the key what follows `whsec_` in base64.
+ID_HEADER: Final = "webhook-id"
+TIMESTAMP_HEADER: Final = "webhook-timestamp"
+SIGNATURE_HEADER: Final = "webhook-signature"
+TOLERANCE: Final = 300  # seconds, either way
+KEY_BYTES: Final = 24  # the least length of a key
+
+_DEMO: Final = "demo-"  # how a key of the example configuration begins; not part of the key
+_PREFIX: Final = "whsec_"
+_VERSION: Final = b"v1,"
+_ASYMMETRIC: Final = b"v1a,"
+_SECONDS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
+
+
+class InvalidSignature(Exception):
+    """These bytes are not from who they say, or not of today. `code` is `missing`, `stale` or `mismatch`."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+def signing_key(secret: str) -> bytes:
+    """The key in a secret such as `whsec_…` (base64 of 24 bytes or more). Raises ValueError, which never shows it."""
+    text = secret.strip().removeprefix(_DEMO)
+    if text.startswith((PRIVATE, PUBLIC)):
+        raise ValueError(f"a {_PREFIX} secret; {PRIVATE} and {PUBLIC} are the Ed25519 keys of v1a")
+    text = text.removeprefix(_PREFIX)
+    try:
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(f"{_PREFIX} followed by base64; `gateway secret` makes one") from None
+    if len(key) < KEY_BYTES:
+        raise ValueError(
+            f"{_PREFIX} followed by base64 of at least {KEY_BYTES} bytes, not {len(key)}; `gateway secret` makes one"
+        )
+    return key
+
+
+def sender_key(secret: str) -> bytes | PrivateKey:
+    """What `sign` signs with: the key of a `whsec_…`, or a `whsk_…`. Raises ValueError, which never shows it."""
+    text = secret.strip().removeprefix(_DEMO)
+    if text.startswith(PUBLIC):
+        raise ValueError(f"{PRIVATE}, the private key; {PUBLIC} is the public one, which the receiver gets")
+    return PrivateKey(text) if text.startswith(PRIVATE) else signing_key(secret)
+
+
+def sign(id: str, timestamp: int, body: bytes, keys: Sequence[bytes | PrivateKey]) -> str:
+    """The `webhook-signature` header: one signature a key, so that a receiver may know the old key or the new one.
+
+    `timestamp` is seconds since 1970 UTC of this attempt; `body` is exactly what is sent; keys are of `sender_key`.
+    Raises ValueError for an id with a dot or space, because the signed text could then be read in two ways.
+    """
+    if not id or any(c in ". " or not c.isprintable() for c in id):
+        raise ValueError("a webhook id without dots, spaces and control characters")
+    signed = _signed(id.encode(), b"%d" % timestamp, body)
+    marks = (
+        _ASYMMETRIC + base64.b64encode(key.sign(signed)) if isinstance(key, PrivateKey) else _mark(key, signed)
+        for key in keys
+    )
+    return b" ".join(marks).decode()
+
+
+def verify(
+    body: bytes,
+    headers: Mapping[str, str],
+    secrets: str | Sequence[str],
+    *,
+    tolerance: float = TOLERANCE,
+    now: float | datetime | None = None,
+) -> str:
+    """Check a request that the gateway forwarded; returns its id, by which to drop a repeat.
+
+    `body` is the request's bytes, read before anything decodes them; `headers` may be spelt in any case; `secrets` is
+    one secret (`whsec_…`) or public key (`whpk_…`, with the extra `ed25519`) or several; `tolerance` is seconds; `now`
+    is for tests. Raises InvalidSignature, and ValueError for a secret that is none.
+    """
+    keys = [_receiver_key(secret) for secret in ([secrets] if isinstance(secrets, str) else secrets)]
+    if not keys:
+        raise ValueError("at least one secret")
+    id = _header(headers, ID_HEADER)
+    stamp = _header(headers, TIMESTAMP_HEADER)
+    signatures = _header(headers, SIGNATURE_HEADER).encode("utf-8", "replace").split(b" ")
+    if "." in id:  # because the signed text could then be read in two ways
+        raise InvalidSignature("mismatch", f"{ID_HEADER} holds a dot, which no id of ours does")
+    if not _SECONDS.fullmatch(stamp):
+        raise InvalidSignature("stale", f"{TIMESTAMP_HEADER} is not a number of seconds")
+    at = now.timestamp() if isinstance(now, datetime) else time.time() if now is None else now
+    if abs(at - int(stamp)) > tolerance:
+        raise InvalidSignature("stale", f"{TIMESTAMP_HEADER} is more than {tolerance:g} s away from this clock")
+    signed = _signed(id.encode("utf-8", "replace"), stamp.encode(), body)
+    good = False
+    for key in keys:
+        for signature in signatures:  # all of them, so that the time says nothing about which one fitted
+            good |= _fits(key, signature, signed)
+    if not good:
+        raise InvalidSignature("mismatch", f"no signature in {SIGNATURE_HEADER} fits this body and these secrets")
+    return id
+
+
+def _receiver_key(secret: str) -> bytes | PublicKey:
+    text = secret.strip().removeprefix(_DEMO)
+    return PublicKey(text) if text.startswith(PUBLIC) else signing_key(secret)
+
+
+def _signed(id: bytes, timestamp: bytes, body: bytes) -> bytes:
+    return b"%b.%b.%b" % (id, timestamp, body)
+
+
+def _mark(key: bytes, signed: bytes) -> bytes:
+    # not hmac.digest, because that lets go of the interpreter however short the text: under load each time costs a wait
+    return _VERSION + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
+
+
+def _fits(key: bytes | PublicKey, signature: bytes, signed: bytes) -> bool:
+    if isinstance(key, bytes):
+        return hmac.compare_digest(_mark(key, signed), signature)
+    if not signature.startswith(_ASYMMETRIC):
+        return False
+    try:
+        raw = base64.b64decode(signature.removeprefix(_ASYMMETRIC), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return key.fits(raw, signed)
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    values = [value for key, value in headers.items() if key.lower() == name]
+    if len(values) != 1 or not values[0]:
+        raise InvalidSignature("missing", f"the header {name} is {'missing' if not values else 'not there just once'}")
+    return values[0]

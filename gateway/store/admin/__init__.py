@@ -1,0 +1,1 @@
+"""The people's side of the store: pages, look-ups, and what a person changes."""

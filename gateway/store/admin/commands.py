@@ -1,0 +1,174 @@
+"""The rules of what people do: retry, cancel, move, replay, release, erase. Each is run in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.errors import NotFound, StoreError
+from gateway.store.admin.event_lookup import row_of, seq_of
+from gateway.store.admin.pages import among
+from gateway.store.engine.batch import Bulk, storable
+from gateway.store.outbox import statements as sql
+
+_HERE: Final = "SELECT state, sink, order_key, lane FROM deliveries WHERE id = :id"
+# give_up_after counts from the first attempt, and a retry by hand starts it afresh.
+_NOW: Final = """UPDATE deliveries SET due_at = :now, since_at = :now, stalled = :stalled,
+    first_at = CASE WHEN first_at IS NULL THEN NULL ELSE :now END WHERE id = :id AND state = 'waiting'"""
+_ADD: Final = """INSERT INTO deliveries (event, sink, state, lane, due_at, token, attempts, round, since_at, order_key, replay)
+  SELECT CAST(:event AS bigint), CAST(:sink AS text), 'waiting', CASE WHEN EXISTS (SELECT 1 FROM deliveries o
+    WHERE o.sink = :sink AND o.order_key = :key AND o.lane <> 2 AND o.state IN ('waiting','sending')
+    AND o.order_key IS NOT NULL) THEN 2 ELSE 0 END, :now, 0, 0, 0, :now, CAST(:key AS text), CAST(:replay AS integer)
+  WHERE true ON CONFLICT (event, sink) DO NOTHING RETURNING id"""
+_OF_EVENT: Final = "SELECT id, sink, state, order_key FROM deliveries WHERE event = :event ORDER BY id"
+_WAITING: Final = """SELECT id, order_key, EXISTS (SELECT 1 FROM deliveries o WHERE o.event = deliveries.event AND o.sink = :to)
+  FROM deliveries WHERE sink = :sink AND state = 'waiting' AND id > :after AND id <= :upto ORDER BY id LIMIT :most"""
+_MOVE: Final = """UPDATE deliveries SET sink = :to, token = token + 1, attempts = 0, due_at = :now, since_at = :now,
+    first_at = NULL, stalled = 0, memo = NULL, note = :note, last_error = NULL,
+    lane = CASE WHEN EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = :to AND o.order_key = deliveries.order_key
+      AND o.order_key IS NOT NULL AND o.lane <> 2 AND o.state IN ('waiting','sending')) THEN 2
+      WHEN round = 0 THEN 0 ELSE 1 END
+  WHERE id = :id AND sink = :sink AND state = 'waiting'"""
+_LET_GO: Final = "UPDATE events SET held = NULL WHERE seq = :seq AND held IS NOT NULL"
+_REMEMBER: Final = """INSERT INTO remembered (id, fingerprint, seen_at) SELECT e.id, e.fingerprint, :now FROM events e
+  WHERE e.seq = :seq ON CONFLICT (id, fingerprint) DO UPDATE SET seen_at = excluded.seen_at"""
+
+MOVED_AT_ONCE: Final = 200  # deliveries of one transaction, because accepts wait behind it
+
+
+def retry(session: Bulk, delivery: int) -> str:
+    """Begin a new round of a finished delivery, or make a waiting one due now; what was done. Raises NotFound."""
+    state, sink, lane = _locked(session, delivery)
+    if state == "sending":
+        return "already on its way"
+    session.tally.waiting.add(sink)
+    if state == "waiting":
+        gate = session.rows(sql.GATE, {"sink": sink})
+        session.change(_NOW, {"id": delivery, "stalled": gate[0][5] if gate else 0})
+        if gate and gate[0][1] is not None:
+            return "due as soon as its sink goes on: it is paused"
+        if gate and gate[0][2] is not None:
+            return "due as soon as its sink's circuit closes"
+        return "due when it is its turn: an older one of its stream comes first" if lane == 2 else "due now"
+    session.rows(sql.AGAIN, {"id": delivery, "replay": int(state == "delivered")})
+    return "a new round begins"
+
+
+def cancel(session: Bulk, delivery: int) -> str:
+    """End an open delivery; what was done. Raises NotFound."""
+    state, _, _ = _locked(session, delivery)
+    if not _end(session, delivery, "cancelled by hand"):
+        return f"finished already: {state}"
+    return "cancelled" if state == "waiting" else "cancelled; the attempt under way may still arrive"
+
+
+def _locked(session: Bulk, delivery: int) -> tuple[str, str, int]:
+    """State, sink and lane of a delivery whose ordering key nobody else decides about meanwhile."""
+    for _ in range(2):
+        rows = session.rows(_HERE, {"id": delivery})
+        if not rows:
+            raise NotFound(f"there is no delivery {delivery}; `gateway deliveries list` shows those there are")
+        state, sink, key, lane = rows[0]
+        if key is not None:
+            session.lock({f"{sink} {key}"})  # read again: who held the lock may have changed the row
+    return state, sink, int(lane)
+
+
+def _end(session: Bulk, delivery: int, note: str) -> bool:
+    """Cancel it, and let the next of its key go. Its key is locked."""
+    for sink, key in session.rows(sql.CANCEL, {"id": delivery, "note": note}):
+        session.tally.ended += 1
+        _promote(session, sink, key)
+        return True
+    return False
+
+
+def _promote(session: Bulk, sink: str, key: str | None) -> None:
+    if key is not None and session.change(sql.PROMOTE, {"sink": sink, "key": key}):
+        session.tally.freed.add(sink)
+
+
+def move(session: Bulk, sink: str, to: str, after: int, upto: int) -> tuple[int, int | None]:
+    """Give the next waiting deliveries with ids over `after` to another sink: how many, and the last looked at.
+
+    One whose event the other has already is cancelled. It arrives there as one never tried. None: there are no more.
+    """
+    values = {"sink": sink, "to": to, "after": after, "upto": upto, "most": MOVED_AT_ONCE}
+    rows = session.rows(_WAITING, values)
+    keys = sorted({key for _, key, _ in rows if key is not None})
+    session.lock({f"{one} {key}" for one in (sink, to) for key in keys})
+    moved = 0
+    for id_, _, there in rows:
+        if there:
+            _end(session, id_, storable(f"moved to {to}, which has this event already"))
+        else:
+            moved += session.change(_MOVE, {"id": id_, "sink": sink, "to": to, "note": storable(f"moved from {sink}")})
+    for key in keys:
+        _promote(session, sink, key)
+    session.tally.waiting.add(to)
+    return moved, int(rows[-1][0]) if len(rows) == MOVED_AT_ONCE else None
+
+
+def replay(
+    session: Bulk, ref: str, sinks: Sequence[str] | None, routing: str | None, ordered: frozenset[str]
+) -> Sequence[int]:
+    """A new round of an event's deliveries; the deliveries that begin one. Raises NotFound, StoreError (held, nowhere to go)."""
+    row = row_of(session, seq_of(session, ref))
+    if row.held is not None:
+        raise StoreError(f"the event {row.ref} is held ({row.held}): look at it, then `gateway events release` it")
+    if routing is not None:
+        session.change("UPDATE events SET routing = :routing WHERE seq = :seq", {"routing": routing, "seq": row.seq})
+    there = session.rows(_OF_EVENT, {"event": row.seq})
+    if sinks is None:
+        sinks = [sink for _, sink, _, _ in there]
+        if not sinks:
+            raise StoreError(f"no route wanted the event {row.ref}: name the sinks, or ask today's routes")
+    return _begin(session, row.seq, row.subject, sinks, ordered, replay=1)
+
+
+def release(session: Bulk, ref: str, sinks: Sequence[str], ordered: frozenset[str]) -> Sequence[int]:
+    """End the hold of an event and give it its deliveries. Raises NotFound, StoreError (not held)."""
+    row = row_of(session, seq_of(session, ref))
+    if not session.change(_LET_GO, {"seq": row.seq}):
+        raise StoreError(f"the event {row.ref} is not held")
+    return _begin(session, row.seq, row.subject, sinks, ordered, replay=0)
+
+
+def _begin(
+    session: Bulk, seq: int, subject: str, sinks: Sequence[str], ordered: frozenset[str], *, replay: int
+) -> Sequence[int]:
+    """A round for each sink that has none open, by the order of `sinks`; what is open is left alone."""
+    keys = {sink: subject for sink in sinks if sink in ordered and subject}
+    keys |= {sink: key for _, sink, _, key in session.rows(_OF_EVENT, {"event": seq}) if key is not None}
+    session.lock({f"{sink} {keys[sink]}" for sink in sinks if sink in keys})
+    there = {sink: id_ for id_, sink, _, _ in session.rows(_OF_EVENT, {"event": seq})}
+    begun: list[int] = []
+    for sink in dict.fromkeys(sinks):
+        if sink in there:
+            again = session.rows(sql.AGAIN, {"id": there[sink], "replay": replay})
+            begun += [there[sink]] if again else []
+        else:
+            values = {"event": seq, "sink": sink, "key": keys.get(sink), "replay": replay}
+            begun += [int(id_) for (id_,) in session.rows(_ADD, values)]
+    session.tally.waiting.update(sinks if begun else ())
+    return begun
+
+
+def erase(session: Bulk, ref: str) -> None:
+    """Delete what a person named; its id and what it said are remembered as known. Raises NotFound.
+
+    A plain id takes everything under it along, `id~variant` only that content.
+    """
+    row = row_of(session, seq_of(session, ref))
+    seqs = [row.seq]
+    if row.ref == row.id:
+        seqs = [seq for (seq,) in session.rows("SELECT seq FROM events WHERE id = :id", {"id": row.id})]
+    condition, ids = among(session, seqs)
+    of_them = f"FROM deliveries WHERE event {condition} AND state IN ('waiting','sending') ORDER BY id"
+    names = session.rows(f"SELECT sink, order_key {of_them}", {"ids": ids})
+    session.lock({f"{sink} {key}" for sink, key in names if key is not None})
+    for (delivery,) in session.rows(f"SELECT id {of_them}", {"ids": ids}):
+        _end(session, delivery, "erased")
+    for seq in seqs:
+        session.change(_REMEMBER, {"seq": seq})
+        session.change("DELETE FROM events WHERE seq = :seq", {"seq": seq})

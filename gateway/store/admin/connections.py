@@ -1,0 +1,167 @@
+"""Opens a store's connections for people, beside a running gateway, and says in a line what went wrong with them."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+from gateway.errors import ItemRefused, StoreError, StoreUnavailable
+from gateway.runtime.clock import Clock
+from gateway.store.address import Address
+from gateway.store.engine.batch import Bulk, Tally
+from gateway.store.engine.migrations import migrate, require
+from gateway.store.engine.session import Session, Trouble
+from gateway.store.sqlite.batch import SqliteBulk
+from gateway.store.sqlite.session import SqliteSession, make_file
+
+T = TypeVar("T")
+_S = TypeVar("_S", bound=Session)
+
+READ_TIMEOUT: Final = 2000  # ms, PostgreSQL: an old snapshot keeps dead rows, and claims slow down behind it
+_LONGEST_PAUSE: Final = 0.25  # seconds
+_AGAIN: Final = 3  # times that a deadlock is run again
+
+
+class _SqliteDesk(SqliteBulk):
+    """Writes like the writer, but never checkpoints: see `SqliteSession`."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        SqliteSession.__init__(self, path, "desk", clock)
+        self.tally = Tally()
+        self.connection.execute("PRAGMA secure_delete=ON").fetchall()  # because what a person erases is to be gone
+
+
+class Connections:
+    """Two connections, each made when it is first used: one that only reads, one for short transactions."""
+
+    def __init__(self, address: Address, clock: Clock | None) -> None:
+        self._address = address
+        self._clock = clock or Clock()
+        self._who = secrets.token_hex(8)
+        self._reader: Session | None = None
+        self._writer: Bulk | None = None
+        self._free_at = 0.0  # monotonic
+        self._sleep = time.sleep
+
+    def read(self, question: Callable[[Session], T]) -> T:
+        """Ask something. Raises StoreUnavailable, SchemaMismatch and what the question raises of its own."""
+        if self._reader is None:
+            self._reader = self._checked(self._open_reader())
+        return self._run(self._reader, question, "read")
+
+    def change(self, work: Callable[[Bulk], T]) -> T:
+        """Do something in one transaction, then tell the gateways. Raises as `read`, and ItemRefused."""
+        if self._writer is None:
+            self._writer = self._checked(self._open_writer())
+        session = self._writer
+
+        def whole(session: Bulk) -> T:
+            with session.atomic():
+                return work(session)
+
+        self._give_way()
+        began = time.monotonic()
+        session.tally = Tally()
+        answer = self._run(session, whole, "changed")
+        self._free_at = (ended := time.monotonic()) + min(ended - began, _LONGEST_PAUSE)
+        self._notify(session, session.tally.waiting | session.tally.freed)
+        return answer
+
+    def _give_way(self) -> None:
+        """Pause as long as the last transaction took: SQLite has no queue for writers, and who asks without a pause,
+        over thousands of rows, keeps the gateway from answering anybody."""
+        if self._address.backend == "sqlite" and (pause := self._free_at - time.monotonic()) > 0:
+            self._sleep(pause)
+
+    def migrate(self) -> tuple[int, int]:
+        """Bring the tables to this program's version, making them where there are none: (from, to)."""
+        fresh = self._address.backend == "sqlite" and not _holds_something(self._address.path)
+        if fresh:
+            make_file(self._address.path)
+            session: Session = SqliteSession(self._address.path.absolute(), "writer", self._clock)
+        else:
+            session = self._open_writer()
+        try:
+            return _run(session, lambda session: migrate(session, self._address.shown), "migrated")
+        finally:
+            session.close()
+
+    def close(self) -> None:
+        """Close what was opened; it is opened again when used."""
+        for session in (self._reader, self._writer):
+            if session is not None:
+                session.close()
+        self._reader = self._writer = None
+
+    def _run(self, session: _S, work: Callable[[_S], T], doing: str) -> T:
+        try:
+            return _run(session, work, doing)
+        except StoreUnavailable:
+            self.close()  # because it may be the connection that is broken
+            raise
+
+    def _checked(self, session: _S) -> _S:
+        try:
+            _run(session, lambda session: require(session, self._address.shown), "read")
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def _open_reader(self) -> Session:
+        if self._address.backend == "sqlite":
+            return SqliteSession(self._file(), "reader", self._clock)
+        from gateway.store.postgres.session import PostgresSession
+
+        return PostgresSession(self._address, self._server_clock(), timeout_ms=READ_TIMEOUT)
+
+    def _open_writer(self) -> Bulk:
+        if self._address.backend == "sqlite":
+            return _SqliteDesk(self._file(), self._clock)
+        from gateway.store.postgres.batch import PostgresBulk
+
+        return PostgresBulk(self._address, self._server_clock())
+
+    def _server_clock(self) -> Clock | None:
+        return None if type(self._clock) is Clock else self._clock  # None: the server's, which all gateways share
+
+    def _file(self) -> Path:
+        path = self._address.path.absolute()
+        if not path.exists():
+            raise StoreUnavailable(
+                f"there is no store at {path}: `gateway serve` makes it when it starts, `gateway store migrate` without it; "
+                "or the configuration names another place (store.url)"
+            )
+        return path
+
+    def _notify(self, session: Bulk, sinks: Collection[str]) -> None:
+        # On SQLite the gateway sees the commit itself. A notice that is lost costs one poll, so it fails in silence.
+        tell = getattr(session, "notify", None)
+        if sinks and tell is not None:
+            with suppress(Exception):
+                tell(self._who, sorted(sinks))
+
+
+def _run(session: _S, work: Callable[[_S], T], doing: str) -> T:
+    again = 0
+    while True:
+        try:
+            return work(session)
+        except StoreError:
+            raise
+        except Exception as error:
+            trouble = session.trouble(error)
+            if trouble is Trouble.BUG:
+                raise
+            again += 1
+            if trouble not in (Trouble.AGAIN, Trouble.GONE) or again == _AGAIN:
+                kind = ItemRefused if trouble in (Trouble.ITEM, Trouble.GONE) else StoreUnavailable
+                raise kind(f"the store cannot be {doing}: {session.explain(error)}") from None
+
+
+def _holds_something(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0

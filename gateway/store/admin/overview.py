@@ -1,0 +1,100 @@
+"""The store at a glance: what every sink holds, how much there is of everything, and how the database is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+from gateway.store.address import Address
+from gateway.store.admin.pages import ranges
+from gateway.store.engine.migrations import schema_version
+from gateway.store.engine.session import Session
+from gateway.store.outbox import gates
+from gateway.store.records import Gate, SinkRow, Status
+
+_BY_SINK: Final = """SELECT sink, state, count(*), min(since_at) FROM deliveries WHERE id > :after AND id <= :upto
+  GROUP BY sink, state"""
+_EVENTS: Final = "SELECT count(*) FROM events WHERE seq > :after AND seq <= :upto"
+_HELD: Final = "SELECT count(*) FROM events WHERE held IS NOT NULL"
+_REFUSED: Final = "SELECT count(*) FROM refused"
+_META: Final = "SELECT value FROM meta WHERE name = 'made_at'"
+_SERVER: Final = """SELECT current_setting('server_version'), pg_database_size(current_database()),
+  (SELECT count(*) FROM pg_stat_activity a WHERE a.datname = current_database() AND a.application_name = 'recording-gateway'),
+  (SELECT CAST(extract(epoch FROM max(now() - a.xact_start)) AS integer) FROM pg_stat_activity a
+    WHERE a.datname = current_database() AND a.pid <> pg_backend_pid())"""
+
+
+def sinks(session: Session) -> Sequence[SinkRow]:
+    """Every sink that the store knows of, counted exactly, piece by piece."""
+    counts: Counter[tuple[str, str]] = Counter()
+    oldest: dict[str, int] = {}
+    for after, upto in ranges(session, "deliveries", "id"):
+        for sink, state, count, since in session.rows(_BY_SINK, {"after": after, "upto": upto}):
+            counts[sink, state] += count
+            if state == "waiting":
+                oldest[sink] = min(since, oldest.get(sink, since))
+    shut = gates.read(session)
+    return [
+        SinkRow(
+            name=name,
+            waiting=counts[name, "waiting"],
+            sending=counts[name, "sending"],
+            delivered=counts[name, "delivered"],
+            dead=counts[name, "dead"],
+            oldest_waiting_at=oldest.get(name),
+            gate=shut.get(name) or Gate(sink=name),
+        )
+        for name in sorted({sink for sink, _ in counts} | set(shut))
+    ]
+
+
+def status(session: Session, address: Address) -> Status:
+    """Counts, sizes, and what is worth knowing of the database."""
+    rows = sinks(session)
+    size, details = _sqlite(session, address) if session.backend == "sqlite" else _postgres(session)
+    pieces = ranges(session, "events", "seq")
+    return Status(
+        url=address.shown,
+        schema=schema_version(session),
+        events=sum(int(session.rows(_EVENTS, {"after": after, "upto": upto})[0][0]) for after, upto in pieces),
+        held=int(session.rows(_HELD)[0][0]),
+        waiting=sum(row.waiting + row.sending for row in rows),
+        dead=sum(row.dead for row in rows),
+        refused=int(session.rows(_REFUSED)[0][0]),
+        oldest_waiting_at=min(
+            (row.oldest_waiting_at for row in rows if row.oldest_waiting_at is not None), default=None
+        ),
+        size_bytes=size,
+        details=details,
+    )
+
+
+def _sqlite(session: Session, address: Address) -> tuple[int, Mapping[str, str]]:
+    pages, page, free, version = (
+        session.rows(text)[0][0]
+        for text in ("PRAGMA page_count", "PRAGMA page_size", "PRAGMA freelist_count", "SELECT sqlite_version()")
+    )
+    path = address.path.absolute()
+    log = path.with_name(path.name + "-wal")
+    owner = "nobody has served it yet"
+    with suppress(OSError):
+        owner = path.with_name(path.name + ".lock").read_text(errors="replace").strip() or owner
+    details = {
+        "SQLite": str(version),
+        "pages": f"{pages} of {page} bytes, {free} free for reuse",
+        "write-ahead log": f"{log.stat().st_size if log.exists() else 0:,} bytes",
+        "last owner": owner,
+    }
+    return pages * page, details
+
+
+def _postgres(session: Session) -> tuple[int, Mapping[str, str]]:
+    ((version, size, connections, oldest),) = session.rows(_SERVER)
+    details = {
+        "PostgreSQL": str(version),
+        "gateways' connections": str(connections),
+        "oldest transaction": "none" if oldest is None else f"{oldest} s",
+    }
+    return int(size), details

@@ -1,0 +1,160 @@
+"""Reads the store for people, page by page and newest first: events, deliveries and refused callbacks.
+
+Every statement looks at a bounded window of rows, so that a search through a large store holds no snapshot for long.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from gateway.model import shown_variant
+from gateway.store.engine.session import Session
+from gateway.store.records import EventRow, Held, Refusal, RefusedRow
+
+MOST: Final = 200  # rows of a page
+_WINDOW: Final = 5000  # rows of one statement of a search
+
+_IDS: Final = {
+    "sqlite": "IN (SELECT value FROM json_each(:ids))",
+    "postgresql": "= ANY (CAST(:ids AS bigint[]))",
+}
+_SEARCH: Final = "SELECT seq, source, type, subject FROM events WHERE {held}seq < :before ORDER BY seq DESC LIMIT :most"
+_STATES: Final = ("waiting", "sending", "delivered", "dead")
+_COUNT: Final = "(SELECT count(*) FROM deliveries d WHERE d.event = e.seq AND d.state = '{state}')"
+EVENT: Final = f"""SELECT e.seq, e.id, e.variant, e.source, e.type, e.subject, e.received_at, e.held,
+  {", ".join(_COUNT.format(state=state) for state in _STATES)} FROM events e"""  # noqa: S608
+"""The columns of `event_row`."""
+_REFUSED: Final = (
+    """SELECT id, source, code, detail, received_at, method, path, headers, body, size, peer FROM refused"""
+)
+
+NEWEST: Final = 2**62  # above every key
+
+
+def among(session: Session, ids: Collection[int]) -> tuple[str, Any]:
+    """The condition `one of these ids` and the value of `:ids`, in the database's own way."""
+    return _IDS[session.backend], json.dumps(list(ids)) if session.backend == "sqlite" else list(ids)
+
+
+def search(
+    session: Session,
+    statement: str,
+    keep: Callable[[tuple[Any, ...]], bool],
+    limit: int,
+    before: int | None,
+    **values: Any,
+) -> list[int]:
+    """The first keys, from `before` down, of the rows that `keep` wants. A statement gives the key first."""
+    found: list[int] = []
+    at = NEWEST if before is None else before
+    everything = keep is anything
+    while len(found) < limit:
+        most = limit if everything else _WINDOW
+        rows = session.rows(statement, {**values, "before": at, "most": most})
+        found += [row[0] for row in rows if keep(row)]
+        if len(rows) < most:
+            break
+        at = rows[-1][0]
+    return found[:limit]
+
+
+def anything(_row: tuple[Any, ...]) -> bool:
+    """Keeps every row."""
+    return True
+
+
+def events(
+    session: Session,
+    *,
+    held: bool,
+    source: str | None,
+    type: str | None,
+    subject: str | None,
+    limit: int,
+    before: int | None,
+) -> Sequence[EventRow]:
+    """A page of events; `type` and `subject` are globs."""
+
+    def keep(row: tuple[Any, ...]) -> bool:
+        return (
+            (source is None or row[1] == source)
+            and (type is None or fnmatchcase(row[2], type))
+            and (subject is None or fnmatchcase(row[3], subject))
+        )
+
+    filtered = (source, type, subject) != (None, None, None)
+    statement = _SEARCH.format(held="held IS NOT NULL AND " if held else "")
+    found = search(session, statement, keep if filtered else anything, min(limit, MOST), before)
+    condition, ids = among(session, found)
+    rows = session.rows(f"{EVENT} WHERE e.seq {condition} ORDER BY e.seq DESC", {"ids": ids}) if found else ()
+    return [event_row(row) for row in rows]
+
+
+def event_row(row: tuple[Any, ...]) -> EventRow:
+    """An event as listed, from the columns of `EVENT`."""
+    counts = dict(zip(_STATES, row[8:12], strict=True))
+    return EventRow(
+        seq=row[0],
+        ref=event_ref(row[1], row[2]),
+        id=row[1],
+        source=row[3],
+        type=row[4],
+        subject=row[5],
+        received_at=row[6],
+        held=None if row[7] is None else Held(row[7]),
+        deliveries={state: count for state, count in counts.items() if count},
+    )
+
+
+def event_ref(id: str, variant: bytes) -> str:
+    """How a person names an event: its id, and after `~` the first 8 digits of what tells another content apart."""
+    return f"{id}~{shown_variant(bytes(variant))}" if variant else id
+
+
+def refused(session: Session, *, source: str | None, limit: int, before: int | None) -> Sequence[RefusedRow]:
+    """A page of refused callbacks."""
+    of = "source = :source AND " if source is not None else ""
+    values = {"source": source, "before": NEWEST if before is None else before, "limit": min(limit, MOST)}
+    if source is None:
+        del values["source"]
+    return [
+        _refused_row(row)
+        for row in session.rows(f"{_REFUSED} WHERE {of}id < :before ORDER BY id DESC LIMIT :limit", values)
+    ]
+
+
+def refusal(session: Session, id: int) -> RefusedRow | None:
+    """One refused callback."""
+    rows = session.rows(f"{_REFUSED} WHERE id = :id", {"id": id})
+    return _refused_row(rows[0]) if rows else None
+
+
+def _refused_row(row: tuple[Any, ...]) -> RefusedRow:
+    id_, source, code, detail, received_at, method, path, headers, body, size, peer = row
+    return RefusedRow(
+        id=id_,
+        refusal=Refusal(
+            source=source,
+            code=code,
+            detail=detail,
+            received_at=received_at,
+            method=method,
+            path=path,
+            headers=tuple((name, value) for name, value in json.loads(headers)),
+            body=bytes(body),
+            size=size,
+            peer=peer,
+        ),
+    )
+
+
+def ranges(session: Session, table: str, key: str, step: int = 50_000) -> Iterator[tuple[int, int]]:
+    """The keys of a table in pieces (after, up to), for counting it without one long statement."""
+    ((least, most),) = session.rows(f"SELECT min({key}), max({key}) FROM {table}")  # noqa: S608  names of ours
+    if most is None:
+        return
+    for after in range(least - 1, most, step):
+        yield after, min(after + step, most)

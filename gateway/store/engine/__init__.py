@@ -1,0 +1,1 @@
+"""What runs the rules: one writer with its queue, one reader, sessions, migrations."""

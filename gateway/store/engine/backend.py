@@ -1,0 +1,79 @@
+"""What differs between the two databases outside of statements: locks, connections, hearing of others, the end."""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any, Protocol
+
+from gateway.errors import StoreUnavailable
+from gateway.runtime.clock import Clock
+from gateway.store.address import Address
+from gateway.store.engine.batch import Bulk
+from gateway.store.engine.reader import Reader
+from gateway.store.engine.writer import Writer
+
+
+class Backend(Protocol):
+    """One database, as the store needs it."""
+
+    address: Address
+    folder: Path | None  # whose free disk limits accepts
+    alone: bool  # no other process carries deliveries of this database
+    sweep_rows: int  # events a step of retention looks at
+    reader: Reader
+
+    async def take(self, wait: float) -> None:
+        """Become the owner, where there can be only one. Raises StoreHeld, StoreUnavailable."""
+
+    def free(self) -> None:
+        """Give the ownership back."""
+
+    def prepare(self) -> Bulk:
+        """Make or bring forward the tables; the writer's first session. Raises SchemaMismatch, StoreUnavailable."""
+        raise NotImplementedError
+
+    def connect(self) -> Bulk:
+        """The writer's session again, after it was lost. Raises StoreUnavailable."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """The writer runs: start what runs beside it."""
+
+    def listen(self, owner: str, wake: Callable[[str], None], tell: Callable[[str], None]) -> None:
+        """Hear of rows that others left. `wake` is for the loop, `tell` for the writer's thread."""
+
+    async def stop_listening(self) -> None:
+        """The opposite; nothing if it never began."""
+
+    def look(self, session: Bulk) -> None:
+        """About four times a second on the writer's thread."""
+
+    def notify(self, session: Bulk, sinks: Collection[str]) -> None:
+        """Tell others of rows left waiting; never raises."""
+
+    def background(self, writer: Writer, work: Callable[[Any], Any]) -> Future[Any]:
+        """Run a small step of retention where it hurts nobody."""
+        raise NotImplementedError
+
+    def farewell(self, session: Bulk) -> None:
+        """The writer's last act."""
+
+    async def close(self) -> None:
+        """End what runs beside the writer, and give the ownership back."""
+
+
+def backend_of(address: Address, clock: Clock) -> Backend:
+    """The backend of an address. Raises StoreUnavailable where the extra for PostgreSQL is not installed."""
+    if address.backend == "sqlite":
+        from gateway.store.sqlite.backend import SqliteBackend
+
+        return SqliteBackend(address, clock)
+    try:
+        from gateway.store.postgres.backend import PostgresBackend
+    except ImportError as error:  # pragma: no cover  the tests have the extra
+        raise StoreUnavailable(
+            f"PostgreSQL needs an extra: pip install 'recording-gateway[postgres]' ({error})"
+        ) from None
+    return PostgresBackend(address, clock)

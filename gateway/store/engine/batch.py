@@ -1,0 +1,167 @@
+"""What the rules ask of a database many rows at a time; each driver answers in the way that is fast there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
+
+from gateway.events.cloudevents import from_document, keep_json
+from gateway.model import Event, Outcome, shown_variant
+from gateway.store.engine.session import Session
+from gateway.store.records import Held, Lease, NewEvent, Settlement
+
+TEXT_LIMIT = 2000  # characters of a detail that are kept
+
+
+class EventIn(NamedTuple):
+    """One event row to insert, if its (id, variant) is free. `forced`: also under an id that is only remembered."""
+
+    new: NewEvent
+    variant: bytes = b""
+    held: Held | None = None
+    forced: bool = False
+
+
+class Kept(NamedTuple):
+    """An inserted event row: whether it is held, and its deliveries."""
+
+    held: Held | None
+    leases: tuple[Lease, ...]
+    waiting: tuple[str, ...]
+
+
+class Tally:
+    """What one transaction did that others want to know after its commit."""
+
+    __slots__ = ("ended", "freed", "noted", "opened", "unreadable", "waiting")
+
+    def __init__(self) -> None:
+        self.opened = 0  # deliveries
+        self.ended = 0
+        self.waiting: set[str] = set()  # sinks with rows that no lane was given
+        self.freed: set[str] = set()  # sinks where the next of an ordering key came free
+        self.noted: dict[str, int] = {}  # the longest lease and delay, where this made them longer
+        self.unreadable: list[tuple[int, int, str]] = []  # delivery, token and why, of leases that no lane can be given
+
+
+class SettleIn(NamedTuple):
+    """A settlement as the columns take it."""
+
+    id: int
+    token: int
+    state: str
+    delay: int
+    unburnt: int
+    memo: str | None
+    reason: str | None
+    note: str | None
+    error: str | None
+    started: int
+    took: int
+    outcome: str
+    status: int | None
+    detail: str
+
+    @property
+    def final(self) -> bool:
+        return self.state != "waiting"
+
+
+class Bulk(Session, Protocol):
+    """A session of the writer."""
+
+    tally: Tally
+    one_transaction: bool  # a whole batch is one transaction; else every kind of work has its own
+
+    def insert(self, rows: Sequence[EventIn], owner: str) -> Sequence[Kept | None]:
+        """Insert events with their deliveries; None where the id was known. No id and no bounded seal twice in `rows`."""
+
+    def settle(self, rows: Sequence[SettleIn], *, locked: bool) -> Sequence[bool | None]:
+        """Write outcomes; None: an ordered delivery ends, and its key is not locked yet. No delivery twice in `rows`."""
+
+    def take(
+        self, sink: str, most: int, lease: int, first: int, running: Collection[int], owner: str
+    ) -> Sequence[Lease]:
+        """Lease due rows: ended leases first, then half from lane `first`, the rest from the other."""
+
+    def lock(self, names: Collection[str]) -> None:
+        """Inside a transaction: nobody else holds any of these names until its end."""
+
+
+def settle_in(one: Settlement) -> SettleIn:
+    """The columns of a settlement. What is unbounded or cannot be stored is cut and replaced: a settle is never refused."""
+    detail = storable(one.detail)
+    delivered = one.outcome is Outcome.DELIVERED
+    return SettleIn(
+        id=one.delivery,
+        token=one.token,
+        state=one.state,
+        delay=max(one.delay, 0) if one.state == "waiting" else 0,
+        unburnt=0 if one.burnt else 1,
+        memo=memo_text(one.memo) if one.state == "waiting" else None,
+        reason=one.reason if one.state == "dead" else None,
+        note=detail if delivered else None,
+        error=None if delivered else detail,
+        started=one.started_at,
+        took=max(one.took_ms, 0),
+        outcome=one.outcome.value,
+        status=one.status,
+        detail=detail,
+    )
+
+
+def storable(text: str, limit: int = TEXT_LIMIT) -> str:
+    """The text without what a database refuses (NUL, lone surrogates), cut to `limit` characters."""
+    if len(text) > limit:
+        text = text[: limit - 1] + "…"
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def memo_text(memo: Mapping[str, Any] | None) -> str | None:
+    """A memo as JSON. What JSON has no word for becomes its text, because a settle is never refused."""
+    return json.dumps(dict(memo), default=str, skipkeys=True) if memo else None
+
+
+def make_lease(sink: str, event: Event, row: Sequence[Any], *, lost: bool = False) -> Lease:
+    """A lease from `id, event, token, attempts, round, replay, first_at, stalled, due_at, order_key, memo`."""
+    id_, _, token, attempts, round_, replay, first_at, stalled, until, order_key, memo = row[:11]
+    return Lease(
+        delivery=id_,
+        token=token,
+        sink=sink,
+        event=event,
+        attempt=attempts,
+        round=round_,
+        replay=bool(replay),
+        first_at=first_at,
+        stalled=stalled,
+        until=until,
+        order_key=order_key,
+        memo=json.loads(memo) if memo else {},
+        lost=lost,
+    )
+
+
+def leases_of(tally: Tally, sink: str, rows: Iterable[Sequence[Any]]) -> list[Lease]:
+    """Leases from a lease's columns and `body, raw, raw_type, variant, lost`.
+
+    A row that cannot be read is set aside: one event must not keep all others of its sink from being claimed.
+    """
+    leases: list[Lease] = []
+    for row in rows:
+        try:
+            leases.append(make_lease(sink, read_event(*row[11:15]), row, lost=row[15]))
+        except Exception as error:
+            tally.unreadable.append((row[0], row[2], f"{type(error).__name__}: {error}"))
+    return leases
+
+
+def read_event(body: str, raw: bytes, raw_type: str, variant: bytes) -> Event:
+    """The event of a stored body."""
+    event = from_document(json.loads(body), bytes(raw), raw_type)
+    if variant:
+        event = replace(event, variant=shown_variant(bytes(variant)))
+    keep_json(event, body)  # because what is sent again should be what was sent before, byte for byte
+    return event

@@ -1,0 +1,145 @@
+"""The writer's queue: who waits for what, how much may wait, and what is taken together."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from gateway.errors import StoreBusy, StoreUnavailable
+from gateway.store.engine.batch import Bulk
+
+MOST_ITEMS: Final = 512  # of one commit
+MOST_BYTES: Final = 4 * 1024 * 1024
+QUEUE_ITEMS: Final = 4096  # past any of these three an accept is refused before it queues
+QUEUE_BYTES: Final = 32 * 1024 * 1024
+QUEUE_SECONDS: Final = 5.0
+QUEUE_REFUSALS: Final = 1024  # past it, refused callbacks are not kept
+TICK_SECONDS: Final = 0.25  # how long an empty queue is waited at
+BACKGROUND_SECONDS: Final = 1.0  # background work is taken when the queue is empty, or so often under load
+
+
+class Kind(enum.Enum):
+    """What can be done many at a time; everything else is a plain function of a session."""
+
+    ACCEPT = enum.auto()
+    SETTLE = enum.auto()
+    CALL = enum.auto()
+
+
+class Item:
+    """One piece of work, and who waits for it."""
+
+    __slots__ = ("future", "kind", "since", "size", "work")
+
+    def __init__(self, kind: Kind, work: Any, size: int, future: asyncio.Future[Any] | None, since: float) -> None:
+        self.kind = kind
+        self.work = work
+        self.size = size
+        self.future = future
+        self.since = since
+
+
+class Queue:
+    """First in, first out, filled by the loop and emptied by the writer's thread."""
+
+    def __init__(self) -> None:
+        self._items: deque[Item] = deque()
+        self._background: deque[Item] = deque()
+        self._bytes = 0
+        self._ready = threading.Condition()
+        self._called = False  # the thread will be woken at the end of this turn of the loop
+        self._closing = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._last_background = 0.0
+
+    @property
+    def closing(self) -> bool:
+        """Whether nothing more is taken in."""
+        return self._closing
+
+    def open(self, loop: asyncio.AbstractEventLoop) -> None:
+        """From now on work of this loop is taken in."""
+        self._loop = loop
+
+    def close(self) -> None:
+        """From now on nothing is; what is there will be done."""
+        with self._ready:
+            self._closing = True
+            self._ready.notify()
+
+    def put(self, kind: Kind, work: Any, size: int = 256) -> asyncio.Future[Any]:
+        """Queue work; the future is resolved after its commit. Raises StoreBusy (accepts only), StoreUnavailable (closed)."""
+        if self._loop is None:
+            raise StoreUnavailable("the store is not open")
+        now = time.monotonic()
+        future: asyncio.Future[Any] = self._loop.create_future()
+        with self._ready:
+            if self._closing:
+                raise StoreUnavailable("the store is closed")
+            if kind is Kind.ACCEPT:
+                self._check(now)
+            self._items.append(Item(kind, work, size, future, now))
+            self._bytes += size
+        if not self._called:
+            # At the end of this turn of the loop, not at once: what the turn brings comes into one commit, and the thread
+            # does not fight the loop for the interpreter in the middle of it.
+            self._called = True
+            self._loop.call_soon(self._call)
+        return future
+
+    def _call(self) -> None:
+        self._called = False
+        with self._ready:
+            self._ready.notify()
+
+    def _check(self, now: float) -> None:
+        queue = self._items
+        if not queue:
+            return
+        if len(queue) >= QUEUE_ITEMS or self._bytes >= QUEUE_BYTES:
+            raise StoreBusy(f"{len(queue)} writes of {self._bytes} bytes wait for the store")
+        if now - queue[0].since >= QUEUE_SECONDS:
+            raise StoreBusy(f"the oldest write has waited {now - queue[0].since:.1f} s for the store", retry_after=2)
+
+    def put_background(self, work: Callable[[Bulk], Any]) -> asyncio.Future[Any]:
+        """Queue work that gives way to everything else. Raises StoreUnavailable (closed)."""
+        if self._loop is None:
+            raise StoreUnavailable("the store is not open")
+        future: asyncio.Future[Any] = self._loop.create_future()
+        with self._ready:
+            if self._closing:
+                raise StoreUnavailable("the store is closed")
+            self._background.append(Item(Kind.CALL, work, 0, future, 0.0))
+            self._ready.notify()
+        return future
+
+    def put_refusal(self, work: Callable[[Bulk], Any]) -> None:
+        """Queue work that nobody waits for, unless the queue is long."""
+        with self._ready:
+            if not self._closing and self._loop is not None and len(self._items) < QUEUE_REFUSALS:
+                self._items.append(Item(Kind.CALL, work, 256, None, time.monotonic()))
+                self._bytes += 256
+                self._ready.notify()
+
+    def take(self) -> list[Item] | None:
+        """What is there, up to the bounds; empty when it is time to tick; None at the end."""
+        with self._ready:
+            if not (self._items or self._background or self._closing):
+                self._ready.wait(TICK_SECONDS)
+            batch: list[Item] = []
+            size = 0
+            while self._items and len(batch) < MOST_ITEMS and size < MOST_BYTES:
+                item = self._items.popleft()
+                batch.append(item)
+                size += item.size
+            self._bytes -= size
+            now = time.monotonic()
+            if self._background and (not batch or now - self._last_background >= BACKGROUND_SECONDS):
+                self._last_background = now
+                batch.append(self._background.popleft())
+            return batch if batch or not self._closing else None

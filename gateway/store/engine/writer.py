@@ -1,0 +1,255 @@
+"""The one writer: a thread that takes what is there, commits it together, and answers everyone after the commit."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any, Final
+
+import structlog
+
+from gateway.errors import ItemRefused, StoreError, StoreUnavailable
+from gateway.store.engine.batch import Bulk, Tally
+from gateway.store.engine.session import Trouble
+from gateway.store.engine.write_queue import TICK_SECONDS, Item, Kind, Queue
+
+RERUN_SECONDS: Final = 2.0  # how long a batch whose commit may have happened looks for a connection to be run again
+
+log = structlog.get_logger("gateway.store")
+
+Answer = tuple[Any, BaseException | None]
+
+
+class Writer:
+    """A thread with one connection and one first-in, first-out queue.
+
+    `connect` opens a session; `many` does all accepts or all settles of a batch at once; `tick` is called about four
+    times a second between batches; `counted` and `observe` hear of each commit before its waiters do, `after` when they
+    were answered, `farewell` of the end. All on the writer's thread.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Bulk],
+        many: Callable[[Bulk, Kind, Sequence[Any]], Sequence[Any]],
+        *,
+        tick: Callable[[Bulk], None] = lambda _: None,
+        counted: Callable[[Tally], None] = lambda _: None,
+        after: Callable[[Bulk], None] = lambda _: None,
+        farewell: Callable[[Bulk], None] = lambda _: None,
+        observe: Callable[[int, float], None] = lambda _items, _seconds: None,
+    ) -> None:
+        self._connect = connect
+        self._many = many
+        self._tick = tick
+        self._counted = counted
+        self._after = after
+        self._farewell = farewell
+        self._observe = observe
+        self._queue = Queue()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._session: Bulk | None = None
+        self._failures = 0  # to connect, in a row
+        self._connect_at = 0.0
+        self._next_tick = 0.0
+        self.healthy = False
+
+    # -- the loop's side
+
+    def start(self, session: Bulk) -> None:
+        """Begin, with a session that was opened and prepared already."""
+        self._loop = asyncio.get_running_loop()
+        self._session = session
+        self.healthy = True
+        self._queue.open(self._loop)
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def put(self, kind: Kind, work: Any, size: int = 256) -> asyncio.Future[Any]:
+        """Queue work; the future is resolved after its commit. Raises StoreBusy (accepts only), StoreUnavailable (closed)."""
+        return self._queue.put(kind, work, size)
+
+    def put_background(self, work: Callable[[Bulk], Any]) -> asyncio.Future[Any]:
+        """Queue work that gives way to everything else. Raises StoreUnavailable (closed)."""
+        return self._queue.put_background(work)
+
+    def put_refusal(self, work: Callable[[Bulk], Any]) -> None:
+        """Queue work that nobody waits for, unless the queue is long."""
+        self._queue.put_refusal(work)
+
+    async def close(self) -> None:
+        """Do what is queued, then end the thread and close the session."""
+        self._queue.close()
+        if self._thread is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+            self._thread = None
+
+    # -- the thread's side
+
+    def _run(self) -> None:
+        while True:
+            batch = self._queue.take()
+            if batch is None:
+                break
+            try:
+                if batch:
+                    self._work(batch)
+                self._maybe_tick()
+            except Exception as error:  # a bug of ours; the queue must not wait for a thread that died of it
+                self.healthy = False
+                log.exception("store_writer_failed")
+                lost = StoreUnavailable(f"the store's writer failed: {type(error).__name__}")
+                self._resolve(batch, [(None, lost)] * len(batch))
+        if self._session is not None:
+            self._farewell(self._session)
+            self._session.close()
+            self._session = None
+
+    def _maybe_tick(self) -> None:
+        now = time.monotonic()
+        if now < self._next_tick or self._session is None:
+            return
+        self._next_tick = now + TICK_SECONDS
+        try:
+            self._tick(self._session)
+        except Exception as error:
+            if self._session.trouble(error) is Trouble.BUG:
+                log.exception("store_tick_failed")
+
+    def _work(self, batch: list[Item]) -> None:
+        for unit in self._units(batch):
+            self._resolve(unit, self._commit(unit))
+            if self._session is not None:
+                self._after(self._session)
+
+    def _units(self, batch: list[Item]) -> Sequence[list[Item]]:
+        """What is committed together: everything, or one kind of work at a time."""
+        if self._session is not None and self._session.one_transaction:
+            return [batch]
+        kinds: dict[object, list[Item]] = {}
+        for item in batch:
+            kinds.setdefault(id(item) if item.kind is Kind.CALL else item.kind, []).append(item)
+        return list(kinds.values())
+
+    def _commit(self, unit: list[Item]) -> list[Answer]:
+        """Run and commit a unit; for each item its answer or its error. Never raises."""
+        again = 0
+        rerun_until: float | None = None
+        while True:
+            try:
+                session = self._connected(rerun_until)
+            except StoreUnavailable as error:
+                self.healthy = False
+                return [(None, error)] * len(unit)
+            started = time.perf_counter()
+            try:
+                with session.atomic() if session.one_transaction else nullcontext():
+                    answers = self._perform(session, unit)
+            except BaseException as error:
+                trouble = Trouble.BUG if isinstance(error, StoreError) else session.trouble(error)
+                if trouble in (Trouble.AGAIN, Trouble.GONE) and again < 3:
+                    again += 1
+                    continue
+                if trouble is Trouble.LOST:
+                    self._drop()
+                    if rerun_until is None:
+                        # The commit may have happened. The same work once more is safe: an accept then finds its
+                        # events, a settle its attempt.
+                        rerun_until = time.monotonic() + RERUN_SECONDS
+                        continue
+                return self._failed(session, unit, error, trouble)
+            self.healthy = True
+            self._counted(session.tally)
+            self._observe(len(unit), time.perf_counter() - started)
+            return [(answer, None) for answer in answers]
+
+    def _perform(self, session: Bulk, unit: list[Item]) -> list[Any]:
+        session.tally = Tally()
+        answers: dict[int, Any] = {}
+        for kind in (Kind.ACCEPT, Kind.SETTLE):
+            group = [n for n, item in enumerate(unit) if item.kind is kind]
+            if group:
+                found = self._many(session, kind, [unit[n].work for n in group])
+                answers.update(zip(group, found, strict=True))
+        for n, item in enumerate(unit):
+            if item.kind is Kind.CALL:
+                answers[n] = item.work(session)
+        return [answers[n] for n in range(len(unit))]
+
+    def _failed(self, session: Bulk, unit: list[Item], error: BaseException, trouble: Trouble) -> list[Answer]:
+        if trouble in (Trouble.ITEM, Trouble.GONE, Trouble.BUG):
+            if len(unit) > 1:
+                # One of them is bad: each alone, so that the others are stored.
+                return [answer for item in unit for answer in self._commit([item])]
+            if isinstance(error, StoreError):
+                return [(None, error)]
+            if trouble is Trouble.BUG:
+                log.error("store_item_failed", error=type(error).__name__, exc_info=error)
+            return [(None, ItemRefused(f"the store refused this item for ever: {session.explain(error)}"))]
+        text = session.explain(error)
+        if self.healthy:  # once: a store that is away fails every batch
+            log.warning("store_commit_failed", error=text, items=len(unit))
+        self.healthy = False
+        return [(None, StoreUnavailable(f"the store did not commit: {text}"))] * len(unit)
+
+    def _connected(self, rerun_until: float | None) -> Bulk:
+        """The session, opened again if it was lost: with growing pauses, or at once for a rerun. Raises StoreUnavailable."""
+        while self._session is None:
+            now = time.monotonic()
+            if rerun_until is None and now < self._connect_at:
+                raise StoreUnavailable(f"the store is away; the next look is in {self._connect_at - now:.1f} s")
+            try:
+                self._session = self._connect()
+            except StoreError as error:
+                self._failures += 1
+                self._connect_at = time.monotonic() + _pause(self._failures)
+                if rerun_until is None or self._queue.closing or self._connect_at > rerun_until:
+                    unavailable = error if isinstance(error, StoreUnavailable) else StoreUnavailable(str(error))
+                    raise unavailable from None
+                time.sleep(max(0.0, self._connect_at - time.monotonic()))
+            else:
+                if self._failures:
+                    log.info("store_is_back", failures=self._failures)
+                self._failures = 0
+        return self._session
+
+    def _drop(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+        self._connect_at = 0.0
+
+    def _resolve(self, unit: list[Item], answers: list[Answer]) -> None:
+        """One call into the loop for all who wait."""
+        waiting = [
+            (item.future, *answer) for item, answer in zip(unit, answers, strict=True) if item.future is not None
+        ]
+        if not waiting or self._loop is None:
+            return
+        try:
+            self._loop.call_soon_threadsafe(_tell, waiting)
+        except RuntimeError:  # the loop has ended, and with it everyone who waited
+            log.debug("store_loop_ended", items=len(waiting))
+
+
+def _tell(waiting: Sequence[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+    for future, answer, error in waiting:
+        if future.done():  # the waiter was cancelled; what it asked for stays committed
+            continue
+        if error is None:
+            future.set_result(answer)
+        else:
+            future.set_exception(error)
+
+
+def _pause(failures: int) -> float:
+    """Seconds before the next look: 0.1 doubling to 2, with jitter, by tenacity's strategy as a pure function."""
+    from tenacity import RetryCallState, wait_exponential, wait_random
+
+    state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
+    state.attempt_number = failures
+    return wait_exponential(multiplier=0.1, max=2.0)(state) + wait_random(0, 0.1)(state)

@@ -1,0 +1,1 @@
+"""The rules of the outbox, once for both databases: accept, claim, settle, keep."""

@@ -1,0 +1,54 @@
+"""The rules of clocks that jumped: rows that a wrong clock put too far ahead are pulled back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.store.engine.batch import Bulk
+from gateway.store.engine.session import Session
+from gateway.store.outbox import statements as sql
+
+_LIMITS: Final = {
+    "lease": 10 * 60_000,
+    "delay": 60 * 60_000,
+}  # ms: what nobody need note, as most settings stay under it
+_NOTED: Final = "SELECT value FROM meta WHERE name = :name"
+_NOTE: Final = """INSERT INTO meta (name, value) VALUES (:name, :value)
+  ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE CAST(meta.value AS bigint) < CAST(excluded.value AS bigint)"""
+
+
+class Spans:
+    """The longest lease and the longest delay that were ever given, kept beside the rows: what lies further is a jump.
+
+    Noted in powers of two, so that it is written a few times in a store's life and not with every delay.
+    """
+
+    def __init__(self) -> None:
+        self._longest = dict(_LIMITS)
+
+    def note(self, session: Bulk, kind: str, span: int) -> None:
+        """Before a row is written that lies `span` ms ahead."""
+        if span <= self._longest[kind]:
+            return
+        rounded = 1 << (span - 1).bit_length()
+        session.change(_NOTE, {"name": f"longest_{kind}", "value": str(rounded)})
+        session.tally.noted[kind] = max(rounded, session.tally.noted.get(kind, 0))
+
+    def keep(self, noted: Mapping[str, int]) -> None:
+        """After the commit that noted them."""
+        for kind, span in noted.items():
+            self._longest[kind] = max(span, self._longest[kind])
+
+    def repair(self, session: Session, *, alone: bool) -> None:
+        """Pull rows that lie too far ahead to now. `alone`: nobody sends, so every lease has ended."""
+        longest = {kind: self._read(session, kind) for kind in _LIMITS}
+        for (sink,) in session.rows(sql.NAMES):
+            lease = 0 if alone else longest["lease"]
+            session.change(sql.PULL, {"sink": sink, "lane": 3, "longest": lease})
+            for lane in (0, 1):
+                session.change(sql.PULL, {"sink": sink, "lane": lane, "longest": longest["delay"]})
+
+    def _read(self, session: Session, kind: str) -> int:
+        rows = session.rows(_NOTED, {"name": f"longest_{kind}"})
+        return max(self._longest[kind], int(rows[0][0]) if rows else 0)

@@ -1,0 +1,53 @@
+"""What waits, sink by sink: index probes and bounded counts, never a count of everything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.store.engine.session import Session
+from gateway.store.outbox import gates
+from gateway.store.outbox import statements as sql
+from gateway.store.records import Due, Gate, SinkRow
+
+MOST: Final = 10_001  # rows of a lane that are counted: a gauge needs no more
+
+
+def due(session: Session) -> Sequence[Due]:
+    """The least due time of each sink that has open rows, over the lanes a claim reads."""
+    found = session.rows(sql.DUE)
+    return [
+        Due(sink=sink, at=min((at for at in least if at is not None), default=None), now=now)
+        for sink, now, *least in found
+    ]
+
+
+def sinks(session: Session) -> Sequence[SinkRow]:
+    """Every sink that has open rows or a gate. `delivered` stays 0: counting it would read every finished row."""
+    shut = gates.read(session)
+    names = {name for (name,) in session.rows(sql.NAMES)} | set(shut)
+    return [_sink(session, name, shut.get(name) or Gate(sink=name)) for name in sorted(names)]
+
+
+def _sink(session: Session, name: str, gate: Gate) -> SinkRow:
+    fresh, again, held, leased = (_count(session, sql.COUNT_LANE, name, lane) for lane in range(4))
+    oldest = session.rows(sql.OLDEST, {"sink": name})[0]
+    return SinkRow(
+        name=name,
+        waiting=fresh + again + held,
+        sending=leased,
+        delivered=0,
+        dead=_count(session, sql.COUNT_DEAD, name, 0),
+        oldest_waiting_at=min((at for at in oldest if at is not None), default=None),
+        gate=gate,
+    )
+
+
+def _count(session: Session, statement: str, sink: str, lane: int) -> int:
+    values = {"sink": sink, "most": MOST} | ({"lane": lane} if ":lane" in statement else {})
+    return int(session.rows(statement, values)[0][0])
+
+
+def open_deliveries(session: Session, most: int) -> int:
+    """How many deliveries wait or are being sent, counted no further than `most`."""
+    return int(session.rows(sql.COUNT_OPEN, {"most": most})[0][0])

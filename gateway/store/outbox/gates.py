@@ -1,0 +1,60 @@
+"""The rules of circuits, pauses and the clock that stands still with them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from gateway.store.engine.batch import storable
+from gateway.store.engine.session import Session
+from gateway.store.outbox import statements as sql
+from gateway.store.records import Gate
+
+UNSERVED: Final = (
+    3 * 60 * 1000
+)  # ms nobody may be silent about a sink before its clock stands still: `serving` comes each minute
+
+
+def trip(session: Session, sink: str, pause: int, reason: str) -> Gate:
+    """Open a circuit for `pause` ms, unless it is open; the gate as it is now."""
+    session.change(sql.TRIP, {"sink": sink, "pause": max(pause, 0), "reason": storable(reason)})
+    return _gate(session.rows(sql.GATE, {"sink": sink})[0])
+
+
+def probe(session: Session, sink: str, lease: int) -> int | None:
+    """Take the right to probe, if the pause is over and nobody probes; the mark for `probed`."""
+    marks = session.rows(sql.PROBE, {"sink": sink, "lease": lease})
+    return int(marks[0][0]) if marks else None
+
+
+def probed(session: Session, sink: str, mark: int, good: bool, pause: int, reason: str) -> None:
+    """Close the circuit, or keep it open `pause` ms more; nothing if the mark is another's."""
+    if good:
+        session.change(sql.PROBED_GOOD, {"sink": sink, "mark": mark})
+    else:
+        values = {"sink": sink, "mark": mark, "pause": max(pause, 0), "reason": storable(reason)}
+        session.change(sql.PROBED_BAD, values)
+
+
+def read(session: Session) -> Mapping[str, Gate]:
+    """The gate of every sink that has a row."""
+    return {row[0]: _gate(row) for row in session.rows(sql.GATES)}
+
+
+def serving(session: Session, sinks: Collection[str]) -> None:
+    """Note that these sinks are carried now; a gap before it counts as stalled."""
+    with session.atomic():
+        for sink in sorted(sinks):
+            session.change(sql.SERVING, {"sink": sink, "gap": UNSERVED})
+
+
+def _gate(row: tuple[object, ...]) -> Gate:
+    name, paused_at, open_until, pauses, reason, stalled = row
+    return Gate(
+        sink=name,  # type: ignore[arg-type]
+        paused=paused_at is not None,
+        open_until=open_until,  # type: ignore[arg-type]
+        pauses=pauses,  # type: ignore[arg-type]
+        stalled=stalled,  # type: ignore[arg-type]
+        reason=reason,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,36 @@
+"""The rules of refused callbacks: the last few of each source are kept for people."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from gateway.store.engine.batch import storable
+from gateway.store.engine.session import Session
+from gateway.store.records import Refusal
+
+LARGEST: Final = 64 * 1024  # bytes of a body that are kept; a larger one is left out
+
+_INSERT: Final = """INSERT INTO refused (source, code, detail, received_at, method, path, headers, body, size, peer)
+  VALUES (:source, :code, :detail, :received_at, :method, :path, :headers, :body, :size, CAST(:peer AS text))"""
+_PRUNE: Final = """DELETE FROM refused WHERE source = :source AND id <= (SELECT r.id FROM refused r
+  WHERE r.source = :source ORDER BY r.id DESC LIMIT 1 OFFSET :most)"""
+
+
+def refuse(session: Session, refusal: Refusal, most: int) -> None:
+    """Keep a refused callback, and of its source no more than the last `most`."""
+    values = {
+        "source": storable(refusal.source),
+        "code": storable(refusal.code),
+        "detail": storable(refusal.detail),
+        "received_at": refusal.received_at,
+        "method": storable(refusal.method),
+        "path": storable(refusal.path),
+        "headers": json.dumps(refusal.headers),
+        "body": refusal.body if len(refusal.body) <= LARGEST else b"",
+        "size": refusal.size,
+        "peer": None if refusal.peer is None else storable(refusal.peer),
+    }
+    with session.atomic():
+        session.change(_INSERT, values)
+        session.change(_PRUNE, {"source": values["source"], "most": most})

@@ -1,0 +1,62 @@
+"""The rules of leases after the claim: settle, renew, release."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.store.engine.batch import Bulk, SettleIn, settle_in
+from gateway.store.outbox import statements as sql
+from gateway.store.records import Settlement
+
+
+def settle(session: Bulk, groups: Sequence[Sequence[Settlement]]) -> list[list[bool]]:
+    """Write outcomes; False where the lease was lost. Answers in the order of the arguments."""
+    rows = [settle_in(one) for group in groups for one in group]
+    done: list[bool] = [False] * len(rows)
+    pending = list(range(len(rows)))
+    while pending:
+        wave: dict[int, int] = {}  # delivery -> position: never one delivery twice in one statement
+        later: list[int] = []
+        for n in pending:
+            if rows[n].id in wave:
+                later.append(n)
+            else:
+                wave[rows[n].id] = n
+        # Sorted, because two gateways that lock the same rows in opposite order deadlock.
+        order = [wave[id_] for id_ in sorted(wave)]
+        for n, answer in zip(order, _wave(session, [rows[n] for n in order]), strict=True):
+            done[n] = answer
+        pending = later
+    flat = iter(done)
+    return [[next(flat) for _ in group] for group in groups]
+
+
+def _wave(session: Bulk, rows: Sequence[SettleIn]) -> list[bool]:
+    answers = list(session.settle(rows, locked=session.one_transaction))
+    ordered = [n for n, answer in enumerate(answers) if answer is None]
+    if ordered:
+        # The key is locked in a statement before the one that ends its head, because a snapshot that is older than the
+        # lock would not see who stands next.
+        ids = [rows[n].id for n in ordered]
+        with session.atomic():
+            session.lock(_keys(session, ids))
+            for n, answer in zip(ordered, session.settle([rows[n] for n in ordered], locked=True), strict=True):
+                answers[n] = answer
+    return [bool(answer) for answer in answers]
+
+
+def _keys(session: Bulk, ids: Sequence[int]) -> set[str]:
+    found = [session.rows("SELECT sink, order_key FROM deliveries WHERE id = :id", {"id": id_}) for id_ in ids]
+    return {f"{sink} {key}" for rows in found for sink, key in rows}
+
+
+def renew(session: Bulk, delivery: int, token: int, lease: int) -> bool:
+    """Lengthen a lease; False: it was lost."""
+    return session.change(sql.RENEW, {"id": delivery, "token": token, "lease": lease}) == 1
+
+
+def release(session: Bulk, leases: Sequence[tuple[int, int]], delay: int) -> None:
+    """Give leases back that were not begun; their attempt is not burnt."""
+    with session.atomic():
+        for delivery, token in sorted(leases):
+            session.change(sql.RELEASE, {"id": delivery, "token": token, "delay": max(delay, 0)})

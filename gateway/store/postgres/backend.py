@@ -1,0 +1,107 @@
+"""A store in PostgreSQL, shared by many gateways: a connection each to write, to read, and to hear of the others."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from asyncio import Future
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from gateway.runtime.clock import Clock
+from gateway.store.address import Address
+from gateway.store.engine.batch import Bulk
+from gateway.store.engine.migrations import migrate
+from gateway.store.engine.reader import Reader
+from gateway.store.engine.writer import Writer
+from gateway.store.postgres.batch import PostgresBulk
+from gateway.store.postgres.notices import Listener, Notifier
+from gateway.store.postgres.session import NotThereYet, PostgresSession
+
+log = structlog.get_logger("gateway.store")
+
+RETRY_SECONDS = 0.5  # between two looks for a server at the start
+READ_TIMEOUT = 2000  # ms: an old snapshot keeps dead rows, and claims slow down behind it
+
+
+class PostgresBackend:
+    """See `Backend`."""
+
+    alone = False
+    folder: Path | None = None
+    sweep_rows = 200
+
+    def __init__(self, address: Address, clock: Clock) -> None:
+        self.address = address
+        # The server's clock is the one that all gateways share; a test's frozen clock is sent along.
+        self._clock = None if type(clock) is Clock else clock
+        self._who = secrets.token_hex(8)
+        self._notifier = Notifier(self._who)
+        self._listener: Listener | None = None
+        self.reader = Reader(lambda: PostgresSession(self.address, self._clock, timeout_ms=READ_TIMEOUT))
+
+    async def take(self, wait: float) -> None:
+        """Every gateway is welcome; but wait for a server that is only starting, as one does beside it in a pod."""
+        until = time.monotonic() + wait
+        waited = False
+        while True:
+            try:
+                (await asyncio.to_thread(self.connect)).close()
+                return
+            except NotThereYet as error:
+                if time.monotonic() + RETRY_SECONDS > until:
+                    raise
+                if not waited:
+                    log.warning("waiting_for_store", error=str(error), seconds=wait)
+                waited = True
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def free(self) -> None:
+        """Nothing was taken."""
+
+    def prepare(self) -> Bulk:
+        session = self.connect()
+        try:
+            migrate(session, self.address.shown)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def connect(self) -> Bulk:
+        return PostgresBulk(self.address, self._clock)
+
+    def start(self) -> None:
+        self.reader.start()
+
+    def listen(self, owner: str, wake: Callable[[str], None], tell: Callable[[str], None]) -> None:
+        self._listener = Listener(lambda: PostgresSession(self.address, self._clock), self._who, wake)
+
+    async def stop_listening(self) -> None:
+        if self._listener is not None:
+            await self._listener.close()
+            self._listener = None
+
+    def look(self, session: Bulk) -> None:
+        """Nothing: NOTIFY tells."""
+
+    def notify(self, session: Bulk, sinks: Collection[str]) -> None:
+        if isinstance(session, PostgresSession):
+            with suppress(
+                Exception
+            ):  # a lost notice costs others one poll; a lost connection is the next batch's affair
+                self._notifier.tell(session, sinks)
+
+    def background(self, writer: Writer, work: Callable[[Any], Any]) -> Future[Any]:
+        return self.reader.ask(work)
+
+    def farewell(self, session: Bulk) -> None:
+        """Nothing to put in order."""
+
+    async def close(self) -> None:
+        await self.reader.close()

@@ -1,0 +1,106 @@
+"""Hears that somebody else left rows to claim: LISTEN on PostgreSQL, the data version on SQLite."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Callable, Collection
+from typing import Final
+
+import structlog
+
+from gateway.errors import StoreUnavailable
+from gateway.store.engine.session import Session
+from gateway.store.outbox import counts
+from gateway.store.postgres.session import CHANNEL, PostgresSession
+
+SCATTER: Final = 0.02  # seconds: gateways that hear of one row do not all claim in one instant
+NOTIFY_EVERY: Final = 0.1  # seconds a sink: a lost notice costs one poll
+
+log = structlog.get_logger("gateway.store")
+
+
+class DataVersion:
+    """SQLite's own sign that another process committed, read on the writer's connection, which does not see itself in it."""
+
+    def __init__(self, wake: Callable[[str], None]) -> None:
+        self._wake = wake
+        self._seen: int | None = None
+
+    def look(self, session: Session) -> bool:
+        """Wake the sinks that have due rows, if somebody else wrote since the last look; whether it did."""
+        ((version,),) = session.rows("PRAGMA data_version")
+        changed = self._seen is not None and version != self._seen
+        self._seen = version
+        if changed:
+            ((now,),) = session.rows("SELECT :now")
+            for one in counts.due(session):
+                if one.at is not None and one.at <= now:
+                    self._wake(one.sink)
+        return changed
+
+
+class Listener:
+    """A thread with a connection of its own that waits for NOTIFY. Without it the poll finds the rows, later."""
+
+    def __init__(self, connect: Callable[[], PostgresSession], who: str, wake: Callable[[str], None]) -> None:
+        self._connect = connect
+        self._who = who
+        self._wake = wake
+        self._loop = asyncio.get_running_loop()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="store-listener", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                session = self._connect()
+            except StoreUnavailable:
+                self._stopping.wait(1.0)
+                continue
+            try:
+                self._listen(session)
+            except Exception as error:
+                log.info("store_listener_lost", error=session.explain(error))
+                self._stopping.wait(0.5)
+            finally:
+                session.close()
+
+    def _listen(self, session: PostgresSession) -> None:
+        session.connection.execute(f"LISTEN {CHANNEL}".encode())
+        while not self._stopping.is_set():
+            for notice in session.connection.notifies(timeout=0.25):
+                who, _, sink = notice.payload.partition(" ")
+                if who != self._who:
+                    self._tell(sink)
+
+    def _tell(self, sink: str) -> None:
+        pause = random.random() * SCATTER  # noqa: S311  jitter, not a secret
+        try:
+            self._loop.call_soon_threadsafe(self._loop.call_later, pause, self._wake, sink)
+        except RuntimeError:  # the loop has ended
+            self._stopping.set()
+
+    async def close(self) -> None:
+        """End the thread; it is seen within a quarter of a second."""
+        self._stopping.set()
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+
+
+class Notifier:
+    """Tells other gateways of rows left waiting, no more often than NOTIFY_EVERY a sink. On the writer's thread."""
+
+    def __init__(self, who: str) -> None:
+        self._who = who
+        self._last: dict[str, float] = {}
+
+    def tell(self, session: PostgresSession, sinks: Collection[str]) -> None:
+        """After the commit, in a statement of its own: NOTIFY inside a transaction takes a lock over the whole database."""
+        now = time.monotonic()
+        ripe = sorted(sink for sink in sinks if now - self._last.get(sink, -1.0) >= NOTIFY_EVERY)
+        if ripe:
+            self._last.update(dict.fromkeys(ripe, now))
+            session.notify(self._who, ripe)

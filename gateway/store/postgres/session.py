@@ -1,0 +1,182 @@
+"""The thin PostgreSQL driver: connects within bounds, turns the shared statements into its own, names its errors."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final, Literal
+
+from gateway.errors import StoreUnavailable
+from gateway.runtime.clock import Clock
+from gateway.store.address import Address
+from gateway.store.engine.session import Trouble
+
+CHANNEL: Final = "recording_gateway"  # NOTIFY payload: "<who> <sink>"
+OLDEST: Final = 130_000
+_MIGRATION_LOCK: Final = 0x52474757
+_BOUNDS: Final = {  # seconds, of libpq's; milliseconds for tcp_user_timeout: a black hole is noticed within them
+    "connect_timeout": "5",
+    "tcp_user_timeout": "5000",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "application_name": "recording-gateway",
+}
+_NOW: Final = "coalesce(%(now)s::bigint, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
+
+
+@functools.cache
+def translate(sql: str) -> str:
+    """The shared text with psycopg's parameters; `:now` becomes the server's clock where the parameter is NULL."""
+    return re.sub(
+        r"(?<!:):([a-z][a-z_]*)",
+        lambda match: _NOW if match[1] == "now" else f"%({match[1]})s",
+        sql.replace("%", "%%"),
+    )
+
+
+class NotThereYet(StoreUnavailable):
+    """Nobody answers, or the server is starting: it may be there in a moment. A wrong password would not."""
+
+
+# What libpq says where waiting is of no use; its connection errors carry no SQLSTATE.
+_HOPELESS: Final = ("authentication", "password", "does not exist", "pg_hba", "no encryption", "invalid", "SSL")
+
+
+class PostgresSession:
+    """One connection in autocommit, used by one thread at a time."""
+
+    backend: Literal["sqlite", "postgresql"] = "postgresql"
+
+    def __init__(self, address: Address, clock: Clock | None = None, *, timeout_ms: int = 5000) -> None:
+        """Connect. `timeout_ms` ends a statement at the server. `clock` None: the server's time. Raises StoreUnavailable."""
+        try:
+            import psycopg
+        except ImportError as error:
+            raise StoreUnavailable(
+                f"PostgreSQL needs an extra: pip install 'recording-gateway[postgres]' ({error})"
+            ) from None
+        self._errors = psycopg
+        self._address = address
+        self._clock = clock
+        try:
+            self.connection = psycopg.connect(autocommit=True, **{**_BOUNDS, **address.parameters})  # type: ignore[arg-type]
+        except (psycopg.Error, ValueError) as error:
+            text = self.explain(error)
+            kind = StoreUnavailable if any(word in str(error) for word in _HOPELESS) else NotThereYet
+            raise kind(f"{address.shown} cannot be reached: {text}") from None
+        try:
+            self._prepare(timeout_ms)
+        except psycopg.Error as error:
+            self.close()
+            raise StoreUnavailable(f"{address.shown} cannot be used: {self.explain(error)}") from None
+        except StoreUnavailable:
+            self.close()
+            raise
+
+    def _prepare(self, timeout_ms: int) -> None:
+        if self.connection.info.server_version < OLDEST:
+            raise StoreUnavailable(f"{self._address.shown} runs PostgreSQL before 13, which is too old")
+        self.connection.execute(
+            "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false), "
+            "set_config('idle_in_transaction_session_timeout', '10000', false), set_config('client_encoding', 'UTF8', false), set_config('jit', 'off', false)",
+            (str(timeout_ms), str(timeout_ms)),
+        )
+        ((fsync, synchronous, encoding),) = self.rows(
+            "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('server_encoding')"
+        )
+        if fsync == "off" or synchronous == "off":
+            raise StoreUnavailable(
+                f"{self._address.shown} has fsync={fsync}, synchronous_commit={synchronous}: it says yes before the disk has it, "
+                "and what was acknowledged can be lost; set both to on"
+            )
+        if encoding != "UTF8":
+            raise StoreUnavailable(f"the database of {self._address.shown} is encoded as {encoding}; UTF8 is needed")
+
+    def now(self) -> int | None:
+        """The frozen time of a test, or None: the server's."""
+        return None if self._clock is None else self._clock.ms()
+
+    def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> Sequence[tuple[Any, ...]]:
+        cursor = self._run(sql, values)
+        return cursor.fetchall() if cursor.description else ()
+
+    def change(self, sql: str, values: Mapping[str, Any] | None = None) -> int:
+        return int(self._run(sql, values).rowcount)
+
+    def _run(self, sql: str, values: Mapping[str, Any] | None) -> Any:
+        if ":now" in sql:
+            values = {"now": self.now(), **(values or {})}
+        return self.connection.execute(translate(sql).encode(), values)
+
+    def raw(self, sql: bytes, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+        """A statement in psycopg's own spelling, with `now` given."""
+        return self.connection.execute(sql, {"now": self.now(), **values}, binary=True).fetchall()
+
+    @contextmanager
+    def atomic(self) -> Iterator[None]:
+        if self.connection.info.transaction_status != self._errors.pq.TransactionStatus.IDLE:
+            yield
+            return
+        self.connection.execute("BEGIN")
+        try:
+            yield
+            self.connection.execute("COMMIT")
+        except BaseException:
+            self.rollback()
+            raise
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self.atomic():
+            # Without the lock nine of ten starters that migrate at once fail with a unique violation. The wait may be
+            # longer than a statement's usual bound, because another's migration may be.
+            self.connection.execute("SET LOCAL statement_timeout = 0")
+            self.connection.execute("SET LOCAL lock_timeout = 0")
+            self.connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+            yield
+
+    def rollback(self) -> None:
+        if self.connection.info.transaction_status != self._errors.pq.TransactionStatus.IDLE:
+            with suppress(self._errors.Error):
+                self.connection.execute("ROLLBACK")
+
+    def trouble(self, error: BaseException) -> Trouble:
+        if isinstance(error, (OverflowError, UnicodeEncodeError)):
+            return Trouble.ITEM
+        if not isinstance(error, self._errors.Error):
+            return Trouble.BUG
+        state = getattr(error, "sqlstate", None) or ""
+        if self.connection.closed or self.connection.broken:
+            return Trouble.LOST
+        if state in ("40001", "40P01"):
+            return Trouble.AGAIN
+        if state == "23503":
+            return Trouble.GONE
+        if state[:2] in ("22", "23", "54") or (not state and isinstance(error, self._errors.DataError)):
+            return Trouble.ITEM
+        return Trouble.STORE
+
+    def explain(self, error: BaseException) -> str:
+        # The primary message alone: DETAIL repeats keys and rows; and libpq repeats what it was given.
+        diag = getattr(error, "diag", None)
+        text = (diag.message_primary if diag is not None else None) or str(error)
+        if isinstance(error, ValueError) or (
+            type(error).__name__ == "ProgrammingError" and not getattr(error, "sqlstate", None)
+        ):
+            text = "an option of the URL cannot be read"
+        text = " ".join(self._address.redact(text).split())[:300]
+        state = getattr(error, "sqlstate", None)
+        return f"{text} ({state})" if state else text
+
+    def notify(self, who: str, sinks: Sequence[str]) -> None:
+        """Tell the other gateways that rows of these sinks wait. After the commit, because NOTIFY inside takes a lock."""
+        self.connection.execute(
+            "SELECT pg_notify(%s, %s || ' ' || s) FROM unnest(%s::text[]) AS s", (CHANNEL, who, list(sinks))
+        )
+
+    def close(self) -> None:
+        with suppress(Exception):
+            self.connection.close()

@@ -1,0 +1,87 @@
+"""A store in one SQLite file: one gateway owns it, only its writer checkpoints, others' commits are seen by the data version."""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from gateway.runtime.clock import Clock
+from gateway.store.address import Address
+from gateway.store.engine.batch import Bulk
+from gateway.store.engine.migrations import migrate
+from gateway.store.engine.reader import Reader
+from gateway.store.engine.session import Session
+from gateway.store.engine.writer import Writer
+from gateway.store.postgres.notices import DataVersion
+from gateway.store.sqlite.batch import SqliteBulk
+from gateway.store.sqlite.owner_lock import OwnerLock
+from gateway.store.sqlite.session import SqliteSession, make_file
+
+
+class SqliteBackend:
+    """See `Backend`."""
+
+    alone = True
+    sweep_rows = 50  # 6 ms of the writer's time; 200 would be 19 in which no accept is answered
+
+    def __init__(self, address: Address, clock: Clock) -> None:
+        self.address = address
+        self._path = address.path.absolute()  # because the process may change its folder later
+        self.folder: Path | None = self._path.parent
+        self._clock = clock
+        self._lock = OwnerLock(self._path)
+        self._version: DataVersion | None = None
+        self.reader = Reader(self._read)
+
+    async def take(self, wait: float) -> None:
+        await self._lock.take(wait)
+
+    def free(self) -> None:
+        self._lock.free()
+
+    def prepare(self) -> Bulk:
+        make_file(self._path)
+        session = self.connect()
+        try:
+            migrate(session, self.address.shown)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def connect(self) -> Bulk:
+        return SqliteBulk(self._path, self._clock)
+
+    def _read(self) -> Session:
+        return SqliteSession(self._path, "reader", self._clock)
+
+    def start(self) -> None:
+        self.reader.start()
+
+    def listen(self, owner: str, wake: Callable[[str], None], tell: Callable[[str], None]) -> None:
+        self._version = DataVersion(tell)
+
+    async def stop_listening(self) -> None:
+        self._version = None
+
+    def look(self, session: Bulk) -> None:
+        if self._version is not None:
+            self._version.look(session)
+
+    def notify(self, session: Bulk, sinks: Collection[str]) -> None:
+        """Nobody else carries deliveries of this file."""
+
+    def background(self, writer: Writer, work: Callable[[Any], Any]) -> Future[Any]:
+        return writer.put_background(work)
+
+    def farewell(self, session: Bulk) -> None:
+        if isinstance(session, SqliteSession):
+            with suppress(Exception):
+                session.checkpoint()
+
+    async def close(self) -> None:
+        await self.reader.close()
+        self._lock.free()

@@ -1,0 +1,149 @@
+"""The thin SQLite driver: opens a store's file the one right way, and says what its errors mean."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+from gateway.errors import SchemaMismatch, StoreUnavailable
+from gateway.runtime.clock import Clock
+from gateway.store.engine.session import Trouble
+
+APPLICATION_ID: Final = 0x52474757  # "RGGW": says whose file this is, also to file(1)
+OLDEST: Final = (3, 37, 0)  # STRICT and RETURNING
+WAL_LIMIT: Final = 16 * 1024 * 1024  # bytes the write-ahead log is cut back to
+_FATAL: Final = {"SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_READONLY"}
+_ITEM: Final = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    UnicodeEncodeError,
+)
+
+Role = Literal["writer", "reader", "desk"]
+
+
+def make_file(path: Path) -> None:
+    """Create the store's file for its owner alone (0600), if it is not there.
+
+    SQLite gives its -wal and -shm files the modes of this one. Raises StoreUnavailable.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(f"the store {path} cannot be opened: {error.strerror}") from None
+
+
+class SqliteSession:
+    """One connection, used by one thread at a time."""
+
+    backend: Literal["sqlite", "postgresql"] = "sqlite"
+
+    def __init__(self, path: Path, role: Role, clock: Clock | None = None) -> None:
+        """Open an existing file. Only the writer checkpoints: two connections that do so at one instant meet a bug of
+        SQLite before 3.51.3. Raises StoreUnavailable, SchemaMismatch (not a store of ours)."""
+        if sqlite3.sqlite_version_info < OLDEST:
+            raise StoreUnavailable(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is needed")
+        self.path = path
+        self._clock = clock or Clock()
+        uri = f"file:{quote(str(path))}?mode=rw"
+        try:
+            self.connection = sqlite3.connect(
+                uri, uri=True, isolation_level=None, timeout=5.0, cached_statements=256, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the store {path} cannot be opened: {error}") from None
+        try:
+            self._prepare(role)
+        except sqlite3.Error as error:
+            self.close()
+            raise StoreUnavailable(f"the store {path} cannot be opened: {self.explain(error)}") from None
+        except SchemaMismatch:
+            self.close()
+            raise
+
+    def _prepare(self, role: Role) -> None:
+        run = self.connection.execute
+        (found,) = run("PRAGMA application_id").fetchone()
+        (tables,) = run("SELECT count(*) FROM sqlite_schema").fetchone()
+        if found != APPLICATION_ID and (found or tables):
+            raise SchemaMismatch(f"{self.path} is a SQLite file of another program; name a file of its own")
+        if role == "writer":
+            if not tables:  # both hold only before the first table is made
+                run("PRAGMA page_size=8192")
+                run("PRAGMA auto_vacuum=INCREMENTAL")
+            run("PRAGMA journal_mode=WAL").fetchall()
+            if found != APPLICATION_ID:
+                run(f"PRAGMA application_id={APPLICATION_ID}")
+            run("PRAGMA wal_autocheckpoint=1000").fetchall()
+            run(f"PRAGMA journal_size_limit={WAL_LIMIT}").fetchall()
+        else:
+            run("PRAGMA wal_autocheckpoint=0").fetchall()
+        run("PRAGMA synchronous=FULL")
+        run("PRAGMA foreign_keys=ON")
+        run("PRAGMA secure_delete=FAST").fetchall()
+        if role == "reader":
+            run("PRAGMA query_only=1")
+
+    def now(self) -> int:
+        return self._clock.ms()
+
+    def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> Sequence[tuple[Any, ...]]:
+        return self._run(sql, values).fetchall()
+
+    def change(self, sql: str, values: Mapping[str, Any] | None = None) -> int:
+        return self._run(sql, values).rowcount
+
+    def _run(self, sql: str, values: Mapping[str, Any] | None) -> sqlite3.Cursor:
+        if ":now" in sql:
+            values = {"now": self._clock.ms(), **(values or {})}
+        return self.connection.execute(sql, values or {})
+
+    @contextmanager
+    def atomic(self) -> Iterator[None]:
+        if self.connection.in_transaction:
+            yield
+            return
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.connection.execute("COMMIT")
+        except BaseException:
+            self.rollback()
+            raise
+
+    alone = atomic
+
+    def rollback(self) -> None:
+        # Only if there is something: SQLite has often rolled back by itself, and an error of ROLLBACK would hide the first.
+        if self.connection.in_transaction:
+            with suppress(sqlite3.Error):
+                self.connection.execute("ROLLBACK")
+
+    def trouble(self, error: BaseException) -> Trouble:
+        if isinstance(error, _ITEM):
+            return Trouble.ITEM
+        if isinstance(error, sqlite3.Error):
+            name = getattr(error, "sqlite_errorname", "")
+            return Trouble.LOST if name.startswith(tuple(_FATAL)) else Trouble.STORE
+        return Trouble.BUG
+
+    def explain(self, error: BaseException) -> str:
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        return f"{error} ({name})" if isinstance(error, sqlite3.OperationalError) else str(name)
+
+    def checkpoint(self) -> None:
+        """Move the write-ahead log into the file and empty it, as far as readers allow."""
+        with suppress(sqlite3.Error):
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def close(self) -> None:
+        with suppress(sqlite3.Error):
+            self.connection.close()

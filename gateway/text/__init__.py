@@ -1,0 +1,1 @@
+"""What makes text safe and comparable: strict JSON, secrets, redaction, escaping."""

@@ -1,0 +1,85 @@
+"""Templates that people write for titles and texts: Jinja2 with nothing in it that runs, reaches out or grows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+from gateway.events.cloudevents import to_document
+from gateway.events.samples import sample
+from gateway.model import EVENT_TYPES, Event
+from plugins.sinks.cards.card import View
+from plugins.sinks.cards.links import Shown, web_link
+from plugins.sinks.cards.words import size, words
+
+if TYPE_CHECKING:
+    from plugins.sinks.cards.sandbox import Compiled
+
+LONGEST: Final = 8 * 1024  # characters of a template
+
+
+class Invalid(ValueError):
+    """The template cannot be used; the text says where and why."""
+
+
+Escape = Callable[[str], str] | None
+"""What makes a value harmless inside the template's markup; None: there is no markup, values are only cleaned."""
+
+
+class Template:
+    """One template of one sink. Values are escaped as they are put in; what the template itself holds is markup."""
+
+    def __init__(self, text: str, escape: Escape, view: View) -> None:
+        """Raises Invalid."""
+        try:
+            from plugins.sinks.cards.sandbox import compiled
+        except ModuleNotFoundError as error:
+            if error.name != "jinja2":
+                raise
+            raise Invalid("templates need Jinja2: pip install 'recording-gateway[chat]'") from None
+        self._view = view
+        self._compiled: Compiled = compiled(text, escape, self._filters())
+
+    def render(self, event: Event, *, strict: bool = False) -> str:
+        """At most 64 KiB; what is longer is cut, or with `strict` a mistake. Raises Invalid."""
+        document = {"subject": None, "time": None} | to_document(event)  # what is absent is nothing, not a mistake
+        return self._compiled.render({"event": document}, strict=strict).strip()
+
+    def _filters(self) -> Mapping[str, tuple[Callable[[Any], object], bool]]:
+        """By name: a function of one value, and whether what it gives is harmless as it is."""
+        return {
+            "size": (lambda value: size(value) if isinstance(value, int) else "", False),
+            "duration": (
+                lambda value: self._view.words.duration(value) if isinstance(value, int | float) else "",
+                False,
+            ),
+            "time": (self._time, False),
+            "url": (self._url, True),
+        }
+
+    def _time(self, value: Any) -> str:
+        try:
+            return self._view.time(datetime.fromisoformat(value)) if isinstance(value, str) else ""
+        except ValueError:
+            return ""
+
+    def _url(self, value: Any) -> str:
+        return (web_link(value, self._view.links) or "") if isinstance(value, str) else ""
+
+
+def try_out(text: str, escape: Escape, timezone: str, language: str, links: Shown) -> None:
+    """Render it over a full and a sparse sample of every event type. Raises Invalid."""
+    template = Template(text, escape, View(words(language), zone(timezone), links))
+    for type in EVENT_TYPES:
+        for full in (True, False):
+            try:
+                template.render(sample(type, full=full), strict=True)
+            except Invalid as error:
+                raise Invalid(f"{error} (tried on a {'full' if full else 'sparse'} {type})") from None
+
+
+def zone(name: str) -> tzinfo:
+    """The zone of this name."""
+    return ZoneInfo(name)

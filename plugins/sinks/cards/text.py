@@ -1,0 +1,125 @@
+"""Text on its way into a chat: cut to a limit on a character boundary, and without power over what is around it."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from typing import Final
+
+from gateway.text.escaping import visible
+
+Measure = Callable[[str], int]
+
+ELLIPSIS: Final = "…"
+GAP: Final = "\u200b"  # nothing to see, but no client takes what is on both sides of it for one address or one mention
+
+_ADDRESS: Final = re.compile(r"(?<=:)(?=//)|(?<=@)(?!\u200b)|(?<=\bwww)(?=\.)|(?<=\{)(?=\{)|(?<=\$)(?=\{)", re.I)
+_BARE: Final = re.compile(r"(?<=\w)(?=\.\w{2})")
+_LOOKALIKES: Final = str.maketrans(
+    {
+        "<": "＜",
+        ">": "＞",
+        "[": "［",
+        "]": "］",
+        "`": "ˋ",
+        "*": "∗",
+        "~": "～",
+        "#": "＃",
+        "|": "｜",
+        "&": "＆",
+        "\\": "＼",
+    }
+)
+_LONE_UNDERSCORE: Final = re.compile(r"(?<![^\W_])_|_(?![^\W_])")  # one inside a word marks nothing up
+_MARKUP: Final = re.compile(r"([\\`*_{}\[\]()#~|<>!])")
+_TAG: Final = re.compile(r"<[^<>]*>")
+_ENTITY_AT_END: Final = re.compile(r"&#?\w{0,8}$", re.A)
+
+
+def octets(text: str) -> int:
+    """Bytes of UTF-8."""
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def units(text: str) -> int:
+    """UTF-16 code units, which is what a service means that counts an emoji as two."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def cut(text: str, most: int, measure: Measure = len) -> str:
+    """The text, or as much of its beginning as leaves room for an ellipsis in `most`; characters stay whole."""
+    if measure(text) <= most:
+        return text
+    room = most - measure(ELLIPSIS)
+    if room < 0:
+        return ""
+    low, high = 0, min(len(text), room)  # because no measure counts a character as less than one
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if measure(text[:middle]) <= room else (low, middle - 1)
+    return text[:low] + ELLIPSIS
+
+
+def inert(text: str) -> str:
+    """The same letters, in which no client finds an address, a mention or a placeholder by itself."""
+    return _ADDRESS.sub(GAP, text)
+
+
+def joined(text: str) -> str:
+    """Undoes `inert`, for a text that is cleaned once more, or goes where nothing is found in it."""
+    return text.replace(GAP, "")
+
+
+def plain(text: str, most: int = 1024) -> str:
+    """One line from outside, without controls, unseen or direction-turning characters, and inert: fit for any element
+    that reads no markup."""
+    return cut(inert(visible(text[: 4 * most])), most)
+
+
+def unlinked(text: str, most: int) -> str:
+    """`plain`, for titles, in which some clients take `name.example` for an address even without a scheme."""
+    return cut(_BARE.sub(GAP, plain(text, most)), most)
+
+
+def lookalike(text: str) -> str:
+    """For markup without a documented escape: what would be markup becomes a letter that looks the same."""
+    return inert(_LONE_UNDERSCORE.sub("＿", text.translate(_LOOKALIKES)))
+
+
+def backslashed(text: str) -> str:
+    """For Markdown that knows backslashes."""
+    return _MARKUP.sub(r"\\\1", inert(text))
+
+
+def code(text: str) -> str:
+    """Markdown's inline code, in which nothing else is markup."""
+    return f"`{inert(text.replace('`', 'ˋ').replace(chr(92), '＼'))}`" if text else ""
+
+
+def escaped(text: str) -> str:
+    """For HTML and its subsets."""
+    return html.escape(inert(text))
+
+
+def cut_markup(text: str, most: int, measure: Measure = len) -> str:
+    """Markdown cut so that no half escape is left."""
+    short = cut(text, most, measure)
+    if short == text:
+        return text
+    body = short.removesuffix(ELLIPSIS)
+    return (body[:-1] if (len(body) - len(body.rstrip("\\"))) % 2 else body) + ELLIPSIS
+
+
+def cut_tags(text: str, most: int, measure: Measure = len, *, escape: Callable[[str], str] = html.escape) -> str:
+    """HTML cut by taking its tags out, because half a tag would be refused."""
+    if measure(text) <= most:
+        return text
+    bare = html.unescape(_TAG.sub("", text))
+    short = cut(escape(bare), most, measure)
+    return _ENTITY_AT_END.sub("", short.removesuffix(ELLIPSIS)) + ELLIPSIS if short.endswith(ELLIPSIS) else short
+
+
+def without_tags(text: str) -> str:
+    """What a reader of this HTML sees."""
+    return html.unescape(_TAG.sub("", text))

@@ -1,0 +1,83 @@
+"""Makes the table where that is wanted, looks at it, and gives the statement that writes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.schema import CreateTable
+
+from gateway.errors import Unavailable
+from gateway.events.samples import sample
+from gateway.model import FILE_COMPLETED, Event
+from plugins.sinks.database import ddl, own_table, table_fit, upsert
+from plugins.sinks.database.options import DatabaseOptions
+
+_THERE_ALREADY: Final = {"23505", "42P07"}  # what PostgreSQL says to the loser of a race
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A table that was found good, and how to write to it. `looked_at` is in seconds of the monotonic clock."""
+
+    table: sa.Table
+    statement: sa.Executable
+    key: Sequence[str]
+    looked_at: float
+
+
+class Misfit(Unavailable):
+    """The table is not one that rows can go into; `problems` are all of them, the text as many as fit."""
+
+    def __init__(self, problems: Sequence[str], table: str) -> None:
+        super().__init__(table_fit.listed(problems, table))
+        self.problems = problems
+
+
+async def look(
+    engine: AsyncEngine,
+    options: DatabaseOptions,
+    *,
+    dialect: str,
+    where: str,
+    key: Sequence[str],
+    rows_of: Callable[[Event], list[dict[str, Any]]],
+    now: float,
+) -> Ready:
+    """Raises Misfit with every problem, Unavailable where there is no table, and what the driver raises."""
+    own = options.columns is None
+    schema, _, name = options.table.rpartition(".")
+    table = await _reflect(engine, name, schema or None)
+    if table is None and own and options.create:
+        await _create(engine, ddl.table(name, schema or None, rows=options.rows, key=options.key, dialect=dialect))
+        table = await _reflect(engine, name, schema or None)
+    if table is None:
+        raise Unavailable(f"{where}: there is no table {options.table}")
+    columns = list(rows_of(sample(FILE_COMPLETED))[0]) if own else list(options.columns or ())
+    found = list(table_fit.problems(table, columns=columns, key=key, made=own, dialect=dialect))
+    if not found:
+        found = list(table_fit.misfits(rows_of, table, dialect))
+    if found:
+        raise Misfit(found, options.table)
+    version = own_table.VERSION if own else options.version
+    statement = upsert.upsert(table, columns=columns, key=key, version=version, made=own, dialect=dialect)
+    return Ready(table, statement, key, now)
+
+
+async def _reflect(engine: AsyncEngine, name: str, schema: str | None) -> sa.Table | None:
+    async with engine.connect() as connection:
+        return await table_fit.reflect(connection, name, schema)
+
+
+async def _create(engine: AsyncEngine, table: sa.Table) -> None:
+    """Losing the race against another gateway is as good as winning it."""
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(CreateTable(table, if_not_exists=True))
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) not in _THERE_ALREADY:
+            raise

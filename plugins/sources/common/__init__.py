@@ -1,0 +1,1 @@
+"""What several sources share: signed texts, fields, events, expressions."""

@@ -1,0 +1,79 @@
+"""A callback that an EventMap understands: sample values put where its expressions look for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, timedelta
+from typing import Any, Final
+
+from gateway.model import EVENT_TYPES, FILE_COMPLETED
+from gateway.plugin import Scene
+from plugins.sources.common.event_map import EventMap, Translator
+
+ANY: Final = "callback"  # the one scene of a map that tells no types apart
+
+
+def scenes_of(map: EventMap) -> tuple[str, ...]:
+    """The vendor types that can be played: those that are listed, else ours, else the only one there is."""
+    return tuple(map.types) or (EVENT_TYPES if map.type else (ANY,))
+
+
+def example(map: EventMap, translator: Translator, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    """The fields of such a callback. What an expression computes from several fields may come out as a problem."""
+    now = scene.now.astimezone(UTC)
+    ended, began = (f"{now - timedelta(minutes=ago):%Y-%m-%dT%H:%M:%SZ}" for ago in (0, 2))
+    said: dict[str, Any] = {"number": scene.number}
+    ours = map.types.get(type, type)
+    values: dict[str, Any] = {
+        "type": type,
+        "time": ended,
+        "domain": "push.example.com",
+        "app": "live",
+        "stream": f"stream-{scene.number}",
+        "format": "hls",
+        "project_id": "example",
+        "job_id": unique[:32],
+        "task_id": unique[32:],
+    }
+    if ours == "recording.failed":
+        values |= {"error_code": "PULL_FAILED", "error_message": "the stream could not be pulled"}
+    if ours == FILE_COMPLETED:
+        url = f"https://recordings.example.com/live/{unique[:16]}.m3u8"
+        of_file = {
+            "format": "hls",
+            "download_url": url,
+            "play_url": url,
+            "asset_id": unique[:32],
+            "size_bytes": 3_957_964,
+            "duration_seconds": 120,
+            "width": 1280,
+            "height": 720,
+            "started_at": began,
+            "ended_at": ended,
+            "location": "https://storage.example.com",
+            "bucket": "recordings",
+            "key": f"live/{unique[:16]}.m3u8",
+        }
+        file: dict[str, Any] = {} if "files" in translator.expressions else said
+        for name, expression in translator.of_file.items():
+            _place(file, expression.path(), of_file[name])
+        values["files"] = [file]
+    for name, expression in translator.expressions.items():
+        if name in values:
+            _place(said, expression.path(), values[name])
+    for number, expression in enumerate(translator.identity):
+        _place(said, expression.path(), f"{unique[:32]}-{number}", instead=False)
+    return said
+
+
+def _place(into: dict[str, Any], path: tuple[str, ...] | None, value: Any, *, instead: bool = True) -> None:
+    if not path:
+        return
+    *outer, last = path
+    for name in outer:
+        inner = into.setdefault(name, {})
+        if not isinstance(inner, Mapping):
+            return
+        into = inner  # type: ignore[assignment]  # all of them are dicts of ours
+    if instead or last not in into:
+        into[last] = value

@@ -1,0 +1,51 @@
+"""What vendors share whose one header holds the time and a signature of it and the body, such as `t=1700000000,v1=5f2e…`."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from typing import ClassVar
+
+from gateway.model import Verified
+from gateway.plugin import Callback
+from plugins.sources.common.keyed import (
+    Keyed,
+    TimedOptions,
+    check_sent,
+    from_hex,
+    header,
+    mismatch,
+    parts,
+    position,
+    seconds_of,
+)
+
+
+def mark(key: bytes, at: str, body: bytes) -> bytes:
+    """HMAC-SHA256 over time, dot and body: 32 bytes."""
+    return hmac.digest(key, at.encode() + b"." + body, "sha256")
+
+
+class TimedHeader(Keyed):
+    """A vendor's file says what its header and the two parts of it are called."""
+
+    Options = TimedOptions
+    scheme: ClassVar[str] = "hmac-sha256"
+    ages: ClassVar[bool] = True
+    header: ClassVar[str]
+    time_part: ClassVar[str]  # seconds since 1970
+    mark_part: ClassVar[str]  # hexadecimal digits
+
+    def verify(self, callback: Callback) -> Verified:
+        """Raises Untrusted."""
+        found = parts(header(callback, self.header))
+        at = found.get(self.time_part, "")
+        sent = seconds_of(at, f"`{self.time_part}` of {self.header}")
+        presented = from_hex(found.get(self.mark_part, ""), 32)
+        key = position(presented, [mark(key, at, callback.body) for key in self._keys])
+        if key is None:
+            raise mismatch(f"`{self.mark_part}` of {self.header}", self._keys, "the HMAC-SHA256 of time and body")
+        return self.verified(key, validity=check_sent(sent, callback.received_at, self.options.tolerance))
+
+    def headers(self, body: bytes, at: int, key: bytes) -> Mapping[str, str]:
+        return {self.header: f"{self.time_part}={at},{self.mark_part}={mark(key, str(at), body).hex()}"}

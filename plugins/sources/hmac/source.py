@@ -1,0 +1,147 @@
+"""The source `hmac`: any vendor that signs with an HMAC in a header, by configuration and without Python."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+from gateway.errors import Untrusted
+from gateway.model import Event, Trust, Verified
+from gateway.plugin import Callback, Played, Scene
+from plugins.sources.common.event_map import Translator
+from plugins.sources.common.fields import Reading, kind_of, moment_of
+from plugins.sources.common.keyed import Keyed, check_sent, from_base64, from_hex, header, mismatch, parts, position
+from plugins.sources.common.map_example import example, scenes_of
+from plugins.sources.hmac.template import PIECE, SIZES, HmacOptions, decoded, filled
+
+_SECONDS: Final = re.compile("[0-9]{1,10}")
+_MILLISECONDS: Final = re.compile("[0-9]{13}")
+
+
+class Hmac(Keyed):
+    """Callbacks of a vendor that signs with an HMAC. docs/sources.md says how to describe one."""
+
+    type: ClassVar[str] = "hmac"
+    Options = HmacOptions
+    options: HmacOptions
+
+    def prepare(self) -> None:
+        options = self.options
+        keys = (decoded(key.reveal(), options.key_encoding) for key in options.keys)
+        self._keys = tuple(key for key in keys if key is not None)  # the options made sure that none is
+        self._size = SIZES[options.algorithm]
+        self._translator = Translator(options.event)
+        self.scheme = f"hmac-{options.algorithm}"  # type: ignore[misc]  # here it is a choice, and so are these two
+        self.ages = options.timestamp_from is not None  # type: ignore[misc]
+        self.scenes = scenes_of(options.event)  # type: ignore[misc]
+        covers = PIECE.findall(options.signed)
+        self._trust = Trust.BODY if "body" in covers else Trust.TIMESTAMP
+
+    def advice(self) -> Sequence[str]:
+        found = list(super().advice())
+        if self._trust is Trust.TIMESTAMP:
+            found.append("`signed` covers only a time: whoever sees one callback can send any other within `tolerance`")
+        if "}{" in self.options.signed:
+            found.append("nothing separates two pieces of `signed`: bytes can be moved from one to the other")
+        return found
+
+    @property
+    def most_trust(self) -> Trust:
+        return self._trust
+
+    def verify(self, callback: Callback) -> Verified:
+        """Raises Untrusted, or Malformed where the time stands in a body that is no JSON object."""
+        options = self.options
+        whole = header(callback, options.header)
+        found = parts(whole) if options.part or options.timestamp_part else {}
+        written = found.get(options.part, "") if options.part else whole
+        timestamp = self._timestamp(callback, found)
+        id = header(callback, options.id_header) if options.id_header else ""
+        presented = self._read(written.removeprefix(options.prefix)) if written.startswith(options.prefix) else None
+        text = filled(options.signed, body=callback.body, timestamp=timestamp, id=id)
+        key = position(presented, [hmac.digest(key, text, options.algorithm) for key in self._keys])
+        if key is None:
+            raise mismatch(options.header, self._keys, f"the HMAC-{options.algorithm.upper()} of `signed`")
+        validity = check_sent(_moment(timestamp), callback.received_at, options.tolerance) if self.ages else None
+        return self.verified(key, trust=self._trust, validity=validity)
+
+    def _timestamp(self, callback: Callback, found: Mapping[str, str]) -> str:
+        """The time of sending as it was written, since that is what is signed; empty where none is looked for."""
+        options = self.options
+        if options.timestamp_header is not None:
+            return header(callback, options.timestamp_header)
+        if options.timestamp_part is not None:
+            return found.get(options.timestamp_part, "")
+        if options.timestamp_field is None:
+            return ""
+        value = callback.json().get(options.timestamp_field)
+        if type(value) is not str and type(value) is not int:
+            raise Untrusted("signature_missing", f"{options.timestamp_field} is {kind_of(value)}; a time is expected")
+        return str(value)
+
+    def _read(self, text: str) -> bytes | None:
+        if self.options.encoding == "hex":
+            return from_hex(text, self._size)
+        return from_base64(text, self._size, url=self.options.encoding == "base64url")
+
+    def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
+        """The event that `event` makes of the body; none where its type is to be ignored."""
+        id = callback.headers.get(self.options.id_header) if self.options.id_header else None
+        signed = [self.options.timestamp_field] if self.options.timestamp_field else []
+        made = self._translator.event(self, callback, verified, id=id, without=signed)
+        return () if made is None else (made,)
+
+    # -- playing the vendor
+
+    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+        return example(self.options.event, self._translator, type, scene, unique)
+
+    def _signed(self, said: Mapping[str, Any], at: int, scene: Scene) -> Played:
+        options = self.options
+        id = f"msg-{self._unique(scene)[:24]}" if options.id_header else ""
+        body = self._body(said, at)
+        text = filled(options.signed, body=body, timestamp=str(at), id=id)
+        written = options.prefix + _WRITERS[options.encoding](hmac.digest(self._keys[0], text, options.algorithm))
+        if scene.tampered and self._trust is Trust.TIMESTAMP:
+            at += 1  # all that is covered
+            body = self._body(said, at)
+        elif scene.tampered:
+            body = self._spoilt(body)
+        if options.part:
+            written = f"{options.part}={written}"
+        if options.timestamp_part is not None:
+            written = f"{options.timestamp_part}={at},{written}"
+        headers = {"content-type": self.content_type, options.header: written}
+        if options.timestamp_header is not None:
+            headers[options.timestamp_header] = str(at)
+        if options.id_header is not None:
+            headers[options.id_header] = id
+        return Played(body=body, headers=headers)
+
+    def _body(self, said: Mapping[str, Any], at: int) -> bytes:
+        field = self.options.timestamp_field
+        return self._written(said if field is None else {field: at, **said})
+
+
+_WRITERS: Final[Mapping[str, Callable[[bytes], str]]] = {
+    "hex": bytes.hex,
+    "base64": lambda made: base64.b64encode(made).decode(),
+    "base64url": lambda made: base64.urlsafe_b64encode(made).decode(),
+}
+
+
+def _moment(text: str) -> datetime:
+    """The time of sending. Raises Untrusted."""
+    if _SECONDS.fullmatch(text) or _MILLISECONDS.fullmatch(text):
+        at = moment_of(int(text), 1000 if len(text) == 13 else 1)
+    else:
+        at = Reading({"at": text}).time("at")
+    if at is None:
+        raise Untrusted(
+            "signature_missing", "the time of sending is neither seconds nor milliseconds since 1970 nor RFC 3339"
+        )
+    return at

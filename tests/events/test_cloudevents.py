@@ -1,0 +1,300 @@
+"""The JSON of an event: the documented shape, both ways without loss, and a fingerprint of what it says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.events.cloudevents import fingerprint, format_time, from_document, parse_time, render, to_document, to_json
+from gateway.model import EVENT_TYPES, Event, Fault, File, Seal, Storage, Trust, Verified
+from gateway.testing.factories import NOW, event, events
+
+TEXT = st.none() | st.text(max_size=6)
+NUMBER = st.none() | st.integers(0, 2**63 - 1)
+MOMENT = st.datetimes(
+    datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.sampled_from([UTC, timezone(timedelta(hours=8))])
+).map(lambda at: at.astimezone(UTC))
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+FILES = st.builds(
+    File,
+    **dict.fromkeys(("format", "download_url", "play_url", "asset_id"), TEXT),
+    **dict.fromkeys(("size_bytes", "width", "height"), NUMBER),
+    **dict.fromkeys(("started_at", "ended_at"), st.none() | MOMENT),
+    duration_seconds=st.none() | st.floats(0, 1e9),
+    storage=st.none() | st.builds(Storage, location=TEXT, bucket=TEXT, key=TEXT),
+)
+TRUSTS = st.sampled_from(list(Trust))
+ANY_EVENT = st.builds(
+    Event,
+    id=st.text(min_size=1, max_size=6),
+    type=st.sampled_from(EVENT_TYPES),
+    source=st.text("abc-/", min_size=1, max_size=12).filter(lambda name: not name.startswith("/sources/")),
+    provider=st.text(max_size=6),
+    received_at=MOMENT,
+    trust=TRUSTS,
+    time=st.none() | MOMENT,
+    files=st.lists(FILES, max_size=2).map(tuple),
+    error=st.none() | st.builds(Fault, code=TEXT, message=TEXT),
+    extra=st.dictionaries(st.text(max_size=4), JSON, max_size=3),
+    problems=st.lists(st.text(max_size=4), max_size=2).map(tuple),
+    raw=st.binary(max_size=4),
+    **dict.fromkeys(("vendor_type", "domain", "app", "stream", "format", "project_id", "job_id", "task_id"), TEXT),
+)
+
+
+@settings(deadline=None)  # because a busy machine is not a failure
+@given(event=ANY_EVENT, scheme=st.text(min_size=1, max_size=3), key=st.none() | st.integers(0, 3))
+def test_an_event_comes_back_from_its_json_as_it_went(event, scheme, key) -> None:
+    event = replace(event, verified=Verified(trust=event.trust, scheme=scheme, key=key))
+    text = to_json(event)
+    again = from_document(json.loads(text), raw=event.raw)
+    assert again == event
+    assert to_json(again) == text == render(event)[0]
+    assert json.loads(text) == to_document(event)
+    assert fingerprint(again) == fingerprint(event)
+
+
+def test_what_is_absent_is_null_inside_data_and_left_out_around_it() -> None:
+    document = to_document(Event(id="i", type="t", source="live", provider="p", received_at=NOW))
+    assert document == {
+        "specversion": "1.0",
+        "id": "i",
+        "source": "/sources/live",
+        "type": "t",
+        "datacontenttype": "application/json",
+        "trust": "none",
+        "data": {
+            "provider": "p",
+            **dict.fromkeys(
+                (
+                    "vendor_type",
+                    "domain",
+                    "app",
+                    "stream",
+                    "format",
+                    "project_id",
+                    "job_id",
+                    "task_id",
+                    "error",
+                    "verified",
+                )
+            ),
+            "files": [],
+            "received_at": "2026-01-01T00:00:00Z",
+            "problems": [],
+            "extra": {},
+        },
+    }
+
+
+def test_every_field_of_the_model_is_in_the_json() -> None:
+    document = to_document(event())
+    said = {**document, **document["data"]}
+    assert {field.name for field in fields(Event) if field.init} - {"raw", "raw_type", "variant"} <= said.keys()
+    assert {field.name for field in fields(File)} == document["data"]["files"][0].keys()
+    assert {field.name for field in fields(Storage)} == document["data"]["files"][0]["storage"].keys()
+
+
+def test_the_seal_and_the_vendors_bytes_stay_inside() -> None:
+    sealed = event(raw=b"canary", verified=Verified(trust=Trust.FIELDS, scheme="s", key=1, seal=Seal(digest=b"canary")))
+    assert "canary" not in to_json(sealed)
+    assert to_document(sealed)["data"]["verified"] == {"scheme": "s", "key": 1}
+
+
+# --- fingerprints
+
+
+def test_the_fingerprint_ignores_when_it_came_and_how_it_was_signed() -> None:
+    one = event()
+    other = replace(
+        one,
+        received_at=NOW + timedelta(days=1),
+        verified=Verified(trust=Trust.FIELDS, scheme="another", key=3),
+        trust=Trust.TIMESTAMP,
+        raw=b"other",
+    )
+    assert fingerprint(one) == fingerprint(other)
+    assert len(fingerprint(one)) == 16
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": "x"},
+        {"type": "x"},
+        {"source": "x"},
+        {"time": NOW},
+        {"time": None},
+        {"stream": "x"},
+        {"files": ()},
+        {"error": Fault(code="x")},
+        {"problems": ("x",)},
+        {"extra": {"x": 1}},
+    ],
+    ids=str,
+)
+def test_the_fingerprint_changes_with_what_is_said(changes) -> None:
+    assert fingerprint(replace(event(), **changes)) != fingerprint(event())
+
+
+def test_the_fingerprint_does_not_depend_on_the_order_of_the_vendors_fields() -> None:
+    one = event(extra={"a": {"x": 1, "y": 2}, "b": 1})
+    other = replace(one, extra={"b": 1, "a": {"y": 2, "x": 1}})
+    assert fingerprint(one) == fingerprint(other)
+    assert fingerprint(one) != fingerprint(replace(one, extra={"a": {"x": 2, "y": 1}, "b": 1}))
+
+
+TRAPS = st.sampled_from(['"data":', ',"received_at":', '},"data":{', "}", '\\",\\"received_at\\":', ""]) | st.text(
+    max_size=4
+)
+
+
+@given(source=TRAPS, stream=TRAPS, message=TRAPS, scheme=TRAPS, kind=TRAPS, at=st.none() | st.just(NOW))
+def test_the_fingerprint_is_over_what_the_event_says_whatever_its_texts_hold(
+    source: str, stream: str, message: str, scheme: str, kind: str, at: datetime | None
+) -> None:
+    """Its definition, word for word: ids that were stored by an earlier version must still be known as the same."""
+    one = replace(
+        event(),
+        source=source,
+        stream=stream,
+        vendor_type=kind,
+        error=Fault(message=message),
+        time=at,
+        extra={},
+        verified=Verified(Trust.FIELDS, scheme),
+    )
+    said = to_document(one)["data"]
+    del said["received_at"], said["verified"]
+    text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+    named = "\0".join((one.id, one.type, source, "" if at is None else format_time(at), text))
+    assert fingerprint(one) == hashlib.sha256(named.encode()).digest()[:16]
+    assert render(one)[0] == to_json(one) == json.dumps(to_document(one), ensure_ascii=False, separators=(",", ":"))
+
+
+def test_what_json_cannot_say_is_told_and_not_stored() -> None:
+    for extra in ({"x": float("nan")}, {"x": float("inf")}):
+        with pytest.raises(ValueError, match="JSON"):
+            to_json(event(extra=extra))
+        with pytest.raises(ValueError, match="JSON"):
+            render(event(extra=extra))
+
+
+# --- times
+
+
+@pytest.mark.parametrize(
+    ("at", "text"),
+    [
+        (datetime(2026, 1, 1, tzinfo=UTC), "2026-01-01T00:00:00Z"),
+        (datetime(2026, 1, 1, 0, 0, 0, 31000, UTC), "2026-01-01T00:00:00.031Z"),
+        (datetime(2026, 1, 1, 0, 0, 0, 500000, UTC), "2026-01-01T00:00:00.500Z"),
+        (datetime(2026, 1, 1, 0, 0, 0, 1, UTC), "2026-01-01T00:00:00.000001Z"),
+        (datetime(2026, 1, 1, 8, tzinfo=timezone(timedelta(hours=8))), "2026-01-01T00:00:00Z"),
+        (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01T00:00:00Z"),
+    ],
+    ids=str,
+)
+def test_times_are_utc_with_as_many_digits_as_there_are(at, text) -> None:
+    assert format_time(at) == text
+    assert parse_time(text) == at
+    assert parse_time(text).tzinfo is UTC
+
+
+def test_a_time_without_a_zone_is_told_both_ways() -> None:
+    with pytest.raises(ValueError, match="no time zone"):
+        format_time(datetime(2026, 1, 1))
+    for text in ("2026-01-01T00:00:00", "2026-01-01"):
+        with pytest.raises(ValueError, match="no time zone"):
+            parse_time(text)
+    with pytest.raises(ValueError, match="before the year 1"):
+        parse_time("0001-01-01T00:00:00+14:00")
+
+
+# --- what a person wrote
+
+
+def test_id_source_and_type_are_enough() -> None:
+    found = from_document({"id": "i", "source": "live", "type": "recording.failed"})
+    assert (found.id, found.source, found.type, found.provider, found.trust) == (
+        "i",
+        "live",
+        "recording.failed",
+        "",
+        Trust.NONE,
+    )
+    assert found.received_at == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+WHOLE = {"id": "i", "source": "s", "type": "t"}
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({"source": "s", "type": "t"}, "id: missing"),
+        ({**WHOLE, "id": ""}, "id: missing"),
+        ({**WHOLE, "id": 5}, "id: int found, text expected"),
+        ({**WHOLE, "source": None}, "source: missing"),
+        ({**WHOLE, "type": []}, "type: list found"),
+        ({**WHOLE, "trust": "much"}, "trust: 'much' is none of none, timestamp"),
+        ({**WHOLE, "time": "yesterday"}, "time: "),
+        ({**WHOLE, "time": "2026-01-01T00:00:00"}, "time: '2026-01-01T00:00:00' has no time zone"),
+        ({**WHOLE, "time": 5}, "time: int found"),
+        ({**WHOLE, "data": []}, "data: list found, an object expected"),
+        ({**WHOLE, "data": {"stream": 5}}, "stream: int found"),
+        ({**WHOLE, "data": {"received_at": True}}, "received_at: bool found"),
+        ({**WHOLE, "data": {"files": {}}}, "files: dict found, a list expected"),
+        ({**WHOLE, "data": {"files": ["x"]}}, "files: str found, an object for each"),
+        ({**WHOLE, "data": {"files": [{"size_bytes": "5"}]}}, "size_bytes: str found, a whole number"),
+        ({**WHOLE, "data": {"files": [{"size_bytes": True}]}}, "size_bytes: bool found"),
+        ({**WHOLE, "data": {"files": [{"duration_seconds": "5"}]}}, "duration_seconds: str found, a number"),
+        ({**WHOLE, "data": {"files": [{"storage": "x"}]}}, "storage: str found"),
+        ({**WHOLE, "data": {"files": [{"ended_at": "x"}]}}, "ended_at: "),
+        ({**WHOLE, "data": {"error": "x"}}, "error: str found"),
+        ({**WHOLE, "data": {"verified": {}}}, "scheme: missing"),
+        ({**WHOLE, "data": {"verified": {"scheme": "s", "key": 1.5}}}, "key: float found"),
+        ({**WHOLE, "data": {"extra": []}}, "extra: list found"),
+    ],
+    ids=str,
+)
+def test_the_field_that_cannot_be_read_is_named(document, words) -> None:
+    with pytest.raises(ValueError) as caught:
+        from_document(document)
+    assert words in str(caught.value)
+
+
+@settings(deadline=None)  # because a busy machine is not a failure
+@given(
+    document=st.dictionaries(st.sampled_from(["id", "source", "type", "time", "trust", "data"]), JSON)
+    | st.builds(
+        lambda data: {**WHOLE, "data": data},
+        st.dictionaries(
+            st.sampled_from(["files", "verified", "error", "extra", "stream", "problems", "received_at"]), JSON
+        ),
+    )
+)
+def test_no_document_raises_anything_but_a_value_error(document) -> None:
+    try:
+        found = from_document(document)
+    except ValueError:
+        return
+    assert found.id
+
+
+def test_every_type_of_event_has_a_document() -> None:
+    assert [to_document(one)["type"] for one in events()] == list(EVENT_TYPES)

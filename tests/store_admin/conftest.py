@@ -1,0 +1,55 @@
+"""A desk beside a running store, on a SQLite file and on a PostgreSQL database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.runtime.clock import FrozenClock
+from gateway.store.admin.admin import Desk
+from gateway.store.store import Store
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/gateway.db"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+async def store(url: str, clock: FrozenClock) -> AsyncIterator[Store]:
+    """A gateway's store that runs."""
+    store = Store(url, clock=clock)
+    await store.open(lock_wait=0)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def desks(url: str, clock: FrozenClock) -> Iterator[Callable[..., Desk]]:
+    """Makes desks on the store; they are closed at the end."""
+    made: list[Desk] = []
+
+    def make(**options: Any) -> Desk:
+        made.append(Desk(options.pop("url", url), clock=options.pop("clock", clock), **options))
+        return made[-1]
+
+    yield make
+    for desk in made:
+        desk.close()
+
+
+@pytest.fixture
+def desk(store: Store, desks: Callable[..., Desk]) -> Desk:
+    """A desk beside the running store, whose configuration has the sinks app and ops."""
+    return desks(configured=("app", "ops"))

@@ -1,0 +1,76 @@
+"""People and gateways at once: whatever they do to each other's rows, no stream is stuck and nothing is sent twice at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from gateway.errors import NotFound
+from gateway.runtime.clock import FrozenClock
+from gateway.store.admin.admin import Desk
+from gateway.store.store import Store
+from tests.store.kit import LEASE, new, settlement, table, take
+
+SINKS = ("app", "ops", "late")
+ROUNDS = 60
+
+
+async def test_people_and_lanes_work_on_the_same_streams_without_harm(
+    store: Store, desks: Callable[..., Desk], url: str, clock: FrozenClock
+) -> None:
+    chance = random.Random(7)
+    desk = desks(configured=SINKS, ordered=("app", "ops"))
+    keys = ("a", "b", "c")
+    number = 0
+
+    async def gateway() -> None:
+        nonlocal number
+        for _ in range(ROUNDS):
+            number += 3
+            await take(store, *[new(number - n, *SINKS[: 1 + n], key=chance.choice(keys)) for n in range(3)])
+            for sink in SINKS:
+                leases = await store.claim(sink, 4, LEASE)
+                streams = [lease.order_key for lease in leases if lease.order_key is not None]
+                assert len(set(streams)) == len(streams)
+                endings = [chance.choice(["delivered", "dead", "waiting"]) for _ in leases]
+                await store.settle([settlement(one, end) for one, end in zip(leases, endings, strict=True)])
+
+    def people() -> None:
+        for _ in range(ROUNDS):
+            rows = desk.deliveries(limit=20)
+            if not rows:
+                continue
+            row = chance.choice(rows)
+            act = chance.choice(
+                [
+                    lambda row=row: desk.cancel(row.id),
+                    lambda row=row: desk.retry(row.id),
+                    lambda row=row: desk.replay(row.event_ref, sinks=SINKS),
+                    lambda row=row: desk.erase(row.event_ref),
+                    lambda: desk.move("late", "ops"),
+                ]
+            )
+            try:
+                act()
+            except NotFound:  # another act erased it
+                continue
+
+    await asyncio.gather(gateway(), asyncio.to_thread(people))
+    _no_stream_is_stuck(url)
+    clock.advance(3600)
+    for _ in range(500):
+        leases = [lease for sink in SINKS for lease in await store.claim(sink, 100, LEASE)]
+        if not leases:
+            break
+        await store.settle([settlement(lease, "delivered") for lease in leases])
+    assert table(url, "count(*)", "deliveries WHERE state IN ('waiting','sending')") == [(0,)]
+
+
+def _no_stream_is_stuck(url: str) -> None:
+    lanes: dict[tuple[str, str], list[int]] = {}
+    open_ = "deliveries WHERE order_key IS NOT NULL AND state IN ('waiting','sending')"
+    for sink, key, lane in table(url, "sink, order_key, lane", open_):
+        lanes.setdefault((sink, key), []).append(lane)
+    for stream, found in lanes.items():
+        assert len([lane for lane in found if lane != 2]) == 1, (stream, found)
