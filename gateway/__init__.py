@@ -12,8 +12,9 @@ from gateway.version import __version__
 
 if TYPE_CHECKING:
     from gateway.egress.answers import Answer, Classify, judge
-    from gateway.egress.client import Http, Via
+    from gateway.egress.client import Http
     from gateway.egress.guard import AddressGuard
+    from gateway.egress.via import Via
     from gateway.errors import DeliveryFailed, Malformed, Refused, Retry, Unavailable, Untrusted
     from gateway.events.cloudevents import from_document, to_document, to_json
     from gateway.fields import (
@@ -55,7 +56,8 @@ _ROOMS = {
     "gateway.events.cloudevents": ("from_document", "to_document", "to_json"),
     "gateway.errors": ("DeliveryFailed", "Malformed", "Refused", "Retry", "Unavailable", "Untrusted"),
     "gateway.egress.answers": ("Answer", "Classify", "judge"),
-    "gateway.egress.client": ("Http", "Via"),
+    "gateway.egress.client": ("Http",),
+    "gateway.egress.via": ("Via",),
     "gateway.egress.guard": ("AddressGuard",),
     "gateway.text.redaction": ("redact",),
     "gateway.fields": (

@@ -24,6 +24,7 @@ FLOORS = (
     {"cli", "testing", "__main__", "__init__"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+SINK_FILES = {"console", "file"}  # sinks that are one file; `append_file` beside them is shared
 VENDORS = (
     *("huawei", "tencent", "alibaba", "volcengine", "cloudflare", "livekit", "agora", "zoom", "twilio"),
     *(
@@ -48,12 +49,13 @@ def _files(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
 
-def _imports(path: Path) -> Iterator[str]:
-    """The modules a file imports when it runs, wherever in it; what only a type checker sees is left out."""
+def _imports(path: Path, *, checked_too: bool = False) -> Iterator[str]:
+    """The modules a file imports when it runs, wherever in it; what only a type checker sees is left out, unless
+    `checked_too`."""
     skipped: set[ast.AST] = set()
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        if not checked_too and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             skipped.update(inner for statement in node.body for inner in ast.walk(statement))
     for node in ast.walk(tree):
         if node in skipped:
@@ -121,6 +123,31 @@ def test_plugins_import_nothing_of_another_kind() -> None:
             if module.startswith("plugins."):
                 allowed = {kind} if kind == "vendors" else {kind, "vendors"}
                 assert module.split(".")[1] in allowed, f"{path} imports {module}"
+
+
+def test_a_sink_never_imports_a_sink() -> None:
+    """Its own package and the cards are all that it may know, so that a change of one sink changes no other."""
+    shelf = ROOT / "plugins/sinks"
+    for path in _files("plugins/sinks"):
+        own = path.relative_to(shelf).with_suffix("").parts[0]
+        for module in _imports(path, checked_too=True):
+            if module.startswith("plugins.sinks."):
+                other = module.split(".")[2]
+                shared = other == "cards" or ((shelf / f"{other}.py").exists() and other not in SINK_FILES)
+                assert other == own or shared, f"{path} imports {module}"
+        if own == "cards":
+            assert "plugins.sinks." not in "".join(m for m in _imports(path, checked_too=True) if ".cards." not in m)
+
+
+def test_no_two_files_of_the_sinks_or_of_egress_import_each_other() -> None:
+    """Not even for the type checker, which follows a circle as a reader does."""
+    for folder in ("plugins/sinks", "gateway/egress"):
+        imports = {
+            ".".join(path.relative_to(ROOT).with_suffix("").parts): set(_imports(path, checked_too=True))
+            for path in _files(folder)
+        }
+        pairs = [(one, other) for one in imports for other in imports[one] if one in imports.get(other, ())]
+        assert pairs == []
 
 
 def test_the_documented_floors_are_these() -> None:

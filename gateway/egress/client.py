@@ -6,12 +6,11 @@ import asyncio
 import importlib
 import json as jsonlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 from gateway.egress.answers import Answer, Classify, judge
 from gateway.egress.guard import AddressGuard
+from gateway.egress.via import DIRECT, Via
 from gateway.errors import Refused, Retry
 from gateway.runtime.clock import Clock
 from gateway.version import __version__
@@ -28,23 +27,6 @@ USER_AGENT: Final = f"recording-gateway/{__version__}"
 _encode = jsonlib.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
-@dataclass(frozen=True, kw_only=True)
-class Via:
-    """How a target is reached. Targets with equal settings share connections.
-
-    `proxy` is an http or https URL; the environment's proxies are never used. `guard` judges the addresses of this
-    target; with a proxy it judges the proxy's address, because the proxy resolves the target's name.
-    """
-
-    guard: AddressGuard | None = None
-    proxy: str | None = None
-    verify: bool = True
-    ca: Path | None = None  # a PEM file of authorities to trust instead of the system's
-    certificate: Path | None = None  # a PEM file to show to the target (mutual TLS)
-    key: Path | None = None  # its private key, where it is not in the same file
-    uds: Path | None = None  # a unix socket to connect to, whatever host the URL names; only for http, without a proxy
-
-
 class Sending(TypedDict, total=False):
     """What `get`, `post` and `request` take by keyword; `request` says what each is."""
 
@@ -58,7 +40,6 @@ class Sending(TypedDict, total=False):
     limit: int
 
 
-DIRECT: Final = Via()
 _UNTRUSTED: Final = Via(guard=AddressGuard())
 
 

@@ -27,7 +27,7 @@ from gateway.egress.guard import AddressGuard, Forbidden  # noqa: E402
 from gateway.errors import Unavailable  # noqa: E402
 
 if TYPE_CHECKING:
-    from gateway.egress.client import Via
+    from gateway.egress.via import Via
     from gateway.runtime.clock import Clock
 
 KEEP_ALIVE: Final = 4.0  # seconds; below the 5 s after which common servers close, so that we do not write into a close

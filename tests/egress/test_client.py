@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.egress import pool
-from gateway.egress.client import Http, Via
+from gateway.egress.client import Http
+from gateway.egress.via import Via
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.runtime.clock import FrozenClock
 from gateway.testing.corpus import cases

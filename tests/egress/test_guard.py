@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.egress.client import Http, Via
+from gateway.egress.client import Http
 from gateway.egress.guard import AddressGuard, Forbidden, is_public, unwrap
 from gateway.egress.pool import GuardedResolver, Pool, open_pool
+from gateway.egress.via import Via
 from gateway.errors import Refused
 from gateway.testing.corpus import cases
 from gateway.testing.server import ScriptedServer

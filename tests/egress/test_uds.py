@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.egress.client import Http, Via
+from gateway.egress.client import Http
+from gateway.egress.via import Via
 from gateway.errors import Retry, Unavailable
 from gateway.runtime.clock import FrozenClock
 

@@ -8,6 +8,7 @@ from datetime import datetime, tzinfo
 from typing import Final, Literal
 
 from gateway.model import FAILED, UNKNOWN, Event, File
+from gateway.text.escaping import visible
 from plugins.sinks.cards.links import Shown, web_link
 from plugins.sinks.cards.text import cut, plain, unlinked
 from plugins.sinks.cards.words import MARKS, SEVERITY, Severity, Words, size
@@ -115,7 +116,7 @@ class View:
             severity=SEVERITY.get(event.type, "warn"),
             words=self.words,
             at=self.local(event.time or event.received_at),
-            id=event.id,
+            id=" ".join(visible(event.id).split()),
             facts=tuple(self._facts(event)),
             links=self.links_of(event.files[:MOST_FILES]),
         )
@@ -203,7 +204,7 @@ class View:
         return " · ".join(parts) or "-"
 
     def _fact(self, key: str, value: str, *, ours: bool = True, most: int = 600) -> Fact:
-        return Fact(key, self.words.labels[key], value if ours else plain(value, most).strip() or "-", ours)
+        return Fact(key, self.words.labels[key], value if ours else plain(value, most) or "-", ours)
 
 
 def _error(event: Event) -> str:

@@ -12,8 +12,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context, LoopContext, StrictUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from plugins.sinks.cards.template import Escape, Invalid
-from plugins.sinks.cards.text import cut, plain
+from plugins.sinks.cards.text import Escape, Invalid, cut, plain
 
 MOST_OUTPUT: Final = 64 * 1024  # characters
 MOST_TURNS: Final = 2000  # of all loops together

@@ -12,20 +12,13 @@ from gateway.events.samples import sample
 from gateway.model import EVENT_TYPES, Event
 from plugins.sinks.cards.card import View
 from plugins.sinks.cards.links import Shown, web_link
+from plugins.sinks.cards.text import Escape, Invalid
 from plugins.sinks.cards.words import size, words
 
 if TYPE_CHECKING:
     from plugins.sinks.cards.sandbox import Compiled
 
 LONGEST: Final = 8 * 1024  # characters of a template
-
-
-class Invalid(ValueError):
-    """The template cannot be used; the text says where and why."""
-
-
-Escape = Callable[[str], str] | None
-"""What makes a value harmless inside the template's markup; None: there is no markup, values are only cleaned."""
 
 
 class Template:

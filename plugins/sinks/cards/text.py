@@ -10,8 +10,11 @@ from typing import Final
 from gateway.text.escaping import visible
 
 Measure = Callable[[str], int]
+Escape = Callable[[str], str] | None
+"""What makes a value harmless inside a template's markup; None: there is no markup, values are only cleaned."""
 
 ELLIPSIS: Final = "…"
+BLANK: Final = "␣"
 GAP: Final = "\u200b"  # nothing to see, but no client takes what is on both sides of it for one address or one mention
 
 _ADDRESS: Final = re.compile(r"(?<=:)(?=//)|(?<=@)(?!\u200b)|(?<=\bwww)(?=\.)|(?<=\{)(?=\{)|(?<=\$)(?=\{)", re.I)
@@ -32,9 +35,17 @@ _LOOKALIKES: Final = str.maketrans(
     }
 )
 _LONE_UNDERSCORE: Final = re.compile(r"(?<![^\W_])_|_(?![^\W_])")  # one inside a word marks nothing up
+_BLOCK: Final = re.compile(
+    r"^(?:[-+=](?=[-=\s]|$)|\d{1,9}(?=[.)](?:\s|$)))"
+)  # what begins a list or a rule on a line of its own
+_WIDE_BLOCK: Final = str.maketrans({"-": "‐", "+": "＋", "=": "＝", ".": "．", ")": "）"})
 _MARKUP: Final = re.compile(r"([\\`*_{}\[\]()#~|<>!])")
 _TAG: Final = re.compile(r"<[^<>]*>")
 _ENTITY_AT_END: Final = re.compile(r"&#?\w{0,8}$", re.A)
+
+
+class Invalid(ValueError):
+    """A template that cannot be used; the text says where and why."""
 
 
 def octets(text: str) -> int:
@@ -73,8 +84,13 @@ def joined(text: str) -> str:
 
 def plain(text: str, most: int = 1024) -> str:
     """One line from outside, without controls, unseen or direction-turning characters, and inert: fit for any element
-    that reads no markup."""
-    return cut(inert(visible(text[: 4 * most])), most)
+    that reads no markup.
+
+    White space of every kind is one space, and none at the ends, because Markdown makes line breaks and blocks of it;
+    where there is nothing else it is shown as a mark.
+    """
+    spaced = " ".join(visible(text[: 4 * most]).split())
+    return cut(inert(spaced or (BLANK if text else "")), most)
 
 
 def unlinked(text: str, most: int) -> str:
@@ -84,12 +100,23 @@ def unlinked(text: str, most: int) -> str:
 
 def lookalike(text: str) -> str:
     """For markup without a documented escape: what would be markup becomes a letter that looks the same."""
-    return inert(_LONE_UNDERSCORE.sub("＿", text.translate(_LOOKALIKES)))
+    return _led(
+        inert(_LONE_UNDERSCORE.sub("＿", text.translate(_LOOKALIKES))), lambda mark: mark.translate(_WIDE_BLOCK)
+    )
 
 
 def backslashed(text: str) -> str:
     """For Markdown that knows backslashes."""
-    return _MARKUP.sub(r"\\\1", inert(text))
+    return _led(_MARKUP.sub(r"\\\1", inert(text)), lambda mark: "\\" + mark)
+
+
+def _led(text: str, harmless: Callable[[str], str]) -> str:
+    """The text where it may stand at a line's beginning: the mark there that would begin a block is made harmless."""
+    found = _BLOCK.match(text)
+    if found is None:
+        return text
+    at = found.end() if found[0].isdigit() else 0  # of a number it is the full stop that counts
+    return text[:at] + harmless(text[at]) + text[at + 1 :]
 
 
 def code(text: str) -> str:

@@ -10,7 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from gateway.fields import ONE_OR_MANY, ConfigPath, Language, Proxy, Secret, SecretUrl, Timezone, Url
 from gateway.plugin import Options
-from plugins.sinks.cards.template import LONGEST, Invalid, try_out
+from plugins.sinks.cards.template import LONGEST, try_out
+from plugins.sinks.cards.text import Invalid
 from plugins.sinks.chat.service import NAMES, Name, Service, service
 
 TELEGRAM: Final = "https://api.telegram.org"

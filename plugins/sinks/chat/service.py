@@ -8,16 +8,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args
+from typing import Any, ClassVar, Final, Literal, Protocol, get_args
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from gateway.egress.answers import Answer
 from gateway.errors import Refused
+from gateway.fields import Secret
 from plugins.sinks.cards.card import Card, Fact, Line, Link
 from plugins.sinks.cards.text import cut_markup
-
-if TYPE_CHECKING:
-    from plugins.sinks.chat.options import ChatOptions
 
 Name = Literal[
     "feishu", "lark", "dingtalk", "wecom", "slack", "discord", "teams", "telegram", "google-chat", "mattermost",
@@ -28,6 +26,25 @@ LEVELS: Final = ((1024, True), (300, True), (300, False), (80, False), (24, Fals
 """How a card is made smaller: the longest value in characters, and whether it keeps its links."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+class Destination(Protocol):
+    """Where messages go, as a person wrote it down: what a service may read of the options."""
+
+    @property
+    def url(self) -> Secret | None: ...
+    @property
+    def secret(self) -> Secret | None: ...
+    @property
+    def token(self) -> Secret | None: ...
+    @property
+    def chat_id(self) -> str | None: ...
+    @property
+    def base_url(self) -> str: ...
+    @property
+    def thread(self) -> int | None: ...
+    @property
+    def wrap(self) -> Literal["message", "card"]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +165,14 @@ class Service(ABC):
 
     # -- its protocol
 
-    def rate_of(self, options: ChatOptions) -> str:
+    def rate_of(self, to: Destination) -> str:
         """The rate that fits these options."""
         return self.rate
 
-    def request(self, options: ChatOptions, payload: Mapping[str, Any], now: datetime) -> Request:
+    def request(self, to: Destination, payload: Mapping[str, Any], now: datetime) -> Request:
         """The POST of one attempt, signed now where the service has a signature."""
-        assert options.url is not None
-        return Request(options.url.reveal(), encode(payload))
+        assert to.url is not None
+        return Request(to.url.reveal(), encode(payload))
 
     def again(self, payload: Mapping[str, Any], memo: Mapping[str, Any]) -> Mapping[str, Any]:
         """The message, changed by what an earlier attempt was told."""
@@ -165,7 +182,7 @@ class Service(ABC):
     def judge(self, answer: Answer, tried: Tried) -> str:
         """The receipt where the service took it; raises Retry, Refused or Unavailable where not."""
 
-    def advice(self, options: ChatOptions) -> list[str]:
+    def advice(self, to: Destination) -> list[str]:
         """What looks wrong about these options, beyond the host."""
         return []
 

@@ -10,13 +10,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.egress.answers import Answer
-from gateway.egress.client import Via
+from gateway.egress.via import Via
 from gateway.errors import Refused, Retry
 from gateway.model import Delivery
 from gateway.plugin import Sink
 from plugins.sinks.cards.card import LONGEST_TITLE, Card, View
-from plugins.sinks.cards.template import Invalid, Template, zone
-from plugins.sinks.cards.text import joined, unlinked
+from plugins.sinks.cards.template import Template, zone
+from plugins.sinks.cards.text import Invalid, joined, unlinked
 from plugins.sinks.cards.words import words
 from plugins.sinks.chat.digest import Allowance, digests, titled
 from plugins.sinks.chat.options import ChatOptions

@@ -12,7 +12,8 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from gateway.fields import ONE_OR_MANY, ConfigPath, Language, Secret, Timezone
 from gateway.plugin import Options
-from plugins.sinks.cards.template import LONGEST, Invalid, try_out
+from plugins.sinks.cards.template import LONGEST, try_out
+from plugins.sinks.cards.text import Invalid
 from plugins.sinks.email.address import parse
 
 PORTS: Final = {"implicit": 465, "starttls": 587, "none": 25}

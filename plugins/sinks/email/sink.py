@@ -17,8 +17,8 @@ from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.model import Delivery
 from gateway.plugin import Sink
 from plugins.sinks.cards.card import View
-from plugins.sinks.cards.template import Invalid, Template, zone
-from plugins.sinks.cards.text import joined
+from plugins.sinks.cards.template import Template, zone
+from plugins.sinks.cards.text import Invalid, joined
 from plugins.sinks.cards.words import words
 from plugins.sinks.email.address import parse
 from plugins.sinks.email.options import PORTS, EmailOptions, is_loopback
@@ -263,7 +263,7 @@ async def _libraries() -> None:
 
 def _import() -> None:
     """In a thread, because it takes a while."""
-    for name in ("aiosmtplib", "connections", "faults", "letter"):
+    for name in ("aiosmtplib", "connections", "faults", "message"):
         importlib.import_module(name if name == "aiosmtplib" else f"plugins.sinks.email.{name}")
     from plugins.sinks.email.render import templates
 

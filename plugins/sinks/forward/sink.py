@@ -10,8 +10,8 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from gateway.egress.answers import Answer, verdict
-from gateway.egress.client import Via
 from gateway.egress.guard import AddressGuard
+from gateway.egress.via import Via
 from gateway.errors import Refused, Unavailable
 from gateway.events.cloudevents import format_time
 from gateway.model import Delivery, Event, Trust

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -89,6 +89,43 @@ HOSTILE = [
     "\u200b@all",
     "＜at id=all＞",
 ]
+SPACES = (
+    " ",
+    "\t",
+    "\u00a0",
+    "\u1680",
+    "\u2003",
+    "\u2009",
+    "\u202f",
+    "\u205f",
+    "\u3000",
+    "\x0b",
+    "\x0c",
+    "\x85",
+    "\u2028",
+    "\n",
+)
+"""White space as Unicode knows it: two make a line break at a line's end, four make code at its beginning."""
+STARTERS = (
+    "-",
+    "- x",
+    "+ x",
+    "* x",
+    "= x",
+    "===",
+    "---",
+    "- - -",
+    "_ _ _",
+    "1. x",
+    "1) x",
+    "123456789. x",
+    "> x",
+    "# x",
+    "~~~",
+    "    x",
+    ": x",
+)
+"""What begins a block where it stands at a line's beginning."""
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 MARKDOWN = {"feishu", "lark", "dingtalk", "wecom", "discord", "teams", "mattermost", "rocket-chat"}
 
@@ -194,6 +231,8 @@ def payloads(name: str, text: str) -> Iterator[Mapping[str, Any]]:
     one = hostile(text)[0]
     card = replace(view("en").card(one), text=template.render(one), title=title.render(one) or "-")
     yield served.compose(card)
+    lines = Template("x\n{{ event.data.stream }}\n{{ event.data.app }}\nx", served.escape, view("en"))
+    yield served.compose(replace(card, text=lines.render(one)))
 
 
 @functools.cache
@@ -256,9 +295,33 @@ def test_the_hostile_corpus_and_more_change_no_card(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 @settings(max_examples=15, deadline=None)
 @given(st.text(alphabet="<>@!&*_~`[]()#|\\{}$:/.-a \n1", max_size=24))
+@example("  ")  # which made a line break in WeCom's Markdown
+@example("\\")
 def test_no_mixture_of_markup_changes_a_card(name: str, text: str) -> None:
     check(name, "a" + text)
     check(name, text + "a")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_white_space_at_the_ends_of_a_name_changes_no_card(name: str) -> None:
+    for text in ("  ", "x  ", "    x", "x    ", "x  \\", "\\  "):
+        check(name, text)
+    for space in SPACES[1:]:
+        check(name, f"{4 * space}x{2 * space}")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_name_that_begins_like_a_list_or_a_rule_changes_no_card(name: str) -> None:
+    for text in STARTERS:
+        check(name, text)
+
+
+def test_a_name_of_white_space_is_still_shown_as_something() -> None:
+    for space in [space for space in SPACES if space.isprintable() or (ord(space) > 0x9F and space != "\u2028")]:
+        card = view("en").card(event(stream=space * 2, app=space, domain=None, files=(File(format=space),)))
+        assert card.title == "Recording file ready · ␣"
+        assert all(fact.value.strip() for fact in card.facts)
+        assert view("en").line(event(stream=space, app=None, domain=None)).name == "␣"
 
 
 @pytest.mark.parametrize("name", ALL)

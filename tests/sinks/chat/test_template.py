@@ -18,7 +18,8 @@ from gateway.model import FAILED, FILE_COMPLETED, Fault, File
 from gateway.testing.factories import delivery, event
 from gateway.testing.server import ScriptedServer
 from plugins.sinks.cards.sandbox import MOST_OUTPUT
-from plugins.sinks.cards.template import Invalid, Template, try_out
+from plugins.sinks.cards.template import Template, try_out
+from plugins.sinks.cards.text import Invalid
 from plugins.sinks.chat.service import service
 
 from .conftest import ALL, YES, chatting, view

@@ -8,17 +8,14 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from gateway.egress.answers import Answer
 from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.text import cut
 from plugins.sinks.chat import replies
 from plugins.sinks.chat.markdown import Lookalikes
-from plugins.sinks.chat.service import Request, Tried, encode, query_of, weight, with_query
-
-if TYPE_CHECKING:
-    from plugins.sinks.chat.options import ChatOptions
+from plugins.sinks.chat.service import Destination, Request, Tried, encode, query_of, weight, with_query
 
 _COLOURS: Final = {"ok": "#2EB886", "info": "#3370FF", "warn": "#F5A623", "error": "#FF0000"}
 _MOBILE: Final = re.compile(r"1\d{10}|\+\d{1,4}-\d{4,15}", re.A)
@@ -97,12 +94,12 @@ class DingTalk(Lookalikes):
     def fits(self, payload: Mapping[str, Any]) -> bool:
         return weight(payload) <= 19_500
 
-    def request(self, options: ChatOptions, payload: Mapping[str, Any], now: datetime) -> Request:
-        assert options.url is not None
-        url = options.url.reveal()
-        if options.secret is not None:
+    def request(self, to: Destination, payload: Mapping[str, Any], now: datetime) -> Request:
+        assert to.url is not None
+        url = to.url.reveal()
+        if to.secret is not None:
             at = round(now.timestamp() * 1000)
-            url = with_query(url, timestamp=str(at), sign=sign(options.secret.reveal(), at))
+            url = with_query(url, timestamp=str(at), sign=sign(to.secret.reveal(), at))
         return Request(url, encode(payload))
 
     def judge(self, answer: Answer, tried: Tried) -> str:
@@ -131,8 +128,8 @@ class DingTalk(Lookalikes):
             raise replies.busy(answer, replies.told(answer, code, words))
         raise replies.not_theirs(answer, _BANNED) if answer.status < 300 else replies.by_status(answer)
 
-    def advice(self, options: ChatOptions) -> list[str]:
-        if options.url is not None and "access_token" not in query_of(options.url.reveal()):
+    def advice(self, to: Destination) -> list[str]:
+        if to.url is not None and "access_token" not in query_of(to.url.reveal()):
             return ["the URL has no access_token=, which every robot of DingTalk has"]
         return []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from gateway.egress.answers import Answer
 from gateway.events.cloudevents import format_time
@@ -13,10 +13,7 @@ from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.text import cut, plain, units
 from plugins.sinks.chat import replies
 from plugins.sinks.chat.markdown import Backslashes
-from plugins.sinks.chat.service import Request, Tried, encode, with_query
-
-if TYPE_CHECKING:
-    from plugins.sinks.chat.options import ChatOptions
+from plugins.sinks.chat.service import Destination, Request, Tried, encode, with_query
 
 _COLOURS: Final = {"ok": 0x2EB886, "info": 0x3370FF, "warn": 0xF5A623, "error": 0xE01E5A}
 _EVERYBODY: Final = {"all": "@everyone", "everyone": "@everyone", "here": "@here"}
@@ -104,10 +101,10 @@ class Discord(Backslashes):
             texts += [field["name"], field["value"]]
         return units("".join(texts)) <= 6000 and all(units(field["value"]) <= 1024 for field in embed.get("fields", ()))
 
-    def request(self, options: ChatOptions, payload: Mapping[str, Any], now: datetime) -> Request:
-        assert options.url is not None
+    def request(self, to: Destination, payload: Mapping[str, Any], now: datetime) -> Request:
+        assert to.url is not None
         # `wait`, because without it a message that was not taken is answered like one that was; the other for buttons
-        return Request(with_query(options.url.reveal(), wait="true", with_components="true"), encode(payload))
+        return Request(with_query(to.url.reveal(), wait="true", with_components="true"), encode(payload))
 
     def judge(self, answer: Answer, tried: Tried) -> str:
         body = replies.body_of(answer)

@@ -8,16 +8,13 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from gateway.egress.answers import Answer
 from plugins.sinks.cards.card import Card
 from plugins.sinks.chat import replies
 from plugins.sinks.chat.markdown import Lookalikes
-from plugins.sinks.chat.service import Request, Tried, encode, weight
-
-if TYPE_CHECKING:
-    from plugins.sinks.chat.options import ChatOptions
+from plugins.sinks.chat.service import Destination, Request, Tried, encode, weight
 
 _COLOURS: Final = {"ok": "green", "info": "blue", "warn": "orange", "error": "red"}
 _TARGET: Final = {
@@ -86,13 +83,13 @@ class Feishu(Lookalikes):
     def fits(self, payload: Mapping[str, Any]) -> bool:
         return weight(payload) <= 19_500  # the signature comes on top
 
-    def request(self, options: ChatOptions, payload: Mapping[str, Any], now: datetime) -> Request:
-        assert options.url is not None
+    def request(self, to: Destination, payload: Mapping[str, Any], now: datetime) -> Request:
+        assert to.url is not None
         signed = dict(payload)
-        if options.secret is not None:
+        if to.secret is not None:
             at = int(now.timestamp())
-            signed = {"timestamp": str(at), "sign": sign(options.secret.reveal(), at), **signed}
-        return Request(options.url.reveal(), encode(signed))
+            signed = {"timestamp": str(at), "sign": sign(to.secret.reveal(), at), **signed}
+        return Request(to.url.reveal(), encode(signed))
 
     def judge(self, answer: Answer, tried: Tried) -> str:
         body = replies.body_of(answer)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.egress.answers import Answer
 from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.text import cut, cut_tags, inert
 from plugins.sinks.chat import replies
-from plugins.sinks.chat.service import Service, Tried, weight
-
-if TYPE_CHECKING:
-    from plugins.sinks.chat.options import ChatOptions
+from plugins.sinks.chat.service import Destination, Service, Tried, weight
 
 _COLOURS: Final = {"ok": "#2eb886", "info": "#3370ff", "warn": "#f5a623", "error": "#e01e5a"}
 _EVERYBODY: Final = {"all": "<!channel>", "channel": "<!channel>", "here": "<!here>", "everyone": "<!everyone>"}
@@ -117,8 +114,8 @@ class Slack(Service):
             raise replies.busy(answer, replies.told(answer, code))
         raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)
 
-    def advice(self, options: ChatOptions) -> list[str]:
-        path = urlsplit(options.url.reveal()).path if options.url is not None else ""
+    def advice(self, to: Destination) -> list[str]:
+        path = urlsplit(to.url.reveal()).path if to.url is not None else ""
         if path.startswith(("/workflows/", "/triggers/")):
             return ["this URL starts a workflow of Slack, which takes no cards; make an incoming webhook"]
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.egress.answers import Answer
@@ -13,10 +13,7 @@ from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.text import backslashed, inert
 from plugins.sinks.chat import replies
 from plugins.sinks.chat.markdown import Markdown
-from plugins.sinks.chat.service import Request, Tried, encode, weight
-
-if TYPE_CHECKING:
-    from plugins.sinks.chat.options import ChatOptions
+from plugins.sinks.chat.service import Destination, Request, Tried, encode, weight
 
 _STYLES: Final = {"ok": "good", "info": "accent", "warn": "warning", "error": "attention"}
 _COLOURS: Final = {"ok": "Good", "info": "Accent", "warn": "Warning", "error": "Attention"}
@@ -87,13 +84,13 @@ class Teams(Markdown):
     def fits(self, payload: Mapping[str, Any]) -> bool:
         return weight(payload) <= 19_500
 
-    def request(self, options: ChatOptions, payload: Mapping[str, Any], now: datetime) -> Request:
-        assert options.url is not None
+    def request(self, to: Destination, payload: Mapping[str, Any], now: datetime) -> Request:
+        assert to.url is not None
         body = dict(payload)
-        if options.wrap == "message":
+        if to.wrap == "message":
             kind = "application/vnd.microsoft.card.adaptive"
             body = {"type": "message", "attachments": [{"contentType": kind, "contentUrl": None, "content": body}]}
-        return Request(options.url.reveal(), encode(body))
+        return Request(to.url.reveal(), encode(body))
 
     def judge(self, answer: Answer, tried: Tried) -> str:
         if 200 <= answer.status < 300:
@@ -109,8 +106,8 @@ class Teams(Markdown):
             raise replies.refused(answer, replies.told(answer, code, words, hint))
         raise replies.by_status(answer, timedelta(seconds=10))
 
-    def advice(self, options: ChatOptions) -> list[str]:
-        host = (urlsplit(options.url.reveal()).hostname or "") if options.url is not None else ""
+    def advice(self, to: Destination) -> list[str]:
+        host = (urlsplit(to.url.reveal()).hostname or "") if to.url is not None else ""
         if host.endswith("webhook.office.com"):
             return ["connectors of Office 365 are being retired; make a webhook with Workflows instead"]
         return []

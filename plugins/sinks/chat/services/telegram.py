@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from gateway.egress.answers import Answer
 from gateway.errors import Retry
 from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.text import cut, cut_tags, escaped, units, without_tags
 from plugins.sinks.chat import replies
-from plugins.sinks.chat.service import Request, Service, Tried, encode
-
-if TYPE_CHECKING:
-    from plugins.sinks.chat.options import ChatOptions
+from plugins.sinks.chat.service import Destination, Request, Service, Tried, encode
 
 _UNREADABLE: Final = (
     "can't parse entities",
@@ -91,8 +88,8 @@ class Telegram(Service):
         text = payload["text"]
         return self.measure(text) <= 4096 and len(re.findall(r"<[a-z]", text)) <= 100 and len(text) <= 16_000
 
-    def rate_of(self, options: ChatOptions) -> str:
-        return "1/2s" if options.chat_id and options.chat_id.isdigit() else self.rate  # one person is no group
+    def rate_of(self, to: Destination) -> str:
+        return "1/2s" if to.chat_id and to.chat_id.isdigit() else self.rate  # one person is no group
 
     def again(self, payload: Mapping[str, Any], memo: Mapping[str, Any]) -> Mapping[str, Any]:
         changed = dict(payload)
@@ -105,12 +102,12 @@ class Telegram(Service):
             changed["chat_id"] = memo["chat_id"]
         return changed
 
-    def request(self, options: ChatOptions, payload: Mapping[str, Any], now: datetime) -> Request:
-        assert options.token is not None
-        body = {"chat_id": options.chat_id, **payload}
-        if options.thread is not None:
-            body["message_thread_id"] = options.thread
-        return Request(f"{options.base_url.rstrip('/')}/bot{options.token.reveal()}/sendMessage", encode(body))
+    def request(self, to: Destination, payload: Mapping[str, Any], now: datetime) -> Request:
+        assert to.token is not None
+        body = {"chat_id": to.chat_id, **payload}
+        if to.thread is not None:
+            body["message_thread_id"] = to.thread
+        return Request(f"{to.base_url.rstrip('/')}/bot{to.token.reveal()}/sendMessage", encode(body))
 
     def judge(self, answer: Answer, tried: Tried) -> str:
         body = replies.body_of(answer)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from gateway.egress.answers import Answer
 from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.text import cut, inert, octets
 from plugins.sinks.chat import replies
 from plugins.sinks.chat.markdown import Lookalikes
-from plugins.sinks.chat.service import Tried, query_of
-
-if TYPE_CHECKING:
-    from plugins.sinks.chat.options import ChatOptions
+from plugins.sinks.chat.service import Destination, Tried, query_of
 
 _COLOURS: Final = {"ok": "info", "info": "comment", "warn": "warning", "error": "warning"}
 _DESCRIPTIONS: Final = {"ok": 3, "info": 0, "warn": 2, "error": 2}
@@ -119,8 +116,8 @@ class WeCom(Lookalikes):
             raise replies.busy(answer, replies.told(answer, code, words))
         raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer, _WAIT)
 
-    def advice(self, options: ChatOptions) -> list[str]:
-        if options.url is not None and "key" not in query_of(options.url.reveal()):
+    def advice(self, to: Destination) -> list[str]:
+        if to.url is not None and "key" not in query_of(to.url.reveal()):
             return ["the URL has no key=, which every robot of WeCom has"]
         return []
 

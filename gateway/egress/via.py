@@ -1,0 +1,29 @@
+"""How a target is reached: the settings that the connections to it share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.egress.guard import AddressGuard
+
+
+@dataclass(frozen=True, kw_only=True)
+class Via:
+    """How a target is reached. Targets with equal settings share connections.
+
+    `proxy` is an http or https URL; the environment's proxies are never used. `guard` judges the addresses of this
+    target; with a proxy it judges the proxy's address, because the proxy resolves the target's name.
+    """
+
+    guard: AddressGuard | None = None
+    proxy: str | None = None
+    verify: bool = True
+    ca: Path | None = None  # a PEM file of authorities to trust instead of the system's
+    certificate: Path | None = None  # a PEM file to show to the target (mutual TLS)
+    key: Path | None = None  # its private key, where it is not in the same file
+    uds: Path | None = None  # a unix socket to connect to, whatever host the URL names; only for http, without a proxy
+
+
+DIRECT: Final = Via()
