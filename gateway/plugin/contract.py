@@ -10,6 +10,7 @@ from typing import Any, Final
 from gateway.errors import PluginError
 from gateway.model import EVENT_TYPES, Event, Fault, File, Storage, Verified
 from gateway.plugin import Callback, Response, Sink, Source
+from gateway.text.credentials import without_credentials
 
 # method -> (how it is called, whether a class must bring its own)
 _METHODS: Final[dict[type[Any], dict[str, tuple[str, bool]]]] = {
@@ -81,7 +82,8 @@ def _kind(base: type[Any]) -> str:
 def checked(source: Source, callback: Callback, events: object) -> Sequence[Event]:
     """What `normalise` returned, if it is what it should be. Raises PluginError.
 
-    An event without `raw` gets the callback's body, because what the vendor sent is always kept.
+    An event without `raw` gets the callback's body, because what the vendor sent is always kept. Of `extra`, what names
+    a credential is left out, and its path goes into `problems`.
     """
     if not isinstance(events, (list, tuple)):
         raise _nonsense(source, f"normalise returned a {type(events).__name__}, not a list of events")
@@ -90,9 +92,19 @@ def checked(source: Source, callback: Callback, events: object) -> Sequence[Even
             raise _nonsense(source, f"normalise returned a {type(event).__name__} among its events")
         if not _is_plain(event, source.name) and (said := _event_problem(event, source.name)):
             raise _nonsense(source, f"normalise returned an event whose {said}")
+        if event.extra:
+            _leave_credentials_out(event)
         if not event.raw:
             object.__setattr__(event, "raw", callback.body)  # because a copy would cost as much as everything else here
     return events
+
+
+def _leave_credentials_out(event: Event) -> None:
+    kept, left_out = without_credentials(event.extra)
+    if left_out:
+        problems = event.problems + tuple(path for path in left_out if path not in event.problems)
+        object.__setattr__(event, "extra", kept)
+        object.__setattr__(event, "problems", problems)
 
 
 def _is_plain(event: Event, source: str) -> bool:

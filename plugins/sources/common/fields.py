@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from gateway.errors import Malformed
+from gateway.text.credentials import without_credentials
 
 MAX_NUMBER: Final = 2**63 - 1  # what a bigint holds
 MAX_PIXELS: Final = 2**31 - 1  # what an integer column holds
@@ -18,10 +19,6 @@ _DECIMAL: Final = re.compile(r"[0-9]{1,19}(\.[0-9]{1,19})?")
 _TIME: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:?[0-9]{2})"
 )
-_CREDENTIALS: Final = frozenset(
-    {"sign", "authsign", "authtimestamp", "authkey", "accesskey", "apikey", "authorization"}
-)
-_CREDENTIAL_ENDS: Final = ("token", "secret", "password", "passcode", "signature")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _KINDS: Final = {str: "text", bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
@@ -180,14 +177,15 @@ class Reading:
         return any(self._left.get(name) not in (None, "") for name in names)
 
     def extra(self) -> dict[str, Any]:
-        """What has no place in the normal form, without credentials."""
-        kept = {
-            name: _without_credentials(value)
-            for name, value in (*self._left.items(), *self._unread.items())
-            if not _is_credential(name)
-        }
+        """What has no place in the normal form. What of it names a credential is left out, and a problem."""
+        kept, left_out = without_credentials(self._rest(), self._path)
+        self.problems += left_out
+        return kept
+
+    def _rest(self) -> dict[str, Any]:
+        kept = self._left | self._unread
         for name, nested in self._nested.items():
-            rest = nested.extra() if isinstance(nested, Reading) else [one.extra() for one in nested]
+            rest = nested._rest() if isinstance(nested, Reading) else [one._rest() for one in nested]
             if rest if isinstance(rest, dict) else any(rest):
                 kept[name] = rest
         return kept
@@ -210,17 +208,3 @@ def moment_of(value: Any, over: int = 1) -> datetime | None:
         return _EPOCH + timedelta(microseconds=since) if since >= 0 else None
     except OverflowError:
         return None
-
-
-def _is_credential(name: str) -> bool:
-    plain = name.replace("_", "").replace("-", "").lower()
-    return plain in _CREDENTIALS or plain.endswith(_CREDENTIAL_ENDS)
-
-
-def _without_credentials(value: Any) -> Any:
-    # The decoder bounds the depth to 16, so recursion is safe here.
-    if type(value) is dict:
-        return {name: _without_credentials(part) for name, part in value.items() if not _is_credential(name)}
-    if type(value) is list:
-        return [_without_credentials(part) for part in value]
-    return value

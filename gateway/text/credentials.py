@@ -1,0 +1,117 @@
+"""What names a credential is left out of what a vendor said, at any depth, and its path is told."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.text.credential_names import VALUES, is_bare_key_secret, names_credential, verdict_of, words_of
+
+_DEPTH_MAX: Final = 64  # containers inside each other; what lies deeper is left out, because nobody looked at it
+_ARGUMENTS_MAX: Final = 4096  # characters of a text that is looked at as arguments of an address
+_CALLED: Final = ("name", "key", "k", "field", "header", "param", "parameter")
+_ARGUMENTS: Final = re.compile(r"\??(?:[\w.~-]{1,64}=[^&;\s]*)(?:[&;][\w.~-]{1,64}=[^&;\s]*)*", re.ASCII)
+
+
+def without_credentials(fields: Mapping[str, Any], path: str = "") -> tuple[dict[str, Any], list[str]]:
+    """The fields without what names a credential, at any depth; and the paths of what was left out.
+
+    `path` stands before each path. A flag, a null and an empty text are kept, because they give nothing away.
+    """
+    left_out: list[str] = []
+    return _object(fields, path, "", left_out, 0), left_out
+
+
+def _object(fields: Mapping[str, Any], path: str, parent: str, left_out: list[str], depth: int) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    named = _named_value(fields)
+    bare: bool | None = None
+    for name, value in fields.items():
+        if _says_nothing(value):
+            kept[name] = value
+            continue
+        verdict = verdict_of(name)
+        if verdict is None:
+            verdict = bare = is_bare_key_secret(parent, fields) if bare is None else bare
+        if (verdict and not _counts(name, value)) or name == named:
+            left_out.append(f"{path}{name}")
+            continue
+        inside = _inside(value, f"{path}{name}", name, left_out, depth)
+        if inside is not _LEFT_OUT:
+            kept[name] = inside
+    return kept
+
+
+_LEFT_OUT: Final = object()
+
+
+def _says_nothing(value: Any) -> bool:
+    return value is None or value is True or value is False or (not value and isinstance(value, (str, Mapping, list)))
+
+
+def _inside(value: Any, path: str, parent: str, left_out: list[str], depth: int) -> Any:
+    """The value without what in it names a credential, or _LEFT_OUT."""
+    if isinstance(value, str):
+        if not _speaks_of_one(value):
+            return value
+    elif not isinstance(value, (Mapping, list, tuple)):
+        return value
+    elif depth < _DEPTH_MAX:
+        if isinstance(value, Mapping):
+            return _object(value, f"{path}.", parent, left_out, depth + 1)
+        parts = (_inside(part, f"{path}[{n}]", parent, left_out, depth + 1) for n, part in enumerate(value))
+        return [part for part in parts if part is not _LEFT_OUT]
+    left_out.append(path)
+    return _LEFT_OUT
+
+
+def _counts(name: str, value: Any) -> bool:
+    """Whether this is a number of tokens, and no token: `tokens: 5`."""
+    return type(value) in (int, float) and words_of(name)[-1:] in (
+        ["tokens"], ["cookies"], ["keys"], ["secrets"], ["passes"], ["pass"], ["sign"],
+    )  # fmt: skip
+
+
+def _named_value(fields: Mapping[str, Any]) -> str | None:
+    """The field with the value of a pair such as {name: Authorization, value: …}, where its name spells a credential."""
+    if not 2 <= len(fields) <= 8:
+        return None
+    by_name = {name.lower(): name for name in fields}
+    holder = next((by_name[name] for name in VALUES if name in by_name), None)
+    if holder is None:
+        return None
+    called = (fields[by_name[name]] for name in _CALLED if name in by_name and by_name[name] != holder)
+    return holder if any(isinstance(one, str) and names_credential(one) for one in called) else None
+
+
+def _speaks_of_one(text: str) -> bool:
+    """Whether a text is JSON, or the arguments of an address, with a credential among its names."""
+    if len(text) > 1 and text[0] in "{[" and text[-1] in "}]":
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return False
+        return _holds_one(value)
+    if "=" in text and len(text) <= _ARGUMENTS_MAX and _ARGUMENTS.fullmatch(text):
+        pairs = (part.partition("=") for part in re.split("[&;]", text.lstrip("?")))
+        return any(value and names_credential(name) for name, _, value in pairs)
+    return False
+
+
+def _holds_one(value: Any) -> bool:
+    """Whether JSON inside a text names a credential anywhere; without recursion, since nobody bounded its depth."""
+    open_: list[tuple[Any, str]] = [(value, "")]
+    while open_:
+        container, parent = open_.pop()
+        if isinstance(container, list):
+            open_ += [(part, parent) for part in container if isinstance(part, (dict, list))]
+            continue
+        if not isinstance(container, dict):
+            continue
+        verdicts = {verdict_of(name) for name, part in container.items() if not _says_nothing(part)}
+        if True in verdicts or (None in verdicts and is_bare_key_secret(parent, container)) or _named_value(container):
+            return True
+        open_ += [(part, name) for name, part in container.items() if isinstance(part, (dict, list))]
+    return False
