@@ -104,6 +104,10 @@ class StoreUnavailable(StoreError):
     """The commit did not happen, or nobody can say that it did: nothing may be acknowledged."""
 
 
+class StoreFileGone(StoreUnavailable):
+    """The SQLite file (or one beside it) was deleted, renamed or replaced under the open connection; the text says what to do."""
+
+
 class StoreBusy(StoreError):
     """The writer's queue is full; `retry_after` is in seconds."""
 

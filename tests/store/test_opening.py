@@ -314,5 +314,5 @@ async def test_every_error_of_opening_is_a_store_error(open_at: Opener) -> None:
 
 
 async def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path: Path, open_at: Opener) -> None:
-    with pytest.raises(StoreUnavailable, match=r"the store's folder .*nowhere is not there: make it"):
+    with pytest.raises(StoreUnavailable, match=r"the folder .*nowhere is not there: make it"):
         await open_at(url=f"sqlite:///{tmp_path}/nowhere/gateway.db")

@@ -45,5 +45,8 @@ class Session(Protocol):
     def explain(self, error: BaseException) -> str:
         """One line for people about an exception, without secrets or stored values."""
 
+    def check(self) -> None:
+        """Whether what is open is still what the next start would open. Raises StoreFileGone (SQLite)."""
+
     def close(self) -> None:
         """Close the connection; never raises."""

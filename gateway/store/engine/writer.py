@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import structlog
 
-from gateway.errors import ItemRefused, StoreError, StoreUnavailable
+from gateway.errors import ItemRefused, StoreError, StoreFileGone, StoreUnavailable
 from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.session import Trouble
 from gateway.store.engine.write_queue import TICK_SECONDS, Item, Kind, Queue
@@ -116,6 +116,8 @@ class Writer:
         self._next_tick = now + TICK_SECONDS
         try:
             self._tick(self._session)
+        except StoreFileGone as error:
+            self._unwell(error, str(error))
         except Exception as error:
             if self._session.trouble(error) is Trouble.BUG:
                 log.exception("store_tick_failed")
@@ -150,7 +152,7 @@ class Writer:
                 with session.atomic() if session.one_transaction else nullcontext():
                     answers = self._perform(session, unit)
             except BaseException as error:
-                trouble = Trouble.BUG if isinstance(error, StoreError) else session.trouble(error)
+                trouble = _trouble(session, error)
                 if trouble in (Trouble.AGAIN, Trouble.GONE) and again < 3:
                     again += 1
                     continue
@@ -191,10 +193,16 @@ class Writer:
                 log.error("store_item_failed", error=type(error).__name__, exc_info=error)
             return [(None, ItemRefused(f"the store refused this item for ever: {session.explain(error)}"))]
         text = session.explain(error)
-        if self.healthy:  # once: a store that is away fails every batch
-            log.warning("store_commit_failed", error=text, items=len(unit))
-        self.healthy = False
+        self._unwell(error, text, items=len(unit))
         return [(None, StoreUnavailable(f"the store did not commit: {text}"))] * len(unit)
+
+    def _unwell(self, error: BaseException, text: str, **facts: int) -> None:
+        """One line when it begins: a store that is away fails every batch."""
+        if self.healthy and isinstance(error, StoreFileGone):
+            log.error("store_file_gone", error=text, **facts)
+        elif self.healthy:
+            log.warning("store_commit_failed", error=text, **facts)
+        self.healthy = False
 
     def _connected(self, rerun_until: float | None) -> Bulk:
         """The session, opened again if it was lost: with growing pauses, or at once for a rerun. Raises StoreUnavailable."""
@@ -234,6 +242,12 @@ class Writer:
             self._loop.call_soon_threadsafe(_tell, waiting)
         except RuntimeError:  # the loop has ended, and with it everyone who waited
             log.debug("store_loop_ended", items=len(waiting))
+
+
+def _trouble(session: Bulk, error: BaseException) -> Trouble:
+    if isinstance(error, StoreFileGone):
+        return Trouble.STORE
+    return Trouble.BUG if isinstance(error, StoreError) else session.trouble(error)
 
 
 def _tell(waiting: Sequence[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:

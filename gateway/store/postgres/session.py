@@ -177,6 +177,9 @@ class PostgresSession:
             "SELECT pg_notify(%s, %s || ' ' || s) FROM unnest(%s::text[]) AS s", (CHANNEL, who, list(sinks))
         )
 
+    def check(self) -> None:
+        """A connection has no file that could go."""
+
     def close(self) -> None:
         with suppress(Exception):
             self.connection.close()

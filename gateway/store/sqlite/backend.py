@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from gateway.errors import StoreFileGone
 from gateway.runtime.clock import Clock
 from gateway.store.address import Address
 from gateway.store.engine.batch import Bulk
@@ -17,6 +18,7 @@ from gateway.store.engine.session import Session
 from gateway.store.engine.writer import Writer
 from gateway.store.postgres.notices import DataVersion
 from gateway.store.sqlite.batch import SqliteBulk
+from gateway.store.sqlite.open_file import OpenFiles
 from gateway.store.sqlite.owner_lock import OwnerLock
 from gateway.store.sqlite.session import SqliteSession, make_file
 
@@ -34,6 +36,7 @@ class SqliteBackend:
         self._clock = clock
         self._lock = OwnerLock(self._path)
         self._version: DataVersion | None = None
+        self._files: OpenFiles | None = None  # as the writer opened them first
         self.reader = Reader(self._read)
 
     async def take(self, wait: float) -> None:
@@ -53,7 +56,16 @@ class SqliteBackend:
         return session
 
     def connect(self) -> Bulk:
-        return SqliteBulk(self._path, self._clock)
+        session = SqliteBulk(self._path, self._clock)
+        try:
+            if self._files is not None and not self._files.same_store(session.files):
+                self._files.check()  # because the lock, the reader and what waits in memory belong to the other file
+            self._lock.watch(session.files)
+        except BaseException:
+            session.close()
+            raise
+        self._files = session.files
+        return session
 
     def _read(self) -> Session:
         return SqliteSession(self._path, "reader", self._clock)
@@ -68,6 +80,12 @@ class SqliteBackend:
         self._version = None
 
     def look(self, session: Bulk) -> None:
+        if isinstance(session, SqliteSession):
+            try:
+                session.check()
+            except StoreFileGone:
+                session.rescue()
+                raise
         if self._version is not None:
             self._version.look(session)
 

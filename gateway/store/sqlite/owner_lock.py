@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import time
@@ -11,7 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from gateway.errors import StoreHeld, StoreUnavailable
+from gateway.store.sqlite.open_file import OpenFiles
+from gateway.store.sqlite.words import cannot_open
+
+log = structlog.get_logger("gateway.store")
 
 _EVERY: Final = 0.1  # seconds between two looks
 
@@ -30,7 +37,11 @@ class OwnerLock:
     async def take(self, wait: float) -> None:
         """Take the lock, waiting up to `wait` seconds. Raises StoreHeld, naming the holder, and StoreUnavailable."""
         until = time.monotonic() + wait
+        waiting = False
         while not self._try():
+            if not waiting and wait > 0:
+                waiting = True
+                log.warning("waiting_for_store", store=str(self._store), held_by=self._holder(), seconds=wait)
             if time.monotonic() >= until:
                 raise StoreHeld(
                     f"the store {self._store} is held by another gateway, {self._holder()} (lock file {self._path}): "
@@ -41,13 +52,11 @@ class OwnerLock:
     def _try(self) -> bool:
         try:
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except FileNotFoundError:
-            folder = self._path.parent
-            raise StoreUnavailable(
-                f"the store's folder {folder} is not there: make it, or name another (store.url)"
-            ) from None
         except OSError as error:
-            raise StoreUnavailable(f"the lock file {self._path} cannot be opened: {error.strerror}") from None
+            if error.errno in (errno.ELOOP, errno.EISDIR):
+                text = f"the lock file {self._path} cannot be opened: {error.strerror}; remove what stands in its place"
+                raise StoreUnavailable(text) from None
+            raise StoreUnavailable(cannot_open(self._store, error)) from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -63,6 +72,11 @@ class OwnerLock:
             if line := self._path.read_text(errors="replace").strip()[:100]:
                 return line
         return "which has not said its pid"
+
+    def watch(self, files: OpenFiles) -> None:
+        """Let the lock file be looked at with the store's: without its name another process could lock a second one."""
+        if self._handle is not None:
+            files.add(self._path, self._handle)
 
     def free(self) -> None:
         """Give the lock back. The file stays: removing it would let two processes lock two files of one name."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
-from gateway.errors import SchemaMismatch, StoreUnavailable
+from gateway.errors import SchemaMismatch, StoreFileGone, StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.store.engine.session import Trouble
+from gateway.store.sqlite.open_file import OpenFiles
+from gateway.store.sqlite.words import cannot_open, explain
 
 APPLICATION_ID: Final = 0x52474757  # "RGGW": says whose file this is, also to file(1)
 OLDEST: Final = (3, 37, 0)  # STRICT and RETURNING
@@ -38,7 +41,7 @@ def make_file(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        raise StoreUnavailable(f"the store {path} cannot be opened: {error.strerror}") from None
+        raise StoreUnavailable(cannot_open(path, error)) from None
 
 
 class SqliteSession:
@@ -55,17 +58,19 @@ class SqliteSession:
         self._clock = clock or Clock()
         uri = f"file:{quote(str(path))}?mode=rw"
         try:
+            self.files = OpenFiles(path)
             self.connection = sqlite3.connect(
                 uri, uri=True, isolation_level=None, timeout=5.0, cached_statements=256, check_same_thread=False
             )
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"the store {path} cannot be opened: {error}") from None
+        except (OSError, sqlite3.Error) as error:
+            raise StoreUnavailable(cannot_open(path, error)) from None
         try:
             self._prepare(role)
+            self.files.opened()
         except sqlite3.Error as error:
             self.close()
-            raise StoreUnavailable(f"the store {path} cannot be opened: {self.explain(error)}") from None
-        except SchemaMismatch:
+            raise StoreUnavailable(cannot_open(path, error)) from None
+        except (SchemaMismatch, StoreUnavailable):
             self.close()
             raise
 
@@ -114,6 +119,7 @@ class SqliteSession:
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self.check()
             self.connection.execute("COMMIT")
         except BaseException:
             self.rollback()
@@ -128,6 +134,8 @@ class SqliteSession:
                 self.connection.execute("ROLLBACK")
 
     def trouble(self, error: BaseException) -> Trouble:
+        if isinstance(error, StoreFileGone):
+            return Trouble.STORE
         if isinstance(error, _ITEM):
             return Trouble.ITEM
         if isinstance(error, sqlite3.Error):
@@ -136,14 +144,25 @@ class SqliteSession:
         return Trouble.BUG
 
     def explain(self, error: BaseException) -> str:
-        name = getattr(error, "sqlite_errorname", type(error).__name__)
-        return f"{error} ({name})" if isinstance(error, sqlite3.OperationalError) else str(name)
+        return str(error) if isinstance(error, StoreFileGone) else explain(error)
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the file and empty it, as far as readers allow."""
         with suppress(sqlite3.Error):
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
+    def check(self) -> None:
+        self.files.check()
+
+    def rescue(self) -> None:
+        """After `check` raised: where only SQLite's files beside the database went, all that was acknowledged is still in
+        the open log. It goes into the database now, because a crash would lose it."""
+        if not self.connection.in_transaction and self.files.can_be_rescued():
+            self.checkpoint()
+
     def close(self) -> None:
+        if sys.version_info >= (3, 12) and self.files.successor_has_log():
+            with suppress(sqlite3.Error):  # else SQLite deletes the log of that name, which is another store's
+                self.connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE)
         with suppress(sqlite3.Error):
             self.connection.close()

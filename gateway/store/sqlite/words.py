@@ -1,0 +1,76 @@
+"""What SQLite's and the system's errors are called towards people: what is wrong with which file, whose it is, what to do."""
+
+from __future__ import annotations
+
+import errno
+import grp
+import os
+import pwd
+import sqlite3
+import stat
+from pathlib import Path
+from typing import Final
+
+_REFUSED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
+_DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+
+
+def explain(error: BaseException) -> str:
+    """One line about an error, without stored values."""
+    name = str(getattr(error, "sqlite_errorname", type(error).__name__))
+    if name.startswith(_DAMAGED):
+        return f"a page of the file is damaged ({name}): copy what can be read into a new file with `sqlite3 FILE .recover`, or restore a backup"
+    return f"{error} ({name})" if isinstance(error, sqlite3.OperationalError) else name
+
+
+def cannot_open(path: Path, error: Exception) -> str:
+    """Why a store's file cannot be opened: the first of the file and its folders that stands in the way."""
+    start = f"the store {path} cannot be opened: "
+    if path.is_dir():
+        return f"{start}it is a folder; name a file in it (store.url)"
+    if isinstance(error, OSError) and error.errno not in (*_REFUSED, errno.ENOENT, errno.ENOTDIR):
+        return start + str(error.strerror)
+    name = str(getattr(error, "sqlite_errorname", ""))
+    if name.startswith(_DAMAGED):
+        return start + explain(error)
+    for folder in reversed(path.parents):
+        if not folder.is_dir():
+            what = "is not a folder" if folder.exists() else "is not there"
+            return f"{start}the folder {folder} {what}: make it, or name another place (store.url)"
+        if not os.access(folder, os.X_OK):
+            return start + _not_allowed(folder, "enter")
+    folder = path.parent
+    for ending in ("-wal", "-shm", ".lock"):
+        beside = path.with_name(path.name + ending)
+        if beside.exists() and not os.access(beside, os.R_OK | os.W_OK):
+            return start + _not_allowed(beside, "read and write")
+    if not path.exists():
+        return start + ("there is no such file" if os.access(folder, os.W_OK) else _not_allowed(folder, "write in"))
+    if not os.access(path, os.R_OK | os.W_OK):
+        return start + _not_allowed(path, "read and write")
+    if not os.access(folder, os.W_OK):  # because SQLite makes files of its own beside it
+        return start + _not_allowed(folder, "write in")
+    return start + (str(error.strerror) if isinstance(error, OSError) else explain(error))
+
+
+def _not_allowed(path: Path, what: str) -> str:
+    found = path.stat()
+    owner, group = _name(found.st_uid), _group(found.st_gid)
+    return (
+        f"{_name(os.geteuid())} may not {what} {path}, which belongs to {owner}:{group} with mode "
+        f"{stat.S_IMODE(found.st_mode):04o}: run the gateway as {owner}, or change the owner (chown)"
+    )
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return f"group {gid}"
