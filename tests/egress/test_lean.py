@@ -14,7 +14,7 @@ HEAVY = ("rich", "pygments", "typer", "prompt_toolkit", "click")
 def test_a_library_is_imported_without_what_it_does_not_need_and_leaves_no_trace(name: str) -> None:
     code = f"""
 import sys
-from gateway import lean
+from gateway.runtime import lean_imports as lean
 module = lean.import_{name}()
 assert module is sys.modules[{name!r}] and module is lean.import_{name}()
 heavy = {{part.split(".")[0] for part in sys.modules}} & set({HEAVY!r})

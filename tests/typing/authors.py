@@ -140,4 +140,4 @@ async def tests() -> None:
         reveal_type(await gateway.send())  # gateway.testing.inprocess.Posted
         reveal_type(gateway.delivered("app"))  # list[gateway.model.Event]
         await gateway.advance(60)
-    reveal_type(SinkPromises.sink)  # type[gateway.plugin.Sink]
+    reveal_type(SinkPromises.sink)  # type[gateway.plugin.base.Sink]

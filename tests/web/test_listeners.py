@@ -283,7 +283,7 @@ async def test_the_second_wish_is_not_the_first() -> None:
 PROGRAM = """
 import asyncio, gc, sys
 from tests.web.doors import Behind
-from gateway import logs
+from gateway.runtime import logs
 from gateway.web import listeners
 
 class Told(Behind):
