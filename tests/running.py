@@ -146,6 +146,8 @@ class Running:
         self.environ.pop("GATEWAY_CONFIG", None)
         self.process: subprocess.Popen[bytes] | None = None
         self.arguments: tuple[str, ...] = ()  # of `gateway serve`
+        self.output: int | None = None  # a descriptor for standard output and error, in place of the file gateway.log
+        self.redirection = ""  # of a shell, such as `2>&-`
 
     @property
     def log(self) -> str:
@@ -154,9 +156,11 @@ class Running:
 
     def start(self, *, ready: bool = True) -> Running:
         with (self.folder / "gateway.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [self.command, "serve", *self.arguments], cwd=self.folder, env=self.environ, stdout=log, stderr=log
-            )
+            output = log if self.output is None else self.output
+            words = [self.command, "serve", *self.arguments]
+            if self.redirection:
+                words = ["sh", "-c", f'exec "$0" "$@" {self.redirection}', *words]
+            self.process = subprocess.Popen(words, cwd=self.folder, env=self.environ, stdout=output, stderr=output)
         if ready:
             self.wait_ready()
         return self

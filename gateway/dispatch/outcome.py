@@ -13,10 +13,10 @@ from gateway.dispatch.retry import Decision
 from gateway.errors import DeliveryFailed, Retry
 from gateway.model import Attempt
 from gateway.store.records import Lease, Settlement
-from gateway.text.redaction import redact
+from gateway.text.redaction import redact_start
 
 DETAIL_LIMIT: Final = 500  # characters
-READ_LIMIT: Final = 20_000  # so much of a text is looked at; what is cut before masking may lose half a secret there
+READ_LIMIT: Final = 20_000  # characters of a text that are looked at, because masking costs by the length
 MEMO_LIMIT: Final = 64 * 1024  # characters of JSON: a row is bounded
 
 
@@ -68,13 +68,13 @@ def describe(result: Result) -> str:
     else:
         said = _text(result)
         text = f"{type(result).__name__}: {said}" if said else type(result).__name__
-    return _clean(redact(text))[:DETAIL_LIMIT]
+    return _clean(redact_start(text, READ_LIMIT))[:DETAIL_LIMIT]
 
 
 def _text(value: object) -> str:
     """Its text; a plugin's exception may have a `__str__` that fails, or one without an end."""
     try:
-        return str(value)[:READ_LIMIT]
+        return str(value)[: READ_LIMIT + 1]
     except Exception:
         return ""
 

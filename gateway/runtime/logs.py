@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import functools
 import logging
 import sys
 import threading
@@ -11,11 +14,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, MutableMapping
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, TypeVar
 
 from gateway.runtime.lean_imports import import_structlog
+from gateway.runtime.line_writer import FLUSH_SECONDS, LineWriter, StreamWriter, Writer
+from gateway.runtime.standard_streams import LineStream, take_over
 from gateway.text.escaping import quoted, to_json, visible
-from gateway.text.redaction import redact_event
+from gateway.text.redaction import redact, redact_event, redact_start
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
@@ -25,43 +30,118 @@ _Raised = tuple[type[BaseException], BaseException, TracebackType | None]
 _COLOURS: Final = {"debug": "\x1b[2m", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[1;31m"}
 _RESET: Final = "\x1b[0m"
 _KEYS_LIMIT: Final = 1024
+EXCEPTION_LIMIT: Final = 20_000  # characters of a traceback
+
+_W = TypeVar("_W", bound=Writer)
+_writers: Final[list[Writer]] = []  # all that this process made: few, and each may still be spoken to by a kept logger
 
 
 def configure(
-    level: str = "info", format: str = "auto", stream: TextIO | None = None, *, lasting: bool = False
+    level: str = "info",
+    format: str = "auto",
+    stream: TextIO | None = None,
+    *,
+    threaded: bool = False,
+    lasting: bool = False,
 ) -> None:
-    """Send structlog's and the standard library's logs to `stream` (standard error).
+    """Send structlog's and the standard library's logs to `stream` (standard error). Saying something never raises.
 
-    `level` is a key of LEVELS, `format` is auto, text or json. `lasting` keeps loggers after their first use, which is
-    faster, but they do not follow another `configure`: for `serve`.
+    `level` is a key of LEVELS, `format` is auto, text or json. For `serve`: `threaded` lets a thread write, so that
+    nobody waits for whoever reads; `lasting` keeps loggers after their first use, which is faster, but they do not follow
+    another `configure`.
     """
     structlog = import_structlog()
-    stream = sys.stderr if stream is None else stream
-    terminal = stream.isatty()
-    reconfigure = getattr(stream, "reconfigure", None)
+    given = sys.stderr if stream is None else stream
+    terminal = given is not None and given.isatty()
+    reconfigure = getattr(given, "reconfigure", None)
     if reconfigure is not None:  # because a character that the terminal does not know must not lose the line
         reconfigure(errors="backslashreplace")
+    encoding = (getattr(given, "encoding", None) or "utf-8").lower().replace("-", "")
     render: Callable[[Entry], str]
     if format == "text" or (format == "auto" and terminal):
         render = TextRenderer(colours=terminal)
     else:
-        encoding = (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "")
         render = JsonRenderer(ascii=encoding != "utf8")
     line = Line(render)
+    writer = _writer(given, line, encoding, threaded=threaded)
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, line],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=lambda *_: LineLogger(writer),
         cache_logger_on_first_use=lasting,
     )
     root = logging.getLogger()
     for handler in root.handlers[:]:
         if isinstance(handler, LibraryHandler):
             root.removeHandler(handler)
-    root.addHandler(LibraryHandler(line, stream))
+    root.addHandler(LibraryHandler(line, writer))
     # because what libraries say below a warning repeats our own lines, and at debug they print heads and bodies
     root.setLevel(max(LEVELS[level], logging.WARNING))
     logging.captureWarnings(True)
+    if isinstance(writer, LineWriter):
+        writer.notice = functools.partial(_notice, line)
+    if threaded and stream is None:
+        atexit.register(flush)
+        take_over(lambda descriptor: _line_writer(descriptor, line, "utf-8"), writer)
+        _hear_what_nobody_caught()
+
+
+def flush(seconds: float = FLUSH_SECONDS) -> bool:
+    """Wait until what was said is written, for `seconds` at most; False: a reader does not read."""
+    until = time.monotonic() + seconds
+    done = [writer.flush(max(until - time.monotonic(), 0.0)) for writer in _writers]
+    return all(done)
+
+
+def lines_dropped() -> int:
+    """How many lines of this process were not written: a full disk, a reader that is gone or does not read."""
+    return sum(writer.dropped for writer in _writers)
+
+
+def _writer(stream: TextIO | None, line: Line, encoding: str, *, threaded: bool) -> Writer:
+    taken: object = stream
+    if isinstance(taken, LineStream):  # by an earlier `configure`
+        return taken.writer
+    try:
+        if threaded and stream is not None:
+            stream.flush()
+            return _line_writer(stream.fileno(), line, encoding)
+    except (OSError, ValueError):  # something in memory, or closed
+        pass
+    return _kept(StreamWriter(stream))
+
+
+def _line_writer(descriptor: int, line: Line, encoding: str) -> LineWriter:
+    return _kept(LineWriter(descriptor, functools.partial(_notice, line), encoding=encoding))
+
+
+def _notice(line: Line, lines: int) -> str:
+    return line(None, "warning", {"event": "log_lines_dropped", "lines": lines})
+
+
+def _kept(writer: _W) -> _W:
+    _writers.append(writer)
+    return writer
+
+
+def _hear_what_nobody_caught() -> None:
+    """Tracebacks that Python prints by itself become lines like others: bounded, masked, and written by the thread."""
+
+    def thread(failed: threading.ExceptHookArgs) -> None:
+        if failed.exc_type is not SystemExit and failed.exc_value is not None:
+            raised = (failed.exc_type, failed.exc_value, failed.exc_traceback)
+            logging.getLogger("threading").error(
+                "an exception ended the thread %s", failed.thread and failed.thread.name, exc_info=raised
+            )
+
+    def unraisable(failed: sys.UnraisableHookArgs) -> None:
+        raised = None if failed.exc_value is None else (failed.exc_type, failed.exc_value, failed.exc_traceback)
+        logging.getLogger("python").error(
+            "%s: %s", failed.err_msg or "ignored in", type(failed.object).__name__, exc_info=raised
+        )
+
+    threading.excepthook = thread
+    sys.unraisablehook = unraisable
 
 
 class Line:
@@ -71,14 +151,26 @@ class Line:
         self._render = render
 
     def __call__(self, logger: Any, method: str, entry: Entry) -> str:
-        raised = _raised(entry.pop("exc_info", None))
-        if raised is not None:
-            # the standard library's own form: no local variables, because they hold keys and bodies
-            entry["exception"] = "".join(traceback.format_exception(*raised)).rstrip("\n")
+        """The line. Never raises: of what cannot be written out, at least the event is said."""
+        event = entry.pop("event", "")
         level = "error" if method == "exception" else "warning" if method == "warn" else method
         ts = datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
-        entry = {"ts": ts, "level": level, "event": entry.pop("event", ""), **entry}
-        return self._render(redact_event(logger, method, entry))
+        head = {"ts": ts, "level": level, "event": event}
+        try:
+            raised = _raised(entry.pop("exc_info", None))
+            if raised is not None:
+                entry["exception"] = _traceback(raised)
+            return self._render(redact_event(logger, method, {**head, **entry}))
+        except Exception as error:  # a value whose `__str__` fails, or that holds itself
+            return self._render({**head, "event": redact(str(event)), "unwritable": type(error).__name__})
+
+
+class LineLogger:
+    """What structlog gives its lines to. Every level is the same here."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.msg = self.log = self.debug = self.info = self.warn = self.warning = writer.put
+        self.error = self.err = self.exception = self.critical = self.fatal = self.failure = writer.put
 
 
 class TextRenderer:
@@ -116,10 +208,10 @@ class JsonRenderer:
 class LibraryHandler(logging.Handler):
     """Passes what libraries log (uvicorn, aiohttp, asyncio, warnings) through the same line."""
 
-    def __init__(self, line: Line, stream: TextIO) -> None:
+    def __init__(self, line: Line, writer: Writer) -> None:
         super().__init__()
         self._line = line
-        self._stream = stream
+        self._writer = writer
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -127,11 +219,10 @@ class LibraryHandler(logging.Handler):
             entry: Entry = {"event": "library", "logger": record.name, "detail": record.getMessage()}
             if record.exc_info:
                 entry["exc_info"] = record.exc_info
-            text = self._line(None, record.levelname.lower(), entry)
-            self._stream.write(text + "\n")
-            self._stream.flush()
+            self._writer.put(self._line(None, record.levelname.lower(), entry))
         except Exception:  # a log line that fails must not fail what it tells of
-            self.handleError(record)
+            with contextlib.suppress(Exception):
+                self.handleError(record)
 
 
 class OnceIn:
@@ -172,6 +263,12 @@ def _raised(given: Any) -> _Raised | None:
     if given is True:
         given = sys.exc_info()
     return given if isinstance(given, tuple) and given[0] is not None else None
+
+
+def _traceback(raised: _Raised) -> str:
+    """The standard library's own form: no local variables, because they hold keys and bodies. Bounded before anything else."""
+    text = "".join(traceback.format_exception(*raised)).rstrip("\n")
+    return text if len(text) <= EXCEPTION_LIMIT else redact_start(text, EXCEPTION_LIMIT) + "…"
 
 
 def _shown(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -11,7 +13,9 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import Metric
 
+from gateway.runtime.logs import lines_dropped
 from gateway.version import __version__
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # because every series would come twice, and nobody asks when a counter was made
@@ -59,6 +63,12 @@ class Metrics:
         )
         self.config_current = self._gauge("config_current", "1 while the file, when last read, is what runs.")
         self.config_current.set(1)
+        self.log_lines_dropped = _LinesDropped(
+            "log_lines_dropped",
+            "Log lines that were not written: a full disk, or a reader that is gone or does not read.",
+            namespace=_PREFIX,
+            registry=self.registry,
+        )
         build = Info("build", "The running version.", namespace=_PREFIX, registry=self.registry)
         build.info({"version": __version__})
 
@@ -74,3 +84,15 @@ class Metrics:
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(name, text, labels, namespace=_PREFIX, registry=self.registry, buckets=buckets)
+
+
+class _LinesDropped(Counter):
+    """Brought forward when it is read: whoever writes the lines counts them, and a process has that before it has a gateway."""
+
+    _seen = 0
+
+    def collect(self) -> Iterable[Metric]:
+        dropped = lines_dropped()
+        self.inc(dropped - self._seen)
+        self._seen = dropped
+        return super().collect()

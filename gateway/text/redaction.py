@@ -67,6 +67,25 @@ class Redactor:
             text = _URL.sub(_mask_url, text)
         return text
 
+    def redact_start(self, text: str, limit: int) -> str:
+        """The first `limit` characters, masked. What lies behind is not looked at, and no half of a secret stays at the cut."""
+        if len(text) <= limit:
+            return self.redact(text)
+        cut = text[:limit]
+        torn = max((self._torn(cut, form) for form in self._forms), default=0)
+        return self.redact(cut[: limit - torn])
+
+    @staticmethod
+    def _torn(cut: str, form: str) -> int:
+        """How many characters at the end of `cut` may be the beginning of this secret."""
+        end = cut[-(len(form) - 1) :]
+        at = end.find(form[0])
+        while at >= 0:
+            if form.startswith(end[at:]):
+                return len(end) - at
+            at = end.find(form[0], at + 1)
+        return 0
+
 
 def _parts(secret: str) -> set[str]:
     """The secret, the same without our prefixes, and, of a URL, what in it is worth hiding."""
@@ -150,6 +169,11 @@ def learn(secret: str) -> None:
 def redact(text: str) -> str:
     """The text without secrets. See Redactor.redact."""
     return _process.redact(text)
+
+
+def redact_start(text: str, limit: int) -> str:
+    """The first `limit` characters without secrets, and without half of one. See Redactor.redact_start."""
+    return _process.redact_start(text, limit)
 
 
 def redact_event(_logger: object, _name: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Final
 import structlog
 
 from gateway.config.grammar.settings import Settings
+from gateway.runtime.logs import flush
 from gateway.web.api import api_routes
 from gateway.web.ingress import Ingress
 from gateway.web.limits import PRIVATE_CONNECTIONS, SPARE_DESCRIPTORS, Limits, public_limits, reserve_descriptors
@@ -66,8 +66,7 @@ def serve(gateway: Serving, *, watch: bool = False) -> int:
         ended = runner.run(serving(gateway, watch=watch, opened=lambda _: _spare_the_collector()))
         if not ended.clean or not runner.run(nothing_left()):
             # because what hangs would keep the process; whatever it holds is safe in the store or leased
-            logging.shutdown()
-            sys.stderr.flush()
+            flush()
             os._exit(ended.code)
     return ended.code
 

@@ -24,13 +24,16 @@ def command(ctx: click.Context, site: Site, watch: bool) -> None:
     or nothing where it has mistakes.
     """
     harden()
+
+    from gateway.runtime import logs
+
+    logs.configure(threaded=True)  # before anything can be said
     loaded = site.load(judge=True)
 
     from gateway.config.document.diagnostics import ConfigError
     from gateway.config.load import refuse_demo_keys
-    from gateway.runtime import logs
 
-    logs.configure(loaded.settings.log.level, loaded.settings.log.format, lasting=True)
+    logs.configure(loaded.settings.log.level, loaded.settings.log.format, threaded=True, lasting=True)
     problems = refuse_demo_keys(loaded)
     if problems:
         raise ConfigError(problems)
@@ -57,7 +60,10 @@ def command(ctx: click.Context, site: Site, watch: bool) -> None:
 
 
 def harden() -> None:
-    """Files are ours alone, and a crash leaves no core file, because memory holds keys."""
+    """Files are ours alone, a crash leaves no core file, because memory holds keys, and 0, 1 and 2 are nobody's else."""
+    from gateway.runtime.standard_streams import open_missing
+
+    open_missing()
     os.umask(0o077)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,0 +1,185 @@
+"""Writes lines to a descriptor on a thread of its own: whoever says something neither waits for its reader nor fails with it."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol, TextIO
+
+LINES_MAX: Final = 20_000  # that wait at most
+BYTES_MAX: Final = 8 * 2**20
+BATCH_BYTES_MAX: Final = 64 * 2**10  # in one write: what a pipe holds
+LINGER_SECONDS: Final = 0.005  # for more lines before a batch is written: one call for many, and nobody sees the delay
+FLUSH_SECONDS: Final = 2.0
+
+
+class Writer(Protocol):
+    """Where whole lines go. `put` never raises and never waits for longer than the line deserves."""
+
+    dropped: int
+
+    def put(self, line: str) -> None: ...
+    def flush(self, seconds: float = FLUSH_SECONDS) -> bool: ...
+
+
+class StreamWriter:
+    """Writes to a stream at once, in the thread that speaks: for commands and tests. A line that fails is only counted."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self.dropped = 0
+
+    def put(self, line: str) -> None:
+        """Write the line and its end."""
+        try:
+            if self._stream is None:
+                raise ValueError("there is no such stream")
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except Exception:  # a full disk, a reader that is gone, a closed stream, a letter that it does not know
+            self.dropped += 1
+
+    def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
+        """Nothing waits here."""
+        return True
+
+
+class LineWriter:
+    """A daemon thread and a bounded queue. What does not fit, or cannot be written, is dropped and counted.
+
+    `notice` makes the line that tells how many were dropped; it is written once when writing works again and nothing
+    waits any more. Lines come out in the order in which they went in.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        notice: Callable[[int], str],
+        *,
+        encoding: str = "utf-8",
+        lines_max: int = LINES_MAX,
+        bytes_max: int = BYTES_MAX,
+    ) -> None:
+        """`descriptor` is copied, because a plugin that closes the original must not make us write into what comes after it."""
+        self._descriptor = os.dup(descriptor)
+        self.notice = notice
+        self._encoding = encoding
+        self._lines_max = lines_max
+        self._bytes_max = bytes_max
+        # a condition over an RLock, because a destructor or a signal handler may speak while this thread is in `put`
+        self._changed = threading.Condition()
+        self._waiting: deque[bytes] = deque()
+        self._bytes = 0
+        self._writing = False
+        self._hurried = False
+        self._torn = False  # half a line stands at the end of what was written
+        self._unsaid = 0
+        self._forked = False
+        self.dropped = 0
+        os.register_at_fork(after_in_child=self._after_fork)
+        self._thread = threading.Thread(target=self._run, name="lines", daemon=True)
+        self._thread.start()
+
+    def put(self, line: str) -> None:
+        """Queue one line (without its end). Never raises, never blocks."""
+        data = (line + "\n").encode(self._encoding, "backslashreplace")
+        if self._forked:
+            self._write([data])
+            return
+        with self._changed:
+            if len(self._waiting) >= self._lines_max or self._bytes + len(data) > self._bytes_max:
+                self._drop(1)
+                return
+            self._waiting.append(data)
+            self._bytes += len(data)
+            if not self._writing:
+                self._writing = True
+                self._changed.notify_all()
+
+    def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
+        """Wait until all is written, for `seconds` at most; False: something still waits for its reader."""
+        if self._forked:
+            return True
+        with self._changed:
+            self._hurried = True
+            self._changed.notify_all()
+            return self._changed.wait_for(lambda: not self._writing, seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._writing:
+                    self._changed.wait()
+                if not self._hurried and self._bytes < BATCH_BYTES_MAX:
+                    self._changed.wait(LINGER_SECONDS)
+                batch = self._take()
+            worked = self._write(batch)
+            with self._changed:
+                if self._waiting:
+                    continue
+                unsaid = self._unsaid if worked else 0
+            if unsaid and self._write([self._told(unsaid)]):
+                with self._changed:
+                    self._unsaid -= unsaid
+            with self._changed:
+                if not self._waiting:
+                    self._writing = self._hurried = False
+                    self._changed.notify_all()
+
+    def _take(self) -> list[bytes]:
+        batch: list[bytes] = []
+        size = 0
+        while self._waiting and (not batch or size + len(self._waiting[0]) <= BATCH_BYTES_MAX):
+            batch.append(self._waiting.popleft())
+            size += len(batch[-1])
+        self._bytes -= size
+        return batch
+
+    def _write(self, batch: list[bytes]) -> bool:
+        """Write these lines, as long as it takes; False: some were dropped."""
+        data = memoryview(b"".join((b"\n" if self._torn else b"", *batch)))
+        try:
+            while data:
+                data = data[self._write_some(data) :]
+        except Exception:  # ENOSPC, EPIPE, EIO, EBADF, and whatever a descriptor may come to be
+            left = len(data)
+            lost = 0
+            for line in reversed(batch):
+                if left <= 0:
+                    break
+                lost += 1
+                left -= len(line)
+            self._torn = left != 0
+            with self._changed:
+                self._drop(lost)
+            return False
+        self._torn = False
+        return True
+
+    def _write_some(self, data: memoryview) -> int:
+        while True:
+            try:
+                return os.write(self._descriptor, data)
+            except BlockingIOError:  # whoever shares the descriptor made it so; it is theirs as well, so it is left so
+                select.select([], [self._descriptor], [], 1.0)
+
+    def _drop(self, lines: int) -> None:
+        self.dropped += lines
+        self._unsaid += lines
+
+    def _told(self, lines: int) -> bytes:
+        try:
+            return (self.notice(lines) + "\n").encode(self._encoding, "backslashreplace")
+        except Exception:
+            return b""
+
+    def _after_fork(self) -> None:
+        """In the child there is no thread, and what waits is the parent's to write: the child writes for itself, at once."""
+        self._changed = threading.Condition()
+        self._waiting.clear()
+        self._bytes = 0
+        self._writing = False
+        self._forked = True
