@@ -14,6 +14,7 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.core import Metric
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from gateway.runtime.logs import lines_dropped
 from gateway.version import __version__
@@ -75,6 +76,11 @@ class Metrics:
     def text(self) -> bytes:
         """The exposition format, for GET /metrics."""
         return generate_latest(self.registry)
+
+    def openmetrics(self) -> bytes:
+        """The same as OpenMetrics 1.0, for a scraper that asks for it."""
+        text: bytes = openmetrics.generate_latest(self.registry, version="1.0.0")  # type: ignore[no-untyped-call]
+        return text
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace=_PREFIX, registry=self.registry)

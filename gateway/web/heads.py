@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
 import httptools
 
@@ -17,8 +19,13 @@ class Refusing(Exception):
         self.problem = problem
 
 
-def check_head(version: str, target: bytes, headers: Sequence[tuple[bytes, bytes]], most: int) -> Problem | None:
-    """The reason to refuse this head, or None. Names are in lower case; `most` bounds target and fields in bytes."""
+def check_head(
+    version: str, target: bytes, headers: Sequence[tuple[bytes, bytes]], most: int, *, hostless: bool = False
+) -> Problem | None:
+    """The reason to refuse this head, or None. Names are in lower case; `most` bounds target and fields in bytes.
+
+    `hostless`: HTTP/1.0 without Host is served, as load balancers probe. A browser always sends one.
+    """
     if version not in ("1.1", "1.0"):
         return _malformed("only HTTP/1.1 and HTTP/1.0 are spoken here")
     hosts = 0
@@ -32,7 +39,7 @@ def check_head(version: str, target: bytes, headers: Sequence[tuple[bytes, bytes
             encodings.append(value)
     if size > most:
         return head_too_large(f"more than {most} bytes")
-    if hosts != 1:
+    if hosts != 1 and not (hostless and version == "1.0" and not hosts):
         return _malformed(f"{hosts or 'no'} Host fields where there must be one")
     if encodings:
         if version == "1.0":
@@ -40,6 +47,33 @@ def check_head(version: str, target: bytes, headers: Sequence[tuple[bytes, bytes
         if len(encodings) > 1 or encodings[0].strip().lower() != b"chunked":
             return _malformed("a Transfer-Encoding other than chunked")
     return None
+
+
+def without_offer(target: bytes, method: bytes, version: str, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The head of a request that offered another protocol, without the offer (RFC 9110, 7.8: it may be ignored)."""
+    lines = [b"%b %b HTTP/%b" % (method, target, version.encode())]
+    for name, value in headers:
+        if name in (b"upgrade", b"http2-settings"):
+            continue
+        if name == b"connection":
+            options = [one for one in value.split(b",") if one.strip().lower() not in (b"upgrade", b"http2-settings")]
+            if not options:
+                continue
+            value = b",".join(options)  # noqa: PLW2901
+        lines.append(name + b": " + value)
+    return b"\r\n".join((*lines, b"", b""))
+
+
+def hides_structure(raw_path: bytes) -> bool:
+    """Whether a path has an escape in it that is more than another spelling of a letter, digit, `-`, `_` or `~`.
+
+    An encoded slash, dot, backslash or NUL names no path of ours: whoever sends it means a part of a name by it, or
+    hopes that somebody before us read it in another way.
+    """
+    return b"%" in raw_path and _ANY_ESCAPE.sub(b"", raw_path).find(b"%") >= 0
+
+
+_ANY_ESCAPE: Final = re.compile(rb"%(?:2[dD]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
 
 
 def _malformed(detail: str) -> Problem:

@@ -16,6 +16,7 @@ from gateway.errors import Problem
 from gateway.plugin import Callback
 from gateway.runtime.logs import once_in
 from gateway.web import problems
+from gateway.web.heads import hides_structure
 from gateway.web.peers import Network, admitted, peer
 from gateway.web.ports import Behind, Entry
 
@@ -43,7 +44,7 @@ class Ingress:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway = self._gateway
         path: str = scope["path"]
-        entry = self._find(path)
+        entry = None if hides_structure(scope.get("raw_path") or b"") else self._find(path)
         if entry is None:
             # the path is not named: whoever guesses paths writes neither our logs nor our answers
             problem = Problem(404, "unknown_source", "no source is configured at this path")
@@ -57,13 +58,15 @@ class Ingress:
             if gateway.stopping:
                 raise Problem(503, "stopping", "the gateway is stopping", retry_after=5)
             headers: list[tuple[bytes, bytes]] = scope["headers"]
-            check_head(headers, entry.media_types, self._max_body)
+            foreign = check_head(headers, entry.media_types, self._max_body)
             raw = Headers(raw=headers)
             if self._trusted:
                 address = peer(address, raw.getlist("x-forwarded-for"), self._trusted)
             if not admitted(address, entry.allow_from):
                 raise Problem(403, "peer_not_allowed", "this source takes no callbacks from this address (allow_from)")
             body = await self._read(receive)
+            if foreign and not _is_utf_8(body):
+                raise _unsupported("the charset is not UTF-8, and neither is the body")
         except Problem as problem:
             return await self._refuse(scope, send, entry, problem, peer=address)
         except Gone:
@@ -139,25 +142,26 @@ class Ingress:
             )
 
 
-def check_head(headers: Sequence[tuple[bytes, bytes]], media_types: Sequence[str], max_body: int) -> None:
-    """Refuse by the head alone what would be refused later: length, Content-Encoding, charset, media type.
+def check_head(headers: Sequence[tuple[bytes, bytes]], media_types: Sequence[str], max_body: int) -> bool:
+    """Refuse by the head alone what would be refused later: length, Content-Encoding, media type.
 
-    Raises Problem (413, 415).
+    Raises Problem (413, 415). True: it names a charset other than UTF-8, which only the body can prove wrong.
     """
     media = b""
+    foreign = False
     for name, value in headers:
         if name == b"content-length":
             if _length(value) > max_body:
                 raise _too_large(max_body)
         elif name == b"content-type":
             media, _, parameters = value.partition(b";")
-            if parameters and not _is_utf_8(parameters):
-                raise _unsupported("the charset is not UTF-8")
+            foreign = foreign or (parameters != b"" and _is_foreign(parameters))
         elif name == b"content-encoding" and value.strip().lower() not in (b"identity", b""):
             # never inflated: a small body must not become a large one in here
             raise _unsupported("the body has a Content-Encoding; send it as it is")
     if media_types and media.strip().lower().decode("latin-1") not in media_types:
         raise _unsupported("this source takes " + ", ".join(media_types))
+    return foreign
 
 
 def _length(value: bytes) -> int:
@@ -166,11 +170,20 @@ def _length(value: bytes) -> int:
     return int(digits or b"0") if len(digits) < 20 else sys.maxsize
 
 
-def _is_utf_8(parameters: bytes) -> bool:
+def _is_foreign(parameters: bytes) -> bool:
+    """Whether a charset other than UTF-8 is among them."""
     for parameter in parameters.split(b";"):
         name, _, value = parameter.partition(b"=")
         if name.strip().lower() == b"charset" and value.strip().strip(b'"').lower() not in _UTF_8:
-            return False
+            return True
+    return False
+
+
+def _is_utf_8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
     return True
 
 

@@ -26,6 +26,7 @@ class Limits:
     wire_bytes: int = 1024 * 1024  # of one body with its chunk framing
     pipelined: int = 16  # requests that wait on one connection
     connections: int = 1000
+    hostless: bool = False  # whether HTTP/1.0 without Host is served
 
 
 def public_limits(*, max_body: int, body_timeout: float, connections: int) -> Limits:

@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -147,7 +147,7 @@ def _listeners(
         body_timeout=server.body_timeout.total_seconds(),
         connections=server.connections,
     )
-    inner = private_limits or Limits(connections=PRIVATE_CONNECTIONS)
+    inner = replace(private_limits or Limits(connections=PRIVATE_CONNECTIONS), hostless=True)
     return (
         Listener(
             "admin",

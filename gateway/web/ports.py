@@ -44,6 +44,9 @@ class Exposition(Protocol):
     def text(self) -> bytes:
         """The Prometheus exposition format."""
 
+    def openmetrics(self) -> bytes:
+        """The same as OpenMetrics 1.0."""
+
 
 class Behind(Protocol):
     """The gateway as the two doors see it; `gateway.app.Gateway` is one."""

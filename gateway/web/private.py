@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import structlog
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPENMETRICS
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
@@ -17,6 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import Problem
 from gateway.web import problems
+from gateway.web.accept import wants_openmetrics
+from gateway.web.heads import hides_structure
 from gateway.web.ports import Behind
 
 log = structlog.get_logger("gateway.web")
@@ -45,12 +48,14 @@ def private_app(
         return _json(200 if ready else 503, {"status": "ready" if ready else "not ready", **parts})
 
     async def metrics(request: Request) -> Response:
+        openmetrics = wants_openmetrics(request.headers.getlist("accept"))
         try:
-            text = gateway.metrics.text()
+            text = gateway.metrics.openmetrics() if openmetrics else gateway.metrics.text()
         except Exception:
             log.exception("metrics_failed")
             return _problem(Problem(500, "internal_error", "the metrics could not be written; the log says why"))
-        return Response(text, headers={"content-type": CONTENT_TYPE_LATEST})
+        kind = OPENMETRICS if openmetrics else CONTENT_TYPE_PLAIN_0_0_4
+        return Response(text, headers={"content-type": kind, "vary": "accept"})
 
     routes = [_reading("/healthz", healthz), _reading("/readyz", readyz), _reading("/metrics", metrics)]
     return Guard(Router([*routes, *more], redirect_slashes=False, default=_nothing), hosts)
@@ -82,8 +87,11 @@ class Guard:
                 message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
             await send(message)
 
-        refusal = self._check([value for name, value in scope["headers"] if name == b"host"])
-        app = self._app if refusal is None else _problem(refusal)
+        found = [value for name, value in scope["headers"] if name == b"host"]
+        refusal = None if not found and scope["http_version"] == "1.0" else self._check(found)
+        app: ASGIApp = self._app if refusal is None else _problem(refusal)
+        if refusal is None and hides_structure(scope.get("raw_path") or b""):
+            app = _nothing
         await app(scope, receive, sealed)
 
     def _check(self, found: Sequence[bytes]) -> Problem | None:

@@ -19,7 +19,7 @@ from uvicorn.server import ServerState
 
 from gateway.errors import Problem
 from gateway.web import problems
-from gateway.web.heads import Refusing, check_head, head_too_large, refusal_of
+from gateway.web.heads import Refusing, check_head, head_too_large, refusal_of, without_offer
 from gateway.web.limits import Limits
 from gateway.web.transport import Polite
 
@@ -70,6 +70,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._wire_bytes = 0
         self._owed = 0  # heads complete without a complete answer
+        self._offered = False  # another protocol, in the head that was just read
         self._last_words: Problem | None = None  # what is said once the answers before it are out
 
     # -- the connection
@@ -135,7 +136,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._wire_bytes += len(data)
         self._unset_keepalive_if_required()
         try:
-            self.parser.feed_data(data)
+            self._parse(data)
         except httptools.HttpParserError as error:
             self._refuse(refusal_of(error))
             return
@@ -143,6 +144,22 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(head_too_large(f"more than {self.limits.head_bytes} bytes"))
         elif self._phase is Phase.BODY and self._wire_bytes > self.limits.wire_bytes:
             self._refuse(Problem(413, "body_too_large", "the body and its framing are longer than is taken here"))
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser; where a request offered another protocol, a fresh one, with the same head but the offer."""
+        while True:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as offer:
+                # the parser takes what follows for the other protocol, and has not read the body
+                rest = data[offer.args[0] :]
+            method, version = self.parser.get_method(), self.parser.get_http_version()
+            head = without_offer(self.url, method, version, self.headers)
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self._offered = False
+            data = head + rest
 
     def on_message_begin(self) -> None:
         if self._phase is not Phase.HEAD:  # it follows another in the same segment
@@ -164,19 +181,26 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
-            raise Refusing(Problem(400, "malformed_request", "Upgrade and CONNECT are not taken here"))
+            if self.parser.get_method() == b"CONNECT":
+                raise Refusing(Problem(400, "malformed_request", "CONNECT is not taken here"))
+            self._offered = True  # and read again without the offer: see _parse
+            return
         if self._owed > self.limits.pipelined:
             raise Refusing(Problem(400, "malformed_request", f"more than {self.limits.pipelined} requests wait"))
-        problem = check_head(self.parser.get_http_version(), self.url, self.headers, self.limits.head_bytes)
+        limits = self.limits
+        version = self.parser.get_http_version()
+        problem = check_head(version, self.url, self.headers, limits.head_bytes, hostless=limits.hostless)
         if problem is not None:
             raise Refusing(problem)
         super().on_headers_complete()
         self._phase = Phase.BODY
-        self._deadline = self.loop.time() + self.limits.body_seconds
+        self._deadline = self.loop.time() + limits.body_seconds
         self._wire_bytes = 0
         self._owed += 1
 
     def on_message_complete(self) -> None:
+        if self._offered:
+            return
         super().on_message_complete()
         if self._owed:
             self._phase = Phase.WHOLE

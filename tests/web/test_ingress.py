@@ -74,15 +74,50 @@ def test_another_method_is_told_to_post(served: Served, method: str) -> None:
     [
         "Content-Encoding: gzip",
         "Content-Encoding: identity, gzip",
-        "Content-Type: application/json; charset=utf-16",
-        'Content-Type: application/json; x=y; CHARSET="latin-1"',
-        "Content-Type: application/json; charset=",
     ],
 )
-def test_a_body_that_is_not_plain_utf_8_is_refused(served: Served, header: str) -> None:
+def test_an_encoded_body_is_refused(served: Served, header: str) -> None:
     reply = served.post(more=header + "\r\n")
     assert (reply.status, reply.json()["code"]) == (415, "unsupported_media_type")
     assert served.behind.taken == []
+
+
+FOREIGN = (
+    "charset=utf-16",
+    'x=y; CHARSET="latin-1"',
+    "charset=",
+    "charset=iso-8859-1",
+    "charset=gbk",
+    'charset="\xff"',
+)
+
+
+@pytest.mark.parametrize("parameter", FOREIGN)
+def test_a_charset_over_bytes_that_are_utf_8_refuses_nothing(served: Served, parameter: str) -> None:
+    more = f"Content-Type: application/json; {parameter}\r\n"
+    assert served.post('{"stream":"é频道"}'.encode(), more=more).status == 200
+    reply = served.post('{"stream":"é"}'.encode("latin-1"), more=more)
+    assert (reply.status, reply.json()["code"]) == (415, "unsupported_media_type")
+    assert len(served.behind.taken) == 1
+
+
+ESCAPED = [
+    *("/hooks%2flive", "/hooks%2Flive", "/%2fhooks/live", "/hooks/live%2f", "/hooks/live%00", "/hooks/li%5cve"),
+    *("/hooks/%2e", "/hooks/v1%2elive", "/hooks/v1%2Elive", "/hooks/%2e%2e/hooks/live", "/hooks/live%0d%0a"),
+    *("/hooks/live%20", "/hooks/live%3fa=b", "/hooks/live%23", "/hooks/%6cive%2f", "/hooks/live%zz"),
+]
+ESCAPED += ["/hooks%252flive", "/hooks/live%3b", "/hooks/%c5%bfive", "/hooks/liv%e2%85%87"]
+
+
+@pytest.mark.parametrize("path", ESCAPED)
+def test_an_escape_that_hides_more_than_a_letter_names_no_source(served: Served, path: str) -> None:
+    served.behind.sources_by_path["v1.live"] = served.behind.sources_by_path["live"]
+    assert served.post(path=path).status == 404
+    assert served.behind.taken == []
+
+
+def test_a_letter_that_was_escaped_for_nothing_is_that_letter(served: Served) -> None:
+    assert served.post(path="/hooks/%6C%69ve").status == 200
 
 
 @pytest.mark.parametrize(

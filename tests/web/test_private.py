@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -62,6 +63,55 @@ def test_metrics_are_in_the_exposition_format(served: Served) -> None:
     families = {family.name for family in text_string_to_metric_families(reply.body.decode())}
     assert "recording_gateway_refused" in families
     assert b'recording_gateway_refused_total{code="body_too_large",source="live"} 1.0' in reply.body
+
+
+PROMETHEUS = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
+    "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
+TEXT, OPEN = "text/plain", "application/openmetrics-text"
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        (None, TEXT),
+        ("", TEXT),
+        ("*/*", TEXT),
+        ("text/html, */*;q=0.1", TEXT),
+        (PROMETHEUS, OPEN),
+        ("application/openmetrics-text", OPEN),
+        ("Application/OpenMetrics-Text; Version=1.0.0; Charset=utf-8", OPEN),
+        ("application/openmetrics-text;version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", OPEN),
+        ("text/plain;version=0.0.4,application/openmetrics-text;q=0.5", TEXT),
+        ("application/openmetrics-text;q=0.5,text/plain", TEXT),
+        ("application/openmetrics-text;q=0.2,text/plain;q=0.3", TEXT),
+        ("application/openmetrics-text;q=0.3,text/plain;q=0.2", OPEN),
+        ("application/openmetrics-text;q=0", TEXT),
+        ("application/openmetrics-text;q=0, */*", TEXT),
+        ("application/openmetrics-text;q=nonsense", TEXT),
+        ("application/openmetrics-text;version=9.0.0", TEXT),
+        ("text/plain;q=0, */*", OPEN),
+        ("application/*", OPEN),
+        ("text/plain;q=0.9, application/openmetrics-text;q=0.9", TEXT),
+    ],
+)
+def test_metrics_are_written_as_accept_asks_for(served: Served, accept: str | None, kind: str) -> None:
+    served.behind.metrics.refused.labels("live", "body_too_large").inc()
+    with served.private() as client:
+        more = "" if accept is None else f"Accept: {accept}\r\n"
+        reply = client.send(f"GET /metrics HTTP/1.1\r\nHost: localhost\r\n{more}\r\n".encode()).reply()
+    assert reply.status == 200
+    assert (reply.header("content-type") or "").split(";")[0] == kind
+    assert reply.body.endswith(b"# EOF\n") is (kind == OPEN)
+    read = openmetrics_families if kind == OPEN else text_string_to_metric_families
+    assert "recording_gateway_refused" in {family.name for family in read(reply.body.decode())}
+
+
+@pytest.mark.parametrize("path", ["/%6dettics", "/api%2fv1%2freload", "/healthz%00", "/%2e/healthz", "/healthz%2F"])
+def test_an_escape_that_hides_more_than_a_letter_is_nothing_here(served: Served, path: str) -> None:
+    assert served.get(path).status == 404
 
 
 def test_metrics_that_cannot_be_written_are_an_answer(served: Served) -> None:
