@@ -3,16 +3,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+WORKERS ?= logical
+PARALLEL := -n $(WORKERS) --dist worksteal
+SEARCH := --hypothesis-profile search --timeout 900 -o faulthandler_timeout=1000
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run send test test-slow test-all check format coverage bench clean
+.PHONY: help run send test test-slow fuzz test-all check format coverage bench clean
 
 help:
 	@echo 'make run       start the gateway with config.example.yaml (make send in a second terminal)'
 	@echo 'make send      play the vendor: five signed callbacks to the running gateway'
 	@echo 'make test      the test suite'
 	@echo 'make check     format, lint, strict types'
-	@echo 'make test-slow also what takes long; make test-all: on every Python from 3.11 that is here'
+	@echo 'make test-slow also what takes long, and a random search; make test-all: on every Python from 3.11 that is here'
+	@echo 'make fuzz      the random search alone: what it finds becomes an @example of the test'
 	@echo 'make coverage  the suite with branch coverage; make bench: the benchmarks'
 
 run: $(VENV)/.run
@@ -22,10 +26,13 @@ send: $(VENV)/.run
 	$(BIN)/gateway --config config.example.yaml send --source live
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -m 'not slow'
+	$(BIN)/python -m pytest -q -m 'not slow' $(PARALLEL)
 
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(PARALLEL) $(SEARCH)
+
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m hypothesis $(PARALLEL) $(SEARCH)
 
 test-all:
 	bash .ci/test-all

@@ -22,6 +22,7 @@ from typing import Any
 from gateway.fields import Secret
 from gateway.plugin import Scene
 from gateway.plugin.registry import Registry
+from tests import threads
 
 KEY = "demo-0123456789abcdef0123456789abcdef"
 SECRET = "demo-whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -92,10 +93,7 @@ class Receiver:
         self._server = Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        )  # how long closing takes
-        self._thread.start()
+        self._thread = threads.start(self._server.serve_forever, poll_interval=0.01)  # how long closing takes
 
     @property
     def ids(self) -> list[str]:
@@ -110,7 +108,7 @@ class Receiver:
         self.stopped.set()
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join()
+        threads.end(self._thread)
 
 
 @contextlib.contextmanager
@@ -228,7 +226,7 @@ class Running:
         """kill -9."""
         assert self.process is not None
         self.process.kill()
-        self.process.wait()
+        self.process.wait(10)
         self.process = None
 
     def stop(self, within: float = 30.0) -> int:
@@ -240,7 +238,7 @@ class Running:
         finally:
             if self.process.poll() is None:
                 self.process.kill()
-                self.process.wait()
+                self.process.wait(10)
             self.process = None
 
     def __enter__(self) -> Running:
@@ -249,4 +247,4 @@ class Running:
     def __exit__(self, *exc: object) -> None:
         if self.process is not None:
             self.process.kill()
-            self.process.wait()
+            self.process.wait(10)

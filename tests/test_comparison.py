@@ -84,7 +84,7 @@ class Script:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait()
+        self.process.wait(10)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway import verify_webhook
+from tests import threads
 from tests.running import KEY, SECRET, Player, Receiver, Running, receiving
 
 SOURCE = f"sources:\n  live: {{type: huawei-live, keys: ['{KEY}'], domains: [push.example.com], apps: [live]}}\n"
@@ -57,16 +58,11 @@ def _kill_under_load(folder: Path, receiver: Receiver, rounds: int) -> None:
         running.start()
         before = len(acknowledged)
         stop = threading.Event()
-        senders = [
-            threading.Thread(target=_post_until, args=(stop, running, player, acknowledged, lock)) for _ in range(8)
-        ]
-        for sender in senders:
-            sender.start()
+        senders = [threads.start(_post_until, stop, running, player, acknowledged, lock) for _ in range(8)]
         assert _receives_more(receiver, 30)
         running.kill()
         stop.set()
-        for sender in senders:
-            sender.join()
+        threads.end(senders)
         assert len(acknowledged) > before
     with running:
         assert receiver.wait_for(lambda seen: set(acknowledged) <= set(seen.ids), within=60), (

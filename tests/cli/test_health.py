@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import socketserver
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.cli import health, main
+from tests import threads
 from tests.cli.conftest import Cli, run
 
 
@@ -32,14 +32,13 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def _serving(server: socketserver.BaseServer) -> Iterator[None]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
+    thread = threads.start(server.serve_forever, poll_interval=0.01)
     try:
         yield
     finally:
         server.shutdown()
         server.server_close()
-        thread.join()
+        threads.end(thread)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import click
 import pytest
 
 from gateway.cli.http_poster import Poster, complete, listener
+from tests import threads
 
 
 class Vendor(http.server.BaseHTTPRequestHandler):
@@ -49,13 +49,12 @@ class Server(http.server.ThreadingHTTPServer):
 @contextmanager
 def serving() -> Iterator[Server]:
     with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+        thread = threads.start(server.serve_forever, poll_interval=0.01)
         try:
             yield server
         finally:
             server.shutdown()
-            thread.join()
+            threads.end(thread)
 
 
 @pytest.fixture

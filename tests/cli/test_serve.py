@@ -45,7 +45,7 @@ def _serving(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait()
+        process.wait(10)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_from_init_to_a_delivered_event(folder: Path, ports: tuple[int, int]) ->
         assert sent.returncode == 0, sent.stdout + sent.stderr
         assert len(json.loads(run(["events", "list", "--json"], cwd=folder).stdout)) == 5
         process.kill()
-        process.wait()
+        process.wait(10)
     assert run(health, cwd=folder).returncode == 1
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from gateway.config.document.diagnostics import ConfigError, Problem
@@ -20,6 +20,7 @@ from gateway.config.store_location import without_password
 from gateway.model import Trust
 from gateway.testing.corpus import Case, cases
 from tests.config.desk import KEY, Desk
+from tests.examples import examples
 
 SOURCE = f"sources:\n  live: {{type: fake, keys: [{KEY}]}}\n"
 SINKS = "sinks:\n  ops: {type: batching}\n  app: {type: batching}\n"
@@ -525,7 +526,7 @@ _trees = st.recursive(
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@examples(300, HealthCheck.function_scoped_fixture)
 @given(
     st.dictionaries(_words, _trees, max_size=5).map(lambda d: "\n".join(f"{k}: {v}" for k, v in d.items())) | st.text()
 )

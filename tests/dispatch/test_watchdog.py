@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from gateway.model import Delivery
 from gateway.runtime.metrics import Metrics
 from gateway.watchdog import Watchdog, culprit
+from tests import threads
 
 from .conftest import Scripted
 
@@ -120,9 +121,7 @@ async def test_stopping_from_the_loop_itself_does_not_wait_for_that_loop(metrics
             self.asked.set()
 
     made = Watchdog(metrics.loop_blocked, threshold=THRESHOLD)
-    watching = threading.Thread(target=made._watch, args=(Silent(), threading.get_ident()))
-    made._thread = watching
-    watching.start()
+    watching = made._thread = threads.start(made._watch, Silent(), threading.get_ident())
     assert Silent.asked.wait(5)
     made._threshold = 60  # whatever the thread waits for from here on
     made.stop()

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from gateway.egress import pool
@@ -25,6 +25,7 @@ from gateway.runtime.clock import FrozenClock
 from gateway.testing.corpus import cases
 from gateway.testing.server import Reply, ScriptedServer
 from gateway.version import __version__
+from tests.examples import examples
 
 
 async def test_a_request_says_who_calls_and_wants_nothing_compressed(http: Http) -> None:
@@ -205,7 +206,7 @@ async def test_what_can_never_be_sent_is_refused_and_says_nothing_secret(
 
 
 @given(st.text(max_size=40), st.text(max_size=40), st.text(max_size=40))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, HealthCheck.function_scoped_fixture)
 def test_no_url_or_header_makes_anything_but_an_outcome(path: str, name: str, value: str) -> None:
     async def call() -> None:
         client = Http(timeout=5, transport=httpx.MockTransport(lambda request: httpx.Response(200)))

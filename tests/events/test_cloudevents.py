@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.events.cloudevents import fingerprint, format_time, from_document, parse_time, render, to_document, to_json
@@ -56,7 +56,6 @@ ANY_EVENT = st.builds(
 )
 
 
-@settings(deadline=None)  # because a busy machine is not a failure
 @given(event=ANY_EVENT, scheme=st.text(min_size=1, max_size=3), key=st.none() | st.integers(0, 3))
 def test_an_event_comes_back_from_its_json_as_it_went(event, scheme, key) -> None:
     event = replace(event, verified=Verified(trust=event.trust, scheme=scheme, key=key))
@@ -278,7 +277,6 @@ def test_the_field_that_cannot_be_read_is_named(document, words) -> None:
     assert words in str(caught.value)
 
 
-@settings(deadline=None)  # because a busy machine is not a failure
 @given(
     document=st.dictionaries(st.sampled_from(["id", "source", "type", "time", "trust", "data"]), JSON)
     | st.builds(

@@ -7,7 +7,6 @@ import json
 import shutil
 import sqlite3
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,6 +24,7 @@ from gateway.signing.ed25519 import generate
 from gateway.signing.standard_webhooks import sign, signing_key
 from gateway.testing.factories import delivery, event, events
 from gateway.testing.server import ScriptedServer
+from tests import threads
 from tests.receivers.conftest import SECRET
 
 STRANGER = "whsec_" + base64.b64encode(b"somebody else's secret here").decode()
@@ -42,8 +42,7 @@ def fastapi_server(module: ModuleType) -> Iterator[str]:
     import uvicorn
 
     server = uvicorn.Server(uvicorn.Config(module.app, port=0, log_config=None, lifespan="off"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
+    thread = threads.start(server.run)
     try:
         while not server.started:
             thread.join(0.01)
@@ -51,7 +50,7 @@ def fastapi_server(module: ModuleType) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(10)
+        threads.end(thread)
         module.db.close()
 
 
@@ -60,13 +59,12 @@ def flask_server(module: ModuleType) -> Iterator[str]:
     from werkzeug.serving import make_server
 
     server = make_server("127.0.0.1", 0, module.app, threaded=False)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
+    thread = threads.start(server.serve_forever, poll_interval=0.01)
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
-        thread.join(10)
+        threads.end(thread)
         server.server_close()
 
 

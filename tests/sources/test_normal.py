@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.events.cloudevents import format_time, from_document, to_document, to_json
@@ -396,7 +396,6 @@ def named(said: dict, expires: str) -> str:
     return json.dumps(parts)
 
 
-@settings(deadline=None)  # because a busy machine is not a failure
 @given(
     one=IDENTITY,
     changes=st.dictionaries(
@@ -443,7 +442,6 @@ ANY = st.recursive(
 )
 
 
-@settings(deadline=None)  # because a busy machine is not a failure
 @given(
     changes=st.dictionaries(
         st.sampled_from(

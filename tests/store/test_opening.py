@@ -22,6 +22,7 @@ from gateway.store.engine import migrations
 from gateway.store.engine.session import Session
 from gateway.store.sqlite.session import APPLICATION_ID, SqliteSession, make_file
 from gateway.store.store import Store
+from tests import threads
 from tests.store.conftest import Opener
 from tests.store.kit import LEASE, act, beside, new, session, settlement, states, table, take
 
@@ -71,7 +72,7 @@ def make(url: str, clock: FrozenClock) -> Session:
 
 def test_ten_starters_that_migrate_at_once_make_the_tables_once(url: str, clock: FrozenClock) -> None:
     made: list[tuple[int, int] | BaseException] = []
-    barrier = threading.Barrier(10)
+    barrier = threading.Barrier(10, timeout=20)
 
     def start() -> None:
         opened = make(url, clock)
@@ -83,11 +84,7 @@ def test_ten_starters_that_migrate_at_once_make_the_tables_once(url: str, clock:
         finally:
             opened.close()
 
-    threads = [threading.Thread(target=start) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    threads.end([threads.start(start) for _ in range(10)])
     assert sorted(made, key=str) == [(0, 1)] + [(1, 1)] * 9
     assert table(url, "value", "meta WHERE name = 'schema'") == [("1",)]
 
@@ -296,7 +293,7 @@ async def test_after_kill_9_every_acknowledged_event_is_there_and_nothing_half(t
     process.kill()
     acknowledged |= {int(line) for line in process.stdout.read().splitlines(keepends=True) if line.endswith("\n")}
     process.stdout.close()
-    process.wait()
+    process.wait(10)
     url = f"sqlite:///{tmp_path}/gateway.db"
     store = await open_at(url=url)
     await store.ping()

@@ -7,7 +7,7 @@ import sqlite3
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Malformed
@@ -140,7 +140,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)  # because a busy machine is not a failure
 @given(said=st.dictionaries(st.text(max_size=4), JSON, max_size=4), ascii_only=st.booleans())
 def test_what_is_accepted_is_what_was_sent_and_every_holder_can_hold_it(said, ascii_only) -> None:
     body = json.dumps(said, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
@@ -158,7 +157,6 @@ def test_what_is_accepted_is_what_was_sent_and_every_holder_can_hold_it(said, as
     database.close()
 
 
-@settings(deadline=None)  # because a busy machine is not a failure
 @given(body=st.binary(max_size=60) | st.text(st.sampled_from('{}[]":,0123456789eE.+-\\u dantrflsNI\n')).map(str.encode))
 def test_no_bytes_raise_anything_but_malformed(body) -> None:
     try:

@@ -23,6 +23,7 @@ from gateway.runtime.metrics import Metrics
 from gateway.web.limits import Limits
 from gateway.web.listeners import Addresses, Ended, serving
 from gateway.web.stop import Stop
+from tests import threads
 
 CALLBACK = b'{"event":1}'
 
@@ -198,8 +199,7 @@ class Served:
 
     def start(self, wait: float = 10.0) -> Served:
         self._opened = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="served")
-        self._thread.start()
+        self._thread = threads.start(self._run, name="served")
         assert self._opened.wait(wait)
         return self
 
@@ -231,9 +231,8 @@ class Served:
     def ask(self, number: int = 15) -> None:
         self.loop.call_soon_threadsafe(self.stop.ask, number)
 
-    def join(self) -> Ended:
-        self._thread.join(20)
-        assert not self._thread.is_alive()
+    def result(self) -> Ended:
+        threads.end(self._thread)
         if self.error is not None:
             raise self.error
         assert self.ended is not None
@@ -261,8 +260,7 @@ class Served:
         if self._thread.is_alive():
             self.ask()
             self.ask()
-        self._thread.join(20)
-        assert not self._thread.is_alive()
+        threads.end(self._thread)
 
 
 def _connect(bound: Any) -> Client:

@@ -93,7 +93,7 @@ def test_a_stop_waits_neither_for_half_a_head_nor_for_a_refused_caller() -> None
         assert refused.send(b"junk\r\n\r\n").reply().status == 400
         began = time.monotonic()
         served.ask()
-        assert served.join().clean
+        assert served.result().clean
         assert time.monotonic() - began < 1.5
         assert half.closed()
 
@@ -111,4 +111,4 @@ def test_a_stop_waits_for_a_body_under_way_and_answers_it() -> None:
         served.ask()
         time.sleep(0.1)
         assert client.send(b"}").reply().status == 200
-        assert served.join().clean
+        assert served.result().clean

@@ -25,6 +25,7 @@ from gateway.web.listener import Listener
 from gateway.web.listeners import descriptors, serving
 from gateway.web.sockets import CannotListen
 from gateway.web.stop import Stop
+from tests import threads
 from tests.web.doors import Answer, Behind, Served, networks, post, settings
 
 
@@ -58,16 +59,15 @@ def test_health_answers_before_the_store_is_open_and_callbacks_are_not_taken_bef
 
     behind.opening = lock
     served = Served(behind)
-    starting = threading.Thread(target=served.start)
-    starting.start()
+    starting = threads.start(served.start)
     until(lambda: connects(ports["admin"]))
     assert not connects(ports["server"])
     assert behind.life == []
     store.set()
-    starting.join()
+    threads.end(starting)
     assert served.post().status == 200
     served.ask()
-    assert served.join().code == 0
+    assert served.result().code == 0
 
 
 def test_a_stop_while_the_lock_is_awaited_ends_at_once() -> None:
@@ -78,12 +78,11 @@ def test_a_stop_while_the_lock_is_awaited_ends_at_once() -> None:
 
     behind.opening = lock
     served = Served(behind)
-    thread = threading.Thread(target=served.start)
-    thread.start()
+    thread = threads.start(served.start)
     until(lambda: hasattr(served, "stop"))
     served.ask()
-    assert served.join().code == 0
-    thread.join()
+    assert served.result().code == 0
+    threads.end(thread)
     assert behind.life == ["close"]
 
 
@@ -96,7 +95,7 @@ def test_a_store_that_is_held_is_told_to_the_caller() -> None:
     behind.opening = held
     served = Served(behind).start()
     with pytest.raises(StoreHeld, match="host:7"):
-        served.join()
+        served.result()
     assert behind.life == ["close"]
 
 
@@ -127,7 +126,7 @@ def test_a_stop_lets_a_request_end_and_tells_the_others() -> None:
         assert begun.reply().status == 200
         assert begun.closed()
         assert kept.closed()
-        ended = served.join()
+        ended = served.result()
     assert (ended.code, ended.clean) == (0, True)
 
 
@@ -147,7 +146,7 @@ def test_a_second_stop_waits_for_nothing() -> None:
         served.ask()
         began = time.monotonic()
         served.ask(signal.SIGINT)
-        ended = served.join()
+        ended = served.result()
         assert time.monotonic() - began < 2
         assert begun.closed()
     assert (ended.code, ended.clean) == (130, False)
@@ -164,7 +163,7 @@ def test_what_does_not_end_within_the_grace_is_cut_off(monkeypatch: pytest.Monke
     with Served(behind) as served:
         served.ask()
         began = time.monotonic()
-        ended = served.join()
+        ended = served.result()
         assert time.monotonic() - began < 2.5
     assert (ended.code, ended.clean) == (1, False)
 
@@ -181,7 +180,7 @@ def test_an_answer_that_never_comes_does_not_keep_the_gateway(monkeypatch: pytes
         begun.send(post())
         until(lambda: behind.taken)
         served.ask()
-        assert served.join().clean
+        assert served.result().clean
         assert begun.closed()
     assert behind.life == ["open", "close"]
 

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, example, given
-from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.web.doors import SHORT, Behind, Served, post
 
-MANY = hypothesis(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+MANY = examples(150, HealthCheck.function_scoped_fixture)
 TOKEN = st.text("!#$%&'*+-.^_`|~abcXYZ019", min_size=1, max_size=20)
 BYTES = st.binary(max_size=60).map(lambda value: re.sub(rb"[\r\n\0]", b"?", value))
 KNOWN = st.sampled_from(

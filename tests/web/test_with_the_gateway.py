@@ -40,7 +40,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with Served(made) as served:
         yield served
         served.ask()
-        ended = served.join()
+        ended = served.result()
     assert (ended.code, ended.clean) == (0, True)
 
 

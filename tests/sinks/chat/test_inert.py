@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -23,6 +23,7 @@ from plugins.sinks.cards.template import Template
 from plugins.sinks.chat.digest import digests
 from plugins.sinks.chat.options import ChatOptions
 from plugins.sinks.chat.service import service
+from tests.examples import examples
 
 from .conftest import ALL, options, texts, view
 
@@ -293,7 +294,7 @@ def test_the_hostile_corpus_and_more_change_no_card(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.text(alphabet="<>@!&*_~`[]()#|\\{}$:/.-a \n1", max_size=24))
 @example("  ")  # which made a line break in WeCom's Markdown
 @example("\\")

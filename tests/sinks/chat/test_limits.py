@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.events.samples import largest, sample
@@ -21,6 +21,7 @@ from plugins.sinks.cards.card import Card
 from plugins.sinks.chat.digest import digests
 from plugins.sinks.chat.options import ChatOptions
 from plugins.sinks.chat.service import service
+from tests.examples import examples
 
 from .conftest import ALL, MENTION, options, texts, view, within
 
@@ -105,7 +106,7 @@ def test_a_link_of_any_length_is_a_button_a_text_or_a_word_about_it(name: str, l
 
 
 @pytest.mark.parametrize("name", ALL)
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.text(max_size=3000), st.text(max_size=3000))
 def test_any_text_fits_and_is_utf8(name: str, stream: str, message: str) -> None:
     check(name, event(FAILED, stream=stream, error=Fault(code=None, message=message)))

@@ -32,11 +32,11 @@ class Cable:
         self._wires: list[socket.socket] = []
         self._listener: socket.socket | None = None
         self.port = 0
-        self.join()
+        self.mend()
         user = (parts.username or "root") + "@"
         self.url = f"{parts.scheme}://{user}127.0.0.1:{self.port}{parts.path}"
 
-    def join(self) -> None:
+    def mend(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", self.port), reuse_port=False)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
@@ -129,7 +129,7 @@ def test_a_database_that_goes_away_and_comes_back_loses_nothing(served: Place, t
             assert running.post(player.body())[0] == 200
         assert wait_for(lambda: running.metric('recording_gateway_circuit_open{sink="db"}') == 1)
         assert count(served) == 20
-        cable.join()
+        cable.mend()
         assert wait_for_rows(served, 40), running.log[-3000:]
         assert running.stop() == 0
     assert "Traceback" not in running.log
@@ -142,7 +142,7 @@ def test_a_database_that_is_not_there_at_the_start_does_not_stop_the_gateway(ser
         with Running(tmp_path, CONFIG.format(key=KEY, url=cable.url)) as running:
             assert running.post(Player().body())[0] == 200
             assert wait_for(lambda: running.metric('recording_gateway_circuit_open{sink="db"}') == 1)
-            cable.join()
+            cable.mend()
             assert wait_for_rows(served, 1), running.log[-3000:]
 
 
@@ -151,13 +151,13 @@ async def test_connections_that_died_in_the_pool_cost_no_attempt(served: Place) 
         async with making(cable.url, connections=1) as sink:
             await sink.deliver(delivery())
             cable.cut()
-            cable.join()
+            cable.mend()
             assert await sink.deliver(delivery(event(number=2))) == "1 row"
             cable.cut()
             with pytest.raises(Retry) as failed:
                 await sink.deliver(delivery(event(number=3)))
             assert failed.value.service
-            cable.join()
+            cable.mend()
             assert await sink.deliver(delivery(event(number=3))) == "1 row"
     assert count(served) == 3
 

@@ -1,0 +1,181 @@
+"""What the suite promises whoever runs it: it ends, it leaves nothing behind, and it is the same at every run."""
+
+from __future__ import annotations
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@contextmanager
+def suite(folder: Path, test: str, *arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    """pytest with our settings and fixtures over one file of tests, in a process group of its own."""
+    (folder / "test_it.py").write_text(textwrap.dedent(test))
+    command = [sys.executable, "-m", "pytest", "-q", "-c", ROOT / "pyproject.toml", "-p", "no:cacheprovider"]
+    with subprocess.Popen(
+        [*command, "-p", "tests.conftest", *arguments, folder / "test_it.py"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as run:
+        try:
+            yield run
+        finally:
+            if run.poll() is None:
+                os.killpg(run.pid, signal.SIGKILL)
+
+
+def ran(folder: Path, test: str, *arguments: str, **environ: str) -> str:
+    with suite(folder, test, *arguments, **environ) as run:
+        return run.communicate(timeout=30)[0]
+
+
+def holds(within: float, what: Callable[[], object]) -> bool:
+    until = time.monotonic() + within
+    while not what():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def left_by(run: int) -> list[str]:
+    """PostgreSQL servers, their keepers and their folders that are named after this run."""
+    name = f"gw-pg-{run}-"
+    lines = [" ".join(one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])]
+    folders = [str(one) for place in ("/tmp", "/dev/shm") for one in Path(place).glob(f"{name}*")]
+    return [line for line in lines if name in line] + folders
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]], ids=["alone", "with workers"])
+def test_a_killed_suite_leaves_no_postgresql_behind(tmp_path: Path, workers: list[str]) -> None:
+    test = """
+        import pathlib, time
+        def test_it(postgres_url):
+            (pathlib.Path(__file__).parent / "go").touch()
+            time.sleep(50)
+    """
+    with suite(tmp_path, test, *workers) as run:
+        assert holds(30, (tmp_path / "go").exists)
+        assert left_by(run.pid)
+        os.killpg(run.pid, signal.SIGKILL)
+    assert holds(20, lambda: not left_by(run.pid))
+
+
+def test_a_suite_that_ends_leaves_no_postgresql_behind(tmp_path: Path) -> None:
+    with suite(tmp_path, "def test_it(postgres_url): pass") as run:
+        assert "1 passed" in run.communicate(timeout=40)[0]
+    assert holds(20, lambda: not left_by(run.pid))
+
+
+def test_a_test_that_waits_without_end_fails_and_shows_what_every_thread_does(tmp_path: Path) -> None:
+    test = """
+        import threading
+        def stuck_in_the_thread(): threading.Barrier(2, timeout=50).wait()
+        def test_it():
+            threading.Thread(target=stuck_in_the_thread, daemon=True).start()
+            threading.Event().wait()
+        async def test_the_loop():
+            import asyncio
+            await asyncio.Event().wait()
+        def test_next(): pass
+    """
+    said = ran(tmp_path, test, "--timeout", "0.7")
+    assert "2 failed, 1 passed" in said
+    assert "Timeout (>0.7s)" in said
+    assert "stuck_in_the_thread" in said
+
+
+def test_an_exception_in_a_thread_fails_the_test_that_started_it(tmp_path: Path) -> None:
+    test = """
+        from tests import threads
+        def fails(): raise ValueError("in the thread")
+        def test_it(): threads.end(threads.start(fails))
+    """
+    said = ran(tmp_path, test)
+    assert "1 failed" in said
+    assert "in the thread" in said
+
+
+def test_a_thread_that_does_not_end_fails_its_test_and_keeps_no_process(tmp_path: Path) -> None:
+    test = """
+        import threading
+        from tests import threads
+        def test_it(): threads.end(threads.start(threading.Event().wait), within=0.1)
+    """
+    assert "does not end" in ran(tmp_path, test)
+
+
+def test_a_property_is_tried_with_the_same_examples_at_every_run(tmp_path: Path) -> None:
+    test = """
+        import os, pathlib
+        from hypothesis import given, strategies as st
+        from tests.examples import examples
+        seen, few = [], []
+        @given(st.text())
+        def test_it(text): seen.append(text)
+        @given(st.text())
+        @examples(7)
+        def test_few(text): few.append(text)
+        def test_what_was_seen():
+            (pathlib.Path(__file__).parent / os.environ["INTO"]).write_text(ascii((seen, few)))
+    """
+    for name in ("first", "second"):
+        assert "3 passed" in ran(tmp_path, test, INTO=name, PYTHONHASHSEED="1" if name == "first" else "2")
+    first, second = (ast.literal_eval((tmp_path / name).read_text()) for name in ("first", "second"))
+    assert first == second
+    assert len(first[1]) == 7
+    ran(tmp_path, test, "--hypothesis-profile", "search", INTO="search")
+    assert len(ast.literal_eval((tmp_path / "search").read_text())[1]) > 7
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_every_worker_finds_the_same_tests_in_the_same_order() -> None:
+    """What one names by a set's order, the next worker would not find: `pytest -n` refuses to begin."""
+
+    def collected(seed: str) -> str:
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests"]
+        environ = {**os.environ, "PYTHONHASHSEED": seed}
+        return subprocess.run(
+            command, cwd=ROOT, env=environ, check=True, capture_output=True, text=True, timeout=80
+        ).stdout.rpartition("\n\n")[0]
+
+    assert collected("1") == collected("2")
+
+
+def unbounded(tree: ast.AST) -> Iterator[str]:
+    """Calls that wait for another thread or process without an end; what is awaited ends with its test's time."""
+    awaited = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Await)}
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        options = {keyword.arg for keyword in call.keywords}
+        match call.func:
+            case ast.Attribute(attr="Thread") | ast.Name(id="Thread") if "daemon" not in options:
+                yield f"line {call.lineno}: a thread that keeps the process (tests.threads.start)"
+            case ast.Attribute(attr="Barrier") | ast.Name(id="Barrier") if "timeout" not in options:
+                yield f"line {call.lineno}: a barrier without timeout="
+            case ast.Attribute(attr="wait" | "join" | "acquire" | "communicate", value=ast.Name(id=name)) if (
+                not call.args and not options and id(call) not in awaited and name != "barrier"
+            ):
+                yield f"line {call.lineno}: {ast.unparse(call)} without an end"
+
+
+def test_no_test_waits_for_a_thread_or_a_process_without_an_end() -> None:
+    files = set((ROOT / "tests").rglob("*.py")) - {ROOT / "tests" / "threads.py"}
+    wrong = {str(path.relative_to(ROOT)): list(unbounded(ast.parse(path.read_text()))) for path in sorted(files)}
+    assert {path: lines for path, lines in wrong.items() if lines} == {}
