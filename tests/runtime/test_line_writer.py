@@ -10,7 +10,6 @@ import pty
 import select
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from gateway.runtime import logs
 from gateway.runtime.line_writer import LineWriter, StreamWriter
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.standard_streams import LineStream
+from tests import threads
 
 WAIT = 5.0
 
@@ -295,9 +295,6 @@ def test_what_is_printed_goes_out_in_whole_lines() -> None:
     taken = LineStream(sys.__stdout__ or sys.stdout, StreamWriter(stream))
     print("one", "two", file=taken)
     print("half", end="", file=taken)
-    threads = [threading.Thread(target=print, args=("other",), kwargs={"file": taken})]
-    for thread in threads:
-        thread.start()
-        thread.join(WAIT)
+    threads.end(threads.start(print, "other", file=taken))
     print(" and whole", file=taken, flush=True)
     assert stream.getvalue() == "one two\nother\nhalf and whole\n"
