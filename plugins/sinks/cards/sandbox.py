@@ -12,7 +12,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context, LoopContext, StrictUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from plugins.sinks.cards.text import Escape, Invalid, cut, plain
+from plugins.sinks.cards.text import Clean, Escape, Invalid, cut, plain
 
 MOST_OUTPUT: Final = 64 * 1024  # characters
 MOST_TURNS: Final = 2000  # of all loops together
@@ -115,7 +115,9 @@ class Compiled:
         return "".join(parts)
 
 
-def compiled(source: str, escape: Escape, filters: Mapping[str, tuple[Callable[[Any], object], bool]]) -> Compiled:
+def compiled(
+    source: str, escape: Escape, filters: Mapping[str, tuple[Callable[[Any], object], bool]], clean: Clean = plain
+) -> Compiled:
     """Raises Invalid, with the line where there is one."""
     if len(source) > _LONGEST_SOURCE:
         _fail("a template of at most 8 KiB")
@@ -123,7 +125,7 @@ def compiled(source: str, escape: Escape, filters: Mapping[str, tuple[Callable[[
         undefined=StrictUndefined,
         autoescape=False,
         cache_size=0,
-        finalize=_finalize(escape),
+        finalize=_finalize(escape, clean),
         keep_trailing_newline=False,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -182,7 +184,7 @@ def _turns(context: Context, value: Any) -> list[Any]:
     return list(value)
 
 
-def _finalize(escape: Escape) -> Callable[[Any], Any]:
+def _finalize(escape: Escape, clean: Clean) -> Callable[[Any], Any]:
     def final(value: Any) -> Any:
         if isinstance(value, Raw | StrictUndefined):
             return value  # the second fails when it is written, as it should
@@ -190,7 +192,7 @@ def _finalize(escape: Escape) -> Callable[[Any], Any]:
             return ""
         if not isinstance(value, str | int | float):
             raise SecurityError(f"a {_kind(value)} cannot be written; name one of its parts")
-        text = plain(("true" if value else "false") if isinstance(value, bool) else str(value), _LONGEST_VALUE)
+        text = clean(("true" if value else "false") if isinstance(value, bool) else str(value), _LONGEST_VALUE)
         return text if escape is None else escape(text)
 
     return final

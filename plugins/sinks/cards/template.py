@@ -12,7 +12,7 @@ from gateway.events.samples import sample
 from gateway.model import EVENT_TYPES, Event
 from plugins.sinks.cards.card import View
 from plugins.sinks.cards.links import Shown, web_link
-from plugins.sinks.cards.text import Escape, Invalid
+from plugins.sinks.cards.text import Clean, Escape, Invalid, plain
 from plugins.sinks.cards.words import size, words
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ LONGEST: Final = 8 * 1024  # characters of a template
 class Template:
     """One template of one sink. Values are escaped as they are put in; what the template itself holds is markup."""
 
-    def __init__(self, text: str, escape: Escape, view: View) -> None:
-        """Raises Invalid."""
+    def __init__(self, text: str, escape: Escape, view: View, *, clean: Clean = plain) -> None:
+        """`clean` makes one harmless line of each value before it is escaped. Raises Invalid."""
         try:
             from plugins.sinks.cards.sandbox import compiled
         except ModuleNotFoundError as error:
@@ -33,7 +33,7 @@ class Template:
                 raise
             raise Invalid("templates need Jinja2: pip install 'recording-gateway[chat]'") from None
         self._view = view
-        self._compiled: Compiled = compiled(text, escape, self._filters())
+        self._compiled: Compiled = compiled(text, escape, self._filters(), clean)
 
     def render(self, event: Event, *, strict: bool = False) -> str:
         """At most 64 KiB; what is longer is cut, or with `strict` a mistake. Raises Invalid."""

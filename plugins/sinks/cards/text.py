@@ -10,6 +10,8 @@ from typing import Final
 from gateway.text.escaping import visible
 
 Measure = Callable[[str], int]
+Clean = Callable[[str, int], str]
+"""What makes one line of a value from outside, at most so many characters long."""
 Escape = Callable[[str], str] | None
 """What makes a value harmless inside a template's markup; None: there is no markup, values are only cleaned."""
 

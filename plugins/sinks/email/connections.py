@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import aiosmtplib
+
+from plugins.sinks.email.smtp import Connection
 
 MOST_MAILS: Final = 50  # over one connection, because servers count
 KEPT: Final = 20.0  # seconds without a mail; most servers wait a minute or more
 _PARTING: Final = 2.0  # seconds for a polite end
 
 
+class Sent(NamedTuple):
+    """Who was not accepted, the server's last words, and whether a kept connection had been closed and another took it."""
+
+    refused: dict[str, aiosmtplib.SMTPResponse]
+    reply: str
+    renewed: bool
+
+
 @dataclass(slots=True)
 class _Kept:
-    smtp: aiosmtplib.SMTP
+    smtp: Connection
     mails: int
     timer: asyncio.TimerHandle
 
@@ -25,15 +35,32 @@ class _Kept:
 class Connections:
     """As many at once as are borrowed at once. Everything is called from one event loop."""
 
-    def __init__(self, make: Callable[[], aiosmtplib.SMTP]) -> None:
+    def __init__(self, make: Callable[[], Connection], *, logs_in: bool) -> None:
         self._make = make
         self._kept: list[_Kept] = []
         self._closed = False
+        self._let_in = not logs_in  # whether the password is known to be right
+        self._logging_in = asyncio.Lock()
+        self._refusals = 0  # of the password
+        self._refusal: aiosmtplib.SMTPAuthenticationError | None = None  # the last
+
+    async def send(self, sender: str, recipients: Sequence[str], mail: bytes) -> Sent:
+        """One mail. Where a kept connection had been closed before the server said a word to this mail, it goes over a
+        fresh one at once, and only then. Raises what aiosmtplib raises."""
+        used: Connection | None = None
+        try:
+            async with self.borrow() as used:
+                return Sent(*await used.sendmail(sender, recipients, mail), False)
+        except ConnectionError:
+            if used is None or not used.kept or used.answered:
+                raise
+        async with self.borrow(fresh=True) as used:
+            return Sent(*await used.sendmail(sender, recipients, mail), True)
 
     @contextlib.asynccontextmanager
-    async def borrow(self) -> AsyncIterator[aiosmtplib.SMTP]:
+    async def borrow(self, *, fresh: bool = False) -> AsyncIterator[Connection]:
         """A connection that answers. Raises what connecting raises. It is kept unless the block leaves it in doubt."""
-        smtp, mails = await self._fresh()
+        smtp, mails = (await self._opened(), 0) if fresh else await self._ready()
         keep = False
         try:
             yield smtp
@@ -57,7 +84,7 @@ class Connections:
             one.timer.cancel()
         await asyncio.gather(*(_part(one.smtp) for one in kept))
 
-    async def _fresh(self) -> tuple[aiosmtplib.SMTP, int]:
+    async def _ready(self) -> tuple[Connection, int]:
         while self._kept:
             one = self._kept.pop()
             one.timer.cancel()
@@ -70,19 +97,46 @@ class Connections:
                 raise
             else:
                 return one.smtp, one.mails
+        return await self._opened(), 0
+
+    async def _opened(self) -> Connection:
+        """A fresh connection. Until a password is known to be right one at a time tries it, and who waited for a try
+        that failed has its outcome: mails that come together are no reason to try it together."""
+        before = self._refusals
+        while not self._let_in:
+            async with self._logging_in:
+                if self._refusals != before and (last := self._refusal) is not None:
+                    raise aiosmtplib.SMTPAuthenticationError(last.code, last.message)
+                if self._is_let_in():
+                    break
+                smtp = await self._open()
+                self._let_in = True
+                return smtp
+        return await self._open()
+
+    def _is_let_in(self) -> bool:
+        return self._let_in
+
+    async def _open(self) -> Connection:
         smtp = self._make()
         try:
-            await smtp.connect()
+            await smtp.open()
+        except aiosmtplib.SMTPAuthenticationError as error:
+            smtp.close()
+            self._let_in, self._refusal = False, error
+            self._refusals += 1
+            raise
         except BaseException:
             smtp.close()
             raise
-        return smtp, 0
+        return smtp
 
-    def _keep(self, smtp: aiosmtplib.SMTP, mails: int) -> None:
+    def _keep(self, smtp: Connection, mails: int) -> None:
+        smtp.kept = True
         timer = asyncio.get_running_loop().call_later(KEPT, self._expire, smtp)
         self._kept.append(_Kept(smtp, mails, timer))
 
-    def _expire(self, smtp: aiosmtplib.SMTP) -> None:
+    def _expire(self, smtp: Connection) -> None:
         self._kept = [one for one in self._kept if one.smtp is not smtp]
         smtp.close()
 
@@ -93,7 +147,7 @@ def _says_goodbye(error: aiosmtplib.SMTPResponseException | aiosmtplib.SMTPRecip
     return error.code == 421
 
 
-async def _part(smtp: aiosmtplib.SMTP) -> None:
+async def _part(smtp: Connection) -> None:
     with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
         async with asyncio.timeout(_PARTING):
             await smtp.quit()

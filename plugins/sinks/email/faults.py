@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 import re
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Mapping
+from typing import Final, Literal
 
 import aiosmtplib
 
@@ -13,10 +14,48 @@ from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.text.escaping import visible
 from gateway.text.redaction import redact
 
-_ENHANCED: Final = re.compile(r"\s*([245])\.\d{1,3}\.\d{1,3}\b")
+Stage = Literal["MAIL", "RCPT", "DATA"]
+
+_ENHANCED: Final = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})\b")
 _NOT_OFFERED: Final = re.compile(r"not supported by|No suitable authentication")  # the library has no class for it
 _LONGEST: Final = 200  # characters of a server's own words
 _TOO_LARGE: Final = 552
+
+# Servers' own words, where the number says too little: Postfix answers everything at RCPT, and much with 5.7.1.
+_NAMES_RECIPIENT: Final = re.compile(
+    r"user unknown|unknown (?:user|recipient|mailbox)|no such (?:user|recipient|mailbox|address|account|person)"
+    r"|(?:user|recipient|mailbox|account|address) (?:\S+ )?(?:does not|doesn't|doesnt) exist"
+    r"|(?:user|recipient|mailbox|account|address) (?:\S+ )?(?:not found|unavailable|is disabled|disabled|is full|full|inactive)"
+    r"|recipient address rejected(?!.*(?:polic|quota|rate|limit|sender|client|helo|greylist))"
+    r"|invalid (?:recipient|mailbox)|bad destination|no mailbox here|not a valid mailbox|mailbox name not allowed",
+    re.IGNORECASE,
+)
+_NAMES_SENDER: Final = re.compile(
+    r"\bsender\b|send ?(?:as|on ?behalf)|outbound|submission|daily|sending (?:limit|quota|rate)|your (?:limit|quota)"
+    r"|limit for message recipients|recipient limit|(?:quota|limit) exceeded for|mail from",
+    re.IGNORECASE,
+)
+_NAMES_TARGET: Final = re.compile(
+    r"client|\bhelo\b|\behlo\b|relay|sender|polic|quota|\brate\b|limit|too many|too much|throttl|authenticat|\bauth\b"
+    r"|log ?in|credential|permission|send ?(?:as|on ?behalf)|authoriz|authoris|not permitted|not allowed to send"
+    r"|blocked using|block(?:ed)? ?list|black ?list|deny ?list|\brbl\b|dnsbl|spamhaus|reputation|\bdmarc\b|\bspf\b|\bdkim\b"
+    r"|reverse dns|\bptr\b|hostname|\bip\b|your (?:ip|host|server|network|domain|account)|tenant|starttls|encrypt|\btls\b"
+    r"|service (?:is )?(?:unavailable|not available)|outbound|submission|suspended|transmit|access denied",
+    re.IGNORECASE,
+)
+_NAMES_CONTENT: Final = re.compile(
+    r"spam|virus|malware|phish|content|attachment|infected|header|subject|message (?:size|too)|too (?:large|big)",
+    re.IGNORECASE,
+)
+
+
+class Fault(enum.Enum):
+    """Whose fault a refusal is."""
+
+    RECIPIENT = "recipient"
+    MESSAGE = "message"
+    TARGET = "target"  # the server, or its opinion of us: the same for every mail
+    UNSAID = "unsaid"  # nobody is named: what is said to all is about us, what is said to some is about them
 
 
 def said(code: int, message: str) -> str:
@@ -33,6 +72,50 @@ def is_permanent(code: int, message: str, again: Collection[int] = ()) -> bool:
     return enhanced[1] == "5" if enhanced and enhanced[1] in "45" else code >= 500
 
 
+def fault_of(stage: Stage, code: int, message: str) -> Fault:
+    """Whose fault it is, by the enhanced status (RFC 3463): x.1.x and x.2.x are about a recipient, x.6.x and sizes about
+    the message, and the rest about us, the server or its rules; words where there is no number, or too wide a one."""
+    words = " ".join(str(message).split())
+    enhanced = _ENHANCED.match(words)
+    subject, detail = (int(enhanced[2]), int(enhanced[3])) if enhanced else (None, None)
+    if stage == "MAIL":
+        large = code == _TOO_LARGE or (subject, detail) in {(3, 4), (2, 3)}
+        return Fault.MESSAGE if large and not _NAMES_SENDER.search(words) else Fault.TARGET
+    if subject == 1:
+        about_us = detail in {7, 8, 9} or (_NAMES_SENDER.search(words) and not _NAMES_RECIPIENT.search(words))
+        return Fault.TARGET if about_us else Fault.RECIPIENT
+    if subject == 2:
+        if detail == 3:
+            return Fault.MESSAGE
+        return Fault.TARGET if _NAMES_SENDER.search(words) else Fault.RECIPIENT
+    if subject == 6 or (subject, detail) == (3, 4):
+        return Fault.MESSAGE
+    if _NAMES_RECIPIENT.search(words):
+        return Fault.RECIPIENT
+    if _NAMES_TARGET.search(words):
+        return Fault.TARGET
+    if stage == "RCPT":
+        return Fault.UNSAID
+    if code == _TOO_LARGE or _NAMES_CONTENT.search(words):
+        return Fault.MESSAGE
+    return Fault.TARGET  # what is answered to the mail is answered to all of its recipients
+
+
+def given_to_all(answers: Mapping[str, tuple[int, str]], again: Collection[int] = ()) -> str | None:
+    """The answer that shuts the whole target, where every recipient of a mail was refused and not for its own sake."""
+    for code, message in answers.values():
+        if is_permanent(code, message, again) and fault_of("RCPT", code, message) in {Fault.TARGET, Fault.UNSAID}:
+            return said(code, message)
+    return None
+
+
+def names_a_recipient(error: Exception) -> bool:
+    """Whether the answer to a whole mail speaks of one of its recipients, without saying of whom."""
+    if not isinstance(error, aiosmtplib.SMTPDataError):
+        return False
+    return fault_of("DATA", error.code, error.message) is Fault.RECIPIENT
+
+
 def judge(error: BaseException, where: str, again: Collection[int] = ()) -> DeliveryFailed:
     """The outcome of a mail that failed as a whole. `again`: codes from 500 on that mean later."""
     if isinstance(error, aiosmtplib.SMTPAuthenticationError):
@@ -44,9 +127,13 @@ def judge(error: BaseException, where: str, again: Collection[int] = ()) -> Deli
         text = f"{where}: {said(error.code, error.message)}"
         if not is_permanent(error.code, error.message, again):
             return Retry(text, service=True)
-        if isinstance(error, aiosmtplib.SMTPDataError) or error.code == _TOO_LARGE:
-            return Refused(text)
-        return Unavailable(text)  # of the greeting, or of `from`, which is the same for every mail
+        if isinstance(error, aiosmtplib.SMTPDataError):
+            fault = fault_of("DATA", error.code, error.message)
+        elif isinstance(error, aiosmtplib.SMTPSenderRefused):
+            fault = fault_of("MAIL", error.code, error.message)
+        else:
+            fault = Fault.TARGET  # of the greeting, or of our name
+        return Unavailable(text) if fault is Fault.TARGET else Refused(text)
     if isinstance(error, aiosmtplib.SMTPNotSupported):
         return Unavailable(f"{where} cannot do what is asked of it: {said(0, error.message)[2:]}")
     if isinstance(error, aiosmtplib.SMTPServerDisconnected):

@@ -8,6 +8,7 @@ import hashlib
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from email.errors import MessageError
 from email.header import Header
 from email.message import EmailMessage
@@ -43,13 +44,13 @@ class Envelope:
         return list(dict.fromkeys(mailbox.address for mailbox in (*self.to, *self.cc, *self.bcc)))
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, most: int = LONGEST_SUBJECT) -> str:
     """A text for a header, however it came: no control or unseen characters, nothing that would be decoded, cut.
 
     In this order, because a character taken out of an encoded word would put it together again.
     """
     spaced = "".join(" " if unicodedata.category(letter) in _UNFIT else letter for letter in text)
-    return spaced.replace("=?", "= ?")[:LONGEST_SUBJECT].strip()
+    return spaced.replace("=?", "= ?")[:most].strip()
 
 
 _UNFIT: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -71,10 +72,10 @@ def _hash(names: Sequence[str]) -> str:
     return hashlib.sha256("\0".join(names).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def compose(envelope: Envelope, events: Sequence[Event], *, subject: str, text: str, html: str) -> bytes:
-    """The whole mail. Raises Refused where a header would not be what it should be."""
+def compose(envelope: Envelope, events: Sequence[Event], *, subject: str, text: str, html: str, at: datetime) -> bytes:
+    """The whole mail, sent `at`. Raises Refused where a header would not be what it should be."""
     try:
-        head = _head(envelope, events, one_line(subject))
+        head = _head(envelope, events, one_line(subject), at)
         body = EmailMessage(policy=_WIRE)
         body.set_content(text)
         body.add_alternative(html, subtype="html")
@@ -110,7 +111,7 @@ def visible_lines(text: str) -> str:
     return "\n".join(visible(line) for line in text.splitlines())
 
 
-def _head(envelope: Envelope, events: Sequence[Event], subject: str) -> list[tuple[str, str]]:
+def _head(envelope: Envelope, events: Sequence[Event], subject: str, at: datetime) -> list[tuple[str, str]]:
     """The headers but those of the body, folded and in ASCII."""
     head = [
         ("Subject", _encoded(subject, "Subject")),
@@ -121,7 +122,7 @@ def _head(envelope: Envelope, events: Sequence[Event], subject: str) -> list[tup
         head.append(("Cc", _mailboxes(envelope.cc)))
     if envelope.reply_to is not None:
         head.append(("Reply-To", _mailboxes([envelope.reply_to])))
-    head.append(("Date", format_datetime(max(event.received_at for event in events))))
+    head.append(("Date", format_datetime(at)))
     head.append(("Message-ID", message_id(envelope, events)))
     threads = list(dict.fromkeys(thread_id(envelope, event) for event in events))
     if len(threads) == 1:

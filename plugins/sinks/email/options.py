@@ -83,7 +83,8 @@ class EmailOptions(Options):
         None, description="A PEM file of authorities to trust instead of the system's, for a private CA."
     )
     helo: Annotated[str, AfterValidator(_helo)] | None = Field(
-        None, description="How the gateway names itself to the server; absent: this machine's name."
+        None,
+        description="How the gateway names itself to the server; absent: this machine's full name, else its address.",
     )
     sender: Address = Field(alias="from", description="Who writes: `gw@example.com`, or `Recordings <gw@example.com>`.")
     to: Addresses = Field(description="To whom: one address or a list.")

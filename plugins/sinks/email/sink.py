@@ -3,37 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import importlib
 import importlib.util
-import re
-import socket
 import ssl
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.model import Delivery
 from gateway.plugin import Sink
 from plugins.sinks.cards.card import View
 from plugins.sinks.cards.template import Template, zone
-from plugins.sinks.cards.text import Invalid, joined
+from plugins.sinks.cards.text import Invalid
 from plugins.sinks.cards.words import words
 from plugins.sinks.email.address import parse
 from plugins.sinks.email.options import PORTS, EmailOptions, is_loopback
 from plugins.sinks.email.words import mail_words
 
 if TYPE_CHECKING:
-    import aiosmtplib
-
     from plugins.sinks.email.connections import Connections
     from plugins.sinks.email.message import Envelope
     from plugins.sinks.email.render import Drawn
+    from plugins.sinks.email.smtp import Connection
 
-_TIMEOUT: Final = 60.0  # seconds for one answer of the server; the attempt's own timeout ends sooner
 _INSTALL: Final = "run: pip install 'recording-gateway[email]'"
 Result = str | Exception
+
+
+class Submitted(NamedTuple):
+    """Who was not accepted, with the answer and whether it is for ever; the last reply; whether the server hung up."""
+
+    answers: Mapping[str, tuple[str, bool]]
+    reply: str
+    hung_up: bool
 
 
 class Email(Sink):
@@ -56,7 +59,8 @@ class Email(Sink):
                 raise Unavailable(
                     f"`ca` cannot be used: {getattr(error, 'strerror', None) or type(error).__name__}"
                 ) from None
-            self._connections = Connections(functools.partial(self._connection, context))
+            logs_in = self.options.username is not None
+            self._connections = Connections(functools.partial(self._connection, context), logs_in=logs_in)
 
     async def close(self) -> None:
         """Say goodbye to the server, within two seconds."""
@@ -104,7 +108,8 @@ class Email(Sink):
 
         drawn = draw(self._view, self._words, delivery, self._subject(delivery))
         envelope = self._envelope
-        mail = compose(envelope, [delivery.event], subject=drawn.subject, text=drawn.text, html=drawn.html)
+        now = self.http.clock.now()
+        mail = compose(envelope, [delivery.event], subject=drawn.subject, text=drawn.text, html=drawn.html, at=now)
         return readable(envelope, mail, self._where)
 
     # -- sending
@@ -119,6 +124,7 @@ class Email(Sink):
             subject=drawn.subject,
             text=drawn.text,
             html=drawn.html,
+            at=self.http.clock.now(),
         )
         done = set(memo.get("done", ()))
         refused: dict[str, str] = dict(memo.get("refused", {}))
@@ -126,9 +132,10 @@ class Email(Sink):
         later: dict[str, str] = {}
         reply = ""
         if left:
-            answers, reply, gone = await self._submit(mail, left)
-            done |= {address for address in left if address not in answers}
-            for address, (text, permanent) in answers.items():
+            submitted = await self._submit(mail, left, others=bool(done))
+            reply = submitted.reply
+            done |= {address for address in left if address not in submitted.answers}
+            for address, (text, permanent) in submitted.answers.items():
                 (refused if permanent else later)[address] = text
                 if permanent:
                     self.log.warning("recipient_refused", recipient=address, answer=text)
@@ -137,54 +144,81 @@ class Email(Sink):
                 raise Retry(
                     f"not yet for {len(later)} of {len(envelope.recipients)}: {whom}",
                     memo={"done": sorted(done), "refused": refused},
-                    service=gone,
+                    service=submitted.hung_up,
                 )
         never = "; ".join(f"{address}: {text}" for address, text in refused.items())
         if not done:
             raise Refused(f"no recipient is accepted: {never}")
         return f"{reply or 'sent'}" + (f"; not accepted: {never}" if never else "")
 
-    async def _submit(self, mail: bytes, recipients: Sequence[str]) -> tuple[dict[str, tuple[str, bool]], str, bool]:
-        """For those who were not accepted the answer and whether it is for ever; the last reply; whether it hung up."""
+    async def _submit(self, mail: bytes, recipients: Sequence[str], *, others: bool) -> Submitted:
+        """One mail to these recipients; `others`: somebody has got it already. Raises for what concerns them all."""
         import aiosmtplib
 
-        from plugins.sinks.email.faults import is_permanent, judge, said
+        from plugins.sinks.email import faults
 
         again = self.options.retry_codes
-        gone = False
         try:
             if self._connections is None:
                 raise Retry("the sink is closed")
-            async with self._connections.borrow() as smtp:
-                errors, message = await smtp.sendmail(self._envelope.sender.address, recipients, mail)
-            refusals = [(address, answer.code, answer.message) for address, answer in errors.items()]
-            reply = said(250, message)
+            sent = await self._connections.send(self._envelope.sender.address, recipients, mail)
         except aiosmtplib.SMTPRecipientsRefused as error:
-            refusals = [(one.recipient, one.code, one.message) for one in error.recipients]
-            reply, gone = "", all(one.code == 421 for one in error.recipients)
+            answers = {one.recipient: (one.code, one.message) for one in error.recipients}
+            if not others and (text := faults.given_to_all(answers, again)) is not None:
+                raise Unavailable(f"{self._where}: {text}") from None
+            hung_up = all(code == 421 for code, _ in answers.values())
+            return Submitted(self._read(answers), "", hung_up)
         except DeliveryFailed:
             raise
         except Exception as error:
-            raise judge(error, self._where, again) from None
-        answers = {
-            address: (said(code, message), is_permanent(code, message, again)) for address, code, message in refusals
-        }
-        return answers, reply, gone
+            if len(recipients) > 1 and faults.names_a_recipient(error):
+                return await self._one_by_one(mail, recipients)
+            raise faults.judge(error, self._where, again) from None
+        reply = faults.said(250, sent.reply)
+        if sent.renewed:
+            reply += " (over a new connection: the kept one had been closed)"
+        return Submitted(self._read(sent.refused), reply, False)
 
-    def _connection(self, context: ssl.SSLContext | None) -> aiosmtplib.SMTP:
-        import aiosmtplib
+    async def _one_by_one(self, mail: bytes, recipients: Sequence[str]) -> Submitted:
+        """The same mail to each alone, because the answer to the mail spoke of one of them and did not say of whom."""
+        answers: dict[str, tuple[str, bool]] = {}
+        reply = ""
+        for address in recipients:
+            try:
+                submitted = await self._submit(mail, [address], others=True)
+            except DeliveryFailed as failure:
+                answers[address] = (failure.detail, isinstance(failure, Refused))
+            else:
+                answers |= submitted.answers
+                reply = submitted.reply or reply
+        return Submitted(answers, reply, False)
+
+    def _read(self, answers: Mapping[str, tuple[int, str]]) -> dict[str, tuple[str, bool]]:
+        """For each the answer as text, and whether it is for ever: what is about us can be mended, however it is said."""
+        from plugins.sinks.email.faults import Fault, fault_of, is_permanent, said
+
+        return {
+            address: (
+                said(code, message),
+                is_permanent(code, message, self.options.retry_codes)
+                and fault_of("RCPT", code, message) is not Fault.TARGET,
+            )
+            for address, (code, message) in answers.items()
+        }
+
+    def _connection(self, context: ssl.SSLContext | None) -> Connection:
+        from plugins.sinks.email.smtp import Connection
 
         options = self.options
-        return aiosmtplib.SMTP(
+        login = (options.username, options.password.reveal()) if options.username and options.password else None
+        return Connection(
+            helo=options.helo,
+            start_tls=options.tls == "starttls",
+            login=login,
+            context=context,
             hostname=options.host,
             port=options.port or PORTS[options.tls],
-            username=options.username,
-            password=options.password.reveal() if options.password else None,
-            local_hostname=options.helo or _own_name(),
-            timeout=_TIMEOUT,
             use_tls=options.tls == "implicit",
-            start_tls=options.tls == "starttls",  # never None, which would go on in clear where TLS is not offered
-            tls_context=context,
         )
 
     def _tls(self) -> ssl.SSLContext | None:
@@ -201,14 +235,18 @@ class Email(Sink):
         if self._template is None:
             return None
         try:
-            return joined(self._template.render(delivery.event)) or None
+            return " ".join(self._template.render(delivery.event).split()) or None
         except Invalid as error:
             self.log.warning("template_failed", id=delivery.event.id, error=str(error))
             return None
 
     @functools.cached_property
     def _template(self) -> Template | None:
-        return None if self.options.subject is None else Template(self.options.subject, None, self._view)
+        if self.options.subject is None:
+            return None
+        from plugins.sinks.email.message import one_line
+
+        return Template(self.options.subject, None, self._view, clean=one_line)  # as the built-in subject is cleaned
 
     @functools.cached_property
     def _view(self) -> View:
@@ -245,14 +283,6 @@ class Email(Sink):
         return said
 
 
-def _own_name() -> str:
-    """This machine's name where it is one that servers take, without asking anybody for it."""
-    name = ""
-    with contextlib.suppress(OSError):
-        name = socket.gethostname()
-    return name if re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", name, re.ASCII) else "localhost"
-
-
 async def _libraries() -> None:
     """Raises Unavailable with what to install."""
     try:
@@ -263,7 +293,7 @@ async def _libraries() -> None:
 
 def _import() -> None:
     """In a thread, because it takes a while."""
-    for name in ("aiosmtplib", "connections", "faults", "message"):
+    for name in ("aiosmtplib", "connections", "faults", "message", "smtp"):
         importlib.import_module(name if name == "aiosmtplib" else f"plugins.sinks.email.{name}")
     from plugins.sinks.email.render import templates
 

@@ -35,6 +35,7 @@ HEADERS = [
     "Subject", "From", "To", "Date", "Message-ID", "In-Reply-To", "References", "Auto-Submitted",
     "X-Auto-Response-Suppress", "MIME-Version", "Content-Type",
 ]  # fmt: skip
+SENT = NOW.replace(hour=7)
 ENVELOPE = Envelope(sender=parse("Recordings <gw@example.com>"), to=[parse("ops@example.com")])
 
 
@@ -49,7 +50,7 @@ def drawn(
 
 def made(*of: Event, envelope: Envelope = ENVELOPE, **how: Any) -> Mail:
     draw = drawn(*of, **how)
-    data = compose(envelope, of, subject=draw.subject, text=draw.text, html=draw.html)
+    data = compose(envelope, of, subject=draw.subject, text=draw.text, html=draw.html, at=SENT)
     return Mail("", [], data, False, None)
 
 
@@ -78,7 +79,7 @@ def test_the_headers_are_these_and_say_what_machines_want_to_know() -> None:
     assert list(mail.keys()) == HEADERS
     assert mail["Subject"] == "Recording file ready: push.example.com/live/mystream"
     assert str(mail["From"]) == "Recordings <gw@example.com>"
-    assert mail["Date"] == "Thu, 01 Jan 2026 00:00:00 +0000", "when the callback came, however late it is sent"
+    assert mail["Date"] == "Thu, 01 Jan 2026 07:00:00 +0000", "when it is sent, however early the callback came"
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["X-Auto-Response-Suppress"] == "All"
     assert re.fullmatch(r"<[0-9a-f]{32}@example\.com>", mail["Message-ID"])
@@ -371,6 +372,28 @@ def test_a_way_in_clear_is_advised_against(monkeypatch: pytest.MonkeyPatch) -> N
     assert "pip install 'recording-gateway[email]'" in advice()[0]
 
 
-def test_times_are_of_the_last_event_of_a_digest() -> None:
-    later = replace(event(number=2), received_at=NOW.replace(hour=5))
-    assert made(event(), later).message["Date"] == "Thu, 01 Jan 2026 05:00:00 +0000"
+HOSTILE_SUBJECTS = [
+    *(case.value for case in cases("stream")), "a\r\nBcc: e@x", "x\u200by", "\u202egnp.exe", "a\tb", "=?utf-8?q?x?=", "  x  ",
+    "=\u200b?utf-8?q?x?=", "x\x1b[2J", "me@studio http://nas www.x.example", "{{x}} ${y}", "a\u2028b", "\u00a0x\u3000",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE_SUBJECTS, ids=ascii)
+async def test_a_subject_from_a_template_is_as_clean_as_the_built_in_one(name: str) -> None:
+    one = event(stream=name, app=None, domain=None)
+    async with serving() as server:
+        for more in ({}, {"subject": "Recording file ready: {{ event.data.stream }}"}):
+            async with mailing(server, **more) as sink:
+                await sink.deliver(delivery(one))
+    built_in, templated = (" ".join(mail.message["Subject"].split()) for mail in server.mails)
+    assert templated == built_in
+    assert not any(ord(letter) < 0x20 or letter in "\u200b\u202e\u2028" for letter in templated)
+
+
+async def test_a_subject_over_several_lines_of_a_template_is_one_line() -> None:
+    async with (
+        serving() as server,
+        mailing(server, subject="[{{ event.data.app }}]\n\n  {{ event.data.stream }}  ") as sink,
+    ):
+        await sink.deliver(delivery(event(stream="x")))
+    assert server.mails[0].message["Subject"] == "[live] x"

@@ -165,7 +165,7 @@ async def test_a_partial_refusal_is_tried_again_only_for_those_who_may_still_get
         assert "not accepted: never@example.com: 550 5.1.1 no such user" in receipt
         first, second = server.mails
     assert (first.recipients, second.recipients) == (["good@example.com"], ["late@example.com"])
-    assert first.data == second.data, "the same mail: ids, date and addresses"
+    assert first.data == second.data, "the same mail: ids and addresses, and here the time too"
     assert second.message["To"] == "good@example.com, late@example.com"
 
 
@@ -199,7 +199,8 @@ CODES: list[tuple[str, str, str]] = [
     ("RCPT", "450 4.2.0 later", "retry"),
     ("RCPT", "550 4.7.1 greylisted", "retry"),  # the enhanced code knows better
     ("RCPT", "450 5.1.1 never", "refused"),
-    ("RCPT", "550 no", "refused"),
+    ("RCPT", "550 no", "unavailable"),  # nobody is named, and it is said to all there are
+    ("RCPT", "550 no such user", "refused"),
     ("RCPT", "421 4.3.2 shutting down", "service"),
     ("DATA", "451 4.3.0 disk full", "service"),
     ("DATA", "554 5.6.0 content not liked", "refused"),
