@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from gateway.errors import Untrusted
 from gateway.events.cloudevents import from_document, to_document
 from gateway.events.samples import sample
 from gateway.fields import ONE_OR_MANY, Secret
@@ -23,16 +24,18 @@ from plugins.sources.common.event_map import EventMap, Translator
 from plugins.sources.common.keyed import (
     Keyed,
     Tolerance,
+    any_position,
     check_sent,
     from_base64,
     header,
     keys_advice,
     mismatch,
-    position,
     seconds_of,
 )
 
 _VERSION: Final = "v1,"
+_NAMES: Final = (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
+_NAMES_OF_SVIX: Final = tuple(name.replace("webhook-", "svix-") for name in _NAMES)
 _OUR_ID: Final = re.compile("[0-9a-f]{32}")
 
 
@@ -89,20 +92,23 @@ class StandardWebhooks(Keyed):
 
     def verify(self, callback: Callback) -> Verified:
         """Raises Untrusted, or Malformed. What another gateway forwards keeps the trust that its vendor earned."""
-        id, timestamp = header(callback, ID_HEADER), header(callback, TIMESTAMP_HEADER)
+        id_header, timestamp_header, signature_header = _headers(callback)
+        id, timestamp = header(callback, id_header), header(callback, timestamp_header)
+        if "." in id:  # because dots stand between what is signed, and the id would take from the time
+            raise Untrusted("signature_missing", f"{id_header} holds a dot, which the standard keeps for itself")
         presented = [
             from_base64(one.removeprefix(_VERSION), 32)
-            for one in header(callback, SIGNATURE_HEADER).split(" ")
+            for one in header(callback, signature_header).split(" ")
             if one.startswith(_VERSION)
         ]
-        sent = seconds_of(timestamp, TIMESTAMP_HEADER)
+        sent = seconds_of(timestamp, timestamp_header)
         expected = [mark(key, id, timestamp, callback.body) for key in self._keys]
-        found = [key for one in presented if (key := position(one, expected)) is not None]
-        if not found:
-            raise mismatch(SIGNATURE_HEADER, self._keys, "v1 of the standard")
+        key = any_position(presented, expected)
+        if key is None:
+            raise mismatch(signature_header, self._keys, "v1 of the standard")
         validity = check_sent(sent, callback.received_at, self.options.tolerance)
         ours = _ours(callback.json())
-        return self.verified(found[0], trust=Trust.BODY if ours is None else ours.trust, validity=validity)
+        return self.verified(key, trust=Trust.BODY if ours is None else ours.trust, validity=validity)
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """An event of another gateway as it is, under this source's name; else what `event` makes of the body."""
@@ -112,7 +118,9 @@ class StandardWebhooks(Keyed):
             here = replace(event, source=self.name, received_at=callback.received_at, raw=callback.body)
             return (replace(here, trust=verified.trust, verified=verified),)
         usual = {"type": _text(said, "type"), "time": said.get("timestamp")}
-        made = self._translator.event(self, callback, verified, id=callback.headers.get(ID_HEADER), usual=usual)
+        made = self._translator.event(
+            self, callback, verified, id=callback.headers.get(_headers(callback)[0]), usual=usual
+        )
         return () if made is None else (made,)
 
     def play(self, scene: Scene) -> Played:
@@ -126,6 +134,13 @@ class StandardWebhooks(Keyed):
     def headers(self, body: bytes, at: int, key: bytes) -> Mapping[str, str]:
         id = str(json.loads(body)["id"])
         return {ID_HEADER: id, TIMESTAMP_HEADER: str(at), SIGNATURE_HEADER: sign(id, at, body, [key])}
+
+
+def _headers(callback: Callback) -> Sequence[str]:
+    """What its three headers are called: `svix-` where it has none of the standard's names, as Svix sends them."""
+    if any(name in callback.headers for name in _NAMES) or not any(name in callback.headers for name in _NAMES_OF_SVIX):
+        return _NAMES
+    return _NAMES_OF_SVIX
 
 
 def mark(key: bytes, id: str, timestamp: str, body: bytes) -> bytes:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -102,8 +103,6 @@ def test_a_time_of_sending_that_is_none_is_refused(time: str) -> None:
     made = hmac.new(KEY.encode(), time.encode("latin-1", "replace") + b".{}", hashlib.sha256).hexdigest()
     received = callback(b"{}", headers={"x-signature": made})
     raw = [*received.headers.raw, (b"x-time", time.encode("latin-1", "replace"))]
-    from dataclasses import replace
-
     from starlette.datastructures import Headers
 
     with pytest.raises(Untrusted) as caught:
@@ -317,10 +316,115 @@ def test_a_map_without_files_makes_none() -> None:
     assert event({"f": [{}]}, files="body.f").files == ()
 
 
-def test_a_list_is_cut_so_that_no_callback_holds_the_gateway_up() -> None:
-    said = {"files": [{"n": n} for n in range(1000)]}
+def test_every_file_of_a_long_list_is_in_the_event() -> None:
+    said = {"files": [{"n": n} for n in range(1900)]}
     made = event(said, files="body.files", file={"size_bytes": "file.n"}, stream="string(size(body.files))")
-    assert (len(made.files), made.stream) == (200, "200")
+    assert (len(made.files), made.stream, made.problems) == (1900, "1900", ())
+    assert made.files[-1].size_bytes == 1899
+
+
+# --- headers
+
+
+def signed_for(body: bytes, *keys: str) -> list[str]:
+    return [hmac.new(key.encode(), body, "sha256").hexdigest() for key in keys]
+
+
+def test_the_type_may_stand_in_a_header_and_the_trust_says_that_no_signature_covers_it() -> None:
+    for text in ('headers["X-GitHub-Event"]', "headers['x-github-event']", 'headers [ "X-GITHUB-EVENT" ]'):
+        one = source(event={"type": text, "types": {"done": "recording.ended"}})
+        body = b'{"a":1}'
+        headers = {"X-Signature": signed_for(body, KEY)[0], "x-github-event": "done"}
+        received = callback(body, headers=headers)
+        verified = one.verify(received)
+        assert verified.trust is one.most_trust is Trust.FIELDS
+        assert verified.seal == one.verify(callback(body, headers=headers | {"x-github-event": "other"})).seal
+        assert verified.seal is not None
+        assert verified.seal.most == 1
+        assert "x-github-event" in " ".join(one.advice())
+        (made,) = one.normalise(received, verified)
+        assert (made.type, made.vendor_type, made.trust) == ("recording.ended", "done", Trust.FIELDS)
+        absent = callback(body, headers={"X-Signature": signed_for(body, KEY)[0]})
+        assert one.normalise(absent, verified)[0].vendor_type is None
+
+
+def test_a_header_that_is_signed_costs_no_trust_and_one_that_is_there_twice_says_nothing() -> None:
+    from starlette.datastructures import Headers
+
+    one = source(signed="{id}.{body}", id_header="X-Id", event={"identity": ['headers["X-Id"]']})
+    assert one.most_trust is Trust.BODY
+    two = source(event={"type": "headers.topic"})
+    raw = [(b"topic", b"a"), (b"topic", b"b")]
+    (made,) = two.normalise(replace(callback({"a": 1}), headers=Headers(raw=raw)), VERIFIED)
+    assert made.vendor_type is None
+
+
+def test_headers_that_a_map_reads_are_played() -> None:
+    one = source(
+        event={"type": 'headers["X-Topic"]', "types": {"done": "recording.ended"}, "identity": ['headers["X-Id"]']}
+    )
+    received = callback(one.play(Scene(type="done", number=1, now=NOW)))
+    (made,) = one.normalise(received, one.verify(received))
+    assert (made.type, received.headers["x-topic"]) == ("recording.ended", "done")
+
+
+@pytest.mark.parametrize("text", ["headers", "headers[body.name]", "headers.exists(h, h == 'x')"])
+def test_any_header_is_some_header_that_no_signature_covers(text: str) -> None:
+    one = source(
+        signed="{id}.{body}", id_header="X-Id", event={"stream": f"string(size({text}))" if text == "headers" else text}
+    )
+    assert one.most_trust is Trust.FIELDS
+    assert "any" in " ".join(one.advice())
+
+
+@pytest.mark.parametrize(
+    ("prefix", "template"),
+    [
+        ("", "{0},{1}"), ("", "{0} {1}"), ("", "{0}; {1}"), ("sha256=", "sha256={0},sha256={1}"),
+        ("sha256=", "sha1=abc,sha256={0} sha256={1},sha512=x"), ("v1,", "v1,{0} v1,{1}"), ("v1,", "v1a,zz v1,{0},v1,{1}"),
+    ],
+)  # fmt: skip
+def test_several_signatures_in_one_header_are_all_tried(prefix: str, template: str) -> None:
+    body = b'{"a":1}'
+    wrong = "0" * 64
+    for right in signed_for(body, KEY, OLD_KEY):
+        for pair in ((right, wrong), (wrong, right)):
+            assert source(prefix=prefix).verify(callback(body, headers={"X-Signature": template.format(*pair)}))
+    with pytest.raises(Untrusted):
+        source(prefix=prefix).verify(callback(body, headers={"X-Signature": template.format(wrong, wrong)}))
+
+
+@pytest.mark.parametrize(
+    "template", ["ts={0};h1={1}", "ts={0}; h1={2}; h1={1}", 'ts="{0}", h1="{2}", h1="{1}"', "h1={1} ts={0}"]
+)
+def test_parts_may_stand_between_semicolons_and_one_name_may_have_several(template: str) -> None:
+    body = b'{"a":1}'
+    text = f"{AT}:".encode() + body
+    (made,) = signed_for(text, KEY)
+    one = source(part="h1", timestamp_part="ts", signed="{timestamp}:{body}")
+    assert one.verify(callback(body, headers={"X-Signature": template.format(AT, made, "0" * 64)})).key == 0
+    for twice in (f"ts={AT};ts={AT - 1};h1={made}", f"h1={made}", f"ts=;h1={made}"):
+        with pytest.raises(Untrusted):
+            one.verify(callback(body, headers={"X-Signature": twice}))
+
+
+@pytest.mark.parametrize(
+    ("signed", "most"),
+    [
+        ("{body}", None),
+        ("{timestamp}.{body}", None),
+        ("{timestamp}{body}", 1),
+        ("{id}{timestamp}{body}", 1),
+        ("{id}.{timestamp}.{body}", 1),
+    ],
+)
+def test_a_signed_text_that_may_be_cut_elsewhere_has_a_seal_of_one_content(signed: str, most: int | None) -> None:
+    options: dict[str, Any] = {"signed": signed}
+    options |= {"timestamp_header": "X-Timestamp"} if "timestamp" in signed else {}
+    options |= {"id_header": "X-Id"} if "{id}" in signed else {}
+    one = source(**options, keys=[KEY, OLD_KEY])
+    seal = one.verify(callback(one.play(Scene(type="callback", number=1, now=NOW)))).seal
+    assert (None if seal is None else seal.most) == most
 
 
 def test_types_that_are_not_listed_are_unknown_unless_they_are_ours() -> None:

@@ -21,6 +21,7 @@ from gateway.plugin.registry import Registry
 from gateway.signing.standard_webhooks import sign, signing_key
 from gateway.testing import factories
 from gateway.testing.factories import NOW, callback
+from plugins.sources.standard_webhooks import mark
 from tests.sources.vendors import WHSEC, make
 
 AT = int(NOW.timestamp())
@@ -130,3 +131,30 @@ def test_expressions_are_paid_for_only_where_there_are_some() -> None:
         "make('hmac', event={})\nassert 'cel' not in sys.modules\nmake('hmac')\nassert 'cel' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=".")
+
+
+def test_the_names_that_svix_gives_its_headers_are_taken_too(refusal: Callable[..., Any]) -> None:
+    body = json.dumps({"type": "video.ready"}).encode()
+    good = signed(body)
+    as_svix = {name.replace("webhook-", "svix-"): value for name, value in good.headers.items()}
+    source = make("standard-webhooks")
+    received = callback(body, headers=as_svix)
+    verified = source.verify(received)
+    (event,) = source.normalise(received, verified)
+    assert event.id == source.normalise(good, source.verify(good))[0].id
+    mixed = {**as_svix, "webhook-id": good.headers["webhook-id"]}
+    for headers in (
+        {**as_svix, "svix-signature": "v1,AAAA"},
+        mixed,
+        {name: as_svix[name] for name in list(as_svix)[:-1]},
+    ):
+        assert refusal(lambda headers=headers: source.verify(callback(body, headers=headers)))[0].startswith(
+            "signature_"
+        )
+
+
+def test_an_id_with_a_dot_is_refused_because_dots_stand_between_what_is_signed(refusal: Callable[..., Any]) -> None:
+    made = base64.b64encode(mark(signing_key(WHSEC), "msg.1", str(AT), b"{}")).decode()
+    headers = {"webhook-id": "msg.1", "webhook-timestamp": str(AT), "webhook-signature": f"v1,{made}"}
+    received = callback(b"{}", headers=headers)
+    assert refusal(lambda: make("standard-webhooks").verify(received))[0] == "signature_missing"

@@ -413,9 +413,35 @@ def test_a_digest_is_read_from_all_its_spellings(data: bytes) -> None:
     assert from_base64(base64.b64encode(data).decode() + "\n", size) is None
 
 
-def test_a_part_that_is_there_twice_counts_for_nothing() -> None:
-    assert parts("t=1, v1=a==,v0=b") == {"t": "1", "v1": "a==", "v0": "b"}
-    assert parts("v1=a,v1=b,t") == {"v1": "", "t": ""}
+def test_every_part_of_a_header_counts() -> None:
+    assert parts("t=1, v1=a==,v0=b") == {"t": ["1"], "v1": ["a=="], "v0": ["b"]}
+    assert parts('v1=a;v1="b";t') == {"v1": ["a", "b"]}
+
+
+@pytest.mark.parametrize("type", ["mux", "cloudflare-stream"])
+def test_each_of_several_signatures_in_one_header_is_tried_while_a_secret_is_changed(type: str, refusal: Code) -> None:
+    """As Stripe signs while a secret is rolled: `t=…,v1=old,v1=new`."""
+    time_name, name = ("t", "v1") if type == "mux" else ("time", "sig1")
+    header = HEADERS[type]
+    body = b'{"a":1}'
+    good = {key: _hex(key, b"%d.%b" % (AT, body)) for key in (KEY, OLD_KEY)}
+    for first, second in (
+        (good[KEY], "0" * 64),
+        ("0" * 64, good[KEY]),
+        ("nonsense", good[KEY]),
+        (good[KEY], good[OLD_KEY]),
+    ):
+        text = f"{time_name}={AT},{name}={first},{name}={second}"
+        assert make(type).verify(sent(body, {header: text})).key == 0
+        with pytest.raises(Untrusted):
+            make(type, keys=["another-key-altogether"]).verify(sent(body, {header: text}))
+    for text in (
+        f"{time_name}={AT},{time_name}={AT - 1},{name}={good[KEY]}",
+        f"{time_name}={AT},{time_name}={AT},{name}={good[KEY]}",
+        f"{name}={good[KEY]}",
+        f"{time_name}=,{name}={good[KEY]}",
+    ):
+        assert refusal(lambda text=text: make(type).verify(sent(body, {header: text})))[0] == "signature_missing"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("type", sorted(set(NEEDED) - {"huawei-live"}))

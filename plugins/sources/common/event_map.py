@@ -15,7 +15,16 @@ from gateway.model import EVENT_TYPES, FAILED, UNKNOWN, Event, Fault, File, Veri
 from gateway.plugin import Callback, Options, Source
 from gateway.text.strict_json import MAX_TEXT
 from plugins.sources.common.event import contents, made, stored
-from plugins.sources.common.expressions import MOST_ELEMENTS, UNREADABLE, Expression, OfBody, OfFile, context
+from plugins.sources.common.expressions import (
+    BODY,
+    FILE,
+    HEADERS,
+    UNREADABLE,
+    Expression,
+    OfBody,
+    OfFile,
+    context,
+)
 from plugins.sources.common.fields import MAX_PIXELS, Reading, moment_of
 
 _T = TypeVar("_T")
@@ -44,9 +53,12 @@ class FileMap(Options):
 
 
 class EventMap(Options):
-    """Where the fields of an event stand in the vendor's JSON, each a CEL expression over `body`."""
+    """Where the fields of an event stand in the vendor's JSON, each a CEL expression over `body` (and `headers`)."""
 
-    type: OfBody | None = Field(default=None, description="The vendor's type.")
+    type: OfBody | None = Field(
+        default=None,
+        description='The vendor\'s type, such as `body.event`, or `headers["x-event-type"]` where it stands in a header.',
+    )
     types: Mapping[
         str,
         Literal[
@@ -101,9 +113,12 @@ class Translator:
 
     def __init__(self, map: EventMap) -> None:
         self._map = map
-        self.expressions = _compiled(map, "body", ("type", "time", "files", "error_code", "error_message", *_TEXTS))
-        self.of_file = _compiled(map.file, "file", tuple(FileMap.model_fields))
-        self.identity = tuple(Expression(text, "body") for text in map.identity)
+        fields = ("type", "time", "files", "error_code", "error_message", *_TEXTS)
+        self.expressions = _compiled(map, fields, BODY, HEADERS)
+        self.of_file = _compiled(map.file, tuple(FileMap.model_fields), FILE)
+        self.identity = tuple(Expression(text, BODY, HEADERS) for text in map.identity)
+        self._of_body = (*self.expressions.values(), *self.identity)
+        self.headers: frozenset[str] = frozenset().union(*(one.headers for one in self._of_body))
 
     def event(
         self,
@@ -121,8 +136,8 @@ class Translator:
         fields of the body that belong to its signature.
         """
         said = callback.json()
-        body = context("body", said) if self.expressions or self.identity else None
         problems: list[str] = []
+        body = context(body=said, headers=_once(callback) if self.headers else {}) if self._of_body else None
         values = {**(usual or {}), **{name: one.value(body) for name, one in self.expressions.items()}}
         take = _Taker(values, problems)
         vendor_type = take.text("type")
@@ -160,11 +175,11 @@ class Translator:
         if given is UNREADABLE or not all(isinstance(entry, Mapping) for entry in entries):
             problems.append("files")
             return ()
-        found = [self._file(entry, f"files[{n}].", problems) for n, entry in enumerate(entries[:MOST_ELEMENTS])]
+        found = [self._file(entry, f"files[{n}].", problems) for n, entry in enumerate(entries)]
         return tuple(file for file in found if listed or file != File())
 
     def _file(self, entry: Mapping[str, Any], path: str, problems: list[str]) -> File:
-        file = context("file", entry)
+        file = context(file=entry)
         take = _Taker({name: one.value(file) for name, one in self.of_file.items()}, problems, path)
         said: dict[str, Any] = {name: _READS[name](take, name) for name in FileMap.model_fields}
         kept = {name: said.pop(name) for name in ("location", "bucket", "key")}
@@ -232,9 +247,17 @@ _READS: Final[Mapping[str, Callable[[_Taker, str], Any]]] = {
 }
 
 
-def _compiled(map: Options, name: str, names: Sequence[str]) -> dict[str, Expression]:
-    written = ((field, getattr(map, field)) for field in names)
-    return {field: Expression(text, name) for field, text in written if text is not None}
+def _compiled(map: Options, fields: Sequence[str], *names: str) -> dict[str, Expression]:
+    written = ((field, getattr(map, field)) for field in fields)
+    return {field: Expression(text, *names) for field, text in written if text is not None}
+
+
+def _once(callback: Callback) -> dict[str, str]:
+    """The headers by their names in lower case; one that is there twice is absent, because nobody can say which counts."""
+    found: dict[str, str | None] = {}
+    for name, value in callback.headers.items():
+        found[name] = None if name in found else value
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _since_1970(value: Any) -> datetime | None:

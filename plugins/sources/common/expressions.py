@@ -1,10 +1,9 @@
-"""CEL expressions over what a callback says, bounded as the `where` of a route is, and a value that is absent where they find none."""
+"""CEL expressions over what a callback says, bounded as the `where` of a route is, with nothing for what they do not find."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from itertools import islice
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator
@@ -14,18 +13,28 @@ from gateway.runtime.lean_imports import import_cel
 from gateway.where.names import misnamed, walk
 from gateway.where.syntax import Node, WhereError, parse
 
-MOST_ELEMENTS: Final = 200  # of any list; because one macro then costs at most 200 steps
+BODY: Final = "body"
+FILE: Final = "file"
+HEADERS: Final = "headers"
+ANY_HEADER: Final = "*"
+_OF_HEADERS: Final = re.compile(r"""\bheaders\s*\[\s*(["'])([^"'\\]*)\1\s*\]""")
 UNREADABLE: Final = object()
 """What an expression gives that failed for another reason than that something is absent."""
 
 
 class Expression:
-    """One compiled expression over one name. Raises WhereError where it cannot be used."""
+    """One compiled expression over these names. Raises WhereError where it cannot be used.
 
-    def __init__(self, text: str, name: str) -> None:
+    Names of headers are found in any case, as HTTP has it.
+    """
+
+    def __init__(self, text: str, *names: str) -> None:
+        if HEADERS in names:
+            text = _OF_HEADERS.sub(lambda found: f'headers["{found[2].lower()}"]', text)
         self.tree = parse(text)
-        for problem in misnamed(self.tree, {name: None}):
+        for problem in misnamed(self.tree, dict.fromkeys(names)):
             raise problem
+        self.headers = frozenset(_headers_read(self.tree)) if HEADERS in names else frozenset()
         for node in walk(self.tree):
             if node.kind == "call" and node.word == "matches":
                 # because the library compiles a pattern anew each time, and it may take a third of a second
@@ -50,46 +59,70 @@ class Expression:
         """The first chain of fields in it, such as (payload, id) of `string(body.payload.id)`; None: there is none."""
         return next((path for node in walk(self.tree) if (path := _path(node))), None)
 
+    def header(self) -> str | None:
+        """The header that it reads, where it reads one that it names."""
+        return next(iter(self.headers - {ANY_HEADER}), None)
+
 
 def _path(node: Node) -> tuple[str, ...]:
     if node.kind != "select" or node.parts[0] is None:
         return ()
     target = node.parts[0]
     if target.kind == "name":
-        return (node.word,)
+        return () if target.word == HEADERS else (node.word,)
     before = _path(target)
     return (*before, node.word) if before else ()
 
 
-def context(name: str, value: Any) -> Any:
-    """What expressions over `name` are evaluated with: without nulls, so that what is absent is absent, and with no more
-    than 200 elements of any list. CEL has a form for whatever JSON, or an expression, can say."""
-    return import_cel().Context({name: _present(value)})
+def _headers_read(tree: Node) -> Iterator[str]:
+    named = 0
+    for node in walk(tree):
+        of = node.parts[0] if node.parts else None
+        if of is None or of.kind != "name" or of.word != HEADERS:
+            continue
+        key = node.parts[1] if node.kind == "index" else None
+        if node.kind == "select":
+            named += 1
+            yield node.word
+        elif key is not None and key.kind == "text":
+            named += 1
+            yield key.word[1:-1]
+    if named < sum(node.kind == "name" and node.word == HEADERS for node in walk(tree)):
+        yield ANY_HEADER
+
+
+def context(**names: Any) -> Any:
+    """What expressions over these names are evaluated with: without nulls, so that what is absent is absent.
+
+    Lists are whole, because no macro may stand in another one: each costs a step an element. CEL has a form for whatever
+    JSON, or an expression, can say.
+    """
+    return import_cel().Context({name: _present(value) for name, value in names.items()})
 
 
 def _present(value: Any) -> Any:
-    # The decoder bounds the depth to 16, so recursion is safe here.
+    # The decoder bounds the depth, so recursion is safe here.
     if isinstance(value, Mapping):
         return {key: _present(part) for key, part in value.items() if part is not None}
     if isinstance(value, list):
-        return [_present(part) for part in islice(value, MOST_ELEMENTS) if part is not None]
+        return [_present(part) for part in value if part is not None]
     return value
 
 
-def _checked(name: str) -> AfterValidator:
+def _checked(*names: str) -> AfterValidator:
     def check(text: str) -> str:
         try:
-            Expression(text, name)
+            Expression(text, *names)
         except WhereError as error:
-            expected = f"a CEL expression over `{name}`: {error}"
+            expected = f"a CEL expression over `{names[0]}`: {error}"
             raise PydanticCustomError("cel", "{expected}", {"expected": expected}) from None
         return text
 
     return AfterValidator(check)
 
 
-OfBody = Annotated[str, _checked("body")]
-"""An expression over `body`, the JSON of the callback."""
+OfBody = Annotated[str, _checked(BODY, HEADERS)]
+"""An expression over `body`, the JSON of the callback, and `headers`, by their names in lower case."""
 
-OfFile = Annotated[str, _checked("file")]
+OfFile = Annotated[str, _checked(FILE)]
 """An expression over `file`, one element of what `files` gives."""

@@ -10,7 +10,7 @@ import hmac
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Final
 
@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.errors import Untrusted
 from gateway.fields import ONE_OR_MANY, Duration, Secret, between, secret
-from gateway.model import Trust, Verified
+from gateway.model import Seal, Trust, Verified
 from gateway.plugin import Callback, Options, Played, Scene, Source
 
 MAX_HEADER: Final = 4096  # bytes of a header that carries a signature
@@ -28,6 +28,7 @@ SHORTEST_KEY: Final = 6  # because the redactor does not look for a shorter text
 _DIGITS: Final = re.compile("[0-9]{1,10}")
 _BASE64: Final = re.compile("[A-Za-z0-9+/]+")
 _BASE64URL: Final = re.compile("[A-Za-z0-9_-]+")
+_SEPARATORS: Final = re.compile(r"[,;\s]+")
 _HEX: Final = re.compile("[0-9a-fA-F]*")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -85,13 +86,31 @@ def header(callback: Callback, name: str) -> str:
     return values[0]
 
 
-def parts(text: str) -> Mapping[str, str]:
-    """The parts of a header such as `t=1,v1=abc`. One that is there twice is absent, because nobody can say which counts."""
-    found: dict[str, str] = {}
-    for part in text.split(","):
-        name, equals, value = part.strip().partition("=")
-        found[name] = "" if name in found or not equals else value
+def parts(text: str) -> Mapping[str, Sequence[str]]:
+    """The parts of a header such as `t=1,v1=abc` or `ts=1;h1=abc`: every value of each name, in their order.
+
+    A signature may be there twice, because vendors sign with the old and the new secret while one is being changed.
+    """
+    found: dict[str, list[str]] = {}
+    for part in _SEPARATORS.split(text):
+        name, equals, value = part.partition("=")
+        if equals:
+            found.setdefault(name, []).append(value.strip('"'))
     return found
+
+
+def only(values: Sequence[str], what: str) -> str:
+    """The one value of a part that may be there once. Raises Untrusted: of two times nobody can say which one counts."""
+    if len(values) != 1 or not values[0]:
+        how = "missing" if not values else "empty" if len(values) == 1 else f"there {len(values)} times"
+        raise Untrusted("signature_missing", f"{what} is {how}; exactly one is expected")
+    return values[0]
+
+
+def any_position(presented: Iterable[bytes | None], expected: Sequence[bytes]) -> int | None:
+    """Which of the expected is among the presented ones, of which one is enough. All are compared."""
+    found = [at for one in presented if (at := position(one, expected)) is not None]
+    return min(found, default=None)
 
 
 def seconds_of(text: str, name: str) -> int:
@@ -131,6 +150,12 @@ def mismatch(where: str, keys: Sequence[bytes], formula: str) -> Untrusted:
     """The refusal of a signature that fits no key; it never says which one would have."""
     count = f"{len(keys)} key{'s' if len(keys) > 1 else ''}"
     return Untrusted("signature_mismatch", f"{where} is not {formula} by any of {count}; is the key the vendor's?")
+
+
+def seal_of(*parts: bytes | str, most: int) -> Seal:
+    """The seal of what was signed: how many different contents it may carry."""
+    named = b"\0".join(part.encode() if isinstance(part, str) else part for part in parts)
+    return Seal(digest=hashlib.sha256(named).digest()[:16], most=most)
 
 
 def check_sent(at: int | datetime, received_at: datetime, tolerance: timedelta) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, timedelta
 from typing import Any, Final
 
-from gateway.model import EVENT_TYPES, FILE_COMPLETED
+from gateway.model import EVENT_TYPES, FAILED, FILE_COMPLETED
 from gateway.plugin import Scene
 from plugins.sources.common.event_map import EventMap, Translator
 
@@ -20,13 +20,30 @@ def scenes_of(map: EventMap) -> tuple[str, ...]:
 
 def example(map: EventMap, translator: Translator, type: str, scene: Scene, unique: str) -> dict[str, Any]:
     """The fields of such a callback. What an expression computes from several fields may come out as a problem."""
-    now = scene.now.astimezone(UTC)
-    ended, began = (f"{now - timedelta(minutes=ago):%Y-%m-%dT%H:%M:%SZ}" for ago in (0, 2))
     said: dict[str, Any] = {"number": scene.number}
-    ours = map.types.get(type, type)
+    values = _values(map, type, scene, unique)
+    if map.types.get(type, type) == FILE_COMPLETED:
+        values["files"] = [_file(translator, said, scene, unique)]
+    for name, expression in translator.expressions.items():
+        if name in values:
+            _place(said, expression.path(), values[name])
+    for number, expression in enumerate(translator.identity):
+        _place(said, expression.path(), f"{unique[:32]}-{number}", instead=False)
+    return said
+
+
+def example_headers(map: EventMap, translator: Translator, type: str, scene: Scene, unique: str) -> dict[str, str]:
+    """The headers that the map reads, for the same callback."""
+    values = _values(map, type, scene, unique)
+    found = {one.header(): str(values.get(name, "")) for name, one in translator.expressions.items()}
+    found |= {one.header(): f"{unique[:32]}-{number}" for number, one in enumerate(translator.identity)}
+    return {name: value for name, value in found.items() if name is not None}
+
+
+def _values(map: EventMap, type: str, scene: Scene, unique: str) -> dict[str, Any]:
     values: dict[str, Any] = {
         "type": type,
-        "time": ended,
+        "time": f"{scene.now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "domain": "push.example.com",
         "app": "live",
         "stream": f"stream-{scene.number}",
@@ -35,35 +52,34 @@ def example(map: EventMap, translator: Translator, type: str, scene: Scene, uniq
         "job_id": unique[:32],
         "task_id": unique[32:],
     }
-    if ours == "recording.failed":
+    if map.types.get(type, type) == FAILED:
         values |= {"error_code": "PULL_FAILED", "error_message": "the stream could not be pulled"}
-    if ours == FILE_COMPLETED:
-        url = f"https://recordings.example.com/live/{unique[:16]}.m3u8"
-        of_file = {
-            "format": "hls",
-            "download_url": url,
-            "play_url": url,
-            "asset_id": unique[:32],
-            "size_bytes": 3_957_964,
-            "duration_seconds": 120,
-            "width": 1280,
-            "height": 720,
-            "started_at": began,
-            "ended_at": ended,
-            "location": "https://storage.example.com",
-            "bucket": "recordings",
-            "key": f"live/{unique[:16]}.m3u8",
-        }
-        file: dict[str, Any] = {} if "files" in translator.expressions else said
-        for name, expression in translator.of_file.items():
-            _place(file, expression.path(), of_file[name])
-        values["files"] = [file]
-    for name, expression in translator.expressions.items():
-        if name in values:
-            _place(said, expression.path(), values[name])
-    for number, expression in enumerate(translator.identity):
-        _place(said, expression.path(), f"{unique[:32]}-{number}", instead=False)
-    return said
+    return values
+
+
+def _file(translator: Translator, said: dict[str, Any], scene: Scene, unique: str) -> dict[str, Any]:
+    """One file; it is the callback itself where the map names no list of them."""
+    ended, began = (f"{scene.now.astimezone(UTC) - timedelta(minutes=ago):%Y-%m-%dT%H:%M:%SZ}" for ago in (0, 2))
+    url = f"https://recordings.example.com/live/{unique[:16]}.m3u8"
+    of_file = {
+        "format": "hls",
+        "download_url": url,
+        "play_url": url,
+        "asset_id": unique[:32],
+        "size_bytes": 3_957_964,
+        "duration_seconds": 120,
+        "width": 1280,
+        "height": 720,
+        "started_at": began,
+        "ended_at": ended,
+        "location": "https://storage.example.com",
+        "bucket": "recordings",
+        "key": f"live/{unique[:16]}.m3u8",
+    }
+    file: dict[str, Any] = {} if "files" in translator.expressions else said
+    for name, expression in translator.of_file.items():
+        _place(file, expression.path(), of_file[name])
+    return file
 
 
 def _place(into: dict[str, Any], path: tuple[str, ...] | None, value: Any, *, instead: bool = True) -> None:

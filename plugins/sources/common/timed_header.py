@@ -11,12 +11,13 @@ from gateway.plugin import Callback
 from plugins.sources.common.keyed import (
     Keyed,
     TimedOptions,
+    any_position,
     check_sent,
     from_hex,
     header,
     mismatch,
+    only,
     parts,
-    position,
     seconds_of,
 )
 
@@ -39,10 +40,11 @@ class TimedHeader(Keyed):
     def verify(self, callback: Callback) -> Verified:
         """Raises Untrusted."""
         found = parts(header(callback, self.header))
-        at = found.get(self.time_part, "")
-        sent = seconds_of(at, f"`{self.time_part}` of {self.header}")
-        presented = from_hex(found.get(self.mark_part, ""), 32)
-        key = position(presented, [mark(key, at, callback.body) for key in self._keys])
+        where = f"`{self.time_part}` of {self.header}"
+        at = only(found.get(self.time_part, ()), where)
+        sent = seconds_of(at, where)
+        presented = [from_hex(one, 32) for one in found.get(self.mark_part, ())]
+        key = any_position(presented, [mark(key, at, callback.body) for key in self._keys])
         if key is None:
             raise mismatch(f"`{self.mark_part}` of {self.header}", self._keys, "the HMAC-SHA256 of time and body")
         return self.verified(key, validity=check_sent(sent, callback.received_at, self.options.tolerance))

@@ -10,12 +10,24 @@ from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from gateway.errors import Untrusted
-from gateway.model import Event, Trust, Verified
+from gateway.model import Event, Seal, Trust, Verified
 from gateway.plugin import Callback, Played, Scene
 from plugins.sources.common.event_map import Translator
+from plugins.sources.common.expressions import ANY_HEADER
 from plugins.sources.common.fields import Reading, kind_of, moment_of
-from plugins.sources.common.keyed import Keyed, check_sent, from_base64, from_hex, header, mismatch, parts, position
-from plugins.sources.common.map_example import example, scenes_of
+from plugins.sources.common.keyed import (
+    Keyed,
+    any_position,
+    check_sent,
+    from_base64,
+    from_hex,
+    header,
+    mismatch,
+    only,
+    parts,
+    seal_of,
+)
+from plugins.sources.common.map_example import example, example_headers, scenes_of
 from plugins.sources.hmac.template import PIECE, SIZES, HmacOptions, decoded, filled
 
 _SECONDS: Final = re.compile("[0-9]{1,10}")
@@ -39,14 +51,31 @@ class Hmac(Keyed):
         self.ages = options.timestamp_from is not None  # type: ignore[misc]
         self.scenes = scenes_of(options.event)  # type: ignore[misc]
         covers = PIECE.findall(options.signed)
-        self._trust = Trust.BODY if "body" in covers else Trust.TIMESTAMP
+        signed = {
+            name
+            for name, piece in ((options.id_header, "id"), (options.timestamp_header, "timestamp"))
+            if piece in covers
+        }
+        self._unsigned = sorted(self._translator.headers - signed)
+        self._trust = Trust.TIMESTAMP if "body" not in covers else Trust.FIELDS if self._unsigned else Trust.BODY
+        # one signature, one content, where the signed text could be cut in another way or leaves something open
+        self._sealed = "body" in covers and bool(self._unsigned or "id" in covers or "}{" in options.signed)
 
     def advice(self) -> Sequence[str]:
         found = list(super().advice())
         if self._trust is Trust.TIMESTAMP:
             found.append("`signed` covers only a time: whoever sees one callback can send any other within `tolerance`")
         if "}{" in self.options.signed:
-            found.append("nothing separates two pieces of `signed`: bytes can be moved from one to the other")
+            found.append(
+                "nothing separates two pieces of `signed`: bytes can be moved from one to the other, so one signature "
+                "carries one content and any other is quarantined"
+            )
+        if self._unsigned:
+            names = ", ".join("any" if name == ANY_HEADER else name for name in self._unsigned)
+            found.append(
+                f"`event` reads headers that no signature covers ({names}): whoever sees one callback can send it again "
+                "with another value there; the trust is `fields`, and one signature carries one content"
+            )
         return found
 
     @property
@@ -58,24 +87,43 @@ class Hmac(Keyed):
         options = self.options
         whole = header(callback, options.header)
         found = parts(whole) if options.part or options.timestamp_part else {}
-        written = found.get(options.part, "") if options.part else whole
         timestamp = self._timestamp(callback, found)
         id = header(callback, options.id_header) if options.id_header else ""
-        presented = self._read(written.removeprefix(options.prefix)) if written.startswith(options.prefix) else None
+        written = found.get(options.part, ()) if options.part else self._several(whole)
+        presented = [self._read(one[len(options.prefix) :]) for one in written if one.startswith(options.prefix)]
         text = filled(options.signed, body=callback.body, timestamp=timestamp, id=id)
-        key = position(presented, [hmac.digest(key, text, options.algorithm) for key in self._keys])
+        key = any_position(presented, [hmac.digest(key, text, options.algorithm) for key in self._keys])
         if key is None:
             raise mismatch(options.header, self._keys, f"the HMAC-{options.algorithm.upper()} of `signed`")
         validity = check_sent(_moment(timestamp), callback.received_at, options.tolerance) if self.ages else None
-        return self.verified(key, trust=self._trust, validity=validity)
+        return Verified(
+            trust=self._trust, scheme=self.scheme, key=key, validity=validity, seal=self._seal(text, timestamp)
+        )
 
-    def _timestamp(self, callback: Callback, found: Mapping[str, str]) -> str:
+    def _seal(self, text: bytes, timestamp: str) -> Seal | None:
+        if self._sealed:
+            return seal_of(self.scheme, text, most=1)
+        if self._trust is Trust.TIMESTAMP and timestamp:
+            return seal_of(self.scheme, text, most=self.options.max_bodies_per_signature)
+        return None
+
+    def _several(self, whole: str) -> Sequence[str]:
+        """The signatures of a header without names, with commas, semicolons or spaces between them: each with its prefix.
+
+        A separator counts only before a prefix, because the prefix may hold one itself, as in `v1,abc v1,def`.
+        """
+        prefix = self.options.prefix
+        between = re.split(rf"[,;\s]+(?={re.escape(prefix)})", whole)
+        return [prefix + re.split(r"[,;\s]", one[len(prefix) :])[0] for one in between if one.startswith(prefix)]
+
+    def _timestamp(self, callback: Callback, found: Mapping[str, Sequence[str]]) -> str:
         """The time of sending as it was written, since that is what is signed; empty where none is looked for."""
         options = self.options
         if options.timestamp_header is not None:
             return header(callback, options.timestamp_header)
         if options.timestamp_part is not None:
-            return found.get(options.timestamp_part, "")
+            part = f"`{options.timestamp_part}` of {options.header}"
+            return only(found.get(options.timestamp_part, ()), part)
         if options.timestamp_field is None:
             return ""
         value = callback.json().get(options.timestamp_field)
@@ -116,6 +164,7 @@ class Hmac(Keyed):
         if options.timestamp_part is not None:
             written = f"{options.timestamp_part}={at},{written}"
         headers = {"content-type": self.content_type, options.header: written}
+        headers |= example_headers(options.event, self._translator, scene.type, scene, self._unique(scene))
         if options.timestamp_header is not None:
             headers[options.timestamp_header] = str(at)
         if options.id_header is not None:

@@ -86,6 +86,13 @@ class HmacOptions(Options):
         description="How far the time of sending may be from this clock, either way. It is seconds or milliseconds since "
         "1970, or RFC 3339.",
     )
+    max_bodies_per_signature: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="Where `signed` covers only a time: how many different callbacks may share one signature; one more is "
+        "quarantined. 0: any number.",
+    )
     id_header: HeaderName | None = Field(
         default=None, description="The header with the callback's id, which must be in `signed`."
     )
