@@ -97,17 +97,20 @@ class Carrying:
 
     def _never_ends(self, work: Work) -> bool:
         lease, now = work.lease, self._clock.ms()
-        elapsed = self._elapsed(lease)
+        elapsed = self._elapsed(work)
         if not never_ends(lease.attempt, elapsed, self._lane.policy.retry, lost=lease.lost):
             return False
         failure = Nonsense("its tries never came to an end: each time the process died or the lease ended")
         self._write(work, self._delivery(lease, now), failure, NEVER_ENDED, now, 0.0)
         return True
 
-    def _elapsed(self, lease: Lease) -> float:
-        """Seconds since this round's first attempt, without the time the sink stood still."""
-        now = self._shared.store_clock.ms()
-        return (now - lease.first_at - (self._lane.breaker.stalled(now) - lease.stalled)) / 1000
+    def _elapsed(self, work: Work) -> float:
+        """Seconds since this round's first attempt, without the time the sink stood still.
+
+        What passed since it was leased is measured by the monotonic clock, because the other one may have been set.
+        """
+        leased_at = work.expires - work.renewed - self._lane.lease / 1000
+        return work.lease.elapsed / 1000 + max(self._clock.monotonic() - leased_at, 0.0)
 
     async def _renewed(self, work: Work) -> bool:
         asked = self._clock.monotonic()
@@ -117,7 +120,9 @@ class Carrying:
             log.warning("lease_not_renewed", sink=self._lane.sink.name, delivery=work.lease.delivery, error=str(error))
             kept = False
         if kept:
-            work.expires = asked + self._lane.lease / 1000
+            expires = asked + self._lane.lease / 1000
+            work.renewed += expires - work.expires
+            work.expires = expires
             return True
         self._lane.settled(work, False)
         return False
@@ -145,7 +150,7 @@ class Carrying:
             decision = decide(
                 result,
                 attempt=work.lease.attempt,
-                elapsed=self._elapsed(work.lease),
+                elapsed=self._elapsed(work),
                 policy=lane.policy.retry,
                 rng=self._shared.rng,
                 spared=unit.probe is not None or (lane.breaker.open and failed_service(result)),

@@ -13,6 +13,7 @@ class Work:
 
     lease: Lease
     expires: float
+    renewed: float = 0.0  # seconds that its lease was lengthened by
     again: float | None = None  # seconds until its next try, once that is decided
     decided: bool = False  # its outcome is the settler's
 

@@ -58,6 +58,7 @@ class Lease:
     first_at: int  # start of this round's first attempt; now, if this is it
     stalled: int  # the sink's stalled milliseconds when this round's first attempt began
     until: int
+    elapsed: int = 0  # ms since first_at when it was leased, without the time the sink stood still
     order_key: str | None = None
     memo: Mapping[str, Any] = field(default_factory=dict)
     lost: bool = False  # the try before this one never came to an end: its process died, or its lease ended

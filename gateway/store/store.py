@@ -8,6 +8,7 @@ import socket
 import time
 from asyncio import Future
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from gateway.store.outbox import settle as settling
 from gateway.store.outbox.accept import accept
 from gateway.store.outbox.claim import end_unreadable, probe_claim
 from gateway.store.outbox.clock_repair import Spans
+from gateway.store.outbox.clock_steps import ClockSteps
 from gateway.store.outbox.limits import Limits
 from gateway.store.outbox.retention import Keep
 from gateway.store.records import Accepted, Due, Gate, Lease, NewEvent, Refusal, Settlement, SinkRow
@@ -58,6 +60,7 @@ class Store:
         self._backend: Backend = backend_of(parse_address(url, password), self._clock)
         self._limits = Limits(keep, self._backend.folder)
         self._spans = Spans()
+        self._steps = ClockSteps(self._clock.monotonic)
         self._leads: dict[str, int] = {}  # sink -> which of lanes 0 and 1 leads its next claim
         self._wake: Callable[[str], None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -67,6 +70,7 @@ class Store:
         self._writer = Writer(
             self._backend.connect,
             self._many,
+            before=self._steps.look,
             tick=self._tick,
             counted=self._counted,
             after=self._after,
@@ -136,6 +140,9 @@ class Store:
                 first = self._leads.get(sink, 0)
                 self._leads[sink] = 1 - first
                 leases = session.take(sink, min(most, MOST_CLAIMED), lease, first, running, self._owner)
+                if leases and self._steps.suspects(leases[0].until - lease):
+                    step = max(self._steps.look(session), 0)  # no delivery grows old by it
+                    leases = [replace(one, elapsed=max(one.elapsed - step, 0)) for one in leases]
             end_unreadable(session)
             return leases
 
@@ -291,6 +298,7 @@ class Store:
 
     def _tick(self, session: Bulk) -> None:
         self._backend.look(session)
+        self._steps.look(session)
 
     def _count(self, session: Any) -> None:
         started = time.perf_counter()

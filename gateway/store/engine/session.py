@@ -27,6 +27,9 @@ class Session(Protocol):
 
     backend: Literal["sqlite", "postgresql"]
 
+    def now(self) -> int | None:
+        """The store's time where it is our own clock's; None: the server says it."""
+
     def rows(self, sql: str, values: Mapping[str, Any] = ...) -> Sequence[tuple[Any, ...]]:
         """Run one statement; its rows, if it gives any."""
 

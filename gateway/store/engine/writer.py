@@ -26,8 +26,8 @@ Answer = tuple[Any, BaseException | None]
 class Writer:
     """A thread with one connection and one first-in, first-out queue.
 
-    `connect` opens a session; `many` does all accepts or all settles of a batch at once; `tick` is called about four
-    times a second between batches; `counted` and `observe` hear of each commit before its waiters do, `after` when they
+    `connect` opens a session; `many` does all accepts or all settles of a batch at once; `before` is called before each
+    batch, `tick` about four times a second between them; `counted` and `observe` hear of each commit before its waiters do, `after` when they
     were answered, `farewell` of the end. All on the writer's thread.
     """
 
@@ -36,6 +36,7 @@ class Writer:
         connect: Callable[[], Bulk],
         many: Callable[[Bulk, Kind, Sequence[Any]], Sequence[Any]],
         *,
+        before: Callable[[Bulk], object] = lambda _: None,
         tick: Callable[[Bulk], None] = lambda _: None,
         counted: Callable[[Tally], None] = lambda _: None,
         after: Callable[[Bulk], None] = lambda _: None,
@@ -44,6 +45,7 @@ class Writer:
     ) -> None:
         self._connect = connect
         self._many = many
+        self._before = before
         self._tick = tick
         self._counted = counted
         self._after = after
@@ -114,8 +116,14 @@ class Writer:
         if now < self._next_tick or self._session is None:
             return
         self._next_tick = now + TICK_SECONDS
+        self._aside(self._tick)
+
+    def _aside(self, work: Callable[[Bulk], object]) -> None:
+        """Something that nobody waits for: what is wrong with the connection is the next batch's to find."""
+        if self._session is None:
+            return
         try:
-            self._tick(self._session)
+            work(self._session)
         except StoreFileGone as error:
             self._unwell(error, str(error))
         except Exception as error:
@@ -123,6 +131,7 @@ class Writer:
                 log.exception("store_tick_failed")
 
     def _work(self, batch: list[Item]) -> None:
+        self._aside(self._before)
         for unit in self._units(batch):
             self._resolve(unit, self._commit(unit))
             if self._session is not None:

@@ -33,7 +33,7 @@ def probe_claim(session: Bulk, sink: str, lease: int, running: Collection[int], 
         if lane == 3:
             session.change(sql.LOST, {"id": id_, "token": token})
         (content,) = session.rows(sql.CONTENT, {"seq": taken[0][1]})
-        return leases_of(session.tally, sink, [(*taken[0], *content, lane == 3)])
+        return leases_of(session.tally, sink, [(*taken[0], *content, lane == 3, stalled)], lease)
 
 
 def end_unreadable(session: Bulk) -> None:

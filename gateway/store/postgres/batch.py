@@ -117,7 +117,8 @@ taken AS (UPDATE deliveries d SET state = 'sending', lane = 3, token = d.token +
 lost AS (INSERT INTO attempts (delivery, token, started_at, took_ms, outcome, status, detail)
   SELECT taken.id, taken.token - 1, (SELECT now FROM t), 0, 'lost', NULL, '' FROM taken
   WHERE taken.id = ANY (ARRAY(SELECT id FROM gone)) ON CONFLICT DO NOTHING)
-SELECT taken.*, e.body, e.raw, e.raw_type, e.variant, taken.id = ANY (ARRAY(SELECT id FROM gone)) AS lost FROM taken JOIN events e ON e.seq = taken.event
+SELECT taken.*, e.body, e.raw, e.raw_type, e.variant, taken.id = ANY (ARRAY(SELECT id FROM gone)) AS lost,
+  (SELECT stalled FROM t) FROM taken JOIN events e ON e.seq = taken.event
   AND e.seq = ANY (ARRAY(SELECT event FROM taken)) ORDER BY taken.id""".encode()  # noqa: S608
 
 
@@ -196,7 +197,7 @@ class PostgresBulk(PostgresSession):
         self, sink: str, most: int, lease: int, first: int, running: Collection[int], owner: str
     ) -> Sequence[Lease]:
         values = {"sink": sink, "most": most, "lease": lease, "first": first, "running": list(running), "owner": owner}
-        return leases_of(self.tally, sink, self.raw(_TAKE, values))
+        return leases_of(self.tally, sink, self.raw(_TAKE, values), lease)
 
     def lock(self, names: Collection[str]) -> None:
         self.raw(

@@ -166,8 +166,8 @@ class SqliteBulk(SqliteSession):
         values = [{**taken, "id": id_, "token": token, "lane": lane} for id_, lane, token in picked]
         self.connection.executemany(_TAKE, values)
         lost = {id_ for id_, *_ in gone}
-        rows = [(*row, row[0] in lost) for row in self._of(_TAKEN, [id_ for id_, *_ in picked])]
-        return leases_of(self.tally, sink, rows)
+        rows = [(*row, row[0] in lost, taken["stalled"]) for row in self._of(_TAKEN, [id_ for id_, *_ in picked])]
+        return leases_of(self.tally, sink, rows, lease)
 
     def _front(
         self, sink: str, lane: int, now: int, most: int, skip: Collection[int]

@@ -1,0 +1,134 @@
+"""The rules of a wall clock that is set while the gateway runs: what waits is moved by as much as the clock was."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from gateway.store.engine.session import Session
+from gateway.store.outbox import statements as sql
+
+STEP_MIN: Final = 1000  # ms; what is less is drift, and delays nobody
+LOOK_SECONDS: Final = 1.0  # between two looks at a server's clock
+READING_MAX: Final = 1.0  # seconds that reading a clock may take, else it says too little
+MOVE_ROWS: Final = 2000  # rows moved in one transaction
+MOVE_SECONDS: Final = 0.1  # of one look, because nobody else's work is done meanwhile
+
+_MARK: Final = "SELECT value FROM meta WHERE name = 'clock_steps'"
+_LOOK: Final = f"SELECT :now, ({_MARK})"
+# One gateway of those that see the step moves the rows: the one that finds the mark as it was at its look before.
+_CLAIM: Final = """INSERT INTO meta (name, value) VALUES ('clock_steps', :next)
+  ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE meta.value = :mark"""
+# What lies beyond `floor` was written before the step; what is due is due on either clock.
+_LEASES: Final = """UPDATE deliveries SET due_at = due_at + :step
+  WHERE state IN ('waiting','sending') AND state = 'sending' AND due_at > :floor"""
+_WAITING: Final = (
+    "SELECT id FROM deliveries WHERE state IN ('waiting','sending') AND state = 'waiting' AND due_at > :floor"
+)
+_MOVE: Final = {
+    backend: f"""UPDATE deliveries SET due_at = due_at + :step
+  WHERE id {these} AND state = 'waiting' AND due_at > :floor"""  # noqa: S608
+    for backend, these in {
+        "sqlite": "IN (SELECT value FROM json_each(:ids))",
+        "postgresql": "IN (SELECT CAST(value AS bigint) FROM json_array_elements_text(CAST(:ids AS json)))",
+    }.items()
+}
+# `stalled_ms` moves along, so that a delivery grows no older and no younger by the step. A probe that is under way
+# keeps its mark where the clock went forward; where it went back it would hold the circuit open for as long as the step.
+_SINKS: Final = """UPDATE sinks SET stalled_ms = stalled_ms + :step, stalled_since = stalled_since + :step,
+    seen_at = seen_at + :step, open_until = open_until + :step,
+    probe_until = CASE WHEN :back = 1 THEN probe_until + :step ELSE probe_until END"""
+# A sink without a row has stood still for nothing so far.
+_SINK: Final = "INSERT INTO sinks (name, stalled_ms) VALUES (:sink, 0) ON CONFLICT (name) DO NOTHING"
+
+log = structlog.get_logger("gateway.store")
+
+
+class ClockSteps:
+    """Compares the store's clock with a monotonic one, at each look. On the writer's thread.
+
+    Small steps and a clock that is only slewed are left alone. Several gateways on one server see the same step; the row
+    `clock_steps` lets one of them move the rows.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._seen: tuple[int, float, float] | None = None  # the clock, read between these two monotonic times
+        self._mark: str | None = None
+        self._look_at = 0.0
+        self._left: list[int] = []  # deliveries that are still to be moved
+        self._step = self._floor = 0
+
+    def look(self, session: Session) -> int:
+        """Move rows if the clock was set since the last look; by how many ms it was, else 0."""
+        before = self._monotonic()
+        if session.backend == "sqlite" and self._seen is not None:
+            now, mark = session.now() or 0, self._mark  # our own clock, and nobody else moves anything: no statement
+        elif before < self._look_at:
+            self._go_on(session)
+            return 0
+        else:
+            ((now, mark),) = session.rows(_LOOK)
+        after = self._monotonic()
+        self._look_at = after + LOOK_SECONDS
+        step = self._compare(now, before, after)
+        if step:
+            self._move(session, step, now)
+        else:
+            self._mark = mark
+        self._go_on(session)
+        return step
+
+    def suspects(self, now: int) -> bool:
+        """Whether the store's clock, just read as `now`, does not go on from the last look; then look at once."""
+        if self._seen is None or abs(now - self._seen[0] - (self._monotonic() - self._seen[2]) * 1000) < STEP_MIN:
+            return False
+        self._look_at = 0.0
+        return True
+
+    def _compare(self, now: int, before: float, after: float) -> int:
+        if after - before > READING_MAX:
+            return 0
+        seen, self._seen = self._seen, (now, before, after)
+        if seen is None:
+            return 0
+        passed = now - seen[0]
+        least, most = (before - seen[2]) * 1000, (after - seen[1]) * 1000
+        step = passed - most if passed > most else passed - least if passed < least else 0.0
+        return round(step) if abs(step) >= STEP_MIN else 0
+
+    def _move(self, session: Session, step: int, now: int) -> None:
+        while self._left:  # of a step before
+            self._go_on(session)
+        floor = now if step < 0 else now - step
+        values = {"step": step, "floor": floor, "back": 1 if step < 0 else 0}
+        with session.atomic():
+            found = session.rows(_MARK)
+            mark = str(found[0][0]) if found else None
+            following = str(int(mark or 0) + 1)
+            mine = mark == self._mark and session.change(_CLAIM, {"next": following, "mark": mark or ""}) == 1
+            self._mark = following if mine else mark
+            if not mine:
+                return
+            leases = session.change(_LEASES, values)
+            for (sink,) in session.rows(sql.NAMES):
+                session.change(_SINK, {"sink": sink})
+            session.change(_SINKS, values)
+            self._left = [id_ for (id_,) in session.rows(_WAITING, values)]
+            self._step, self._floor = step, floor
+        log.warning("clock_stepped", seconds=step / 1000, deliveries=leases + len(self._left))
+
+    def _go_on(self, session: Session) -> None:
+        until = time.monotonic() + MOVE_SECONDS
+        while self._left:
+            some = self._left[:MOVE_ROWS]
+            values = {"ids": json.dumps(some), "step": self._step, "floor": self._floor}
+            with session.atomic():
+                session.change(_MOVE[session.backend], values)
+            del self._left[:MOVE_ROWS]
+            if time.monotonic() >= until:
+                return
