@@ -22,12 +22,13 @@ from gateway.intake.intake import Door, Intake, Taken
 from gateway.intake.rejections import Refusals
 from gateway.intake.reporter import Journal
 from gateway.plugin import Callback
-from gateway.plugin.hooks import Relay
+from gateway.plugin.hooks import Relay, WatchThreads
 from gateway.plugin.registry import Registry
 from gateway.reload import Reloaded, ReloadRefused, compare, is_same_sink, refuse_what_is_wrong
 from gateway.routing import Router
 from gateway.runtime.clock import Clock
 from gateway.runtime.file_watch import FileWatch
+from gateway.runtime.harmless import harmless
 from gateway.runtime.metrics import Metrics
 from gateway.store.store import Store
 from gateway.watchdog import Watchdog
@@ -53,6 +54,7 @@ class Gateway:
         self._watchdog = Watchdog(self.metrics.loop_blocked)
         loaded.registry.register(Carrier(), "gateway")
         self._relay = Relay(loaded.registry.hook)
+        self.watch_threads = WatchThreads(self.metrics.watch_calls_dropped)
         self._reloading = asyncio.Lock()
         self._file = "ok"  # for readiness: whether the file is what runs
         self.store = Store(
@@ -72,9 +74,10 @@ class Gateway:
             policies={name: sink.delivery for name, sink in settings.sinks.items()},
             clock=self.clock,
             metrics=self.metrics,
+            threads=self.watch_threads,
         )
         self.refusals = Refusals(store=self.store, metrics=self.metrics, clock=self.clock)
-        self._journal = Journal(hook=self._relay, metrics=self.metrics)
+        self._journal = Journal(hook=self._relay, metrics=self.metrics, threads=self.watch_threads)
         self.sources_by_path: Mapping[str, Door] = make_doors(loaded)
         self._intake = self._make_intake(loaded)
 
@@ -126,6 +129,7 @@ class Gateway:
             await self.dispatcher.close(self.settings.server.shutdown_grace.total_seconds() if grace is None else grace)
         await self.store.close()
         await self.http.close()
+        await asyncio.to_thread(self.watch_threads.close)
 
     # -- work
 
@@ -248,9 +252,11 @@ class Gateway:
             except Exception:
                 log.exception("housekeeping_failed")
 
+    @harmless
     def _count_route_error(self, route: str) -> None:
         self.metrics.route_errors.labels(route).inc()
 
+    @harmless
     def _observe_commit(self, items: int, seconds: float) -> None:
         self.metrics.commit_batch_size.observe(items)
         self.metrics.commit_seconds.observe(seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import sysconfig
 import threading
@@ -11,6 +12,7 @@ from types import FrameType
 from typing import Any, Final
 
 from gateway.plugin import Sink
+from gateway.runtime.harmless import harmless
 from gateway.runtime.lean_imports import import_structlog
 
 log = import_structlog().get_logger("gateway.watchdog")
@@ -69,13 +71,15 @@ class Watchdog:
         while not turned.wait(self._threshold / 5) and not self._over.is_set():
             pass
 
+    @harmless
     def _report(self, ident: int, seconds: float) -> None:
+        self._counter.inc()
         frame = sys._current_frames().get(ident)
         facts: dict[str, Any] = {"seconds": round(seconds, 2)}
         if frame is not None:
-            facts |= culprit(frame)
+            with contextlib.suppress(Exception):  # what it looks at are a plugin's own objects
+                facts |= culprit(frame)
         del frame
-        self._counter.inc()
         log.warning("loop_blocked", **facts)
 
 

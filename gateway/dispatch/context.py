@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.dispatch.settler import Settler
 from gateway.dispatch.store_clock import StoreClock
-from gateway.plugin.watchers import Watchers
+from gateway.plugin.hooks import Watchers
 from gateway.runtime.clock import Clock
 from gateway.runtime.metrics import Metrics
 from gateway.store.store import Store

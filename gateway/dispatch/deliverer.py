@@ -46,8 +46,8 @@ class Carrying:
         if not unit.works:
             return
         if unit.paced and lane.pace is not None:
-            unit.paced = False
             lane.pace.spend(self._clock.monotonic())
+            unit.paced = False
         started_at, started = self._clock.ms(), self._clock.monotonic()
         deliveries = [self._delivery(work.lease, started_at) for work in unit.works]
         results: Sequence[Result]
@@ -166,8 +166,8 @@ class Carrying:
             self._wait_for(work, decision.delay)
         else:
             self._lane.alone.discard(work.lease.delivery)
-        work.decided = True
         self._shared.settler.settle(work, given.settlement, self._lane.settled)
+        work.decided = True
 
     def _wait_for(self, work: Work, delay: float) -> None:
         work.again = delay

@@ -17,7 +17,7 @@ from gateway.dispatch.settler import Settler
 from gateway.dispatch.store_clock import StoreClock
 from gateway.errors import GatewayError, StoreError
 from gateway.plugin import Sink
-from gateway.plugin.watchers import Watchers
+from gateway.plugin.hooks import Watchers, WatchThreads
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.metrics import Metrics
@@ -53,8 +53,9 @@ class Dispatcher:
         clock: Clock,
         metrics: Metrics,
         rng: Random | None = None,
+        threads: WatchThreads | None = None,
     ) -> None:
-        """`policies` has one entry a sink; `rng` is the source of all jitter."""
+        """`policies` has one entry a sink; `rng` is the source of all jitter; `threads` call the plugins that watch."""
         self._store = store
         self._clock = clock
         self._metrics = metrics
@@ -68,7 +69,7 @@ class Dispatcher:
             store_clock=self._store_clock,
             metrics=metrics,
             settler=self._settler,
-            watchers=Watchers(hook, "attempt_finished"),
+            watchers=Watchers(hook, "attempt_finished", threads),
             rng=self._rng,
         )
         self.lanes: Mapping[str, Lane] = {

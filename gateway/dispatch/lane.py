@@ -140,6 +140,12 @@ class Lane:
             return
         for work in unit.works:
             self.hand[work.lease.delivery] = work
+        try:
+            self._begin(unit, token=token)
+        except Exception:
+            self._broken(unit)
+
+    def _begin(self, unit: Unit, *, token: bool) -> None:
         if token and self.pace is not None:
             unit.paced = self.pace.free(self._clock.monotonic()) > 0
             if not unit.paced:
@@ -167,11 +173,17 @@ class Lane:
         except asyncio.CancelledError:  # before it began, or after it was decided
             self.give_back(unit)
             raise
-        except Exception:  # a mistake of ours must cost one attempt, not the worker and its slot
-            log.exception("attempt_broken", sink=self.sink.name)
-            for work in unit.works:
-                if self.hand.get(work.lease.delivery) is work and not work.decided:
-                    self.settled(work, False)  # it comes due again when its lease ends
+        except Exception:
+            self._broken(unit)
+
+    def _broken(self, unit: Unit) -> None:
+        """A mistake of ours must cost one attempt, not the worker and its slot."""
+        log.exception("attempt_broken", sink=self.sink.name)
+        self.untoken(unit)
+        self.prober.dropped(unit)
+        for work in unit.works:
+            if self.hand.get(work.lease.delivery) is work and not work.decided:
+                self.settled(work, False)  # it comes due again when its lease ends
 
     # -- giving back
 

@@ -10,6 +10,7 @@ from gateway.dispatch.outcome import Verdict
 from gateway.errors import DeliveryFailed
 from gateway.model import Delivery, Outcome
 from gateway.plugin import Sink
+from gateway.runtime.harmless import harmless
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.records import Lease
 
@@ -28,6 +29,7 @@ class Account:
         self._attempt_seconds = metrics.attempt_seconds.labels(name)
         self._end_to_end = metrics.end_to_end_seconds.labels(name)
 
+    @harmless
     def tell(self, lease: Lease, delivery: Delivery, result: Result, given: Verdict) -> None:
         """One attempt ended."""
         settlement, attempt = given.settlement, given.attempt
@@ -61,4 +63,4 @@ class Account:
         if outcome is Outcome.DELIVERED and not lease.round:
             age = settlement.started_at / 1000 + attempt.seconds - lease.event.received_at.timestamp()
             self._end_to_end.observe(max(age, 0.0))
-        self._watchers.tell(delivery=delivery, attempt=attempt)
+        self._watchers.tell(size=len(lease.event.raw), delivery=delivery, attempt=attempt)

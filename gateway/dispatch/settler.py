@@ -108,7 +108,7 @@ class Settler:
             return
         for (work, _, settled), mine in zip(batch, kept, strict=True):
             self._outcomes.popleft()
-            settled(work, mine)
+            _tell(settled, work, mine)
 
     async def _write_alone(self) -> None:
         """The first outcome by itself; one that the database refuses is written bare, else left to its lease."""
@@ -121,7 +121,7 @@ class Settler:
             except ItemRefused as error:
                 log.error("outcome_refused", delivery=settlement.delivery, error=str(error))
         self._outcomes.popleft()
-        settled(work, mine)
+        _tell(settled, work, mine)
 
     async def _write_returns(self) -> None:
         batch = list(islice(self._returns, MOST))
@@ -130,4 +130,12 @@ class Settler:
             await self._store.release(pairs, delay=delay)
         for work, _, settled in batch:  # a release that is written twice changes nothing: its token is spent
             self._returns.popleft()
-            settled(work, True)
+            _tell(settled, work, True)
+
+
+def _tell(settled: Settled, work: Work, kept: bool) -> None:
+    """What is written is written: whoever cannot take that in must not have it, or the ones behind it, written again."""
+    try:
+        settled(work, kept)
+    except Exception:
+        log.exception("settled_failed", delivery=work.lease.delivery)

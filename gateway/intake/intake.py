@@ -123,6 +123,7 @@ class Intake:
         self, door: Door, callback: Callback, verified: Verified, events: Sequence[Event], decisions: Sequence[Decision]
     ) -> Sequence[Accepted]:
         reserved: list[str] = []
+        stored: asyncio.Future[Sequence[Accepted]] | None = None
         raw_type = callback.headers.get("content-type")
         try:
             try:
@@ -143,21 +144,18 @@ class Intake:
             stored.add_done_callback(functools.partial(self._carry, events, reserved))
             # because a client that goes away must not undo the hand-over of what is committed
             return await asyncio.shield(stored)
-        except Problem:
-            self._unreserve(reserved)
-            raise
         except StoreBusy as error:
-            self._unreserve(reserved)
             raise self._unstored(door, "store_unavailable", "the store is busy", error.retry_after) from error
         except StoreFull as error:
-            self._unreserve(reserved)
             raise self._unstored(door, "over_limits", str(error), 30) from error
         except StoreError as error:
-            self._unreserve(reserved)
             if isinstance(error, ItemRefused):
                 self._journal.refused_by_the_database(door.name, error)
             pause = random.randint(1, 5)  # noqa: S311  jitter, not a secret
             raise self._unstored(door, "store_unavailable", "the store cannot commit now", pause) from error
+        finally:
+            if stored is None:  # else `_carry` gives them back, also where nobody waits for the answer any more
+                self._unreserve(reserved)
 
     def _unstored(self, door: Door, code: str, detail: str, retry_after: int) -> Problem:
         problem = Problem(503, code, detail, retry_after=retry_after)
@@ -181,14 +179,16 @@ class Intake:
 
     def _carry(self, events: Sequence[Event], reserved: list[str], stored: asyncio.Future[Sequence[Accepted]]) -> None:
         """After the commit: every reservation becomes a lease in its lane's hands, or is given back."""
-        if not stored.cancelled() and stored.exception() is None:
-            for event, one in zip(events, stored.result(), strict=True):
-                for lease in one.leases:
-                    reserved.remove(lease.sink)
-                    self._dispatcher.hand_over(lease)
-                for sink in one.waiting:
-                    self._dispatcher.wake(sink, urgent=event.type == FAILED)
-        self._unreserve(reserved)
+        try:
+            if not stored.cancelled() and stored.exception() is None:
+                for event, one in zip(events, stored.result(), strict=True):
+                    for lease in one.leases:
+                        reserved.remove(lease.sink)
+                        self._dispatcher.hand_over(lease)
+                    for sink in one.waiting:
+                        self._dispatcher.wake(sink, urgent=event.type == FAILED)
+        finally:
+            self._unreserve(reserved)
 
     def _answer(self, door: Door, callback: Callback, events: Sequence[Event], usual: bytes) -> Taken:
         if type(door.source).acknowledge is Source.acknowledge:

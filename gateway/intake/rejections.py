@@ -7,7 +7,8 @@ import structlog
 from gateway.errors import Problem
 from gateway.plugin import Callback
 from gateway.runtime.clock import Clock
-from gateway.runtime.metrics import Metrics
+from gateway.runtime.harmless import harmless
+from gateway.runtime.metrics import BoundedLabel, Metrics
 from gateway.store.records import Refusal
 from gateway.store.store import Store
 
@@ -24,10 +25,12 @@ class Refusals:
     def __init__(self, *, store: Store, metrics: Metrics, clock: Clock) -> None:
         self._store = store
         self._metrics = metrics
+        self._codes = BoundedLabel()
         self._clock = clock
         self._allowance: dict[str, tuple[float, float]] = {}
         self._silenced: dict[str, int] = {}
 
+    @harmless
     def keep(self, source: str, problem: Problem, callback: Callback) -> None:
         """Count it, and within the rate log it and store it with the vendor's bytes."""
         self.count(source, problem)
@@ -58,10 +61,11 @@ class Refusals:
             )
         )
 
+    @harmless
     def count(self, source: str | None, problem: Problem) -> None:
         """Only count it. `source` None: the path named none."""
         name = source or ""
-        self._metrics.refused.labels(name, problem.code).inc()
+        self._metrics.refused.labels(name, self._codes(problem.code)).inc()
         self._metrics.callbacks.labels(name, "refused").inc()
 
     def _within_rate(self, source: str) -> bool:

@@ -12,21 +12,23 @@ from prometheus_client import Counter
 
 from gateway.model import Event, Trust, Verified
 from gateway.plugin import Source
-from gateway.plugin.watchers import Watchers
+from gateway.plugin.hooks import Watchers, WatchThreads
 from gateway.routing import Decision
-from gateway.runtime.metrics import Metrics
+from gateway.runtime.harmless import harmless
+from gateway.runtime.metrics import BoundedLabel, Metrics
 from gateway.store.records import Accepted
 
 
 class Journal:
     """Says what happened; decides nothing. A watching plugin that fails is named once, and hurts nobody."""
 
-    def __init__(self, *, hook: Any, metrics: Metrics) -> None:
+    def __init__(self, *, hook: Any, metrics: Metrics, threads: WatchThreads | None = None) -> None:
         self._log = structlog.get_logger(
             "gateway.intake"
         ).bind()  # bound once, because the lazy proxy binds at each call
-        self._watchers = Watchers(hook, "event_stored")
+        self._watchers = Watchers(hook, "event_stored", threads)
         self._metrics = metrics
+        self._schemes = BoundedLabel()
         self._warned: set[str] = set()  # sources whose first weakly signed callback was told
         self._callbacks = cache(self._callbacks_of)  # because finding a metric by its labels costs more than counting
         self._verified = cache(self._verified_of)
@@ -37,13 +39,15 @@ class Journal:
     def _verified_of(self, source: str, scheme: str, key: int | None, trust: str) -> Counter:
         return self._metrics.verified.labels(source, scheme, "" if key is None else str(key), trust)
 
+    @harmless
     def answered(self, source: str, result: str) -> None:
         """Count one answered callback: accepted, duplicate, or ignored where it held no event."""
         self._callbacks(source, result).inc()
 
+    @harmless
     def verified(self, source: str, verified: Verified) -> None:
         """Count by scheme, key and trust; warn of the first whose signature covered less than its fields."""
-        self._verified(source, verified.scheme, verified.key, verified.trust.value).inc()
+        self._verified(source, self._schemes(verified.scheme), verified.key, verified.trust.value).inc()
         if verified.validity is not None:
             self._metrics.validity_seconds.labels(source).observe(verified.validity)
         if verified.trust.rank < Trust.FIELDS.rank and source not in self._warned:
@@ -56,6 +60,7 @@ class Journal:
                 hint=f"the signature did not cover what the callback says; to refuse such, add `min_trust: fields` under sources.{source}",
             )
 
+    @harmless
     def stored(self, events: Sequence[Event], decisions: Sequence[Decision], accepted: Sequence[Accepted]) -> None:
         """One line an event after the commit."""
         for event, decision, one in zip(events, decisions, accepted, strict=True):
@@ -86,14 +91,16 @@ class Journal:
             )
             if stored:
                 told = replace(event, variant=one.variant) if one.variant else event
-                self._watchers.tell(event=told, sinks=sinks)
+                self._watchers.tell(size=len(event.raw), event=told, sinks=sinks)
 
+    @harmless
     def broken(self, source: Source, step: str, error: BaseException) -> None:
         """A source plugin's own bug."""
         self._log.error(
             "source_failed", source=source.name, type=source.type, plugin=source.origin, step=step, exc_info=error
         )
 
+    @harmless
     def refused_by_the_database(self, source: str, error: Exception) -> None:
         """A bug of ours: the door lets nothing in that a database refuses."""
         self._log.error("item_refused", source=source, error=str(error))

@@ -1,8 +1,24 @@
-"""The hooks of whichever configuration runs now, so that what was built once need not be built again at a reload."""
+"""The hooks of whichever configuration runs now, and telling those that watch: a broken one hurts neither the others nor us."""
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, Protocol
+
+from gateway.runtime.lean_imports import import_structlog
+
+log = import_structlog().get_logger("gateway.dispatcher")
+
+CALLS_MAX: Final = 1000  # that wait for one plugin
+BYTES_MAX: Final = 8 * 2**20  # of the events in them
+FLUSH_SECONDS: Final = 2.0
+
+Call = Callable[[], object]
 
 
 class Relay:
@@ -17,3 +33,135 @@ class Relay:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._hook, name)
+
+
+class Watchers:
+    """The implementations of one watching hook, such as `attempt_finished`, of whichever plugins are behind `hook` now.
+
+    With `threads` each plugin is called on a thread of its own, so that one that blocks holds up nobody; without, here.
+    """
+
+    def __init__(self, hook: Any, name: str, threads: WatchThreads | None = None) -> None:
+        self._hook = hook
+        self._name = name
+        self._threads = threads
+        self._broken: set[str] = set()
+
+    def tell(self, *, size: int = 0, **values: Any) -> None:
+        """Call each with the arguments it asks for. Never raises. `size`: the bytes that a waiting call keeps in memory."""
+        caller = getattr(self._hook, self._name)
+        for one in caller.get_hookimpls():
+            if one.wrapper or one.hookwrapper:
+                self._start(f"{one.plugin_name} and others", partial(caller, **values), size)
+                return  # a wrapper means the whole call: it has been told with everyone it wraps
+        for one in reversed(caller.get_hookimpls()):
+            self._start(one.plugin_name, partial(one.function, *(values[name] for name in one.argnames)), size)
+
+    def _start(self, plugin: str, call: Call, size: int) -> None:
+        if self._threads is None:
+            self._call(plugin, call)
+        else:
+            self._threads.put(plugin, self._name, partial(self._call, plugin, call), size)
+
+    def _call(self, plugin: str, call: Call) -> None:
+        try:
+            given = call()
+            if inspect.iscoroutine(given):
+                given.close()
+                raise TypeError("it returned a coroutine, which nobody awaits: a hook is a plain function")
+        except BaseException:  # also SystemExit: a plugin that watches does not end the gateway
+            if plugin not in self._broken:
+                self._broken.add(plugin)
+                log.exception("watch_hook_failed", plugin=plugin, hook=self._name)
+
+
+class Dropped(Protocol):
+    """The metric `watch_calls_dropped`."""
+
+    def labels(self, hook: str, /) -> Any: ...
+
+
+class WatchThreads:
+    """A thread for each plugin that watches, and what waits for it, within bounds. What does not fit is dropped and counted."""
+
+    def __init__(self, dropped: Dropped) -> None:
+        self._dropped = dropped
+        self._plugins: dict[str, _PluginThread] = {}
+
+    def put(self, plugin: str, hook: str, call: Call, size: int) -> None:
+        """Have this called, after what came before. Never raises, never waits."""
+        thread = self._plugins.get(plugin)
+        if thread is None:
+            thread = self._plugins[plugin] = _PluginThread(plugin)
+        if thread.put(call, size):
+            return
+        self._dropped.labels(hook).inc()
+        if not thread.said:
+            thread.said = True
+            log.warning("watch_hook_slow", plugin=plugin, hook=hook, waiting=thread.waiting)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call waits or is under way."""
+        return any(thread.waiting for thread in self._plugins.values())
+
+    def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
+        """Wait until every plugin was told, for `seconds` at most; False: one does not come back."""
+        until = time.monotonic() + seconds
+        done = [thread.flush(max(until - time.monotonic(), 0.0)) for thread in self._plugins.values()]
+        return all(done)
+
+    def close(self, seconds: float = FLUSH_SECONDS) -> bool:
+        """`flush`, and end the threads; one that is stuck ends with the process."""
+        done = self.flush(seconds)
+        for thread in self._plugins.values():
+            thread.end()
+        self._plugins = {}
+        return done
+
+
+class _PluginThread:
+    def __init__(self, plugin: str) -> None:
+        self._changed = threading.Condition()
+        self._calls: deque[tuple[Call, int]] = deque()
+        self._bytes = 0
+        self.waiting = 0  # calls that are not done
+        self.said = False
+        self._ending = False
+        threading.Thread(target=self._run, name=f"watch {plugin}", daemon=True).start()
+
+    def put(self, call: Call, size: int) -> bool:
+        with self._changed:
+            if self.waiting >= CALLS_MAX or (self.waiting and self._bytes + size > BYTES_MAX):
+                return False
+            self._calls.append((call, size))
+            self._bytes += size
+            self.waiting += 1
+            self._changed.notify_all()
+            return True
+
+    def flush(self, seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: not self.waiting, seconds)
+
+    def end(self) -> None:
+        with self._changed:
+            self._ending = True
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._calls:
+                    if self._ending:
+                        return
+                    self._changed.wait()
+                call, size = self._calls.popleft()
+            call()
+            del call  # because it would keep the last event alive
+            with self._changed:
+                self._bytes -= size
+                self.waiting -= 1
+                if not self.waiting:
+                    self.said = False
+                    self._changed.notify_all()

@@ -38,9 +38,9 @@ def deliver(deliveries: Sequence[Delivery], sink: Sink) -> Awaitable[Sequence[st
 
 @hookspec
 def event_stored(event: Event, sinks: Sequence[str]) -> None:
-    """An event and its deliveries were committed. Must return at once."""
+    """An event and its deliveries were committed. Called on a thread of the plugin's own."""
 
 
 @hookspec
 def attempt_finished(delivery: Delivery, attempt: Attempt) -> None:
-    """One attempt ended and its outcome is about to be committed. Must return at once."""
+    """One attempt ended and its outcome is about to be committed. Called on a thread of the plugin's own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from prometheus_client import (
     CollectorRegistry,
@@ -20,6 +21,9 @@ from gateway.runtime.logs import lines_dropped
 from gateway.version import __version__
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # because every series would come twice, and nobody asks when a counter was made
+
+LABEL_VALUES_MAX: Final = 100
+LABEL_LENGTH_MAX: Final = 100  # characters
 
 _PREFIX = "recording_gateway"
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
@@ -59,6 +63,9 @@ class Metrics:
             "source",
         )
         self.loop_blocked = self._counter("loop_blocked", "Times the event loop did not turn for over a second.")
+        self.watch_calls_dropped = self._counter(
+            "watch_calls_dropped", "Calls of watching hooks left out, because the plugin did not come back.", "hook"
+        )
         self.config_reloads = self._counter(
             "config_reloads", "Reloads of the configuration, done or refused.", "result"
         )
@@ -90,6 +97,22 @@ class Metrics:
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(name, text, labels, namespace=_PREFIX, registry=self.registry, buckets=buckets)
+
+
+class BoundedLabel:
+    """Lets the first hundred values of a label through, and calls the rest `other`: what a plugin says may be without end."""
+
+    def __init__(self, values_max: int = LABEL_VALUES_MAX) -> None:
+        self._values_max = values_max
+        self._known: set[str] = set()
+
+    def __call__(self, value: str) -> str:
+        if value in self._known:
+            return value
+        if len(self._known) >= self._values_max or len(value) > LABEL_LENGTH_MAX:
+            return "other"
+        self._known.add(value)
+        return value
 
 
 class _LinesDropped(Counter):

@@ -24,6 +24,7 @@ from gateway.testing.registering import Watch, registry_with
 from gateway.web.ingress import Ingress
 
 PATIENCE: Final = 10.0  # real seconds to wait for what does not wait for the clock
+WATCHERS_PATIENCE: Final = 1.0  # real seconds to wait for plugins that watch, which may block
 STEPS: Final = 200  # the most steps of one `advance`
 _PAGE: Final = 200
 T = TypeVar("T")
@@ -181,6 +182,8 @@ class RunningGateway:
                 if loop.time() > until:
                     raise TimeoutError(f"after {within:g} s these sinks still work: {', '.join(dispatcher.busy)}")
                 await asyncio.sleep(0.001)
+        if self.gateway.watch_threads.busy:
+            await asyncio.to_thread(self.gateway.watch_threads.flush, WATCHERS_PATIENCE)
 
     # -- what came of it, as the store says
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.plugin.hooks import Watchers
 from gateway.plugin.hookspecs import hookimpl
-from gateway.plugin.watchers import Watchers
 
 from .conftest import manager
 

@@ -1,0 +1,193 @@
+"""What counts up is seen to count down: slots, tokens and the right to probe come back wherever something fails."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway.dispatch import deliverer
+from gateway.dispatch.batching import Pace
+from gateway.dispatch.breaker import Breaker
+from gateway.dispatch.claimer import Claimer
+from gateway.dispatch.lane import Lane
+from gateway.dispatch.prober import Prober
+from gateway.dispatch.reporter import Account
+from gateway.dispatch.settler import Settler
+from gateway.errors import Retry, StoreError, StoreUnavailable
+from gateway.store.store import Store
+
+from .conftest import Build, House, Scripted, event, eventually, raising
+
+# every call between taking a slot and giving it back, in the order of a delivery's way
+PLANTED: list[tuple[Any, str]] = [
+    (Lane, "shut_for"),
+    (deliverer.Carrying, "_fit"),
+    (deliverer.Carrying, "_never_ends"),
+    (deliverer.Carrying, "_elapsed"),
+    (Pace, "spend"),
+    (deliverer.Carrying, "_delivery"),
+    (deliverer, "carry"),
+    (deliverer.Carrying, "_record"),
+    (deliverer, "decide"),
+    (deliverer, "verdict"),
+    (Account, "tell"),
+    (deliverer.Carrying, "_write"),
+    (Settler, "settle"),
+    (deliverer.Carrying, "heed"),
+    (Breaker, "note"),
+    (Claimer, "expect"),
+    (Claimer, "ring"),
+    (Store, "settle"),
+]
+
+
+class Once:
+    """Raises in the first call of a function, and lets the others be."""
+
+    def __init__(self, real: Callable[..., Any], error: Exception) -> None:
+        self.real, self.error, self.raised = real, error, False
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return lambda *args, **kw: self(instance, *args, **kw)
+
+    def __call__(self, *args: Any, **kw: Any) -> Any:
+        if not self.raised:
+            self.raised = True
+            raise self.error
+        return self.real(*args, **kw)
+
+
+def _plant(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, error: Exception | None = None) -> Once:
+    once = Once(getattr(owner, name), error or RuntimeError("planted"))
+    monkeypatch.setattr(owner, name, once)
+    return once
+
+
+async def _idle(house: House) -> None:
+    """Nothing is held any more, not in the lane, its pace, its workers or the settler."""
+    lane = house.dispatcher.lanes["app"]
+    await eventually(lambda: lane.held == 0 and lane.crew.units == 0 and house.dispatcher._settler.pending == 0)
+    assert lane.hand == {}
+    assert lane.prober.mark is None
+    if lane.pace is not None:
+        assert lane.pace._taken == 0
+
+
+@pytest.mark.parametrize("rate", [None, "1000/s"], ids=["no rate", "with a rate"])
+@pytest.mark.parametrize(("owner", "name"), PLANTED, ids=lambda one: getattr(one, "__name__", str(one)))
+async def test_a_mistake_at_any_call_costs_one_attempt_and_no_slot(
+    build: Build, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, rate: str | None
+) -> None:
+    if (owner, name) == (Pace, "spend") and rate is None:
+        pytest.skip("there is no token to spend")
+    more = {"rate": rate} if rate else {}
+    house = await build(Scripted("app"), delivery={"concurrency": 1, "timeout": "5s", **more})
+    once = _plant(monkeypatch, owner, name)
+    await house.put(event(1))
+    for _ in range(60):
+        await house.later(2)
+        if set(house.rows()) == {"delivered"}:
+            break
+    assert once.raised
+    await house.put(event(2), event(3))
+    for _ in range(60):
+        await house.later(2)
+        if house.rows() == ["delivered"] * 3:
+            break
+    assert house.rows() == ["delivered"] * 3
+    await _idle(house)
+
+
+@pytest.mark.parametrize("rate", [None, "3/s"], ids=["no rate", "with a rate"])
+@pytest.mark.parametrize("error", [StoreUnavailable("gone"), StoreError("no"), RuntimeError("a bug")], ids=repr)
+async def test_a_claim_that_fails_holds_nothing(
+    build: Build, monkeypatch: pytest.MonkeyPatch, error: Exception, rate: str | None
+) -> None:
+    house = await build(Scripted("app"), delivery={"concurrency": 1, **({"rate": rate} if rate else {})})
+    once = _plant(monkeypatch, Store, "claim", error)
+    await house.fill(3)
+    house.dispatcher.wake("app")
+    await eventually(lambda: once.raised)
+    for _ in range(20):
+        await house.later(2)
+    assert house.rows() == ["delivered"] * 3
+    await _idle(house)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(Prober, "ended"), (Store, "probed"), (deliverer, "decide"), (Breaker, "probed")]
+)
+async def test_a_mistake_while_probing_leaves_the_right_to_probe(
+    build: Build, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+) -> None:
+    down = True
+
+    async def script(delivery: Any) -> None:
+        if down:
+            raise Retry("down", service=True)
+
+    house = await build(Scripted("app", script), delivery={"retry": {"initial": "1ms", "max": "1s"}, "timeout": "5s"})
+    await house.put(*(event(number) for number in range(12)))
+    lane = house.dispatcher.lanes["app"]
+    for _ in range(40):
+        await house.later(2)
+        if lane.breaker.open:
+            break
+    assert lane.breaker.open
+    once = _plant(monkeypatch, owner, name)
+    down = False
+    for _ in range(100):
+        await house.later(5)
+        if set(house.rows()) == {"delivered"}:
+            break
+    assert once.raised
+    assert set(house.rows()) == {"delivered"}
+    await _idle(house)
+
+
+async def test_reservations_that_were_not_used_come_back_with_their_tokens(build: Build) -> None:
+    house = await build(Scripted("app"), delivery={"concurrency": 2, "rate": "100/s"})
+    lane = house.dispatcher.lanes["app"]
+    for _ in range(50):
+        taken = list(itertools.takewhile(lambda lease: lease is not None, (lane.reserve() for _ in range(10))))
+        assert len(taken) == lane.slots
+        for _ in taken:
+            lane.unreserve()
+    assert lane.held == 0
+    assert lane.pace is not None
+    assert lane.pace._taken == 0
+
+
+async def test_what_was_given_back_unsent_gives_its_token_back(build: Build) -> None:
+    house = await build(Scripted("app"), delivery={"concurrency": 2, "rate": "5/s"})
+    lane = house.dispatcher.lanes["app"]
+    await house.put(event(1))
+    lane.stopping = True  # between its being handed over and its turn
+    await house.calm()
+    lane.stopping = False
+    for number in range(2, 30):
+        await house.put(event(number))
+        await house.later(0.5)
+    for _ in range(30):
+        await house.later(1)
+    assert set(house.rows()) == {"delivered"}
+    await _idle(house)
+
+
+async def test_a_sink_that_fails_in_every_way_holds_nothing_in_the_end(build: Build) -> None:
+    errors: list[BaseException] = [
+        Retry("x"),
+        Retry("x", service=True),
+        RuntimeError("x"),
+        SystemExit(1),
+        KeyboardInterrupt(),
+    ]
+    sink = Scripted("app")
+    house = await build(sink, delivery={"concurrency": 1})
+    for number, error in enumerate(errors):
+        sink.script = raising(error)
+        await house.put(event(number))
+        await _idle(house)
