@@ -30,12 +30,14 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.file_watch import FileWatch
 from gateway.runtime.harmless import harmless
 from gateway.runtime.metrics import Metrics
+from gateway.store.admin.audit import Actor, Entry
 from gateway.store.store import Store
 from gateway.watchdog import Watchdog
 
 log = structlog.get_logger("gateway.app")
 
 PROBE_EVERY = 5.0  # seconds between two commits made only to know that the store works
+AUDIT_SECONDS = 2.0  # how long a reload waits for its row in the audit log
 SWEEP_EVERY = 60.0  # seconds between two passes of retention
 
 
@@ -161,8 +163,8 @@ class Gateway:
 
     # -- another configuration
 
-    async def reload(self) -> Reloaded:
-        """Read the configuration file again and run what it says: all of it, or nothing.
+    async def reload(self, actor: Actor) -> Reloaded:
+        """Read the configuration file again and run what it says: all of it, or nothing. `actor` asked for it.
 
         Returns after the swap. Raises ConfigError, ReloadRefused or SinkNotOpened, and then nothing has changed.
         """
@@ -171,17 +173,27 @@ class Gateway:
                 done = await self._reload()
             except GatewayError as error:
                 self._refused_to_reload(error)
+                await self._write_down(actor, f"refused: {getattr(error, 'code', None) or type(error).__name__}")
                 raise
             except Exception as error:  # a plugin's own bug, before anything was changed
                 log.exception("reload_failed")
                 refused = ReloadRefused("reload_failed", f"{type(error).__name__}; the log says where")
                 self._refused_to_reload(refused)
+                await self._write_down(actor, "refused: reload_failed")
                 raise refused from error
             self._file = "ok"
             self.metrics.config_reloads.labels("done").inc()
             self.metrics.config_current.set(1)
             log.info("reloaded", sources=dict(done.sources), sinks=dict(done.sinks), routes=done.routes)
+            await self._write_down(actor, "unchanged" if done.nothing else "reloaded")
             return done
+
+    async def _write_down(self, actor: Actor, result: str) -> None:
+        """A row of the audit log; a store that is away does not undo the reload, nor hold it up for long."""
+        entry = Entry(actor=actor, act="reload", target=str(self.loaded.path))
+        with contextlib.suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(AUDIT_SECONDS):
+                await self.store.audit(entry, int(not result.startswith("refused")), result)
 
     async def _reload(self) -> Reloaded:
         running = self.loaded
@@ -230,7 +242,7 @@ class Gateway:
 
         async def changed() -> None:
             with contextlib.suppress(GatewayError):  # it was said already
-                await self.reload()
+                await self.reload(Actor("file watch", socket.gethostname()))
 
         await FileWatch(self.loaded.path, changed, self.clock).run()
 

@@ -14,20 +14,17 @@ from gateway.plugin import Sink
 
 def make_sink(loaded: Loaded, name: str, http: Http) -> Sink:
     """The sink of this name, not opened yet."""
-    configured = loaded.settings.sinks[name]
-    cls = loaded.registry.sink(configured.type)
-    return cls(name, configured.options, http=http, log=structlog.get_logger("sink").bind(sink=name))
+    return loaded.sink(name, http, structlog.get_logger("sink"))
 
 
 def make_doors(loaded: Loaded) -> Mapping[str, Door]:
     """A door for each source, by its path."""
     doors = {}
     for name, configured in loaded.settings.sources.items():
-        source = loaded.registry.source(configured.type)(name, configured.options)
         doors[configured.path] = Door(
             name=name,
             path=configured.path,
-            source=source,
+            source=loaded.source(name),
             min_trust=configured.min_trust,
             hold_conflicts=configured.on_conflict == "hold",
             allow_from=configured.allow_from,

@@ -1,37 +1,95 @@
-"""Does one thing to several, goes on after one that fails, and says in the end whether any did."""
+"""A bulk act as its person sees it: how many, asked for where it matters, told as it goes, stopped by Ctrl-C, summed up."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from gateway.cli import output
-from gateway.errors import GatewayError
 from gateway.text.escaping import visible
 
-Item = TypeVar("Item", str, int)
+if TYPE_CHECKING:
+    from gateway.store.admin.bulk import Answer, Total
+
+SHOWN_MAX: Final = 20  # answers told one by one; of more there is a bar and a sum
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def each(items: Sequence[Item], act: Callable[[Item], str], label: str) -> None:
-    """Call `act` with each; print what it says, or a bar where they are many. Exits 1 if any raised what people cause."""
-    failed = 0
-    with output.progress(len(items), label) as bar:
-        for item in items:
-            try:
-                said = act(item)
-            except click.UsageError:
-                raise
-            except click.ClickException as error:
-                failed += 1
-                output.note(f"error: {item}: {error.message}")
-            except GatewayError as error:
-                failed += 1
-                output.note(f"error: {item}: {error}")
-            else:
-                if bar.hidden:
-                    click.echo(visible(f"{item}: {said}"))
-            bar.update(1)
-    if failed:
+def bulk_options(command: _F) -> _F:
+    """The options of every act that can be done to many."""
+    command = click.option("-n", "--dry-run", is_flag=True, help="Only say how many it would be done to.")(command)
+    return click.option("-y", "--yes", is_flag=True, help="Do not ask.")(command)
+
+
+def agreed(question: str, count: int, *, yes: bool, dry_run: bool, always: bool) -> bool:
+    """Whether to go on: says how many, and asks. Aborts where the answer is no.
+
+    `always`: it takes something away, so a script has to say --yes; else only a person at a terminal is asked.
+    """
+    if dry_run:
+        click.echo(f"{question} (--dry-run: nothing was done)")
+        return False
+    if count == 0:
+        return False
+    if yes:
+        return True
+    if always or sys.stdin.isatty():
+        click.confirm(visible(f"{question} Go on?"), abort=True, err=True)
+    else:
+        output.note(question)
+    return True
+
+
+@contextmanager
+def watched(count: int, label: str) -> Iterator[Any]:
+    """What a bulk act reports to: a line each, or a bar where they are many. Ctrl-C inside stops after what is under way."""
+    from gateway.store.admin.bulk import Watcher
+
+    class Shown(Watcher):
+        stop = False
+
+        def told(self, answers: Sequence[Answer]) -> None:
+            for answer in answers:
+                if not answer.well:
+                    output.note(f"error: {answer.item}: {answer.text}")
+                elif count <= SHOWN_MAX:
+                    click.echo(visible(f"{answer.item}: {answer.text}"))
+            bar.update(len(answers))
+
+        def stopping(self) -> bool:
+            return self.stop
+
+    shown = Shown()
+
+    def interrupt(*_: object) -> None:
+        if shown.stop:
+            raise KeyboardInterrupt  # somebody insists: the transaction under way is rolled back
+        shown.stop = True
+        output.note("stopping after what is under way; once more to stop at once")
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with output.progress(count, label) as bar:
+            yield shown
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def finish(total: Total, summary: str | None = None) -> None:
+    """Say what became of many. Exits 1 where it was stopped, or where it could not be done to one."""
+    if total.stopped:
+        output.note(
+            f"stopped: {total.done} of {total.matched} done and kept, the rest is as it was; run it again to go on"
+        )
+    elif summary is not None:
+        click.echo(visible(summary))
+    elif len(total.answers) > SHOWN_MAX:
+        failed = f", {total.failed} could not be" if total.failed else ""
+        click.echo(f"{total.done} done{failed}")
+    if total.stopped or total.failed:
         raise click.exceptions.Exit(1)

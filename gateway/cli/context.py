@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gateway.config.grammar.settings import Settings
     from gateway.config.load import Loaded
     from gateway.routing import Router
-    from gateway.store.admin.admin import Desk
+    from gateway.store.admin.admin import StoreAdmin
 
 CONFIG_ENV: Final = "GATEWAY_CONFIG"
 DEFAULT_CONFIG: Final = "gateway.yaml"
@@ -59,17 +59,21 @@ class Site:
 
     @property
     def settings(self) -> Settings:
-        """What does not depend on secrets: names, routes, addresses, the store.
+        """What does not depend on secrets: names, routes, addresses, the store."""
+        return self.named().settings
+
+    def named(self) -> Loaded:
+        """The configuration for what does not depend on secrets.
 
         Because the shell of a person who looks after a gateway need not hold the secrets that the gateway has.
         """
         from gateway.config.document.substitution import PLACEHOLDER
 
-        settings = self.load(placeholders=True).settings
-        password = settings.store.password
-        if PLACEHOLDER in settings.store.url or (password is not None and "placeholder" in password.reveal()):
-            settings = self.load().settings  # raises, and says which variable or file is not there
-        return settings
+        loaded = self.load(placeholders=True)
+        store = loaded.settings.store
+        if PLACEHOLDER in store.url or (store.password is not None and "placeholder" in store.password.reveal()):
+            loaded = self.load()  # raises, and says which variable or file is not there
+        return loaded
 
     @functools.cached_property
     def router(self) -> Router:
@@ -78,11 +82,11 @@ class Site:
 
         return Router(self.settings.routes)
 
-    def desk(self) -> Desk:
+    def desk(self) -> StoreAdmin:
         """The store, beside a gateway that may be running. Use it in a `with`."""
-        from gateway.store.admin.admin import Desk
+        from gateway.store.admin.admin import StoreAdmin
 
-        return Desk.of(self.settings)
+        return StoreAdmin.of(self.settings)
 
     def sink(self, name: str) -> str:
         """The name of a configured sink. Raises UsageError with a near miss."""
@@ -139,6 +143,13 @@ def names(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str
         return [name for name in known if name.startswith(incomplete)]
 
     return complete
+
+
+def event_types(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Completes the types of events."""
+    from gateway.model import EVENT_TYPES
+
+    return [type for type in EVENT_TYPES if type.startswith(incomplete)]
 
 
 pass_site = click.make_pass_decorator(Site, ensure=True)

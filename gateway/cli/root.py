@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "deliveries": "What goes out: list, show, retry, cancel, move.",
     "refused": "Callbacks that were refused: list, show, retry.",
     "sinks": "Where events go: list, test, preview, pause, resume.",
+    "audit": "What people did, and who: list.",
     "plugins": "Source and sink types: list, show, new.",
     "store": "The store: status, migrate.",
     "schema": "Print the JSON Schema of the configuration, for editors.",

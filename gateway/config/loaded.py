@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gateway.config.document.diagnostics import Problem
 from gateway.config.grammar.settings import Settings
 from gateway.plugin.registry import Registry
 from gateway.text.secret import Secret, secrets_of
+
+if TYPE_CHECKING:
+    from gateway.egress.client import Http
+    from gateway.plugin import Sink, Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +30,16 @@ class Loaded:
     warnings: Sequence[Problem] = ()
     places: Mapping[str, tuple[str, int, int]] = field(default_factory=dict, repr=False)
     guessed: bool = False
+
+    def source(self, name: str) -> Source:
+        """The source of this name, made afresh."""
+        configured = self.settings.sources[name]
+        return self.registry.source(configured.type)(name, configured.options)
+
+    def sink(self, name: str, http: Http, log: Any) -> Sink:
+        """The sink of this name, made afresh and not opened yet."""
+        configured = self.settings.sinks[name]
+        return self.registry.sink(configured.type)(name, configured.options, http=http, log=log.bind(sink=name))
 
     @property
     def demo_keys(self) -> Sequence[str]:

@@ -187,6 +187,10 @@ class DeliveryRow:
     next_attempt_at: int | None
     finished_at: int | None
     last_error: str | None
+    source: str
+    type: str
+    subject: str
+    received_at: int  # when its event came
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

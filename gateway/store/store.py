@@ -15,6 +15,8 @@ from typing import Any, Final
 from gateway.errors import StoreFull, StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.store.address import parse_address
+from gateway.store.admin import audit
+from gateway.store.admin.audit import Entry
 from gateway.store.engine.backend import Backend, backend_of
 from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.write_queue import Kind
@@ -211,6 +213,10 @@ class Store:
         """Keep a refused callback, after everything else in the queue; dropped silently when the queue is long."""
         if self._keep.refused > 0:
             self._writer.put_refusal(lambda session: refused.refuse(session, refusal, self._keep.refused))
+
+    def audit(self, entry: Entry, done: int, result: str) -> Future[int]:
+        """Write down an act that changes nothing here."""
+        return self._writer.put(Kind.CALL, lambda session: audit.begin(session, entry, done, result))
 
     async def sweep(self) -> int:
         """One pass of retention in small batches; the number of events deleted. Once an hour also the repair of rows

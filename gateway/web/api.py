@@ -13,21 +13,24 @@ from starlette.routing import BaseRoute, Route
 from gateway.config.document.diagnostics import ConfigError
 from gateway.errors import GatewayError, Problem
 from gateway.reload import Reloaded, ReloadRefused
+from gateway.store.admin.audit import Actor
 from gateway.web import problems
 from gateway.web.ports import Serving
 from gateway.web.tokens import Role, Tokens
 
 PREFIX: Final = "/api/v1"
 Endpoint = Callable[[Request], Awaitable[Response]]
+Act = Callable[[Request, Actor], Awaitable[Response]]
+"""What somebody asks for who holds a token; the actor is the token's name and the address it came from."""
 
 
 def api_routes(gateway: Serving) -> Sequence[BaseRoute]:
     """The routes of the API; without a configured token they answer 404."""
     tokens = Tokens(lambda: gateway.settings.admin.all_tokens, gateway.clock)
 
-    async def reload(request: Request) -> Response:
+    async def reload(_request: Request, actor: Actor) -> Response:
         try:
-            done = await gateway.reload()
+            done = await gateway.reload(actor)
         except ConfigError as error:
             problem = Problem(422, "configuration_invalid", "the configuration has mistakes; the running one stays")
             return refused(problem, problems=[one.as_dict() for one in error.problems])
@@ -56,15 +59,15 @@ def _changing(path: str, endpoint: Endpoint) -> Route:
     return route
 
 
-def _guarded(tokens: Tokens, role: Role, endpoint: Endpoint) -> Endpoint:
+def _guarded(tokens: Tokens, role: Role, act: Act) -> Endpoint:
     async def checked(request: Request) -> Response:
         try:
-            tokens.check(request, role)
+            name = tokens.check(request, role)
         except Problem as problem:
             return refused(problem)
         if request.method != "POST":  # asked after the token, because without one there is nothing here at all
             return refused(Problem(405, "method_not_allowed", "this changes something: send POST"), {"allow": "POST"})
-        return await endpoint(request)
+        return await act(request, Actor(name, request.client.host if request.client else "unix socket"))
 
     return checked
 

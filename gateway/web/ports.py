@@ -10,6 +10,7 @@ from gateway.errors import Problem
 from gateway.plugin import Callback
 from gateway.reload import Reloaded
 from gateway.runtime.clock import Clock
+from gateway.store.admin.audit import Actor
 from gateway.web.peers import Network
 
 
@@ -84,8 +85,8 @@ class Serving(Behind, Protocol):
     def stop(self) -> None:
         """From now on callbacks are answered 503 and readiness says no."""
 
-    async def reload(self) -> Reloaded:
-        """Run what the configuration file says now, or raise and change nothing."""
+    async def reload(self, actor: Actor) -> Reloaded:
+        """Run what the configuration file says now, or raise and change nothing; `actor` asked for it."""
 
     async def watch(self) -> None:
         """Reload whenever the configuration file became another one, until cancelled."""

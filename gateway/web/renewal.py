@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 import threading
 from collections.abc import AsyncIterator
 
 import structlog
 
 from gateway.errors import GatewayError
+from gateway.store.admin.audit import Actor
 from gateway.web.ports import Serving
 
 log = structlog.get_logger("gateway.web")
@@ -44,7 +46,7 @@ async def renewing(gateway: Serving, *, watch: bool) -> AsyncIterator[None]:
 
 async def _reload(gateway: Serving) -> None:
     try:
-        await gateway.reload()
+        await gateway.reload(Actor("SIGHUP", socket.gethostname()))
     except GatewayError:
         pass  # it was said already
     except Exception:

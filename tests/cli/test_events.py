@@ -75,7 +75,9 @@ def test_events_are_found_by_source_type_and_subject(stocked: list[str], cli: Cl
     assert ids("--type", "recording.start*") == [stocked[2]]
     assert ids("--subject", "*/stream-1") == [stocked[0]]
     assert ids("--source", "live") == stocked[::-1]
-    assert ids("--source", "other") == []
+    cli("events", "list", "--source", "other", code=2)  # a name that is misspelt would match nothing
+    assert ids("--stream", "stream-1") == [stocked[0]]
+    assert ids("--since", "2026-01-01T12:00:03") == [stocked[2]]
     assert ids("--held") == []
     assert ids("--limit", "1") == [stocked[2]]
 
@@ -210,7 +212,12 @@ def test_what_waits_for_one_sink_is_moved_to_another(stocked: list[str], cli: Cl
     (configured / "gateway.yaml").write_text(CONFIG.replace("lines", "archive"))
     orphans = [one for one in json.loads(cli("deliveries", "list", "--json").stdout) if one["held"] == "orphaned"]
     assert [one["sink"] for one in orphans] == ["lines"]
-    assert "1 moved" in cli("deliveries", "move", "lines", "--to", "archive").stdout
+    said = cli("deliveries", "move", "lines", "--to", "archive", input="n\n", code=1).stderr
+    assert "1 of 1 waiting deliveries will move from lines to archive; 0 will be cancelled" in said
+    assert "nothing was done" in cli("deliveries", "move", "lines", "--to", "archive", "--dry-run").stdout
+    assert _states(cli)[stocked[1], "lines"] == "waiting"
+    said = cli("deliveries", "move", "lines", "--to", "archive", "--yes").stdout
+    assert said == "1 moved from lines to archive, 0 cancelled\n"
     assert _states(cli)[stocked[1], "archive"] == "waiting"
     assert "did you mean" in cli("deliveries", "move", "lines", "--to", "archiv", code=2).stderr
     cli("deliveries", "move", "archive", "--to", "archive", code=2)
@@ -254,11 +261,61 @@ def test_a_held_event_is_shown_and_released(configured: Path, cli: Cli) -> None:
     said = cli("events", "show", ref).stdout
     assert f"gateway events release {ref}" in said
     assert "beside it" in said
-    assert "release it instead" in cli("events", "replay", ref, code=1).stderr
+    assert "`gateway events release` it" in cli("events", "replay", ref, code=1).stderr
     result = cli("events", "release", ref)
     assert "released" in result.stdout
     assert json.loads(cli("events", "list", "--held", "--json").stdout) == []
     assert "not held" in cli("events", "release", ref, code=1).stderr
+
+
+def test_a_bulk_act_says_first_how_many_it_would_be_done_to(stocked: list[str], cli: Cli) -> None:
+    for act, count in (("retry", "1 dead delivery to lines will be tried again"), ("cancel", "1 waiting delivery to")):
+        assert count in cli("deliveries", act, "--sink", "lines", "--dry-run").stdout
+    assert cli("audit", "list", "--json").stdout == "[]\n"
+    assert "1 event will be delivered once more" in cli("events", "replay", stocked[0], "-n").stdout
+    cli("deliveries", "cancel", "--sink", "lines", input="", code=1)  # it takes something away: a script says --yes
+
+
+def test_bulk_acts_choose_by_what_events_say(stocked: list[str], cli: Cli) -> None:
+    assert "no dead deliveries, stream nobody" in cli("deliveries", "retry", "--stream", "nobody").stderr
+    assert "1 dead delivery" in cli("deliveries", "retry", "--type", "recording.*", "--since", "999d", "-n").stdout
+    assert "did you mean 'recording.failed'?" in cli("deliveries", "retry", "--type", "recording.faild", code=2).stderr
+    assert "did you mean 'lines'?" in cli("deliveries", "list", "--sink", "line", code=2).stderr
+    assert "did you mean 'live'?" in cli("events", "list", "--source", "lve", code=2).stderr
+    assert "90m or 2d" in cli("deliveries", "list", "--since", "yesterday", code=2).stderr
+
+
+def test_what_people_did_is_listed_with_who_and_on_how_many(stocked: list[str], cli: Cli) -> None:
+    from gateway.store.admin.audit import Actor
+
+    cli("deliveries", "retry", "--sink", "lines", "--yes")
+    cli("events", "erase", stocked[0], "--yes")
+    erased, retried = json.loads(cli("audit", "list", "--json").stdout)
+    here = Actor.here()
+    assert (retried["act"], retried["target"], retried["done"]) == ("deliveries retry", "lines", 1)
+    assert (erased["who"], erased["from"], erased["target"]) == (here.name, here.place, stocked[0])
+    assert [one["act"] for one in json.loads(cli("audit", "list", "--act", "events *", "--json").stdout)] == [
+        "events erase"
+    ]
+    assert "deliveries retry" in cli("audit", "list", "--target", "lines").stdout
+    assert json.loads(cli("audit", "list", "--since", "2999-01-01", "--json").stdout) == []
+
+
+def test_ctrl_c_stops_a_bulk_act_after_what_is_under_way(capsys: pytest.CaptureFixture[str]) -> None:
+    import os
+    import signal
+
+    from gateway.cli.bulk import watched
+
+    before = signal.getsignal(signal.SIGINT)
+    with watched(100, "cancelling") as watcher:
+        assert not watcher.stopping()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert watcher.stopping()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert "once more to stop at once" in capsys.readouterr().err
 
 
 def test_an_event_is_erased_after_asking(stocked: list[str], cli: Cli) -> None:

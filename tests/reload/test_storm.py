@@ -15,7 +15,7 @@ from gateway.app import Gateway
 from gateway.config.load import load
 from gateway.errors import GatewayError
 from gateway.plugin import Callback
-from gateway.store.admin.admin import Desk
+from gateway.store.admin.admin import Actor, Desk
 from tests.running import KEY, Player
 
 SINKS = (
@@ -69,12 +69,12 @@ async def test_a_reload_storm_loses_nothing_and_leaves_nothing(tmp_path: Path) -
 
     posting = [asyncio.create_task(post()) for _ in range(4)]
     try:
-        await gateway.reload()
+        await gateway.reload(Actor("me", "here"))
         tasks, files = len(asyncio.all_tasks()), descriptors()
         for number in range(2, 102):
             write(path, number)
             try:
-                await gateway.reload()
+                await gateway.reload(Actor("me", "here"))
             except GatewayError:
                 refused += 1
     finally:
@@ -106,7 +106,7 @@ async def test_a_reload_is_refused(tmp_path: Path, when: str) -> None:
         await gateway.open()
         await gateway.close(0.0)
     with pytest.raises(GatewayError, match="starting or stopping"):
-        await gateway.reload()
+        await gateway.reload(Actor("me", "here"))
     if when != "after it stopped":
         await gateway.store.close()
 

@@ -27,7 +27,7 @@ def test_a_missing_file_is_said_to_be_missing_and_is_not_made(tmp_path: Path) ->
             with pytest.raises(StoreUnavailable, match=r"there is no store at .*no\.db: `gateway serve` makes it"):
                 ask()
         with pytest.raises(StoreUnavailable):
-            desk.pause("app", "me")
+            desk.pause("app")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -50,7 +50,7 @@ def test_a_store_without_tables_names_the_command_that_makes_them(url: str, desk
     with pytest.raises(SchemaMismatch, match="gateway store migrate"):
         desk.events()
     with pytest.raises(SchemaMismatch, match="gateway store migrate"):
-        desk.pause("app", "me")
+        desk.pause("app")
 
 
 def test_migrate_makes_the_tables_once_and_for_the_owner_alone(url: str, desks: Callable[..., Desk]) -> None:
@@ -73,7 +73,7 @@ async def test_tables_of_a_newer_program_are_left_alone(
 ) -> None:
     act(url, clock, "UPDATE meta SET value = '99' WHERE name = 'schema'")
     desk = desks()
-    for ask in (desk.events, desk.status, desk.migrate, lambda: desk.pause("app", "me")):
+    for ask in (desk.events, desk.status, desk.migrate, lambda: desk.pause("app")):
         with pytest.raises(SchemaMismatch, match="version 99, newer than this program's"):
             ask()
 
@@ -145,7 +145,7 @@ def test_the_desk_goes_on_after_its_connections_were_lost(postgres_url: str) -> 
     desk = Desk(postgres_url)
     desk.migrate()
     assert desk.events() == []
-    desk.pause("app", "me")
+    desk.pause("app")
     kill = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
         AND pid <> pg_backend_pid()"""
     with beside(postgres_url) as opened:
@@ -220,10 +220,8 @@ def test_between_two_changes_the_desk_gives_way_to_the_gateway(tmp_path: Path) -
     with Desk(f"sqlite:///{tmp_path}/g.db") as desk:
         desk.migrate()
         desk._connections._sleep = pauses.append
-        desk.pause("app", "me")
-        assert pauses == []
         for _ in range(20):
-            desk.pause("app", "me")
+            desk.pause("app")
             desk.resume("app")
     assert len(pauses) > 10
     assert all(0 < pause <= 0.25 for pause in pauses)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from gateway.cli import output
-from gateway.cli.bulk import each
+from gateway.cli.bulk import SHOWN_MAX, agreed, bulk_options, finish, watched
 from gateway.cli.context import Site, config_option, names, pass_site
+from gateway.cli.filters import delivery_filter, event_filters
 from gateway.cli.rows import attempt_object, delivery_columns, delivery_object, delivery_state
 from gateway.text.escaping import to_json
 
 if TYPE_CHECKING:
-    from gateway.store.admin.admin import Desk
+    from gateway.store.admin.admin import DeliveryFilter, StoreAdmin
 
 STATES: Final = ("waiting", "sending", "delivered", "dead")
 
@@ -31,16 +32,16 @@ def command() -> None:
 @click.option("--event", metavar="ID", help="Only of this event.")
 @click.option("--sink", metavar="NAME", shell_complete=names("sinks"), help="Only to this sink.")
 @click.option("--state", type=click.Choice(STATES), help="Only in this state.")
+@event_filters
 @output.listing_options
 @config_option
 @pass_site
-def list_(
-    site: Site, event: str | None, sink: str | None, state: str | None, as_json: bool, limit: int, everything: bool
-) -> None:
+def list_(site: Site, /, as_json: bool, limit: int, everything: bool, **asked: str | None) -> None:
     """Deliveries, newest first. `held` says what a waiting one waits for, `reason` why a dead one is dead."""
     with site.desk() as desk:
+        wanted = delivery_filter(site, desk, **asked)
         output.listing(
-            lambda limit, before: desk.deliveries(event=event, sink=sink, state=state, limit=limit, before=before),
+            lambda limit, before: desk.deliveries(wanted, limit=limit, before=before),
             lambda row: row.id,
             delivery_columns(output.Times(site.settings.locale.timezone)),
             delivery_object,
@@ -94,38 +95,53 @@ def show(site: Site, id: int, as_json: bool) -> None:
         )
 
 
+def _chosen_by(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What names the deliveries of a bulk act: ids, or a sink and filters."""
+    command = event_filters(command)
+    command = click.option(
+        "--sink",
+        metavar="NAME",
+        shell_complete=names("sinks"),
+        help="All of this sink, also of one not configured any more.",
+    )(command)
+    return click.argument("ids", metavar="ID...", nargs=-1, type=int)(command)
+
+
 @command.command()
-@click.argument("ids", metavar="ID...", nargs=-1, type=int)
-@click.option("--sink", metavar="NAME", shell_complete=names("sinks"), help="Every dead delivery of this sink.")
+@_chosen_by
+@bulk_options
 @config_option
 @pass_site
-def retry(site: Site, ids: tuple[int, ...], sink: str | None) -> None:
+def retry(site: Site, /, ids: tuple[int, ...], yes: bool, dry_run: bool, **asked: str | None) -> None:
     """Try again: a waiting delivery now, a dead or delivered one in a new round.
 
     After a target was mended: `gateway deliveries retry --sink NAME` brings back everything that died on the way to it.
     """
     with site.desk() as desk:
-        each(_chosen(desk, ids, sink, "dead"), desk.retry, "retrying")
+        wanted, chosen = _chosen(site, desk, ids, asked, "dead")
+        question = f"{_count(chosen, 'dead')}{_of(wanted)} will be tried again."
+        if not chosen or not agreed(question, len(chosen), yes=yes or wanted is None, dry_run=dry_run, always=False):
+            return
+        with watched(len(chosen), "retrying") as watcher:
+            total = desk.retry_many(chosen, wanted=wanted, watcher=watcher)
+    finish(total)
 
 
 @command.command()
-@click.argument("ids", metavar="ID...", nargs=-1, type=int)
-@click.option(
-    "--sink",
-    metavar="NAME",
-    shell_complete=names("sinks"),
-    help="Every waiting delivery of this sink, also of one not configured any more.",
-)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@_chosen_by
+@bulk_options
 @config_option
 @pass_site
-def cancel(site: Site, ids: tuple[int, ...], sink: str | None, yes: bool) -> None:
+def cancel(site: Site, /, ids: tuple[int, ...], yes: bool, dry_run: bool, **asked: str | None) -> None:
     """Give up: the delivery is dead with reason `cancelled`; `retry` or a replay brings it back."""
     with site.desk() as desk:
-        chosen = _chosen(desk, ids, sink, "waiting")
-        if sink is not None and chosen and not yes:
-            click.confirm(f"Cancel {len(chosen)} waiting deliveries to {sink}?", abort=True, err=True)
-        each(chosen, desk.cancel, "cancelling")
+        wanted, chosen = _chosen(site, desk, ids, asked, "waiting")
+        question = f"{_count(chosen, 'waiting')}{_of(wanted)} will be given up."
+        if not chosen or not agreed(question, len(chosen), yes=yes or wanted is None, dry_run=dry_run, always=True):
+            return
+        with watched(len(chosen), "cancelling") as watcher:
+            total = desk.cancel_many(chosen, wanted=wanted, watcher=watcher)
+    finish(total)
 
 
 @command.command()
@@ -138,31 +154,58 @@ def cancel(site: Site, ids: tuple[int, ...], sink: str | None, yes: bool) -> Non
     shell_complete=names("sinks"),
     help="The configured sink that gets them.",
 )
+@bulk_options
 @config_option
 @pass_site
-def move(site: Site, sink: str, target: str) -> None:
+def move(site: Site, sink: str, target: str, yes: bool, dry_run: bool) -> None:
     """Give everything that waits for SINK to another one, for a sink that was renamed or is gone.
 
-    A delivery whose event the other sink has already is cancelled.
+    A delivery whose event the other sink has already is cancelled. What it would do is said first, and asked.
     """
     site.sink(target)
     if sink == target:
         raise click.UsageError(f"{sink} and --to {target} are the same sink")
     with site.desk() as desk:
-        moved = desk.move(sink, target)
-    click.echo(f"{moved} moved from {sink} to {target}")
+        wanted = delivery_filter(site, desk, sink=sink, state="waiting")
+        chosen = desk.choose(wanted)
+        there = desk.already_there(chosen, target)
+        question = (
+            f"{len(chosen) - there} of {len(chosen)} waiting deliveries will move from {sink} to {target}; "
+            f"{there} will be cancelled, because {target} has their event already."
+        )
+        if not chosen:
+            click.echo(f"no waiting deliveries to {sink}")
+        if not agreed(question, len(chosen), yes=yes, dry_run=dry_run and bool(chosen), always=True):
+            return
+        with watched(SHOWN_MAX + 1 + len(chosen), "moving") as watcher:  # never one by one
+            total = desk.move(sink, target, deliveries=chosen, watcher=watcher)
+    texts = [answer.text for answer in total.answers if answer.well]
+    finish(total, f"{texts.count('moved')} moved from {sink} to {target}, {texts.count('cancelled')} cancelled")
 
 
-def _chosen(desk: Desk, ids: Sequence[int], sink: str | None, state: str) -> Sequence[int]:
-    if bool(ids) == (sink is not None):
-        raise click.UsageError("name deliveries by ID, or all of one sink with --sink")
-    if sink is None:
-        return ids
-    found: list[int] = []
-    before: int | None = None
-    while page := desk.deliveries(sink=sink, state=state, limit=output.PAGE, before=before):
-        found += [row.id for row in page]
-        before = page[-1].id
+def _chosen(
+    site: Site, desk: StoreAdmin, ids: Sequence[int], asked: Mapping[str, str | None], state: str
+) -> tuple[DeliveryFilter | None, Sequence[int]]:
+    """The deliveries that were named, or those that a filter chooses now."""
+    filtered = {name: value for name, value in asked.items() if value is not None}
+    if bool(ids) == bool(filtered):
+        raise click.UsageError("name deliveries by ID, or choose them with --sink, --type, --source, --stream, --since")
+    if ids:
+        return None, ids
+    wanted = delivery_filter(site, desk, state=state, **filtered)
+    found = desk.choose(wanted)
     if not found:
-        output.note(f"no {state} deliveries to {sink}")
-    return found[::-1]  # oldest first, as they came
+        output.note(f"no {state} deliveries{_of(wanted)}")
+    return wanted, found
+
+
+def _count(ids: Sequence[int], state: str) -> str:
+    return f"{len(ids)} {state} {'delivery' if len(ids) == 1 else 'deliveries'}"
+
+
+def _of(wanted: DeliveryFilter | None) -> str:
+    if wanted is None:
+        return ""
+    said = {name: value for name, value in wanted.said().items() if name not in {"sink", "state", "since"}}
+    rest = "".join(f", {name} {value}" for name, value in said.items())
+    return f"{'' if wanted.sink is None else f' to {wanted.sink}'}{rest}"

@@ -10,7 +10,8 @@ import click
 
 from gateway.cli import output
 from gateway.cli.commands.events_replay import erase, release, replay
-from gateway.cli.context import Site, config_option, names, pass_site
+from gateway.cli.context import Site, config_option, pass_site
+from gateway.cli.filters import event_filters, known_source, known_type, moment
 from gateway.cli.rows import delivery_columns, delivery_object, event_object, event_state
 from gateway.text.escaping import to_json, visible
 
@@ -28,8 +29,7 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--held", is_flag=True, help="Only what waits for a person: other content under a known id or signature.")
-@click.option("--source", metavar="NAME", shell_complete=names("sources"), help="Only of this source.")
-@click.option("--type", metavar="GLOB", help="Only of these types, such as 'recording.file.*'.")
+@event_filters
 @click.option("--subject", metavar="GLOB", help="Only of these domain/app/stream, such as '*/live/vip-*'.")
 @output.listing_options
 @config_option
@@ -40,6 +40,8 @@ def list_(
     source: str | None,
     type: str | None,
     subject: str | None,
+    stream: str | None,
+    since: str | None,
     as_json: bool,
     limit: int,
     everything: bool,
@@ -47,9 +49,17 @@ def list_(
     """Events, newest first."""
     when = output.Times(site.settings.locale.timezone)
     with site.desk() as desk:
+        kind, origin, at = known_type(type), known_source(site, desk, source), moment(site, since)
         output.listing(
             lambda limit, before: desk.events(
-                held=held, source=source, type=type, subject=subject, limit=limit, before=before
+                held=held,
+                source=origin,
+                type=kind,
+                subject=subject,
+                stream=stream,
+                since=at,
+                limit=limit,
+                before=before,
             ),
             lambda row: row.seq,
             {

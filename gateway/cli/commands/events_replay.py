@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.bulk import each
-from gateway.cli.context import Site, config_option, pass_site
-
-if TYPE_CHECKING:
-    from gateway.store.records import EventFull
+from gateway.cli import output
+from gateway.cli.bulk import agreed, bulk_options, finish, watched
+from gateway.cli.context import Site, config_option, names, pass_site
 
 
 @click.command()
@@ -23,84 +20,81 @@ if TYPE_CHECKING:
     "sinks",
     multiple=True,
     metavar="SINK",
+    shell_complete=names("sinks"),
     help="Only to this sink, whether a route wants it or not. Repeatable.",
 )
 @click.option("--reroute", is_flag=True, help="To the sinks that today's routes name.")
+@bulk_options
 @config_option
 @pass_site
-def replay(site: Site, refs: tuple[str, ...], sinks: tuple[str, ...], reroute: bool) -> None:
+def replay(site: Site, refs: tuple[str, ...], sinks: tuple[str, ...], reroute: bool, yes: bool, dry_run: bool) -> None:
     """Deliver events once more: the same id, a new signature, and a mark that says so.
 
     Without options to the sinks of the first time; an event that no route wanted goes by today's routes. What is still
     on its way is left alone. With `-` as the only ID they are read from standard input, one a line, or as
     `gateway events list --all` prints them.
     """
+    from gateway.intake.reverify import route_of
+
     if sinks and reroute:
         raise click.UsageError("--to and --reroute exclude each other")
     to: Sequence[str] | None = [site.sink(name) for name in sinks] or None
-
-    def again(ref: str) -> str:
-        wanted = to
-        routing: str | None = None
-        event = desk.event(ref)
-        if event.row.held is not None:
-            raise click.ClickException(f"{event.row.ref} is held ({event.row.held}); release it instead")
-        if wanted is None and (reroute or not any(event.row.deliveries.values())):
-            wanted, routing = _routed(site, event)
-        rows = desk.replay(event.row.ref, sinks=wanted, routing=routing)
-        return f"to {', '.join(row.sink for row in rows)}" if rows else "nothing to do: no sink, or still on its way"
-
-    with site.desk() as desk:
-        each(_refs(refs), again, "replaying")
+    chosen = _refs(refs)
+    question = f"{_count(chosen)} will be delivered once more."
+    if not agreed(question, len(chosen), yes=yes or len(chosen) == 1, dry_run=dry_run, always=False):
+        return
+    with site.desk() as desk, watched(len(chosen), "replaying") as watcher:
+        total = desk.replay_many(chosen, sinks=to, route=route_of(site.named()), reroute=reroute, watcher=watcher)
+    finish(total)
 
 
 @click.command()
 @click.argument("refs", metavar="ID...", nargs=-1, required=True)
+@bulk_options
 @config_option
 @pass_site
-def release(site: Site, refs: tuple[str, ...]) -> None:
+def release(site: Site, refs: tuple[str, ...], yes: bool, dry_run: bool) -> None:
     """Deliver held events after all, by today's routes. Compare them first: `gateway events show ID`."""
+    from gateway.intake.reverify import route_of
 
-    def let_go(ref: str) -> str:
-        event = desk.event(ref)
-        if event.row.held is None:
-            raise click.ClickException(f"{event.row.ref} is not held")
-        sinks, _ = _routed(site, event)
-        rows = desk.release(event.row.ref, sinks)
-        return f"released to {', '.join(row.sink for row in rows)}" if rows else "released; no route wants it"
-
-    with site.desk() as desk:
-        each(_refs(refs), let_go, "releasing")
+    chosen = _refs(refs)
+    question = f"{_count(chosen)} will be held no more and delivered."
+    if not agreed(question, len(chosen), yes=yes or len(chosen) == 1, dry_run=dry_run, always=False):
+        return
+    with site.desk() as desk, watched(len(chosen), "releasing") as watcher:
+        total = desk.release_many(chosen, route=route_of(site.named()), watcher=watcher)
+    finish(total)
 
 
 @click.command()
 @click.argument("refs", metavar="ID...", nargs=-1, required=True)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@bulk_options
 @config_option
 @pass_site
-def erase(site: Site, refs: tuple[str, ...], yes: bool) -> None:
+def erase(site: Site, refs: tuple[str, ...], yes: bool, dry_run: bool) -> None:
     """Delete events with everything that was kept of them, and cancel what is on its way. It cannot be undone.
 
-    The id stays remembered for `store.remember`, so that the vendor's repeat does not bring the event back.
+    The id stays remembered for `store.remember`, so that the vendor's repeat does not bring the event back. Where erasing
+    cannot reach, docs/operations.md says: the sinks that have it, backups, the log of a PostgreSQL server.
     """
-    chosen = list(_refs(refs))
-    if not yes:
-        click.confirm(f"Erase {len(chosen)} event{'' if len(chosen) == 1 else 's'} for ever?", abort=True, err=True)
+    from gateway.intake.reverify import ids_of
 
-    def forget(ref: str) -> str:
-        desk.erase(ref)
-        return "erased"
-
+    chosen = _refs(refs)
+    question = f"{_count(chosen)} will be erased for ever."
+    if not agreed(question, len(chosen), yes=yes, dry_run=dry_run, always=True):
+        return
     with site.desk() as desk:
-        each(chosen, forget, "erasing")
+        with watched(len(chosen), "erasing") as watcher:
+            total = desk.erase(chosen, ids=ids_of(site.named()), watcher=watcher)
+        if total.done and not desk.scrub():
+            output.note(
+                "erased; a reader still holds the store's write-ahead log, and the gateway empties it as soon as it can"
+            )
+    finish(total)
 
 
-def _routed(site: Site, event: EventFull) -> tuple[Sequence[str], str]:
-    """What today's routes say about a stored event: sinks, and the verdict to store."""
-    from gateway.events.cloudevents import from_document
-
-    decision = site.router.decide(from_document(json.loads(event.body), event.raw))
-    return decision.sinks, decision.json()
+def _count(refs: Sequence[str]) -> str:
+    return f"{len(refs)} event{'' if len(refs) == 1 else 's'}"
 
 
 def _refs(given: Iterable[str]) -> Sequence[str]:

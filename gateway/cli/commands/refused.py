@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from gateway.cli import output
+from gateway.cli.bulk import agreed, bulk_options, finish, watched
 from gateway.cli.context import Site, config_option, names, pass_site
-from gateway.errors import GatewayError, Malformed, Untrusted
+from gateway.cli.filters import known_source
 from gateway.text.escaping import to_json, visible
 
 if TYPE_CHECKING:
-    from gateway.store.admin.admin import Desk
+    from gateway.store.admin.admin import StoreAdmin
     from gateway.store.records import Refusal, RefusedRow
 
 # what each code means and what to do; the details of one callback are in its own text
@@ -43,6 +44,7 @@ def list_(site: Site, source: str | None, as_json: bool, limit: int, everything:
     """Refused callbacks, newest first."""
     when = output.Times(site.settings.locale.timezone)
     with site.desk() as desk:
+        known_source(site, desk, source)
         output.listing(
             lambda limit, before: desk.refused(source=source, limit=limit, before=before),
             lambda row: row.id,
@@ -111,60 +113,31 @@ def show(site: Site, id: int, as_json: bool) -> None:
     shell_complete=names("sources"),
     help="Every refused callback of this source, oldest first.",
 )
+@bulk_options
 @config_option
 @pass_site
-def retry(site: Site, ids: tuple[int, ...], source: str | None) -> None:
+def retry(site: Site, ids: tuple[int, ...], source: str | None, yes: bool, dry_run: bool) -> None:
     """Verify refused callbacks again, with today's keys, as of the time they came; take those that pass.
 
     What is taken is routed by today's routes, delivered by the running gateway, and not listed as refused any more.
     """
-    from gateway.cli.reverify import judge
+    from gateway.intake.reverify import judge_of
 
     if bool(ids) == (source is not None):
         raise click.UsageError("name callbacks by ID, or all of one source with --source")
-
-    def again(desk: Desk, id: int) -> str:
-        events = judge(site.load(), desk.refusal(id).refusal)
-        taken = desk.take(events) if events else ()
-        desk.forget_refusal(id)
-        if not taken:
-            return "verified; its source makes no event of it"
-        return ", ".join(
-            f"{'held: ' + one.held if one.held else 'taken' if one.new or one.variant else 'known already'} as {one.id}"
-            for one in taken
-        )
-
     with site.desk() as desk:
         chosen = list(ids) if source is None else _of_source(desk, site.source(source))
         if not chosen:
             output.note(f"no refused callbacks of {source}")
-        failed = sum(_one(desk, id, again) for id in chosen)
-    if failed:
-        raise click.exceptions.Exit(1)
+        question = f"{len(chosen)} refused callback{'' if len(chosen) == 1 else 's'} will be verified again."
+        if not agreed(question, len(chosen), yes=yes or source is None, dry_run=dry_run, always=False):
+            return
+        with watched(len(chosen), "verifying") as watcher:
+            total = desk.take_refused(chosen, judge_of(site.load()), source=source, watcher=watcher)
+    finish(total)
 
 
-def _one(desk: Desk, id: int, again: Callable[[Desk, int], str]) -> int:
-    """Retry one and tell of it; 1 where it is still refused."""
-    try:
-        click.echo(f"{id}: {visible(again(desk, id))}")
-    except Untrusted as error:
-        output.note(f"{id}: still refused: {error.code}: {error.detail}")
-        return 1
-    except Malformed as error:
-        output.note(f"{id}: still refused: malformed_body: {error.detail}")
-        return 1
-    except GatewayError as error:
-        output.note(f"error: {id}: {error}")
-        return 1
-    except Exception as error:  # a plugin's own code, perhaps the reason why it was refused
-        from gateway.config.validation import where_raised
-
-        output.note(f"{id}: still refused: source_failed: {where_raised(error)}")
-        return 1
-    return 0
-
-
-def _of_source(desk: Desk, source: str) -> Sequence[int]:
+def _of_source(desk: StoreAdmin, source: str) -> Sequence[int]:
     found: list[int] = []
     before: int | None = None
     while page := desk.refused(source=source, limit=output.PAGE, before=before):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -139,9 +137,8 @@ def preview(
 @pass_site
 def pause(site: Site, name: str) -> None:
     """Hold everything for the sink NAME until `resume`. New events are still taken; nothing expires meanwhile."""
-    by = f"{getpass.getuser()}@{socket.gethostname()}"
     with site.desk() as desk:
-        changed = desk.pause(site.sink(name), by)
+        changed = desk.pause(site.sink(name))
     click.echo(f"{name}: {'paused' if changed else 'was paused already'}")
 
 

@@ -1,15 +1,20 @@
-"""The rules of what people do: retry, cancel, move, replay, release, erase. Each is run in one transaction."""
+"""The rules of what people do to events and deliveries: retry, cancel, move, replay, release. Each inside a transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.errors import NotFound, StoreError
+from gateway.store.admin import event_lookup
+from gateway.store.admin.bulk import Answer
 from gateway.store.admin.event_lookup import row_of, seq_of
 from gateway.store.admin.pages import among
 from gateway.store.engine.batch import Bulk, storable
+from gateway.store.engine.session import Session
 from gateway.store.outbox import statements as sql
+from gateway.store.records import EventFull
 
 _HERE: Final = "SELECT state, sink, order_key, lane FROM deliveries WHERE id = :id"
 # give_up_after counts from the first attempt, and a retry by hand starts it afresh.
@@ -22,18 +27,23 @@ _ADD: Final = """INSERT INTO deliveries (event, sink, state, lane, due_at, token
   WHERE true ON CONFLICT (event, sink) DO NOTHING RETURNING id"""
 _OF_EVENT: Final = "SELECT id, sink, state, order_key FROM deliveries WHERE event = :event ORDER BY id"
 _WAITING: Final = """SELECT id, order_key, EXISTS (SELECT 1 FROM deliveries o WHERE o.event = deliveries.event AND o.sink = :to)
-  FROM deliveries WHERE sink = :sink AND state = 'waiting' AND id > :after AND id <= :upto ORDER BY id LIMIT :most"""
+  FROM deliveries WHERE sink = :sink AND state = 'waiting' AND id {ids} ORDER BY id"""
+_THERE: Final = """SELECT count(*) FROM deliveries d WHERE d.id {ids}
+  AND EXISTS (SELECT 1 FROM deliveries o WHERE o.event = d.event AND o.sink = :to)"""
 _MOVE: Final = """UPDATE deliveries SET sink = :to, token = token + 1, attempts = 0, due_at = :now, since_at = :now,
     first_at = NULL, stalled = 0, memo = NULL, note = :note, last_error = NULL,
     lane = CASE WHEN EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = :to AND o.order_key = deliveries.order_key
       AND o.order_key IS NOT NULL AND o.lane <> 2 AND o.state IN ('waiting','sending')) THEN 2
       WHEN round = 0 THEN 0 ELSE 1 END
   WHERE id = :id AND sink = :sink AND state = 'waiting'"""
+_KEYS: Final = "SELECT sink, order_key FROM deliveries WHERE id {ids} ORDER BY id"
 _LET_GO: Final = "UPDATE events SET held = NULL WHERE seq = :seq AND held IS NOT NULL"
-_REMEMBER: Final = """INSERT INTO remembered (id, fingerprint, seen_at) SELECT e.id, e.fingerprint, :now FROM events e
-  WHERE e.seq = :seq ON CONFLICT (id, fingerprint) DO UPDATE SET seen_at = excluded.seen_at"""
 
-MOVED_AT_ONCE: Final = 200  # deliveries of one transaction, because accepts wait behind it
+Route = Callable[[EventFull], tuple[Sequence[str], str]]
+"""Where today's routes send a stored event, and their verdict as it is kept."""
+
+MOVED: Final = "moved"
+CANCELLED: Final = "cancelled"
 
 
 def retry(session: Bulk, delivery: int) -> str:
@@ -57,7 +67,7 @@ def retry(session: Bulk, delivery: int) -> str:
 def cancel(session: Bulk, delivery: int) -> str:
     """End an open delivery; what was done. Raises NotFound."""
     state, _, _ = _locked(session, delivery)
-    if not _end(session, delivery, "cancelled by hand"):
+    if not end_delivery(session, delivery, "cancelled by hand"):
         return f"finished already: {state}"
     return "cancelled" if state == "waiting" else "cancelled; the attempt under way may still arrive"
 
@@ -74,7 +84,7 @@ def _locked(session: Bulk, delivery: int) -> tuple[str, str, int]:
     return state, sink, int(lane)
 
 
-def _end(session: Bulk, delivery: int, note: str) -> bool:
+def end_delivery(session: Bulk, delivery: int, note: str) -> bool:
     """Cancel it, and let the next of its key go. Its key is locked."""
     for sink, key in session.rows(sql.CANCEL, {"id": delivery, "note": note}):
         session.tally.ended += 1
@@ -88,25 +98,51 @@ def _promote(session: Bulk, sink: str, key: str | None) -> None:
         session.tally.freed.add(sink)
 
 
-def move(session: Bulk, sink: str, to: str, after: int, upto: int) -> tuple[int, int | None]:
-    """Give the next waiting deliveries with ids over `after` to another sink: how many, and the last looked at.
+def move(session: Bulk, ids: Sequence[int], *, sink: str, to: str) -> list[Answer]:
+    """Give waiting deliveries of one sink to another, where each arrives as one never tried.
 
-    One whose event the other has already is cancelled. It arrives there as one never tried. None: there are no more.
+    One whose event the other has already is cancelled; one that waits no more is left alone.
     """
-    values = {"sink": sink, "to": to, "after": after, "upto": upto, "most": MOVED_AT_ONCE}
-    rows = session.rows(_WAITING, values)
-    keys = sorted({key for _, key, _ in rows if key is not None})
+    condition, these = among(session, ids)
+    values = {"sink": sink, "to": to, "ids": these}
+    rows = {int(row[0]): row[1:] for row in session.rows(_WAITING.format(ids=condition), values)}
+    keys = sorted({key for key, _ in rows.values() if key is not None})
     session.lock({f"{one} {key}" for one in (sink, to) for key in keys})
-    moved = 0
-    for id_, _, there in rows:
-        if there:
-            _end(session, id_, storable(f"moved to {to}, which has this event already"))
+    answers: list[Answer] = []
+    for id_ in ids:
+        _, there = rows.get(id_, (None, None))
+        if there is None:
+            answers.append(Answer(str(id_), "left alone: it does not wait any more", well=False))
+        elif there:
+            ended = end_delivery(session, id_, storable(f"moved to {to}, which has this event already"))
+            answers.append(Answer(str(id_), CANCELLED, well=ended))
         else:
-            moved += session.change(_MOVE, {"id": id_, "sink": sink, "to": to, "note": storable(f"moved from {sink}")})
+            moved = session.change(_MOVE, {"id": id_, "sink": sink, "to": to, "note": storable(f"moved from {sink}")})
+            answers.append(Answer(str(id_), MOVED, well=moved == 1))
     for key in keys:
         _promote(session, sink, key)
     session.tally.waiting.add(to)
-    return moved, int(rows[-1][0]) if len(rows) == MOVED_AT_ONCE else None
+    return answers
+
+
+def moved(answers: Sequence[Answer]) -> str:
+    """Both numbers of a move."""
+    counts = Counter(answer.text for answer in answers if answer.well)
+    return f"{counts[MOVED]} moved, {counts[CANCELLED]} cancelled"
+
+
+def already_there(session: Session, ids: Sequence[int], *, to: str) -> int:
+    """Of how many of these deliveries another sink has the event already."""
+    condition, these = among(session, ids)
+    ((count,),) = session.rows(_THERE.format(ids=condition), {"to": to, "ids": these})
+    return int(count)
+
+
+def lock_keys(session: Bulk, ids: Sequence[int]) -> None:
+    """Lock the ordering keys of many deliveries at once, because one after the other they meet another's locks."""
+    condition, these = among(session, ids)
+    rows = session.rows(_KEYS.format(ids=condition), {"ids": these})
+    session.lock({f"{sink} {key}" for sink, key in rows if key is not None})
 
 
 def replay(
@@ -124,6 +160,39 @@ def replay(
         if not sinks:
             raise StoreError(f"no route wanted the event {row.ref}: name the sinks, or ask today's routes")
     return _begin(session, row.seq, row.subject, sinks, ordered, replay=1)
+
+
+def replay_one(
+    session: Bulk,
+    ref: str,
+    *,
+    sinks: Sequence[str] | None,
+    route: Route,
+    reroute: bool,
+    ordered: frozenset[str],
+) -> Answer:
+    """`replay` as people ask for it: to `sinks`, else by today's routes where that was asked for or no route had wanted it."""
+    event = event_lookup.full(session, ref)
+    routing: str | None = None
+    if event.row.held is None and sinks is None and (reroute or not any(event.row.deliveries.values())):
+        sinks, routing = route(event)
+    begun = replay(session, event.row.ref, sinks, routing, ordered)
+    names = _sinks_of(session, begun)
+    text = f"to {', '.join(names)}" if names else "nothing to do: no sink, or still on its way"
+    return Answer(ref, text, ref=event.row.ref)
+
+
+def release_one(session: Bulk, ref: str, *, route: Route, ordered: frozenset[str]) -> Answer:
+    """`release` to the sinks of today's routes."""
+    event = event_lookup.full(session, ref)
+    sinks, _ = route(event)
+    names = _sinks_of(session, release(session, event.row.ref, sinks, ordered))
+    return Answer(ref, f"released to {', '.join(names)}" if names else "released; no route wants it", ref=event.row.ref)
+
+
+def _sinks_of(session: Bulk, ids: Sequence[int]) -> list[str]:
+    condition, these = among(session, ids)
+    return [sink for sink, _ in session.rows(_KEYS.format(ids=condition), {"ids": these})] if ids else []
 
 
 def release(session: Bulk, ref: str, sinks: Sequence[str], ordered: frozenset[str]) -> Sequence[int]:
@@ -152,23 +221,3 @@ def _begin(
             begun += [int(id_) for (id_,) in session.rows(_ADD, values)]
     session.tally.waiting.update(sinks if begun else ())
     return begun
-
-
-def erase(session: Bulk, ref: str) -> None:
-    """Delete what a person named; its id and what it said are remembered as known. Raises NotFound.
-
-    A plain id takes everything under it along, `id~variant` only that content.
-    """
-    row = row_of(session, seq_of(session, ref))
-    seqs = [row.seq]
-    if row.ref == row.id:
-        seqs = [seq for (seq,) in session.rows("SELECT seq FROM events WHERE id = :id", {"id": row.id})]
-    condition, ids = among(session, seqs)
-    of_them = f"FROM deliveries WHERE event {condition} AND state IN ('waiting','sending') ORDER BY id"
-    names = session.rows(f"SELECT sink, order_key {of_them}", {"ids": ids})
-    session.lock({f"{sink} {key}" for sink, key in names if key is not None})
-    for (delivery,) in session.rows(f"SELECT id {of_them}", {"ids": ids}):
-        _end(session, delivery, "erased")
-    for seq in seqs:
-        session.change(_REMEMBER, {"seq": seq})
-        session.change("DELETE FROM events WHERE seq = :seq", {"seq": seq})

@@ -15,7 +15,9 @@ from gateway.store.address import Address
 from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.migrations import migrate, require
 from gateway.store.engine.session import Session, Trouble
+from gateway.store.sqlite import scrub
 from gateway.store.sqlite.batch import SqliteBulk
+from gateway.store.sqlite.owner_lock import OwnerLock
 from gateway.store.sqlite.session import SqliteSession, make_file
 
 T = TypeVar("T")
@@ -23,6 +25,7 @@ _S = TypeVar("_S", bound=Session)
 
 READ_TIMEOUT: Final = 2000  # ms, PostgreSQL: an old snapshot keeps dead rows, and claims slow down behind it
 _LONGEST_PAUSE: Final = 0.25  # seconds
+SCRUB_LOOK_SECONDS: Final = 0.1
 _AGAIN: Final = 3  # times that a deadlock is run again
 
 
@@ -89,6 +92,34 @@ class Connections:
             return _run(session, lambda session: migrate(session, self._address.shown), "migrated")
         finally:
             session.close()
+
+    def scrub(self, wait: float) -> bool:
+        """Wait until the erased is out of SQLite's write-ahead log; False: it is not yet."""
+        if self._address.backend != "sqlite":
+            return True
+        until = time.monotonic() + wait
+        while not self._scrubbed():
+            if time.monotonic() >= until:
+                return False
+            self._sleep(SCRUB_LOOK_SECONDS)
+        return True
+
+    def _scrubbed(self) -> bool:
+        """Whether a gateway that runs has emptied the log; where none runs, this does."""
+        if not self.read(scrub.asked):
+            return True
+        lock = OwnerLock(self._file())
+        if not lock.try_now():
+            return False
+        try:
+            self.close()  # because a log that somebody reads cannot be emptied
+            session = SqliteSession(self._file(), "writer", self._clock)
+            try:
+                return _run(session, scrub.step, "changed")
+            finally:
+                session.close()
+        finally:
+            lock.free()
 
     def close(self) -> None:
         """Close what was opened; it is opened again when used."""

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from gateway.errors import NotFound
 from gateway.model import Outcome
-from gateway.store.admin.pages import MOST, among, anything, event_ref, search
+from gateway.store.admin import event_lookup
+from gateway.store.admin.pages import MOST, among, anything, event_ref, of_stream, search
 from gateway.store.engine.session import Session
 from gateway.store.records import AttemptRow, DeliveryRow
 
-_SEARCH: Final = "SELECT id, sink, state FROM deliveries WHERE id < :before ORDER BY id DESC LIMIT :most"
-_OF_EVENT: Final = _SEARCH.replace("WHERE", "WHERE event = :event AND")
+_SEARCH: Final = (
+    "SELECT d.id, d.sink, d.state FROM deliveries d WHERE {condition}d.id < :before ORDER BY d.id DESC LIMIT :most"
+)
+_JOINED: Final = """SELECT d.id, d.sink, d.state, d.since_at, e.source, e.type, e.subject, e.received_at
+  FROM deliveries d JOIN events e ON e.seq = d.event WHERE {condition}d.id < :before ORDER BY d.id DESC LIMIT :most"""
 _DELIVERY: Final = """SELECT d.id, e.id, e.variant, d.sink, d.state, d.reason, d.attempts, d.round, d.due_at, d.lane,
-    d.last_error, s.paused_at, s.open_until, :now
+    d.last_error, s.paused_at, s.open_until, :now, e.source, e.type, e.subject, e.received_at
   FROM deliveries d JOIN events e ON e.seq = d.event LEFT JOIN sinks s ON s.name = d.sink"""
 _ATTEMPTS: Final = (
     """SELECT started_at, took_ms, outcome, status, detail FROM attempts WHERE delivery = :id ORDER BY token"""
@@ -32,26 +37,64 @@ class Configured:
     ordered: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFilter:
+    """Which deliveries are meant; None: any. `type` and `stream` are globs, `since` is when their event came (ms)."""
+
+    event: str | None = None
+    sink: str | None = None
+    state: str | None = None
+    source: str | None = None
+    type: str | None = None
+    stream: str | None = None
+    since: int | None = None
+
+    def said(self) -> dict[str, Any]:
+        """What was asked for, for the audit log."""
+        return {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
+
+    @property
+    def of_events(self) -> bool:
+        """Whether it asks for anything that the event says."""
+        return (self.source, self.type, self.stream, self.since) != (None, None, None, None)
+
+    def keeps(self, row: tuple[Any, ...]) -> bool:
+        """Whether a row of a search is meant."""
+        if (self.sink is not None and row[1] != self.sink) or (self.state is not None and row[2] != self.state):
+            return False
+        if not self.of_events:
+            return True
+        _, source, type_, subject, received_at = row[3:]
+        return (
+            (self.source is None or source == self.source)
+            and (self.type is None or fnmatchcase(type_, self.type))
+            and (self.stream is None or of_stream(subject, self.stream))
+            and (self.since is None or received_at >= self.since)
+        )
+
+    def over(self, row: tuple[Any, ...]) -> bool:
+        """Whether every row after this one is too old: it was made before, and an event comes before its deliveries."""
+        return self.since is not None and row[3] < self.since
+
+
 def deliveries(
-    session: Session,
-    known: Configured,
-    *,
-    event: int | None,
-    sink: str | None,
-    state: str | None,
-    limit: int,
-    before: int | None,
+    session: Session, known: Configured, wanted: DeliveryFilter, *, limit: int, before: int | None
 ) -> Sequence[DeliveryRow]:
-    """A page of deliveries, newest first; `event` is the row of one."""
+    """A page of deliveries, newest first."""
+    return by_id(session, known, ids(session, wanted, limit=min(limit, MOST), before=before))
 
-    def keep(row: tuple[Any, ...]) -> bool:
-        return (sink is None or row[1] == sink) and (state is None or row[2] == state)
 
-    wanted = anything if sink is state is None else keep
-    limit = min(limit, MOST)
-    if event is None:
-        return by_id(session, known, search(session, _SEARCH, wanted, limit, before))
-    return by_id(session, known, search(session, _OF_EVENT, wanted, limit, before, event=event))
+def ids(session: Session, wanted: DeliveryFilter, *, limit: int, before: int | None) -> list[int]:
+    """The ids of the deliveries that are meant, newest first. Raises NotFound for an event that is not there."""
+    values: dict[str, Any] = {} if wanted.event is None else {"event": event_lookup.seq_of(session, wanted.event)}
+    condition = "d.event = :event AND " if values else ""
+    if wanted.sink is not None and wanted.state == "dead":  # an index has them; elsewhere a window is looked through
+        condition += "d.sink = :sink AND d.state = 'dead' AND "
+        values["sink"] = wanted.sink
+    statement = (_JOINED if wanted.of_events else _SEARCH).format(condition=condition)
+    keep = wanted.keeps if wanted.of_events or wanted.sink is not None or wanted.state is not None else anything
+    over = wanted.over if wanted.since is not None else None
+    return search(session, statement, keep, limit, before, over=over, **values)
 
 
 def by_id(session: Session, known: Configured, ids: Collection[int]) -> Sequence[DeliveryRow]:
@@ -78,7 +121,7 @@ def one(session: Session, known: Configured, id: int) -> tuple[DeliveryRow, Sequ
 
 
 def _row(row: tuple[Any, ...], known: Configured) -> DeliveryRow:
-    id_, event, variant, sink, state, reason, attempts, round_, due, lane, error, paused, open_until, now = row
+    id_, event, variant, sink, state, reason, attempts, round_, due, lane, error, paused, open_until, now = row[:14]
     held = None
     if state == "waiting":
         held = _held(sink, known, paused is not None, open_until is not None, lane, due > now)
@@ -96,6 +139,10 @@ def _row(row: tuple[Any, ...], known: Configured) -> DeliveryRow:
         next_attempt_at=soonest if state == "waiting" else None,
         finished_at=due if state in {"delivered", "dead"} else None,
         last_error=error,
+        source=row[14],
+        type=row[15],
+        subject=row[16],
+        received_at=row[17],
     )
 
 

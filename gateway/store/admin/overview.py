@@ -19,6 +19,7 @@ _BY_SINK: Final = """SELECT sink, state, count(*), min(since_at) FROM deliveries
 _EVENTS: Final = "SELECT count(*) FROM events WHERE seq > :after AND seq <= :upto"
 _HELD: Final = "SELECT count(*) FROM events WHERE held IS NOT NULL"
 _REFUSED: Final = "SELECT count(*) FROM refused"
+_FROM: Final = tuple(f"SELECT 1 FROM {table} WHERE source = :source LIMIT 1" for table in ("refused", "events"))  # noqa: S608
 _META: Final = "SELECT value FROM meta WHERE name = 'made_at'"
 _SERVER: Final = """SELECT current_setting('server_version'), pg_database_size(current_database()),
   (SELECT count(*) FROM pg_stat_activity a WHERE a.datname = current_database() AND a.application_name = 'recording-gateway'),
@@ -48,6 +49,11 @@ def sinks(session: Session) -> Sequence[SinkRow]:
         )
         for name in sorted({sink for sink, _ in counts} | set(shut))
     ]
+
+
+def knows_source(session: Session, name: str) -> bool:
+    """Whether an event or a refused callback came from a source of this name."""
+    return any(session.rows(text, {"source": name}) for text in _FROM)
 
 
 def status(session: Session, address: Address) -> Status:

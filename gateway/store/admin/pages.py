@@ -21,7 +21,9 @@ _IDS: Final = {
     "sqlite": "IN (SELECT value FROM json_each(:ids))",
     "postgresql": "= ANY (CAST(:ids AS bigint[]))",
 }
-_SEARCH: Final = "SELECT seq, source, type, subject FROM events WHERE {held}seq < :before ORDER BY seq DESC LIMIT :most"
+_SEARCH: Final = (
+    "SELECT seq, source, type, subject, received_at FROM events WHERE {held}seq < :before ORDER BY seq DESC LIMIT :most"
+)
 _STATES: Final = ("waiting", "sending", "delivered", "dead")
 _COUNT: Final = "(SELECT count(*) FROM deliveries d WHERE d.event = e.seq AND d.state = '{state}')"
 EVENT: Final = f"""SELECT e.seq, e.id, e.variant, e.source, e.type, e.subject, e.received_at, e.held,
@@ -45,9 +47,14 @@ def search(
     keep: Callable[[tuple[Any, ...]], bool],
     limit: int,
     before: int | None,
+    *,
+    over: Callable[[tuple[Any, ...]], bool] | None = None,
     **values: Any,
 ) -> list[int]:
-    """The first keys, from `before` down, of the rows that `keep` wants. A statement gives the key first."""
+    """The first keys, from `before` down, of the rows that `keep` wants. A statement gives the key first.
+
+    `over`: no row from this one on is wanted.
+    """
     found: list[int] = []
     at = NEWEST if before is None else before
     everything = keep is anything
@@ -55,10 +62,15 @@ def search(
         most = limit if everything else _WINDOW
         rows = session.rows(statement, {**values, "before": at, "most": most})
         found += [row[0] for row in rows if keep(row)]
-        if len(rows) < most:
+        if len(rows) < most or (over is not None and over(rows[-1])):
             break
         at = rows[-1][0]
     return found[:limit]
+
+
+def of_stream(subject: str, stream: str) -> bool:
+    """Whether `domain/app/stream` ends in a stream that fits this glob."""
+    return fnmatchcase(subject, stream) or fnmatchcase(subject, f"*/{stream}")
 
 
 def anything(_row: tuple[Any, ...]) -> bool:
@@ -73,19 +85,23 @@ def events(
     source: str | None,
     type: str | None,
     subject: str | None,
+    stream: str | None,
+    since: int | None,
     limit: int,
     before: int | None,
 ) -> Sequence[EventRow]:
-    """A page of events; `type` and `subject` are globs."""
+    """A page of events; `type`, `subject` and `stream` are globs, `since` is when they came (ms)."""
 
     def keep(row: tuple[Any, ...]) -> bool:
         return (
             (source is None or row[1] == source)
             and (type is None or fnmatchcase(row[2], type))
             and (subject is None or fnmatchcase(row[3], subject))
+            and (stream is None or of_stream(row[3], stream))
+            and (since is None or row[4] >= since)
         )
 
-    filtered = (source, type, subject) != (None, None, None)
+    filtered = any(one is not None for one in (source, type, subject, stream, since))
     statement = _SEARCH.format(held="held IS NOT NULL AND " if held else "")
     found = search(session, statement, keep if filtered else anything, min(limit, MOST), before)
     condition, ids = among(session, found)

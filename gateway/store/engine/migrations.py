@@ -81,6 +81,10 @@ _FIRST: Final = (
         method TEXT NOT NULL, path TEXT NOT NULL, headers TEXT NOT NULL, body {blob} NOT NULL, size {int} NOT NULL,
         peer TEXT){end}""",
     "CREATE INDEX refused_source ON refused (source, id)",
+    # What people did. It refers to nothing, because it outlives what it was done to.
+    """CREATE TABLE audit (
+        id {key}, at {int} NOT NULL, actor TEXT NOT NULL, place TEXT NOT NULL, act TEXT NOT NULL, target TEXT NOT NULL,
+        filter TEXT, matched {int} NOT NULL, done {int} NOT NULL, result TEXT NOT NULL){end}""",
 )
 
 STEPS: Final = (_FIRST,)

@@ -17,6 +17,7 @@ from gateway.store.engine.reader import Reader
 from gateway.store.engine.session import Session
 from gateway.store.engine.writer import Writer
 from gateway.store.postgres.notices import DataVersion
+from gateway.store.sqlite import scrub
 from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.open_file import OpenFiles
 from gateway.store.sqlite.owner_lock import OwnerLock
@@ -37,6 +38,7 @@ class SqliteBackend:
         self._lock = OwnerLock(self._path)
         self._version: DataVersion | None = None
         self._files: OpenFiles | None = None  # as the writer opened them first
+        self._scrubbing = True  # until a first look says otherwise: a gateway that ended may have left it undone
         self.reader = Reader(self._read)
 
     async def take(self, wait: float) -> None:
@@ -86,8 +88,10 @@ class SqliteBackend:
             except StoreFileGone:
                 session.rescue()
                 raise
-        if self._version is not None:
-            self._version.look(session)
+        if self._version is not None and self._version.look(session):
+            self._scrubbing = self._scrubbing or scrub.asked(session)
+        if self._scrubbing and isinstance(session, SqliteSession):
+            self._scrubbing = not scrub.step(session)
 
     def notify(self, session: Bulk, sinks: Collection[str]) -> None:
         """Nobody else carries deliveries of this file."""

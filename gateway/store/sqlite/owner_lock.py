@@ -38,7 +38,7 @@ class OwnerLock:
         """Take the lock, waiting up to `wait` seconds. Raises StoreHeld, naming the holder, and StoreUnavailable."""
         until = time.monotonic() + wait
         waiting = False
-        while not self._try():
+        while not self.try_now():
             if not waiting and wait > 0:
                 waiting = True
                 log.warning("waiting_for_store", store=str(self._store), held_by=self._holder(), seconds=wait)
@@ -49,7 +49,8 @@ class OwnerLock:
                 )
             await asyncio.sleep(_EVERY)
 
-    def _try(self) -> bool:
+    def try_now(self) -> bool:
+        """Take the lock if nobody has it. Raises StoreUnavailable."""
         try:
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:

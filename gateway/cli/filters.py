@@ -1,0 +1,114 @@
+"""The filters that listings and bulk acts share: names are checked, because a name that is misspelt would match nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import click
+
+from gateway.cli.context import Site, event_types, names, near
+
+if TYPE_CHECKING:
+    from gateway.store.admin.admin import DeliveryFilter, StoreAdmin
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_GLOB = frozenset("*?[")
+
+
+def event_filters(command: _F) -> _F:
+    """`--type --source --stream --since`."""
+    for option in (
+        click.option(
+            "--since",
+            metavar="WHEN",
+            help="Only of events that came since: a time (2026-01-31, 2026-01-31T12:00) or how long ago (90m, 2d).",
+        ),
+        click.option("--stream", metavar="GLOB", help="Only of these streams, such as 'vip-*'."),
+        click.option("--source", metavar="NAME", shell_complete=names("sources"), help="Only of this source."),
+        click.option(
+            "--type",
+            metavar="GLOB",
+            shell_complete=event_types,
+            help="Only of these event types, such as 'recording.file.*'.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def delivery_filter(
+    site: Site,
+    desk: StoreAdmin,
+    *,
+    event: str | None = None,
+    sink: str | None = None,
+    state: str | None = None,
+    type: str | None = None,
+    source: str | None = None,
+    stream: str | None = None,
+    since: str | None = None,
+) -> DeliveryFilter:
+    """The filter that these options say. Raises UsageError with a near miss for a name that there is not."""
+    from gateway.store.admin.admin import DeliveryFilter
+
+    return DeliveryFilter(
+        event=event,
+        sink=known_sink(site, desk, sink),
+        state=state,
+        type=known_type(type),
+        source=known_source(site, desk, source),
+        stream=stream,
+        since=moment(site, since),
+    )
+
+
+def known_sink(site: Site, desk: StoreAdmin, name: str | None) -> str | None:
+    """A sink that is configured, or that the store knows from before."""
+    if name is None or name in site.settings.sinks:
+        return name
+    there = [row.name for row in desk.sinks()]
+    if name in there:
+        return name
+    raise click.UsageError(f"no sink {name!r}{near(name, dict.fromkeys([*site.settings.sinks, *there]))}")
+
+
+def known_source(site: Site, desk: StoreAdmin, name: str | None) -> str | None:
+    """A source that is configured, or that something in the store came from."""
+    if name is None or name in site.settings.sources or desk.knows_source(name):
+        return name
+    raise click.UsageError(f"no source {name!r}{near(name, site.settings.sources)}")
+
+
+def known_type(glob: str | None) -> str | None:
+    """A glob that fits an event type that there is."""
+    from fnmatch import fnmatchcase
+
+    from gateway.model import EVENT_TYPES
+
+    if glob is None or any(fnmatchcase(type, glob) for type in EVENT_TYPES):
+        return glob
+    raise click.UsageError(f"no event type {glob!r}{near(glob, EVENT_TYPES)}")
+
+
+def moment(site: Site, text: str | None) -> int | None:
+    """A time in milliseconds: as written, in the configured time zone, or so long ago. Raises UsageError."""
+    if text is None:
+        return None
+    from gateway.fields import parse_duration
+    from gateway.runtime.clock import Clock
+
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            at = Clock().now() - parse_duration(text)
+        except ValueError:
+            raise click.UsageError(
+                f"--since {text}: expected a time such as 2026-01-31T12:00, or how long ago, such as 90m or 2d"
+            ) from None
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=ZoneInfo(site.settings.locale.timezone))
+    return round(at.astimezone(UTC).timestamp() * 1000)

@@ -1,0 +1,105 @@
+"""Reads a refused callback again with today's sources and routes, as of the time it came: what it would be, or why not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime
+
+from starlette.datastructures import Headers
+
+from gateway.config.loaded import Loaded
+from gateway.config.validation import where_raised
+from gateway.errors import GatewayError, NotFound, Untrusted
+from gateway.events.cloudevents import from_document
+from gateway.intake.pipeline import new_event, normalise, verify
+from gateway.model import Event, Trust, Verified
+from gateway.plugin import Callback
+from gateway.routing import Decision, Router
+from gateway.store.records import EventFull, NewDelivery, NewEvent, Refusal
+
+
+def judge_of(loaded: Loaded) -> Callable[[Refusal], Sequence[NewEvent]]:
+    """Judges a refused callback: its events, routed by today's routes. Raises GatewayError where it is still refused."""
+    router = Router(loaded.settings.routes)
+
+    def judge(refusal: Refusal) -> Sequence[NewEvent]:
+        if refusal.source not in loaded.settings.sources:
+            raise NotFound(f"its source {refusal.source!r} is not configured any more")
+        if refusal.size and not refusal.body:
+            raise GatewayError(f"its body of {refusal.size} bytes was too long to be kept")
+        try:
+            return _judged(loaded, router, refusal)
+        except GatewayError:
+            raise
+        except Exception as error:  # a plugin's own code, perhaps the reason why it was refused
+            raise Untrusted("source_failed", where_raised(error)) from None
+
+    return judge
+
+
+def _judged(loaded: Loaded, router: Router, refusal: Refusal) -> Sequence[NewEvent]:
+    configured = loaded.settings.sources[refusal.source]
+    source = loaded.source(refusal.source)
+    callback = callback_of(refusal)
+    verified = verify(source, callback, configured.min_trust)
+    return [
+        new_event(
+            event,
+            decision,
+            deliveries=[NewDelivery(sink=sink, order_key=_order_key(loaded, sink, event)) for sink in decision.sinks],
+            raw_type=callback.headers.get("content-type"),
+            hold_conflicts=configured.on_conflict == "hold",
+            verified=verified,
+        )
+        for event, decision in _routed(router, normalise(source, callback, verified))
+    ]
+
+
+def _routed(router: Router, events: Sequence[Event]) -> Sequence[tuple[Event, Decision]]:
+    return [(event, router.decide(event)) for event in events]
+
+
+def _order_key(loaded: Loaded, sink: str, event: Event) -> str | None:
+    return event.subject or None if loaded.settings.sinks[sink].delivery.order == "stream" else None
+
+
+def ids_of(loaded: Loaded) -> Callable[[Refusal], Collection[str]]:
+    """Says which events a refused callback would make, whoever signed it: by their ids; none where it cannot be read."""
+
+    def ids(refusal: Refusal) -> Collection[str]:
+        if refusal.source not in loaded.settings.sources or not refusal.body:
+            return ()
+        callback = callback_of(refusal)
+        try:
+            events = loaded.source(refusal.source).normalise(callback, Verified(trust=Trust.NONE, scheme="none"))
+            return {event.id for event in events}
+        except Exception:  # a plugin's own code, over what was refused
+            return ()
+
+    return ids
+
+
+def route_of(loaded: Loaded) -> Callable[[EventFull], tuple[Sequence[str], str]]:
+    """Says where today's routes send a stored event, and their verdict."""
+    router = Router(loaded.settings.routes)
+
+    def route(event: EventFull) -> tuple[Sequence[str], str]:
+        decision = router.decide(from_document(json.loads(event.body), event.raw))
+        return decision.sinks, decision.json()
+
+    return route
+
+
+def callback_of(refusal: Refusal) -> Callback:
+    """The callback that was refused, as it came."""
+    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in refusal.headers]
+    return Callback(
+        source=refusal.source,
+        method=refusal.method,
+        path=refusal.path,
+        headers=Headers(raw=raw),
+        body=refusal.body,
+        peer=refusal.peer,
+        received_at=datetime.fromtimestamp(refusal.received_at / 1000, UTC),
+    )

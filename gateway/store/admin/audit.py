@@ -1,0 +1,156 @@
+"""The audit log: what people did to the store and the gateway, kept longer than what it was done to."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import socket
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.store.admin.pages import MOST, NEWEST
+from gateway.store.engine.batch import storable
+from gateway.store.engine.session import Session
+
+UNDER_WAY: Final = "under way"  # what is left of an act whose process died: `done` says how far it came
+TEXT_MAX: Final = 200  # characters of a name, a place or an answer
+
+_INSERT: Final = """INSERT INTO audit (at, actor, place, act, target, filter, matched, done, result)
+  VALUES (:now, :actor, :place, :act, :target, CAST(:filter AS text), :matched, :done, :result) RETURNING id"""
+_UPDATE: Final = """UPDATE audit SET target = target || :more, done = :done, result = :result WHERE id = :id"""
+_END: Final = "UPDATE audit SET result = :result WHERE id = :id"
+_PAGE: Final = """SELECT id, at, actor, place, act, target, filter, matched, done, result FROM audit
+  WHERE id < :before ORDER BY id DESC LIMIT :most"""
+_KEY: Final = "SELECT value FROM meta WHERE name = 'audit_key'"
+_MAKE_KEY: Final = "INSERT INTO meta (name, value) VALUES ('audit_key', :key) ON CONFLICT (name) DO NOTHING"
+_OF_STREAMS: Final = ("stream", "subject")
+_FILTERS: Final = "SELECT id, filter FROM audit WHERE filter IS NOT NULL AND act <> 'events erase'"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, and from where: `name` is the operating system's user or a token's name, `place` a host or an address."""
+
+    name: str
+    place: str
+
+    @classmethod
+    def here(cls) -> Actor:
+        """The user of the operating system who runs this process, on this host."""
+        try:
+            name = getpass.getuser()
+        except (KeyError, OSError):  # a container's user without a name
+            name = f"uid {os.getuid()}"
+        return cls(name, socket.gethostname())
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.place}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One act as it is written down when it begins. `filter` is what was asked for, where nothing was named one by one."""
+
+    actor: Actor
+    act: str  # the command, such as `deliveries retry`
+    target: str = ""
+    filter: Mapping[str, Any] | None = None
+    matched: int = 1
+    hidden: bool = False  # an erasure: the filter is kept as a keyed hash, because it may hold what is erased
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """One act as it is listed."""
+
+    id: int
+    at: int
+    actor: str
+    place: str
+    act: str
+    target: str
+    filter: str | None  # JSON, or `hmac-sha256:…` of it
+    matched: int
+    done: int
+    result: str
+
+
+def begin(session: Session, entry: Entry, done: int = 0, result: str = UNDER_WAY) -> int:
+    """Write an act down, inside the transaction that does it; the row."""
+    text = None if entry.filter is None else json.dumps(entry.filter, ensure_ascii=True, sort_keys=True)
+    if text is not None and entry.hidden:
+        text = keyed_hash(session, text)
+    values = {
+        "actor": storable(entry.actor.name, TEXT_MAX),
+        "place": storable(entry.actor.place, TEXT_MAX),
+        "act": entry.act,
+        "target": entry.target,
+        "filter": text,
+        "matched": entry.matched,
+        "done": done,
+        "result": storable(result, TEXT_MAX),
+    }
+    ((row,),) = session.rows(_INSERT, values)
+    return int(row)
+
+
+def go_on(session: Session, row: int, done: int, result: str, more: str = "") -> None:
+    """How far an act came by now, and what else it was done to."""
+    session.change(_UPDATE, {"id": row, "done": done, "result": storable(result, TEXT_MAX), "more": more})
+
+
+def end(session: Session, row: int, result: str) -> None:
+    """How an act ended."""
+    session.change(_END, {"id": row, "result": storable(result, TEXT_MAX)})
+
+
+def keyed_hash(session: Session, text: str) -> str:
+    """What proves later that a text was meant, and does not say it: an HMAC under a key of this store."""
+    session.change(_MAKE_KEY, {"key": secrets.token_hex(32)})
+    ((key,),) = session.rows(_KEY)
+    return "hmac-sha256:" + hmac.new(bytes.fromhex(key), text.encode(), hashlib.sha256).hexdigest()
+
+
+def hide(session: Session, texts: Collection[str]) -> None:
+    """Replace the filters of earlier acts that asked for any of these streams, which are being erased, by their hash."""
+    for row, filter in session.rows(_FILTERS):
+        if filter.startswith("hmac-sha256:"):
+            continue
+        asked = [str(value) for name, value in json.loads(filter).items() if name in _OF_STREAMS]
+        if any(text in value for text in texts if text for value in asked):
+            hidden = {"id": row, "filter": keyed_hash(session, filter)}
+            session.change("UPDATE audit SET filter = :filter WHERE id = :id", hidden)
+
+
+def page(session: Session, wanted: Callable[[AuditRow], bool], *, limit: int, before: int | None) -> Sequence[AuditRow]:
+    """A page of acts, newest first."""
+    found: list[AuditRow] = []
+    at = NEWEST if before is None else before
+    while len(found) < limit:
+        rows = [_row(row) for row in session.rows(_PAGE, {"before": at, "most": MOST})]
+        found += [row for row in rows if wanted(row)]
+        if len(rows) < MOST:
+            break
+        at = rows[-1].id
+    return found[:limit]
+
+
+def _row(row: tuple[Any, ...]) -> AuditRow:
+    id_, at, actor, place, act, target, filter, matched, done, result = row
+    return AuditRow(
+        id=id_,
+        at=at,
+        actor=actor,
+        place=place,
+        act=act,
+        target=target,
+        filter=filter,
+        matched=matched,
+        done=done,
+        result=result,
+    )

@@ -1,0 +1,161 @@
+"""One act done to many: in transactions of many rows each, told as it goes, stopped between two of them, one audit row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
+
+from gateway.errors import StoreError
+from gateway.store.admin import audit
+from gateway.store.admin.audit import Entry
+from gateway.store.engine.batch import Bulk
+
+BATCH_ROWS_MAX: Final = 200  # rows of one transaction, because accepts wait behind it
+
+Item = TypeVar("Item")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one of them. `well`: it was done; else `text` says why it could not be."""
+
+    item: str
+    text: str
+    well: bool = True
+    ref: str = ""  # what the audit log calls it, where that is not how it was named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """What became of all: how many there were to begin with, how many were done and how many could not be."""
+
+    matched: int
+    answers: Sequence[Answer]
+    stopped: bool = False
+
+    @property
+    def done(self) -> int:
+        return sum(answer.well for answer in self.answers)
+
+    @property
+    def failed(self) -> int:
+        return sum(not answer.well for answer in self.answers)
+
+
+class Watcher:
+    """Who asked for a bulk act, while it runs. This one does not listen and never stops it."""
+
+    def told(self, answers: Sequence[Answer]) -> None:
+        """These were committed."""
+
+    def stopping(self) -> bool:
+        """Whether to end before the next transaction."""
+        return False
+
+
+class Changing(Protocol):
+    """What runs a transaction: `Connections`."""
+
+    def change(self, work: Callable[[Bulk], T]) -> T: ...
+
+
+Rule = Callable[[Bulk, Sequence[Item]], Sequence[Answer]]
+
+
+def run(
+    connections: Changing,
+    entry: Entry,
+    items: Sequence[Item],
+    rule: Rule[Any],
+    watcher: Watcher,
+    *,
+    prepare: Callable[[Sequence[Item]], Sequence[Any]] = list,
+    summary: Callable[[Sequence[Answer]], str] | None = None,
+) -> Total:
+    """Do one act to each, in order. Where it is stopped or fails midway, what was committed stays done and is written down.
+
+    `prepare` makes of a batch, before its transaction, what `rule` is given. Raises StoreUnavailable. `summary` is what the audit log says at the end.
+    """
+    log = _Log(entry, len(items), summary or _done)
+    try:
+        for start in range(0, len(items), BATCH_ROWS_MAX):
+            if watcher.stopping():
+                break
+            batch = items[start : start + BATCH_ROWS_MAX]
+            answers, row = connections.change(partial(_batch, rule=rule, batch=prepare(batch), log=log))
+            log.committed(answers, row)
+            watcher.told(answers)
+    finally:
+        if log.unfinished:
+            with suppress(Exception):  # because what ended it is what is to be said
+                connections.change(log.stop)
+    return Total(matched=entry.matched, answers=log.answers, stopped=log.unfinished)
+
+
+def each(one: Callable[[Bulk, Item], Answer]) -> Rule[Item]:
+    """The rule of a batch whose members are done one by one; StoreError is the answer of the one it cannot be done to."""
+
+    def rule(session: Bulk, batch: Sequence[Item]) -> Sequence[Answer]:
+        return [_one(session, one, item) for item in batch]
+
+    return rule
+
+
+def _one(session: Bulk, one: Callable[[Bulk, Item], Answer], item: Item) -> Answer:
+    try:
+        return one(session, item)
+    except StoreError as error:  # raised before anything was changed
+        return Answer(str(item), str(error), well=False)
+
+
+def _batch(session: Bulk, *, rule: Rule[Any], batch: Sequence[Any], log: _Log) -> tuple[Sequence[Answer], int | None]:
+    answers = rule(session, batch)
+    return answers, log.write(session, answers)
+
+
+def _done(answers: Sequence[Answer]) -> str:
+    failed = sum(not answer.well for answer in answers)
+    return f"done; {failed} could not be" if failed else answers[0].text if len(answers) == 1 else "done"
+
+
+class _Log:
+    """The audit row of one bulk act: written in the transaction of the first that was done, brought up to date in the others."""
+
+    def __init__(self, entry: Entry, items: int, summary: Callable[[Sequence[Answer]], str]) -> None:
+        self._entry = entry
+        self._items = items
+        self._summary = summary
+        self._row: int | None = None
+        self.answers: list[Answer] = []
+
+    @property
+    def unfinished(self) -> bool:
+        return len(self.answers) < self._items
+
+    def write(self, session: Bulk, more: Sequence[Answer]) -> int | None:
+        every = [*self.answers, *more]
+        done = sum(answer.well for answer in every)
+        if not done:
+            return None  # nothing has changed
+        entry = self._entry
+        result = audit.UNDER_WAY if len(every) < self._items else self._summary(every)
+        if self._row is None:
+            return audit.begin(session, replace(entry, target=entry.target or _names(every)), done, result)
+        audit.go_on(session, self._row, done, result, "" if entry.target else f" {_names(more)}")
+        return self._row
+
+    def committed(self, answers: Sequence[Answer], row: int | None) -> None:
+        self.answers += answers
+        self._row = row
+
+    def stop(self, session: Bulk) -> None:
+        if self._row is not None:
+            audit.end(session, self._row, f"stopped after {len(self.answers)} of {self._items}")
+
+
+def _names(answers: Sequence[Answer]) -> str:
+    return " ".join(answer.ref or answer.item for answer in answers if answer.well)

@@ -1,0 +1,83 @@
+"""The rules of erasing: everything that holds what a person wants gone, in one transaction, and what is left to say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+from gateway.store.admin import audit
+from gateway.store.admin.commands import end_delivery
+from gateway.store.admin.event_lookup import row_of, seq_of
+from gateway.store.admin.pages import among, refusal
+from gateway.store.engine.batch import Bulk
+from gateway.store.records import Refusal
+from gateway.store.sqlite import scrub
+
+ERASED: Final = "erased"
+Ids = Callable[[Refusal], Collection[str]]
+
+_ALL: Final = "SELECT seq FROM events WHERE id = :id AND source = :source"
+_CONTENT: Final = "SELECT id, source, subject, raw FROM events WHERE seq {ids}"
+_REMEMBER: Final = """INSERT INTO remembered (id, fingerprint, seen_at) SELECT e.id, e.fingerprint, :now FROM events e
+  WHERE e.seq = :seq ON CONFLICT (id, fingerprint) DO UPDATE SET seen_at = excluded.seen_at"""
+_REFUSED: Final = "SELECT id FROM refused WHERE source = :source"
+# A circuit's reason is what the last failure said, and that may repeat what was sent.
+_REASONS: Final = """UPDATE sinks SET reason = 'erased' WHERE reason IS NOT NULL
+  AND name IN (SELECT d.sink FROM deliveries d WHERE d.event = :seq)"""
+
+
+class SameCallbacks:
+    """The refused callbacks that say the same as an event: byte for byte, or by the id their source gives them.
+
+    `ids` reads a callback without verifying it; None: nobody here knows the sources. Each is read once.
+    """
+
+    def __init__(self, ids: Ids | None) -> None:
+        self._ids = ids
+        self._read: dict[int, tuple[bytes, frozenset[str]]] = {}
+
+    def of(self, session: Bulk, source: str, id: str, raw: bytes) -> list[int]:
+        """Which refused callbacks of this source go with this event."""
+        found = []
+        for (row,) in session.rows(_REFUSED, {"source": source}):
+            body, ids = self._look(session, int(row))
+            if body == raw or id in ids:
+                found.append(int(row))
+        return found
+
+    def _look(self, session: Bulk, row: int) -> tuple[bytes, frozenset[str]]:
+        if row not in self._read:
+            kept = refusal(session, row)
+            assert kept is not None  # of this transaction's snapshot
+            ids = frozenset(self._ids(kept.refusal)) if self._ids is not None else frozenset()
+            self._read[row] = kept.refusal.body, ids
+        return self._read[row]
+
+
+def erase(session: Bulk, ref: str, same: SameCallbacks) -> str:
+    """Delete what a person named with all that was kept of it; the reference it had. Raises NotFound.
+
+    A plain id takes every content under it along, `id~variant` only that one. Its id and fingerprint stay remembered,
+    so that the vendor's repeat does not bring it back.
+    """
+    row = row_of(session, seq_of(session, ref))
+    seqs = [row.seq]
+    if "~" not in row.ref.removeprefix(row.id):
+        seqs = [seq for (seq,) in session.rows(_ALL, {"id": row.id, "source": row.source})]
+    condition, ids = among(session, seqs)
+    of_them = f"FROM deliveries WHERE event {condition} AND state IN ('waiting','sending') ORDER BY id"
+    names = session.rows(f"SELECT sink, order_key {of_them}", {"ids": ids})
+    session.lock({f"{sink} {key}" for sink, key in names if key is not None})
+    for (delivery,) in session.rows(f"SELECT id {of_them}", {"ids": ids}):
+        end_delivery(session, delivery, ERASED)
+    contents = session.rows(_CONTENT.format(ids=condition), {"ids": ids})
+    for id_, source, _, raw in contents:
+        for refused in same.of(session, source, id_, bytes(raw)):
+            session.change("DELETE FROM refused WHERE id = :id", {"id": refused})
+    audit.hide(session, {part for _, _, subject, _ in contents for part in (subject, subject.rpartition("/")[2])})
+    scrub.ask(session)
+    for seq in seqs:
+        session.change(_REASONS, {"seq": seq})
+        session.change(_REMEMBER, {"seq": seq})
+        session.change("DELETE FROM events WHERE seq = :seq", {"seq": seq})
+    return row.ref

@@ -1,0 +1,191 @@
+"""What people read in a store beside a running gateway: pages, look-ups, the store at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from gateway.errors import NotFound, StoreUnavailable
+from gateway.runtime.clock import Clock
+from gateway.store.address import parse_address
+from gateway.store.admin import audit, commands, event_lookup, overview, pages
+from gateway.store.admin import deliveries as waiting
+from gateway.store.admin.audit import AuditRow
+from gateway.store.admin.connections import Connections
+from gateway.store.admin.deliveries import DeliveryFilter
+from gateway.store.records import AttemptRow, DeliveryRow, EventFull, EventRow, RefusedRow, SinkRow, Status
+
+if TYPE_CHECKING:
+    from gateway.config.grammar.settings import Settings
+
+CHOSEN_PAGE: Final = 5000  # ids read in one statement when many are chosen
+
+
+class StoreQueries:
+    """What the command line and the admin API read beside a running gateway, and how they reach the store.
+
+    Opens its own short-lived connections, takes no lock, never checkpoints, never makes or migrates a store (except
+    `migrate`). Synchronous; one short transaction a call. `configured` are the sinks of the configuration, for
+    `held: orphaned` (None: not known, so nothing is); `rated`, `batched` and `ordered` those with delivery.rate,
+    delivery.batch and delivery.order, for `held: rate|batch` and for the order of what is replayed.
+
+    Everything raises StoreUnavailable where the store is not there or does not answer, and SchemaMismatch where its
+    tables are older or newer than this program.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        password: str | None = None,
+        clock: Clock | None = None,
+        configured: Collection[str] | None = None,
+        rated: Collection[str] = (),
+        batched: Collection[str] = (),
+        ordered: Collection[str] = (),
+    ) -> None:
+        try:
+            self._address = parse_address(url, password)
+        except ValueError as error:
+            raise StoreUnavailable(str(error)) from None
+        self._connections = Connections(self._address, clock)
+        self._known = waiting.Configured(
+            sinks=None if configured is None else frozenset(configured),
+            rated=frozenset(rated),
+            batched=frozenset(batched),
+            ordered=frozenset(ordered),
+        )
+
+    @classmethod
+    def of(cls, settings: Settings, *, clock: Clock | None = None) -> Self:
+        """That of the store that a configuration names, with what it says of its sinks."""
+        store, sinks = settings.store, settings.sinks.items()
+        return cls(
+            store.url,
+            password=None if store.password is None else store.password.reveal(),
+            clock=clock,
+            configured=tuple(settings.sinks),
+            rated=tuple(name for name, sink in sinks if sink.delivery.rate is not None),
+            batched=tuple(name for name, sink in sinks if sink.delivery.batch is not None),
+            ordered=tuple(name for name, sink in sinks if sink.delivery.order == "stream"),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        self._connections.close()
+
+    # -- reading: newest first; `before` is the last key of the previous page; limit <= 200 a page
+
+    def events(
+        self,
+        *,
+        held: bool = False,
+        source: str | None = None,
+        type: str | None = None,  # glob
+        subject: str | None = None,  # glob
+        stream: str | None = None,  # glob
+        since: int | None = None,  # ms
+        limit: int = 50,
+        before: int | None = None,
+    ) -> Sequence[EventRow]:
+        """A page of events; `before` is the `seq` of the last one seen."""
+        return self._connections.read(
+            lambda session: pages.events(
+                session,
+                held=held,
+                source=source,
+                type=type,
+                subject=subject,
+                stream=stream,
+                since=since,
+                limit=limit,
+                before=before,
+            )
+        )
+
+    def event(self, ref: str) -> EventFull:
+        """By id, unique prefix of at least 6 digits, or `id~variant`. Raises NotFound, naming near misses."""
+        return self._connections.read(lambda session: event_lookup.full(session, ref))
+
+    def deliveries(
+        self, wanted: DeliveryFilter | None = None, *, limit: int = 50, before: int | None = None, **more: Any
+    ) -> Sequence[DeliveryRow]:
+        """A page of deliveries, as a filter or its fields say; `before` is the `id` of the last one seen. Raises NotFound."""
+        wanted = wanted or DeliveryFilter(**more)
+        return self._connections.read(
+            lambda session: waiting.deliveries(session, self._known, wanted, limit=limit, before=before)
+        )
+
+    def choose(self, wanted: DeliveryFilter) -> Sequence[int]:
+        """The ids of all deliveries that are meant now, oldest first: what a bulk act is then done to, and nothing newer."""
+        found: list[int] = []
+        before: int | None = None
+        while page := self._connections.read(partial(waiting.ids, wanted=wanted, limit=CHOSEN_PAGE, before=before)):
+            found += page
+            before = page[-1]
+        return found[::-1]
+
+    def already_there(self, ids: Sequence[int], to: str) -> int:
+        """Of how many of these deliveries another sink has the event already: a move cancels them."""
+        pieces = (ids[at : at + CHOSEN_PAGE] for at in range(0, len(ids), CHOSEN_PAGE))
+        return sum(self._connections.read(partial(commands.already_there, ids=piece, to=to)) for piece in pieces)
+
+    def delivery(self, id: int) -> tuple[DeliveryRow, Sequence[AttemptRow]]:
+        """One delivery with all its attempts, oldest first. Raises NotFound."""
+        return self._connections.read(lambda session: waiting.one(session, self._known, id))
+
+    def refused(self, *, source: str | None = None, limit: int = 50, before: int | None = None) -> Sequence[RefusedRow]:
+        """A page of refused callbacks; `before` is the `id` of the last one seen."""
+        return self._connections.read(lambda session: pages.refused(session, source=source, limit=limit, before=before))
+
+    def refusal(self, id: int) -> RefusedRow:
+        """One refused callback. Raises NotFound."""
+        found = self._connections.read(lambda session: pages.refusal(session, id))
+        if found is None:
+            raise NotFound(f"there is no refused callback {id}; only the last ones of each source are kept")
+        return found
+
+    def sinks(self) -> Sequence[SinkRow]:
+        """Every sink that the store knows of: that has deliveries, was paused, or whose circuit was open."""
+        return self._connections.read(overview.sinks)
+
+    def knows_source(self, name: str) -> bool:
+        """Whether anything in the store came from a source of this name."""
+        return self._connections.read(lambda session: overview.knows_source(session, name))
+
+    def status(self) -> Status:
+        """The store at a glance."""
+        return self._connections.read(lambda session: overview.status(session, self._address))
+
+    def audit(
+        self,
+        *,
+        act: str | None = None,
+        actor: str | None = None,
+        target: str | None = None,
+        since: int | None = None,
+        limit: int = 50,
+        before: int | None = None,
+    ) -> Sequence[AuditRow]:
+        """A page of what people did; `act` and `actor` are globs, `target` a sink, a delivery or an event that was named."""
+
+        def wanted(row: AuditRow) -> bool:
+            return (
+                (act is None or fnmatchcase(row.act, act))
+                and (actor is None or fnmatchcase(row.actor, actor))
+                and (target is None or target in row.target.split(" "))
+                and (since is None or row.at >= since)
+            )
+
+        return self._connections.read(lambda session: audit.page(session, wanted, limit=min(limit, 200), before=before))
+
+    def _rows(self, ids: Sequence[int]) -> Sequence[DeliveryRow]:
+        return self._connections.read(lambda session: waiting.by_id(session, self._known, ids))[::-1]
