@@ -19,6 +19,7 @@ from gateway.store.admin import audit
 from gateway.store.admin.audit import Entry
 from gateway.store.engine.backend import Backend, backend_of
 from gateway.store.engine.batch import Bulk, Tally
+from gateway.store.engine.patience import NotYet, awaited
 from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
 from gateway.store.outbox import counts, gates, refused, retention
@@ -88,7 +89,7 @@ class Store:
         self._loop = loop
         await self._backend.take(lock_wait)
         try:
-            session = await loop.run_in_executor(None, self._begin)
+            session = await awaited(lambda: loop.run_in_executor(None, self._begin))
         except BaseException:
             self._backend.free()
             raise
@@ -102,9 +103,10 @@ class Store:
                 self._spans.repair(session, alone=self._backend.alone)
             self._count(session)
         except Exception as error:
+            kind = NotYet if session.passes(error) else StoreUnavailable
             text = session.explain(error)
             session.close()
-            raise StoreUnavailable(f"{self._backend.address.shown} cannot be used: {text}") from None
+            raise kind(f"{self._backend.address.shown} cannot be used: {text}") from None
         self._repair_at = time.monotonic() + REPAIR_EVERY
         return session
 

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 from pathlib import Path
@@ -19,10 +20,12 @@ from gateway.errors import SchemaMismatch, StoreError, StoreHeld, StoreUnavailab
 from gateway.runtime.clock import FrozenClock
 from gateway.store.address import parse_address
 from gateway.store.engine import migrations
+from gateway.store.engine.patience import NotYet, awaited, patiently
 from gateway.store.engine.session import Session
-from gateway.store.sqlite.session import APPLICATION_ID, SqliteSession, make_file
+from gateway.store.sqlite.session import APPLICATION_ID, Role, SqliteSession, make_file
 from gateway.store.store import Store
 from tests import threads
+from tests.postgres import folder_of
 from tests.store.conftest import Opener
 from tests.store.kit import LEASE, act, beside, new, session, settlement, states, table, take
 
@@ -87,6 +90,67 @@ def test_ten_starters_that_migrate_at_once_make_the_tables_once(url: str, clock:
     threads.end([threads.start(start) for _ in range(10)])
     assert sorted(made, key=str) == [(0, 1)] + [(1, 1)] * 9
     assert table(url, "value", "meta WHERE name = 'schema'") == [("1",)]
+
+
+def test_opening_waits_for_whoever_is_making_the_same_file_at_that_moment(clock: FrozenClock) -> None:
+    """The change to WAL does not honour the busy time-out, and a look between two of the maker's steps sees neither."""
+    failed: list[BaseException] = []
+
+    def use(path: Path, starts: threading.Barrier, role: Role) -> None:
+        try:
+            starts.wait()
+            opened = SqliteSession(path, role, clock)
+            try:
+                if role == "writer":
+                    migrations.migrate(opened, "x")
+            finally:
+                opened.close()
+        except BaseException as error:
+            failed.append(error)
+
+    roles: list[Role] = ["writer"] * 6 + ["desk", "reader"] * 2
+    with tempfile.TemporaryDirectory(dir=folder_of("").parent) as folder:  # in memory, where chance has many rounds
+        for number in range(60):
+            make_file(path := Path(folder) / f"{number}.db")
+            starts = threading.Barrier(len(roles), timeout=20)
+            threads.end([threads.start(use, path, starts, role) for role in roles])
+    assert failed == []
+
+
+async def test_what_stands_in_the_way_for_a_moment_does_not_stop_a_gateway_that_starts(
+    url: str, opened: Opener, clock: FrozenClock
+) -> None:
+    await (await opened()).close()
+    address = parse_address(url)
+    with beside(url) as other:
+        if address.backend == "sqlite":
+            other.rows("PRAGMA busy_timeout=100")
+        with other.atomic():
+            other.change("INSERT INTO meta (name, value) VALUES ('busy', '1')")
+            lock = "LOCK TABLE meta, deliveries" if address.backend == "postgresql" else "SELECT 1"
+            other.rows(lock)
+            starting = asyncio.ensure_future(opened())
+            await asyncio.sleep(0.3)
+            assert not starting.done()
+        assert (await starting).healthy()
+
+
+async def test_what_does_not_pass_is_said_within_the_bound(url: str, clock: FrozenClock) -> None:
+    asked: list[int] = []
+
+    async def locked() -> None:
+        asked.append(1)
+        raise NotYet("locked")
+
+    with pytest.raises(NotYet, match="locked"):
+        await awaited(locked, 0.1)
+    assert len(asked) > 1
+    with pytest.raises(StoreUnavailable, match="wrong password"):
+        patiently(lambda: _fail(StoreUnavailable("wrong password")))
+
+
+def _fail(error: Exception) -> None:
+    raise error
 
 
 async def test_tables_newer_than_the_program_are_left_alone(opened: Opener, url: str, clock: FrozenClock) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import subprocess
@@ -14,9 +15,12 @@ import pytest
 
 from gateway.errors import ItemRefused, SchemaMismatch, StoreUnavailable
 from gateway.runtime.clock import FrozenClock
+from gateway.store.address import parse_address
+from gateway.store.admin import connections
 from gateway.store.admin.admin import Desk
 from gateway.store.admin.connections import Connections
 from gateway.store.engine.session import Session
+from gateway.store.sqlite.session import make_file
 from gateway.store.store import Store
 from tests.store.kit import act, beside, new, table, take
 
@@ -31,6 +35,27 @@ def test_a_missing_file_is_said_to_be_missing_and_is_not_made(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is making the store: it is not worth the wait."""
+    monkeypatch.setattr(connections, "OPENING_S", 0.05)
+
+
+async def test_a_command_that_comes_while_serve_makes_the_store_waits_for_the_tables(url: str) -> None:
+    address = parse_address(url)
+    if address.backend == "sqlite":
+        make_file(address.path)
+    store = Store(url)
+    with Desk(url) as desk:
+        asking = asyncio.ensure_future(asyncio.to_thread(desk.status))
+        await asyncio.sleep(0.2)
+        assert not asking.done()
+        await store.open(lock_wait=0)
+        await asking
+        assert desk.events() == []
+    await store.close()
+
+
 def test_a_server_that_does_not_answer_is_said_not_to(tmp_path: Path) -> None:
     desk = Desk("postgresql://me:canary@127.0.0.1:1/db")
     with pytest.raises(StoreUnavailable, match="cannot be reached") as failed:
@@ -43,6 +68,7 @@ def test_a_url_that_cannot_be_read_is_an_error_of_the_store() -> None:
         Desk("mysql://x")
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_store_without_tables_names_the_command_that_makes_them(url: str, desks: Callable[..., Desk]) -> None:
     if url.startswith("sqlite"):
         Path(url.removeprefix("sqlite:///")).touch()
@@ -78,6 +104,7 @@ async def test_tables_of_a_newer_program_are_left_alone(
             ask()
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_tables_of_an_older_program_want_a_migration(
     store: Store, desks: Callable[..., Desk], url: str, clock: FrozenClock
 ) -> None:

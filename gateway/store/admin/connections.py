@@ -14,6 +14,7 @@ from gateway.runtime.clock import Clock
 from gateway.store.address import Address
 from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.migrations import migrate, require
+from gateway.store.engine.patience import NoAnswer, NotYet, patiently
 from gateway.store.engine.session import Session, Trouble
 from gateway.store.sqlite import scrub
 from gateway.store.sqlite.batch import SqliteBulk
@@ -23,6 +24,7 @@ from gateway.store.sqlite.session import SqliteSession, make_file
 T = TypeVar("T")
 _S = TypeVar("_S", bound=Session)
 
+OPENING_S: Final = 2.0  # a person waits so long for a store that somebody else is just making, or has locked
 READ_TIMEOUT: Final = 2000  # ms, PostgreSQL: an old snapshot keeps dead rows, and claims slow down behind it
 _LONGEST_PAUSE: Final = 0.25  # seconds
 SCRUB_LOOK_SECONDS: Final = 0.1
@@ -53,13 +55,13 @@ class Connections:
     def read(self, question: Callable[[Session], T]) -> T:
         """Ask something. Raises StoreUnavailable, SchemaMismatch and what the question raises of its own."""
         if self._reader is None:
-            self._reader = self._checked(self._open_reader())
+            self._reader = self._opened(self._open_reader)
         return self._run(self._reader, question, "read")
 
     def change(self, work: Callable[[Bulk], T]) -> T:
         """Do something in one transaction, then tell the gateways. Raises as `read`, and ItemRefused."""
         if self._writer is None:
-            self._writer = self._checked(self._open_writer())
+            self._writer = self._opened(self._open_writer)
         session = self._writer
 
         def whole(session: Bulk) -> T:
@@ -83,15 +85,19 @@ class Connections:
     def migrate(self) -> tuple[int, int]:
         """Bring the tables to this program's version, making them where there are none: (from, to)."""
         fresh = self._address.backend == "sqlite" and not _holds_something(self._address.path)
-        if fresh:
-            make_file(self._address.path)
-            session: Session = SqliteSession(self._address.path.absolute(), "writer", self._clock)
-        else:
-            session = self._open_writer()
-        try:
-            return _run(session, lambda session: migrate(session, self._address.shown), "migrated")
-        finally:
-            session.close()
+
+        def made() -> tuple[int, int]:
+            if fresh:
+                make_file(self._address.path)
+                session: Session = SqliteSession(self._address.path.absolute(), "writer", self._clock)
+            else:
+                session = self._open_writer()
+            try:
+                return _run(session, lambda session: migrate(session, self._address.shown), "migrated")
+            finally:
+                session.close()
+
+        return patiently(made, OPENING_S)
 
     def scrub(self, wait: float) -> bool:
         """Wait until the erased is out of SQLite's write-ahead log; False: it is not yet."""
@@ -134,6 +140,17 @@ class Connections:
         except StoreUnavailable:
             self.close()  # because it may be the connection that is broken
             raise
+
+    def _opened(self, opening: Callable[[], _S]) -> _S:
+        """Patiently, because `serve` may be making the store. A server that does not answer is not waited for."""
+
+        def checked() -> _S:
+            try:
+                return self._checked(opening())
+            except NoAnswer as error:
+                raise StoreUnavailable(str(error)) from None
+
+        return patiently(checked, OPENING_S)
 
     def _checked(self, session: _S) -> _S:
         try:
@@ -191,6 +208,8 @@ def _run(session: _S, work: Callable[[_S], T], doing: str) -> T:
             again += 1
             if trouble not in (Trouble.AGAIN, Trouble.GONE) or again == _AGAIN:
                 kind = ItemRefused if trouble in (Trouble.ITEM, Trouble.GONE) else StoreUnavailable
+                if kind is StoreUnavailable and session.passes(error):
+                    kind = NotYet
                 raise kind(f"the store cannot be {doing}: {session.explain(error)}") from None
 
 

@@ -6,6 +6,7 @@ import secrets
 from typing import Final
 
 from gateway.errors import SchemaMismatch, StoreUnavailable
+from gateway.store.engine.patience import NoTablesYet, NotYet
 from gateway.store.engine.session import Session, Trouble
 
 # What differs between the two databases is a word in braces.
@@ -109,8 +110,9 @@ def require(session: Session, shown: str) -> None:
     if found > VERSION:
         raise SchemaMismatch(_newer(found, shown))
     if found < VERSION:
+        kind = SchemaMismatch if found else NoTablesYet
         what = f"has tables of version {found}" if found else "has no tables yet"
-        raise SchemaMismatch(
+        raise kind(
             f"the store {shown} {what}, this program needs version {VERSION}: run `gateway store migrate`, or start `gateway serve`"
         )
 
@@ -132,7 +134,8 @@ def migrate(session: Session, shown: str) -> tuple[int, int]:
     except Exception as error:
         if session.trouble(error) is Trouble.BUG:
             raise
-        raise StoreUnavailable(
+        kind = NotYet if session.passes(error) else StoreUnavailable
+        raise kind(
             f"the tables of {shown} cannot be made: {session.explain(error)}; "
             "the gateway needs a database of its own in which it may make tables"
         ) from None

@@ -45,6 +45,9 @@ class Session(Protocol):
     def trouble(self, error: BaseException) -> Trouble:
         """What an exception out of this session means."""
 
+    def passes(self, error: BaseException) -> bool:
+        """Whether the same would work in a moment: somebody else had a lock, or there was no connection to be had."""
+
     def explain(self, error: BaseException) -> str:
         """One line for people about an exception, without secrets or stored values."""
 

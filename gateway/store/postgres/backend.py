@@ -17,11 +17,12 @@ from gateway.runtime.clock import Clock
 from gateway.store.address import Address
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.migrations import migrate
+from gateway.store.engine.patience import NotYet
 from gateway.store.engine.reader import Reader
 from gateway.store.engine.writer import Writer
 from gateway.store.postgres.batch import PostgresBulk
 from gateway.store.postgres.notices import Listener, Notifier
-from gateway.store.postgres.session import NotThereYet, PostgresSession
+from gateway.store.postgres.session import PostgresSession
 
 log = structlog.get_logger("gateway.store")
 
@@ -53,7 +54,7 @@ class PostgresBackend:
             try:
                 (await asyncio.to_thread(self.connect)).close()
                 return
-            except NotThereYet as error:
+            except NotYet as error:
                 if time.monotonic() + RETRY_SECONDS > until:
                     raise
                 if not waited:

@@ -11,11 +11,15 @@ from typing import Any, Final, Literal
 from gateway.errors import StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.store.address import Address
+from gateway.store.engine.patience import NoAnswer, NotYet
 from gateway.store.engine.session import Trouble
 
 CHANNEL: Final = "recording_gateway"  # NOTIFY payload: "<who> <sink>"
 OLDEST: Final = 130_000
 _MIGRATION_LOCK: Final = 0x52474757
+_MIGRATION_WAIT: Final = "60s"
+# Serialisation failure, deadlock, lock and statement time-outs, too many connections, a server that stops or starts.
+_PASSING: Final = {"40001", "40P01", "55P03", "57014", "53300", "57P01", "57P02", "57P03"}
 _BOUNDS: Final = {  # seconds, of libpq's; milliseconds for tcp_user_timeout: a black hole is noticed within them
     "connect_timeout": "5",
     "tcp_user_timeout": "5000",
@@ -37,12 +41,15 @@ def translate(sql: str) -> str:
     )
 
 
-class NotThereYet(StoreUnavailable):
-    """Nobody answers, or the server is starting: it may be there in a moment. A wrong password would not."""
-
-
 # What libpq says where waiting is of no use; its connection errors carry no SQLSTATE.
+_NOT_NOW: Final = ("starting up", "shutting down", "too many", "remaining connection slots", "recovery mode")
 _HOPELESS: Final = ("authentication", "password", "does not exist", "pg_hba", "no encryption", "invalid", "SSL")
+
+
+def _refusal(text: str) -> type[StoreUnavailable]:
+    if any(word in text for word in _HOPELESS):
+        return StoreUnavailable
+    return NotYet if any(word in text for word in _NOT_NOW) else NoAnswer
 
 
 class PostgresSession:
@@ -65,13 +72,15 @@ class PostgresSession:
             self.connection = psycopg.connect(autocommit=True, **{**_BOUNDS, **address.parameters})  # type: ignore[arg-type]
         except (psycopg.Error, ValueError) as error:
             text = self.explain(error)
-            kind = StoreUnavailable if any(word in str(error) for word in _HOPELESS) else NotThereYet
-            raise kind(f"{address.shown} cannot be reached: {text}") from None
+            raise _refusal(str(error))(f"{address.shown} cannot be reached: {text}") from None
         try:
             self._prepare(timeout_ms)
         except psycopg.Error as error:
+            passes = self.passes(error)
             self.close()
-            raise StoreUnavailable(f"{address.shown} cannot be used: {self.explain(error)}") from None
+            raise (NotYet if passes else StoreUnavailable)(
+                f"{address.shown} cannot be used: {self.explain(error)}"
+            ) from None
         except StoreUnavailable:
             self.close()
             raise
@@ -132,9 +141,10 @@ class PostgresSession:
     def alone(self) -> Iterator[None]:
         with self.atomic():
             # Without the lock nine of ten starters that migrate at once fail with a unique violation. The wait may be
-            # longer than a statement's usual bound, because another's migration may be.
+            # longer than a statement's usual bound, because another's migration may be, but not without end, because
+            # another may hang.
             self.connection.execute("SET LOCAL statement_timeout = 0")
-            self.connection.execute("SET LOCAL lock_timeout = 0")
+            self.connection.execute(f"SET LOCAL lock_timeout = '{_MIGRATION_WAIT}'".encode())
             self.connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
             yield
 
@@ -158,6 +168,9 @@ class PostgresSession:
         if state[:2] in ("22", "23", "54") or (not state and isinstance(error, self._errors.DataError)):
             return Trouble.ITEM
         return Trouble.STORE
+
+    def passes(self, error: BaseException) -> bool:
+        return getattr(error, "sqlstate", None) in _PASSING or self.trouble(error) is Trouble.LOST
 
     def explain(self, error: BaseException) -> str:
         # The primary message alone: DETAIL repeats keys and rows; and libpq repeats what it was given.

@@ -13,14 +13,17 @@ from urllib.parse import quote
 
 from gateway.errors import SchemaMismatch, StoreFileGone, StoreUnavailable
 from gateway.runtime.clock import Clock
+from gateway.store.engine.patience import NotYet, patiently
 from gateway.store.engine.session import Trouble
 from gateway.store.sqlite.open_file import OpenFiles
 from gateway.store.sqlite.words import cannot_open, explain
 
 APPLICATION_ID: Final = 0x52474757  # "RGGW": says whose file this is, also to file(1)
 OLDEST: Final = (3, 37, 0)  # STRICT and RETURNING
+BUSY_S: Final = 5.0  # a statement, and opening, waits so long for somebody else's lock
 WAL_LIMIT: Final = 16 * 1024 * 1024  # bytes the write-ahead log is cut back to
 _FATAL: Final = {"SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_READONLY"}
+_BUSY: Final = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")  # PROTOCOL: two made the log at one instant
 _ITEM: Final = (
     sqlite3.IntegrityError,
     sqlite3.DataError,
@@ -60,24 +63,31 @@ class SqliteSession:
         try:
             self.files = OpenFiles(path)
             self.connection = sqlite3.connect(
-                uri, uri=True, isolation_level=None, timeout=5.0, cached_statements=256, check_same_thread=False
+                uri, uri=True, isolation_level=None, timeout=BUSY_S, cached_statements=256, check_same_thread=False
             )
         except (OSError, sqlite3.Error) as error:
             raise StoreUnavailable(cannot_open(path, error)) from None
         try:
-            self._prepare(role)
+            patiently(lambda: self._prepare(role), BUSY_S)
             self.files.opened()
-        except sqlite3.Error as error:
-            self.close()
-            raise StoreUnavailable(cannot_open(path, error)) from None
         except (SchemaMismatch, StoreUnavailable):
             self.close()
             raise
 
     def _prepare(self, role: Role) -> None:
+        try:
+            self._set_up(role)
+        except sqlite3.Error as error:
+            self.rollback()
+            # The change to WAL, above all, does not wait for the busy time-out.
+            raise (NotYet if self.passes(error) else StoreUnavailable)(cannot_open(self.path, error)) from None
+
+    def _set_up(self, role: Role) -> None:
         run = self.connection.execute
+        run("BEGIN")  # both from one state, because somebody may be making the store between two looks
         (found,) = run("PRAGMA application_id").fetchone()
         (tables,) = run("SELECT count(*) FROM sqlite_schema").fetchone()
+        run("COMMIT")
         if found != APPLICATION_ID and (found or tables):
             raise SchemaMismatch(f"{self.path} is a SQLite file of another program; name a file of its own")
         if role == "writer":
@@ -142,6 +152,9 @@ class SqliteSession:
             name = getattr(error, "sqlite_errorname", "")
             return Trouble.LOST if name.startswith(tuple(_FATAL)) else Trouble.STORE
         return Trouble.BUG
+
+    def passes(self, error: BaseException) -> bool:
+        return getattr(error, "sqlite_errorname", "").startswith(_BUSY)
 
     def explain(self, error: BaseException) -> str:
         return str(error) if isinstance(error, StoreFileGone) else explain(error)

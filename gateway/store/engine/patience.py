@@ -1,0 +1,62 @@
+"""Opening a store waits and tries again within a bound, because somebody else may be making it at that very moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+from gateway.errors import SchemaMismatch, StoreUnavailable
+
+T = TypeVar("T")
+
+OPENING_S: Final = 10.0  # a gateway waits so long for what passes; a lock on the whole store has a bound of its own
+FIRST_PAUSE_S: Final = 0.01
+PAUSE_MAX_S: Final = 0.25
+
+
+class NotYet(StoreUnavailable):
+    """The same would work in a moment: the database is locked, is just starting, or has too many connections."""
+
+
+class NoAnswer(NotYet):
+    """Nobody answers at the server's address: a gateway waits for it, a person is told at once."""
+
+
+class NoTablesYet(SchemaMismatch, NotYet):
+    """The store is there and its tables are not: nobody made them, or somebody is about to."""
+
+
+def patiently(opening: Callable[[], T], within: float = OPENING_S) -> T:
+    """What `opening` returns; while it raises NotYet it is asked again, until `within` seconds are over."""
+    began = time.monotonic()
+    try:
+        return opening()
+    except NotYet:
+        left = within - (time.monotonic() - began)
+        if left <= 0:
+            raise
+        from tenacity import Retrying  # only now, because a command that does not wait need not load it
+
+        return Retrying(**_policy(left))(opening)
+
+
+async def awaited(opening: Callable[[], Awaitable[T]], within: float = OPENING_S) -> T:
+    """The same for what is awaited; cancelled, it ends at once."""
+    from tenacity import AsyncRetrying
+
+    async def once() -> T:  # because tenacity awaits only what a coroutine function gives
+        return await opening()
+
+    return await AsyncRetrying(**_policy(within))(once)
+
+
+def _policy(within: float) -> dict[str, Any]:
+    from tenacity import retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+    return {
+        "retry": retry_if_exception_type(NotYet),
+        "wait": wait_random_exponential(multiplier=FIRST_PAUSE_S, max=PAUSE_MAX_S),
+        "stop": stop_after_delay(within),
+        "reraise": True,
+    }
