@@ -49,9 +49,8 @@ class Console(Sink):
 
     async def deliver(self, delivery: Delivery) -> None:
         """Raises Retry when standard output is closed or its reader is gone."""
-        text = self._text(delivery)
         try:
-            await self._worker.run(lambda: _write(text + "\n"))
+            await self._worker.run(lambda: _write(self._text(delivery) + "\n"))
         except (OSError, ValueError) as error:
             reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "it is closed"
             raise Retry(f"standard output takes nothing: {reason}", service=True) from None

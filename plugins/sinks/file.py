@@ -69,21 +69,22 @@ class JsonLines(Sink):
         await self._worker.close()
 
     async def deliver(self, delivery: Delivery) -> None:
-        await self._guarded([_line(delivery)])
+        await self._guarded([delivery])
 
     async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[None]:
         """All of them with one fsync."""
-        await self._guarded([_line(delivery) for delivery in deliveries])
+        await self._guarded(deliveries)
         return [None] * len(deliveries)
 
     async def preview(self, delivery: Delivery) -> str:
         """The line."""
         return _line(delivery).decode()
 
-    async def _guarded(self, lines: Sequence[bytes]) -> None:
+    async def _guarded(self, deliveries: Sequence[Delivery]) -> None:
         now = self.http.clock.now()
         try:
-            await self._worker.run(lambda: self._append(lines, now))
+            # the lines too, because those of a large event take milliseconds
+            await self._worker.run(lambda: self._append([_line(delivery) for delivery in deliveries], now))
         except OSError as error:
             reason = os.strerror(error.errno).lower() if error.errno else str(error)
             raise Unavailable(f"{self.options.path.name}: {reason}") from None

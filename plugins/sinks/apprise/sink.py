@@ -56,8 +56,7 @@ class AppriseSink(Sink):
 
     async def deliver(self, delivery: Delivery) -> str:
         """Delivered is what the service answered 2xx to. Raises what the table of docs/sinks.md says of the rest."""
-        title, body, kind = self._message(delivery)
-        return await self._worker.run(lambda: self._send(title, body, kind))
+        return await self._worker.run(lambda: self._send(*self._message(delivery)))
 
     async def preview(self, delivery: Delivery) -> str:
         """The service and the text; nothing of the URL but its schema."""

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from gateway.egress.answers import Answer
 from gateway.egress.via import Via
+from gateway.egress.worker import computed
 from gateway.errors import Refused, Retry
 from gateway.model import Delivery
 from gateway.plugin import Sink
@@ -45,7 +46,8 @@ class Chat(Sink):
 
     async def deliver(self, delivery: Delivery) -> str:
         """Delivered is what the service says yes to in its own words."""
-        return await self._post(self._service.compose(self._card(delivery)), delivery.attempt, delivery.memo)
+        payload = await computed(lambda: self._service.compose(self._card(delivery)), [delivery.event])
+        return await self._post(payload, delivery.attempt, delivery.memo)
 
     async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[str | None | Exception]:
         """One digest, or as many as hold them all while the service allows more; the rest are to come again."""
@@ -53,7 +55,10 @@ class Chat(Sink):
         made = digests(ordered, self._service, self._view, keyword=self.options.keyword, mentions=self.options.mention)
         results: dict[int, str | Exception] = {}
         rest: Exception | None = None  # why no further message of this batch is sent
-        for number, digest in enumerate(made):
+        events = [delivery.event for delivery in deliveries]
+        number = -1
+        while (digest := await computed(lambda: next(made, None), events)) is not None:
+            number += 1
             wait = self._allowance.wait(self.http.clock.monotonic()) if number else 0.0
             if wait > 0:
                 rest = Retry("there was no room in this message: with the next one", timedelta(seconds=wait))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from gateway.egress.worker import computed
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.events.cloudevents import format_time
 from gateway.model import Delivery, Event
@@ -104,7 +105,7 @@ class Database(Sink):
 
     async def preview(self, delivery: Delivery) -> str:
         """The rows, before they are fitted into the table's types: the database is not asked."""
-        rows = self._rows.rows(delivery.event)
+        rows = await computed(lambda: self._rows.rows(delivery.event), [delivery.event])
         lines = [f"{self._address.shown}, table {self.options.table}, key ({', '.join(self._key)})"]
         for number, row in enumerate(rows, 1):
             lines += ["", f"row {number} of {len(rows)}"]
@@ -142,21 +143,23 @@ class Database(Sink):
         assert self._ready is not None
         while True:
             ready = self._ready
-            fitting: dict[int, list[dict[str, Any]]] = {}
-            refused: dict[int, Result] = {}
-            for number, delivery in enumerate(deliveries):
-                try:
-                    fitting[number] = self._fitted(delivery.event, ready)
-                except Refused as failure:
-                    refused[number] = failure
+            events = [delivery.event for delivery in deliveries]
+            fitting, refused = await computed(functools.partial(self._fit, events, ready), events)
             if not refused or self.http.clock.monotonic() - ready.looked_at < _TRUSTED:
                 return ready, fitting, refused
             await self.open()  # because somebody may have widened a column since
 
-    def _fitted(self, event: Event, ready: Ready) -> list[dict[str, Any]]:
+    def _fit(self, events: Sequence[Event], ready: Ready) -> tuple[dict[int, list[dict[str, Any]]], dict[int, Result]]:
         from plugins.sinks.database.table_fit import fitted
 
-        return fitted(self._rows.rows(event), ready.table, ready.key, self._address.dialect)
+        fitting: dict[int, list[dict[str, Any]]] = {}
+        refused: dict[int, Result] = {}
+        for number, event in enumerate(events):
+            try:
+                fitting[number] = fitted(self._rows.rows(event), ready.table, ready.key, self._address.dialect)
+            except Refused as failure:
+                refused[number] = failure
+        return fitting, refused
 
     async def _try(self, ready: Ready, rows: Sequence[dict[str, Any]]) -> DeliveryFailed | None:
         """Write these rows in one transaction, or say why not."""

@@ -8,8 +8,10 @@ import importlib
 import importlib.util
 import ssl
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from gateway.egress.worker import computed
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.model import Delivery
 from gateway.plugin import Sink
@@ -24,7 +26,6 @@ from plugins.sinks.email.words import mail_words
 if TYPE_CHECKING:
     from plugins.sinks.email.connections import Connections
     from plugins.sinks.email.message import Envelope
-    from plugins.sinks.email.render import Drawn
     from plugins.sinks.email.smtp import Connection
 
 _INSTALL: Final = "run: pip install 'recording-gateway[email]'"
@@ -70,21 +71,16 @@ class Email(Sink):
 
     async def deliver(self, delivery: Delivery) -> str:
         """Raises Retry with a memo of who is done, Refused when nobody ever will be, Unavailable for a broken target."""
-        from plugins.sinks.email.render import draw
-
-        drawn = draw(self._view, self._words, delivery, self._subject(delivery))
-        return await self._send([delivery], drawn, delivery.memo)
+        return await self._send([delivery], delivery.memo)
 
     async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[Result]:
         """One digest for all that nobody has got yet; a mail each for the others, and for those of a digest that is refused."""
-        from plugins.sinks.email.render import draw_digest
-
         together = [delivery for delivery in deliveries if not delivery.memo]
         results: dict[int, Result] = {}
         if len(together) > 1:
             outcome: Result
             try:
-                outcome = await self._send(together, draw_digest(self._view, self._words, together), {})
+                outcome = await self._send(together, {})
             except DeliveryFailed as failure:
                 outcome = failure
             if not isinstance(outcome, Refused):
@@ -103,29 +99,30 @@ class Email(Sink):
     async def preview(self, delivery: Delivery) -> str:
         """The envelope, and the mail with its text part; Chinese as it will be read."""
         await _libraries()
-        from plugins.sinks.email.message import compose, readable
-        from plugins.sinks.email.render import draw
+        from plugins.sinks.email.message import readable
 
-        drawn = draw(self._view, self._words, delivery, self._subject(delivery))
-        envelope = self._envelope
         now = self.http.clock.now()
-        mail = compose(envelope, [delivery.event], subject=drawn.subject, text=drawn.text, html=drawn.html, at=now)
-        return readable(envelope, mail, self._where)
+        mail = await computed(lambda: self._mail([delivery], now), [delivery.event])
+        return readable(self._envelope, mail, self._where)
 
     # -- sending
 
-    async def _send(self, deliveries: Sequence[Delivery], drawn: Drawn, memo: Mapping[str, Any]) -> str:
+    def _mail(self, deliveries: Sequence[Delivery], at: datetime) -> bytes:
+        """The mail of one event, or the digest of several."""
         from plugins.sinks.email.message import compose
+        from plugins.sinks.email.render import draw, draw_digest
 
+        if len(deliveries) == 1:
+            drawn = draw(self._view, self._words, deliveries[0], self._subject(deliveries[0]))
+        else:
+            drawn = draw_digest(self._view, self._words, deliveries)
+        events = [delivery.event for delivery in deliveries]
+        return compose(self._envelope, events, subject=drawn.subject, text=drawn.text, html=drawn.html, at=at)
+
+    async def _send(self, deliveries: Sequence[Delivery], memo: Mapping[str, Any]) -> str:
         envelope = self._envelope
-        mail = compose(
-            envelope,
-            [delivery.event for delivery in deliveries],
-            subject=drawn.subject,
-            text=drawn.text,
-            html=drawn.html,
-            at=self.http.clock.now(),
-        )
+        now = self.http.clock.now()
+        mail = await computed(lambda: self._mail(deliveries, now), [delivery.event for delivery in deliveries])
         done = set(memo.get("done", ()))
         refused: dict[str, str] = dict(memo.get("refused", {}))
         left = [address for address in envelope.recipients if address not in done and address not in refused]

@@ -10,7 +10,7 @@ import signal
 from pathlib import Path
 from typing import Final
 
-from gateway.egress.worker import Worker
+from gateway.egress.worker import Worker, computed
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.events.cloudevents import to_json
 from gateway.model import Delivery, Trust
@@ -43,7 +43,7 @@ class Exec(Sink):
         self._check(delivery)
         if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:  # then the kernel tells nobody how a program ended
             raise Unavailable("the gateway was started with SIGCHLD ignored, so no exit code can be read")
-        said = to_json(delivery.event).encode() + b"\n"
+        said = await computed(lambda: to_json(delivery.event).encode() + b"\n", [delivery.event])
         child = Child(self.options.command, cwd=self.options.cwd, environ=self._environ(delivery), said=said)
         worker = Worker(f"exec {self.name}")  # a thread an attempt, because several may run at once
         try:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from gateway.egress.answers import Answer, verdict
 from gateway.egress.guard import AddressGuard
 from gateway.egress.via import Via
+from gateway.egress.worker import computed
 from gateway.errors import Refused, Unavailable
 from gateway.events.cloudevents import format_time
 from gateway.model import Delivery, Event, Trust
@@ -52,7 +53,7 @@ class Forward(Sink):
     async def deliver(self, delivery: Delivery) -> str:
         """2xx is delivered; everything else is what docs/sinks.md says of it."""
         event, now = delivery.event, self.http.clock.now()
-        body = self._body(event, now)
+        body = await computed(lambda: self._body(event, now), [event])
         headers = {"content-type": self.options.content_type or body.media_type, **_provenance(event), **self._extra}
         headers |= body.headers
         headers[ID_HEADER] = event.ref

@@ -13,6 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.errors import Refused, Unavailable
+from gateway.events.cloudevents import to_json
 from gateway.model import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, File
 from gateway.runtime.clock import FrozenClock
 from gateway.testing.factories import NOW, delivery, event
@@ -68,6 +69,78 @@ async def test_what_an_event_lacks_is_null(place: Place) -> None:
         await sink.deliver(delivery(event(ENDED)))
     [row] = place.run("SELECT * FROM media")
     assert (row["seconds"], row["price"], row["title"]) == (None, None, "mystream")
+
+
+ODD: dict[str, Any] = {
+    "list": [None, 1, {"x": None}, [None, [None]], {}, ""],
+    "map": {"a": None, "b": {"c": None}, "d": []},
+    "long": list(range(450)),
+    "nested": {"long": [{"n": number, "none": None} for number in range(300)]},
+    "none": None,
+}
+WHOLE: dict[str, tuple[str, Any]] = {
+    "null in a list": ("event.data.extra.list", ODD["list"]),
+    "null in a map": ("event.data.extra.map", ODD["map"]),
+    "long list": ("event.data.extra.long", ODD["long"]),
+    "below": ("event.data.extra.nested", ODD["nested"]),
+    "indexed": ("event.data.extra.nested['long'][299]", {"n": 299, "none": None}),
+    "all of extra": ("event.data.extra", ODD),
+    "chosen": ("has(event.data.extra.map) ? event.data.extra.map : {}", ODD["map"]),
+    "chosen list": ("size(event.data.extra.long) > 200 ? event.data.extra.long : []", ODD["long"]),
+    "absent": ("event.data.extra.nothing", None),
+    "null": ("event.data.extra.none", None),
+    "count": ("{'n': size(event.data.files), 'm': size(event.data.extra.long)}", {"n": 300, "m": 450}),
+    "every file": ("event.data.files.map(f, f.format)", ["hls"] * 300),
+    "some files": (
+        "event.data.files.filter(f, f.size_bytes > 150).map(f, f.size_bytes)",
+        list(range(151, 300)),
+    ),
+    "with the event": ("event.data.files.map(f, event.data.stream)", ["mystream"] * 300),
+    "absent files": ("event.data.files.map(f, has(f.play_url) ? f.play_url : 'none')", ["none"] * 300),
+    "exists": ("[event.data.files.exists(f, f.size_bytes == 299)]", [True]),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+async def test_what_is_written_is_the_event_whole(name: str, place: Place) -> None:
+    text, expected = WHOLE[name]
+    place.run("CREATE TABLE odd (id VARCHAR(64) PRIMARY KEY, said TEXT)")
+    files = tuple(File(format="hls", size_bytes=number) for number in range(300))
+    one = event(files=files, extra=ODD)
+    async with making(place.url, table="odd", rows="event", columns={"id": "event.id", "said": text}) as sink:
+        await sink.deliver(delivery(one))
+    [row] = place.run("SELECT said FROM odd")
+    assert (None if row["said"] is None else json.loads(row["said"])) == expected
+
+
+@pytest.mark.parametrize("text", ["event", "event.data", "event.data.files", "file", "event.data.files[201]"])
+async def test_a_column_with_a_part_of_the_event_is_what_is_forwarded(text: str, sqlite: Place) -> None:
+    sqlite.run("CREATE TABLE odd (id VARCHAR(64), n INTEGER, said TEXT, PRIMARY KEY (id, n))")
+    one = event(files=tuple(File(format="hls", size_bytes=number) for number in range(202)), extra={"a": [None]})
+    async with making(sqlite.url, table="odd", columns={"id": "event.id", "n": "index", "said": text}) as sink:
+        await sink.deliver(delivery(one))
+    rows = sqlite.run("SELECT n, said FROM odd ORDER BY n")
+    document = json.loads(to_json(one))
+    for row in rows[::60]:
+        names = {"event": document, "file": document["data"]["files"][row["n"]]}
+        expected = {
+            "event": document,
+            "event.data": document["data"],
+            "event.data.files": document["data"]["files"],
+            "file": names["file"],
+            "event.data.files[201]": document["data"]["files"][201],
+        }[text]
+        assert json.loads(row["said"]) == expected
+
+
+async def test_a_macro_that_cannot_go_over_so_long_a_list_is_refused_and_never_cut(sqlite: Place) -> None:
+    sqlite.run("CREATE TABLE odd (id VARCHAR(64) PRIMARY KEY, said TEXT)")
+    columns = {"id": "event.id", "said": "string(size(event.data.files.filter(f, has(f.format))))"}
+    async with making(sqlite.url, table="odd", rows="event", columns=columns) as sink:
+        await sink.deliver(delivery(event(number=1, files=(File(format="hls"),) * 200)))
+        with pytest.raises(Refused, match=r"column said: .* a list of it has 201 elements"):
+            await sink.deliver(delivery(event(number=2, files=(File(format="hls"),) * 201)))
+    assert sqlite.run("SELECT said FROM odd") == [{"said": "200"}]
 
 
 async def test_a_row_a_file_is_written_for_any_number_of_files(place: Place) -> None:
