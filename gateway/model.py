@@ -62,6 +62,7 @@ class Verified:
     _: KW_ONLY
     seal: Seal | None = None
     validity: float | None = field(default=None, compare=False)  # seconds from arrival until the signature expires
+    hint: str = field(default="", compare=False)  # what to configure so that more would be covered
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

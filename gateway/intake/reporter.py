@@ -57,7 +57,8 @@ class Journal:
                 source=source,
                 scheme=verified.scheme,
                 trust=verified.trust.value,
-                hint=f"the signature did not cover what the callback says; to refuse such, add `min_trust: fields` under sources.{source}",
+                hint="the signature did not cover what the callback says; "
+                + (verified.hint or f"to refuse such, add `min_trust: fields` under sources.{source}"),
             )
 
     @harmless

@@ -72,7 +72,9 @@ class Live:
     by_formula = staticmethod(by_formula)
 
     def source(self, **options: Any) -> HuaweiLive:
-        usual = {} if options.get("sign_type") == "none" else {"keys": [KEY]}
+        usual: dict[str, Any] = {"domains": [FINISHED["publish_domain"]], "apps": [FINISHED["app"]]}
+        if options.get("sign_type") != "none":
+            usual["keys"] = [KEY]
         return HuaweiLive("live", HuaweiLive.Options.model_validate(usual | options))
 
     def signed(

@@ -48,7 +48,8 @@ def table(text: str, heading: str) -> dict[str, list[str]]:
 
 
 def documented() -> Event:
-    source = HuaweiLive("live", HuaweiLiveOptions.model_validate({"keys": [KEY]}))
+    options = {"keys": [KEY], "domains": ["push.example.com"], "apps": ["live"]}
+    source = HuaweiLive("live", HuaweiLiveOptions.model_validate(options))
     received = callback(block(EVENT, "callback").encode(), received_at=RECEIVED_AT)
     (event,) = source.normalise(received, source.verify(received))
     return event

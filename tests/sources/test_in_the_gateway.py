@@ -96,7 +96,7 @@ async def test_two_domains_two_apps_two_formats_and_two_mornings_are_four_accept
 
 
 async def test_less_trust_than_asked_for_is_refused_with_its_code(post, live) -> None:
-    send = await post(min_trust="fields")
+    send = await post(min_trust="fields", domains=["push.example.com"], apps=["live"])
     assert await send(live.signed()) == ("accepted", None)
     for said in (live.signed(formula="timestamp"), live.signed(stream="a://b"), live.signed(event_type="RECORD_NEW")):
         with pytest.raises(Problem) as caught:

@@ -40,7 +40,7 @@ OF_HMAC: dict[str, Any] = {
     },
 }
 NEEDED: dict[str, dict[str, Any]] = {
-    "huawei-live": {"keys": [KEY, OLD_KEY]},
+    "huawei-live": {"keys": [KEY, OLD_KEY], "domains": ["push.example.com"], "apps": ["live"]},
     "standard-webhooks": {"secrets": [WHSEC]},
     "hmac": {"keys": [KEY, OLD_KEY], **OF_HMAC},
     "tencent-css": {"keys": [KEY, OLD_KEY]},

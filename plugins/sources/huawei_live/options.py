@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Annotated
@@ -35,7 +36,8 @@ class HuaweiLiveOptions(Options):
     )
     domains: Globs = Field(
         default=(),
-        description="The ingest domains that are accepted, as globs; empty: any. Exact names close a gap of the signature.",
+        description="The ingest domains that are accepted, as globs; empty: any. The trust is `fields` only where all of "
+        "`domains` and `apps` are exact names.",
     )
     apps: Globs = Field(default=(), description="The application names that are accepted, as `domains`.")
     clock_skew: Annotated[Duration, between("0", "1d")] = Field(
@@ -114,20 +116,43 @@ def advice(options: HuaweiLiveOptions) -> Iterator[str]:
 
 def _splits(options: HuaweiLiveOptions) -> Iterator[str]:
     """The signed fields are joined with nothing between them; only exact names leave one way to cut them."""
-    exact = True
-    for name, allowed in (("domains", options.domains), ("apps", options.apps)):
-        globs = [text for text in allowed if _GLOB & set(text)]
-        if not allowed:
-            exact = False
-            yield f"{name} is empty: any is accepted, and the holder of a callback can move bytes between its signed fields; list exact names"
-        elif globs:
-            exact = False
-            yield f"{name} holds the glob {globs[0]!r}: the holder of a callback can move bytes between its signed fields; list exact names"
-    if exact and (clash := _clash(options.domains, options.apps)):
+    if openings := open_names(options):
+        yield f"{openings}, so {_WHY}; {what_to_list('push.example.com', 'live')}"
+    elif clash := _clash(options.domains, options.apps):
         yield (
             f"domains and apps allow {clash[0]} and {clash[1]}, of which one begins like the other when they are joined, "
-            "so a callback of one can be re-cut into one of the other; rename an app, or use two sources"
+            f"so {_WHY}; rename an app, or use two sources"
         )
+
+
+_WHY = (
+    "the holder of a callback can move bytes between its signed fields, and the trust of these callbacks is no more than "
+    "`timestamp`"
+)
+
+
+def open_names(options: HuaweiLiveOptions) -> str:
+    """Which of `domains` and `apps` leave the cut of the signed text open, in words; empty: neither."""
+    found = []
+    for name, allowed in (("domains", options.domains), ("apps", options.apps)):
+        globs = [text for text in allowed if _GLOB & set(text)]
+        if globs:
+            found.append(f"{name} holds the glob {globs[0]!r}")
+        elif not allowed:
+            found.append(f"{name} is empty")
+    return " and ".join(found)
+
+
+def what_to_list(domain: str, app: str) -> str:
+    """The lines to add, as they stand in the file."""
+    return f"list the exact names: `domains: {json.dumps([domain], ensure_ascii=False)}`, `apps: {json.dumps([app], ensure_ascii=False)}`"
+
+
+def exact_names(options: HuaweiLiveOptions) -> Sequence[str] | None:
+    """Each allowed pair of domain and app, joined as the signature joins them; None where other names pass as well."""
+    if open_names(options):
+        return None
+    return tuple(domain + app for domain in sorted(set(options.domains)) for app in sorted(set(options.apps)))
 
 
 def _clash(domains: Sequence[str], apps: Sequence[str]) -> tuple[str, str] | None:

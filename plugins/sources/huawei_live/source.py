@@ -42,6 +42,7 @@ sign_type: hmac-sha256        # both HMAC formulas; hmac-sha256-fields is the on
         self._keys = tuple(key.reveal().encode() for key in self.options.keys)
         self._domain_allowed = _matcher(self.options.domains)
         self._app_allowed = _matcher(self.options.apps)
+        self._pairs = options.exact_names(self.options)
 
     @property
     def unsigned(self) -> bool:
@@ -49,7 +50,8 @@ sign_type: hmac-sha256        # both HMAC formulas; hmac-sha256-fields is the on
 
     @property
     def most_trust(self) -> Trust:
-        return max((signature.COVERS[scheme] for scheme in self.options.sign_type), key=lambda trust: trust.rank)
+        most = max((signature.COVERS[scheme] for scheme in self.options.sign_type), key=lambda trust: trust.rank)
+        return Trust.TIMESTAMP if most is Trust.FIELDS and self._pairs is None else most
 
     def advice(self) -> Sequence[str]:
         return tuple(options.advice(self.options))
@@ -71,7 +73,19 @@ sign_type: hmac-sha256        # both HMAC formulas; hmac-sha256-fields is the on
         self._check_allowed(signed.domain, signed.app)
         trust = self._trust(scheme, signed)
         seal = self._seal(scheme, presented, timestamp, trust, signed)
-        return Verified(trust=trust, scheme=scheme, key=key, seal=seal, validity=validity)
+        hint = self._hint(signed) if scheme == signature.FIELDS and trust is not Trust.FIELDS else ""
+        return Verified(trust=trust, scheme=scheme, key=key, seal=seal, validity=validity, hint=hint)
+
+    def _hint(self, signed: _Signed) -> str:
+        """What to write so that such a callback has the trust `fields`; empty where nothing in the file would help."""
+        if self._pairs is None and (left := options.open_names(self.options)):
+            lines = options.what_to_list(signed.domain, signed.app)
+            return f"{left}, so bytes can be moved between the signed fields; {lines} under sources.{self.name}"
+        if not self._is_cut_in_one_way(signed):
+            return (
+                "another of the listed pairs of domain and app begins like this one; rename an app, or use two sources"
+            )
+        return ""
 
     def _match(self, presented: str, timestamp: str, signed: _Signed) -> tuple[str, int]:
         """The scheme that covers most, among those that fit, and the position of its key."""
@@ -117,7 +131,12 @@ sign_type: hmac-sha256        # both HMAC formulas; hmac-sha256-fields is the on
             signed.event_type, signed.stream, signed.download_url, signed.play_url
         ):
             return Trust.TIMESTAMP
-        return Trust.FIELDS
+        return Trust.FIELDS if self._is_cut_in_one_way(signed) else Trust.TIMESTAMP
+
+    def _is_cut_in_one_way(self, signed: _Signed) -> bool:
+        """Whether only one allowed pair of domain and app can stand at the front of the text behind the type."""
+        text = signed.joined[len(signed.event_type) :]
+        return self._pairs is not None and sum(map(text.startswith, self._pairs)) == 1
 
     def _seal(self, scheme: str, presented: str, timestamp: str, trust: Trust, signed: _Signed) -> Seal:
         """A signature over one finished file may carry one content. The joined text is asked, since that stays the
