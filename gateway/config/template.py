@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from gateway.errors import PluginError
+from gateway.plugin import Source
 from gateway.plugin.registry import Registry
 
 _TEMPLATE: Final = """\
@@ -60,26 +62,78 @@ sources:
 """
 
 
-def render(secret: Callable[..., str], registry: Registry | None = None) -> str:
+ASKED: Final = {"DOMAINS": "push.example.com", "APPS": "live", "HOST": "hooks.example.com"}
+"""What `gateway init` asks for where a starter has its mark, and what stands there without an answer."""
+
+Answers = Mapping[str, Sequence[str]]
+
+
+def source_type(registry: Registry, named: str | None = None) -> type[Source] | None:
+    """The type that the file begins with; None: none of the installed ones says how to begin.
+
+    Raises PluginError where the named one is not there, or does not say how.
+    """
+    if named is not None:
+        source = registry.source(named)
+        if not source.starter:
+            raise PluginError(
+                f"the source type {named} does not say how to begin; docs/configuration.md has its options"
+            )
+        return source
+    found: list[type[Source]] = []
+    for name in registry.source_types():
+        try:
+            source = registry.source(name)
+        except PluginError:  # of a broken package, which `gateway check` names where it is used
+            continue
+        if source.starter:
+            found.append(source)
+    return next((source for source in found if source.first_choice), found[0] if found else None)
+
+
+def questions(source: type[Source] | None) -> Sequence[str]:
+    """Which of ASKED this type wants to know."""
+    return [name for name in ASKED if source is not None and f"@{name}@" in source.starter]
+
+
+def render(
+    secret: Callable[..., str],
+    registry: Registry | None = None,
+    *,
+    source: str | None = None,
+    answers: Answers | None = None,
+) -> str:
     """The text of the file. `secret("key")` and `secret("webhook")` make a fresh secret each time.
 
-    Its source is of the first installed type that says how to begin (`Source.starter`).
+    A line of the starter with a mark that nobody answered is written as a comment; an address gets an example. Raises
+    PluginError for a type of source that is not there, or does not say how to begin.
     """
-    text = _TEMPLATE.replace("@SOURCES@", _source(registry or Registry()))
+    text = _TEMPLATE.replace("@SOURCES@", _source(source_type(registry or Registry(), source), answers or {}))
     path = "live-" + secret("key")[:16]
     for mark, value in (("@TOKEN@", secret("key")), ("@PATH@", path), ("@WEBHOOK@", secret("webhook"))):
         text = text.replace(mark, value)
-    while "@KEY@" in text:
-        text = text.replace("@KEY@", secret("key"), 1)
+    for mark, kind in (("@KEY@", "key"), ("@WEBHOOK_SECRET@", "webhook")):
+        while mark in text:
+            text = text.replace(mark, secret(kind), 1)
     return text
 
 
-def _source(registry: Registry) -> str:
-    for name in registry.source_types():
-        try:
-            starter = registry.source(name).starter
-        except PluginError:  # of a broken package, which `gateway check` names where it is used
+def _source(source: type[Source] | None, answers: Answers) -> str:
+    if source is None:
+        return "sources: {}                   # no installed type says how to begin; docs/configuration.md does\n"
+    starter = "".join(_answered(line, answers) for line in source.starter.splitlines(keepends=True))
+    return _SOURCE.replace("@TYPE@", source.type) + textwrap.indent(starter, "    ")
+
+
+def _answered(line: str, answers: Answers) -> str:
+    for name, example in ASKED.items():
+        mark, given = f"@{name}@", answers.get(name, ())
+        if mark not in line:
             continue
-        if starter:
-            return _SOURCE.replace("@TYPE@", name) + textwrap.indent(starter, "    ")
-    return "sources: {}                   # no installed type says how to begin; docs/configuration.md does\n"
+        if name == "HOST":
+            line = line.replace(mark, given[0] if given else example)
+        elif given:
+            line = line.replace(mark, json.dumps(list(given), ensure_ascii=False))
+        else:
+            line = "# " + line.replace(mark, f"[{example}]")
+    return line

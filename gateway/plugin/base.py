@@ -97,7 +97,10 @@ class Source:
     scenes: ClassVar[Sequence[str]] = ()
     """The vendor types that `play` can make."""
     starter: ClassVar[str] = ""
-    """This type's options as `gateway init` writes them: lines of YAML with comments; `@KEY@` becomes a fresh key."""
+    """This type's options as `gateway init` writes them: lines of YAML with comments. `@KEY@` becomes a fresh key,
+    `@WEBHOOK_SECRET@` one of Standard Webhooks, `@PATH@` the path; `@DOMAINS@`, `@APPS@` and `@HOST@` are asked for."""
+    first_choice: ClassVar[bool] = False
+    """Whether `gateway init` begins with this type where none is named."""
 
     def __init__(self, name: str, options: Any) -> None:
         self.name = name

@@ -48,6 +48,10 @@ class Agora(Keyed):
     """Notifications of Agora. docs/sources.md says what its signature covers and where the traps are."""
 
     type: ClassVar[str] = "agora"
+    starter: ClassVar[str] = """\
+keys:
+  - @KEY@   # put the secret of the vendor's console here
+"""
     Options = AgoraOptions
     scenes: ClassVar[Sequence[str]] = ("40", _UPLOADED, _EXIT, _ERROR)
     options: AgoraOptions

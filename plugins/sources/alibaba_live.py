@@ -62,6 +62,11 @@ class AlibabaLive(Keyed):
     """Recording callbacks of Alibaba Cloud Live. docs/sources.md says what its signature covers and where the traps are."""
 
     type: ClassVar[str] = "alibaba-live"
+    starter: ClassVar[str] = """\
+keys:
+  - @KEY@   # the same key goes into the vendor's console
+callback_hosts: [@HOST@]   # the host of the callback address in the console: it is part of what is signed
+"""
     Options = AlibabaLiveOptions
     scheme: ClassVar[str] = "md5"
     ages: ClassVar[bool] = True

@@ -20,6 +20,10 @@ class CloudflareStream(TimedHeader):
     """Webhooks of Cloudflare Stream. docs/sources.md says what its signature covers and where the traps are."""
 
     type: ClassVar[str] = "cloudflare-stream"
+    starter: ClassVar[str] = """\
+keys:
+  - @KEY@   # put the secret that the API answered here
+"""
     header: ClassVar[str] = "webhook-signature"
     time_part: ClassVar[str] = "time"
     mark_part: ClassVar[str] = "sig1"

@@ -55,6 +55,10 @@ class LiveKit(Keyed):
     """Webhooks of LiveKit. docs/sources.md says what its signature covers and where the traps are."""
 
     type: ClassVar[str] = "livekit"
+    starter: ClassVar[str] = """\
+keys:
+  APIexample: @KEY@   # put your API key and its secret here, as in the server's own `keys`
+"""
     Options = LiveKitOptions
     scheme: ClassVar[str] = "jwt-hs256"
     ages: ClassVar[bool] = True

@@ -36,6 +36,10 @@ class Mux(TimedHeader):
     """Webhooks of Mux. docs/sources.md says what its signature covers and where the traps are."""
 
     type: ClassVar[str] = "mux"
+    starter: ClassVar[str] = """\
+keys:
+  - @KEY@   # put the signing secret of the webhook here
+"""
     header: ClassVar[str] = "mux-signature"
     time_part: ClassVar[str] = "t"
     mark_part: ClassVar[str] = "v1"

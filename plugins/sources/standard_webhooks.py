@@ -76,6 +76,10 @@ class StandardWebhooks(Keyed):
     """Webhooks signed by the standard. docs/sources.md says what its signature covers and where the traps are."""
 
     type: ClassVar[str] = "standard-webhooks"
+    starter: ClassVar[str] = """\
+secrets:
+  - @WEBHOOK_SECRET@   # the sender signs with the same
+"""
     Options = StandardWebhooksOptions
     scheme: ClassVar[str] = "standard-webhooks"
     ages: ClassVar[bool] = True

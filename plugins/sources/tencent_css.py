@@ -30,6 +30,10 @@ class TencentCss(Token):
     """Recording callbacks of Tencent CSS. docs/sources.md says what its signature covers and where the traps are."""
 
     type: ClassVar[str] = "tencent-css"
+    starter: ClassVar[str] = """\
+keys:
+  - @KEY@   # the same key goes into the callback template of the console
+"""
     scenes: ClassVar[Sequence[str]] = (FILE, "record_start_succeeded", "record_ended", "record_error")
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:

@@ -65,6 +65,11 @@ class Twilio(Keyed):
     """Status callbacks of Twilio. docs/sources.md says what their signature covers and where the traps are."""
 
     type: ClassVar[str] = "twilio"
+    starter: ClassVar[str] = """\
+keys:
+  - @KEY@   # put the account's auth token here, or a shared key
+url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is part of what is signed
+"""
     Options = TwilioOptions
     scheme: ClassVar[str] = "hmac-sha1"
     content_type: ClassVar[str] = _FORM

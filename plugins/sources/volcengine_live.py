@@ -20,6 +20,10 @@ class VolcengineLive(Token):
     """Callbacks of Volcengine Live, as `recording.unknown` with all their fields. docs/sources.md says why."""
 
     type: ClassVar[str] = "volcengine-live"
+    starter: ClassVar[str] = """\
+keys:
+  - @KEY@   # the same key goes into the callback settings of the console
+"""
     scenes: ClassVar[Sequence[str]] = (_RECORD,)
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:

@@ -44,6 +44,10 @@ class Zoom(Keyed):
     """Webhooks of Zoom. docs/sources.md says what its signature covers and where the traps are."""
 
     type: ClassVar[str] = "zoom"
+    starter: ClassVar[str] = """\
+keys:
+  - @KEY@   # put the secret token of your app here
+"""
     Options = TimedOptions
     scheme: ClassVar[str] = "hmac-sha256"
     ages: ClassVar[bool] = True

@@ -10,6 +10,7 @@ from gateway.config.document.diagnostics import ConfigError
 from gateway.config.load import load
 
 KEYS = "keys: [0123456789abcdef0123456789abcdef]"
+NAMES = "domains: [push.example.com], apps: [live]"
 BELIEVED = f"""
 sources:
   weak: {{type: huawei-live, {KEYS}}}
@@ -84,10 +85,12 @@ def test_a_plugin_that_cannot_say_what_it_wants_is_a_problem_at_its_place(tmp_pa
 @pytest.mark.parametrize(
     ("options", "most"),
     [
-        (f"min_trust: body, {KEYS}", "fields"),
+        (f"min_trust: body, {KEYS}", "timestamp"),
+        (f"min_trust: body, {KEYS}, {NAMES}", "fields"),
+        (f"min_trust: fields, {KEYS}, domains: [push.example.com]", "timestamp"),
         (f"min_trust: fields, sign_type: [md5, hmac-sha256-timestamp], {KEYS}", "timestamp"),
         ("min_trust: timestamp, sign_type: none", "none"),
-        (f"min_trust: fields, sign_type: [md5, hmac-sha256], {KEYS}", None),
+        (f"min_trust: fields, sign_type: [md5, hmac-sha256], {KEYS}, {NAMES}", None),
         ("sign_type: none", None),
     ],
 )

@@ -154,7 +154,7 @@ def test_null_and_empty_fields_are_absent(live, open_source, empty) -> None:
 
 
 def test_an_empty_name_is_a_name(live) -> None:
-    event = live.event(live.source(), live.signed(live.started, app="", stream=""))
+    event = live.event(live.source(apps=[]), live.signed(live.started, app="", stream=""))
     assert (event.app, event.stream, event.subject) == ("", "", "push.example.com")
 
 
@@ -354,7 +354,7 @@ def test_another_source_gives_another_id(live) -> None:
     ids=str,
 )
 def test_two_domains_apps_streams_formats_mornings_and_types_are_two_events(live, changes) -> None:
-    source = live.source()
+    source = live.source(domains=[], apps=[])
     expires = live.now_seconds + 600 + changes.pop("expires", 0)
     other = live.signed(live.started, **changes, expires=expires)
     assert live.event(source, live.signed(live.started)).id != live.event(source, other).id
@@ -406,7 +406,7 @@ def named(said: dict, expires: str) -> str:
     later=st.booleans(),
 )
 def test_two_events_that_differ_in_identity_never_share_an_id_and_others_always_do(live, one, changes, later) -> None:
-    source = live.source(sign_type="md5")
+    source = live.source(sign_type="md5", domains=[], apps=[])
     other = one | {
         name: value
         for name, value in changes.items()

@@ -90,7 +90,7 @@ def test_an_absent_an_empty_and_a_null_url_are_the_same_empty_text(live) -> None
 
 
 def test_text_outside_ascii_is_signed_as_utf_8(live) -> None:
-    source = live.source()
+    source = live.source(apps=["演示"])
     assert live.verify(source, live.signed(stream="直播 é 😀", app="演示")).trust is Trust.FIELDS
 
 

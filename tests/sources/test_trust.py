@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.model import FILE_COMPLETED, UNKNOWN, Trust
 from gateway.testing.corpus import cases
 from plugins.vendors.huawei_live import signature
+from tests.examples import examples
 
 TYPE = "RECORD_FILE_COMPLETE"
 URLS = "https://o/a", "https://p/b"
@@ -114,6 +115,85 @@ def test_bytes_that_moved_between_app_and_stream_are_refused_by_exact_names(live
     assert any("live*" in line for line in live.source(apps=["live*"], domains=["push.example.com"]).advice())
 
 
+@pytest.mark.parametrize(
+    ("options", "trust"),
+    [
+        ({}, "fields"),
+        ({"domains": []}, "timestamp"),
+        ({"apps": []}, "timestamp"),
+        ({"domains": [], "apps": []}, "timestamp"),
+        ({"apps": ["live*"]}, "timestamp"),
+        ({"domains": ["push.example.com", "*.example.org"]}, "timestamp"),
+        ({"apps": ["live", "other"]}, "fields"),
+        ({"apps": ["live", "live2"]}, "fields"),  # `live2` is no prefix of this text
+        ({"apps": ["live", "livemy"]}, "timestamp"),  # but `livemy` is: its stream would be `stream`
+        ({"domains": ["push.example.com", "push.example.comli"], "apps": ["live", "ve"]}, "timestamp"),
+        ({"domains": ["push.example.com", "push.example.co"], "apps": ["live", "mlive"]}, "timestamp"),
+        ({"apps": ["live", "live"]}, "fields"),
+    ],
+    ids=str,
+)
+def test_trust_is_fields_only_where_the_listed_names_leave_one_way_to_cut_the_text(live, options, trust) -> None:
+    source = live.source(**options)
+    for said in (live.finished, live.started):
+        verified = live.verify(source, live.signed(said))
+        assert verified.trust.value == trust
+        assert bool(verified.hint) is (trust == "timestamp")
+    assert (source.most_trust is Trust.TIMESTAMP) is (source._pairs is None)
+
+
+def test_what_to_list_is_named_once_by_check_and_at_the_first_callback(live) -> None:
+    source = live.source(domains=[], apps=["l*"], sign_type="hmac-sha256-fields")
+    (line,) = source.advice()
+    for words in ("domains is empty", "apps holds the glob 'l*'", "`timestamp`", "`domains:", "`apps:"):
+        assert words in line
+    hint = live.verify(source, live.signed()).hint
+    assert '`domains: ["push.example.com"]`, `apps: ["live"]` under sources.live' in hint
+    assert live.verify(live.source(sign_type="md5"), live.signed(formula="md5")).hint == ""
+
+
+def test_bytes_moved_between_app_and_stream_are_not_called_fields_with_open_names(live) -> None:
+    """What `gateway init` wrote once: any domain and any app."""
+    said = live.signed()
+    for cut in (
+        {"app": "livemy", "stream": "stream"},
+        {"app": "l", "stream": "ivemystream"},
+        {"publish_domain": "push.example.coml", "app": "ive"},
+    ):
+        assert live.verify(live.source(domains=[], apps=[]), said | cut).trust is Trust.TIMESTAMP
+
+
+NAME = st.text("ab", min_size=1, max_size=3)
+
+
+@examples(60)
+@given(
+    domains=st.lists(NAME, min_size=1, max_size=3),
+    apps=st.lists(NAME, min_size=1, max_size=3),
+    stream=NAME,
+    url=st.sampled_from(["https://ab", "http://a", "https://http"]),
+    finished=st.booleans(),
+)
+def test_whatever_is_listed_at_most_one_cut_of_a_signed_text_has_the_trust_of_fields(
+    live, domains, apps, stream, url, finished
+) -> None:
+    source = live.source(domains=domains, apps=apps, sign_type="hmac-sha256-fields")
+    event_type = TYPE if finished else "RECORD_START"
+    urls = (url, "https://b") if finished else ("", "")
+    said = live.signed(live.started, event_type=event_type, publish_domain=domains[0], app=apps[0], stream=stream,
+                       download_url=urls[0], play_url=urls[1])  # fmt: skip
+    text = domains[0] + apps[0] + stream + "".join(urls)
+    trusted = []
+    for domain, app in {(domain, app) for domain in domains for app in apps if text.startswith(domain + app)}:
+        for cut in cuts(text[len(domain + app) :], 3):
+            names = dict(zip(("stream", "download_url", "play_url"), cut, strict=True))
+            if live.verify(source, said | names | {"publish_domain": domain, "app": app}).trust is Trust.FIELDS:
+                trusted.append((domain, app, *cut))
+    assert trusted in ([], [(domains[0], apps[0], stream, *urls)])
+    if len(set(domains)) == len(set(apps)) == 1 and not stream.endswith(("http", "https")):
+        assert trusted
+
+
 # --- seals
 
 
@@ -177,7 +257,7 @@ def test_a_signature_over_a_finished_file_carries_one_content_however_its_fields
         {"event_type": TYPE + "push", "publish_domain": ".example.com"},
         {"download_url": said["download_url"] + said["play_url"], "play_url": None},
     ):
-        verified = live.verify(live.source(max_bodies_per_signature=32), said | cut)
+        verified = live.verify(live.source(max_bodies_per_signature=32, domains=[]), said | cut)
         assert verified.trust is Trust.TIMESTAMP
         assert verified.seal == genuine.seal
         assert verified.seal.most == 1

@@ -33,7 +33,8 @@ class RetrySettings(Section):
         Duration,
         between("0", "365d"),
         Field(
-            description="Time from the first attempt after which a failing delivery is dead; an outage does not count."
+            description="Time from the first attempt after which a failing delivery is dead; an outage does not count, "
+            "nor does a clock that is set forward."
         ),
     ] = parse_duration("3d")
     max_retry_after: Annotated[

@@ -38,6 +38,16 @@ class Hmac(Keyed):
     """Callbacks of a vendor that signs with an HMAC. docs/sources.md says how to describe one."""
 
     type: ClassVar[str] = "hmac"
+    starter: ClassVar[str] = """\
+keys:
+  - @KEY@   # put the vendor's secret here
+header: X-Signature         # which header holds the signature; what else can be said of it: docs/sources.md
+signed: "{body}"
+event:                      # where the fields of an event stand in the body
+  type: body.type
+  types: {recording.finished: recording.file.completed, recording.failed: recording.failed}
+  stream: body.stream
+"""
     Options = HmacOptions
     options: HmacOptions
 

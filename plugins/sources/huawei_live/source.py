@@ -31,10 +31,11 @@ class HuaweiLive(Source):
 keys:
   - @KEY@   # the same key goes into the vendor's console
 sign_type: hmac-sha256        # both HMAC formulas; hmac-sha256-fields is the one that covers the fields
-# Exact names close a gap of the vendor's signature. List yours:
-# domains: [push.example.com]
-# apps: [live]
+# Only with exact names, all of yours, is there one way to read the signed text: then the trust is `fields`.
+domains: @DOMAINS@
+apps: @APPS@
 """
+    first_choice: ClassVar[bool] = True
     options: HuaweiLiveOptions
 
     def prepare(self) -> None:
