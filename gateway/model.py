@@ -131,6 +131,8 @@ class Event:
     raw_type: str = field(default="", compare=False)  # their media type as it came; the core fills in what is empty
     # its JSON, once somebody asked for it: the same text is stored and sent to every sink
     _json: str | None = field(default=None, init=False, repr=False, compare=False)
+    # a digest of what it said before something in it was repaired, so that two originals never pass for one content
+    _original: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     @property
     def ref(self) -> str:

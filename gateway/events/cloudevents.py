@@ -75,6 +75,8 @@ def render(event: Event) -> tuple[str, bytes]:
     compared = _encode_sorted(_said(event)) if event.extra else said
     time = "" if event.time is None else format_time(event.time)
     named = "\0".join((event.id, event.type, event.source, time, compared))
+    if event._original:
+        named += "\0" + event._original.hex()
     return body, hashlib.sha256(named.encode()).digest()[:16]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from gateway.errors import Untrusted
 from gateway.events.cloudevents import render
+from gateway.intake import before_repair
 from gateway.model import Event, Seal, Trust, Verified
 from gateway.plugin import Callback, Source, contract
 from gateway.routing import Decision
@@ -15,7 +16,8 @@ from gateway.store.records import NewDelivery, NewEvent
 
 def verify(source: Source, callback: Callback, min_trust: Trust) -> Verified:
     """What the signature covers. Raises Untrusted, also where it is less than `min_trust`, or Malformed."""
-    verified = contract.checked_verdict(source, source.verify(callback))
+    verified = contract.checked_verdict(source, before_repair.verify(source, callback))
+    callback.believe()
     if verified.trust.rank < min_trust.rank:
         raise Untrusted(
             "trust_too_low",
@@ -26,7 +28,12 @@ def verify(source: Source, callback: Callback, min_trust: Trust) -> Verified:
 
 def normalise(source: Source, callback: Callback, verified: Verified) -> Sequence[Event]:
     """The events of a verified callback. Raises Malformed, and PluginError where the plugin returned nonsense."""
-    return contract.checked(source, callback, source.normalise(callback, verified))
+    callback.believe()
+    events = contract.checked(source, callback, source.normalise(callback, verified))
+    document = callback.decoded
+    if document is not None and not document.plain_alone:
+        before_repair.name(source, callback, verified, events)
+    return events
 
 
 def new_event(

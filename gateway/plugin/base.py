@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from gateway.model import Delivery, Event, Trust, Verified
-from gateway.text.strict_json import decode_object
+from gateway.text.json_bounds import MAX_NODES, UNVERIFIED_NODES_MAX
+from gateway.text.strict_json import Document, decode_document
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
@@ -39,13 +40,50 @@ class Callback:
     peer: str | None
     received_at: datetime
 
-    def json(self) -> dict[str, Any]:
-        """The body as one JSON object, decoded strictly and once. Raises Malformed."""
-        return self._object
+    def json(self, *, verified: bool = False) -> dict[str, Any]:
+        """The body as one JSON object, decoded once. Raises Malformed.
+
+        `normalise` reads it with all that no store could hold repaired; the core names that in `problems`, and sees to
+        it that two bodies that differ only there are told apart. `verify` reads it as it came, with NUL and halves of
+        surrogate pairs escaped, and is refused a key that is there twice. `verified` in a `verify` that has found the
+        signature of the whole body right: then a large document is worth its time.
+        """
+        if verified:
+            self.believe()
+        document = self.document
+        return document.plain if document.plain_alone else self._seen
+
+    def doubt(self) -> None:
+        """For the core: until `believe`, the body may hold no more values than are decoded for anybody who asks."""
+        self.__dict__["_nodes_max"] = UNVERIFIED_NODES_MAX
+
+    def believe(self) -> None:
+        """For the core: the sender is known, so the body may hold as many values as a vendor sends."""
+        self.__dict__["_nodes_max"] = MAX_NODES
+
+    def read_as(self, view: Literal["plain", "escaped", "raw", "first", "last"]) -> None:
+        """For the core: how `json` shows a body that something is odd in, from now on."""
+        self.__dict__["_view"] = view
+        self.__dict__.pop("_seen", None)
+
+    @property
+    def decoded(self) -> Document | None:
+        """For the core: the document, if somebody read it already."""
+        return self.__dict__.get("document")
 
     @cached_property
-    def _object(self) -> dict[str, Any]:
-        return decode_object(self.body)
+    def document(self) -> Document:
+        """For the core: the body with all the ways to read it. Raises Malformed."""
+        return decode_document(self.body, self.__dict__.get("_nodes_max", MAX_NODES))
+
+    @cached_property
+    def _seen(self) -> dict[str, Any]:
+        view = self.__dict__.get("_view", "plain")
+        if view in ("escaped", "raw"):
+            return self.document.original(escape=view == "escaped")
+        if view in ("first", "last"):
+            return self.document.naming(0 if view == "first" else -1)
+        return self.document.plain
 
 
 @dataclass(frozen=True)
@@ -94,6 +132,11 @@ class Source:
     """Where the class came from, for errors and logs: a distribution and its version, or a file. The core sets it."""
     media_types: ClassVar[Sequence[str]] = ()
     """Media types this source takes, such as ("application/json",); empty: whatever the header says."""
+    max_body: ClassVar[int | None] = None
+    """Bytes of the largest body this vendor sends; None: `server.max_body`. `max_body` of the configuration holds over it."""
+    key_fields: ClassVar[Sequence[str]] = ()
+    """Fields at the top of the JSON that the signature or the id is made of: a body with one of them twice is no valid
+    callback (400) whoever sent it. One that is not listed is refused too, but where nothing fits it is called 401."""
     scenes: ClassVar[Sequence[str]] = ()
     """The vendor types that `play` can make."""
     starter: ClassVar[str] = ""

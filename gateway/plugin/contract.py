@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from gateway.errors import PluginError
+from gateway.events.storable import make_storable
 from gateway.model import EVENT_TYPES, Event, Fault, File, Storage, Verified
 from gateway.plugin import Callback, Response, Sink, Source
 from gateway.text.credentials import without_credentials
@@ -92,6 +93,7 @@ def checked(source: Source, callback: Callback, events: object) -> Sequence[Even
             raise _nonsense(source, f"normalise returned a {type(event).__name__} among its events")
         if not _is_plain(event, source.name) and (said := _event_problem(event, source.name)):
             raise _nonsense(source, f"normalise returned an event whose {said}")
+        make_storable(event)
         if event.extra:
             _leave_credentials_out(event)
         if not event.raw:

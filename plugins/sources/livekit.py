@@ -18,7 +18,7 @@ from gateway.errors import Malformed, Untrusted
 from gateway.fields import Duration, between
 from gateway.model import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Event, Fault, File, Verified
 from gateway.plugin import Callback, Options, Scene
-from gateway.text.strict_json import decode_object
+from gateway.text.strict_json import decode_document
 from plugins.sources.common.event import format_of, is_web, made, named_by, stored
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.keyed import Key, Keyed, from_base64, header, keys_advice, mismatch
@@ -175,7 +175,10 @@ keys:
 def _object(part: str) -> Mapping[str, Any]:
     """One part of a token. Raises Untrusted."""
     try:
-        return decode_object(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        document = decode_document(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        if document.problems:
+            raise ValueError
+        return document.plain
     except (Malformed, ValueError):
         raise Untrusted(
             "signature_missing", f"{AUTHORIZATION} is no JSON Web Token: a part of it is not JSON"

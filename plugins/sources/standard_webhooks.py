@@ -111,7 +111,7 @@ secrets:
         if key is None:
             raise mismatch(signature_header, self._keys, "v1 of the standard")
         validity = check_sent(sent, callback.received_at, self.options.tolerance)
-        ours = _ours(callback.json())
+        ours = _ours(callback.json(verified=True))
         return self.verified(key, trust=Trust.BODY if ours is None else ours.trust, validity=validity)
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:

@@ -68,7 +68,7 @@ def test_every_field_is_described_where_it_stands_and_no_other() -> None:
     assert table(EVENT, "## Inside `data`").keys() == document["data"].keys()
     assert table(EVENT, "## Inside each of `files`").keys() == document["data"]["files"][0].keys()
     described = {**table(EVENT, "## Around it"), **table(EVENT, "## Inside `data`")}
-    told_in_words = {"raw", "raw_type", "variant", "_json"}
+    told_in_words = {"raw", "raw_type", "variant", "_json", "_original"}
     assert {field.name for field in fields(Event)} - told_in_words == described.keys() & {
         field.name for field in fields(Event)
     }

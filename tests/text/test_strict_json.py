@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 
 import pytest
 from hypothesis import given
@@ -12,7 +11,17 @@ from hypothesis import strategies as st
 
 from gateway.errors import Malformed
 from gateway.testing.corpus import cases
-from gateway.text.strict_json import MAX_DEPTH, MAX_INTEGER, MAX_KEY, MAX_NODES, MAX_TEXT, decode_object
+from gateway.text import strict_json
+from gateway.text.json_bounds import UNVERIFIED_NODES_MAX
+from gateway.text.strict_json import (
+    MAX_DEPTH,
+    MAX_INTEGER,
+    MAX_KEY,
+    MAX_NODES,
+    MAX_TEXT,
+    decode_document,
+    decode_object,
+)
 
 
 def refused(body: bytes) -> str:
@@ -22,12 +31,12 @@ def refused(body: bytes) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("case", cases("body"), ids=str)
+REPAIRED = [case for case in cases("body") if "problems" in case.expected or case.id in ("B16", "B17")]
+
+
+@pytest.mark.parametrize("case", [case for case in cases("body") if case not in REPAIRED], ids=str)
 def test_the_hostile_bodies_are_refused_at_once_and_in_few_words(case) -> None:
-    body = case.value
-    began = time.perf_counter()
-    text = refused(body)
-    assert time.perf_counter() - began < 1
+    text = refused(case.value)
     assert 0 < len(text) < 300
     assert text.isprintable()
 
@@ -46,20 +55,10 @@ def test_the_hostile_bodies_are_refused_at_once_and_in_few_words(case) -> None:
         (b'{"a":1,}', "line 1 column"),
         (b'{"a":1\n"b":2}', "delimiter at line 2 column 1"),
         (b'{"a":"\x01"}', "control character at line 1"),
-        (b"\xef\xbb\xbf{}", "byte-order mark"),
+        (b"\xef\xbb\xbf", "empty"),
         (b'{"a":"\xff"}', "byte 6"),
-        (b'{"a":1,"b":{"a":1,"a":2}}', "the key a is there twice"),
-        (b'{"\xe9\x9f\xb3 ":1,"\xe9\x9f\xb3 ":2}', r'the key "\u97f3 " is there twice'),
         (b'{"a":"NaN","b":NaN}', "NaN is not JSON; a number or null is expected (at character 15)"),
         (b'{"a":[1, -Infinity]}', "-Infinity is not JSON; a number or null is expected (at character 9)"),
-        (b'{"a":1e999}', "too large for a 64-bit float (at character 5)"),
-        (b'{"a":[-1e999]}', "too large for a 64-bit float (at character 6)"),
-        (b'{"a":99999999999999999999}', "an integer of 20 digits"),
-        (b'{"a":{"b":[0,"\\u0000"]}}', "$.a.b[1] holds a NUL"),
-        (b'{"a":{"b":["\\ud800"]}}', "$.a.b[0] holds half of a surrogate pair"),
-        (b'{"a b":["\\udc00\\ud800"]}', '$."a b"[0] holds half of a surrogate pair'),
-        (b'{"a":{"\\u0000":1}}', "a key in $.a holds a NUL"),
-        (b'{"\\ud800":1}', "a key in $ holds half"),
     ],
     ids=str,
 )
@@ -68,44 +67,179 @@ def test_the_error_says_what_and_where(body, words) -> None:
 
 
 def test_no_error_repeats_a_value() -> None:
-    for value in ('"canary\\u0000"', '"canary\\ud800"', '"canary\x01"', '"canary" x', f'"{"canary" * 11000}"'):
+    for value in ('"canary\x01"', '"canary" x', '"canary', '"canary"}{'):
         assert "canary" not in refused(f'{{"auth_sign":{value}}}'.encode())
-    assert "123456789" not in refused(b'{"auth_timestamp":' + b"123456789" * 5 + b"}")
+    assert "canary" not in refused(b"[" + b'{"canary":[]},' * MAX_NODES + b"1]")
 
 
-# --- the bounds, from both sides
+# --- what is repaired, each as the whole document, what is kept of it, and what is named
 
 
 def nested(depth: int, inner: str = "1") -> bytes:
     return ('{"a":' * depth + inner + "}" * depth).encode()
 
 
+BIG = "9" * 5000
+ODD: dict[str, tuple[bytes, object, list[str]]] = {
+    "half of a pair": (b'{"a":"x\\ud800y"}', {"a": "x\ufffdy"}, ["a"]),
+    "the other half": (b'{"a":["\\udc00"]}', {"a": ["\ufffd"]}, ["a[0]"]),
+    "halves the wrong way": (b'{"a":"\\udc00\\ud83d"}', {"a": "\ufffd\ufffd"}, ["a"]),
+    "NUL": (b'{"a":{"b":"\\u0000"}}', {"a": {"b": "\ufffd"}}, ["a.b"]),
+    "a key with half of a pair": (b'{"\\ud800":1}', {"\ufffd": 1}, ["\ufffd"]),
+    "a key with NUL": (b'{"k\\u0000":1}', {"k\ufffd": 1}, ["k\ufffd"]),
+    "keys that repair makes one": (b'{"\\ud800":1,"\\ud801":2}', {"\ufffd": 1}, ["\ufffd", "\ufffd"]),
+    "a long integer": (b'{"a":9223372036854775808}', {"a": "9223372036854775808"}, ["a"]),
+    "a negative one": (b'{"a":-9223372036854775808}', {"a": "-9223372036854775808"}, ["a"]),
+    "a very long one": (b'{"a":%b}' % BIG.encode(), {"a": BIG}, ["a"]),
+    "an infinite float": (b'{"a":1e999,"b":-1E+999}', {"a": "1e999", "b": "-1E+999"}, ["a", "b"]),
+    "a long text": (b'{"a":"%b"}' % (b"x" * (MAX_TEXT + 1)), {"a": "x" * MAX_TEXT}, ["a"]),
+    "a long text, between bytes": ('{"a":"x%s"}' % ("é" * MAX_TEXT)).encode(),  # type: ignore[dict-item]
+    "a long key": (b'{"%b":1}' % (b"k" * 300), {"k" * MAX_KEY: 1}, ["k" * 200]),
+    "a byte-order mark": (b'\xef\xbb\xbf{"a":1}', {"a": 1}, ["byte-order mark"]),
+    "a doubled key": (b'{"a":1,"b":2,"a":1}', {"b": 2}, ["a"]),
+    "spelt in two ways": (b'{"app":1,"\\u0061pp":2,"b":1}', {"b": 1}, ["app"]),
+    "there three times": (b'{"a":1,"a":2,"a":3}', {}, ["a"]),
+    "inside": (b'{"a":[{"b":{"c":1,"c":2}}],"c":1}', {"a": [{"b": {}}], "c": 1}, ["a[0].b.c"]),
+    "too deep": (
+        nested(MAX_DEPTH + 1),
+        json.loads(nested(MAX_DEPTH, "{}").replace(b'"a":{}', b"")),
+        [".".join("a" * 16)],
+    ),
+    "too deep, and more": (b'{"x":%b,"y":2}' % (b"[" * 300 + b"]" * 300), ..., ["x" + "[0]" * (MAX_DEPTH - 1)]),
+}
+ODD["a long text, between bytes"] = (
+    ODD["a long text, between bytes"],  # type: ignore[assignment]
+    {"a": "x" + "é" * ((MAX_TEXT - 1) // 2)},
+    ["a"],
+)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_no_store_can_hold_is_repaired_and_named(name: str) -> None:
+    body, kept, problems = ODD[name]
+    document = decode_document(body)
+    if kept is not ...:
+        assert document.plain == kept
+    assert list(document.problems) == [one[:200] for one in problems]
+    json.dumps(document.plain, ensure_ascii=False, allow_nan=False).encode()
+    assert decode_document(json.dumps(document.plain).encode()).problems == (), "what was repaired is whole"
+
+
+def test_the_names_of_what_was_repaired_are_bounded() -> None:
+    body = json.dumps({f"{n}" * 300: "\0" for n in range(1, 900)}).encode()
+    problems = decode_document(body).problems
+    assert len(problems) == 50
+    assert max(map(len, problems)) <= 200
+
+
+def test_before_repair_verification_sees_the_escapes_and_no_doubled_key() -> None:
+    said = decode_document(b'{"a":"\\ud800\\u0000","n":1e999,"d":{"x":1,"x":2,"y":3},"z":"\\ud83d\\ude00"}')
+    escaped, raw = said.original(escape=True), said.original(escape=False)
+    assert (escaped["a"], raw["a"], escaped["n"]) == ("\\ud800\\u0000", "\ud800\0", "1e999")
+    assert escaped["z"] == "😀"
+    assert escaped["d"]["y"] == 3
+    inside = escaped["d"]
+    reads = (
+        lambda: inside["x"],
+        lambda: inside.get("x"),
+        lambda: "x" in inside,
+        lambda: inside.pop("x", None),
+        lambda: list(inside),
+        lambda: inside.items(),
+        lambda: inside.values(),
+        lambda: inside.keys(),
+        lambda: {**inside},
+        lambda: inside | {},
+        lambda: len(inside),
+    )
+    for read in reads:
+        with pytest.raises(Malformed, match="the key x is there twice"):
+            read()
+
+
+ORIGINALS = [
+    *(f'"{text}"' for text in ("\\ud800", "\\ud801", "\\u0000", "\ufffd", "\\\\ud800", "\\\\u0000", "1e999")),
+    *(
+        "1e999",
+        "2e999",
+        "-1e999",
+        "9223372036854775808",
+        '"9223372036854775808"',
+        '"\\\\#1e999"',
+        '"\\\\\\"\\\\ud800\\""',
+    ),
+    *(f'"{"x" * (MAX_TEXT + n)}"' for n in (0, 1, 2)),
+    *("[" * n + "]" * n for n in (15, 16, 17, 30)),
+]
+
+
+def test_no_two_originals_read_the_same_where_things_are_named() -> None:
+    bodies = [b'{"odd":"\\u0000","a":%b}' % one.encode() for one in ORIGINALS]
+    bodies += [b'{"odd":"\\u0000",%b:1}' % one.encode() for one in ORIGINALS if one.startswith('"')]
+    read = [json.dumps(decode_document(body).naming(0), sort_keys=True) for body in bodies]
+    assert len(set(read)) == len(bodies)
+
+
+# --- the bounds, from both sides
+
+
 @pytest.mark.parametrize(
-    ("inside", "outside", "words"),
+    ("inside", "outside"),
     [
-        (nested(MAX_DEPTH), nested(MAX_DEPTH + 1), "deeper than 16"),
-        (nested(MAX_DEPTH - 1, "[]"), nested(MAX_DEPTH, "[]"), "deeper than 16"),
-        (
-            b'{"a":[' + b"1," * (MAX_NODES - 3) + b"1]}",
-            b'{"a":[' + b"1," * (MAX_NODES - 2) + b"1]}",
-            "more than 10000 values",
-        ),
-        (b'{"' + b"k" * MAX_KEY + b'":1}', b'{"' + b"k" * (MAX_KEY + 1) + b'":1}', "257 characters"),
-        (b'{"a":"' + b"x" * MAX_TEXT + b'"}', b'{"a":"' + b"x" * (MAX_TEXT + 1) + b'"}', "$.a has 65537 bytes"),
+        (nested(MAX_DEPTH), nested(MAX_DEPTH + 1)),
+        (nested(MAX_DEPTH - 1, "[]"), nested(MAX_DEPTH, "[]")),
+        (b'{"' + b"k" * MAX_KEY + b'":1}', b'{"' + b"k" * (MAX_KEY + 1) + b'":1}'),
+        (b'{"a":"' + b"x" * MAX_TEXT + b'"}', b'{"a":"' + b"x" * (MAX_TEXT + 1) + b'"}'),
         (
             b'{"a":["' + "é".encode() * (MAX_TEXT // 2) + b'"]}',
             b'{"a":["' + "é".encode() * (MAX_TEXT // 2 + 1) + b'"]}',
-            "$.a[0] has 65538 bytes",
         ),
-        (b'{"a":%d}' % MAX_INTEGER, b'{"a":%d}' % (MAX_INTEGER + 1), "an integer of 19 digits"),
-        (b'{"a":%d}' % -MAX_INTEGER, b'{"a":%d}' % (-MAX_INTEGER - 1), "an integer of 19 digits"),
-        (b'{"a":1.7976931348623157e308}', b'{"a":1.8e308}', "64-bit float"),
+        (b'{"a":%d}' % MAX_INTEGER, b'{"a":%d}' % (MAX_INTEGER + 1)),
+        (b'{"a":%d}' % -MAX_INTEGER, b'{"a":%d}' % (-MAX_INTEGER - 1)),
+        (b'{"a":1.7976931348623157e308}', b'{"a":1.8e308}'),
     ],
-    ids=["depth", "depth of lists", "nodes", "key", "text", "text in bytes", "integer", "negative", "float"],
+    ids=["depth", "depth of lists", "key", "text", "text in bytes", "integer", "negative", "float"],
 )
-def test_the_bounds_are_exact(inside, outside, words) -> None:
-    assert decode_object(inside) == json.loads(inside)
-    assert words in refused(outside)
+def test_what_is_inside_the_bounds_is_kept_and_what_is_not_is_repaired(inside, outside) -> None:
+    assert decode_document(inside).plain == json.loads(inside)
+    assert decode_document(inside).problems == ()
+    assert len(decode_document(outside).problems) == 1
+
+
+@pytest.mark.parametrize("most", [UNVERIFIED_NODES_MAX, MAX_NODES])
+@pytest.mark.parametrize("value", ["1", "[]", "{}", '"a,b[{"', '"\\""', "1.5", "null"])
+def test_the_number_of_values_is_exact(most: int, value: str) -> None:
+    assert len(decode_object(f'{{"a":[{",".join([value] * (most - 2))}]}}'.encode(), most)["a"]) == most - 2
+    with pytest.raises(Malformed, match=f"more than {most} values"):
+        decode_object(f'{{"a":[{",".join([value] * (most - 1))}]}}'.encode(), most)
+
+
+WIDE = {
+    "lists": b"[],",
+    "objects": b"{},",
+    "numbers": b"1,",
+    "texts": b'"",',
+    "long numbers": b"1e999,",
+    "pairs": b'{"":0},',
+}
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_what_is_too_wide_is_refused_before_it_is_decoded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(text: str) -> None:
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr(strict_json, "_decode", never)
+    monkeypatch.setattr(strict_json, "odd_document", never)
+    body = b'{"a":[' + WIDE[name] * (262_144 // len(WIDE[name])) + b"1]}"
+    with pytest.raises(Malformed, match="more than 2000 values"):
+        decode_object(body, UNVERIFIED_NODES_MAX)
+
+
+def test_commas_and_brackets_inside_texts_are_no_values() -> None:
+    text = "a,b;[c]{d}:" * 5000
+    body = json.dumps({"error_message": text, "more": ['\\",\\"' * 100]}).encode()
+    assert decode_object(body, UNVERIFIED_NODES_MAX)["error_message"] == text
 
 
 @pytest.mark.parametrize(
@@ -126,8 +260,7 @@ def test_what_is_only_unusual_is_data(body) -> None:
     assert decode_object(body) == json.loads(body)
 
 
-def test_duplicate_keys_are_found_however_they_are_spelt_and_other_repeats_are_fine() -> None:
-    assert "app" in refused(b'{"app":1,"\\u0061pp":1}')
+def test_a_key_may_stand_in_several_objects() -> None:
     assert decode_object(b'{"a":{"b":1},"b":{"a":1}}') == {"a": {"b": 1}, "b": {"a": 1}}
 
 
@@ -141,15 +274,17 @@ JSON = st.recursive(
 
 
 @given(said=st.dictionaries(st.text(max_size=4), JSON, max_size=4), ascii_only=st.booleans())
-def test_what_is_accepted_is_what_was_sent_and_every_holder_can_hold_it(said, ascii_only) -> None:
+def test_what_is_accepted_is_what_was_sent_or_named_and_every_holder_can_hold_it(said, ascii_only) -> None:
     body = json.dumps(said, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     try:
-        decoded = decode_object(body)
+        document = decode_document(body)
     except Malformed:
         return
-    assert decoded == said
+    decoded = document.plain
+    assert decoded == said or document.problems
     text = json.dumps(decoded, ensure_ascii=False, allow_nan=False)
     text.encode()
+    assert "\\u0000" not in text.replace("\\\\", "")
     with sqlite3.connect(":memory:") as database:
         for value in decoded.values():
             held = value if isinstance(value, (int, float, str)) else None
@@ -160,8 +295,9 @@ def test_what_is_accepted_is_what_was_sent_and_every_holder_can_hold_it(said, as
 @given(body=st.binary(max_size=60) | st.text(st.sampled_from('{}[]":,0123456789eE.+-\\u dantrflsNI\n')).map(str.encode))
 def test_no_bytes_raise_anything_but_malformed(body) -> None:
     try:
-        decoded = decode_object(body)
+        document = decode_document(body)
     except Malformed as error:
         assert error.detail  # noqa: PT017
     else:
-        assert decoded == json.loads(body)
+        document.original(escape=True), document.original(escape=False), document.naming(0), document.naming(-1)
+        assert document.problems or document.plain == json.loads(body)

@@ -31,6 +31,7 @@ TYPES: Final = {
     signature.OVER: ENDED,
     signature.FAILED: FAILED,
 }
+IDENTITY: Final = ("job_id", "task_id", "asset_id", "obs_bucket", "obs_object")  # what names a file
 _OF_A_FILE: Final = (
     "download_url",
     "play_url",
@@ -91,7 +92,7 @@ def _identity(said: Mapping[str, Any], type: str, moment: str) -> list[Any]:
     """What names the thing, as it came: the file's own names, else the moment (the signature's expiry, which alone
     tells two starts of one stream apart; unsigned, the time of arrival). An unknown type is part of its event's name."""
     if said.get("job_id") not in (None, ""):
-        names = [said.get(name) for name in ("job_id", "task_id", "asset_id", "obs_bucket", "obs_object")]
+        names = [said.get(name) for name in IDENTITY]
     else:
         names = [moment, said.get("task_id"), said.get("error_message")]
     return [*names, said["event_type"]] if type == UNKNOWN else names

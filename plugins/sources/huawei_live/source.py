@@ -14,7 +14,7 @@ from gateway.plugin import Callback, Played, Scene, Source
 from plugins.sources.common.fields import kind_of, text_of
 from plugins.sources.common.keyed import check_expiry
 from plugins.sources.huawei_live import options
-from plugins.sources.huawei_live.normal import TYPES, event_of
+from plugins.sources.huawei_live.normal import IDENTITY, TYPES, event_of
 from plugins.sources.huawei_live.options import HuaweiLiveOptions
 from plugins.vendors.huawei_live import signature
 
@@ -26,6 +26,7 @@ class HuaweiLive(Source):
 
     type: ClassVar[str] = "huawei-live"
     Options = HuaweiLiveOptions
+    key_fields: ClassVar[Sequence[str]] = (*signature.NAMES, "auth_sign", "auth_timestamp", *IDENTITY)
     scenes: ClassVar[Sequence[str]] = tuple(TYPES)
     starter: ClassVar[str] = """\
 keys:
@@ -100,7 +101,7 @@ apps: @APPS@
                 schemes=schemes,
                 keys=self._keys,
                 timestamp=timestamp.encode(),
-                fields=signed.joined.encode(),
+                fields=signed.joined.encode("utf-8", "surrogatepass"),
             )
         if found:
             return found[0]

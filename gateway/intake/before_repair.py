@@ -1,0 +1,96 @@
+"""What a callback says before repair: the signature fits that, and two originals never share an id or a fingerprint."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.errors import Malformed, Untrusted
+from gateway.events.cloudevents import fingerprint
+from gateway.model import Event, Verified
+from gateway.plugin import Callback, Source
+from gateway.text.json_document import Document, twice
+
+_READING: Final = (
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    Malformed,
+)  # of a form that a source does not expect
+
+
+def verify(source: Source, callback: Callback) -> Verified:
+    """`source.verify`, asked with the callback as it came. Raises what it raises, and Malformed."""
+    callback.doubt()
+    callback.read_as("escaped")
+    try:
+        return source.verify(callback)
+    except Untrusted as error:
+        document = callback.decoded
+        if document is None or document.plain_alone:
+            raise
+        _refuse_doubled(source, document)
+        if error.code == "signature_mismatch":
+            # the vendor may have signed the bytes as they are; where they are none at all (half of a surrogate pair)
+            # that fails, and the first refusal holds
+            callback.read_as("raw")
+            with contextlib.suppress(Untrusted, *_READING):
+                return source.verify(callback)
+        raise
+    except UnicodeError:
+        raise Malformed("a text that the signature covers is no Unicode") from None
+    finally:
+        callback.read_as("plain")
+
+
+def _refuse_doubled(source: Source, document: Document) -> None:
+    for key in document.doubled:
+        if key in source.key_fields:
+            raise Malformed(twice(key))
+
+
+def name(source: Source, callback: Callback, verified: Verified, events: Sequence[Event]) -> None:
+    """Give the events of a repaired body ids and fingerprints of what it said before, and name what was repaired.
+
+    What an id is made of is found by asking: the source reads the body again in a form that no other body has. Where
+    that gives other ids, these count. Where it depends on which value of a doubled key is read, nobody can name the
+    event: Malformed.
+    """
+    document = callback.document
+    firsts = _read_again(source, callback, verified, "first")
+    lasts = _read_again(source, callback, verified, "last") if document.doubled else firsts
+    if [event.id for event in firsts] != [event.id for event in lasts]:
+        raise Malformed(twice(document.doubled[0]))
+    if len(firsts) != len(events):
+        firsts = lasts = ()
+    for n, event in enumerate(events):
+        original = firsts[n] if firsts else None
+        id, said = event.id, callback.body
+        if original is None:
+            id = _named(event.id, callback.body)
+        else:
+            said = fingerprint(original) + fingerprint(lasts[n])
+            if original.id != event.id:
+                id = _named(original.id, b"")
+        problems = event.problems + tuple(one for one in document.problems if one not in event.problems)
+        object.__setattr__(event, "id", id)
+        object.__setattr__(event, "problems", problems)
+        object.__setattr__(event, "_original", hashlib.sha256(event._original + said).digest()[:16])
+
+
+def _read_again(source: Source, callback: Callback, verified: Verified, view: str) -> Sequence[Event]:
+    callback.read_as("first" if view == "first" else "last")
+    try:
+        found = source.normalise(callback, verified)
+        return found if all(isinstance(event, Event) for event in found) else ()
+    except _READING:
+        return ()
+    finally:
+        callback.read_as("plain")
+
+
+def _named(id: str, more: bytes) -> str:
+    return hashlib.sha256(b"before repair\0" + id.encode() + b"\0" + more).hexdigest()[:32]
