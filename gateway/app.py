@@ -158,7 +158,15 @@ class Gateway:
             self._probed_at = now
             with contextlib.suppress(StoreError):
                 await self.store.ping()
-        store = "unavailable" if not self.store.healthy() else "over its limits" if self.store.full() else "ok"
+        store = (
+            "unavailable"
+            if not self.store.healthy()
+            else "over its limits"
+            if self.store.full()
+            else "busy"
+            if self.store.busy()
+            else "ok"
+        )
         return store == "ok", {"gateway": "ok", "store": store, "configuration": self._file}
 
     # -- another configuration

@@ -24,7 +24,7 @@ from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
 from gateway.store.outbox import counts, gates, refused, retention
 from gateway.store.outbox import settle as settling
-from gateway.store.outbox.accept import accept
+from gateway.store.outbox.accept import accept, try_accept
 from gateway.store.outbox.claim import end_unreadable, probe_claim
 from gateway.store.outbox.clock_repair import Spans
 from gateway.store.outbox.clock_steps import ClockSteps
@@ -262,8 +262,18 @@ class Store:
         return False
 
     async def ping(self) -> None:
-        """Commit something small through the writer. Raises StoreUnavailable. For readiness, at most once in 5 s."""
-        await self._writer.put(Kind.CALL, _ping)
+        """Commit something small through the writer; after an accept failed, try also what an accept does.
+
+        Raises StoreUnavailable. For readiness, at most once in 5 s.
+        """
+        trying = self._writer.refusing
+        await self._writer.put(Kind.CALL, partial(_ping, trying=trying))
+        if trying:
+            self._writer.accepts_again()
+
+    def busy(self) -> bool:
+        """Whether accepts are refused because too many writes wait. Never blocks."""
+        return self._writer.busy
 
     async def sinks(self) -> Sequence[SinkRow]:
         """Counts by sink for metrics, to 10,001 a lane. Raises StoreUnavailable."""
@@ -314,7 +324,10 @@ class Store:
         self._limits.counted(found, time.perf_counter() - started)
 
 
-def _ping(session: Bulk) -> None:
+def _ping(session: Bulk, *, trying: bool) -> None:
+    if trying:
+        with session.atomic():
+            try_accept(session)
     session.change(
         "INSERT INTO meta (name, value) VALUES ('pinged_at', CAST(:now AS text)) "
         "ON CONFLICT (name) DO UPDATE SET value = excluded.value"

@@ -7,7 +7,7 @@ import enum
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from gateway.errors import StoreBusy, StoreUnavailable
@@ -18,6 +18,7 @@ MOST_BYTES: Final = 4 * 1024 * 1024
 QUEUE_ITEMS: Final = 4096  # past any of these three an accept is refused before it queues
 QUEUE_BYTES: Final = 32 * 1024 * 1024
 QUEUE_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 5.0  # an accept that has waited so long is answered 503, whatever the database does
 QUEUE_REFUSALS: Final = 1024  # past it, refused callbacks are not kept
 TICK_SECONDS: Final = 0.25  # how long an empty queue is waited at
 BACKGROUND_SECONDS: Final = 1.0  # background work is taken when the queue is empty, or so often under load
@@ -34,7 +35,7 @@ class Kind(enum.Enum):
 class Item:
     """One piece of work, and who waits for it."""
 
-    __slots__ = ("future", "kind", "since", "size", "work")
+    __slots__ = ("expired", "future", "kind", "since", "size", "work")
 
     def __init__(self, kind: Kind, work: Any, size: int, future: asyncio.Future[Any] | None, since: float) -> None:
         self.kind = kind
@@ -42,12 +43,17 @@ class Item:
         self.size = size
         self.future = future
         self.since = since
+        self.expired = False  # its waiter was told no; what has not begun by then is not begun any more
 
 
 class Queue:
     """First in, first out, filled by the loop and emptied by the writer's thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, expired: Callable[[], None] = lambda: None) -> None:
+        """`expired` hears, in the loop, that an accept was told no because the database did not answer."""
+        self._told = expired
+        self._watched: deque[Item] = deque()  # accepts that wait for an answer, and some that have one; the loop's own
+        self._timer: asyncio.TimerHandle | None = None
         self._items: deque[Item] = deque()
         self._background: deque[Item] = deque()
         self._bytes = 0
@@ -81,9 +87,11 @@ class Queue:
         with self._ready:
             if self._closing:
                 raise StoreUnavailable("the store is closed")
+            item = Item(kind, work, size, future, now)
             if kind is Kind.ACCEPT:
                 self._check(now)
-            self._items.append(Item(kind, work, size, future, now))
+                self._watch(item)
+            self._items.append(item)
             self._bytes += size
         if not self._called:
             # At the end of this turn of the loop, not at once: what the turn brings comes into one commit, and the thread
@@ -96,6 +104,59 @@ class Queue:
         self._called = False
         with self._ready:
             self._ready.notify()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an accept would be refused now."""
+        try:
+            with self._ready:
+                self._check(time.monotonic())
+        except StoreBusy:
+            return True
+        return False
+
+    @property
+    def accepts_wait(self) -> bool:
+        """Whether an accept is queued: other work that can wait gives way."""
+        return any(item.kind is Kind.ACCEPT for item in self._items.copy())
+
+    def put_back(self, items: Sequence[Item]) -> None:
+        """What was taken and not begun comes first again."""
+        with self._ready:
+            now = time.monotonic()
+            for item in reversed(items):
+                item.since = now
+                self._items.appendleft(item)
+                self._bytes += item.size
+
+    def _watch(self, item: Item) -> None:
+        watched = self._watched
+        while watched and watched[0].future is not None and watched[0].future.done():
+            watched.popleft()
+        watched.append(item)
+        if self._timer is None and self._loop is not None:
+            self._timer = self._loop.call_later(ANSWER_SECONDS, self._expire)
+
+    def _expire(self) -> None:
+        """Tell those no who have waited too long. One timer for all, because nearly every accept is answered in time."""
+        now = time.monotonic()
+        self._timer = None
+        while self._watched and self._loop is not None:
+            item = self._watched[0]
+            if item.future is None or item.future.done():
+                self._watched.popleft()
+            elif item.since + ANSWER_SECONDS <= now:
+                self._watched.popleft()
+                item.expired = True
+                item.future.set_exception(
+                    StoreUnavailable(
+                        f"the store has not answered within {ANSWER_SECONDS:g} s; whether it is stored is not known yet"
+                    )
+                )
+                self._told()
+            else:
+                self._timer = self._loop.call_later(item.since + ANSWER_SECONDS - now, self._expire)
+                return
 
     def _check(self, now: float) -> None:
         queue = self._items
@@ -135,9 +196,10 @@ class Queue:
             size = 0
             while self._items and len(batch) < MOST_ITEMS and size < MOST_BYTES:
                 item = self._items.popleft()
-                batch.append(item)
-                size += item.size
-            self._bytes -= size
+                self._bytes -= item.size
+                if not item.expired:
+                    batch.append(item)
+                    size += item.size
             now = time.monotonic()
             if self._background and (not batch or now - self._last_background >= BACKGROUND_SECONDS):
                 self._last_background = now

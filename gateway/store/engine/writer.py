@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -16,7 +16,11 @@ from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.session import Trouble
 from gateway.store.engine.write_queue import TICK_SECONDS, Item, Kind, Queue
 
+CALLS_SECONDS: Final = 0.05  # after which claims and the like give way to accepts that came meanwhile
 RERUN_SECONDS: Final = 2.0  # how long a batch whose commit may have happened looks for a connection to be run again
+
+if TYPE_CHECKING:
+    from tenacity.wait import wait_base
 
 log = structlog.get_logger("gateway.store")
 
@@ -51,22 +55,47 @@ class Writer:
         self._after = after
         self._farewell = farewell
         self._observe = observe
-        self._queue = Queue()
+        self._queue = Queue(self._unanswered)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._session: Bulk | None = None
         self._failures = 0  # to connect, in a row
         self._connect_at = 0.0
         self._next_tick = 0.0
-        self.healthy = False
+        self._committed = False  # the last commit worked
+        self._refusing = False  # the last accept did not, even if smaller work does
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last commit worked, and the last accept."""
+        return self._committed and not self._refusing
+
+    @property
+    def refusing(self) -> bool:
+        """Whether the last accept failed."""
+        return self._refusing
+
+    @property
+    def busy(self) -> bool:
+        """Whether an accept would be refused because the queue is long."""
+        return self._queue.busy
 
     # -- the loop's side
+
+    def accepts_again(self) -> None:
+        """Something as large as an accept was written to try it, and worked."""
+        self._refusing = False
+
+    def _unanswered(self) -> None:
+        if self.healthy:
+            log.warning("store_does_not_answer")
+        self._refusing = True
 
     def start(self, session: Bulk) -> None:
         """Begin, with a session that was opened and prepared already."""
         self._loop = asyncio.get_running_loop()
         self._session = session
-        self.healthy = True
+        self._committed = True
         self._queue.open(self._loop)
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -102,7 +131,7 @@ class Writer:
                     self._work(batch)
                 self._maybe_tick()
             except Exception as error:  # a bug of ours; the queue must not wait for a thread that died of it
-                self.healthy = False
+                self._committed = False
                 log.exception("store_writer_failed")
                 lost = StoreUnavailable(f"the store's writer failed: {type(error).__name__}")
                 self._resolve(batch, [(None, lost)] * len(batch))
@@ -132,7 +161,15 @@ class Writer:
 
     def _work(self, batch: list[Item]) -> None:
         self._aside(self._before)
-        for unit in self._units(batch):
+        units = self._units(batch)
+        began = time.monotonic()
+        calls = 0
+        for n, unit in enumerate(units):
+            if unit[0].kind is Kind.CALL:
+                calls += 1
+                if calls > 1 and time.monotonic() - began >= CALLS_SECONDS and self._queue.accepts_wait:
+                    self._queue.put_back([item for later in units[n:] for item in later])
+                    return
             self._resolve(unit, self._commit(unit))
             if self._session is not None:
                 self._after(self._session)
@@ -141,10 +178,10 @@ class Writer:
         """What is committed together: everything, or one kind of work at a time."""
         if self._session is not None and self._session.one_transaction:
             return [batch]
-        kinds: dict[object, list[Item]] = {}
+        kinds: dict[object, list[Item]] = {Kind.ACCEPT: [], Kind.SETTLE: []}  # in this order, then each call by itself
         for item in batch:
             kinds.setdefault(id(item) if item.kind is Kind.CALL else item.kind, []).append(item)
-        return list(kinds.values())
+        return [unit for unit in kinds.values() if unit]
 
     def _commit(self, unit: list[Item]) -> list[Answer]:
         """Run and commit a unit; for each item its answer or its error. Never raises."""
@@ -154,7 +191,7 @@ class Writer:
             try:
                 session = self._connected(rerun_until)
             except StoreUnavailable as error:
-                self.healthy = False
+                self._failing(unit)
                 return [(None, error)] * len(unit)
             started = time.perf_counter()
             try:
@@ -173,7 +210,9 @@ class Writer:
                         rerun_until = time.monotonic() + RERUN_SECONDS
                         continue
                 return self._failed(session, unit, error, trouble)
-            self.healthy = True
+            self._committed = True
+            if self._refusing and _has_accept(unit):
+                self._refusing = False
             self._counted(session.tally)
             self._observe(len(unit), time.perf_counter() - started)
             return [(answer, None) for answer in answers]
@@ -203,6 +242,7 @@ class Writer:
             return [(None, ItemRefused(f"the store refused this item for ever: {session.explain(error)}"))]
         text = session.explain(error)
         self._unwell(error, text, items=len(unit))
+        self._failing(unit)
         return [(None, StoreUnavailable(f"the store did not commit: {text}"))] * len(unit)
 
     def _unwell(self, error: BaseException, text: str, **facts: int) -> None:
@@ -211,28 +251,41 @@ class Writer:
             log.error("store_file_gone", error=text, **facts)
         elif self.healthy:
             log.warning("store_commit_failed", error=text, **facts)
-        self.healthy = False
+        self._committed = False
+
+    def _failing(self, unit: list[Item]) -> None:
+        self._committed = False
+        self._refusing = self._refusing or _has_accept(unit)
 
     def _connected(self, rerun_until: float | None) -> Bulk:
         """The session, opened again if it was lost: with growing pauses, or at once for a rerun. Raises StoreUnavailable."""
-        while self._session is None:
+        if self._session is None:
             now = time.monotonic()
             if rerun_until is None and now < self._connect_at:
                 raise StoreUnavailable(f"the store is away; the next look is in {self._connect_at - now:.1f} s")
-            try:
-                self._session = self._connect()
-            except StoreError as error:
-                self._failures += 1
-                self._connect_at = time.monotonic() + _pause(self._failures)
-                if rerun_until is None or self._queue.closing or self._connect_at > rerun_until:
-                    unavailable = error if isinstance(error, StoreUnavailable) else StoreUnavailable(str(error))
-                    raise unavailable from None
-                time.sleep(max(0.0, self._connect_at - time.monotonic()))
-            else:
-                if self._failures:
-                    log.info("store_is_back", failures=self._failures)
-                self._failures = 0
+            self._session = self._reconnect(0.0 if rerun_until is None else rerun_until - now)
+            if self._failures:
+                log.info("store_is_back", failures=self._failures)
+            self._failures = 0
         return self._session
+
+    def _reconnect(self, patience: float) -> Bulk:
+        """Try once, and on for `patience` seconds. Raises StoreUnavailable."""
+        from tenacity import Retrying, retry_if_exception_type, stop_before_delay
+
+        over = stop_before_delay(max(patience, 0.0))
+        trying = Retrying(
+            stop=lambda state: over(state) or self._queue.closing,
+            wait=_waits(),
+            retry=retry_if_exception_type(StoreError),
+            reraise=True,
+        )
+        try:
+            return trying(self._connect)
+        except StoreError as error:
+            self._failures += 1
+            self._connect_at = time.monotonic() + _pause(self._failures)
+            raise (error if isinstance(error, StoreUnavailable) else StoreUnavailable(str(error))) from None
 
     def _drop(self) -> None:
         if self._session is not None:
@@ -269,10 +322,21 @@ def _tell(waiting: Sequence[tuple[asyncio.Future[Any], Any, BaseException | None
             future.set_exception(error)
 
 
+def _has_accept(unit: Sequence[Item]) -> bool:
+    return any(item.kind is Kind.ACCEPT for item in unit)
+
+
+def _waits() -> wait_base:
+    """0.1 s doubling to 2 s, with jitter."""
+    from tenacity import wait_exponential, wait_random
+
+    return wait_exponential(multiplier=0.1, max=2.0) + wait_random(0, 0.1)
+
+
 def _pause(failures: int) -> float:
-    """Seconds before the next look: 0.1 doubling to 2, with jitter, by tenacity's strategy as a pure function."""
-    from tenacity import RetryCallState, wait_exponential, wait_random
+    """Seconds before the next look, between batches: the same waits, asked as the pure function they are."""
+    from tenacity import RetryCallState
 
     state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
     state.attempt_number = failures
-    return wait_exponential(multiplier=0.1, max=2.0)(state) + wait_random(0, 0.1)(state)
+    return _waits()(state)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from asyncio import Future
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -27,6 +26,10 @@ from gateway.store.postgres.session import PostgresSession
 log = structlog.get_logger("gateway.store")
 
 RETRY_SECONDS = 0.5  # between two looks for a server at the start
+POOLED = (
+    "a pooler stands between: statements are not prepared, other gateways are heard by polling; the modes session and "
+    "transaction work, and ALTER ROLE … SET statement_timeout = '5s' ends at the server what is given up here"
+)
 READ_TIMEOUT = 2000  # ms: an old snapshot keeps dead rows, and claims slow down behind it
 
 
@@ -46,21 +49,30 @@ class PostgresBackend:
         self._listener: Listener | None = None
         self.reader = Reader(lambda: PostgresSession(self.address, self._clock, timeout_ms=READ_TIMEOUT))
 
+    def _session(self) -> PostgresSession:
+        return PostgresSession(self.address, self._clock)
+
     async def take(self, wait: float) -> None:
         """Every gateway is welcome; but wait for a server that is only starting, as one does beside it in a pod."""
-        until = time.monotonic() + wait
-        waited = False
-        while True:
-            try:
-                (await asyncio.to_thread(self.connect)).close()
-                return
-            except NotYet as error:
-                if time.monotonic() + RETRY_SECONDS > until:
-                    raise
-                if not waited:
-                    log.warning("waiting_for_store", error=str(error), seconds=wait)
-                waited = True
-            await asyncio.sleep(RETRY_SECONDS)
+        from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_before_delay, wait_fixed
+
+        def tell(state: RetryCallState) -> None:
+            if state.attempt_number == 1 and state.outcome is not None:
+                log.warning("waiting_for_store", error=str(state.outcome.exception()), seconds=wait)
+
+        async def look() -> None:
+            session = await asyncio.to_thread(self._session)
+            if session.pooled:
+                log.warning("store_behind_pooler", store=self.address.shown, detail=POOLED)
+            session.close()
+
+        await AsyncRetrying(
+            retry=retry_if_exception_type(NotYet),
+            wait=wait_fixed(RETRY_SECONDS),
+            stop=stop_before_delay(wait),
+            before_sleep=tell,
+            reraise=True,
+        )(look)
 
     def free(self) -> None:
         """Nothing was taken."""
@@ -81,7 +93,7 @@ class PostgresBackend:
         self.reader.start()
 
     def listen(self, owner: str, wake: Callable[[str], None], tell: Callable[[str], None]) -> None:
-        self._listener = Listener(lambda: PostgresSession(self.address, self._clock), self._who, wake)
+        self._listener = Listener(self._session, self._who, wake)
 
     async def stop_listening(self) -> None:
         if self._listener is not None:

@@ -17,6 +17,8 @@ from gateway.store.outbox import counts
 from gateway.store.postgres.session import CHANNEL, PostgresSession
 
 SCATTER: Final = 0.02  # seconds: gateways that hear of one row do not all claim in one instant
+LOST_SECONDS: Final = 0.5  # before a lost connection is made again
+SIGN_SECONDS: Final = 15.0  # between two signs of life that are asked of a silent server
 NOTIFY_EVERY: Final = 0.1  # seconds a sink: a lost notice costs one poll
 
 log = structlog.get_logger("gateway.store")
@@ -55,27 +57,48 @@ class Listener:
         self._thread.start()
 
     def _run(self) -> None:
+        from tenacity import (
+            RetryError,
+            Retrying,
+            retry_if_exception_type,
+            sleep_using_event,
+            stop_when_event_set,
+            wait_exponential,
+            wait_random,
+        )
+
+        connecting = Retrying(
+            retry=retry_if_exception_type(StoreUnavailable),
+            wait=wait_exponential(multiplier=0.5, max=5.0) + wait_random(0, 0.5),
+            sleep=sleep_using_event(self._stopping),
+            stop=stop_when_event_set(self._stopping),
+        )
         while not self._stopping.is_set():
             try:
-                session = self._connect()
-            except StoreUnavailable:
-                self._stopping.wait(1.0)
-                continue
+                session = connecting(self._connect)
+            except RetryError:  # asked to stop
+                return
             try:
+                if session.pooled:  # it would listen on a connection that is lent to somebody else
+                    return
                 self._listen(session)
             except Exception as error:
                 log.info("store_listener_lost", error=session.explain(error))
-                self._stopping.wait(0.5)
+                self._stopping.wait(LOST_SECONDS)
             finally:
                 session.close()
 
     def _listen(self, session: PostgresSession) -> None:
-        session.connection.execute(f"LISTEN {CHANNEL}".encode())
+        session.rows(f"LISTEN {CHANNEL}")
+        sign_at = time.monotonic() + SIGN_SECONDS
         while not self._stopping.is_set():
             for notice in session.connection.notifies(timeout=0.25):
                 who, _, sink = notice.payload.partition(" ")
                 if who != self._who:
                     self._tell(sink)
+            if time.monotonic() >= sign_at:  # silence may be a server that is gone without a word
+                session.rows("SELECT 1")
+                sign_at = time.monotonic() + SIGN_SECONDS
 
     def _tell(self, sink: str) -> None:
         pause = random.random() * SCATTER  # noqa: S311  jitter, not a secret

@@ -13,6 +13,7 @@ from gateway.runtime.clock import Clock
 from gateway.store.address import Address
 from gateway.store.engine.patience import NoAnswer, NotYet
 from gateway.store.engine.session import Trouble
+from gateway.store.postgres.deadline import DEADLINES
 
 CHANNEL: Final = "recording_gateway"  # NOTIFY payload: "<who> <sink>"
 OLDEST: Final = 130_000
@@ -27,7 +28,13 @@ _BOUNDS: Final = {  # seconds, of libpq's; milliseconds for tcp_user_timeout: a 
     "keepalives_interval": "2",
     "keepalives_count": "3",
     "application_name": "recording-gateway",
+    "client_encoding": "UTF8",
 }
+STATEMENT_MS: Final = 5000
+SPARE_SECONDS: Final = 1.0  # the server's own bound comes first; past this much more the connection is given up
+MIGRATION_SECONDS: Final = 600.0  # for the making of tables, and the wait for another's
+CONNECTED_SECONDS: Final = 5.0  # for the first questions of a new connection
+PREPARE_THRESHOLD: Final = 5  # runs after which a statement is prepared; where a pooler stands between, never
 _NOW: Final = "coalesce(%(now)s::bigint, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
 
 
@@ -57,8 +64,8 @@ class PostgresSession:
 
     backend: Literal["sqlite", "postgresql"] = "postgresql"
 
-    def __init__(self, address: Address, clock: Clock | None = None, *, timeout_ms: int = 5000) -> None:
-        """Connect. `timeout_ms` ends a statement at the server. `clock` None: the server's time. Raises StoreUnavailable."""
+    def __init__(self, address: Address, clock: Clock | None = None, *, timeout_ms: int = 0) -> None:
+        """Connect. `timeout_ms` ends a statement at the server (0: the usual). `clock` None: the server's time. Raises StoreUnavailable."""
         try:
             import psycopg
         except ImportError as error:
@@ -68,13 +75,22 @@ class PostgresSession:
         self._errors = psycopg
         self._address = address
         self._clock = clock
+        timeout_ms = timeout_ms or STATEMENT_MS
+        self._seconds = CONNECTED_SECONDS
+        self._watched = False
+        self.pooled = False  # a pooler stands between: what a session remembers may be another's
         try:
-            self.connection = psycopg.connect(autocommit=True, **{**_BOUNDS, **address.parameters})  # type: ignore[arg-type]
+            # Nothing is prepared before it is known who answers.
+            options: Any = {**_BOUNDS, **address.parameters}
+            self.connection = psycopg.connect(autocommit=True, prepare_threshold=None, **options)
         except (psycopg.Error, ValueError) as error:
             text = self.explain(error)
             raise _refusal(str(error))(f"{address.shown} cannot be reached: {text}") from None
+        DEADLINES.add()
+        self._watched = True
         try:
             self._prepare(timeout_ms)
+            self._seconds = timeout_ms / 1000 + SPARE_SECONDS
         except psycopg.Error as error:
             passes = self.passes(error)
             self.close()
@@ -88,14 +104,21 @@ class PostgresSession:
     def _prepare(self, timeout_ms: int) -> None:
         if self.connection.info.server_version < OLDEST:
             raise StoreUnavailable(f"{self._address.shown} runs PostgreSQL before 13, which is too old")
-        self.connection.execute(
-            "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false), "
-            "set_config('idle_in_transaction_session_timeout', '10000', false), set_config('client_encoding', 'UTF8', false), set_config('jit', 'off', false)",
-            (str(timeout_ms), str(timeout_ms)),
+        ((process, fsync, synchronous, encoding),) = self.rows(
+            "SELECT pg_backend_pid(), current_setting('fsync'), current_setting('synchronous_commit'), current_setting('server_encoding')"
         )
-        ((fsync, synchronous, encoding),) = self.rows(
-            "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('server_encoding')"
-        )
+        # A pooler answers with a number of its own where a server says its process.
+        self.pooled = process != self.connection.info.backend_pid
+        self._begin = f"BEGIN; SET LOCAL statement_timeout = {timeout_ms}; SET LOCAL lock_timeout = {timeout_ms}"
+        if not self.pooled:
+            # Behind a pooler these would stay on the server's connection, for whoever is given it next.
+            self._begin = "BEGIN"
+            self._execute(
+                "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false), "
+                "set_config('idle_in_transaction_session_timeout', '10000', false), set_config('jit', 'off', false)",
+                (str(timeout_ms), str(timeout_ms)),
+            )
+            self.connection.prepare_threshold = PREPARE_THRESHOLD
         if fsync == "off" or synchronous == "off":
             raise StoreUnavailable(
                 f"{self._address.shown} has fsync={fsync}, synchronous_commit={synchronous}: it says yes before the disk has it, "
@@ -118,21 +141,27 @@ class PostgresSession:
     def _run(self, sql: str, values: Mapping[str, Any] | None) -> Any:
         if ":now" in sql:
             values = {"now": self.now(), **(values or {})}
-        return self.connection.execute(translate(sql).encode(), values)
+        return self._execute(translate(sql).encode(), values)
+
+    def _execute(self, text: Any, values: Any = None, *, binary: bool = False) -> Any:
+        """Every statement passes here: it ends within its time, or its connection does."""
+        with DEADLINES.of(self.connection.fileno(), self._seconds):
+            return self.connection.execute(text, values, binary=binary)
 
     def raw(self, sql: bytes, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
         """A statement in psycopg's own spelling, with `now` given."""
-        return self.connection.execute(sql, {"now": self.now(), **values}, binary=True).fetchall()
+        rows: Sequence[tuple[Any, ...]] = self._execute(sql, {"now": self.now(), **values}, binary=True).fetchall()
+        return rows
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
         if self.connection.info.transaction_status != self._errors.pq.TransactionStatus.IDLE:
             yield
             return
-        self.connection.execute("BEGIN")
+        self._execute(self._begin)
         try:
             yield
-            self.connection.execute("COMMIT")
+            self._execute("COMMIT")
         except BaseException:
             self.rollback()
             raise
@@ -143,15 +172,19 @@ class PostgresSession:
             # Without the lock nine of ten starters that migrate at once fail with a unique violation. The wait may be
             # longer than a statement's usual bound, because another's migration may be, but not without end, because
             # another may hang.
-            self.connection.execute("SET LOCAL statement_timeout = 0")
-            self.connection.execute(f"SET LOCAL lock_timeout = '{_MIGRATION_WAIT}'".encode())
-            self.connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
-            yield
+            usual, self._seconds = self._seconds, MIGRATION_SECONDS
+            try:
+                self._execute("SET LOCAL statement_timeout = 0")
+                self._execute(f"SET LOCAL lock_timeout = '{_MIGRATION_WAIT}'".encode())
+                self._execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+                yield
+            finally:
+                self._seconds = usual
 
     def rollback(self) -> None:
         if self.connection.info.transaction_status != self._errors.pq.TransactionStatus.IDLE:
             with suppress(self._errors.Error):
-                self.connection.execute("ROLLBACK")
+                self._execute("ROLLBACK")
 
     def trouble(self, error: BaseException) -> Trouble:
         if isinstance(error, (OverflowError, UnicodeEncodeError)):
@@ -186,13 +219,14 @@ class PostgresSession:
 
     def notify(self, who: str, sinks: Sequence[str]) -> None:
         """Tell the other gateways that rows of these sinks wait. After the commit, because NOTIFY inside takes a lock."""
-        self.connection.execute(
-            "SELECT pg_notify(%s, %s || ' ' || s) FROM unnest(%s::text[]) AS s", (CHANNEL, who, list(sinks))
-        )
+        self._execute("SELECT pg_notify(%s, %s || ' ' || s) FROM unnest(%s::text[]) AS s", (CHANNEL, who, list(sinks)))
 
     def check(self) -> None:
         """A connection has no file that could go."""
 
     def close(self) -> None:
+        if self._watched:
+            self._watched = False
+            DEADLINES.remove()
         with suppress(Exception):
             self.connection.close()
