@@ -204,10 +204,11 @@ class Silent:
     def close(self) -> None:
         self._over.set()
         self._speaks.set()
+        threads.end(self._threads[0])  # the one that starts the others
+        for thread in self._threads[1:]:
+            threads.end(thread)
         for one in self._sockets:
             one.close()
-        for thread in self._threads:
-            threads.end(thread)
         self._listener.close()
 
     def _accept(self) -> None:
