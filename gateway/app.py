@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import socket
 from collections.abc import Mapping
 
@@ -64,7 +65,8 @@ class Gateway:
             password=settings.store.password.reveal() if settings.store.password else None,
             keep=settings.store.keep_policy(),
             clock=self.clock,
-            owner=f"{socket.gethostname()}:{os.getpid()}",
+            # unique a start, because in a container the next process has the same name and number
+            owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}",
             observe=self._observe_commit,
         )
         self.http = Http(clock=self.clock)

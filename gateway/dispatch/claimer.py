@@ -187,8 +187,8 @@ class Claimer:
             gathering.end(None)
             raise
         gathering.end(len(works))
-        together = [work for work in works if work.lease.delivery not in lane.alone]
-        alone = [work for work in works if work.lease.delivery in lane.alone]
+        alone = [work for work in works if work.lease.delivery in lane.alone or work.lease.losses]
+        together = [work for work in works if work not in alone]
         for unit in [Unit(together)] * bool(together) + [Unit([work]) for work in alone]:
             lane.take(unit, token=True)
         if len(works) == most:

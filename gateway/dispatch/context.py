@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from gateway.dispatch.isolation import Isolation
 from gateway.dispatch.settler import Settler
 from gateway.dispatch.store_clock import StoreClock
 from gateway.plugin.hooks import Watchers
@@ -26,3 +27,4 @@ class Shared:
     settler: Settler
     watchers: Watchers
     rng: Random
+    isolation: Isolation = field(default_factory=Isolation)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,7 @@ from gateway.dispatch.context import Shared
 from gateway.dispatch.leased import Unit, Work
 from gateway.dispatch.outcome import verdict
 from gateway.dispatch.reporter import Account
-from gateway.dispatch.retry import CUT_OFF, NEVER_ENDED, Decision, decide, never_ends
+from gateway.dispatch.retry import CRASHED, CUT_OFF, LONE_LOSSES, NEVER_ENDED, Decision, backoff, decide, never_ends
 from gateway.errors import Retry, StoreError, Unavailable
 from gateway.model import FAILED, Delivery
 from gateway.runtime.lean_imports import import_structlog
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 log = import_structlog().get_logger("gateway.dispatcher")
 
 LEASE_LEAST: Final = 5.0  # seconds of the lease that must be left beyond the timeout when sending begins
+ALONE_AGAIN: Final = (0.2, 1.0)  # seconds until the next look, where another one is alone in flight
 ALONE_MOST: Final = 10_000
 
 
@@ -41,6 +43,18 @@ class Carrying:
 
     async def carry(self, unit: Unit) -> None:
         """Send this unit and hand its outcomes to the settler. Raises only CancelledError, after the same."""
+        lane, isolation = self._lane, self._shared.isolation
+        self._put_off_what_was_lost(unit)
+        if not any(work.lease.losses for work in unit.works):
+            async with isolation.ordinary():
+                await self._send(unit)
+        elif isolation.taken:
+            lane.give_back(unit, round(self._shared.rng.uniform(*ALONE_AGAIN) * 1000))
+        else:
+            async with isolation.alone(partial(self._mark_alone, unit)):
+                await self._send(unit)
+
+    async def _send(self, unit: Unit) -> None:
         lane = self._lane
         await self._fit(unit)
         if not unit.works:
@@ -63,7 +77,10 @@ class Carrying:
             return
         if not each and len(unit.works) > 1:
             self._set_apart(unit)
+        survived = [work.lease.delivery for work in unit.works if work.lease.losses]
         self._record(unit, deliveries, results, started_at, self._clock.monotonic() - started)
+        if survived:
+            await self._tell_store(self._shared.store.survived, survived)
         await self.heed(unit, results)
 
     def abandon(self, unit: Unit, why: str) -> Retry:
@@ -75,6 +92,41 @@ class Carrying:
         deliveries = [self._delivery(work.lease, started_at) for work in unit.works]
         self._record(unit, deliveries, [failure] * len(unit.works), started_at, self._timeout)
         return failure
+
+    # -- what was in flight when a process died
+
+    def _put_off_what_was_lost(self, unit: Unit) -> None:
+        """What the process before died with waits like a failed try; what it always dies with is dead."""
+        lost = [work for work in unit.works if work.lease.lost and work.lease.losses]
+        if not lost:
+            return
+        lane = self._lane
+        unit.works = [work for work in unit.works if work not in lost]
+        if not unit.works:
+            lane.untoken(unit)
+            lane.prober.dropped(unit)
+        for work in lost:
+            lease = work.lease
+            facts = {"sink": lane.sink.name, "id": lease.event.id, "delivery": lease.delivery, "losses": lease.losses}
+            if lease.lone_losses >= LONE_LOSSES:
+                why = Nonsense(f"the process died {lease.lone_losses} times while this alone was in flight")
+                now = self._clock.ms()
+                self._write(work, self._delivery(lease, now), why, CRASHED, now, 0.0)
+                continue
+            delay = backoff(lease.losses, lane.policy.retry, self._shared.rng)
+            log.warning("lost_in_flight", **facts, next_try_in=round(delay, 3))
+            work.again = delay
+            self._shared.settler.give_back(work, round(delay * 1000), lane.settled)
+
+    async def _mark_alone(self, unit: Unit, alone: bool) -> None:
+        for work in unit.works:
+            await self._tell_store(self._shared.store.alone, work.lease.delivery, work.lease.token, alone)
+
+    async def _tell_store(self, tell: Callable[..., Awaitable[object]], *arguments: object) -> None:
+        try:
+            await tell(*arguments)
+        except StoreError as error:  # it is counted a little wrong, and nothing else
+            log.warning("loss_not_noted", sink=self._lane.sink.name, error=str(error))
 
     # -- before
 

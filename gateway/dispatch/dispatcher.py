@@ -108,6 +108,9 @@ class Dispatcher:
             return
         outcomes, poll = self._tasks
         poll.cancel()
+        with contextlib.suppress(StoreError):
+            # first, because whoever is waited for may be killed with us: what is left in flight then is no loss
+            self._store.disown().add_done_callback(_heard)
         await asyncio.gather(*(lane.stop(grace) for lane in self.lanes.values()))
         if self._retiring:
             await asyncio.wait(self._retiring, timeout=grace)

@@ -192,9 +192,10 @@ class Lane:
         for unit in self.crew.take_back():
             self.give_back(unit)
 
-    def give_back(self, unit: Unit) -> None:
-        """Back to the store, unburnt; due when the circuit may close."""
-        delay = max(round(self.breaker.opens_in() * 1000), 0) if self.breaker.open else 0
+    def give_back(self, unit: Unit, delay: int = 0) -> None:
+        """Back to the store, unburnt; due after `delay` ms, or when the circuit may close."""
+        if self.breaker.open:
+            delay = max(round(self.breaker.opens_in() * 1000), delay)
         self.untoken(unit)
         self.prober.dropped(unit)
         for work in unit.works:

@@ -14,6 +14,7 @@ TOO_MANY_REQUESTS: Final = 429
 THROTTLED_AT_LEAST: Final = 1.0  # seconds; after a 429 nothing is ever sent at once
 
 LOST_TRIES: Final = 20
+LONE_LOSSES: Final = 5  # how often a process may die with nothing but this delivery in flight
 
 
 class Schedule(Protocol):
@@ -37,13 +38,14 @@ class Decision:
     outcome: Outcome
     delay: float = 0.0
     burnt: bool = True  # False: the attempt is given back
-    reason: str | None = None  # why it is dead: refused | expired
+    reason: str | None = None  # why it is dead: refused | expired | crashed
 
 
 _DELIVERED: Final = Decision(state="delivered", outcome=Outcome.DELIVERED)
 _REFUSED: Final = Decision(state="dead", outcome=Outcome.REFUSED, reason="refused")
 CUT_OFF: Final = Decision(state="waiting", outcome=Outcome.RETRY, burnt=False)  # by our own stop: nobody's failure
 NEVER_ENDED: Final = Decision(state="dead", outcome=Outcome.LOST, reason="expired")
+CRASHED: Final = Decision(state="dead", outcome=Outcome.LOST, reason="crashed")
 _EXPIRED: Final = Decision(state="dead", outcome=Outcome.RETRY, reason="expired")
 
 

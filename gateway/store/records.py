@@ -61,6 +61,8 @@ class Lease:
     elapsed: int = 0  # ms since first_at when it was leased, without the time the sink stood still
     order_key: str | None = None
     memo: Mapping[str, Any] = field(default_factory=dict)
+    losses: int = 0  # how often in a row its process died with it in flight
+    lone_losses: int = 0  # how often with nothing else in flight, since it last kept something
     lost: bool = False  # the try before this one never came to an end: its process died, or its lease ended
 
 
@@ -93,7 +95,7 @@ class Settlement:
     status: int | None = None
     delay: int = 0  # ms until the next try, when waiting
     burnt: bool = True  # False: the attempt is given back
-    reason: str | None = None  # refused | expired | cancelled
+    reason: str | None = None  # refused | expired | cancelled | crashed
     memo: Mapping[str, Any] | None = None
 
 
@@ -181,7 +183,7 @@ class DeliveryRow:
     sink: str
     state: str  # waiting | sending | delivered | dead
     held: str | None  # retry circuit paused orphaned order rate batch
-    reason: str | None  # refused expired cancelled
+    reason: str | None  # refused expired cancelled crashed
     attempts: int
     round: int
     next_attempt_at: int | None

@@ -22,7 +22,7 @@ from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.patience import NotYet, awaited
 from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
-from gateway.store.outbox import counts, gates, refused, retention
+from gateway.store.outbox import counts, gates, losses, refused, retention
 from gateway.store.outbox import settle as settling
 from gateway.store.outbox.accept import accept, try_accept
 from gateway.store.outbox.claim import end_unreadable, probe_claim
@@ -67,7 +67,7 @@ class Store:
         self._leads: dict[str, int] = {}  # sink -> which of lanes 0 and 1 leads its next claim
         self._wake: Callable[[str], None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._repair_at = 0.0
+        self._repair_at = self._beat_at = 0.0
         self._news = Tally()
         self._sweeping = asyncio.Lock()
         self._writer = Writer(
@@ -101,6 +101,10 @@ class Store:
         try:
             with session.atomic():
                 self._spans.repair(session, alone=self._backend.alone)
+                if self._backend.alone:
+                    losses.count_all(session, self._owner)
+                else:
+                    losses.beat(session, self._owner)
             self._count(session)
         except Exception as error:
             kind = NotYet if session.passes(error) else StoreUnavailable
@@ -138,6 +142,8 @@ class Store:
 
         def work(session: Bulk) -> Sequence[Lease]:
             self._spans.note(session, "lease", lease)
+            if not self._backend.alone:
+                losses.count(session, sink, self._owner)
             if probe:
                 leases = probe_claim(session, sink, lease, running, self._owner)
             else:
@@ -148,6 +154,9 @@ class Store:
                     step = max(self._steps.look(session), 0)  # no delivery grows old by it
                     leases = [replace(one, elapsed=max(one.elapsed - step, 0)) for one in leases]
             end_unreadable(session)
+            if any(one.attempt > 1 for one in leases):
+                known = losses.of_sink(session, sink)
+                leases = [_with_losses(one, known) for one in leases] if known else leases
             return leases
 
         return self._writer.put(Kind.CALL, work)
@@ -174,6 +183,21 @@ class Store:
             settling.release(session, leases, delay)
 
         return self._writer.put(Kind.CALL, work)
+
+    # -- what was in flight when a process died
+
+    def alone(self, delivery: int, token: int, alone: bool) -> Future[bool]:
+        """Note that nothing else is in flight here, or no longer; False: its lease was lost, do not send."""
+        return self._writer.put(Kind.CALL, lambda session: losses.set_alone(session, delivery, token, alone))
+
+    def survived(self, deliveries: Collection[int]) -> Future[None]:
+        """A try of these came to its end, so that they are not what the process died of."""
+        these = tuple(deliveries)
+        return self._writer.put(Kind.CALL, lambda session: losses.survived(session, these))
+
+    def disown(self) -> Future[None]:
+        """This process stops in good order: what it leaves in flight is no loss."""
+        return self._writer.put(Kind.CALL, lambda session: losses.disown(session, self._owner))
 
     # -- circuits and pauses
 
@@ -317,6 +341,9 @@ class Store:
     def _tick(self, session: Bulk) -> None:
         self._backend.look(session)
         self._steps.look(session)
+        if not self._backend.alone and time.monotonic() >= self._beat_at:
+            self._beat_at = time.monotonic() + losses.BEAT_SECONDS
+            losses.beat(session, self._owner)
 
     def _count(self, session: Any) -> None:
         started = time.perf_counter()
@@ -332,3 +359,10 @@ def _ping(session: Bulk, *, trying: bool) -> None:
         "INSERT INTO meta (name, value) VALUES ('pinged_at', CAST(:now AS text)) "
         "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
     )
+
+
+def _with_losses(lease: Lease, known: Mapping[int, tuple[int, int]]) -> Lease:
+    if lease.delivery not in known:
+        return lease
+    count, lone = known[lease.delivery]
+    return replace(lease, losses=count, lone_losses=lone)

@@ -143,7 +143,7 @@ class House:
         self.sinks = {sink.name: sink for sink in sinks}
         self.manager = manager(*plugins)
         self.policies = {name: options.get(name) or policy(**options.get("delivery", {})) for name in self.sinks}
-        self.store = self.STORE(url, clock=options.get("store_clock") or self.clock, owner="test")
+        self.store = self.STORE(url, clock=options.get("store_clock") or self.clock, owner=options.get("owner", "test"))
         self.dispatcher = self._dispatcher()
         self.dropped = False
         self.file = url.removeprefix("sqlite:///")

@@ -48,14 +48,16 @@ _FIRST: Final = (
     "CREATE INDEX events_held ON events (seq) WHERE held IS NOT NULL",
     # lane: 0 fresh, 1 again, 2 held behind its key's head, 3 leased. due_at: waiting: next try; sending: end of the
     # lease; finished: when. token: fencing, +1 at every claim and cancel, never lowered. attempts: of this round.
-    # first_at, stalled: when this round's first attempt began, and the sink's stalled clock (ms) then.
+    # losses: how often in a row its process died with it in flight; lone_losses: of these, with nothing else in flight
+    # (`alone`: so it is now). first_at, stalled: when this round's first attempt began, and the sink's stalled clock (ms) then.
     """CREATE TABLE deliveries (
         id {key}, event {int} NOT NULL REFERENCES events (seq) ON DELETE CASCADE, sink TEXT NOT NULL,
         state TEXT NOT NULL CHECK (state IN ('waiting', 'sending', 'delivered', 'dead')),
         lane {small} NOT NULL CHECK (lane IN (0, 1, 2, 3)), due_at {int} NOT NULL, token {small} NOT NULL,
         attempts {small} NOT NULL CHECK (attempts >= 0), round {small} NOT NULL DEFAULT 0, since_at {int} NOT NULL,
         first_at {int}, stalled {int} NOT NULL DEFAULT 0, replay {small} NOT NULL DEFAULT 0, order_key TEXT, owner TEXT,
-        memo TEXT, reason TEXT CHECK (reason IN ('refused', 'expired', 'cancelled')), note TEXT, last_error TEXT,
+        memo TEXT, reason TEXT CHECK (reason IN ('refused', 'expired', 'cancelled', 'crashed')), note TEXT, last_error TEXT,
+        losses {small} NOT NULL DEFAULT 0, lone_losses {small} NOT NULL DEFAULT 0, alone {small} NOT NULL DEFAULT 0,
         UNIQUE (event, sink), CHECK ((lane = 3) = (state = 'sending'))){busy}""",
     """CREATE INDEX deliveries_due ON deliveries (sink, lane, due_at, id)
         WHERE state IN ('waiting','sending')""",
@@ -64,6 +66,9 @@ _FIRST: Final = (
         WHERE order_key IS NOT NULL AND lane <> 2 AND state IN ('waiting','sending')""",
     """CREATE INDEX deliveries_held ON deliveries (sink, order_key, id)
         WHERE lane = 2 AND state IN ('waiting','sending')""",
+    "CREATE INDEX deliveries_losses ON deliveries (sink) WHERE losses > 0 AND state IN ('waiting','sending')",
+    # The gateways that live on a shared database, so that a lease that ended late is told from one whose owner died.
+    "CREATE TABLE gateways (owner TEXT PRIMARY KEY, seen_at {int} NOT NULL){end}",
     # outcome: delivered retry refused unavailable lost. token names the claim, so a repeat is seen.
     """CREATE TABLE attempts (
         delivery {int} NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE, token {small} NOT NULL,

@@ -42,7 +42,7 @@ CANCEL: Final = """UPDATE deliveries SET state = 'dead', lane = 1, token = token
 
 # A new round of a finished delivery; in lane 2 if its key has a head. The keys are locked first.
 AGAIN: Final = """UPDATE deliveries SET state = 'waiting', attempts = 0, round = round + 1, since_at = :now, due_at = :now,
-    first_at = NULL, memo = NULL, reason = NULL, replay = :replay,
+    first_at = NULL, memo = NULL, reason = NULL, replay = :replay, losses = 0, lone_losses = 0, alone = 0,
     lane = CASE WHEN EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = deliveries.sink
       AND o.order_key = deliveries.order_key AND o.lane <> 2 AND o.state IN ('waiting','sending')) THEN 2 ELSE 1 END
   WHERE id = :id AND state IN ('dead', 'delivered') RETURNING sink, order_key"""
@@ -136,6 +136,23 @@ TAKE: Final = """UPDATE deliveries SET state = 'sending', lane = 3, token = toke
 LOST: Final = """INSERT INTO attempts (delivery, token, started_at, took_ms, outcome, status, detail)
   VALUES (:id, :token, :now, 0, 'lost', NULL, '') ON CONFLICT (delivery, token) DO NOTHING"""
 CONTENT: Final = "SELECT body, raw, raw_type, variant FROM events WHERE seq = :seq"
+
+# -- losses: what was in flight when a process died -----------------------------------------------------------------
+
+_ENDED: Final = "sink = :sink AND lane = 3 AND state IN ('waiting','sending') AND due_at <= :now"
+_DIED: Final = """CASE WHEN EXISTS (SELECT 1 FROM gateways g WHERE g.owner = deliveries.owner AND g.seen_at > :now - :silent)
+    THEN 0 ELSE 1 END"""
+COUNT_LOSSES: Final = f"""UPDATE deliveries SET losses = losses + {_DIED}, lone_losses = lone_losses + alone * {_DIED},
+    alone = 0, owner = NULL WHERE {_ENDED} AND owner IS NOT NULL AND owner <> :owner"""  # noqa: S608
+LOSSES: Final = """SELECT id, losses, lone_losses FROM deliveries
+  WHERE sink = :sink AND losses > 0 AND state IN ('waiting','sending')"""
+ALONE: Final = "UPDATE deliveries SET alone = :alone WHERE id = :id AND token = :token AND lane = 3"
+SURVIVED: Final = "UPDATE deliveries SET losses = 0, alone = 0 WHERE id = :id"
+PROGRESSED: Final = "UPDATE deliveries SET losses = 0, lone_losses = 0 WHERE id = :id"
+DISOWN: Final = """UPDATE deliveries SET owner = NULL, alone = 0
+  WHERE sink = :sink AND lane = 3 AND state IN ('waiting','sending') AND owner = :owner"""
+BEAT: Final = """INSERT INTO gateways (owner, seen_at) VALUES (:owner, :now)
+  ON CONFLICT (owner) DO UPDATE SET seen_at = excluded.seen_at"""
 
 # -- repair after a clock jump -------------------------------------------------------------------------------------
 

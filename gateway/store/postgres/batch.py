@@ -93,10 +93,12 @@ def _arm(lane: str, most: str, but: str = "") -> str:
     LIMIT {most} FOR UPDATE SKIP LOCKED)"""  # noqa: S608
 
 
+# Another gateway's ended lease is claimed once losses.count has looked whether that one died, and made it nobody's.
+_COUNTED: Final = " AND (d.owner IS NULL OR d.owner = %(owner)b)"
 _LEFT: Final = "%(most)b::bigint - (SELECT count(*) FROM gone)"
 _TAKE: Final = f"""WITH t AS MATERIALIZED (SELECT {_NOW} AS now, coalesce(s.stalled_ms, 0) AS stalled
   FROM (SELECT 1) AS one LEFT JOIN sinks s ON s.name = %(sink)b WHERE s.paused_at IS NULL AND s.open_until IS NULL),
-gone AS MATERIALIZED {_arm("3", "%(most)b::bigint")},
+gone AS MATERIALIZED {_arm("3", "%(most)b::bigint", _COUNTED)},
 a AS MATERIALIZED {_arm("%(first)b::integer", f"({_LEFT} + 1) / 2")},
 b AS MATERIALIZED {_arm("(1 - %(first)b::integer)", f"{_LEFT} - (SELECT count(*) FROM a)")},
 c AS MATERIALIZED {

@@ -1,0 +1,75 @@
+"""Lets a delivery that was in flight when a process died go with nothing else in flight, so that it is known whether it was the one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
+
+EMPTY_SECONDS: Final = 1.0  # to wait until nothing else is in flight; past that it goes beside what hangs
+LONE_SECONDS: Final = (
+    3.0  # so long everything else may wait for it, because what kills a process mostly does it at once
+)
+
+Mark = Callable[[bool], Awaitable[None]]
+
+
+class Isolation:
+    """One a dispatcher. Costs an ordinary delivery a counter."""
+
+    def __init__(self) -> None:
+        self._in_flight = 0
+        self._lone = False  # one has the right to be alone
+        self._open = asyncio.Event()
+        self._open.set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def taken(self) -> bool:
+        """Whether another one is alone now; whoever wants to be waits in the store."""
+        return self._lone
+
+    @contextlib.asynccontextmanager
+    async def ordinary(self) -> AsyncIterator[None]:
+        """In flight beside others; waits first for one that is alone, for a few seconds at most."""
+        if not self._open.is_set():
+            await self._open.wait()
+        self._in_flight += 1
+        self._empty.clear()
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._empty.set()
+
+    @contextlib.asynccontextmanager
+    async def alone(self, mark: Mark) -> AsyncIterator[None]:
+        """In flight with nothing else; `mark` is told when that is so, and when it is no longer. Ask `taken` before."""
+        self._lone = True
+        self._open.clear()
+        timer: asyncio.Task[None] | None = None
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(EMPTY_SECONDS):
+                    await self._empty.wait()
+            if self._in_flight:
+                self._open.set()
+            else:
+                await mark(True)
+                timer = asyncio.create_task(self._end(mark), name="alone no longer")
+            yield
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._lone = False
+            self._open.set()
+
+    async def _end(self, mark: Mark) -> None:
+        await asyncio.sleep(LONE_SECONDS)
+        try:
+            await mark(False)  # before the others go on: else a loss of theirs would be counted for it
+        finally:
+            self._open.set()
