@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any, ClassVar, Final
@@ -15,12 +15,13 @@ from pydantic import Field
 
 from gateway.errors import Malformed
 from gateway.fields import Url
-from gateway.model import FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, UNKNOWN, Event, Fault, File, Verified
+from gateway.model import FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, UNKNOWN, Event, Fault, File, Trust, Verified
 from gateway.plugin import Callback, Scene
 from gateway.text.strict_json import MAX_KEY, MAX_TEXT
 from plugins.sources.common.event import contents, format_of, is_web, made
 from plugins.sources.common.fields import Reading
-from plugins.sources.common.keyed import Keyed, KeyedOptions, from_base64, header, mismatch, position
+from plugins.sources.common.keyed import Keyed, KeyedOptions, from_base64, header, mismatch, position, seal_of
+from plugins.sources.common.unseparated import Grammar, joined
 
 # twilio.com/docs/usage/security, voice/api/recording, video/api/status-callbacks; PyPI twilio, request_validator.py
 SIGNATURE: Final = "x-twilio-signature"
@@ -36,7 +37,40 @@ VIDEO: Final = {
     "composition-available": FILE_COMPLETED,
     "composition-failed": FAILED,
 }
+_ALGORITHMS: Final = {20: "sha1", 32: "sha256"}  # by the length of the signature: the auth token's, a shared key's
 _ABOUT_RECORDINGS: Final = ("recording-", "composition-")
+
+
+_SID: Final = re.compile(r"[A-Z]{2}[0-9a-f]{32}")
+_NUMBER: Final = re.compile(r"[0-9]{0,19}")
+_WORD: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")  # no capital, because every name begins with one
+_ISO_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]{5,20}(Z|[+-][0-9:]{4,5}))?")
+_MAIL_TIME: Final = re.compile(r"[A-Za-z0-9 ,:+-]{1,40}")
+_WEB: Final = re.compile(r"(https?|s3|gs)://(?:(?!://)[!-~])*")
+_PATH: Final = re.compile(r"(https?:/)?/(?:(?!://)[!-~])*")
+_GRAMMAR: Final = Grammar(
+    closed={
+        _SID: "AccountSid CallSid ParentCallSid ConferenceSid RecordingSid CompositionSid RoomSid ParticipantSid SourceSid "
+        "TrackSid HookSid",
+        _NUMBER: "RecordingDuration RecordingChannels Duration Size MediaSize PercentageDone SecondsRemaining ErrorCode "
+        "SequenceNumber OffsetFromTwilioVideoEpoch RoomDuration ParticipantDuration",
+        _WORD: "RecordingStatus RecordingTrack RecordingType StatusCallbackEvent Container Type TrackKind RoomStatus "
+        "RoomType ParticipantStatus",
+        _ISO_TIME: "Timestamp ApiVersion",
+    },
+    open={
+        _MAIL_TIME: "RecordingStartTime",
+        _WEB: "RecordingUrl MediaExternalLocation",
+        _PATH: "MediaUri CompositionUri RecordingUri RoomUri HookUri",
+        None: "RoomName ErrorMessage TrackName ParticipantIdentity GroupingSids RecordingSource Codec FailedOperation",
+    },
+)
+
+
+def covered(fields: Sequence[tuple[str, str]]) -> Trust:
+    """What the signature covers, which joins names and values with nothing between them: all of the form where only
+    names that Twilio is known to write are in it, each as it writes it; else what it names, or nothing for certain."""
+    return _GRAMMAR.covered(fields)
 
 
 class TwilioOptions(KeyedOptions):
@@ -47,10 +81,9 @@ class TwilioOptions(KeyedOptions):
     )
 
 
-def mark(key: bytes, url: str, fields: Iterable[tuple[str, str]]) -> bytes:
-    """HMAC-SHA1 over the URL and each name with its value, in the order of names and then values, no pair twice: 20 bytes."""
-    text = url + "".join(name + value for name, value in sorted(set(fields)))
-    return hmac.digest(key, text.encode(), "sha1")
+def mark(key: bytes, text: str, algorithm: str = "sha1") -> bytes:
+    """HMAC over the URL and the form, as `joined` has it."""
+    return hmac.digest(key, text.encode(), algorithm)
 
 
 def spellings(url: str) -> tuple[str, str]:
@@ -83,12 +116,16 @@ url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is par
 
     def verify(self, callback: Callback) -> Verified:
         """Raises Untrusted, or Malformed for a body that is no form. Nothing in the signature is a time."""
-        presented = from_base64(header(callback, SIGNATURE), 20)
+        presented = from_base64(header(callback, SIGNATURE))
+        algorithm = _ALGORITHMS.get(0 if presented is None else len(presented), "sha1")
         fields = _fields(callback.body)
-        found = position(presented, [mark(key, url, fields) for key in self._keys for url in self._urls])
+        texts = [url + joined(fields) for url in self._urls]
+        found = position(presented, [mark(key, text, algorithm) for key in self._keys for text in texts])
         if found is None:
-            raise mismatch(SIGNATURE, self._keys, "the HMAC-SHA1 of `url` and the form")
-        return self.verified(found // len(self._urls))
+            raise mismatch(SIGNATURE, self._keys, f"the HMAC-{algorithm.upper()} of `url` and the form")
+        key, number = divmod(found, len(texts))
+        seal = seal_of(self.type, texts[number], most=1)  # a signature is good for ever, but for one content
+        return Verified(trust=covered(fields), scheme=f"hmac-{algorithm}", key=key, seal=seal)
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event; none for rooms, participants and tracks, whose callbacks share the address."""
@@ -110,7 +147,8 @@ url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is par
             reading,
             type=type,
             vendor_type=happened or status,
-            identity=[name] if name else [contents(said)],
+            # of what is unknown there may be several, such as how far a composition is
+            identity=[name] if name and type != UNKNOWN else [name, contents(said)],
             stream=reading.text("RoomName") or reading.text("RoomSid") or reading.text("CallSid"),
             format=file.format if file else format,
             project_id=reading.text("AccountSid"),
@@ -124,7 +162,12 @@ url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is par
     def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
         made_of = {"AccountSid": "AC" + "0" * 32, "RecordingSid": "RE" + unique[:32]}
         if type in VOICE:
-            said = {**made_of, "CallSid": f"stream-{scene.number}", "RecordingStatus": type, "RecordingChannels": "1"}
+            said = {
+                **made_of,
+                "CallSid": f"CA{scene.number:032x}"[:34],
+                "RecordingStatus": type,
+                "RecordingChannels": "1",
+            }
             said |= {"RecordingSource": "StartCallRecordingAPI", "RecordingStartTime": format_datetime(scene.now)}
             if type == "completed":
                 said |= {
@@ -147,7 +190,7 @@ url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is par
         }
 
     def headers(self, body: bytes, at: int, key: bytes) -> Mapping[str, str]:
-        made_of = mark(key, self._urls[0], _fields(body))
+        made_of = mark(key, self._urls[0] + joined(_fields(body)))
         return {SIGNATURE: base64.b64encode(made_of).decode()}
 
     def _written(self, said: Mapping[str, Any]) -> bytes:
@@ -180,7 +223,7 @@ def _fields(body: bytes) -> Sequence[tuple[str, str]]:
 def _form(body: bytes) -> dict[str, Any]:
     """The form by name; a name that is there several times has a list."""
     said: dict[str, Any] = {}
-    for name, value in _fields(body):
+    for name, value in dict.fromkeys(_fields(body)):  # a pair that is there twice is signed once
         if name in said:
             earlier = said[name]
             said[name] = [*earlier, value] if isinstance(earlier, list) else [earlier, value]

@@ -156,7 +156,8 @@ async def test_every_signature_is_made_at_once_over_exactly_the_bytes_sent() -> 
         assert verify(got.body, dict(got.headers), secret, now=NOW) == one.id
     wanted = hmac.new(GITHUB["secret"].encode(), got.body, hashlib.sha256).hexdigest()
     assert got.header("x-hub-signature-256") == f"sha256={wanted}"
-    receiver = HuaweiLive("x", HuaweiLiveOptions.model_validate({"keys": [AFRESH["key"]]}))
+    options = {"keys": [AFRESH["key"]], "domains": ["push.example.com"], "apps": ["live"]}
+    receiver = HuaweiLive("x", HuaweiLiveOptions.model_validate(options))
     assert receiver.verify(callback(got.body, received_at=NOW)).trust is Trust.FIELDS
 
 

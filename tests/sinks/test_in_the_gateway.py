@@ -9,7 +9,10 @@ from pathlib import Path
 from tests.running import KEY, Player, Running, receiving
 
 OWN = "the-second-gateways-own-key-0123456789"
-SOURCE = "sources:\n  live: {{type: huawei-live, keys: ['{key}'], sign_type: hmac-sha256-fields, min_trust: fields}}\n"
+SOURCE = (
+    "sources:\n  live: {{type: huawei-live, keys: ['{key}'], sign_type: hmac-sha256-fields, min_trust: fields,"
+    " domains: [push.example.com], apps: [live]}}\n"
+)
 
 
 def test_a_second_gateway_takes_the_vendors_callbacks_from_the_first_signed_afresh(tmp_path: Path) -> None:

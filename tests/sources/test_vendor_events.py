@@ -61,7 +61,8 @@ def test_what_is_played_leaves_no_problem(type: str) -> None:
         for event in source.normalise(received, VERIFIED):
             assert event.problems == (), scene
             if type != "volcengine-live":
-                assert event.stream in {"stream-7", "7"}, scene
+                call = f"CA{7:032x}"  # a call's Sid has a form of its own
+                assert event.stream in {"stream-7", "7", call if type == "twilio" else ""}, scene
 
 
 NOT_RECORDINGS: list[tuple[str, Any]] = [
