@@ -50,8 +50,8 @@ def refuse_what_is_wrong(running: Loaded, new: Loaded) -> None:
 def _needs_restart(running: Loaded, new: Loaded) -> list[str]:
     before, after = running.settings, new.settings
     reasons = []
-    if (before.sources or before.sinks) and not (after.sources or after.sinks):
-        reasons.append("a file that configures nothing (one that a full disk cut off looks like that)")
+    if before.sources and not after.sources:
+        reasons.append("a file that configures nothing that comes in (one that a full disk cut off looks like that)")
     if before.server != after.server:
         reasons.append("server (the public listener)")
     live = dict.fromkeys(_LIVE_ADMIN)

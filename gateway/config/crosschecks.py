@@ -88,10 +88,8 @@ def listeners(settings: Settings, root: Table) -> Iterator[Problem]:
 
 
 def purpose(root: Table, sources: Sequence[str], routes: int) -> Iterator[Problem]:
-    """Warnings: a gateway into which nothing comes, or out of which nothing goes."""
-    if not sources:
-        yield root.problem(found="no source is configured, so nothing can come in", hint="`gateway init` shows one")
-    elif not routes:
+    """Warning: a gateway out of which nothing goes. One into which nothing comes is refused by `refuse_to_serve`."""
+    if sources and not routes:
         yield root.problem(
             found="no route is configured, so what comes in is kept and goes nowhere", hint="add `routes`"
         )

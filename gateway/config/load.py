@@ -25,14 +25,14 @@ from gateway.config.grammar.settings import (
     Settings,
     StoreSettings,
 )
-from gateway.config.loaded import Loaded, refuse_demo_keys, settings_secrets
+from gateway.config.loaded import Loaded, refuse_demo_keys, refuse_to_serve, settings_secrets
 from gateway.config.store_location import store_settings
 from gateway.config.validation import Validation, where_raised
 from gateway.errors import PluginError
 from gateway.plugin.registry import Registry
 from gateway.text import redaction
 
-__all__ = ["OVERRIDES", "Loaded", "load", "refuse_demo_keys", "settings_secrets"]
+__all__ = ["OVERRIDES", "Loaded", "load", "refuse_demo_keys", "refuse_to_serve", "settings_secrets"]
 
 OVERRIDES: Final = {
     "GATEWAY_SERVER_HOST": ("server", "host"),

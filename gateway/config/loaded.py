@@ -70,6 +70,15 @@ def refuse_demo_keys(loaded: Loaded) -> list[Problem]:
     ]
 
 
+def refuse_to_serve(loaded: Loaded) -> list[Problem]:
+    """What is well as a file and must not run: demo keys where others can reach them, a gateway into which nothing comes."""
+    problems = refuse_demo_keys(loaded)
+    if not loaded.settings.sources:
+        found = "no source is configured, so nothing can come in"
+        problems.append(loaded.problem("sources", found=found, hint="`gateway init --print` shows one"))
+    return problems
+
+
 def settings_secrets(settings: Settings) -> list[tuple[str, Secret]]:
     """Every secret with the dotted path it has in the file."""
     return [(path.replace(".options.", ".", 1), secret) for path, secret in secrets_of(settings)]

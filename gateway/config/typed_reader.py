@@ -34,6 +34,7 @@ class Reader:
     """Turns nodes into what pydantic validates; unknown keys become `problems`, whatever the model says about them."""
 
     problems: list[Problem] = field(default_factory=list)
+    empty: list[tuple[Node, str]] = field(default_factory=list)  # written down without a value, and what is expected
 
     def model(
         self, table: Table, model: type[BaseModel], *, others: Collection[str] = (), skip: Collection[str] = ()
@@ -47,6 +48,7 @@ class Reader:
                 continue
             if key in known:
                 name, info = known[key]
+                self._look_for_nothing(node, info)
                 found[key] = self.value(node, info.annotation, (*info.metadata, *_before(model, name)))
             elif lenient:
                 _hide(node)
@@ -56,6 +58,30 @@ class Reader:
                 if len(self.problems) < MOST:  # because looking for a near miss takes time
                     self._unknown(table, key, [*others, *known])
         return found
+
+    def _look_for_nothing(self, node: Node, info: FieldInfo) -> None:
+        """Note what a person wrote down empty, because it is meant to be something, and would be taken for the default.
+
+        Not where the field is free-form, says that nothing is a value (`MAY_BE_EMPTY`), or has an empty text as default.
+        """
+        annotation, metadata = unwrapped(info.annotation, info.metadata)
+        leaves = set(_leaves(annotation))
+        may_be = any(getattr(one, "may_be_empty", False) for one in _metadata(annotation, metadata))
+        if Any in leaves or object in leaves or any(hasattr(one, "read_node") for one in metadata):
+            return
+        if isinstance(node, Scalar) and node.null:
+            if not (may_be and node.text):
+                self.empty.append((node, "a value"))
+        elif may_be or holds_secret(annotation):  # a secret says itself what it must be
+            return
+        elif isinstance(node, Items):
+            some = next((one.not_empty for one in _metadata(annotation, metadata) if hasattr(one, "not_empty")), "")
+            if some and not node.items:
+                self.empty.append((node, some))
+            said = (item for item in node.items if isinstance(item, Scalar))
+            self.empty += [(item, "a value") for item in said if _says_nothing(item)]
+        elif isinstance(node, Scalar) and _says_nothing(node) and info.default != "" and not _may_be_none(node, leaves):
+            self.empty.append((node, "a value"))
 
     def _unknown(self, table: Table, key: str, known: Sequence[str]) -> None:
         shown, hint = shown_key(key), near(key, known)
@@ -137,10 +163,9 @@ class Reader:
         if node.placeholder:
             return stand_in(node, annotation, metadata)
         leaves = list(_leaves(annotation))
-        nullable = type(None) in leaves or annotation is Any
         if node.null:
             return None
-        if node.optional and nullable and not {str, Secret, Any} & set(leaves):
+        if _may_be_none(node, leaves):
             return None
         if any(getattr(one, "reads_text", False) for one in _metadata(annotation, metadata)):
             return node.text
@@ -171,6 +196,17 @@ class Reader:
             if not others:
                 return UNREADABLE
         return node.text
+
+
+def _may_be_none(node: Scalar, leaves: Collection[Any]) -> bool:
+    """Whether `${NAME:-}` came out empty for one value that may be missing; of a text or a list nobody knows what it means."""
+    several = any(_origin(leaf) in (*_LISTS, *_TABLES) for leaf in leaves)
+    return node.optional and type(None) in leaves and not several and not {str, Secret, Any} & set(leaves)
+
+
+def _says_nothing(node: Scalar) -> bool:
+    """A text of no character, written so or from a variable that is empty."""
+    return not node.text.strip() and not node.null and not node.placeholder
 
 
 def unwrapped(annotation: Any, metadata: Sequence[Any] = ()) -> tuple[Any, tuple[Any, ...]]:

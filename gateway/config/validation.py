@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from gateway.config.document.diagnostics import Problem
-from gateway.config.document.nodes import Node, Table, describe, is_null
+from gateway.config.document.nodes import Items, Node, Table, describe, is_null
 from gateway.config.document.placeholders import ATTEMPTS
 from gateway.config.pydantic_errors import problems_of, stand_ins
 from gateway.config.typed_reader import Reader
@@ -47,18 +47,29 @@ class Validation:
             if attempt == 0:
                 self.problems.extend(reader.problems)
             try:
-                return model.model_validate(values, context={"base": self.base})
+                checked = model.model_validate(values, context={"base": self.base})
             except ValidationError as error:
                 found = problems_of(error, table)
             except Exception as error:  # a plugin's validator may raise anything
                 found = [((), table.problem(found=f"its options cannot be validated: {where_raised(error)}"))]
+            else:
+                self.problems.extend(_nothing(*one) for one in reader.empty)
+                return None if reader.empty else checked
             if real := [problem for blamed, problem in found if not blamed]:
-                self.problems.extend(real)
+                said = {problem.path for problem in real}
+                self.problems.extend([*real, *(_nothing(*one) for one in reader.empty if one[0].path not in said)])
                 return None
             for scalar in {id(scalar): scalar for blamed, _ in found for scalar in blamed}.values():
                 scalar.tried += 1  # a stand-in that was refused is not a mistake in the file: try another
         self.warnings.append(table.problem(found="cannot be checked whole without the values that are not here"))
         return None
+
+
+def _nothing(node: Node, expected: str) -> Problem:
+    hint = "leave the key out where nothing is meant: it then has its default" if expected == "a value" else ""
+    return node.problem(
+        found="an empty list" if isinstance(node, Items) else describe(node), expected=expected, hint=hint
+    )
 
 
 def where_raised(error: BaseException) -> str:

@@ -13,11 +13,12 @@ from gateway.fields.quantities import (
     parse_rate,
     parse_size,
 )
-from gateway.fields.texts import ONE_OR_MANY, ConfigPath, Glob, Globs, Proxy, SecretUrl, Url
+from gateway.fields.texts import MAY_BE_EMPTY, ONE_OR_MANY, ConfigPath, Glob, Globs, NotEmpty, Proxy, SecretUrl, Url
 from gateway.text.secret import MASK, Secret, SecretRule, secret, secrets_of
 
 __all__ = [
     "MASK",
+    "MAY_BE_EMPTY",
     "ONE_OR_MANY",
     "Bounds",
     "ConfigPath",
@@ -25,6 +26,7 @@ __all__ = [
     "Glob",
     "Globs",
     "Language",
+    "NotEmpty",
     "Proxy",
     "Rate",
     "Secret",

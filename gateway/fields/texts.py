@@ -91,6 +91,22 @@ class _OneOrMany:
         return {"anyOf": [many.get("items", {}), many]}
 
 
+@dataclass(frozen=True, slots=True)
+class NotEmpty:
+    """Beside the type of a list that means everything where it is left out: written down empty it is a mistake.
+
+    The reader of the configuration looks for it, pydantic does not.
+    """
+
+    not_empty: str  # what an error says that was expected
+
+
+class _MayBeEmpty:
+    """What `MAY_BE_EMPTY` is: looked for by the reader of the configuration, nothing to pydantic."""
+
+    may_be_empty = True
+
+
 class _Beside:
     """Puts a relative path beside the configuration file, where the validation context names its folder as `base`."""
 
@@ -109,8 +125,11 @@ ONE_OR_MANY: Final = _OneOrMany()
 Glob = Annotated[str, _Text(_glob, (("minLength", 1), ("maxLength", 256)))]
 """A text compared with fnmatch: case-sensitive, the whole value."""
 
-Globs = Annotated[tuple[Glob, ...], ONE_OR_MANY]
-"""One glob or a list of them."""
+MAY_BE_EMPTY: Final = _MayBeEmpty()
+"""Beside the type of an option: a text without a character, or a written `null`, is a value of it, and not a mistake."""
+
+Globs = Annotated[tuple[Glob, ...], NotEmpty("at least one glob; leave the key out to match everything"), ONE_OR_MANY]
+"""One glob or a list of them; an empty list is refused, because it would mean nothing where its author meant something."""
 
 Url = Annotated[str, _Text(_url, (("format", "uri"), ("pattern", "^https?://")), shown=False)]
 """An http or https URL as text; it is checked, not changed."""

@@ -37,7 +37,7 @@ def command(site: Site, as_json: bool, no_secrets: bool, connect: bool) -> None:
         raise click.UsageError("--connect needs the real secrets: it does not go with --no-secrets")
     site.must_exist()
     from gateway.config.document.diagnostics import ConfigError
-    from gateway.config.load import refuse_demo_keys
+    from gateway.config.load import refuse_to_serve
     from gateway.config.route_tests import run_tests
 
     loaded: Loaded | None = None
@@ -45,7 +45,7 @@ def command(site: Site, as_json: bool, no_secrets: bool, connect: bool) -> None:
     try:
         loaded = site.load(placeholders=no_secrets, judge=True)
         warnings = loaded.warnings
-        problems = [*refuse_demo_keys(loaded), *run_tests(loaded)]
+        problems = [*refuse_to_serve(loaded), *run_tests(loaded)]
     except ConfigError as error:
         problems, warnings = list(error.problems), error.warnings
     unreachable = _connect(site, loaded) if connect and loaded is not None and not problems else []

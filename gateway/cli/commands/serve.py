@@ -31,10 +31,10 @@ def command(ctx: click.Context, site: Site, watch: bool) -> None:
     loaded = site.load(judge=True)
 
     from gateway.config.document.diagnostics import ConfigError
-    from gateway.config.load import refuse_demo_keys
+    from gateway.config.load import refuse_to_serve
 
     logs.configure(loaded.settings.log.level, loaded.settings.log.format, threaded=True, lasting=True)
-    problems = refuse_demo_keys(loaded)
+    problems = refuse_to_serve(loaded)
     if problems:
         raise ConfigError(problems)
 

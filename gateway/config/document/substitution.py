@@ -140,7 +140,7 @@ def read_small(path: Path) -> tuple[str, int]:
     if len(content) > LARGEST_FILE:
         raise Missing("more than 64 KiB", expected)
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")  # because an editor's byte-order mark is no part of a key
     except UnicodeDecodeError:
         raise Missing("bytes that are not UTF-8", expected) from None
     if "\x00" in text:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.config.grammar.section import Section
-from gateway.fields import Duration, Rate, between, parse_duration
+from gateway.fields import MAY_BE_EMPTY, Duration, Rate, between, parse_duration
 
 
 class BatchSettings(Section):
@@ -56,13 +56,16 @@ class DeliverySettings(Section):
     )
     concurrency: Annotated[int, Field(ge=1, le=1000, description="Most attempts of one sink at once.")] = 4
     rate: Annotated[
-        Rate | None, Field(description="Most attempts in a time: `20/m`, `5/s`. null: as many as there are.")
+        Rate | None,
+        MAY_BE_EMPTY,
+        Field(description="Most attempts in a time: `20/m`, `5/s`. null: as many as there are."),
     ] = None
     order: Annotated[
         Literal["none", "stream"], Field(description="`stream`: one in flight for each stream, the oldest first.")
     ] = "none"
     batch: Annotated[
         BatchSettings | None,
+        MAY_BE_EMPTY,
         Field(description="Several events in one call, for sinks that can take them. null: singly."),
     ] = None
     retry: Annotated[RetrySettings, Field(description="When a failed delivery is tried again.")] = RetrySettings()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.config.grammar.names import EventForm, Name, RouteName
 from gateway.config.grammar.section import Section
-from gateway.fields import ONE_OR_MANY, ConfigPath, Glob, Globs
+from gateway.fields import ONE_OR_MANY, ConfigPath, Globs
 
 
 class MatchSettings(Section):
@@ -25,13 +25,6 @@ class MatchSettings(Section):
     format: Annotated[Globs | None, Field(description="Recording format.")] = None
     project_id: Annotated[Globs | None, Field(description="The vendor's project or account.")] = None
     trust: Annotated[Globs | None, Field(description="How much the signature covered.")] = None
-
-    @field_validator("*")
-    @classmethod
-    def _not_empty(cls, globs: tuple[Glob, ...] | None) -> tuple[Glob, ...] | None:
-        if globs == ():
-            raise PydanticCustomError("globs", "at least one glob; leave the key out to match everything")
-        return globs
 
 
 class RouteSettings(Section):

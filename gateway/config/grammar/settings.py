@@ -15,7 +15,7 @@ from gateway.config.grammar.network import Network, is_loopback, overlap
 from gateway.config.grammar.routes import CallbackSettings, MatchSettings, RouteSettings, TestSettings
 from gateway.config.grammar.section import Section
 from gateway.config.grammar.store import KeepSettings, LimitSettings, StoreSettings
-from gateway.fields import Language, Timezone
+from gateway.fields import Language, NotEmpty, Timezone
 from gateway.model import Trust
 
 __all__ = [
@@ -78,8 +78,9 @@ class SourceSettings(Section):
     ] = Trust.TIMESTAMP
     allow_from: Annotated[
         tuple[Network, ...],
+        NotEmpty("at least one network; leave the key out to take callbacks from anywhere"),
         Field(
-            description="Addresses or networks that callbacks may come from; empty: any. Behind a proxy it needs "
+            description="Addresses or networks that callbacks may come from; without it, from anywhere. Behind a proxy it needs "
             "`server.trusted_proxies`."
         ),
     ] = ()

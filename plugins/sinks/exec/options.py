@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.fields import ConfigPath, Secret
+from gateway.fields import MAY_BE_EMPTY, ConfigPath, Secret
 from gateway.model import Trust
 from gateway.plugin import Options
 
@@ -39,7 +39,7 @@ Code = Annotated[int, Field(ge=0, le=255)]
 class ExecOptions(Options):
     """Which program, in which surroundings, and what its exit codes mean."""
 
-    command: tuple[Annotated[str, AfterValidator(_argument)], ...] = Field(
+    command: Annotated[tuple[Annotated[str, AfterValidator(_argument)], ...], MAY_BE_EMPTY] = Field(
         min_length=1,
         description="The program and its arguments, as a list: no shell reads it, and nothing of an event is put into "
         "it. A program with a slash is a path beside the configuration; one without is looked for in PATH.",
