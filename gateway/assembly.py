@@ -27,6 +27,7 @@ def make_doors(loaded: Loaded) -> Mapping[str, Door]:
             source=loaded.source(name),
             min_trust=configured.min_trust,
             hold_conflicts=configured.on_conflict == "hold",
+            keep_ids=configured.keep_ids,
             allow_from=configured.allow_from,
         )
     return doors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -134,6 +134,16 @@ class SchemaMismatch(StoreError):
 
 class NotFound(StoreError):
     """A person named an event, delivery or refused callback that is not there."""
+
+
+class Ambiguous(NotFound):
+    """A person's name for an event fits several. `candidates` are names that fit one each."""
+
+    code = "ambiguous"
+
+    def __init__(self, ref: str, candidates: Sequence[str], *, more: bool = False) -> None:
+        self.candidates = tuple(candidates)
+        super().__init__(f"{ref} names several events: {', '.join(candidates)}{', …' if more else ''}")
 
 
 # --- what the configuration and the plugins say -------------------------------------------------------------------

@@ -45,11 +45,12 @@ class Seal:
     """What a signature named, so that other content under the same signature can be noticed.
 
     `digest` is a hash over scheme, signature and time; `most` is how many different contents it may honestly carry:
-    1 where the signed part names one finished file, 0 for no bound.
+    1 where the signed part names one finished file, 0 for any number, None for what the trust asks for: past 32 contents
+    under a signature of trust `timestamp` an event is ranked behind all others, above that it is quarantined.
     """
 
     digest: bytes
-    most: int = 0
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,9 @@ class Event:
     raw: bytes = field(default=b"", repr=False)  # the vendor's bytes, untouched; they may hold credentials
     # Names other content under the same id, where there is any: 8 hexadecimal digits; empty for the first that came.
     variant: str = field(default="", compare=False)
+    supersedes: str = field(
+        default="", compare=False
+    )  # the less trusted content whose place it took, as `ref` names it
     raw_type: str = field(default="", compare=False)  # their media type as it came; the core fills in what is empty
     # its JSON, once somebody asked for it: the same text is stored and sent to every sink
     _json: str | None = field(default=None, init=False, repr=False, compare=False)
@@ -150,6 +154,12 @@ def shown_variant(fingerprint: bytes) -> str:
     return fingerprint.hex()[:8]
 
 
+class EventId(str):
+    """An id that `event_id` made. It names its source by itself; any other id came from outside."""
+
+    __slots__ = ()
+
+
 def event_id(
     source: str,
     type: str,
@@ -158,13 +168,27 @@ def event_id(
     stream: str | None,
     format: str | None,
     identity: Sequence[Any],
-) -> str:
+) -> EventId:
     """The stable id: lower hex of the first 16 bytes of SHA-256 over canonical JSON of its arguments.
 
     `identity` is the source's choice of what names the thing; the same event must give the same values for ever.
     """
     named = [source, type, domain, app, stream, format, *identity]
-    return hashlib.sha256(_canonical(named).encode()).hexdigest()[:32]
+    return EventId(hashlib.sha256(_canonical(named).encode()).hexdigest()[:32])
+
+
+ID_LENGTH_MAX: Final = 128  # characters
+
+
+def id_of_source(id: str, source: str) -> str:
+    """An id that came from outside as it goes out: another source, or another gateway, may use the same.
+
+    One that this source named already stays, so that a gateway which forwards to itself finds it there and stops.
+    """
+    named = id if id.endswith(f"~{source}") else f"{id}~{source}"
+    if len(named) <= ID_LENGTH_MAX:
+        return named
+    return f"{hashlib.sha256(id.encode()).hexdigest()[:32]}~{source}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -70,6 +70,8 @@ def event_object(row: EventRow) -> dict[str, Any]:
         "subject": row.subject,
         "received_at": output.stamp(row.received_at),
         "held": None if row.held is None else row.held.value,
+        "supersedes": row.supersedes,
+        "superseded": row.superseded,
         "deliveries": dict(row.deliveries),
     }
 

@@ -215,7 +215,7 @@ class Lane:
             del self.hand[lease.delivery]
         if not kept:
             self._shared.metrics.deliveries.labels(self.sink.name, "lost").inc()
-            log.warning("lease_lost", sink=self.sink.name, id=lease.event.id, delivery=lease.delivery)
+            log.warning("lease_lost", sink=self.sink.name, id=lease.event.ref, delivery=lease.delivery)
         if work.again is not None:
             self.claimer.expect(work.again)
         if self.claimer.due or self.gathering is not None:

@@ -36,7 +36,7 @@ class Account:
         outcome = attempt.outcome
         facts: dict[str, Any] = {
             "sink": self._sink,
-            "id": lease.event.id,
+            "id": lease.event.ref,
             "delivery": lease.delivery,
             "attempt": lease.attempt,
             "outcome": outcome.value,

@@ -83,7 +83,7 @@ def render(event: Event) -> tuple[str, bytes]:
 def _envelope(event: Event) -> dict[str, Any]:
     document: dict[str, Any] = {
         "specversion": "1.0",
-        "id": event.id,
+        "id": event.ref,
         "source": SOURCE_PREFIX + event.source,
         "type": event.type,
     }
@@ -93,6 +93,8 @@ def _envelope(event: Event) -> dict[str, Any]:
         document["time"] = format_time(event.time)
     document["datacontenttype"] = "application/json"
     document["trust"] = event.trust.value
+    if event.supersedes:
+        document["supersedes"] = event.supersedes
     return document
 
 
@@ -180,6 +182,7 @@ def from_document(document: Mapping[str, Any], raw: bytes = b"", raw_type: str =
         else Verified(trust=trust, scheme=_needed(verified, "scheme"), key=_whole(verified, "key")),
         extra=_object(data, "extra") or {},
         problems=tuple(_list(data, "problems")),
+        supersedes=_text(document, "supersedes") or "",
         raw=raw,
         raw_type=raw_type,
     )

@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.errors import Malformed, Untrusted
 from gateway.events.cloudevents import fingerprint
-from gateway.model import Event, Verified
+from gateway.model import Event, EventId, Verified
 from gateway.plugin import Callback, Source
 from gateway.text.json_document import Document, twice
 
@@ -93,4 +93,5 @@ def _read_again(source: Source, callback: Callback, verified: Verified, view: st
 
 
 def _named(id: str, more: bytes) -> str:
-    return hashlib.sha256(b"before repair\0" + id.encode() + b"\0" + more).hexdigest()[:32]
+    made = hashlib.sha256(b"before repair\0" + id.encode() + b"\0" + more).hexdigest()[:32]
+    return EventId(made) if isinstance(id, EventId) else made  # whether it came from outside is not changed by repair

@@ -20,6 +20,7 @@ from gateway.model import FAILED, Event, Trust, Verified
 from gateway.plugin import Callback, Source
 from gateway.plugin.contract import checked_response
 from gateway.routing import Decision, Router
+from gateway.store.outbox.contents import CONTENTS_MAX
 from gateway.store.records import Accepted, NewDelivery
 from gateway.store.store import Store
 
@@ -36,6 +37,7 @@ class Door:
     source: Source
     min_trust: Trust = Trust.NONE
     hold_conflicts: bool = True
+    keep_ids: bool = False
     allow_from: Sequence[IPv4Network | IPv6Network] = ()  # the web looks at it, before it reads a body
 
     @property
@@ -74,7 +76,9 @@ class Intake:
         decisions = [self._router.decide(event) for event in events]
         accepted = await self._accept(door, callback, verified, events, decisions)
         self._journal.stored(events, decisions, accepted)
-        new = any(one.new for one in accepted)
+        if any(one.full for one in accepted):
+            self._refuse(door, callback, _full(accepted))
+        new = any(one.new or one.supersedes for one in accepted)
         status = "accepted" if new else "duplicate"
         self._journal.answered(door.name, status)
         usual = _json({"status": status, "events": [one.id for one in accepted]}).encode()
@@ -96,7 +100,7 @@ class Intake:
 
     def _normalise(self, door: Door, callback: Callback, verified: Verified) -> Sequence[Event]:
         try:
-            return normalise(door.source, callback, verified)
+            return normalise(door.source, callback, verified, keep_ids=door.keep_ids)
         except Malformed as error:
             self._refuse(door, callback, Problem(400, "malformed_body", error.detail))
         except MISTAKES as error:
@@ -199,3 +203,14 @@ class Intake:
             self._journal.broken(door.source, "acknowledge", error)
             return Taken(200, usual)
         return Taken(200, usual) if own is None else Taken(own.status, own.body, own.media_type)
+
+
+def _full(accepted: Sequence[Accepted]) -> Problem:
+    """Nothing is answered 2xx that a person cannot find: this content was not stored under its id, so it is refused."""
+    ids = ", ".join(one.id for one in accepted if one.full)
+    return Problem(
+        503,
+        "too_many_contents",
+        f"{CONTENTS_MAX} other contents are kept under {ids} already; a person looks at them with `gateway events list --held`",
+        retry_after=60,
+    )

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Final
 
-from gateway.errors import Untrusted
+from gateway.errors import Malformed, Untrusted
 from gateway.events.cloudevents import render
 from gateway.intake import before_repair
-from gateway.model import Event, Seal, Trust, Verified
+from gateway.model import Event, EventId, Seal, Trust, Verified, id_of_source
 from gateway.plugin import Callback, Source, contract
 from gateway.routing import Decision
 from gateway.store.records import NewDelivery, NewEvent
+
+SEAL_CONTENTS_MAX: Final = 32  # different contents under one signature, where its source names no other bound
+
+HOPS_MAX: Final = 8  # sources that one after the other put their name behind an id
 
 
 def verify(source: Source, callback: Callback, min_trust: Trust) -> Verified:
@@ -26,14 +31,32 @@ def verify(source: Source, callback: Callback, min_trust: Trust) -> Verified:
     return verified
 
 
-def normalise(source: Source, callback: Callback, verified: Verified) -> Sequence[Event]:
-    """The events of a verified callback. Raises Malformed, and PluginError where the plugin returned nonsense."""
+def normalise(source: Source, callback: Callback, verified: Verified, *, keep_ids: bool) -> Sequence[Event]:
+    """The events of a verified callback. Raises Malformed, and PluginError where the plugin returned nonsense.
+
+    An id that came from outside gets the source's name, because another source may use the same, and receivers drop
+    repeats by it; with `keep_ids` it stays as it came.
+    """
     callback.believe()
     events = contract.checked(source, callback, source.normalise(callback, verified))
     document = callback.decoded
     if document is not None and not document.plain_alone:
         before_repair.name(source, callback, verified, events)
+    if not keep_ids:
+        for event in events:
+            _name_source(event)
     return events
+
+
+def _name_source(event: Event) -> None:
+    if isinstance(event.id, EventId):
+        return
+    if event.id.count("~") >= HOPS_MAX:
+        raise Malformed(f"this event went through {HOPS_MAX} sources already: somewhere gateways forward in a circle")
+    superseded = id_of_source(event.supersedes, event.source) if event.supersedes else ""
+    # in place, because a copy would leave out what was found of the event before repair
+    object.__setattr__(event, "id", id_of_source(event.id, event.source))
+    object.__setattr__(event, "supersedes", superseded)
 
 
 def new_event(
@@ -48,6 +71,7 @@ def new_event(
     """The row of an event. Raises ValueError for an event that JSON or UTF-8 cannot hold."""
     body, fingerprint = render(event)
     seal = verified.seal
+    most, ranks = _bound(verified)
     kind = (event.raw_type or raw_type or "application/octet-stream")[:255]
     object.__setattr__(event, "raw_type", kind)  # the sinks get this very event; a copy would cost as much as `render`
     return NewEvent(
@@ -59,8 +83,23 @@ def new_event(
         raw_type=kind,
         hold_conflicts=hold_conflicts,
         seal=None if seal is None else _sealed(event, verified.validity, seal),
-        seal_most=0 if seal is None else seal.most,
+        seal_most=most,
+        seal_ranks=ranks,
     )
+
+
+def _bound(verified: Verified) -> tuple[int, bool]:
+    """How many contents the seal bears, and whether one more is only ranked last.
+
+    All callbacks of one second share a signature that covers only a time, and forty channels that end at noon are no
+    forgery: so they are delivered, but after everything else. A signature that covers more names one thing.
+    """
+    seal = verified.seal
+    if seal is None:
+        return 0, False
+    if seal.most is not None:
+        return seal.most, False
+    return SEAL_CONTENTS_MAX, verified.trust.rank <= Trust.TIMESTAMP.rank
 
 
 def _sealed(event: Event, validity: float | None, seal: Seal) -> bytes:

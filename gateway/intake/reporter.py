@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from prometheus_client import Counter
 
+from gateway.intake.pipeline import SEAL_CONTENTS_MAX
 from gateway.model import Event, Trust, Verified
 from gateway.plugin import Source
 from gateway.plugin.hooks import Watchers, WatchThreads
@@ -30,6 +31,7 @@ class Journal:
         self._metrics = metrics
         self._schemes = BoundedLabel()
         self._warned: set[str] = set()  # sources whose first weakly signed callback was told
+        self._overused: set[str] = set()  # sources of which a signature carried too many contents, and that was told
         self._callbacks = cache(self._callbacks_of)  # because finding a metric by its labels costs more than counting
         self._verified = cache(self._verified_of)
 
@@ -65,6 +67,10 @@ class Journal:
     def stored(self, events: Sequence[Event], decisions: Sequence[Decision], accepted: Sequence[Accepted]) -> None:
         """One line an event after the commit."""
         for event, decision, one in zip(events, decisions, accepted, strict=True):
+            if one.full:
+                continue  # it is told as refused
+            if one.weak:
+                self._tell_of_weak(event)
             if one.held is not None:
                 self._metrics.held.labels(event.source, one.held.value).inc()
                 self._log.warning(
@@ -79,6 +85,7 @@ class Journal:
             stored = one.new or one.variant != ""  # other content under a known id, with `on_conflict: deliver`
             sinks = decision.sinks if stored else ()
             about = {"variant": one.variant} if one.variant else {}
+            about |= {"supersedes": one.supersedes} if one.supersedes else {}
             self._log.info(
                 "event",
                 source=event.source,
@@ -91,8 +98,22 @@ class Journal:
                 **about,
             )
             if stored:
-                told = replace(event, variant=one.variant) if one.variant else event
+                told = replace(event, variant=one.variant, supersedes=one.supersedes) if one.variant else event
                 self._watchers.tell(size=len(event.raw), event=told, sinks=sinks)
+
+    def _tell_of_weak(self, event: Event) -> None:
+        self._metrics.ranked_last.labels(event.source).inc()
+        if event.source not in self._overused:
+            self._overused.add(event.source)
+            self._log.warning(
+                "signature_overused",
+                source=event.source,
+                trust=event.trust.value,
+                contents=SEAL_CONTENTS_MAX,
+                hint="one signature came over more different callbacks than that; from here on they are delivered after "
+                f"everything else; to hold them instead, set sources.{event.source}.max_bodies_per_signature, where "
+                "the type has it",
+            )
 
     @harmless
     def broken(self, source: Source, step: str, error: BaseException) -> None:

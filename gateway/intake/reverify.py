@@ -52,7 +52,7 @@ def _judged(loaded: Loaded, router: Router, refusal: Refusal) -> Sequence[NewEve
             hold_conflicts=configured.on_conflict == "hold",
             verified=verified,
         )
-        for event, decision in _routed(router, normalise(source, callback, verified))
+        for event, decision in _routed(router, normalise(source, callback, verified, keep_ids=configured.keep_ids))
     ]
 
 
@@ -71,8 +71,9 @@ def ids_of(loaded: Loaded) -> Callable[[Refusal], Collection[str]]:
         if refusal.source not in loaded.settings.sources or not refusal.body:
             return ()
         callback = callback_of(refusal)
+        unsigned, keep = Verified(trust=Trust.NONE, scheme="none"), loaded.settings.sources[refusal.source].keep_ids
         try:
-            events = loaded.source(refusal.source).normalise(callback, Verified(trust=Trust.NONE, scheme="none"))
+            events = normalise(loaded.source(refusal.source), callback, unsigned, keep_ids=keep)
             return {event.id for event in events}
         except Exception:  # a plugin's own code, over what was refused
             return ()

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from gateway.errors import PluginError
 from gateway.events.storable import make_storable
-from gateway.model import EVENT_TYPES, Event, Fault, File, Storage, Verified
+from gateway.model import EVENT_TYPES, ID_LENGTH_MAX, Event, EventId, Fault, File, Storage, Verified
 from gateway.plugin import Callback, Response, Sink, Source
 from gateway.text.credentials import without_credentials
 
@@ -33,6 +33,7 @@ _METHODS: Final[dict[type[Any], dict[str, tuple[str, bool]]]] = {
 }
 _TEXTS: Final = ("vendor_type", "domain", "app", "stream", "format", "project_id", "job_id", "task_id")
 _TEXT: Final = frozenset({str, type(None)})
+_ID: Final = frozenset({EventId, str})
 _WHOLE: Final = frozenset({int, type(None)})
 _NUMBER: Final = frozenset({int, float, type(None)})
 _Wanted = Sequence[tuple[str, Any, str]]  # a field, its type or types, what they are called
@@ -121,8 +122,8 @@ def _is_plain(event: Event, source: str) -> bool:
         and texts <= _TEXT
         and event.source == source
         and event.type in EVENT_TYPES
-        and type(event.id) is str
-        and 0 < len(event.id) <= 128
+        and type(event.id) in _ID
+        and 0 < len(event.id) <= ID_LENGTH_MAX
         and event.id.isascii()
         and type(event.provider) is str
         and event.provider != ""
@@ -155,8 +156,8 @@ def _event_problem(event: Any, source: str) -> str | None:
         return f"source is {event.source!r}, not {source!r}; write `source=self.name`"
     if event.type not in EVENT_TYPES:
         return f"type is {event.type!r}; there are {', '.join(EVENT_TYPES)}"
-    if not isinstance(event.id, str) or not 0 < len(event.id) <= 128 or not event.id.isascii():
-        return "id is no ASCII text of 1 to 128 characters; make it with gateway.event_id"
+    if not isinstance(event.id, str) or not 0 < len(event.id) <= ID_LENGTH_MAX or not event.id.isascii():
+        return f"id is no ASCII text of 1 to {ID_LENGTH_MAX} characters; make it with gateway.event_id"
     if not isinstance(event.provider, str) or not event.provider:
         return "provider is no text"
     for name in _TEXTS:

@@ -41,6 +41,9 @@ class Metrics:
             "verified", "Callbacks verified, by scheme, key position and trust.", "source", "scheme", "key", "trust"
         )
         self.held = self._counter("held", "Events kept for a person to release.", "source", "reason")
+        self.ranked_last = self._counter(
+            "ranked_last", "Events delivered after everything else, for a signature over too many contents.", "source"
+        )
         self.deliveries = self._counter("deliveries", "Attempts by outcome.", "sink", "outcome")
         self.attempt_seconds = self._histogram("attempt_seconds", "How long an attempt took.", _SLOW, "sink")
         self.end_to_end_seconds = self._histogram(

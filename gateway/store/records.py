@@ -10,10 +10,20 @@ from typing import Any
 from gateway.model import Event, Outcome
 
 
+class Rank(enum.IntEnum):
+    """Where a delivery stands in the index that claims read. LAST is claimed when nothing else is due."""
+
+    FRESH = 0
+    AGAIN = 1
+    BEHIND = 2  # an earlier one of its ordering key; no claim reads it
+    LEASED = 3
+    LAST = 4
+
+
 class Held(enum.StrEnum):
     """Why a stored event is not delivered until a person releases it."""
 
-    CONFLICT = "conflict"  # the id is known, the content is not
+    CONFLICT = "conflict"  # the id is known, the content is not, and it is trusted no more than what stands there
     QUARANTINED = "quarantined"  # a signature that named one thing came again over another
 
 
@@ -41,7 +51,8 @@ class NewEvent:
     raw_type: str = "application/json"
     hold_conflicts: bool = True  # on_conflict: hold | deliver
     seal: bytes | None = None  # None: the signature named nothing that could be compared
-    seal_most: int = 0  # so many different contents may share the seal; one more is quarantined; 0: no bound
+    seal_most: int = 0  # so many different contents may share the seal; 0: no bound
+    seal_ranks: bool = False  # one more than that is ranked last instead of quarantined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +84,12 @@ class Accepted:
     id: str
     new: bool  # False: the id was known
     held: Held | None = None  # stored beside the first, waits for a person
+    full: bool = False  # not stored: there are too many other contents under its id
+    weak: bool = False  # its deliveries are ranked last
     leases: tuple[Lease, ...] = ()  # deliveries that were handed over as reserved
     waiting: tuple[str, ...] = ()  # sinks whose delivery was left waiting: wake their lanes
     variant: str = ""  # it was stored as other content under a known id: which
+    supersedes: str = ""  # it took the place of this content, which was trusted less
 
 
 # --- in: settling -------------------------------------------------------------------------------------------------
@@ -158,6 +172,22 @@ class EventRow:
     received_at: int
     held: Held | None
     deliveries: Mapping[str, int]  # state -> count
+    supersedes: str | None = None  # the content of its id whose place it took
+    superseded: str | None = None  # the content of its id that took its place
+
+    @property
+    def name(self) -> str:
+        """What names it whatever other sources call theirs: `source:id`, with its variant where it has one."""
+        return f"{self.source}:{self.ref}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the routes said of an event later, and who asked them."""
+
+    made_at: int
+    made_by: str
+    routing: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +198,8 @@ class EventFull:
     body: str
     raw: bytes
     raw_type: str
-    routing: str
+    routing: str  # as it was when it came
+    verdicts: tuple[Verdict, ...]  # as they were asked for later, oldest first
     beside: tuple[EventRow, ...]
     conflicts: int  # contents seen under this id, also those past the ten that are kept
 

@@ -77,7 +77,7 @@ def line(event: Event) -> str:
         parts.append(f"error={_value(': '.join(part for part in (event.error.code, event.error.message) if part))}")
     if event.problems:
         parts.append(f"unreadable={_value(','.join(event.problems))}")
-    parts += [f"source={_value(event.source)}", f"trust={event.trust.value}", f"id={_value(event.id)}"]
+    parts += [f"source={_value(event.source)}", f"trust={event.trust.value}", f"id={_value(event.ref)}"]
     return " ".join(parts)
 
 

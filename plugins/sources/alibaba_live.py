@@ -45,11 +45,12 @@ class AlibabaLiveOptions(TimedOptions):
         description="The host of the callback URL as the vendor's console has it, because the signature is over it. "
         "Several while it is being changed."
     )
-    max_bodies_per_signature: int = Field(
-        default=0,
+    max_bodies_per_signature: int | None = Field(
+        default=None,
         ge=0,
         le=1_000_000,
-        description="How many different callbacks may share one signature; one more is quarantined. 0: any number.",
+        description="How many different callbacks may share one signature; one more is quarantined. 0: any number. "
+        "Left out: those past 32 are delivered after everything else.",
     )
 
 

@@ -36,7 +36,8 @@ from plugins.sources.common.keyed import (
 _VERSION: Final = "v1,"
 _NAMES: Final = (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
 _NAMES_OF_SVIX: Final = tuple(name.replace("webhook-", "svix-") for name in _NAMES)
-_OUR_ID: Final = re.compile("[0-9a-f]{32}")
+# an id of a gateway's own, and behind it the sources and variants that gateways on the way told it apart by
+_OUR_ID: Final = re.compile(r"(?=.{32,128}\Z)[0-9a-f]{32}(?:~[A-Za-z0-9._-]{1,64})*")
 
 
 def _signing_secret(value: Secret) -> Secret:

@@ -195,7 +195,7 @@ async def test_the_last_one_left_is_probed_with_again_and_again(build: Build) ->
 async def test_a_circuit_with_nothing_to_try_stays_as_it_is_and_a_new_event_tries_it(build: Build) -> None:
     sink = Scripted()
     house = await broken(build, sink)
-    house.write("UPDATE deliveries SET state = 'dead', lane = 1")
+    house.write("UPDATE deliveries SET state = 'dead', rank = 1")
     await house.later(600)
     assert len(sink.seen) == 1
     assert house.value("circuit_open", sink="app") == 1

@@ -218,7 +218,7 @@ async def test_a_replay_says_so(build: Build) -> None:
     await house.put(event(1))
     await eventually(lambda: house.rows() == ["delivered"])
     house.write(
-        "UPDATE deliveries SET state = 'waiting', lane = 1, attempts = 0, round = round + 1, replay = 1, due_at = 0"
+        "UPDATE deliveries SET state = 'waiting', rank = 1, attempts = 0, round = round + 1, replay = 1, due_at = 0"
     )
     await house.later(1)
     await eventually(lambda: len(sink.seen) == 2)
@@ -362,7 +362,7 @@ async def test_depth_and_age_are_kept_also_for_a_sink_that_is_gone(build: Build)
 async def test_end_to_end_is_measured_only_for_the_first_round(build: Build, round_: int) -> None:
     house = await build(Scripted("app"))
     await house.fill(1)
-    house.write(f"UPDATE deliveries SET round = {round_}, lane = {round_}")
+    house.write(f"UPDATE deliveries SET round = {round_}, rank = {round_}")
     await house.later(1)
     await eventually(lambda: house.rows() == ["delivered"])
     assert house.value("end_to_end_seconds_count", sink="app") == 1 - round_

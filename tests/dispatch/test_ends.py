@@ -304,7 +304,7 @@ async def test_an_outcome_that_comes_too_late_is_counted_and_dropped(build: Buil
     house = await build(sink)
     await house.put(event(1))
     await eventually(lambda: len(sink.seen) == 1)
-    house.write("UPDATE deliveries SET token = token + 1, state = 'dead', lane = 1")  # a person cancelled it
+    house.write("UPDATE deliveries SET token = token + 1, state = 'dead', rank = 1")  # a person cancelled it
     gate.set()
     await eventually(lambda: house.counted("app", "lost") == 1)
     assert house.rows() == ["dead"]

@@ -66,7 +66,7 @@ async def test_ten_thousand_retries_do_not_starve_what_is_fresh_nor_the_reverse(
 
     house = await build(Scripted("app", note), delivery={"concurrency": 8})
     await house.fill(10_000)
-    house.write("UPDATE deliveries SET lane = 1, attempts = 1, first_at = 0, due_at = 0")
+    house.write("UPDATE deliveries SET rank = 1, attempts = 1, first_at = 0, due_at = 0")
     house.dispatcher.wake("app")
     for number in range(200):
         fresh_ids.add(event(number).id)

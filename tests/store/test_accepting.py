@@ -25,7 +25,7 @@ async def test_a_new_event_is_stored_whole_with_a_waiting_delivery_for_each_sink
     when = round(made.received_at.timestamp() * 1000)
     assert row[:5] == (made.id, "live", made.type, made.subject, when)
     assert row[5:] == (one.fingerprint, one.body, made.raw, "text/plain", '[{"route":"x"}]', None, 0)
-    assert table(url, "sink, state, lane, token, attempts, round", "deliveries") == [
+    assert table(url, "sink, state, rank, token, attempts, round", "deliveries") == [
         ("app", "waiting", 0, 0, 0, 0),
         ("ops", "waiting", 0, 0, 0, 0),
     ]
@@ -72,7 +72,7 @@ async def test_a_delivery_is_handed_over_leased_and_is_the_event_itself(
     assert (lease.token, lease.attempt, lease.round, lease.replay) == (1, 1, 0, False)
     assert (lease.first_at, lease.until, lease.stalled) == (clock.ms(), clock.ms() + LEASE, 0)
     assert answer.waiting == ()
-    assert table(url, "state, lane, token, attempts, due_at, first_at", "deliveries") == [
+    assert table(url, "state, rank, token, attempts, due_at, first_at", "deliveries") == [
         ("sending", 3, 1, 1, clock.ms() + LEASE, clock.ms())
     ]
 
@@ -118,10 +118,12 @@ async def test_the_held_content_again_is_a_plain_duplicate(store: Store, url: st
     assert table(url, "conflicts", "events", "seq") == [(1,), (0,)]
 
 
-async def test_ten_other_contents_are_kept_and_the_rest_are_counted(store: Store, url: str) -> None:
+async def test_ten_other_contents_are_kept_and_for_the_rest_there_is_no_room(store: Store, url: str) -> None:
     await take(store, new(1))
     answers = await take(store, *[other(1, f"content {n}") for n in range(15)])
-    assert all(answer.held is Held.CONFLICT and not answer.new for answer in answers)
+    assert [answer.held for answer in answers] == [Held.CONFLICT] * 10 + [None] * 5
+    assert [answer.full for answer in answers] == [False] * 10 + [True] * 5
+    assert not any(answer.new for answer in answers)
     rows = table(url, "conflicts", "events", "seq")
     assert len(rows) == 11
     assert rows[0] == (15,)
@@ -208,7 +210,7 @@ async def test_only_the_head_of_a_key_goes_and_the_rest_are_held_behind_it(store
     answers = await take(store, *[new(n, "app", key="k", lease=LEASE) for n in (1, 2, 3)], new(4, "app", lease=LEASE))
     assert [len(answer.leases) for answer in answers] == [1, 0, 0, 1]
     assert [answer.waiting for answer in answers] == [(), (), (), ()]
-    assert [lane for (_, lane) in table(url, "id, lane", "deliveries")] == [3, 2, 2, 3]
+    assert [rank for (_, rank) in table(url, "id, rank", "deliveries")] == [3, 2, 2, 3]
     (later,) = await take(store, new(5, "app", key="k", lease=LEASE))
     assert later.leases == ()
 

@@ -33,7 +33,7 @@ from tests.store.kit import LEASE, event, new, session, settlement
 
 DAY = 86_400
 SINKS = ("plain", "ordered")
-TABLES = "meta, events, deliveries, attempts, sinks, remembered, refused"
+TABLES = "meta, events, verdicts, deliveries, attempts, sinks, remembered, refused"
 
 Row = dict[str, Any]
 
@@ -63,6 +63,7 @@ class Outbox(RuleBasedStateMachine):
         self.finished: dict[int, str] = {}
         self.wanted: dict[str, set[str]] = {}  # first content of each acknowledged id -> its sinks
         self.answered: dict[str, int] = {}  # id -> when it was first taken in
+        self.stood: set[str] = set()  # ids under which a content was taken that is not held
         self.marks: dict[str, int] = {}
 
     def start(self) -> Store:
@@ -100,7 +101,7 @@ class Outbox(RuleBasedStateMachine):
             "event",
             "sink",
             "state",
-            "lane",
+            "rank",
             "due_at",
             "token",
             "attempts",
@@ -159,11 +160,14 @@ class Outbox(RuleBasedStateMachine):
     def note(self, made: NewEvent, answer: Accepted) -> None:
         id_ = made.event.id
         if answer.new:
-            assert id_ not in self.answered  # invariant 1
+            assert id_ not in self.stood  # invariant 1; what is held does not stand under its id
             self.wanted[id_] = set() if answer.held else {delivery.sink for delivery in made.deliveries}
         else:
             assert id_ in self.answered
         self.answered.setdefault(id_, self.clock.ms())
+        if answer.new and answer.held is None:
+            self.stood.add(id_)
+        assert not answer.full
         if answer.held is not None:
             assert answer.leases == answer.waiting == ()
         for lease in answer.leases:
@@ -192,14 +196,14 @@ class Outbox(RuleBasedStateMachine):
         leases = self.do(lambda: self.store.claim(sink, most, LEASE))
         if shut:
             assert not leases  # invariant 8
-        lanes = {row["id"]: row["lane"] for row in rows}
-        due = {lane: sum(1 for row in rows if row["lane"] == lane and row["due_at"] <= now) for lane in (0, 1, 3)}
-        got = {lane: sum(1 for lease in leases if lanes[lease.delivery] == lane) for lane in (0, 1, 2, 3)}
+        lanes = {row["id"]: row["rank"] for row in rows}
+        due = {rank: sum(1 for row in rows if row["rank"] == rank and row["due_at"] <= now) for rank in (0, 1, 3)}
+        got = {rank: sum(1 for lease in leases if lanes[lease.delivery] == rank) for rank in range(5)}
         if not shut:
             assert got[2] == 0
             assert got[3] == min(due[3], most)
-            for lane in (0, 1):  # invariant 10
-                assert got[lane] >= min(due[lane], (most - got[3]) // 2)
+            for rank in (0, 1):  # invariant 10
+                assert got[rank] >= min(due[rank], (most - got[3]) // 2)
             assert len(leases) == min(most, sum(due.values()))
         for lease in leases:
             assert lease.sink == sink
@@ -327,8 +331,9 @@ class Outbox(RuleBasedStateMachine):
         left = {seq for (seq,) in self.side.rows("SELECT seq FROM events")}
         assert busy <= left  # invariant 12
         # What is held beside a first content may outlive the memory of the first: then the id is new again.
-        query = "SELECT id FROM events WHERE variant = :empty UNION SELECT id FROM remembered"
-        known = {row[0] for row in self.side.rows(query, {"empty": b""})}
+        query = "SELECT id FROM events WHERE variant = :empty UNION SELECT id FROM remembered WHERE held = 0"
+        self.stood &= {row[0] for row in self.side.rows(query, {"empty": b""})}
+        known = {row[0] for row in self.side.rows("SELECT id FROM events UNION SELECT id FROM remembered")}
         for id_, at in self.answered.items():
             assert id_ in known or self.clock.ms() - at >= 30 * DAY * 1000  # 2
         self.answered = {id_: at for id_, at in self.answered.items() if id_ in known}
@@ -358,10 +363,10 @@ class Outbox(RuleBasedStateMachine):
             assert row["token"] >= self.tokens.get(id_, 0)  # 4
             self.tokens[id_] = row["token"]
             assert row["attempts"] == self.burnt[id_] >= 0  # 5
-            assert (row["state"] == "sending") == (row["lane"] == 3)  # 6
+            assert (row["state"] == "sending") == (row["rank"] == 3)  # 6
             assert row["state"] != "sending" or row["due_at"] <= now + LEASE
             if row["order_key"] is not None and row["state"] in ("waiting", "sending"):
-                heads[row["sink"], row["order_key"]][row["lane"] == 2] += 1
+                heads[row["sink"], row["order_key"]][row["rank"] == 2] += 1
             if row["state"] in ("delivered", "dead") or id_ in self.finished:
                 assert self.finished[id_] == row["state"]  # 9
         for outside, behind in heads.values():

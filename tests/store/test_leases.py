@@ -12,7 +12,7 @@ from gateway.store.store import Store
 from tests.store.conftest import Opener
 from tests.store.kit import LEASE, act, event, new, settlement, states, table, take
 
-ROW = "state, lane, token, attempts, due_at, owner, memo, reason, last_error, note"
+ROW = "state, rank, token, attempts, due_at, owner, memo, reason, last_error, note"
 TRIES = "delivery, token, outcome, status, detail"
 
 
@@ -192,7 +192,7 @@ async def test_a_released_lease_burns_no_attempt_and_is_fresh_again_if_it_was(
     second = await claim_one(store)
     pairs = [(first.delivery, first.token), (second.delivery, second.token)]
     await store.release(pairs, delay=2_000)
-    assert table(url, "state, lane, token, attempts, due_at, owner", "deliveries", "id") == [
+    assert table(url, "state, rank, token, attempts, due_at, owner", "deliveries", "id") == [
         ("waiting", 0, 1, 0, clock.ms() + 2_000, None),
         ("waiting", 1, 2, 1, clock.ms() + 2_000, None),
     ]
@@ -229,8 +229,8 @@ async def test_cancelling_ends_a_waiting_or_sent_delivery_and_fences_its_worker(
     lease = answer.leases[0]
     assert act(url, clock, sql.CANCEL, id=lease.delivery, note="by hand") == [("app", None)]
     assert await store.settle([settlement(lease)]) == [False]
-    ((state, lane, token, *_, reason, _, note),) = table(url, ROW, "deliveries")
-    assert (state, lane, token, reason, note) == ("dead", 1, 2, "cancelled", "by hand")
+    ((state, rank, token, *_, reason, _, note),) = table(url, ROW, "deliveries")
+    assert (state, rank, token, reason, note) == ("dead", 1, 2, "cancelled", "by hand")
     assert not act(url, clock, sql.CANCEL, id=lease.delivery, note="again")
 
 

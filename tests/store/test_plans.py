@@ -25,8 +25,8 @@ from tests.store.kit import LEASE, new, settlement
 EVENTS = """WITH RECURSIVE n(i) AS (SELECT {start} UNION ALL SELECT i + 1 FROM n WHERE i < {start} + {many} - 1)
   INSERT INTO events (id, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing)
   SELECT 'filler ' || i, 's', 't', 'x', 0, {fingerprint}, CAST(:body AS text), {fingerprint}, 't', '[]' FROM n"""
-DELIVERIES = """INSERT INTO deliveries (event, sink, state, lane, due_at, token, attempts, since_at, order_key)
-  SELECT e.seq, 'app', {state}, {lane}, e.seq, 1, 1, 0, {key} FROM events e
+DELIVERIES = """INSERT INTO deliveries (event, sink, state, rank, due_at, token, attempts, since_at, order_key)
+  SELECT e.seq, 'app', {state}, {rank}, e.seq, 1, 1, 0, {key} FROM events e
   WHERE e.id LIKE 'filler %' AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event = e.seq)"""
 
 
@@ -34,12 +34,12 @@ def filled(session: Bulk, many: int, start: int) -> None:
     """Add `many` rows fresh, again, held behind a head, leased, dead and delivered."""
     blob = "x'00'" if session.backend == "sqlite" else "'\\x00'::bytea"
     kinds = [("waiting", 0, "NULL"), ("waiting", 1, "NULL"), ("sending", 3, "NULL"), ("dead", 1, "NULL")]
-    kinds += [("delivered", 1, "NULL"), ("waiting", 2, "'k'")]
+    kinds += [("delivered", 1, "NULL"), ("waiting", 2, "'k'"), ("waiting", 4, "NULL")]
     with session.atomic():
-        for n, (state, lane, key) in enumerate(kinds):
+        for n, (state, rank, key) in enumerate(kinds):
             at = start + n * many
             session.change(EVENTS.format(start=at, many=many, fingerprint=blob), {"body": new(1).body})
-            session.change(DELIVERIES.format(state=f"'{state}'", lane=lane, key=key), {})
+            session.change(DELIVERIES.format(state=f"'{state}'", rank=rank, key=key), {})
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def post(postgres_url: str, clock: FrozenClock) -> Iterator[PostgresBulk]:
 VALUES: dict[str, Any] = {
     "sink": "app",
     "key": "k",
-    "lane": 0,
+    "rank": 0,
     "now": 10**15,
     "most": 32,
     "these": "[5]",
@@ -98,6 +98,11 @@ VALUES: dict[str, Any] = {
     "unrouted": 1,
     "remember": 1,
     "replay": 0,
+    "source": "live",
+    "ref": "r",
+    "variant": b"v",
+    "seal": b"s",
+    "fingerprint": b"f",
 }
 HOT = {
     "claim": batch._ARM,
@@ -118,10 +123,13 @@ HOT = {
     "promote": sql.PROMOTE,
     "contents": sql.CONTENTS,
     "conflict": sql.CONFLICT,
+    "supersede": sql.SUPERSEDE,
+    "sealed": sql.SEALED,
+    "probe last": sql.PROBE_LAST,
     "probe fresh": sql.PROBE_FRESH,
     "due": sql.DUE,
     "oldest": sql.OLDEST,
-    "count lane": sql.COUNT_LANE,
+    "count rank": sql.COUNT_RANK,
     "count dead": sql.COUNT_DEAD,
     "pull": sql.PULL,
     "window": retention._WINDOW,
@@ -148,7 +156,7 @@ def test_on_sqlite_no_hot_statement_scans_or_sorts(lite: SqliteBulk, name: str, 
 def test_on_sqlite_a_claim_searches_the_due_index_with_all_three_terms(lite: SqliteBulk) -> None:
     plan = [row[3] for row in lite.rows("EXPLAIN QUERY PLAN " + batch._ARM, VALUES)]
     assert any("USING COVERING INDEX deliveries_due" in line or "USING INDEX deliveries_due" in line for line in plan)
-    assert any("(sink=? AND lane=? AND due_at<?)" in line for line in plan)
+    assert any("(sink=? AND rank=? AND due_at<?)" in line for line in plan)
 
 
 def steps(session: SqliteBulk, work: Any) -> int:
@@ -222,7 +230,7 @@ def test_on_postgresql_no_work_reads_the_backlog(post: PostgresBulk, plans: str,
     filled(post, 3_500, 0)
     post.change("ANALYZE" if analysed else "SELECT 1")
     post.change(f"SET plan_cache_mode = {plans}")
-    ids = [id_ for (id_,) in post.rows("SELECT id FROM deliveries WHERE lane = 3 ORDER BY id LIMIT 32")]
+    ids = [id_ for (id_,) in post.rows("SELECT id FROM deliveries WHERE rank = 3 ORDER BY id LIMIT 32")]
     ended = [settle_in(settlement((id_, 1))) for id_ in ids]
     # Each with a bound of pages for one row: a descent of a tree is 2 or 3, a row has 4 indexes, and triggers look too.
     jobs = {
@@ -256,6 +264,6 @@ def test_on_postgresql_a_claim_is_index_scans_on_the_due_index(post: PostgresBul
         for node in nodes(found[0])
         if "Node Type" in node
     ]
-    assert [index for _, index, _ in scans if index == "deliveries_due"] == ["deliveries_due"] * 4
+    assert [index for _, index, _ in scans if index == "deliveries_due"] == ["deliveries_due"] * 5
     assert {relation for relation, _, kind in scans if kind == "Seq Scan"} <= {"sinks"}
     assert {"deliveries_pkey", "events_pkey"} <= {index for _, index, _ in scans}

@@ -127,8 +127,8 @@ async def test_two_accepters_and_two_settlers_leave_no_key_stuck_and_none_in_fli
     stuck = table(
         postgres_url,
         "h.order_key",
-        "deliveries h WHERE h.lane = 2 AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = h.sink "
-        "AND o.order_key = h.order_key AND o.lane <> 2 AND o.state IN ('waiting','sending'))",
+        "deliveries h WHERE h.rank = 2 AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = h.sink "
+        "AND o.order_key = h.order_key AND o.rank <> 2 AND o.state IN ('waiting','sending'))",
     )
     assert stuck == []
     # A carrier may have looked just before the last promotion: what is left is claimable.

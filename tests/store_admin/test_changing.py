@@ -259,8 +259,11 @@ async def test_an_event_that_no_route_wanted_is_replayed_by_the_routes_of_today(
     await take(store, new(1))
     with pytest.raises(StoreError, match="no route wanted the event"):
         desk.replay(f"{1:032x}")
-    assert [row.sink for row in desk.replay(f"{1:032x}", sinks=["app"], routing='[{"route":"new"}]')] == ["app"]
-    assert desk.event(f"{1:032x}").routing == '[{"route":"new"}]'
+    again = desk.replay(f"{1:032x}", sinks=["app"], routing='[{"route":"new"}]', actor=Actor("ann", "host"))
+    assert [row.sink for row in again] == ["app"]
+    shown = desk.event(f"{1:032x}")
+    assert shown.routing == "[]"  # what the routes said when it came is never rewritten
+    assert [(one.made_by, one.routing) for one in shown.verdicts] == [("ann@host", '[{"route":"new"}]')]
     assert len(await claim(store)) == 1
     assert desk.replay(f"{1:032x}", sinks=[], routing="[]") == []
 

@@ -70,7 +70,7 @@ async def test_people_and_lanes_work_on_the_same_streams_without_harm(
 def _no_stream_is_stuck(url: str) -> None:
     lanes: dict[tuple[str, str], list[int]] = {}
     open_ = "deliveries WHERE order_key IS NOT NULL AND state IN ('waiting','sending')"
-    for sink, key, lane in table(url, "sink, order_key, lane", open_):
-        lanes.setdefault((sink, key), []).append(lane)
+    for sink, key, rank in table(url, "sink, order_key, rank", open_):
+        lanes.setdefault((sink, key), []).append(rank)
     for stream, found in lanes.items():
-        assert len([lane for lane in found if lane != 2]) == 1, (stream, found)
+        assert len([rank for rank in found if rank != 2]) == 1, (stream, found)

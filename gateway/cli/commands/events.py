@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 @click.group(short_help="What came in: list, show, replay, release, erase.")
 def command() -> None:
-    """What came in. An event is named by its id, or by the first digits of it (six or more).
+    """What came in. An event is named by its id, or by the first digits of it (six or more); other content under the same
+    id by `id~variant`, as listings show it. `source:` before the id tells sources with the same id apart.
 
     Read and changed beside a running gateway, which sees a change within a second.
     """
@@ -100,6 +101,10 @@ def show(site: Site, ref: str, why: bool, as_json: bool, raw: bool) -> None:
         shown = event_object(event.row) | {
             "event": json.loads(event.body),
             "routes": json.loads(event.routing),
+            "later_routes": [
+                {"at": output.stamp(one.made_at), "by": one.made_by, "routes": json.loads(one.routing)}
+                for one in event.verdicts
+            ],
             "deliveries": [delivery_object(row) for row in deliveries],
             "beside": [event_object(row) for row in event.beside],
             "conflicts": event.conflicts,
@@ -115,7 +120,7 @@ def show(site: Site, ref: str, why: bool, as_json: bool, raw: bool) -> None:
             columns = delivery_columns(when)
             output.table(list(columns), [[cell(row) for cell in columns.values()] for row in deliveries])
             click.echo()
-    _explain(event)
+    _explain(event, when)
 
 
 def _tell(event: EventFull, when: output.Times) -> None:
@@ -128,6 +133,8 @@ def _tell(event: EventFull, when: output.Times) -> None:
             ("type", row.type),
             ("subject", row.subject),
             ("held", None if row.held is None else f"{row.held}: `gateway events release {row.ref}` delivers it"),
+            ("supersedes", row.supersedes and f"{row.supersedes}, whose signature covered less"),
+            ("superseded by", row.superseded and f"{row.superseded}, whose signature covered more"),
             ("vendor's bytes", f"{len(event.raw)} of {event.raw_type} (--raw prints them)"),
         ]
     )
@@ -135,19 +142,22 @@ def _tell(event: EventFull, when: output.Times) -> None:
         held = f", held as {other.held}" if other.held else ""
         click.echo(visible(f"beside it: {other.ref}, received {when(other.received_at)}{held}"))
     if event.conflicts > len(event.beside):
-        click.echo(f"{event.conflicts} other contents were seen under this id; the first ten are kept")
+        click.echo(f"{event.conflicts} other contents came under this id; ten are kept, the others were refused")
     click.echo()
 
 
-def _explain(event: EventFull) -> None:
+def _explain(event: EventFull, when: output.Times) -> None:
+    """What the routes said when it came, and each time that somebody asked them again."""
     from gateway.routing import explain
 
-    click.echo("routes, as they were when it came:")
-    lines = list(explain(event.routing))
-    for line in lines:
-        click.echo(visible(f"  {line}"))
-    if not lines:
-        click.echo("  none is configured")
+    later = [(f"asked again by {one.made_by} at {when(one.made_at)}", one.routing) for one in event.verdicts]
+    for asked, routing in [("as they were when it came", event.routing), *later]:
+        click.echo(visible(f"routes, {asked}:"))
+        lines = list(explain(routing))
+        for line in lines:
+            click.echo(visible(f"  {line}"))
+        if not lines:
+            click.echo("  none is configured")
 
 
 for _again in (replay, release, erase):

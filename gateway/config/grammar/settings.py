@@ -62,7 +62,7 @@ class LocaleSettings(Section):
 
 
 class SourceSettings(Section):
-    """`type`, `path`, `min_trust`, `allow_from`, `on_conflict` are the core's; every other key belongs to the type's options."""
+    """`type`, `path`, `min_trust`, `allow_from`, `on_conflict`, `keep_ids` are the core's; every other key belongs to the type's options."""
 
     type: Annotated[str, Field(description="Which vendor's callbacks these are.")]
     path: Annotated[
@@ -90,6 +90,13 @@ class SourceSettings(Section):
             description="What becomes of an event whose id is known with other content: held for a person, or delivered."
         ),
     ] = "hold"
+    keep_ids: Annotated[
+        bool,
+        Field(
+            description="Whether an id taken over from the sender's document stays as it is, for a gateway of your own "
+            "behind this source. Else it goes out as `id~source`, because another source may use the same."
+        ),
+    ] = False
     options: Annotated[Any, Field(description="The type's own options.")] = None
 
 

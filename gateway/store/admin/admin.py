@@ -65,15 +65,16 @@ class StoreAdmin(StoreQueries):
         routing: str | None = None,
         actor: Actor | None = None,
     ) -> Sequence[DeliveryRow]:
-        """A new round of this event's deliveries: to `sinks`, else to those of the first time. With `routing`, store the
-        new verdict (reroute). Open deliveries are left alone; the answer is those that begin a round.
+        """A new round of this event's deliveries: to `sinks`, else to those of the first time. With `routing`, keep the
+        new verdict beside the earlier ones (reroute). Open deliveries are left alone; the answer is those that begin a round.
 
         Raises NotFound, and StoreError for a held event, or without `sinks` for one that no route wanted.
         """
         begun: list[int] = []
+        verdict = None if routing is None else commands.Asked(routing, _by(actor))
 
         def work(session: Bulk) -> str:
-            begun[:] = commands.replay(session, ref, sinks, routing, self._known.ordered)
+            begun[:] = commands.replay(session, ref, sinks, verdict, self._known.ordered)
             return f"{len(begun)} begin a round"
 
         self._one("events replay", ref, actor, work)
@@ -153,14 +154,16 @@ class StoreAdmin(StoreQueries):
         watcher: Watcher = WATCHER,
     ) -> Total:
         """`replay` each: to `sinks`, else by today's routes (`reroute`, or where no route wanted it), else as the first time."""
-        one = partial(commands.replay_one, sinks=sinks, route=route, reroute=reroute, ordered=self._known.ordered)
+        one = partial(
+            commands.replay_one, sinks=sinks, route=route, reroute=reroute, ordered=self._known.ordered, by=_by(actor)
+        )
         return self._many_events("events replay", refs, actor, one, watcher)
 
     def release_many(
         self, refs: Sequence[str], *, route: commands.Route, actor: Actor | None = None, watcher: Watcher = WATCHER
     ) -> Total:
         """`release` each to the sinks of today's routes."""
-        one = partial(commands.release_one, route=route, ordered=self._known.ordered)
+        one = partial(commands.release_one, route=route, ordered=self._known.ordered, by=_by(actor))
         return self._many_events("events release", refs, actor, one, watcher)
 
     def erase(
@@ -267,6 +270,10 @@ class StoreAdmin(StoreQueries):
         self, act: str, refs: Sequence[str], actor: Actor | None, one: Callable[[Bulk, str], Answer], watcher: Watcher
     ) -> Total:
         return bulk.run(self._connections, self._entry(act, actor, len(refs)), refs, bulk.each(one), watcher)
+
+
+def _by(actor: Actor | None) -> str:
+    return str(actor or Actor.here())
 
 
 Desk = StoreAdmin

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import NotFound, StoreError
-from gateway.store.admin import event_lookup
+from gateway.store.admin import event_full
 from gateway.store.admin.bulk import Answer
 from gateway.store.admin.event_lookup import row_of, seq_of
 from gateway.store.admin.pages import among
@@ -16,14 +17,16 @@ from gateway.store.engine.session import Session
 from gateway.store.outbox import statements as sql
 from gateway.store.records import EventFull
 
-_HERE: Final = "SELECT state, sink, order_key, lane FROM deliveries WHERE id = :id"
+_HERE: Final = "SELECT state, sink, order_key, rank FROM deliveries WHERE id = :id"
 # give_up_after counts from the first attempt, and a retry by hand starts it afresh.
 _NOW: Final = """UPDATE deliveries SET due_at = :now, since_at = :now, stalled = :stalled,
     first_at = CASE WHEN first_at IS NULL THEN NULL ELSE :now END WHERE id = :id AND state = 'waiting'"""
-_ADD: Final = """INSERT INTO deliveries (event, sink, state, lane, due_at, token, attempts, round, since_at, order_key, replay)
+_ADD: Final = """INSERT INTO deliveries (event, sink, state, rank, due_at, token, attempts, round, since_at, order_key, replay,
+    source)
   SELECT CAST(:event AS bigint), CAST(:sink AS text), 'waiting', CASE WHEN EXISTS (SELECT 1 FROM deliveries o
-    WHERE o.sink = :sink AND o.order_key = :key AND o.lane <> 2 AND o.state IN ('waiting','sending')
-    AND o.order_key IS NOT NULL) THEN 2 ELSE 0 END, :now, 0, 0, 0, :now, CAST(:key AS text), CAST(:replay AS integer)
+    WHERE o.sink = :sink AND o.order_key = :key AND o.rank <> 2 AND o.state IN ('waiting','sending')
+    AND o.order_key IS NOT NULL) THEN 2 ELSE 0 END, :now, 0, 0, 0, :now, CAST(:key AS text), CAST(:replay AS integer),
+    (SELECT e.source FROM events e WHERE e.seq = :event)
   WHERE true ON CONFLICT (event, sink) DO NOTHING RETURNING id"""
 _OF_EVENT: Final = "SELECT id, sink, state, order_key FROM deliveries WHERE event = :event ORDER BY id"
 _WAITING: Final = """SELECT id, order_key, EXISTS (SELECT 1 FROM deliveries o WHERE o.event = deliveries.event AND o.sink = :to)
@@ -32,9 +35,9 @@ _THERE: Final = """SELECT count(*) FROM deliveries d WHERE d.id {ids}
   AND EXISTS (SELECT 1 FROM deliveries o WHERE o.event = d.event AND o.sink = :to)"""
 _MOVE: Final = """UPDATE deliveries SET sink = :to, token = token + 1, attempts = 0, due_at = :now, since_at = :now,
     first_at = NULL, stalled = 0, memo = NULL, note = :note, last_error = NULL,
-    lane = CASE WHEN EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = :to AND o.order_key = deliveries.order_key
-      AND o.order_key IS NOT NULL AND o.lane <> 2 AND o.state IN ('waiting','sending')) THEN 2
-      WHEN round = 0 THEN 0 ELSE 1 END
+    rank = CASE WHEN EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = :to AND o.order_key = deliveries.order_key
+      AND o.order_key IS NOT NULL AND o.rank <> 2 AND o.state IN ('waiting','sending')) THEN 2
+      WHEN weak = 1 THEN 4 WHEN round = 0 THEN 0 ELSE 1 END
   WHERE id = :id AND sink = :sink AND state = 'waiting'"""
 _KEYS: Final = "SELECT sink, order_key FROM deliveries WHERE id {ids} ORDER BY id"
 _LET_GO: Final = "UPDATE events SET held = NULL WHERE seq = :seq AND held IS NOT NULL"
@@ -42,13 +45,23 @@ _LET_GO: Final = "UPDATE events SET held = NULL WHERE seq = :seq AND held IS NOT
 Route = Callable[[EventFull], tuple[Sequence[str], str]]
 """Where today's routes send a stored event, and their verdict as it is kept."""
 
+_VERDICT: Final = """INSERT INTO verdicts (event, made_at, made_by, routing) VALUES (:event, :now, :by, :routing)"""
+
 MOVED: Final = "moved"
 CANCELLED: Final = "cancelled"
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A verdict of today's routes, and who asked for it."""
+
+    routing: str
+    by: str
+
+
 def retry(session: Bulk, delivery: int) -> str:
     """Begin a new round of a finished delivery, or make a waiting one due now; what was done. Raises NotFound."""
-    state, sink, lane = _locked(session, delivery)
+    state, sink, rank = _locked(session, delivery)
     if state == "sending":
         return "already on its way"
     session.tally.waiting.add(sink)
@@ -59,7 +72,7 @@ def retry(session: Bulk, delivery: int) -> str:
             return "due as soon as its sink goes on: it is paused"
         if gate and gate[0][2] is not None:
             return "due as soon as its sink's circuit closes"
-        return "due when it is its turn: an older one of its stream comes first" if lane == 2 else "due now"
+        return "due when it is its turn: an older one of its stream comes first" if rank == 2 else "due now"
     session.rows(sql.AGAIN, {"id": delivery, "replay": int(state == "delivered")})
     return "a new round begins"
 
@@ -73,15 +86,15 @@ def cancel(session: Bulk, delivery: int) -> str:
 
 
 def _locked(session: Bulk, delivery: int) -> tuple[str, str, int]:
-    """State, sink and lane of a delivery whose ordering key nobody else decides about meanwhile."""
+    """State, sink and rank of a delivery whose ordering key nobody else decides about meanwhile."""
     for _ in range(2):
         rows = session.rows(_HERE, {"id": delivery})
         if not rows:
             raise NotFound(f"there is no delivery {delivery}; `gateway deliveries list` shows those there are")
-        state, sink, key, lane = rows[0]
+        state, sink, key, rank = rows[0]
         if key is not None:
             session.lock({f"{sink} {key}"})  # read again: who held the lock may have changed the row
-    return state, sink, int(lane)
+    return state, sink, int(rank)
 
 
 def end_delivery(session: Bulk, delivery: int, note: str) -> bool:
@@ -146,14 +159,13 @@ def lock_keys(session: Bulk, ids: Sequence[int]) -> None:
 
 
 def replay(
-    session: Bulk, ref: str, sinks: Sequence[str] | None, routing: str | None, ordered: frozenset[str]
+    session: Bulk, ref: str, sinks: Sequence[str] | None, verdict: Asked | None, ordered: frozenset[str]
 ) -> Sequence[int]:
     """A new round of an event's deliveries; the deliveries that begin one. Raises NotFound, StoreError (held, nowhere to go)."""
     row = row_of(session, seq_of(session, ref))
     if row.held is not None:
         raise StoreError(f"the event {row.ref} is held ({row.held}): look at it, then `gateway events release` it")
-    if routing is not None:
-        session.change("UPDATE events SET routing = :routing WHERE seq = :seq", {"routing": routing, "seq": row.seq})
+    _keep(session, row.seq, verdict)
     there = session.rows(_OF_EVENT, {"event": row.seq})
     if sinks is None:
         sinks = [sink for _, sink, _, _ in there]
@@ -170,23 +182,25 @@ def replay_one(
     route: Route,
     reroute: bool,
     ordered: frozenset[str],
+    by: str,
 ) -> Answer:
     """`replay` as people ask for it: to `sinks`, else by today's routes where that was asked for or no route had wanted it."""
-    event = event_lookup.full(session, ref)
-    routing: str | None = None
+    event = event_full.full(session, ref)
+    verdict: Asked | None = None
     if event.row.held is None and sinks is None and (reroute or not any(event.row.deliveries.values())):
         sinks, routing = route(event)
-    begun = replay(session, event.row.ref, sinks, routing, ordered)
+        verdict = Asked(routing, by)
+    begun = replay(session, event.row.name, sinks, verdict, ordered)
     names = _sinks_of(session, begun)
     text = f"to {', '.join(names)}" if names else "nothing to do: no sink, or still on its way"
     return Answer(ref, text, ref=event.row.ref)
 
 
-def release_one(session: Bulk, ref: str, *, route: Route, ordered: frozenset[str]) -> Answer:
+def release_one(session: Bulk, ref: str, *, route: Route, ordered: frozenset[str], by: str) -> Answer:
     """`release` to the sinks of today's routes."""
-    event = event_lookup.full(session, ref)
-    sinks, _ = route(event)
-    names = _sinks_of(session, release(session, event.row.ref, sinks, ordered))
+    event = event_full.full(session, ref)
+    sinks, routing = route(event)
+    names = _sinks_of(session, release(session, event.row.name, sinks, ordered, Asked(routing, by)))
     return Answer(ref, f"released to {', '.join(names)}" if names else "released; no route wants it", ref=event.row.ref)
 
 
@@ -195,11 +209,20 @@ def _sinks_of(session: Bulk, ids: Sequence[int]) -> list[str]:
     return [sink for sink, _ in session.rows(_KEYS.format(ids=condition), {"ids": these})] if ids else []
 
 
-def release(session: Bulk, ref: str, sinks: Sequence[str], ordered: frozenset[str]) -> Sequence[int]:
+def _keep(session: Bulk, seq: int, verdict: Asked | None) -> None:
+    """What the routes said this time stands beside what they said before, because nobody may rewrite why it went."""
+    if verdict is not None:
+        session.change(_VERDICT, {"event": seq, "by": storable(verdict.by), "routing": verdict.routing})
+
+
+def release(
+    session: Bulk, ref: str, sinks: Sequence[str], ordered: frozenset[str], verdict: Asked | None = None
+) -> Sequence[int]:
     """End the hold of an event and give it its deliveries. Raises NotFound, StoreError (not held)."""
     row = row_of(session, seq_of(session, ref))
     if not session.change(_LET_GO, {"seq": row.seq}):
         raise StoreError(f"the event {row.ref} is not held")
+    _keep(session, row.seq, verdict)
     return _begin(session, row.seq, row.subject, sinks, ordered, replay=0)
 
 

@@ -19,7 +19,7 @@ _SEARCH: Final = (
 )
 _JOINED: Final = """SELECT d.id, d.sink, d.state, d.since_at, e.source, e.type, e.subject, e.received_at
   FROM deliveries d JOIN events e ON e.seq = d.event WHERE {condition}d.id < :before ORDER BY d.id DESC LIMIT :most"""
-_DELIVERY: Final = """SELECT d.id, e.id, e.variant, d.sink, d.state, d.reason, d.attempts, d.round, d.due_at, d.lane,
+_DELIVERY: Final = """SELECT d.id, e.id, e.variant, d.sink, d.state, d.reason, d.attempts, d.round, d.due_at, d.rank,
     d.last_error, s.paused_at, s.open_until, :now, e.source, e.type, e.subject, e.received_at
   FROM deliveries d JOIN events e ON e.seq = d.event LEFT JOIN sinks s ON s.name = d.sink"""
 _ATTEMPTS: Final = (
@@ -121,10 +121,10 @@ def one(session: Session, known: Configured, id: int) -> tuple[DeliveryRow, Sequ
 
 
 def _row(row: tuple[Any, ...], known: Configured) -> DeliveryRow:
-    id_, event, variant, sink, state, reason, attempts, round_, due, lane, error, paused, open_until, now = row[:14]
+    id_, event, variant, sink, state, reason, attempts, round_, due, rank, error, paused, open_until, now = row[:14]
     held = None
     if state == "waiting":
-        held = _held(sink, known, paused is not None, open_until is not None, lane, due > now)
+        held = _held(sink, known, paused is not None, open_until is not None, rank, due > now)
     soonest = {"circuit": open_until, "orphaned": None, "paused": None, "order": None}.get(held or "", due)
     return DeliveryRow(
         id=id_,
@@ -146,7 +146,7 @@ def _row(row: tuple[Any, ...], known: Configured) -> DeliveryRow:
     )
 
 
-def _held(sink: str, known: Configured, paused: bool, tripped: bool, lane: int, later: bool) -> str | None:
+def _held(sink: str, known: Configured, paused: bool, tripped: bool, rank: int, later: bool) -> str | None:
     """What it waits for, the widest reason first: whoever looks must know which one to end."""
     if known.sinks is not None and sink not in known.sinks:
         return "orphaned"
@@ -154,7 +154,7 @@ def _held(sink: str, known: Configured, paused: bool, tripped: bool, lane: int, 
         return "paused"
     if tripped:
         return "circuit"
-    if lane == 2:
+    if rank == 2:
         return "order"
     if later:
         return "retry"

@@ -18,8 +18,9 @@ Ids = Callable[[Refusal], Collection[str]]
 
 _ALL: Final = "SELECT seq FROM events WHERE id = :id AND source = :source"
 _CONTENT: Final = "SELECT id, source, subject, raw FROM events WHERE seq {ids}"
-_REMEMBER: Final = """INSERT INTO remembered (id, fingerprint, seen_at) SELECT e.id, e.fingerprint, :now FROM events e
-  WHERE e.seq = :seq ON CONFLICT (id, fingerprint) DO UPDATE SET seen_at = excluded.seen_at"""
+_REMEMBER: Final = """INSERT INTO remembered (id, source, fingerprint, trust, held, seal, seen_at)
+  SELECT e.id, e.source, e.fingerprint, e.trust, CASE WHEN e.held IS NULL THEN 0 ELSE 1 END, e.seal, :now FROM events e
+  WHERE e.seq = :seq ON CONFLICT (id, source, fingerprint, trust, held) DO UPDATE SET seen_at = excluded.seen_at"""
 _REFUSED: Final = "SELECT id FROM refused WHERE source = :source"
 # A circuit's reason is what the last failure said, and that may repeat what was sent.
 _REASONS: Final = """UPDATE sinks SET reason = 'erased' WHERE reason IS NOT NULL

@@ -1,54 +1,109 @@
-"""Finds the one event that a person named: by id, by its first digits, or by `id~variant` for one beside the first."""
+"""Finds the one event that a person named: `id`, its first digits, `id~variant`, and with `source:` before it any of them.
+
+Every command and the API ask here, so that a name means the same everywhere.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
-from gateway.errors import NotFound
+from gateway.errors import Ambiguous, NotFound
 from gateway.store.admin.pages import EVENT, event_ref, event_row
 from gateway.store.engine.session import Session
-from gateway.store.records import EventFull, EventRow
+from gateway.store.records import EventRow
 
-LEAST_DIGITS: Final = 6
-_ROWS: Final = "SELECT seq, id, variant FROM events WHERE id >= :low AND id < :high ORDER BY id, seq LIMIT :most"
-_CONTENT: Final = "SELECT body, raw, raw_type, routing, seal FROM events WHERE seq = :seq"
-_CONFLICTS: Final = "SELECT conflicts FROM events WHERE id = :id ORDER BY seq LIMIT 1"
-_BESIDE: Final = f"""{EVENT} WHERE e.seq <> :seq AND (e.id = :id
-  OR (e.seal IS NOT NULL AND e.seal = CAST(:seal AS {{blob}}))) ORDER BY e.seq LIMIT 20"""
-_BLOB: Final = {"sqlite": "blob", "postgresql": "bytea"}
+PREFIX_DIGITS_MIN: Final = 6
+CANDIDATES_MAX: Final = 5  # that are listed
+_ROWS: Final = "SELECT seq, id, source, variant FROM events WHERE {} ORDER BY id, source, seq LIMIT :most"
+_SCANNED: Final = 200  # rows a look-up reads: a prefix of six digits names few
+_END: Final = "\x7f"  # above every letter of an id
+
+
+class _Row(NamedTuple):
+    seq: int
+    id: str
+    source: str
+    variant: bytes
+
+    @property
+    def name(self) -> str:
+        return f"{self.source}:{event_ref(self.id, self.variant)}"
 
 
 def seq_of(session: Session, ref: str) -> int:
-    """The row of the event that `ref` names. Raises NotFound, which says what is near."""
+    """The row of the event that `ref` names. Raises NotFound, which says what is near, or Ambiguous, which lists them."""
     ref = ref.strip()
-    named, tilde, variant = ref.partition("~")
-    rows = session.rows("SELECT seq, id, variant FROM events WHERE id = :id ORDER BY seq", {"id": named})
-    if not rows:
-        rows = _by_prefix(session, named.lower(), ref)
-    if not tilde:
-        # The oldest of an id is the first; after an erasure it may be a variant, and is then named as one.
-        return int(next((row for row in rows if not bytes(row[2])), rows[0])[0])
-    found = [row for row in rows if bytes(row[2]) and bytes(row[2]).hex().startswith(variant.lower())]
+    for source, named in _readings(ref):
+        for id, variant in _split(named):
+            if rows := _of_id(session, id, source):
+                return _one(rows, variant, ref)
+    for source, named in _readings(ref):
+        id, tilde, variant = named.partition("~")
+        if len(id) >= PREFIX_DIGITS_MIN and (rows := _by_prefix(session, id.lower(), source)):
+            return _one(rows, variant if tilde else None, ref)
+    raise _not_found(session, ref)
+
+
+def _readings(ref: str) -> list[tuple[str | None, str]]:
+    """What a name can mean: an id of any source, or after a colon one of the source before it."""
+    source, colon, rest = ref.partition(":")
+    return [(None, ref), (source, rest)] if colon and source and rest else [(None, ref)]
+
+
+def _split(named: str) -> list[tuple[str, str | None]]:
+    """An id and a variant (None: none), the whole as an id first: an id taken over from outside has a `~` of its own."""
+    id, tilde, variant = named.rpartition("~")
+    return [(named, None), (id, variant)] if tilde and id else [(named, None)]
+
+
+def _of_id(session: Session, id: str, source: str | None) -> list[_Row]:
+    """The contents of this id, also where its source's name was put behind it."""
+    rows = _rows(session, "id = :id", source, id=id)
+    return rows or _rows(session, "id > :low AND id < :high", source, low=f"{id}~", high=f"{id}~{_END}")
+
+
+def _by_prefix(session: Session, prefix: str, source: str | None) -> list[_Row]:
+    return _rows(session, "id >= :low AND id < :high", source, low=prefix, high=prefix + _END)
+
+
+def _rows(session: Session, condition: str, source: str | None, **values: str) -> list[_Row]:
+    if source is not None:
+        condition, values = f"{condition} AND source = :source", {**values, "source": source}
+    found = session.rows(_ROWS.format(condition), {**values, "most": _SCANNED})
+    return [_Row(int(seq), id, of, bytes(variant)) for seq, id, of, variant in found]
+
+
+def _one(rows: Sequence[_Row], variant: str | None, ref: str) -> int:
+    """The content that is meant, if the rows are of one event. Without a variant the first, or the oldest left."""
+    events = list(dict.fromkeys((row.id, row.source) for row in rows))
+    if len(events) > 1:
+        alone = len({id for id, _ in events}) == len(events)  # else only the source tells them apart
+        names = [id if alone else f"{source}:{id}" for id, source in events]
+        raise Ambiguous(ref, names[:CANDIDATES_MAX], more=len(names) > CANDIDATES_MAX)
+    if variant is None:
+        return next((row for row in rows if not row.variant), rows[0]).seq
+    found = [row for row in rows if row.variant and row.variant.hex().startswith(variant.lower())]
     if len(found) == 1 and variant:
-        return int(found[0][0])
-    there = ", ".join(event_ref(row[1], row[2]) for row in rows)
+        return found[0].seq
+    if found and variant:
+        raise Ambiguous(ref, [row.name for row in found])
+    there = ", ".join(event_ref(row.id, row.variant) for row in rows)
     raise NotFound(f"there is no event {ref}, or not one alone; of that id there are: {there}")
 
 
-def _by_prefix(session: Session, named: str, ref: str) -> list[tuple[int, str, bytes]]:
-    if len(named) < LEAST_DIGITS:
-        raise NotFound(f"there is no event {ref}: give its id, or at least its first {LEAST_DIGITS} digits")
-    rows = list(session.rows(_ROWS, {"low": named, "high": named + "g", "most": 40}))
-    ids = list(dict.fromkeys(row[1] for row in rows))
-    if len(ids) == 1:
-        return [(int(row[0]), row[1], row[2]) for row in rows]
-    if ids:
-        raise NotFound(f"{ref} names several events: {', '.join(ids[:5])}{', …' if len(ids) > 5 else ''}")
-    if session.rows("SELECT 1 FROM remembered WHERE id = :id LIMIT 1", {"id": named}):
-        raise NotFound(f"the event {ref} was here and is deleted; only its id is remembered")
-    near = session.rows(_ROWS, {"low": named[:4], "high": named[:4] + "g", "most": 3})
-    hint = f"; near it: {', '.join(dict.fromkeys(row[1] for row in near))}" if near else ""
-    raise NotFound(f"there is no event {ref}{hint}; `gateway events list` shows those there are")
+def _not_found(session: Session, ref: str) -> NotFound:
+    _, named = _readings(ref)[-1]
+    id = named.partition("~")[0]
+    if session.rows("SELECT 1 FROM remembered WHERE id = :id LIMIT 1", {"id": named}) or session.rows(
+        "SELECT 1 FROM remembered WHERE id = :id LIMIT 1", {"id": id}
+    ):
+        return NotFound(f"the event {ref} was here and is deleted; only its id is remembered")
+    if len(id) < PREFIX_DIGITS_MIN:
+        return NotFound(f"there is no event {ref}: give its id, or at least its first {PREFIX_DIGITS_MIN} digits")
+    near = _by_prefix(session, id[:4].lower(), None)
+    hint = f"; near it: {', '.join(list(dict.fromkeys(row.id for row in near))[:3])}" if near else ""
+    return NotFound(f"there is no event {ref}{hint}; `gateway events list` shows those there are")
 
 
 def row_of(session: Session, seq: int) -> EventRow:
@@ -57,21 +112,3 @@ def row_of(session: Session, seq: int) -> EventRow:
     if not rows:
         raise NotFound("the event was deleted meanwhile")
     return event_row(rows[0])
-
-
-def full(session: Session, ref: str) -> EventFull:
-    """The event that `ref` names with everything that is kept of it. Raises NotFound."""
-    seq = seq_of(session, ref)
-    content = session.rows(_CONTENT, {"seq": seq})
-    row = row_of(session, seq)  # after the content: a row that is still there had one
-    body, raw, raw_type, routing, seal = content[0]
-    beside = _BESIDE.format(blob=_BLOB[session.backend])
-    return EventFull(
-        row=row,
-        body=body,
-        raw=bytes(raw),
-        raw_type=raw_type,
-        routing=routing,
-        beside=tuple(event_row(other) for other in session.rows(beside, {"seq": row.seq, "id": row.id, "seal": seal})),
-        conflicts=sum(int(count) for (count,) in session.rows(_CONFLICTS, {"id": row.id})),
-    )

@@ -27,7 +27,7 @@ _SEARCH: Final = (
 _STATES: Final = ("waiting", "sending", "delivered", "dead")
 _COUNT: Final = "(SELECT count(*) FROM deliveries d WHERE d.event = e.seq AND d.state = '{state}')"
 EVENT: Final = f"""SELECT e.seq, e.id, e.variant, e.source, e.type, e.subject, e.received_at, e.held,
-  {", ".join(_COUNT.format(state=state) for state in _STATES)} FROM events e"""  # noqa: S608
+  {", ".join(_COUNT.format(state=state) for state in _STATES)}, e.supersedes, e.superseded FROM events e"""  # noqa: S608
 """The columns of `event_row`."""
 _REFUSED: Final = (
     """SELECT id, source, code, detail, received_at, method, path, headers, body, size, peer FROM refused"""
@@ -122,6 +122,8 @@ def event_row(row: tuple[Any, ...]) -> EventRow:
         received_at=row[6],
         held=None if row[7] is None else Held(row[7]),
         deliveries={state: count for state, count in counts.items() if count},
+        supersedes=row[12],
+        superseded=row[13],
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from gateway.errors import NotFound, StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.store.address import parse_address
-from gateway.store.admin import audit, commands, event_lookup, overview, pages
+from gateway.store.admin import audit, commands, event_full, overview, pages
 from gateway.store.admin import deliveries as waiting
 from gateway.store.admin.audit import AuditRow
 from gateway.store.admin.connections import Connections
@@ -112,8 +112,11 @@ class StoreQueries:
         )
 
     def event(self, ref: str) -> EventFull:
-        """By id, unique prefix of at least 6 digits, or `id~variant`. Raises NotFound, naming near misses."""
-        return self._connections.read(lambda session: event_lookup.full(session, ref))
+        """By id, unique prefix of at least 6 digits, `id~variant`, and with `source:` before it any of them.
+
+        Raises NotFound, naming near misses, or Ambiguous, listing those that are meant.
+        """
+        return self._connections.read(lambda session: event_full.full(session, ref))
 
     def deliveries(
         self, wanted: DeliveryFilter | None = None, *, limit: int = 50, before: int | None = None, **more: Any

@@ -56,7 +56,7 @@ def take(session: Bulk, batch: Sequence[Judged]) -> Sequence[Answer]:
 
 
 def _take(session: Bulk, id: int, events: Sequence[NewEvent]) -> Answer:
-    if not session.change("DELETE FROM refused WHERE id = :id", {"id": id}):
+    if not session.rows("SELECT 1 FROM refused WHERE id = :id", {"id": id}):
         return Answer(str(id), "it was taken meanwhile", well=False)
     taken: Sequence[Accepted] = ()
     if events:
@@ -65,6 +65,10 @@ def _take(session: Bulk, id: int, events: Sequence[NewEvent]) -> Answer:
             replace(new, deliveries=tuple(replace(one, lease=None) for one in new.deliveries)) for new in events
         ]
         (taken,) = accept(session, [unleased], "desk")
+    if full := [one.id for one in taken if one.full]:
+        what = f"still refused: too_many_contents: too many other contents are kept under {', '.join(full)}"
+        return Answer(str(id), what, well=False)
+    session.change("DELETE FROM refused WHERE id = :id", {"id": id})
     return Answer(str(id), ", ".join(map(_said, taken)) or "verified; its source makes no event of it")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
@@ -16,7 +17,8 @@ TEXT_LIMIT = 2000  # characters of a detail that are kept
 
 
 class EventIn(NamedTuple):
-    """One event row to insert, if its (id, variant) is free. `forced`: also under an id that is only remembered."""
+    """One event row to insert, if its (source, id, variant) is free. `forced`: also where it is only
+    remembered, or its seal would quarantine it, because that was decided."""
 
     new: NewEvent
     variant: bytes = b""
@@ -25,9 +27,10 @@ class EventIn(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """An inserted event row: whether it is held, and its deliveries."""
+    """An inserted event row: whether it is held, whether its deliveries are ranked last, and what they are."""
 
     held: Held | None
+    weak: bool
     leases: tuple[Lease, ...]
     waiting: tuple[str, ...]
 
@@ -35,15 +38,21 @@ class Kept(NamedTuple):
 class Tally:
     """What one transaction did that others want to know after its commit."""
 
-    __slots__ = ("ended", "freed", "noted", "opened", "unreadable", "waiting")
+    __slots__ = ("ended", "freed", "noted", "opened", "opened_of", "unreadable", "waiting")
 
     def __init__(self) -> None:
         self.opened = 0  # deliveries
+        self.opened_of: Counter[str] = Counter()  # the same by source
         self.ended = 0
         self.waiting: set[str] = set()  # sinks with rows that no lane was given
         self.freed: set[str] = set()  # sinks where the next of an ordering key came free
         self.noted: dict[str, int] = {}  # the longest lease and delay, where this made them longer
         self.unreadable: list[tuple[int, int, str]] = []  # delivery, token and why, of leases that no lane can be given
+
+    def open(self, source: str) -> None:
+        """Count a delivery that was opened."""
+        self.opened += 1
+        self.opened_of[source] += 1
 
 
 class SettleIn(NamedTuple):
@@ -76,7 +85,7 @@ class Bulk(Session, Protocol):
     one_transaction: bool  # a whole batch is one transaction; else every kind of work has its own
 
     def insert(self, rows: Sequence[EventIn], owner: str) -> Sequence[Kept | None]:
-        """Insert events with their deliveries; None where the id was known. No id and no bounded seal twice in `rows`."""
+        """Insert events with their deliveries; None where it was known, or its seal quarantines it. No (source, id) and no bounded seal twice in `rows`."""
 
     def settle(self, rows: Sequence[SettleIn], *, locked: bool) -> Sequence[bool | None]:
         """Write outcomes; None: an ordered delivery ends, and its key is not locked yet. No delivery twice in `rows`."""
@@ -84,7 +93,8 @@ class Bulk(Session, Protocol):
     def take(
         self, sink: str, most: int, lease: int, first: int, running: Collection[int], owner: str
     ) -> Sequence[Lease]:
-        """Lease due rows: ended leases first, then half from lane `first`, the rest from the other."""
+        """Lease due rows: ended leases first, then half from rank `first`, half from the other of
+        FRESH and AGAIN, and from LAST only what nothing else takes."""
 
     def lock(self, names: Collection[str]) -> None:
         """Inside a transaction: nobody else holds any of these names until its end."""
@@ -146,24 +156,24 @@ def make_lease(sink: str, event: Event, row: Sequence[Any], *, lost: bool = Fals
 
 
 def leases_of(tally: Tally, sink: str, rows: Iterable[Sequence[Any]], length: int) -> list[Lease]:
-    """Leases of `length` ms from a lease's columns and `body, raw, raw_type, variant, lost, stalled` (the sink's, now).
+    """Leases of `length` ms from a lease's columns and `body, raw, raw_type, variant, supersedes, lost, stalled` (the sink's, now).
 
     A row that cannot be read is set aside: one event must not keep all others of its sink from being claimed.
     """
     leases: list[Lease] = []
     for row in rows:
         try:
-            elapsed = row[8] - length - row[6] - (row[16] - row[7])
-            leases.append(make_lease(sink, read_event(*row[11:15]), row, lost=row[15], elapsed=elapsed))
+            elapsed = row[8] - length - row[6] - (row[17] - row[7])
+            leases.append(make_lease(sink, read_event(*row[11:16]), row, lost=row[16], elapsed=elapsed))
         except Exception as error:
             tally.unreadable.append((row[0], row[2], f"{type(error).__name__}: {error}"))
     return leases
 
 
-def read_event(body: str, raw: bytes, raw_type: str, variant: bytes) -> Event:
-    """The event of a stored body."""
+def read_event(body: str, raw: bytes, raw_type: str, variant: bytes, supersedes: str | None) -> Event:
+    """The event of a stored body. Other content under a known id is written anew, because its JSON names the variant."""
     event = from_document(json.loads(body), bytes(raw), raw_type)
     if variant:
-        event = replace(event, variant=shown_variant(bytes(variant)))
+        return replace(event, variant=shown_variant(bytes(variant)), supersedes=supersedes or event.supersedes)
     keep_json(event, body)  # because what is sent again should be what was sent before, byte for byte
     return event

@@ -17,6 +17,7 @@ _WORDS: Final = {
         "small": "INTEGER",
         "blob": "BLOB",
         "none": "x''",
+        "exact": "",
         "end": " STRICT",
         "pairs": " STRICT, WITHOUT ROWID",
         "busy": " STRICT",
@@ -27,6 +28,7 @@ _WORDS: Final = {
         "small": "integer",
         "blob": "bytea",
         "none": "''::bytea",
+        "exact": ' COLLATE "C"',  # so that ids are compared and searched by their bytes, whatever the locale
         "end": "",
         "pairs": " WITH (autovacuum_vacuum_scale_factor = 0.01)",
         "busy": " WITH (autovacuum_vacuum_scale_factor = 0.01)",
@@ -36,36 +38,46 @@ _WORDS: Final = {
 # The partial indexes' conditions are repeated word for word in the statements that want them, or SQLite ignores them.
 _FIRST: Final = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL){end}",
-    # variant: empty for the first content seen under an id, else the fingerprint of another one. conflicts counts, on
-    # the oldest row of an id, the other contents that came. body is text, not jsonb: byte-stable for signing.
+    # An event is known by (source, id). variant: empty for the first content that stood under it, else what tells
+    # another one apart. trust: Trust.rank. conflicts counts, on the oldest row, the other contents that came. supersedes,
+    # superseded: the content whose place this one took, and the one that took this one's; as `id` or `id~variant`.
+    # body is text, not jsonb: byte-stable for signing.
     """CREATE TABLE events (
-        seq {key}, id TEXT NOT NULL, variant {blob} NOT NULL DEFAULT {none},
+        seq {key}, id TEXT{exact} NOT NULL, variant {blob} NOT NULL DEFAULT {none},
         held TEXT CHECK (held IN ('conflict', 'quarantined')), conflicts {int} NOT NULL DEFAULT 0, seal {blob},
         source TEXT NOT NULL, type TEXT NOT NULL, subject TEXT NOT NULL, received_at {int} NOT NULL,
+        trust {small} NOT NULL DEFAULT 0, supersedes TEXT, superseded TEXT,
         fingerprint {blob} NOT NULL, body TEXT NOT NULL, raw {blob} NOT NULL, raw_type TEXT NOT NULL,
-        routing TEXT NOT NULL, UNIQUE (id, variant)){end}""",
+        routing TEXT NOT NULL, UNIQUE (id, source, variant)){end}""",
     "CREATE INDEX events_seal ON events (seal, fingerprint) WHERE seal IS NOT NULL",
     "CREATE INDEX events_held ON events (seq) WHERE held IS NOT NULL",
-    # lane: 0 fresh, 1 again, 2 held behind its key's head, 3 leased. due_at: waiting: next try; sending: end of the
+    # What routes said later, one after the other; what they said first stands in events.routing. made_by: who asked.
+    """CREATE TABLE verdicts (
+        id {key}, event {int} NOT NULL REFERENCES events (seq) ON DELETE CASCADE, made_at {int} NOT NULL,
+        made_by TEXT NOT NULL, routing TEXT NOT NULL){end}""",
+    "CREATE INDEX verdicts_event ON verdicts (event, id)",
+    # rank: records.Rank. weak: 1 where its signature carried too many contents, so it goes last. due_at: waiting: next
+    # try; sending: end of the
     # lease; finished: when. token: fencing, +1 at every claim and cancel, never lowered. attempts: of this round.
     # losses: how often in a row its process died with it in flight; lone_losses: of these, with nothing else in flight
     # (`alone`: so it is now). first_at, stalled: when this round's first attempt began, and the sink's stalled clock (ms) then.
     """CREATE TABLE deliveries (
         id {key}, event {int} NOT NULL REFERENCES events (seq) ON DELETE CASCADE, sink TEXT NOT NULL,
         state TEXT NOT NULL CHECK (state IN ('waiting', 'sending', 'delivered', 'dead')),
-        lane {small} NOT NULL CHECK (lane IN (0, 1, 2, 3)), due_at {int} NOT NULL, token {small} NOT NULL,
+        rank {small} NOT NULL CHECK (rank IN (0, 1, 2, 3, 4)), due_at {int} NOT NULL, token {small} NOT NULL,
         attempts {small} NOT NULL CHECK (attempts >= 0), round {small} NOT NULL DEFAULT 0, since_at {int} NOT NULL,
         first_at {int}, stalled {int} NOT NULL DEFAULT 0, replay {small} NOT NULL DEFAULT 0, order_key TEXT, owner TEXT,
+        source TEXT NOT NULL DEFAULT '', weak {small} NOT NULL DEFAULT 0,
         memo TEXT, reason TEXT CHECK (reason IN ('refused', 'expired', 'cancelled', 'crashed')), note TEXT, last_error TEXT,
         losses {small} NOT NULL DEFAULT 0, lone_losses {small} NOT NULL DEFAULT 0, alone {small} NOT NULL DEFAULT 0,
-        UNIQUE (event, sink), CHECK ((lane = 3) = (state = 'sending'))){busy}""",
-    """CREATE INDEX deliveries_due ON deliveries (sink, lane, due_at, id)
+        UNIQUE (event, sink), CHECK ((rank = 3) = (state = 'sending'))){busy}""",
+    """CREATE INDEX deliveries_due ON deliveries (sink, rank, due_at, id)
         WHERE state IN ('waiting','sending')""",
     "CREATE INDEX deliveries_dead ON deliveries (sink, id) WHERE state = 'dead'",
     """CREATE UNIQUE INDEX deliveries_head ON deliveries (sink, order_key)
-        WHERE order_key IS NOT NULL AND lane <> 2 AND state IN ('waiting','sending')""",
+        WHERE order_key IS NOT NULL AND rank <> 2 AND state IN ('waiting','sending')""",
     """CREATE INDEX deliveries_held ON deliveries (sink, order_key, id)
-        WHERE lane = 2 AND state IN ('waiting','sending')""",
+        WHERE rank = 2 AND state IN ('waiting','sending')""",
     "CREATE INDEX deliveries_losses ON deliveries (sink) WHERE losses > 0 AND state IN ('waiting','sending')",
     # The gateways that live on a shared database, so that a lease that ended late is told from one whose owner died.
     "CREATE TABLE gateways (owner TEXT PRIMARY KEY, seen_at {int} NOT NULL){end}",
@@ -78,9 +90,12 @@ _FIRST: Final = (
     """CREATE TABLE sinks (
         name TEXT PRIMARY KEY, paused_at {int}, paused_by TEXT, open_until {int}, pauses {int} NOT NULL DEFAULT 0,
         probe_until {int}, reason TEXT, stalled_ms {int} NOT NULL DEFAULT 0, stalled_since {int}, seen_at {int}){end}""",
-    # The ids of events that retention or a person deleted, so that a repeat is still known.
+    # The contents of events that retention or a person deleted, so that a repeat is still known. held: 1, it never stood.
     """CREATE TABLE remembered (
-        id TEXT NOT NULL, fingerprint {blob} NOT NULL, seen_at {int} NOT NULL, PRIMARY KEY (id, fingerprint)){pairs}""",
+        id TEXT{exact} NOT NULL, source TEXT NOT NULL, fingerprint {blob} NOT NULL, trust {small} NOT NULL,
+        held {small} NOT NULL, seal {blob}, seen_at {int} NOT NULL,
+        PRIMARY KEY (id, source, fingerprint, trust, held)){pairs}""",
+    "CREATE INDEX remembered_seal ON remembered (seal, fingerprint) WHERE seal IS NOT NULL",
     "CREATE INDEX remembered_seen ON remembered (seen_at)",
     """CREATE TABLE refused (
         id {key}, source TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL, received_at {int} NOT NULL,

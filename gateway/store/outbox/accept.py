@@ -1,4 +1,7 @@
-"""The rules of taking events in: what is new, what is a duplicate, what is held beside the first."""
+"""The rules of taking events in: what is new, what is a duplicate, what is held beside the first, what takes its place.
+
+An event is known by (source, id), so that nothing one source sends changes what another's events do.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,20 @@ from typing import Final
 from gateway.model import Event, shown_variant
 from gateway.store.engine.batch import Bulk, EventIn, Kept
 from gateway.store.outbox import statements as sql
-from gateway.store.records import Accepted, Held, NewEvent
+from gateway.store.outbox.contents import Action, Content, judge
+from gateway.store.outbox.seals import over_sealed
+from gateway.store.records import Accepted, NewEvent
 
 TRIED_CHARS: Final = 64 * 1024  # of an accept that is only tried
-MOST_VARIANTS: Final = 10  # other contents that are kept under one id; what comes after them is only counted
+LOOKS_MAX: Final = 3  # at what is known of an event, before the answer is 503
 
 
 def accept(session: Bulk, callbacks: Sequence[Sequence[NewEvent]], owner: str) -> list[list[Accepted]]:
-    """Store the events of many callbacks; those of one callback all or none. Answers in the order of the arguments."""
+    """Store the events of many callbacks; those of one callback all or none. Answers in the order of the arguments.
+
+    One that there is no room for under its id is answered `full`: the others of its callback are stored all the same,
+    because nobody may keep them out by filling one id.
+    """
     events = [new for callback in callbacks for new in callback]
     waves = list(_waves(events))
     names = _names(events)
@@ -35,7 +44,7 @@ def accept(session: Bulk, callbacks: Sequence[Sequence[NewEvent]], owner: str) -
             answers.update((n, _answer(events[n], True, one)) for n, one in zip(wave, kept, strict=True) if one)
             if known:
                 with session.atomic():
-                    session.lock({f"id {events[n].event.id}" for n in known})
+                    session.lock({f"id {events[n].event.source} {events[n].event.id}" for n in known})
                     answers.update((n, _known(session, events[n], owner)) for n in known)
     flat = iter([answers[n] for n in range(len(events))])
     return [[next(flat) for _ in callback] for callback in callbacks]
@@ -53,45 +62,66 @@ def try_accept(session: Bulk) -> None:
 
 
 def _waves(events: Sequence[NewEvent]) -> Iterator[list[int]]:
-    """Positions in order, so cut that no id and no bounded seal is twice in one wave: a later one must see the first."""
+    """Positions in order, so cut that no event and no bounded seal is twice in one wave: a later one must see the first."""
     pending = list(range(len(events)))
     while pending:
         wave: list[int] = []
         later: list[int] = []
         taken: set[object] = set()
         for n in pending:
-            marks = {events[n].event.id, events[n].seal if events[n].seal_most > 0 else None} - {None}
+            new = events[n]
+            marks: set[object] = {(new.event.source, new.event.id)}
+            if _quarantines(new):
+                marks.add(new.seal)
             (later if taken & marks else wave).append(n)
             taken |= marks
         yield wave
         pending = later
 
 
+def _quarantines(new: NewEvent) -> bool:
+    """Whether its seal may hold it. One that only ranks need not be counted exactly, so it makes nobody wait."""
+    return new.seal is not None and new.seal_most > 0 and not new.seal_ranks
+
+
 def _names(events: Sequence[NewEvent]) -> set[str]:
     """What nobody else may decide about meanwhile: the heads of ordering keys, the contents under bounded seals."""
     names = {f"{one.sink} {one.order_key}" for new in events for one in new.deliveries if one.order_key is not None}
-    return names | {f"seal {new.seal.hex()}" for new in events if new.seal is not None and new.seal_most > 0}
+    return names | {f"seal {new.seal.hex()}" for new in events if new.seal is not None and _quarantines(new)}
 
 
 def _known(session: Bulk, new: NewEvent, owner: str) -> Accepted:
-    """An id that was seen before: the same content is a duplicate, another is kept as a variant."""
-    rows = session.rows(sql.CONTENTS, {"id": new.event.id})
-    if any(bytes(fingerprint) == new.fingerprint for _, fingerprint in rows):
-        return Accepted(id=new.event.id, new=False)
-    variants = sum(1 for variant, _ in rows if variant)
-    held = Held.CONFLICT if new.hold_conflicts else None
-    kept: Kept | None = None
-    variant = shown_variant(new.fingerprint)
-    if variants < MOST_VARIANTS:
-        other = replace(new, event=replace(new.event, variant=variant))
-        (kept,) = session.insert([EventIn(other, new.fingerprint, held, True)], owner)
-        if kept is None:  # another gateway was first with the same content
-            return Accepted(id=new.event.id, new=False)
-    session.change(sql.CONFLICT, {"id": new.event.id})
-    if kept is None:
-        return Accepted(id=new.event.id, new=False, held=Held.CONFLICT)
-    return replace(_answer(new, False, kept), variant=variant)
+    """An event that was seen before, or that its seal quarantines.
+
+    Its name is locked, but what nobody knew yet is inserted without the lock: where that happens in between, what is
+    there is looked at again.
+    """
+    event = new.event
+    names = {"id": event.id, "source": event.source}
+    for _ in range(LOOKS_MAX):
+        contents = [Content.of(row) for row in session.rows(sql.CONTENTS, names)]
+        verdict = judge(new, contents, sealed=_quarantines(new) and over_sealed(session, new))
+        if verdict.action is Action.DUPLICATE:
+            return Accepted(id=event.id, new=False)
+        if verdict.action is Action.FULL:
+            session.change(sql.CONFLICT, names)
+            break
+        shown = shown_variant(verdict.variant) if verdict.variant else ""
+        supersedes = verdict.supersedes
+        other = replace(new, event=replace(event, variant=shown, supersedes=supersedes or event.supersedes))
+        (kept,) = session.insert([EventIn(other, verdict.variant, verdict.held, True)], owner)
+        if kept is None:
+            continue
+        if verdict.action is Action.CONFLICT:
+            session.change(sql.CONFLICT, names)
+        if verdict.action is Action.SUPERSEDE:
+            session.change(sql.SUPERSEDE, {**names, "ref": other.event.ref, "variant": verdict.variant})
+        first = verdict.action is Action.FIRST or not contents
+        return replace(_answer(new, first, kept), variant=shown, supersedes=supersedes)
+    return Accepted(id=event.id, new=False, full=True)
 
 
 def _answer(new: NewEvent, first: bool, kept: Kept) -> Accepted:
-    return Accepted(id=new.event.id, new=first, held=kept.held, leases=kept.leases, waiting=kept.waiting)
+    return Accepted(
+        id=new.event.id, new=first, held=kept.held, weak=kept.weak, leases=kept.leases, waiting=kept.waiting
+    )

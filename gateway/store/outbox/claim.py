@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Final
 
 import structlog
 
@@ -10,7 +11,9 @@ from gateway.model import Outcome
 from gateway.store.engine.batch import Bulk, leases_of
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.settle import settle
-from gateway.store.records import Lease, Settlement
+from gateway.store.records import Lease, Rank, Settlement
+
+_PROBES: Final = (sql.PROBE_FRESH, sql.PROBE_TRIED, sql.PROBE_LAST)
 
 log = structlog.get_logger("gateway.store")
 
@@ -21,19 +24,19 @@ def probe_claim(session: Bulk, sink: str, lease: int, running: Collection[int], 
         gate = session.rows(sql.GATE, {"sink": sink})
         if gate and gate[0][1] is not None:
             return ()
-        picked = _first(session, sql.PROBE_FRESH, sink, running) or _first(session, sql.PROBE_TRIED, sink, running)
+        picked = next(filter(None, (_first(session, text, sink, running) for text in _PROBES)), None)
         if picked is None:
             return ()
-        id_, lane, token = picked
+        id_, rank, token = picked
         stalled = gate[0][5] if gate else 0
-        values = {"id": id_, "token": token, "lane": lane, "lease": lease, "owner": owner, "stalled": stalled}
+        values = {"id": id_, "token": token, "rank": rank, "lease": lease, "owner": owner, "stalled": stalled}
         taken = session.rows(sql.TAKE, values)
         if not taken:  # another gateway claimed it in between
             return ()
-        if lane == 3:
+        if rank == Rank.LEASED:
             session.change(sql.LOST, {"id": id_, "token": token})
         (content,) = session.rows(sql.CONTENT, {"seq": taken[0][1]})
-        return leases_of(session.tally, sink, [(*taken[0], *content, lane == 3, stalled)], lease)
+        return leases_of(session.tally, sink, [(*taken[0], *content, rank == Rank.LEASED, stalled)], lease)
 
 
 def end_unreadable(session: Bulk) -> None:

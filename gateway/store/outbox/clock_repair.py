@@ -8,6 +8,7 @@ from typing import Final
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.session import Session
 from gateway.store.outbox import statements as sql
+from gateway.store.records import Rank
 
 _LIMITS: Final = {
     "lease": 10 * 60_000,
@@ -45,9 +46,9 @@ class Spans:
         longest = {kind: self._read(session, kind) for kind in _LIMITS}
         for (sink,) in session.rows(sql.NAMES):
             lease = 0 if alone else longest["lease"]
-            session.change(sql.PULL, {"sink": sink, "lane": 3, "longest": lease})
-            for lane in (0, 1):
-                session.change(sql.PULL, {"sink": sink, "lane": lane, "longest": longest["delay"]})
+            session.change(sql.PULL, {"sink": sink, "rank": Rank.LEASED, "longest": lease})
+            for rank in (Rank.FRESH, Rank.AGAIN, Rank.LAST):
+                session.change(sql.PULL, {"sink": sink, "rank": rank, "longest": longest["delay"]})
 
     def _read(self, session: Session, kind: str) -> int:
         rows = session.rows(_NOTED, {"name": f"longest_{kind}"})

@@ -8,9 +8,9 @@ from typing import Final
 from gateway.store.engine.session import Session
 from gateway.store.outbox import gates
 from gateway.store.outbox import statements as sql
-from gateway.store.records import Due, Gate, SinkRow
+from gateway.store.records import Due, Gate, Rank, SinkRow
 
-MOST: Final = 10_001  # rows of a lane that are counted: a gauge needs no more
+MOST: Final = 10_001  # rows of a rank that are counted: a gauge needs no more
 
 
 def due(session: Session) -> Sequence[Due]:
@@ -30,11 +30,12 @@ def sinks(session: Session) -> Sequence[SinkRow]:
 
 
 def _sink(session: Session, name: str, gate: Gate) -> SinkRow:
-    fresh, again, held, leased = (_count(session, sql.COUNT_LANE, name, lane) for lane in range(4))
+    ranked = {rank: _count(session, sql.COUNT_RANK, name, rank) for rank in Rank}
+    leased = ranked.pop(Rank.LEASED)
     oldest = session.rows(sql.OLDEST, {"sink": name})[0]
     return SinkRow(
         name=name,
-        waiting=fresh + again + held,
+        waiting=sum(ranked.values()),
         sending=leased,
         delivered=0,
         dead=_count(session, sql.COUNT_DEAD, name, 0),
@@ -43,8 +44,8 @@ def _sink(session: Session, name: str, gate: Gate) -> SinkRow:
     )
 
 
-def _count(session: Session, statement: str, sink: str, lane: int) -> int:
-    values = {"sink": sink, "most": MOST} | ({"lane": lane} if ":lane" in statement else {})
+def _count(session: Session, statement: str, sink: str, rank: int) -> int:
+    values = {"sink": sink, "most": MOST} | ({"rank": rank} if ":rank" in statement else {})
     return int(session.rows(statement, values)[0][0])
 
 

@@ -34,11 +34,12 @@ _FINISHED: Final = """seq > :after AND seq <= :upto AND NOT EXISTS (SELECT 1 FRO
     WHEN EXISTS (SELECT 1 FROM deliveries d WHERE d.event = events.seq) THEN :delivered ELSE :unrouted END"""
 _WINDOW: Final = """SELECT max(w.seq), min(w.received_at), :now FROM (SELECT seq, received_at FROM events
   WHERE seq > :after ORDER BY seq LIMIT :most) AS w"""
-_REMEMBER: Final = f"""INSERT INTO remembered (id, fingerprint, seen_at) SELECT id, fingerprint, received_at FROM events
-  WHERE {_FINISHED} ON CONFLICT (id, fingerprint) DO NOTHING"""  # noqa: S608
+_REMEMBER: Final = f"""INSERT INTO remembered (id, source, fingerprint, trust, held, seal, seen_at)
+  SELECT id, source, fingerprint, trust, CASE WHEN held IS NULL THEN 0 ELSE 1 END, seal, received_at FROM events
+  WHERE {_FINISHED} ON CONFLICT DO NOTHING"""  # noqa: S608
 _DELETE: Final = f"DELETE FROM events WHERE {_FINISHED}"  # noqa: S608
-_FORGET: Final = """DELETE FROM remembered WHERE (id, fingerprint) IN (SELECT r.id, r.fingerprint FROM remembered r
-  WHERE r.seen_at <= :now - :remember ORDER BY r.seen_at LIMIT :most)"""
+_FORGET: Final = """DELETE FROM remembered WHERE (id, source, fingerprint, trust, held) IN (
+  SELECT r.id, r.source, r.fingerprint, r.trust, r.held FROM remembered r WHERE r.seen_at <= :now - :remember ORDER BY r.seen_at LIMIT :most)"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The outbox's transitions as SQL, one text for both databases (`:name` parameters, `:now` the store's milliseconds).
 
 Every guard names the token, so that a late worker changes nothing. Conditions of partial indexes are repeated word for
-word where an index is wanted, and avoided where a row is found by its id (`lane = 3` for `state = 'sending'`):
+word where an index is wanted, and avoided where a row is found by its id (`rank = 3` for `state = 'sending'`):
 postgres_bulk says why. CAST tells PostgreSQL the type of a parameter that may be NULL.
 """
 
@@ -11,7 +11,8 @@ from typing import Final
 
 # -- leases --------------------------------------------------------------------------------------------------------
 
-SETTLE: Final = """UPDATE deliveries SET state = :state, lane = 1, due_at = :now + :delay, attempts = attempts - :unburnt,
+SETTLE: Final = """UPDATE deliveries SET state = :state, due_at = :now + :delay,
+    rank = CASE WHEN :state = 'waiting' AND weak = 1 THEN 4 ELSE 1 END, attempts = attempts - :unburnt,
     owner = NULL, memo = CAST(:memo AS text), reason = CAST(:reason AS text), note = coalesce(CAST(:note AS text), note),
     last_error = coalesce(CAST(:error AS text), last_error)
   WHERE id = :id AND token = :token AND state = 'sending'"""
@@ -28,23 +29,23 @@ SETTLED: Final = """SELECT 1 FROM deliveries d JOIN attempts a ON a.delivery = d
   WHERE d.id = :id AND d.token = :token AND d.state <> 'sending' AND a.outcome = :outcome AND a.started_at = :started"""
 
 RENEW: Final = """UPDATE deliveries SET due_at = :now + :lease
-  WHERE id = :id AND token = :token AND lane = 3"""
+  WHERE id = :id AND token = :token AND rank = 3"""
 
 RELEASE: Final = """UPDATE deliveries SET state = 'waiting', attempts = attempts - 1, due_at = :now + :delay, owner = NULL,
-    lane = CASE WHEN attempts = 1 AND round = 0 THEN 0 ELSE 1 END
-  WHERE id = :id AND token = :token AND lane = 3"""
+    rank = CASE WHEN weak = 1 THEN 4 WHEN attempts = 1 AND round = 0 THEN 0 ELSE 1 END
+  WHERE id = :id AND token = :token AND rank = 3"""
 
 # -- people --------------------------------------------------------------------------------------------------------
 
-CANCEL: Final = """UPDATE deliveries SET state = 'dead', lane = 1, token = token + 1, owner = NULL, due_at = :now,
+CANCEL: Final = """UPDATE deliveries SET state = 'dead', rank = 1, token = token + 1, owner = NULL, due_at = :now,
     reason = 'cancelled', note = :note
   WHERE id = :id AND state NOT IN ('delivered','dead') RETURNING sink, order_key"""
 
-# A new round of a finished delivery; in lane 2 if its key has a head. The keys are locked first.
+# A new round of a finished delivery; in rank 2 if its key has a head. The keys are locked first.
 AGAIN: Final = """UPDATE deliveries SET state = 'waiting', attempts = 0, round = round + 1, since_at = :now, due_at = :now,
-    first_at = NULL, memo = NULL, reason = NULL, replay = :replay, losses = 0, lone_losses = 0, alone = 0,
-    lane = CASE WHEN EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = deliveries.sink
-      AND o.order_key = deliveries.order_key AND o.lane <> 2 AND o.state IN ('waiting','sending')) THEN 2 ELSE 1 END
+    first_at = NULL, memo = NULL, reason = NULL, replay = :replay, weak = 0, losses = 0, lone_losses = 0, alone = 0,
+    rank = CASE WHEN EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = deliveries.sink
+      AND o.order_key = deliveries.order_key AND o.rank <> 2 AND o.state IN ('waiting','sending')) THEN 2 ELSE 1 END
   WHERE id = :id AND state IN ('dead', 'delivered') RETURNING sink, order_key"""
 
 PAUSE: Final = """INSERT INTO sinks (name, paused_at, paused_by, stalled_since) VALUES (:sink, :now, :by, :now)
@@ -58,14 +59,14 @@ RESUME: Final = """UPDATE sinks SET paused_at = NULL, paused_by = NULL,
 
 # -- ordering keys: run after `session.lock` of the key -------------------------------------------------------------
 
-HEAD: Final = """SELECT 1 FROM deliveries o WHERE o.sink = :sink AND o.order_key = :key AND o.lane <> 2
+HEAD: Final = """SELECT 1 FROM deliveries o WHERE o.sink = :sink AND o.order_key = :key AND o.rank <> 2
   AND o.state IN ('waiting','sending') AND o.order_key IS NOT NULL"""
 
-PROMOTE: Final = """UPDATE deliveries SET lane = CASE WHEN attempts = 0 AND round = 0 THEN 0 ELSE 1 END
-  WHERE id = (SELECT h.id FROM deliveries h WHERE h.sink = :sink AND h.order_key = :key AND h.lane = 2
+PROMOTE: Final = """UPDATE deliveries SET rank = CASE WHEN weak = 1 THEN 4 WHEN attempts = 0 AND round = 0 THEN 0 ELSE 1 END
+  WHERE id = (SELECT h.id FROM deliveries h WHERE h.sink = :sink AND h.order_key = :key AND h.rank = 2
     AND h.state IN ('waiting','sending') ORDER BY h.id LIMIT 1)
   AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = :sink AND o.order_key = :key AND o.order_key IS NOT NULL
-    AND o.lane <> 2 AND o.state IN ('waiting','sending'))"""
+    AND o.rank <> 2 AND o.state IN ('waiting','sending'))"""
 
 # -- circuits and pauses -------------------------------------------------------------------------------------------
 
@@ -101,14 +102,15 @@ _NAMES: Final = """WITH RECURSIVE names(sink) AS (
     SELECT (SELECT d.sink FROM deliveries d WHERE d.state IN ('waiting','sending') ORDER BY d.sink LIMIT 1)
     UNION ALL SELECT (SELECT d.sink FROM deliveries d WHERE d.sink > names.sink AND d.state IN ('waiting','sending')
       ORDER BY d.sink LIMIT 1) FROM names WHERE names.sink IS NOT NULL)"""
-_LEAST: Final = """(SELECT d.due_at FROM deliveries d WHERE d.sink = names.sink AND d.lane = {lane}
+_LEAST: Final = """(SELECT d.due_at FROM deliveries d WHERE d.sink = names.sink AND d.rank = {rank}
     AND d.state IN ('waiting','sending') ORDER BY d.due_at, d.id LIMIT 1)"""
 NAMES: Final = f"{_NAMES} SELECT sink FROM names WHERE sink IS NOT NULL"  # noqa: S608
-DUE: Final = f"""{_NAMES} SELECT sink, :now, {_LEAST.format(lane=0)}, {_LEAST.format(lane=1)}, {_LEAST.format(lane=3)}
+DUE: Final = f"""{_NAMES} SELECT sink, :now, {_LEAST.format(rank=0)}, {_LEAST.format(rank=1)}, {_LEAST.format(rank=3)},
+    {_LEAST.format(rank=4)}
   FROM names WHERE sink IS NOT NULL"""  # noqa: S608
 _LEAST_OF: Final = _LEAST.replace("names.sink", ":sink")
-OLDEST: Final = f"SELECT {_LEAST_OF.format(lane=0)}, {_LEAST_OF.format(lane=1)}, {_LEAST_OF.format(lane=2)}"
-COUNT_LANE: Final = """SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.sink = :sink AND d.lane = :lane
+OLDEST: Final = f"SELECT {_LEAST_OF.format(rank=0)}, {_LEAST_OF.format(rank=1)}, {_LEAST_OF.format(rank=2)}, {_LEAST_OF.format(rank=4)}"
+COUNT_RANK: Final = """SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.sink = :sink AND d.rank = :rank
   AND d.state IN ('waiting','sending') LIMIT :most) AS bounded"""
 COUNT_DEAD: Final = """SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.sink = :sink AND d.state = 'dead'
   LIMIT :most) AS bounded"""
@@ -119,51 +121,60 @@ COUNT_OPEN: Final = (
 # -- claims --------------------------------------------------------------------------------------------------------
 
 # The probe past an open circuit: the oldest never tried, else the least tried among the oldest thousand.
-PROBE_FRESH: Final = """SELECT d.id, d.lane, d.token FROM deliveries d WHERE d.sink = :sink AND d.lane = 0
+PROBE_FRESH: Final = """SELECT d.id, d.rank, d.token FROM deliveries d WHERE d.sink = :sink AND d.rank = 0
   AND d.state IN ('waiting','sending') ORDER BY d.due_at, d.id LIMIT :most"""
-PROBE_TRIED: Final = """SELECT id, lane, token FROM (
-    SELECT * FROM (SELECT d.id, d.lane, d.token, d.attempts, d.due_at FROM deliveries d WHERE d.sink = :sink AND d.lane = 1
+PROBE_LAST: Final = PROBE_FRESH.replace("d.rank = 0", "d.rank = 4")
+PROBE_TRIED: Final = """SELECT id, rank, token FROM (
+    SELECT * FROM (SELECT d.id, d.rank, d.token, d.attempts, d.due_at FROM deliveries d WHERE d.sink = :sink AND d.rank = 1
       AND d.state IN ('waiting','sending') ORDER BY d.due_at, d.id LIMIT 1000) AS again
     UNION ALL
-    SELECT * FROM (SELECT d.id, d.lane, d.token, d.attempts, d.due_at FROM deliveries d WHERE d.sink = :sink AND d.lane = 3
+    SELECT * FROM (SELECT d.id, d.rank, d.token, d.attempts, d.due_at FROM deliveries d WHERE d.sink = :sink AND d.rank = 3
       AND d.state IN ('waiting','sending') AND d.due_at <= :now ORDER BY d.due_at, d.id LIMIT 1000) AS gone) AS tried
   ORDER BY attempts, due_at, id LIMIT :most"""
-TAKE: Final = """UPDATE deliveries SET state = 'sending', lane = 3, token = token + 1, attempts = attempts + 1,
+TAKE: Final = """UPDATE deliveries SET state = 'sending', rank = 3, token = token + 1, attempts = attempts + 1,
     due_at = :now + :lease, owner = :owner, first_at = CASE WHEN attempts = 0 THEN :now ELSE first_at END,
     stalled = CASE WHEN attempts = 0 THEN :stalled ELSE stalled END
-  WHERE id = :id AND token = :token AND lane = :lane AND state NOT IN ('delivered','dead')
+  WHERE id = :id AND token = :token AND rank = :rank AND state NOT IN ('delivered','dead')
   RETURNING id, event, token, attempts, round, replay, first_at, stalled, due_at, order_key, memo"""
 LOST: Final = """INSERT INTO attempts (delivery, token, started_at, took_ms, outcome, status, detail)
   VALUES (:id, :token, :now, 0, 'lost', NULL, '') ON CONFLICT (delivery, token) DO NOTHING"""
-CONTENT: Final = "SELECT body, raw, raw_type, variant FROM events WHERE seq = :seq"
+CONTENT: Final = "SELECT body, raw, raw_type, variant, supersedes FROM events WHERE seq = :seq"
 
 # -- losses: what was in flight when a process died -----------------------------------------------------------------
 
-_ENDED: Final = "sink = :sink AND lane = 3 AND state IN ('waiting','sending') AND due_at <= :now"
+_ENDED: Final = "sink = :sink AND rank = 3 AND state IN ('waiting','sending') AND due_at <= :now"
 _DIED: Final = """CASE WHEN EXISTS (SELECT 1 FROM gateways g WHERE g.owner = deliveries.owner AND g.seen_at > :now - :silent)
     THEN 0 ELSE 1 END"""
 COUNT_LOSSES: Final = f"""UPDATE deliveries SET losses = losses + {_DIED}, lone_losses = lone_losses + alone * {_DIED},
     alone = 0, owner = NULL WHERE {_ENDED} AND owner IS NOT NULL AND owner <> :owner"""  # noqa: S608
 LOSSES: Final = """SELECT id, losses, lone_losses FROM deliveries
   WHERE sink = :sink AND losses > 0 AND state IN ('waiting','sending')"""
-ALONE: Final = "UPDATE deliveries SET alone = :alone WHERE id = :id AND token = :token AND lane = 3"
+ALONE: Final = "UPDATE deliveries SET alone = :alone WHERE id = :id AND token = :token AND rank = 3"
 SURVIVED: Final = "UPDATE deliveries SET losses = 0, alone = 0 WHERE id = :id"
 PROGRESSED: Final = "UPDATE deliveries SET losses = 0, lone_losses = 0 WHERE id = :id"
 DISOWN: Final = """UPDATE deliveries SET owner = NULL, alone = 0
-  WHERE sink = :sink AND lane = 3 AND state IN ('waiting','sending') AND owner = :owner"""
+  WHERE sink = :sink AND rank = 3 AND state IN ('waiting','sending') AND owner = :owner"""
 BEAT: Final = """INSERT INTO gateways (owner, seen_at) VALUES (:owner, :now)
   ON CONFLICT (owner) DO UPDATE SET seen_at = excluded.seen_at"""
 
 # -- repair after a clock jump -------------------------------------------------------------------------------------
 
-PULL: Final = """UPDATE deliveries SET due_at = :now WHERE sink = :sink AND lane = :lane AND state IN ('waiting','sending')
+PULL: Final = """UPDATE deliveries SET due_at = :now WHERE sink = :sink AND rank = :rank AND state IN ('waiting','sending')
   AND due_at > :now + :longest"""
 """`longest` is what a lease or a delay can honestly be; what lies further was written by a clock that stood wrong."""
 
 # -- known ids -----------------------------------------------------------------------------------------------------
 
-CONTENTS: Final = """SELECT variant, fingerprint FROM events WHERE id = :id
-  UNION ALL SELECT NULL, fingerprint FROM remembered WHERE id = :id"""
-CONFLICT: Final = (
-    """UPDATE events SET conflicts = conflicts + 1 WHERE seq = (SELECT min(e.seq) FROM events e WHERE e.id = :id)"""
-)
+# What is known of (source, id): the contents there are, and those only remembered, which have no variant.
+CONTENTS: Final = """SELECT variant, fingerprint, trust, held IS NOT NULL, superseded IS NOT NULL FROM events
+    WHERE id = :id AND source = :source
+  UNION ALL SELECT NULL, fingerprint, trust, held = 1, false FROM remembered WHERE id = :id AND source = :source"""
+CONFLICT: Final = """UPDATE events SET conflicts = conflicts + 1
+  WHERE seq = (SELECT min(e.seq) FROM events e WHERE e.id = :id AND e.source = :source)"""
+SUPERSEDE: Final = """UPDATE events SET superseded = :ref
+  WHERE id = :id AND source = :source AND held IS NULL AND superseded IS NULL AND variant <> :variant"""
+# Other contents under a seal, counted to its bound; first those that are there, then those only remembered.
+SEALED: Final = """SELECT (SELECT count(*) FROM (SELECT DISTINCT o.fingerprint FROM events o WHERE o.seal = :seal
+    AND o.seal IS NOT NULL AND o.fingerprint <> :fingerprint LIMIT :most) AS here)
+  + (SELECT count(*) FROM (SELECT DISTINCT r.fingerprint FROM remembered r WHERE r.seal = :seal
+    AND r.seal IS NOT NULL AND r.fingerprint <> :fingerprint LIMIT :most) AS gone)"""

@@ -13,54 +13,59 @@ from gateway.store.address import Address
 from gateway.store.engine.batch import EventIn, Kept, SettleIn, Tally, leases_of, make_lease
 from gateway.store.outbox import statements as sql
 from gateway.store.postgres.session import PostgresSession
-from gateway.store.records import Held, Lease
+from gateway.store.records import Held, Lease, Rank
 
 _NOW: Final = "coalesce(%(now)b::bigint, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
 _OPEN: Final = "state IN ('waiting','sending')"
 
-# `at` is one reading of the clock for the whole statement. A delivery is held (lane 2) if it is not the first of its
+# `at` is one reading of the clock for the whole statement. A delivery is held (rank 2) if it is not the first of its
 # key in this statement, or its key has a head; the keys were locked in a statement before, because a snapshot taken
 # before the lock does not see the head that another gateway made. ORDER BY e.n: ids in order of arrival.
 _INSERT: Final = f"""WITH at AS MATERIALIZED (SELECT {_NOW} AS now),
 x AS MATERIALIZED (SELECT * FROM unnest(%(n)b::bigint[], %(id)b::text[], %(variant)b::bytea[], %(held)b::text[],
     %(seal)b::bytea[], %(most)b::bigint[], %(source)b::text[], %(type)b::text[], %(subject)b::text[],
     %(received_at)b::bigint[], %(fingerprint)b::bytea[], %(body)b::text[], %(raw)b::bytea[], %(raw_type)b::text[],
-    %(routing)b::text[], %(forced)b::bool[])
+    %(routing)b::text[], %(forced)b::bool[], %(trust)b::bigint[], %(supersedes)b::text[], %(ranks)b::bool[])
   AS x (n, id, variant, held, seal, most, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing,
-    forced)),
-ev AS (INSERT INTO events (id, variant, held, seal, source, type, subject, received_at, fingerprint, body, raw, raw_type,
-    routing)
-  SELECT x.id, x.variant, CASE WHEN x.most > 0 AND x.seal IS NOT NULL AND (SELECT count(*) FROM (SELECT DISTINCT
+    forced, trust, supersedes, ranks)),
+y AS MATERIALIZED (SELECT x.*, x.most > 0 AND x.seal IS NOT NULL AND (SELECT count(*) FROM (SELECT DISTINCT
       o.fingerprint FROM events o WHERE o.seal = x.seal AND o.seal IS NOT NULL AND o.fingerprint <> x.fingerprint
-      LIMIT x.most) AS others) >= x.most THEN 'quarantined' ELSE x.held END,
-    x.seal, x.source, x.type, x.subject, x.received_at, x.fingerprint, x.body, x.raw, x.raw_type, x.routing
-  FROM x WHERE x.forced OR NOT EXISTS (SELECT 1 FROM remembered r WHERE r.id = x.id)
-  ORDER BY x.id ON CONFLICT (id, variant) DO NOTHING RETURNING seq, id, variant, held),
-e AS MATERIALIZED (SELECT x.n, ev.seq, ev.held FROM ev JOIN x ON x.id = ev.id AND x.variant = ev.variant),
-d AS MATERIALIZED (SELECT e.n, e.seq, d.k, d.sink, d.key, d.lease, s.shut, s.stalled,
+      LIMIT x.most) AS here) + (SELECT count(*) FROM (SELECT DISTINCT r.fingerprint FROM remembered r WHERE r.seal = x.seal
+      AND r.seal IS NOT NULL AND r.fingerprint <> x.fingerprint LIMIT x.most) AS gone)
+    + row_number() OVER (PARTITION BY x.seal ORDER BY x.n) > x.most AS over FROM x),
+ev AS (INSERT INTO events (id, variant, held, seal, source, type, subject, received_at, fingerprint, body, raw, raw_type,
+    routing, trust, supersedes)
+  SELECT y.id, y.variant, y.held, y.seal, y.source, y.type, y.subject, y.received_at, y.fingerprint, y.body, y.raw,
+    y.raw_type, y.routing, y.trust, y.supersedes
+  FROM y WHERE y.forced OR ((y.ranks OR NOT y.over)
+    AND NOT EXISTS (SELECT 1 FROM remembered r WHERE r.id = y.id AND r.source = y.source))
+  ORDER BY y.id, y.source ON CONFLICT (id, source, variant) DO NOTHING RETURNING seq, id, source, held),
+e AS MATERIALIZED (SELECT y.n, ev.seq, ev.held, y.source, (y.over AND y.ranks)::int AS weak
+  FROM ev JOIN y ON y.id = ev.id AND y.source = ev.source),
+d AS MATERIALIZED (SELECT e.n, e.seq, e.source, e.weak, d.k, d.sink, d.key, d.lease, s.shut, s.stalled,
     d.key IS NOT NULL AND (row_number() OVER (PARTITION BY d.sink, d.key ORDER BY d.k) > 1 OR EXISTS (SELECT 1
-      FROM deliveries o WHERE o.sink = d.sink AND o.order_key = d.key AND o.order_key IS NOT NULL AND o.lane <> 2
+      FROM deliveries o WHERE o.sink = d.sink AND o.order_key = d.key AND o.order_key IS NOT NULL AND o.rank <> 2
       AND o.{_OPEN})) AS behind
   FROM unnest(%(dn)b::bigint[], %(dsink)b::text[], %(dkey)b::text[], %(dlease)b::bigint[]) WITH ORDINALITY
     AS d (n, sink, key, lease, k)
   JOIN e ON e.n = d.n AND e.held IS NULL
   LEFT JOIN LATERAL (SELECT g.paused_at IS NOT NULL OR g.open_until IS NOT NULL AS shut, g.stalled_ms AS stalled
     FROM sinks g WHERE g.name = d.sink) AS s ON true),
-l AS MATERIALIZED (SELECT d.*, CASE WHEN d.behind THEN 2 WHEN d.lease IS NOT NULL AND NOT coalesce(d.shut, false) THEN 3
-    ELSE 0 END AS lane FROM d),
-ins AS (INSERT INTO deliveries (event, sink, state, lane, due_at, token, attempts, since_at, first_at, stalled, order_key,
-    owner)
-  SELECT l.seq, l.sink, CASE l.lane WHEN 3 THEN 'sending' ELSE 'waiting' END, l.lane,
-    at.now + CASE l.lane WHEN 3 THEN l.lease ELSE 0 END, (l.lane = 3)::int, (l.lane = 3)::int, at.now,
-    CASE l.lane WHEN 3 THEN at.now END, CASE l.lane WHEN 3 THEN coalesce(l.stalled, 0) ELSE 0 END, l.key,
-    CASE l.lane WHEN 3 THEN %(owner)b END
+l AS MATERIALIZED (SELECT d.*, CASE WHEN d.behind THEN 2 WHEN d.weak = 1 THEN 4 WHEN d.lease IS NOT NULL AND NOT coalesce(d.shut, false) THEN 3
+    ELSE 0 END AS rank FROM d),
+ins AS (INSERT INTO deliveries (event, sink, state, rank, due_at, token, attempts, since_at, first_at, stalled, order_key,
+    owner, source, weak)
+  SELECT l.seq, l.sink, CASE l.rank WHEN 3 THEN 'sending' ELSE 'waiting' END, l.rank,
+    at.now + CASE l.rank WHEN 3 THEN l.lease ELSE 0 END, (l.rank = 3)::int, (l.rank = 3)::int, at.now,
+    CASE l.rank WHEN 3 THEN at.now END, CASE l.rank WHEN 3 THEN coalesce(l.stalled, 0) ELSE 0 END, l.key,
+    CASE l.rank WHEN 3 THEN %(owner)b END, l.source, l.weak
   FROM l, at ORDER BY l.k ON CONFLICT (event, sink) DO NOTHING
-  RETURNING id, event, token, attempts, first_at, stalled, due_at, order_key, sink, lane)
-SELECT e.n, e.held, ins.id, ins.event, ins.token, ins.attempts, ins.first_at, ins.stalled, ins.due_at, ins.order_key,
-  ins.sink, ins.lane FROM e LEFT JOIN ins ON ins.event = e.seq ORDER BY e.n, ins.id""".encode()  # noqa: S608
+  RETURNING id, event, token, attempts, first_at, stalled, due_at, order_key, sink, rank)
+SELECT e.n, e.held, e.weak, ins.id, ins.event, ins.token, ins.attempts, ins.first_at, ins.stalled, ins.due_at, ins.order_key,
+  ins.sink, ins.rank FROM e LEFT JOIN ins ON ins.event = e.seq ORDER BY e.n, ins.id""".encode()  # noqa: S608
 
 # G, the guard, is the join plus `= ANY`, which keeps the plan on the primary key whatever the planner guesses. It says
-# `lane = 3`, which is the same as `state = 'sending'`: the words of a partial index would tempt the planner, while its
+# `rank = 3`, which is the same as `state = 'sending'`: the words of a partial index would tempt the planner, while its
 # statistics are old, to walk the whole of deliveries_due for each row (22 ms instead of 0.9 for 32 rows of 40,000).
 _SETTLE: Final = f"""WITH at AS MATERIALIZED (SELECT {_NOW} AS now),
 x AS MATERIALIZED (SELECT * FROM unnest(%(id)b::bigint[], %(token)b::bigint[], %(state)b::text[], %(delay)b::bigint[],
@@ -70,11 +75,11 @@ x AS MATERIALIZED (SELECT * FROM unnest(%(id)b::bigint[], %(token)b::bigint[], %
 was AS MATERIALIZED (SELECT d.id, d.token, d.state, d.order_key, x.state <> 'waiting' AND d.order_key IS NOT NULL
     AND NOT %(locked)b AS later
   FROM deliveries d JOIN x ON x.id = d.id WHERE d.id = ANY (%(id)b::bigint[])),
-up AS (UPDATE deliveries d SET state = x.state, lane = 1, due_at = (SELECT now FROM at) + x.delay,
-    attempts = d.attempts - x.unburnt, owner = NULL, memo = x.memo, reason = x.reason, note = coalesce(x.note, d.note),
+up AS (UPDATE deliveries d SET state = x.state, due_at = (SELECT now FROM at) + x.delay,
+    rank = CASE WHEN x.state = 'waiting' AND d.weak = 1 THEN 4 ELSE 1 END, attempts = d.attempts - x.unburnt, owner = NULL, memo = x.memo, reason = x.reason, note = coalesce(x.note, d.note),
     last_error = coalesce(x.error, d.last_error)
   FROM x JOIN was ON was.id = x.id
-  WHERE d.id = x.id AND d.id = ANY (%(id)b::bigint[]) AND d.token = x.token AND d.lane = 3 AND NOT was.later
+  WHERE d.id = x.id AND d.id = ANY (%(id)b::bigint[]) AND d.token = x.token AND d.rank = 3 AND NOT was.later
   RETURNING d.id, d.sink, d.order_key),
 att AS (INSERT INTO attempts (delivery, token, started_at, took_ms, outcome, status, detail)
   SELECT x.id, x.token, x.started, x.took, x.outcome, x.status, x.detail FROM x JOIN was ON was.id = x.id
@@ -87,8 +92,8 @@ SELECT x.id, coalesce(was.later, false), up.id IS NOT NULL OR (was.token = x.tok
 FROM x LEFT JOIN was ON was.id = x.id LEFT JOIN up ON up.id = x.id""".encode()  # noqa: S608
 
 
-def _arm(lane: str, most: str, but: str = "") -> str:
-    return f"""(SELECT d.id, d.event FROM deliveries d WHERE d.sink = %(sink)b AND d.lane = {lane} AND d.{_OPEN}
+def _arm(rank: str, most: str, but: str = "") -> str:
+    return f"""(SELECT d.id, d.event FROM deliveries d WHERE d.sink = %(sink)b AND d.rank = {rank} AND d.{_OPEN}
     AND d.due_at <= (SELECT now FROM t) AND d.id <> ALL (%(running)b::bigint[]){but} ORDER BY d.due_at, d.id
     LIMIT {most} FOR UPDATE SKIP LOCKED)"""  # noqa: S608
 
@@ -108,9 +113,12 @@ c AS MATERIALIZED {
         " AND d.id <> ALL (ARRAY(SELECT id FROM a))",
     )
 },
+last AS MATERIALIZED {
+    _arm("4", f"{_LEFT} - (SELECT count(*) FROM a) - (SELECT count(*) FROM b) - (SELECT count(*) FROM c)")
+},
 picked AS MATERIALIZED (SELECT id FROM gone UNION ALL SELECT id FROM a UNION ALL SELECT id FROM b
-  UNION ALL SELECT id FROM c),
-taken AS (UPDATE deliveries d SET state = 'sending', lane = 3, token = d.token + 1, attempts = d.attempts + 1,
+  UNION ALL SELECT id FROM c UNION ALL SELECT id FROM last),
+taken AS (UPDATE deliveries d SET state = 'sending', rank = 3, token = d.token + 1, attempts = d.attempts + 1,
     due_at = (SELECT now FROM t) + %(lease)b::bigint, owner = %(owner)b,
     first_at = CASE WHEN d.attempts = 0 THEN (SELECT now FROM t) ELSE d.first_at END,
     stalled = CASE WHEN d.attempts = 0 THEN (SELECT stalled FROM t) ELSE d.stalled END
@@ -119,9 +127,10 @@ taken AS (UPDATE deliveries d SET state = 'sending', lane = 3, token = d.token +
 lost AS (INSERT INTO attempts (delivery, token, started_at, took_ms, outcome, status, detail)
   SELECT taken.id, taken.token - 1, (SELECT now FROM t), 0, 'lost', NULL, '' FROM taken
   WHERE taken.id = ANY (ARRAY(SELECT id FROM gone)) ON CONFLICT DO NOTHING)
-SELECT taken.*, e.body, e.raw, e.raw_type, e.variant, taken.id = ANY (ARRAY(SELECT id FROM gone)) AS lost,
+SELECT taken.*, e.body, e.raw, e.raw_type, e.variant, e.supersedes, taken.id = ANY (ARRAY(SELECT id FROM gone)) AS lost,
   (SELECT stalled FROM t) FROM taken JOIN events e ON e.seq = taken.event
-  AND e.seq = ANY (ARRAY(SELECT event FROM taken)) ORDER BY taken.id""".encode()  # noqa: S608
+  AND e.seq = ANY (ARRAY(SELECT event FROM taken))
+ORDER BY taken.id = ANY (ARRAY(SELECT id FROM last)), taken.id""".encode()  # noqa: S608
 
 
 class PostgresBulk(PostgresSession):
@@ -155,6 +164,9 @@ class PostgresBulk(PostgresSession):
                 "raw_type": [row.new.raw_type for row in rows],
                 "routing": [row.new.routing for row in rows],
                 "forced": [row.forced for row in rows],
+                "trust": [event.trust.rank for event in events],
+                "supersedes": [event.supersedes or None for event in events],
+                "ranks": [row.new.seal_ranks for row in rows],
                 "dn": [n for n, _ in wanted],
                 "dsink": [delivery.sink for _, delivery in wanted],
                 "dkey": [delivery.order_key for _, delivery in wanted],
@@ -163,20 +175,20 @@ class PostgresBulk(PostgresSession):
             },
         )
         kept: list[Kept | None] = [None] * len(rows)
-        groups: dict[int, tuple[str | None, list[Lease], list[str]]] = {}
-        for n, held, id_, seq, token, attempts, first_at, stalled, due, key, sink, lane in found:
-            _, leases, waiting = groups.setdefault(n, (held, [], []))
+        groups: dict[int, tuple[str | None, bool, list[Lease], list[str]]] = {}
+        for n, held, weak, id_, seq, token, attempts, first_at, stalled, due, key, sink, rank in found:
+            _, _, leases, waiting = groups.setdefault(n, (held, bool(weak), [], []))
             if id_ is None:
                 continue
-            self.tally.opened += 1
-            if lane == 3:
+            self.tally.open(events[n].source)
+            if rank == Rank.LEASED:
                 leases.append(
                     make_lease(sink, events[n], (id_, seq, token, attempts, 0, 0, first_at, stalled, due, key, None))
                 )
-            elif lane == 0:
+            elif rank != Rank.BEHIND:
                 waiting.append(sink)
-        for n, (held, leases, waiting) in groups.items():
-            kept[n] = Kept(Held(held) if held else None, tuple(leases), tuple(waiting))
+        for n, (held, weak, leases, waiting) in groups.items():
+            kept[n] = Kept(Held(held) if held else None, weak, tuple(leases), tuple(waiting))
             self.tally.waiting.update(waiting)
         return kept
 

@@ -11,20 +11,19 @@ from typing import Any, Final
 from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import EventIn, Kept, SettleIn, Tally, leases_of, make_lease
 from gateway.store.outbox import statements as sql
-from gateway.store.records import Held, Lease, NewDelivery, NewEvent
+from gateway.store.outbox.seals import over_sealed
+from gateway.store.records import Held, Lease, NewDelivery, NewEvent, Rank
 from gateway.store.sqlite.session import SqliteSession
 
-_COLUMNS: Final = (
-    "id, variant, held, seal, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing"
-)
+FRESH, BEHIND, LEASED, LAST = (int(rank) for rank in (Rank.FRESH, Rank.BEHIND, Rank.LEASED, Rank.LAST))
+_COLUMNS: Final = "id, variant, held, seal, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing, trust, supersedes"
 # Plain marks, because Python 3.12.0 to 3.12.3 takes a numbered one for a name and warns.
-_EVENT: Final = f"""INSERT INTO events ({_COLUMNS}) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
-  WHERE ? OR NOT EXISTS (SELECT 1 FROM remembered r WHERE r.id = ?) ON CONFLICT (id, variant) DO NOTHING"""  # noqa: S608
-_SEAL: Final = """SELECT count(*) FROM (SELECT DISTINCT o.fingerprint FROM events o
-  WHERE o.seal = ? AND o.seal IS NOT NULL AND o.fingerprint <> ? LIMIT ?)"""
-_DELIVERY: Final = """INSERT INTO deliveries (event, sink, state, lane, due_at, token, attempts, since_at, first_at,
-    stalled, order_key, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event, sink) DO NOTHING"""
-_ARM: Final = """SELECT d.id, d.lane, d.token FROM deliveries d WHERE d.sink = :sink AND d.lane = :lane
+_EVENT: Final = f"""INSERT INTO events ({_COLUMNS}) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+  WHERE ? OR NOT EXISTS (SELECT 1 FROM remembered r WHERE r.id = ? AND r.source = ?)
+  ON CONFLICT (id, source, variant) DO NOTHING"""  # noqa: S608
+_DELIVERY: Final = """INSERT INTO deliveries (event, sink, state, rank, due_at, token, attempts, since_at, first_at,
+    stalled, order_key, owner, source, weak) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event, sink) DO NOTHING"""
+_ARM: Final = """SELECT d.id, d.rank, d.token FROM deliveries d WHERE d.sink = :sink AND d.rank = :rank
   AND d.state IN ('waiting','sending') AND d.due_at <= :now
   ORDER BY d.due_at, d.id LIMIT :most"""
 
@@ -32,10 +31,10 @@ _ARM: Final = """SELECT d.id, d.lane, d.token FROM deliveries d WHERE d.sink = :
 _THESE: Final = "IN (SELECT value FROM json_each(:these))"
 # RETURNING makes a table of its own at each run of a statement, which costs from 6 to 100 µs as the heap happens to lie.
 # So what it would return is asked for once for all rows. Nobody comes in between: this connection writes alone.
-_HELD: Final = f"SELECT d.id, d.token, d.sink, d.order_key FROM deliveries d WHERE d.id {_THESE} AND d.lane = 3"  # noqa: S608
+_HELD: Final = f"SELECT d.id, d.token, d.sink, d.order_key FROM deliveries d WHERE d.id {_THESE} AND d.rank = 3"  # noqa: S608
 _TAKE: Final = sql.TAKE.partition("RETURNING ")[0]
 _TAKEN: Final = f"""SELECT d.id, d.event, d.token, d.attempts, d.round, d.replay, d.first_at, d.stalled, d.due_at,
-    d.order_key, d.memo, e.body, e.raw, e.raw_type, e.variant
+    d.order_key, d.memo, e.body, e.raw, e.raw_type, e.variant, e.supersedes
   FROM deliveries d JOIN events e ON e.seq = d.event WHERE d.id {_THESE} ORDER BY d.id"""  # noqa: S608
 
 
@@ -53,21 +52,16 @@ class SqliteBulk(SqliteSession):
         gates = {name: (shut, stalled) for name, shut, stalled in self.rows(_GATES, {"now": now})}
         kept: list[Kept | None] = []
         for row in rows:
-            held = Held.QUARANTINED if self._over_sealed(row.new) else row.held
-            seq = self._insert_event(row, held)
+            over = over_sealed(self, row.new)
+            held, weak = row.held, over and row.new.seal_ranks
+            seq = None if over and not weak and not row.forced else self._insert_event(row, held)
             if seq is None:
                 kept.append(None)
             elif held is not None or not row.new.deliveries:
-                kept.append(Kept(held, (), ()))
+                kept.append(Kept(held, weak, (), ()))
             else:
-                kept.append(self._insert_deliveries(row.new, seq, now, gates, owner))
+                kept.append(self._insert_deliveries(row.new, seq, now, gates, owner, weak))
         return kept
-
-    def _over_sealed(self, new: NewEvent) -> bool:
-        if new.seal_most <= 0 or new.seal is None:
-            return False
-        ((others,),) = self.connection.execute(_SEAL, (new.seal, new.fingerprint, new.seal_most)).fetchall()
-        return bool(others >= new.seal_most)
 
     def _insert_event(self, row: EventIn, held: Held | None) -> int | None:
         new = row.new
@@ -88,44 +82,49 @@ class SqliteBulk(SqliteSession):
                 event.raw,
                 new.raw_type,
                 new.routing,
+                event.trust.rank,
+                event.supersedes or None,
                 row.forced,
                 event.id,
+                event.source,
             ),
         )
         return cursor.lastrowid if cursor.rowcount else None
 
     def _insert_deliveries(
-        self, new: NewEvent, seq: int, now: int, gates: dict[str, tuple[int, int]], owner: str
+        self, new: NewEvent, seq: int, now: int, gates: dict[str, tuple[int, int]], owner: str, weak: bool
     ) -> Kept:
         leases: list[Lease] = []
         waiting: list[str] = []
         for delivery in new.deliveries:
             sink, key = delivery.sink, delivery.order_key
             shut, stalled = gates.get(sink, (0, 0))
-            lane = self._lane(delivery, shut)
-            due = now + (delivery.lease or 0) if lane == 3 else now
+            rank = self._rank(delivery, shut, weak)
+            due = now + (delivery.lease or 0) if rank == LEASED else now
             values: tuple[object, ...]
-            if lane == 3:
-                values = (seq, sink, "sending", 3, due, 1, 1, now, now, stalled, key, owner)
+            if rank == LEASED:
+                values = (seq, sink, "sending", rank, due, 1, 1, now, now, stalled, key, owner)
             else:
-                values = (seq, sink, "waiting", lane, due, 0, 0, now, None, 0, key, None)
-            cursor = self.connection.execute(_DELIVERY, values)
+                values = (seq, sink, "waiting", rank, due, 0, 0, now, None, 0, key, None)
+            cursor = self.connection.execute(_DELIVERY, (*values, new.event.source, weak))
             if not cursor.rowcount:
                 continue
-            self.tally.opened += 1
-            if lane == 3:
+            self.tally.open(new.event.source)
+            if rank == LEASED:
                 leases.append(
                     make_lease(sink, new.event, (cursor.lastrowid, seq, 1, 1, 0, 0, now, stalled, due, key, None))
                 )
-            elif lane == 0:
+            elif rank != BEHIND:
                 waiting.append(sink)
         self.tally.waiting.update(waiting)
-        return Kept(None, tuple(leases), tuple(waiting))
+        return Kept(None, weak, tuple(leases), tuple(waiting))
 
-    def _lane(self, delivery: NewDelivery, shut: int) -> int:
+    def _rank(self, delivery: NewDelivery, shut: int, weak: bool) -> int:
         if delivery.order_key is not None and self.rows(sql.HEAD, {"sink": delivery.sink, "key": delivery.order_key}):
-            return 2
-        return 3 if delivery.lease is not None and not shut else 0
+            return BEHIND
+        if weak:
+            return LAST
+        return LEASED if delivery.lease is not None and not shut else FRESH
 
     def settle(self, rows: Sequence[SettleIn], *, locked: bool) -> Sequence[bool | None]:
         now = self.now()
@@ -151,29 +150,31 @@ class SqliteBulk(SqliteSession):
         if gate and (gate[0][1] is not None or gate[0][2] is not None):
             return ()
         skip = frozenset(running)
-        gone = self._front(sink, 3, now, most, skip)
+        gone = self._front(sink, LEASED, now, most, skip)
         left = most - len(gone)
         one = self._front(sink, first, now, (left + 1) // 2, skip)
         other = self._front(sink, 1 - first, now, left - len(one), skip)
         if len(one) == (left + 1) // 2 and len(one) + len(other) < left:  # the other had too few: more of the first
             one = self._front(sink, first, now, left - len(other), skip)
-        picked = sorted((*gone, *one, *other))
+        left -= len(one) + len(other)
+        last = self._front(sink, LAST, now, left, skip) if left > 0 else ()
+        picked = sorted((*gone, *one, *other, *last))
         if not picked:
             return ()
         for id_, _, token in gone:
             self.change(sql.LOST, {"id": id_, "token": token, "now": now})
         taken = {"now": now, "lease": lease, "owner": owner, "stalled": gate[0][5] if gate else 0}
-        values = [{**taken, "id": id_, "token": token, "lane": lane} for id_, lane, token in picked]
+        values = [{**taken, "id": id_, "token": token, "rank": rank} for id_, rank, token in picked]
         self.connection.executemany(_TAKE, values)
         lost = {id_ for id_, *_ in gone}
         rows = [(*row, row[0] in lost, taken["stalled"]) for row in self._of(_TAKEN, [id_ for id_, *_ in picked])]
         return leases_of(self.tally, sink, rows, lease)
 
     def _front(
-        self, sink: str, lane: int, now: int, most: int, skip: Collection[int]
+        self, sink: str, rank: int, now: int, most: int, skip: Collection[int]
     ) -> Sequence[tuple[int, int, int]]:
-        """The first due rows of a lane that this process has not in hand already."""
-        rows = self.connection.execute(_ARM, {"sink": sink, "lane": lane, "now": now, "most": most + len(skip)})
+        """The first due rows of a rank that this process has not in hand already."""
+        rows = self.connection.execute(_ARM, {"sink": sink, "rank": rank, "now": now, "most": most + len(skip)})
         found = list(itertools.islice((row for row in rows if row[0] not in skip), most))
         rows.close()
         return found

@@ -116,7 +116,7 @@ class View:
             severity=SEVERITY.get(event.type, "warn"),
             words=self.words,
             at=self.local(event.time or event.received_at),
-            id=" ".join(visible(event.id).split()),
+            id=" ".join(visible(event.ref).split()),
             facts=tuple(self._facts(event)),
             links=self.links_of(event.files[:MOST_FILES]),
         )
@@ -177,7 +177,7 @@ class View:
         if event.problems:
             yield self._fact("problems", ", ".join(event.problems), ours=False, most=200)
         if event.type in {FAILED, UNKNOWN}:
-            yield self._fact("id", event.id, ours=False, most=80)
+            yield self._fact("id", event.ref, ours=False, most=80)
 
     def _file(self, file: File, event: Event) -> Iterator[Fact]:
         if form := file.format or event.format:

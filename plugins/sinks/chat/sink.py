@@ -104,7 +104,7 @@ class Chat(Sink):
         try:
             return template.render(delivery.event)
         except Invalid as error:
-            self.log.warning("template_failed", id=delivery.event.id, error=str(error))
+            self.log.warning("template_failed", id=delivery.event.ref, error=str(error))
             return None
 
     # -- sending

@@ -29,7 +29,7 @@ class Column:
 
 
 _EVENT: Final[Mapping[str, Column]] = {
-    "event_id": Column("id", lambda event, *_: event.id, needed=True),
+    "event_id": Column("id", lambda event, *_: event.ref, needed=True),
     "file_index": Column("index", lambda _, index, *__: index, needed=True),
     "event_type": Column("text", lambda event, *_: event.type, needed=True),
     "source": Column("text", lambda event, *_: event.source, needed=True),
@@ -113,5 +113,5 @@ class Standard:
         key has a row of its own.
         """
         values = [row[name] for name in self._key]
-        named: list[Any] = ["event", event.id] if None in values else ["key", *map(str, values)]
+        named: list[Any] = ["event", event.ref] if None in values else ["key", *map(str, values)]
         return hashlib.sha256(json.dumps([*named, index]).encode()).hexdigest()[:40]

@@ -35,7 +35,7 @@ def draw(view: View, words: MailWords, delivery: Delivery, subject: str | None =
     card = view.card(event, replay=delivery.replay)
     usual = view.words.title(event.type) + (view.words.replay if delivery.replay else "")
     usual += f": {event.subject}" if event.subject else ""
-    footer = words.footer.format(source=plain(event.source), trust=event.trust.value, id=plain(event.id, 80))
+    footer = words.footer.format(source=plain(event.source), trust=event.trust.value, id=plain(event.ref, 80))
     return _render(
         subject or usual,
         words=words,

@@ -234,7 +234,7 @@ class Email(Sink):
         try:
             return " ".join(self._template.render(delivery.event).split()) or None
         except Invalid as error:
-            self.log.warning("template_failed", id=delivery.event.id, error=str(error))
+            self.log.warning("template_failed", id=delivery.event.ref, error=str(error))
             return None
 
     @functools.cached_property

@@ -14,7 +14,7 @@ from gateway.model import Trust
 from gateway.plugin import Options
 
 _TEMPFAIL: Final = 75  # EX_TEMPFAIL of sysexits.h
-OURS: Final = ("EVENT_ID", "EVENT_TYPE", "SOURCE", "TRUST", "SINK", "ATTEMPT", "REPLAY")
+OURS: Final = ("EVENT_ID", "EVENT_TYPE", "SOURCE", "TRUST", "SINK", "ATTEMPT", "REPLAY", "SUPERSEDES")
 """The variables that the gateway sets, each after GATEWAY_."""
 
 

@@ -93,6 +93,7 @@ class Exec(Sink):
             delivery.sink,
             str(delivery.attempt),
             "true" if delivery.replay else "false",
+            event.supersedes,
         )
         return {
             "PATH": os.environ.get("PATH", os.defpath),

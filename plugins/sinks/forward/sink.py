@@ -142,6 +142,8 @@ def _provenance(event: Event) -> dict[str, str]:
         "recording-gateway-trust": event.trust.value,
         "recording-gateway-received": format_time(event.received_at),
     }
+    if event.supersedes:
+        headers["recording-gateway-supersedes"] = _encode(event.supersedes)
     if event.verified is not None:
         headers["recording-gateway-scheme"] = _encode(event.verified.scheme)
     return headers

@@ -43,11 +43,12 @@ class TokenOptions(Options):
     max_validity: Annotated[Duration, between("1s")] = Field(
         default=timedelta(hours=24), description="How far in the future a signature's expiry may lie."
     )
-    max_bodies_per_signature: int = Field(
-        default=0,
+    max_bodies_per_signature: int | None = Field(
+        default=None,
         ge=0,
         le=1_000_000,
-        description="How many different callbacks may share one signature; one more is quarantined. 0: any number.",
+        description="How many different callbacks may share one signature; one more is quarantined. 0: any number. "
+        "Left out: those past 32 are delivered after everything else.",
     )
 
 

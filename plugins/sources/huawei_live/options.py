@@ -50,12 +50,13 @@ class HuaweiLiveOptions(Options):
         default=True,
         description="Whether a callback whose signed fields could be cut elsewhere falls to the trust `timestamp`.",
     )
-    max_bodies_per_signature: int = Field(
-        default=0,
+    max_bodies_per_signature: int | None = Field(
+        default=None,
         ge=0,
         le=1_000_000,
         description="How many different callbacks may share one signature that names no finished file; one more is "
-        "quarantined. 0: any number.",
+        "quarantined. 0: any number. Left out: those past 32 are quarantined under the trust `fields`, and delivered after "
+        "everything else under `timestamp`.",
     )
 
     @field_validator("sign_type", mode="after")

@@ -1,0 +1,41 @@
+"""One event with everything that is kept of it: what it says, the verdicts of routes, and what is held beside it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.events.cloudevents import to_json
+from gateway.store.admin.event_lookup import row_of, seq_of
+from gateway.store.admin.pages import EVENT, event_row
+from gateway.store.engine.batch import read_event
+from gateway.store.engine.session import Session
+from gateway.store.records import EventFull, Verdict
+
+_CONTENT: Final = "SELECT body, raw, raw_type, variant, supersedes, routing, seal FROM events WHERE seq = :seq"
+_VERDICTS: Final = "SELECT made_at, made_by, routing FROM verdicts WHERE event = :seq ORDER BY id"
+_CONFLICTS: Final = "SELECT conflicts FROM events WHERE id = :id AND source = :source ORDER BY seq LIMIT 1"
+_BESIDE: Final = f"""{EVENT} WHERE e.seq <> :seq AND ((e.id = :id AND e.source = :source)
+  OR (e.seal IS NOT NULL AND e.seal = CAST(:seal AS {{blob}}))) ORDER BY e.seq LIMIT 20"""
+_BLOB: Final = {"sqlite": "blob", "postgresql": "bytea"}
+
+
+def full(session: Session, ref: str) -> EventFull:
+    """The event that `ref` names with everything that is kept of it. Raises NotFound, Ambiguous."""
+    seq = seq_of(session, ref)
+    content = session.rows(_CONTENT, {"seq": seq})
+    row = row_of(session, seq)  # after the content: a row that is still there had one
+    body, raw, raw_type, variant, supersedes, routing, seal = content[0]
+    named = {"id": row.id, "source": row.source}
+    beside = session.rows(_BESIDE.format(blob=_BLOB[session.backend]), {**named, "seq": seq, "seal": seal})
+    return EventFull(
+        row=row,
+        body=to_json(read_event(body, raw, raw_type, variant, supersedes)) if variant else body,
+        raw=bytes(raw),
+        raw_type=raw_type,
+        routing=routing,
+        verdicts=tuple(
+            Verdict(made_at=at, made_by=by, routing=later) for at, by, later in session.rows(_VERDICTS, {"seq": seq})
+        ),
+        beside=tuple(event_row(other) for other in beside),
+        conflicts=sum(int(count) for (count,) in session.rows(_CONFLICTS, named)),
+    )

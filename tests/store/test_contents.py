@@ -1,0 +1,315 @@
+"""Other contents under a known (source, id): which is delivered, which is held, which takes another's place."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from gateway.model import Event, Trust
+from gateway.runtime.clock import FrozenClock
+from gateway.store.outbox.contents import CONTENTS_MAX
+from gateway.store.records import Accepted, Held, NewEvent
+from gateway.store.store import Store
+from tests.store.conftest import Opener
+from tests.store.kit import LEASE, event, new, states, table, take
+
+DAY = 86_400.0
+TRUSTS = (Trust.NONE, Trust.TIMESTAMP, Trust.FIELDS, Trust.BODY)
+
+
+def said(content: str = "", trust: Trust = Trust.TIMESTAMP, number: int = 1, **changes: Any) -> Event:
+    """An event with this content and trust; the id says its number."""
+    return event(number, trust=trust, job_id=content or None, **changes)
+
+
+def claimed(leases: Any) -> list[tuple[str, str]]:
+    """What a sink sees: the name of each event, and whose place it took."""
+    return [(lease.event.ref, lease.event.supersedes) for lease in leases]
+
+
+# -- trust decides who waits ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("weak", "strong"), [(weak, strong) for weak, strong in itertools.combinations(TRUSTS, 2)], ids=str
+)
+@pytest.mark.parametrize("together", [True, False])
+async def test_what_is_trusted_more_than_all_that_stands_is_delivered_at_once(
+    store: Store, url: str, weak: Trust, strong: Trust, together: bool
+) -> None:
+    forged, genuine = new(said("forged", weak), "app"), new(said("genuine", strong), "app", lease=LEASE)
+    answers = (
+        await take(store, forged, genuine) if together else [*await take(store, forged), *await take(store, genuine)]
+    )
+    second = answers[1]
+    ref = f"{1:032x}~{second.variant}"
+    assert (second.held, second.full, second.supersedes) == (None, False, f"{1:032x}")
+    (lease,) = second.leases
+    assert claimed([lease]) == [(ref, f"{1:032x}")]
+    assert table(url, "held, supersedes, superseded", "events", "seq") == [
+        (None, None, ref),
+        (None, f"{1:032x}", None),
+    ]
+    assert len(states(url)) == 2
+
+
+@pytest.mark.parametrize("second", [Trust.NONE, Trust.TIMESTAMP, Trust.FIELDS])
+async def test_what_is_trusted_no_more_than_what_stands_is_held(store: Store, url: str, second: Trust) -> None:
+    await take(store, new(said("first", Trust.FIELDS), "app"))
+    (answer,) = await take(store, new(said("second", second), "app"))
+    assert (answer.held, answer.supersedes) == (Held.CONFLICT, "")
+    assert states(url) == [("app", "waiting")]
+    assert table(url, "superseded", "events", "seq") == [(None,), (None,)]
+
+
+async def test_the_same_content_with_more_trust_goes_to_the_routes_that_ask_for_trust(store: Store) -> None:
+    await take(store, new(said("same", Trust.TIMESTAMP)))  # its routes wanted more trust
+    (answer,) = await take(store, new(said("same", Trust.FIELDS), "app", lease=LEASE))
+    assert answer.supersedes == f"{1:032x}"
+    assert [lease.event.trust for lease in answer.leases] == [Trust.FIELDS]
+    (again,) = await take(store, new(said("same", Trust.FIELDS), "app", lease=LEASE))
+    (weaker,) = await take(store, new(said("same", Trust.TIMESTAMP), "app", lease=LEASE))
+    assert (again.new, again.leases, weaker.new, weaker.leases) == (False, (), False, ())
+
+
+async def test_what_is_claimed_later_names_itself_as_what_was_handed_over(store: Store) -> None:
+    _, strong = await take(store, new(said("a", Trust.NONE), "app"), new(said("b", Trust.BODY), "app"))
+    leases = await store.claim("app", 10, LEASE)
+    first = f"{1:032x}"
+    assert claimed(leases) == [(first, ""), (f"{first}~{strong.variant}", first)]
+
+
+async def test_a_full_id_keeps_nobody_out_who_is_trusted_more(store: Store, url: str) -> None:
+    forged = [new(said(f"forged {n}", Trust.TIMESTAMP), "app") for n in range(CONTENTS_MAX + 5)]
+    answers = await take(store, *forged)
+    assert [one.full for one in answers] == [False] * (CONTENTS_MAX + 1) + [True] * 4
+    (genuine,) = await take(store, new(said("genuine", Trust.FIELDS), "app", lease=LEASE))
+    assert len(genuine.leases) == 1
+    assert len(table(url, "seq", "events")) == CONTENTS_MAX + 2
+
+
+async def test_one_full_id_keeps_no_other_event_of_its_callback_out(store: Store) -> None:
+    await take(store, *[new(said(f"forged {n}"), "app") for n in range(CONTENTS_MAX + 1)])
+    full, other = await store.accept([new(said("one more"), "app"), new(said("x", number=2), "app", lease=LEASE)])
+    assert (full.full, full.new, full.held) == (True, False, None)
+    assert (other.full, len(other.leases)) == (False, 1)
+
+
+async def test_nothing_is_taken_that_a_person_cannot_find(store: Store, url: str) -> None:
+    contents = [new(said(f"c {n}", trust), "app") for n in range(20) for trust in (Trust.TIMESTAMP, Trust.NONE)]
+    answers = await take(store, *contents)
+    there = {bytes(row[0]) for row in table(url, "fingerprint", "events")}
+    for one, answer in zip(contents, answers, strict=True):
+        assert answer.full != (one.fingerprint in there)
+
+
+# -- a seal is decided first ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("quarantined_first", [True, False])
+async def test_what_is_quarantined_neither_stands_under_an_id_nor_supersedes(
+    store: Store, url: str, quarantined_first: bool
+) -> None:
+    await take(store, new(said("a file", Trust.FIELDS, number=9), seal=b"s", seal_most=1))
+    forged = new(said("forged", Trust.BODY), "app", seal=b"s", seal_most=1)
+    genuine = new(said("genuine", Trust.TIMESTAMP), "app", lease=LEASE)
+    pair = (forged, genuine) if quarantined_first else (genuine, forged)
+    answers = await take(store, *pair)
+    held, delivered = answers if quarantined_first else answers[::-1]
+    assert (held.held, held.leases) == (Held.QUARANTINED, ())
+    assert (delivered.held, delivered.supersedes) == (None, "")
+    assert claimed(delivered.leases) == [(f"{1:032x}", "")]  # the first that is not quarantined is the first
+    assert set(table(url, "superseded", "events")) == {(None,)}
+
+
+async def test_the_genuine_callback_over_a_content_that_was_quarantined_before_is_delivered(store: Store) -> None:
+    await take(store, new(said("a file", Trust.FIELDS, number=9), seal=b"s", seal_most=1))
+    said_before = said("genuine", Trust.FIELDS)
+    (forged,) = await take(store, new(said_before, "app", seal=b"s", seal_most=1))
+    (again,) = await take(store, new(said_before, "app", seal=b"s", seal_most=1))
+    (genuine,) = await take(store, new(said_before, "app", lease=LEASE, seal=b"own", seal_most=1))
+    assert (forged.held, again.held, again.new) == (Held.QUARANTINED, None, False)
+    assert claimed(genuine.leases) == [(f"{1:032x}", "")]
+
+
+@pytest.mark.parametrize("gone", ["erased", "swept"])
+async def test_a_signature_whose_event_was_deleted_still_bears_no_other(
+    opened: Opener, url: str, clock: FrozenClock, gone: str
+) -> None:
+    from gateway.store.admin.admin import Desk
+
+    store = await opened()
+    await take(store, new(said("a file", Trust.FIELDS, number=9), seal=b"s", seal_most=1))
+    if gone == "erased":
+        with Desk(url, clock=clock) as desk:
+            desk.erase(f"{9:032x}")
+    else:
+        clock.advance(8 * DAY)
+        assert await store.sweep() == 1
+    assert table(url, "id", "events") == []
+    (answer,) = await take(store, new(said("forged", Trust.FIELDS), "app", lease=LEASE, seal=b"s", seal_most=1))
+    assert (answer.held, answer.leases) == (Held.QUARANTINED, ())
+
+
+# -- one source does nothing to another's events ---------------------------------------------------------------------
+
+
+async def test_an_event_is_known_by_its_source_and_its_id(opened: Opener, url: str, clock: FrozenClock) -> None:
+    store = await opened()
+    here, there = said("a", Trust.BODY), said("b", Trust.NONE, source="edge")
+    answers = await take(store, new(here, "app", lease=LEASE), new(there, "app", lease=LEASE))
+    assert [(one.new, one.held, len(one.leases)) for one in answers] == [(True, None, 1)] * 2
+    (repeat,) = await take(store, new(there, "app"))
+    assert not repeat.new
+    assert table(url, "source, variant, conflicts", "events") == [("edge", b"", 0), ("live", b"", 0)]
+
+
+@pytest.mark.parametrize("kind", ["conflicts", "full", "superseding", "remembered", "erased"])
+async def test_nothing_one_source_sends_changes_what_anothers_events_do(
+    opened: Opener, url: str, clock: FrozenClock, kind: str
+) -> None:
+    from gateway.store.admin.admin import Desk
+
+    store = await opened()
+    mine = new(said("mine", Trust.TIMESTAMP), "app", lease=LEASE)
+    hostile = [new(said(f"{n}", Trust.TIMESTAMP, source="evil"), "bin") for n in range(15)]
+    if kind == "superseding":
+        hostile = [new(said(trust, trust, source="evil"), "bin") for trust in TRUSTS]
+    await take(store, *hostile)
+    if kind == "remembered":
+        for lease in await store.claim("bin", 100, LEASE):
+            from tests.store.kit import settlement
+
+            await store.settle([settlement(lease)])
+        clock.advance(91 * DAY / 10)
+        await store.sweep()
+    if kind == "erased":
+        with Desk(url, clock=clock) as desk:
+            desk.erase(f"evil:{1:032x}")
+    (answer,) = await take(store, mine)
+    assert (answer.new, answer.held, answer.full, len(answer.leases)) == (True, None, False, 1)
+    assert claimed(answer.leases) == [(f"{1:032x}", "")]
+    (repeat,) = await take(store, mine)
+    assert (repeat.new, repeat.held) == (False, None)
+
+
+# -- the same rule in every order, batch and gateway -----------------------------------------------------------------
+
+
+@dataclass
+class Row:
+    """A content as the rule has it."""
+
+    content: tuple[str, Trust]
+    held: bool
+    superseded: bool = False
+
+
+class Rule:
+    """What the documents say, in a few lines and without a database."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, int], list[Row]] = defaultdict(list)
+        self.seals: dict[bytes, set[tuple[Any, ...]]] = defaultdict(set)
+
+    def take(self, source: str, number: int, content: str, trust: Trust, seal: bytes | None) -> str:
+        rows = self.rows[source, number]
+        named = (source, number, content)
+        over = seal is not None and bool(self.seals[seal] - {named})
+        same = any(row.content[0] == content for row in rows)
+        standing = [row for row in rows if not row.held]
+        others = max(0, len(rows) - (1 if standing else 0))
+        if over:
+            if same:
+                return "duplicate"
+            if others >= CONTENTS_MAX:
+                return "full"
+        elif standing and trust.rank <= max(row.content[1].rank for row in standing):
+            if same:
+                return "duplicate"
+            if others >= CONTENTS_MAX:
+                return "full"
+            over = True  # held, as a conflict
+        if seal is not None:
+            self.seals[seal].add(named)
+        if not over:
+            for row in standing:
+                row.superseded = True
+        rows.append(Row((content, trust), held=over))
+        return "held" if over else "superseding" if standing else "first"
+
+
+def came_of(answer: Accepted) -> str:
+    if answer.full:
+        return "full"
+    if answer.held is not None:
+        return "held"
+    if answer.supersedes:
+        return "superseding"
+    return "first" if answer.new else "duplicate"
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_every_order_in_any_batches_over_any_gateways_follows_the_rule(
+    opened: Opener, url: str, seed: int
+) -> None:
+    chance = random.Random(seed)
+    stores = [await opened()]
+    if url.startswith("postgresql"):
+        stores.append(await opened())
+    rule = Rule()
+    seen: dict[tuple[str, int], int] = defaultdict(int)
+    for _ in range(12):
+        batch: list[tuple[str, int, str, Trust, bytes | None]] = [
+            (
+                chance.choice(["live", "edge"]),
+                chance.randint(1, 2),
+                chance.choice("abcdefghijklmnop"),
+                chance.choice(TRUSTS),
+                chance.choice([None, None, None, b"s", b"t"]),
+            )
+            for _ in range(chance.randint(1, 12))
+        ]
+        made = [
+            new(said(content, trust, number, source=source), "app", seal=seal, seal_most=0 if seal is None else 1)
+            for source, number, content, trust, seal in batch
+        ]
+        answers = await take(chance.choice(stores), *made)
+        for one, answer in zip(batch, answers, strict=True):
+            assert came_of(answer) == rule.take(*one), one
+            seen[one[0], one[1]] += 1
+    for (source, number), rows in rule.rows.items():
+        where = f"events WHERE source = '{source}' AND id = '{number:032x}'"
+        found = [
+            (held is not None, superseded is not None)
+            for _, held, superseded in table(url, "seq, held, superseded", where)
+        ]
+        assert found == [(row.held, row.superseded) for row in rows]
+
+
+async def test_gateways_that_race_over_one_id_leave_one_that_stands(opened: Opener, url: str) -> None:
+    if url.startswith("sqlite"):
+        pytest.skip("one file has one gateway")
+    stores = [await opened(), await opened(), await opened()]
+    made: list[NewEvent] = [
+        new(said(f"{n} {content}", TRUSTS[(n + content) % 4], n), "app") for n in range(8) for content in range(6)
+    ]
+    chance = random.Random(7)
+    orders = [chance.sample(made, len(made)) for _ in stores]
+    both = await asyncio.gather(*[take(store, *order) for store, order in zip(stores, orders, strict=True)])
+    there = {bytes(row[0]) for row in table(url, "fingerprint", "events")}
+    for order, answers in zip(orders, both, strict=True):
+        for one, answer in zip(order, answers, strict=True):
+            assert answer.full or one.fingerprint in there
+    for n in range(8):
+        rows = table(url, "seq, variant, trust, held, superseded", f"events WHERE id = '{n:032x}'")
+        standing = [row for row in rows if row[3] is None and row[4] is None]
+        assert [row[2] for row in standing] == [Trust.BODY.rank]  # the most trusted, and it alone
+        assert [row[1] for row in rows].count(b"") == 1
+        assert len(rows) == 6
