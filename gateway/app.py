@@ -69,6 +69,7 @@ class Gateway:
             owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}",
             observe=self._observe_commit,
         )
+        self.store.divide(settings.sources)
         self.http = Http(clock=self.clock)
         self.sinks = {name: make_sink(loaded, name, self.http) for name in settings.sinks}
         self.dispatcher = Dispatcher(
@@ -234,6 +235,7 @@ class Gateway:
         self.sinks = {**{name: self.sinks[name] for name in kept}, **fresh}
         self._relay.change(new.registry.hook)
         self.sources_by_path, self._intake, self.loaded = doors, intake, new
+        self.store.divide(settings.sources)
         for problem in new.warnings:
             log.warning("config_warning", path=problem.path, detail=problem.message)
         with contextlib.suppress(StoreError):  # housekeeping says it again within a minute; the swap is done

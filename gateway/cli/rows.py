@@ -61,8 +61,9 @@ def delivery_state(row: DeliveryRow) -> str:
 
 
 def event_object(row: EventRow) -> dict[str, Any]:
-    """An event as JSON shows it."""
-    return {
+    """An event as JSON shows it; `supersedes` and `superseded` only where there is one."""
+    others = {"supersedes": row.supersedes, "superseded": row.superseded}
+    return {name: ref for name, ref in others.items() if ref is not None} | {
         "ref": row.ref,
         "id": row.id,
         "source": row.source,
@@ -70,8 +71,6 @@ def event_object(row: EventRow) -> dict[str, Any]:
         "subject": row.subject,
         "received_at": output.stamp(row.received_at),
         "held": None if row.held is None else row.held.value,
-        "supersedes": row.supersedes,
-        "superseded": row.superseded,
         "deliveries": dict(row.deliveries),
     }
 

@@ -8,6 +8,7 @@ import socket
 import time
 from asyncio import Future
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -70,6 +71,7 @@ class Store:
         self._repair_at = self._beat_at = 0.0
         self._news = Tally()
         self._sweeping = asyncio.Lock()
+        self._recounting: asyncio.Task[None] | None = None
         self._writer = Writer(
             self._backend.connect,
             self._many,
@@ -124,7 +126,8 @@ class Store:
 
     def accept(self, events: Sequence[NewEvent]) -> Future[Sequence[Accepted]]:
         """Store the events of one callback, all or none. Raises StoreBusy, StoreFull."""
-        self._limits.check()
+        self._limits.check({new.event.source for new in events})
+        self._count_if_tight()
         size = 512
         for new in events:
             size += len(new.body) + len(new.event.raw) + len(new.routing)
@@ -183,6 +186,10 @@ class Store:
             settling.release(session, leases, delay)
 
         return self._writer.put(Kind.CALL, work)
+
+    def divide(self, sources: Collection[str]) -> None:
+        """Name the sources that share `store.limits.waiting`; of n each keeps 1/(2n) that no other can fill."""
+        self._limits.divide(sources)
 
     # -- what was in flight when a process died
 
@@ -269,6 +276,15 @@ class Store:
             pass
         return deleted
 
+    def _count_if_tight(self) -> None:
+        due = self._limits.tight and self._limits.count_at <= time.monotonic()
+        if due and (self._recounting is None or self._recounting.done()):
+            self._recounting = asyncio.create_task(self._recount_quietly(), name="count by source")
+
+    async def _recount_quietly(self) -> None:
+        with suppress(StoreUnavailable):
+            await self._recount()
+
     async def _recount(self) -> None:
         if time.monotonic() >= self._limits.count_at:
             await self._backend.reader.ask(self._count)
@@ -320,7 +336,7 @@ class Store:
         return settling.settle(session, work)
 
     def _counted(self, tally: Tally) -> None:
-        self._limits.add(tally.opened - tally.ended)
+        self._limits.add(tally.opened - tally.ended, tally.opened_of)
         self._spans.keep(tally.noted)
         self._news.freed |= tally.freed
         self._news.waiting |= tally.waiting
@@ -347,8 +363,10 @@ class Store:
 
     def _count(self, session: Any) -> None:
         started = time.perf_counter()
+        self._limits.counting()
         found = counts.open_deliveries(session, self._keep.waiting)
-        self._limits.counted(found, time.perf_counter() - started)
+        of = counts.open_by_source(session, self._keep.waiting) if self._limits.would_be_tight(found) else None
+        self._limits.counted(found, time.perf_counter() - started, of)
 
 
 def _ping(session: Bulk, *, trying: bool) -> None:

@@ -225,7 +225,9 @@ class RunningGateway:
 
     def _event(self, desk: Desk, ref: str) -> Event:
         full = desk.event(ref)
-        return from_document(json.loads(full.body), raw=full.raw)
+        event = from_document(json.loads(full.body), raw=full.raw)
+        variant = full.row.ref.removeprefix(full.row.id).removeprefix("~")
+        return replace(event, id=full.row.id, variant=variant) if variant else event
 
 
 @asynccontextmanager

@@ -37,7 +37,7 @@ _VERSION: Final = "v1,"
 _NAMES: Final = (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
 _NAMES_OF_SVIX: Final = tuple(name.replace("webhook-", "svix-") for name in _NAMES)
 # an id of a gateway's own, and behind it the sources and variants that gateways on the way told it apart by
-_OUR_ID: Final = re.compile(r"(?=.{32,128}\Z)[0-9a-f]{32}(?:~[A-Za-z0-9._-]{1,64})*")
+_OUR_ID: Final = re.compile(r"(?=.{32,128}\Z)[0-9a-f]{32}(?:~[a-z0-9][a-z0-9_-]{0,63})*")
 
 
 def _signing_secret(value: Secret) -> Secret:

@@ -101,7 +101,7 @@ def test_what_is_absent_is_null_inside_data_and_left_out_around_it() -> None:
 
 
 def test_every_field_of_the_model_is_in_the_json() -> None:
-    document = to_document(event())
+    document = to_document(event(supersedes="another"))
     said = {**document, **document["data"]}
     assert {field.name for field in fields(Event) if field.init} - {"raw", "raw_type", "variant"} <= said.keys()
     assert {field.name for field in fields(File)} == document["data"]["files"][0].keys()

@@ -51,7 +51,7 @@ def configured(folder: Path, port: int) -> str:
 @pytest.fixture(scope="module")
 def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("far")
-    sources = {"near": {"type": "standard-webhooks", "secrets": [WHSEC]}}
+    sources = {"near": {"type": "standard-webhooks", "secrets": [WHSEC], "keep_ids": True}}
     sinks = {"table": {"type": "database", "url": f"sqlite:///{folder}/rows.db"}}
     config = f"sources: {json.dumps(sources)}\nsinks: {json.dumps(sinks)}\nroutes: [{{to: table}}]"
     with Running(folder, config) as running:

@@ -32,7 +32,7 @@ def test_a_key_is_all_that_has_to_be_said() -> None:
     assert (options.domains, options.apps) == ((), ())
     assert (options.clock_skew, options.max_validity) == (timedelta(), timedelta(hours=24))
     assert options.url_rules is True
-    assert options.max_bodies_per_signature == 0
+    assert options.max_bodies_per_signature is None
 
 
 @pytest.mark.parametrize(

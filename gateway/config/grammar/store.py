@@ -31,7 +31,14 @@ class KeepSettings(Section):
 class LimitSettings(Section):
     """Past these limits callbacks are answered 503."""
 
-    waiting: Annotated[int, Field(ge=1, description="Most deliveries that wait.")] = 1_000_000
+    waiting: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="Most deliveries that wait. Of n sources each keeps 1/(2n) of them to itself, the rest is for "
+            "whoever comes first.",
+        ),
+    ] = 1_000_000
     free_disk: Annotated[Size, Field(description="Least free space on the store's disk (SQLite).")] = parse_size(
         "256MiB"
     )

@@ -49,6 +49,11 @@ def _count(session: Session, statement: str, sink: str, rank: int) -> int:
     return int(session.rows(statement, values)[0][0])
 
 
+def open_by_source(session: Session, most: int) -> dict[str, int]:
+    """How many deliveries of each source wait or are being sent, of the first `most`."""
+    return {source: int(count) for source, count in session.rows(sql.COUNT_SOURCES, {"most": most})}
+
+
 def open_deliveries(session: Session, most: int) -> int:
     """How many deliveries wait or are being sent, counted no further than `most`."""
     return int(session.rows(sql.COUNT_OPEN, {"most": most})[0][0])

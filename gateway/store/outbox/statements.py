@@ -117,6 +117,8 @@ COUNT_DEAD: Final = """SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.
 COUNT_OPEN: Final = (
     "SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE state IN ('waiting','sending') LIMIT :most) AS bounded"
 )
+COUNT_SOURCES: Final = """SELECT source, count(*) FROM (SELECT source FROM deliveries
+  WHERE state IN ('waiting','sending') LIMIT :most) AS bounded GROUP BY source"""
 
 # -- claims --------------------------------------------------------------------------------------------------------
 

@@ -167,7 +167,9 @@ class SqliteBulk(SqliteSession):
         values = [{**taken, "id": id_, "token": token, "rank": rank} for id_, rank, token in picked]
         self.connection.executemany(_TAKE, values)
         lost = {id_ for id_, *_ in gone}
-        rows = [(*row, row[0] in lost, taken["stalled"]) for row in self._of(_TAKEN, [id_ for id_, *_ in picked])]
+        behind = {id_ for id_, *_ in last}
+        found = sorted(self._of(_TAKEN, [id_ for id_, *_ in picked]), key=lambda row: (row[0] in behind, row[0]))
+        rows = [(*row, row[0] in lost, taken["stalled"]) for row in found]
         return leases_of(self.tally, sink, rows, lease)
 
     def _front(

@@ -98,7 +98,7 @@ class Exec(Sink):
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": os.environ.get("LANG", "C.UTF-8"),
-            **{f"GATEWAY_{name}": visible(value) for name, value in zip(OURS, values, strict=True)},
+            **{f"GATEWAY_{name}": visible(value) for name, value in zip(OURS, values, strict=True) if value},
             **{name: value.reveal() for name, value in self.options.environment.items()},
         }
 
