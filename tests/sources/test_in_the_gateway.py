@@ -68,7 +68,7 @@ async def test_a_callback_that_was_re_cut_until_a_rule_broke_is_held_too(post, l
 
 
 async def test_a_forger_who_claims_an_id_first_does_not_hold_the_genuine_event_up(post, live) -> None:
-    send = await post()
+    send = await post(domains=["push.example.com"], apps=["live"])
     forged = live.signed(formula="timestamp", file_size=1)
     assert await send(forged) == ("accepted", None)
     assert await send(live.signed()) == ("accepted", None)
