@@ -31,6 +31,10 @@ _NANO: Final = 10**9
 _STARTED: Final = "egress_started"
 _ENDED: Final = "egress_ended"
 _FAILED: Final = frozenset({"EGRESS_FAILED", "EGRESS_ABORTED"})
+_STATUSES: Final = (
+    "EGRESS_STARTING", "EGRESS_ACTIVE", "EGRESS_ENDING", "EGRESS_COMPLETE", "EGRESS_FAILED", "EGRESS_ABORTED",
+    "EGRESS_LIMIT_REACHED",
+)  # fmt: skip  # by their numbers, as some encoders write them
 
 
 def _some(keys: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -124,7 +128,7 @@ keys:
             return ()
         reading.drop("numDropped")  # of the sender's queue, not of this recording
         egress = reading.inside("egressInfo")
-        status = egress.text("status") or "EGRESS_STARTING"  # protojson leaves out what is zero
+        status = _status(egress)
         message, code = egress.text("error"), egress.label("errorCode")
         files = _files(egress) if vendor_type == _ENDED else ()
         event = made(
@@ -133,7 +137,7 @@ keys:
             verified,
             reading,
             type=_type(vendor_type, status, files),
-            vendor_type=f"{vendor_type}/{status}" if vendor_type == _ENDED else vendor_type,
+            vendor_type=f"{vendor_type}/{status}" if vendor_type == _ENDED and status else vendor_type,
             identity=named_by(callback.json(), "id", without=("numDropped",)),
             stream=egress.text("roomName"),
             format=files[0].format if files else None,
@@ -189,11 +193,22 @@ def _encoded(value: Mapping[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(value, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
-def _type(vendor_type: str | None, status: str, files: Sequence[File]) -> str:
+def _status(egress: Reading) -> str | None:
+    """The state of the egress; None where it cannot be read, since a guess would say that it went well."""
+    if not egress.has("status"):
+        return _STATUSES[0]  # protojson leaves out what is zero
+    number = egress.peek("status")
+    if type(number) is int and 0 <= number < len(_STATUSES):
+        egress.drop("status")
+        return _STATUSES[number]
+    return egress.text("status")
+
+
+def _type(vendor_type: str | None, status: str | None, files: Sequence[File]) -> str:
     """By the status, because `egress_ended` is sent for failures too."""
     if vendor_type == _STARTED:
         return STARTED
-    if vendor_type != _ENDED:
+    if vendor_type != _ENDED or status not in _STATUSES:
         return UNKNOWN
     if status in _FAILED:
         return FAILED

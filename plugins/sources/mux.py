@@ -19,6 +19,7 @@ _LIVE_IDLE: Final = "video.live_stream.idle"
 _LIVE_COMPLETED: Final = "video.asset.live_stream_completed"
 _READY: Final = "video.asset.ready"
 _RENDITIONS: Final = "video.asset.static_renditions.ready"
+_RENDITION: Final = "video.asset.static_rendition.ready"  # one of them, which is what newer assets send
 _MASTER: Final = "video.asset.master.ready"
 _ERRORED: Final = "video.asset.errored"
 TYPES: Final = {
@@ -27,6 +28,7 @@ TYPES: Final = {
     _LIVE_COMPLETED: FILE_COMPLETED,
     _READY: FILE_COMPLETED,  # while the stream is live: FILE_STARTED
     _RENDITIONS: FILE_COMPLETED,
+    _RENDITION: FILE_COMPLETED,
     _MASTER: FILE_COMPLETED,
     _ERRORED: FAILED,
 }
@@ -46,12 +48,14 @@ keys:
     scenes: ClassVar[Sequence[str]] = tuple(TYPES)
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
-        """One event; none for what is not of video: Mux sends every product's webhooks to one address."""
+        """One event; none for uploads and for what is not of video: Mux sends every product's webhooks to one address."""
         said = callback.json()
         reading = Reading(said)
         reading.drop("attempts", "attempt")  # grows with each try
         vendor_type = reading.text("type")
-        if vendor_type is not None and not vendor_type.startswith("video."):
+        if vendor_type is not None and (
+            not vendor_type.startswith("video.") or vendor_type.startswith("video.upload.")
+        ):
             return ()
         name = reading.text("id")
         data = reading.inside("data")
@@ -60,8 +64,9 @@ keys:
             type = FILE_STARTED  # the asset of a stream can be played from its first seconds on
         of_asset = vendor_type is not None and vendor_type.startswith("video.asset.")
         own_id = data.text("id")
+        asset = data.text("asset_id") or (own_id if of_asset else data.text("active_asset_id"))
         fault = data.inside("errors") if type == FAILED else None
-        files = _files(type, vendor_type, data, own_id)
+        files = _files(type, vendor_type, data, asset)
         event = made(
             self,
             callback,
@@ -73,7 +78,7 @@ keys:
             stream=data.text("live_stream_id") if of_asset else own_id,
             format=files[0].format if files else None,
             project_id=reading.inside("environment").text("id"),
-            job_id=own_id if of_asset else data.text("active_asset_id"),
+            job_id=asset,
             time=reading.time("created_at"),
             files=files,
             error=None if fault is None else Fault(code=fault.text("type"), message=fault.joined("messages")),
@@ -102,6 +107,9 @@ keys:
         if type == _RENDITIONS:
             file = {"name": "high.mp4", "ext": "mp4", "width": 1280, "height": 720, "filesize": "3957964"}
             data["static_renditions"] = {"status": "ready", "files": [file]}
+        if type == _RENDITION:
+            data |= {"id": unique[:20], "asset_id": asset, "name": "720p.mp4", "ext": "mp4", "filesize": "3957964"}
+            data |= {"width": 1280, "height": 720, "resolution": "720p"}
         if type == _MASTER:
             data["master"] = {"status": "ready", "url": f"https://master.example.com/{asset}/master.mp4"}
         return {
@@ -126,19 +134,21 @@ def _files(type: str, vendor_type: str | None, data: Reading, asset: str | None)
     if vendor_type == _MASTER:
         url = data.inside("master").text("url")
         return (File(format=format_of(url), download_url=url, asset_id=asset, duration_seconds=seconds),)
-    if vendor_type == _RENDITIONS:
-        return tuple(
-            File(
-                format=file.text("ext") or format_of(name),
-                download_url=f"{_PLAYBACK}/{playback}/{name}" if playback and name else None,
-                asset_id=asset,
-                size_bytes=file.whole("filesize"),
-                duration_seconds=seconds,
-                width=file.whole("width", MAX_PIXELS),
-                height=file.whole("height", MAX_PIXELS),
-            )
-            for file in data.inside("static_renditions").several("files")
-            for name in (file.text("name"),)
-        )
+    if vendor_type in {_RENDITIONS, _RENDITION}:
+        renditions = [data] if vendor_type == _RENDITION else data.inside("static_renditions").several("files")
+        return tuple(_rendition(one, playback, asset, seconds) for one in renditions)
     play_url = f"{_PLAYBACK}/{playback}.m3u8" if playback else None
     return (File(format="hls", play_url=play_url, asset_id=asset, duration_seconds=seconds, started_at=started),)
+
+
+def _rendition(file: Reading, playback: str | None, asset: str | None, seconds: float | None) -> File:
+    name = file.text("name")
+    return File(
+        format=file.text("ext") or format_of(name),
+        download_url=f"{_PLAYBACK}/{playback}/{name}" if playback and name else None,
+        asset_id=asset,
+        size_bytes=file.whole("filesize"),
+        duration_seconds=seconds,
+        width=file.whole("width", MAX_PIXELS),
+        height=file.whole("height", MAX_PIXELS),
+    )

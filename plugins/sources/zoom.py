@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, timedelta
 from typing import Any, ClassVar, Final
 
-from gateway.model import ENDED, FILE_COMPLETED, STARTED, UNKNOWN, Event, File, Verified
+from gateway.model import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Event, Fault, File, Verified
 from gateway.plugin import Callback, Response, Scene
-from plugins.sources.common.event import contents, made
+from plugins.sources.common.event import contents, format_of, made
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.keyed import (
     Keyed,
@@ -28,7 +28,19 @@ from plugins.sources.common.keyed import (
 SIGNATURE: Final = "x-zm-signature"
 TIMESTAMP: Final = "x-zm-request-timestamp"
 VALIDATION: Final = "endpoint.url_validation"
-TYPES: Final = {"recording.started": STARTED, "recording.stopped": ENDED, "recording.completed": FILE_COMPLETED}
+TYPES: Final = {
+    "recording.started": STARTED,
+    "recording.stopped": ENDED,
+    "recording.completed": FILE_COMPLETED,
+    "phone.recording_started": STARTED,
+    "phone.recording_stopped": ENDED,
+    "phone.recording_completed": FILE_COMPLETED,
+    "phone.recording_failed": FAILED,
+    "session.recording_started": STARTED,
+    "session.recording_stopped": ENDED,
+    "session.recording_completed": FILE_COMPLETED,
+}
+_ABOUT_RECORDINGS: Final = ("recording.", "phone.recording_", "session.recording_")
 _VERSION: Final = "v0="
 # no colon: with one, our answer could be the signature of a callback that somebody else made up
 _PLAIN_TOKEN: Final = re.compile(r"[A-Za-z0-9_+/=.-]{1,256}")
@@ -86,12 +98,12 @@ keys:
         reading = Reading(said)
         reading.drop(*_CHANGES)
         vendor_type = reading.text("event")
-        if vendor_type is not None and not vendor_type.startswith("recording."):
+        if vendor_type is not None and not vendor_type.startswith(_ABOUT_RECORDINGS):
             return ()
         type = TYPES.get(vendor_type or "", UNKNOWN)
         payload = reading.inside("payload")
         meeting = payload.inside("object")
-        uuid = meeting.text("uuid")
+        uuid, call = _names(meeting, vendor_type or "")
         files = _files(meeting) if type == FILE_COMPLETED else ()
         event = made(
             self,
@@ -101,12 +113,13 @@ keys:
             type=type,
             vendor_type=vendor_type,
             identity=[uuid, said["event_ts"]] if uuid and said.get("event_ts") else [contents(said, _CHANGES)],
-            stream=meeting.label("id"),
+            stream=meeting.text("session_name") or call or meeting.label("id"),
             format=files[0].format if files else None,
             project_id=payload.text("account_id"),
             job_id=uuid,
             time=reading.moment("event_ts", over=1000),
             files=files,
+            error=Fault() if type == FAILED else None,
         )
         return (event,)
 
@@ -116,6 +129,22 @@ keys:
         if type == VALIDATION:
             return {"event": type, "event_ts": sent, "payload": {"plainToken": unique[:22]}}
         began, ended = (f"{now - timedelta(minutes=ago):%Y-%m-%dT%H:%M:%SZ}" for ago in (3, 1))
+        if type.startswith("phone."):
+            call: dict[str, Any] = {
+                "id": unique[:32],
+                "call_id": f"stream-{scene.number}",
+                "date_time": began,
+                "direction": "outbound",
+            }
+            if type == "phone.recording_completed":
+                url = f"https://zoom.example.com/v2/phone/recording/download/{unique[:16]}"
+                call |= {"end_time": ended, "duration": 120, "download_url": url}
+                return {
+                    "event": type,
+                    "event_ts": sent,
+                    "payload": {"account_id": "example", "object": {"recordings": [call]}},
+                }
+            return {"event": type, "event_ts": sent, "payload": {"account_id": "example", "object": call}}
         meeting: dict[str, Any] = {
             "uuid": f"{unique[:20]}+/==",
             "id": scene.number,
@@ -126,12 +155,14 @@ keys:
             "timezone": "UTC",
             "duration": 2,
         }
+        if type.startswith("session."):
+            meeting = {"session_id": f"{unique[:20]}==", "session_name": f"stream-{scene.number}", "start_time": began}
         said = {"event": type, "event_ts": sent, "payload": {"account_id": "example", "object": meeting}}
-        if type != "recording.completed":
+        if not type.endswith("completed"):
             return said
         file = {
             "id": unique[32:],
-            "meeting_id": meeting["uuid"],
+            "meeting_id": unique[:20],
             "recording_start": began,
             "recording_end": ended,
             "recording_type": "shared_screen_with_speaker_view",
@@ -150,7 +181,21 @@ keys:
         return {TIMESTAMP: str(at), SIGNATURE: _VERSION + mark(key, str(at), body).hex()}
 
 
+def _names(meeting: Reading, vendor_type: str) -> tuple[str | None, str | None]:
+    """What the recording is called, and the call it is of: by a meeting's uuid, a session's id, a phone's recording."""
+    if not vendor_type.startswith("phone."):
+        return meeting.text("uuid") or meeting.text("session_id"), None
+    first = next(iter(meeting.several("recordings")), None)
+    if first is None:
+        return meeting.label("id"), meeting.text("call_id")
+    id, call = first.peek("id"), first.peek("call_id")  # which the first file still has to say
+    return id if isinstance(id, str) else None, call if isinstance(call, str) else None
+
+
 def _files(meeting: Reading) -> tuple[File, ...]:
+    calls = meeting.several("recordings")  # of a telephone
+    if calls:
+        return tuple(_call(one) for one in calls)
     whole = meeting.seconds("duration", times=60)  # the vendor's are minutes, of the meeting
     found = []
     for file in meeting.several("recording_files"):
@@ -169,3 +214,15 @@ def _files(meeting: Reading) -> tuple[File, ...]:
             )
         )
     return tuple(found)
+
+
+def _call(one: Reading) -> File:
+    url = one.text("download_url")
+    return File(
+        format=format_of(url),
+        download_url=url,
+        asset_id=one.label("id"),
+        duration_seconds=one.seconds("duration"),  # here seconds
+        started_at=one.time("date_time"),
+        ended_at=one.time("end_time"),
+    )

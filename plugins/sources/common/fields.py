@@ -66,8 +66,10 @@ class Reading:
         return inner
 
     def several(self, name: str) -> Sequence[Reading]:
-        """The fields of each object in a list; a list with anything else in it is unreadable."""
+        """The fields of each object in a list, the same when asked again; with anything else in it a list is unreadable."""
         value = self._left.pop(name, None)
+        if value is None and isinstance(before := self._nested.get(name), list):
+            return before
         if type(value) is list and all(type(one) is dict for one in value):
             found = [Reading(one, f"{self._path}{name}[{n}].", self.problems) for n, one in enumerate(value)]
             self._nested[name] = found
@@ -171,6 +173,10 @@ class Reading:
         if at is None:
             self.keep(name, value)
         return at
+
+    def peek(self, name: str) -> Any:
+        """The value of a field that waits to be taken, as it came."""
+        return self._left.get(name)
 
     def has(self, *names: str) -> bool:
         """Whether one of these fields still waits to be taken and says something."""

@@ -12,7 +12,7 @@ from gateway.errors import Malformed, Untrusted
 from gateway.model import Event, Seal, Trust, Verified
 from gateway.plugin import Callback, Played, Scene, Source
 from plugins.sources.common.fields import kind_of, text_of
-from plugins.sources.common.keyed import check_expiry
+from plugins.sources.common.keyed import check_expiry, from_hex, mismatch, position
 from plugins.sources.huawei_live import options
 from plugins.sources.huawei_live.normal import IDENTITY, TYPES, event_of
 from plugins.sources.huawei_live.options import HuaweiLiveOptions
@@ -63,6 +63,8 @@ apps: @APPS@
     def verify(self, callback: Callback) -> Verified:
         """Raises Untrusted with the codes of docs/http.md, or Malformed where a field it needs cannot be read."""
         said = callback.json()
+        if _is_push(said):
+            return self._verify_push(said, callback)
         if self.unsigned:
             self._check_allowed(text_of(said, "publish_domain"), text_of(said, "app"))
             return Verified(trust=Trust.NONE, scheme=signature.NONE)
@@ -88,6 +90,24 @@ apps: @APPS@
                 "another of the listed pairs of domain and app begins like this one; rename an app, or use two sources"
             )
         return ""
+
+    def _verify_push(self, said: Mapping[str, Any], callback: Callback) -> Verified:
+        """That a stream is pushed is no recording, but nobody may say it who does not belong: it has its own formula."""
+        event, domain, app, stream = (text_of(said, name) for name in signature.PUSH_NAMES)
+        if self.unsigned:
+            self._check_allowed(domain, app, "domain")
+            return Verified(trust=Trust.NONE, scheme=signature.NONE)
+        presented, timestamp = _credentials(said)
+        fields = "".join((event, domain, app, stream)).encode()
+        expected = [signature.sign_push(key, fields, timestamp.encode()) for key in self._keys]
+        key = position(from_hex(presented, 32), expected)
+        if key is None:
+            raise mismatch("auth_sign", self._keys, "the HMAC-SHA256 of a stream's push")
+        validity = check_expiry(
+            int(timestamp), callback.received_at, skew=self.options.clock_skew, longest=self.options.max_validity
+        )
+        self._check_allowed(domain, app, "domain")
+        return Verified(trust=Trust.FIELDS, scheme=signature.PUSH, key=key, validity=validity)
 
     def _match(self, presented: str, timestamp: str, signed: _Signed) -> tuple[str, int]:
         """The scheme that covers most, among those that fit, and the position of its key."""
@@ -117,9 +137,9 @@ apps: @APPS@
             return f"auth_sign has the 32 digits of MD5, which sign_type does not accept; expected: {wanted}"
         return f"auth_sign fits none of: {wanted}; is the key the one of the vendor's console?"
 
-    def _check_allowed(self, domain: str, app: str) -> None:
+    def _check_allowed(self, domain: str, app: str, name: str = "publish_domain") -> None:
         if not self._domain_allowed(domain):
-            raise Untrusted("domain_not_allowed", "publish_domain is none of this source's `domains`")
+            raise Untrusted("domain_not_allowed", f"{name} is none of this source's `domains`")
         if not self._app_allowed(app):
             raise Untrusted("domain_not_allowed", "app is none of this source's `apps`")
 
@@ -152,7 +172,9 @@ apps: @APPS@
     # -- what it says
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
-        """One event. Raises Malformed where its identity cannot be read."""
+        """One event; none for the push of a stream, told at the same address. Raises Malformed without an identity."""
+        if _is_push(callback.json()):
+            return ()
         return (event_of(self.name, callback, verified, signed=not self.unsigned),)
 
     # -- playing the vendor
@@ -169,6 +191,11 @@ apps: @APPS@
             options.example_of(self.options.domains, "push.example.com", self._domain_allowed),
             options.example_of(self.options.apps, "live", self._app_allowed),
         )
+
+
+def _is_push(said: Mapping[str, Any]) -> bool:
+    """Whether this is about the push of a stream: such a callback has `event` where one of a recording has its type."""
+    return "event" in said and "event_type" not in said
 
 
 def _credentials(said: Mapping[str, Any]) -> tuple[str, str]:

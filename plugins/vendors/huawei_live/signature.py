@@ -70,6 +70,16 @@ def sign(scheme: str, key: bytes, timestamp: bytes, fields: bytes) -> bytes:
     return hashlib.md5(key + timestamp, usedforsecurity=False).digest()
 
 
+PUSH: Final = "hmac-sha256-push"
+PUSH_NAMES: Final = ("event", "domain", "app", "stream")
+"""The fields of a callback about a stream's push, joined before its auth_timestamp, which there comes last."""
+
+
+def sign_push(key: bytes, fields: bytes, timestamp: bytes) -> bytes:
+    """The signature of a callback about a stream's push: always an HMAC-SHA256, whatever recordings are signed with."""
+    return hmac.new(key, fields + timestamp, "sha256").digest()
+
+
 def matches(
     presented: bytes, *, schemes: Sequence[str], keys: Sequence[bytes], timestamp: bytes, fields: bytes
 ) -> list[tuple[str, int]]:
