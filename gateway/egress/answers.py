@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
-from gateway.text.redaction import MASK, redact
+from gateway.text.redaction import MASK, redact, redact_start
 
 if TYPE_CHECKING:
     import httpx
@@ -41,11 +41,14 @@ class Answer:
     origin: str  # host:port, for texts
     now: datetime
     truncated: bool = False
+    resent: bool = False  # a kept connection had been closed, so it was sent once more on a fresh one
 
     @functools.cached_property
     def excerpt(self) -> str:
         """The body's beginning as redacted text, 4096 characters at most; what is not UTF-8 is replaced."""
-        return redact(self.body.decode("utf-8", "replace"))[:EXCERPT]
+        text = self.body.decode("utf-8", "replace")
+        # where the body was cut, half a secret may stand at its end
+        return (redact_start(text + "…", len(text)) if self.truncated else redact(text))[:EXCERPT]
 
     def json(self) -> Any:
         """The body as JSON. Raises Retry where it is none: a proxy or a captive portal may have answered instead."""

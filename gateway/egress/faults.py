@@ -14,20 +14,25 @@ import httpx
 from gateway.egress.guard import Forbidden
 from gateway.errors import DeliveryFailed, Refused, Retry
 
-# What a request may raise by itself (each was seen): httpx-aiohttp lets some of aiohttp's and Python's own pass.
+# What a request may raise by itself (each was seen), whatever transport somebody put in the place of ours.
 EXPECTED: Final = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError, EOFError)
 
 _UNSENDABLE: Final = (
     httpx.InvalidURL,
     httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
     aiohttp.InvalidURL,
     aiohttp.NonHttpUrlClientError,
     UnicodeError,
 )
 
 
-def explain(error: BaseException, origin: str) -> DeliveryFailed:
-    """The outcome of an exception: Refused for what can never be sent, Retry for what the network did."""
+def explain(error: BaseException, origin: str, *, resent: bool = False) -> DeliveryFailed:
+    """The outcome of an exception: Refused for what can never be sent, Retry for what the network did.
+
+    `resent`: a kept connection had been closed, and this is of the fresh one after it.
+    """
+    before = "closed a kept connection, and on a fresh one: " if resent else ""
     chain = tuple(_chain(error))
     for link in chain:
         if isinstance(link, Forbidden):
@@ -35,10 +40,10 @@ def explain(error: BaseException, origin: str) -> DeliveryFailed:
     for link in chain:
         text = _network(link)
         if text:
-            return Retry(f"{origin}: {text}", service=True)
+            return Retry(f"{origin}: {before}{text}", service=True)
     if isinstance(error, _UNSENDABLE) or (isinstance(error, ValueError) and not isinstance(error, httpx.HTTPError)):
         return Refused(f"the request to {origin} cannot be sent: its URL or a header is not valid HTTP")
-    return Retry(f"{origin}: {type(error).__name__}", service=True)
+    return Retry(f"{origin}: {before}{type(error).__name__}", service=True)
 
 
 def _network(error: BaseException) -> str | None:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from gateway.egress import pool
+from gateway.egress import tls
 from gateway.egress.client import Http
 from gateway.egress.via import Via
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
@@ -383,7 +383,7 @@ async def test_a_machine_without_authorities_of_its_own_falls_back_to_a_packaged
     empty.write_text("")
     monkeypatch.setenv("SSL_CERT_FILE", str(empty))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-    context = pool._tls(Via())
+    context = tls.context_of(Via())
     assert context.cert_store_stats()["x509_ca"] > 50
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

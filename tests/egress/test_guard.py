@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from gateway.egress.client import Http
 from gateway.egress.guard import AddressGuard, Forbidden, is_public, unwrap
-from gateway.egress.pool import GuardedResolver, Pool, open_pool
+from gateway.egress.pool import Pool, open_pool
+from gateway.egress.resolver import GuardedResolver
 from gateway.egress.via import Via
 from gateway.errors import Refused
 from gateway.testing.corpus import cases

@@ -121,7 +121,7 @@ class AppriseSink(Sink):
                 raise Retry("the service answered 200, but not in JSON", service=True) from None
             code = said.get("code") if isinstance(said, dict) else None
             if code != yes:
-                words = redaction.redact(call.body.decode("utf-8", "replace"))[:200]
+                words = redaction.redact_start(call.body.decode("utf-8", "replace"), 4096)[:200]
                 raise Retry(f"the service answered 200 and says no: {words!r}", service=True)
 
     @functools.cached_property

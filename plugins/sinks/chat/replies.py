@@ -11,7 +11,7 @@ from typing import Any, Final
 from gateway.egress.answers import LONGEST_WAIT, SHORTEST_WAIT, Answer, verdict
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.text.escaping import visible
-from gateway.text.redaction import redact
+from gateway.text.redaction import redact_start
 
 _LONGEST: Final = LONGEST_WAIT.total_seconds()
 _QUOTED: Final = 160  # characters of a service's own words inside an error text
@@ -45,8 +45,9 @@ def words_of(body: Mapping[str, Any] | None, *keys: str) -> str:
 
 def told(answer: Answer, what: object, words: str = "", hint: str = "") -> str:
     """An error text: the status, the service's code and words without secrets, and what to do."""
-    said = visible(redact(words[: 4 * _QUOTED])[:_QUOTED])
-    text = f"HTTP {answer.status} from {answer.origin}: {redact(visible(str(what))[:_QUOTED])}"
+    # masked before it is cut, because half a secret would not be known for one
+    said = visible(redact_start(words, 16 * _QUOTED)[:_QUOTED])
+    text = f"HTTP {answer.status} from {answer.origin}: {visible(redact_start(str(what), 16 * _QUOTED))[:_QUOTED]}"
     return text + (f" {said!r}" if said else "") + (f"; {hint}" if hint else "")
 
 

@@ -12,7 +12,7 @@ import aiosmtplib
 from gateway.egress.faults import explain
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.text.escaping import visible
-from gateway.text.redaction import redact
+from gateway.text.redaction import redact_start
 
 Stage = Literal["MAIL", "RCPT", "DATA"]
 
@@ -60,7 +60,7 @@ class Fault(enum.Enum):
 
 def said(code: int, message: str) -> str:
     """An answer on one line, without secrets."""
-    words = visible(redact(" ".join(str(message).split())[: 4 * _LONGEST]))
+    words = visible(redact_start(" ".join(str(message).split()), 64 * _LONGEST))
     return f"{code} {words}".strip()[:_LONGEST]
 
 

@@ -16,8 +16,8 @@ from gateway.events.cloudevents import to_json
 from gateway.model import Delivery, Trust
 from gateway.plugin import Sink
 from gateway.text.escaping import visible
-from gateway.text.redaction import MASK, redact
-from plugins.sinks.exec.child import Child, Ended
+from gateway.text.redaction import MASK, redact, redact_start
+from plugins.sinks.exec.child import OUTPUT, Child, Ended
 from plugins.sinks.exec.options import OURS, ExecOptions
 
 _QUOTED: Final = 200  # characters of the output in a receipt or an error
@@ -126,7 +126,10 @@ class Exec(Sink):
 
 
 def _words(output: bytes) -> str:
-    words = " ".join(redact(output.decode("utf-8", "replace")).split())
+    text = output.decode("utf-8", "replace")
+    if len(output) >= OUTPUT:  # it was cut there, perhaps in the middle of a secret
+        text = redact_start(text + "…", len(text))
+    words = " ".join(redact(text).split())
     return visible(words[:_QUOTED] + ("…" if len(words) > _QUOTED else ""))
 
 

@@ -74,7 +74,8 @@ class Forward(Sink):
             via=self._via,
             classify=functools.partial(self._classify, delivery),
         )
-        return f"HTTP {answer.status}"
+        again = "; a kept connection had been closed, sent again on a fresh one" if answer.resent else ""
+        return f"HTTP {answer.status}{again}"
 
     def _body(self, event: Event, now: datetime) -> Body:
         match self.options.body:

@@ -103,7 +103,7 @@ class Slack(Service):
         return len(sections) <= 50 and all(len(text) <= 3000 for text in texts) and weight(payload) <= 60_000
 
     def judge(self, answer: Answer, tried: Tried) -> str:
-        code = answer.body[:100].decode("utf-8", "replace").strip()
+        code = answer.excerpt.strip()
         if answer.status == 200 and code == "ok":
             return "ok"
         if code in _TARGET:

@@ -1,0 +1,207 @@
+"""The transport: httpx's requests in, httpx's responses out, the URL's bytes as they are, and a closed connection no failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import httpx
+import pytest
+
+from gateway.egress.client import Http
+from gateway.egress.transport import TCPConnector, Transport
+from gateway.errors import Retry
+from gateway.testing.factories import delivery
+from gateway.testing.server import Reply, ScriptedServer
+from gateway.testing.sinks import _log
+from plugins.sinks.forward import Forward
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+GONE = Reply(raw=b"")  # closes without a byte
+
+
+def transport() -> Transport:
+    return Transport(lambda **keeping: TCPConnector(**keeping))
+
+
+@asynccontextmanager
+async def httpx_client() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=transport(), trust_env=False) as client:
+        yield client
+
+
+# --- a kept connection that the target had closed --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_kept_connection_that_was_closed_is_no_failed_attempt(http: Http, method: str) -> None:
+    async with ScriptedServer(Reply(body=b"1"), GONE, Reply(body=b"2")) as server:
+        first = await http.request(method, server.url, content=b"body")
+        second = await http.request(method, server.url, content=b"body", headers={"x-id": "a"})
+        assert (first.body, second.body, first.resent, second.resent) == (b"1", b"2", False, True)
+        assert [got.body for got in server.received] == [b"body"] * 3, "the whole body once more"
+        assert [got.header("x-id") for got in server.received] == [None, "a", "a"]
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize("reply", [b"H", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"])
+async def test_a_request_that_got_a_byte_of_an_answer_is_never_sent_again(http: Http, reply: bytes) -> None:
+    async with ScriptedServer(Reply(), Reply(raw=reply)) as server:
+        await http.post(server.url, content=b"x")
+        with pytest.raises(Retry) as failed:
+            await http.post(server.url, content=b"x")
+        assert len(server.received) == 2
+    assert "fresh" not in failed.value.detail
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_fresh_connection_that_is_closed_is_a_failed_attempt(http: Http, method: str) -> None:
+    async with ScriptedServer(GONE) as server:
+        with pytest.raises(Retry, match="closed the connection without an answer") as failed:
+            await http.request(method, server.url)
+        assert len(server.received) == 1
+    assert "fresh" not in failed.value.detail
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_it_is_sent_once_more_and_no_more_and_the_text_says_so(http: Http, method: str) -> None:
+    async with ScriptedServer(Reply(), otherwise=GONE) as server:
+        await http.request(method, server.url)
+        with pytest.raises(
+            Retry, match="closed a kept connection, and on a fresh one: closed the connection"
+        ) as failed:
+            await http.request(method, server.url)
+        assert failed.value.service
+        assert (len(server.received), server.connections) == (3, 2)
+
+
+async def test_the_deadline_is_of_both_together(http: Http) -> None:
+    async with ScriptedServer(Reply(), GONE, Reply(hang=True)) as server:
+        await http.post(server.url, content=b"x")
+        with pytest.raises(Retry, match=r"no complete answer .* within 0\.2 s"):
+            await http.post(server.url, content=b"x", timeout=0.2)
+
+
+async def test_many_connections_closed_at_once_are_each_made_anew(http: Http) -> None:
+    async with ScriptedServer(*[Reply()] * 8, *[GONE] * 8) as server:
+        await asyncio.gather(*(http.post(server.url, content=b"x") for _ in range(8)))
+        answers = await asyncio.gather(*(http.post(server.url, content=b"x") for _ in range(8)))
+        assert {answer.status for answer in answers} == {200}
+        assert len(server.received) >= 16
+
+
+async def test_a_forward_says_that_it_was_sent_again() -> None:
+    http = Http(timeout=5)
+    async with ScriptedServer(Reply(), GONE, Reply()) as server:
+        sink = Forward("f", Forward.Options(url=server.url), http=http, log=_log([]))
+        assert await sink.deliver(delivery()) == "HTTP 200"
+        assert (
+            await sink.deliver(delivery()) == "HTTP 200; a kept connection had been closed, sent again on a fresh one"
+        )
+    await http.close()
+
+
+# --- the URL's bytes -------------------------------------------------------------------------------------------------------
+
+TARGETS = [
+    "/a%2Fb", "/a%2fb", "/a%252Fb", "/%7Euser", "/~user", "/a+b", "/a%20b", "/a//b", "/a;b=c", "/a:b@c", "/%E5%BD%95",
+    "/a%2Eb", "/a%23b", "/a%3Fb", "/!$&'()*+,;=", "/x?sig=a%2Fb%3D%3D", "/x?sig=a/b+c==", "/x?a=%2B&b=+", "/x?q=%e5%bd%95",
+    "/x?a=1&a=2&", "/x?X-Amz-Credential=A%2F20260101%2Fr%2Fs3&X-Amz-Signature=0f", "/x?a=b?c=d", "/x?a=%27&b='", "/x?%",
+    "/x?a=%zz", "/x?a;b", "/x?q=a%26b%3Dc", "/path%5Bx%5D", "/x?sp=%2Ftriggers%2Fmanual%2Frun", "/", "/x?a=%25",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", TARGETS)
+async def test_the_bytes_of_a_url_reach_the_wire_unchanged(http: Http, target: str) -> None:
+    async with ScriptedServer() as server:
+        await http.post(server.url + target, content=b"x")
+        async with httpx_client() as client:
+            await client.get(server.url + target)
+        assert [got.target for got in server.received] == [target] * 2
+
+
+# --- httpx's own ways ------------------------------------------------------------------------------------------------------
+
+
+async def test_httpxs_client_works_over_the_transport() -> None:
+    async with ScriptedServer(Reply(body=b'{"a":1}', headers=[("X-One", "1")]), otherwise=Reply(status=418)) as server:
+        async with httpx_client() as client:
+            response = await client.post(server.url + "/x", json={"b": 2}, headers={"x-mine": "é".encode()})
+            assert (response.status_code, response.json(), response.headers["x-one"]) == (200, {"a": 1}, "1")
+            assert response.reason_phrase == "OK"
+            assert (await client.get(server.url)).status_code == 418
+
+            async def parts() -> AsyncIterator[bytes]:
+                yield b"one"
+                yield b"two"
+
+            await client.put(server.url, content=parts())
+        first, _, third = server.received
+    assert (first.body, first.header("content-type"), first.header("x-mine")) == (b'{"b":2}', "application/json", "Ã©")
+    assert (third.body, third.header("content-length"), third.header("transfer-encoding")) == (b"onetwo", "6", None)
+    assert third.header("content-type") is None, "nothing goes out that the request does not have"
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (GONE, httpx.RemoteProtocolError),
+        (Reply(raw=b"junk\r\n\r\n"), httpx.RemoteProtocolError),
+        (Reply(raw=b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx"), httpx.ReadError),
+        (Reply(hang=True), httpx.ReadTimeout),
+    ],
+    ids=["closed", "junk", "cut", "silent"],
+)
+async def test_what_fails_is_an_exception_of_httpx(reply: Reply, kind: type[Exception]) -> None:
+    async with ScriptedServer(reply) as server, httpx_client() as client:
+        with pytest.raises(kind) as failed:
+            await client.get(server.url + "/S3CRET", timeout=0.2)
+        assert "S3CRET" not in str(failed.value)
+
+
+async def test_nobody_listening_is_a_connect_error_of_httpx() -> None:
+    async with ScriptedServer() as server:
+        url = server.url
+    async with httpx_client() as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get(url)
+
+
+async def test_a_transport_of_ones_own_sees_the_request_as_it_would_go_out() -> None:
+    seen: list[httpx.Request] = []
+
+    class Mine(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            seen.append(request)
+            return httpx.Response(202, headers={"x-a": "b"}, text="taken")
+
+    http = Http(transport=Mine())
+    answer = await http.post("https://a.example/a%2Fb?c=%2F", json={"a": 1}, headers={"X-Id": "7"})
+    [request] = seen
+    assert (answer.status, answer.body, answer.headers["x-a"]) == (202, b"taken", "b")
+    assert request.url.raw_path == b"/a%2Fb?c=%2F"
+    assert (request.method, request.content, request.headers["x-id"]) == ("POST", b'{"a":1}', "7")
+    assert request.headers["host"] == "a.example"
+    await http.close()
+
+
+async def test_a_broken_answer_in_the_body_is_a_retry_and_the_connection_is_closed(http: Http) -> None:
+    cut = Reply(raw=b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
+    async with ScriptedServer(cut, Reply(body=b"whole")) as server:
+        with pytest.raises(Retry, match="ended too early"):
+            await http.get(server.url)
+        assert (await http.get(server.url)).body == b"whole"
+        assert server.connections == 2
+
+
+def test_the_private_part_of_aiohttp_that_is_used_is_there() -> None:
+    async def look() -> None:
+        connector = aiohttp.TCPConnector()
+        assert callable(connector._factory)
+        assert asyncio.iscoroutinefunction(connector.connect)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            assert session._retry_connection is True
+
+    asyncio.run(look())
