@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 
 
 class Pace:
@@ -15,6 +16,8 @@ class Pace:
     def __init__(self, count: int, seconds: float) -> None:
         self.count = count
         self.seconds = seconds
+        self.share = count  # of `count`: what other gateways on the same store leave to this one
+        self._share_until = inf
         self._spent: deque[float] = deque()
         self._taken = 0
 
@@ -22,7 +25,15 @@ class Pace:
         """Tokens to be had at `now` (monotonic seconds)."""
         while self._spent and self._spent[0] + self.seconds <= now:
             self._spent.popleft()
-        return self.count - len(self._spent) - self._taken
+        return (self.share if now < self._share_until else 0) - len(self._spent) - self._taken
+
+    def grant(self, share: int, until: float) -> None:
+        """From now on, until `until`, only `share` of the tokens are ours."""
+        self.share, self._share_until = share, until
+
+    def used(self, now: float) -> int:
+        """Tokens that are spent or set aside in the window that ends at `now`."""
+        return (self.share if now < self._share_until else 0) - self.free(now)
 
     def take(self, count: int = 1) -> None:
         """Set tokens aside; `free` was asked before."""

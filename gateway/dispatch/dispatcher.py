@@ -14,6 +14,7 @@ from gateway.dispatch.context import Shared
 from gateway.dispatch.lane import Lane
 from gateway.dispatch.outcome import describe
 from gateway.dispatch.settler import Settler
+from gateway.dispatch.shared_rate import SharedRates
 from gateway.dispatch.store_clock import StoreClock
 from gateway.errors import GatewayError, StoreError
 from gateway.plugin import Sink
@@ -75,6 +76,7 @@ class Dispatcher:
         self.lanes: Mapping[str, Lane] = {
             name: Lane(sink, policies[name], self._shared) for name, sink in sinks.items()
         }
+        self._rates = SharedRates(store, clock, lambda: self.lanes)
         self._tasks: list[asyncio.Task[None]] = []
         self._counted = set(self.lanes)
         self._counted_at: float | None = None
@@ -89,6 +91,8 @@ class Dispatcher:
         gates = await self._store.gates()
         for name, lane in self.lanes.items():
             lane.breaker.see(gates.get(name), lane.breaker.version)
+            self._rates.begin(lane)
+        await self._rates.renew()
         self._tasks = [
             asyncio.create_task(self._settler.run(), name="outcomes"),
             asyncio.create_task(self._poll(), name="poll"),
@@ -116,6 +120,7 @@ class Dispatcher:
             await asyncio.wait(self._retiring, timeout=grace)
         if not await self._settler.drained(LAST_WRITES):
             log.error("outcomes_not_written", pending=self._settler.pending)  # their leases end by themselves
+        await self._rates.leave()
         outcomes.cancel()
         await asyncio.gather(*(self._close_sink(lane.sink) for lane in self.lanes.values()))
         for retiring in self._retiring:
@@ -137,6 +142,7 @@ class Dispatcher:
         gates = await self._store.gates()
         for name, lane in lanes.items():
             lane.breaker.see(gates.get(name), lane.breaker.version)
+            self._rates.begin(lane)
         return lanes
 
     async def discard(self, lanes: Mapping[str, Lane]) -> None:
@@ -222,6 +228,7 @@ class Dispatcher:
             await self._clock.sleep(self._rng.uniform(*POLL))
 
     async def _look(self) -> None:
+        await self._rates.renew()
         versions = {name: lane.breaker.version for name, lane in self.lanes.items()}
         gates = await self._store.gates()
         before = self._clock.ms()

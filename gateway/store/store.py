@@ -23,13 +23,14 @@ from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.patience import NotYet, awaited
 from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
-from gateway.store.outbox import counts, gates, losses, refused, retention
+from gateway.store.outbox import counts, gates, losses, rates, refused, retention
 from gateway.store.outbox import settle as settling
 from gateway.store.outbox.accept import accept, try_accept
 from gateway.store.outbox.claim import end_unreadable, probe_claim
 from gateway.store.outbox.clock_repair import Spans
 from gateway.store.outbox.clock_steps import ClockSteps
 from gateway.store.outbox.limits import Limits
+from gateway.store.outbox.rates import RateUse
 from gateway.store.outbox.retention import Keep
 from gateway.store.records import Accepted, Due, Gate, Lease, NewEvent, Refusal, Settlement, SinkRow
 
@@ -229,6 +230,19 @@ class Store:
         (gateway down, sink not configured) counts as stalled: give_up_after stands still."""
         names = tuple(sinks)
         return self._writer.put(Kind.CALL, lambda session: gates.serving(session, names))
+
+    @property
+    def shared(self) -> bool:
+        """Whether other gateways may carry deliveries of this store."""
+        return not self._backend.alone
+
+    def share_rates(self, uses: Sequence[RateUse]) -> Future[Mapping[str, int]]:
+        """The tokens of each sink's rate that are this gateway's for the next ten seconds."""
+        return self._writer.put(Kind.CALL, lambda session: rates.share(session, uses, self._owner))
+
+    def leave_rates(self, uses: Sequence[RateUse]) -> Future[None]:
+        """This gateway sends nothing more: its shares are the others'."""
+        return self._writer.put(Kind.CALL, lambda session: rates.leave(session, uses, self._owner))
 
     def due(self) -> Future[Sequence[Due]]:
         """The least due time of every sink, an index probe each, read by the reader's connection; for the 1 s poll."""

@@ -111,3 +111,22 @@ async def test_a_gateway_whose_clock_is_an_hour_off_tries_again_in_time_and_give
     await house.fill(1)  # as if another gateway had left it
     await eventually(lambda: len(sink.seen) == 3, within=20)
     await eventually(lambda: house.counted("app", "delivered") == 1)
+
+
+async def test_three_gateways_on_one_database_keep_the_one_rate_of_a_sink(pair: Pair) -> None:
+    sinks = [Scripted("chat") for _ in range(3)]
+    first = await pair.add(sinks[0], delivery={"rate": "8/s"}, owner="a")
+    await first.fill(40)
+    sent: list[float] = []
+
+    async def note(delivery: Delivery) -> None:
+        sent.append(asyncio.get_running_loop().time())
+
+    for sink in sinks:
+        sink.script = note
+    for sink, owner in zip(sinks[1:], "bc", strict=True):
+        await pair.add(sink, delivery={"rate": "8/s"}, owner=owner)
+    first.dispatcher.wake("chat")
+    await eventually(lambda: len(sent) >= 12, within=20)
+    for at in sent:
+        assert sum(1 for other in sent if at <= other < at + 0.95) <= 8

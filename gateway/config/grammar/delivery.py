@@ -58,7 +58,10 @@ class DeliverySettings(Section):
     rate: Annotated[
         Rate | None,
         MAY_BE_EMPTY,
-        Field(description="Most attempts in a time: `20/m`, `5/s`. null: as many as there are."),
+        Field(
+            description="Most attempts in a time: `20/m`, `5/s`; of all gateways together where they share a store. "
+            "null: as many as there are."
+        ),
     ] = None
     order: Annotated[
         Literal["none", "stream"], Field(description="`stream`: one in flight for each stream, the oldest first.")

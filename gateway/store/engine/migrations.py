@@ -81,6 +81,10 @@ _FIRST: Final = (
     "CREATE INDEX deliveries_losses ON deliveries (sink) WHERE losses > 0 AND state IN ('waiting','sending')",
     # The gateways that live on a shared database, so that a lease that ended late is told from one whose owner died.
     "CREATE TABLE gateways (owner TEXT PRIMARY KEY, seen_at {int} NOT NULL){end}",
+    # Each gateway's share of a sink's rate, and what was spent of shares that changed hands (see outbox/rates.py).
+    """CREATE TABLE rates (
+        sink TEXT NOT NULL, owner TEXT NOT NULL, tokens {small} NOT NULL, until_at {int} NOT NULL,
+        free_at {int} NOT NULL, PRIMARY KEY (sink, owner)){pairs}""",
     # outcome: delivered retry refused unavailable lost. token names the claim, so a repeat is seen.
     """CREATE TABLE attempts (
         delivery {int} NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE, token {small} NOT NULL,

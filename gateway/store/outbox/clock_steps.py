@@ -42,6 +42,7 @@ _MOVE: Final = {
 _SINKS: Final = """UPDATE sinks SET stalled_ms = stalled_ms + :step, stalled_since = stalled_since + :step,
     seen_at = seen_at + :step, open_until = open_until + :step,
     probe_until = CASE WHEN :back = 1 THEN probe_until + :step ELSE probe_until END"""
+_RATES: Final = "UPDATE rates SET until_at = until_at + :step, free_at = free_at + :step"
 # A sink without a row has stood still for nothing so far.
 _SINK: Final = "INSERT INTO sinks (name, stalled_ms) VALUES (:sink, 0) ON CONFLICT (name) DO NOTHING"
 
@@ -118,6 +119,7 @@ class ClockSteps:
             for (sink,) in session.rows(sql.NAMES):
                 session.change(_SINK, {"sink": sink})
             session.change(_SINKS, values)
+            session.change(_RATES, {"step": step})
             self._left = [id_ for (id_,) in session.rows(_WAITING, values)]
             self._step, self._floor = step, floor
         log.warning("clock_stepped", seconds=step / 1000, deliveries=leases + len(self._left))

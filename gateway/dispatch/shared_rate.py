@@ -1,0 +1,77 @@
+"""A sink's rate where gateways share a store: each has a share of the tokens, renewed aside from the way of events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from gateway.errors import StoreError
+from gateway.runtime.clock import Clock
+from gateway.runtime.lean_imports import import_structlog
+from gateway.store.outbox.rates import HOLD_MS, RateUse
+from gateway.store.store import Store
+
+if TYPE_CHECKING:
+    from gateway.dispatch.lane import Lane
+
+log = import_structlog().get_logger("gateway.dispatcher")
+
+RENEW_SECONDS: Final = HOLD_MS / 5000  # five times within what a share lasts
+
+
+class SharedRates:
+    """One dispatcher's. A gateway that has its store to itself has every rate to itself, and asks for nothing."""
+
+    def __init__(self, store: Store, clock: Clock, lanes: Callable[[], Mapping[str, Lane]]) -> None:
+        self._store = store
+        self._clock = clock
+        self._lanes = lanes
+        self._renew_at = 0.0
+        self._failing = False
+
+    def begin(self, lane: Lane) -> None:
+        """A new lane has no tokens before it was given a share."""
+        if lane.pace is not None and self._store.shared:
+            lane.pace.grant(0, 0.0)
+            self._renew_at = 0.0
+
+    async def renew(self) -> None:
+        """Ask for the shares again, if it is time. Never raises: a share that is not renewed ends, and what waits waits."""
+        now = self._clock.monotonic()
+        uses = self._uses(now) if self._store.shared and now >= self._renew_at else []
+        if not uses:
+            return
+        self._renew_at = now + RENEW_SECONDS
+        try:
+            shares = await self._store.share_rates(uses)
+        except StoreError as error:
+            if not self._failing:
+                log.warning("rates_not_shared", error=str(error))
+            self._failing = True
+            return
+        self._failing = False
+        lanes = self._lanes()
+        for sink, share in shares.items():
+            lane = lanes.get(sink)
+            if lane is None or lane.pace is None:  # a reload took it away meanwhile
+                continue
+            grown = share > lane.pace.share
+            lane.pace.grant(share, now + HOLD_MS / 1000)
+            if grown:
+                lane.claimer.ring()
+
+    async def leave(self) -> None:
+        """This gateway ends: others need not wait until its shares do."""
+        uses = self._uses(self._clock.monotonic()) if self._store.shared else []
+        if uses:
+            try:
+                await self._store.leave_rates(uses)
+            except StoreError as error:
+                log.info("rates_not_left", error=str(error))
+
+    def _uses(self, now: float) -> list[RateUse]:
+        return [
+            RateUse(name, lane.pace.count, round(lane.pace.seconds * 1000), lane.pace.used(now))
+            for name, lane in self._lanes().items()
+            if lane.pace is not None
+        ]
