@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 import click
 
 from gateway.cli.health import HERE, UnixConnection
+from gateway.egress.tls import client_context
 
 if TYPE_CHECKING:
     from gateway.config.grammar.settings import ServerSettings
@@ -67,7 +67,7 @@ class Poster:
         self._path = parts.path + (f"?{parts.query}" if parts.query else "")
         host = parts.hostname or ""
         if parts.scheme == "https":
-            context = ssl.create_default_context()
+            context = client_context()
             self._connection = http.client.HTTPSConnection(host, parts.port, timeout=TIMEOUT, context=context)
         else:
             self._connection = http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT)

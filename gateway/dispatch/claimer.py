@@ -9,6 +9,7 @@ from gateway.dispatch.alarm import Alarm
 from gateway.dispatch.batching import Gathering
 from gateway.dispatch.context import Shared
 from gateway.dispatch.leased import Unit, Work
+from gateway.dispatch.outcome import describe
 from gateway.errors import StoreError
 from gateway.runtime.lean_imports import import_structlog
 
@@ -38,6 +39,8 @@ class Claimer:
         self._task: asyncio.Task[None] | None = None
         self.due = self.rows = False
         self.asking = 0
+        self._failing = False  # the last claim failed, and that was said
+        self._not_before = 0.0  # monotonic seconds, after a failure
 
     # -- what is known of the store
 
@@ -105,17 +108,25 @@ class Claimer:
             try:
                 while await self._turn():
                     pass
-            except StoreError as error:
-                log.warning("claim_failed", sink=lane.sink.name, error=str(error))
-                self._alarm.set(AGAIN)
-            except Exception:
-                log.exception("claim_failed", sink=lane.sink.name)
-                self._alarm.set(AGAIN)
+            except Exception as error:
+                self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        """One line when it begins, and a pause, because every callback rings the bell."""
+        if not self._failing:
+            known = isinstance(error, StoreError)
+            log.warning("claim_failed", sink=self._lane.sink.name, error=describe(error), exc_info=not known)
+        self._failing = True
+        self._not_before = self._clock.monotonic() + AGAIN
+        self._alarm.set(AGAIN)
 
     async def _turn(self) -> bool:
         """Do one thing; False: there is nothing to do until the bell rings."""
         lane = self._lane
         if lane.stopping or self._settler.failing:
+            return False
+        if (pause := self._not_before - self._clock.monotonic()) > 0:
+            self._alarm.set(pause)
             return False
         if self._due_at is not None:
             wait = self._due_at - self._clock.monotonic()
@@ -217,6 +228,9 @@ class Claimer:
                     break
         finally:
             self.asking = 0
+        if self._failing:
+            self._failing = False
+            log.info("claims_again", sink=lane.sink.name)
         return works
 
     async def _probe(self) -> bool:

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 import ssl
+import sys
+from pathlib import Path
 
 from gateway.egress.via import Via
+
+
+def client_context(ca: str | Path | None = None) -> ssl.SSLContext:
+    """As `ssl.create_default_context`, except that SSLKEYLOGFILE, which would let others read all we send, is not heard."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # names and certificates are checked
+    if sys.version_info >= (3, 13):
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+    if ca is None:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    else:
+        context.load_verify_locations(cafile=ca)
+    return context
 
 
 def no_tls() -> ssl.SSLContext:
@@ -13,7 +27,7 @@ def no_tls() -> ssl.SSLContext:
 
 
 def context_of(via: Via) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=via.ca)
+    context = client_context(via.ca)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if via.ca is None and not context.cert_store_stats()["x509_ca"]:
         import certifi

@@ -11,6 +11,8 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
+from gateway.text.common_words import COMMON_WORDS
+
 MASK: Final = "********"
 SHORTEST: Final = 6  # because replacing shorter texts would shred every line, and they protect nothing
 _SEGMENT: Final = 16  # the least length of a word, or of a URL's path segment, that is taken for a token
@@ -35,11 +37,22 @@ _NAMED: Final = re.compile(r"[\w.~%\[\]-]{1,64}=")
 _PREFIXES: Final = ("demo-", "whsec_")
 
 
+# A token that is a common word would shred every line, and show itself by that: it is masked only where it stands as a
+# secret, such as `token=word`, `"password": "word"`, `Bearer word`.
+_NAMED_WORD: Final = (
+    r"(?P<name>(?i:bearer|basic|token|secret|password|passwd|passphrase|pass|key|credentials?|authorization|auth)"
+    r"[\"']?\s{{0,2}}[:=]?\s{{0,2}}[\"']?)(?:{words})(?![A-Za-z0-9_])"
+)
+
+
 class Redactor:
     """Knows secrets in every spelling they are likely to come back in, and masks them and whatever URLs carry."""
 
     def __init__(self) -> None:
         self._forms: tuple[str, ...] = ()
+        self._words: re.Pattern[str] | None = (
+            None  # secrets that are words of everyday texts, where they stand as secrets
+        )
         self._known: set[str] = set()
         self._lock = threading.Lock()
 
@@ -54,13 +67,18 @@ class Redactor:
                 known |= _spellings(part)
             if known != self._known:
                 self._known = known
-                self._forms = tuple(sorted(known, key=lambda form: (-len(form), form)))
+                words = {form for form in known if form.lower() in COMMON_WORDS}
+                self._forms = tuple(sorted(known - words, key=lambda form: (-len(form), form)))
+                named = _NAMED_WORD.format(words="|".join(sorted(words)))
+                self._words = re.compile(named) if words else None
 
     def redact(self, text: str) -> str:
         """The text with every known secret, URL query value, fragment and user-info masked. Never raises."""
         for form in self._forms:
             if form in text:
                 text = text.replace(form, MASK)
+        if self._words is not None:
+            text = self._words.sub(rf"\g<name>{MASK}", text)
         if MASK in text:
             text = _ADDED.sub(_mask_added, text)
         if ":" in text and ("?" in text or "@" in text or "#" in text):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.dispatch import deliverer
 from gateway.dispatch.batching import Pace
@@ -191,3 +192,33 @@ async def test_a_sink_that_fails_in_every_way_holds_nothing_in_the_end(build: Bu
         sink.script = raising(error)
         await house.put(event(number))
         await _idle(house)
+
+
+async def test_claims_that_fail_are_told_once_and_tried_once_a_second_however_many_callbacks_come(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = await build(Scripted("app"))
+    claims, real, away = 0, Store.claim, True
+
+    def claim(self: Store, *args: Any, **kw: Any) -> Any:
+        nonlocal claims
+        claims += 1
+        if away:
+            raise StoreUnavailable("gone")
+        return real(self, *args, **kw)
+
+    monkeypatch.setattr(Store, "claim", claim)
+    with capture_logs() as logs:
+        await house.fill(1)
+        for _ in range(100):
+            house.dispatcher.wake("app")
+            await house.calm()
+        assert claims == 1
+        for _ in range(10):
+            await house.later(1)
+        assert claims <= 12
+        away = False
+        for _ in range(10):
+            await house.later(1)
+    assert house.rows() == ["delivered"]
+    assert [line["event"] for line in logs if "claim" in line["event"]] == ["claim_failed", "claims_again"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import signal
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -108,3 +109,19 @@ def test_a_log_that_cannot_be_written_stops_nothing(gateway: tuple[Running, Rece
         while not running.metric("recording_gateway_log_lines_dropped_total"):
             assert time.monotonic() < until, "nothing was counted"
     assert running.stop(15) == 0
+
+
+def test_signals_that_mean_nothing_here_do_nothing(tmp_path: Path) -> None:
+    running = Running(
+        tmp_path, f"sources:\n  live: {{type: huawei-live, keys: [{KEY}]}}\nsinks:\n  s: {{type: console}}\n"
+    )
+    running.start()
+    try:
+        assert running.process is not None
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            running.process.send_signal(number)
+        assert running.post(Player().body())[0] == 200
+        assert running.stop() == 0
+    finally:
+        if running.process is not None:
+            running.kill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import signal
 
 import click
 
@@ -60,10 +61,20 @@ def command(ctx: click.Context, site: Site, watch: bool) -> None:
 
 
 def harden() -> None:
-    """Files are ours alone, a crash leaves no core file, because memory holds keys, and 0, 1 and 2 are nobody's else."""
+    """Files are ours alone, a crash leaves no core file, because memory holds keys, and 0, 1 and 2 are nobody's else.
+
+    SIGUSR1 and SIGUSR2, with which people ask other servers for their logs or a reload, do not end this one.
+    """
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        with contextlib.suppress(ValueError):  # not in the main thread
+            signal.signal(number, _nothing)  # not SIG_IGN, which programs that a sink starts would inherit
     from gateway.runtime.standard_streams import open_missing
 
     open_missing()
     os.umask(0o077)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _nothing(number: int, frame: object) -> None:
+    """A signal that means nothing here."""

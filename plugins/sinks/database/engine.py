@@ -8,6 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from gateway.egress.tls import client_context
 from plugins.sinks.database.address import Address
 
 _CONNECTING: Final = 10  # seconds for one connection
@@ -85,7 +86,7 @@ def tls_context(address: Address) -> ssl.SSLContext | None:
     mode = given.get("ssl_mode", default).lower().replace("-", "_")
     if mode == "disabled":
         return None
-    context = ssl.create_default_context(cafile=given.get("ssl_ca"))
+    context = client_context(given.get("ssl_ca"))
     context.check_hostname = mode == "verify_identity"
     if mode == "required":
         context.verify_mode = ssl.CERT_NONE

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from gateway.egress.tls import client_context
 from gateway.egress.worker import computed
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.model import Delivery
@@ -221,7 +222,7 @@ class Email(Sink):
     def _tls(self) -> ssl.SSLContext | None:
         if self.options.tls == "none":
             return None
-        context = ssl.create_default_context(cafile=self.options.ca)
+        context = client_context(self.options.ca)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
 
