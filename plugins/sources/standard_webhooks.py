@@ -13,14 +13,15 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from gateway.errors import Untrusted
+from gateway.errors import Malformed, Untrusted
 from gateway.events.cloudevents import from_document, to_document
 from gateway.events.samples import sample
 from gateway.fields import ONE_OR_MANY, Secret
 from gateway.model import EVENT_TYPES, Event, Trust, Verified, event_id
 from gateway.plugin import Callback, Options, Played, Scene
 from gateway.signing.standard_webhooks import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, signing_key
-from plugins.sources.common.event_map import EventMap, Translator
+from plugins.sources.common.event_map import EventMap, Translator, unsigned_headers_advice
+from plugins.sources.common.fields import kind_of
 from plugins.sources.common.keyed import (
     Keyed,
     Tolerance,
@@ -30,12 +31,14 @@ from plugins.sources.common.keyed import (
     header,
     keys_advice,
     mismatch,
+    seal_of,
     seconds_of,
 )
 
 _VERSION: Final = "v1,"
 _NAMES: Final = (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
 _NAMES_OF_SVIX: Final = tuple(name.replace("webhook-", "svix-") for name in _NAMES)
+_SIGNED: Final = (*_NAMES[:2], *_NAMES_OF_SVIX[:2])
 # an id of a gateway's own, and behind it the sources and variants that gateways on the way told it apart by
 _OUR_ID: Final = re.compile(r"(?=.{32,128}\Z)[0-9a-f]{32}(?:~[a-z0-9][a-z0-9_-]{0,63})*")
 
@@ -91,9 +94,11 @@ secrets:
     def prepare(self) -> None:
         self._keys = tuple(signing_key(secret.reveal()) for secret in self.options.secrets)
         self._translator = Translator(self.options.event)
+        self._unsigned = self._translator.headers - set(_SIGNED)
 
     def advice(self) -> Sequence[str]:
-        return tuple(text.replace("keys[", "secrets[") for text in keys_advice(self.options.secrets))
+        found = [text.replace("keys[", "secrets[") for text in keys_advice(self.options.secrets)]
+        return (*found, *unsigned_headers_advice(self._unsigned))
 
     def verify(self, callback: Callback) -> Verified:
         """Raises Untrusted, or Malformed. What another gateway forwards keeps the trust that its vendor earned."""
@@ -113,7 +118,12 @@ secrets:
             raise mismatch(signature_header, self._keys, "v1 of the standard")
         validity = check_sent(sent, callback.received_at, self.options.tolerance)
         ours = _ours(callback.json(verified=True))
-        return self.verified(key, trust=Trust.BODY if ours is None else ours.trust, validity=validity)
+        if ours is not None:
+            return self.verified(key, trust=ours.trust, validity=validity)
+        if not self._unsigned:
+            return self.verified(key, validity=validity)
+        seal = seal_of(self.scheme, id, timestamp, callback.body, most=1)
+        return Verified(trust=Trust.FIELDS, scheme=self.scheme, key=key, validity=validity, seal=seal)
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """An event of another gateway as it is, under this source's name; else what `event` makes of the body."""
@@ -165,7 +175,10 @@ def _ours(said: Mapping[str, Any]) -> Event | None:
         return None
     if not isinstance(id, str) or not _OUR_ID.fullmatch(id) or not data.get("provider"):
         return None
-    if not all(isinstance(name, str) for name in data.get("problems") or ()):
+    problems = data.get("problems")
+    if problems is not None and not isinstance(problems, list):
+        raise Malformed(f"data.problems is {kind_of(problems)}; a list of texts is expected")
+    if not all(isinstance(name, str) for name in problems or ()):
         return None
     try:
         return from_document(said)

@@ -158,3 +158,13 @@ def test_an_id_with_a_dot_is_refused_because_dots_stand_between_what_is_signed(r
     headers = {"webhook-id": "msg.1", "webhook-timestamp": str(AT), "webhook-signature": f"v1,{made}"}
     received = callback(b"{}", headers=headers)
     assert refusal(lambda: make("standard-webhooks").verify(received))[0] == "signature_missing"
+
+
+def test_a_map_that_reads_a_header_nobody_signed_has_less_trust_and_one_content() -> None:
+    event = {"type": 'headers["X-Topic"]'}
+    verified, _ = take(signed(b'{"a":1}'), event=event)
+    assert verified.trust is Trust.FIELDS
+    assert verified.seal is not None
+    assert verified.seal.most == 1
+    assert "x-topic" in " ".join(make("standard-webhooks", event=event).advice())
+    assert take(signed(b'{"a":1}'), event={"type": 'headers["webhook-id"]'})[0].trust is Trust.BODY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
@@ -16,6 +16,7 @@ from gateway.plugin import Callback, Options, Source
 from gateway.text.strict_json import MAX_TEXT
 from plugins.sources.common.event import contents, made, stored
 from plugins.sources.common.expressions import (
+    ANY_HEADER,
     BODY,
     FILE,
     HEADERS,
@@ -184,6 +185,16 @@ class Translator:
         said: dict[str, Any] = {name: _READS[name](take, name) for name in FileMap.model_fields}
         kept = {name: said.pop(name) for name in ("location", "bucket", "key")}
         return File(**said, storage=stored(**kept))
+
+
+def unsigned_headers_advice(names: Collection[str]) -> Iterator[str]:
+    """The warning about a map that reads headers which no signature covers."""
+    if names:
+        shown = ", ".join("any" if name == ANY_HEADER else name for name in sorted(names))
+        yield (
+            f"`event` reads headers that no signature covers ({shown}): whoever sees one callback can send it again with "
+            "another value there; the trust is `fields`, and one signature carries one content"
+        )
 
 
 class _Taker:

@@ -152,7 +152,7 @@ def mismatch(where: str, keys: Sequence[bytes], formula: str) -> Untrusted:
     return Untrusted("signature_mismatch", f"{where} is not {formula} by any of {count}; is the key the vendor's?")
 
 
-def seal_of(*parts: bytes | str, most: int) -> Seal:
+def seal_of(*parts: bytes | str, most: int | None) -> Seal:
     """The seal of what was signed: how many different contents it may carry."""
     named = b"\0".join(part.encode() if isinstance(part, str) else part for part in parts)
     return Seal(digest=hashlib.sha256(named).digest()[:16], most=most)

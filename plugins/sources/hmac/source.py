@@ -12,8 +12,7 @@ from typing import Any, ClassVar, Final
 from gateway.errors import Untrusted
 from gateway.model import Event, Seal, Trust, Verified
 from gateway.plugin import Callback, Played, Scene
-from plugins.sources.common.event_map import Translator
-from plugins.sources.common.expressions import ANY_HEADER
+from plugins.sources.common.event_map import Translator, unsigned_headers_advice
 from plugins.sources.common.fields import Reading, kind_of, moment_of
 from plugins.sources.common.keyed import (
     Keyed,
@@ -80,12 +79,7 @@ event:                      # where the fields of an event stand in the body
                 "nothing separates two pieces of `signed`: bytes can be moved from one to the other, so one signature "
                 "carries one content and any other is quarantined"
             )
-        if self._unsigned:
-            names = ", ".join("any" if name == ANY_HEADER else name for name in self._unsigned)
-            found.append(
-                f"`event` reads headers that no signature covers ({names}): whoever sees one callback can send it again "
-                "with another value there; the trust is `fields`, and one signature carries one content"
-            )
+        found += unsigned_headers_advice(self._unsigned)
         return found
 
     @property

@@ -86,12 +86,12 @@ class HmacOptions(Options):
         description="How far the time of sending may be from this clock, either way. It is seconds or milliseconds since "
         "1970, or RFC 3339.",
     )
-    max_bodies_per_signature: int = Field(
-        default=0,
+    max_bodies_per_signature: int | None = Field(
+        default=None,
         ge=0,
         le=1_000_000,
         description="Where `signed` covers only a time: how many different callbacks may share one signature; one more is "
-        "quarantined. 0: any number.",
+        "quarantined. 0: any number. Left out: those past 32 are delivered after everything else.",
     )
     id_header: HeaderName | None = Field(
         default=None, description="The header with the callback's id, which must be in `signed`."
