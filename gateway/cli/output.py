@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from gateway.cli.table import table
 from gateway.text.escaping import to_json, visible
 
 PAGE: Final = 200  # rows asked of the store at once
-CELL: Final = 600  # characters; because a stream may have a name that fills the screen many times
-_IDS: Final = ("id", "event")
 Row = TypeVar("Row")
+Columns = Mapping[str, Callable[[Row], str]]
+Prepare = Callable[[Columns[Row], Sequence[Row]], Columns[Row]]
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -48,14 +49,24 @@ def listing(
     as_json: bool,
     limit: int,
     everything: bool,
+    prepare: Prepare[Row] | None = None,
 ) -> None:
     """Print a listing as its options ask.
 
     `page(limit, before)` gives rows, newest first; `before` is the key of the last row of the page before. `columns`
-    are the table's, `as_object` gives the documented fields.
+    are the table's, `as_object` gives the documented fields. `prepare` changes the columns when the rows are known.
     """
-    rows = _walk(page, key)
-    print_rows(rows, columns, as_object, what=what, first="newest", as_json=as_json, limit=limit, everything=everything)
+    print_rows(
+        _walk(page, key),
+        columns,
+        as_object,
+        what=what,
+        first="newest",
+        prepare=prepare,
+        as_json=as_json,
+        limit=limit,
+        everything=everything,
+    )
 
 
 def print_rows(
@@ -65,6 +76,7 @@ def print_rows(
     *,
     what: str,
     first: str = "first",
+    prepare: Prepare[Row] | None = None,
     as_json: bool,
     limit: int,
     everything: bool,
@@ -79,6 +91,7 @@ def print_rows(
     if as_json:
         click.echo(to_json([as_object(row) for row in shown], indent=True))
     elif shown:
+        columns = prepare(columns, shown) if prepare is not None else columns
         table(list(columns), [[cell(row) for cell in columns.values()] for row in shown])
     else:
         note(f"no {what}")
@@ -94,46 +107,6 @@ def _walk(page: Callable[[int, int | None], Sequence[Row]], key: Callable[[Row],
         if len(rows) < PAGE:
             return
         before = key(rows[-1])
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table: on a terminal folded to its width, elsewhere as wide as it must be; no cell over 600 characters."""
-    cells = [[_short(visible(cell)) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        _rich_table(head, cells)
-        return
-    widths = [max(_width(row[column]) for row in [head, *cells]) for column in range(len(head))]
-    for row in [[name.upper() for name in head], *cells]:
-        line = "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True))
-        click.echo(line.rstrip())
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= CELL else f"{text[:CELL]}… ({len(text):,} characters)"
-
-
-def _width(text: str) -> int:
-    if text.isascii():
-        return len(text)
-    import unicodedata
-
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
-def _rich_table(head: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(file=sys.stdout, highlight=False)
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column, name in enumerate(head):
-        # because an id on two lines cannot be copied; on a narrow terminal that is still better than a part of it
-        whole = name in _IDS and max(_width(row[column]) for row in cells) <= console.width // 2
-        drawn.add_column(name.upper(), overflow="fold", no_wrap=whole)
-    for row in cells:
-        drawn.add_row(*(Text(cell) for cell in row))  # Text, because a plain string may hold rich's own mark-up
-    console.print(drawn)
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:
@@ -158,6 +131,27 @@ class Times:
     def __call__(self, at: int | None) -> str:
         """Such as `2026-01-01 12:00:00`, or nothing."""
         return "" if at is None else datetime.fromtimestamp(at // 1000, self._zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+class Ages:
+    """How long ago something was, or how long it is until then: `12 s`, `3 m`, `5 h`, `9 d`."""
+
+    def __init__(self, now: int) -> None:
+        self._now = now
+
+    def __call__(self, at: int | None) -> str:
+        return "" if at is None else _span(max(self._now - at, 0))
+
+    def until(self, at: int | None) -> str:
+        """Such as `in 3 m`, or `now`."""
+        return "" if at is None else "now" if at <= self._now else f"in {_span(at - self._now)}"
+
+
+def _span(ms: int) -> str:
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000)):
+        if ms >= 2 * size or (unit != "m" and ms >= size):
+            return f"{ms // size} {unit}"
+    return f"{ms // 1000} s" if ms < 60_000 else "1 m"
 
 
 def stamp(at: int | None) -> str | None:

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli import output
 
 if TYPE_CHECKING:
+    from gateway.store.admin.admin import StoreAdmin
     from gateway.store.records import AttemptRow, DeliveryRow, EventRow
 
 
-def delivery_columns(when: output.Times) -> Mapping[str, Callable[[DeliveryRow], str]]:
+def delivery_columns(ages: output.Ages) -> output.Columns[DeliveryRow]:
     """The columns of a table of deliveries."""
     return {
         "id": lambda row: str(row.id),
         "event": lambda row: row.event_ref,
+        "type": lambda row: row.type,
+        "stream": lambda row: row.subject.rpartition("/")[2],
         "sink": lambda row: row.sink,
         "state": delivery_state,
-        "attempts": lambda row: str(row.attempts),
-        "next try": lambda row: when(row.next_attempt_at),
+        "next try": lambda row: ages.until(row.next_attempt_at),
+        "age": lambda row: ages(row.received_at),
         "last error": lambda row: row.last_error or "",
     }
+
+
+def short_events(desk: StoreAdmin) -> output.Prepare[DeliveryRow]:
+    """Puts the short names of events into a table of deliveries."""
+
+    def prepare(columns: output.Columns[DeliveryRow], rows: Sequence[DeliveryRow]) -> output.Columns[DeliveryRow]:
+        short = desk.short_refs((row.event_ref, row.event_id, row.source) for row in rows)
+        return {**columns, "event": lambda row: short[row.event_ref, row.source]}
+
+    return prepare
 
 
 def delivery_object(row: DeliveryRow) -> dict[str, Any]:
@@ -76,7 +89,16 @@ def event_object(row: EventRow) -> dict[str, Any]:
 
 
 def event_state(row: EventRow) -> str:
-    """What became of it, in a few words."""
+    """What became of it, in a few words: what a person must look at first."""
     if row.held is not None:
         return f"held: {row.held}"
-    return ", ".join(f"{count} {state}" for state, count in row.deliveries.items() if count) or "no route"
+    counts = [
+        (row.deliveries[state], state)
+        for state in ("dead", "waiting", "sending", "delivered")
+        if state in row.deliveries
+    ]
+    kinds = [f"{count} {state}" for count, state in counts if count]
+    return (
+        ", ".join(kinds if len(kinds) < 3 else [kinds[0], f"{sum(count for count, _ in counts[1:])} others"])
+        or "no route"
+    )

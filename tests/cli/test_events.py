@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from gateway.store.store import Store
 from tests.cli.conftest import CONFIG, Cli
-from tests.cli.stocked import accept, an_event, settle, stock, wanted
+from tests.cli.stocked import a_refusal, accept, an_event, settle, stock, wanted
 
 EVENT_FIELDS = ["deliveries", "held", "id", "received_at", "ref", "source", "subject", "type"]
 DELIVERY_FIELDS = ["attempts", "event_id", "event_ref", "finished_at", "held", "id", "last_error", "next_attempt_at",
@@ -48,9 +49,9 @@ def _held(folder: Path) -> str:
 
 def test_events_are_listed_newest_first(stocked: list[str], cli: Cli) -> None:
     lines = cli("events", "list").stdout.splitlines()
-    assert lines[0].split() == ["ID", "RECEIVED", "SOURCE", "TYPE", "SUBJECT", "DELIVERIES"]
-    assert [line.split()[0] for line in lines[1:]] == stocked[::-1]
-    assert "2026-01-01 12:00:03" in lines[1]
+    assert lines[0].split() == ["ID", "AGE", "SOURCE", "TYPE", "SUBJECT", "DELIVERIES"]
+    assert [line.split()[0] for line in lines[1:]] == [id[:8] for id in stocked[::-1]]
+    assert re.search(r" \d+ d ", lines[1])
     assert lines[1].endswith("no route")
     assert "1 delivered" in lines[3]
     assert "1 dead" in lines[3]
@@ -84,7 +85,7 @@ def test_events_are_found_by_source_type_and_subject(stocked: list[str], cli: Cl
 
 def test_times_are_those_of_the_configured_zone(stocked: list[str], cli: Cli, configured: Path) -> None:
     (configured / "gateway.yaml").write_text(CONFIG + "locale: {timezone: Asia/Shanghai}\n")
-    assert "2026-01-01 20:00:03" in cli("events", "list").stdout
+    assert "2026-01-01 20:00:03" in cli("events", "show", stocked[2]).stdout
 
 
 def test_an_event_is_shown_with_why_and_what_came_of_it(stocked: list[str], cli: Cli) -> None:
@@ -261,6 +262,9 @@ def test_a_held_event_is_shown_and_released(configured: Path, cli: Cli) -> None:
     said = cli("events", "show", ref).stdout
     assert f"gateway events release {ref}" in said
     assert "beside it" in said
+    assert "what it says otherwise" in said
+    assert re.search(r'^  -\s+"app": "live",$', said, re.M)
+    assert re.search(r'^  \+\s+"app": "other",$', said, re.M)
     assert "`gateway events release` it" in cli("events", "replay", ref, code=1).stderr
     result = cli("events", "release", ref)
     assert "released" in result.stdout
@@ -316,6 +320,61 @@ def test_ctrl_c_stops_a_bulk_act_after_what_is_under_way(capsys: pytest.CaptureF
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
     assert "once more to stop at once" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [80, 72, 100])
+def test_listings_fit_the_terminal_with_states_ids_and_headings_whole(
+    configured: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setattr("gateway.cli.table.available", lambda: width)
+
+    async def work(store: Store) -> None:
+        for number in range(4):
+            event = an_event("recording.file.completed", number=number, app="a-very-long-name" * 3)
+            await accept(store, wanted(event, ["screen", "lines"]))
+        await settle(store, "screen", "dead", reason="cancelled", detail="the target said a great many things " * 9)
+        await settle(store, "lines", "waiting", detail="busy")
+        await settle(store, "lines", "delivered")
+        store.refuse(a_refusal(b"{}", code="domain_not_allowed"))
+        await store.ping()
+
+    stock(configured, work)
+    cli("deliveries", "cancel", "--sink", "screen", "--yes")
+    headings = {
+        ("events", "list"): "ID AGE SOURCE TYPE SUBJECT DELIVERIES",
+        ("deliveries", "list"): "ID EVENT TYPE STREAM SINK STATE",
+        ("refused", "list"): "ID AGE SOURCE CODE FROM",
+        ("sinks", "list"): "SINK TYPE STATE WAITING SENDING DELIVERED DEAD OLDEST",
+        ("audit", "list"): "AGE WHO ACT",
+        ("plugins", "list"): "KIND TYPE FROM",
+    }
+    for command, heading in headings.items():
+        lines = cli(*command).stdout.splitlines()
+        assert all(len(line) <= width for line in lines), (command, lines)
+        assert " ".join(lines[0].split()).startswith(heading), command
+    said = cli("deliveries", "list").stdout
+    assert "dead (cancelled)" in said
+    assert "waiting (retry)" in said
+    assert "…" in said
+
+
+def test_a_short_id_names_one_event_wherever_an_event_is_named(configured: Path, cli: Cli) -> None:
+    ids = [f"{'ab' * 5}{digit}{'0' * 21}" for digit in "0123"]
+
+    async def work(store: Store) -> None:
+        await accept(store, *[wanted(an_event(number=n, id=id)) for n, id in enumerate(ids)])
+
+    stock(configured, work)
+    shown = [line.split()[0] for line in cli("events", "list").stdout.splitlines()[1:]]
+    assert shown == [id[:11] for id in reversed(ids)]
+    for short, id in zip(shown, reversed(ids), strict=True):
+        assert json.loads(cli("events", "show", short, "--json").stdout)["id"] == id
+        assert {
+            one["event_id"] for one in json.loads(cli("deliveries", "list", "--event", short, "--json").stdout)
+        } == {id}
+    ambiguous = cli("events", "show", ids[0][:10], code=1).stderr
+    assert all(id in ambiguous for id in ids)
+    assert shown[0] in cli("deliveries", "list").stdout
 
 
 def test_an_event_is_erased_after_asking(stocked: list[str], cli: Cli) -> None:

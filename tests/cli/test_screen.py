@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.cli import output
+from gateway.cli.table import cut, table
 
 HOSTILE = "\x1b[2J\u202ex\u2028[red]y[/red]\r\n"
 
@@ -33,7 +34,7 @@ def _list(rows: Sequence[int], **options: Any) -> list[tuple[int, int | None]]:
 
 
 def test_a_table_is_aligned_and_as_wide_as_it_must_be(capsys: pytest.CaptureFixture[str]) -> None:
-    output.table(["id", "detail"], [["1", "x" * 500], ["222", "直播"], ["3", ""]])
+    table(["id", "detail"], [["1", "x" * 500], ["222", "直播"], ["3", ""]])
     lines = capsys.readouterr().out.split("\n")
     assert lines[0] == "ID   DETAIL"
     assert lines[1] == "1    " + "x" * 500
@@ -42,12 +43,12 @@ def test_a_table_is_aligned_and_as_wide_as_it_must_be(capsys: pytest.CaptureFixt
 
 
 def test_a_name_that_would_fill_the_screen_is_cut_off_and_its_length_told(capsys: pytest.CaptureFixture[str]) -> None:
-    output.table(["id", "subject"], [["1", "x" * 60_000]])
+    table(["id", "subject"], [["1", "x" * 60_000]])
     assert capsys.readouterr().out.split("\n")[1] == "1   " + "x" * 600 + "… (60,000 characters)"
 
 
 def test_wide_letters_take_two_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    output.table(["a", "b"], [["直播", "1"], ["x", "2"]])
+    table(["a", "b"], [["直播", "1"], ["x", "2"]])
     assert capsys.readouterr().out == "A     B\n直播  1\nx     2\n"
 
 
@@ -58,7 +59,7 @@ def test_nothing_from_outside_reaches_the_terminal_as_it_came(
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
-    output.table(["text"], [[HOSTILE]])
+    table(["text"], [[HOSTILE]])
     output.facts([("text", HOSTILE), ("none", None), ("empty", "")])
     out = capsys.readouterr().out
     assert all(character.isprintable() for character in out.replace("\n", ""))
@@ -68,15 +69,27 @@ def test_nothing_from_outside_reaches_the_terminal_as_it_came(
     assert all(character.isprintable() for character in capsys.readouterr().err.removesuffix("\n"))
 
 
-def test_a_terminal_that_is_narrow_folds_and_never_cuts_off(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "30")
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    output.table(["id", "detail"], [["0123456789", "abcdefghij" * 10]])
-    out = capsys.readouterr().out
-    assert out.count("j") == 10
-    assert "…" not in out
+@pytest.mark.parametrize(
+    ("text", "width", "middle", "shown"),
+    [
+        ("push.example.com/live/vip-7", 11, True, "push.…vip-7"),
+        ("detail of what", 8, False, "detail …"),
+        ("short", 8, True, "short"),
+        ("直播直播直播", 7, True, "直…直播"),
+    ],
+)
+def test_a_name_is_cut_in_its_middle_and_a_sentence_at_its_end(text: str, width: int, middle: bool, shown: str) -> None:
+    assert cut(text, width, middle=middle) == shown
+
+
+def test_ages_are_short() -> None:
+    ages = output.Ages(10 * 86_400_000)
+    spans = [0, 59, 60, 119, 120, 3599, 3600, 86_399, 86_400, 9 * 86_400]
+    assert [ages(10 * 86_400_000 - 1000 * span) for span in spans] == [
+        *("0 s", "59 s", "1 m", "1 m", "2 m", "59 m", "1 h", "23 h", "1 d", "9 d")
+    ]
+    assert ages.until(10 * 86_400_000 + 180_000) == "in 3 m"
+    assert (ages.until(1), ages.until(None)) == ("now", "")
 
 
 def test_json_is_an_array_of_the_documented_objects(capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,7 +142,7 @@ def test_an_id_stays_on_one_line_so_that_it_can_be_copied(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "70")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    output.table(["id", "subject", "detail"], [["0123456789abcdef" * 2, "a/b/c" * 9, "why " * 20]])
+    table(["id", "subject", "detail"], [["0123456789abcdef" * 2, "a/b/c" * 9, "why " * 20]])
     assert "0123456789abcdef" * 2 in capsys.readouterr().out
 
 

@@ -10,6 +10,7 @@ import click
 from gateway.cli import output
 from gateway.cli.context import Site, config_option, pass_site
 from gateway.cli.filters import moment
+from gateway.runtime.clock import Clock
 
 if TYPE_CHECKING:
     from gateway.store.admin.admin import AuditRow
@@ -43,13 +44,13 @@ def list_(
 ) -> None:
     """Acts, newest first. `done` is how many of those that matched it was done to."""
     at = moment(site, since)
-    when = output.Times(site.settings.locale.timezone)
+    ages = output.Ages(Clock().ms())
     with site.desk() as desk:
         output.listing(
             lambda limit, before: desk.audit(act=act, actor=who, target=target, since=at, limit=limit, before=before),
             lambda row: row.id,
             {
-                "at": lambda row: when(row.at),
+                "age": lambda row: ages(row.at),
                 "who": lambda row: row.actor,
                 "act": lambda row: row.act,
                 "target": lambda row: row.target,

@@ -11,7 +11,9 @@ from gateway.cli import output
 from gateway.cli.bulk import SHOWN_MAX, agreed, bulk_options, finish, watched
 from gateway.cli.context import Site, config_option, names, pass_site
 from gateway.cli.filters import delivery_filter, event_filters
-from gateway.cli.rows import attempt_object, delivery_columns, delivery_object, delivery_state
+from gateway.cli.rows import attempt_object, delivery_columns, delivery_object, delivery_state, short_events
+from gateway.cli.table import table
+from gateway.runtime.clock import Clock
 from gateway.text.escaping import to_json
 
 if TYPE_CHECKING:
@@ -43,8 +45,9 @@ def list_(site: Site, /, as_json: bool, limit: int, everything: bool, **asked: s
         output.listing(
             lambda limit, before: desk.deliveries(wanted, limit=limit, before=before),
             lambda row: row.id,
-            delivery_columns(output.Times(site.settings.locale.timezone)),
+            delivery_columns(output.Ages(Clock().ms())),
             delivery_object,
+            prepare=short_events(desk),
             what="deliveries",
             as_json=as_json,
             limit=limit,
@@ -69,6 +72,10 @@ def show(site: Site, id: int, as_json: bool) -> None:
         [
             ("id", row.id),
             ("event", row.event_ref),
+            ("type", row.type),
+            ("subject", row.subject),
+            ("source", row.source),
+            ("received", when(row.received_at)),
             ("sink", row.sink),
             ("state", delivery_state(row)),
             ("attempts", f"{row.attempts}{f' (round {row.round + 1})' if row.round else ''}"),
@@ -79,7 +86,7 @@ def show(site: Site, id: int, as_json: bool) -> None:
     )
     if attempts:
         click.echo()
-        output.table(
+        table(
             ["attempt", "started", "took", "outcome", "status", "detail"],
             [
                 [

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli import output
+from gateway.cli import difference, output
 from gateway.cli.commands.events_replay import erase, release, replay
 from gateway.cli.context import Site, config_option, pass_site
 from gateway.cli.filters import event_filters, known_source, known_type, moment
 from gateway.cli.rows import delivery_columns, delivery_object, event_object, event_state
+from gateway.cli.table import table
+from gateway.runtime.clock import Clock
 from gateway.text.escaping import to_json, visible
 
 if TYPE_CHECKING:
-    from gateway.store.records import EventFull
+    from gateway.store.admin.admin import StoreAdmin
+    from gateway.store.records import EventFull, EventRow
 
 
 @click.group(short_help="What came in: list, show, replay, release, erase.")
@@ -48,7 +52,7 @@ def list_(
     everything: bool,
 ) -> None:
     """Events, newest first."""
-    when = output.Times(site.settings.locale.timezone)
+    ages = output.Ages(Clock().ms())
     with site.desk() as desk:
         kind, origin, at = known_type(type), known_source(site, desk, source), moment(site, since)
         output.listing(
@@ -65,13 +69,14 @@ def list_(
             lambda row: row.seq,
             {
                 "id": lambda row: row.ref,
-                "received": lambda row: when(row.received_at),
+                "age": lambda row: ages(row.received_at),
                 "source": lambda row: row.source,
                 "type": lambda row: row.type,
                 "subject": lambda row: row.subject,
                 "deliveries": event_state,
             },
             event_object,
+            prepare=_short(desk),
             what="events",
             as_json=as_json,
             limit=limit,
@@ -92,7 +97,9 @@ def show(site: Site, ref: str, why: bool, as_json: bool, raw: bool) -> None:
         raise click.UsageError("--why, --json and --raw exclude each other")
     with site.desk() as desk:
         event = desk.event(ref)
-        deliveries = () if why or raw else desk.deliveries(event=ref, limit=output.PAGE)
+        deliveries = () if why or raw else desk.deliveries(event=event.row.ref, limit=output.PAGE)
+        held = event.row.held is not None and bool(event.beside) and not (why or raw or as_json)
+        first = desk.event(event.beside[0].ref) if held else None
     if raw:
         sys.stdout.buffer.write(event.raw)
         sys.stdout.flush()
@@ -117,10 +124,25 @@ def show(site: Site, ref: str, why: bool, as_json: bool, raw: bool) -> None:
         click.echo(to_json(json.loads(event.body), indent=True))
         click.echo()
         if deliveries:
-            columns = delivery_columns(when)
-            output.table(list(columns), [[cell(row) for cell in columns.values()] for row in deliveries])
+            columns = {
+                name: cell
+                for name, cell in delivery_columns(output.Ages(Clock().ms())).items()
+                if name not in ("event", "type", "stream", "age")
+            }
+            table(list(columns), [[cell(row) for cell in columns.values()] for row in deliveries])
             click.echo()
+    if first is not None:
+        difference.show(first.body, event.body, names=(first.row.ref, event.row.ref))
+        click.echo()
     _explain(event, when)
+
+
+def _short(desk: StoreAdmin) -> output.Prepare[EventRow]:
+    def prepare(columns: output.Columns[EventRow], rows: Sequence[EventRow]) -> output.Columns[EventRow]:
+        short = desk.short_refs((row.ref, row.id, row.source) for row in rows)
+        return {**columns, "id": lambda row: short[row.ref, row.source]}
+
+    return prepare
 
 
 def _tell(event: EventFull, when: output.Times) -> None:

@@ -12,6 +12,7 @@ import click
 
 from gateway.cli import output
 from gateway.cli.context import Site, config_option, near, pass_site
+from gateway.cli.table import folded
 from gateway.text.escaping import to_json, visible
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def show(site: Site, name: str, kind: str | None, as_json: bool) -> None:
     click.echo()
     rows = options(model)
     if rows:
-        output.table(["option", "type", "default", "about"], [[*row[:2], _short(row[2]), *row[3:]] for row in rows])
+        folded(["option", "type", "default", "about"], [[*row[:2], _short(row[2]), *row[3:]] for row in rows])
     else:
         click.echo("It has no options.")
 

@@ -11,6 +11,7 @@ from gateway.cli import output
 from gateway.cli.bulk import agreed, bulk_options, finish, watched
 from gateway.cli.context import Site, config_option, names, pass_site
 from gateway.cli.filters import known_source
+from gateway.runtime.clock import Clock
 from gateway.text.escaping import to_json, visible
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def command() -> None:
 @pass_site
 def list_(site: Site, source: str | None, as_json: bool, limit: int, everything: bool) -> None:
     """Refused callbacks, newest first."""
-    when = output.Times(site.settings.locale.timezone)
+    ages = output.Ages(Clock().ms())
     with site.desk() as desk:
         known_source(site, desk, source)
         output.listing(
@@ -50,7 +51,7 @@ def list_(site: Site, source: str | None, as_json: bool, limit: int, everything:
             lambda row: row.id,
             {
                 "id": lambda row: str(row.id),
-                "received": lambda row: when(row.refusal.received_at),
+                "age": lambda row: ages(row.refusal.received_at),
                 "source": lambda row: row.refusal.source,
                 "code": lambda row: row.refusal.code,
                 "from": lambda row: row.refusal.peer or "",

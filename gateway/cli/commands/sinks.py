@@ -10,6 +10,7 @@ import click
 from gateway.cli import output
 from gateway.cli.context import Site, config_option, names, pass_site
 from gateway.model import FILE_COMPLETED
+from gateway.runtime.clock import Clock
 from gateway.text.escaping import visible
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def list_(site: Site, as_json: bool, limit: int, everything: bool) -> None:
         known = {row.name: row for row in desk.sinks()}
     names = [*types, *(name for name, row in known.items() if name not in types and _holds(row))]
     objects = [_object(name, types.get(name), known.get(name)) for name in names]
-    when = output.Times(site.settings.locale.timezone)
-    oldest = {name: when(row.oldest_waiting_at) for name, row in known.items()}
+    ages = output.Ages(Clock().ms())
+    oldest = {name: ages(row.oldest_waiting_at) for name, row in known.items()}
     output.print_rows(
         objects,
         {
@@ -48,7 +49,7 @@ def list_(site: Site, as_json: bool, limit: int, everything: bool) -> None:
             "sending": lambda one: str(one["sending"]),
             "delivered": lambda one: str(one["delivered"]),
             "dead": lambda one: str(one["dead"]),
-            "oldest waiting": lambda one: oldest.get(one["name"], ""),
+            "oldest": lambda one: oldest.get(one["name"], ""),
             "why": lambda one: one["reason"] or "",
         },
         lambda one: one,

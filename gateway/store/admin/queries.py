@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from gateway.errors import NotFound, StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.store.address import parse_address
-from gateway.store.admin import audit, commands, event_full, overview, pages
+from gateway.store.admin import audit, commands, event_full, overview, pages, short_ids
 from gateway.store.admin import deliveries as waiting
 from gateway.store.admin.audit import AuditRow
 from gateway.store.admin.connections import Connections
@@ -159,6 +159,10 @@ class StoreQueries:
     def sinks(self) -> Sequence[SinkRow]:
         """Every sink that the store knows of: that has deliveries, was paused, or whose circuit was open."""
         return self._connections.read(overview.sinks)
+
+    def short_refs(self, events: Iterable[tuple[str, str, str]]) -> Mapping[tuple[str, str], str]:
+        """The shortest names of these events (ref, id, source) that every command takes, by ref and source."""
+        return self._connections.read(lambda session: short_ids.short_refs(session, events))
 
     def knows_source(self, name: str) -> bool:
         """Whether anything in the store came from a source of this name."""

@@ -1,0 +1,38 @@
+"""The shortest beginnings of event ids that name one event each, for listings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from gateway.store.engine.session import Session
+
+LEAST: Final = 8  # digits; two events of a small store seldom share fewer, and a listing should not change its width
+_HEX: Final = re.compile(r"[0-9a-f]{16,}")
+_BESIDE: Final = (
+    "SELECT id FROM events WHERE id > :id ORDER BY id LIMIT 1",
+    "SELECT id FROM events WHERE id < :id ORDER BY id DESC LIMIT 1",
+)
+
+_OTHERS: Final = "SELECT 1 FROM events WHERE id = :id AND source <> :source LIMIT 1"
+
+
+def short_refs(session: Session, events: Iterable[tuple[str, str, str]]) -> Mapping[tuple[str, str], str]:
+    """A short name for each event, given as ref, id and source; an id that is somebody else's words stays whole."""
+    return {(ref, source): _short(session, ref, id, source) for ref, id, source in dict.fromkeys(events)}
+
+
+def _short(session: Session, ref: str, id: str, source: str) -> str:
+    if not _HEX.fullmatch(id):
+        return ref
+    beside = [row[0] for text in _BESIDE for row in session.rows(text, {"id": id})]
+    shared = max((_shared(id, other) for other in beside), default=0)
+    name = id[: max(LEAST, shared + 1)] + ref.removeprefix(id)
+    others = session.rows(_OTHERS, {"id": id, "source": source})
+    return f"{source}:{name}" if others else name
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
