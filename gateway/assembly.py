@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import structlog
 
+from gateway.config.grammar.listeners import ServerSettings
 from gateway.config.load import Loaded
 from gateway.egress.client import Http
 from gateway.intake.intake import Door
-from gateway.plugin import Sink
+from gateway.plugin import Sink, Source
 
 
 def make_sink(loaded: Loaded, name: str, http: Http) -> Sink:
@@ -19,15 +20,24 @@ def make_sink(loaded: Loaded, name: str, http: Http) -> Sink:
 
 def make_doors(loaded: Loaded) -> Mapping[str, Door]:
     """A door for each source, by its path."""
+    server = loaded.settings.server
     doors = {}
     for name, configured in loaded.settings.sources.items():
+        source = loaded.source(name)
         doors[configured.path] = Door(
             name=name,
             path=configured.path,
-            source=loaded.source(name),
+            source=source,
             min_trust=configured.min_trust,
             hold_conflicts=configured.on_conflict == "hold",
             keep_ids=configured.keep_ids,
             allow_from=configured.allow_from,
+            max_body=configured.max_body or _most_of(source, server),
         )
     return doors
+
+
+def _most_of(source: Source, server: ServerSettings) -> int:
+    """What fits the vendor; where the file says less for all, that."""
+    usual = source.max_body or server.max_body
+    return min(usual, server.max_body) if "max_body" in server.model_fields_set else usual

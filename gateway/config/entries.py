@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gateway.plugin import Sink, Source
     from gateway.plugin.registry import Registry
 
-SOURCE_KEYS: Final = ("type", "path", "min_trust", "allow_from", "on_conflict", "keep_ids")
+SOURCE_KEYS: Final = ("type", "path", "min_trust", "allow_from", "max_body", "on_conflict", "keep_ids")
 SINK_KEYS: Final = ("type", "delivery")
 
 

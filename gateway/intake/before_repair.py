@@ -11,7 +11,7 @@ from gateway.errors import Malformed, Untrusted
 from gateway.events.cloudevents import fingerprint
 from gateway.model import Event, EventId, Verified
 from gateway.plugin import Callback, Source
-from gateway.text.json_document import Document, twice
+from gateway.text.json_document import twice
 
 _READING: Final = (
     AttributeError,
@@ -32,7 +32,8 @@ def verify(source: Source, callback: Callback) -> Verified:
         document = callback.decoded
         if document is None or document.plain_alone:
             raise
-        _refuse_doubled(source, document)
+        if (key := document.doubled_among(source.key_fields)) is not None:
+            raise Malformed(twice(key)) from None
         if error.code == "signature_mismatch":
             # the vendor may have signed the bytes as they are; where they are none at all (half of a surrogate pair)
             # that fails, and the first refusal holds
@@ -44,12 +45,6 @@ def verify(source: Source, callback: Callback) -> Verified:
         raise Malformed("a text that the signature covers is no Unicode") from None
     finally:
         callback.read_as("plain")
-
-
-def _refuse_doubled(source: Source, document: Document) -> None:
-    for key in document.doubled:
-        if key in source.key_fields:
-            raise Malformed(twice(key))
 
 
 def name(source: Source, callback: Callback, verified: Verified, events: Sequence[Event]) -> None:

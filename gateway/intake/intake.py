@@ -39,6 +39,7 @@ class Door:
     hold_conflicts: bool = True
     keep_ids: bool = False
     allow_from: Sequence[IPv4Network | IPv6Network] = ()  # the web looks at it, before it reads a body
+    max_body: int | None = None  # bytes, and at this too; None: `server.max_body`
 
     @property
     def media_types(self) -> Sequence[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, Final
 
 from gateway.errors import Malformed
-from gateway.text.json_bounds import MAX_DEPTH, MAX_INTEGER, MAX_KEY, READABLE_DEPTH_MAX, too_many
+from gateway.text.json_bounds import MAX_DEPTH, MAX_INTEGER, MAX_KEY, MAX_TEXT, READABLE_DEPTH_MAX, too_many
 from gateway.text.storable import cut, escaped, is_text, mended
 
 BYTE_ORDER_MARK: Final = "\ufeff"
@@ -26,30 +28,54 @@ class Flaw(Exception):
 class Document:
     """One JSON object. `plain` can be kept by every store and sink; `problems` names what was repaired for that.
 
-    Of a document without problems all ways to read it are `plain`.
+    Of a document in which nothing is odd all ways to read it are `plain`.
     """
 
-    __slots__ = ("_tree", "doubled", "plain", "problems")
-
-    def __init__(
-        self, plain: dict[str, Any], problems: Sequence[str] = (), doubled: Sequence[str] = (), tree: Any = None
-    ) -> None:
-        self.plain = plain
-        self.problems = tuple(problems)
-        self.doubled = tuple(doubled)  # paths of keys that are there twice in one object
+    def __init__(self, plain: dict[str, Any] | None, tree: Any = None, problems: Sequence[str] = ()) -> None:
         self._tree = tree
+        self._problems = problems
+        if plain is not None:
+            self.plain = plain
 
     @property
     def plain_alone(self) -> bool:
         """Whether nothing is odd in it."""
         return self._tree is None
 
+    @cached_property
+    def plain(self) -> dict[str, Any]:
+        """What `normalise` reads. Made when it is asked for, because strangers never come so far."""
+        return self._repaired[0]
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """Paths of what was repaired."""
+        return () if self.plain_alone else self._repaired[1]
+
+    @property
+    def doubled(self) -> Sequence[str]:
+        """Paths of keys that are there twice in one object."""
+        return () if self.plain_alone else self._repaired[2]
+
+    @cached_property
+    def _repaired(self) -> tuple[dict[str, Any], Sequence[str], Sequence[str]]:
+        repair = _Repair(list(self._problems))
+        plain = repair.object(_pairs_of(self._tree), "", 1)
+        return plain, tuple(repair.problems[:PROBLEMS_MAX]), tuple(repair.doubled)
+
+    def doubled_among(self, keys: Sequence[str]) -> str | None:
+        """The first of these keys that is there twice at the top."""
+        if type(self._tree) is not _Pairs:
+            return None
+        seen = [key for key, _ in self._tree.pairs]
+        return next((key for key in keys if seen.count(key) > 1), None)
+
     def original(self, *, escape: bool) -> dict[str, Any]:
         """As it came, for verification: nothing cut or left out, lone surrogates and NUL escaped (or, without `escape`,
         as they are), numbers past 64 bits as their text. To read a key that is there twice raises Malformed."""
         if self._tree is None:
             return self.plain
-        read: dict[str, Any] = _copy(self._tree, escaped if escape else _same, _Number.__str__, _guarded)
+        read: dict[str, Any] = _copy(self._tree, escaped if escape else _same, _Number.__str__, Ambiguous)
         return read
 
     def naming(self, choice: int) -> dict[str, Any]:
@@ -92,7 +118,7 @@ class Ambiguous(dict[str, Any]):
 
     def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
         seen = [key for key, _ in pairs]
-        self._doubled = {key for key in seen if seen.count(key) > 1}
+        self._doubled = {key for key, times in Counter(seen).items() if times > 1}
         super().__init__((key, value) for key, value in pairs if key not in self._doubled)
 
     def _check(self, key: Any) -> None:
@@ -137,10 +163,7 @@ def odd_document(text: str, most: int) -> Document:
     if type(tree) is not dict and type(tree) is not _Pairs:
         raise Flaw("the body is no object; one JSON object is expected")
     _measure(tree, most)
-    repair = _Repair(problems)
-    plain = repair.object(_pairs_of(tree), "", 1)
-    del repair.problems[PROBLEMS_MAX:]
-    return Document(plain, repair.problems, repair.doubled, tree)
+    return Document(None, tree, problems)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Any:
@@ -202,7 +225,7 @@ class _Repair:
         left_out: set[str] = set()
         keys = {}
         for key, value in pairs:
-            name = key if len(key) <= MAX_KEY and is_text(key, None) else mended(key)[:MAX_KEY]
+            name = key if len(key) <= MAX_KEY and is_text(key, None) else mended(key[:MAX_KEY])
             where = f"{path}{_shown(name)}"
             if key in keys:
                 if key not in left_out:
@@ -227,7 +250,7 @@ class _Repair:
             if is_text(value):
                 return value
             self.problems.append(path)
-            return cut(mended(value))
+            return cut(mended(value[:MAX_TEXT]))
         if kind is _Number:
             self.problems.append(path)
             return cut(value.literal)
@@ -263,10 +286,6 @@ def _copy(
     if kind is _Pairs:
         return object([(text(key), _copy(part, text, number, object)) for key, part in value.pairs])
     return value
-
-
-def _guarded(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    return Ambiguous(pairs)
 
 
 def _same(text: str) -> str:

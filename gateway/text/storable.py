@@ -13,9 +13,15 @@ _REPLACEMENT: Final = "\ufffd"
 
 def is_text(text: str, most: int | None = MAX_TEXT) -> bool:
     """Whether it holds no NUL and no half of a surrogate pair, and no more than `most` bytes of UTF-8."""
-    if most is not None and len(text) > most // 4 and len(text.encode("utf-8", "surrogatepass")) > most:
+    if "\0" in text or (most is not None and len(text) > most):
         return False
-    return _UNKEEPABLE.search(text) is None
+    if text.isascii():
+        return True
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        return False
+    return most is None or size <= most
 
 
 def mended(text: str) -> str:
@@ -25,7 +31,9 @@ def mended(text: str) -> str:
 
 def escaped(text: str) -> str:
     """With NUL and halves of surrogate pairs as JSON escapes them: `\\u0000`, `\\ud800`."""
-    return _UNKEEPABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode()
+    return text.replace("\0", "\\u0000")
 
 
 def cut(text: str, most: int = MAX_TEXT) -> str:

@@ -58,19 +58,22 @@ class Ingress:
             if gateway.stopping:
                 raise Problem(503, "stopping", "the gateway is stopping", retry_after=5)
             headers: list[tuple[bytes, bytes]] = scope["headers"]
-            foreign = check_head(headers, entry.media_types, self._max_body)
+            most = self._most_of(entry)
+            foreign = check_head(headers, entry.media_types, most)
             raw = Headers(raw=headers)
             if self._trusted:
                 address = peer(address, raw.getlist("x-forwarded-for"), self._trusted)
             if not admitted(address, entry.allow_from):
                 raise Problem(403, "peer_not_allowed", "this source takes no callbacks from this address (allow_from)")
-            body = await self._read(receive)
+            body = await self._read(receive, most)
             if foreign and not _is_utf_8(body):
                 raise _unsupported("the charset is not UTF-8, and neither is the body")
         except Problem as problem:
             return await self._refuse(scope, send, entry, problem, peer=address)
         except Gone:
             return None
+        if release := scope.get("release_body"):  # from here on it is verified, without a wait
+            release()
         callback = Callback(entry.name, "POST", path, raw, body, address, gateway.clock.now())
         try:
             taken = await gateway.take(entry, callback)
@@ -88,7 +91,21 @@ class Ingress:
     def _find(self, path: str) -> Entry | None:
         return self._gateway.sources_by_path.get(path[7:]) if path.startswith(PREFIX) else None
 
-    async def _read(self, receive: Receive) -> bytes:
+    def largest(self, path: str) -> int:
+        """For the protocol: the most bytes that a body to this path may have."""
+        entry = self._find(path)
+        return self._max_body if entry is None else self._most_of(entry)
+
+    def _most_of(self, entry: Entry) -> int:
+        return getattr(entry, "max_body", None) or self._max_body
+
+    def peer_of(self, connected: str | None, headers: Sequence[tuple[bytes, bytes]]) -> str:
+        """For the protocol: whose body this is, in the same words as everywhere."""
+        if not self._trusted:
+            return connected or ""
+        return peer(connected, Headers(raw=list(headers)).getlist("x-forwarded-for"), self._trusted) or ""
+
+    async def _read(self, receive: Receive, most: int) -> bytes:
         """The whole body, counted while it is read. Raises Problem and Gone.
 
         Its deadline is the protocol's (protocol.py): a timer of our own for every callback would cost 4 µs.
@@ -101,8 +118,8 @@ class Ingress:
                 raise Gone
             part: bytes = message.get("body", b"")
             size += len(part)
-            if size > self._max_body:
-                raise _too_large(self._max_body)
+            if size > most:
+                raise _too_large(most)
             if not message.get("more_body", False):
                 return b"".join((*parts, part)) if parts else part
             parts.append(part)
@@ -119,7 +136,7 @@ class Ingress:
         """Count it, log one of many, answer; the connection ends where the rest of the body would not be read."""
         client = scope["client"]
         self._note(None if entry is None else entry.name, problem, peer or (client[0] if client else None))
-        if self._gateway.stopping or not _harmless(scope["headers"], self._max_body):
+        if self._gateway.stopping or not _harmless(scope["headers"], self.largest(scope["path"])):
             extra = (*extra, problems.CLOSE)
         body = problems.body(problem)
         await _send(send, problem.status, problems.headers(problem, body, extra), body)
@@ -196,7 +213,7 @@ def _harmless(headers: Sequence[tuple[bytes, bytes]], most: int) -> bool:
 
 
 def _too_large(max_body: int) -> Problem:
-    return Problem(413, "body_too_large", f"the body is longer than {max_body} bytes (server.max_body)")
+    return Problem(413, "body_too_large", f"the body is longer than {max_body} bytes (max_body)")
 
 
 def _unsupported(detail: str) -> Problem:

@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.errors import GatewayError
 
+UNVERIFIED_BYTES: Final = 32 * 1024 * 1024  # where whoever embeds the listeners says nothing
 PRIVATE_CONNECTIONS: Final = 128
 SPARE_DESCRIPTORS: Final = 64  # the store, the log, the loop's own, plugins
 
@@ -23,17 +24,25 @@ class Limits:
     linger_seconds: float = 2.0  # how long a refused caller may go on sending, so that it can read the refusal
     head_bytes: int = 16 * 1024
     head_fields: int = 64
-    wire_bytes: int = 1024 * 1024  # of one body with its chunk framing
+    wire_bytes: int = 1024 * 1024  # of one body with its chunk framing, whatever the source takes
     pipelined: int = 16  # requests that wait on one connection
     connections: int = 1000
     hostless: bool = False  # whether HTTP/1.0 without Host is served
 
 
-def public_limits(*, max_body: int, body_timeout: float, connections: int) -> Limits:
-    """What the public listener bears, from `server:`. `body_timeout` in seconds, `max_body` in bytes."""
+LARGEST_BODY: Final = 16 * 1024 * 1024  # bytes: what `max_body` may say at most
+
+
+def on_the_wire(max_body: int) -> int:
+    """How many bytes a body of that size may take with its chunk framing."""
+    return 2 * max_body + 64 * 1024
+
+
+def public_limits(*, body_timeout: float, connections: int) -> Limits:
+    """What the public listener bears, from `server:`. `body_timeout` in seconds."""
     return Limits(
         body_seconds=body_timeout,
-        wire_bytes=2 * max_body + 64 * 1024,
+        wire_bytes=on_the_wire(LARGEST_BODY),
         connections=connections,
     )
 

@@ -16,8 +16,16 @@ import structlog
 from gateway.config.grammar.settings import Settings
 from gateway.runtime.logs import flush
 from gateway.web.api import api_routes
+from gateway.web.budget import Budget
 from gateway.web.ingress import Ingress
-from gateway.web.limits import PRIVATE_CONNECTIONS, SPARE_DESCRIPTORS, Limits, public_limits, reserve_descriptors
+from gateway.web.limits import (
+    PRIVATE_CONNECTIONS,
+    SPARE_DESCRIPTORS,
+    UNVERIFIED_BYTES,
+    Limits,
+    public_limits,
+    reserve_descriptors,
+)
 from gateway.web.listener import Listener
 from gateway.web.ports import Serving
 from gateway.web.private import private_app
@@ -143,7 +151,6 @@ def _listeners(
     server = gateway.settings.server
     ingress = Ingress(gateway, max_body=server.max_body, trusted_proxies=server.trusted_proxies)
     bounds = limits or public_limits(
-        max_body=server.max_body,
         body_timeout=server.body_timeout.total_seconds(),
         connections=server.connections,
     )
@@ -155,7 +162,18 @@ def _listeners(
             guarded(inner, lambda problem, peer, path: None),
             private_at,
         ),
-        Listener("server", ingress, guarded(bounds, ingress.refused_unread), public_at),
+        Listener(
+            "server",
+            ingress,
+            guarded(
+                bounds,
+                ingress.refused_unread,
+                largest=ingress.largest,
+                peer_of=ingress.peer_of,
+                budget=Budget(getattr(server, "unverified_bytes", UNVERIFIED_BYTES)),
+            ),
+            public_at,
+        ),
     )
 
 

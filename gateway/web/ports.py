@@ -27,6 +27,10 @@ class Entry(Protocol):
     def allow_from(self) -> Sequence[Network]:
         """Where callbacks may come from; empty: anywhere."""
 
+    @property
+    def max_body(self) -> int | None:
+        """Bytes of the largest body; None: what the listener takes."""
+
 
 class Taken(Protocol):
     """The answer to a callback that was taken."""

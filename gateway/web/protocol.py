@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import enum
 import math
-from collections.abc import Callable
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import httptools
@@ -19,8 +21,9 @@ from uvicorn.server import ServerState
 
 from gateway.errors import Problem
 from gateway.web import problems
+from gateway.web.budget import Budget, over_budget
 from gateway.web.heads import Refusing, check_head, head_too_large, refusal_of, without_offer
-from gateway.web.limits import Limits
+from gateway.web.limits import Limits, on_the_wire
 from gateway.web.transport import Polite
 
 LINGER_BYTES = 1024 * 1024  # read and thrown away after a refusal, so that the caller gets to reading it
@@ -42,6 +45,18 @@ class GuardedProtocol(HttpToolsProtocol):
     limits: ClassVar[Limits]
     incomplete: ClassVar[dict[GuardedProtocol, None]]
     """The listener's connections that have no whole request in hand, in the order in which they fell silent."""
+
+    budget: ClassVar[Budget | None] = None
+
+    @staticmethod
+    def largest(path: str) -> int:
+        """The most bytes that a body to this path may have."""
+        return sys.maxsize
+
+    @staticmethod
+    def peer_of(connected: str | None, headers: Sequence[tuple[bytes, bytes]]) -> str:
+        """Whose body it is that comes with these headers."""
+        return connected or ""
 
     @staticmethod
     def refused(problem: Problem, peer: str | None, path: str | None) -> None:
@@ -69,6 +84,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stalled = math.inf  # when a caller that takes nothing is given up
         self._head_bytes = 0
         self._wire_bytes = 0
+        self._wire_most = limits.wire_bytes
+        self._bodies: deque[int] = deque()  # bytes of each owed request that are held and not verified
+        self.peer = ""
         self._owed = 0  # heads complete without a complete answer
         self._offered = False  # another protocol, in the head that was just read
         self._last_words: Problem | None = None  # what is said once the answers before it are out
@@ -87,6 +105,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._phase = Phase.OVER
         self.polite.closing = True
         self.incomplete.pop(self, None)
+        self._release_all()
         if self._timer is not None:
             self._timer.cancel()
         self._unset_keepalive_if_required()
@@ -142,7 +161,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if self._phase is Phase.HEAD and self._head_bytes > self.limits.head_bytes:
             self._refuse(head_too_large(f"more than {self.limits.head_bytes} bytes"))
-        elif self._phase is Phase.BODY and self._wire_bytes > self.limits.wire_bytes:
+        elif self._phase is Phase.BODY and self._wire_bytes > self._wire_most:
             self._refuse(Problem(413, "body_too_large", "the body and its framing are longer than is taken here"))
 
     def _parse(self, data: bytes) -> None:
@@ -192,11 +211,43 @@ class GuardedProtocol(HttpToolsProtocol):
         problem = check_head(version, self.url, self.headers, limits.head_bytes, hostless=limits.hostless)
         if problem is not None:
             raise Refusing(problem)
+        self.scope["release_body"] = self._release_first  # type: ignore[typeddict-unknown-key]
+        self._bodies.append(0)
         super().on_headers_complete()
         self._phase = Phase.BODY
+        self._wire_most = min(limits.wire_bytes, on_the_wire(self.largest(self.scope["path"])))
         self._deadline = self.loop.time() + limits.body_seconds
         self._wire_bytes = 0
         self._owed += 1
+
+    def on_body(self, body: bytes) -> None:
+        budget = self.budget
+        if budget is not None and self._bodies and not self.cycle.response_complete:
+            if not any(self._bodies):
+                self.peer = self.peer_of(self.client[0] if self.client else None, self.headers)
+            self._bodies[-1] += len(body)
+            if not budget.take(self, len(body)):
+                raise Refusing(over_budget())
+        super().on_body(body)
+
+    def give_way(self, problem: Problem) -> None:
+        """For the budget: this connection holds too much that is not verified."""
+        if self._phase is not Phase.BODY:  # what it holds are whole requests that wait behind the one in hand
+            self._owed -= len(self.pipeline)
+            self.pipeline.clear()
+        self._refuse(problem)
+
+    def _release_first(self) -> None:
+        """The oldest request's body is being verified, or nobody needs it any more."""
+        if self._bodies and self._bodies[0]:
+            if self.budget is not None:
+                self.budget.give_back(self, self._bodies[0])
+            self._bodies[0] = 0
+
+    def _release_all(self) -> None:
+        self._bodies.clear()
+        if self.budget is not None:
+            self.budget.release(self)
 
     def on_message_complete(self) -> None:
         if self._offered:
@@ -213,6 +264,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self._owed -= 1
+        self._release_first()
+        if self._bodies:
+            self._bodies.popleft()
         super().on_response_complete()
         if self._phase is Phase.WHOLE:
             if not self._owed:
@@ -274,6 +328,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Read nothing more; answer after the answers that are due before, and close."""
         phase, self._phase = self._phase, Phase.OVER
         self._wire_bytes = 0
+        self._release_all()
         path = self.scope["path"] if phase is Phase.BODY else None
         self.refused(problem, self.client[0] if self.client else None, path)
         if phase is Phase.BODY:
@@ -314,6 +369,14 @@ class GuardedProtocol(HttpToolsProtocol):
         real.write_eof()
 
 
-def guarded(limits: Limits, refused: Callable[[Problem, str | None, str | None], None]) -> type[GuardedProtocol]:
+def guarded(
+    limits: Limits,
+    refused: Callable[[Problem, str | None, str | None], None],
+    *,
+    largest: Callable[[str], int] = GuardedProtocol.largest,
+    peer_of: Callable[[str | None, Sequence[tuple[bytes, bytes]]], str] = GuardedProtocol.peer_of,
+    budget: Budget | None = None,
+) -> type[GuardedProtocol]:
     """The protocol class of one listener, with its own limits, connections and `refused(problem, peer, path)`."""
-    return type("Guarded", (GuardedProtocol,), {"limits": limits, "incomplete": {}, "refused": staticmethod(refused)})
+    own = {"refused": staticmethod(refused), "largest": staticmethod(largest), "peer_of": staticmethod(peer_of)}
+    return type("Guarded", (GuardedProtocol,), {"limits": limits, "incomplete": {}, "budget": budget, **own})

@@ -48,6 +48,7 @@ class Agora(Keyed):
     """Notifications of Agora. docs/sources.md says what its signature covers and where the traps are."""
 
     type: ClassVar[str] = "agora"
+    max_body: ClassVar[int | None] = 256 * 1024
     starter: ClassVar[str] = """\
 keys:
   - @KEY@   # put the secret of the vendor's console here

@@ -63,6 +63,7 @@ class AlibabaLive(Keyed):
     """Recording callbacks of Alibaba Cloud Live. docs/sources.md says what its signature covers and where the traps are."""
 
     type: ClassVar[str] = "alibaba-live"
+    max_body: ClassVar[int | None] = 64 * 1024
     starter: ClassVar[str] = """\
 keys:
   - @KEY@   # the same key goes into the vendor's console

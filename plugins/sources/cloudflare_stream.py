@@ -20,6 +20,7 @@ class CloudflareStream(TimedHeader):
     """Webhooks of Cloudflare Stream. docs/sources.md says what its signature covers and where the traps are."""
 
     type: ClassVar[str] = "cloudflare-stream"
+    max_body: ClassVar[int | None] = 64 * 1024
     starter: ClassVar[str] = """\
 keys:
   - @KEY@   # put the secret that the API answered here

@@ -59,6 +59,7 @@ class LiveKit(Keyed):
     """Webhooks of LiveKit. docs/sources.md says what its signature covers and where the traps are."""
 
     type: ClassVar[str] = "livekit"
+    max_body: ClassVar[int | None] = 512 * 1024
     starter: ClassVar[str] = """\
 keys:
   APIexample: @KEY@   # put your API key and its secret here, as in the server's own `keys`

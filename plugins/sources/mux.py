@@ -38,6 +38,7 @@ class Mux(TimedHeader):
     """Webhooks of Mux. docs/sources.md says what its signature covers and where the traps are."""
 
     type: ClassVar[str] = "mux"
+    max_body: ClassVar[int | None] = 512 * 1024
     starter: ClassVar[str] = """\
 keys:
   - @KEY@   # put the signing secret of the webhook here

@@ -80,6 +80,7 @@ class StandardWebhooks(Keyed):
     """Webhooks signed by the standard. docs/sources.md says what its signature covers and where the traps are."""
 
     type: ClassVar[str] = "standard-webhooks"
+    max_body: ClassVar[int | None] = 2 * 1024 * 1024  # another gateway's event of 1,000 files
     starter: ClassVar[str] = """\
 secrets:
   - @WEBHOOK_SECRET@   # the sender signs with the same

@@ -98,6 +98,7 @@ class Twilio(Keyed):
     """Status callbacks of Twilio. docs/sources.md says what their signature covers and where the traps are."""
 
     type: ClassVar[str] = "twilio"
+    max_body: ClassVar[int | None] = 128 * 1024
     starter: ClassVar[str] = """\
 keys:
   - @KEY@   # put the account's auth token here, or a shared key

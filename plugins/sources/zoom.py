@@ -56,6 +56,7 @@ class Zoom(Keyed):
     """Webhooks of Zoom. docs/sources.md says what its signature covers and where the traps are."""
 
     type: ClassVar[str] = "zoom"
+    max_body: ClassVar[int | None] = 1024 * 1024  # a meeting of 1,000 files
     starter: ClassVar[str] = """\
 keys:
   - @KEY@   # put the secret token of your app here

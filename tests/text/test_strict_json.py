@@ -232,7 +232,7 @@ def test_what_is_too_wide_is_refused_before_it_is_decoded(name: str, monkeypatch
     monkeypatch.setattr(strict_json, "_decode", never)
     monkeypatch.setattr(strict_json, "odd_document", never)
     body = b'{"a":[' + WIDE[name] * (262_144 // len(WIDE[name])) + b"1]}"
-    with pytest.raises(Malformed, match="more than 2000 values"):
+    with pytest.raises(Malformed, match="more than 1000 values"):
         decode_object(body, UNVERIFIED_NODES_MAX)
 
 

@@ -15,6 +15,7 @@ from gateway.config.grammar.network import Host, Mode, Network
 from gateway.config.grammar.section import Section
 from gateway.fields import ConfigPath, Duration, Secret, Size, between, parse_duration, parse_size, secret
 
+SPARED_BODY: Final = 16 * 1024  # bytes: a body under it is never closed to save memory
 LONGEST_SOCKET_PATH: Final = 107  # bytes: what sockaddr_un holds on Linux, without the NUL
 
 
@@ -49,8 +50,20 @@ class ServerSettings(Listener):
     max_body: Annotated[
         Size,
         between(1024, 16 * 1024 * 1024),
-        Field(description="Largest body of a callback; a larger one is answered 413."),
+        Field(
+            description="Largest body of a callback; a larger one is answered 413. For a vendor whose callbacks are known "
+            "to be smaller, or larger, its own default holds: less where this is written down and is less, more only by "
+            "`max_body` of the source."
+        ),
     ] = parse_size("256KiB")
+    unverified_bytes: Annotated[
+        Size,
+        between(1024 * 1024),
+        Field(
+            description="Memory for all bodies together whose signature was not checked yet. Past it the largest of the "
+            "address that holds most is answered 503. At least 16 KiB for each of `connections`."
+        ),
+    ] = parse_size("32MiB")
     body_timeout: Annotated[
         Duration, between("100ms", "10m"), Field(description="Time in which a request's body must have come.")
     ] = parse_duration("10s")
@@ -65,6 +78,17 @@ class ServerSettings(Listener):
     connections: Annotated[
         int, Field(ge=1, le=100_000, description="Most open connections; past it the oldest incomplete one is closed.")
     ] = 1000
+
+    @model_validator(mode="after")
+    def _every_connection_fits_in(self) -> Self:
+        needed = self.connections * SPARED_BODY
+        if self.unverified_bytes < needed:
+            raise PydanticCustomError(
+                "unverified_bytes",
+                "`unverified_bytes` of at least {needed}MiB, 16 KiB for each of `connections`, or fewer connections",
+                {"needed": -(-needed // 2**20)},
+            )
+        return self
 
 
 class TokenSettings(Section):

@@ -15,7 +15,7 @@ from gateway.config.grammar.network import Network, is_loopback, overlap
 from gateway.config.grammar.routes import CallbackSettings, MatchSettings, RouteSettings, TestSettings
 from gateway.config.grammar.section import Section
 from gateway.config.grammar.store import KeepSettings, LimitSettings, StoreSettings
-from gateway.fields import Language, NotEmpty, Timezone
+from gateway.fields import Language, NotEmpty, Size, Timezone, between
 from gateway.model import Trust
 
 __all__ = [
@@ -62,7 +62,7 @@ class LocaleSettings(Section):
 
 
 class SourceSettings(Section):
-    """`type`, `path`, `min_trust`, `allow_from`, `on_conflict`, `keep_ids` are the core's; every other key belongs to the type's options."""
+    """`type`, `path`, `min_trust`, `allow_from`, `max_body`, `on_conflict`, `keep_ids` are the core's; every other key belongs to the type's options."""
 
     type: Annotated[str, Field(description="Which vendor's callbacks these are.")]
     path: Annotated[
@@ -84,6 +84,10 @@ class SourceSettings(Section):
             "`server.trusted_proxies`."
         ),
     ] = ()
+    max_body: Annotated[
+        Annotated[Size, between(1024, 16 * 1024 * 1024)] | None,
+        Field(description="Largest body of a callback of this source. Default: what the vendor sends at most."),
+    ] = None
     on_conflict: Annotated[
         Literal["hold", "deliver"],
         Field(

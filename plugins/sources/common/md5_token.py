@@ -62,6 +62,7 @@ class Token(Keyed):
 
     Options = TokenOptions
     scheme: ClassVar[str] = "md5"
+    max_body: ClassVar[int | None] = 64 * 1024
     ages: ClassVar[bool] = True
     key_fields: ClassVar[Sequence[str]] = ("sign", "t")
     options: TokenOptions

@@ -37,6 +37,7 @@ class Hmac(Keyed):
     """Callbacks of a vendor that signs with an HMAC. docs/sources.md says how to describe one."""
 
     type: ClassVar[str] = "hmac"
+    max_body: ClassVar[int | None] = 1024 * 1024
     starter: ClassVar[str] = """\
 keys:
   - @KEY@   # put the vendor's secret here
