@@ -149,6 +149,11 @@ class Event:
         return "/".join(part for part in (self.domain, self.app, self.stream) if part)
 
 
+def stream_key(source: str, subject: str) -> str:
+    """What `order: stream` keeps in order: a stream of one source, because no other may stand before it; "": nothing."""
+    return f"{source} {subject}" if subject else ""
+
+
 def shown_variant(fingerprint: bytes) -> str:
     """How people and receivers see which content under an id is meant."""
     return fingerprint.hex()[:8]

@@ -16,7 +16,7 @@ from gateway.errors import ItemRefused, Malformed, Problem, StoreBusy, StoreErro
 from gateway.intake.pipeline import new_event, normalise, verify
 from gateway.intake.rejections import Refusals
 from gateway.intake.reporter import Journal
-from gateway.model import FAILED, Event, Trust, Verified
+from gateway.model import FAILED, Event, Trust, Verified, stream_key
 from gateway.plugin import Callback, Source
 from gateway.plugin.contract import checked_response
 from gateway.routing import Decision, Router
@@ -170,7 +170,7 @@ class Intake:
     def _reserve(self, event: Event, decision: Decision, reserved: list[str]) -> tuple[NewDelivery, ...]:
         wanted = []
         for sink in decision.sinks:
-            key = self._dispatcher.order_key(sink, event.subject)
+            key = self._dispatcher.order_key(sink, stream_key(event.source, event.subject))
             lease = self._dispatcher.reserve(sink)
             if lease is not None:
                 reserved.append(sink)

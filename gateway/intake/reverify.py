@@ -13,7 +13,7 @@ from gateway.config.validation import where_raised
 from gateway.errors import GatewayError, NotFound, Untrusted
 from gateway.events.cloudevents import from_document
 from gateway.intake.pipeline import new_event, normalise, verify
-from gateway.model import Event, Trust, Verified
+from gateway.model import Event, Trust, Verified, stream_key
 from gateway.plugin import Callback
 from gateway.routing import Decision, Router
 from gateway.store.records import EventFull, NewDelivery, NewEvent, Refusal
@@ -61,7 +61,8 @@ def _routed(router: Router, events: Sequence[Event]) -> Sequence[tuple[Event, De
 
 
 def _order_key(loaded: Loaded, sink: str, event: Event) -> str | None:
-    return event.subject or None if loaded.settings.sinks[sink].delivery.order == "stream" else None
+    ordered = loaded.settings.sinks[sink].delivery.order == "stream"
+    return stream_key(event.source, event.subject) or None if ordered else None
 
 
 def ids_of(loaded: Loaded) -> Callable[[Refusal], Collection[str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway import Event, Source, Trust, Verified, event_id
+from gateway import Event, Retry, Source, Trust, Verified, event_id
 from gateway.model import FILE_COMPLETED, id_of_source
 from gateway.plugin import Callback, Scene
 from gateway.store.outbox.contents import CONTENTS_MAX
@@ -116,6 +116,7 @@ class Borrowed(Source):
                 received_at=callback.received_at,
                 trust=verified.trust,
                 verified=verified,
+                **dict(zip(("domain", "app", "stream"), said.get("like", "").split("/"), strict=False)),
             )
         ]
 
@@ -181,3 +182,20 @@ async def test_past_32_contents_under_one_timestamp_signature_events_are_ranked_
         assert len(jobs) == 41
         assert streams.index("alarm") == 32
         assert gateway.metric("held_total", source="live", reason="quarantined") == 0
+
+
+# -- one source does nothing to another's deliveries -------------------------------------------------------------------
+
+
+async def test_no_source_stands_before_another_ones_stream() -> None:
+    config = f"""
+sources: {{live: {HUAWEI}, evil: {{type: borrowed}}}}
+sinks: {{app: {{type: recorder, delivery: {{order: stream}}}}}}
+routes: [{{to: [app]}}]
+"""
+    async with running(config, plugins=[Borrowed]) as gateway:
+        gateway.recorder("app").answers.append(Retry("poisoned"))
+        assert (await gateway.post({"id": "x", "like": "push.example.com/live/s"}, source="evil")).status == 200
+        scene = Scene(type="RECORD_FILE_COMPLETE", number=1, now=NOW, fields={"stream": "s"})
+        assert (await gateway.post(gateway.source("live").play(scene), source="live")).status == 200
+        assert [event.source for event in gateway.delivered("app")] == ["live"]

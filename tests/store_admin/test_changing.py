@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import NotFound, StoreError
+from gateway.model import stream_key
 from gateway.runtime.clock import FrozenClock
 from gateway.store.admin import bulk
 from gateway.store.admin.admin import Actor, DeliveryFilter, Desk
@@ -279,8 +280,8 @@ async def test_what_is_added_to_an_ordered_sink_waits_behind_its_stream(
     store: Store, desks: Callable[..., Desk]
 ) -> None:
     desk = desks(configured=("app", "ops"), ordered=("app",))
-    subject = event(1).subject
-    await take(store, new(2, "app", key=subject), new(1), new(event(3, domain=None, app=None, stream=None)))
+    stream = stream_key("live", event(1).subject)
+    await take(store, new(2, "app", key=stream), new(1), new(event(3, domain=None, app=None, stream=None)))
     desk.replay(f"{1:032x}", sinks=["app", "ops"])
     desk.replay(f"{3:032x}", sinks=["app"])
     assert [(row.sink, row.held) for row in desk.deliveries()] == [

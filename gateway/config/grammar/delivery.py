@@ -64,7 +64,8 @@ class DeliverySettings(Section):
         ),
     ] = None
     order: Annotated[
-        Literal["none", "stream"], Field(description="`stream`: one in flight for each stream, the oldest first.")
+        Literal["none", "stream"],
+        Field(description="`stream`: one in flight for each stream of a source, the oldest first."),
     ] = "none"
     batch: Annotated[
         BatchSettings | None,

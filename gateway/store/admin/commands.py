@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import NotFound, StoreError
+from gateway.model import stream_key
 from gateway.store.admin import event_full
 from gateway.store.admin.bulk import Answer
 from gateway.store.admin.event_lookup import row_of, seq_of
@@ -171,7 +172,7 @@ def replay(
         sinks = [sink for _, sink, _, _ in there]
         if not sinks:
             raise StoreError(f"no route wanted the event {row.ref}: name the sinks, or ask today's routes")
-    return _begin(session, row.seq, row.subject, sinks, ordered, replay=1)
+    return _begin(session, row.seq, stream_key(row.source, row.subject), sinks, ordered, replay=1)
 
 
 def replay_one(
@@ -223,14 +224,14 @@ def release(
     if not session.change(_LET_GO, {"seq": row.seq}):
         raise StoreError(f"the event {row.ref} is not held")
     _keep(session, row.seq, verdict)
-    return _begin(session, row.seq, row.subject, sinks, ordered, replay=0)
+    return _begin(session, row.seq, stream_key(row.source, row.subject), sinks, ordered, replay=0)
 
 
 def _begin(
-    session: Bulk, seq: int, subject: str, sinks: Sequence[str], ordered: frozenset[str], *, replay: int
+    session: Bulk, seq: int, stream: str, sinks: Sequence[str], ordered: frozenset[str], *, replay: int
 ) -> Sequence[int]:
     """A round for each sink that has none open, by the order of `sinks`; what is open is left alone."""
-    keys = {sink: subject for sink in sinks if sink in ordered and subject}
+    keys = {sink: stream for sink in sinks if sink in ordered and stream}
     keys |= {sink: key for _, sink, _, key in session.rows(_OF_EVENT, {"event": seq}) if key is not None}
     session.lock({f"{sink} {keys[sink]}" for sink in sinks if sink in keys})
     there = {sink: id_ for id_, sink, _, _ in session.rows(_OF_EVENT, {"event": seq})}
