@@ -179,6 +179,42 @@ async def test_the_finished_file_is_copied_within_its_bound(gallery: Path, tmp_p
     assert len(list(tmp_path.iterdir())) == 2  # noqa: ASYNC240
 
 
+PLAYLISTS: dict[str, tuple[str, str | None, Reply]] = {
+    "by its name": ("/a/index.m3u8?sig=1", None, Reply(body=b"x")),
+    "by its name in capitals": ("/a/INDEX.M3U8", "mp4", Reply(body=b"x")),
+    "by a DASH name": ("/a/index.mpd", None, Reply(body=b"x")),
+    "by its format": ("/a/file", "HLS", Reply(body=b"x")),
+    "by its type": ("/a/file", "mp4", Reply(body=b"x", headers=[("Content-Type", "application/vnd.apple.mpegurl")])),
+    "by another type": (
+        "/a/file",
+        None,
+        Reply(body=b"x", headers=[("Content-Type", "audio/x-mpegURL; charset=utf-8")]),
+    ),
+    "by a DASH type": ("/a/file", None, Reply(body=b"x", headers=[("Content-Type", "application/dash+xml")])),
+    "by what is in it": ("/a/file.mp4", "mp4", Reply(body=b"#EXTM3U\n#EXT-X-VERSION:3\n")),
+    "behind a mark": ("/a/file.mp4", "mp4", Reply(body=b"\xef\xbb\xbf\r\n#EXTM3U\n")),
+    "by XML": ("/a/file.mp4", "mp4", Reply(body=b'<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011">')),
+}
+
+
+@pytest.mark.parametrize("name", PLAYLISTS)
+async def test_a_playlist_is_not_copied_as_if_it_were_the_recording(name: str, gallery: Path, tmp_path: Path) -> None:
+    path, kind, reply = PLAYLISTS[name]
+    async with ScriptedServer(reply, otherwise=Reply(body=b"a recording")) as server:
+        options: dict[str, Any] = {"folder": str(tmp_path), "private": ["127.0.0.0/8"]}
+        list_ = gateway.File(format=kind, download_url=server.url + path)
+        async with opened(_class("copies", gallery), options) as sink:
+            with pytest.raises(Refused, match="a playlist, not the recording"):
+                await sink.deliver(delivery(event(trust=Trust.FIELDS, files=(list_,))))
+            assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240
+            server.replies = [reply] if server.received else []
+            both = event(
+                trust=Trust.FIELDS, files=(list_, gateway.File(format="mp4", download_url=server.url + "/b.mp4"))
+            )
+            assert (await sink.deliver(delivery(both))).endswith("-1.mp4; 1 playlists left out")
+            assert [found.read_bytes() for found in tmp_path.iterdir()] == [b"a recording"]  # noqa: ASYNC240
+
+
 def test_the_configuration_of_the_copies_loads(gallery: Path) -> None:
     [block] = re.findall(r"^```yaml\n(plugins: \[./copies.py\].*?)^```", TEXT, re.MULTILINE | re.DOTALL)
     file = gallery / "copies.yaml"

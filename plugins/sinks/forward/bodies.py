@@ -18,10 +18,28 @@ STRUCTURED: Final = "application/cloudevents+json"
 JSON: Final = "application/json"
 _UNKNOWN: Final = "application/octet-stream"
 _MEDIA_TYPE: Final = re.compile(r"[\x20-\x7e]+", re.ASCII)
+SUBJECT_BYTES_MAX: Final = 2048  # of one header; Node.js answers 431 to more than 16 KiB of all headers together
+HEADER_BYTES_MAX: Final = 512
 _PROVIDER: Final = "huawei-live"
 # https://github.com/cloudevents/spec, HTTP binding 3.1.3.2: space, quote, percent and what is not printable ASCII.
 _PLAIN: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+def bounded(value: str, most: int, *, safe: str = _PLAIN) -> str:
+    """Percent-encoded for a header; what is longer is cut between characters and ends in an ellipsis, which says so."""
+    encoded = quote(value, safe=safe)
+    if len(encoded) <= most:
+        return encoded
+    end = quote("…", safe=safe)
+    kept: list[str] = []
+    room = most - len(end)
+    for letter in value[:most]:
+        room -= len(one := quote(letter, safe=safe))
+        if room < 0:
+            break
+        kept.append(one)
+    return "".join(kept) + end
 
 
 class Body(NamedTuple):
@@ -41,14 +59,18 @@ def binary(event: Event) -> Body:
     """CloudEvents' binary mode: the attributes as `ce-` headers, `data` alone as the body."""
     document = to_document(event)
     data, media_type = document.pop("data"), document.pop("datacontenttype")
-    headers = {f"ce-{name}": quote(str(value), safe=_PLAIN) for name, value in document.items()}
+    headers = {
+        f"ce-{name}": bounded(str(value), SUBJECT_BYTES_MAX if name == "subject" else HEADER_BYTES_MAX)
+        for name, value in document.items()
+    }
     return Body(_encode(data).encode(), media_type, headers)
 
 
 def raw(event: Event) -> Body:
     """The vendor's bytes and the media type they came with."""
     kind = event.raw_type or JSON  # because nearly every vendor's callbacks are
-    return Body(event.raw, kind if _MEDIA_TYPE.fullmatch(kind) else _UNKNOWN, {})
+    fit = len(kind) <= HEADER_BYTES_MAX and _MEDIA_TYPE.fullmatch(kind)
+    return Body(event.raw, kind if fit else _UNKNOWN, {})
 
 
 def huawei_live(event: Event, sign: HuaweiLive, now: datetime) -> Body:

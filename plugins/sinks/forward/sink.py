@@ -54,7 +54,10 @@ class Forward(Sink):
         """2xx is delivered; everything else is what docs/sinks.md says of it."""
         event, now = delivery.event, self.http.clock.now()
         body = await computed(lambda: self._body(event, now), [event])
-        headers = {"content-type": self.options.content_type or body.media_type, **_provenance(event), **self._extra}
+        headers = {"content-type": self.options.content_type or self._media_type(body), **_provenance(event)}
+        if self._github is not None:
+            headers |= {"x-github-event": _encode(event.type), "x-github-delivery": event.ref}
+        headers |= self._extra
         headers |= body.headers
         headers[ID_HEADER] = event.ref
         headers[TIMESTAMP_HEADER] = stamp = str(int(now.timestamp()))
@@ -76,6 +79,10 @@ class Forward(Sink):
         )
         again = "; a kept connection had been closed, sent again on a fresh one" if answer.resent else ""
         return f"HTTP {answer.status}{again}"
+
+    def _media_type(self, body: Body) -> str:
+        """GitHub's own middleware takes nothing but application/json, and CloudEvents are JSON."""
+        return bodies.JSON if self._github is not None and body.media_type == bodies.STRUCTURED else body.media_type
 
     def _body(self, event: Event, now: datetime) -> Body:
         match self.options.body:
@@ -151,4 +158,4 @@ def _provenance(event: Event) -> dict[str, str]:
 
 
 def _encode(value: str) -> str:
-    return quote(value, safe=_PLAIN)
+    return bodies.bounded(value, bodies.HEADER_BYTES_MAX, safe=_PLAIN)
