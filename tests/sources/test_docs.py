@@ -152,6 +152,15 @@ def test_every_type_has_its_section_with_a_configuration_and_a_row_in_the_overvi
             assert make(name).ages is (ages == "yes"), name
 
 
+def test_what_a_captured_callback_is_worth_is_said_of_every_type() -> None:
+    rows = table(SOURCES, "### What the holder of one captured callback can change")
+    assert sorted(rows) == sorted(TYPES)
+    for name, (changes, until, against) in rows.items():
+        weak = make(name).most_trust is Trust.TIMESTAMP
+        assert ("`timestamp`" in against and changes.startswith("everything")) if weak else changes, name
+        assert (until == "for ever") is (name in {"agora", "twilio"}), name
+
+
 @pytest.mark.parametrize("name", sorted(set(TYPES) - {"huawei-live"}))
 def test_each_section_says_what_is_covered_how_much_that_is_and_how_it_is_tried_again(name: str) -> None:
     rows = dict(

@@ -106,6 +106,7 @@ class TestTwilio(OfKeys):
                 changed = [*fields[:number], (name, value + "x"), *fields[number + 1 :]]
                 received = self.receive(Played(body=urlencode(changed).encode(), headers=played.headers))
                 assert self.refusal(source, received) is not None, name
+            self.check_captured(source, played)
 
 
 class TestHmac(OfKeys):
@@ -146,6 +147,18 @@ class TestHmacOfATimeInTheBody(OfKeys):
     options = {"signed": "{timestamp}", "timestamp_header": None, "timestamp_field": "sent"}
     credentials = ("x-signature", "sent")
     signed_fields = ("sent",)
+
+
+class TestHmacThatReadsAnUnsignedHeader(OfKeys):
+    kind = "hmac"
+    options = {"event": {"type": 'headers["X-Topic"]', "types": {"done": "recording.ended"}, "stream": "body.stream"}}
+    credentials = ("x-signature", "x-timestamp")
+
+
+class TestHmacWithNothingBetweenItsPieces(OfKeys):
+    kind = "hmac"
+    options = {"signed": "{id}{timestamp}{body}", "id_header": "X-Id"}
+    credentials = ("x-signature", "x-timestamp", "x-id")
 
 
 class TestHmacOfAnUnknownPayload(OfKeys):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.plugin import Source
 from gateway.testing.sources import SourcePromises
 from plugins.sources.huawei_live import HuaweiLive
@@ -17,6 +19,12 @@ class TestHuaweiLive(SourcePromises):
 
     def make_source(self) -> Source:
         return HuaweiLive("live", HuaweiLive.Options.model_validate({"keys": [KEY, OLD_KEY]}))
+
+
+class TestHuaweiLiveWithThePlayedNames(TestHuaweiLive):
+    def make_source(self) -> Source:
+        options = {"keys": [KEY, OLD_KEY], "domains": ["push.example.com"], "apps": ["live"]}
+        return HuaweiLive("live", HuaweiLive.Options.model_validate(options))
 
 
 class TestHuaweiLiveWithExactNamesOnly(TestHuaweiLive):
@@ -76,3 +84,24 @@ def test_a_promise_that_is_broken_is_noticed() -> None:
         "test_an_expired_callback_is_refused",
         "test_no_credential_is_in_an_error_or_in_advice",
     }
+
+
+def test_a_source_that_says_body_and_covers_less_is_noticed() -> None:
+    """A seal that names nothing, or lets many through, is no answer to a body that anybody may change."""
+    from gateway.model import Seal, Trust, Verified
+
+    for most, digest in ((0, b"x"), (None, b"x"), (2, b"x")):
+
+        class Boasting(HuaweiLive):
+            def verify(self, callback):  # type: ignore[no-untyped-def]
+                super().verify(callback)
+                return Verified(trust=Trust.BODY, scheme="hope", seal=Seal(digest=digest, most=most))  # noqa: B023
+
+        class Suite(TestHuaweiLive):
+            signed_fields = ()
+
+            def make_source(self) -> Source:
+                return Boasting("live", HuaweiLive.Options.model_validate({"keys": [KEY]}))
+
+        with pytest.raises(AssertionError, match="can be changed"):
+            Suite().test_a_changed_signed_field_is_refused_or_loses_trust()
