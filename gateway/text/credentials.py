@@ -12,7 +12,12 @@ from gateway.text.credential_names import VALUES, is_bare_key_secret, names_cred
 _DEPTH_MAX: Final = 64  # containers inside each other; what lies deeper is left out, because nobody looked at it
 _ARGUMENTS_MAX: Final = 4096  # characters of a text that is looked at as arguments of an address
 _CALLED: Final = ("name", "key", "k", "field", "header", "param", "parameter")
+_HOLDERS: Final = frozenset(spelt for name in VALUES for spelt in (name, name.capitalize(), name.upper()))
 _ARGUMENTS: Final = re.compile(r"\??(?:[\w.~-]{1,64}=[^&;\s]*)(?:[&;][\w.~-]{1,64}=[^&;\s]*)*", re.ASCII)
+
+
+class Cleaned(dict[str, Any]):
+    """Fields that were looked through already: asked a second time, they need no second look."""
 
 
 def without_credentials(fields: Mapping[str, Any], path: str = "") -> tuple[dict[str, Any], list[str]]:
@@ -20,8 +25,10 @@ def without_credentials(fields: Mapping[str, Any], path: str = "") -> tuple[dict
 
     `path` stands before each path. A flag, a null and an empty text are kept, because they give nothing away.
     """
+    if type(fields) is Cleaned:
+        return fields, []
     left_out: list[str] = []
-    return _object(fields, path, "", left_out, 0), left_out
+    return Cleaned(_object(fields, path, "", left_out, 0)), left_out
 
 
 def _object(fields: Mapping[str, Any], path: str, parent: str, left_out: list[str], depth: int) -> dict[str, Any]:
@@ -76,7 +83,7 @@ def _counts(name: str, value: Any) -> bool:
 
 def _named_value(fields: Mapping[str, Any]) -> str | None:
     """The field with the value of a pair such as {name: Authorization, value: …}, where its name spells a credential."""
-    if not 2 <= len(fields) <= 8:
+    if not 2 <= len(fields) <= 8 or _HOLDERS.isdisjoint(fields):
         return None
     by_name = {name.lower(): name for name in fields}
     holder = next((by_name[name] for name in VALUES if name in by_name), None)

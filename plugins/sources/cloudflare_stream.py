@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from gateway.model import FAILED, FILE_COMPLETED, UNKNOWN, Event, Fault, File, Verified
 from gateway.plugin import Callback, Scene
-from plugins.sources.common.event import made, named_by
+from plugins.sources.common.event import contents, made, named_by
 from plugins.sources.common.fields import MAX_PIXELS, Reading
 from plugins.sources.common.timed_header import TimedHeader
 
@@ -68,7 +68,8 @@ keys:
             reading,
             type=type,
             vendor_type=state,
-            identity=named_by(said, "uid", "modified"),
+            # of a state that is no end there may be several, such as how far the encoding is
+            identity=[*named_by(said, "uid", "modified"), *([contents(said)] if type == UNKNOWN else [])],
             stream=stream,
             format="hls" if files else None,
             job_id=uid,

@@ -162,3 +162,9 @@ def test_a_meeting_of_a_thousand_files_has_them_all() -> None:
     meeting = {"uuid": "u==", "id": 1, "recording_files": files}
     made = event("zoom", {"payload": {"account_id": "a", "object": meeting}}, "recording.completed")
     assert (len(made.files), made.problems, made.trust) == (1000, (), Trust.BODY)
+
+
+def test_how_far_an_encoding_of_cloudflare_is_are_several_events_and_a_repeat_is_none() -> None:
+    said = [{"status": {"state": "inprogress", "pctComplete": pct}} for pct in ("10.0", "20.0", "20.0")]
+    ids = [event("cloudflare-stream", one).id for one in said]
+    assert ids[0] != ids[1] == ids[2]
