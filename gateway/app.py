@@ -146,6 +146,11 @@ class Gateway:
             raise problem
         return await self._intake.take(door, callback)
 
+    def keep_unknown(self, problem: Problem, callback: Callback, size: int) -> None:
+        """Remember a request to a path that names no source, for whoever looks for a vendor's callbacks."""
+        paths = {path: door.name for path, door in self.sources_by_path.items()}
+        self.refusals.keep_unknown(problem, callback, size, paths)
+
     def refuse(self, source: str | None, problem: Problem) -> None:
         """Count a refusal that happened before a callback could be made of the request."""
         self.refusals.count(source, problem)

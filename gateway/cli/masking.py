@@ -22,7 +22,10 @@ def is_secret(name: str) -> bool:
 
 
 def masked_path(path: str, source: str) -> str:
-    """The path a callback came to; one that is not just the source's name is a second key."""
+    """The path a callback came to; one that is not just the source's name is a second key. One that led nowhere is
+    shown, because it is what is looked for."""
+    if not source:
+        return path
     return path if path == f"/hooks/{source}" else f"/hooks/{MASK}"
 
 

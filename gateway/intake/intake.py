@@ -24,6 +24,8 @@ from gateway.store.outbox.contents import CONTENTS_MAX
 from gateway.store.records import Accepted, NewDelivery
 from gateway.store.store import Store
 
+VERIFIED_CODES: Final = frozenset({"signature_expired", "validity_too_long", "trust_too_low", "domain_not_allowed"})
+"""Said only after the signature was found right: such a callback comes from the vendor, and can be had back."""
 MISTAKES: Final = (Exception, SystemExit)  # of a plugin, whose exit is not ours
 _json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -78,7 +80,7 @@ class Intake:
         accepted = await self._accept(door, callback, verified, events, decisions)
         self._journal.stored(events, decisions, accepted)
         if any(one.full for one in accepted):
-            self._refuse(door, callback, _full(accepted))
+            self._refuse(door, callback, _full(accepted), verified=True)
         new = any(one.new or one.supersedes for one in accepted)
         status = "accepted" if new else "duplicate"
         self._journal.answered(door.name, status)
@@ -91,7 +93,8 @@ class Intake:
         try:
             verified = verify(door.source, callback, door.min_trust)
         except Untrusted as error:
-            self._refuse(door, callback, Problem(401, error.code, error.detail))
+            fitted = error.code in VERIFIED_CODES
+            self._refuse(door, callback, Problem(401, error.code, error.detail), verified=fitted)
         except Malformed as error:
             self._refuse(door, callback, Problem(400, "malformed_body", error.detail))
         except MISTAKES as error:
@@ -103,12 +106,12 @@ class Intake:
         try:
             return normalise(door.source, callback, verified, keep_ids=door.keep_ids)
         except Malformed as error:
-            self._refuse(door, callback, Problem(400, "malformed_body", error.detail))
+            self._refuse(door, callback, Problem(400, "malformed_body", error.detail), verified=True)
         except MISTAKES as error:
             self._break(door, callback, "normalise", error)
 
-    def _refuse(self, door: Door, callback: Callback, problem: Problem) -> NoReturn:
-        self._refusals.keep(door.name, problem, callback)
+    def _refuse(self, door: Door, callback: Callback, problem: Problem, *, verified: bool = False) -> NoReturn:
+        self._refusals.keep(door.name, problem, callback, verified=verified)
         raise problem
 
     def _break(self, door: Door, callback: Callback, step: str, error: BaseException) -> NoReturn:
@@ -120,7 +123,7 @@ class Intake:
             f"the source plugin {door.source.type} failed in {step}; the callback was kept",
             retry_after=60,
         )
-        self._refuse(door, callback, problem)
+        self._refuse(door, callback, problem, verified=step != "verify")
 
     # -- into the store
 

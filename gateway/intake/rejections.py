@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import structlog
 
 from gateway.errors import Problem
+from gateway.intake.near_path import near_path
 from gateway.plugin import Callback
 from gateway.runtime.clock import Clock
 from gateway.runtime.harmless import harmless
@@ -16,6 +19,7 @@ log = structlog.get_logger("gateway.refusals")
 
 KEPT_PER_SECOND = 10.0  # refused callbacks kept and logged, of each source; more are only counted
 BURST = 50.0
+PATH_SHOWN_MAX = 300  # characters
 BODY_LIMIT = 64 * 1024  # a longer body is not kept, so it cannot be tried again
 
 
@@ -27,14 +31,17 @@ class Refusals:
         self._metrics = metrics
         self._codes = BoundedLabel()
         self._clock = clock
-        self._allowance: dict[str, tuple[float, float]] = {}
+        self._allowance: dict[tuple[str, bool], tuple[float, float]] = {}
         self._silenced: dict[str, int] = {}
 
     @harmless
-    def keep(self, source: str, problem: Problem, callback: Callback) -> None:
-        """Count it, and within the rate log it and store it with the vendor's bytes."""
+    def keep(self, source: str, problem: Problem, callback: Callback, *, verified: bool) -> None:
+        """Count it, and within the rate log it and store it with the vendor's bytes.
+
+        `verified`: its signature fitted. Such ones have a rate and a quota of their own.
+        """
         self.count(source, problem)
-        if not self._within_rate(source):
+        if not self._within_rate(source, verified):
             self._silenced[source] = self._silenced.get(source, 0) + 1
             return
         log.warning(
@@ -46,20 +53,21 @@ class Refusals:
             size=len(callback.body),
             also_refused=self._silenced.pop(source, 0),
         )
-        self._store.refuse(
-            Refusal(
-                source=source,
-                code=problem.code,
-                detail=problem.detail[:500],
-                received_at=round(callback.received_at.timestamp() * 1000),
-                method=callback.method,
-                path=callback.path,
-                headers=tuple(callback.headers.items()),
-                body=callback.body if len(callback.body) <= BODY_LIMIT else b"",
-                size=len(callback.body),
-                peer=callback.peer,
-            )
-        )
+        self._store.refuse(_refusal(source, problem, callback, len(callback.body), verified=verified))
+
+    @harmless
+    def keep_unknown(self, problem: Problem, callback: Callback, size: int, paths: Mapping[str, str]) -> None:
+        """Store a request to a path that names no source; the answer counted it. `paths`: the source of each path.
+
+        Where the path is nearly one of these, the detail says so, and it is kept apart from what scanners try.
+        """
+        near = near_path(callback.path, paths)
+        if not self._within_rate("", near is not None):
+            return
+        kept = Problem(problem.status, problem.code, near or problem.detail)
+        if near is not None:
+            log.warning("unknown_path", path=callback.path[:PATH_SHOWN_MAX], detail=near, peer=callback.peer)
+        self._store.refuse(_refusal("", kept, callback, size, verified=near is not None))
 
     @harmless
     def count(self, source: str | None, problem: Problem) -> None:
@@ -68,10 +76,26 @@ class Refusals:
         self._metrics.refused.labels(name, self._codes(problem.code)).inc()
         self._metrics.callbacks.labels(name, "refused").inc()
 
-    def _within_rate(self, source: str) -> bool:
+    def _within_rate(self, source: str, verified: bool) -> bool:
         now = self._clock.monotonic()
-        tokens, at = self._allowance.get(source, (BURST, now))
+        tokens, at = self._allowance.get((source, verified), (BURST, now))
         tokens = min(BURST, tokens + (now - at) * KEPT_PER_SECOND)
         allowed = tokens >= 1.0
-        self._allowance[source] = (tokens - 1.0 if allowed else tokens, now)
+        self._allowance[source, verified] = (tokens - 1.0 if allowed else tokens, now)
         return allowed
+
+
+def _refusal(source: str, problem: Problem, callback: Callback, size: int, *, verified: bool) -> Refusal:
+    return Refusal(
+        source=source,
+        code=problem.code,
+        detail=problem.detail[:500],
+        received_at=round(callback.received_at.timestamp() * 1000),
+        method=callback.method,
+        path=callback.path[:PATH_SHOWN_MAX],
+        headers=tuple(callback.headers.items()),
+        body=callback.body if len(callback.body) <= BODY_LIMIT else b"",
+        size=size,
+        peer=callback.peer,
+        verified=verified,
+    )

@@ -115,7 +115,8 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A callback that was refused, kept for people. `body` is empty where it was over 64 KiB."""
+    """A callback that was refused, kept for people. `body` is empty where it was over 64 KiB; `source` where the path
+    named none."""
 
     source: str
     code: str
@@ -127,6 +128,7 @@ class Refusal:
     body: bytes
     size: int
     peer: str | None
+    verified: bool = False  # the signature fitted, and something else did not
 
 
 # --- out: what lanes ask ------------------------------------------------------------------------------------------

@@ -48,6 +48,7 @@ class Ingress:
         if entry is None:
             # the path is not named: whoever guesses paths writes neither our logs nor our answers
             problem = Problem(404, "unknown_source", "no source is configured at this path")
+            self._keep_unknown(scope, problem)
             return await self._refuse(scope, send, None, problem)
         if scope["method"] != "POST":
             problem = Problem(405, "method_not_allowed", "callbacks are sent with POST")
@@ -87,6 +88,20 @@ class Ingress:
             return await self._refuse(scope, send, entry, failed, peer=address)
         length = str(len(body)).encode()
         return await _send(send, status, [(b"content-type", media_type), (b"content-length", length)], body)
+
+    def _keep_unknown(self, scope: Scope, problem: Problem) -> None:
+        """For people alone, as it was written: the vendor may have been told a wrong path."""
+        keep = getattr(self._gateway, "keep_unknown", None)
+        if keep is None:  # whoever embeds this listener may not want to know
+            return
+        headers = Headers(raw=scope["headers"])
+        client = scope["client"]
+        path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+        address = peer(client[0] if client else None, headers.getlist("x-forwarded-for"), self._trusted)
+        length = headers.get("content-length", "")
+        size = min(int(length), 2**31 - 1) if length.isascii() and length.isdigit() and len(length) < 20 else 0
+        callback = Callback("", scope["method"], path, headers, b"", address, self._gateway.clock.now())
+        keep(problem, callback, size)
 
     def _find(self, path: str) -> Entry | None:
         return self._gateway.sources_by_path.get(path[7:]) if path.startswith(PREFIX) else None

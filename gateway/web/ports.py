@@ -73,6 +73,9 @@ class Behind(Protocol):
     def refuse(self, source: str | None, problem: Problem) -> None:
         """Count what was refused before there was a callback. `source` None: the path named none."""
 
+    def keep_unknown(self, problem: Problem, callback: Callback, size: int) -> None:
+        """Remember a request to a path that names no source. Must not fail."""
+
     async def readiness(self) -> tuple[bool, Mapping[str, str]]:
         """Whether callbacks would be taken now, and the state of each part."""
 

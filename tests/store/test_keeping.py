@@ -199,6 +199,18 @@ async def test_the_last_few_refused_callbacks_of_each_source_are_kept(opened: Op
     assert json.loads(headers) == [["Content-Type", "application/json"], ["X", "ü"]]
 
 
+async def test_what_verified_and_was_refused_is_not_pushed_out_by_what_never_verified(opened: Opener, url: str) -> None:
+    store = await opened(keep=Keep(refused=3))
+    for n in range(5):
+        store.refuse(refusal(n, code="signature_expired", verified=True))
+    for n in range(10, 40):
+        store.refuse(refusal(n))
+    store.refuse(refusal(50, ""))
+    await store.ping()
+    kept = [("live", 1, n) for n in (2, 3, 4)] + [("live", 0, n) for n in (37, 38, 39)] + [("", 0, 50)]
+    assert table(url, "source, verified, received_at", "refused", "id") == kept
+
+
 async def test_what_cannot_be_stored_of_a_refused_callback_is_replaced(opened: Opener, url: str) -> None:
     store = await opened()
     store.refuse(refusal(1, path="/hooks/\0\ud800", detail="x" * 9000, body=b"x" * 70_000, size=70_000, peer=None))

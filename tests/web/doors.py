@@ -74,6 +74,7 @@ class Behind:
         }
         self.taken: list[Callback] = []
         self.refused: list[tuple[str | None, Problem]] = []
+        self.unknown: list[tuple[Callback, int]] = []
         self.answer: Callable[[Callback], Awaitable[Any]] | None = None
         self.ready: Callable[[], Awaitable[Any]] | None = None
         self.opening: Callable[[], Awaitable[None]] | None = None
@@ -105,6 +106,9 @@ class Behind:
 
     def refuse(self, source: str | None, problem: Problem) -> None:
         self.refused.append((source, problem))
+
+    def keep_unknown(self, problem: Problem, callback: Callback, size: int) -> None:
+        self.unknown.append((callback, size))
 
     async def readiness(self) -> tuple[bool, dict[str, str]]:
         if self.ready is not None:

@@ -27,6 +27,7 @@ EXPLAINED: Final[Mapping[str, str]] = {
     "validity_too_long": "It was signed for a time further ahead than `max_validity` or `tolerance` allows. Look at this machine's clock.",
     "trust_too_low": "The signature covers less than this source's `min_trust` asks for.",
     "domain_not_allowed": "The domain or the app is not in this source's `domains` or `apps`.",
+    "unknown_source": "The path names no source. Compare it with the callback URLs that `gateway sources list` shows.",
     "source_failed": "The source plugin itself failed; the log has its traceback.",
 }
 
@@ -52,10 +53,10 @@ def list_(site: Site, source: str | None, as_json: bool, limit: int, everything:
             {
                 "id": lambda row: str(row.id),
                 "age": lambda row: ages(row.refusal.received_at),
-                "source": lambda row: row.refusal.source,
+                "source": lambda row: row.refusal.source or "-",
                 "code": lambda row: row.refusal.code,
                 "from": lambda row: row.refusal.peer or "",
-                "detail": lambda row: row.refusal.detail,
+                "detail": _detail,
             },
             _object,
             what="refused callbacks",
@@ -145,6 +146,11 @@ def _of_source(desk: StoreAdmin, source: str) -> Sequence[int]:
         found += [row.id for row in page]
         before = page[-1].id
     return found[::-1]
+
+
+def _detail(row: RefusedRow) -> str:
+    refusal = row.refusal
+    return refusal.detail if refusal.source else f"{refusal.method} {refusal.path}: {refusal.detail}"
 
 
 def _object(row: RefusedRow) -> dict[str, Any]:

@@ -30,7 +30,7 @@ EVENT: Final = f"""SELECT e.seq, e.id, e.variant, e.source, e.type, e.subject, e
   {", ".join(_COUNT.format(state=state) for state in _STATES)}, e.supersedes, e.superseded FROM events e"""  # noqa: S608
 """The columns of `event_row`."""
 _REFUSED: Final = (
-    """SELECT id, source, code, detail, received_at, method, path, headers, body, size, peer FROM refused"""
+    """SELECT id, source, code, detail, received_at, method, path, headers, body, size, peer, verified FROM refused"""
 )
 
 NEWEST: Final = 2**62  # above every key
@@ -151,7 +151,7 @@ def refusal(session: Session, id: int) -> RefusedRow | None:
 
 
 def _refused_row(row: tuple[Any, ...]) -> RefusedRow:
-    id_, source, code, detail, received_at, method, path, headers, body, size, peer = row
+    id_, source, code, detail, received_at, method, path, headers, body, size, peer, verified = row
     return RefusedRow(
         id=id_,
         refusal=Refusal(
@@ -165,6 +165,7 @@ def _refused_row(row: tuple[Any, ...]) -> RefusedRow:
             body=bytes(body),
             size=size,
             peer=peer,
+            verified=bool(verified),
         ),
     )
 

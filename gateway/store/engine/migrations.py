@@ -101,11 +101,13 @@ _FIRST: Final = (
         PRIMARY KEY (id, source, fingerprint, trust, held)){pairs}""",
     "CREATE INDEX remembered_seal ON remembered (seal, fingerprint) WHERE seal IS NOT NULL",
     "CREATE INDEX remembered_seen ON remembered (seen_at)",
+    # source: empty where the path named none. verified: 1, the signature fitted (or the path nearly did): these have a
+    # quota of their own, so that what anybody can send pushes nothing out that can be had back.
     """CREATE TABLE refused (
-        id {key}, source TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL, received_at {int} NOT NULL,
+        id {key}, source TEXT NOT NULL, verified {small} NOT NULL DEFAULT 0, code TEXT NOT NULL, detail TEXT NOT NULL, received_at {int} NOT NULL,
         method TEXT NOT NULL, path TEXT NOT NULL, headers TEXT NOT NULL, body {blob} NOT NULL, size {int} NOT NULL,
         peer TEXT){end}""",
-    "CREATE INDEX refused_source ON refused (source, id)",
+    "CREATE INDEX refused_source ON refused (source, verified, id)",
     # What people did. It refers to nothing, because it outlives what it was done to.
     """CREATE TABLE audit (
         id {key}, at {int} NOT NULL, actor TEXT NOT NULL, place TEXT NOT NULL, act TEXT NOT NULL, target TEXT NOT NULL,

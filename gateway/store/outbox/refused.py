@@ -11,16 +11,18 @@ from gateway.store.records import Refusal
 
 LARGEST: Final = 64 * 1024  # bytes of a body that are kept; a larger one is left out
 
-_INSERT: Final = """INSERT INTO refused (source, code, detail, received_at, method, path, headers, body, size, peer)
-  VALUES (:source, :code, :detail, :received_at, :method, :path, :headers, :body, :size, CAST(:peer AS text))"""
-_PRUNE: Final = """DELETE FROM refused WHERE source = :source AND id <= (SELECT r.id FROM refused r
-  WHERE r.source = :source ORDER BY r.id DESC LIMIT 1 OFFSET :most)"""
+_INSERT: Final = """INSERT INTO refused
+  (source, verified, code, detail, received_at, method, path, headers, body, size, peer)
+  VALUES (:source, :verified, :code, :detail, :received_at, :method, :path, :headers, :body, :size, CAST(:peer AS text))"""
+_PRUNE: Final = """DELETE FROM refused WHERE source = :source AND verified = :verified AND id <= (SELECT r.id
+  FROM refused r WHERE r.source = :source AND r.verified = :verified ORDER BY r.id DESC LIMIT 1 OFFSET :most)"""
 
 
 def refuse(session: Session, refusal: Refusal, most: int) -> None:
-    """Keep a refused callback, and of its source no more than the last `most`."""
+    """Keep a refused callback, and of its source no more than the last `most`: of what verified, and of what did not."""
     values = {
         "source": storable(refusal.source),
+        "verified": int(refusal.verified),
         "code": storable(refusal.code),
         "detail": storable(refusal.detail),
         "received_at": refusal.received_at,
@@ -33,4 +35,4 @@ def refuse(session: Session, refusal: Refusal, most: int) -> None:
     }
     with session.atomic():
         session.change(_INSERT, values)
-        session.change(_PRUNE, {"source": values["source"], "most": most})
+        session.change(_PRUNE, {"source": values["source"], "verified": values["verified"], "most": most})

@@ -1,0 +1,109 @@
+"""What is kept of what was refused: of whom, how much, and how a vendor with a wrong URL is found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.intake.near_path import near_path
+from gateway.plugin import Scene
+from gateway.testing import NOW, FrozenClock, RunningGateway, running
+
+KEY = "a-key-of-thirty-two-characters-00"
+CONFIG: dict[str, Any] = {
+    "sources": {
+        "live": {"type": "huawei-live", "keys": [KEY], "domains": ["push.example.com"]},
+        "secret": {"type": "huawei-live", "keys": [KEY], "path": "k3yk3yk3y"},
+    },
+    "store": {"url": "sqlite:///g.db", "keep": {"refused": 5}},
+}
+
+
+def refused(gateway: RunningGateway) -> list[Any]:
+    with gateway._desk() as desk:
+        return [row.refusal for row in desk.refused(limit=100)][::-1]
+
+
+async def test_junk_pushes_out_nothing_that_verified() -> None:
+    async with running(CONFIG, clock=FrozenClock(NOW)) as gateway:
+        source = gateway.source("live")
+        scene = Scene(type="RECORD_START", number=1, now=NOW)
+        expired = await gateway.post(source.play(replace(scene, expired=True)), source="live")
+        other = await gateway.post(source.play(replace(scene, fields={"publish_domain": "other"})), source="live")
+        assert [expired.json()["code"], other.json()["code"]] == ["signature_expired", "domain_not_allowed"]
+        for _ in range(80):  # more than the burst that is kept of junk
+            assert (await gateway.post(b"{}", source="live", settle=False)).status == 401
+        late = await gateway.post(source.play(replace(scene, expired=True, number=2)), source="live")
+        assert late.status == 401
+        await gateway.settle()
+        kept = refused(gateway)
+        assert [one.code for one in kept if one.verified] == [
+            "signature_expired",
+            "domain_not_allowed",
+            "signature_expired",
+        ]
+        assert [one.code for one in kept if not one.verified] == ["signature_missing"] * 5
+
+
+MISSES = {
+    "/hooks/live/": "live: a slash",
+    "/hooks/live%2f": "live: a slash",
+    "//hooks/live": "live: it must begin with /hooks/",
+    "/live": "live: it must begin with /hooks/",
+    "/hooks/LIVE": "live: upper and lower case",
+    "/Hooks/live": "live: upper and lower case",
+    "/api/hooks/live": "live, though it ends like it",
+    "/hooks/lives": "live, but nearly",
+    "/hooks/secret": "secret, which has a path of its own",
+    "/hooks/k3yk3yk3": "secret, but nearly",
+    "/wp-login.php": None,
+    "/": None,
+    "/hooks/": None,
+    "/hooks/\xff\xff": None,
+    "/" + "x" * 70_000: None,
+}
+
+
+@pytest.mark.parametrize("path", MISSES, ids=lambda path: ascii(path)[:30])
+def test_a_path_that_is_nearly_a_configured_one_is_told(path: str) -> None:
+    found = near_path(path, {"live": "live", "k3yk3yk3y": "secret"})
+    expected = MISSES[path]
+    if expected is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert expected in found
+        assert "k3yk3yk3y" not in found, "a path may be a key"
+
+
+async def test_a_request_to_a_wrong_path_is_kept_without_a_source_and_with_its_path() -> None:
+    async with running(CONFIG, clock=FrozenClock(NOW)) as gateway:
+        for path in ("/hooks/live/", *(f"/scan{n}.php" for n in range(200)), "/hooks/Live?token=x"):
+            assert await ask(gateway, path) == 404
+        await gateway.settle()
+        kept = refused(gateway)
+        assert {(one.source, one.code, one.method, one.body) for one in kept} == {("", "unknown_source", "POST", b"")}
+        assert [one.path for one in kept if one.verified] == ["/hooks/live/", "/hooks/Live"]
+        assert "a slash" in next(one.detail for one in kept if one.verified)
+        assert len(kept) == 7, "bounded, and no scanner pushes out what is nearly right"
+        assert gateway.metric("refused_total", source="", code="unknown_source") == 202
+
+
+async def ask(gateway: RunningGateway, target: str) -> int:
+    path, _, query = target.partition("?")
+    scope = {
+        "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": query.encode(),
+        "headers": [(b"content-length", b"12")], "client": ("192.0.2.1", 1),
+    }  # fmt: skip
+    said: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    await gateway._door(scope, receive, send)
+    return int(said[0]["status"])
