@@ -13,7 +13,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from gateway.errors import StoreFull, StoreUnavailable
+import structlog
+
+from gateway.errors import ItemRefused, StoreFull, StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.store.address import parse_address
 from gateway.store.admin import audit
@@ -37,7 +39,12 @@ from gateway.store.records import Accepted, Due, Gate, Lease, NewEvent, Refusal,
 __all__ = ["Keep", "Store"]
 
 MOST_CLAIMED: Final = 100  # rows of one claim
+LEAPS_SHORT: Final = 256  # over one row each that cannot be read; then each twice as long
+LEAPS_MAX: Final = LEAPS_SHORT + 20
 REPAIR_EVERY: Final = 3600.0  # seconds between two looks for rows that a clock jump put too far ahead
+
+
+log = structlog.get_logger("gateway.store")
 
 
 class Store:
@@ -279,9 +286,23 @@ class Store:
         after: int | None = 0
         deleted = 0
         most = self._backend.sweep_rows
+        alone = leaps = 0  # so many events are looked at one by one, because one of them lies on a damaged page
         while after is not None:
-            look = partial(retention.sweep_step, keep=self._keep, after=after, most=most)
-            step = await self._backend.background(self._writer, look)
+            look = partial(retention.sweep_step, keep=self._keep, after=after, most=1 if alone else most)
+            try:
+                step = await self._backend.background(self._writer, look)
+            except ItemRefused as error:
+                if not alone:
+                    alone = most
+                elif leaps == LEAPS_MAX:
+                    break
+                else:
+                    if not leaps:
+                        log.error("stored_events_damaged", after=after, error=str(error))
+                    after += 1 << max(leaps - LEAPS_SHORT, 0)  # nobody can say where the damage ends
+                    leaps += 1
+                continue
+            alone, leaps = max(alone - 1, 0), 0
             after = step.after
             deleted += step.deleted
         while await self._backend.background(

@@ -82,6 +82,7 @@ class Bulk(Session, Protocol):
     """A session of the writer."""
 
     tally: Tally
+    damaged: set[int]  # deliveries whose event lies on a damaged page, as far as was seen
     one_transaction: bool  # a whole batch is one transaction; else every kind of work has its own
 
     def insert(self, rows: Sequence[EventIn], owner: str) -> Sequence[Kept | None]:

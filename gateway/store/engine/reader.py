@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import ItemRefused, StoreUnavailable
 from gateway.store.engine.session import Session, Trouble
 
 T = TypeVar("T")
@@ -42,6 +42,8 @@ class Reader:
                 trouble = session.trouble(error)
                 if trouble is Trouble.BUG:
                     raise
+                if trouble is Trouble.DAMAGED:
+                    raise ItemRefused(f"the store cannot be read here: {session.explain(error)}") from None
                 if trouble is Trouble.LOST:
                     self._drop()
                     if not last:  # the server was restarted while nobody asked

@@ -16,6 +16,7 @@ class Trouble(enum.Enum):
     LOST = "lost"  # the connection is gone: whether the commit happened is unknown
     AGAIN = "again"  # a deadlock or a serialisation failure: run the same work again
     GONE = "gone"  # somebody deleted what this refers to, after it was looked at: run it again, and it is not found
+    DAMAGED = "damaged"  # a page of the database cannot be read: what lies on it is lost, the rest is not
     BUG = "bug"  # not the database's: ours
 
 

@@ -17,6 +17,7 @@ from gateway.store.engine.session import Trouble
 from gateway.store.engine.write_queue import TICK_SECONDS, Item, Kind, Queue
 
 CALLS_SECONDS: Final = 0.05  # after which claims and the like give way to accepts that came meanwhile
+DAMAGE_SECONDS: Final = 60.0  # between two lines about a damaged page
 RERUN_SECONDS: Final = 2.0  # how long a batch whose commit may have happened looks for a connection to be run again
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Writer:
         self._failures = 0  # to connect, in a row
         self._connect_at = 0.0
         self._next_tick = 0.0
+        self._damage_at = 0.0
         self._committed = False  # the last commit worked
         self._refusing = False  # the last accept did not, even if smaller work does
 
@@ -199,7 +201,7 @@ class Writer:
                     answers = self._perform(session, unit)
             except BaseException as error:
                 trouble = _trouble(session, error)
-                if trouble in (Trouble.AGAIN, Trouble.GONE) and again < 3:
+                if trouble in (Trouble.AGAIN, Trouble.GONE, Trouble.DAMAGED) and again < 3:
                     again += 1
                     continue
                 if trouble is Trouble.LOST:
@@ -231,12 +233,15 @@ class Writer:
         return [answers[n] for n in range(len(unit))]
 
     def _failed(self, session: Bulk, unit: list[Item], error: BaseException, trouble: Trouble) -> list[Answer]:
-        if trouble in (Trouble.ITEM, Trouble.GONE, Trouble.BUG):
+        if trouble in (Trouble.ITEM, Trouble.GONE, Trouble.DAMAGED, Trouble.BUG):
             if len(unit) > 1:
                 # One of them is bad: each alone, so that the others are stored.
                 return [answer for item in unit for answer in self._commit([item])]
             if isinstance(error, StoreError):
                 return [(None, error)]
+            if trouble is Trouble.DAMAGED:
+                self._tell_damage(session.explain(error))
+                self._refusing = self._refusing or _has_accept(unit)  # until one is seen to work, perhaps none does
             if trouble is Trouble.BUG:
                 log.error("store_item_failed", error=type(error).__name__, exc_info=error)
             return [(None, ItemRefused(f"the store refused this item for ever: {session.explain(error)}"))]
@@ -252,6 +257,13 @@ class Writer:
         elif self.healthy:
             log.warning("store_commit_failed", error=text, **facts)
         self._committed = False
+
+    def _tell_damage(self, text: str) -> None:
+        """Once a minute: every look at the page fails."""
+        now = time.monotonic()
+        if now >= self._damage_at:
+            self._damage_at = now + DAMAGE_SECONDS
+            log.error("store_page_damaged", error=text)
 
     def _failing(self, unit: list[Item]) -> None:
         self._committed = False

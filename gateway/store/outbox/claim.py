@@ -9,6 +9,7 @@ import structlog
 
 from gateway.model import Outcome
 from gateway.store.engine.batch import Bulk, leases_of
+from gateway.store.engine.session import Trouble
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.settle import settle
 from gateway.store.records import Lease, Rank, Settlement
@@ -35,7 +36,15 @@ def probe_claim(session: Bulk, sink: str, lease: int, running: Collection[int], 
             return ()
         if rank == Rank.LEASED:
             session.change(sql.LOST, {"id": id_, "token": token})
-        (content,) = session.rows(sql.CONTENT, {"seq": taken[0][1]})
+        if id_ in session.damaged:
+            session.tally.unreadable.append((id_, taken[0][2], "a page of the file is damaged"))
+            return ()
+        try:
+            (content,) = session.rows(sql.CONTENT, {"seq": taken[0][1]})
+        except Exception as error:
+            if session.trouble(error) is Trouble.DAMAGED:
+                session.damaged.add(id_)
+            raise  # the transaction is over; the next run of the same work knows it
         return leases_of(session.tally, sink, [(*taken[0], *content, rank == Rank.LEASED, stalled)], lease)
 
 

@@ -141,6 +141,7 @@ class PostgresBulk(PostgresSession):
     def __init__(self, address: Address, clock: Clock | None) -> None:
         super().__init__(address, clock)
         self.tally = Tally()
+        self.damaged: set[int] = set()
 
     def insert(self, rows: Sequence[EventIn], owner: str) -> Sequence[Kept | None]:
         events = [row.new.event for row in rows]

@@ -198,6 +198,8 @@ class PostgresSession:
             return Trouble.AGAIN
         if state == "23503":
             return Trouble.GONE
+        if state in ("XX001", "XX002"):
+            return Trouble.DAMAGED
         if state[:2] in ("22", "23", "54") or (not state and isinstance(error, self._errors.DataError)):
             return Trouble.ITEM
         return Trouble.STORE

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import sqlite3
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import EventIn, Kept, SettleIn, Tally, leases_of, make_lease
+from gateway.store.engine.session import Trouble
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.seals import over_sealed
 from gateway.store.records import Held, Lease, NewDelivery, NewEvent, Rank
@@ -46,6 +48,7 @@ class SqliteBulk(SqliteSession):
     def __init__(self, path: Path, clock: Clock) -> None:
         super().__init__(path, "writer", clock)
         self.tally = Tally()
+        self.damaged: set[int] = set()
 
     def insert(self, rows: Sequence[EventIn], owner: str) -> Sequence[Kept | None]:
         now = self.now()
@@ -168,9 +171,35 @@ class SqliteBulk(SqliteSession):
         self.connection.executemany(_TAKE, values)
         lost = {id_ for id_, *_ in gone}
         behind = {id_ for id_, *_ in last}
-        found = sorted(self._of(_TAKEN, [id_ for id_, *_ in picked]), key=lambda row: (row[0] in behind, row[0]))
+        found = sorted(self._taken(picked), key=lambda row: (row[0] in behind, row[0]))
         rows = [(*row, row[0] in lost, taken["stalled"]) for row in found]
         return leases_of(self.tally, sink, rows, lease)
+
+    def _taken(self, picked: Sequence[tuple[int, int, int]]) -> Sequence[tuple[Any, ...]]:
+        """What was leased, with its events; those on a damaged page are set aside, and keep no other back."""
+        for id_, _, token in picked:
+            if id_ in self.damaged:
+                self.tally.unreadable.append((id_, token + 1, "a page of the file is damaged"))
+        ids = [id_ for id_, *_ in picked if id_ not in self.damaged]
+        try:
+            return self._of(_TAKEN, ids)
+        except sqlite3.DatabaseError as error:
+            if self.trouble(error) is Trouble.DAMAGED:
+                self._find_damaged(ids)
+            raise  # the transaction is over; the next run of the same work knows them
+
+    def _find_damaged(self, ids: Sequence[int]) -> None:
+        look = SqliteSession(self.path, "reader", self._clock)
+        try:
+            for id_ in ids:
+                try:
+                    look.rows(_TAKEN, {"these": json.dumps([id_])})
+                except sqlite3.DatabaseError as error:
+                    if look.trouble(error) is not Trouble.DAMAGED:
+                        raise
+                    self.damaged.add(id_)
+        finally:
+            look.close()
 
     def _front(
         self, sink: str, rank: int, now: int, most: int, skip: Collection[int]

@@ -22,7 +22,7 @@ APPLICATION_ID: Final = 0x52474757  # "RGGW": says whose file this is, also to f
 OLDEST: Final = (3, 37, 0)  # STRICT and RETURNING
 BUSY_S: Final = 5.0  # a statement, and opening, waits so long for somebody else's lock
 WAL_LIMIT: Final = 16 * 1024 * 1024  # bytes the write-ahead log is cut back to
-_FATAL: Final = {"SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_READONLY"}
+_FATAL: Final = {"SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_READONLY"}
 _BUSY: Final = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")  # PROTOCOL: two made the log at one instant
 _ITEM: Final = (
     sqlite3.IntegrityError,
@@ -150,6 +150,8 @@ class SqliteSession:
             return Trouble.ITEM
         if isinstance(error, sqlite3.Error):
             name = getattr(error, "sqlite_errorname", "")
+            if name.startswith("SQLITE_CORRUPT"):
+                return Trouble.DAMAGED
             return Trouble.LOST if name.startswith(tuple(_FATAL)) else Trouble.STORE
         return Trouble.BUG
 
