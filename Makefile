@@ -4,16 +4,18 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 WORKERS ?= logical
-PARALLEL := -n $(WORKERS) --dist worksteal
+PARALLEL := -n $(WORKERS) --dist worksteal --durations 15 --durations-min 1
 SEARCH := --hypothesis-profile search --timeout 900 -o faulthandler_timeout=1000
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run send test test-slow fuzz test-all check format coverage bench clean
+.PHONY: help run send test fast room test-slow fuzz test-all check format coverage bench clean
 
 help:
 	@echo 'make run       start the gateway with config.example.yaml (make send in a second terminal)'
 	@echo 'make send      play the vendor: five signed callbacks to the running gateway'
-	@echo 'make test      the test suite'
+	@echo 'make test      the test suite, in as many workers as there are processors (WORKERS=1: fewer)'
+	@echo 'make fast      what needs no child process and no PostgreSQL, under a minute'
+	@echo 'make room R=dispatch   the tests and the types of one room'
 	@echo 'make check     format, lint, strict types'
 	@echo 'make test-slow also what takes long, and a random search; make test-all: on every Python from 3.11 that is here'
 	@echo 'make fuzz      the random search alone: what it finds becomes an @example of the test'
@@ -27,6 +29,14 @@ send: $(VENV)/.run
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m 'not slow' $(PARALLEL)
+
+fast: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m 'not slow and not process and not postgres' $(PARALLEL)
+
+room: $(VENV)/.dev
+	@test -d 'tests/$(R)' || { echo 'make room R=… names a folder of tests: $(notdir $(patsubst %/,%,$(wildcard tests/*/)))' >&2; exit 1; }
+	$(BIN)/python -m pytest -q -m 'not slow' --durations 5 --durations-min 1 tests/$(R)
+	$(BIN)/python -m mypy $(wildcard gateway/$(R) gateway/$(R).py plugins/$(R))
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -q $(PARALLEL) $(SEARCH)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import count
 
 import pytest
 
+from tests.budget import over_budget
 from tests.examples import register
+from tests.marks import mark
 from tests.postgres import database_url, folder_of, shared
 
 RUN = "PYTEST_RUN_OF_THE_GATEWAY"  # names the run to its workers: the process that began it, and a word nobody else has
@@ -20,6 +22,21 @@ register()
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # else this is a worker of pytest-xdist, which was told
         os.environ[RUN] = f"{os.getpid()}-{secrets.token_hex(4)}"
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        mark(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    over_budget(item, report)
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
+
+from tests.budget import over_budget
+from tests.marks import mark, starts_process
+from tests.running import Running
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -157,6 +162,49 @@ def test_every_worker_finds_the_same_tests_in_the_same_order() -> None:
         ).stdout.rpartition("\n\n")[0]
 
     assert collected("1") == collected("2")
+
+
+def test_what_a_test_starts_is_marked_by_what_it_reaches() -> None:
+    assert starts_process(ran)
+    assert starts_process(Running)
+    assert starts_process(test_an_exception_in_a_thread_fails_the_test_that_started_it)
+    assert not starts_process(unbounded)
+    put: list[str] = []
+    for names, parameters in (
+        (["postgres_server"], {}),
+        (["url"], {"url": "postgresql"}),
+        (["url"], {"url": "sqlite"}),
+    ):
+        fixtures = SimpleNamespace(name2fixturedefs={"running": [SimpleNamespace(func=lambda: Running)]})
+        item = SimpleNamespace(
+            fixturenames=names,
+            callspec=SimpleNamespace(params=parameters),
+            _fixtureinfo=fixtures,
+            add_marker=put.append,
+        )
+        mark(item)  # type: ignore[arg-type]
+    assert put == ["postgres", "process", "postgres", "process", "process"]
+
+
+def test_a_test_over_its_five_seconds_fails_unless_it_is_marked(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+
+    def outcome(seconds: float) -> str:
+        report = pytest.TestReport("x", ("x", 1, "x"), {}, "passed", None, "call", duration=seconds)
+        over_budget(request.node, report)
+        return report.outcome
+
+    assert (outcome(4.9), outcome(5.1)) == ("passed", "failed")
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.5 * (os.cpu_count() or 1), 0.0, 0.0))
+    assert outcome(5.1) == "passed"  # because on a busy machine everything takes longer
+    assert outcome(7.6) == "failed"
+    monkeypatch.setattr(os, "getloadavg", lambda: (9.0 * (os.cpu_count() or 1), 0.0, 0.0))
+    assert outcome(99) == "passed"  # nobody can say how long it would take alone
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    request.node.add_marker("slow")
+    assert outcome(999) == "passed"
 
 
 def unbounded(tree: ast.AST) -> Iterator[str]:

@@ -97,7 +97,7 @@ async def test_a_sink_that_swallows_its_cancellation_loses_its_worker_and_its_wo
 ) -> None:
     monkeypatch.setattr(workers, "STUBBORN", 0.01)
     sink = Stubborn("app")
-    house = await build(sink, delivery={"timeout": "10ms", "concurrency": 2})
+    house = await build(sink, delivery={"timeout": "100ms", "concurrency": 2})
     await house.put(event(1), event(2))
     await eventually(lambda: len(sink.seen) == 2)
     until = asyncio.get_running_loop().time() + 0.05

@@ -1,0 +1,81 @@
+"""Marks that nobody writes by hand: what a test starts is read from the code that it and its fixtures reach."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import pytest
+
+PROCESS = {"subprocess", "Popen", "create_subprocess_exec", "multiprocessing", "fork"}
+POSTGRES = {"postgres", "postgresql"}  # parameters of fixtures that ask for it only then
+PROCESS_ROOMS = ("plugins.sinks.exec",)  # whoever uses these starts processes too
+
+
+def mark(item: pytest.Item) -> None:
+    """Put `postgres` and `process` where they belong."""
+    named = item.fixturenames  # type: ignore[attr-defined]
+    if "postgres_server" in named or any(one in POSTGRES for one in _parameters(item).values() if isinstance(one, str)):
+        item.add_marker("postgres")
+    if any(starts_process(one) for one in _code_of(item)):
+        item.add_marker("process")
+
+
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    callspec = getattr(item, "callspec", None)
+    return callspec.params if callspec is not None else {}
+
+
+def _code_of(item: pytest.Item) -> Iterator[Any]:
+    function = getattr(item, "obj", None)
+    yield getattr(getattr(function, "hypothesis", None), "inner_test", function)
+    for definitions in item._fixtureinfo.name2fixturedefs.values():  # type: ignore[attr-defined]
+        yield from (one.func for one in definitions)
+    yield from _parameters(item).values()
+
+
+_known: dict[Any, bool] = {}
+
+
+def starts_process(thing: Any) -> bool:
+    """Whether a function or class of the tests, or anything of the tests that it names, starts a process."""
+    if isinstance(thing, MethodType | staticmethod | classmethod):
+        thing = thing.__func__
+    if isinstance(thing, FunctionType):
+        thing = inspect.unwrap(thing)
+    if not isinstance(thing, FunctionType | type):
+        return False
+    if thing not in _known:
+        _known[thing] = False  # meanwhile, for what calls itself
+        _known[thing] = _looks(thing)
+    return _known[thing]
+
+
+def _looks(thing: FunctionType | type) -> bool:
+    if thing.__module__.startswith(PROCESS_ROOMS):
+        return True
+    if not thing.__module__.startswith("tests."):
+        return False
+    if isinstance(thing, type):
+        members = [getattr(one, "fget", one) for one in vars(thing).values()]
+        return any(map(starts_process, [*members, *thing.__bases__]))
+    names = set(_names(thing.__code__))
+    return bool(names & PROCESS) or any(map(starts_process, _named(thing, names)))
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _named(function: FunctionType, names: set[str]) -> Iterator[Any]:
+    for name in names:
+        value = function.__globals__.get(name)
+        if isinstance(value, ModuleType):
+            yield from (getattr(value, one, None) for one in names)
+        else:
+            yield value
