@@ -1,0 +1,87 @@
+"""What whoever contributes is given: pages with all their parts, templates that can be read, hooks that fetch nothing."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+PAGES = ("source", "sink", "command", "store-rule")
+
+
+def _headings(page: Path) -> list[str]:
+    return re.findall(r"^## (.+)$", page.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
+def test_every_decision_has_its_parts(page: Path) -> None:
+    assert _headings(page) == ["Context", "Tried and measured", "Decision", "Consequences"]
+    parts = re.split(r"^## .+$", page.read_text(), flags=re.MULTILINE)[1:]
+    assert all(len(part.split()) > 10 for part in parts)
+
+
+def test_decisions_are_numbered_without_a_gap_and_listed_by_their_titles() -> None:
+    assert [int(page.name[:4]) for page in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+    listed = (ROOT / "docs" / "decisions" / "README.md").read_text()
+    for page in DECISIONS:
+        assert f"[{page.name[:4]}]({page.name}) | {page.read_text().splitlines()[0][2:]} |" in listed
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_for_an_addition_says_which_tests_and_what_not_to_enforce(name: str) -> None:
+    page = ROOT / "docs" / "contributing" / f"{name}.md"
+    assert _headings(page) == ["Tests to inherit", "What not to enforce"]
+
+
+def test_files_that_the_pages_name_are_there() -> None:
+    pages = [ROOT / "CONTRIBUTING.md", *(ROOT / "docs" / "contributing").glob("*.md"), *DECISIONS]
+    named = {
+        path for page in pages for path in re.findall(r"`((?:gateway|plugins|tests|store)/[\w./-]+)`", page.read_text())
+    }
+    assert [path for path in sorted(named) if not ((ROOT / path).exists() or (ROOT / "gateway" / path).exists())] == []
+
+
+def test_the_hooks_are_local_and_use_the_projects_own_environment() -> None:
+    [repository] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert repository["repo"] == "local"
+    for hook in repository["hooks"]:
+        assert hook["language"] == "system"
+        assert hook["entry"].startswith(".venv/bin/python -m ")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")), ids=lambda path: path.stem
+)
+def test_an_issue_template_is_a_form_that_can_be_read(path: Path) -> None:
+    form = yaml.safe_load(path.read_text())
+    if path.stem == "config":
+        assert form == {"blank_issues_enabled": True}
+        return
+    assert form["name"]
+    assert form["description"]
+    for field in form["body"]:
+        assert field["type"] in {"markdown", "textarea", "input", "checkboxes", "dropdown"}
+        assert field["attributes"]
+
+
+def test_the_changelog_has_each_section_once_and_in_order() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text()
+    for release in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        sections = re.findall(r"^### (.+)$", release, re.MULTILINE)
+        assert sections == [
+            one for one in ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security") if one in sections
+        ]
+
+
+def test_a_library_whose_private_parts_are_used_has_an_upper_bound() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)}
+    for library in ("aiohttp", "aiomysql", "apprise", "common-expression-language", "httpx", "uvicorn"):
+        lines = [line for line in needed if re.match(rf"{library}\b(?!-)", line)]
+        assert lines, library
+        assert all("<" in line for line in lines), lines
