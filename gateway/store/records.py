@@ -215,7 +215,7 @@ class DeliveryRow:
     event_ref: str
     sink: str
     state: str  # waiting | sending | delivered | dead
-    held: str | None  # retry circuit paused orphaned order rate batch
+    held: str | None  # retry circuit paused orphaned order last rate batch
     reason: str | None  # refused expired cancelled crashed
     attempts: int
     round: int

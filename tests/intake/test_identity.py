@@ -199,3 +199,19 @@ routes: [{{to: [app]}}]
         scene = Scene(type="RECORD_FILE_COMPLETE", number=1, now=NOW, fields={"stream": "s"})
         assert (await gateway.post(gateway.source("live").play(scene), source="live")).status == 200
         assert [event.source for event in gateway.delivered("app")] == ["live"]
+
+
+async def test_a_seal_is_bound_to_its_source() -> None:
+    config = f"""
+sources: {{live: {HUAWEI}, twin: {HUAWEI}}}
+sinks: {{app: {{type: recorder}}}}
+routes: [{{to: [app]}}]
+"""
+    async with running(config) as gateway:
+        played = gateway.source("live").play(Scene(type="RECORD_FILE_COMPLETE", number=1, now=NOW))
+        other = json.loads(played.body) | {"file_size": 1}
+        assert (await gateway.post(played, source="live")).json()["status"] == "accepted"
+        assert (await gateway.post(other, source="twin")).json()["status"] == "accepted"  # a signature of its own
+        assert gateway.metric("held_total", source="twin", reason="quarantined") == 0
+        assert (await gateway.post(other, source="live")).json()["status"] == "duplicate"
+        assert gateway.metric("held_total", source="live", reason="quarantined") == 1

@@ -313,3 +313,58 @@ async def test_gateways_that_race_over_one_id_leave_one_that_stands(opened: Open
         assert [row[2] for row in standing] == [Trust.BODY.rank]  # the most trusted, and it alone
         assert [row[1] for row in rows].count(b"") == 1
         assert len(rows) == 6
+
+
+# -- a signature over many contents is ranked, not held ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_past_its_bound_a_ranking_seal_puts_events_behind_everything_else(
+    store: Store, url: str, together: bool
+) -> None:
+    weak = [new(said(number=n), "app", lease=LEASE, seal=b"t", seal_most=3, seal_ranks=True) for n in range(1, 7)]
+    answers = await take(store, *weak) if together else [(await take(store, one))[0] for one in weak]
+    assert [one.weak for one in answers] == [False] * 3 + [True] * 3
+    assert all(one.held is None and one.new for one in answers)
+    assert [one.waiting for one in answers[3:]] == [("app",)] * 3  # its lane is woken
+    await take(store, new(said(number=9), "app"))
+    first, *rest = await store.claim("app", 10, LEASE)
+    assert first.event.id == f"{9:032x}"
+    assert [lease.event.id for lease in rest] == [f"{n:032x}" for n in (4, 5, 6)]
+
+
+async def test_what_is_ranked_last_stays_last_after_a_try_and_a_person_can_end_that(
+    store: Store, url: str, clock: FrozenClock
+) -> None:
+    from gateway.store.admin.admin import Desk
+    from gateway.store.records import Rank
+    from tests.store.kit import settlement
+
+    made = [new(said(number=n), "app", seal=b"t", seal_most=1, seal_ranks=True) for n in (1, 2)]
+    await take(store, *made)
+    leases = await store.claim("app", 10, LEASE)
+    await store.settle([settlement(lease, "waiting") for lease in leases])
+    assert table(url, "id, rank", "deliveries") == [(1, Rank.AGAIN), (2, Rank.LAST)]
+    with Desk(url, clock=clock) as desk:
+        assert [row.held for row in desk.deliveries()] == ["last", None]
+        (lease,) = await store.claim("app", 1, LEASE)
+        assert lease.delivery == 1
+        (lease,) = await store.claim("app", 1, LEASE)
+        await store.settle([settlement(lease, "dead")])
+        desk.retry(2)
+    assert table(url, "rank", "deliveries WHERE id = 2") == [(Rank.AGAIN,)]
+
+
+async def test_callbacks_that_share_a_ranking_signature_do_not_wait_for_each_other(store: Store) -> None:
+    from gateway.store.outbox.accept import _names, _waves
+
+    shared = [new(said(number=n), "app", seal=b"t", seal_most=32, seal_ranks=True) for n in range(50)]
+    assert len(list(_waves(shared))) == 1
+    assert _names(shared) == set()
+    one_file = [new(said(number=n), "app", seal=b"f", seal_most=1) for n in range(5)]
+    assert len(list(_waves(one_file))) == 5
+
+
+async def test_a_quarantining_bound_is_kept_in_one_batch_too(store: Store) -> None:
+    answers = await take(store, *[new(said(number=n), "app", seal=b"t", seal_most=32) for n in range(40)])
+    assert [one.held for one in answers] == [None] * 32 + [Held.QUARANTINED] * 8

@@ -12,7 +12,7 @@ from gateway.model import Outcome
 from gateway.store.admin import event_lookup
 from gateway.store.admin.pages import MOST, among, anything, event_ref, of_stream, search
 from gateway.store.engine.session import Session
-from gateway.store.records import AttemptRow, DeliveryRow
+from gateway.store.records import AttemptRow, DeliveryRow, Rank
 
 _SEARCH: Final = (
     "SELECT d.id, d.sink, d.state FROM deliveries d WHERE {condition}d.id < :before ORDER BY d.id DESC LIMIT :most"
@@ -154,8 +154,10 @@ def _held(sink: str, known: Configured, paused: bool, tripped: bool, rank: int, 
         return "paused"
     if tripped:
         return "circuit"
-    if rank == 2:
+    if rank == Rank.BEHIND:
         return "order"
     if later:
         return "retry"
+    if rank == Rank.LAST:
+        return "last"
     return "rate" if sink in known.rated else "batch" if sink in known.batched else None

@@ -20,6 +20,7 @@ from gateway.store.outbox.seals import over_sealed
 from gateway.store.records import Accepted, NewEvent
 
 TRIED_CHARS: Final = 64 * 1024  # of an accept that is only tried
+SEAL_EXACT_MAX: Final = 8  # contents of a seal that is counted under a lock
 LOOKS_MAX: Final = 3  # at what is known of an event, before the answer is 503
 
 
@@ -71,7 +72,7 @@ def _waves(events: Sequence[NewEvent]) -> Iterator[list[int]]:
         for n in pending:
             new = events[n]
             marks: set[object] = {(new.event.source, new.event.id)}
-            if _quarantines(new):
+            if _exact(new):
                 marks.add(new.seal)
             (later if taken & marks else wave).append(n)
             taken |= marks
@@ -80,14 +81,20 @@ def _waves(events: Sequence[NewEvent]) -> Iterator[list[int]]:
 
 
 def _quarantines(new: NewEvent) -> bool:
-    """Whether its seal may hold it. One that only ranks need not be counted exactly, so it makes nobody wait."""
+    """Whether its seal may hold it."""
     return new.seal is not None and new.seal_most > 0 and not new.seal_ranks
+
+
+def _exact(new: NewEvent) -> bool:
+    """Whether nobody else may count under its seal meanwhile. Where many contents are honest, one more in a race is no harm,
+    and callbacks that share a signature need not wait for each other."""
+    return _quarantines(new) and new.seal_most <= SEAL_EXACT_MAX
 
 
 def _names(events: Sequence[NewEvent]) -> set[str]:
     """What nobody else may decide about meanwhile: the heads of ordering keys, the contents under bounded seals."""
     names = {f"{one.sink} {one.order_key}" for new in events for one in new.deliveries if one.order_key is not None}
-    return names | {f"seal {new.seal.hex()}" for new in events if new.seal is not None and _quarantines(new)}
+    return names | {f"seal {new.seal.hex()}" for new in events if new.seal is not None and _exact(new)}
 
 
 def _known(session: Bulk, new: NewEvent, owner: str) -> Accepted:
