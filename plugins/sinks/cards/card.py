@@ -47,6 +47,7 @@ class Line:
     name: str
     note: str = ""
     links: tuple[Link, ...] = ()
+    left_out: str = ""  # what is said where a link is too long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +141,7 @@ class View:
             name,
             ", ".join(notes),
             self.links_of(event.files[:1]),
+            self.words.links_left_out,
         )
 
     def links_of(self, files: Sequence[File]) -> tuple[Link, ...]:

@@ -12,12 +12,13 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context, LoopContext, StrictUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from plugins.sinks.cards.text import Clean, Escape, Invalid, cut, plain
+from plugins.sinks.cards.text import ELLIPSIS, Clean, Escape, Invalid, cut, plain
 
 MOST_OUTPUT: Final = 64 * 1024  # characters
 MOST_TURNS: Final = 2000  # of all loops together
 MOST_DEPTH: Final = 2  # of loops in one another
 _LONGEST_VALUE: Final = 2000  # characters of one value
+_JOINED_MAX: Final = 100  # elements of a list that `join` shows
 _LONGEST_SOURCE: Final = 8 * 1024
 
 # Whatever is not named here cannot be written. Calls, imports, macros, blocks and assignments are not.
@@ -103,6 +104,7 @@ class Compiled:
                 if left < 0:
                     if strict:
                         _fail("it makes more than 64 KiB of text")
+                    parts[-1] = parts[-1][:-1] + ELLIPSIS  # so that a reader sees that it goes on
                     break
         except Invalid:
             raise
@@ -217,7 +219,8 @@ def _absent(value: Any) -> bool:
 def _join(value: Any, between: str = ", ") -> str:
     if not isinstance(value, list | tuple):
         return ""
-    return str(between)[:20].join(_text(one)[:_LONGEST_VALUE] for one in list(value)[:100])
+    some = [cut(_text(one), _LONGEST_VALUE) for one in list(value)[:_JOINED_MAX]]
+    return str(between)[:20].join([*some, *([ELLIPSIS] if len(value) > _JOINED_MAX else [])])
 
 
 def _item(value: Any, at: int) -> Any:

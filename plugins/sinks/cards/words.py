@@ -42,6 +42,7 @@ class Words:
     digest: str  # {count}
     part: str  # {number}
     not_shown: str  # {id}
+    links_left_out: str
     units: tuple[str, str, str]  # hours, minutes, seconds
     gap: str  # between the numbers of a duration
 
@@ -103,6 +104,7 @@ ENGLISH: Final = Words(
     digest="{count} recording events",
     part=" ({number})",
     not_shown="a link is too long for this message: gateway events show {id}",
+    links_left_out="links left out, for want of room",
     units=("h", "m", "s"),
     gap=" ",
 )
@@ -148,6 +150,7 @@ CHINESE: Final = Words(
     digest="{count} 条录制事件",
     part="（{number}）",
     not_shown="链接过长，本消息放不下：gateway events show {id}",
+    links_left_out="篇幅所限，未附链接",
     units=("小时", "分", "秒"),
     gap="",
 )

@@ -60,7 +60,10 @@ class _Writer:
         """All of these in one message, as large as it may be; None: they do not fit."""
         for level in _LEVELS:
             lines = self._lines(deliveries, level)
-            if len(lines) == len(deliveries) and (payload := self._payload(deliveries, lines, "")) is not None:
+            if (
+                len(lines) == len(deliveries)
+                and (payload := self._payload(deliveries, lines, "", links=level[1])) is not None
+            ):
                 return Digest(deliveries, payload)
         return None
 
@@ -69,7 +72,8 @@ class _Writer:
         lines = self._lines(deliveries, _LEVELS[-1])
         while lines:
             some = deliveries[: len(lines)]
-            if (payload := self._payload(some, lines, self._view.words.part.format(number=number))) is not None:
+            title = self._view.words.part.format(number=number)
+            if (payload := self._payload(some, lines, title, links=False)) is not None:
                 return Digest(some, payload)
             lines = lines[: len(lines) * 3 // 4]
         return None
@@ -79,6 +83,8 @@ class _Writer:
         most, links = level
         made: list[str] = []
         room = self._service.text_most
+        if not links and self._has_links(deliveries):
+            room -= self._service.measure(self._service.escape(f"({self._view.words.links_left_out})")) + self._gap
         for one in deliveries:
             line = self._view.line(one.event)
             short = replace(line, name=cut(line.name, most), links=line.links if links else ())
@@ -89,15 +95,23 @@ class _Writer:
             made.append(text)
         return made
 
-    def _payload(self, deliveries: Sequence[Delivery], lines: Sequence[str], part: str) -> Mapping[str, Any] | None:
+    def _has_links(self, deliveries: Sequence[Delivery]) -> bool:
+        return any(self._view.links_of(one.event.files[:1]) for one in deliveries)
+
+    def _payload(
+        self, deliveries: Sequence[Delivery], lines: Sequence[str], part: str, *, links: bool
+    ) -> Mapping[str, Any] | None:
         words = self._view.words
+        left_out = (
+            [] if links or not self._has_links(deliveries) else [self._service.escape(f"({words.links_left_out})")]
+        )
         card = Card(
             title=titled(words.digest.format(count=len(deliveries)) + part, self._keyword),
             severity=worst([SEVERITY.get(one.event.type, "warn") for one in deliveries]),
             words=words,
             at=self._view.local(max(one.event.time or one.event.received_at for one in deliveries)),
             mentions=self._mentions,
-            text=self._service.newline.join(lines),
+            text=self._service.newline.join([*lines, *left_out]),
         )
         payload = self._service.render(card)
         return payload if self._service.fits(payload) else None

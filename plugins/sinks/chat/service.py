@@ -119,7 +119,10 @@ class Service(ABC):
         parts = [f"{line.mark} {self.escape(line.title)}", self.value(line.name)]
         if line.note:
             parts.append(self.escape(line.note))
-        parts += [self.link(link.label, link.url) for link in line.links if len(link.url) <= self.link_most]
+        most = self.link_most or self.button_most
+        parts += [self.link(link.label, link.url) for link in line.links if len(link.url) <= most]
+        if any(len(link.url) > most for link in line.links):
+            parts.append(self.escape(f"({line.left_out})"))
         return " · ".join(parts)
 
     # -- its message

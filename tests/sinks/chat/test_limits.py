@@ -16,8 +16,9 @@ from gateway.events.samples import largest, sample
 from gateway.model import EVENT_TYPES, FAILED, FILE_COMPLETED, Event, Fault, File
 from gateway.runtime.clock import FrozenClock
 from gateway.testing.corpus import cases
-from gateway.testing.factories import event
+from gateway.testing.factories import delivery, event
 from plugins.sinks.cards.card import Card
+from plugins.sinks.cards.template import Template
 from plugins.sinks.chat.digest import digests
 from plugins.sinks.chat.options import ChatOptions
 from plugins.sinks.chat.service import service
@@ -179,3 +180,49 @@ def test_one_event_that_fits_no_digest_goes_as_a_card(name: str) -> None:
     assert [len(one.deliveries) for one in made] == [1, 1]
     for one in made:
         within(name, _payload(name, one.payload))
+
+
+# -- what is cut says so
+
+
+def _shown(name: str, *of: Event) -> str:
+    served = service(name)
+    if len(of) == 1:
+        return "".join(texts(served.compose(view("en").card(of[0]))))
+    together = [delivery(one, id=number) for number, one in enumerate(of)]
+    made = digests(together, served, view("en"), keyword=None, mentions=())
+    return "".join("".join(texts(digest.payload)) for digest in made)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_link_and_fact_is_shown_or_said_to_be_left_out(name: str) -> None:
+    files = tuple(
+        File(format="mp4", play_url=f"https://p.example.com/{n}", download_url=f"https://d.example.com/{n}")
+        for n in range(5)
+    )
+    one = event(FAILED, files=files, format="hls", error=Fault(code="c", message="m"), problems=("size",))
+    shown = _shown(name, one)
+    assert all(link in shown for file in files for link in (file.play_url, file.download_url)) or "too long" in shown
+    for label in ("Stream", "Error", "Format", "Unreadable", "Event"):
+        assert label in shown, label
+    assert "and 2 more" in _shown(name, event(files=(*files, *files[:2])))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_digest_without_links_says_that_they_are_left_out(name: str) -> None:
+    url = "https://d.example.com/" + "x" * 9000
+    events = [
+        event(number=n, stream=f"room-{n}", files=(File(format="mp4", download_url=url[: 200 + n]),))
+        for n in range(150)
+    ]
+    shown = _shown(name, *events)
+    assert "https://d.example.com/" in shown or "left out" in shown
+    long = [event(number=n, files=(File(format="mp4", download_url=url[:8000]),)) for n in range(2)]
+    shown = _shown(name, *long)
+    assert "https://d.example.com/" in shown or "left out" in shown
+
+
+def test_a_join_of_more_than_a_hundred_says_that_there_are_more() -> None:
+    template = Template("{{ event.data.extra.names | join }}", None, view("en"))
+    assert template.render(event(extra={"names": ["a"] * 100})).endswith("a, a")
+    assert template.render(event(extra={"names": ["a"] * 101})).endswith("a, …")

@@ -16,6 +16,7 @@ from plugins.sinks.chat.service import Destination, Service, Tried, weight
 _COLOURS: Final = {"ok": "#2eb886", "info": "#3370ff", "warn": "#f5a623", "error": "#e01e5a"}
 _EVERYBODY: Final = {"all": "<!channel>", "channel": "<!channel>", "here": "<!here>", "everyone": "<!everyone>"}
 _UNESCAPABLE: Final = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ"})
+_FIELDS_MAX: Final = 10  # of a section
 _SECTION: Final = 2900  # characters; it may have 3000
 _MESSAGE: Final = frozenset({"invalid_payload", "no_text", "user_not_found", "too_many_attachments"})
 _TARGET: Final = frozenset(
@@ -68,8 +69,9 @@ class Slack(Service):
             for part in self._parts(self.text(card) or "-"):
                 blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": part, "verbatim": True}})
         facts = [] if card.text is not None else [fact for fact in card.facts if fact.key != "error"]
-        if facts:
-            fields = [_plain(f"{fact.label}\n{fact.value}", 2000) for fact in facts[:10]]
+        for start in range(0, len(facts), _FIELDS_MAX):
+            some = facts[start : start + _FIELDS_MAX]
+            fields = [_plain(f"{fact.label}\n{fact.value}", 2000) for fact in some]
             blocks.append({"type": "section", "fields": fields})
         if card.text is None and (error := card.fact("error")):
             blocks.append({"type": "section", "text": _plain(f"{error.label}\n{error.value}", 3000)})

@@ -15,6 +15,7 @@ from plugins.sinks.chat import replies
 from plugins.sinks.chat.markdown import Markdown
 from plugins.sinks.chat.service import Destination, Request, Tried, encode, weight
 
+_ACTIONS_MAX: Final = 6  # more are not shown
 _STYLES: Final = {"ok": "good", "info": "accent", "warn": "warning", "error": "attention"}
 _COLOURS: Final = {"ok": "Good", "info": "Accent", "warn": "Warning", "error": "Attention"}
 
@@ -39,10 +40,6 @@ class Teams(Markdown):
 
     def escape(self, text: str) -> str:
         return backslashed(text)
-
-    def line(self, line: Any) -> str:
-        links = [self.link(link.label, link.url) for link in line.links if len(link.url) <= self.button_most]
-        return " · ".join([super().line(line), *links])
 
     def render(self, card: Card) -> dict[str, Any]:
         buttons, _, note = self.links_of(card)
@@ -77,8 +74,11 @@ class Teams(Markdown):
             ]
         if buttons:
             content["actions"] = [
-                {"type": "Action.OpenUrl", "title": link.label, "url": link.url} for link in buttons[:6]
+                {"type": "Action.OpenUrl", "title": link.label, "url": link.url} for link in buttons[:_ACTIONS_MAX]
             ]
+        if more := buttons[_ACTIONS_MAX:]:
+            links = " · ".join(self.link(link.label, link.url) for link in more)
+            body.append({"type": "TextBlock", "text": links, "wrap": True})
         return content
 
     def fits(self, payload: Mapping[str, Any]) -> bool:

@@ -19,6 +19,8 @@ _DESCRIPTIONS: Final = {"ok": 3, "info": 0, "warn": 2, "error": 2}
 _MOBILE: Final = re.compile(r"1\d{10}", re.A)
 _TARGET: Final = {93000: "the robot is gone or its URL is wrong", 40001: "", 40093: "", 48002: "", 50003: ""}
 _MESSAGE: Final = frozenset({40008, 40033, 40035, 40058, 40063, 44004, 45002, 45034})
+_ROWS_MAX: Final = 6
+_JUMPS_MAX: Final = 3  # of a template card; with more to show a message is Markdown
 _WAIT: Final = timedelta(minutes=1)
 _MOST: Final = {"markdown": 4096, "text": 2048}  # bytes of the content
 
@@ -54,13 +56,18 @@ class WeCom(Lookalikes):
     def _template(self, card: Card) -> dict[str, Any] | None:
         """A card with something to open; None where this one has nothing, or more to say than there is room for."""
         stream, extra = card.fact("stream"), [fact for fact in card.facts if fact.key in card.words.brief]
-        if not card.links or any(len(link.url) > 2048 for link in card.links) or not stream or len(stream.value) > 112:
+        if (
+            not 0 < len(card.links) <= _JUMPS_MAX
+            or any(len(link.url) > 2048 for link in card.links)
+            or not stream
+            or len(stream.value) > 112
+        ):
             return None
-        if len(extra) + 1 != len(card.facts) or any(len(fact.value) > 26 for fact in extra):
+        if len(extra) > _ROWS_MAX or len(extra) + 1 != len(card.facts) or any(len(fact.value) > 26 for fact in extra):
             return None
         what, _, which = _clear(card.title).partition(" · ")
-        rows = [{"keyname": card.words.brief[fact.key], "value": _clear(fact.value)} for fact in extra[:6]]
-        jumps = [{"type": 1, "title": cut(link.label, 13), "url": link.url} for link in card.links[:3]]
+        rows = [{"keyname": card.words.brief[fact.key], "value": _clear(fact.value)} for fact in extra]
+        jumps = [{"type": 1, "title": cut(link.label, 13), "url": link.url} for link in card.links]
         made = {
             "card_type": "text_notice",
             "source": {"desc": card.words.severities[card.severity], "desc_color": _DESCRIPTIONS[card.severity]},
