@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
-    {"version", "errors", "model", "signing"},
+    {"version", "errors", "extras", "model", "signing"},
     {"events", "text"},
     {"fields", "runtime"},
     {"egress", "plugin", "store", "where"},

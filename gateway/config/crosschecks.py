@@ -11,6 +11,7 @@ from gateway.config.document.diagnostics import Problem, near
 from gateway.config.document.nodes import Items, Node, Scalar, Table
 from gateway.config.grammar.network import is_loopback
 from gateway.config.grammar.settings import RouteSettings, Settings, SourceSettings, TestSettings
+from gateway.extras import missing
 from gateway.model import EVENT_TYPES, Trust
 
 _LOCAL: Final = ("127.0.0.1", "::1")
@@ -93,6 +94,13 @@ def purpose(root: Table, sources: Sequence[str], routes: int) -> Iterator[Proble
         yield root.problem(
             found="no route is configured, so what comes in is kept and goes nowhere", hint="add `routes`"
         )
+
+
+def store_driver(settings: Settings, root: Table) -> Iterator[Problem]:
+    """A store whose database nobody here can speak to."""
+    if settings.store.url.partition("://")[0] in ("postgresql", "postgres"):
+        for text in missing("postgres", "psycopg"):
+            yield root.entries.get("store", root).problem(found=f"the store is PostgreSQL: {text}")
 
 
 def exposure(settings: Settings, root: Table) -> Iterator[Problem]:

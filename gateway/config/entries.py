@@ -227,7 +227,17 @@ class Entries:
             )
             return None
         self.made[table.path] = made
+        self._missing(table, made)
         return made
+
+    def _missing(self, table: Table, made: Any) -> None:
+        """A library that is not installed is a mistake before the first delivery, not at it."""
+        try:
+            texts = list(getattr(made, "missing", tuple)())
+        except Exception as error:  # a plugin's own code
+            texts = [f"the {made.type} does not say what is missing: {where_raised(error)}"]
+        place = table.entries.get("type", table)
+        self.validation.problems += [place.problem(found=f"the {made.type} cannot work here: {text}") for text in texts]
 
 
 def merge(under: Table | None, over: Table) -> Table:

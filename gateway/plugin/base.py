@@ -238,6 +238,10 @@ class Sink:
         """
         return None
 
+    def missing(self) -> Sequence[str]:
+        """What is not installed here and must be, a sentence each; `gateway check` and `serve` refuse to go on then."""
+        return ()
+
     @property
     def wanted_trust(self) -> Trust:
         """What the vendor's signature should have covered for what this sink does with an event.

@@ -7,13 +7,15 @@ import binascii
 import importlib.util
 from typing import TYPE_CHECKING, Final
 
+from gateway.extras import how_to_install
+
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 PRIVATE: Final = "whsk_"  # base64 of the 32 bytes of a seed, or of these and the public key's 32
 PUBLIC: Final = "whpk_"  # base64 of 32 bytes
 _BYTES: Final = 32
-_LACKING: Final = "an Ed25519 key only where the library for it is installed: pip install 'recording-gateway[ed25519]'"
+_LACKING: Final = "an Ed25519 key only where the library for it is installed: " + how_to_install("ed25519")
 
 
 class PrivateKey:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.errors import StoreUnavailable
+from gateway.extras import how_to_install
 from gateway.runtime.clock import Clock
 from gateway.store.address import Address
 from gateway.store.engine.batch import Bulk
@@ -73,7 +74,5 @@ def backend_of(address: Address, clock: Clock) -> Backend:
     try:
         from gateway.store.postgres.backend import PostgresBackend
     except ImportError as error:  # pragma: no cover  the tests have the extra
-        raise StoreUnavailable(
-            f"PostgreSQL needs an extra: pip install 'recording-gateway[postgres]' ({error})"
-        ) from None
+        raise StoreUnavailable(f"PostgreSQL needs an extra: {how_to_install('postgres')} ({error})") from None
     return PostgresBackend(address, clock)

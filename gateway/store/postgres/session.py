@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, Literal
 
 from gateway.errors import StoreUnavailable
+from gateway.extras import how_to_install
 from gateway.runtime.clock import Clock
 from gateway.store.address import Address
 from gateway.store.engine.patience import NoAnswer, NotYet
@@ -69,9 +70,7 @@ class PostgresSession:
         try:
             import psycopg
         except ImportError as error:
-            raise StoreUnavailable(
-                f"PostgreSQL needs an extra: pip install 'recording-gateway[postgres]' ({error})"
-            ) from None
+            raise StoreUnavailable(f"PostgreSQL needs an extra: {how_to_install('postgres')} ({error})") from None
         self._errors = psycopg
         self._address = address
         self._clock = clock

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import json
 import logging
 import sys
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 from gateway.egress.answers import Answer, verdict
 from gateway.egress.worker import Worker
 from gateway.errors import DeliveryFailed, Retry, Unavailable
+from gateway.extras import how_to_install, missing
 from gateway.model import Delivery
 from gateway.plugin import Sink
 from gateway.runtime.lean_imports import import_httpx
@@ -27,7 +27,7 @@ from plugins.sinks.cards.template import zone
 from plugins.sinks.cards.text import lookalike
 from plugins.sinks.cards.words import words
 
-_LACKING: Final = "the library apprise is not installed: pip install 'recording-gateway[apprise]'"
+_LACKING: Final = f"the library apprise is not installed: {how_to_install('apprise')}"
 _KINDS: Final = {"ok": "success", "info": "info", "warn": "warning", "error": "failure"}
 # Services that say no in the body of a 200, which apprise does not read: the `code` that means yes.
 _YES: Final[Mapping[str, int]] = {"schan": 0, "pushdeer": 0, "pushdeers": 0, "qq": 0}
@@ -134,13 +134,15 @@ class AppriseSink(Sink):
         return Worker(f"apprise {self.name}")
 
     def advice(self) -> list[str]:
-        """A library that is not there, and certificates that nobody checks."""
+        """Certificates that nobody checks."""
         said = []
-        if importlib.util.find_spec("apprise") is None:
-            said.append(_LACKING)
         if "verify=no" in self.options.url.reveal().lower():
             said.append("verify=no lets anybody between here and the service read and change what is sent")
         return said
+
+    def missing(self) -> Sequence[str]:
+        """The library that reaches the services."""
+        return missing("apprise", "apprise")
 
 
 def _body(card: Card) -> str:

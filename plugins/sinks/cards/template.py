@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.events.cloudevents import to_document
 from gateway.events.samples import sample
+from gateway.extras import how_to_install
 from gateway.model import EVENT_TYPES, Event
 from plugins.sinks.cards.card import View
 from plugins.sinks.cards.links import Shown, web_link
@@ -31,7 +32,7 @@ class Template:
         except ModuleNotFoundError as error:
             if error.name != "jinja2":
                 raise
-            raise Invalid("templates need Jinja2: pip install 'recording-gateway[chat]'") from None
+            raise Invalid(f"templates need Jinja2: {how_to_install('chat')}") from None
         self._view = view
         self._compiled: Compiled = compiled(text, escape, self._filters(), clean)
 

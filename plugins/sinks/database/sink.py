@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import functools
 import importlib
-import importlib.util
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from gateway.egress.worker import computed
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.events.cloudevents import format_time
+from gateway.extras import how_to_install, missing
 from gateway.model import Delivery, Event
 from gateway.plugin import Sink
 from gateway.text.escaping import to_json
@@ -33,7 +33,7 @@ Result = str | Exception
 _CLOSING: Final = 3.0  # seconds for closing connections
 _TRUSTED: Final = 60.0  # seconds that what was seen of the table is believed against a row
 _DRIVERS: Final = {"sqlite": "aiosqlite", "postgresql": "psycopg", "mysql": "aiomysql"}
-_INSTALL: Final = "run: pip install 'recording-gateway[database]'"
+_INSTALL: Final = how_to_install("database")
 
 
 class _Rows(Protocol):
@@ -229,10 +229,11 @@ class Database(Sink):
         if self._address.goes_in_clear:
             option = "sslmode=verify-full" if self._address.dialect == "postgresql" else "ssl_mode=verify_identity"
             said.append(f"without {option} in the URL anybody on the way may read and change what is written")
-        driver = _DRIVERS[self._address.dialect]
-        if missing := [name for name in ("sqlalchemy", "greenlet", driver) if importlib.util.find_spec(name) is None]:
-            said.append(f"not installed here: {', '.join(missing)}; {_INSTALL}")
         return said
+
+    def missing(self) -> Sequence[str]:
+        """The driver of the database that the URL names."""
+        return missing("database", "sqlalchemy", "greenlet", _DRIVERS[self._address.dialect])
 
 
 def _shown(value: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import importlib
-import importlib.util
 import ssl
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from gateway.egress.tls import client_context
 from gateway.egress.worker import computed
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
+from gateway.extras import how_to_install, missing
 from gateway.model import Delivery
 from gateway.plugin import Sink
 from plugins.sinks.cards.card import View
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from plugins.sinks.email.message import Envelope
     from plugins.sinks.email.smtp import Connection
 
-_INSTALL: Final = "run: pip install 'recording-gateway[email]'"
+_INSTALL: Final = how_to_install("email")
 Result = str | Exception
 
 
@@ -276,9 +276,11 @@ class Email(Sink):
         said = []
         if self.options.tls == "none" and not is_loopback(self.options.host):
             said.append("tls: none lets anybody on the way read and change the mails")
-        if missing := [name for name in ("aiosmtplib", "jinja2") if importlib.util.find_spec(name) is None]:
-            said.append(f"not installed here: {', '.join(missing)}; {_INSTALL}")
         return said
+
+    def missing(self) -> Sequence[str]:
+        """The libraries that speak SMTP and draw mails."""
+        return missing("email", "aiosmtplib", "jinja2")
 
 
 async def _libraries() -> None:

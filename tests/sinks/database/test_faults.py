@@ -285,7 +285,7 @@ def test_what_is_not_installed_is_said_with_the_command_that_installs_it(monkeyp
     )  # type: ignore[arg-type]
     assert sink.advice() == []
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert "pip install 'recording-gateway[database]'" in sink.advice()[0]
+    assert "pip install '.[database]'" in sink.missing()[0]
 
 
 async def test_a_library_that_is_missing_is_unavailable(sqlite: Place, monkeypatch: pytest.MonkeyPatch) -> None:

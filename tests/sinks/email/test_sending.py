@@ -132,11 +132,11 @@ async def test_a_library_that_is_missing_is_unavailable(monkeypatch: pytest.Monk
         raise ModuleNotFoundError(name="aiosmtplib")
 
     monkeypatch.setattr("plugins.sinks.email.sink._import", missing)
-    with pytest.raises(Unavailable, match="aiosmtplib is not installed; run: pip install"):
+    with pytest.raises(Unavailable, match="aiosmtplib is not installed; in the folder"):
         async with mailing(9):
             pass
     sink = Email("mail", Email.Options.model_validate(USUAL), http=None, log=None)  # type: ignore[arg-type]
-    with pytest.raises(Unavailable, match="aiosmtplib is not installed; run: pip install"):
+    with pytest.raises(Unavailable, match="aiosmtplib is not installed; in the folder"):
         await sink.preview(delivery())
 
 
