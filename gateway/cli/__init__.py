@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import os
 import sys
 
+_CANNOT_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 
 def main() -> None:
-    """Run the command line and exit: 0 well, 1 the answer is no, 2 wrong use."""
+    """Run the command line and exit: 0 well, 1 the answer is no or cannot be written, 2 wrong use."""
+    try:
+        try:
+            _run()
+        finally:
+            sys.stdout.flush()  # here and not at the exit, where Python would answer with a traceback
+    except BrokenPipeError:
+        _give_up_answering()
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in _CANNOT_BE_WRITTEN:
+            raise
+        _give_up_answering()
+        with contextlib.suppress(OSError):
+            print(f"Error: the answer cannot be written: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _give_up_answering() -> None:
+    """What is left in the buffer goes nowhere, or Python would try it again at the exit."""
+    with contextlib.suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _run() -> None:
     arguments = sys.argv[1:]
     os.environ.pop("SSLKEYLOGFILE", None)  # because every library that opens a connection would write its keys there
     # because containers ask every few seconds, and click alone would double what that costs

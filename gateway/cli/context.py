@@ -152,4 +152,23 @@ def event_types(_ctx: click.Context, _parameter: click.Parameter, incomplete: st
     return [type for type in EVENT_TYPES if type.startswith(incomplete)]
 
 
+class Group(click.Group):
+    """A group that names the command that was probably meant."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"no command {name!r}{near(name, self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+class Choice(click.Choice[str]):
+    """One of several words; a wrong one is answered with the one that was probably meant."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        return f"{value!r} is none of them{near(str(value), self.choices)}"
+
+
 pass_site = click.make_pass_decorator(Site, ensure=True)

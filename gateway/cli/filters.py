@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -98,6 +97,7 @@ def moment(site: Site, text: str | None) -> int | None:
     if text is None:
         return None
     from gateway.fields import parse_duration
+    from gateway.fields.locale import zone_of
     from gateway.runtime.clock import Clock
 
     try:
@@ -110,5 +110,5 @@ def moment(site: Site, text: str | None) -> int | None:
                 f"--since {text}: expected a time such as 2026-01-31T12:00, or how long ago, such as 90m or 2d"
             ) from None
     if at.tzinfo is None:
-        at = at.replace(tzinfo=ZoneInfo(site.settings.locale.timezone))
+        at = at.replace(tzinfo=zone_of(site.settings.locale.timezone))
     return round(at.astimezone(UTC).timestamp() * 1000)

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -126,7 +125,9 @@ class Times:
     """Milliseconds since 1970 UTC as people of one time zone read them."""
 
     def __init__(self, zone: str = "UTC") -> None:
-        self._zone = ZoneInfo(zone)
+        from gateway.fields.locale import zone_of
+
+        self._zone = zone_of(zone)
 
     def __call__(self, at: int | None) -> str:
         """Such as `2026-01-01 12:00:00`, or nothing."""

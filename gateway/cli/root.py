@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli.context import CONFIG_ENV, Site
+from gateway.cli.context import CONFIG_ENV, Group, Site
 from gateway.errors import GatewayError
 from gateway.text.escaping import visible
 from gateway.version import __version__
@@ -37,7 +37,7 @@ COMMANDS: Final = {
 ALIASES: Final = {"new-plugin": ("plugins", "new")}  # other words for a command, in no list
 
 
-class Root(click.Group):
+class Root(Group):
     """A group whose commands are the modules of `gateway.cli.commands`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, tzinfo
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -18,10 +19,24 @@ def _timezone(name: str) -> str:
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         import difflib
 
+        if not zoneinfo.available_timezones():
+            lacking = (
+                "UTC, because this machine has no time zone database: install the package tzdata (system or Python)"
+            )
+            raise PydanticCustomError("timezone", lacking) from None
         close = difflib.get_close_matches(name[:40], zoneinfo.available_timezones(), n=1)
         near = f"; did you mean {close[0]}?" if close else ""
         raise PydanticCustomError("timezone", f"an IANA time zone such as Asia/Shanghai{near}") from None
     return name
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of a name that was checked; UTC needs no database."""
+    if name == "UTC":
+        return UTC
+    import zoneinfo
+
+    return zoneinfo.ZoneInfo(name)
 
 
 Timezone = Annotated[str, AfterValidator(_timezone), Field(examples=["Asia/Shanghai"])]

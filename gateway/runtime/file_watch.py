@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,7 +13,9 @@ from gateway.runtime.clock import Clock
 
 EVERY: Final = 1.0  # seconds between two looks; a change is believed when two looks in a row see the same
 
-Look = tuple[str, int, int, int, int] | None
+LARGEST: Final = 1024 * 1024  # bytes; a larger file is no configuration
+
+Look = tuple[str, int, int, int, int, bytes] | None
 
 
 def look(path: Path) -> Look:
@@ -20,9 +23,12 @@ def look(path: Path) -> Look:
     try:
         real = os.path.realpath(path)
         found = os.stat(real)
+        with open(real, "rb") as file:
+            content = file.read(LARGEST + 1)
     except OSError:
         return None
-    return real, found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+    # because a file that is written twice within one tick of its file system's clock keeps its time, and may keep its size
+    return real, found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size, hashlib.blake2b(content).digest()
 
 
 class FileWatch:

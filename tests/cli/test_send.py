@@ -68,7 +68,7 @@ def test_fields_are_replaced_by_json_or_text(vendor: Server, cli: Cli) -> None:
 def test_a_bad_callback_is_well_when_it_is_refused(flag: str, vendor: Server, cli: Cli) -> None:
     vendor.answer = (401, b'{"code": "signature_mismatch", "detail": "no key fits"}')
     assert (
-        "401 signature_mismatch (no key fits)"
+        "401 signature_mismatch (no key fits) as expected"
         in cli("send", "--url", vendor.base, flag, "--type", "RECORD_OVER").stdout
     )
     vendor.answer = (200, b'{"status": "accepted", "events": ["e"]}')

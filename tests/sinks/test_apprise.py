@@ -237,7 +237,7 @@ async def test_a_url_that_apprise_cannot_use_opens_the_circuit() -> None:
 
 async def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
-    with pytest.raises(Unavailable, match=r"recording-gateway\[apprise\]"):
+    with pytest.raises(Unavailable, match=r"\.\[apprise\]"):
         async with sending("ntfy://127.0.0.1:9/topic"):
             pass
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Site, config_option, pass_site
+from gateway.cli.context import Group, Site, config_option, pass_site
 from gateway.cli.filters import moment
 from gateway.runtime.clock import Clock
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gateway.store.admin.admin import AuditRow
 
 
-@click.group(short_help="What people did, and who: list.")
+@click.group(cls=Group, short_help="What people did, and who: list.")
 def command() -> None:
     """What people did: every retry, cancel, move, replay, release, erasure, pause, resume and reload, and who asked for it.
 

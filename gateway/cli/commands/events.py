@@ -11,7 +11,7 @@ import click
 
 from gateway.cli import difference, output
 from gateway.cli.commands.events_replay import erase, release, replay
-from gateway.cli.context import Site, config_option, pass_site
+from gateway.cli.context import Group, Site, config_option, pass_site
 from gateway.cli.filters import event_filters, known_source, known_type, moment
 from gateway.cli.rows import delivery_columns, delivery_object, event_object, event_state
 from gateway.cli.table import table
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gateway.store.records import EventFull, EventRow
 
 
-@click.group(short_help="What came in: list, show, replay, release, erase.")
+@click.group(cls=Group, short_help="What came in: list, show, replay, release, erase.")
 def command() -> None:
     """What came in. An event is named by its id, or by the first digits of it (six or more); other content under the same
     id by `id~variant`, as listings show it. `source:` before the id tells sources with the same id apart.

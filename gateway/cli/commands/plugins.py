@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Site, config_option, near, pass_site
+from gateway.cli.context import Choice, Group, Site, config_option, near, pass_site
 from gateway.cli.table import folded
 from gateway.text.escaping import to_json, visible
 
@@ -25,7 +25,7 @@ _ISO_DURATION: Final = re.compile(r"P(\d+[DW]|T?\d)")
 _DEFAULT: Final = 40  # characters of a default in the table
 
 
-@click.group(short_help="Source and sink types: list, show, new.")
+@click.group(cls=Group, short_help="Source and sink types: list, show, new.")
 def command() -> None:
     """Source and sink types: the built-in ones, installed packages, and what `plugins:` in the configuration lists."""
 
@@ -54,7 +54,7 @@ def list_(site: Site, as_json: bool, limit: int, everything: bool) -> None:
 
 @command.command()
 @click.argument("name", metavar="TYPE")
-@click.option("--kind", type=click.Choice(["source", "sink"]), help="Where a source and a sink type have one name.")
+@click.option("--kind", type=Choice(["source", "sink"]), help="Where a source and a sink type have one name.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object; `options` is a JSON Schema.")
 @config_option
 @pass_site
@@ -67,6 +67,11 @@ def show(site: Site, name: str, kind: str | None, as_json: bool) -> None:
     if not kinds and hooks and kind is None:
         _show_hooks(hooks[0], as_json)
         return
+    if not kinds and kind is not None and name in (sinks if kind == "source" else sources):
+        other = "sink" if kind == "source" else "source"
+        raise click.UsageError(
+            f"no type {name!r} of kind {kind}: it is a {other} type; leave --kind out, or say --kind {other}"
+        )
     if not kinds:
         raise click.UsageError(f"no type {name!r}{near(name, [*sources, *sinks])}")
     if len(kinds) > 1:

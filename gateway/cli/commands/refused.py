@@ -9,7 +9,7 @@ import click
 
 from gateway.cli import output
 from gateway.cli.bulk import agreed, bulk_options, finish, watched
-from gateway.cli.context import Site, config_option, names, pass_site
+from gateway.cli.context import Group, Site, config_option, names, pass_site
 from gateway.cli.filters import known_source
 from gateway.runtime.clock import Clock
 from gateway.text.escaping import to_json, visible
@@ -32,7 +32,7 @@ EXPLAINED: Final[Mapping[str, str]] = {
 }
 
 
-@click.group(short_help="Callbacks that were refused: list, show, retry.")
+@click.group(cls=Group, short_help="Callbacks that were refused: list, show, retry.")
 def command() -> None:
     """Callbacks that were refused. The last ones of each source are kept (`store.keep.refused`)."""
 

@@ -65,7 +65,7 @@ def command(
 
     said = {name: value for name, value in flat.items() if value is not None}
     events = event_input.events(site, event_file, callback_file, source, said)
-    wanted = None if expected is None else {name.strip() for name in expected.split(",") if name.strip()}
+    wanted = None if expected is None else {site.sink(name.strip()) for name in expected.split(",") if name.strip()}
     answers: list[Mapping[str, Any]] = []
     reached: set[str] = set()
     for event in events:
@@ -89,4 +89,8 @@ def command(
     elif not events:
         click.echo("its source makes no event of it")
     if wanted is not None and reached != wanted:
-        raise click.ClickException(f"expected it to go to: {', '.join(sorted(wanted or ())) or 'no sink'}")
+        missing, more = ", ".join(sorted(wanted - reached)), ", ".join(sorted(reached - wanted))
+        differences = [f"it does not go to: {missing}"] * bool(missing) + [f"it goes to, too: {more}"] * bool(more)
+        raise click.ClickException(
+            f"expected it to go to: {', '.join(sorted(wanted)) or 'no sink'}; {'; '.join(differences)}"
+        )

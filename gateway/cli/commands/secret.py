@@ -8,6 +8,8 @@ from typing import Final
 
 import click
 
+from gateway.cli.context import Choice
+
 KINDS: Final = ("key", "webhook", "ed25519")
 
 
@@ -19,7 +21,7 @@ def make(kind: str = "key") -> str:
 
 
 @click.command(short_help="Make a secret.")
-@click.argument("kind", type=click.Choice(KINDS), default="key")
+@click.argument("kind", type=Choice(KINDS), default="key")
 def command(kind: str) -> None:
     """Make a secret of 256 bits and print it.
 

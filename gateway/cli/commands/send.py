@@ -137,6 +137,8 @@ def _post(poster: Poster, vendor_type: str, played: Played, expected: Expected, 
             words.append(f"expected {expected.status} {expected.word}".rstrip())
         if reply.detail:
             words.append(f"({reply.detail})")
+        if well and expected is REFUSED:
+            words.append("as expected")  # because a refusal looks like a fault
         click.echo(visible(" ".join(word for word in words if word)))
     return 0 if well else 1
 

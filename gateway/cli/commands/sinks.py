@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Site, config_option, names, pass_site
+from gateway.cli.context import Group, Site, config_option, names, pass_site
 from gateway.model import FILE_COMPLETED
 from gateway.runtime.clock import Clock
 from gateway.text.escaping import visible
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.store.records import SinkRow
 
 
-@click.group(short_help="Where events go: list, test, preview, pause, resume.")
+@click.group(cls=Group, short_help="Where events go: list, test, preview, pause, resume.")
 def command() -> None:
     """Where events go. Read and changed beside a running gateway, which sees a change within a second."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Site, config_option, pass_site
+from gateway.cli.context import Group, Site, config_option, pass_site
 from gateway.text.escaping import to_json
 
 
-@click.group(short_help="The store: status, migrate.")
+@click.group(cls=Group, short_help="The store: status, migrate.")
 def command() -> None:
     """The store of this configuration."""
 

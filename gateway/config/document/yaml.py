@@ -103,6 +103,11 @@ class _Composer:
             hint = "YAML is indented with spaces; this line begins with a tab"
         elif "${" in there:
             hint = 'put quotes around a ${…} that stands inside [ ] or { }: ["${NAME}"]'
+        elif _misaligned(lines, min(line, len(lines) - 1)) or "block" in str(error.context or ""):
+            hint = (
+                f"look at the indentation: this line begins in column {len(there) - len(there.lstrip()) + 1}, and keys of one "
+                "mapping begin in the same column, those inside it further right"
+            )
         elif "mapping values" in problem:
             hint = 'put quotes around a text that holds ": "'
         else:
@@ -219,6 +224,15 @@ class _Composer:
 _NO_ANCHORS: Final = (
     "anchors and aliases are not supported, on purpose: a few lines of them can fill the memory; repeat the value"
 )
+
+
+def _misaligned(lines: list[str], at: int) -> bool:
+    """Whether a line is further right than the `key: value` before it, under which nothing can stand."""
+    before = next((line for line in reversed(lines[:at]) if line.strip() and not line.lstrip().startswith("#")), "")
+    key, colon, value = before.partition(": ")
+    indent = len(before) - len(before.lstrip())
+    deeper = len(lines[at]) - len(lines[at].lstrip()) > indent
+    return bool(colon and value.strip() and not key.strip().startswith(("-", '"', "'")) and deeper)
 
 
 def _unstorable(text: str) -> bool:

@@ -1,0 +1,106 @@
+"""Small promises of the command line: what it says where somebody was nearly right, and where nobody can hear it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.runtime.file_watch import look
+from tests.cli.conftest import ROOT, Cli
+from tests.config.desk import Desk
+
+
+@pytest.mark.parametrize(
+    ("command", "meant"),
+    [
+        (["evnets"], "events"),
+        (["events", "lst"], "list"),
+        (["deliveries", "retyr", "1"], "retry"),
+        (["deliveries", "list", "--state", "waitin"], "waiting"),
+        (["secret", "webhok"], "webhook"),
+        (["plugins", "show", "chat", "--kind", "sinks"], "sink"),
+    ],
+)
+def test_a_command_or_a_choice_that_is_misspelt_is_answered_with_the_one_meant(
+    configured: Path, cli: Cli, command: list[str], meant: str
+) -> None:
+    assert f"did you mean {meant!r}?" in cli(*command, code=2).stderr
+
+
+def test_a_type_of_the_other_kind_is_named_as_that(cli: Cli) -> None:
+    assert (
+        "no type 'chat' of kind source: it is a sink type"
+        in cli("plugins", "show", "chat", "--kind", "source", code=2).stderr
+    )
+
+
+def test_what_was_expected_of_a_route_is_compared_name_by_name(configured: Path, cli: Cli) -> None:
+    event = ("route", "--type", "recording.failed", "--stream", "vip-7")
+    cli(*event, "--expect", "screen,lines")
+    said = cli(*event, "--expect", "screen", code=1).stderr
+    assert "it goes to, too: lines" in said
+    assert "it does not go to: lines" in cli("route", "--type", "recording.ended", "--expect", "lines", code=1).stderr
+    assert "did you mean 'lines'?" in cli(*event, "--expect", "screen,line", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["--help"], ["schema"], ["secret"], ["check"], ["plugins", "list"], ["events", "list"], ["init", "--print"]],
+)
+def test_an_answer_that_cannot_be_written_is_an_error_and_no_traceback(configured: Path, command: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", *command],
+            cwd=configured,
+            env={**os.environ, "PYTHONPATH": ROOT},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "Error: " in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "server:\n  host: 127.0.0.1\n    port: 8080\n",
+        "server:\n  host: 127.0.0.1\n port: 8080\n",
+        "sources:\n  live:\n    type: fake\n   keys: [x]\n",
+        "routes:\n  - to: a\n   name: b\n",
+    ],
+)
+def test_a_line_that_is_indented_wrongly_is_told_by_its_column(tmp_path: Path, text: str) -> None:
+    problem = Desk(tmp_path).problem(text)
+    assert "look at the indentation: this line begins in column" in problem.hint
+
+
+def test_a_file_that_is_written_again_at_once_with_the_same_size_is_another(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text("a: 1")
+    at = path.stat().st_mtime_ns
+    before = look(path)
+    path.write_text("a: 2")
+    os.utime(path, ns=(at, at))
+    assert look(path) != before
+
+
+def test_a_missing_time_zone_database_is_said_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import zoneinfo
+
+    from gateway.cli.output import Times
+
+    def gone(name: str) -> zoneinfo.ZoneInfo:
+        raise zoneinfo.ZoneInfoNotFoundError(name)
+
+    monkeypatch.setattr(zoneinfo, "ZoneInfo", gone)
+    monkeypatch.setattr(zoneinfo, "available_timezones", set)
+    assert "no time zone database" in Desk(tmp_path).problem("locale: {timezone: Asia/Shanghai}").expected
+    assert Times("UTC")(0) == "1970-01-01 00:00:00"
