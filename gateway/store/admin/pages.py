@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, Final
 
 from gateway.model import shown_variant
@@ -24,6 +25,12 @@ _IDS: Final = {
 _SEARCH: Final = (
     "SELECT seq, source, type, subject, received_at FROM events WHERE {held}seq < :before ORDER BY seq DESC LIMIT :most"
 )
+_KINDS_MAX: Final = 26  # types by sources that one page is put together from; past it every row is looked at
+LATE_MS: Final = 3_600_000  # an event may have a row so much later than its time; past it nothing newer follows
+_NEXT_KIND: Final = """SELECT type, source FROM events WHERE (type, source) > (:type, :source)
+  ORDER BY type, source LIMIT 1"""
+_OF_KIND: Final = """SELECT * FROM (SELECT seq, source, type, subject, received_at FROM events
+  WHERE {held}type = :type_{n} AND source = :source_{n} AND seq < :before ORDER BY seq DESC LIMIT :most) AS of_{n}"""
 _STATES: Final = ("waiting", "sending", "delivered", "dead")
 _COUNT: Final = "(SELECT count(*) FROM deliveries d WHERE d.event = e.seq AND d.state = '{state}')"
 EVENT: Final = f"""SELECT e.seq, e.id, e.variant, e.source, e.type, e.subject, e.received_at, e.held,
@@ -78,6 +85,33 @@ def anything(_row: tuple[Any, ...]) -> bool:
     return True
 
 
+def _older(than: int, row: tuple[Any, ...]) -> bool:
+    return bool(row[4] < than)
+
+
+def _of_kinds(session: Session, held: str, source: str | None, type: str | None) -> tuple[str, dict[str, str]] | None:
+    """The search as a merge of the types and sources that fit, each along its index; None: there are too many."""
+    kinds: list[tuple[str, str]] = []
+    at = ("", "")
+    for _ in range(10 * _KINDS_MAX):
+        rows = session.rows(_NEXT_KIND, {"type": at[0], "source": at[1]})
+        if not rows:
+            break
+        at = rows[0][0], rows[0][1]
+        if (type is None or fnmatchcase(at[0], type)) and (source is None or at[1] == source):
+            kinds.append(at)
+    else:
+        return None
+    if len(kinds) > _KINDS_MAX:
+        return None
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    parts = [_OF_KIND.format(held=held, n=letters[n]) for n in range(len(kinds))]
+    values = {f"type_{letters[n]}": kind for n, (kind, _) in enumerate(kinds)}
+    values |= {f"source_{letters[n]}": whose for n, (_, whose) in enumerate(kinds)}
+    merged = " UNION ALL ".join(parts)
+    return f"SELECT * FROM ({merged}) AS kinds ORDER BY seq DESC LIMIT :most" if parts else "", values  # noqa: S608
+
+
 def events(
     session: Session,
     *,
@@ -102,8 +136,15 @@ def events(
         )
 
     filtered = any(one is not None for one in (source, type, subject, stream, since))
-    statement = _SEARCH.format(held="held IS NOT NULL AND " if held else "")
-    found = search(session, statement, keep if filtered else anything, min(limit, MOST), before)
+    kept = "held IS NOT NULL AND " if held else ""
+    statement = _SEARCH.format(held=kept)
+    values: dict[str, str] = {}
+    if (type is not None or source is not None) and (merged := _of_kinds(session, kept, source, type)):
+        statement, values = merged
+        if not statement:
+            return []
+    over = None if since is None else partial(_older, since - LATE_MS)
+    found = search(session, statement, keep if filtered else anything, min(limit, MOST), before, over=over, **values)
     condition, ids = among(session, found)
     rows = session.rows(f"{EVENT} WHERE e.seq {condition} ORDER BY e.seq DESC", {"ids": ids}) if found else ()
     return [event_row(row) for row in rows]

@@ -50,6 +50,7 @@ _FIRST: Final = (
         fingerprint {blob} NOT NULL, body TEXT NOT NULL, raw {blob} NOT NULL, raw_type TEXT NOT NULL,
         routing TEXT NOT NULL, UNIQUE (id, source, variant)){end}""",
     "CREATE INDEX events_seal ON events (seal, fingerprint) WHERE seal IS NOT NULL",
+    "CREATE INDEX events_kind ON events (type, source, seq)",  # people ask for a type, or a source's, among a million
     "CREATE INDEX events_held ON events (seq) WHERE held IS NOT NULL",
     # What routes said later, one after the other; what they said first stands in events.routing. made_by: who asked.
     """CREATE TABLE verdicts (

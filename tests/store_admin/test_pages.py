@@ -1,0 +1,57 @@
+"""A page of events costs what it shows, not what is stored: a type or a source is found along its index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from gateway.store.admin import pages
+from gateway.store.admin.admin import StoreAdmin
+from gateway.store.store import Store
+from tests.store.kit import beside, event, new, take
+
+TYPES = [f"recording.kind{n}" for n in range(7)]
+
+
+async def fill(store: Store) -> None:
+    await take(store, *[new(event(n, type=TYPES[n % 7], source=f"live-{n % 3}")) for n in range(1, 60)])
+
+
+@pytest.mark.parametrize("type", [None, "recording.kind2", "recording.*", "*kind[36]", "nothing", "*"])
+@pytest.mark.parametrize("source", [None, "live-1", "nobody"])
+async def test_the_merge_of_kinds_finds_what_looking_at_every_row_finds(
+    store: Store,
+    url: str,
+    desks: Callable[..., StoreAdmin],
+    monkeypatch: pytest.MonkeyPatch,
+    type: str | None,
+    source: str | None,
+) -> None:
+    await fill(store)
+    desk = desks()
+    first = desk.events(type=type, source=source, limit=10)
+    older = desk.events(type=type, source=source, limit=10, before=first[-1].seq if first else None)
+    monkeypatch.setattr(pages, "_KINDS_MAX", 0)  # past it every row is looked at
+    assert first == desk.events(type=type, source=source, limit=10)
+    assert older == desk.events(type=type, source=source, limit=10, before=first[-1].seq if first else None)
+
+
+async def test_a_page_of_one_type_reads_its_rows_along_the_index(store: Store, url: str) -> None:
+    await fill(store)
+    with beside(url) as session:
+        merged = pages._of_kinds(session, "", None, "recording.kind2")
+        assert merged is not None
+        statement, values = merged
+        if session.backend == "sqlite":
+            plan = session.rows(f"EXPLAIN QUERY PLAN {statement}", {**values, "before": 10**9, "most": 10})
+            looks = [str(row[3]) for row in plan if "events" in str(row[3])]
+            assert looks
+            assert all("SEARCH" in look and "events_kind (type=? AND source=? AND seq<?)" in look for look in looks)
+        else:
+            session.rows("SET enable_seqscan = off")
+            plan = session.rows(f"EXPLAIN {statement}", {**values, "before": 10**9, "most": 10})
+            text = "\n".join(str(row[0]) for row in plan)
+            assert "events_kind" in text
+            assert "type = 'recording.kind2'" in text.replace("::text", "").replace("(type)", "type")
+            assert "Seq Scan" not in text
