@@ -150,6 +150,8 @@ def test_what_to_list_is_named_once_by_check_and_at_the_first_callback(live) -> 
     hint = live.verify(source, live.signed()).hint
     assert '`domains: ["push.example.com"]`, `apps: ["live"]` under sources.live' in hint
     assert live.verify(live.source(sign_type="md5"), live.signed(formula="md5")).hint == ""
+    (line,) = live.source(apps=[], sign_type="hmac-sha256-fields").advice()
+    assert "`domains:" not in line  # which are listed
 
 
 def test_bytes_moved_between_app_and_stream_are_not_called_fields_with_open_names(live) -> None:

@@ -118,7 +118,7 @@ def advice(options: HuaweiLiveOptions) -> Iterator[str]:
 def _splits(options: HuaweiLiveOptions) -> Iterator[str]:
     """The signed fields are joined with nothing between them; only exact names leave one way to cut them."""
     if openings := open_names(options):
-        yield f"{openings}, so {_WHY}; {what_to_list('push.example.com', 'live')}"
+        yield f"{openings}, so {_WHY}; {what_to_list(options, 'push.example.com', 'live')}"
     elif clash := _clash(options.domains, options.apps):
         yield (
             f"domains and apps allow {clash[0]} and {clash[1]}, of which one begins like the other when they are joined, "
@@ -134,19 +134,25 @@ _WHY = (
 
 def open_names(options: HuaweiLiveOptions) -> str:
     """Which of `domains` and `apps` leave the cut of the signed text open, in words; empty: neither."""
-    found = []
+    return " and ".join(_open(options).values())
+
+
+def what_to_list(options: HuaweiLiveOptions, domain: str, app: str) -> str:
+    """The lines to add, as they stand in the file, with these names in them."""
+    names = {"domains": domain, "apps": app}
+    lines = (f"`{name}: {json.dumps([names[name]], ensure_ascii=False)}`" for name in _open(options))
+    return f"list the exact names, such as {', '.join(lines)}"
+
+
+def _open(options: HuaweiLiveOptions) -> dict[str, str]:
+    found = {}
     for name, allowed in (("domains", options.domains), ("apps", options.apps)):
         globs = [text for text in allowed if _GLOB & set(text)]
         if globs:
-            found.append(f"{name} holds the glob {globs[0]!r}")
+            found[name] = f"{name} holds the glob {globs[0]!r}"
         elif not allowed:
-            found.append(f"{name} is empty")
-    return " and ".join(found)
-
-
-def what_to_list(domain: str, app: str) -> str:
-    """The lines to add, as they stand in the file."""
-    return f"list the exact names: `domains: {json.dumps([domain], ensure_ascii=False)}`, `apps: {json.dumps([app], ensure_ascii=False)}`"
+            found[name] = f"{name} is empty"
+    return found
 
 
 def exact_names(options: HuaweiLiveOptions) -> Sequence[str] | None:

@@ -83,7 +83,7 @@ apps: @APPS@
     def _hint(self, signed: _Signed) -> str:
         """What to write so that such a callback has the trust `fields`; empty where nothing in the file would help."""
         if self._pairs is None and (left := options.open_names(self.options)):
-            lines = options.what_to_list(signed.domain, signed.app)
+            lines = options.what_to_list(self.options, signed.domain, signed.app)
             return f"{left}, so bytes can be moved between the signed fields; {lines} under sources.{self.name}"
         if not self._is_cut_in_one_way(signed):
             return (
