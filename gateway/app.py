@@ -15,7 +15,7 @@ from gateway.assembly import make_doors, make_sink
 from gateway.config.document.diagnostics import ConfigError
 from gateway.config.grammar.settings import Settings
 from gateway.config.load import Loaded, load
-from gateway.dispatch.carrier import Carrier
+from gateway.dispatch.attempt import Carrier
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.egress.client import Http
 from gateway.errors import GatewayError, Problem, StoreError

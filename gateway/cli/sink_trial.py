@@ -84,8 +84,7 @@ def _play(source: Source, scene: str) -> Sequence[Event]:
 
 async def send(loaded: Loaded, name: str, event: Event) -> tuple[Any, float]:
     """Carry this event through this sink as the gateway would; what came back, and how many seconds it took."""
-    from gateway.dispatch.attempt import bounded, carry
-    from gateway.dispatch.carrier import Carrier
+    from gateway.dispatch.attempt import Carrier, bounded, carry
     from gateway.egress.client import Http
 
     loaded.registry.register(Carrier(), "gateway")

@@ -4,15 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Any
 
-from gateway.dispatch.carrier import Carrier
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Delivery
 from gateway.plugin import Sink
+from gateway.plugin.hookspecs import hookimpl
 
 Result = str | BaseException | None
+
+
+class Carrier:
+    """Register it with pluggy once a gateway."""
+
+    @hookimpl(trylast=True)
+    def deliver(self, deliveries: Sequence[Delivery], sink: Sink) -> Awaitable[Sequence[str | None | Exception]]:
+        return Carriage(deliveries, sink)
+
+
+class Carriage:
+    """The sink's work as an awaitable that has not begun.
+
+    Not a coroutine, because a wrapper that raises drops what it was given, and a coroutine dropped un-awaited warns.
+    """
+
+    __slots__ = ("_deliveries", "_sink")
+
+    def __init__(self, deliveries: Sequence[Delivery], sink: Sink) -> None:
+        self._deliveries = deliveries
+        self._sink = sink
+
+    def __await__(self) -> Generator[Any, Any, Sequence[str | None | Exception]]:
+        return self._carry().__await__()
+
+    async def _carry(self) -> Sequence[str | None | Exception]:
+        if len(self._deliveries) > 1:
+            return await self._sink.deliver_batch(self._deliveries)
+        try:
+            receipt: object = await self._sink.deliver(self._deliveries[0])
+        except Exception as error:
+            return [error]
+        if receipt is None or isinstance(receipt, str | Exception):  # an exception as `deliver_batch` gives it
+            return [receipt]
+        if inspect.isawaitable(receipt):
+            if inspect.iscoroutine(receipt):
+                receipt.close()
+            return [TypeError("deliver returned something that it should have awaited, so nothing was sent")]
+        # because returning at all means delivered: a receipt of the wrong type must not send the message again
+        return [f"({type(receipt).__name__})"]
 
 
 class Nonsense(Exception):

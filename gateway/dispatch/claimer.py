@@ -3,32 +3,66 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from gateway.dispatch.alarm import Alarm
 from gateway.dispatch.batching import Gathering
+from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.context import Shared
-from gateway.dispatch.leased import Unit, Work
+from gateway.dispatch.leased import Dispatch, LeasedDelivery
 from gateway.dispatch.outcome import describe
+from gateway.dispatch.prober import Prober
+from gateway.dispatch.slots import Slots
+from gateway.dispatch.workers import WorkerPool
 from gateway.errors import StoreError
+from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
-
-if TYPE_CHECKING:
-    from gateway.dispatch.lane import Lane
 
 log = import_structlog().get_logger("gateway.dispatcher")
 
-CLAIM_MOST: Final = 100  # rows in one claim
-SOON: Final = 1.5  # seconds; what comes due before the next poll is waited for exactly
+CLAIM_BATCH_MAX: Final = 100  # rows in one claim
+EXACT_WAIT_SECONDS: Final = 1.5  # seconds; what comes due before the next poll is waited for exactly
 AGAIN: Final = 1.0  # seconds after which a claim that failed is sent again
-LAST_CLAIM: Final = 6.0  # seconds a claim under way may take at the end; the store answers within 5
+LAST_CLAIM_SECONDS: Final = 6.0  # seconds a claim under way may take at the end; the store answers within 5
+
+
+class Alarm:
+    """One at a time: setting it again only ever makes it ring sooner."""
+
+    def __init__(self, clock: Clock, bell: asyncio.Event) -> None:
+        self._clock = clock
+        self._bell = bell
+        self._at = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    def set(self, seconds: float) -> None:
+        """Ring in `seconds`, unless it rings before."""
+        at = self._clock.monotonic() + max(seconds, 0.0)
+        if self._task is not None and not self._task.done():
+            if self._at <= at:
+                return
+            self._task.cancel()
+        self._at = at
+        self._task = asyncio.create_task(self._ring(seconds), name="alarm")
+
+    def stop(self) -> None:
+        """Do not ring."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _ring(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self._bell.set()
 
 
 class Claimer:
-    """One lane's. `due`: rows are believed to be due; `rows`: there are some at all; `asking`: as many are being claimed."""
+    """One lane's. `due`: rows are believed to be due; `rows`: there are some at all."""
 
-    def __init__(self, lane: Lane, shared: Shared) -> None:
-        self._lane = lane
+    def __init__(self, slots: Slots, prober: Prober, breaker: Breaker, workers: WorkerPool, shared: Shared) -> None:
+        self._slots = slots
+        self._prober = prober
+        self._breaker = breaker
+        self._workers = workers
+        self._sink = slots.sink.name
         self._store = shared.store
         self._settler = shared.settler
         self._clock = shared.clock
@@ -38,7 +72,7 @@ class Claimer:
         self._due_at: float | None = None  # when the next comes due, in monotonic seconds
         self._task: asyncio.Task[None] | None = None
         self.due = self.rows = False
-        self.asking = 0
+        self.opened = asyncio.Event()  # its sink was opened, or has failed to
         self._failing = False  # the last claim failed, and that was said
         self._not_before = 0.0  # monotonic seconds, after a failure
 
@@ -47,16 +81,16 @@ class Claimer:
     def wake(self, *, urgent: bool = False) -> None:
         """Rows were left waiting."""
         self.rows = True
-        if self._lane.gathering is not None:
-            self._lane.gathering.add(self._store_clock.ms() / 1000, urgent=urgent)
+        if self._slots.gathering is not None:
+            self._slots.gathering.add(self._store_clock.ms() / 1000, urgent=urgent)
         self.ring(due=True)
 
     def look(self, due: int | None) -> None:
         """What the poll found: the least due time (ms) of this sink's rows."""
         self.rows = due is not None
         if due is not None:
-            if self._lane.gathering is not None:
-                self._lane.gathering.seen(due / 1000)
+            if self._slots.gathering is not None:
+                self._slots.gathering.seen(due / 1000)
             self.expect((due - self._store_clock.ms()) / 1000)
         self.ring()
 
@@ -64,7 +98,7 @@ class Claimer:
         """A row comes due in `seconds`. What comes after the next poll is left to it."""
         if seconds <= 0:
             self.ring(due=True)
-        elif seconds < SOON:
+        elif seconds < EXACT_WAIT_SECONDS:
             at = self._clock.monotonic() + seconds
             self._due_at = at if self._due_at is None else min(self._due_at, at)
             self.ring()
@@ -74,35 +108,41 @@ class Claimer:
         self.due = self.due or due
         self._bell.set()
 
+    def freed(self, again: float | None) -> None:
+        """A slot came free; its delivery is due again in so many seconds (None: it ended)."""
+        if again is not None:
+            self.expect(again)
+        if self.due or self._slots.gathering is not None:
+            self.ring()
+
     # -- life
 
     def start(self) -> None:
         """Open the sink, then claim until stopped."""
         self.due = self.rows = True
-        if self._lane.gathering is not None:
-            self._lane.gathering.hurry(self._store_clock.ms() / 1000)  # because what an earlier run left may be urgent
+        if self._slots.gathering is not None:
+            self._slots.gathering.hurry(self._store_clock.ms() / 1000)  # because what an earlier run left may be urgent
         self._bell.set()
-        self._task = asyncio.create_task(self._run(), name=f"lane {self._lane.sink.name}: claims")
+        self._task = asyncio.create_task(self._run(), name=f"lane {self._sink}: claims")
 
     async def stop(self) -> None:
         """Ask for nothing more; what a claim under way brings goes back."""
         self._alarm.stop()
         self._bell.set()
         if self._task is not None:
-            if self._lane.prober.opening:
+            if self._prober.opening:
                 self._task.cancel()
-            await asyncio.wait((self._task,), timeout=LAST_CLAIM)
+            await asyncio.wait((self._task,), timeout=LAST_CLAIM_SECONDS)
             self._task.cancel()
 
     async def _run(self) -> None:
-        lane = self._lane
         try:
-            await lane.prober.open()
+            await self._prober.open()
         except Exception:
-            log.exception("sink_not_opened", sink=lane.sink.name)
+            log.exception("sink_not_opened", sink=self._sink)
         finally:
-            lane.opened.set()
-        while not lane.stopping:
+            self.opened.set()
+        while not self._slots.stopping:
             await self._bell.wait()
             self._bell.clear()
             try:
@@ -115,15 +155,14 @@ class Claimer:
         """One line when it begins, and a pause, because every callback rings the bell."""
         if not self._failing:
             known = isinstance(error, StoreError)
-            log.warning("claim_failed", sink=self._lane.sink.name, error=describe(error), exc_info=not known)
+            log.warning("claim_failed", sink=self._sink, error=describe(error), exc_info=not known)
         self._failing = True
         self._not_before = self._clock.monotonic() + AGAIN
         self._alarm.set(AGAIN)
 
     async def _turn(self) -> bool:
         """Do one thing; False: there is nothing to do until the bell rings."""
-        lane = self._lane
-        if lane.stopping or self._settler.failing:
+        if self._slots.stopping or self._settler.failing:
             return False
         if (pause := self._not_before - self._clock.monotonic()) > 0:
             self._alarm.set(pause)
@@ -134,28 +173,27 @@ class Claimer:
                 self.due, self._due_at = True, None
             else:
                 self._alarm.set(wait)
-        if lane.breaker.shut or not lane.prober.opened:
+        if self._breaker.shut or not self._prober.opened:
             return await self._probe()
-        most = self._room() if lane.gathering is None else self._batch_room(lane.gathering)
+        most = self._room() if self._slots.gathering is None else self._batch_room(self._slots.gathering)
         if most <= 0 or not self._has_token():
             return False
-        if lane.gathering is None:
+        if self._slots.gathering is None:
             await self._claim(most)
         else:
-            await self._claim_batch(lane.gathering)
+            await self._claim_batch(self._slots.gathering)
         return True
 
     # -- how many
 
     def _room(self) -> int:
-        lane = self._lane
-        if not self.due or lane.held > lane.threshold:
+        if not self.due or self._slots.held > self._slots.threshold:
             return 0
-        most = min(lane.slots - lane.held, CLAIM_MOST)
-        return most if lane.pace is None else min(most, max(lane.pace.free(self._clock.monotonic()), 1))
+        most = min(self._slots.limit - self._slots.held, CLAIM_BATCH_MAX)
+        return most if self._slots.pace is None else min(most, max(self._slots.pace.free(self._clock.monotonic()), 1))
 
     def _batch_room(self, gathering: Gathering) -> int:
-        if self._lane.crew.units >= self._lane.crew.size:
+        if self._workers.dispatches >= self._workers.size:
             return 0
         wait = gathering.wait(self._store_clock.ms() / 1000)
         if wait is None:
@@ -166,7 +204,7 @@ class Claimer:
         return gathering.most
 
     def _has_token(self) -> bool:
-        pace = self._lane.pace
+        pace = self._slots.pace
         if pace is None:
             return True
         wait = pace.wait(self._clock.monotonic())
@@ -179,71 +217,69 @@ class Claimer:
     async def _claim(self, most: int) -> None:
         self.due = False
         try:
-            works = await self._ask(most)
+            members = await self._ask(most)
         except BaseException:
             self.due = True
             raise
-        if len(works) == most:
+        if len(members) == most:
             self.due = True
-        for work in works:
-            self._lane.take(Unit([work]), token=True)
+        for member in members:
+            self._slots.take(Dispatch([member]), token=True)
 
     async def _claim_batch(self, gathering: Gathering) -> None:
         """One batch, and each for itself those whose last batch failed as a whole; what finds no token goes back."""
-        lane, most = self._lane, gathering.most
+        most = gathering.most
         gathering.begin(self._store_clock.ms() / 1000)
         try:
-            works = await self._ask(most)
+            members = await self._ask(most)
         except BaseException:
             gathering.end(None)
             raise
-        gathering.end(len(works))
-        alone = [work for work in works if work.lease.delivery in lane.alone or work.lease.losses]
-        together = [work for work in works if work not in alone]
-        for unit in [Unit(together)] * bool(together) + [Unit([work]) for work in alone]:
-            lane.take(unit, token=True)
-        if len(works) == most:
+        gathering.end(len(members))
+        alone = [member for member in members if member.lease.delivery in self._slots.alone or member.lease.losses]
+        together = [member for member in members if member not in alone]
+        for dispatch in [Dispatch(together)] * bool(together) + [Dispatch([member]) for member in alone]:
+            self._slots.take(dispatch, token=True)
+        if len(members) == most:
             for one in await self._store.due():
-                if one.sink == lane.sink.name and one.at is not None:
+                if one.sink == self._sink and one.at is not None:
                     gathering.seen(one.at / 1000)
 
-    async def _ask(self, most: int) -> list[Work]:
+    async def _ask(self, most: int) -> list[LeasedDelivery]:
         """Lease up to `most` rows, in claims of a hundred."""
-        lane = self._lane
-        works: list[Work] = []
-        self.asking = most
+        members: list[LeasedDelivery] = []
+        self._slots.asking = most
         try:
-            while len(works) < most:
-                some = min(most - len(works), CLAIM_MOST)
-                running = (*lane.hand, *(work.lease.delivery for work in works))
+            while len(members) < most:
+                some = min(most - len(members), CLAIM_BATCH_MAX)
+                running = (*self._slots.hand, *(member.lease.delivery for member in members))
                 asked = self._clock.monotonic()
                 try:
-                    leases = await self._store.claim(lane.sink.name, some, lane.lease, running=running)
+                    leases = await self._store.claim(self._sink, some, self._slots.lease, running=running)
                 except StoreError:
-                    if not works:
+                    if not members:
                         raise
                     break
-                works += (Work(lease, asked + lane.lease / 1000) for lease in leases)
+                members += (LeasedDelivery(lease, asked + self._slots.lease / 1000) for lease in leases)
                 if len(leases) < some:
                     break
         finally:
-            self.asking = 0
+            self._slots.asking = 0
         if self._failing:
             self._failing = False
-            log.info("claims_again", sink=lane.sink.name)
-        return works
+            log.info("claims_again", sink=self._sink)
+        return members
 
     async def _probe(self) -> bool:
-        lane = self._lane
         if not self._has_token():
             return False
-        unit, wait = await lane.prober.next(tuple(lane.hand), rows=self.rows or self.due)
+        dispatch, wait = await self._prober.next(tuple(self._slots.hand), rows=self.rows or self.due)
         if wait is not None:
             self._alarm.set(wait)
-        if unit is not None:
-            lane.take(unit, token=True)
+        if dispatch is not None:
+            self._slots.take(dispatch, token=True)
             return False
-        if lane.may_go:
+        if self._slots.may_go:
             return True  # it opened, and nothing is in the way any more
         self.due = self.due and wait is not None  # if there are rows the poll will say so again
         return False

@@ -8,7 +8,7 @@ from gateway.store.records import Lease
 
 
 @dataclass(slots=True, eq=False)
-class Work:
+class LeasedDelivery:
     """One lease in a lane's hands. `expires` is monotonic seconds, counted from before the lease was asked for."""
 
     lease: Lease
@@ -19,15 +19,15 @@ class Work:
 
 
 @dataclass(slots=True, eq=False)
-class Unit:
+class Dispatch:
     """What goes out in one call: one delivery, or a batch."""
 
-    works: list[Work]
+    members: list[LeasedDelivery]
     probe: int | None = None  # the mark of the probe it is
     paced: bool = False  # it holds a token of the lane's pace
     dropped: bool = False  # its worker was given up: whatever that one still says is not heard
 
     @property
-    def first(self) -> Work:
+    def first(self) -> LeasedDelivery:
         """It stands for all of them where the call as a whole is counted."""
-        return self.works[0]
+        return self.members[0]

@@ -21,7 +21,7 @@ MEMO_LIMIT: Final = 64 * 1024  # characters of JSON: a row is bounded
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AttemptRecord:
     """One attempt, decided: `settlement` for the store, `attempt` for those who watch."""
 
     settlement: Settlement
@@ -29,7 +29,9 @@ class Verdict:
     trouble: str | None = None  # a mistake of the plugin that did not change the outcome
 
 
-def verdict(lease: Lease, result: Result, decision: Decision, *, started_at: int, seconds: float) -> Verdict:
+def attempt_record(
+    lease: Lease, result: Result, decision: Decision, *, started_at: int, seconds: float
+) -> AttemptRecord:
     """Put together what is written. `started_at` is in ms since 1970, `seconds` how long the attempt took."""
     detail = describe(result)
     status = result.status if isinstance(result, DeliveryFailed) else None
@@ -56,7 +58,7 @@ def verdict(lease: Lease, result: Result, decision: Decision, *, started_at: int
         detail=detail,
         status=status,
     )
-    return Verdict(settlement, attempt, trouble)
+    return AttemptRecord(settlement, attempt, trouble)
 
 
 def describe(result: Result) -> str:

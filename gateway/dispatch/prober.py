@@ -9,7 +9,7 @@ from gateway.dispatch.attempt import Nonsense, Result, bounded
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.circuit import answered, pause
 from gateway.dispatch.context import Shared
-from gateway.dispatch.leased import Unit, Work
+from gateway.dispatch.leased import Dispatch, LeasedDelivery
 from gateway.dispatch.outcome import describe
 from gateway.errors import DeliveryFailed
 from gateway.plugin import Sink
@@ -47,7 +47,7 @@ class Prober:
         """Open the sink before its lane starts; what it failed with, and the circuit is left alone."""
         return await self._try_to_open()
 
-    async def next(self, running: Collection[int], *, rows: bool) -> tuple[Unit | None, float | None]:
+    async def next(self, running: Collection[int], *, rows: bool) -> tuple[Dispatch | None, float | None]:
         """A delivery to probe with, and else the seconds after which to ask again (None: when something changes).
 
         `rows` says whether the store is believed to have any. A sink that never opened is opened first, whether there
@@ -67,30 +67,30 @@ class Prober:
         if (failure := await self._try_to_open()) is not None:
             await breaker.probed(mark, failure, good=False)
             return None, breaker.opens_in()
-        work = await self._claim(running) if rows else None
-        if work is None:
+        member = await self._claim(running) if rows else None
+        if member is None:
             # without a delivery to try it with, only a sink that has just opened is known to be mended
             nothing = Nonsense(breaker.gate.reason or "nothing to try it with")
             await breaker.probed(mark, nothing, good=opened_now)
             return None, None
         self.mark = mark
-        return Unit([work], probe=mark), None
+        return Dispatch([member], probe=mark), None
 
-    async def ended(self, unit: Unit, result: Result) -> None:
+    async def ended(self, dispatch: Dispatch, result: Result) -> None:
         """The probe was carried. Whoever failed is not asked again until the others were: it may be the event's fault."""
         mark, self.mark = self.mark, None
-        if mark is None or mark != unit.probe:
+        if mark is None or mark != dispatch.probe:
             return
         good = answered(result)
         if good:
             self._avoided.clear()
         else:
-            self._avoided.add(unit.first.lease.delivery)
+            self._avoided.add(dispatch.first.lease.delivery)
         await self._breaker.probed(mark, result, good=good)
 
-    def dropped(self, unit: Unit) -> None:
+    def dropped(self, dispatch: Dispatch) -> None:
         """The probe was given back before it began; its right ends by itself."""
-        if unit.probe is not None and unit.probe == self.mark:
+        if dispatch.probe is not None and dispatch.probe == self.mark:
             self.mark = None
 
     async def _open_alone(self) -> float | None:
@@ -103,7 +103,7 @@ class Prober:
             self._alone_after = self._shared.clock.monotonic() + wait
         return wait
 
-    async def _claim(self, running: Collection[int]) -> Work | None:
+    async def _claim(self, running: Collection[int]) -> LeasedDelivery | None:
         if len(self._avoided) > AVOIDED_MOST:
             self._avoided.clear()
         store, clock, name = self._shared.store, self._shared.clock, self._sink.name
@@ -112,7 +112,7 @@ class Prober:
         if not leases and self._avoided:
             self._avoided.clear()
             leases = await store.claim(name, 1, self._lease, running=tuple(running), probe=True)
-        return Work(leases[0], asked + self._lease / 1000) if leases else None
+        return LeasedDelivery(leases[0], asked + self._lease / 1000) if leases else None
 
     async def _try_to_open(self) -> Result:
         if self.opened:

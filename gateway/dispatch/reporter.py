@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.dispatch.attempt import Nonsense, Result
 from gateway.dispatch.context import Shared
-from gateway.dispatch.outcome import Verdict
+from gateway.dispatch.outcome import AttemptRecord
 from gateway.errors import DeliveryFailed
 from gateway.model import Delivery, Outcome
 from gateway.plugin import Sink
@@ -17,7 +17,7 @@ from gateway.store.records import Lease
 log = import_structlog().get_logger("gateway.dispatcher")
 
 
-class Account:
+class AttemptReporter:
     """One sink's."""
 
     def __init__(self, sink: Sink, shared: Shared) -> None:
@@ -30,7 +30,7 @@ class Account:
         self._end_to_end = metrics.end_to_end_seconds.labels(name)
 
     @harmless
-    def tell(self, lease: Lease, delivery: Delivery, result: Result, given: Verdict) -> None:
+    def tell(self, lease: Lease, delivery: Delivery, result: Result, given: AttemptRecord) -> None:
         """One attempt ended."""
         settlement, attempt = given.settlement, given.attempt
         outcome = attempt.outcome

@@ -10,7 +10,7 @@ from itertools import islice
 from random import Random
 from typing import Final
 
-from gateway.dispatch.leased import Work
+from gateway.dispatch.leased import LeasedDelivery
 from gateway.errors import ItemRefused, StoreError
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
@@ -23,11 +23,11 @@ MOST: Final = 512  # outcomes in one item of the store's queue
 FIRST_PAUSE: Final = 0.1  # seconds between two tries while the store fails
 LONGEST_PAUSE: Final = 5.0
 
-Settled = Callable[[Work, bool], None]
+Settled = Callable[[LeasedDelivery, bool], None]
 
 
 class Settler:
-    """One per dispatcher. What is handed in is written sooner or later; `settled(work, kept)` is called when it is.
+    """One per dispatcher. What is handed in is written sooner or later; `settled(member, kept)` is called when it is.
 
     Bounded by the slots of the lanes: each outcome here holds one.
     """
@@ -36,21 +36,21 @@ class Settler:
         self._store = store
         self._clock = clock
         self._rng = rng
-        self._outcomes: deque[tuple[Work, Settlement, Settled]] = deque()
-        self._returns: deque[tuple[Work, int, Settled]] = deque()
+        self._outcomes: deque[tuple[LeasedDelivery, Settlement, Settled]] = deque()
+        self._returns: deque[tuple[LeasedDelivery, int, Settled]] = deque()
         self._bell = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
         self.failing = False  # outcomes wait for the store: lanes claim nothing
 
-    def settle(self, work: Work, settlement: Settlement, settled: Settled) -> None:
-        """Write this outcome; `settled(work, False)` means that the lease had been lost."""
-        self._outcomes.append((work, settlement, settled))
+    def settle(self, member: LeasedDelivery, settlement: Settlement, settled: Settled) -> None:
+        """Write this outcome; `settled(member, False)` means that the lease had been lost."""
+        self._outcomes.append((member, settlement, settled))
         self._ring()
 
-    def give_back(self, work: Work, delay: int, settled: Settled) -> None:
+    def release(self, member: LeasedDelivery, delay: int, settled: Settled) -> None:
         """Release what was not begun; it comes due again after `delay` ms."""
-        self._returns.append((work, delay, settled))
+        self._returns.append((member, delay, settled))
         self._ring()
 
     @property
@@ -106,13 +106,13 @@ class Settler:
             for _ in batch:
                 await self._write_alone()
             return
-        for (work, _, settled), mine in zip(batch, kept, strict=True):
+        for (member, _, settled), mine in zip(batch, kept, strict=True):
             self._outcomes.popleft()
-            _tell(settled, work, mine)
+            _tell(settled, member, mine)
 
     async def _write_alone(self) -> None:
         """The first outcome by itself; one that the database refuses is written bare, else left to its lease."""
-        work, settlement, settled = self._outcomes[0]
+        member, settlement, settled = self._outcomes[0]
         mine = False
         for version in (settlement, dataclasses.replace(settlement, detail="", memo=None)):
             try:
@@ -121,21 +121,21 @@ class Settler:
             except ItemRefused as error:
                 log.error("outcome_refused", delivery=settlement.delivery, error=str(error))
         self._outcomes.popleft()
-        _tell(settled, work, mine)
+        _tell(settled, member, mine)
 
     async def _write_returns(self) -> None:
         batch = list(islice(self._returns, MOST))
         for delay in {delay for _, delay, _ in batch}:
-            pairs = [(work.lease.delivery, work.lease.token) for work, its, _ in batch if its == delay]
+            pairs = [(member.lease.delivery, member.lease.token) for member, its, _ in batch if its == delay]
             await self._store.release(pairs, delay=delay)
-        for work, _, settled in batch:  # a release that is written twice changes nothing: its token is spent
+        for member, _, settled in batch:  # a release that is written twice changes nothing: its token is spent
             self._returns.popleft()
-            _tell(settled, work, True)
+            _tell(settled, member, True)
 
 
-def _tell(settled: Settled, work: Work, kept: bool) -> None:
+def _tell(settled: Settled, member: LeasedDelivery, kept: bool) -> None:
     """What is written is written: whoever cannot take that in must not have it, or the ones behind it, written again."""
     try:
-        settled(work, kept)
+        settled(member, kept)
     except Exception:
-        log.exception("settled_failed", delivery=work.lease.delivery)
+        log.exception("settled_failed", delivery=member.lease.delivery)

@@ -7,28 +7,28 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from gateway.dispatch.leased import Unit
+from gateway.dispatch.leased import Dispatch
 
-STUBBORN: Final = 5.0  # seconds a plugin may go on after it was cancelled, before its worker is given up
-LAST_WAIT: Final = 2.0
+STUBBORN_SECONDS: Final = 5.0  # seconds a plugin may go on after it was cancelled, before its worker is given up
+LAST_WAIT_SECONDS: Final = 2.0
 
 
-class Crew:
-    """`size` tasks that take units in order and run `carry` on each. A task costs nothing while it has nothing to do."""
+class WorkerPool:
+    """`size` tasks that take dispatches in order and run `carry` on each. A task costs nothing while it has nothing to do."""
 
-    def __init__(self, name: str, size: int, carry: Callable[[Unit], Awaitable[None]]) -> None:
+    def __init__(self, name: str, size: int, carry: Callable[[Dispatch], Awaitable[None]]) -> None:
         self.size = size
         self._name = name
         self._carry = carry
-        self._waiting: deque[Unit] = deque()
+        self._waiting: deque[Dispatch] = deque()
         self._wanted: deque[asyncio.Future[None]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
-        self._busy: dict[asyncio.Task[None], tuple[Unit, float]] = {}
+        self._busy: dict[asyncio.Task[None], tuple[Dispatch, float]] = {}
         self._ending = False
 
     @property
-    def units(self) -> int:
-        """Units that wait or are being carried."""
+    def dispatches(self) -> int:
+        """Dispatches that wait or are being carried."""
         return len(self._waiting) + len(self._busy)
 
     def start(self) -> None:
@@ -36,47 +36,47 @@ class Crew:
         while len(self._workers) < self.size:
             self._hire()
 
-    def add(self, unit: Unit) -> None:
-        """One more unit to carry."""
-        self._waiting.append(unit)
+    def add(self, dispatch: Dispatch) -> None:
+        """One more dispatch to carry."""
+        self._waiting.append(dispatch)
         self._call_one()
 
-    def take_back(self) -> list[Unit]:
+    def take_back(self) -> list[Dispatch]:
         """Everything that was not begun; it is the caller's again."""
-        units = list(self._waiting)
+        dispatches = list(self._waiting)
         self._waiting.clear()
-        return units
+        return dispatches
 
-    def give_up(self, timeout: float) -> list[Unit]:
-        """Replace workers whose plugin does not let itself be stopped, and those that died; the units they had.
+    def replace_stuck(self, timeout: float) -> list[Dispatch]:
+        """Replace workers whose plugin does not let itself be stopped, and those that died; the dispatches they had.
 
         A plugin may swallow its cancellation. Then its task is left to itself, and nothing it says is heard.
         """
         now = asyncio.get_running_loop().time()
         lost = []
-        for worker, (unit, since) in list(self._busy.items()):
-            if worker.done() or now - since > timeout + STUBBORN:
+        for worker, (dispatch, since) in list(self._busy.items()):
+            if worker.done() or now - since > timeout + STUBBORN_SECONDS:
                 del self._busy[worker]
                 worker.cancel()
-                lost.append(unit)
+                lost.append(dispatch)
                 self._workers.discard(worker)
         self._workers = {worker for worker in self._workers if not worker.done()}
         if not self._ending:
             self.start()
         return lost
 
-    async def end(self, grace: float) -> list[Unit]:
-        """Let what is being carried end within `grace` seconds, then cut it off; the units of those who would not stop."""
+    async def end(self, grace: float) -> list[Dispatch]:
+        """Let what is being carried end within `grace` seconds, then cut it off; those of the ones who would not stop."""
         self._ending = True
         while self._wanted:
             self._call_one()
-        for seconds in (grace, LAST_WAIT):
+        for seconds in (grace, LAST_WAIT_SECONDS):
             if self._workers:
                 await asyncio.wait(self._workers, timeout=seconds)
                 self._workers = {worker for worker in self._workers if not worker.done()}
                 for worker in self._workers:
                     worker.cancel()
-        lost = [unit for unit, _ in self._busy.values()]
+        lost = [dispatch for dispatch, _ in self._busy.values()]
         self._busy.clear()
         return lost
 
@@ -101,10 +101,10 @@ class Crew:
                 wanted: asyncio.Future[None] = loop.create_future()
                 self._wanted.append(wanted)
                 await wanted
-            unit = self._waiting.popleft()
-            self._busy[me] = (unit, loop.time())
+            dispatch = self._waiting.popleft()
+            self._busy[me] = (dispatch, loop.time())
             try:
-                await self._carry(unit)
+                await self._carry(dispatch)
             finally:
                 self._busy.pop(me, None)
             if me not in self._workers:

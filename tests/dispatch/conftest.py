@@ -17,7 +17,7 @@ import pytest
 import structlog
 
 from gateway.config.grammar.settings import DeliverySettings
-from gateway.dispatch.carrier import Carrier
+from gateway.dispatch.attempt import Carrier
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.events.cloudevents import fingerprint, to_json
 from gateway.model import FILE_COMPLETED, Delivery, Event, event_id
@@ -249,7 +249,7 @@ class House:
     def _busy(self) -> bool:
         lanes = self.dispatcher.lanes.values()
         return bool(self.dispatcher._settler.pending) or any(
-            lane.claimer.asking or lane.claimer._bell.is_set() or lane.crew._waiting for lane in lanes
+            lane.slots.asking or lane.claimer._bell.is_set() or lane.workers._waiting for lane in lanes
         )
 
     # -- what is written

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.dispatch.attempt import Nonsense, bounded, carry
-from gateway.dispatch.carrier import Result
+from gateway.dispatch.attempt import Nonsense, Result, bounded, carry
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Delivery
 from gateway.plugin import Sink

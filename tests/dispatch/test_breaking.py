@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.dispatch.leased import Unit, Work
+from gateway.dispatch.leased import Dispatch, LeasedDelivery
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Delivery
 
@@ -302,7 +302,7 @@ async def test_a_probe_that_a_person_pauses_before_it_begins_goes_back_and_is_ma
     lane.prober.mark = 7
     gate = lane.breaker.gate
     lane.breaker.gate = dataclasses.replace(gate, paused=True)
-    lane.take(Unit([Work(lease, 1e9)], probe=7), token=True)
+    lane.slots.take(Dispatch([LeasedDelivery(lease, 1e9)], probe=7), token=True)
     await house.calm()
     await eventually(lambda: house.rows("state, attempts") == [("waiting", 0)])
     assert len(sink.seen) == 1

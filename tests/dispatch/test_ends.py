@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.dispatch import claimer
-from gateway.dispatch.leased import Unit, Work
+from gateway.dispatch.leased import Dispatch, LeasedDelivery
 from gateway.errors import ItemRefused, StoreUnavailable, Unavailable
 from gateway.model import Delivery
 from gateway.store.records import Due, Gate, Lease, Settlement
@@ -308,7 +308,7 @@ async def test_an_outcome_that_comes_too_late_is_counted_and_dropped(build: Buil
     gate.set()
     await eventually(lambda: house.counted("app", "lost") == 1)
     assert house.rows() == ["dead"]
-    assert house.dispatcher.lanes["app"].hand == {}
+    assert house.dispatcher.lanes["app"].slots.hand == {}
 
 
 async def test_what_this_process_is_carrying_is_not_sent_twice_when_its_lease_ends(build: Build) -> None:
@@ -340,12 +340,12 @@ async def test_a_delivery_that_is_in_hand_is_not_taken_a_second_time(build: Buil
     lane = house.dispatcher.lanes["app"]
     house.write("UPDATE deliveries SET due_at = 0")  # its lease ended; a claim that did not know of it takes it again
     (again,) = await house.store.claim("app", 1, 45_000)
-    lane.take(Unit([Work(again, 1e9)]), token=True)
+    lane.slots.take(Dispatch([LeasedDelivery(again, 1e9)]), token=True)
     gate.set()
     await eventually(lambda: house.rows() == ["waiting"])
     assert len(sink.seen) == 1
-    assert lane.pace is not None
-    assert lane.pace.free(house.clock.monotonic()) == 4
+    assert lane.slots.pace is not None
+    assert lane.slots.pace.free(house.clock.monotonic()) == 4
 
 
 # --- the store is away ----------------------------------------------------------------------------------------------

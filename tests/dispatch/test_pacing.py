@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dispatch.batching import Gathering, Pace
+from gateway.dispatch.batching import Gathering
+from gateway.dispatch.rate_limit import Pace
 
 
 @given(st.integers(1, 5), st.floats(0.5, 10), st.lists(st.tuples(st.floats(0, 3), st.integers(1, 4)), max_size=60))

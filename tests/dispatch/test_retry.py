@@ -15,11 +15,13 @@ from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Outcome
 
 
-def policy(initial: float = 5, max: float = 3600, give_up: float = 259200, retry_after: float = 21600) -> RetrySettings:
+def policy(
+    initial: float = 5, max: float = 3600, replace_stuck: float = 259200, retry_after: float = 21600
+) -> RetrySettings:
     return RetrySettings.model_construct(
         initial=timedelta(seconds=initial),
         max=timedelta(seconds=max),
-        give_up_after=timedelta(seconds=give_up),
+        give_up_after=timedelta(seconds=replace_stuck),
         max_retry_after=timedelta(seconds=retry_after),
     )
 
@@ -34,7 +36,7 @@ policies = st.builds(
     policy,
     initial=st.floats(0.001, 3600),
     max=st.floats(0.001, 86400),
-    give_up=st.floats(0, 1e7),
+    replace_stuck=st.floats(0, 1e7),
     retry_after=st.floats(0, 1e6),
 )
 attempts = st.integers(1, 1_000_000)
@@ -148,7 +150,7 @@ def test_a_plugins_own_exception_with_an_attribute_after_asks_for_nothing() -> N
 
 def test_a_delivery_whose_tries_are_lost_again_and_again_ends_after_twenty_and_twice_the_time() -> None:
     def ends(attempt: int, elapsed: float, lost: bool) -> bool:
-        return never_ends(attempt, elapsed, policy(give_up=100), lost=lost)
+        return never_ends(attempt, elapsed, policy(replace_stuck=100), lost=lost)
 
     assert ends(21, 200, True)
     assert not ends(21, 200, False)

@@ -10,13 +10,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.dispatch import deliverer
-from gateway.dispatch.batching import Pace
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.claimer import Claimer
-from gateway.dispatch.lane import Lane
 from gateway.dispatch.prober import Prober
-from gateway.dispatch.reporter import Account
+from gateway.dispatch.rate_limit import Pace
+from gateway.dispatch.reporter import AttemptReporter
 from gateway.dispatch.settler import Settler
+from gateway.dispatch.slots import Slots
 from gateway.errors import Retry, StoreError, StoreUnavailable
 from gateway.store.store import Store
 
@@ -24,20 +24,20 @@ from .conftest import Build, House, Scripted, event, eventually, raising
 
 # every call between taking a slot and giving it back, in the order of a delivery's way
 PLANTED: list[tuple[Any, str]] = [
-    (Lane, "shut_for"),
-    (deliverer.Carrying, "_fit"),
-    (deliverer.Carrying, "_never_ends"),
-    (deliverer.Carrying, "_elapsed"),
+    (Slots, "may_not_start"),
+    (deliverer.Deliverer, "_fit"),
+    (deliverer.Deliverer, "_never_ends"),
+    (deliverer.Deliverer, "_elapsed"),
     (Pace, "spend"),
-    (deliverer.Carrying, "_delivery"),
+    (deliverer.Deliverer, "_delivery"),
     (deliverer, "carry"),
-    (deliverer.Carrying, "_record"),
+    (deliverer.Deliverer, "_record"),
     (deliverer, "decide"),
-    (deliverer, "verdict"),
-    (Account, "tell"),
-    (deliverer.Carrying, "_write"),
+    (deliverer, "attempt_record"),
+    (AttemptReporter, "tell"),
+    (deliverer.Deliverer, "_write"),
     (Settler, "settle"),
-    (deliverer.Carrying, "heed"),
+    (deliverer.Deliverer, "report_to_breaker"),
     (Breaker, "note"),
     (Claimer, "expect"),
     (Claimer, "ring"),
@@ -70,11 +70,11 @@ def _plant(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, error: Except
 async def _idle(house: House) -> None:
     """Nothing is held any more, not in the lane, its pace, its workers or the settler."""
     lane = house.dispatcher.lanes["app"]
-    await eventually(lambda: lane.held == 0 and lane.crew.units == 0 and house.dispatcher._settler.pending == 0)
-    assert lane.hand == {}
+    await eventually(lambda: lane.held == 0 and lane.workers.dispatches == 0 and house.dispatcher._settler.pending == 0)
+    assert lane.slots.hand == {}
     assert lane.prober.mark is None
-    if lane.pace is not None:
-        assert lane.pace._taken == 0
+    if lane.slots.pace is not None:
+        assert lane.slots.pace._taken == 0
 
 
 @pytest.mark.parametrize("rate", [None, "1000/s"], ids=["no rate", "with a rate"])
@@ -154,21 +154,21 @@ async def test_reservations_that_were_not_used_come_back_with_their_tokens(build
     lane = house.dispatcher.lanes["app"]
     for _ in range(50):
         taken = list(itertools.takewhile(lambda lease: lease is not None, (lane.reserve() for _ in range(10))))
-        assert len(taken) == lane.slots
+        assert len(taken) == lane.slots.limit
         for _ in taken:
             lane.unreserve()
     assert lane.held == 0
-    assert lane.pace is not None
-    assert lane.pace._taken == 0
+    assert lane.slots.pace is not None
+    assert lane.slots.pace._taken == 0
 
 
 async def test_what_was_given_back_unsent_gives_its_token_back(build: Build) -> None:
     house = await build(Scripted("app"), delivery={"concurrency": 2, "rate": "5/s"})
     lane = house.dispatcher.lanes["app"]
     await house.put(event(1))
-    lane.stopping = True  # between its being handed over and its turn
+    lane.slots.stopping = True  # between its being handed over and its turn
     await house.calm()
-    lane.stopping = False
+    lane.slots.stopping = False
     for number in range(2, 30):
         await house.put(event(number))
         await house.later(0.5)

@@ -95,7 +95,7 @@ class Stubborn(Scripted):
 async def test_a_sink_that_swallows_its_cancellation_loses_its_worker_and_its_word(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "STUBBORN", 0.01)
+    monkeypatch.setattr(workers, "STUBBORN_SECONDS", 0.01)
     sink = Stubborn("app")
     house = await build(sink, delivery={"timeout": "100ms", "concurrency": 2})
     await house.put(event(1), event(2))
@@ -117,7 +117,7 @@ async def test_a_sink_that_swallows_its_cancellation_loses_its_worker_and_its_wo
 async def test_the_end_does_not_wait_for_a_sink_that_swallows_its_cancellation(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "LAST_WAIT", 0.01)
+    monkeypatch.setattr(workers, "LAST_WAIT_SECONDS", 0.01)
     sink = Stubborn("app")
     house = await build(sink)
     await house.put(event(1))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dispatch.outcome import DETAIL_LIMIT, MEMO_LIMIT, describe, verdict
+from gateway.dispatch.outcome import DETAIL_LIMIT, MEMO_LIMIT, attempt_record, describe
 from gateway.dispatch.retry import Decision
 from gateway.errors import Refused, Retry
 from gateway.model import Outcome
@@ -36,7 +36,7 @@ def lease(**options: Any) -> Lease:
 
 def written(result: Any, decision: Decision | None = None, **options: Any) -> Any:
     again = decision or Decision(state="waiting", outcome=Outcome.RETRY, delay=1.5)
-    return verdict(lease(**options), result, again, started_at=1000, seconds=0.25)
+    return attempt_record(lease(**options), result, again, started_at=1000, seconds=0.25)
 
 
 def test_everything_people_see_is_in_both_records() -> None:

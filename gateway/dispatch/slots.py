@@ -1,0 +1,171 @@
+"""What one sink has in hand, from the lease until the outcome is written, and how much more it may take."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from gateway.config.grammar.settings import DeliverySettings
+from gateway.dispatch.batching import Gathering
+from gateway.dispatch.breaker import Breaker
+from gateway.dispatch.context import Shared
+from gateway.dispatch.leased import Dispatch, LeasedDelivery
+from gateway.dispatch.prober import Prober
+from gateway.dispatch.rate_limit import Pace
+from gateway.dispatch.workers import WorkerPool
+from gateway.plugin import Sink
+from gateway.runtime.lean_imports import import_structlog
+
+log = import_structlog().get_logger("gateway.dispatcher")
+
+LEASE_SPARE_SECONDS = 30.0  # a lease lasts so much longer than the timeout
+
+
+class Slots:
+    """`limit` deliveries may be held; above `threshold` the store is asked for none. `freed` hears of each that ended."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        policy: DeliverySettings,
+        shared: Shared,
+        *,
+        breaker: Breaker,
+        prober: Prober,
+        workers: WorkerPool,
+    ) -> None:
+        self.sink = sink
+        self.policy = policy
+        self._shared = shared
+        self._clock = shared.clock
+        self._breaker = breaker
+        self._prober = prober
+        self._workers = workers
+        self.lease = lease_of(policy)
+        self.pace = Pace(policy.rate.count, policy.rate.seconds) if policy.rate else None
+        self.gathering = Gathering(policy.batch.max, policy.batch.window.total_seconds()) if policy.batch else None
+        # with a rate nothing is held beyond what goes out now, because what waits for a token waits in the store
+        self.limit = policy.concurrency * (2 if self.pace is None else 1)
+        self.threshold = policy.concurrency - (0 if self.pace is None else 1)
+        self.hand: dict[int, LeasedDelivery] = {}
+        self.alone: set[int] = set()  # deliveries whose last batch failed as a whole: next time each goes for itself
+        self._reserved: deque[float] = deque()
+        self.asking = 0  # as many are being claimed
+        self.stopping = False
+        self.freed: Callable[[float | None], None] = lambda again: None
+
+    @property
+    def held(self) -> int:
+        """Slots that are taken."""
+        return len(self.hand) + len(self._reserved) + self.asking
+
+    @property
+    def may_go(self) -> bool:
+        """Whether deliveries may be taken now."""
+        return not (self.stopping or self._breaker.shut or not self._prober.opened or self._shared.settler.failing)
+
+    def may_not_start(self, dispatch: Dispatch) -> bool:
+        """Whether this one may not begin now."""
+        return self.stopping or self._breaker.gate.paused or (self._breaker.open and dispatch.probe is None)
+
+    # -- reserving
+
+    def reserve(self, limit: int) -> int | None:
+        """The lease (ms) of one fresh delivery, if fewer than `limit` slots are taken and it can be carried at once."""
+        if self.gathering is not None or not self.may_go or self.held >= limit:
+            return None
+        if self.pace is not None:
+            if self.pace.free(self._clock.monotonic()) < 1:
+                return None
+            self.pace.take()
+        self._reserved.append(self._clock.monotonic())
+        return self.lease
+
+    def unreserve(self) -> bool:
+        """The reservation was not used; False: there was none."""
+        if not self._reserved:
+            return False
+        self._reserved.popleft()
+        if self.pace is not None:
+            self.pace.give_back()
+        return True
+
+    def reserved_since(self) -> float:
+        """The oldest reservation becomes a lease; since when it stood, in monotonic seconds."""
+        return self._reserved.popleft() if self._reserved else self._clock.monotonic()
+
+    # -- taking
+
+    def take(self, dispatch: Dispatch, *, token: bool = False) -> None:
+        """Carry this dispatch, with a token of the pace if it has none yet; it goes back where that is not possible."""
+        for member in [member for member in dispatch.members if member.lease.delivery in self.hand]:
+            dispatch.members.remove(member)  # because what this process is carrying must not go out twice at once
+            self._shared.settler.release(member, 0, self.settled)
+        if not dispatch.members:
+            self.untoken(dispatch)
+            return
+        for member in dispatch.members:
+            self.hand[member.lease.delivery] = member
+        try:
+            self._begin(dispatch, token=token)
+        except Exception:
+            self.broken(dispatch)
+
+    def _begin(self, dispatch: Dispatch, *, token: bool) -> None:
+        if token and self.pace is not None:
+            dispatch.paced = self.pace.free(self._clock.monotonic()) > 0
+            if not dispatch.paced:
+                self.give_back(dispatch)
+                return
+            self.pace.take()
+        if self.may_not_start(dispatch):
+            self.give_back(dispatch)
+        else:
+            self._workers.add(dispatch)
+
+    # -- giving back
+
+    def broken(self, dispatch: Dispatch) -> None:
+        """A mistake of ours must cost one attempt, not the worker and its slot."""
+        log.exception("attempt_broken", sink=self.sink.name)
+        self.untoken(dispatch)
+        self._prober.dropped(dispatch)
+        for member in dispatch.members:
+            if self.hand.get(member.lease.delivery) is member and not member.decided:
+                self.settled(member, False)  # it comes due again when its lease ends
+
+    def put_back(self) -> None:
+        """Give back everything that was not begun."""
+        for dispatch in self._workers.take_back():
+            self.give_back(dispatch)
+
+    def give_back(self, dispatch: Dispatch, delay: int = 0) -> None:
+        """Back to the store, unburnt; due after `delay` ms, or when the circuit may close."""
+        if self._breaker.open:
+            delay = max(round(self._breaker.opens_in() * 1000), delay)
+        self.untoken(dispatch)
+        self._prober.dropped(dispatch)
+        for member in dispatch.members:
+            if not member.decided:
+                self._shared.settler.release(member, delay, self.settled)
+
+    def untoken(self, dispatch: Dispatch) -> None:
+        """It does not go out now: its token is free again."""
+        if dispatch.paced and self.pace is not None:
+            dispatch.paced = False
+            self.pace.give_back()
+
+    def settled(self, member: LeasedDelivery, kept: bool) -> None:
+        """Its outcome is written, or its lease was lost: the slot is free."""
+        lease = member.lease
+        if self.hand.get(lease.delivery) is member:
+            del self.hand[lease.delivery]
+        if not kept:
+            self._shared.metrics.deliveries.labels(self.sink.name, "lost").inc()
+            log.warning("lease_lost", sink=self.sink.name, id=lease.event.ref, delivery=lease.delivery)
+        self.freed(member.again)
+
+
+def lease_of(policy: DeliverySettings) -> int:
+    """How long a lease of this sink lasts, in ms."""
+    return round((policy.timeout.total_seconds() + LEASE_SPARE_SECONDS) * 1000)
