@@ -6,13 +6,14 @@ import asyncio
 import functools
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeVar
 
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.errors import ItemRefused, Malformed, Problem, StoreBusy, StoreError, StoreFull, Untrusted
+from gateway.events.cloudevents import render
 from gateway.intake.pipeline import new_event, normalise, verify
 from gateway.intake.rejections import Refusals
 from gateway.intake.reporter import Journal
@@ -24,6 +25,8 @@ from gateway.store.outbox.contents import CONTENTS_MAX
 from gateway.store.records import Accepted, NewDelivery
 from gateway.store.store import Store
 
+T = TypeVar("T")
+LARGE_BODY: Final = 32 * 1024  # bytes; what is made of a larger one takes over a few milliseconds
 VERIFIED_CODES: Final = frozenset({"signature_expired", "validity_too_long", "trust_too_low", "domain_not_allowed"})
 """Said only after the signature was found right: such a callback comes from the vendor, and can be had back."""
 MISTAKES: Final = (Exception, SystemExit)  # of a plugin, whose exit is not ours
@@ -71,12 +74,14 @@ class Intake:
 
     async def take(self, door: Door, callback: Callback) -> Taken:
         """Verify, normalise, route and store one callback. Raises Problem; everything else is a bug of a plugin."""
-        verified = self._verify(door, callback)
-        events = self._normalise(door, callback, verified)
+        large = len(callback.body) > LARGE_BODY
+        verified = await self._verify(door, callback, large)
+        callback.release()
+        events = await self._normalise(door, callback, verified, large)
         if not events:
             self._journal.answered(door.name, "ignored")
             return self._answer(door, callback, (), b'{"status":"accepted","events":[]}')
-        decisions = [self._router.decide(event) for event in events]
+        decisions = await _computed(functools.partial(self._decide, events), large)
         accepted = await self._accept(door, callback, verified, events, decisions)
         self._journal.stored(events, decisions, accepted)
         if any(one.full for one in accepted):
@@ -89,9 +94,12 @@ class Intake:
 
     # -- who and what
 
-    def _verify(self, door: Door, callback: Callback) -> Verified:
+    def _decide(self, events: Sequence[Event]) -> list[Decision]:
+        return [self._router.decide(event) for event in events]
+
+    async def _verify(self, door: Door, callback: Callback, large: bool) -> Verified:
         try:
-            verified = verify(door.source, callback, door.min_trust)
+            verified = await _computed(functools.partial(verify, door.source, callback, door.min_trust), large)
         except Untrusted as error:
             fitted = error.code in VERIFIED_CODES
             self._refuse(door, callback, Problem(401, error.code, error.detail), verified=fitted)
@@ -102,9 +110,10 @@ class Intake:
         self._journal.verified(door.name, verified)
         return verified
 
-    def _normalise(self, door: Door, callback: Callback, verified: Verified) -> Sequence[Event]:
+    async def _normalise(self, door: Door, callback: Callback, verified: Verified, large: bool) -> Sequence[Event]:
+        work = functools.partial(normalise, door.source, callback, verified, keep_ids=door.keep_ids)
         try:
-            return normalise(door.source, callback, verified, keep_ids=door.keep_ids)
+            return await _computed(work, large)
         except Malformed as error:
             self._refuse(door, callback, Problem(400, "malformed_body", error.detail), verified=True)
         except MISTAKES as error:
@@ -135,6 +144,7 @@ class Intake:
         raw_type = callback.headers.get("content-type")
         try:
             try:
+                written = await _computed(lambda: [render(event) for event in events], len(callback.body) > LARGE_BODY)
                 new = [
                     new_event(
                         event,
@@ -143,8 +153,9 @@ class Intake:
                         raw_type=raw_type,
                         hold_conflicts=door.hold_conflicts,
                         verified=verified,
+                        rendered=rendered,
                     )
-                    for event, decision in zip(events, decisions, strict=True)
+                    for event, decision, rendered in zip(events, decisions, written, strict=True)
                 ]
             except (AttributeError, RecursionError, TypeError, ValueError) as error:  # an event that no JSON can hold
                 self._break(door, callback, "normalise", error)
@@ -218,3 +229,8 @@ def _full(accepted: Sequence[Accepted]) -> Problem:
         f"{CONTENTS_MAX} other contents are kept under {ids} already; a person looks at them with `gateway events list --held`",
         retry_after=60,
     )
+
+
+async def _computed(work: Callable[[], T], large: bool) -> T:
+    """What it gives: at once, or for a large body in a thread, because one would make every other callback wait."""
+    return await asyncio.to_thread(work) if large else work()

@@ -67,9 +67,11 @@ def new_event(
     raw_type: str | None,
     hold_conflicts: bool,
     verified: Verified,
+    rendered: tuple[str, bytes] | None = None,
 ) -> NewEvent:
-    """The row of an event. Raises ValueError for an event that JSON or UTF-8 cannot hold."""
-    body, fingerprint = render(event)
+    """The row of an event; `rendered` is what `render` gave. Raises ValueError for an event that JSON or UTF-8 cannot
+    hold."""
+    body, fingerprint = rendered or render(event)
     seal = verified.seal
     most, ranks = _bound(verified)
     kind = (event.raw_type or raw_type or "application/octet-stream")[:255]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -52,6 +52,15 @@ class Callback:
             self.believe()
         document = self.document
         return document.plain if document.plain_alone else self._seen
+
+    def hold(self, release: Callable[[], None]) -> None:
+        """For the core: what to call once the sender is known; till then the body counts as a stranger's."""
+        self.__dict__["_held"] = release
+
+    def release(self) -> None:
+        """For the core, on its loop: the sender is known."""
+        if (release := self.__dict__.pop("_held", None)) is not None:
+            release()
 
     def doubt(self) -> None:
         """For the core: until `believe`, the body may hold no more values than are decoded for anybody who asks."""

@@ -73,9 +73,9 @@ class Ingress:
             return await self._refuse(scope, send, entry, problem, peer=address)
         except Gone:
             return None
-        if release := scope.get("release_body"):  # from here on it is verified, without a wait
-            release()
         callback = Callback(entry.name, "POST", path, raw, body, address, gateway.clock.now())
+        if release := scope.get("release_body"):
+            callback.hold(release)
         try:
             taken = await gateway.take(entry, callback)
             status, body, media_type = taken.status, taken.body, _media_type(taken.media_type)

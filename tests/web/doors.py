@@ -96,6 +96,7 @@ class Behind:
 
     async def take(self, door: Entry, callback: Callback) -> Any:
         self.taken.append(callback)
+        callback.release()
         if self.answer is not None:
             return await self.answer(callback)
         try:

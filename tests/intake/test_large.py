@@ -1,0 +1,64 @@
+"""One large callback that is genuine makes nobody else wait: what is made of it leaves the loop."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from gateway.events import cloudevents
+from gateway.intake import intake, pipeline
+from gateway.plugin import Played, Scene
+from gateway.testing import NOW, FrozenClock, running
+
+KEY = "a-key-of-thirty-two-characters-00"
+
+
+def meeting(source: Any, files: int) -> Played:
+    said = json.loads(source.play(Scene(type="recording.completed", number=files, now=NOW)).body)
+    meeting = said["payload"]["object"]
+    (file,) = meeting["recording_files"]
+    meeting["recording_files"] = [{**file, "id": f"{file['id']}{n}"} for n in range(files)]
+    body = json.dumps(said).encode()
+    return Played(body=body, headers=source.headers(body, int(NOW.timestamp()), KEY.encode()))
+
+
+@pytest.mark.parametrize(("files", "apart"), [(1, False), (1900, True)])
+async def test_what_a_large_callback_costs_leaves_the_loop(
+    files: int, apart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where: list[bool] = []
+    main = threading.get_ident()
+
+    def told(name: str, real: Any) -> Any:
+        def work(*args: Any, **kwargs: Any) -> Any:
+            where.append(threading.get_ident() != main)
+            return real(*args, **kwargs)
+
+        return work
+
+    monkeypatch.setattr(intake, "verify", told("verify", pipeline.verify))
+    monkeypatch.setattr(intake, "normalise", told("normalise", pipeline.normalise))
+    monkeypatch.setattr(intake, "render", told("render", cloudevents.render))
+    config = {
+        "sources": {"zoom": {"type": "zoom", "keys": [KEY], "max_body": "4MiB"}},
+        "sinks": {"app": {"type": "recorder"}},
+        "routes": [{"where": "event.data.files.exists(f, f.format == 'mp4')", "to": ["app"]}],
+    }
+    async with running(config, clock=FrozenClock(NOW)) as gateway:
+        answer = await gateway.post(meeting(gateway.source(), files))
+        assert answer.status == 200, answer.body
+        assert where == [apart] * 3
+        (event,) = gateway.delivered("app")
+        assert len(event.files) == files
+
+
+async def test_a_large_callback_that_is_refused_is_told_as_any_other() -> None:
+    async with running({"sources": {"zoom": {"type": "zoom", "keys": [KEY]}}}, clock=FrozenClock(NOW)) as gateway:
+        good = meeting(gateway.source(), 100)
+        assert len(good.body) > intake.LARGE_BODY
+        bad = await gateway.post(Played(body=good.body + b" ", headers=good.headers))
+        assert (bad.status, bad.json()["code"]) == (401, "signature_mismatch")
+        assert (await gateway.post(good)).status == 200
