@@ -247,6 +247,13 @@ class Sink:
         """
         return None
 
+    async def connect(self) -> str | None:
+        """For `gateway check --connect`, after `open`: reach the target without delivering anything, and say what answered.
+
+        None, the default: nothing was tried. Raises Unavailable where it cannot be reached.
+        """
+        return None
+
     def missing(self) -> Sequence[str]:
         """What is not installed here and must be, a sentence each; `gateway check` and `serve` refuse to go on then."""
         return ()

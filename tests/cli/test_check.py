@@ -201,3 +201,24 @@ def test_connecting_opens_the_store_and_every_sink(configured: Path, cli: Cli) -
 def test_connecting_says_that_the_store_was_not_made(configured: Path, cli: Cli) -> None:
     assert "gateway store migrate" in cli("check", "--connect", code=1).stderr
     assert not (configured / "gateway.db").exists()
+
+
+def test_connecting_really_connects_and_says_what_was_not_tried(configured: Path, cli: Cli) -> None:
+    import socket
+
+    with socket.socket() as taken:  # bound and not listening: nobody answers there
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        sinks = f"""sinks:
+  app: {{type: forward, url: "http://127.0.0.1:{port}/x"}}
+  mail: {{type: email, host: 127.0.0.1, port: {port}, tls: none, from: a@example.com, to: b@example.com}}
+  group: {{type: chat, service: slack, url: "https://nobody.invalid/services/x"}}
+"""
+        (configured / "gateway.yaml").write_text(CONFIG.replace("sinks:\n", sinks))
+        said = cli("check", "--connect", code=1).stderr
+    for name in ("app", "mail", "group"):
+        assert f"error: sinks.{name}: cannot be reached" in said
+    assert "sink screen: opens; its target was not tried" in said
+    assert "gateway sinks test screen" in said
+    with socket.create_server(("127.0.0.1", port)):
+        assert f"sink app: 127.0.0.1:{port} answers" in cli("check", "--connect", code=1).stderr

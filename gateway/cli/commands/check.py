@@ -111,17 +111,21 @@ async def _open_sinks(loaded: Loaded) -> list[tuple[str, str]]:
     try:
         for name, configured in loaded.settings.sinks.items():
             sink = loaded.registry.sink(configured.type)(name, configured.options, http=http, log=log.bind(sink=name))
+            doing = "does not open"
             try:
                 async with asyncio.timeout(configured.delivery.timeout.total_seconds()):
                     await sink.open()
+                    doing = "cannot be reached"
+                    reached = await sink.connect()
                     await sink.close()
             except TimeoutError:
                 seconds = configured.delivery.timeout.total_seconds()
-                wrong.append((f"sinks.{name}", f"does not open within {seconds:g} s (delivery.timeout)"))
+                wrong.append((f"sinks.{name}", f"{doing} within {seconds:g} s (delivery.timeout)"))
             except Exception as error:  # a plugin's own code: whatever it raises is the answer
-                wrong.append((f"sinks.{name}", _redacted(f"does not open: {type(error).__name__}: {error}")))
+                wrong.append((f"sinks.{name}", _redacted(f"{doing}: {type(error).__name__}: {error}")))
             else:
-                output.note(f"sink {name}: opens")
+                untried = f"opens; its target was not tried: this type is only proven by `gateway sinks test {name}`, which sends a message"
+                output.note(_redacted(f"sink {name}: {reached or untried}"))
     finally:
         await http.close()
     return wrong

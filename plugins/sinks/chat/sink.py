@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.egress.answers import Answer
+from gateway.egress.reach import reach_url
 from gateway.egress.via import Via
 from gateway.egress.worker import computed
 from gateway.errors import Refused, Retry
@@ -159,6 +160,13 @@ class Chat(Sink):
         return Via(proxy=options.proxy.reveal() if options.proxy else None, ca=options.ca)
 
     # -- advising
+
+    async def connect(self) -> str | None:
+        """TCP and TLS with the service; through a proxy nothing is tried."""
+        if self.options.proxy is not None:
+            return None
+        url = self.options.base_url if self.options.url is None else self.options.url.reveal()
+        return await reach_url(url, ca=self.options.ca)
 
     def advice(self) -> list[str]:
         """What looks wrong, and what a person who reads the URL cannot see."""

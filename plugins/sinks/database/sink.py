@@ -231,6 +231,10 @@ class Database(Sink):
             said.append(f"without {option} in the URL anybody on the way may read and change what is written")
         return said
 
+    async def connect(self) -> str:
+        """`open` has logged in and looked at the table already."""
+        return f"logged in; the {self._address.dialect} table fits"
+
     def missing(self) -> Sequence[str]:
         """The driver of the database that the URL names."""
         return missing("database", "sqlalchemy", "greenlet", _DRIVERS[self._address.dialect])

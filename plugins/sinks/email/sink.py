@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from gateway.egress.reach import reach
 from gateway.egress.tls import client_context
 from gateway.egress.worker import computed
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
@@ -270,6 +271,12 @@ class Email(Sink):
     @property
     def _where(self) -> str:
         return f"{self.options.host}:{self.options.port or PORTS[self.options.tls]}"
+
+    async def connect(self) -> str:
+        """The server's greeting, over TLS where that comes first; nobody logs in."""
+        tls = client_context(self.options.ca) if self.options.tls == "implicit" else None
+        port = self.options.port or PORTS[self.options.tls]
+        return await reach(self.options.host, port, tls=tls, greeting=b"220")
 
     def advice(self) -> list[str]:
         """What a careful reviewer would say about these options."""

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from gateway.egress.answers import Answer, verdict
 from gateway.egress.guard import AddressGuard
+from gateway.egress.reach import reach_url
 from gateway.egress.via import Via
 from gateway.egress.worker import computed
 from gateway.errors import Refused, Unavailable
@@ -136,6 +137,12 @@ class Forward(Sink):
     def wanted_trust(self) -> Trust:
         """A receiver of the vendor's own words takes them for the vendor's, so the vendor should have signed them."""
         return Trust.FIELDS if self.options.body in {"raw", "huawei-live"} else Trust.NONE
+
+    async def connect(self) -> str | None:
+        """TCP and TLS; through a proxy or a unix socket nothing is tried."""
+        if self.options.proxy is not None or self.options.uds is not None:
+            return None
+        return await reach_url(self.options.url, ca=self.options.ca, verify=self.options.verify)
 
     def advice(self) -> list[str]:
         """What a careful reviewer would say about these options."""
