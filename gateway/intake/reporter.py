@@ -44,6 +44,8 @@ class Journal:
     @harmless
     def answered(self, source: str, result: str) -> None:
         """Count one answered callback: accepted, duplicate, or ignored where it held no event."""
+        if result == "ignored":
+            self._metrics.ignored.labels(source).inc()
         self._callbacks(source, result).inc()
 
     @harmless

@@ -36,6 +36,9 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.callbacks = self._counter("callbacks", "Callbacks answered.", "source", "result")
+        self.ignored = self._counter(
+            "ignored", "Verified callbacks that are not about recordings: 200, and no row.", "source"
+        )
         self.refused = self._counter("refused", "Callbacks refused, by problem code.", "source", "code")
         self.verified = self._counter(
             "verified", "Callbacks verified, by scheme, key position and trust.", "source", "scheme", "key", "trust"

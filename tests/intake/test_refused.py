@@ -107,3 +107,12 @@ async def ask(gateway: RunningGateway, target: str) -> int:
 
     await gateway._door(scope, receive, send)
     return int(said[0]["status"])
+
+
+async def test_a_verified_callback_that_is_not_about_recordings_is_counted() -> None:
+    config = {"sources": {"zoom": {"type": "zoom", "keys": [KEY]}}}
+    async with running(config, clock=FrozenClock(NOW)) as gateway:
+        answer = await gateway.send("endpoint.url_validation")
+        assert answer.status == 200
+        assert gateway.events() == []
+        assert gateway.metric("ignored_total", source="zoom") == 1

@@ -27,7 +27,7 @@ EXPLAINED: Final[Mapping[str, str]] = {
     "validity_too_long": "It was signed for a time further ahead than `max_validity` or `tolerance` allows. Look at this machine's clock.",
     "trust_too_low": "The signature covers less than this source's `min_trust` asks for.",
     "domain_not_allowed": "The domain or the app is not in this source's `domains` or `apps`.",
-    "unknown_source": "The path names no source. Compare it with the callback URLs that `gateway sources list` shows.",
+    "unknown_source": "The path names no source. Compare it with `path` of the source, or its name: callbacks come to `/hooks/{path}`.",
     "source_failed": "The source plugin itself failed; the log has its traceback.",
 }
 
