@@ -188,3 +188,19 @@ def test_what_took_the_place_of_a_file_while_it_was_opened_is_noticed(tmp_path: 
     _replace(file)
     with pytest.raises(StoreFileGone):
         files.opened()
+
+
+def test_a_long_command_reads_the_store_that_is_there_now(file: Path) -> None:
+    address = parse_address(f"sqlite:///{file}")
+    other = file.with_name("other.db")
+    for name, path in (("old", file), ("new", other)):
+        made = Connections(parse_address(f"sqlite:///{path}"), None)
+        made.migrate()
+        made.change(lambda session, name=name: session.change(f"INSERT INTO meta VALUES ('which', '{name}')"))  # type: ignore[misc]
+        made.close()
+    connections = Connections(address, None)
+    which = "SELECT value FROM meta WHERE name = 'which'"
+    assert connections.read(lambda session: session.rows(which)) == [("old",)]
+    _swap(file, other)
+    assert connections.read(lambda session: session.rows(which)) == [("new",)]
+    connections.close()

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from gateway.errors import ItemRefused, StoreError, StoreUnavailable
+from gateway.errors import ItemRefused, StoreError, StoreFileGone, StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.store.address import Address
 from gateway.store.engine.batch import Bulk, Tally
@@ -54,6 +54,11 @@ class Connections:
 
     def read(self, question: Callable[[Session], T]) -> T:
         """Ask something. Raises StoreUnavailable, SchemaMismatch and what the question raises of its own."""
+        if self._reader is not None:
+            try:
+                self._reader.check()
+            except StoreFileGone:  # what a long command reads is the store that is there now
+                self.close()
         if self._reader is None:
             self._reader = self._opened(self._open_reader)
         return self._run(self._reader, question, "read")
