@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CONFIG_ENV: Final = "GATEWAY_CONFIG"
 DEFAULT_CONFIG: Final = "gateway.yaml"
+COMPLETED_MAX: Final = 200  # events among which a name is completed
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -150,6 +151,16 @@ def event_types(_ctx: click.Context, _parameter: click.Parameter, incomplete: st
     from gateway.model import EVENT_TYPES
 
     return [type for type in EVENT_TYPES if type.startswith(incomplete)]
+
+
+def event_ids(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Completes the names of the newest events, where there is a store that can be read."""
+    site = ctx.find_root().obj or Site(ctx.find_root().params.get("config"))
+    try:
+        with site.desk() as desk:
+            return [row.ref for row in desk.events(limit=COMPLETED_MAX) if row.ref.startswith(incomplete)]
+    except (click.ClickException, GatewayError):
+        return []
 
 
 class Group(click.Group):

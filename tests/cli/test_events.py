@@ -382,3 +382,20 @@ def test_an_event_is_erased_after_asking(stocked: list[str], cli: Cli) -> None:
     cli("events", "erase", stocked[0], "--yes")
     cli("events", "show", stocked[0], code=1)
     assert len(json.loads(cli("events", "list", "--json").stdout)) == 2
+
+
+def test_the_shell_completes_event_ids_types_and_states(stocked: list[str], cli: Cli) -> None:
+    from click.shell_completion import ShellComplete
+
+    from gateway.cli.root import gateway
+
+    def completed(*words: str) -> list[str]:
+        *before, incomplete = words
+        found = ShellComplete(gateway, {}, "gateway", "_GATEWAY_COMPLETE").get_completions(list(before), incomplete)
+        return [one.value for one in found]
+
+    assert completed("events", "show", stocked[0][:4]) == [stocked[0]]
+    assert completed("events", "replay", "") == stocked[::-1]
+    assert completed("deliveries", "list", "--event", stocked[1][:5]) == [stocked[1]]
+    assert "recording.failed" in completed("events", "list", "--type", "recording.f")
+    assert completed("deliveries", "list", "--state", "wai") == ["waiting"]

@@ -9,7 +9,7 @@ import click
 
 from gateway.cli import output
 from gateway.cli.bulk import SHOWN_MAX, agreed, bulk_options, finish, watched
-from gateway.cli.context import Choice, Group, Site, config_option, names, pass_site
+from gateway.cli.context import Choice, Group, Site, config_option, event_ids, names, pass_site
 from gateway.cli.filters import delivery_filter, event_filters
 from gateway.cli.rows import attempt_object, delivery_columns, delivery_object, delivery_state, short_events
 from gateway.cli.table import table
@@ -31,7 +31,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--event", metavar="ID", help="Only of this event.")
+@click.option("--event", metavar="ID", shell_complete=event_ids, help="Only of this event.")
 @click.option("--sink", metavar="NAME", shell_complete=names("sinks"), help="Only to this sink.")
 @click.option("--state", type=Choice(STATES), help="Only in this state.")
 @event_filters

@@ -11,7 +11,7 @@ import click
 
 from gateway.cli import difference, output
 from gateway.cli.commands.events_replay import erase, release, replay
-from gateway.cli.context import Group, Site, config_option, pass_site
+from gateway.cli.context import Group, Site, config_option, event_ids, pass_site
 from gateway.cli.filters import event_filters, known_source, known_type, moment
 from gateway.cli.rows import delivery_columns, delivery_object, event_object, event_state
 from gateway.cli.table import table
@@ -85,7 +85,7 @@ def list_(
 
 
 @command.command()
-@click.argument("ref", metavar="ID")
+@click.argument("ref", metavar="ID", shell_complete=event_ids)
 @click.option("--why", is_flag=True, help="Only why it went where it went: every route, clause by clause.")
 @click.option("--json", "as_json", is_flag=True, help="The event's CloudEvents JSON with its deliveries and routes.")
 @click.option("--raw", is_flag=True, help="The vendor's bytes as they came. They may hold a valid signature.")

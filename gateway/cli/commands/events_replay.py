@@ -10,11 +10,11 @@ import click
 
 from gateway.cli import output
 from gateway.cli.bulk import agreed, bulk_options, finish, watched
-from gateway.cli.context import Site, config_option, names, pass_site
+from gateway.cli.context import Site, config_option, event_ids, names, pass_site
 
 
 @click.command()
-@click.argument("refs", metavar="ID...", nargs=-1, required=True)
+@click.argument("refs", metavar="ID...", nargs=-1, required=True, shell_complete=event_ids)
 @click.option(
     "--to",
     "sinks",
@@ -49,7 +49,7 @@ def replay(site: Site, refs: tuple[str, ...], sinks: tuple[str, ...], reroute: b
 
 
 @click.command()
-@click.argument("refs", metavar="ID...", nargs=-1, required=True)
+@click.argument("refs", metavar="ID...", nargs=-1, required=True, shell_complete=event_ids)
 @bulk_options
 @config_option
 @pass_site
@@ -67,7 +67,7 @@ def release(site: Site, refs: tuple[str, ...], yes: bool, dry_run: bool) -> None
 
 
 @click.command()
-@click.argument("refs", metavar="ID...", nargs=-1, required=True)
+@click.argument("refs", metavar="ID...", nargs=-1, required=True, shell_complete=event_ids)
 @bulk_options
 @config_option
 @pass_site
