@@ -28,6 +28,11 @@ _MEDIA_TYPE: Final = re.compile(r"[!-~]+/[!-~]+(?:; ?[!-~]+)*")
 _UTF_8: Final = (b"utf-8", b"utf8")
 
 
+def callback_url(listener: str, path: str) -> str:
+    """Where the callbacks of the source at `path` come to; `listener` is what `Bound.url` says."""
+    return f"{listener}{':' if listener.startswith('unix:') else ''}{PREFIX}{path}"
+
+
 class Gone(Exception):
     """The caller left before its body was complete: there is nobody to answer."""
 

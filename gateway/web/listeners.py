@@ -17,7 +17,7 @@ from gateway.config.grammar.settings import Settings
 from gateway.runtime.logs import flush
 from gateway.web.api import api_routes
 from gateway.web.budget import Budget
-from gateway.web.ingress import Ingress
+from gateway.web.ingress import Ingress, callback_url
 from gateway.web.limits import (
     PRIVATE_CONNECTIONS,
     SPARE_DESCRIPTORS,
@@ -127,6 +127,8 @@ async def serving(
             if await _open(gateway, stop):
                 await public.start()
                 log.info("serving", public=public_at.url, private=private_at.url)
+                for path, entry in gateway.sources_by_path.items():  # whole, because it is what the vendor is told
+                    log.info("callback_url", source=entry.name, url=callback_url(public_at.url, path))
                 if opened is not None:
                     opened(Addresses(public_at, private_at))
                 async with renewing(gateway, watch=watch):

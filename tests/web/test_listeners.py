@@ -21,6 +21,7 @@ import pytest
 
 from gateway.errors import StoreHeld
 from gateway.web import listeners
+from gateway.web.ingress import callback_url
 from gateway.web.listener import Listener
 from gateway.web.listeners import descriptors, serving
 from gateway.web.sockets import CannotListen
@@ -339,3 +340,17 @@ def _program(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 def test_the_loop_may_be_asyncio_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
     assert listeners._loop_factory() is None
+
+
+def test_the_whole_callback_url_of_a_source_is_what_its_vendor_is_told() -> None:
+    assert callback_url("http://127.0.0.1:8080", "live") == "http://127.0.0.1:8080/hooks/live"
+    assert callback_url("http://[::1]:8080", "k3y") == "http://[::1]:8080/hooks/k3y"
+    assert callback_url("unix:/run/gateway/in.sock", "live") == "unix:/run/gateway/in.sock:/hooks/live"
+
+
+def test_serve_says_where_the_callbacks_of_each_source_come_to(capsys: pytest.CaptureFixture[str]) -> None:
+    with Served(Behind()) as served:
+        url = served.addresses.public.url
+    said = capsys.readouterr().out
+    assert f"{url}/hooks/live" in said
+    assert f"{url}/hooks/typed" in said
