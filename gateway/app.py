@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import structlog
 
+from gateway.admin.service import AdminService
 from gateway.assembly import make_doors, make_sink
 from gateway.config.document.diagnostics import ConfigError
 from gateway.config.grammar.settings import Settings
@@ -85,6 +86,7 @@ class Gateway:
         self._journal = Journal(hook=self._relay, metrics=self.metrics, threads=self.watch_threads)
         self.sources_by_path: Mapping[str, Door] = make_doors(loaded)
         self._intake = self._make_intake(loaded)
+        self.admin = AdminService(self)
 
     def _make_intake(self, loaded: Loaded) -> Intake:
         return Intake(
@@ -132,6 +134,7 @@ class Gateway:
                 await self._housekeeping
         if self._opened:
             await self.dispatcher.close(self.settings.server.shutdown_grace.total_seconds() if grace is None else grace)
+        await self.admin.close()
         await self.store.close()
         await self.http.close()
         await asyncio.to_thread(self.watch_threads.close)

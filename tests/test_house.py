@@ -18,7 +18,7 @@ FLOORS = (
     {"routing", "watchdog"},
     {"config"},
     {"dispatch", "reload"},
-    {"intake", "web"},
+    {"intake", "admin", "web"},
     {"assembly"},
     {"app"},
     {"cli", "testing", "__main__", "__init__"},

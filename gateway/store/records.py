@@ -176,6 +176,8 @@ class EventRow:
     deliveries: Mapping[str, int]  # state -> count
     supersedes: str | None = None  # the content of its id whose place it took
     superseded: str | None = None  # the content of its id that took its place
+    trust: str = "none"
+    time: str | None = None  # the vendor's, RFC 3339
 
     @property
     def name(self) -> str:

@@ -15,7 +15,7 @@ import structlog
 
 from gateway.config.grammar.settings import Settings
 from gateway.runtime.logs import flush
-from gateway.web.api import api_routes
+from gateway.web.api.routes import api_routes
 from gateway.web.budget import Budget
 from gateway.web.ingress import Ingress, callback_url
 from gateway.web.limits import (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from gateway.admin.service import AdminService
 from gateway.config.grammar.settings import Settings
 from gateway.errors import Problem
 from gateway.plugin import Callback
@@ -85,6 +86,10 @@ class Serving(Behind, Protocol):
 
     @property
     def settings(self) -> Settings: ...
+
+    @property
+    def admin(self) -> AdminService:
+        """Every reading function and every act of the API and the pages."""
 
     async def open(self) -> None:
         """Take the store's lock and start. Raises GatewayError."""

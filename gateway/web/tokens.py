@@ -47,8 +47,8 @@ class Tokens:
         self._all: deque[float] = deque()
         self._peers: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def check(self, request: Request, role: Role) -> str:
-        """The name of the token's holder. Raises Problem: 404 where no token is configured, 400, 401, 403, 429."""
+    def check(self, request: Request, role: Role) -> Token:
+        """The token of the caller. Raises Problem: 404 where no token is configured, 400, 401, 403, 429."""
         configured = self._configured()
         if not configured:
             raise Problem(404, "not_found", "there is nothing here")
@@ -66,7 +66,7 @@ class Tokens:
             raise Problem(401, "unauthorized", "a token of `admin.tokens` is needed: `Authorization: Bearer …`")
         if role == "operate" and found.role != "operate":
             raise Problem(403, "forbidden", f"the token {found.name!r} may read, and this changes something")
-        return found.name
+        return found
 
     def _presented(self, request: Request) -> bytes | None:
         fields = request.headers.getlist("authorization")

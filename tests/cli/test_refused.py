@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.commands.refused import EXPLAINED
+from gateway.admin.explained import EXPLAINED
 from gateway.store.records import Refusal
 from gateway.store.store import Store
 from tests.cli.conftest import CONFIG, KEY, Cli

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.store.admin import pages
+from gateway.store.admin import event_search
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.store import Store
 from tests.store.kit import beside, event, new, take
@@ -32,7 +32,7 @@ async def test_the_merge_of_kinds_finds_what_looking_at_every_row_finds(
     desk = desks()
     first = desk.events(type=type, source=source, limit=10)
     older = desk.events(type=type, source=source, limit=10, before=first[-1].seq if first else None)
-    monkeypatch.setattr(pages, "_KINDS_MAX", 0)  # past it every row is looked at
+    monkeypatch.setattr(event_search, "_KINDS_MAX", 0)  # past it every row is looked at
     assert first == desk.events(type=type, source=source, limit=10)
     assert older == desk.events(type=type, source=source, limit=10, before=first[-1].seq if first else None)
 
@@ -40,7 +40,9 @@ async def test_the_merge_of_kinds_finds_what_looking_at_every_row_finds(
 async def test_a_page_of_one_type_reads_its_rows_along_the_index(store: Store, url: str) -> None:
     await fill(store)
     with beside(url) as session:
-        merged = pages._of_kinds(session, "", None, "recording.kind2")
+        merged = event_search._of_kinds(
+            session, event_search._COLUMNS, "", event_search.EventFilter(type="recording.kind2")
+        )
         assert merged is not None
         statement, values = merged
         if session.backend == "sqlite":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from gateway.admin.explained import EXPLAINED
 from gateway.cli import output
 from gateway.cli.bulk import agreed, bulk_options, finish, watched
 from gateway.cli.context import Group, Site, config_option, names, pass_site
@@ -17,19 +18,6 @@ from gateway.text.escaping import to_json, visible
 if TYPE_CHECKING:
     from gateway.store.admin.admin import StoreAdmin
     from gateway.store.records import Refusal, RefusedRow
-
-# what each code means and what to do; the details of one callback are in its own text
-EXPLAINED: Final[Mapping[str, str]] = {
-    "malformed_body": "The body cannot be read where verification or identity need it.",
-    "signature_missing": "There is no signature. In the vendor's console, the callback's authentication is off, or the URL was called by somebody else.",
-    "signature_mismatch": "The signature fits none of the configured keys and formulas. Compare the key, and `sign_type`, with the vendor's console.",
-    "signature_expired": "It came after the time it was signed for. Look at this machine's clock, and at how long the vendor's first attempts took.",
-    "validity_too_long": "It was signed for a time further ahead than `max_validity` or `tolerance` allows. Look at this machine's clock.",
-    "trust_too_low": "The signature covers less than this source's `min_trust` asks for.",
-    "domain_not_allowed": "The domain or the app is not in this source's `domains` or `apps`.",
-    "unknown_source": "The path names no source. Compare it with `path` of the source, or its name: callbacks come to `/hooks/{path}`.",
-    "source_failed": "The source plugin itself failed; the log has its traceback.",
-}
 
 
 @click.group(cls=Group, short_help="Callbacks that were refused: list, show, retry.")
@@ -73,7 +61,7 @@ def list_(site: Site, source: str | None, as_json: bool, limit: int, everything:
 @pass_site
 def show(site: Site, id: int, as_json: bool) -> None:
     """One refused callback: why, what that means, and what came, with its credentials masked."""
-    from gateway.cli.masking import masked_body, masked_headers, masked_path
+    from gateway.text.masking import masked_body, masked_headers, masked_path
 
     with site.desk() as desk:
         row = desk.refusal(id)
@@ -154,7 +142,7 @@ def _detail(row: RefusedRow) -> str:
 
 
 def _object(row: RefusedRow) -> dict[str, Any]:
-    from gateway.cli.masking import masked_path
+    from gateway.text.masking import masked_path
 
     refusal: Refusal = row.refusal
     return {

@@ -11,6 +11,7 @@ from gateway.store.admin import audit, bulk, commands, erasure, refusals
 from gateway.store.admin.audit import Actor, AuditRow, Entry
 from gateway.store.admin.bulk import Answer, Total, Watcher
 from gateway.store.admin.deliveries import DeliveryFilter
+from gateway.store.admin.pages import several
 from gateway.store.admin.queries import StoreQueries
 from gateway.store.engine.batch import Bulk, storable
 from gateway.store.outbox import statements as sql
@@ -252,7 +253,7 @@ class StoreAdmin(StoreQueries):
         act_on: Callable[[Bulk, int], str],
         watcher: Watcher,
     ) -> Total:
-        target = "" if wanted is None else wanted.sink or "any sink"
+        target = "" if wanted is None else " ".join(several(wanted.sink or "any sink"))
 
         def one(session: Bulk, id: int) -> Answer:
             return Answer(str(id), act_on(session, id))

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from gateway.errors import NotFound
 from gateway.model import Outcome
 from gateway.store.admin import event_lookup
-from gateway.store.admin.pages import MOST, among, anything, event_ref, of_stream, search
+from gateway.store.admin.pages import MOST, among, anything, event_ref, fits, of_stream, search, several
+from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session
 from gateway.store.records import AttemptRow, DeliveryRow, Rank
 
-_SEARCH: Final = (
-    "SELECT d.id, d.sink, d.state FROM deliveries d WHERE {condition}d.id < :before ORDER BY d.id DESC LIMIT :most"
-)
-_JOINED: Final = """SELECT d.id, d.sink, d.state, d.since_at, e.source, e.type, e.subject, e.received_at
+_SEARCH: Final = "SELECT d.id, d.sink, d.state, d.reason, d.rank, d.due_at FROM deliveries d WHERE {condition}d.id < :before ORDER BY d.id DESC LIMIT :most"
+_JOINED: Final = """SELECT d.id, d.sink, d.state, d.reason, d.rank, d.due_at, d.since_at, e.source, e.type, e.subject, e.received_at
   FROM deliveries d JOIN events e ON e.seq = d.event WHERE {condition}d.id < :before ORDER BY d.id DESC LIMIT :most"""
+_OF_EVENT: Final = 6  # the first of the event's columns
+_GATES: Final = "SELECT name, paused_at, open_until FROM sinks"
 _DELIVERY: Final = """SELECT d.id, e.id, e.variant, d.sink, d.state, d.reason, d.attempts, d.round, d.due_at, d.rank,
     d.last_error, s.paused_at, s.open_until, :now, e.source, e.type, e.subject, e.received_at
   FROM deliveries d JOIN events e ON e.seq = d.event LEFT JOIN sinks s ON s.name = d.sink"""
@@ -39,62 +39,108 @@ class Configured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFilter:
-    """Which deliveries are meant; None: any. `type` and `stream` are globs, `since` is when their event came (ms)."""
+    """Which deliveries are meant; None: any. Texts that can be several are any of these. `source`, `type` and `stream`
+    are globs, `since` and `until` are when their event came (ms), `held` is what a waiting one waits for."""
 
     event: str | None = None
-    sink: str | None = None
+    sink: Sequence[str] | str | None = None
     state: str | None = None
-    source: str | None = None
-    type: str | None = None
-    stream: str | None = None
+    held: str | None = None
+    reason: str | None = None
+    source: Sequence[str] | str | None = None
+    type: Sequence[str] | str | None = None
+    stream: Sequence[str] | str | None = None
     since: int | None = None
+    until: int | None = None
 
     def said(self) -> dict[str, Any]:
-        """What was asked for, for the audit log."""
-        return {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
+        """What was asked for, for the audit log and for a job."""
+        found = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
     @property
     def of_events(self) -> bool:
         """Whether it asks for anything that the event says."""
-        return (self.source, self.type, self.stream, self.since) != (None, None, None, None)
+        return any(one is not None for one in (self.source, self.type, self.stream, self.since, self.until))
+
+    @property
+    def plain(self) -> bool:
+        """Whether every delivery, or every one of an event, is meant."""
+        return not set(self.said()) - {"event"}
 
     def keeps(self, row: tuple[Any, ...]) -> bool:
-        """Whether a row of a search is meant."""
-        if (self.sink is not None and row[1] != self.sink) or (self.state is not None and row[2] != self.state):
+        """Whether a row of a search is meant; `held` is asked of the whole row later."""
+        if self.sink is not None and row[1] not in several(self.sink):
+            return False
+        if (self.state is not None and row[2] != self.state) or (self.held is not None and row[2] != "waiting"):
+            return False
+        if self.reason is not None and row[3] != self.reason:
             return False
         if not self.of_events:
             return True
-        _, source, type_, subject, received_at = row[3:]
+        _, source, type_, subject, received_at = row[_OF_EVENT:]
         return (
-            (self.source is None or source == self.source)
-            and (self.type is None or fnmatchcase(type_, self.type))
-            and (self.stream is None or of_stream(subject, self.stream))
+            fits(self.source, source)
+            and fits(self.type, type_)
+            and (self.stream is None or any(of_stream(subject, glob) for glob in several(self.stream)))
             and (self.since is None or received_at >= self.since)
+            and (self.until is None or received_at < self.until)
         )
 
     def over(self, row: tuple[Any, ...]) -> bool:
         """Whether every row after this one is too old: it was made before, and an event comes before its deliveries."""
-        return self.since is not None and row[3] < self.since
+        return self.since is not None and row[_OF_EVENT] < self.since
 
 
 def deliveries(
-    session: Session, known: Configured, wanted: DeliveryFilter, *, limit: int, before: int | None
+    session: Session,
+    known: Configured,
+    wanted: DeliveryFilter,
+    *,
+    limit: int,
+    before: int | None,
+    walk: Walk | None = None,
 ) -> Sequence[DeliveryRow]:
     """A page of deliveries, newest first."""
-    return by_id(session, known, ids(session, wanted, limit=min(limit, MOST), before=before))
+    return by_id(session, known, ids(session, known, wanted, limit=min(limit, MOST), before=before, walk=walk))
 
 
-def ids(session: Session, wanted: DeliveryFilter, *, limit: int, before: int | None) -> list[int]:
+def ids(
+    session: Session,
+    known: Configured,
+    wanted: DeliveryFilter,
+    *,
+    limit: int,
+    before: int | None,
+    walk: Walk | None = None,
+) -> list[int]:
     """The ids of the deliveries that are meant, newest first. Raises NotFound for an event that is not there."""
     values: dict[str, Any] = {} if wanted.event is None else {"event": event_lookup.seq_of(session, wanted.event)}
     condition = "d.event = :event AND " if values else ""
-    if wanted.sink is not None and wanted.state == "dead":  # an index has them; elsewhere a window is looked through
+    sinks = None if wanted.sink is None else several(wanted.sink)
+    if (
+        sinks is not None and len(sinks) == 1 and wanted.state == "dead"
+    ):  # an index has them; elsewhere a window is read
         condition += "d.sink = :sink AND d.state = 'dead' AND "
-        values["sink"] = wanted.sink
+        values["sink"] = sinks[0]
     statement = (_JOINED if wanted.of_events else _SEARCH).format(condition=condition)
-    keep = wanted.keeps if wanted.of_events or wanted.sink is not None or wanted.state is not None else anything
+    keep = anything if wanted.plain else wanted.keeps if wanted.held is None else _held_as(session, known, wanted)
     over = wanted.over if wanted.since is not None else None
-    return search(session, statement, keep, limit, before, over=over, **values)
+    return search(session, statement, keep, limit, before, over=over, walk=walk, **values)
+
+
+def _held_as(session: Session, known: Configured, wanted: DeliveryFilter) -> Callable[[tuple[Any, ...]], bool]:
+    """Keeps those that wait for what is asked for, as the gates of their sinks are now."""
+    gates = {name: (paused is not None, open_until is not None) for name, paused, open_until in session.rows(_GATES)}
+    ((now,),) = session.rows("SELECT CAST(:now AS bigint)")
+
+    def keep(row: tuple[Any, ...]) -> bool:
+        if not wanted.keeps(row):
+            return False
+        paused, tripped = gates.get(row[1], (False, False))
+        return _held(row[1], known, paused, tripped, row[4], row[5] > now) == wanted.held
+
+    return keep
 
 
 def by_id(session: Session, known: Configured, ids: Collection[int]) -> Sequence[DeliveryRow]:

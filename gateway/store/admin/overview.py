@@ -12,12 +12,15 @@ from gateway.store.admin.pages import ranges
 from gateway.store.engine.migrations import schema_version
 from gateway.store.engine.session import Session
 from gateway.store.outbox import gates
+from gateway.store.outbox import statements as sql
 from gateway.store.records import Gate, SinkRow, Status
 
 _BY_SINK: Final = """SELECT sink, state, count(*), min(since_at) FROM deliveries WHERE id > :after AND id <= :upto
   GROUP BY sink, state"""
 _EVENTS: Final = "SELECT count(*) FROM events WHERE seq > :after AND seq <= :upto"
 _HELD: Final = "SELECT count(*) FROM events WHERE held IS NOT NULL"
+_HELD_MOST: Final = "SELECT count(*) FROM (SELECT 1 FROM events WHERE held IS NOT NULL LIMIT :most) AS held"
+_NEXT_DEAD: Final = "SELECT sink FROM deliveries WHERE state = 'dead' AND sink > :sink ORDER BY sink LIMIT 1"
 _REFUSED: Final = "SELECT count(*) FROM refused"
 _FROM: Final = tuple(f"SELECT 1 FROM {table} WHERE source = :source LIMIT 1" for table in ("refused", "events"))  # noqa: S608
 _META: Final = "SELECT value FROM meta WHERE name = 'made_at'"
@@ -49,6 +52,21 @@ def sinks(session: Session) -> Sequence[SinkRow]:
         )
         for name in sorted({sink for sink, _ in counts} | set(shut))
     ]
+
+
+def sink_names(session: Session) -> Sequence[str]:
+    """The sinks that have deliveries that are open or dead, or a gate."""
+    names = {name for (name,) in session.rows(sql.NAMES)} | set(gates.read(session))
+    at = ""
+    while rows := session.rows(_NEXT_DEAD, {"sink": at}):
+        at = rows[0][0]
+        names.add(at)
+    return sorted(names)
+
+
+def held(session: Session, most: int) -> int:
+    """How many events are held."""
+    return int(session.rows(_HELD_MOST, {"most": most})[0][0])
 
 
 def knows_source(session: Session, name: str) -> bool:

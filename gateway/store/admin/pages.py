@@ -6,12 +6,13 @@ Every statement looks at a bounded window of rows, so that a search through a la
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from fnmatch import fnmatchcase
-from functools import partial
 from typing import Any, Final
 
-from gateway.model import shown_variant
+from gateway.model import Trust, shown_variant
+from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session
 from gateway.store.records import EventRow, Held, Refusal, RefusedRow
 
@@ -22,23 +23,19 @@ _IDS: Final = {
     "sqlite": "IN (SELECT value FROM json_each(:ids))",
     "postgresql": "= ANY (CAST(:ids AS bigint[]))",
 }
-_SEARCH: Final = (
-    "SELECT seq, source, type, subject, received_at FROM events WHERE {held}seq < :before ORDER BY seq DESC LIMIT :most"
-)
-_KINDS_MAX: Final = 26  # types by sources that one page is put together from; past it every row is looked at
-LATE_MS: Final = 3_600_000  # an event may have a row so much later than its time; past it nothing newer follows
-_NEXT_KIND: Final = """SELECT type, source FROM events WHERE (type, source) > (:type, :source)
-  ORDER BY type, source LIMIT 1"""
-_OF_KIND: Final = """SELECT * FROM (SELECT seq, source, type, subject, received_at FROM events
-  WHERE {held}type = :type_{n} AND source = :source_{n} AND seq < :before ORDER BY seq DESC LIMIT :most) AS of_{n}"""
 _STATES: Final = ("waiting", "sending", "delivered", "dead")
 _COUNT: Final = "(SELECT count(*) FROM deliveries d WHERE d.event = e.seq AND d.state = '{state}')"
 EVENT: Final = f"""SELECT e.seq, e.id, e.variant, e.source, e.type, e.subject, e.received_at, e.held,
-  {", ".join(_COUNT.format(state=state) for state in _STATES)}, e.supersedes, e.superseded FROM events e"""  # noqa: S608
+  {", ".join(_COUNT.format(state=state) for state in _STATES)}, e.supersedes, e.superseded,
+  e.trust, substr(e.body, 1, 3000) FROM events e"""  # noqa: S608
 """The columns of `event_row`."""
 _REFUSED: Final = (
     """SELECT id, source, code, detail, received_at, method, path, headers, body, size, peer, verified FROM refused"""
 )
+
+_TRUSTS: Final = {trust.rank: trust.value for trust in Trust}
+# In the document `time` stands before `data`. A text inside it cannot look like this: its quotes have backslashes.
+_TIME: Final = re.compile(r'^\{"specversion".*?"time":"([0-9TZ:.+-]{1,40})","datacontenttype"', re.DOTALL)
 
 NEWEST: Final = 2**62  # above every key
 
@@ -56,11 +53,12 @@ def search(
     before: int | None,
     *,
     over: Callable[[tuple[Any, ...]], bool] | None = None,
+    walk: Walk | None = None,
     **values: Any,
 ) -> list[int]:
     """The first keys, from `before` down, of the rows that `keep` wants. A statement gives the key first.
 
-    `over`: no row from this one on is wanted.
+    `over`: no row from this one on is wanted. `walk` ends it early where its time is up.
     """
     found: list[int] = []
     at = NEWEST if before is None else before
@@ -72,6 +70,9 @@ def search(
         if len(rows) < most or (over is not None and over(rows[-1])):
             break
         at = rows[-1][0]
+        if walk is not None and len(found) < limit and walk.over():
+            walk.cut_at = at
+            break
     return found[:limit]
 
 
@@ -80,74 +81,19 @@ def of_stream(subject: str, stream: str) -> bool:
     return fnmatchcase(subject, stream) or fnmatchcase(subject, f"*/{stream}")
 
 
+def several(said: Sequence[str] | str) -> Sequence[str]:
+    """One text as a list of it."""
+    return (said,) if isinstance(said, str) else said
+
+
+def fits(globs: Sequence[str] | str | None, value: str) -> bool:
+    """Whether a value is what is asked for: any of these globs; None: whatever it is."""
+    return globs is None or any(fnmatchcase(value, glob) for glob in several(globs))
+
+
 def anything(_row: tuple[Any, ...]) -> bool:
     """Keeps every row."""
     return True
-
-
-def _older(than: int, row: tuple[Any, ...]) -> bool:
-    return bool(row[4] < than)
-
-
-def _of_kinds(session: Session, held: str, source: str | None, type: str | None) -> tuple[str, dict[str, str]] | None:
-    """The search as a merge of the types and sources that fit, each along its index; None: there are too many."""
-    kinds: list[tuple[str, str]] = []
-    at = ("", "")
-    for _ in range(10 * _KINDS_MAX):
-        rows = session.rows(_NEXT_KIND, {"type": at[0], "source": at[1]})
-        if not rows:
-            break
-        at = rows[0][0], rows[0][1]
-        if (type is None or fnmatchcase(at[0], type)) and (source is None or at[1] == source):
-            kinds.append(at)
-    else:
-        return None
-    if len(kinds) > _KINDS_MAX:
-        return None
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    parts = [_OF_KIND.format(held=held, n=letters[n]) for n in range(len(kinds))]
-    values = {f"type_{letters[n]}": kind for n, (kind, _) in enumerate(kinds)}
-    values |= {f"source_{letters[n]}": whose for n, (_, whose) in enumerate(kinds)}
-    merged = " UNION ALL ".join(parts)
-    return f"SELECT * FROM ({merged}) AS kinds ORDER BY seq DESC LIMIT :most" if parts else "", values  # noqa: S608
-
-
-def events(
-    session: Session,
-    *,
-    held: bool,
-    source: str | None,
-    type: str | None,
-    subject: str | None,
-    stream: str | None,
-    since: int | None,
-    limit: int,
-    before: int | None,
-) -> Sequence[EventRow]:
-    """A page of events; `type`, `subject` and `stream` are globs, `since` is when they came (ms)."""
-
-    def keep(row: tuple[Any, ...]) -> bool:
-        return (
-            (source is None or row[1] == source)
-            and (type is None or fnmatchcase(row[2], type))
-            and (subject is None or fnmatchcase(row[3], subject))
-            and (stream is None or of_stream(row[3], stream))
-            and (since is None or row[4] >= since)
-        )
-
-    filtered = any(one is not None for one in (source, type, subject, stream, since))
-    kept = "held IS NOT NULL AND " if held else ""
-    statement = _SEARCH.format(held=kept)
-    values: dict[str, str] = {}
-    if (type is not None or source is not None) and (merged := _of_kinds(session, kept, source, type)):
-        statement, values = merged
-        if not statement:
-            return []
-    over = None if since is None else partial(_older, since - LATE_MS)
-    found = search(session, statement, keep if filtered else anything, min(limit, MOST), before, over=over, **values)
-    condition, ids = among(session, found)
-    rows = session.rows(f"{EVENT} WHERE e.seq {condition} ORDER BY e.seq DESC", {"ids": ids}) if found else ()
-    return [event_row(row) for row in rows]
 
 
 def event_row(row: tuple[Any, ...]) -> EventRow:
@@ -165,6 +111,8 @@ def event_row(row: tuple[Any, ...]) -> EventRow:
         deliveries={state: count for state, count in counts.items() if count},
         supersedes=row[12],
         superseded=row[13],
+        trust=_TRUSTS[row[14]],
+        time=found[1] if (found := _TIME.search(row[15])) else None,
     )
 
 

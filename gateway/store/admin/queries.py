@@ -15,6 +15,9 @@ from gateway.store.admin import deliveries as waiting
 from gateway.store.admin.audit import AuditRow
 from gateway.store.admin.connections import Connections
 from gateway.store.admin.deliveries import DeliveryFilter
+from gateway.store.admin.event_search import EventFilter, search_events
+from gateway.store.admin.walk import Walk
+from gateway.store.outbox import counts
 from gateway.store.records import AttemptRow, DeliveryRow, EventFull, EventRow, RefusedRow, SinkRow, Status
 
 if TYPE_CHECKING:
@@ -86,29 +89,17 @@ class StoreQueries:
 
     def events(
         self,
+        wanted: EventFilter | None = None,
         *,
-        held: bool = False,
-        source: str | None = None,
-        type: str | None = None,  # glob
-        subject: str | None = None,  # glob
-        stream: str | None = None,  # glob
-        since: int | None = None,  # ms
         limit: int = 50,
         before: int | None = None,
+        walk: Walk | None = None,
+        **more: Any,
     ) -> Sequence[EventRow]:
-        """A page of events; `before` is the `seq` of the last one seen."""
+        """A page of events, as a filter or its fields say; `before` is the `seq` of the last one seen."""
+        wanted = wanted or EventFilter(**more)
         return self._connections.read(
-            lambda session: pages.events(
-                session,
-                held=held,
-                source=source,
-                type=type,
-                subject=subject,
-                stream=stream,
-                since=since,
-                limit=limit,
-                before=before,
-            )
+            lambda session: search_events(session, wanted, limit=limit, before=before, walk=walk)
         )
 
     def event(self, ref: str) -> EventFull:
@@ -119,19 +110,27 @@ class StoreQueries:
         return self._connections.read(lambda session: event_full.full(session, ref))
 
     def deliveries(
-        self, wanted: DeliveryFilter | None = None, *, limit: int = 50, before: int | None = None, **more: Any
+        self,
+        wanted: DeliveryFilter | None = None,
+        *,
+        limit: int = 50,
+        before: int | None = None,
+        walk: Walk | None = None,
+        **more: Any,
     ) -> Sequence[DeliveryRow]:
         """A page of deliveries, as a filter or its fields say; `before` is the `id` of the last one seen. Raises NotFound."""
         wanted = wanted or DeliveryFilter(**more)
         return self._connections.read(
-            lambda session: waiting.deliveries(session, self._known, wanted, limit=limit, before=before)
+            lambda session: waiting.deliveries(session, self._known, wanted, limit=limit, before=before, walk=walk)
         )
 
     def choose(self, wanted: DeliveryFilter) -> Sequence[int]:
         """The ids of all deliveries that are meant now, oldest first: what a bulk act is then done to, and nothing newer."""
         found: list[int] = []
         before: int | None = None
-        while page := self._connections.read(partial(waiting.ids, wanted=wanted, limit=CHOSEN_PAGE, before=before)):
+        while page := self._connections.read(
+            partial(waiting.ids, known=self._known, wanted=wanted, limit=CHOSEN_PAGE, before=before)
+        ):
             found += page
             before = page[-1]
         return found[::-1]
@@ -159,6 +158,18 @@ class StoreQueries:
     def sinks(self) -> Sequence[SinkRow]:
         """Every sink that the store knows of: that has deliveries, was paused, or whose circuit was open."""
         return self._connections.read(overview.sinks)
+
+    def sink_names(self) -> Sequence[str]:
+        """The names of the sinks that the store knows of, along an index."""
+        return self._connections.read(overview.sink_names)
+
+    def loads(self) -> Sequence[SinkRow]:
+        """The same as `sinks`, counted no further than a page needs; `delivered` stays 0."""
+        return self._connections.read(counts.sinks)
+
+    def held(self, most: int = 10_001) -> int:
+        """How many events wait for a person, counted no further than `most`."""
+        return self._connections.read(partial(overview.held, most=most))
 
     def short_refs(self, events: Iterable[tuple[str, str, str]]) -> Mapping[tuple[str, str], str]:
         """The shortest names of these events (ref, id, source) that every command takes, by ref and source."""

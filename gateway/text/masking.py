@@ -56,3 +56,20 @@ def _masked(value: Any) -> Any:
             for name, inner in value.items()
         }
     return [_masked(inner) for inner in value] if isinstance(value, list) else value
+
+
+def masked_event(document: Mapping[str, Any]) -> dict[str, Any]:
+    """An event's JSON without the queries of its URLs, which are signatures; `extra` also without credentials."""
+    data = document.get("data")
+    masked: dict[str, Any] = _redacted(document)
+    if isinstance(data, Mapping) and isinstance(data.get("extra"), Mapping):
+        masked["data"]["extra"] = _redacted(_masked(data["extra"]))
+    return masked
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {name: _redacted(inner) for name, inner in value.items()}
+    return [_redacted(inner) for inner in value] if isinstance(value, list) else value

@@ -1,0 +1,81 @@
+"""Checks what people filter by: a name that is misspelt would match nothing, so it is refused with the one that was meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+
+from gateway.errors import GatewayError
+from gateway.fields import parse_duration
+from gateway.fields.locale import zone_of
+from gateway.model import EVENT_TYPES
+from gateway.runtime.clock import Clock
+from gateway.store.admin.queries import StoreQueries
+
+GLOB = frozenset("*?[")
+VALUE_MAX = 256  # characters of one filter
+VALUES_MAX = 50  # of one filter
+
+
+class UnknownValue(GatewayError):
+    """A filter names something that there is not; the text has a near miss."""
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """`; did you mean …?` or the whole list, to end a sentence about an unknown name."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(names) or 'none'}"
+
+
+def known_sink(queries: StoreQueries, configured: Collection[str], name: str) -> str:
+    """A sink that is configured, or that the store knows from before. Raises UnknownValue."""
+    if name in configured:
+        return name
+    there = queries.sink_names()
+    if name in there:
+        return name
+    raise UnknownValue(f"no sink {name!r}{near(name, dict.fromkeys([*configured, *there]))}")
+
+
+def known_source(queries: StoreQueries, configured: Collection[str], name: str) -> str:
+    """A source that is configured, or that something in the store came from; a glob is taken as it is. Raises UnknownValue."""
+    if name in configured or GLOB & set(name) or queries.knows_source(name):
+        return name
+    raise UnknownValue(f"no source {name!r}{near(name, configured)}")
+
+
+def known_type(glob: str) -> str:
+    """A glob that fits an event type that there is. Raises UnknownValue."""
+    if any(fnmatchcase(type, glob) for type in EVENT_TYPES):
+        return glob
+    raise UnknownValue(f"no event type {glob!r}{near(glob, EVENT_TYPES)}")
+
+
+def moment_of(text: str, timezone: str, clock: Clock) -> int:
+    """A time in milliseconds: as written, in this time zone where it names none, or so long ago. Raises UnknownValue."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            at = clock.now() - parse_duration(text)
+        except (ValueError, OverflowError):
+            raise UnknownValue(
+                f"{text[:40]!r}: expected a time such as 2026-01-31T12:00, or how long ago, such as 90m or 2d"
+            ) from None
+    try:
+        if at.tzinfo is None:
+            at = at.replace(tzinfo=zone_of(timezone))
+        return round(at.astimezone(UTC).timestamp() * 1000)
+    except (OverflowError, ValueError):
+        raise UnknownValue(f"{text[:40]!r} is beyond the calendar") from None
+
+
+def listed(values: Sequence[str]) -> tuple[str, ...] | None:
+    """`a,b` and a filter given twice are a list. Raises UnknownValue where it is too long."""
+    found = tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+    if len(found) > VALUES_MAX or any(len(part) > VALUE_MAX for part in found):
+        raise UnknownValue(f"at most {VALUES_MAX} values of {VALUE_MAX} characters")
+    return found or None

@@ -1,0 +1,132 @@
+"""The reading functions, on one store: what is asked becomes the store's question, rows become results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from gateway.admin import views
+from gateway.admin.access import Running
+from gateway.admin.cursor import cursor, key_of
+from gateway.admin.explained import EXPLAINED
+from gateway.admin.filters import known_source, moment_of
+from gateway.admin.queries import (
+    AuditQuery,
+    DeliveryQuery,
+    EventQuery,
+    PageQuery,
+    RefusedQuery,
+    delivery_filter,
+    event_filter,
+)
+from gateway.admin.results import (
+    AuditItem,
+    DeliveryDetail,
+    DeliveryItem,
+    EventDetail,
+    EventItem,
+    Page,
+    RefusedDetail,
+    RefusedItem,
+    Result,
+    StoreStatus,
+)
+from gateway.store.admin.admin import StoreAdmin
+from gateway.store.admin.walk import Walk
+
+Row = TypeVar("Row")
+Item = TypeVar("Item", bound=Result)
+
+
+def _page(
+    kind: str,
+    asked: PageQuery,
+    find: Callable[[int, int | None, Walk], Sequence[Row]],
+    item: Callable[[Row], Item],
+    key: Callable[[Row], int],
+) -> Page[Item]:
+    """One more row than was asked for says whether there is a next page."""
+    before = None if asked.cursor is None else key_of(kind, asked.cursor)
+    walk = Walk()
+    rows = find(min(asked.limit + 1, 200), before, walk)
+    shown = rows[: asked.limit]
+    last = key(shown[-1]) if shown and len(rows) >= min(asked.limit + 1, 200) else walk.cut_at
+    return Page[Item](items=[item(row) for row in shown], next=None if last is None else cursor(kind, last))
+
+
+def events(gateway: Running, asked: EventQuery, desk: StoreAdmin) -> Page[EventItem]:
+    """A page of events."""
+    settings = gateway.loaded.settings
+    wanted = event_filter(asked, desk, settings.sources, settings.locale.timezone, gateway.clock)
+    return _page(
+        "events",
+        asked,
+        lambda limit, before, walk: desk.events(wanted, limit=limit, before=before, walk=walk),
+        views.event_item,
+        lambda row: row.seq,
+    )
+
+
+def event(gateway: Running, ref: str, whole: bool, desk: StoreAdmin) -> EventDetail:
+    """One event with everything."""
+    full = desk.event(ref)
+    rows = desk.deliveries(event=full.row.name, limit=200)
+    details = [views.delivery_detail(*desk.delivery(row.id)) for row in reversed(rows)]
+    return views.event_detail(full, details, whole=whole)
+
+
+def deliveries(gateway: Running, asked: DeliveryQuery, desk: StoreAdmin) -> Page[DeliveryItem]:
+    """A page of deliveries."""
+    settings = gateway.loaded.settings
+    wanted = delivery_filter(asked, desk, settings.sources, settings.sinks, settings.locale.timezone, gateway.clock)
+    return _page(
+        "deliveries",
+        asked,
+        lambda limit, before, walk: desk.deliveries(wanted, limit=limit, before=before, walk=walk),
+        views.delivery_item,
+        lambda row: row.id,
+    )
+
+
+def delivery(id: int, desk: StoreAdmin) -> DeliveryDetail:
+    """One delivery with its attempts."""
+    return views.delivery_detail(*desk.delivery(id))
+
+
+def refused(gateway: Running, asked: RefusedQuery, desk: StoreAdmin) -> Page[RefusedItem]:
+    """A page of refused callbacks."""
+    if asked.source:
+        known_source(desk, gateway.loaded.settings.sources, asked.source)
+    return _page(
+        "refused",
+        asked,
+        lambda limit, before, walk: desk.refused(source=asked.source, limit=limit, before=before),
+        views.refused_item,
+        lambda row: row.id,
+    )
+
+
+def refusal(id: int, desk: StoreAdmin) -> RefusedDetail:
+    """One refused callback."""
+    row = desk.refusal(id)
+    return views.refused_detail(row, EXPLAINED.get(row.refusal.code))
+
+
+def audit(gateway: Running, asked: AuditQuery, desk: StoreAdmin) -> Page[AuditItem]:
+    """What people did."""
+    zone = gateway.loaded.settings.locale.timezone
+    since = None if asked.since is None else moment_of(asked.since, zone, gateway.clock)
+    return _page(
+        "audit",
+        asked,
+        lambda limit, before, walk: desk.audit(
+            act=asked.act, actor=asked.who, target=asked.target, since=since, limit=limit, before=before
+        ),
+        views.audit_item,
+        lambda row: row.id,
+    )
+
+
+def store(desk: StoreAdmin) -> StoreStatus:
+    """The store at a glance."""
+    return views.store_status(desk.status())

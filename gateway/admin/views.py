@@ -1,0 +1,211 @@
+"""Turns what the store gives into what the API answers."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+
+from gateway.admin.moments import moment, stamp
+from gateway.admin.results import (
+    AttemptItem,
+    AuditItem,
+    DeliveryDetail,
+    DeliveryItem,
+    EventDetail,
+    EventItem,
+    NextTry,
+    Raw,
+    RefusedDetail,
+    RefusedItem,
+    StoreStatus,
+    VerdictItem,
+)
+from gateway.store.admin.audit import AuditRow
+from gateway.store.records import AttemptRow, DeliveryRow, EventFull, EventRow, RefusedRow, Status
+from gateway.text.masking import masked_body, masked_event, masked_headers, masked_path
+from gateway.text.redaction import redact
+
+WAITS_FOR: Mapping[str, str] = {
+    "retry": "the pause after a failed attempt",
+    "circuit": "its sink's circuit to close",
+    "paused": "somebody to resume its sink",
+    "orphaned": "its sink to be configured again, or somebody to move it",
+    "order": "an earlier one of its stream",
+    "last": "everything else, because its signature carried too many contents",
+    "rate": "its turn within its sink's rate",
+    "batch": "others to be sent with",
+}
+
+
+def event_item(row: EventRow) -> EventItem:
+    """An event as listed."""
+    return EventItem(
+        ref=row.ref,
+        id=row.id,
+        variant=row.ref.removeprefix(row.id).removeprefix("~") or None,
+        seq=row.seq,
+        source=row.source,
+        type=row.type,
+        subject=row.subject,
+        time=row.time,
+        received_at=moment(row.received_at),
+        trust=row.trust,  # type: ignore[arg-type]
+        held=None if row.held is None else row.held.value,
+        deliveries=dict(row.deliveries),
+        supersedes=row.supersedes,
+        superseded=row.superseded,
+    )
+
+
+def delivery_item(row: DeliveryRow) -> DeliveryItem:
+    """A delivery as listed."""
+    return DeliveryItem(**_delivery(row))  # type: ignore[arg-type]
+
+
+def _delivery(row: DeliveryRow) -> dict[str, object]:
+    return {
+        "id": row.id,
+        "event_id": row.event_id,
+        "event_ref": row.event_ref,
+        "sink": row.sink,
+        "state": row.state,
+        "held": row.held,
+        "reason": row.reason,
+        "attempts": row.attempts,
+        "round": row.round,
+        "next_attempt_at": stamp(row.next_attempt_at),
+        "finished_at": stamp(row.finished_at),
+        "last_error": row.last_error,
+        "source": row.source,
+        "type": row.type,
+        "subject": row.subject,
+        "received_at": moment(row.received_at),
+    }
+
+
+def attempt_item(row: AttemptRow) -> AttemptItem:
+    """An attempt."""
+    return AttemptItem(
+        number=row.number,
+        started_at=moment(row.started_at),
+        seconds=row.took_ms / 1000,
+        outcome=row.outcome.value,
+        status=row.status,
+        detail=row.detail,
+    )
+
+
+def delivery_detail(row: DeliveryRow, attempts: Sequence[AttemptRow]) -> DeliveryDetail:
+    """A delivery with its attempts."""
+    return DeliveryDetail(
+        **_delivery(row),  # type: ignore[arg-type]
+        history=[attempt_item(one) for one in attempts],
+        next=next_try(row),
+    )
+
+
+def next_try(row: DeliveryRow) -> NextTry | None:
+    """When it is tried next, and what it waits for."""
+    if row.state == "sending":
+        return NextTry(at=None, why="it is being sent now")
+    if row.state != "waiting":
+        return None
+    why = "a free place" if row.held is None else WAITS_FOR[row.held]
+    return NextTry(at=stamp(row.next_attempt_at), why=f"it waits for {why}")
+
+
+def raw(full: EventFull, *, whole: bool) -> Raw:
+    """The vendor's bytes; `whole`: as they came, else without credentials."""
+    content = full.raw if whole else masked_body(full.raw).encode()
+    try:
+        text, encoded = content.decode(), None
+    except UnicodeDecodeError:
+        text, encoded = None, base64.b64encode(content).decode()
+    return Raw(media_type=full.raw_type, size_bytes=len(full.raw), masked=not whole, text=text, base64=encoded)
+
+
+def event_detail(full: EventFull, deliveries: Sequence[DeliveryDetail], *, whole: bool) -> EventDetail:
+    """One event with everything. `whole`: with the queries of its URLs and the bytes as they came."""
+    first = VerdictItem(at=moment(full.row.received_at), by="the routes when it came", routes=json.loads(full.routing))
+    later = [
+        VerdictItem(at=moment(one.made_at), by=one.made_by, routes=json.loads(one.routing)) for one in full.verdicts
+    ]
+    body = json.loads(full.body)
+    return EventDetail(
+        item=event_item(full.row),
+        event=body if whole else masked_event(body),
+        raw=raw(full, whole=whole),
+        verdicts=[first, *later],
+        deliveries=deliveries,
+        variants=[event_item(other) for other in full.beside],
+        conflicts=full.conflicts,
+        children=[],
+        cause=body.get("cause"),
+        session=None,
+    )
+
+
+def refused_item(row: RefusedRow) -> RefusedItem:
+    """A refused callback as listed."""
+    return RefusedItem(**_refused(row))  # type: ignore[arg-type]
+
+
+def _refused(row: RefusedRow) -> dict[str, object]:
+    refusal = row.refusal
+    return {
+        "id": row.id,
+        "source": refusal.source,
+        "code": refusal.code,
+        "detail": redact(refusal.detail),
+        "received_at": moment(refusal.received_at),
+        "peer": refusal.peer,
+        "method": refusal.method,
+        "path": masked_path(refusal.path, refusal.source),
+        "size_bytes": refusal.size,
+        "verified": refusal.verified,
+    }
+
+
+def refused_detail(row: RefusedRow, meaning: str | None) -> RefusedDetail:
+    """One refused callback, without its credentials."""
+    kept = bool(row.refusal.body) or not row.refusal.size
+    return RefusedDetail(
+        **_refused(row),  # type: ignore[arg-type]
+        meaning=meaning,
+        headers=masked_headers(row.refusal.headers),
+        body=masked_body(row.refusal.body) if kept else None,
+        masked=True,
+    )
+
+
+def audit_item(row: AuditRow) -> AuditItem:
+    """An act as listed."""
+    return AuditItem(
+        id=row.id,
+        at=moment(row.at),
+        who=row.actor,
+        place=row.place,
+        act=row.act,
+        target=row.target,
+        filter=row.filter,
+        matched=row.matched,
+        done=row.done,
+        result=row.result,
+    )
+
+
+def store_status(status: Status) -> StoreStatus:
+    """The store at a glance."""
+    return StoreStatus(
+        url=status.url,
+        schema_version=status.schema,
+        events=status.events,
+        held=status.held,
+        waiting=status.waiting,
+        dead=status.dead,
+        refused=status.refused,
+        oldest_waiting_at=stamp(status.oldest_waiting_at),
+        size_bytes=status.size_bytes,
+        details=dict(status.details),
+    )

@@ -1,0 +1,137 @@
+"""Searches events by what people know of them, newest first, window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Any, Final
+
+from gateway.model import Trust
+from gateway.store.admin.pages import EVENT, MOST, among, anything, event_row, fits, of_stream, search, several
+from gateway.store.admin.walk import Walk
+from gateway.store.engine.session import Session
+from gateway.store.records import EventRow
+
+LATE_MS: Final = 3_600_000  # an event may have a row so much later than its time; past it nothing newer follows
+_COLUMNS: Final = "seq, source, type, subject, received_at, trust, id"
+_STATE: Final = """, (SELECT count(*) FROM deliveries d WHERE d.event = events.seq AND {of} LIMIT 1)"""
+_SEARCH: Final = """SELECT {columns} FROM events WHERE {held}seq < :before ORDER BY seq DESC LIMIT :most"""
+_KINDS_MAX: Final = 26  # types by sources that one page is put together from; past it every row is looked at
+_NEXT_KIND: Final = """SELECT type, source FROM events WHERE (type, source) > (:type, :source)
+  ORDER BY type, source LIMIT 1"""
+_OF_KIND: Final = """SELECT * FROM (SELECT {columns} FROM events
+  WHERE {held}type = :type_{n} AND source = :source_{n} AND seq < :before ORDER BY seq DESC LIMIT :most) AS of_{n}"""
+_STATES: Final = {
+    "unrouted": "true",
+    **{state: f"d.state = '{state}'" for state in ("waiting", "sending", "delivered", "dead")},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    """Which events are meant; None: any. Texts are a glob each, several of them: any of these. `since` and `until` are
+    when they came (ms), `state` is what any of their deliveries is, or `unrouted`, `q` the beginning of an id or a stream."""
+
+    held: bool | str | None = None  # True: whatever it is held for; or conflict, quarantined
+    source: Sequence[str] | str | None = None
+    type: Sequence[str] | str | None = None
+    subject: str | None = None
+    stream: Sequence[str] | str | None = None
+    domain: Sequence[str] | str | None = None
+    app: Sequence[str] | str | None = None
+    trust: Sequence[str] | str | None = None
+    state: str | None = None
+    since: int | None = None
+    until: int | None = None
+    q: str | None = None
+
+    def said(self) -> dict[str, Any]:
+        """What was asked for, for the audit log and for a job."""
+        found = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+    @property
+    def plain(self) -> bool:
+        """Whether every event, or every held one, is meant."""
+        return not set(self.said()) - {"held"}
+
+    def keeps(self, row: tuple[Any, ...]) -> bool:
+        """Whether a row of a search is meant."""
+        _, source, type_, subject, received_at, trust, id_, *state = row
+        domain, _, rest = subject.partition("/")
+        return (
+            fits(self.source, source)
+            and fits(self.type, type_)
+            and (self.subject is None or fnmatchcase(subject, self.subject))
+            and (self.stream is None or any(of_stream(subject, glob) for glob in several(self.stream)))
+            and fits(self.domain, domain)
+            and fits(self.app, rest.partition("/")[0])
+            and (self.trust is None or trust in {Trust(name).rank for name in several(self.trust)})
+            and (self.since is None or received_at >= self.since)
+            and (self.until is None or received_at < self.until)
+            and (self.q is None or id_.startswith(self.q.lower()) or subject.rpartition("/")[2].startswith(self.q))
+            and (not state or bool(state[0]) is (self.state != "unrouted"))
+        )
+
+
+def _older(than: int, row: tuple[Any, ...]) -> bool:
+    return bool(row[4] < than)
+
+
+def search_events(
+    session: Session, wanted: EventFilter, *, limit: int, before: int | None, walk: Walk | None = None
+) -> Sequence[EventRow]:
+    """A page of events."""
+    found = ids(session, wanted, limit=min(limit, MOST), before=before, walk=walk)
+    condition, those = among(session, found)
+    rows = session.rows(f"{EVENT} WHERE e.seq {condition} ORDER BY e.seq DESC", {"ids": those}) if found else ()
+    return [event_row(row) for row in rows]
+
+
+def ids(
+    session: Session, wanted: EventFilter, *, limit: int, before: int | None, walk: Walk | None = None
+) -> list[int]:
+    """The `seq` of the events that are meant, newest first."""
+    columns = _COLUMNS + ("" if wanted.state is None else _STATE.format(of=_STATES[wanted.state]))
+    held = _held(wanted.held)
+    statement = _SEARCH.format(held=held, columns=columns)
+    values: dict[str, str] = {}
+    by_kind = wanted.type is not None or wanted.source is not None
+    if by_kind and (merged := _of_kinds(session, columns, held, wanted)):
+        statement, values = merged
+        if not statement:
+            return []
+    keep: Callable[[tuple[Any, ...]], bool] = anything if wanted.plain else wanted.keeps
+    over = None if wanted.since is None else partial(_older, wanted.since - LATE_MS)
+    return search(session, statement, keep, limit, before, over=over, walk=walk, **values)
+
+
+def _held(held: bool | str | None) -> str:
+    if held is True:
+        return "held IS NOT NULL AND "
+    return f"held = '{held}' AND " if held in ("conflict", "quarantined") else ""
+
+
+def _of_kinds(session: Session, columns: str, held: str, wanted: EventFilter) -> tuple[str, dict[str, str]] | None:
+    """The search as a merge of the types and sources that fit, each along its index; None: there are too many."""
+    kinds: list[tuple[str, str]] = []
+    at = ("", "")
+    for _ in range(10 * _KINDS_MAX):
+        rows = session.rows(_NEXT_KIND, {"type": at[0], "source": at[1]})
+        if not rows:
+            break
+        at = rows[0][0], rows[0][1]
+        if fits(wanted.type, at[0]) and fits(wanted.source, at[1]):
+            kinds.append(at)
+    else:
+        return None
+    if len(kinds) > _KINDS_MAX:
+        return None
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    parts = [_OF_KIND.format(columns=columns, held=held, n=letters[n]) for n in range(len(kinds))]
+    values = {f"type_{letters[n]}": kind for n, (kind, _) in enumerate(kinds)}
+    values |= {f"source_{letters[n]}": whose for n, (_, whose) in enumerate(kinds)}
+    merged = " UNION ALL ".join(parts)
+    return f"SELECT * FROM ({merged}) AS kinds ORDER BY seq DESC LIMIT :most" if parts else "", values  # noqa: S608

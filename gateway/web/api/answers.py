@@ -1,0 +1,59 @@
+"""Answers of the API: JSON of results, problem documents of whatever is raised."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+from starlette.responses import Response
+
+from gateway.admin.filters import UnknownValue
+from gateway.config.document.diagnostics import ConfigError
+from gateway.errors import Ambiguous, GatewayError, NotFound, Problem, StoreBusy, StoreError, StoreUnavailable
+from gateway.reload import ReloadRefused
+from gateway.web import problems
+
+_ANYTHING: Final[TypeAdapter[Any]] = TypeAdapter(Any)
+
+
+def answered(status: int, result: Any) -> Response:
+    """A result as JSON."""
+    content = _ANYTHING.dump_json(result, by_alias=True)
+    return Response(content, status, media_type="application/json")
+
+
+def refused(problem: Problem, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
+    """A problem document; `more` are further members."""
+    members = {**json.loads(problems.body(problem)), **more}
+    response = Response(json.dumps(members), problem.status, headers, media_type=problems.MEDIA_TYPE.decode())
+    if problem.retry_after is not None:
+        response.headers["retry-after"] = str(problem.retry_after)
+    if problem.status == 401:
+        response.headers["www-authenticate"] = "Bearer"
+    return response
+
+
+def refusal(error: GatewayError) -> Response:
+    """What was raised on purpose, as a problem document with a stable code."""
+    if isinstance(error, Problem):
+        return refused(error)
+    if isinstance(error, Ambiguous):
+        return refused(Problem(409, error.code, str(error)), candidates=list(error.candidates))
+    if isinstance(error, NotFound):
+        return refused(Problem(404, "not_found", str(error)))
+    if isinstance(error, UnknownValue):
+        return refused(Problem(400, "unknown_value", str(error)))
+    if isinstance(error, ConfigError):
+        problem = Problem(422, "configuration_invalid", "the configuration has mistakes; the running one stays")
+        return refused(problem, problems=[one.as_dict() for one in error.problems])
+    if isinstance(error, ReloadRefused):
+        return refused(Problem(409, error.code, error.detail))
+    if isinstance(error, StoreBusy):
+        return refused(Problem(503, "store_unavailable", str(error), retry_after=error.retry_after))
+    if isinstance(error, StoreUnavailable):
+        return refused(Problem(503, "store_unavailable", str(error), retry_after=5))
+    if isinstance(error, StoreError):
+        return refused(Problem(409, "not_possible", str(error)))
+    return refused(Problem(409, "not_done", str(error)))

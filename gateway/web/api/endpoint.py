@@ -1,0 +1,49 @@
+"""One operation of the API as a value: routes, rights, the check of what comes in and OpenAPI are all read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from gateway.admin.service import AdminService
+from gateway.store.admin.audit import Actor
+from gateway.web.tokens import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request after every check. `whole`: its token may see credentials and the queries of URLs."""
+
+    service: AdminService
+    actor: Actor
+    role: Role
+    path: Mapping[str, str]
+    query: Any
+    body: Any
+
+    @property
+    def whole(self) -> bool:
+        return self.role == "operate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """`path` is below /api/v1, with `{name}` for a segment; one in `integers` is a number. `problems` are the codes of
+    refusals beyond those that every operation has, by status."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    role: Role
+    run: Callable[[Call], Awaitable[Any]]
+    answer: Any
+    query: type[BaseModel] | None = None
+    body: type[BaseModel] | None = None
+    integers: frozenset[str] = frozenset({"number"})
+    status: int = 200
+    problems: Mapping[int, str] = field(default_factory=dict)
+    media_type: str = "application/json"

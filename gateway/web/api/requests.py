@@ -1,0 +1,98 @@
+"""Checks what comes in by the models of an operation: unknown names and values are 400 with a near miss."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from gateway.admin.filters import near
+from gateway.errors import Problem
+
+BODY_MAX: Final = 64 * 1024  # bytes
+NUMBER_DIGITS_MAX: Final = 18
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_query(request: Request, model: type[M] | None) -> M | None:
+    """The parameters of a request. Raises Problem: 400 `unknown_filter`, `unknown_value`."""
+    items = request.query_params.multi_items()
+    known = {} if model is None else model.model_fields
+    said: dict[str, Any] = {}
+    for name, value in items:
+        if name not in known:
+            raise Problem(400, "unknown_filter", f"there is no parameter {name[:60]!r} here{_near(name, known)}")
+        if _is_list(known[name].annotation):
+            said.setdefault(name, []).extend(part for part in value.split(",") if part)
+        elif name in said:
+            raise Problem(400, "unknown_value", f"{name} is given twice")
+        elif value != "" or name == "source":
+            said[name] = value
+    return None if model is None else _validated(model, said, "unknown_value")
+
+
+def _near(name: str, known: Mapping[str, Any]) -> str:
+    return near(name, known) if known else "; it takes none"
+
+
+def _is_list(annotation: Any) -> bool:
+    if get_origin(annotation) is Sequence:
+        return True
+    return any(_is_list(one) for one in get_args(annotation))
+
+
+async def read_body(request: Request, model: type[M] | None) -> M | None:
+    """The body of a request. Raises Problem: 400 `malformed_body`, `unknown_value`; 413; 415."""
+    content = b""
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > BODY_MAX:
+            raise Problem(413, "body_too_large", f"a body has at most {BODY_MAX} bytes here")
+    if model is None:
+        if content.strip():
+            raise Problem(400, "malformed_body", "this takes no body")
+        return None
+    said: Any = {}
+    if content:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Problem(415, "unsupported_media_type", "send application/json")
+        try:
+            said = json.loads(content)
+        except (ValueError, RecursionError):
+            raise Problem(400, "malformed_body", "the body is no JSON") from None
+    if not isinstance(said, dict):
+        raise Problem(400, "malformed_body", "the body is no JSON object")
+    for name in said:
+        if name not in model.model_fields:
+            raise Problem(
+                400, "unknown_field", f"there is no member {name[:60]!r} here{_near(name, model.model_fields)}"
+            )
+    return _validated(model, said, "unknown_value")
+
+
+def _validated(model: type[M], said: Mapping[str, Any], code: str) -> M:
+    try:
+        return model.model_validate(said)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=True, include_input=True)[0]
+        place = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("literal[", "bool", "list[")))
+        raise Problem(400, code, f"{place.split('.function')[0] or 'body'}: {_said(first)}") from None
+
+
+def _said(error: Any) -> str:
+    value, expected = error.get("input"), str(error.get("ctx", {}).get("expected", ""))
+    if isinstance(value, str) and error["type"] == "literal_error":
+        names = [part.strip("' ") for part in expected.replace(" or ", ", ").split(",")]
+        return f"{value[:60]!r} is none of them{near(value, [name for name in names if name])}"
+    return str(error["msg"])
+
+
+def number_of(text: str) -> int:
+    """A number in a path. Raises Problem, as for anything that is not there."""
+    if not text.isascii() or not text.isdigit() or len(text) > NUMBER_DIGITS_MAX:
+        raise Problem(404, "not_found", f"{text[:40]!r} is no number of one")
+    return int(text)
