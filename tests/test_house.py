@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.naming import long_lived
+
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
     {"version", "errors", "extras", "model", "signing"},
@@ -172,3 +174,37 @@ def _there(name: str, files: set[str], folders: set[str]) -> bool:
     """Whether a room has `file`, `folder/`, or `folder/file`."""
     folder, slash, file = name.rpartition("/")
     return name in files if not slash else folder in folders and (not file or file in files)
+
+
+# A diagnostic says what was `found` and what was `expected`: there the word is the name of a field.
+FIELDS_OF_DIAGNOSTICS = {
+    ("gateway/config/document/nodes.py", "problem"),
+    ("gateway/config/document/yaml.py", "_refuse"),
+    ("gateway/config/loaded.py", "problem"),
+}
+
+
+@pytest.mark.parametrize("path", [*_files("gateway"), *_files("plugins")], ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_variable_that_lives_longer_than_three_lines_says_what_it_holds(path: Path) -> None:
+    place = str(path.relative_to(ROOT))
+    vague = [
+        (function, name, distance)
+        for function, name, distance in long_lived(
+            ast.parse(path.read_text()), {"said", "found", "told", "made", "one"}, 3
+        )
+        if (place, function) not in FIELDS_OF_DIAGNOSTICS
+    ]
+    assert vague == [], f"{place}: name it by what it holds"
+
+
+def test_the_measure_of_a_variables_life_sees_every_way_to_bind_and_use_one() -> None:
+    def lives(text: str) -> list[tuple[str, str, int]]:
+        return list(long_lived(ast.parse(text), {"one"}, 3))
+
+    assert lives("def f(one):\n\n\n\n    return one") == [("f", "one", 4)]
+    assert lives("def f():\n    one = 1\n\n\n\n    def g():\n        return one") == [("f", "one", 5)]
+    assert lives("def f():\n    for one in x:\n        a\n        b\n        c\n        one.d") == [("f", "one", 4)]
+    assert lives(
+        "class C:\n    def f(self):\n        with x as one:\n            a\n            b\n            c\n            one"
+    ) == [("f", "one", 4)]
+    assert lives("def f():\n    one = 1\n    return one\n\n    one = 2\n    return one") == []

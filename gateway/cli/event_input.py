@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def events(
-    site: Site, event_file: str | None, callback_file: str | None, source: str | None, said: Mapping[str, str]
+    site: Site, event_file: str | None, callback_file: str | None, source: str | None, filled: Mapping[str, str]
 ) -> Sequence[Event]:
     """The events that were described in one of three ways. Raises UsageError."""
     from gateway.events.samples import event_of
 
-    if (event_file is not None) + (callback_file is not None) + bool(said) != 1:
+    if (event_file is not None) + (callback_file is not None) + bool(filled) != 1:
         raise click.UsageError(
             "describe one event: --event FILE, --callback FILE --source NAME, or --type and its fields"
         )
@@ -32,7 +32,7 @@ def events(
         return _from_callback(site, site.source(source), _read(callback_file))
     try:
         if event_file is None:
-            written: Any = {name.replace("-", "_"): value for name, value in said.items()}
+            written: Any = {name.replace("-", "_"): value for name, value in filled.items()}
         else:
             written = json.loads(_read(event_file))
         if source is not None and isinstance(written, dict):

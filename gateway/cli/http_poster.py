@@ -111,15 +111,15 @@ class Poster:
 
 def _read(status: int, content: bytes) -> Reply:
     try:
-        said = json.loads(content)
+        answer = json.loads(content)
     except ValueError:
-        said = None
-    if not isinstance(said, dict):
+        answer = None
+    if not isinstance(answer, dict):
         return Reply(status, "", content[:200].decode("utf-8", "replace"), ())
-    events = said.get("events")
+    events = answer.get("events")
     return Reply(
         status,
-        str(said.get("code") or said.get("status") or ""),
-        str(said.get("detail") or ""),
+        str(answer.get("code") or answer.get("status") or ""),
+        str(answer.get("detail") or ""),
         tuple(str(one) for one in events) if isinstance(events, list) else (),
     )

@@ -85,8 +85,8 @@ def print_rows(
         for row in rows:
             click.echo(to_json(as_object(row)))
         return
-    found = list(itertools.islice(rows, limit + 1))
-    shown = found[:limit]
+    page = list(itertools.islice(rows, limit + 1))
+    shown = page[:limit]
     if as_json:
         click.echo(to_json([as_object(row) for row in shown], indent=True))
     elif shown:
@@ -94,7 +94,7 @@ def print_rows(
         table(list(columns), [[cell(row) for cell in columns.values()] for row in shown])
     else:
         note(f"no {what}")
-    if len(found) > limit and not as_json:
+    if len(page) > limit and not as_json:
         note(f"the {first} {limit}; more with --limit N or --all")
 
 

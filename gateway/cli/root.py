@@ -87,12 +87,12 @@ def gateway(ctx: click.Context, config: str | None) -> None:
 def commands() -> Mapping[str, click.Command]:
     """Every command by its whole name, such as `events list`, for the documentation's test."""
     root = click.Context(gateway, info_name="gateway")
-    found: dict[str, click.Command] = {}
+    by_name: dict[str, click.Command] = {}
     for name in COMMANDS:
         command = gateway.get_command(root, name)
         assert command is not None
         if isinstance(command, click.Group):
-            found.update({f"{name} {sub}": command.commands[sub] for sub in command.commands})
+            by_name.update({f"{name} {sub}": command.commands[sub] for sub in command.commands})
         else:
-            found[name] = command
-    return found
+            by_name[name] = command
+    return by_name

@@ -131,11 +131,11 @@ async def look(loaded: Loaded, name: str, event: Event) -> Looked:
     timeout = loaded.settings.sinks[name].delivery.timeout.total_seconds()
     with nothing_leaves() as reached:
         try:
-            said = await bounded(lambda: sink.preview(delivery), timeout)
-            if isinstance(said, BaseException):
-                return Looked(failure=said, reached=tuple(reached))
-            if said is not None:
-                return Looked(text=str(said), reached=tuple(reached))
+            preview = await bounded(lambda: sink.preview(delivery), timeout)
+            if isinstance(preview, BaseException):
+                return Looked(failure=preview, reached=tuple(reached))
+            if preview is not None:
+                return Looked(text=str(preview), reached=tuple(reached))
             failure = await bounded(sink.open, timeout)
             if not isinstance(failure, BaseException):
                 failure = await bounded(lambda: sink.deliver(delivery), timeout)

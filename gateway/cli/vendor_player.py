@@ -32,12 +32,12 @@ def player(site: Site, name: str | None) -> tuple[str, Source]:
     return settings.path, loaded.registry.source(settings.type)(name, settings.options)
 
 
-def a_scene(**said: Any) -> Scene:
+def a_scene(**fields: Any) -> Scene:
     """A scene of no type yet, different from every other."""
     from gateway.plugin import Scene
 
     # begins anywhere, because a second `send` must not repeat the events of the first
-    return Scene(type="", number=secrets.randbelow(1_000_000_000), now=Clock().now(), **said)
+    return Scene(type="", number=secrets.randbelow(1_000_000_000), now=Clock().now(), **fields)
 
 
 def scenes(source: Source, types: Sequence[str]) -> Sequence[str]:
@@ -62,13 +62,13 @@ def scenes(source: Source, types: Sequence[str]) -> Sequence[str]:
 
 def _by_event_type(source: Source) -> dict[str, list[str]]:
     """Our event types and the vendor types that become them, found by playing each once."""
-    found: dict[str, list[str]] = {}
+    scenes_by_type: dict[str, list[str]] = {}
     for scene in source.scenes:
         played = _played(source, replace(a_scene(), type=scene))
         callback = a_callback(source.name, played.body, headers=played.headers.items(), received_at=Clock().now())
         for event in unverified(source, callback):
-            found.setdefault(event.type, []).append(scene)
-    return found
+            scenes_by_type.setdefault(event.type, []).append(scene)
+    return scenes_by_type
 
 
 def field(text: str) -> tuple[str, Any]:

@@ -43,7 +43,7 @@ class Entries:
 
     def sources(self, node: Node | None, root: Table) -> dict[str, SourceSettings]:
         """All sources by name."""
-        found: dict[str, SourceSettings] = {}
+        sources: dict[str, SourceSettings] = {}
         for name, table in self._named(node, root, "sources"):
             cls = self._type(table, "source")
             core = self.validation.model(
@@ -58,25 +58,25 @@ class Entries:
             changes: dict[str, Any] = {"options": options}
             if "min_trust" not in table.entries and source.unsigned:
                 changes["min_trust"] = Trust.NONE  # because asking for no signature says it already
-            found[name] = core.model_copy(update=changes)
-            self._warn_if_nobody_enters(table, source, found[name].min_trust)
-        return found
+            sources[name] = core.model_copy(update=changes)
+            self._warn_if_nobody_enters(table, source, sources[name].min_trust)
+        return sources
 
     def _warn_if_nobody_enters(self, table: Table, source: Source, wanted: Trust) -> None:
         most = source.most_trust
         if most is not None and most.rank < wanted.rank:
-            said = table.entries.get("min_trust", table).problem(
+            warning = table.entries.get("min_trust", table).problem(
                 found=f"`min_trust: {wanted}` lets nobody in: with these options a signature covers `{most}` at most",
                 hint=f"set `min_trust: {most}`, or accept signatures that cover more",
             )
-            self.validation.warnings.append(said)
+            self.validation.warnings.append(warning)
 
     def sinks(
         self, node: Node | None, root: Table, defaults: Table | None, locale: LocaleSettings
     ) -> dict[str, SinkSettings]:
         """All sinks by name; `defaults` is the top-level `delivery`, `locale` what their options take where they have it."""
         shown = {"timezone": locale.timezone, "language": locale.language}
-        found: dict[str, SinkSettings] = {}
+        sinks: dict[str, SinkSettings] = {}
         for name, table in self._named(node, root, "sinks"):
             cls = self._type(table, "sink")
             if cls is None:
@@ -87,9 +87,9 @@ class Entries:
             delivery = self._delivery(table, defaults, cls, self._usual_rate(table, cls, options))
             sink = self._make(table, cls, name, options, http=None, log=None) if options is not None else None
             if delivery is not None and options is not None and sink is not None:
-                found[name] = SinkSettings(type=cls.type, delivery=delivery, options=options)
+                sinks[name] = SinkSettings(type=cls.type, delivery=delivery, options=options)
                 self.wanted_trust[name] = self._wanted_trust(table, sink)
-        return found
+        return sinks
 
     def _usual_rate(self, table: Table, cls: type[Sink], options: Any) -> str | None:
         """The rate that the type brings for these options, which are None where they could not be read."""
@@ -220,24 +220,26 @@ class Entries:
     def _make(self, table: Table, cls: Any, name: str, options: Any, **given: Any) -> Any:
         """The plugin's object, to see that it can be made and to hear its advice."""
         try:
-            made = cls(name, options, **given)
+            instance = cls(name, options, **given)
         except Exception as error:  # a plugin's own code
             self.validation.problems.append(
                 table.problem(found=f"the {cls.type} cannot be made: {where_raised(error)}")
             )
             return None
-        self.made[table.path] = made
-        self._missing(table, made)
-        return made
+        self.made[table.path] = instance
+        self._missing(table, instance)
+        return instance
 
-    def _missing(self, table: Table, made: Any) -> None:
+    def _missing(self, table: Table, instance: Any) -> None:
         """A library that is not installed is a mistake before the first delivery, not at it."""
         try:
-            texts = list(getattr(made, "missing", tuple)())
+            texts = list(getattr(instance, "missing", tuple)())
         except Exception as error:  # a plugin's own code
-            texts = [f"the {made.type} does not say what is missing: {where_raised(error)}"]
+            texts = [f"the {instance.type} does not say what is missing: {where_raised(error)}"]
         place = table.entries.get("type", table)
-        self.validation.problems += [place.problem(found=f"the {made.type} cannot work here: {text}") for text in texts]
+        self.validation.problems += [
+            place.problem(found=f"the {instance.type} cannot work here: {text}") for text in texts
+        ]
 
 
 def merge(under: Table | None, over: Table) -> Table:

@@ -98,23 +98,23 @@ def _child(node: Node, part: int | str) -> Node | None:
 def problems_of(error: ValidationError, root: Node) -> list[tuple[Sequence[Scalar], Problem]]:
     """Every error, those of a union's branches put together; and the stand-ins that may be to blame for it."""
     hidden = _hidden(root)
-    found: list[tuple[Place, str, str, str]] = []
-    for one in error.errors(include_url=False, include_input=False):
-        kind = one["type"]
-        place = Place(root, one["loc"], kind)
+    mistakes: list[tuple[Place, str, str, str]] = []
+    for mistake in error.errors(include_url=False, include_input=False):
+        kind = mistake["type"]
+        place = Place(root, mistake["loc"], kind)
         if place.foreign:
             continue
         if kind == "missing" and place.key is None:
             continue  # of a union's branch that does not even look like this
-        sentence, expected = _said(kind, one["msg"], one.get("ctx", {}))
-        found.append((place, kind, _mask(sentence, hidden), _mask(expected, hidden)))
+        sentence, expected = _said(kind, mistake["msg"], mistake.get("ctx", {}))
+        mistakes.append((place, kind, _mask(sentence, hidden), _mask(expected, hidden)))
     deepest: dict[int, int] = {}
-    for place, *_ in found:
+    for place, *_ in mistakes:
         if place.branch is not None:
             start, depth = place.branch
             deepest[start] = max(deepest.get(start, 0), depth)
     merged: dict[tuple[int, str | None], list[tuple[Place, str, str]]] = {}
-    for place, _, sentence, expected in found:
+    for place, _, sentence, expected in mistakes:
         if place.branch is None or place.branch[1] == deepest[place.branch[0]]:
             merged.setdefault((id(place.node), place.key), []).append((place, sentence, expected))
     if not merged:  # because a refusal without a reason would pass for none

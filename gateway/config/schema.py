@@ -81,17 +81,17 @@ def _alternatives(
 ) -> dict[str, Any]:
     shared = _model_schema(core, definitions, "")
     common = {key: shared["properties"][key] for key in keys if key != "type"}
-    found: list[dict[str, Any]] = []
+    alternatives: list[dict[str, Any]] = []
     for name in types:
         tag = {"const": name, "description": shared["properties"]["type"].get("description", "")}
         try:
             options = _model_schema(load(name).Options, definitions, f"{kind}.{name}.")
         except PluginError as error:
-            found.append(
+            alternatives.append(
                 {"type": "object", "properties": {"type": tag, **common}, "required": ["type"], "$comment": str(error)}
             )
             continue
-        found.append(
+        alternatives.append(
             {
                 "type": "object",
                 "title": name,
@@ -101,11 +101,11 @@ def _alternatives(
                 "additionalProperties": False,
             }
         )
-    for one in found:
+    for one in alternatives:
         one["properties"] = {
             key: value if key == "type" else _lenient(value) for key, value in one["properties"].items()
         }
-    definitions[kind] = {"oneOf": found} if found else {"type": "object"}
+    definitions[kind] = {"oneOf": alternatives} if alternatives else {"type": "object"}
     return {
         "type": ["object", "null"],
         "description": Settings.model_fields[f"{kind}s"].description or "",

@@ -80,15 +80,15 @@ def source_type(registry: Registry, named: str | None = None) -> type[Source] | 
                 f"the source type {named} does not say how to begin; docs/configuration.md has its options"
             )
         return source
-    found: list[type[Source]] = []
+    types: list[type[Source]] = []
     for name in registry.source_types():
         try:
             source = registry.source(name)
         except PluginError:  # of a broken package, which `gateway check` names where it is used
             continue
         if source.starter:
-            found.append(source)
-    return next((source for source in found if source.first_choice), found[0] if found else None)
+            types.append(source)
+    return next((source for source in types if source.first_choice), types[0] if types else None)
 
 
 def questions(source: type[Source] | None) -> Sequence[str]:

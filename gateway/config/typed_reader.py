@@ -42,22 +42,22 @@ class Reader:
         """The fields of a model. `others` are keys that somebody else reads (known, left out); `skip` likewise, unseen."""
         known = _fields(model)
         lenient = model.model_config.get("extra") == "allow"
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for key, node in table.entries.items():
             if key in others or key in skip:
                 continue
             if key in known:
                 name, info = known[key]
                 self._look_for_nothing(node, info)
-                found[key] = self.value(node, info.annotation, (*info.metadata, *_before(model, name)))
+                values[key] = self.value(node, info.annotation, (*info.metadata, *_before(model, name)))
             elif lenient:
                 _hide(node)
-                found[key] = untyped(node)
+                values[key] = untyped(node)
             else:
                 _hide(node)
                 if len(self.problems) < MOST:  # because looking for a near miss takes time
                     self._unknown(table, key, [*others, *known])
-        return found
+        return values
 
     def _look_for_nothing(self, node: Node, info: FieldInfo) -> None:
         """Note what a person wrote down empty, because it is meant to be something, and would be taken for the default.
@@ -211,17 +211,17 @@ def _says_nothing(node: Scalar) -> bool:
 
 def unwrapped(annotation: Any, metadata: Sequence[Any] = ()) -> tuple[Any, tuple[Any, ...]]:
     """The annotation without Annotated, NewType and `type` aliases, and the metadata that was around it."""
-    found = tuple(metadata)
+    constraints = tuple(metadata)
     while True:
         if get_origin(annotation) is Annotated:
             annotation, *more = get_args(annotation)
-            found = (*more, *found)
+            constraints = (*more, *constraints)
         elif hasattr(annotation, "__value__"):
             annotation = annotation.__value__
         elif hasattr(annotation, "__supertype__"):
             annotation = annotation.__supertype__
         else:
-            return annotation, found
+            return annotation, constraints
 
 
 def holds_secret(annotation: Any, _seen: frozenset[Any] = frozenset()) -> bool:
@@ -274,15 +274,15 @@ def _before(model: type[BaseModel], name: str) -> Sequence[Any]:
 
 
 def _fields(model: type[BaseModel]) -> dict[str, tuple[str, FieldInfo]]:
-    found: dict[str, tuple[str, FieldInfo]] = {}
+    by_key: dict[str, tuple[str, FieldInfo]] = {}
     by_name = model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name")
     for name, info in model.model_fields.items():
         alias = info.validation_alias
         if isinstance(alias, str):
-            found[alias] = (name, info)
+            by_key[alias] = (name, info)
         if not isinstance(alias, str) or by_name:
-            found[name] = (name, info)
-    return found
+            by_key[name] = (name, info)
+    return by_key
 
 
 def _fit(table: Table, annotation: Any) -> int:

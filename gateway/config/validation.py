@@ -49,17 +49,17 @@ class Validation:
             try:
                 checked = model.model_validate(values, context={"base": self.base})
             except ValidationError as error:
-                found = problems_of(error, table)
+                mistakes = problems_of(error, table)
             except Exception as error:  # a plugin's validator may raise anything
-                found = [((), table.problem(found=f"its options cannot be validated: {where_raised(error)}"))]
+                mistakes = [((), table.problem(found=f"its options cannot be validated: {where_raised(error)}"))]
             else:
                 self.problems.extend(_nothing(*one) for one in reader.empty)
                 return None if reader.empty else checked
-            if real := [problem for blamed, problem in found if not blamed]:
+            if real := [problem for blamed, problem in mistakes if not blamed]:
                 said = {problem.path for problem in real}
                 self.problems.extend([*real, *(_nothing(*one) for one in reader.empty if one[0].path not in said)])
                 return None
-            for scalar in {id(scalar): scalar for blamed, _ in found for scalar in blamed}.values():
+            for scalar in {id(scalar): scalar for blamed, _ in mistakes for scalar in blamed}.values():
                 scalar.tried += 1  # a stand-in that was refused is not a mistake in the file: try another
         self.warnings.append(table.problem(found="cannot be checked whole without the values that are not here"))
         return None

@@ -36,11 +36,11 @@ class GuardedResolver(AbstractResolver):
         """Raises Forbidden, or the OSError of a failed look-up."""
         if "\0" in host:
             raise Forbidden("a host name with a NUL may not be called")  # getaddrinfo would cut it there
-        found = await self._lookup(host, port, family)
-        if not found:
+        addresses = await self._lookup(host, port, family)
+        if not addresses:
             raise OSError(None, f"{host} has no address")
         results: list[ResolveResult] = []
-        for kind, _, proto, _, place in found:
+        for kind, _, proto, _, place in addresses:
             self._guard.check(ipaddress.ip_address(place[0]))
             results.append(
                 ResolveResult(

@@ -67,12 +67,12 @@ def fingerprint(event: Event) -> bytes:
 
 def render(event: Event) -> tuple[str, bytes]:
     """`to_json` and `fingerprint` at once, for the hot path: what the event says is encoded one time for both."""
-    said = _encode(_said(event))
+    data = _encode(_said(event))
     rest = _encode(_circumstances(event))
     envelope = _encode(_envelope(event))
-    body = keep_json(event, f'{envelope[:-1]},"data":{said[:-1]},{rest[1:]}}}')
+    body = keep_json(event, f'{envelope[:-1]},"data":{data[:-1]},{rest[1:]}}}')
     # `extra` is the only part whose order the vendor chooses, and a second try may come in another one.
-    compared = _encode_sorted(_said(event)) if event.extra else said
+    compared = _encode_sorted(_said(event)) if event.extra else data
     time = "" if event.time is None else format_time(event.time)
     named = "\0".join((event.id, event.type, event.source, time, compared))
     if event._original:

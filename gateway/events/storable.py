@@ -32,12 +32,12 @@ def make_storable(event: Event) -> None:
     kept["extra"] = _object(event.extra, "", problems, 1)
     if not problems and _can_be_kept("".join(event.problems)):
         return
-    said = repr([getattr(event, name) for name in kept]).encode("utf-8", "backslashreplace")
+    original = repr([getattr(event, name) for name in kept]).encode("utf-8", "backslashreplace")
     known = tuple(map(_mended, event.problems))
     kept["problems"] = known + tuple(one for one in problems[:PROBLEMS_MAX] if one not in known)
     for name, value in kept.items():
         object.__setattr__(event, name, value)
-    object.__setattr__(event, "_original", hashlib.sha256(said).digest()[:16])
+    object.__setattr__(event, "_original", hashlib.sha256(original).digest()[:16])
 
 
 def _is_storable(event: Event) -> bool:
@@ -80,17 +80,17 @@ def _part(part: Any, path: str, problems: list[str]) -> Any:
 
 
 def _object(value: Mapping[Any, Any], path: str, problems: list[str], depth: int) -> dict[str, Any]:
-    made: dict[str, Any] = {}
+    repaired: dict[str, Any] = {}
     for key, part in value.items():
         name = key if type(key) is str and len(key) <= MAX_KEY and "\0" not in key else _mended(str(key))[:MAX_KEY]
         if name is not key:
             problems.append(path + name)
-            if name in made:
+            if name in repaired:
                 continue
         kept = _value(part, path + name, problems, depth)
         if kept is not _LEFT_OUT:
-            made[name] = kept
-    return made
+            repaired[name] = kept
+    return repaired
 
 
 def _value(value: Any, path: str, problems: list[str], depth: int = 0) -> Any:

@@ -58,11 +58,11 @@ def read(flat: Mapping[str, Any], file: File) -> dict[str, Any]:
     for key in _NEVER_ABSENT:
         if key in flat and flat[key] in (None, ""):
             raise ValueError(f"`{key}` cannot be absent: leave it out to get the sample's")
-    said = {key: _FLAT[key](key, value) for key, value in flat.items() if key != "files"}
+    arguments = {key: _FLAT[key](key, value) for key, value in flat.items() if key != "files"}
     if "files" in flat:
         entries = enumerate(_list("files", flat["files"]))
-        said["files"] = tuple(_file(f"files[{n}]", entry, file) for n, entry in entries)
-    return said
+        arguments["files"] = tuple(_file(f"files[{n}]", entry, file) for n, entry in entries)
+    return arguments
 
 
 def from_document(document: Mapping[str, Any]) -> Event:

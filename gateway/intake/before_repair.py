@@ -63,17 +63,17 @@ def name(source: Source, callback: Callback, verified: Verified, events: Sequenc
         firsts = lasts = ()
     for n, event in enumerate(events):
         original = firsts[n] if firsts else None
-        id, said = event.id, callback.body
+        id, content = event.id, callback.body
         if original is None:
             id = _named(event.id, callback.body)
         else:
-            said = fingerprint(original) + fingerprint(lasts[n])
+            content = fingerprint(original) + fingerprint(lasts[n])
             if original.id != event.id:
                 id = _named(original.id, b"")
         problems = event.problems + tuple(one for one in document.problems if one not in event.problems)
         object.__setattr__(event, "id", id)
         object.__setattr__(event, "problems", problems)
-        object.__setattr__(event, "_original", hashlib.sha256(event._original + said).digest()[:16])
+        object.__setattr__(event, "_original", hashlib.sha256(event._original + content).digest()[:16])
 
 
 def _read_again(source: Source, callback: Callback, verified: Verified, view: str) -> Sequence[Event]:

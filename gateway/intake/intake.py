@@ -200,11 +200,11 @@ class Intake:
         """After the commit: every reservation becomes a lease in its lane's hands, or is given back."""
         try:
             if not stored.cancelled() and stored.exception() is None:
-                for event, one in zip(events, stored.result(), strict=True):
-                    for lease in one.leases:
+                for event, accepted in zip(events, stored.result(), strict=True):
+                    for lease in accepted.leases:
                         reserved.remove(lease.sink)
                         self._dispatcher.hand_over(lease)
-                    for sink in one.waiting:
+                    for sink in accepted.waiting:
                         self._dispatcher.wake(sink, urgent=event.type == FAILED)
         finally:
             self._unreserve(reserved)

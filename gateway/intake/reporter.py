@@ -68,40 +68,42 @@ class Journal:
     @harmless
     def stored(self, events: Sequence[Event], decisions: Sequence[Decision], accepted: Sequence[Accepted]) -> None:
         """One line an event after the commit."""
-        for event, decision, one in zip(events, decisions, accepted, strict=True):
-            if one.full:
+        for event, decision, answer in zip(events, decisions, accepted, strict=True):
+            if answer.full:
                 continue  # it is told as refused
-            if one.weak:
+            if answer.weak:
                 self._tell_of_weak(event)
-            if one.held is not None:
-                self._metrics.held.labels(event.source, one.held.value).inc()
+            if answer.held is not None:
+                self._metrics.held.labels(event.source, answer.held.value).inc()
                 self._log.warning(
                     "event_held",
                     source=event.source,
-                    id=one.id,
+                    id=answer.id,
                     type=event.type,
                     subject=event.subject,
-                    reason=one.held.value,
+                    reason=answer.held.value,
                 )
                 continue
-            stored = one.new or one.variant != ""  # other content under a known id, with `on_conflict: deliver`
+            stored = answer.new or answer.variant != ""  # other content under a known id, with `on_conflict: deliver`
             sinks = decision.sinks if stored else ()
-            about = {"variant": one.variant} if one.variant else {}
-            about |= {"supersedes": one.supersedes} if one.supersedes else {}
+            about = {"variant": answer.variant} if answer.variant else {}
+            about |= {"supersedes": answer.supersedes} if answer.supersedes else {}
             self._log.info(
                 "event",
                 source=event.source,
-                id=one.id,
+                id=answer.id,
                 type=event.type,
                 subject=event.subject,
                 trust=event.trust.value,
-                new=one.new,
+                new=answer.new,
                 sinks=list(sinks),
                 **about,
             )
             if stored:
-                told = replace(event, variant=one.variant, supersedes=one.supersedes) if one.variant else event
-                self._watchers.tell(size=len(event.raw), event=told, sinks=sinks)
+                watched = (
+                    replace(event, variant=answer.variant, supersedes=answer.supersedes) if answer.variant else event
+                )
+                self._watchers.tell(size=len(event.raw), event=watched, sinks=sinks)
 
     def _tell_of_weak(self, event: Event) -> None:
         self._metrics.ranked_last.labels(event.source).inc()

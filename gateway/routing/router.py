@@ -190,9 +190,9 @@ class _Compiled:
         if self.where is None:
             return self._matched
         try:
-            said = scene.value(self.where)
+            answer = scene.value(self.where)
         except WhereFailed as failure:
             return Verdict(self.name, ERROR, f"{self._error_head}{_encode(str(failure))}}}")
-        if said is True:
+        if answer is True:
             return self._matched
-        return self._where_failed(said if said is False else type(said).__name__)
+        return self._where_failed(answer if answer is False else type(answer).__name__)

@@ -22,13 +22,13 @@ def look(path: Path) -> Look:
     """What the file is now, behind all symlinks; None: it is not there."""
     try:
         real = os.path.realpath(path)
-        found = os.stat(real)
+        status = os.stat(real)
         with open(real, "rb") as file:
             content = file.read(LARGEST + 1)
     except OSError:
         return None
     # because a file that is written twice within one tick of its file system's clock keeps its time, and may keep its size
-    return real, found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size, hashlib.blake2b(content).digest()
+    return real, status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size, hashlib.blake2b(content).digest()
 
 
 class FileWatch:

@@ -17,11 +17,11 @@ NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)  # where FrozenClock stands
 
 def event(type: str = FILE_COMPLETED, *, number: int = 1, **changes: Any) -> Event:
     """A full event of this type. `number` tells one from another; `changes` are fields of Event."""
-    made = replace(sample(type), received_at=NOW, **changes)
+    sampled = replace(sample(type), received_at=NOW, **changes)
     if "id" in changes:
-        return made
-    names = (made.source, made.type, made.domain, made.app, made.stream, made.format)
-    return replace(made, id=event_id(*names, [number]))
+        return sampled
+    names = (sampled.source, sampled.type, sampled.domain, sampled.app, sampled.stream, sampled.format)
+    return replace(sampled, id=event_id(*names, [number]))
 
 
 def events() -> tuple[Event, ...]:

@@ -111,11 +111,11 @@ class RunningGateway:
 
         Each call is another callback; `changes` are fields of Scene: tampered=True, expired=True, fields={…}, number=….
         """
-        made = self.source(source)
+        player = self.source(source)
         if not isinstance(scene, Scene):
             self._number += 1
-            scene = Scene(type=scene or made.scenes[0], number=self._number, now=self.clock.now())
-        return await self.post(made.play(replace(scene, **changes)), source=made.name, settle=settle)
+            scene = Scene(type=scene or player.scenes[0], number=self._number, now=self.clock.now())
+        return await self.post(player.play(replace(scene, **changes)), source=player.name, settle=settle)
 
     def source(self, name: str | None = None) -> Source:
         """A configured source; None: the only one. Raises LookupError."""
@@ -135,16 +135,16 @@ class RunningGateway:
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         raw.append((b"content-length", str(len(body)).encode()))
         scope = {"type": "http", "method": "POST", "path": f"/hooks/{path}", "headers": raw, "client": (peer, 1)}
-        said: list[Mapping[str, Any]] = []
+        messages: list[Mapping[str, Any]] = []
 
         async def receive() -> Mapping[str, Any]:
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: Mapping[str, Any]) -> None:
-            said.append(message)
+            messages.append(message)
 
         await self._door(scope, cast(Any, receive), cast(Any, send))
-        head, *rest = said
+        head, *rest = messages
         answered = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in head["headers"]}
         return Posted(head["status"], answered, b"".join(part.get("body", b"") for part in rest))
 
@@ -259,12 +259,12 @@ async def running(
         def make() -> Loaded:
             return load(path, environ=variables, registry=lambda listed, base: registry_with(listed, base, plugins))
 
-        made = RunningGateway(make, path.parent, clock or FrozenClock())
-        await made.open()
+        gateway = RunningGateway(make, path.parent, clock or FrozenClock())
+        await gateway.open()
         try:
-            yield made
+            yield gateway
         finally:
-            await made.close()
+            await gateway.close()
 
 
 def _pages(page: Callable[[int | None], Sequence[T]], key: Callable[[T], int]) -> Iterator[T]:

@@ -43,13 +43,13 @@ async def opened(
     for _, secret in secrets_of(read):
         redaction.learn(secret.reveal())
     client = Http(**{"clock": FrozenClock(), "timeout": _SECONDS, **http})
-    made = sink(name, read, http=client, log=_log([] if logged is None else logged))
+    target = sink(name, read, http=client, log=_log([] if logged is None else logged))
     try:
-        await made.open()
-        yield made
+        await target.open()
+        yield target
     finally:
         async with asyncio.timeout(_SECONDS):
-            await made.close()
+            await target.close()
         await client.close()
 
 

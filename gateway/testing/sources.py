@@ -71,13 +71,13 @@ class SourcePromises:
 
     def changed(self, played: Played) -> Iterator[tuple[str, Played]]:
         """The callback with each of `signed_fields` changed, one at a time, under the signature as it was."""
-        said = json.loads(played.body) if self.signed_fields else {}
+        document = json.loads(played.body) if self.signed_fields else {}
         for name in self.signed_fields:
-            value = said.get(name)
+            value = document.get(name)
             other: Any = value + 1 if isinstance(value, int) else f"{value or ''}x"
             if isinstance(value, str) and value.isdecimal():
                 other = str(int(value) + 1)
-            yield name, replace(played, body=json.dumps({**said, name: other}).encode())
+            yield name, replace(played, body=json.dumps({**document, name: other}).encode())
 
     def captured(self, played: Played) -> Iterator[tuple[str, Played]]:
         """What the holder of this callback can send under its signature: a field changed, emptied, taken out or put in, a
@@ -88,16 +88,16 @@ class SourcePromises:
             other = b"0" if played.body[at : at + 1] == b"1" else b"1"
             yield f"byte {at}", replace(played, body=played.body[:at] + other + played.body[at + 1 :])
         try:
-            said = json.loads(played.body)
+            document = json.loads(played.body)
         except ValueError:
             return
-        for name, value in said.items() if isinstance(said, dict) else ():
-            rest = {key: said[key] for key in said if key != name}
+        for name, value in document.items() if isinstance(document, dict) else ():
+            rest = {key: document[key] for key in document if key != name}
             others = [value + 1] if type(value) is int else [f"{value}x", ""] if isinstance(value, str) else ["x"]
-            for changed in (rest, *({**said, name: other} for other in others)):
+            for changed in (rest, *({**document, name: other} for other in others)):
                 yield name, replace(played, body=json.dumps(changed).encode())
-        if isinstance(said, dict):
-            yield "a new field", replace(played, body=json.dumps({**said, "put_in": "x"}).encode())
+        if isinstance(document, dict):
+            yield "a new field", replace(played, body=json.dumps({**document, "put_in": "x"}).encode())
 
     def check_captured(self, source: Source, played: Played) -> None:
         """Whatever somebody makes of a captured callback is refused, or says the same, or has no more trust than what he
@@ -123,12 +123,14 @@ class SourcePromises:
         """The callback without this credential, be it a field or a header."""
         headers = {key: value for key, value in played.headers.items() if key.lower() != name.lower()}
         try:
-            said = json.loads(played.body)
+            document = json.loads(played.body)
         except ValueError:
             return replace(played, headers=headers)
-        if name not in said:
+        if name not in document:
             return replace(played, headers=headers)
-        return Played(body=json.dumps({key: said[key] for key in said if key != name}).encode(), headers=headers)
+        return Played(
+            body=json.dumps({key: document[key] for key in document if key != name}).encode(), headers=headers
+        )
 
     # -- the promises
 

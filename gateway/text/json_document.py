@@ -221,7 +221,7 @@ class _Repair:
         self.doubled: list[str] = []
 
     def object(self, pairs: Sequence[tuple[str, Any]], path: str, depth: int) -> dict[str, Any]:
-        made: dict[str, Any] = {}
+        repaired: dict[str, Any] = {}
         left_out: set[str] = set()
         keys = {}
         for key, value in pairs:
@@ -232,17 +232,17 @@ class _Repair:
                     left_out.add(key)
                     self.doubled.append(where)
                     self.problems.append(where)
-                    made.pop(name, None)
+                    repaired.pop(name, None)
                 continue
             keys[key] = name
             if name is not key:
                 self.problems.append(where)
-                if name in made:  # two keys that differ in what cannot be kept
+                if name in repaired:  # two keys that differ in what cannot be kept
                     continue
             kept = self._value(value, where, depth)
             if kept is not _LEFT_OUT:
-                made[name] = kept
-        return made
+                repaired[name] = kept
+        return repaired
 
     def _value(self, value: Any, path: str, depth: int) -> Any:
         kind = type(value)

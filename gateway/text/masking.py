@@ -38,11 +38,11 @@ def masked_body(body: bytes) -> str:
     """The body as text with every credential masked; laid out where it is JSON."""
     text = body.decode("utf-8", "backslashreplace")
     try:
-        said = json.loads(text)
+        document = json.loads(text)
     except (ValueError, RecursionError):
         # not JSON, perhaps that is why it was refused: what looks like a pair is masked all the same
         return redact(_PAIR.sub(_mask_pair, text))
-    return redact(json.dumps(_masked(said), ensure_ascii=False, indent=2))
+    return redact(json.dumps(_masked(document), ensure_ascii=False, indent=2))
 
 
 def _mask_pair(found: re.Match[str]) -> str:

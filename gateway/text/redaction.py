@@ -148,15 +148,15 @@ def _spellings(secret: str) -> set[str]:
     return {spelling for spelling in spellings if len(spelling) >= SHORTEST}
 
 
-def _mask_url(found: re.Match[str]) -> str:
-    user, query, fragment = found["user"], found["query"], found["fragment"]
+def _mask_url(url: re.Match[str]) -> str:
+    user, query, fragment = url["user"], url["query"], url["fragment"]
     if not (user or query or fragment):
-        return found[0]
+        return url[0]
     return "".join(
         (
-            found["scheme"],
+            url["scheme"],
             f"{MASK}@" if user else "",
-            found["place"],
+            url["place"],
             _mask_query(query) if query else "",
             f"#{MASK}" if fragment else "",
         )

@@ -16,11 +16,11 @@ def wants_openmetrics(accept: Iterable[str]) -> bool:
     weights: dict[str, float] = {}
     for entry in ",".join(accept).split(",")[:_WEIGHTS_MAX]:
         media, *parameters = (part.strip().lower() for part in entry.split(";"))
-        said = dict(part.partition("=")[::2] for part in parameters)
-        version = said.get("version", "").strip('"')
+        media_parameters = dict(part.partition("=")[::2] for part in parameters)
+        version = media_parameters.get("version", "").strip('"')
         if media == _OPENMETRICS[0] and version and version not in _VERSIONS:
             continue
-        weights[media] = max(weights.get(media, 0.0), _weight(said.get("q", "1")))
+        weights[media] = max(weights.get(media, 0.0), _weight(media_parameters.get("q", "1")))
     return _best(weights, _OPENMETRICS) > _best(weights, _TEXT)
 
 

@@ -21,12 +21,12 @@ def parse(text: str) -> Address | None:
         if not (port.isascii() and port.isdigit()):
             return None
     try:
-        found = ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        return found.ipv4_mapped
-    return found
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
 
 
 def peer(connected: str | None, forwarded: Iterable[str], trusted: Sequence[Network]) -> str | None:

@@ -58,39 +58,39 @@ def bind(section: str, host: str, port: int, uds: Path | None = None, uds_mode: 
 
 def _bind_tcp(section: str, host: str, port: int) -> Bound:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise CannotListen(f"{section}.host: {host!r} is not an address of this machine ({error.strerror})") from None
     bound: list[socket.socket] = []
     try:
         # localhost has two addresses, and a caller may try either first
-        for family, address in dict.fromkeys((entry[0], entry[4]) for entry in found):
+        for family, address in dict.fromkeys((entry[0], entry[4]) for entry in resolved):
             wanted = (address[0], bound[0].getsockname()[1], *address[2:]) if bound else address
-            one = socket.socket(family, socket.SOCK_STREAM)
-            bound.append(one)
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            one.setblocking(False)
-            one.bind(wanted)
+            listening = socket.socket(family, socket.SOCK_STREAM)
+            bound.append(listening)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.setblocking(False)
+            listening.bind(wanted)
     except OSError as error:
-        for one in bound:
-            one.close()
+        for listening in bound:
+            listening.close()
         raise CannotListen(cannot(section, f"{host}:{port}", error)) from None
     return Bound(bound)
 
 
 def _bind_uds(section: str, path: Path, mode: int) -> Bound:
     _clear_stale(section, path)
-    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        one.setblocking(False)
+        listening.setblocking(False)
         with _umask(0o777 & ~mode):  # never open wider than asked for, not even for a moment
-            one.bind(str(path))
+            listening.bind(str(path))
         os.chmod(path, mode)
-        found = os.lstat(path)
+        status = os.lstat(path)
     except OSError as error:
-        one.close()
+        listening.close()
         raise CannotListen(cannot(section, str(path), error)) from None
-    return Bound([one], path, (found.st_dev, found.st_ino))
+    return Bound([listening], path, (status.st_dev, status.st_ino))
 
 
 def _clear_stale(section: str, path: Path) -> None:

@@ -55,18 +55,18 @@ class Tokens:
         if any("token" in name.lower() for name in request.query_params):
             raise Problem(400, "token_in_query", "a token in a URL ends in logs; send `Authorization: Bearer …`")
         presented = self._presented(request)
-        found: Token | None = None
+        token: Token | None = None
         if presented is not None:
             digest = hashlib.sha256(presented).digest()
             for one in configured:  # all of them, so that the time says nothing about a position
                 if hmac.compare_digest(hashlib.sha256(one.token.reveal().encode()).digest(), digest):
-                    found = one
-        if found is None:
+                    token = one
+        if token is None:
             self._failed(request.client.host if request.client else "", presented is not None)
             raise Problem(401, "unauthorized", "a token of `admin.tokens` is needed: `Authorization: Bearer …`")
-        if role == "operate" and found.role != "operate":
-            raise Problem(403, "forbidden", f"the token {found.name!r} may read, and this changes something")
-        return found
+        if role == "operate" and token.role != "operate":
+            raise Problem(403, "forbidden", f"the token {token.name!r} may read, and this changes something")
+        return token
 
     def _presented(self, request: Request) -> bytes | None:
         fields = request.headers.getlist("authorization")

@@ -71,7 +71,7 @@ def parse(text: str) -> Node:
 
 
 def _tokens(text: str) -> list[tuple[str, str, int]]:
-    found = []
+    tokens = []
     at = 0
     while at < len(text):
         token = _TOKEN.match(text, at)
@@ -83,9 +83,9 @@ def _tokens(text: str) -> list[tuple[str, str, int]]:
                 at + 1,
             )
         if token.lastgroup != "blank":
-            found.append((str(token.lastgroup), token[0], at + 1))
+            tokens.append((str(token.lastgroup), token[0], at + 1))
         at = token.end()
-    return [*found, ("end", "", at + 1)]
+    return [*tokens, ("end", "", at + 1)]
 
 
 class _Reader:
@@ -195,16 +195,16 @@ class _Reader:
 
     def _several(self, closing: str, column: int, *, pairs: bool = False) -> list[Node]:
         self._enter(column)
-        found = []
+        expressions = []
         while self._word() != closing:
-            found.append(self.expression())
+            expressions.append(self.expression())
             if pairs:
                 self._expect(":")
-                found.append(self.expression())
+                expressions.append(self.expression())
             if not self._take(","):
                 break
         self._leave(closing)
-        return found
+        return expressions
 
     def _enter(self, column: int) -> None:
         self._nested += 1

@@ -103,15 +103,15 @@ class JsonLines(Sink):
         rotate = self.options.rotate
         assert rotate is not None
         try:
-            found = os.stat(self.options.path.name, dir_fd=folder, follow_symlinks=False)
+            status = os.stat(self.options.path.name, dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError:
             return False
-        if not found.st_size:
+        if not status.st_size:
             return False
-        if rotate.size is not None and found.st_size + more > rotate.size:
+        if rotate.size is not None and status.st_size + more > rotate.size:
             return True
         # After a start the file itself says of which day it is.
-        day = self._day or datetime.fromtimestamp(found.st_mtime, UTC).date()
+        day = self._day or datetime.fromtimestamp(status.st_mtime, UTC).date()
         return rotate.daily and day != now.astimezone(UTC).date()
 
 

@@ -72,8 +72,8 @@ keys:
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event; none for the vendor's other products, which share the address."""
-        said = callback.json()
-        reading = Reading(said)
+        document = callback.json()
+        reading = Reading(document)
         if reading.whole("productId") not in (None, RECORDING):
             return ()
         reading.drop("notifyMs")  # is another one on each try
@@ -89,7 +89,7 @@ keys:
             reading,
             type=type,
             vendor_type=vendor_type,
-            identity=named_by(said, "noticeId", without=("notifyMs",)),
+            identity=named_by(document, "noticeId", without=("notifyMs",)),
             stream=payload.label("cname"),
             format=files[0].format if files else None,
             job_id=payload.text("sid"),
@@ -137,12 +137,12 @@ keys:
 
 
 def _files(details: Reading) -> tuple[File, ...]:
-    found = []
+    files = []
     for file in details.several("fileList"):
         name = file.text("fileName")
         started = file.moment("sliceStartTime", over=1000)
-        found.append(File(format=format_of(name), started_at=started, storage=stored(key=name)))
-    return tuple(found)
+        files.append(File(format=format_of(name), started_at=started, storage=stored(key=name)))
+    return tuple(files)
 
 
 def _fault(type: str, vendor_type: str | None, details: Reading) -> Fault | None:

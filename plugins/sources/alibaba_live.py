@@ -92,23 +92,23 @@ callback_hosts: [@HOST@]   # the host of the callback address in the console: it
         timestamp = header(callback, TIMESTAMP)
         at = seconds_of(timestamp, TIMESTAMP)
         hosts = self.options.callback_hosts
-        found = position(from_hex(presented, 16), [mark(host, timestamp, key) for key in self._keys for host in hosts])
-        if found is None:
+        match = position(from_hex(presented, 16), [mark(host, timestamp, key) for key in self._keys for host in hosts])
+        if match is None:
             raise mismatch(SIGNATURE, self._keys, "MD5(callback host | time | key)")
         validity = check_sent(at, callback.received_at, self.options.tolerance)
         digest = hashlib.sha256(f"{presented.lower()}\0{timestamp}".encode()).digest()[:16]
         return Verified(
             trust=Trust.TIMESTAMP,
             scheme=self.scheme,
-            key=found // len(hosts),
+            key=match // len(hosts),
             validity=validity,
             seal=Seal(digest=digest, most=self.options.max_bodies_per_signature),
         )
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event: a file where there is a `uri`, else a status."""
-        said = callback.json()
-        reading = Reading(said)
+        document = callback.json()
+        reading = Reading(document)
         reading.drop("push_args")  # the publisher's own signature is among them
         happened = reading.text("event")
         where = {name: reading.text(name) for name in ("domain", "app", "stream")}
@@ -129,7 +129,7 @@ callback_hosts: [@HOST@]   # the host of the callback address in the console: it
             reading,
             type=FILE_COMPLETED,
             vendor_type=None,
-            identity=named_by(said, "uri", "start_time", "stop_time"),
+            identity=named_by(document, "uri", "start_time", "stop_time"),
             format=file.format,
             time=file.ended_at,
             files=(file,),

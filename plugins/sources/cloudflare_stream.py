@@ -32,8 +32,8 @@ keys:
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event: what happened is the video's state, since the webhook has no type."""
-        said = callback.json()
-        reading = Reading(said)
+        document = callback.json()
+        reading = Reading(document)
         status = reading.inside("status")
         state = status.text("state")
         type = TYPES.get(state or "", UNKNOWN)
@@ -59,7 +59,7 @@ keys:
             # the vendor's samples spell these in two ways
             code = status.text("errorReasonCode") or status.text("errReasonCode")
             error = Fault(code=code, message=status.text("errorReasonText") or status.text("errReasonText"))
-        inner = said.get("liveInput")
+        inner = document.get("liveInput")
         stream = reading.inside("liveInput").text("uid") if isinstance(inner, dict) else reading.text("liveInput")
         event = made(
             self,
@@ -69,7 +69,7 @@ keys:
             type=type,
             vendor_type=state,
             # of a state that is no end there may be several, such as how far the encoding is
-            identity=[*named_by(said, "uid", "modified"), *([contents(said)] if type == UNKNOWN else [])],
+            identity=[*named_by(document, "uid", "modified"), *([contents(document)] if type == UNKNOWN else [])],
             stream=stream,
             format="hls" if files else None,
             job_id=uid,

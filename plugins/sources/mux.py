@@ -50,8 +50,8 @@ keys:
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event; none for uploads and for what is not of video: Mux sends every product's webhooks to one address."""
-        said = callback.json()
-        reading = Reading(said)
+        document = callback.json()
+        reading = Reading(document)
         reading.drop("attempts", "attempt")  # grows with each try
         vendor_type = reading.text("type")
         if vendor_type is not None and (
@@ -75,7 +75,7 @@ keys:
             reading,
             type=type,
             vendor_type=vendor_type,
-            identity=[name or contents(said, ("attempts", "attempt"))],
+            identity=[name or contents(document, ("attempts", "attempt"))],
             stream=data.text("live_stream_id") if of_asset else own_id,
             format=files[0].format if files else None,
             project_id=reading.inside("environment").text("id"),

@@ -128,12 +128,12 @@ secrets:
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """An event of another gateway as it is, under this source's name; else what `event` makes of the body."""
-        said = callback.json()
-        event = _ours(said)
+        document = callback.json()
+        event = _ours(document)
         if event is not None:
             here = replace(event, source=self.name, received_at=callback.received_at, raw=callback.body)
             return (replace(here, trust=verified.trust, verified=verified),)
-        usual = {"type": _text(said, "type"), "time": said.get("timestamp")}
+        usual = {"type": _text(document, "type"), "time": document.get("timestamp")}
         made = self._translator.event(
             self, callback, verified, id=callback.headers.get(_headers(callback)[0]), usual=usual
         )
@@ -169,10 +169,10 @@ def _text(said: Mapping[str, Any], name: str) -> str | None:
     return value if type(value) is str else None
 
 
-def _ours(said: Mapping[str, Any]) -> Event | None:
+def _ours(document: Mapping[str, Any]) -> Event | None:
     """The event of a document that another gateway made; None for any other body."""
-    id, type, data = said.get("id"), said.get("type"), said.get("data")
-    if said.get("specversion") != "1.0" or type not in EVENT_TYPES or not isinstance(data, Mapping):
+    id, type, data = document.get("id"), document.get("type"), document.get("data")
+    if document.get("specversion") != "1.0" or type not in EVENT_TYPES or not isinstance(data, Mapping):
         return None
     if not isinstance(id, str) or not _OUR_ID.fullmatch(id) or not data.get("provider"):
         return None
@@ -182,6 +182,6 @@ def _ours(said: Mapping[str, Any]) -> Event | None:
     if not all(isinstance(name, str) for name in problems or ()):
         return None
     try:
-        return from_document(said)
+        return from_document(document)
     except (ValueError, TypeError):
         return None

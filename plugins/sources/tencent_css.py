@@ -38,12 +38,12 @@ keys:
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event; none for what is no recording: stream begun, stream ended, screenshot."""
-        said = callback.json()
-        code = said.get("event_type")
+        document = callback.json()
+        code = document.get("event_type")
         vendor_type = str(code) if type(code) is int else code if type(code) is str else None
         if vendor_type in NO_RECORDING:
             return ()
-        reading = Reading(said)
+        reading = Reading(document)
         reading.drop(*_AUTH, "stream_param")  # the push parameters hold the publisher's own signature
         if vendor_type is not None:
             reading.drop("event_type")
@@ -52,7 +52,7 @@ keys:
         return (self._status(callback, verified, reading, vendor_type),)
 
     def _file(self, callback: Callback, verified: Verified, reading: Reading) -> Event:
-        said = callback.json()
+        document = callback.json()
         format = reading.text("file_format")
         format = format.lower() if format else None
         file = File(
@@ -71,7 +71,7 @@ keys:
             reading,
             type=FILE_COMPLETED,
             vendor_type=FILE,
-            identity=named_by(said, "record_file_id", "file_id", without=_AUTH),
+            identity=named_by(document, "record_file_id", "file_id", without=_AUTH),
             domain=reading.text("app"),  # on this callback the push domain
             app=reading.text("appname"),
             stream=reading.text("stream_id"),
@@ -84,11 +84,11 @@ keys:
         )
 
     def _status(self, callback: Callback, verified: Verified, reading: Reading, code: str | None) -> Event:
-        said = callback.json()
+        document = callback.json()
         happened = reading.text("record_event") if code == STATUS else None
         type = STATUSES.get(happened or "", UNKNOWN)
         vendor_type = happened or code
-        detail = said.get("record_detail")
+        detail = document.get("record_detail")
         message = detail if isinstance(detail, str) and detail else None
         domain = reading.text("domain") or reading.text("app")
         return made(
@@ -97,10 +97,12 @@ keys:
             verified,
             reading,
             type=type,
-            vendor_type=vendor_type if vendor_type is not None else f"event_type is {kind_of(said.get('event_type'))}",
-            identity=[said.get("session_id"), said.get("event_time")]
-            if happened and said.get("session_id") and said.get("event_time")
-            else [contents(said, _AUTH)],
+            vendor_type=vendor_type
+            if vendor_type is not None
+            else f"event_type is {kind_of(document.get('event_type'))}",
+            identity=[document.get("session_id"), document.get("event_time")]
+            if happened and document.get("session_id") and document.get("event_time")
+            else [contents(document, _AUTH)],
             domain=domain,
             app=reading.text("appname"),
             stream=reading.text("stream_id"),

@@ -130,8 +130,8 @@ url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is par
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event; none for rooms, participants and tracks, whose callbacks share the address."""
-        said = _form(callback.body)
-        reading = Reading(said)
+        form = _form(callback.body)
+        reading = Reading(form)
         happened, status = reading.text("StatusCallbackEvent"), reading.text("RecordingStatus")
         if happened is not None and not happened.startswith(_ABOUT_RECORDINGS):
             return ()
@@ -149,7 +149,7 @@ url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is par
             type=type,
             vendor_type=happened or status,
             # of what is unknown there may be several, such as how far a composition is
-            identity=[name] if name and type != UNKNOWN else [name, contents(said)],
+            identity=[name] if name and type != UNKNOWN else [name, contents(form)],
             stream=reading.text("RoomName") or reading.text("RoomSid") or reading.text("CallSid"),
             format=file.format if file else format,
             project_id=reading.text("AccountSid"),
@@ -163,27 +163,27 @@ url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is par
     def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
         made_of = {"AccountSid": "AC" + "0" * 32, "RecordingSid": "RE" + unique[:32]}
         if type in VOICE:
-            said = {
+            form = {
                 **made_of,
                 "CallSid": f"CA{scene.number:032x}"[:34],
                 "RecordingStatus": type,
                 "RecordingChannels": "1",
             }
-            said |= {"RecordingSource": "StartCallRecordingAPI", "RecordingStartTime": format_datetime(scene.now)}
+            form |= {"RecordingSource": "StartCallRecordingAPI", "RecordingStartTime": format_datetime(scene.now)}
             if type == "completed":
-                said |= {
+                form |= {
                     "RecordingDuration": "120",
                     "RecordingUrl": f"https://api.example.com/Recordings/{unique[:32]}",
                 }
-            return said
-        said = {**made_of, "RoomName": f"stream-{scene.number}", "RoomSid": "RM" + unique[32:]}
-        said |= {"StatusCallbackEvent": type, "Timestamp": f"{scene.now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}"}
+            return form
+        form = {**made_of, "RoomName": f"stream-{scene.number}", "RoomSid": "RM" + unique[32:]}
+        form |= {"StatusCallbackEvent": type, "Timestamp": f"{scene.now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}"}
         if type == "recording-started":
-            return {**said, "Container": "mkv"}
+            return {**form, "Container": "mkv"}
         if type == "composition-available":
-            said["CompositionSid"] = "CJ" + said.pop("RecordingSid")[2:]
+            form["CompositionSid"] = "CJ" + form.pop("RecordingSid")[2:]
         return {
-            **said,
+            **form,
             "Container": "mkv",
             "Duration": "120",
             "Size": "3957964",
@@ -223,14 +223,14 @@ def _fields(body: bytes) -> Sequence[tuple[str, str]]:
 
 def _form(body: bytes) -> dict[str, Any]:
     """The form by name; a name that is there several times has a list."""
-    said: dict[str, Any] = {}
+    form: dict[str, Any] = {}
     for name, value in dict.fromkeys(_fields(body)):  # a pair that is there twice is signed once
-        if name in said:
-            earlier = said[name]
-            said[name] = [*earlier, value] if isinstance(earlier, list) else [earlier, value]
+        if name in form:
+            earlier = form[name]
+            form[name] = [*earlier, value] if isinstance(earlier, list) else [earlier, value]
         else:
-            said[name] = value
-    return said
+            form[name] = value
+    return form
 
 
 def _file(reading: Reading, type: str, format: str | None, url: str | None, name: str | None) -> File | None:

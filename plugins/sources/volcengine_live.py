@@ -28,8 +28,8 @@ keys:
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event of the type `recording.unknown`: what is not documented is kept, not guessed at."""
-        said = callback.json()
-        reading = Reading(said)
+        document = callback.json()
+        reading = Reading(document)
         reading.drop(*_AUTH, "fp_user_url")  # the push parameters hold the publisher's own signature
         return (
             made(
@@ -39,7 +39,7 @@ keys:
                 reading,
                 type=UNKNOWN,
                 vendor_type=reading.label("event_type"),
-                identity=[contents(said, _AUTH)],
+                identity=[contents(document, _AUTH)],
                 domain=reading.text("domain"),
                 app=reading.text("app"),
                 stream=reading.text("stream"),

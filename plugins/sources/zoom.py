@@ -95,8 +95,8 @@ keys:
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event; none for a validation, and for meetings and whatever else is no recording."""
-        said = callback.json()
-        reading = Reading(said)
+        document = callback.json()
+        reading = Reading(document)
         reading.drop(*_CHANGES)
         vendor_type = reading.text("event")
         if vendor_type is not None and not vendor_type.startswith(_ABOUT_RECORDINGS):
@@ -113,7 +113,9 @@ keys:
             reading,
             type=type,
             vendor_type=vendor_type,
-            identity=[uuid, said["event_ts"]] if uuid and said.get("event_ts") else [contents(said, _CHANGES)],
+            identity=[uuid, document["event_ts"]]
+            if uuid and document.get("event_ts")
+            else [contents(document, _CHANGES)],
             stream=meeting.text("session_name") or call or meeting.label("id"),
             format=files[0].format if files else None,
             project_id=payload.text("account_id"),
@@ -158,9 +160,9 @@ keys:
         }
         if type.startswith("session."):
             meeting = {"session_id": f"{unique[:20]}==", "session_name": f"stream-{scene.number}", "start_time": began}
-        said = {"event": type, "event_ts": sent, "payload": {"account_id": "example", "object": meeting}}
+        document = {"event": type, "event_ts": sent, "payload": {"account_id": "example", "object": meeting}}
         if not type.endswith("completed"):
-            return said
+            return document
         file = {
             "id": unique[32:],
             "meeting_id": unique[:20],
@@ -176,7 +178,7 @@ keys:
         }
         meeting |= {"total_size": 3_957_964, "share_url": "https://zoom.example.com/rec/share/example"}
         meeting |= {"recording_count": 1, "recording_files": [file]}
-        return {**said, "download_token": "example-token"}
+        return {**document, "download_token": "example-token"}
 
     def headers(self, body: bytes, at: int, key: bytes) -> Mapping[str, str]:
         return {TIMESTAMP: str(at), SIGNATURE: _VERSION + mark(key, str(at), body).hex()}
@@ -198,11 +200,11 @@ def _files(meeting: Reading) -> tuple[File, ...]:
     if calls:
         return tuple(_call(one) for one in calls)
     whole = meeting.seconds("duration", times=60)  # the vendor's are minutes, of the meeting
-    found = []
+    files = []
     for file in meeting.several("recording_files"):
         started, ended = file.time("recording_start"), file.time("recording_end")
         extension, kind = file.text("file_extension"), file.text("file_type")
-        found.append(
+        files.append(
             File(
                 format=(extension or kind or "").lower() or None,
                 download_url=file.text("download_url"),
@@ -214,16 +216,16 @@ def _files(meeting: Reading) -> tuple[File, ...]:
                 ended_at=ended,
             )
         )
-    return tuple(found)
+    return tuple(files)
 
 
-def _call(one: Reading) -> File:
-    url = one.text("download_url")
+def _call(call: Reading) -> File:
+    url = call.text("download_url")
     return File(
         format=format_of(url),
         download_url=url,
-        asset_id=one.label("id"),
-        duration_seconds=one.seconds("duration"),  # here seconds
-        started_at=one.time("date_time"),
-        ended_at=one.time("end_time"),
+        asset_id=call.label("id"),
+        duration_seconds=call.seconds("duration"),  # here seconds
+        started_at=call.time("date_time"),
+        ended_at=call.time("end_time"),
     )

@@ -65,7 +65,9 @@ def show(site: Site, id: int, as_json: bool) -> None:
     with site.desk() as desk:
         row, attempts = desk.delivery(id)
     if as_json:
-        click.echo(to_json({**delivery_object(row), "history": [attempt_object(one) for one in attempts]}, indent=True))
+        click.echo(
+            to_json({**delivery_object(row), "history": [attempt_object(attempt) for attempt in attempts]}, indent=True)
+        )
         return
     when = output.Times(site.settings.locale.timezone)
     output.facts(
@@ -90,14 +92,14 @@ def show(site: Site, id: int, as_json: bool) -> None:
             ["attempt", "started", "took", "outcome", "status", "detail"],
             [
                 [
-                    str(one.number),
-                    when(one.started_at),
-                    f"{one.took_ms / 1000:.3f} s",
-                    one.outcome.value,
-                    "" if one.status is None else str(one.status),
-                    one.detail,
+                    str(attempt.number),
+                    when(attempt.started_at),
+                    f"{attempt.took_ms / 1000:.3f} s",
+                    attempt.outcome.value,
+                    "" if attempt.status is None else str(attempt.status),
+                    attempt.detail,
                 ]
-                for one in attempts
+                for attempt in attempts
             ],
         )
 

@@ -102,17 +102,17 @@ def _refs(given: Iterable[str]) -> Sequence[str]:
     named = list(given)
     if named != ["-"]:
         return named
-    found = []
+    refs = []
     for line in sys.stdin:
         text = line.strip()
         if text.startswith("{"):
             try:
                 entry = json.loads(text)
-                found.append(str(entry.get("ref") or entry["event_id"]))
+                refs.append(str(entry.get("ref") or entry["event_id"]))
             except (ValueError, KeyError):
                 raise click.UsageError(
                     f"standard input: neither an id nor a line of `events list --all`: {text}"
                 ) from None
         elif text:
-            found.append(text)
-    return found
+            refs.append(text)
+    return refs

@@ -39,7 +39,7 @@ def command(site: Site) -> None:
     try:
         connection.request("POST", "/api/v1/reload", headers={"Authorization": f"Bearer {token.token.reveal()}"})
         response = connection.getresponse()
-        said: dict[str, Any] = json.loads(response.read())
+        answer: dict[str, Any] = json.loads(response.read())
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise GatewayError(
             f"no answer from the private listener ({type(error).__name__}): does the gateway run?"
@@ -47,16 +47,16 @@ def command(site: Site) -> None:
     finally:
         connection.close()
     if response.status != 200:
-        lines = [said.get("detail", f"HTTP {response.status}"), *(_line(one) for one in said.get("problems", []))]
+        lines = [answer.get("detail", f"HTTP {response.status}"), *(_line(one) for one in answer.get("problems", []))]
         if response.status == 401:
             lines.append("the running gateway knows another token than this file: send SIGHUP to its process")
         raise GatewayError("\n".join(visible(line) for text in lines for line in text.splitlines()))
-    click.echo(said["status"])
+    click.echo(answer["status"])
     for kind in ("sources", "sinks"):
-        for what, names in said[kind].items():
+        for what, names in answer[kind].items():
             if names:
                 click.echo(f"  {kind} {what}: {', '.join(names)}")
-    if said["routes"]:
+    if answer["routes"]:
         click.echo("  routes changed")
 
 

@@ -21,21 +21,21 @@ def command() -> None:
 def status(site: Site, as_json: bool) -> None:
     """What the store holds: events, what waits, what is dead, its size and its schema."""
     with site.desk() as desk:
-        found = desk.status()
+        snapshot = desk.status()
     if as_json:
         click.echo(
             to_json(
                 {
-                    "url": found.url,
-                    "schema": found.schema,
-                    "events": found.events,
-                    "held": found.held,
-                    "waiting": found.waiting,
-                    "dead": found.dead,
-                    "refused": found.refused,
-                    "oldest_waiting_at": output.stamp(found.oldest_waiting_at),
-                    "size_bytes": found.size_bytes,
-                    "details": dict(found.details),
+                    "url": snapshot.url,
+                    "schema": snapshot.schema,
+                    "events": snapshot.events,
+                    "held": snapshot.held,
+                    "waiting": snapshot.waiting,
+                    "dead": snapshot.dead,
+                    "refused": snapshot.refused,
+                    "oldest_waiting_at": output.stamp(snapshot.oldest_waiting_at),
+                    "size_bytes": snapshot.size_bytes,
+                    "details": dict(snapshot.details),
                 },
                 indent=True,
             )
@@ -44,16 +44,16 @@ def status(site: Site, as_json: bool) -> None:
     when = output.Times(site.settings.locale.timezone)
     output.facts(
         [
-            ("store", found.url),
-            ("schema", found.schema),
-            ("events", found.events),
-            ("held", found.held),
-            ("waiting", found.waiting),
-            ("oldest waiting", when(found.oldest_waiting_at)),
-            ("dead", found.dead),
-            ("refused", found.refused),
-            ("size", "" if found.size_bytes is None else f"{found.size_bytes:,} bytes"),
-            *found.details.items(),
+            ("store", snapshot.url),
+            ("schema", snapshot.schema),
+            ("events", snapshot.events),
+            ("held", snapshot.held),
+            ("waiting", snapshot.waiting),
+            ("oldest waiting", when(snapshot.oldest_waiting_at)),
+            ("dead", snapshot.dead),
+            ("refused", snapshot.refused),
+            ("size", "" if snapshot.size_bytes is None else f"{snapshot.size_bytes:,} bytes"),
+            *snapshot.details.items(),
         ]
     )
 

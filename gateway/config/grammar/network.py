@@ -79,11 +79,11 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def overlap(one: Any, other: Any) -> bool:
+def overlap(left: Any, right: Any) -> bool:
     """Whether two listeners' addresses, (host, port) or a path, cannot both be had. Port 0 is a free one, so never the same."""
-    if isinstance(one, str) or isinstance(other, str):
-        return bool(one == other)
-    (host, port), (other_host, other_port) = one, other
+    if isinstance(left, str) or isinstance(right, str):
+        return bool(left == right)
+    (host, port), (other_host, other_port) = left, right
     if port != other_port or port == 0:
         return False
     hosts = {_canonical(host), _canonical(other_host)}

@@ -129,15 +129,15 @@ def hide(session: Session, texts: Collection[str]) -> None:
 
 def page(session: Session, wanted: Callable[[AuditRow], bool], *, limit: int, before: int | None) -> Sequence[AuditRow]:
     """A page of acts, newest first."""
-    found: list[AuditRow] = []
+    page_rows: list[AuditRow] = []
     at = NEWEST if before is None else before
-    while len(found) < limit:
+    while len(page_rows) < limit:
         rows = [_row(row) for row in session.rows(_PAGE, {"before": at, "most": MOST})]
-        found += [row for row in rows if wanted(row)]
+        page_rows += [row for row in rows if wanted(row)]
         if len(rows) < MOST:
             break
         at = rows[-1].id
-    return found[:limit]
+    return page_rows[:limit]
 
 
 def _row(row: tuple[Any, ...]) -> AuditRow:

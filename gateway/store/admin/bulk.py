@@ -96,11 +96,11 @@ def run(
     return Total(matched=entry.matched, answers=log.answers, stopped=log.unfinished)
 
 
-def each(one: Callable[[Bulk, Item], Answer]) -> Rule[Item]:
+def each(act: Callable[[Bulk, Item], Answer]) -> Rule[Item]:
     """The rule of a batch whose members are done one by one; StoreError is the answer of the one it cannot be done to."""
 
     def rule(session: Bulk, batch: Sequence[Item]) -> Sequence[Answer]:
-        return [_one(session, one, item) for item in batch]
+        return [_one(session, act, item) for item in batch]
 
     return rule
 

@@ -154,8 +154,8 @@ def by_id(session: Session, known: Configured, ids: Collection[int]) -> Sequence
 
 def one(session: Session, known: Configured, id: int) -> tuple[DeliveryRow, Sequence[AttemptRow]]:
     """A delivery with its attempts of all rounds, oldest first. Raises NotFound."""
-    found = by_id(session, known, [id])
-    if not found:
+    matching = by_id(session, known, [id])
+    if not matching:
         raise NotFound(f"there is no delivery {id}; `gateway deliveries list` shows those there are")
     attempts = [
         AttemptRow(
@@ -163,7 +163,7 @@ def one(session: Session, known: Configured, id: int) -> tuple[DeliveryRow, Sequ
         )
         for number, (started, took, outcome, status, detail) in enumerate(session.rows(_ATTEMPTS, {"id": id}), 1)
     ]
-    return found[0], attempts
+    return matching[0], attempts
 
 
 def _row(row: tuple[Any, ...], known: Configured) -> DeliveryRow:

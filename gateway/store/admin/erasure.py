@@ -39,12 +39,12 @@ class SameCallbacks:
 
     def of(self, session: Bulk, source: str, id: str, raw: bytes) -> list[int]:
         """Which refused callbacks of this source go with this event."""
-        found = []
+        same = []
         for (row,) in session.rows(_REFUSED, {"source": source}):
             body, ids = self._look(session, int(row))
             if body == raw or id in ids:
-                found.append(int(row))
-        return found
+                same.append(int(row))
+        return same
 
     def _look(self, session: Bulk, row: int) -> tuple[bytes, frozenset[str]]:
         if row not in self._read:

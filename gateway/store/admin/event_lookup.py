@@ -83,11 +83,11 @@ def _one(rows: Sequence[_Row], variant: str | None, ref: str) -> int:
         raise Ambiguous(ref, names[:CANDIDATES_MAX], more=len(names) > CANDIDATES_MAX)
     if variant is None:
         return next((row for row in rows if not row.variant), rows[0]).seq
-    found = [row for row in rows if row.variant and row.variant.hex().startswith(variant.lower())]
-    if len(found) == 1 and variant:
-        return found[0].seq
-    if found and variant:
-        raise Ambiguous(ref, [row.name for row in found])
+    fitting = [row for row in rows if row.variant and row.variant.hex().startswith(variant.lower())]
+    if len(fitting) == 1 and variant:
+        return fitting[0].seq
+    if fitting and variant:
+        raise Ambiguous(ref, [row.name for row in fitting])
     there = ", ".join(event_ref(row.id, row.variant) for row in rows)
     raise NotFound(f"there is no event {ref}, or not one alone; of that id there are: {there}")
 

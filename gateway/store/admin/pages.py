@@ -60,20 +60,20 @@ def search(
 
     `over`: no row from this one on is wanted. `walk` ends it early where its time is up.
     """
-    found: list[int] = []
+    seqs: list[int] = []
     at = NEWEST if before is None else before
     everything = keep is anything
-    while len(found) < limit:
+    while len(seqs) < limit:
         most = limit if everything else _WINDOW
         rows = session.rows(statement, {**values, "before": at, "most": most})
-        found += [row[0] for row in rows if keep(row)]
+        seqs += [row[0] for row in rows if keep(row)]
         if len(rows) < most or (over is not None and over(rows[-1])):
             break
         at = rows[-1][0]
-        if walk is not None and len(found) < limit and walk.over():
+        if walk is not None and len(seqs) < limit and walk.over():
             walk.cut_at = at
             break
-    return found[:limit]
+    return seqs[:limit]
 
 
 def of_stream(subject: str, stream: str) -> bool:

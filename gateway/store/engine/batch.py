@@ -101,24 +101,24 @@ class Bulk(Session, Protocol):
         """Inside a transaction: nobody else holds any of these names until its end."""
 
 
-def settle_in(one: Settlement) -> SettleIn:
+def settle_in(settlement: Settlement) -> SettleIn:
     """The columns of a settlement. What is unbounded or cannot be stored is cut and replaced: a settle is never refused."""
-    detail = storable(one.detail)
-    delivered = one.outcome is Outcome.DELIVERED
+    detail = storable(settlement.detail)
+    delivered = settlement.outcome is Outcome.DELIVERED
     return SettleIn(
-        id=one.delivery,
-        token=one.token,
-        state=one.state,
-        delay=max(one.delay, 0) if one.state == "waiting" else 0,
-        unburnt=0 if one.burnt else 1,
-        memo=memo_text(one.memo) if one.state == "waiting" else None,
-        reason=one.reason if one.state == "dead" else None,
+        id=settlement.delivery,
+        token=settlement.token,
+        state=settlement.state,
+        delay=max(settlement.delay, 0) if settlement.state == "waiting" else 0,
+        unburnt=0 if settlement.burnt else 1,
+        memo=memo_text(settlement.memo) if settlement.state == "waiting" else None,
+        reason=settlement.reason if settlement.state == "dead" else None,
         note=detail if delivered else None,
         error=None if delivered else detail,
-        started=one.started_at,
-        took=max(one.took_ms, 0),
-        outcome=one.outcome.value,
-        status=one.status,
+        started=settlement.started_at,
+        took=max(settlement.took_ms, 0),
+        outcome=settlement.outcome.value,
+        status=settlement.status,
         detail=detail,
     )
 

@@ -133,12 +133,12 @@ def schema_version(session: Session) -> int:
 
 def require(session: Session, shown: str) -> None:
     """Check that the tables are this program's. Raises SchemaMismatch, which says what to do."""
-    found = schema_version(session)
-    if found > VERSION:
-        raise SchemaMismatch(_newer(found, shown))
-    if found < VERSION:
-        kind = SchemaMismatch if found else NoTablesYet
-        what = f"has tables of version {found}" if found else "has no tables yet"
+    version = schema_version(session)
+    if version > VERSION:
+        raise SchemaMismatch(_newer(version, shown))
+    if version < VERSION:
+        kind = SchemaMismatch if version else NoTablesYet
+        what = f"has tables of version {version}" if version else "has no tables yet"
         raise kind(
             f"the store {shown} {what}, this program needs version {VERSION}: run `gateway store migrate`, or start `gateway serve`"
         )
@@ -150,14 +150,14 @@ def migrate(session: Session, shown: str) -> tuple[int, int]:
     Raises SchemaMismatch (newer), StoreUnavailable (the database will not have them; nothing was changed then).
     """
     try:
-        found = schema_version(session)
-        if found == VERSION:
-            return found, found
+        version = schema_version(session)
+        if version == VERSION:
+            return version, version
         with session.alone():
-            found = schema_version(session)  # read again: another starter may have made it while this one waited
-            if found > VERSION:
-                raise SchemaMismatch(_newer(found, shown))
-            _bring_forward(session, found)
+            version = schema_version(session)  # read again: another starter may have made it while this one waited
+            if version > VERSION:
+                raise SchemaMismatch(_newer(version, shown))
+            _bring_forward(session, version)
     except Exception as error:
         if session.trouble(error) is Trouble.BUG:
             raise
@@ -166,15 +166,15 @@ def migrate(session: Session, shown: str) -> tuple[int, int]:
             f"the tables of {shown} cannot be made: {session.explain(error)}; "
             "the gateway needs a database of its own in which it may make tables"
         ) from None
-    return found, VERSION
+    return version, VERSION
 
 
-def _bring_forward(session: Session, found: int) -> None:
+def _bring_forward(session: Session, version: int) -> None:
     words = _WORDS[session.backend]
-    for step in STEPS[found:]:
+    for step in STEPS[version:]:
         for statement in step:
             session.change(statement.format_map(words))
-    if found == 0:
+    if version == 0:
         made = "INSERT INTO meta (name, value) VALUES ('instance', :instance), ('made_at', CAST(:now AS text))"
         session.change(made, {"instance": secrets.token_hex(8)})
     session.change(

@@ -108,9 +108,9 @@ class Limits:
         if now - self._looked_at >= _DISK_EVERY:
             self._looked_at = now
             try:
-                found = os.statvfs(self._folder)
+                disk = os.statvfs(self._folder)
             except OSError:  # the writer will say what is wrong with it
                 self._free = None
             else:
-                self._free = found.f_bavail * found.f_frsize
+                self._free = disk.f_bavail * disk.f_frsize
         return self._free

@@ -146,7 +146,7 @@ class PostgresBulk(PostgresSession):
     def insert(self, rows: Sequence[EventIn], owner: str) -> Sequence[Kept | None]:
         events = [row.new.event for row in rows]
         wanted = [(n, delivery) for n, row in enumerate(rows) for delivery in row.new.deliveries]
-        found = self.raw(
+        inserted = self.raw(
             _INSERT,
             {
                 "n": list(range(len(rows))),
@@ -177,7 +177,7 @@ class PostgresBulk(PostgresSession):
         )
         kept: list[Kept | None] = [None] * len(rows)
         groups: dict[int, tuple[str | None, bool, list[Lease], list[str]]] = {}
-        for n, held, weak, id_, seq, token, attempts, first_at, stalled, due, key, sink, rank in found:
+        for n, held, weak, id_, seq, token, attempts, first_at, stalled, due, key, sink, rank in inserted:
             _, _, leases, waiting = groups.setdefault(n, (held, bool(weak), [], []))
             if id_ is None:
                 continue

@@ -47,15 +47,15 @@ class OpenFiles:
         """Raises StoreFileGone. A look at each name costs about two microseconds."""
         for path, identity in self._seen.items():
             try:
-                found = os.stat(path)
+                status = os.stat(path)
             except OSError as error:
                 raise self._gone(path, f"is gone ({error.strerror})") from None
-            if _identity(found) != identity:
+            if _identity(status) != identity:
                 raise self._gone(path, "was replaced by another file")
             if path != self._store:
                 continue
-            self._filled = self._filled or found.st_size > 0
-            if self._emptied or (self._filled and not found.st_size):
+            self._filled = self._filled or status.st_size > 0
+            if self._emptied or (self._filled and not status.st_size):
                 self._emptied = True  # for good, because the pages that are written later do not make it whole
                 raise self._gone(path, "was emptied", "stop the gateway and bring back a copy")
 

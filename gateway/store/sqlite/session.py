@@ -85,17 +85,17 @@ class SqliteSession:
     def _set_up(self, role: Role) -> None:
         run = self.connection.execute
         run("BEGIN")  # both from one state, because somebody may be making the store between two looks
-        (found,) = run("PRAGMA application_id").fetchone()
+        (application,) = run("PRAGMA application_id").fetchone()
         (tables,) = run("SELECT count(*) FROM sqlite_schema").fetchone()
         run("COMMIT")
-        if found != APPLICATION_ID and (found or tables):
+        if application != APPLICATION_ID and (application or tables):
             raise SchemaMismatch(f"{self.path} is a SQLite file of another program; name a file of its own")
         if role == "writer":
             if not tables:  # both hold only before the first table is made
                 run("PRAGMA page_size=8192")
                 run("PRAGMA auto_vacuum=INCREMENTAL")
             run("PRAGMA journal_mode=WAL").fetchall()
-            if found != APPLICATION_ID:
+            if application != APPLICATION_ID:
                 run(f"PRAGMA application_id={APPLICATION_ID}")
             run("PRAGMA wal_autocheckpoint=1000").fetchall()
             run(f"PRAGMA journal_size_limit={WAL_LIMIT}").fetchall()

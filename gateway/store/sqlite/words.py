@@ -54,11 +54,11 @@ def cannot_open(path: Path, error: Exception) -> str:
 
 
 def _not_allowed(path: Path, what: str) -> str:
-    found = path.stat()
-    owner, group = _name(found.st_uid), _group(found.st_gid)
+    status = path.stat()
+    owner, group = _name(status.st_uid), _group(status.st_gid)
     return (
         f"{_name(os.geteuid())} may not {what} {path}, which belongs to {owner}:{group} with mode "
-        f"{stat.S_IMODE(found.st_mode):04o}: run the gateway as {owner}, or change the owner (chown)"
+        f"{stat.S_IMODE(status.st_mode):04o}: run the gateway as {owner}, or change the owner (chown)"
     )
 
 

@@ -21,17 +21,17 @@ def read_query(request: Request, model: type[M] | None) -> M | None:
     """The parameters of a request. Raises Problem: 400 `unknown_filter`, `unknown_value`."""
     items = request.query_params.multi_items()
     known = {} if model is None else model.model_fields
-    said: dict[str, Any] = {}
+    pairs: dict[str, Any] = {}
     for name, value in items:
         if name not in known:
             raise Problem(400, "unknown_filter", f"there is no parameter {name[:60]!r} here{_near(name, known)}")
         if _is_list(known[name].annotation):
-            said.setdefault(name, []).extend(part for part in value.split(",") if part)
-        elif name in said:
+            pairs.setdefault(name, []).extend(part for part in value.split(",") if part)
+        elif name in pairs:
             raise Problem(400, "unknown_value", f"{name} is given twice")
         elif value != "" or name == "source":
-            said[name] = value
-    return None if model is None else _validated(model, said, "unknown_value")
+            pairs[name] = value
+    return None if model is None else _validated(model, pairs, "unknown_value")
 
 
 def _near(name: str, known: Mapping[str, Any]) -> str:
@@ -55,23 +55,23 @@ async def read_body(request: Request, model: type[M] | None) -> M | None:
         if content.strip():
             raise Problem(400, "malformed_body", "this takes no body")
         return None
-    said: Any = {}
+    document: Any = {}
     if content:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise Problem(415, "unsupported_media_type", "send application/json")
         try:
-            said = json.loads(content)
+            document = json.loads(content)
         except (ValueError, RecursionError):
             raise Problem(400, "malformed_body", "the body is no JSON") from None
-    if not isinstance(said, dict):
+    if not isinstance(document, dict):
         raise Problem(400, "malformed_body", "the body is no JSON object")
-    for name in said:
+    for name in document:
         if name not in model.model_fields:
             raise Problem(
                 400, "unknown_field", f"there is no member {name[:60]!r} here{_near(name, model.model_fields)}"
             )
-    return _validated(model, said, "unknown_value")
+    return _validated(model, document, "unknown_value")
 
 
 def _validated(model: type[M], said: Mapping[str, Any], code: str) -> M:

@@ -79,20 +79,20 @@ class AppriseSink(Sink):
         asset = library.AppriseAsset(
             http_redirects=False, image_url_mask=None, image_url_logo=None, image_path_mask=None, async_mode=False
         )
-        made = library.Apprise.instantiate(self.options.url.reveal(), asset=asset)
-        if made is None:
+        target = library.Apprise.instantiate(self.options.url.reveal(), asset=asset)
+        if target is None:
             raise Unavailable(
                 f"apprise cannot use this {schema_of(self.options.url)}:// URL; see its page on the service"
             )
-        if not made.enabled:
+        if not target.enabled:
             raise Unavailable(f"apprise needs another library for {schema_of(self.options.url)}://; see its page")
-        made.redirects = False  # whatever the URL says
-        made.retry = 0
-        made.request_rate_per_sec = 0
-        made.overflow_mode = library.OverflowMode.SPLIT
-        if hasattr(made, "include_image"):
-            made.include_image = False  # it would be fetched from elsewhere
-        return made, _watch(made)
+        target.redirects = False  # whatever the URL says
+        target.retry = 0
+        target.request_rate_per_sec = 0
+        target.overflow_mode = library.OverflowMode.SPLIT
+        if hasattr(target, "include_image"):
+            target.include_image = False  # it would be fetched from elsewhere
+        return target, _watch(target)
 
     def _send(self, title: str, body: str, kind: str) -> str:
         plugin, calls = self._make()

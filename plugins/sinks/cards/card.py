@@ -146,14 +146,14 @@ class View:
 
     def links_of(self, files: Sequence[File]) -> tuple[Link, ...]:
         """Play and download of each file; numbered where there are several."""
-        found: list[Link] = []
+        links: list[Link] = []
         for number, file in enumerate(files, 1):
             end = f" {number}" if len(files) > 1 else ""
             if url := web_link(file.play_url, self.links):
-                found.append(Link("play", self.words.play + end, url))
+                links.append(Link("play", self.words.play + end, url))
             if url := web_link(file.download_url, self.links):
-                found.append(Link("download", self.words.download + end, url))
-        return tuple(found)
+                links.append(Link("download", self.words.download + end, url))
+        return tuple(links)
 
     # -- parts
 

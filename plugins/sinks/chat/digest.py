@@ -81,7 +81,7 @@ class _Writer:
     def _lines(self, deliveries: Sequence[Delivery], level: tuple[int, bool]) -> list[str]:
         """The lines of the first of these, as many as there is room for text."""
         most, links = level
-        made: list[str] = []
+        fitting: list[str] = []
         room = self._service.text_most
         if not links and self._has_links(deliveries):
             room -= self._service.measure(self._service.escape(f"({self._view.words.links_left_out})")) + self._gap
@@ -89,11 +89,11 @@ class _Writer:
             line = self._view.line(one.event)
             short = replace(line, name=cut(line.name, most), links=line.links if links else ())
             text = self._service.line(short)
-            room -= self._service.measure(text) + (self._gap if made else 0)
+            room -= self._service.measure(text) + (self._gap if fitting else 0)
             if room < 0:
                 break
-            made.append(text)
-        return made
+            fitting.append(text)
+        return fitting
 
     def _has_links(self, deliveries: Sequence[Delivery]) -> bool:
         return any(self._view.links_of(one.event.files[:1]) for one in deliveries)

@@ -53,12 +53,14 @@ class Chat(Sink):
     async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[str | None | Exception]:
         """One digest, or as many as hold them all while the service allows more; the rest are to come again."""
         ordered = sorted(deliveries, key=lambda delivery: delivery.id)  # as they were taken in
-        made = digests(ordered, self._service, self._view, keyword=self.options.keyword, mentions=self.options.mention)
+        remaining = digests(
+            ordered, self._service, self._view, keyword=self.options.keyword, mentions=self.options.mention
+        )
         results: dict[int, str | Exception] = {}
         rest: Exception | None = None  # why no further message of this batch is sent
         events = [delivery.event for delivery in deliveries]
         number = -1
-        while (digest := await computed(lambda: next(made, None), events)) is not None:
+        while (digest := await computed(lambda: next(remaining, None), events)) is not None:
             number += 1
             wait = self._allowance.wait(self.http.clock.monotonic()) if number else 0.0
             if wait > 0:
@@ -175,18 +177,18 @@ class Chat(Sink):
         host = (url.hostname or "").lower()
         if host.endswith(".invalid"):
             return []  # because it stands for a URL that is not here
-        said = served.advice(self.options)
+        advice = served.advice(self.options)
         theirs = any(host == own or host.endswith("." + own) for own in served.hosts)
         if served.hosts and not theirs:
-            said.append(
+            advice.append(
                 f"the host {host} is not one of {served.title}'s own ({', '.join(served.hosts)}); "
                 "right for a proxy of yours, which then sees every message and can send its own"
             )
         if url.scheme.lower() == "http" and not (theirs or host in {"localhost", "127.0.0.1", "::1"}):
-            said.append("a plain http URL lets anybody on the way read the messages and the robot's key; use https")
+            advice.append("a plain http URL lets anybody on the way read the messages and the robot's key; use https")
         elif url.scheme.lower() == "http" and theirs:
-            said.append(f"{served.title} is called over https")
-        return said
+            advice.append(f"{served.title} is called over https")
+        return advice
 
 
 def _unjudged(answer: Answer) -> None:

@@ -45,7 +45,7 @@ def make_engine(address: Address, password: str | None, connections: int) -> Asy
 
 
 def _postgres(address: Address, password: str | None) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "application_name": "recording-gateway",
         "connect_timeout": str(_CONNECTING),
         "host": address.host,
@@ -56,14 +56,14 @@ def _postgres(address: Address, password: str | None) -> dict[str, Any]:
         "dbname": address.database,
     }
     # Without prepared statements, because poolers in transaction mode lose them.
-    return {**{name: value for name, value in told.items() if value}, "prepare_threshold": None}
+    return {**{name: value for name, value in arguments.items() if value}, "prepare_threshold": None}
 
 
 def _mysql(address: Address, password: str | None) -> dict[str, Any]:
     from plugins.sinks.database.mysql_tls import connect
 
     given = address.parameters
-    told: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "host": address.host or "localhost",
         "port": int(address.port or 3306),
         "user": address.user or None,
@@ -76,7 +76,7 @@ def _mysql(address: Address, password: str | None) -> dict[str, Any]:
         "ssl": tls_context(address),
         "async_creator_fn": connect,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def tls_context(address: Address) -> ssl.SSLContext | None:

@@ -102,13 +102,13 @@ def _postgres(cause: Any, where: str) -> DeliveryFailed:
 
 def _mysql(cause: Any, where: str, columns: Collection[str]) -> DeliveryFailed:
     number = cause.args[0] if cause.args and isinstance(cause.args[0], int) else 0
-    said = str(cause.args[1]) if len(cause.args) > 1 else ""
-    names = {name for found in _QUOTED.finditer(said) for name in found.groups() if name}
+    message = str(cause.args[1]) if len(cause.args) > 1 else ""
+    names = {name for found in _QUOTED.finditer(message) for name in found.groups() if name}
     shown = sorted(name for name in names if name in columns or name.isidentifier())
     text = f"{where}: {number} {_kind(cause)}" + (f" ({', '.join(shown)})" if shown else "")
     if number in _REFUSED:
         return Refused(text)
-    about = f"{text}: {_line(said)}" + (f" ({_kind(cause.__cause__)})" if cause.__cause__ is not None else "")
+    about = f"{text}: {_line(message)}" + (f" ({_kind(cause.__cause__)})" if cause.__cause__ is not None else "")
     if number in _SERVICE_LATER:
         return Retry(about, _LATER, service=True)
     if number in _SERVICE:

@@ -58,13 +58,13 @@ async def look(
     if table is None:
         raise Unavailable(f"{where}: there is no table {options.table}")
     columns = list(rows_of(sample(FILE_COMPLETED))[0]) if own else list(options.columns or ())
-    found = list(table_fit.problems(table, columns=columns, key=key, made=own, dialect=dialect))
+    found = list(table_fit.problems(table, columns=columns, key=key, own=own, dialect=dialect))
     if not found:
         found = list(table_fit.misfits(rows_of, table, dialect))
     if found:
         raise Misfit(found, options.table)
     version = own_table.VERSION if own else options.version
-    statement = upsert.upsert(table, columns=columns, key=key, version=version, made=own, dialect=dialect)
+    statement = upsert.upsert(table, columns=columns, key=key, version=version, own=own, dialect=dialect)
     return Ready(table, statement, key, now)
 
 

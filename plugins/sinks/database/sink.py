@@ -225,11 +225,11 @@ class Database(Sink):
 
     def advice(self) -> list[str]:
         """What a careful reviewer would say about these options."""
-        said = []
+        advice = []
         if self._address.goes_in_clear:
             option = "sslmode=verify-full" if self._address.dialect == "postgresql" else "ssl_mode=verify_identity"
-            said.append(f"without {option} in the URL anybody on the way may read and change what is written")
-        return said
+            advice.append(f"without {option} in the URL anybody on the way may read and change what is written")
+        return advice
 
     async def connect(self) -> str:
         """`open` has logged in and looked at the table already."""

@@ -38,14 +38,14 @@ def _reflect(connection: sa.Connection, name: str, schema: str | None) -> sa.Tab
 
 
 def problems(
-    table: sa.Table, *, columns: Collection[str], key: Sequence[str], made: bool, dialect: str
+    table: sa.Table, *, columns: Collection[str], key: Sequence[str], own: bool, dialect: str
 ) -> Iterator[str]:
     """Why rows with these columns, told apart by `key`, do not fit the table."""
     there = table.columns
     absent = [name for name in columns if name not in there]
     for name in absent:
-        yield f"there is no column {name}" + ("" if made else hint(name, tuple(there.keys())))
-    if made and absent:
+        yield f"there is no column {name}" + ("" if own else hint(name, tuple(there.keys())))
+    if own and absent:
         yield "so it is not the table that this sink makes: name another in `table`, or map its columns with `columns`"
     for column in there:
         if column.name in columns:
@@ -110,7 +110,7 @@ def fitted(
     rows: Sequence[Mapping[str, Any]], table: sa.Table, key: Sequence[str], dialect: str
 ) -> list[dict[str, Any]]:
     """The rows as the driver wants them. Raises Refused, naming the column."""
-    found = []
+    fitting = []
     for row in rows:
         for name in key:
             if row[name] is None:
@@ -121,12 +121,12 @@ def fitted(
                 fit_row[name] = fit(value, table.columns[name], dialect)
             except Unfit as unfit:
                 raise Refused(f"column {name} ({_type(table.columns[name])}): {unfit}") from None
-        found.append(fit_row)
-    if len({tuple(str(row[name]) for name in key) for row in found}) < len(found):
+        fitting.append(fit_row)
+    if len({tuple(str(row[name]) for name in key) for row in fitting}) < len(fitting):
         raise Refused(
             f"several files of this event have the same key ({', '.join(key)}); add a column with `index` to it"
         )
-    return found
+    return fitting
 
 
 def listed(found: Sequence[str], name: str) -> str:

@@ -12,7 +12,7 @@ from plugins.sinks.database.own_table import STORED_AT
 
 
 def upsert(
-    table: Any, *, columns: Sequence[str], key: Sequence[str], version: str | None, made: bool, dialect: str
+    table: Any, *, columns: Sequence[str], key: Sequence[str], version: str | None, own: bool, dialect: str
 ) -> sa.Executable:
     """For `execute` with rows that have `columns`. What an event does not know never erases what the row has.
 
@@ -30,9 +30,9 @@ def upsert(
         statement = sqlite.insert(table)
         new = statement.excluded
     rest = [name for name in columns if name not in key]
-    changes = [(name, _merged(new, table, name, version, made)) for name in rest if name != version]
+    changes = [(name, _merged(new, table, name, version, own)) for name in rest if name != version]
     if version in rest:  # last, because MySQL's assignments see those before them
-        changes.append((version, _merged(new, table, version, version, made)))
+        changes.append((version, _merged(new, table, version, version, own)))
     if dialect == "mysql":
         # An assignment at least, because there is no other way to do nothing.
         return statement.on_duplicate_key_update(changes or [(key[0], table.c[key[0]])])  # type: ignore[no-any-return]
@@ -41,8 +41,8 @@ def upsert(
     return statement.on_conflict_do_update(index_elements=list(key), set_=dict(changes))  # type: ignore[no-any-return]
 
 
-def _merged(new: Any, table: Any, name: str, version: str | None, made: bool) -> Any:
-    if made and name == STORED_AT:
+def _merged(new: Any, table: Any, name: str, version: str | None, own: bool) -> Any:
+    if own and name == STORED_AT:
         return new[name]
     ahead = sa.func.coalesce(new[name], table.c[name])
     if version is None:

@@ -86,17 +86,17 @@ class Connections:
 
     async def _ready(self) -> tuple[Connection, int]:
         while self._kept:
-            one = self._kept.pop()
-            one.timer.cancel()
+            kept = self._kept.pop()
+            kept.timer.cancel()
             try:
-                await one.smtp.noop()  # because a server may have gone without a word
+                await kept.smtp.noop()  # because a server may have gone without a word
             except (aiosmtplib.SMTPException, OSError):
-                one.smtp.close()
+                kept.smtp.close()
             except BaseException:
-                one.smtp.close()
+                kept.smtp.close()
                 raise
             else:
-                return one.smtp, one.mails
+                return kept.smtp, kept.mails
         return await self._opened(), 0
 
     async def _opened(self) -> Connection:

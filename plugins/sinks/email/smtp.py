@@ -86,10 +86,10 @@ def own_name() -> str | None:
 def _literal(address: Any) -> str:
     """This end of the connection as an address literal (RFC 5321, 4.1.3), which every server takes."""
     try:
-        found = ipaddress.ip_address(str(address[0]).partition("%")[0])
+        literal = ipaddress.ip_address(str(address[0]).partition("%")[0])
     except (TypeError, IndexError, ValueError):
         return "[127.0.0.1]"
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    mapped = literal.ipv4_mapped if isinstance(literal, ipaddress.IPv6Address) else None
     if mapped is not None:
         return f"[{mapped}]"
-    return f"[{found}]" if found.version == 4 else f"[IPv6:{found}]"
+    return f"[{literal}]" if literal.version == 4 else f"[IPv6:{literal}]"

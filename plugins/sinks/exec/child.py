@@ -30,11 +30,11 @@ class Ended(NamedTuple):
 class Child:
     """`run` it in one thread; `kill` it from any."""
 
-    def __init__(self, command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], said: bytes) -> None:
+    def __init__(self, command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], stdin: bytes) -> None:
         self._command = command
         self._cwd = cwd
         self._environ = environ
-        self._said = memoryview(said)
+        self._stdin = memoryview(stdin)
         self._lock = threading.Lock()  # because a process that was reaped has a number that is not its own any more
         self._process: subprocess.Popen[bytes] | None = None
         self._unwanted = False
@@ -105,14 +105,14 @@ class Child:
         """Write or read what there is; whether there may be more."""
         if name == "stdin":
             try:
-                self._said = self._said[os.write(pipe.fileno(), self._said[:_CHUNK]) :]
+                self._stdin = self._stdin[os.write(pipe.fileno(), self._stdin[:_CHUNK]) :]
             except BlockingIOError:
                 return True
             except OSError:  # a program need not read what it is told
-                self._said = self._said[:0]
-            if not self._said:
+                self._stdin = self._stdin[:0]
+            if not self._stdin:
                 pipe.close()
-            return bool(self._said)
+            return bool(self._stdin)
         chunk = os.read(pipe.fileno(), _CHUNK)
         kept = self._kept[name]
         kept += chunk[: OUTPUT - len(kept)]

@@ -44,7 +44,7 @@ class Exec(Sink):
         if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:  # then the kernel tells nobody how a program ended
             raise Unavailable("the gateway was started with SIGCHLD ignored, so no exit code can be read")
         said = await computed(lambda: to_json(delivery.event).encode() + b"\n", [delivery.event])
-        child = Child(self.options.command, cwd=self.options.cwd, environ=self._environ(delivery), said=said)
+        child = Child(self.options.command, cwd=self.options.cwd, environ=self._environ(delivery), stdin=said)
         worker = Worker(f"exec {self.name}")  # a thread an attempt, because several may run at once
         try:
             ended = await worker.run(child.run)

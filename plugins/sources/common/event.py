@@ -28,13 +28,13 @@ def made(
     type: str,
     vendor_type: str | None,
     identity: Sequence[Any],
-    **said: Any,
+    **fields: Any,
 ) -> Event:
     """The event of a reading whose fields have all been taken; what is left of it becomes `extra`.
 
     `identity` is what names the thing and stays the same when the vendor tries again; the vendor's type is part of it.
     """
-    names = (said.get("domain"), said.get("app"), said.get("stream"), said.get("format"))
+    names = (fields.get("domain"), fields.get("app"), fields.get("stream"), fields.get("format"))
     return Event(
         id=event_id(source.name, type, *names, [vendor_type, *identity]),
         type=type,
@@ -47,7 +47,7 @@ def made(
         extra=reading.extra(),
         problems=tuple(reading.problems),
         raw=callback.body,
-        **said,
+        **fields,
     )
 
 

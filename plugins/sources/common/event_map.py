@@ -136,9 +136,9 @@ class Translator:
         `id` is the signed id, if any; `usual` are the values of fields that no expression is written for; `without` are
         fields of the body that belong to its signature.
         """
-        said = callback.json()
+        document = callback.json()
         problems: list[str] = []
-        body = context(body=said, headers=_once(callback) if self.headers else {}) if self._of_body else None
+        body = context(body=document, headers=_once(callback) if self.headers else {}) if self._of_body else None
         values = {**(usual or {}), **{name: one.value(body) for name, one in self.expressions.items()}}
         take = _Taker(values, problems)
         vendor_type = take.text("type")
@@ -148,9 +148,9 @@ class Translator:
         identity = [_plain(one.value(body)) for one in self.identity]
         if not identity or any(value in (None, "") for value in identity):
             # because an event that comes twice is better than one that is taken for another
-            identity = [*identity, id or contents(said, (*self._map.drop, *without))]
+            identity = [*identity, id or contents(document, (*self._map.drop, *without))]
         code, message = take.text("error_code"), take.text("error_message")
-        reading = Reading(said, problems=problems)
+        reading = Reading(document, problems=problems)
         reading.drop(*self._map.drop, *without)
         return made(
             source,
@@ -162,15 +162,15 @@ class Translator:
             identity=identity,
             time=take.time("time"),
             error=Fault(code=code, message=message) if code or message or type == FAILED else None,
-            files=self._files(said, values.get("files"), problems),
+            files=self._files(document, values.get("files"), problems),
             **{name: take.text(name) for name in _TEXTS},
         )
 
-    def _files(self, said: Mapping[str, Any], given: Any, problems: list[str]) -> tuple[File, ...]:
+    def _files(self, document: Mapping[str, Any], given: Any, problems: list[str]) -> tuple[File, ...]:
         if not self.of_file:
             return ()
         listed = "files" in self.expressions
-        entries = (given if isinstance(given, list) else [given]) if listed else [said]
+        entries = (given if isinstance(given, list) else [given]) if listed else [document]
         if listed and given is None:
             return ()
         if given is UNREADABLE or not all(isinstance(entry, Mapping) for entry in entries):

@@ -91,12 +91,12 @@ def parts(text: str) -> Mapping[str, Sequence[str]]:
 
     A signature may be there twice, because vendors sign with the old and the new secret while one is being changed.
     """
-    found: dict[str, list[str]] = {}
+    by_name: dict[str, list[str]] = {}
     for part in _SEPARATORS.split(text):
         name, equals, value = part.partition("=")
         if equals:
-            found.setdefault(name, []).append(value.strip('"'))
-    return found
+            by_name.setdefault(name, []).append(value.strip('"'))
+    return by_name
 
 
 def only(values: Sequence[str], what: str) -> str:

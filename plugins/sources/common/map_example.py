@@ -20,16 +20,16 @@ def scenes_of(map: EventMap) -> tuple[str, ...]:
 
 def example(map: EventMap, translator: Translator, type: str, scene: Scene, unique: str) -> dict[str, Any]:
     """The fields of such a callback. What an expression computes from several fields may come out as a problem."""
-    said: dict[str, Any] = {"number": scene.number}
+    document: dict[str, Any] = {"number": scene.number}
     values = _values(map, type, scene, unique)
     if map.types.get(type, type) == FILE_COMPLETED:
-        values["files"] = [_file(translator, said, scene, unique)]
+        values["files"] = [_file(translator, document, scene, unique)]
     for name, expression in translator.expressions.items():
         if name in values:
-            _place(said, expression.path(), values[name])
+            _place(document, expression.path(), values[name])
     for number, expression in enumerate(translator.identity):
-        _place(said, expression.path(), f"{unique[:32]}-{number}", instead=False)
-    return said
+        _place(document, expression.path(), f"{unique[:32]}-{number}", instead=False)
+    return document
 
 
 def example_headers(map: EventMap, translator: Translator, type: str, scene: Scene, unique: str) -> dict[str, str]:
@@ -57,7 +57,7 @@ def _values(map: EventMap, type: str, scene: Scene, unique: str) -> dict[str, An
     return values
 
 
-def _file(translator: Translator, said: dict[str, Any], scene: Scene, unique: str) -> dict[str, Any]:
+def _file(translator: Translator, document: dict[str, Any], scene: Scene, unique: str) -> dict[str, Any]:
     """One file; it is the callback itself where the map names no list of them."""
     ended, began = (f"{scene.now.astimezone(UTC) - timedelta(minutes=ago):%Y-%m-%dT%H:%M:%SZ}" for ago in (0, 2))
     url = f"https://recordings.example.com/live/{unique[:16]}.m3u8"
@@ -76,7 +76,7 @@ def _file(translator: Translator, said: dict[str, Any], scene: Scene, unique: st
         "bucket": "recordings",
         "key": f"live/{unique[:16]}.m3u8",
     }
-    file: dict[str, Any] = {} if "files" in translator.expressions else said
+    file: dict[str, Any] = {} if "files" in translator.expressions else document
     for name, expression in translator.of_file.items():
         _place(file, expression.path(), of_file[name])
     return file

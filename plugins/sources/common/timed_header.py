@@ -39,11 +39,11 @@ class TimedHeader(Keyed):
 
     def verify(self, callback: Callback) -> Verified:
         """Raises Untrusted."""
-        found = parts(header(callback, self.header))
+        by_name = parts(header(callback, self.header))
         where = f"`{self.time_part}` of {self.header}"
-        at = only(found.get(self.time_part, ()), where)
+        at = only(by_name.get(self.time_part, ()), where)
         sent = seconds_of(at, where)
-        presented = [from_hex(one, 32) for one in found.get(self.mark_part, ())]
+        presented = [from_hex(one, 32) for one in by_name.get(self.mark_part, ())]
         key = any_position(presented, [mark(key, at, callback.body) for key in self._keys])
         if key is None:
             raise mismatch(f"`{self.mark_part}` of {self.header}", self._keys, "the HMAC-SHA256 of time and body")

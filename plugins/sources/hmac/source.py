@@ -72,16 +72,18 @@ event:                      # where the fields of an event stand in the body
         self._sealed = "body" in covers and bool(self._unsigned or "id" in covers or "}{" in options.signed)
 
     def advice(self) -> Sequence[str]:
-        found = list(super().advice())
+        advice = list(super().advice())
         if self._trust is Trust.TIMESTAMP:
-            found.append("`signed` covers only a time: whoever sees one callback can send any other within `tolerance`")
+            advice.append(
+                "`signed` covers only a time: whoever sees one callback can send any other within `tolerance`"
+            )
         if "}{" in self.options.signed:
-            found.append(
+            advice.append(
                 "nothing separates two pieces of `signed`: bytes can be moved from one to the other, so one signature "
                 "carries one content and any other is quarantined"
             )
-        found += unsigned_headers_advice(self._unsigned)
-        return found
+        advice += unsigned_headers_advice(self._unsigned)
+        return advice
 
     @property
     def most_trust(self) -> Trust:
@@ -121,14 +123,14 @@ event:                      # where the fields of an event stand in the body
         between = re.split(rf"[,;\s]+(?={re.escape(prefix)})", whole)
         return [prefix + re.split(r"[,;\s]", one[len(prefix) :])[0] for one in between if one.startswith(prefix)]
 
-    def _timestamp(self, callback: Callback, found: Mapping[str, Sequence[str]]) -> str:
+    def _timestamp(self, callback: Callback, by_name: Mapping[str, Sequence[str]]) -> str:
         """The time of sending as it was written, since that is what is signed; empty where none is looked for."""
         options = self.options
         if options.timestamp_header is not None:
             return header(callback, options.timestamp_header)
         if options.timestamp_part is not None:
             part = f"`{options.timestamp_part}` of {options.header}"
-            return only(found.get(options.timestamp_part, ()), part)
+            return only(by_name.get(options.timestamp_part, ()), part)
         if options.timestamp_field is None:
             return ""
         value = callback.json().get(options.timestamp_field)
@@ -153,15 +155,15 @@ event:                      # where the fields of an event stand in the body
     def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
         return example(self.options.event, self._translator, type, scene, unique)
 
-    def _signed(self, said: Mapping[str, Any], at: int, scene: Scene) -> Played:
+    def _signed(self, document: Mapping[str, Any], at: int, scene: Scene) -> Played:
         options = self.options
         id = f"msg-{self._unique(scene)[:24]}" if options.id_header else ""
-        body = self._body(said, at)
+        body = self._body(document, at)
         text = filled(options.signed, body=body, timestamp=str(at), id=id)
         written = options.prefix + _WRITERS[options.encoding](hmac.digest(self._keys[0], text, options.algorithm))
         if scene.tampered and self._trust is Trust.TIMESTAMP:
             at += 1  # all that is covered
-            body = self._body(said, at)
+            body = self._body(document, at)
         elif scene.tampered:
             body = self._spoilt(body)
         if options.part:

@@ -50,10 +50,10 @@ _OF_A_FILE: Final = (
 
 def event_of(source: str, callback: Callback, verified: Verified, *, signed: bool) -> Event:
     """The event of one callback; `signed`: its auth fields mean something. Raises Malformed where it cannot be named."""
-    said = callback.json()
-    vendor_type, domain, app, stream = (text_of(said, name) for name in signature.NAMES[:4])
+    document = callback.json()
+    vendor_type, domain, app, stream = (text_of(document, name) for name in signature.NAMES[:4])
     type = TYPES.get(vendor_type, UNKNOWN)
-    reading = Reading(said)
+    reading = Reading(document)
     reading.drop(*signature.NAMES[:4], "auth_sign", "auth_timestamp")
     format = reading.text("record_format")
     format = format.lower() if format else None
@@ -61,8 +61,8 @@ def event_of(source: str, callback: Callback, verified: Verified, *, signed: boo
     error = None
     if type == FAILED or (type == UNKNOWN and reading.has("error_message")):
         error = Fault(message=reading.text("error_message"))
-    moment = signature.expiry_of(said.get("auth_timestamp")) if signed else None
-    identity = _identity(said, type, moment or format_time(callback.received_at))
+    moment = signature.expiry_of(document.get("auth_timestamp")) if signed else None
+    identity = _identity(document, type, moment or format_time(callback.received_at))
     return Event(
         id=event_id(source, type, domain, app, stream, format, identity),
         type=type,
@@ -88,14 +88,14 @@ def event_of(source: str, callback: Callback, verified: Verified, *, signed: boo
     )
 
 
-def _identity(said: Mapping[str, Any], type: str, moment: str) -> list[Any]:
+def _identity(document: Mapping[str, Any], type: str, moment: str) -> list[Any]:
     """What names the thing, as it came: the file's own names, else the moment (the signature's expiry, which alone
     tells two starts of one stream apart; unsigned, the time of arrival). An unknown type is part of its event's name."""
-    if said.get("job_id") not in (None, ""):
-        names = [said.get(name) for name in IDENTITY]
+    if document.get("job_id") not in (None, ""):
+        names = [document.get(name) for name in IDENTITY]
     else:
-        names = [moment, said.get("task_id"), said.get("error_message")]
-    return [*names, said["event_type"]] if type == UNKNOWN else names
+        names = [moment, document.get("task_id"), document.get("error_message")]
+    return [*names, document["event_type"]] if type == UNKNOWN else names
 
 
 def _files(reading: Reading, type: str, format: str | None) -> tuple[File, ...]:

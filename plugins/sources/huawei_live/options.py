@@ -145,14 +145,14 @@ def what_to_list(options: HuaweiLiveOptions, domain: str, app: str) -> str:
 
 
 def _open(options: HuaweiLiveOptions) -> dict[str, str]:
-    found = {}
+    reasons = {}
     for name, allowed in (("domains", options.domains), ("apps", options.apps)):
         globs = [text for text in allowed if _GLOB & set(text)]
         if globs:
-            found[name] = f"{name} holds the glob {globs[0]!r}"
+            reasons[name] = f"{name} holds the glob {globs[0]!r}"
         elif not allowed:
-            found[name] = f"{name} is empty"
-    return found
+            reasons[name] = f"{name} is empty"
+    return reasons
 
 
 def exact_names(options: HuaweiLiveOptions) -> Sequence[str] | None:

@@ -53,16 +53,16 @@ def _scheme(source: HuaweiLive, scene: Scene) -> str:
     return scheme
 
 
-def _sign(source: HuaweiLive, scheme: str, said: dict[str, Any], scene: Scene) -> dict[str, Any]:
-    timestamp = said.setdefault("auth_timestamp", str(_expiry(source, scene)))
-    fields = "".join(str(said.get(name) or "") for name in signature.NAMES)
+def _sign(source: HuaweiLive, scheme: str, document: dict[str, Any], scene: Scene) -> dict[str, Any]:
+    timestamp = document.setdefault("auth_timestamp", str(_expiry(source, scene)))
+    fields = "".join(str(document.get(name) or "") for name in signature.NAMES)
     key = source.options.keys[0].reveal().encode()
     made = signature.sign(scheme, key, str(timestamp).encode(), fields.encode()).hex()
-    signed = {**said, "auth_sign": made, "auth_timestamp": timestamp, **_own(scene, "auth_sign")}
+    signed = {**document, "auth_sign": made, "auth_timestamp": timestamp, **_own(scene, "auth_sign")}
     if not scene.tampered:
         return signed
     if scheme == signature.FIELDS:
-        return {**signed, "stream": f"{said.get('stream')}-tampered"}
+        return {**signed, "stream": f"{document.get('stream')}-tampered"}
     return {**signed, "auth_timestamp": str(int(timestamp) + 1)}  # all that this formula covers
 
 
@@ -82,8 +82,8 @@ def _expiry(source: HuaweiLive, scene: Scene) -> int:
 def _sample(source: HuaweiLive, type: str, scene: Scene) -> dict[str, Any]:
     """The fields of the vendor's page: of all types, of files, of finished files, of failures."""
     domain, app = source.example_names()
-    made = hashlib.sha256(f"{source.name}/{scene.number}/{scene.now.isoformat()}".encode()).hexdigest()
-    said: dict[str, Any] = {
+    digest = hashlib.sha256(f"{source.name}/{scene.number}/{scene.now.isoformat()}".encode()).hexdigest()
+    document: dict[str, Any] = {
         "project_id": hashlib.sha256(source.name.encode()).hexdigest()[:32],
         "event_type": type,
         "publish_domain": domain,
@@ -92,25 +92,25 @@ def _sample(source: HuaweiLive, type: str, scene: Scene) -> dict[str, Any]:
         "record_format": "HLS",
     }
     if type in {signature.FILE_START, signature.FILE_COMPLETE}:
-        said["job_id"] = str(UUID(made[:32], version=4))
+        document["job_id"] = str(UUID(digest[:32], version=4))
     if type == signature.FILE_COMPLETE:
-        said |= _finished({**said, **scene.fields}, made, scene.now.astimezone(UTC))
+        document |= _finished({**document, **scene.fields}, digest, scene.now.astimezone(UTC))
     if type == signature.FAILED:
-        said["error_message"] = "the stream could not be pulled"
-    return said
+        document["error_message"] = "the stream could not be pulled"
+    return document
 
 
-def _finished(said: dict[str, Any], made: str, now: datetime) -> dict[str, Any]:
+def _finished(document: dict[str, Any], digest: str, now: datetime) -> dict[str, Any]:
     ended = now.replace(microsecond=0) - timedelta(seconds=2)
     started = ended - _LASTED
-    extension = {"FLV": "flv", "MP4": "mp4"}.get(str(said["record_format"]).upper(), "m3u8")
-    stream = str(said["stream"])[:64]
-    name = f"{said['publish_domain']}-{said['app']}-{stream}-{int(started.timestamp())}"
-    path = f"{said['app']}/record-{name}/record.{extension}"
+    extension = {"FLV": "flv", "MP4": "mp4"}.get(str(document["record_format"]).upper(), "m3u8")
+    stream = str(document["stream"])[:64]
+    name = f"{document['publish_domain']}-{document['app']}-{stream}-{int(started.timestamp())}"
+    path = f"{document['app']}/record-{name}/record.{extension}"
     return {
         "download_url": f"https://recordings.obs.example.com/{quote(path)}",
-        "asset_id": made[32:],
-        "play_url": f"https://vod.example.com/asset/{made[32:]}/{made[:32]}.{extension}",
+        "asset_id": digest[32:],
+        "play_url": f"https://vod.example.com/asset/{digest[32:]}/{digest[:32]}.{extension}",
         "file_size": 3_957_964,
         "record_duration": int(_LASTED.total_seconds()),
         "start_time": f"{started:%Y-%m-%dT%H:%M:%SZ}",

@@ -62,14 +62,14 @@ apps: @APPS@
 
     def verify(self, callback: Callback) -> Verified:
         """Raises Untrusted with the codes of docs/http.md, or Malformed where a field it needs cannot be read."""
-        said = callback.json()
-        if _is_push(said):
-            return self._verify_push(said, callback)
+        document = callback.json()
+        if _is_push(document):
+            return self._verify_push(document, callback)
         if self.unsigned:
-            self._check_allowed(text_of(said, "publish_domain"), text_of(said, "app"))
+            self._check_allowed(text_of(document, "publish_domain"), text_of(document, "app"))
             return Verified(trust=Trust.NONE, scheme=signature.NONE)
-        presented, timestamp = _credentials(said)
-        signed = _signed(said)
+        presented, timestamp = _credentials(document)
+        signed = _signed(document)
         scheme, key = self._match(presented, timestamp, signed)
         validity = check_expiry(
             int(timestamp), callback.received_at, skew=self.options.clock_skew, longest=self.options.max_validity
@@ -91,13 +91,13 @@ apps: @APPS@
             )
         return ""
 
-    def _verify_push(self, said: Mapping[str, Any], callback: Callback) -> Verified:
+    def _verify_push(self, document: Mapping[str, Any], callback: Callback) -> Verified:
         """That a stream is pushed is no recording, but nobody may say it who does not belong: it has its own formula."""
-        event, domain, app, stream = (text_of(said, name) for name in signature.PUSH_NAMES)
+        event, domain, app, stream = (text_of(document, name) for name in signature.PUSH_NAMES)
         if self.unsigned:
             self._check_allowed(domain, app, "domain")
             return Verified(trust=Trust.NONE, scheme=signature.NONE)
-        presented, timestamp = _credentials(said)
+        presented, timestamp = _credentials(document)
         fields = "".join((event, domain, app, stream)).encode()
         expected = [signature.sign_push(key, fields, timestamp.encode()) for key in self._keys]
         key = position(from_hex(presented, 32), expected)
@@ -114,17 +114,17 @@ apps: @APPS@
         schemes = self._schemes
         if signed.unreadable:  # then the formula of the fields has no value, but another may still fit
             schemes = tuple(scheme for scheme in schemes if scheme != signature.FIELDS)
-        found: Sequence[tuple[str, int]] = ()
+        matches: Sequence[tuple[str, int]] = ()
         if _HEX.fullmatch(presented):
-            found = signature.matches(
+            matches = signature.matches(
                 bytes.fromhex(presented),
                 schemes=schemes,
                 keys=self._keys,
                 timestamp=timestamp.encode(),
                 fields=signed.joined.encode("utf-8", "surrogatepass"),
             )
-        if found:
-            return found[0]
+        if matches:
+            return matches[0]
         if schemes != self._schemes:
             raise Malformed(f"{signed.unreadable}; text is expected, because the signature covers it")
         raise Untrusted("signature_mismatch", self._mismatch(presented))
@@ -198,16 +198,16 @@ def _is_push(said: Mapping[str, Any]) -> bool:
     return "event" in said and "event_type" not in said
 
 
-def _credentials(said: Mapping[str, Any]) -> tuple[str, str]:
+def _credentials(document: Mapping[str, Any]) -> tuple[str, str]:
     """auth_sign and auth_timestamp as texts; their values are in no error."""
-    presented = said.get("auth_sign")
+    presented = document.get("auth_sign")
     if type(presented) is not str or not presented:
         raise Untrusted("signature_missing", f"auth_sign is {kind_of(presented)}; hexadecimal digits are expected")
-    timestamp = signature.expiry_of(said.get("auth_timestamp"))
+    timestamp = signature.expiry_of(document.get("auth_timestamp"))
     if timestamp is None:
         raise Untrusted(
             "signature_missing",
-            f"auth_timestamp is {kind_of(said.get('auth_timestamp'))}; "
+            f"auth_timestamp is {kind_of(document.get('auth_timestamp'))}; "
             "seconds since 1970 are expected, as an integer or a text of 1 to 10 decimal digits",
         )
     return presented, timestamp
@@ -226,12 +226,12 @@ class _Signed(NamedTuple):
     unreadable: str | None
 
 
-def _signed(said: Mapping[str, Any]) -> _Signed:
-    event_type, domain, app, stream = (text_of(said, name) for name in signature.NAMES[:4])
+def _signed(document: Mapping[str, Any]) -> _Signed:
+    event_type, domain, app, stream = (text_of(document, name) for name in signature.NAMES[:4])
     unreadable = None
     urls = []
     for name in signature.NAMES[4:]:
-        url = said.get(name)
+        url = document.get(name)
         if url is not None and type(url) is not str:
             unreadable, url = f"{name} is {kind_of(url)}", None
         urls.append(url or "")

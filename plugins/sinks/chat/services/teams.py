@@ -66,11 +66,11 @@ class Teams(Markdown):
             "body": body,
         }
         if card.mentions:
-            said = [self.mention(who) for who in card.mentions]
-            body.append({"type": "TextBlock", "text": " ".join(said), "wrap": True})
+            mentions = [self.mention(who) for who in card.mentions]
+            body.append({"type": "TextBlock", "text": " ".join(mentions), "wrap": True})
             content["msteams"]["entities"] = [
                 {"type": "mention", "text": text, "mentioned": {"id": who, "name": who}}
-                for text, who in zip(said, card.mentions, strict=True)
+                for text, who in zip(mentions, card.mentions, strict=True)
             ]
         if buttons:
             content["actions"] = [

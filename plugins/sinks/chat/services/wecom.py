@@ -68,7 +68,7 @@ class WeCom(Lookalikes):
         what, _, which = _clear(card.title).partition(" · ")
         rows = [{"keyname": card.words.brief[fact.key], "value": _clear(fact.value)} for fact in extra]
         jumps = [{"type": 1, "title": cut(link.label, 13), "url": link.url} for link in card.links]
-        made = {
+        template = {
             "card_type": "text_notice",
             "source": {"desc": card.words.severities[card.severity], "desc_color": _DESCRIPTIONS[card.severity]},
             "main_title": {"title": cut(what, 26), **({"desc": cut(which, 30)} if which else {})},
@@ -77,7 +77,7 @@ class WeCom(Lookalikes):
             "jump_list": jumps,
             "card_action": {"type": 1, "url": card.links[0].url},
         }
-        return {"msgtype": "template_card", "template_card": made}
+        return {"msgtype": "template_card", "template_card": template}
 
     def _markdown(self, card: Card) -> dict[str, Any]:
         _, inline, note = self.links_of(card)
