@@ -19,9 +19,10 @@ import httpx  # noqa: E402
 
 from gateway.egress import faults, tls  # noqa: E402
 from gateway.egress.answers import Answer  # noqa: E402
+from gateway.egress.exchange import TCPConnector, UnixConnector  # noqa: E402
 from gateway.egress.guard import AddressGuard  # noqa: E402
 from gateway.egress.resolver import GuardedResolver, Lookup, getaddrinfo  # noqa: E402
-from gateway.egress.transport import RESENT, TCPConnector, Transport, UnixConnector, read  # noqa: E402
+from gateway.egress.transport import RESENT, Transport, headers_of, read  # noqa: E402
 from gateway.errors import Unavailable  # noqa: E402
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Target(NamedTuple):
     url: httpx.URL
     host: bytes  # what the Host header says
     origin: str  # host:port, for texts
+    credentials: bytes  # what the Authorization header says, where the URL names a user
 
 
 @functools.lru_cache(maxsize=256)  # because parsing costs as much as the rest of our own work
@@ -43,7 +45,10 @@ def target_of(url: str) -> Target:
     parsed = httpx.URL(url)
     host = f"[{parsed.host}]" if ":" in parsed.host else parsed.host
     origin = f"{host}:{parsed.port or (443 if parsed.scheme == 'https' else 80)}"
-    return Target(parsed, parsed.netloc, origin)
+    credentials = b""
+    if parsed.userinfo:
+        credentials = b"Basic " + base64.b64encode(f"{parsed.username}:{parsed.password}".encode())
+    return Target(parsed, parsed.netloc, origin, credentials)
 
 
 class Pool:
@@ -75,9 +80,13 @@ class Pool:
             if self._guard is not None:
                 self._guard.check_url(target.url)
             framed = [(b"host", target.host), *_encoded(headers)]
+            if target.credentials and "authorization" not in headers:
+                framed.append((b"authorization", target.credentials))
             if content is not None or method in ("POST", "PUT", "PATCH"):
                 framed.append((b"content-length", b"%d" % len(content or b"")))
-            request = httpx.Request(method, target.url, headers=framed, stream=httpx.ByteStream(content or b""))
+            request = httpx.Request(
+                method, target.url, headers=headers_of(framed), stream=httpx.ByteStream(content or b"")
+            )
             request.read()  # so that every transport finds bytes, not a stream
             response = await self._transport.handle_async_request(request)
             stream = response.stream
@@ -147,17 +156,13 @@ async def open_pool(
             **keeping,
         )
 
-    return Pool(Transport(connector, proxy=_proxy(via.proxy, secure) if via.proxy else None), via.guard)
+    return Pool(Transport(connector, proxy=_proxy(via.proxy) if via.proxy else None), via.guard)
 
 
-def _proxy(text: str, secure: bool) -> httpx.Proxy:
-    """The proxy with its credentials as a header, because aiohttp is giving up its own type for them.
-
-    For a CONNECT the header goes out as it is; for a plain request aiohttp takes `Authorization` and renames it.
-    """
+def _proxy(text: str) -> httpx.Proxy:
+    """The proxy with its credentials as a header, because aiohttp is giving up its own type for them."""
     named = httpx.Proxy(text)
     if named.auth is None:
         return named
     credentials = base64.b64encode(":".join(named.auth).encode()).decode()
-    name = "Proxy-Authorization" if secure else "Authorization"
-    return httpx.Proxy(named.url, headers={name: f"Basic {credentials}"})
+    return httpx.Proxy(named.url, headers={"Proxy-Authorization": f"Basic {credentials}"})

@@ -246,6 +246,15 @@ async def test_a_private_authority_vouches_for_its_own_and_for_nobody_else(
             assert server.received == []
 
 
+@pytest.mark.parametrize("user", ["", "user:pw@"])
+async def test_a_tunnel_is_kept_for_the_next_request(http: Http, ours: Authority, user: str) -> None:
+    async with ScriptedServer(tls=context(ours.issue(GOOD))) as server, tunnel(server.port) as proxy:
+        via = Via(ca=ours.path, proxy=proxy.replace("http://", f"http://{user}"))
+        for _ in range(3):
+            await http.post(server.url, content=b"x", via=via)
+        assert (len(server.received), server.connections) == (3, 1)
+
+
 @pytest.mark.parametrize("shown", [GOOD, FOREIGN, EXPIRED, WRONG_HOST])
 async def test_without_an_authority_nobody_of_these_is_trusted_unless_it_is_said(
     http: Http, ours: Authority, theirs: Authority, shown: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,8 +12,10 @@ import httpx
 import pytest
 
 from gateway.egress.client import Http
-from gateway.egress.transport import TCPConnector, Transport
-from gateway.errors import Retry
+from gateway.egress.exchange import Handler, TCPConnector
+from gateway.egress.transport import Transport, headers_of
+from gateway.egress.via import Via
+from gateway.errors import Refused, Retry
 from gateway.testing.factories import delivery
 from gateway.testing.server import Reply, ScriptedServer
 from gateway.testing.sinks import _log
@@ -196,12 +199,74 @@ async def test_a_broken_answer_in_the_body_is_a_retry_and_the_connection_is_clos
         assert server.connections == 2
 
 
-def test_the_private_part_of_aiohttp_that_is_used_is_there() -> None:
-    async def look() -> None:
-        connector = aiohttp.TCPConnector()
-        assert callable(connector._factory)
-        assert asyncio.iscoroutinefunction(connector.connect)
-        async with aiohttp.ClientSession(connector=connector) as session:
-            assert session._retry_connection is True
+# --- what is written ourselves, on aiohttp's connections -------------------------------------------------------------------
 
-    asyncio.run(look())
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [("POST", {"x-a": "1\r\nx-b: 2"}), ("POST", {"x-a": "1\n"}), ("POST", {"x-a": "\r"}), ("POST", {"x-a": "\0"}),
+     ("POST", {"x\n": "1"}), ("GET /x HTTP/1.1\r\n", {}), ("GE T", {}), ("", {})],
+)  # fmt: skip
+async def test_nothing_in_a_request_can_begin_another_line(http: Http, method: str, headers: dict[str, str]) -> None:
+    async with ScriptedServer() as server:
+        with pytest.raises(Refused, match="cannot be sent"):
+            await http.request(method, server.url, headers=headers)
+        async with httpx_client() as client:
+            raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+            with pytest.raises(httpx.TransportError):
+                await client.send(httpx.Request(method, server.url, headers=raw))
+        assert not server.received
+
+
+async def test_a_user_in_the_url_is_sent_as_basic_credentials(http: Http) -> None:
+    async with ScriptedServer() as server:
+        await http.get(server.url.replace("http://", "http://a%40b:c@"))
+        await http.get(server.url.replace("http://", "http://a:c@"), headers={"Authorization": "Bearer x"})
+        assert [got.header("authorization") for got in server.received] == ["Basic YUBiOmM=", "Bearer x"]
+
+
+async def test_a_proxy_gets_the_credentials_with_every_request_on_a_kept_connection(http: Http) -> None:
+    async with ScriptedServer() as proxy:
+        via = Via(proxy=proxy.url.replace("http://", "http://user:pw@"))
+        for path in ("/a%2Fb?c", "/"):
+            await http.post("http://target.invalid:81" + path, content=b"x", via=via)
+        assert [got.target for got in proxy.received] == [
+            "http://target.invalid:81/a%2Fb?c", "http://target.invalid:81/",
+        ]  # fmt: skip
+        assert [got.header("proxy-authorization") for got in proxy.received] == ["Basic dXNlcjpwdw=="] * 2
+        assert proxy.connections == 1
+
+
+async def test_an_answer_before_the_body_was_read_is_the_answer_and_the_connection_is_closed(http: Http) -> None:
+    async def early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n")
+        await writer.drain()
+        await ended.wait()
+        writer.close()
+
+    ended = asyncio.Event()
+    server = await asyncio.start_server(early, "127.0.0.1", 0, limit=2**16)
+    try:
+        with pytest.raises(Refused) as failed:
+            await http.post(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", content=b"x" * 2**25, timeout=5)
+        assert failed.value.status == 413
+    finally:
+        ended.set()
+        server.close()
+
+
+async def test_headers_made_without_a_look_at_each_are_as_httpx_makes_them() -> None:
+    raw = [(b"Content-Type", b"a/b"), (b"x-a", b"1"), (b"X-A", b"\xc3\xa9")]
+    assert headers_of(raw) == httpx.Headers(raw)
+    assert headers_of(raw).raw == httpx.Headers(raw).raw
+    assert headers_of(raw).get_list("x-a") == httpx.Headers(raw).get_list("x-a")
+
+
+async def test_the_inside_of_aiohttp_that_is_used_is_there() -> None:
+    connector = TCPConnector()
+    assert isinstance(connector._factory(), Handler)
+    assert set(inspect.signature(aiohttp.BaseConnector.connect).parameters) == {"self", "req", "traces", "timeout"}
+    wanted = {"skip_payload", "read_until_eof", "auto_decompress", "read_timeout", "read_bufsize"}
+    assert wanted <= set(inspect.signature(Handler.set_response_params).parameters)
+    await connector.close()

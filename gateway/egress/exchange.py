@@ -1,0 +1,209 @@
+"""One request and its answer over a connection of aiohttp's: its connector (names, TLS, proxies, what is kept open) and its
+parser, without the session around them, which costs more than both."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import re
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from gateway.runtime import lean_imports
+
+lean_imports.import_httpx()
+
+import aiohttp  # noqa: E402
+import yarl  # noqa: E402
+from aiohttp.client_proto import ResponseHandler  # noqa: E402
+from aiohttp.client_reqrep import ClientRequest  # noqa: E402
+from aiohttp.connector import Connection  # noqa: E402
+from aiohttp.http_exceptions import HttpProcessingError  # noqa: E402
+from aiohttp.streams import StreamReader  # noqa: E402
+
+READ_BUFFER_BYTES: Final = 2**16
+PLACES_MAX: Final = 256
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None)
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Place(NamedTuple):
+    """Where a connection leads. `name`: what TLS is to see where that is not the host."""
+
+    scheme: str
+    host: str
+    port: int | None
+    name: str | None = None
+
+    @property
+    def url(self) -> yarl.URL:
+        return yarl.URL.build(scheme=self.scheme, host=self.host, port=self.port, path="/", encoded=True)
+
+
+class Handler(ResponseHandler):
+    """A connection that knows how many requests it had, and whether the last one got a byte."""
+
+    requests = 0
+    answered = False
+
+    def data_received(self, data: bytes) -> None:
+        self.answered = True
+        super().data_received(data)
+
+
+class _Handling(aiohttp.BaseConnector):
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._factory = functools.partial(Handler, loop=asyncio.get_running_loop())  # type: ignore[assignment]
+
+
+class TCPConnector(_Handling, aiohttp.TCPConnector):
+    """To hosts."""
+
+
+class UnixConnector(_Handling, aiohttp.UnixConnector):
+    """To one unix socket."""
+
+
+class ClosedWhileKept(Exception):
+    """The target had closed the connection: the request got no byte of an answer. Its cause says what was seen."""
+
+
+class Exchange:
+    """An answer that has begun: its head, and `content` to read. Whoever has it calls `end`."""
+
+    __slots__ = ("_connection", "content", "headers", "reason", "status")
+
+    def __init__(
+        self, connection: Connection, status: int, reason: str, headers: Headers, content: StreamReader
+    ) -> None:
+        self._connection = connection
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.content = content
+        content.on_eof(self.end)
+
+    def end(self) -> None:
+        """Give the connection back; where there was more to read, or to send, it is closed."""
+        transport = self._connection.transport
+        if transport is None or transport.get_write_buffer_size():
+            self._connection.close()
+        else:
+            self._connection.release()
+
+
+class Exchanges:
+    """The connections to the places that are reached over `connector`, or over `proxy`."""
+
+    def __init__(
+        self, connector: aiohttp.BaseConnector, *, proxy: str | None, proxy_headers: Headers, closing: bool = False
+    ) -> None:
+        """`closing`: no connection is kept."""
+        self._connector = connector
+        self._proxy = yarl.URL(proxy) if proxy else None
+        self._proxy_headers = proxy_headers
+        self._closing = closing
+        self._places: dict[Place, ClientRequest] = {}
+
+    async def close(self) -> None:
+        await self._connector.close()
+
+    async def send(
+        self,
+        method: str,
+        place: Place,
+        target: bytes,
+        headers: Headers,
+        body: bytes,
+        *,
+        connect_seconds: float | None = None,
+        read_seconds: float | None = None,
+    ) -> Exchange:
+        """Send the request to `place` and wait for the answer's head.
+
+        Raises aiohttp's exceptions and OSError; ValueError for what is no HTTP.
+        """
+        if place.scheme not in ("http", "https"):
+            raise aiohttp.NonHttpUrlClientError(place.scheme)
+        template = self._places.get(place) or self._template(place)
+        if self._proxy is not None and place.scheme == "http":  # it reads the request itself
+            target, headers = str(place.url).rstrip("/").encode() + target, (*headers, *self._proxy_headers)
+        head = self._head(method, target, headers)
+        timeout = _NO_TIMEOUT if connect_seconds is None else aiohttp.ClientTimeout(connect=connect_seconds)
+        try:
+            connection = await self._connector.connect(template, [], timeout)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError(type(error).__name__) from error
+        handler = connection.protocol
+        assert isinstance(handler, Handler)
+        handler.requests += 1
+        handler.answered = False
+        try:
+            return await self._exchange(connection, handler, method, head + body, read_seconds)
+        except BaseException as error:
+            kept = handler.requests > 1 and not handler.answered
+            connection.close()
+            if isinstance(error, HttpProcessingError):
+                raise aiohttp.ClientResponseError(template.request_info, (), status=error.code) from error
+            closed = isinstance(error, aiohttp.ClientConnectionError | ConnectionError)
+            if kept and closed and not isinstance(error, TimeoutError):
+                raise ClosedWhileKept from error
+            raise
+
+    async def _exchange(
+        self, connection: Connection, handler: Handler, method: str, message: bytes, read_seconds: float | None
+    ) -> Exchange:
+        transport = handler.transport
+        if transport is None or transport.is_closing():
+            raise aiohttp.ClientConnectionResetError("closing")
+        handler.set_response_params(
+            skip_payload=method == "HEAD",
+            read_until_eof=True,
+            auto_decompress=False,
+            read_timeout=read_seconds,
+            read_bufsize=READ_BUFFER_BYTES,
+        )
+        transport.write(message)
+        if read_seconds is not None:
+            handler.start_timeout()
+        while True:
+            answer, content = await handler.read()
+            if not 100 <= answer.code <= 199 or answer.code == 101:
+                return Exchange(connection, answer.code, answer.reason, answer.raw_headers, content)
+
+    def _head(self, method: str, target: bytes, headers: Headers) -> bytes:
+        if not _TOKEN.fullmatch(method):
+            raise ValueError("a method that is no token")
+        lines = [method.encode(), b" ", target, b" HTTP/1.1"]
+        for name, value in headers:
+            lines += (b"\r\n", name, b": ", value)
+        if self._closing:
+            lines.append(b"\r\nconnection: close")
+        lines.append(b"\r\n\r\n")
+        head = b"".join(lines)
+        count = len(headers) + 2 + self._closing
+        if head.count(b"\n") != count or head.count(b"\r") != count or b"\0" in head:
+            raise ValueError("a line break in a header")
+        return head
+
+    def _template(self, place: Place) -> ClientRequest:
+        """What the connector wants to know of a place: made once, because no request differs in it."""
+        tunnel = self._proxy is not None and place.scheme == "https"
+        request = ClientRequest(
+            "GET",
+            place.url,
+            loop=asyncio.get_running_loop(),
+            proxy=self._proxy,
+            proxy_headers=[(name.decode(), value.decode()) for name, value in self._proxy_headers] if tunnel else None,
+            server_hostname=place.name,
+        )
+        if request.proxy_headers is not None:
+            # as the connector will at the first connection: what is kept open is found again by these headers
+            request.proxy_headers[aiohttp.hdrs.HOST] = request.headers[aiohttp.hdrs.HOST]  # type: ignore[index]
+        if len(self._places) >= PLACES_MAX:
+            self._places.clear()
+        self._places[place] = request
+        return request
