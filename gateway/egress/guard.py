@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -25,6 +26,7 @@ _CARRIERS: Final = (
     (IPv6Network("2002::/16"), 80),  # 6to4
 )
 _TEREDO: Final = IPv6Network("2001::/32")
+_NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*", re.ASCII)
 
 # Not public, though Python's is_global says so, or says so in some versions.
 _DENIED: Final[tuple[Network, ...]] = tuple(
@@ -69,6 +71,9 @@ class AddressGuard:
         try:
             literal = ipaddress.ip_address(url.host.strip("[]"))
         except ValueError:
+            # What ends in a number is no name either, and the system reads 2130706433, 0x7f.1 and 127.1 as 127.0.0.1.
+            if _NUMBER.fullmatch(url.host.rstrip(".").rpartition(".")[2]):
+                raise Forbidden("a host written in numbers that is no plain address may not be called") from None
             return
         self.check(literal)
 

@@ -222,3 +222,27 @@ async def test_localhost_is_refused_by_a_guarded_sink_and_called_by_a_configured
         assert server.connections == 1
         await http.close()
     await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "2130706433",
+        "0x7f000001",
+        "0X7F.1",
+        "127.1",
+        "127.0.0.1.",
+        "127.0.0.0x1",
+        "1.2.3.4.5",
+        "999",
+        "a.1",
+    ],
+)
+def test_an_address_in_another_spelling_is_refused_whatever_the_library_makes_of_it(host: str) -> None:
+    with pytest.raises(Forbidden):
+        AddressGuard().check_url(httpx.URL(f"http://{host}/"))
+
+
+@pytest.mark.parametrize("host", ["8.8.8.8", "a1", "1.example", "0x7f.example", "10.0.0.1.nip.example."])
+def test_a_name_with_numbers_in_it_is_a_name(host: str) -> None:
+    AddressGuard().check_url(httpx.URL(f"http://{host}/"))
