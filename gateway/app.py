@@ -7,7 +7,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -20,6 +20,7 @@ from gateway.dispatch.attempt import Carrier
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.egress.client import Http
 from gateway.errors import GatewayError, Problem, StoreError
+from gateway.intake.activity import SourceActivity
 from gateway.intake.intake import Door, Intake, Taken
 from gateway.intake.rejections import Refusals
 from gateway.intake.reporter import Journal
@@ -54,7 +55,7 @@ class Gateway:
         self.stopping = False
         self._opened = False
         self._probed_at: float | None = None
-        self._housekeeping: asyncio.Task[None] | None = None
+        self._background: Sequence[asyncio.Task[None]] = ()
         self._watchdog = Watchdog(self.metrics.loop_blocked)
         loaded.registry.register(Carrier(), "gateway")
         self._relay = Relay(loaded.registry.hook)
@@ -83,7 +84,10 @@ class Gateway:
             threads=self.watch_threads,
         )
         self.refusals = Refusals(store=self.store, metrics=self.metrics, clock=self.clock)
-        self._journal = Journal(hook=self._relay, metrics=self.metrics, threads=self.watch_threads)
+        self._activity = SourceActivity(self.store, self.clock)
+        self._journal = Journal(
+            hook=self._relay, metrics=self.metrics, activity=self._activity, threads=self.watch_threads
+        )
         self.sources_by_path: Mapping[str, Door] = make_doors(loaded)
         self._intake = self._make_intake(loaded)
         self.admin = AdminService(self)
@@ -117,7 +121,10 @@ class Gateway:
         await self.dispatcher.open()
         self.store.listen(self.dispatcher.wake)
         self._watchdog.start()
-        self._housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
+        self._background = [
+            asyncio.create_task(self._keep_house(), name="housekeeping"),
+            asyncio.create_task(self._activity.run(), name="source activity"),
+        ]
         self._opened = True
 
     def stop(self) -> None:
@@ -128,12 +135,13 @@ class Gateway:
         """Let what is being sent end within `grace` seconds, write every outcome, close sinks, store and client."""
         self.stop()
         self._watchdog.stop()
-        if self._housekeeping is not None:
-            self._housekeeping.cancel()
+        for task in self._background:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._housekeeping
+                await task
         if self._opened:
             await self.dispatcher.close(self.settings.server.shutdown_grace.total_seconds() if grace is None else grace)
+            await self._activity.write()
         await self.admin.close()
         await self.store.close()
         await self.http.close()

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import click
 
 from gateway.cli.health import HERE, UnixConnection
+from gateway.config.grammar.listeners import callback_url, listener_url
 from gateway.egress.tls import client_context
 
 if TYPE_CHECKING:
@@ -33,16 +34,13 @@ class Reply:
 
 def listener(server: ServerSettings, path: str) -> str:
     """The address of a source on this machine's own public listener."""
-    if server.uds is not None:
-        return f"unix:{server.uds}:/hooks/{path}"
-    host = HERE.get(server.host, server.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}/hooks/{path}"
+    return callback_url(listener_url(HERE.get(server.host, server.host), server.port, server.uds), path)
 
 
 def complete(url: str, path: str) -> str:
     """A URL that a person gave: one without a path gets the source's."""
     if url.startswith("unix:"):
-        return url if url.count(":") > 1 else f"{url}:/hooks/{path}"
+        return url if url.count(":") > 1 else callback_url(url, path)
     parts = urlsplit(url)
     try:
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -50,7 +48,7 @@ def complete(url: str, path: str) -> str:
         usable = False
     if not usable:
         raise click.UsageError(f"--url {url}: expected http://host:port, https://host or unix:/path/of.sock")
-    return url if parts.path not in ("", "/") else f"{parts.scheme}://{parts.netloc}/hooks/{path}"
+    return url if parts.path not in ("", "/") else callback_url(f"{parts.scheme}://{parts.netloc}", path)
 
 
 class Poster:

@@ -79,8 +79,12 @@ def print_rows(
     as_json: bool,
     limit: int,
     everything: bool,
+    show: Callable[[Sequence[Row]], None] | None = None,
 ) -> None:
-    """The same for rows that are at hand; `first` says which ones those are that are shown where there are more."""
+    """The same for rows that are at hand; `first` says which ones those are that are shown where there are more.
+
+    `show` prints rows in another way than as a table.
+    """
     if everything:
         for row in rows:
             click.echo(to_json(as_object(row)))
@@ -89,6 +93,8 @@ def print_rows(
     shown = page[:limit]
     if as_json:
         click.echo(to_json([as_object(row) for row in shown], indent=True))
+    elif shown and show is not None:
+        show(shown)
     elif shown:
         columns = prepare(columns, shown) if prepare is not None else columns
         table(list(columns), [[cell(row) for cell in columns.values()] for row in shown])

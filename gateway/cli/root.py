@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "events": "What came in: list, show, replay, release, erase.",
     "deliveries": "What goes out: list, show, retry, cancel, move.",
     "refused": "Callbacks that were refused: list, show, retry.",
+    "sources": "Where callbacks come from: list, show.",
     "sinks": "Where events go: list, test, preview, pause, resume.",
     "audit": "What people did, and who: list.",
     "plugins": "Source and sink types: list, show, new.",

@@ -79,7 +79,8 @@ class Intake:
         callback.release()
         events = await self._normalise(door, callback, verified, large)
         if not events:
-            self._journal.answered(door.name, "ignored")
+            self._journal.ignored(door.source, callback)
+            self._journal.answered(door.name, "ignored", callback.received_at)
             return self._answer(door, callback, (), b'{"status":"accepted","events":[]}')
         decisions = await _computed(functools.partial(self._decide, events), large)
         accepted = await self._accept(door, callback, verified, events, decisions)
@@ -88,7 +89,7 @@ class Intake:
             self._refuse(door, callback, _full(accepted), verified=True)
         new = any(one.new or one.supersedes for one in accepted)
         status = "accepted" if new else "duplicate"
-        self._journal.answered(door.name, status)
+        self._journal.answered(door.name, status, callback.received_at)
         usual = _json({"status": status, "events": [one.id for one in accepted]}).encode()
         return self._answer(door, callback, events, usual)
 

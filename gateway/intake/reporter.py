@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 import structlog
 from prometheus_client import Counter
 
+from gateway.intake.activity import SourceActivity
 from gateway.intake.pipeline import SEAL_CONTENTS_MAX
 from gateway.model import Event, Trust, Verified
-from gateway.plugin import Source
+from gateway.plugin import Callback, Source
 from gateway.plugin.hooks import Watchers, WatchThreads
 from gateway.routing import Decision
 from gateway.runtime.harmless import harmless
@@ -23,12 +25,15 @@ from gateway.store.records import Accepted
 class Journal:
     """Says what happened; decides nothing. A watching plugin that fails is named once, and hurts nobody."""
 
-    def __init__(self, *, hook: Any, metrics: Metrics, threads: WatchThreads | None = None) -> None:
+    def __init__(
+        self, *, hook: Any, metrics: Metrics, activity: SourceActivity, threads: WatchThreads | None = None
+    ) -> None:
         self._log = structlog.get_logger(
             "gateway.intake"
         ).bind()  # bound once, because the lazy proxy binds at each call
         self._watchers = Watchers(hook, "event_stored", threads)
         self._metrics = metrics
+        self._activity = activity
         self._schemes = BoundedLabel()
         self._warned: set[str] = set()  # sources whose first weakly signed callback was told
         self._overused: set[str] = set()  # sources of which a signature carried too many contents, and that was told
@@ -42,11 +47,16 @@ class Journal:
         return self._metrics.verified.labels(source, scheme, "" if key is None else str(key), trust)
 
     @harmless
-    def answered(self, source: str, result: str) -> None:
+    def answered(self, source: str, result: str, at: datetime) -> None:
         """Count one answered callback: accepted, duplicate, or ignored where it held no event."""
-        if result == "ignored":
-            self._metrics.ignored.labels(source).inc()
+        self._activity.taken(source, at.timestamp())
         self._callbacks(source, result).inc()
+
+    @harmless
+    def ignored(self, source: Source, callback: Callback) -> None:
+        """Count a callback that held no event, and keep that it came: there is no row of it."""
+        self._metrics.ignored.labels(source.name).inc()
+        self._activity.ignored(source, callback)
 
     @harmless
     def verified(self, source: str, verified: Verified) -> None:

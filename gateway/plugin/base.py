@@ -170,6 +170,10 @@ class Source:
         """The events of a verified callback; empty: 200 and no row. Raise Malformed where identity cannot be read."""
         raise NotImplementedError
 
+    def vendor_type(self, callback: Callback) -> str | None:
+        """The vendor's name of a verified callback's type, for people: asked where `normalise` made no event of it."""
+        return None
+
     def acknowledge(self, callback: Callback, events: Sequence[Event]) -> Response | None:
         """The answer after the commit; None: the usual body."""
         return None

@@ -19,6 +19,7 @@ _METHODS: Final[dict[type[Any], dict[str, tuple[str, bool]]]] = {
         "prepare": ("self", False),
         "verify": ("self, callback", True),
         "normalise": ("self, callback, verified", True),
+        "vendor_type": ("self, callback", False),
         "acknowledge": ("self, callback, events", False),
         "advice": ("self", False),
         "play": ("self, scene", False),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -131,6 +131,17 @@ class Refusal:
     verified: bool = False  # the signature fitted, and something else did not
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A verified callback of a source: the last one at all, or (`ignored`) the last of a vendor type that made no event."""
+
+    source: str
+    at: int
+    ignored: bool = False
+    vendor_type: str = ""
+    size: int = 0  # bytes of its body
+
+
 # --- out: what lanes ask ------------------------------------------------------------------------------------------
 
 
@@ -192,6 +203,17 @@ class Verdict:
     made_at: int
     made_by: str
     routing: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRow:
+    """What is known of a source: when it was last heard of, and, of what is kept, why callbacks were refused."""
+
+    name: str
+    seen_at: int | None = None  # its last verified callback
+    refused: Mapping[str, int] = field(default_factory=dict)  # code -> count
+    refused_at: int | None = None
+    ignored: Sequence[Heard] = ()  # the last of each vendor type that made no event, newest first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

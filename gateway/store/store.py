@@ -25,7 +25,7 @@ from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.patience import NotYet, awaited
 from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
-from gateway.store.outbox import counts, gates, losses, rates, refused, retention
+from gateway.store.outbox import activity, counts, gates, losses, rates, refused, retention
 from gateway.store.outbox import settle as settling
 from gateway.store.outbox.accept import accept, try_accept
 from gateway.store.outbox.claim import end_unreadable, probe_claim
@@ -34,7 +34,7 @@ from gateway.store.outbox.clock_steps import ClockSteps
 from gateway.store.outbox.limits import Limits
 from gateway.store.outbox.rates import RateUse
 from gateway.store.outbox.retention import Keep
-from gateway.store.records import Accepted, Due, Gate, Lease, NewEvent, Refusal, Settlement, SinkRow
+from gateway.store.records import Accepted, Due, Gate, Heard, Lease, NewEvent, Refusal, Settlement, SinkRow
 
 __all__ = ["Keep", "Store"]
 
@@ -267,6 +267,10 @@ class Store:
         """Keep a refused callback, after everything else in the queue; dropped silently when the queue is long."""
         if self._keep.refused > 0:
             self._writer.put_refusal(lambda session: refused.refuse(session, refusal, self._keep.refused))
+
+    def heard(self, rows: Sequence[Heard]) -> Future[None]:
+        """Keep when sources were last heard of; never on a callback's way."""
+        return self._writer.put(Kind.CALL, lambda session: activity.heard(session, rows))
 
     def audit(self, entry: Entry, done: int, result: str) -> Future[int]:
         """Write down an act that changes nothing here."""

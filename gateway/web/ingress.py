@@ -12,6 +12,7 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
+from gateway.config.grammar.listeners import HOOKS
 from gateway.errors import Problem
 from gateway.plugin import Callback
 from gateway.runtime.logs import once_in
@@ -22,15 +23,9 @@ from gateway.web.ports import Behind, Entry
 
 log = structlog.get_logger("gateway.web")
 
-PREFIX: Final = "/hooks/"
 ALLOW: Final = (b"allow", b"POST")
 _MEDIA_TYPE: Final = re.compile(r"[!-~]+/[!-~]+(?:; ?[!-~]+)*")
 _UTF_8: Final = (b"utf-8", b"utf8")
-
-
-def callback_url(listener: str, path: str) -> str:
-    """Where the callbacks of the source at `path` come to; `listener` is what `Bound.url` says."""
-    return f"{listener}{':' if listener.startswith('unix:') else ''}{PREFIX}{path}"
 
 
 class Gone(Exception):
@@ -109,7 +104,7 @@ class Ingress:
         keep(problem, callback, size)
 
     def _find(self, path: str) -> Entry | None:
-        return self._gateway.sources_by_path.get(path[7:]) if path.startswith(PREFIX) else None
+        return self._gateway.sources_by_path.get(path[len(HOOKS) :]) if path.startswith(HOOKS) else None
 
     def largest(self, path: str) -> int:
         """For the protocol: the most bytes that a body to this path may have."""

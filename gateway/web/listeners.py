@@ -13,11 +13,12 @@ from typing import Final
 
 import structlog
 
+from gateway.config.grammar.listeners import callback_url
 from gateway.config.grammar.settings import Settings
 from gateway.runtime.logs import flush
 from gateway.web.api.routes import api_routes
 from gateway.web.budget import Budget
-from gateway.web.ingress import Ingress, callback_url
+from gateway.web.ingress import Ingress
 from gateway.web.limits import (
     PRIVATE_CONNECTIONS,
     SPARE_DESCRIPTORS,

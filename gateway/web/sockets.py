@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.config.grammar.listeners import listener_url
 from gateway.errors import GatewayError
 
 
@@ -29,10 +30,8 @@ class Bound:
     @property
     def url(self) -> str:
         """`http://127.0.0.1:8080`, or `unix:/run/gateway/ingress.sock`."""
-        if self.uds is not None:
-            return f"unix:{self.uds}"
-        host, port = self.sockets[0].getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        host, port = ("", 0) if self.uds is not None else self.sockets[0].getsockname()[:2]
+        return listener_url(host, port, self.uds)
 
     @property
     def port(self) -> int | None:

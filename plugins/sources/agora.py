@@ -70,6 +70,10 @@ keys:
             raise mismatch(self._header, self._keys, f"the {self.scheme} of the body")
         return self.verified(key)
 
+    def vendor_type(self, callback: Callback) -> str | None:
+        reading = Reading(callback.json())
+        return f"product {reading.label('productId')}: {reading.label('eventType')}"
+
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event; none for the vendor's other products, which share the address."""
         document = callback.json()

@@ -121,6 +121,9 @@ keys:
             raise Untrusted("validity_too_long", f"the token is good only from {ahead:.3f} s later on (clock_skew)")
         return left
 
+    def vendor_type(self, callback: Callback) -> str | None:
+        return Reading(callback.json()).text("event")
+
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event; none for rooms, participants and tracks, whose webhooks share the address."""
         reading = Reading(callback.json())

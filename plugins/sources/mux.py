@@ -48,6 +48,9 @@ keys:
     mark_part: ClassVar[str] = "v1"
     scenes: ClassVar[Sequence[str]] = tuple(TYPES)
 
+    def vendor_type(self, callback: Callback) -> str | None:
+        return Reading(callback.json()).text("type")
+
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event; none for uploads and for what is not of video: Mux sends every product's webhooks to one address."""
         document = callback.json()

@@ -126,6 +126,9 @@ secrets:
         seal = seal_of(self.scheme, id, timestamp, callback.body, most=1)
         return Verified(trust=Trust.FIELDS, scheme=self.scheme, key=key, validity=validity, seal=seal)
 
+    def vendor_type(self, callback: Callback) -> str | None:
+        return self._translator.vendor_type(callback, _text(callback.json(), "type"))
+
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """An event of another gateway as it is, under this source's name; else what `event` makes of the body."""
         document = callback.json()

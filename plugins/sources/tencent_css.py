@@ -36,6 +36,9 @@ keys:
 """
     scenes: ClassVar[Sequence[str]] = (FILE, "record_start_succeeded", "record_ended", "record_error")
 
+    def vendor_type(self, callback: Callback) -> str | None:
+        return Reading(callback.json()).label("event_type")
+
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event; none for what is no recording: stream begun, stream ended, screenshot."""
         document = callback.json()

@@ -128,6 +128,9 @@ url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is par
         seal = seal_of(self.type, texts[number], most=1)  # a signature is good for ever, but for one content
         return Verified(trust=covered(fields), scheme=f"hmac-{algorithm}", key=key, seal=seal)
 
+    def vendor_type(self, callback: Callback) -> str | None:
+        return Reading(_form(callback.body)).text("StatusCallbackEvent")
+
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event; none for rooms, participants and tracks, whose callbacks share the address."""
         form = _form(callback.body)

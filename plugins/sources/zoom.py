@@ -93,6 +93,9 @@ keys:
         encrypted = hmac.digest(self._keys[key], plain.encode(), "sha256").hex()
         return Response(body=json.dumps({"plainToken": plain, "encryptedToken": encrypted}).encode())
 
+    def vendor_type(self, callback: Callback) -> str | None:
+        return Reading(callback.json()).text("event")
+
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event; none for a validation, and for meetings and whatever else is no recording."""
         document = callback.json()

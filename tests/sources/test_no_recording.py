@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.model import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Event, Trust
+from gateway.model import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Event, Trust, Verified
 from gateway.plugin import Scene
 from gateway.testing.factories import NOW, callback
 from tests.sources.vendors import KEY, OLD_KEY, make
@@ -57,6 +57,26 @@ def test_a_push_that_is_not_the_vendors_is_refused(
     assert refusal(lambda: live.verify(live.source(), pushed() | changes))[0] == code
 
 
+IGNORED: dict[str, tuple[dict[str, Any], Any, str]] = {
+    "huawei-live": ({}, pushed(), "PUBLISH"),
+    "agora": ({}, {"productId": 1, "eventType": 101, "noticeId": "n"}, "product 1: 101"),
+    "tencent-css": ({}, {"event_type": 1}, "1"),
+    "twilio": ({}, b"StatusCallbackEvent=room-created&RoomSid=RM1", "room-created"),
+    "hmac": ({"event": {"type": "body.kind", "types": {"ping": "ignore"}}}, {"kind": "ping"}, "ping"),
+    "standard-webhooks": ({"event": {"types": {"ping": "ignore"}}}, {"type": "ping"}, "ping"),
+}
+
+
+@pytest.mark.parametrize("type", IGNORED)
+def test_whatever_makes_no_event_is_named_to_people_by_its_vendors_type(type: str) -> None:
+    options, said, named = IGNORED[type]
+    source = make(type, **options)
+    headers = {"webhook-id": "msg"}
+    received = callback(said, headers=headers)
+    assert source.normalise(received, Verified(trust=Trust.BODY, scheme="test", key=0)) == ()
+    assert source.vendor_type(received) == named
+
+
 def test_a_push_of_another_domain_or_too_late_is_refused(live: Any, refusal: Callable[..., tuple[str, str]]) -> None:
     assert refusal(lambda: live.verify(live.source(domains=["a.example.com"]), pushed()))[0] == "domain_not_allowed"
     late = callback(pushed(), received_at=NOW.replace(year=2027))
@@ -93,6 +113,7 @@ def test_what_is_no_recording_makes_no_event_and_only_under_a_signature(
     played = source.play(Scene(type=source.scenes[0], number=1, now=NOW, fields=said))
     received = callback(played)
     assert source.normalise(received, source.verify(received)) == ()
+    assert source.vendor_type(received) == (said.get("type") or said.get("event"))
     assert refusal(lambda: source.verify(callback(played.body)))[0] == "signature_missing"
 
 

@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 
+from gateway.config.grammar.listeners import callback_url
 from gateway.errors import StoreHeld
 from gateway.web import listeners
-from gateway.web.ingress import callback_url
 from gateway.web.listener import Listener
 from gateway.web.listeners import descriptors, serving
 from gateway.web.sockets import CannotListen

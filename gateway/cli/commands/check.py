@@ -62,6 +62,9 @@ def command(site: Site, as_json: bool, no_secrets: bool, connect: bool) -> None:
         raise click.exceptions.Exit(1)
     if loaded is not None and not as_json:
         click.echo(_summary(site, loaded))
+        server = loaded.settings.server
+        for name, one in loaded.settings.sources.items():
+            output.note(f"source {name} ({one.type}): {server.callback_url(one.path)}")
 
 
 def _object(severity: str, problem: Problem) -> dict[str, Any]:

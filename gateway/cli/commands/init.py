@@ -74,6 +74,10 @@ def command(
         ) from None
     except OSError as error:
         raise click.ClickException(f"cannot write {target}: {error.strerror}") from None
+    from gateway.config.load import load
+
+    for name, one in (settings := load(target, environ=os.environ, placeholders=True).settings).sources.items():
+        click.echo(f"source {name} ({one.type}): {settings.server.callback_url(one.path)}", err=True)
     named = "" if target == Path("gateway.yaml") else f" --config {target}"
     click.echo(f"wrote {target}. Next: gateway{named} check, then gateway{named} serve", err=True)
 

@@ -16,7 +16,20 @@ from gateway.config.grammar.section import Section
 from gateway.fields import ConfigPath, Duration, Secret, Size, between, parse_duration, parse_size, secret
 
 SPARED_BODY: Final = 16 * 1024  # bytes: a body under it is never closed to save memory
+HOOKS: Final = "/hooks/"  # what stands before the path of every source
 LONGEST_SOCKET_PATH: Final = 107  # bytes: what sockaddr_un holds on Linux, without the NUL
+
+
+def callback_url(listener: str, path: str) -> str:
+    """Where the callbacks of the source at `path` come to, whole; `listener` is its URL."""
+    return f"{listener}{':' if listener.startswith('unix:') else ''}{HOOKS}{path}"
+
+
+def listener_url(host: str, port: int, uds: Path | None) -> str:
+    """`http://127.0.0.1:8080`, or `unix:/run/gateway/ingress.sock`."""
+    if uds is not None:
+        return f"unix:{uds}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class Listener(Section):
@@ -42,6 +55,11 @@ class Listener(Section):
     def address(self) -> tuple[str, int] | str:
         """(host, port), or the path of the unix socket."""
         return str(self.uds) if self.uds is not None else (self.host, self.port)
+
+    @property
+    def url(self) -> str:
+        """As the file has it."""
+        return listener_url(self.host, self.port, self.uds)
 
 
 class ServerSettings(Listener):
@@ -78,6 +96,10 @@ class ServerSettings(Listener):
     connections: Annotated[
         int, Field(ge=1, le=100_000, description="Most open connections; past it the oldest incomplete one is closed.")
     ] = 1000
+
+    def callback_url(self, path: str) -> str:
+        """Where the callbacks of the source at `path` come to: what the vendor calls, but for proxies before it."""
+        return callback_url(self.url, path)
 
     @model_validator(mode="after")
     def _every_connection_fits_in(self) -> Self:

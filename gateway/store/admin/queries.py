@@ -17,8 +17,8 @@ from gateway.store.admin.connections import Connections
 from gateway.store.admin.deliveries import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter, search_events
 from gateway.store.admin.walk import Walk
-from gateway.store.outbox import counts
-from gateway.store.records import AttemptRow, DeliveryRow, EventFull, EventRow, RefusedRow, SinkRow, Status
+from gateway.store.outbox import activity, counts
+from gateway.store.records import AttemptRow, DeliveryRow, EventFull, EventRow, RefusedRow, SinkRow, SourceRow, Status
 
 if TYPE_CHECKING:
     from gateway.config.grammar.settings import Settings
@@ -170,6 +170,10 @@ class StoreQueries:
     def held(self, most: int = 10_001) -> int:
         """How many events wait for a person, counted no further than `most`."""
         return self._connections.read(partial(overview.held, most=most))
+
+    def sources(self) -> Mapping[str, SourceRow]:
+        """What is known of every source that sent something, by name; of paths that name none under the empty one."""
+        return self._connections.read(activity.read)
 
     def short_refs(self, events: Iterable[tuple[str, str, str]]) -> Mapping[tuple[str, str], str]:
         """The shortest names of these events (ref, id, source) that every command takes, by ref and source."""

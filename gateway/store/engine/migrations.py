@@ -109,6 +109,10 @@ _FIRST: Final = (
         method TEXT NOT NULL, path TEXT NOT NULL, headers TEXT NOT NULL, body {blob} NOT NULL, size {int} NOT NULL,
         peer TEXT){end}""",
     "CREATE INDEX refused_source ON refused (source, verified, id)",
+    # The last verified callback of each source (ignored: 0), and the last of each vendor type that made no event (1).
+    """CREATE TABLE source_activity (
+        source TEXT NOT NULL, ignored {small} NOT NULL, vendor_type TEXT{exact} NOT NULL DEFAULT '',
+        seen_at {int} NOT NULL, size {int} NOT NULL, PRIMARY KEY (source, ignored, vendor_type)){pairs}""",
     # What people did. It refers to nothing, because it outlives what it was done to.
     """CREATE TABLE audit (
         id {key}, at {int} NOT NULL, actor TEXT NOT NULL, place TEXT NOT NULL, act TEXT NOT NULL, target TEXT NOT NULL,

@@ -121,6 +121,13 @@ class Translator:
         self._of_body = (*self.expressions.values(), *self.identity)
         self.headers: frozenset[str] = frozenset().union(*(one.headers for one in self._of_body))
 
+    def vendor_type(self, callback: Callback, usual: str | None = None) -> str | None:
+        """The vendor's type of a callback, also of one that is to be ignored; `usual` where no expression is written."""
+        if (expression := self.expressions.get("type")) is None:
+            return usual
+        body = context(body=callback.json(), headers=_once(callback) if self.headers else {})
+        return _Taker({"type": expression.value(body)}, []).text("type")
+
     def event(
         self,
         source: Source,

@@ -143,6 +143,9 @@ event:                      # where the fields of an event stand in the body
             return from_hex(text, self._size)
         return from_base64(text, self._size, url=self.options.encoding == "base64url")
 
+    def vendor_type(self, callback: Callback) -> str | None:
+        return self._translator.vendor_type(callback)
+
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """The event that `event` makes of the body; none where its type is to be ignored."""
         id = callback.headers.get(self.options.id_header) if self.options.id_header else None

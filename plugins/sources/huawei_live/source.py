@@ -171,6 +171,10 @@ apps: @APPS@
 
     # -- what it says
 
+    def vendor_type(self, callback: Callback) -> str | None:
+        event = callback.json().get("event")
+        return event if type(event) is str else None
+
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """One event; none for the push of a stream, told at the same address. Raises Malformed without an identity."""
         if _is_push(callback.json()):

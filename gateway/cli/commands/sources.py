@@ -1,0 +1,142 @@
+"""`gateway sources`: where callbacks come from, whether they come, and what became of those that left no event."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from gateway.cli import output
+from gateway.cli.context import Group, Site, config_option, names, pass_site
+from gateway.cli.table import available, styled
+from gateway.runtime.clock import Clock
+from gateway.text.escaping import to_json, visible
+
+if TYPE_CHECKING:
+    from gateway.store.records import Heard, SourceRow
+
+WIDTH: Final = 80  # columns, where the output is no terminal
+UNNAMED: Final = "without a type"
+
+
+@click.group(cls=Group, short_help="Where callbacks come from: list, show.")
+def command() -> None:
+    """Where callbacks come from, and whether they come."""
+
+
+@command.command("list")
+@output.listing_options
+@config_option
+@pass_site
+def list_(site: Site, as_json: bool, limit: int, everything: bool) -> None:
+    """Every source: its type, when it was last heard of, the URL that its vendor calls, and what left no event.
+
+    `refused` counts by code what is kept (`gateway refused list`); `ignored` is the last callback of each of the
+    vendor's types that was verified and is not about recordings.
+    """
+    ages = output.Ages(Clock().ms())
+    rows, elsewhere = _rows(site)
+    output.print_rows(
+        rows,
+        {},
+        _object,
+        what="sources",
+        as_json=as_json,
+        limit=limit,
+        everything=everything,
+        show=lambda shown: _print(shown, ages),
+    )
+    if elsewhere and not as_json and not everything:
+        output.note(f"{elsewhere} requests to paths that name no source: gateway refused list --source ''")
+
+
+@command.command()
+@click.argument("name", shell_complete=names("sources"))
+@click.option("--json", "as_json", is_flag=True, help="A JSON object.")
+@config_option
+@pass_site
+def show(site: Site, name: str, as_json: bool) -> None:
+    """The source NAME: what `list` says, with times and sizes, and the least trust that it takes."""
+    site.source(name)
+    (row,) = (row for row in _rows(site)[0] if row.name == name)
+    trust = site.settings.sources[name].min_trust.value
+    if as_json:
+        click.echo(to_json({**_object(row), "min_trust": trust}, indent=True))
+        return
+    times = output.Times(site.settings.locale.timezone)
+    known = row.known
+    output.facts(
+        [
+            ("name", name),
+            ("type", row.type),
+            ("callback URL", row.url),
+            ("min_trust", trust),
+            ("last seen", times(known.seen_at) or "never"),
+            ("last refused", times(known.refused_at)),
+            *((f"refused {code}", count) for code, count in known.refused.items()),
+            *((f"ignored {one.vendor_type or UNNAMED}", f"{times(one.at)}, {one.size} bytes") for one in known.ignored),
+        ]
+    )
+    if known.refused:
+        output.note(f"why each was refused: gateway refused list --source {name}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A source as configured, and what the store knows of it; without a type and URL where it is not configured any more."""
+
+    name: str
+    type: str | None
+    url: str | None
+    known: SourceRow
+
+
+def _rows(site: Site) -> tuple[Sequence[_Row], int]:
+    """The configured sources, then those that the store still knows; and how many requests named none."""
+    from gateway.store.records import SourceRow
+
+    settings = site.settings
+    with site.desk() as desk:
+        known = dict(desk.sources())
+    nowhere = known.pop("", SourceRow(name=""))
+    rows = [
+        _Row(name, one.type, settings.server.callback_url(one.path), known.pop(name, SourceRow(name=name)))
+        for name, one in settings.sources.items()
+    ]
+    return [*rows, *(_Row(name, None, None, one) for name, one in known.items())], sum(nowhere.refused.values())
+
+
+def _print(rows: Sequence[_Row], ages: output.Ages) -> None:
+    """A few lines each, because a URL is told to somebody and must be whole."""
+    width = min(available() or WIDTH, WIDTH)
+    for row in rows:
+        known = row.known
+        seen = f"last seen {ages(known.seen_at)} ago" if known.seen_at is not None else "never seen"
+        click.echo(styled(visible(f"{row.name}  {row.type or 'not configured'}  {seen}"), bold=True))
+        if row.url is not None:
+            click.echo(visible(f"  {row.url}"))
+        refused = (f"{count} {code}" for code, count in known.refused.items())
+        ignored = (f"{one.vendor_type or UNNAMED} {ages(one.at)} ago" for one in known.ignored)
+        for word, parts in (("refused", refused), ("ignored", ignored)):
+            if text := visible(", ".join(parts)):
+                for line in textwrap.wrap(f"{word}: {text}", width - 2, subsequent_indent="  "):
+                    click.echo(f"  {line}")
+
+
+def _object(row: _Row) -> Mapping[str, Any]:
+    return {
+        "name": row.name,
+        "type": row.type,
+        "callback_url": row.url,
+        "last_seen_at": output.stamp(row.known.seen_at),
+        "refused": dict(row.known.refused),
+        "last_refused_at": output.stamp(row.known.refused_at),
+        "ignored": [_ignored(one) for one in row.known.ignored],
+    }
+
+
+def _ignored(one: Heard) -> Mapping[str, Any]:
+    return {"type": one.vendor_type or None, "last_seen_at": output.stamp(one.at), "size_bytes": one.size}

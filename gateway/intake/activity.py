@@ -1,0 +1,69 @@
+"""When each source was last heard of: noted in memory on a callback's way, written to the store every few seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.errors import StoreError
+from gateway.plugin import Callback, Source
+from gateway.runtime.clock import Clock
+from gateway.runtime.harmless import harmless
+from gateway.store.records import Heard
+from gateway.store.store import Store
+
+WRITE_EVERY: Final = 5.0  # seconds
+TYPES_MAX: Final = 50  # types of one source that wait to be written
+TYPE_LENGTH_MAX: Final = 100  # characters
+
+
+class SourceActivity:
+    """The last verified callback of each source, and the last of each vendor type that made no event.
+
+    Those are the only ones that are answered 2xx and stand in no other table, and yet somebody may look for them.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._taken: dict[str, float] = {}
+        self._ignored: dict[str, dict[str, Heard]] = {}
+
+    def taken(self, source: str, at: float) -> None:
+        """A callback was verified; `at` in seconds since 1970."""
+        self._taken[source] = at
+
+    @harmless
+    def ignored(self, source: Source, callback: Callback) -> None:
+        """A verified callback made no event."""
+        vendor_type = (source.vendor_type(callback) or "")[:TYPE_LENGTH_MAX]
+        types = self._ignored.setdefault(source.name, {})
+        if vendor_type in types or len(types) < TYPES_MAX:
+            at = round(callback.received_at.timestamp() * 1000)
+            types[vendor_type] = Heard(source.name, at, ignored=True, vendor_type=vendor_type, size=len(callback.body))
+
+    async def run(self) -> None:
+        """Write what is new every few seconds, until cancelled."""
+        while True:
+            await self._clock.sleep(WRITE_EVERY)
+            await self.write()
+
+    async def write(self) -> None:
+        """Write what is new; where the store cannot now, the next time."""
+        taken, ignored = self._taken, self._ignored
+        if not taken and not ignored:
+            return
+        self._taken, self._ignored = {}, {}
+        rows = [Heard(source, round(at * 1000)) for source, at in taken.items()]
+        rows += [one for types in ignored.values() for one in types.values()]
+        try:
+            await self._store.heard(rows)
+        except StoreError:
+            self._taken = {**taken, **self._taken}
+            self._ignored = {name: {**ignored.get(name, {}), **types} for name, types in _both(ignored, self._ignored)}
+
+
+def _both(
+    old: Mapping[str, dict[str, Heard]], new: Mapping[str, dict[str, Heard]]
+) -> list[tuple[str, dict[str, Heard]]]:
+    return [(name, new.get(name, {})) for name in {**old, **new}]
