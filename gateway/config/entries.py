@@ -84,7 +84,7 @@ class Entries:
                 continue
             given = {key: value for key, value in shown.items() if key in cls.Options.model_fields}
             options = self._options(table, cls.Options, SINK_KEYS, given)
-            delivery = self._delivery(table, defaults, cls, self._usual_rate(table, cls, options))
+            delivery = self._delivery(table, defaults, cls, options)
             sink = self._make(table, cls, name, options, http=None, log=None) if options is not None else None
             if delivery is not None and options is not None and sink is not None:
                 sinks[name] = SinkSettings(type=cls.type, delivery=delivery, options=options)
@@ -103,6 +103,14 @@ class Entries:
             )
             return None
 
+    def _takes_batches(self, table: Table, cls: type[Sink], options: Any) -> bool:
+        try:
+            return cls.takes_batches() if options is None else cls.takes_batches(options)
+        except Exception as error:  # a plugin's own code
+            said = table.problem(found=f"the {cls.type} does not say whether it takes batches: {where_raised(error)}")
+            self.validation.problems.append(said)
+            return False
+
     def _wanted_trust(self, table: Table, sink: Sink) -> Trust:
         try:
             return Trust(sink.wanted_trust)
@@ -112,12 +120,15 @@ class Entries:
             return Trust.NONE
 
     def _delivery(
-        self, table: Table, defaults: Table | None, cls: type[Sink] | None, rate: str | None
+        self, table: Table, defaults: Table | None, cls: type[Sink] | None, options: Any
     ) -> DeliverySettings | None:
         own = self.validation.table(table.entries.get("delivery"), table)
         if own is None:
             return None
         merged = merge(defaults, own)
+        if cls is None:
+            return self.validation.model(merged, DeliverySettings)
+        rate = self._usual_rate(table, cls, options)
         named = "rate" in own.entries or not is_null(merged.entries.get("rate"))
         if rate is not None and not named:
             place = table.entries["type"]
@@ -125,16 +136,23 @@ class Entries:
                     file=place.file, line=place.line, column=place.column, path=f"{table.path}.delivery.rate",
                     text=rate, quoted=True,
                 )  # fmt: skip
-        if cls is not None and not cls.takes_batches():
+        if not self._takes_batches(table, cls, options):
             if not is_null(batch := own.entries.get("batch")):
                 assert batch is not None
                 self.validation.problems.append(
                     batch.problem(
-                        found=f"`batch` for a sink of the type {cls.type}, which takes events singly",
+                        found=f"`batch` for a sink of the type {cls.type}"
+                        + (
+                            ", which takes events singly"
+                            if not cls.takes_batches()
+                            else " that takes events singly with these options"
+                        ),
                         hint="leave `batch` out here",
                     )
                 )
             merged.entries.pop("batch", None)  # because the top-level one is meant for sinks that can
+        elif cls.batches_when_asked and "batch" not in own.entries:
+            merged.entries.pop("batch", None)
         return self.validation.model(merged, DeliverySettings)
 
     def routes(self, node: Node | None) -> list[tuple[Table, RouteSettings]]:

@@ -39,7 +39,9 @@ class Loaded:
     def sink(self, name: str, http: Http, log: Any) -> Sink:
         """The sink of this name, made afresh and not opened yet."""
         configured = self.settings.sinks[name]
-        return self.registry.sink(configured.type)(name, configured.options, http=http, log=log.bind(sink=name))
+        sink = self.registry.sink(configured.type)(name, configured.options, http=http, log=log.bind(sink=name))
+        sink.batched = configured.delivery.batch is not None
+        return sink
 
     @property
     def demo_keys(self) -> Sequence[str]:

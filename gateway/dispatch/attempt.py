@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Any
 
@@ -84,8 +85,11 @@ async def bounded(call: Callable[[], Awaitable[Any]], timeout: float) -> Any:
     return failure
 
 
-async def carry(hook: Any, deliveries: Sequence[Delivery], sink: Sink, timeout: float) -> tuple[list[Result], bool]:
-    """One result for each delivery, and whether each was judged for itself (False: the call failed as a whole)."""
+async def carry(
+    hook: Any, deliveries: Sequence[Delivery], sink: Sink, timeout: float
+) -> tuple[list[Result], list[int]]:
+    """One result for each delivery, and the positions of those that are to go alone the next time, because they failed in
+    one with others and one of them may be why."""
 
     async def call() -> Any:
         promise = hook.deliver(deliveries=deliveries, sink=sink)
@@ -101,14 +105,27 @@ async def carry(hook: Any, deliveries: Sequence[Delivery], sink: Sink, timeout: 
         failure = Nonsense(f"the hook deliver gave {_what(results)}, not a list of {wanted}")
     elif len(results) != wanted:
         failure = Nonsense(f"the hook deliver gave {len(results)} results for {wanted}")
+    elif wanted == 1:
+        return [_checked(results[0], hook, sink)], []
     else:
-        return [_checked(result, hook, sink) for result in results], True
+        return _apart([_checked(result, hook, sink) for result in results])
     if isinstance(failure, Nonsense):
         failure = _named(failure, hook, sink)
     if wanted > 1 and isinstance(failure, Refused):
-        # because one poisoned member must not kill the others: alone, each will be refused or delivered for itself
-        failure = Retry(f"refused together: {failure.detail}", status=failure.status)
-    return [failure] * wanted, isinstance(failure, Unavailable)
+        return _apart([failure] * wanted)
+    return [failure] * wanted, [] if wanted == 1 or isinstance(failure, Unavailable) else list(range(wanted))
+
+
+def _apart(results: list[Result]) -> tuple[list[Result], list[int]]:
+    """One exception object for several deliveries refuses them together: one poisoned member must not kill the others, so
+    alone each will be refused or delivered for itself."""
+    refused = Counter(id(result) for result in results if isinstance(result, Refused))
+    together = [n for n, result in enumerate(results) if isinstance(result, Refused) and refused[id(result)] > 1]
+    for n in together:
+        failure = results[n]
+        assert isinstance(failure, Refused)
+        results[n] = Retry(f"refused together: {failure.detail}", status=failure.status)
+    return results, together
 
 
 def _runs(task: asyncio.Task[Any] | None) -> bool:

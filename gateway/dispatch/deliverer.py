@@ -72,7 +72,7 @@ class Deliverer:
         deliveries = [self._delivery(member.lease, started_at) for member in dispatch.members]
         results: Sequence[Result]
         try:
-            results, each = await carry(self._shared.hook, deliveries, self._slots.sink, self._timeout)
+            results, apart = await carry(self._shared.hook, deliveries, self._slots.sink, self._timeout)
         except asyncio.CancelledError:
             if not dispatch.dropped:
                 cut, seconds = Retry("cut off: the gateway stopped"), self._clock.monotonic() - started
@@ -81,8 +81,8 @@ class Deliverer:
             raise
         if dispatch.dropped:
             return
-        if not each and len(dispatch.members) > 1:
-            self._set_apart(dispatch)
+        if apart:
+            self._set_apart([dispatch.members[n] for n in apart])
         survived = [member.lease.delivery for member in dispatch.members if member.lease.losses]
         self._record(dispatch, deliveries, results, started_at, self._clock.monotonic() - started)
         if survived:
@@ -249,11 +249,11 @@ class Deliverer:
         if self._slots.gathering is not None and member.lease.event.type == FAILED:
             self._slots.gathering.hurry(self._shared.store_clock.ms() / 1000 + delay)
 
-    def _set_apart(self, dispatch: Dispatch) -> None:
+    def _set_apart(self, members: Sequence[LeasedDelivery]) -> None:
         alone = self._slots.alone
         if len(alone) > ALONE_MAX:
             alone.clear()
-        alone.update(member.lease.delivery for member in dispatch.members)
+        alone.update(member.lease.delivery for member in members)
 
     async def _open_circuit(self, result: Result) -> None:
         """The target is broken: nothing begins from here on, and what has not begun goes back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 from gateway.config.grammar.settings import DeliverySettings
 from gateway.dispatch.batching import Gathering
@@ -33,7 +34,7 @@ class Lane:
         self.breaker = Breaker(sink.name, shared.store, shared.store_clock, shared.rng, gauge, longest)
         timeout = policy.timeout.total_seconds()
         self.prober = Prober(sink, self.breaker, shared, lease=lease_of(policy), timeout=timeout)
-        self.workers = WorkerPool(f"lane {sink.name}", policy.concurrency, self._carry)
+        self.workers = WorkerPool(f"lane {sink.name}", policy.concurrency, self._carry, self._next_of)
         self.slots = Slots(sink, policy, shared, breaker=self.breaker, prober=self.prober, workers=self.workers)
         self.claimer = Claimer(self.slots, self.prober, self.breaker, self.workers, shared)
         self._deliverer = Deliverer(self.slots, self.prober, self.breaker, self.claimer.ring, shared)
@@ -107,6 +108,9 @@ class Lane:
             self._asides.add(aside)
             aside.add_done_callback(self._asides.discard)
         self.claimer.look(due)
+
+    def _next_of(self, waiting: deque[Dispatch]) -> Dispatch:
+        return self.slots.next_of(waiting)
 
     async def _carry(self, dispatch: Dispatch) -> None:
         try:

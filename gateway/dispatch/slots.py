@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from gateway.config.grammar.settings import DeliverySettings
 from gateway.dispatch.batching import Gathering
@@ -18,6 +19,7 @@ from gateway.runtime.lean_imports import import_structlog
 
 log = import_structlog().get_logger("gateway.dispatcher")
 
+JOINED_HELD_MAX: Final = 1000  # deliveries in hand that wait to be joined, because each is held with its event
 LEASE_SPARE_SECONDS = 30.0  # a lease lasts so much longer than the timeout
 
 
@@ -43,10 +45,16 @@ class Slots:
         self._workers = workers
         self.lease = lease_of(policy)
         self.pace = Pace(policy.rate.count, policy.rate.seconds) if policy.rate else None
-        self.gathering = Gathering(policy.batch.max, policy.batch.window.total_seconds()) if policy.batch else None
+        batch = policy.batch
+        at_once = batch is not None and not batch.window and self.pace is None
+        self.joined_max = batch.max if batch is not None and at_once else 1
+        self.gathering = None if batch is None or at_once else Gathering(batch.max, batch.window.total_seconds())
         # with a rate nothing is held beyond what goes out now, because what waits for a token waits in the store
+        self.threshold = policy.concurrency if self.pace is None else policy.concurrency - 1
         self.limit = policy.concurrency * (2 if self.pace is None else 1)
-        self.threshold = policy.concurrency - (0 if self.pace is None else 1)
+        if self.joined_max > 1:
+            self.threshold = max(self.threshold, min(policy.concurrency * self.joined_max, JOINED_HELD_MAX))
+            self.limit = 2 * self.threshold
         self.hand: dict[int, LeasedDelivery] = {}
         self.alone: set[int] = set()  # deliveries whose last batch failed as a whole: next time each goes for itself
         self._reserved: deque[float] = deque()
@@ -122,6 +130,22 @@ class Slots:
             self.give_back(dispatch)
         else:
             self._workers.add(dispatch)
+
+    def next_of(self, waiting: deque[Dispatch]) -> Dispatch:
+        """The first that waits; with a batch whose window is nothing, joined by those right behind it."""
+        first = waiting.popleft()
+        if self.joined_max == 1 or not self._joins(first):
+            return first
+        members = first.members
+        while waiting and len(members) < self.joined_max and self._joins(waiting[0]):
+            members += waiting.popleft().members
+        return first
+
+    def _joins(self, dispatch: Dispatch) -> bool:
+        """Whether it goes with others: no probe, nothing that was lost in flight or failed in a batch as a whole."""
+        if dispatch.probe is not None:
+            return False
+        return not any(member.lease.losses or member.lease.delivery in self.alone for member in dispatch.members)
 
     # -- giving back
 

@@ -14,10 +14,20 @@ LAST_WAIT_SECONDS: Final = 2.0
 
 
 class WorkerPool:
-    """`size` tasks that take dispatches in order and run `carry` on each. A task costs nothing while it has nothing to do."""
+    """`size` tasks that take dispatches in order and run `carry` on each. A task costs nothing while it has nothing to do.
 
-    def __init__(self, name: str, size: int, carry: Callable[[Dispatch], Awaitable[None]]) -> None:
+    `take` gives the next of what waits; it may join several.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        size: int,
+        carry: Callable[[Dispatch], Awaitable[None]],
+        take: Callable[[deque[Dispatch]], Dispatch] = deque.popleft,
+    ) -> None:
         self.size = size
+        self._take = take
         self._name = name
         self._carry = carry
         self._waiting: deque[Dispatch] = deque()
@@ -101,7 +111,7 @@ class WorkerPool:
                 wanted: asyncio.Future[None] = loop.create_future()
                 self._wanted.append(wanted)
                 await wanted
-            dispatch = self._waiting.popleft()
+            dispatch = self._take(self._waiting)
             self._busy[me] = (dispatch, loop.time())
             try:
                 await self._carry(dispatch)

@@ -212,6 +212,11 @@ class Sink:
     """Where the class came from, for errors and logs: a distribution and its version, or a file. The core sets it."""
     default_rate: ClassVar[str | None] = None
     """A rate that fits the service, such as "20/m", used where the configuration names none."""
+    batches_when_asked: ClassVar[bool] = False
+    """Whether only a `delivery.batch` of the sink's own makes it batch, not the one for all sinks: a receiver that was
+    written for single events would not know what to make of several."""
+    batched: bool = False
+    """Whether `delivery.batch` holds for this sink. The core sets it; one delivery alone still comes to `deliver`."""
 
     def __init__(self, name: str, options: Any, *, http: Http, log: FilteringBoundLogger) -> None:
         self.name = name
@@ -239,8 +244,8 @@ class Sink:
         return cls.default_rate
 
     @classmethod
-    def takes_batches(cls) -> bool:
-        """Whether this class has a `deliver_batch` of its own."""
+    def takes_batches(cls, options: Any = None) -> bool:
+        """Whether several deliveries may go in one call, with these options: there is a `deliver_batch`."""
         return cls.deliver_batch is not Sink.deliver_batch
 
     async def preview(self, delivery: Delivery) -> str | None:

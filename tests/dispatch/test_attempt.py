@@ -214,8 +214,10 @@ async def test_results_that_do_not_fit_are_nonsense_and_the_plugin_is_named(give
 
 
 async def together(sink: Batching, count: int = 3, timeout: float = 5.0) -> tuple[list[Any], bool]:
-    results, each = await carry(manager().hook, deliveries(count), sink, timeout)
-    return list(results), each
+    """The results, and whether each was judged for itself."""
+    results, apart = await carry(manager().hook, deliveries(count), sink, timeout)
+    assert apart in ([], list(range(count)))
+    return list(results), not apart
 
 
 async def test_a_batch_has_one_result_each() -> None:

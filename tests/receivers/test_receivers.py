@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from gateway import verify_webhook
-from gateway.errors import Unavailable
+from gateway.errors import Refused, Unavailable
 from gateway.events.cloudevents import to_json
 from gateway.signing.ed25519 import generate
 from gateway.signing.standard_webhooks import sign, signing_key
@@ -89,6 +89,28 @@ async def test_a_receiver_takes_every_event_once_and_refuses_strangers(
         rows = db.execute("SELECT id, body FROM event ORDER BY rowid").fetchall()
     db.close()
     assert rows == [(one.id, to_json(one)) for one in events()]
+
+
+async def test_a_receiver_of_batches_takes_every_event_once_and_answers_for_a_part(
+    load: Callable[[str], ModuleType], forwarding: Any, tmp_path: Path
+) -> None:
+    batch = [delivery(one, id=number) for number, one in enumerate(events())]
+    odd = delivery(replace(event(number=99), type="other.thing"), id=99)
+    with fastapi_server(load("batch")) as url:
+        async with forwarding(url + "/recordings") as sink:
+            sink.batched = True
+            assert await sink.deliver_batch(batch) == ["HTTP 200"] * len(batch)
+            *again, refused = await sink.deliver_batch([*batch[::-1], odd])
+            assert again == ["HTTP 200"] * len(batch), "in other company: known, and dropped"
+            assert isinstance(refused, Refused)
+            assert await sink.deliver(batch[0]) == "HTTP 200", "an array of one"
+        async with forwarding(url + "/recordings", STRANGER) as sink:
+            given = await sink.deliver_batch(batch)
+            assert {type(one) for one in given} == {Unavailable}
+    with sqlite3.connect(tmp_path / "app.db") as db:
+        rows = db.execute("SELECT id FROM event ORDER BY rowid").fetchall()
+    db.close()
+    assert rows == [(one.id,) for one in events()]
 
 
 CHECKS = (

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.fields import ConfigPath, Duration, Proxy, Secret, Url
+from gateway.fields import ConfigPath, Duration, Proxy, Secret, Size, Url, between
 from gateway.plugin import Options
 from plugins.sinks.forward.signatures import HuaweiLive, Signature, Signatures
 
@@ -92,6 +92,9 @@ class ForwardOptions(Options):
     )
     certificate: ConfigPath | None = Field(None, description="A PEM file to show to the target (mutual TLS).")
     key: ConfigPath | None = Field(None, description="The certificate's private key, where it has a file of its own.")
+    batch_bytes: Annotated[Size, between(1024, 64 * 2**20)] = Field(
+        2**20, description="With `delivery.batch`: most bytes of one request; an event that is larger goes alone."
+    )
     retry_statuses: tuple[Status, ...] = Field((), description="Statuses to try again on, whatever the table says.")
     permanent_statuses: tuple[Status, ...] = Field(
         (), description="Statuses that end a delivery at once, whatever the table says."

@@ -1,20 +1,23 @@
-"""The sink `forward`: one signed request an event to one URL."""
+"""The sink `forward`: signed requests to one URL, one an event or one a batch."""
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import hashlib
 import hmac
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from gateway.egress.answers import Answer, verdict
+from gateway.egress.client import BODY_LIMIT
 from gateway.egress.guard import AddressGuard
 from gateway.egress.reach import reach_url
 from gateway.egress.via import Via
-from gateway.egress.worker import computed
-from gateway.errors import Refused, Unavailable
+from gateway.egress.worker import computed, is_small
+from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.events.cloudevents import format_time
 from gateway.model import Delivery, Event, Trust
 from gateway.plugin import Sink
@@ -23,6 +26,7 @@ from gateway.signing.standard_webhooks import ID_HEADER, SIGNATURE_HEADER, TIMES
 from gateway.text import redaction
 from plugins.sinks.forward import bodies
 from plugins.sinks.forward.advice import advice
+from plugins.sinks.forward.batches import ANSWER_BYTES_EACH, BATCHED, Result, batch_id, parts, results_of
 from plugins.sinks.forward.bodies import Body
 from plugins.sinks.forward.options import ForwardOptions
 from plugins.sinks.forward.signatures import GitHub, HuaweiLive, StandardWebhooks
@@ -30,12 +34,15 @@ from plugins.sinks.forward.signatures import GitHub, HuaweiLive, StandardWebhook
 # What is not printable ASCII travels as %XX of its UTF-8; so does, in values that a receiver decodes, the percent sign.
 _ASCII: Final = "".join(map(chr, range(0x20, 0x7F)))
 _PLAIN: Final = _ASCII.replace("%", "")
+EVENTS_HEADER: Final = "recording-gateway-events"
+_NOT_SENT: Final = Retry("not sent: an earlier request of this batch failed")
 
 
 class Forward(Sink):
-    """Posts each event to one URL. At least once: the receiver drops repeats by `webhook-id`."""
+    """Posts each event, or with `delivery.batch` what waits, to one URL. At least once: the receiver drops repeats."""
 
     type = "forward"
+    batches_when_asked = True
     Options = ForwardOptions
     options: ForwardOptions
 
@@ -51,35 +58,80 @@ class Forward(Sink):
                     raise Unavailable("the library behind Ed25519 keys cannot be loaded") from None
         await self.http.prepare(self.options.url, self._via)
 
-    async def deliver(self, delivery: Delivery) -> str:
+    async def deliver(self, delivery: Delivery) -> str | None:
         """2xx is delivered; everything else is what docs/sinks.md says of it."""
+        if self.batched:
+            [result] = await self.deliver_batch([delivery])
+            if isinstance(result, Exception):
+                raise result
+            return result
         event, now = delivery.event, self.http.clock.now()
-        body = await computed(lambda: self._body(event, now), [event])
+        body = self._body(event, now) if is_small(event) else await asyncio.to_thread(self._body, event, now)
         headers = {"content-type": self.options.content_type or self._media_type(body), **_provenance(event)}
         if self._github is not None:
             headers |= {"x-github-event": _encode(event.type), "x-github-delivery": event.ref}
         headers |= self._extra
         headers |= body.headers
-        headers[ID_HEADER] = event.ref
+        answer = await self._send(event.ref, now, body.content, headers, [delivery])
+        return _receipt(answer)
+
+    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[Result]:
+        """One request for all that fit into `batch_bytes`; after one that fails, what is left is tried again later."""
+        events = [delivery.event for delivery in deliveries]
+        documents = await computed(lambda: [bodies.structured(event).content for event in events], events)
+        results: list[Result] = [_NOT_SENT] * len(deliveries)
+        for positions, content in parts(deliveries, documents, self.options.batch_bytes):
+            members = [deliveries[position] for position in positions]
+            found: list[Result]
+            try:
+                found = await self._send_batch(members, content)
+            except DeliveryFailed as failure:
+                found = [failure] * len(members)
+            for position, result in zip(positions, found, strict=True):
+                results[position] = result
+            if isinstance(found[0], Unavailable) or (isinstance(found[0], Retry) and found[0].service):
+                break  # because it is in trouble, and the next request would only add to it
+        return results
+
+    async def _send_batch(self, members: Sequence[Delivery], content: bytes) -> list[Result]:
+        headers = {
+            "content-type": self.options.content_type or BATCHED,
+            EVENTS_HEADER: str(len(members)),
+            **self._extra,
+        }
+        id, now = batch_id([delivery.event for delivery in members]), self.http.clock.now()
+        limit = BODY_LIMIT + ANSWER_BYTES_EACH * len(members)
+        answer = await self._send(id, now, content, headers, members, limit=limit)
+        return results_of(answer, members, _receipt(answer))
+
+    async def _send(
+        self,
+        id: str,
+        now: datetime,
+        content: bytes,
+        headers: dict[str, str],
+        members: Sequence[Delivery],
+        *,
+        limit: int = BODY_LIMIT,
+    ) -> Answer:
+        """Sign it and send it."""
+        headers[ID_HEADER] = id
         headers[TIMESTAMP_HEADER] = stamp = str(int(now.timestamp()))
         if self._keys:
-            headers[SIGNATURE_HEADER] = sign(event.ref, int(stamp), body.content, self._keys)
+            headers[SIGNATURE_HEADER] = sign(id, int(stamp), content, self._keys)
         if self._github is not None:
-            headers["x-hub-signature-256"] = (
-                "sha256=" + hmac.new(self._github, body.content, hashlib.sha256).hexdigest()
-            )
-        if delivery.replay:
+            headers["x-hub-signature-256"] = "sha256=" + hmac.new(self._github, content, hashlib.sha256).hexdigest()
+        if members[0].replay:
             headers["webhook-replay"] = "true"
-        answer = await self.http.request(
+        return await self.http.request(
             self.options.method,
             self.options.url,
-            content=body.content,
+            content=content,
             headers=headers,
             via=self._via,
-            classify=functools.partial(self._classify, delivery),
+            classify=functools.partial(self._classify, members),
+            limit=limit,
         )
-        again = "; a kept connection had been closed, sent again on a fresh one" if answer.resent else ""
-        return f"HTTP {answer.status}{again}"
 
     def _media_type(self, body: Body) -> str:
         """GitHub's own middleware takes nothing but application/json, and CloudEvents are JSON."""
@@ -96,13 +148,13 @@ class Forward(Sink):
         [afresh] = [sign for sign in self.options.signs if isinstance(sign, HuaweiLive)]
         return bodies.huawei_live(event, afresh, now)
 
-    def _classify(self, delivery: Delivery, answer: Answer) -> None:
+    def _classify(self, members: Sequence[Delivery], answer: Answer) -> None:
         if 200 <= answer.status < 300:
             return
         options = self.options
         failure = verdict(answer, retry=options.retry_statuses, permanent=options.permanent_statuses)
         if answer.status == 404 and 404 not in options.retry_statuses and not isinstance(failure, Refused):
-            tried = self.http.clock.now() - delivery.first_attempt_at
+            tried = self.http.clock.now() - max(delivery.first_attempt_at for delivery in members)
             if tried >= options.not_found_grace:
                 raise Refused(f"{failure.detail}; so it has been since the first attempt", status=404)
         raise failure
@@ -133,6 +185,11 @@ class Forward(Sink):
             uds=options.uds,
         )
 
+    @classmethod
+    def takes_batches(cls, options: ForwardOptions | None = None) -> bool:
+        """CloudEvents know batches of whole events; GitHub's receivers take one event a request."""
+        return options is None or (options.body == "event" and not any(isinstance(s, GitHub) for s in options.signs))
+
     @property
     def wanted_trust(self) -> Trust:
         """A receiver of the vendor's own words takes them for the vendor's, so the vendor should have signed them."""
@@ -147,6 +204,11 @@ class Forward(Sink):
     def advice(self) -> list[str]:
         """What a careful reviewer would say about these options."""
         return list(advice(self.options))
+
+
+def _receipt(answer: Answer) -> str:
+    again = "; a kept connection had been closed, sent again on a fresh one" if answer.resent else ""
+    return f"HTTP {answer.status}{again}"
 
 
 def _provenance(event: Event) -> dict[str, str]:
@@ -164,5 +226,6 @@ def _provenance(event: Event) -> dict[str, str]:
     return headers
 
 
+@functools.lru_cache(maxsize=1024)  # because sources, types and schemes are few, and encoding takes a while
 def _encode(value: str) -> str:
     return bodies.bounded(value, bodies.HEADER_BYTES_MAX, safe=_PLAIN)

@@ -1,0 +1,106 @@
+"""Many events in one request: CloudEvents' batched content mode, and an answer that may speak of each of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from gateway.egress.answers import Answer
+from gateway.errors import Refused, Retry
+from gateway.events.cloudevents import SOURCE_PREFIX
+from gateway.model import Delivery, Event
+
+BATCHED: Final = "application/cloudevents-batch+json"
+ID_PREFIX: Final = "batch_"
+FRAME_BYTES: Final = len(b"[]")
+ANSWER_BYTES_EACH: Final = 1024  # of an answer, for each event in the request
+DETAIL_MAX: Final = 200  # characters of what the receiver says of one
+Result = str | None | Exception
+
+
+def parts(
+    deliveries: Sequence[Delivery], documents: Sequence[bytes], bytes_max: int
+) -> Iterator[tuple[list[int], bytes]]:
+    """Positions and bodies of the requests that hold them all: in order, none over `bytes_max` but one that holds a single
+    larger event. Replays go in requests of their own, because a header says that a request is one."""
+    taken: list[int] = []
+    size = FRAME_BYTES
+    for position, document in enumerate(documents):
+        replay = deliveries[position].replay
+        if taken and (size + len(document) + 1 > bytes_max or replay != deliveries[taken[0]].replay):
+            yield taken, _framed(documents, taken)
+            taken, size = [], FRAME_BYTES
+        taken.append(position)
+        size += len(document) + 1
+    if taken:
+        yield taken, _framed(documents, taken)
+
+
+def _framed(documents: Sequence[bytes], positions: Sequence[int]) -> bytes:
+    return b"[%b]" % b",".join([documents[position] for position in positions])
+
+
+def batch_id(events: Sequence[Event]) -> str:
+    """A hash of the members' names, so that the same batch sent again has the same id, whatever its order."""
+    names = sorted(f"{event.source} {event.ref}" for event in events)
+    return ID_PREFIX + hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]
+
+
+def results_of(answer: Answer, deliveries: Sequence[Delivery], receipt: str) -> list[Result]:
+    """What a 2xx says: `{"results": [{"source": …, "id": …, "outcome": "delivered" | "retry" | "refused"}]}` speaks of each,
+    everything else of all of them together. Whoever is not in the list is tried again; who is not in the batch is ignored.
+    """
+    listed = _listed(answer)
+    if listed is None:
+        return [receipt] * len(deliveries)
+    said = {(_source(entry.get("source")), entry.get("id")): entry for entry in listed if _names(entry)}
+    return [_result(said.get((delivery.event.source, delivery.event.ref)), answer, receipt) for delivery in deliveries]
+
+
+def _listed(answer: Answer) -> list[Any] | None:
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        return None
+    if answer.truncated:
+        raise Retry(
+            f"HTTP {answer.status} from {answer.origin}, but its list is longer than is read", status=answer.status
+        )
+    try:
+        document = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+    listed = document.get("results") if isinstance(document, dict) else None
+    return listed if isinstance(listed, list) else None
+
+
+def _names(entry: object) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("source"), str) and isinstance(entry.get("id"), str)
+
+
+def _source(text: Any) -> str:
+    return str(text).removeprefix(SOURCE_PREFIX)
+
+
+def _result(entry: dict[str, Any] | None, answer: Answer, receipt: str) -> Result:
+    where, status = f"HTTP {answer.status} from {answer.origin}", answer.status
+    if entry is None:
+        return Retry(f"{where}: its list does not name this event", status=status)
+    outcome, said = entry.get("outcome"), entry.get("detail")
+    detail = f"{where}: {said[:DETAIL_MAX] if isinstance(said, str) and said else 'its list says so'}"
+    if outcome == "delivered":
+        return receipt
+    if outcome == "refused":
+        return Refused(detail, status=status)
+    if outcome == "retry":
+        return Retry(detail, _after(entry), status=status)
+    return Retry(f"{where}: its list has no outcome for this event that is known", status=status)
+
+
+def _after(entry: dict[str, Any]) -> timedelta | None:
+    seconds = entry.get("retry_after")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= 86_400:
+        return None
+    return timedelta(seconds=seconds)
