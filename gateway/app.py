@@ -21,7 +21,7 @@ from gateway.dispatch.dispatcher import Dispatcher
 from gateway.egress.client import Http
 from gateway.errors import GatewayError, Problem, StoreError
 from gateway.intake.activity import SourceActivity
-from gateway.intake.intake import Door, Intake, Taken
+from gateway.intake.intake import SourceEndpoint, Intake, CallbackAnswer
 from gateway.intake.rejections import Refusals
 from gateway.intake.reporter import Journal
 from gateway.plugin import Callback
@@ -33,7 +33,7 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.file_watch import FileWatch
 from gateway.runtime.harmless import harmless
 from gateway.runtime.metrics import Metrics
-from gateway.store.admin.audit import Actor, Entry
+from gateway.store.admin.audit import Actor, AuditEntry
 from gateway.store.store import Store
 from gateway.watchdog import Watchdog
 
@@ -88,7 +88,7 @@ class Gateway:
         self._journal = Journal(
             hook=self._relay, metrics=self.metrics, activity=self._activity, threads=self.watch_threads
         )
-        self.sources_by_path: Mapping[str, Door] = make_doors(loaded)
+        self.sources_by_path: Mapping[str, SourceEndpoint] = make_doors(loaded)
         self._intake = self._make_intake(loaded)
         self.admin = AdminService(self)
 
@@ -149,7 +149,7 @@ class Gateway:
 
     # -- work
 
-    async def take(self, door: Door, callback: Callback) -> Taken:
+    async def take(self, door: SourceEndpoint, callback: Callback) -> CallbackAnswer:
         """Answer one callback. Raises Problem."""
         if self.stopping or not self._opened:
             problem = Problem(503, "stopping", "the gateway is not taking callbacks now", retry_after=5)
@@ -217,7 +217,7 @@ class Gateway:
 
     async def _write_down(self, actor: Actor, result: str) -> None:
         """A row of the audit log; a store that is away does not undo the reload, nor hold it up for long."""
-        entry = Entry(actor=actor, act="reload", target=str(self.loaded.path))
+        entry = AuditEntry(actor=actor, act="reload", target=str(self.loaded.path))
         with contextlib.suppress(StoreError, TimeoutError):
             async with asyncio.timeout(AUDIT_SECONDS):
                 await self.store.audit(entry, int(not result.startswith("refused")), result)

@@ -9,7 +9,7 @@ import structlog
 from gateway.config.grammar.listeners import ServerSettings
 from gateway.config.load import Loaded
 from gateway.egress.client import Http
-from gateway.intake.intake import Door
+from gateway.intake.intake import SourceEndpoint
 from gateway.plugin import Sink, Source
 
 
@@ -18,13 +18,13 @@ def make_sink(loaded: Loaded, name: str, http: Http) -> Sink:
     return loaded.sink(name, http, structlog.get_logger("sink"))
 
 
-def make_doors(loaded: Loaded) -> Mapping[str, Door]:
+def make_doors(loaded: Loaded) -> Mapping[str, SourceEndpoint]:
     """A door for each source, by its path."""
     server = loaded.settings.server
     doors = {}
     for name, configured in loaded.settings.sources.items():
         source = loaded.source(name)
-        doors[configured.path] = Door(
+        doors[configured.path] = SourceEndpoint(
             name=name,
             path=configured.path,
             source=source,

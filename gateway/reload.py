@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.config.document.diagnostics import ConfigError, Problem
+from gateway.config.document.diagnostics import ConfigError, Diagnostic
 from gateway.config.grammar.settings import SinkSettings
 from gateway.config.load import Loaded, refuse_demo_keys
 from gateway.config.route_tests import run_tests
@@ -39,7 +39,7 @@ class Reloaded:
 
 def refuse_what_is_wrong(running: Loaded, new: Loaded) -> None:
     """Raises ConfigError where a route test fails, ReloadRefused with every reason why only a restart would do."""
-    problems: list[Problem] = [*refuse_demo_keys(new), *run_tests(new)]
+    problems: list[Diagnostic] = [*refuse_demo_keys(new), *run_tests(new)]
     if problems:
         raise ConfigError(problems)
     reasons = _needs_restart(running, new)

@@ -57,14 +57,14 @@ class StoreAccess:
     def _desk(self) -> StoreAdmin:
         loaded = self._gateway.loaded
         if getattr(self._own, "loaded", None) is not loaded:
-            if (before := getattr(self._own, "desk", None)) is not None:
+            if (before := getattr(self._own, "admin", None)) is not None:
                 before.close()
-            self._own.desk = StoreAdmin.of(loaded.settings, clock=self._gateway.clock)
+            self._own.admin = StoreAdmin.of(loaded.settings, clock=self._gateway.clock)
             self._own.loaded = loaded
             with self._lock:
-                self._all = [one for one in self._all if one is not before] + [self._own.desk]
-        desk: StoreAdmin = self._own.desk
-        return desk
+                self._all = [one for one in self._all if one is not before] + [self._own.admin]
+        admin: StoreAdmin = self._own.admin
+        return admin
 
     async def close(self) -> None:
         """End the threads after what they do now, and close their connections."""
@@ -72,6 +72,6 @@ class StoreAccess:
         for pool in pools:
             if pool is not None:
                 await asyncio.get_running_loop().run_in_executor(None, partial(pool.shutdown, cancel_futures=True))
-        for desk in self._all:
-            desk.close()
+        for admin in self._all:
+            admin.close()
         self._all = []

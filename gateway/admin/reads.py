@@ -54,72 +54,72 @@ def _page(
     return Page[Item](items=[item(row) for row in shown], next=None if last is None else cursor(kind, last))
 
 
-def events(gateway: Running, asked: EventQuery, desk: StoreAdmin) -> Page[EventItem]:
+def events(gateway: Running, asked: EventQuery, admin: StoreAdmin) -> Page[EventItem]:
     """A page of events."""
     settings = gateway.loaded.settings
-    wanted = event_filter(asked, desk, settings.sources, settings.locale.timezone, gateway.clock)
+    wanted = event_filter(asked, admin, settings.sources, settings.locale.timezone, gateway.clock)
     return _page(
         "events",
         asked,
-        lambda limit, before, walk: desk.events(wanted, limit=limit, before=before, walk=walk),
+        lambda limit, before, walk: admin.events(wanted, limit=limit, before=before, walk=walk),
         views.event_item,
         lambda row: row.seq,
     )
 
 
-def event(gateway: Running, ref: str, whole: bool, desk: StoreAdmin) -> EventDetail:
+def event(gateway: Running, ref: str, whole: bool, admin: StoreAdmin) -> EventDetail:
     """One event with everything."""
-    full = desk.event(ref)
-    rows = desk.deliveries(event=full.row.name, limit=200)
-    details = [views.delivery_detail(*desk.delivery(row.id)) for row in reversed(rows)]
+    full = admin.event(ref)
+    rows = admin.deliveries(event=full.row.name, limit=200)
+    details = [views.delivery_detail(*admin.delivery(row.id)) for row in reversed(rows)]
     return views.event_detail(full, details, whole=whole)
 
 
-def deliveries(gateway: Running, asked: DeliveryQuery, desk: StoreAdmin) -> Page[DeliveryItem]:
+def deliveries(gateway: Running, asked: DeliveryQuery, admin: StoreAdmin) -> Page[DeliveryItem]:
     """A page of deliveries."""
     settings = gateway.loaded.settings
-    wanted = delivery_filter(asked, desk, settings.sources, settings.sinks, settings.locale.timezone, gateway.clock)
+    wanted = delivery_filter(asked, admin, settings.sources, settings.sinks, settings.locale.timezone, gateway.clock)
     return _page(
         "deliveries",
         asked,
-        lambda limit, before, walk: desk.deliveries(wanted, limit=limit, before=before, walk=walk),
+        lambda limit, before, walk: admin.deliveries(wanted, limit=limit, before=before, walk=walk),
         views.delivery_item,
         lambda row: row.id,
     )
 
 
-def delivery(id: int, desk: StoreAdmin) -> DeliveryDetail:
+def delivery(id: int, admin: StoreAdmin) -> DeliveryDetail:
     """One delivery with its attempts."""
-    return views.delivery_detail(*desk.delivery(id))
+    return views.delivery_detail(*admin.delivery(id))
 
 
-def refused(gateway: Running, asked: RefusedQuery, desk: StoreAdmin) -> Page[RefusedItem]:
+def refused(gateway: Running, asked: RefusedQuery, admin: StoreAdmin) -> Page[RefusedItem]:
     """A page of refused callbacks."""
     if asked.source:
-        known_source(desk, gateway.loaded.settings.sources, asked.source)
+        known_source(admin, gateway.loaded.settings.sources, asked.source)
     return _page(
         "refused",
         asked,
-        lambda limit, before, walk: desk.refused(source=asked.source, limit=limit, before=before),
+        lambda limit, before, walk: admin.refused(source=asked.source, limit=limit, before=before),
         views.refused_item,
         lambda row: row.id,
     )
 
 
-def refusal(id: int, desk: StoreAdmin) -> RefusedDetail:
+def refusal(id: int, admin: StoreAdmin) -> RefusedDetail:
     """One refused callback."""
-    row = desk.refusal(id)
+    row = admin.refusal(id)
     return views.refused_detail(row, EXPLAINED.get(row.refusal.code))
 
 
-def audit(gateway: Running, asked: AuditQuery, desk: StoreAdmin) -> Page[AuditItem]:
+def audit(gateway: Running, asked: AuditQuery, admin: StoreAdmin) -> Page[AuditItem]:
     """What people did."""
     zone = gateway.loaded.settings.locale.timezone
     since = None if asked.since is None else moment_of(asked.since, zone, gateway.clock)
     return _page(
         "audit",
         asked,
-        lambda limit, before, walk: desk.audit(
+        lambda limit, before, walk: admin.audit(
             act=asked.act, actor=asked.who, target=asked.target, since=since, limit=limit, before=before
         ),
         views.audit_item,
@@ -127,6 +127,6 @@ def audit(gateway: Running, asked: AuditQuery, desk: StoreAdmin) -> Page[AuditIt
     )
 
 
-def store(desk: StoreAdmin) -> StoreStatus:
+def store(admin: StoreAdmin) -> StoreStatus:
     """The store at a glance."""
-    return views.store_status(desk.status())
+    return views.store_status(admin.status())

@@ -24,7 +24,7 @@ COMPLETED_MAX: Final = 200  # events among which a name is completed
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-class Site:
+class Invocation:
     """The configuration file and what is read from it, at most once."""
 
     def __init__(self, config: str | None = None) -> None:
@@ -83,7 +83,7 @@ class Site:
 
         return Router(self.settings.routes)
 
-    def desk(self) -> StoreAdmin:
+    def admin(self) -> StoreAdmin:
         """The store, beside a gateway that may be running. Use it in a `with`."""
         from gateway.store.admin.admin import StoreAdmin
 
@@ -115,7 +115,7 @@ def _known(kind: str, name: str, known: Any) -> str:
 
 def _site(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
     if value is not None:
-        ctx.find_root().obj = Site(value)
+        ctx.find_root().obj = Invocation(value)
         ctx.obj = ctx.find_root().obj
 
 
@@ -136,9 +136,9 @@ def names(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str
     """Completes the names of configured `sources` or `sinks`, where there is a configuration that can be read."""
 
     def complete(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-        site = ctx.find_root().obj or Site(ctx.find_root().params.get("config"))
+        invocation = ctx.find_root().obj or Invocation(ctx.find_root().params.get("config"))
         try:
-            known = getattr(site.load(placeholders=True).settings, kind)
+            known = getattr(invocation.load(placeholders=True).settings, kind)
         except (click.ClickException, GatewayError):
             return []
         return [name for name in known if name.startswith(incomplete)]
@@ -155,10 +155,10 @@ def event_types(_ctx: click.Context, _parameter: click.Parameter, incomplete: st
 
 def event_ids(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Completes the names of the newest events, where there is a store that can be read."""
-    site = ctx.find_root().obj or Site(ctx.find_root().params.get("config"))
+    invocation = ctx.find_root().obj or Invocation(ctx.find_root().params.get("config"))
     try:
-        with site.desk() as desk:
-            return [row.ref for row in desk.events(limit=COMPLETED_MAX) if row.ref.startswith(incomplete)]
+        with invocation.admin() as admin:
+            return [row.ref for row in admin.events(limit=COMPLETED_MAX) if row.ref.startswith(incomplete)]
     except (click.ClickException, GatewayError):
         return []
 
@@ -182,4 +182,4 @@ class Choice(click.Choice[str]):
         return f"{value!r} is none of them{near(str(value), self.choices)}"
 
 
-pass_site = click.make_pass_decorator(Site, ensure=True)
+pass_invocation = click.make_pass_decorator(Invocation, ensure=True)

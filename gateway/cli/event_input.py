@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.context import Site
+from gateway.cli.context import Invocation
 
 if TYPE_CHECKING:
     from gateway.model import Event
 
 
 def events(
-    site: Site, event_file: str | None, callback_file: str | None, source: str | None, filled: Mapping[str, str]
+    invocation: Invocation,
+    event_file: str | None,
+    callback_file: str | None,
+    source: str | None,
+    filled: Mapping[str, str],
 ) -> Sequence[Event]:
     """The events that were described in one of three ways. Raises UsageError."""
     from gateway.events.samples import event_of
@@ -29,7 +33,7 @@ def events(
     if callback_file is not None:
         if source is None:
             raise click.UsageError("--callback needs --source: which configured source reads it")
-        return _from_callback(site, site.source(source), _read(callback_file))
+        return _from_callback(invocation, invocation.source(source), _read(callback_file))
     try:
         if event_file is None:
             written: Any = {name.replace("-", "_"): value for name, value in filled.items()}
@@ -37,26 +41,26 @@ def events(
             written = json.loads(_read(event_file))
         if source is not None and isinstance(written, dict):
             written = {"source": source, **written}
-        return [event_of(written, **_usual(site, written))]
+        return [event_of(written, **_usual(invocation, written))]
     except json.JSONDecodeError as error:
         raise click.UsageError(f"{event_file}: not JSON: {error}") from None
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 
 
-def _usual(site: Site, written: Any) -> dict[str, str]:
+def _usual(invocation: Invocation, written: Any) -> dict[str, str]:
     """What an event without `source` and `provider` means: the source it names, or the only one there is."""
-    sources = site.load(placeholders=True).settings.sources
+    sources = invocation.load(placeholders=True).settings.sources
     named = written.get("source") if isinstance(written, dict) else None
     name = next(iter(sources)) if named is None and len(sources) == 1 else named
     return {"source": name, "provider": sources[name].type} if isinstance(name, str) and name in sources else {}
 
 
-def _from_callback(site: Site, name: str, body: bytes) -> Sequence[Event]:
+def _from_callback(invocation: Invocation, name: str, body: bytes) -> Sequence[Event]:
     from gateway.cli.callbacks import a_callback, unverified
     from gateway.runtime.clock import Clock
 
-    loaded = site.load(placeholders=True)
+    loaded = invocation.load(placeholders=True)
     configured = loaded.settings.sources[name]
     reader = loaded.registry.source(configured.type)(name, configured.options)
     headers = [("content-type", "application/json")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gateway.cli.context import Site, event_types, names, near
+from gateway.cli.context import Invocation, event_types, names, near
 
 if TYPE_CHECKING:
     from gateway.store.admin.admin import DeliveryFilter, StoreAdmin
@@ -39,8 +39,8 @@ def event_filters(command: _F) -> _F:
 
 
 def delivery_filter(
-    site: Site,
-    desk: StoreAdmin,
+    invocation: Invocation,
+    admin: StoreAdmin,
     *,
     event: str | None = None,
     sink: str | None = None,
@@ -55,30 +55,30 @@ def delivery_filter(
 
     return DeliveryFilter(
         event=event,
-        sink=known_sink(site, desk, sink),
+        sink=known_sink(invocation, admin, sink),
         state=state,
         type=known_type(type),
-        source=known_source(site, desk, source),
+        source=known_source(invocation, admin, source),
         stream=stream,
-        since=moment(site, since),
+        since=moment(invocation, since),
     )
 
 
-def known_sink(site: Site, desk: StoreAdmin, name: str | None) -> str | None:
+def known_sink(invocation: Invocation, admin: StoreAdmin, name: str | None) -> str | None:
     """A sink that is configured, or that the store knows from before."""
-    if name is None or name in site.settings.sinks:
+    if name is None or name in invocation.settings.sinks:
         return name
-    there = [row.name for row in desk.sinks()]
+    there = [row.name for row in admin.sinks()]
     if name in there:
         return name
-    raise click.UsageError(f"no sink {name!r}{near(name, dict.fromkeys([*site.settings.sinks, *there]))}")
+    raise click.UsageError(f"no sink {name!r}{near(name, dict.fromkeys([*invocation.settings.sinks, *there]))}")
 
 
-def known_source(site: Site, desk: StoreAdmin, name: str | None) -> str | None:
+def known_source(invocation: Invocation, admin: StoreAdmin, name: str | None) -> str | None:
     """A source that is configured, or that something in the store came from."""
-    if name is None or name in site.settings.sources or desk.knows_source(name):
+    if name is None or name in invocation.settings.sources or admin.knows_source(name):
         return name
-    raise click.UsageError(f"no source {name!r}{near(name, site.settings.sources)}")
+    raise click.UsageError(f"no source {name!r}{near(name, invocation.settings.sources)}")
 
 
 def known_type(glob: str | None) -> str | None:
@@ -92,7 +92,7 @@ def known_type(glob: str | None) -> str | None:
     raise click.UsageError(f"no event type {glob!r}{near(glob, EVENT_TYPES)}")
 
 
-def moment(site: Site, text: str | None) -> int | None:
+def moment(invocation: Invocation, text: str | None) -> int | None:
     """A time in milliseconds: as written, in the configured time zone, or so long ago. Raises UsageError."""
     if text is None:
         return None
@@ -110,5 +110,5 @@ def moment(site: Site, text: str | None) -> int | None:
                 f"--since {text}: expected a time such as 2026-01-31T12:00, or how long ago, such as 90m or 2d"
             ) from None
     if at.tzinfo is None:
-        at = at.replace(tzinfo=zone_of(site.settings.locale.timezone))
+        at = at.replace(tzinfo=zone_of(invocation.settings.locale.timezone))
     return round(at.astimezone(UTC).timestamp() * 1000)

@@ -15,7 +15,7 @@ DEFAULT_PORT = 9090
 HERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  what is listened on, and how to reach it
 
 
-class Unusable(Exception):
+class UnusableUrl(Exception):
     """The URL cannot be asked."""
 
 
@@ -35,7 +35,7 @@ def report(url: str | None, *, ready: bool, timeout: float, quiet: bool) -> int:
     try:
         target = address(url, os.environ, ready=ready)
         well, text = ask(target, timeout)
-    except Unusable as error:
+    except UnusableUrl as error:
         print(f"gateway health: {error}", file=sys.stderr)
         return 2
     if not quiet:
@@ -84,9 +84,9 @@ def _connect(url: str, timeout: float) -> tuple[http.client.HTTPConnection, str]
     try:
         port = parts.port
     except ValueError as error:
-        raise Unusable(f"{url}: {error}") from None
+        raise UnusableUrl(f"{url}: {error}") from None
     if parts.scheme != "http" or not parts.hostname:
-        raise Unusable(f"{url!r} is not http://host:port/path or unix:/path/of.sock")
+        raise UnusableUrl(f"{url!r} is not http://host:port/path or unix:/path/of.sock")
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     return http.client.HTTPConnection(unquote(parts.hostname), port, timeout=timeout), path
 

@@ -23,7 +23,7 @@ TIMEOUT = 30.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class PostAnswer:
     """What came back: the HTTP status, and the words of its body: `accepted`, `duplicate`, a problem's code."""
 
     status: int
@@ -78,7 +78,7 @@ class Poster:
     ) -> None:
         self._connection.close()
 
-    def post(self, body: bytes, headers: Mapping[str, str]) -> Reply:
+    def post(self, body: bytes, headers: Mapping[str, str]) -> PostAnswer:
         """POST and read the answer. Raises ClickException where nothing answers."""
         try:
             try:
@@ -107,15 +107,15 @@ class Poster:
         return self._connection.getresponse()
 
 
-def _read(status: int, content: bytes) -> Reply:
+def _read(status: int, content: bytes) -> PostAnswer:
     try:
         answer = json.loads(content)
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        return Reply(status, "", content[:200].decode("utf-8", "replace"), ())
+        return PostAnswer(status, "", content[:200].decode("utf-8", "replace"), ())
     events = answer.get("events")
-    return Reply(
+    return PostAnswer(
         status,
         str(answer.get("code") or answer.get("status") or ""),
         str(answer.get("detail") or ""),

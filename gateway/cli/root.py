@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli.context import CONFIG_ENV, Group, Site
+from gateway.cli.context import CONFIG_ENV, Group, Invocation
 from gateway.errors import GatewayError
 from gateway.text.escaping import visible
 from gateway.version import __version__
@@ -82,7 +82,7 @@ class Root(Group):
 @click.pass_context
 def gateway(ctx: click.Context, config: str | None) -> None:
     """Recording Gateway: takes the recording callbacks of live-video clouds and carries them to where you want them."""
-    ctx.obj = Site(config)
+    ctx.obj = Invocation(config)
 
 
 def commands() -> Mapping[str, click.Command]:

@@ -27,11 +27,11 @@ def delivery_columns(ages: output.Ages) -> output.Columns[DeliveryRow]:
     }
 
 
-def short_events(desk: StoreAdmin) -> output.Prepare[DeliveryRow]:
+def short_events(admin: StoreAdmin) -> output.Prepare[DeliveryRow]:
     """Puts the short names of events into a table of deliveries."""
 
     def prepare(columns: output.Columns[DeliveryRow], rows: Sequence[DeliveryRow]) -> output.Columns[DeliveryRow]:
-        short = desk.short_refs((row.event_ref, row.event_id, row.source) for row in rows)
+        short = admin.short_refs((row.event_ref, row.event_id, row.source) for row in rows)
         return {**columns, "event": lambda row: short[row.event_ref, row.source]}
 
     return prepare

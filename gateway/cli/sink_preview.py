@@ -12,7 +12,7 @@ import click
 from gateway.cli import output, sink_trial
 from gateway.fields import secrets_of
 from gateway.text.escaping import to_json, visible
-from gateway.text.masking import is_secret
+from gateway.text.mask import is_secret
 from gateway.text.redaction import MASK, redact
 
 if TYPE_CHECKING:

@@ -163,12 +163,14 @@ def _make(loaded: Loaded, name: str, http: Http) -> Sink:
     import sys
 
     from gateway.runtime.lean_imports import import_structlog
-    from gateway.runtime.logs import Line, TextRenderer
+    from gateway.runtime.logs import LineRenderer, TextRenderer
 
     structlog = import_structlog()
     configured = loaded.settings.sinks[name]
     # to standard error, and only now: this process has no log of its own
-    log = structlog.wrap_logger(structlog.WriteLogger(sys.stderr), processors=[Line(TextRenderer(colours=False))])
+    log = structlog.wrap_logger(
+        structlog.WriteLogger(sys.stderr), processors=[LineRenderer(TextRenderer(colours=False))]
+    )
     return loaded.registry.sink(configured.type)(name, configured.options, http=http, log=log)
 
 

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.callbacks import a_callback, unverified
-from gateway.cli.context import Site, near
+from gateway.cli.context import Invocation, near
 from gateway.runtime.clock import Clock
 
 if TYPE_CHECKING:
     from gateway.plugin import Played, Scene, Source
 
 
-def player(site: Site, name: str | None) -> tuple[str, Source]:
+def player(invocation: Invocation, name: str | None) -> tuple[str, Source]:
     """The path and the source of this name, or of the only one there is. Raises UsageError."""
-    loaded = site.load()
+    loaded = invocation.load()
     configured = loaded.settings.sources
     if not configured:
         raise click.ClickException("no source is configured")
@@ -28,7 +28,7 @@ def player(site: Site, name: str | None) -> tuple[str, Source]:
         if len(configured) != 1:
             raise click.UsageError(f"--source is needed: {len(configured)} are configured: {', '.join(configured)}")
         name = next(iter(configured))
-    settings = configured[site.source(name)]
+    settings = configured[invocation.source(name)]
     return settings.path, loaded.registry.source(settings.type)(name, settings.options)
 
 

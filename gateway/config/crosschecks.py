@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from typing import Final
 
-from gateway.config.document.diagnostics import Problem, near
-from gateway.config.document.nodes import Items, Node, Scalar, Table
+from gateway.config.document.diagnostics import Diagnostic, near
+from gateway.config.document.nodes import Items, Scalar, Table, YamlNode
 from gateway.config.grammar.network import is_loopback
 from gateway.config.grammar.settings import RouteSettings, Settings, SourceSettings, TestSettings
 from gateway.extras import missing
@@ -18,7 +18,7 @@ _LOCAL: Final = ("127.0.0.1", "::1")
 _WILD: Final = frozenset("*?[")
 
 
-def paths(sources: Mapping[str, SourceSettings], table: Table) -> Iterator[Problem]:
+def paths(sources: Mapping[str, SourceSettings], table: Table) -> Iterator[Diagnostic]:
     """Two sources on one path."""
     first: dict[str, str] = {}
     for name, source in sources.items():
@@ -29,7 +29,7 @@ def paths(sources: Mapping[str, SourceSettings], table: Table) -> Iterator[Probl
             yield node.problem(found=f"the path of the source {other!r} again", expected="a path for each source")
 
 
-def names(routes: Sequence[tuple[Table, RouteSettings]]) -> Iterator[Problem]:
+def names(routes: Sequence[tuple[Table, RouteSettings]]) -> Iterator[Diagnostic]:
     """Two routes with one name."""
     seen: dict[str, int] = {}
     for table, route in routes:
@@ -43,7 +43,7 @@ def names(routes: Sequence[tuple[Table, RouteSettings]]) -> Iterator[Problem]:
         seen.setdefault(route.name, table.line)
 
 
-def sinks_exist(table: Table, key: str, wanted: Sequence[str], known: Sequence[str]) -> Iterator[Problem]:
+def sinks_exist(table: Table, key: str, wanted: Sequence[str], known: Sequence[str]) -> Iterator[Diagnostic]:
     """A route or a test that names a sink which is not configured."""
     node = table.entries.get(key, table)
     for number, name in enumerate(wanted):
@@ -54,7 +54,7 @@ def sinks_exist(table: Table, key: str, wanted: Sequence[str], known: Sequence[s
             )
 
 
-def callback_source(table: Table, test: TestSettings, known: Sequence[str]) -> Iterator[Problem]:
+def callback_source(table: Table, test: TestSettings, known: Sequence[str]) -> Iterator[Diagnostic]:
     """A test whose callback comes from a source that is not configured."""
     if test.callback is None or test.callback.source in known:
         return
@@ -67,7 +67,7 @@ def callback_source(table: Table, test: TestSettings, known: Sequence[str]) -> I
     )
 
 
-def listeners(settings: Settings, root: Table) -> Iterator[Problem]:
+def listeners(settings: Settings, root: Table) -> Iterator[Diagnostic]:
     """Both listeners on one address; a unix socket beside a host or port."""
     for key in ("server", "admin"):
         table = root.entries.get(key)
@@ -88,7 +88,7 @@ def listeners(settings: Settings, root: Table) -> Iterator[Problem]:
         )
 
 
-def purpose(root: Table, sources: Sequence[str], routes: int) -> Iterator[Problem]:
+def purpose(root: Table, sources: Sequence[str], routes: int) -> Iterator[Diagnostic]:
     """Warning: a gateway out of which nothing goes. One into which nothing comes is refused by `refuse_to_serve`."""
     if sources and not routes:
         yield root.problem(
@@ -96,14 +96,14 @@ def purpose(root: Table, sources: Sequence[str], routes: int) -> Iterator[Proble
         )
 
 
-def store_driver(settings: Settings, root: Table) -> Iterator[Problem]:
+def store_driver(settings: Settings, root: Table) -> Iterator[Diagnostic]:
     """A store whose database nobody here can speak to."""
     if settings.store.url.partition("://")[0] in ("postgresql", "postgres"):
         for text in missing("postgres", "psycopg"):
             yield root.entries.get("store", root).problem(found=f"the store is PostgreSQL: {text}")
 
 
-def exposure(settings: Settings, root: Table) -> Iterator[Problem]:
+def exposure(settings: Settings, root: Table) -> Iterator[Diagnostic]:
     """Warning: admin tokens on an address that others can reach, in clear."""
     admin = settings.admin
     if admin.all_tokens and admin.uds is None and not is_loopback(admin.host):
@@ -113,7 +113,7 @@ def exposure(settings: Settings, root: Table) -> Iterator[Problem]:
         )
 
 
-def callers(settings: Settings, sources: Table | None) -> Iterator[Problem]:
+def callers(settings: Settings, sources: Table | None) -> Iterator[Diagnostic]:
     """Warning: sources that take callbacks from some addresses only, behind a proxy that nobody named."""
     server = settings.server
     if server.trusted_proxies or (server.uds is None and not is_loopback(server.host)):
@@ -129,7 +129,9 @@ def callers(settings: Settings, sources: Table | None) -> Iterator[Problem]:
             )
 
 
-def reach(routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, sinks: Table | None) -> Iterator[Problem]:
+def reach(
+    routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, sinks: Table | None
+) -> Iterator[Diagnostic]:
     """Warnings: routes after a catch-all that stops, patterns that nothing can match, sinks without a route."""
     stopper: RouteSettings | None = None
     for table, route in routes:
@@ -151,7 +153,7 @@ def reach(routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, sin
 
 def trust(
     routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, wanted: Mapping[str, Trust]
-) -> Iterator[Problem]:
+) -> Iterator[Diagnostic]:
     """Warnings: a route that may bring a sink events whose signature covers less than the sink wants."""
     for table, route in routes:
         if route.where is not None and "trust" in route.where:
@@ -180,7 +182,7 @@ def _may_bring_less(route: RouteSettings, name: str, source: SourceSettings, wan
     )
 
 
-def _unmatchable(table: Table, route: RouteSettings, settings: Settings) -> Iterator[Problem]:
+def _unmatchable(table: Table, route: RouteSettings, settings: Settings) -> Iterator[Diagnostic]:
     known: dict[str, Sequence[str]] = {
         "type": EVENT_TYPES,
         "trust": [trust.value for trust in Trust],
@@ -196,13 +198,13 @@ def _unmatchable(table: Table, route: RouteSettings, settings: Settings) -> Iter
                 yield place.problem(found=f"{key} is never {glob!r}", hint=hint or "known are: " + ", ".join(values))
 
 
-def clear_text(root: Node, mode: int, scalars: Sequence[Scalar]) -> Iterator[Problem]:
+def clear_text(root: YamlNode, mode: int, scalars: Sequence[Scalar]) -> Iterator[Diagnostic]:
     """Warning: a file with secrets in clear that others can read. Keys of the example are known to everybody anyway."""
     held = [
         one for one in scalars if one.secret and not one.substituted and one.text and not one.text.startswith("demo-")
     ]
     if mode & 0o044 and held:
-        yield Problem(
+        yield Diagnostic(
             file=root.file,
             path=held[0].path,
             line=held[0].line,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel
 
 from gateway.config.document.diagnostics import MOST, near
-from gateway.config.document.nodes import Items, Node, Scalar, Table, describe, is_null
+from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, describe, is_null
 from gateway.config.document.yaml import shown_key
-from gateway.config.grammar.names import NAME_TEXT, is_name
+from gateway.config.grammar.identifiers import NAME_TEXT, is_name
 from gateway.config.grammar.settings import (
     DeliverySettings,
     LocaleSettings,
@@ -41,7 +41,7 @@ class Entries:
     made: dict[str, Source | Sink] = field(default_factory=dict)  # by dotted path; for their advice
     wanted_trust: dict[str, Trust] = field(default_factory=dict)  # of the events of each sink
 
-    def sources(self, node: Node | None, root: Table) -> dict[str, SourceSettings]:
+    def sources(self, node: YamlNode | None, root: Table) -> dict[str, SourceSettings]:
         """All sources by name."""
         sources: dict[str, SourceSettings] = {}
         for name, table in self._named(node, root, "sources"):
@@ -72,7 +72,7 @@ class Entries:
             self.validation.warnings.append(warning)
 
     def sinks(
-        self, node: Node | None, root: Table, defaults: Table | None, locale: LocaleSettings
+        self, node: YamlNode | None, root: Table, defaults: Table | None, locale: LocaleSettings
     ) -> dict[str, SinkSettings]:
         """All sinks by name; `defaults` is the top-level `delivery`, `locale` what their options take where they have it."""
         shown = {"timezone": locale.timezone, "language": locale.language}
@@ -155,7 +155,7 @@ class Entries:
             merged.entries.pop("batch", None)
         return self.validation.model(merged, DeliverySettings)
 
-    def routes(self, node: Node | None) -> list[tuple[Table, RouteSettings]]:
+    def routes(self, node: YamlNode | None) -> list[tuple[Table, RouteSettings]]:
         """All routes, in order."""
         return [
             (table, route)
@@ -163,7 +163,7 @@ class Entries:
             if (route := self.validation.model(table, RouteSettings, given={"name": f"route-{number}"})) is not None
         ]
 
-    def tests(self, node: Node | None) -> list[tuple[Table, TestSettings]]:
+    def tests(self, node: YamlNode | None) -> list[tuple[Table, TestSettings]]:
         """All route tests, in order."""
         return [
             (table, test)
@@ -173,7 +173,7 @@ class Entries:
 
     # -- parts
 
-    def _named(self, node: Node | None, root: Table, key: str) -> Iterator[tuple[str, Table]]:
+    def _named(self, node: YamlNode | None, root: Table, key: str) -> Iterator[tuple[str, Table]]:
         tables = self.validation.table(node, root.key(key))
         for name, entry in tables.entries.items() if tables is not None else ():
             if len(self.validation.problems) > MOST:
@@ -186,7 +186,7 @@ class Entries:
                 table.line, table.column = place.line, place.column  # because that is the line people look for
                 yield name, table
 
-    def _numbered(self, node: Node | None) -> Iterator[tuple[int, Table]]:
+    def _numbered(self, node: YamlNode | None) -> Iterator[tuple[int, Table]]:
         if node is None or is_null(node):
             return
         if not isinstance(node, Items):
@@ -204,7 +204,7 @@ class Entries:
         node = table.entries.get("type")
         if not isinstance(node, Scalar) or node.null or not node.text:
             place = node or table
-            missing = Node(file=place.file, line=place.line, column=place.column, path=table.below("type"))
+            missing = YamlNode(file=place.file, line=place.line, column=place.column, path=table.below("type"))
             self.validation.problems.append(
                 missing.problem(
                     found=describe(node), expected=f"a {kind} type: {', '.join(known) or 'none is installed'}"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.config import crosschecks
-from gateway.config.document.diagnostics import MOST, ConfigError, Problem, in_order, near
-from gateway.config.document.nodes import Items, Node, Scalar, Table, is_null, scalars
+from gateway.config.document.diagnostics import MOST, ConfigError, Diagnostic, in_order, near
+from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, is_null, scalars
 from gateway.config.document.substitution import Substitution
 from gateway.config.document.yaml import LARGEST, compose, shown_key
 from gateway.config.entries import Entries
@@ -254,28 +254,28 @@ class _Loading:
         for path, secret in settings_secrets(settings):
             if secret.advice:
                 file, line, column = places.get(path, (root.file, 0, 0))
-                self._warnings.append(Problem(file=file, line=line, column=column, path=path, found=secret.advice))
+                self._warnings.append(Diagnostic(file=file, line=line, column=column, path=path, found=secret.advice))
         for path, made in entries.made.items():
             file, line, column = places.get(path, (root.file, 0, 0))
             try:
                 said = [redaction.redact(str(text)) for text in made.advice()]
             except Exception as error:  # a plugin's own code
                 said = [f"its advice failed: {where_raised(error)}"]
-            self._warnings += [Problem(file=file, line=line, column=column, path=path, found=text) for text in said]
+            self._warnings += [Diagnostic(file=file, line=line, column=column, path=path, found=text) for text in said]
 
 
 def _read(path: Path) -> tuple[bytes, int]:
     """The bytes of the file, at most one more than may be, and its mode. Raises ConfigError."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise ConfigError([Problem(file=str(path), found="not a regular file", expected="a YAML file")])
+            raise ConfigError([Diagnostic(file=str(path), found="not a regular file", expected="a YAML file")])
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as opened:
             return opened.read(LARGEST + 1), os.fstat(descriptor).st_mode
     except OSError as error:
         raise ConfigError(
             [
-                Problem(
+                Diagnostic(
                     file=str(path),
                     found=f"a file that cannot be read: {error.strerror}",
                     expected="a YAML file",
@@ -298,7 +298,7 @@ def _keys(root: Table, key: str) -> list[str]:
     return list(node.entries) if isinstance(node, Table) else []
 
 
-def _places(node: Node) -> dict[str, tuple[str, int, int]]:
+def _places(node: YamlNode) -> dict[str, tuple[str, int, int]]:
     found = {node.path: (node.file, node.line, node.column)}
     children = node.entries.values() if isinstance(node, Table) else node.items if isinstance(node, Items) else ()
     for child in children:

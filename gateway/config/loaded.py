@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway.config.document.diagnostics import Problem
+from gateway.config.document.diagnostics import Diagnostic
 from gateway.config.grammar.settings import Settings
 from gateway.plugin.registry import Registry
 from gateway.text.secret import Secret, secrets_of
@@ -27,7 +27,7 @@ class Loaded:
     settings: Settings
     registry: Registry
     path: Path
-    warnings: Sequence[Problem] = ()
+    warnings: Sequence[Diagnostic] = ()
     places: Mapping[str, tuple[str, int, int]] = field(default_factory=dict, repr=False)
     guessed: bool = False
 
@@ -48,16 +48,16 @@ class Loaded:
         """Dotted paths of the secrets that are keys of the example configuration."""
         return [path for path, secret in settings_secrets(self.settings) if secret.is_demo]
 
-    def problem(self, path: str, *, found: str, expected: str = "", hint: str = "") -> Problem:
+    def problem(self, path: str, *, found: str, expected: str = "", hint: str = "") -> Diagnostic:
         """A problem at a dotted path, or at the nearest one above it that stands in the file."""
         above = path
         while above not in self.places and "." in above:
             above = above.rpartition(".")[0]
         file, line, column = self.places.get(above, (str(self.path), 0, 0))
-        return Problem(file=file, line=line, column=column, path=path, found=found, expected=expected, hint=hint)
+        return Diagnostic(file=file, line=line, column=column, path=path, found=found, expected=expected, hint=hint)
 
 
-def refuse_demo_keys(loaded: Loaded) -> list[Problem]:
+def refuse_demo_keys(loaded: Loaded) -> list[Diagnostic]:
     """A problem for every key of the example configuration, unless only this machine can reach both listeners."""
     if loaded.settings.on_loopback:
         return []
@@ -72,7 +72,7 @@ def refuse_demo_keys(loaded: Loaded) -> list[Problem]:
     ]
 
 
-def refuse_to_serve(loaded: Loaded) -> list[Problem]:
+def refuse_to_serve(loaded: Loaded) -> list[Diagnostic]:
     """What is well as a file and must not run: demo keys where others can reach them, a gateway into which nothing comes."""
     problems = refuse_demo_keys(loaded)
     if not loaded.settings.sources:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from gateway.config.document.diagnostics import Problem
-from gateway.config.document.nodes import Items, Node, Scalar, Table, describe, scalars
+from gateway.config.document.diagnostics import Diagnostic
+from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, describe, scalars
 from gateway.config.document.yaml import shown_key
 from gateway.fields import format_duration
 from gateway.text.secret import MASK
@@ -65,7 +65,7 @@ _SENTENCES: Final = frozenset({"value_error", "assertion_error"})  # an author's
 class Place:
     """Where an error's `loc` leads: the node, or the key that is missing below it, and what of `loc` was no place."""
 
-    def __init__(self, root: Node, loc: Sequence[int | str], kind: str) -> None:
+    def __init__(self, root: YamlNode, loc: Sequence[int | str], kind: str) -> None:
         self.node = root
         self.key: str | None = None
         self.foreign = False  # of a union's branch that this was not meant for
@@ -87,7 +87,7 @@ class Place:
             self.branch = (self.branch[0], depth - self.branch[1])
 
 
-def _child(node: Node, part: int | str) -> Node | None:
+def _child(node: YamlNode, part: int | str) -> YamlNode | None:
     if isinstance(node, Table):
         return node.entries.get(str(part))
     if isinstance(node, Items) and isinstance(part, int) and 0 <= part < len(node.items):
@@ -95,7 +95,7 @@ def _child(node: Node, part: int | str) -> Node | None:
     return None
 
 
-def problems_of(error: ValidationError, root: Node) -> list[tuple[Sequence[Scalar], Problem]]:
+def problems_of(error: ValidationError, root: YamlNode) -> list[tuple[Sequence[Scalar], Diagnostic]]:
     """Every error, those of a union's branches put together; and the stand-ins that may be to blame for it."""
     hidden = _hidden(root)
     mistakes: list[tuple[Place, str, str, str]] = []
@@ -129,7 +129,7 @@ def _blamed(group: Sequence[tuple[Place, str, str]]) -> Sequence[Scalar]:
     return ()  # what is missing, or of another shape, is so whatever a variable holds
 
 
-def _problem(group: Sequence[tuple[Place, str, str]], root: Node) -> Problem:
+def _problem(group: Sequence[tuple[Place, str, str]], root: YamlNode) -> Diagnostic:
     place, sentence, _ = group[0]
     node = place.node
     expected = " or ".join(dict.fromkeys(expected for _, _, expected in group if expected))
@@ -141,7 +141,7 @@ def _problem(group: Sequence[tuple[Place, str, str]], root: Node) -> Problem:
         found = "options that do not go together"  # because that it is a mapping is nobody's mistake
     else:
         found = "nothing" if place.key is not None else describe(node)
-    return Problem(file=node.file, line=node.line, column=node.column, path=path, found=found, expected=expected)
+    return Diagnostic(file=node.file, line=node.line, column=node.column, path=path, found=found, expected=expected)
 
 
 def _said(kind: str, message: str, context: dict[str, Any]) -> tuple[str, str]:
@@ -164,7 +164,7 @@ def _said(kind: str, message: str, context: dict[str, Any]) -> tuple[str, str]:
     return "", re.sub(r"^Input should (be|have) ", "", message)
 
 
-def _hidden(root: Node) -> list[str]:
+def _hidden(root: YamlNode) -> list[str]:
     """Texts that an author's own message must not repeat: they came from outside, or stand where a secret does."""
     texts = {scalar.text for scalar in scalars(root) if scalar.text and (scalar.secret or scalar.substituted)}
     return sorted(texts | {repr(text)[1:-1] for text in texts}, key=len, reverse=True)
@@ -179,6 +179,6 @@ def _mask(text: str, hidden: Iterable[str]) -> str:
     return text
 
 
-def stand_ins(node: Node) -> list[Scalar]:
+def stand_ins(node: YamlNode) -> list[Scalar]:
     """The stand-ins below this node."""
     return [scalar for scalar in scalars(node) if scalar.placeholder]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from gateway.config.document.diagnostics import Problem
+from gateway.config.document.diagnostics import Diagnostic
 from gateway.config.grammar.settings import CallbackSettings, TestSettings
 from gateway.config.validation import where_raised
 from gateway.errors import Malformed
@@ -20,11 +20,11 @@ LARGEST: Final = 1024 * 1024  # bytes of a callback's file
 _RECEIVED_AT: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)  # so that two runs of one test are the same
 
 
-class Unusable(Exception):
+class UnusableTest(Exception):
     """The test's event or callback cannot be read; the text says why."""
 
 
-def run_tests(loaded: Loaded) -> list[Problem]:
+def run_tests(loaded: Loaded) -> list[Diagnostic]:
     """A problem for every route test that does not go as expected, with what each route said."""
     from gateway.routing import Router
 
@@ -38,14 +38,14 @@ def run_tests(loaded: Loaded) -> list[Problem]:
     ]
 
 
-def _run(loaded: Loaded, router: Router, path: str, test: TestSettings) -> Problem | None:
+def _run(loaded: Loaded, router: Router, path: str, test: TestSettings) -> Diagnostic | None:
     from gateway.routing import explain
 
     if test.callback is not None and test.callback.source not in loaded.settings.sources:
         return None  # its options could not be guessed without what is not here
     try:
         decisions = [router.decide(event) for event in _events(loaded, test)]
-    except Unusable as error:
+    except UnusableTest as error:
         return loaded.problem(path, found=str(error))
     reached = dict.fromkeys(sink for decision in decisions for sink in decision.sinks)
     if set(reached) == set(test.expect) or loaded.guessed:
@@ -68,7 +68,7 @@ def _events(loaded: Loaded, test: TestSettings) -> Sequence[Event]:
     try:
         return [event_of(test.event or {}, **dict(_provider(loaded, test)))]
     except ValueError as error:
-        raise Unusable(f"the event cannot be read: {error}") from None
+        raise UnusableTest(f"the event cannot be read: {error}") from None
 
 
 def _provider(loaded: Loaded, test: TestSettings) -> Iterator[tuple[str, str]]:
@@ -92,9 +92,9 @@ def _normalised(loaded: Loaded, callback: CallbackSettings) -> Sequence[Event]:
         with open(callback.file, "rb") as file:
             body = file.read(LARGEST + 1)
     except OSError as error:
-        raise Unusable(f"the callback's file cannot be read: {error.strerror}") from None
+        raise UnusableTest(f"the callback's file cannot be read: {error.strerror}") from None
     if len(body) > LARGEST:
-        raise Unusable("the callback's file has more than 1 MiB")
+        raise UnusableTest("the callback's file has more than 1 MiB")
     source = loaded.registry.source(configured.type)(callback.source, configured.options)
     request = Callback(
         source=callback.source,
@@ -108,6 +108,6 @@ def _normalised(loaded: Loaded, callback: CallbackSettings) -> Sequence[Event]:
     try:
         return source.normalise(request, Verified(trust=Trust.NONE, scheme="none"))
     except Malformed as error:
-        raise Unusable(f"the callback cannot be read: {error.detail}") from None
+        raise UnusableTest(f"the callback cannot be read: {error.detail}") from None
     except Exception as error:  # a plugin's own code
-        raise Unusable(f"the source cannot read the callback: {where_raised(error)}") from None
+        raise UnusableTest(f"the source cannot read the callback: {where_raised(error)}") from None

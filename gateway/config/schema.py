@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaWarningKind
 
 from gateway.config.entries import SINK_KEYS, SOURCE_KEYS
-from gateway.config.grammar.names import NAME
+from gateway.config.grammar.identifiers import NAME
 from gateway.config.grammar.settings import Settings, SinkSettings, SourceSettings
 from gateway.errors import PluginError
 from gateway.fields import Rate, Secret, format_duration

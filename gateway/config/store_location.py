@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from gateway.config.document.nodes import Node, Scalar, Table
+from gateway.config.document.nodes import Scalar, Table, YamlNode
 from gateway.config.grammar.settings import StoreSettings
 from gateway.config.validation import Validation
 from gateway.text.secret import Secret
@@ -16,7 +16,7 @@ def store_settings(store: StoreSettings, root: Table, validation: Validation) ->
     from gateway.store.address import parse_address  # because both are of one floor, and only this line needs it
 
     section = root.entries.get("store")
-    node: Node = section.entries.get("url", section) if isinstance(section, Table) else root
+    node: YamlNode = section.entries.get("url", section) if isinstance(section, Table) else root
     if isinstance(node, Scalar) and node.placeholder:
         return store
     try:

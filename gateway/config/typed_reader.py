@@ -12,8 +12,8 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, PlainValidator, WrapValidator
 from pydantic.fields import FieldInfo
 
-from gateway.config.document.diagnostics import MOST, Problem, near
-from gateway.config.document.nodes import Items, Node, Scalar, Table, integer, real, scalars, truth, untyped
+from gateway.config.document.diagnostics import MOST, Diagnostic, near
+from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, integer, real, scalars, truth, untyped
 from gateway.config.document.placeholders import stand_in
 from gateway.config.document.yaml import shown_key
 from gateway.text.secret import Secret
@@ -30,11 +30,13 @@ UNREADABLE: Final = _Unreadable()
 
 
 @dataclass(slots=True)
-class Reader:
+class TypedReader:
     """Turns nodes into what pydantic validates; unknown keys become `problems`, whatever the model says about them."""
 
-    problems: list[Problem] = field(default_factory=list)
-    empty: list[tuple[Node, str]] = field(default_factory=list)  # written down without a value, and what is expected
+    problems: list[Diagnostic] = field(default_factory=list)
+    empty: list[tuple[YamlNode, str]] = field(
+        default_factory=list
+    )  # written down without a value, and what is expected
 
     def model(
         self, table: Table, model: type[BaseModel], *, others: Collection[str] = (), skip: Collection[str] = ()
@@ -59,7 +61,7 @@ class Reader:
                     self._unknown(table, key, [*others, *known])
         return values
 
-    def _look_for_nothing(self, node: Node, info: FieldInfo) -> None:
+    def _look_for_nothing(self, node: YamlNode, info: FieldInfo) -> None:
         """Note what a person wrote down empty, because it is meant to be something, and would be taken for the default.
 
         Not where the field is free-form, says that nothing is a value (`MAY_BE_EMPTY`), or has an empty text as default.
@@ -86,7 +88,7 @@ class Reader:
     def _unknown(self, table: Table, key: str, known: Sequence[str]) -> None:
         shown, hint = shown_key(key), near(key, known)
         self.problems.append(
-            Problem(
+            Diagnostic(
                 file=table.file,
                 line=table.key(key).line,
                 column=table.key(key).column,
@@ -97,7 +99,7 @@ class Reader:
             )
         )
 
-    def value(self, node: Node, annotation: Any, metadata: Sequence[Any] = ()) -> Any:
+    def value(self, node: YamlNode, annotation: Any, metadata: Sequence[Any] = ()) -> Any:
         """One value, as the annotation wants it."""
         annotation, metadata = unwrapped(annotation, metadata)
         for one in metadata:
@@ -137,7 +139,7 @@ class Reader:
             return [self.value(item, kind) for item, kind in zip(node.items, kinds, strict=False)]
         return [self.value(item, arguments[0] if arguments else Any) for item in node.items]
 
-    def _branch(self, node: Node, branches: Sequence[Any]) -> Any:
+    def _branch(self, node: YamlNode, branches: Sequence[Any]) -> Any:
         """The branch of a union that a list or table is meant for."""
         tables = isinstance(node, Table)
         fitting = [
@@ -301,7 +303,7 @@ def _fit(table: Table, annotation: Any) -> int:
     return score
 
 
-def _hide(node: Node) -> None:
+def _hide(node: YamlNode) -> None:
     for scalar in scalars(node):
         scalar.secret = True
 

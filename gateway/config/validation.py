@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.config.document.diagnostics import Problem
-from gateway.config.document.nodes import Items, Node, Table, describe, is_null
+from gateway.config.document.diagnostics import Diagnostic
+from gateway.config.document.nodes import Items, Table, YamlNode, describe, is_null
 from gateway.config.document.placeholders import ATTEMPTS
 from gateway.config.pydantic_errors import problems_of, stand_ins
-from gateway.config.typed_reader import Reader
+from gateway.config.typed_reader import TypedReader
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -24,10 +24,10 @@ class Validation:
     """One configuration being read. `base` is the folder that relative paths start from."""
 
     base: Path
-    problems: list[Problem] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
+    problems: list[Diagnostic] = field(default_factory=list)
+    warnings: list[Diagnostic] = field(default_factory=list)
 
-    def table(self, node: Node | None, where: Node) -> Table | None:
+    def table(self, node: YamlNode | None, where: YamlNode) -> Table | None:
         """The node as a table; nothing is an empty one at `where`; anything else is a problem."""
         if isinstance(node, Table):
             return node
@@ -42,7 +42,7 @@ class Validation:
     ) -> M | None:
         """The model of this table, or None and problems. `given` are values for keys that the table leaves out."""
         for attempt in range(ATTEMPTS if stand_ins(table) else 1):
-            reader = Reader()
+            reader = TypedReader()
             values = {**(given or {}), **reader.model(table, model, others=others)}
             if attempt == 0:
                 self.problems.extend(reader.problems)
@@ -65,7 +65,7 @@ class Validation:
         return None
 
 
-def _nothing(node: Node, expected: str) -> Problem:
+def _nothing(node: YamlNode, expected: str) -> Diagnostic:
     hint = "leave the key out where nothing is meant: it then has its default" if expected == "a value" else ""
     return node.problem(
         found="an empty list" if isinstance(node, Items) else describe(node), expected=expected, hint=hint

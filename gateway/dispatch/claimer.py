@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.dispatch.batching import Gathering
 from gateway.dispatch.breaker import Breaker
-from gateway.dispatch.context import Shared
+from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.leased import Dispatch, LeasedDelivery
 from gateway.dispatch.outcome import describe
 from gateway.dispatch.prober import Prober

@@ -12,12 +12,21 @@ from typing import Final
 from gateway.dispatch.attempt import Nonsense, Result, carry
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.circuit import answered, failed_service
-from gateway.dispatch.context import Shared
+from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.leased import Dispatch, LeasedDelivery
 from gateway.dispatch.outcome import attempt_record
 from gateway.dispatch.prober import Prober
 from gateway.dispatch.reporter import AttemptReporter
-from gateway.dispatch.retry import CRASHED, CUT_OFF, LONE_LOSSES, NEVER_ENDED, Decision, backoff, decide, never_ends
+from gateway.dispatch.retry import (
+    CRASHED,
+    CUT_OFF,
+    LONE_LOSSES,
+    NEVER_ENDED,
+    RetryDecision,
+    backoff,
+    decide,
+    never_ends,
+)
 from gateway.dispatch.slots import Slots
 from gateway.errors import Retry, StoreError, Unavailable
 from gateway.model import FAILED, Delivery
@@ -231,7 +240,7 @@ class Deliverer:
         member: LeasedDelivery,
         delivery: Delivery,
         result: Result,
-        decision: Decision,
+        decision: RetryDecision,
         started_at: int,
         seconds: float,
     ) -> None:

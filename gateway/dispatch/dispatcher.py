@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from gateway.config.grammar.settings import DeliverySettings
 from gateway.dispatch.attempt import bounded
-from gateway.dispatch.context import Shared
 from gateway.dispatch.lane import Lane
+from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.outcome import describe
 from gateway.dispatch.settler import Settler
 from gateway.dispatch.shared_rate import SharedRates

@@ -9,8 +9,8 @@ from gateway.config.grammar.settings import DeliverySettings
 from gateway.dispatch.batching import Gathering
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.claimer import Claimer
-from gateway.dispatch.context import Shared
 from gateway.dispatch.deliverer import Deliverer
+from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.leased import Dispatch, LeasedDelivery
 from gateway.dispatch.prober import Prober
 from gateway.dispatch.rate_limit import Pace

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from gateway.dispatch.attempt import Nonsense, Result
-from gateway.dispatch.retry import Decision
+from gateway.dispatch.retry import RetryDecision
 from gateway.errors import DeliveryFailed, Retry
 from gateway.model import Attempt
 from gateway.store.records import Lease, Settlement
@@ -30,7 +30,7 @@ class AttemptRecord:
 
 
 def attempt_record(
-    lease: Lease, result: Result, decision: Decision, *, started_at: int, seconds: float
+    lease: Lease, result: Result, decision: RetryDecision, *, started_at: int, seconds: float
 ) -> AttemptRecord:
     """Put together what is written. `started_at` is in ms since 1970, `seconds` how long the attempt took."""
     detail = describe(result)

@@ -8,7 +8,7 @@ from typing import Final
 from gateway.dispatch.attempt import Nonsense, Result, bounded
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.circuit import answered, pause
-from gateway.dispatch.context import Shared
+from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.leased import Dispatch, LeasedDelivery
 from gateway.dispatch.outcome import describe
 from gateway.errors import DeliveryFailed

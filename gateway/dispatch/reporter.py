@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.dispatch.attempt import Nonsense, Result
-from gateway.dispatch.context import Shared
+from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.outcome import AttemptRecord
 from gateway.errors import DeliveryFailed
 from gateway.model import Delivery, Outcome

@@ -31,7 +31,7 @@ class Schedule(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class RetryDecision:
     """How a delivery goes on. `state` is delivered, dead or waiting; `delay` is in seconds and means something when waiting."""
 
     state: str
@@ -41,12 +41,12 @@ class Decision:
     reason: str | None = None  # why it is dead: refused | expired | crashed
 
 
-_DELIVERED: Final = Decision(state="delivered", outcome=Outcome.DELIVERED)
-_REFUSED: Final = Decision(state="dead", outcome=Outcome.REFUSED, reason="refused")
-CUT_OFF: Final = Decision(state="waiting", outcome=Outcome.RETRY, burnt=False)  # by our own stop: nobody's failure
-NEVER_ENDED: Final = Decision(state="dead", outcome=Outcome.LOST, reason="expired")
-CRASHED: Final = Decision(state="dead", outcome=Outcome.LOST, reason="crashed")
-_EXPIRED: Final = Decision(state="dead", outcome=Outcome.RETRY, reason="expired")
+_DELIVERED: Final = RetryDecision(state="delivered", outcome=Outcome.DELIVERED)
+_REFUSED: Final = RetryDecision(state="dead", outcome=Outcome.REFUSED, reason="refused")
+CUT_OFF: Final = RetryDecision(state="waiting", outcome=Outcome.RETRY, burnt=False)  # by our own stop: nobody's failure
+NEVER_ENDED: Final = RetryDecision(state="dead", outcome=Outcome.LOST, reason="expired")
+CRASHED: Final = RetryDecision(state="dead", outcome=Outcome.LOST, reason="crashed")
+_EXPIRED: Final = RetryDecision(state="dead", outcome=Outcome.RETRY, reason="expired")
 
 
 def decide(
@@ -57,7 +57,7 @@ def decide(
     policy: Schedule,
     rng: Random,
     spared: bool = False,
-) -> Decision:
+) -> RetryDecision:
     """What follows from the result of attempt number `attempt` (from 1): a receipt, None, or what was raised.
 
     `elapsed` is the seconds since this round's first attempt began, without the time its sink stood still. A delivery
@@ -70,14 +70,14 @@ def decide(
         return _REFUSED
     delay = backoff(attempt, policy, rng)
     if isinstance(result, Unavailable):
-        return Decision(state="waiting", outcome=Outcome.UNAVAILABLE, delay=delay, burnt=False)
+        return RetryDecision(state="waiting", outcome=Outcome.UNAVAILABLE, delay=delay, burnt=False)
     least = asked_for(result, policy)
     if spared:
-        return Decision(state="waiting", outcome=Outcome.RETRY, delay=max(least, delay), burnt=False)
+        return RetryDecision(state="waiting", outcome=Outcome.RETRY, delay=max(least, delay), burnt=False)
     remaining = policy.give_up_after.total_seconds() - elapsed
     if remaining <= 0:
         return _EXPIRED
-    return Decision(state="waiting", outcome=Outcome.RETRY, delay=max(least, min(delay, remaining)))
+    return RetryDecision(state="waiting", outcome=Outcome.RETRY, delay=max(least, min(delay, remaining)))
 
 
 def never_ends(attempt: int, elapsed: float, policy: Schedule, *, lost: bool) -> bool:

@@ -20,7 +20,7 @@ from gateway.intake.reporter import Journal
 from gateway.model import FAILED, Event, Trust, Verified, stream_key
 from gateway.plugin import Callback, Source
 from gateway.plugin.contract import checked_response
-from gateway.routing import Decision, Router
+from gateway.routing import Router, RoutingDecision
 from gateway.store.outbox.contents import CONTENTS_MAX
 from gateway.store.records import Accepted, NewDelivery
 from gateway.store.store import Store
@@ -34,7 +34,7 @@ _json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class SourceEndpoint:
     """One configured source at its path."""
 
     name: str
@@ -52,7 +52,7 @@ class Door:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class CallbackAnswer:
     """The answer to a callback that was taken."""
 
     status: int
@@ -72,7 +72,7 @@ class Intake:
         self._journal = journal
         self._refusals = refusals
 
-    async def take(self, door: Door, callback: Callback) -> Taken:
+    async def take(self, door: SourceEndpoint, callback: Callback) -> CallbackAnswer:
         """Verify, normalise, route and store one callback. Raises Problem; everything else is a bug of a plugin."""
         large = len(callback.body) > LARGE_BODY
         verified = await self._verify(door, callback, large)
@@ -95,10 +95,10 @@ class Intake:
 
     # -- who and what
 
-    def _decide(self, events: Sequence[Event]) -> list[Decision]:
+    def _decide(self, events: Sequence[Event]) -> list[RoutingDecision]:
         return [self._router.decide(event) for event in events]
 
-    async def _verify(self, door: Door, callback: Callback, large: bool) -> Verified:
+    async def _verify(self, door: SourceEndpoint, callback: Callback, large: bool) -> Verified:
         try:
             verified = await _computed(functools.partial(verify, door.source, callback, door.min_trust), large)
         except Untrusted as error:
@@ -111,7 +111,9 @@ class Intake:
         self._journal.verified(door.name, verified)
         return verified
 
-    async def _normalise(self, door: Door, callback: Callback, verified: Verified, large: bool) -> Sequence[Event]:
+    async def _normalise(
+        self, door: SourceEndpoint, callback: Callback, verified: Verified, large: bool
+    ) -> Sequence[Event]:
         work = functools.partial(normalise, door.source, callback, verified, keep_ids=door.keep_ids)
         try:
             return await _computed(work, large)
@@ -120,11 +122,13 @@ class Intake:
         except MISTAKES as error:
             self._break(door, callback, "normalise", error)
 
-    def _refuse(self, door: Door, callback: Callback, problem: Problem, *, verified: bool = False) -> NoReturn:
+    def _refuse(
+        self, door: SourceEndpoint, callback: Callback, problem: Problem, *, verified: bool = False
+    ) -> NoReturn:
         self._refusals.keep(door.name, problem, callback, verified=verified)
         raise problem
 
-    def _break(self, door: Door, callback: Callback, step: str, error: BaseException) -> NoReturn:
+    def _break(self, door: SourceEndpoint, callback: Callback, step: str, error: BaseException) -> NoReturn:
         """A source plugin's own bug: not acknowledged, kept for `refused retry`, and the plugin is named."""
         self._journal.broken(door.source, step, error)
         problem = Problem(
@@ -138,7 +142,12 @@ class Intake:
     # -- into the store
 
     async def _accept(
-        self, door: Door, callback: Callback, verified: Verified, events: Sequence[Event], decisions: Sequence[Decision]
+        self,
+        door: SourceEndpoint,
+        callback: Callback,
+        verified: Verified,
+        events: Sequence[Event],
+        decisions: Sequence[RoutingDecision],
     ) -> Sequence[Accepted]:
         reserved: list[str] = []
         stored: asyncio.Future[Sequence[Accepted]] | None = None
@@ -177,12 +186,12 @@ class Intake:
             if stored is None:  # else `_carry` gives them back, also where nobody waits for the answer any more
                 self._unreserve(reserved)
 
-    def _unstored(self, door: Door, code: str, detail: str, retry_after: int) -> Problem:
+    def _unstored(self, door: SourceEndpoint, code: str, detail: str, retry_after: int) -> Problem:
         problem = Problem(503, code, detail, retry_after=retry_after)
         self._refusals.count(door.name, problem)
         return problem
 
-    def _reserve(self, event: Event, decision: Decision, reserved: list[str]) -> tuple[NewDelivery, ...]:
+    def _reserve(self, event: Event, decision: RoutingDecision, reserved: list[str]) -> tuple[NewDelivery, ...]:
         wanted = []
         for sink in decision.sinks:
             key = self._dispatcher.order_key(sink, stream_key(event.source, event.subject))
@@ -210,15 +219,17 @@ class Intake:
         finally:
             self._unreserve(reserved)
 
-    def _answer(self, door: Door, callback: Callback, events: Sequence[Event], usual: bytes) -> Taken:
+    def _answer(
+        self, door: SourceEndpoint, callback: Callback, events: Sequence[Event], usual: bytes
+    ) -> CallbackAnswer:
         if type(door.source).acknowledge is Source.acknowledge:
-            return Taken(200, usual)
+            return CallbackAnswer(200, usual)
         try:
             own = checked_response(door.source, door.source.acknowledge(callback, events))
         except MISTAKES as error:
             self._journal.broken(door.source, "acknowledge", error)
-            return Taken(200, usual)
-        return Taken(200, usual) if own is None else Taken(own.status, own.body, own.media_type)
+            return CallbackAnswer(200, usual)
+        return CallbackAnswer(200, usual) if own is None else CallbackAnswer(own.status, own.body, own.media_type)
 
 
 def _full(accepted: Sequence[Accepted]) -> Problem:

@@ -11,7 +11,7 @@ from gateway.events.cloudevents import render
 from gateway.intake import before_repair
 from gateway.model import Event, EventId, Seal, Trust, Verified, id_of_source
 from gateway.plugin import Callback, Source, contract
-from gateway.routing import Decision
+from gateway.routing import RoutingDecision
 from gateway.store.records import NewDelivery, NewEvent
 
 SEAL_CONTENTS_MAX: Final = 32  # different contents under one signature, where its source names no other bound
@@ -61,7 +61,7 @@ def _name_source(event: Event) -> None:
 
 def new_event(
     event: Event,
-    decision: Decision,
+    decision: RoutingDecision,
     *,
     deliveries: Sequence[NewDelivery],
     raw_type: str | None,

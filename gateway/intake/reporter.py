@@ -16,7 +16,7 @@ from gateway.intake.pipeline import SEAL_CONTENTS_MAX
 from gateway.model import Event, Trust, Verified
 from gateway.plugin import Callback, Source
 from gateway.plugin.hooks import Watchers, WatchThreads
-from gateway.routing import Decision
+from gateway.routing import RoutingDecision
 from gateway.runtime.harmless import harmless
 from gateway.runtime.metrics import BoundedLabel, Metrics
 from gateway.store.records import Accepted
@@ -76,7 +76,9 @@ class Journal:
             )
 
     @harmless
-    def stored(self, events: Sequence[Event], decisions: Sequence[Decision], accepted: Sequence[Accepted]) -> None:
+    def stored(
+        self, events: Sequence[Event], decisions: Sequence[RoutingDecision], accepted: Sequence[Accepted]
+    ) -> None:
         """One line an event after the commit."""
         for event, decision, answer in zip(events, decisions, accepted, strict=True):
             if answer.full:

@@ -15,7 +15,7 @@ from gateway.events.cloudevents import from_document
 from gateway.intake.pipeline import new_event, normalise, verify
 from gateway.model import Event, Trust, Verified, stream_key
 from gateway.plugin import Callback
-from gateway.routing import Decision, Router
+from gateway.routing import Router, RoutingDecision
 from gateway.store.records import EventFull, NewDelivery, NewEvent, Refusal
 
 
@@ -56,7 +56,7 @@ def _judged(loaded: Loaded, router: Router, refusal: Refusal) -> Sequence[NewEve
     ]
 
 
-def _routed(router: Router, events: Sequence[Event]) -> Sequence[tuple[Event, Decision]]:
+def _routed(router: Router, events: Sequence[Event]) -> Sequence[tuple[Event, RoutingDecision]]:
     return [(event, router.decide(event)) for event in events]
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from gateway.errors import PluginError
-from gateway.events.storable import make_storable
+from gateway.events.repair import make_storable
 from gateway.model import EVENT_TYPES, ID_LENGTH_MAX, Event, EventId, Fault, File, Storage, Verified
 from gateway.plugin import Callback, Response, Sink, Source
 from gateway.text.credentials import without_credentials

@@ -6,10 +6,10 @@ from gateway.routing.router import (
     MATCH_KEYS,
     MATCHED,
     NOT_REACHED,
-    Decision,
     Route,
     RouteLike,
     Router,
+    RoutingDecision,
     Verdict,
 )
 from gateway.routing.verdicts import explain
@@ -20,10 +20,10 @@ __all__ = [
     "MATCHED",
     "MATCH_KEYS",
     "NOT_REACHED",
-    "Decision",
     "Route",
     "RouteLike",
     "Router",
+    "RoutingDecision",
     "Verdict",
     "explain",
 ]

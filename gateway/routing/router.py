@@ -60,7 +60,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class RoutingDecision:
     """The sinks an event goes to, each once, in the order of the routes; and the verdict of every route."""
 
     sinks: tuple[str, ...]
@@ -81,7 +81,7 @@ class Router:
         self._routes = [_Compiled(route) for route in routes]
         self._on_error = on_error
 
-    def decide(self, event: Event) -> Decision:
+    def decide(self, event: Event) -> RoutingDecision:
         """Where this event goes, and why. Raises nothing of its own: a failing `where` is no match."""
         values = _values(event)
         scene = _Scene(event)
@@ -97,7 +97,7 @@ class Router:
                     verdicts += [later.not_reached for later in routes]
             elif verdict.outcome == ERROR and self._on_error is not None:
                 self._on_error(route.name)
-        return Decision(tuple(sinks), tuple(verdicts))
+        return RoutingDecision(tuple(sinks), tuple(verdicts))
 
 
 def _values(event: Event) -> dict[str, str | None]:

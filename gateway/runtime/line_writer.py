@@ -16,7 +16,7 @@ LINGER_SECONDS: Final = 0.005  # for more lines before a batch is written: one c
 FLUSH_SECONDS: Final = 2.0
 
 
-class Writer(Protocol):
+class LineOutput(Protocol):
     """Where whole lines go. `put` never raises and never waits for longer than the line deserves."""
 
     dropped: int

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Final, TextIO, TypeVar
 
 from gateway.runtime.lean_imports import import_structlog
-from gateway.runtime.line_writer import FLUSH_SECONDS, LineWriter, StreamWriter, Writer
+from gateway.runtime.line_writer import FLUSH_SECONDS, LineOutput, LineWriter, StreamWriter
 from gateway.runtime.standard_streams import LineStream, take_over
 from gateway.text.escaping import quoted, to_json, visible
 from gateway.text.redaction import redact, redact_event, redact_start
@@ -32,8 +32,10 @@ _RESET: Final = "\x1b[0m"
 _KEYS_LIMIT: Final = 1024
 EXCEPTION_LIMIT: Final = 20_000  # characters of a traceback
 
-_W = TypeVar("_W", bound=Writer)
-_writers: Final[list[Writer]] = []  # all that this process made: few, and each may still be spoken to by a kept logger
+_W = TypeVar("_W", bound=LineOutput)
+_writers: Final[
+    list[LineOutput]
+] = []  # all that this process made: few, and each may still be spoken to by a kept logger
 
 
 def configure(
@@ -62,7 +64,7 @@ def configure(
         render = TextRenderer(colours=terminal)
     else:
         render = JsonRenderer(ascii=encoding != "utf8")
-    line = Line(render)
+    line = LineRenderer(render)
     writer = _writer(given, line, encoding, threaded=threaded)
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, line],
@@ -98,7 +100,7 @@ def lines_dropped() -> int:
     return sum(writer.dropped for writer in _writers)
 
 
-def _writer(stream: TextIO | None, line: Line, encoding: str, *, threaded: bool) -> Writer:
+def _writer(stream: TextIO | None, line: LineRenderer, encoding: str, *, threaded: bool) -> LineOutput:
     taken: object = stream
     if isinstance(taken, LineStream):  # by an earlier `configure`
         return taken.writer
@@ -111,11 +113,11 @@ def _writer(stream: TextIO | None, line: Line, encoding: str, *, threaded: bool)
     return _kept(StreamWriter(stream))
 
 
-def _line_writer(descriptor: int, line: Line, encoding: str) -> LineWriter:
+def _line_writer(descriptor: int, line: LineRenderer, encoding: str) -> LineWriter:
     return _kept(LineWriter(descriptor, functools.partial(_notice, line), encoding=encoding))
 
 
-def _notice(line: Line, lines: int) -> str:
+def _notice(line: LineRenderer, lines: int) -> str:
     return line(None, "warning", {"event": "log_lines_dropped", "lines": lines})
 
 
@@ -144,7 +146,7 @@ def _hear_what_nobody_caught() -> None:
     sys.unraisablehook = unraisable
 
 
-class Line:
+class LineRenderer:
     """The last processor: completes an entry, hides what is secret, renders it as one line."""
 
     def __init__(self, render: Callable[[Entry], str]) -> None:
@@ -168,7 +170,7 @@ class Line:
 class LineLogger:
     """What structlog gives its lines to. Every level is the same here."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: LineOutput) -> None:
         self.msg = self.log = self.debug = self.info = self.warn = self.warning = writer.put
         self.error = self.err = self.exception = self.critical = self.fatal = self.failure = writer.put
 
@@ -208,7 +210,7 @@ class JsonRenderer:
 class LibraryHandler(logging.Handler):
     """Passes what libraries log (uvicorn, aiohttp, asyncio, warnings) through the same line."""
 
-    def __init__(self, line: Line, writer: Writer) -> None:
+    def __init__(self, line: LineRenderer, writer: LineOutput) -> None:
         super().__init__()
         self._line = line
         self._writer = writer

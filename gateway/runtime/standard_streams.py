@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final, TextIO
 
-from gateway.runtime.line_writer import LineWriter, Writer
+from gateway.runtime.line_writer import LineOutput, LineWriter
 
 PARTIAL_MAX: Final = 16 * 1024  # characters of a line without an end; it is cut there
 
@@ -27,7 +27,7 @@ def open_missing() -> None:
 class LineStream(io.TextIOBase):
     """Stands where a standard stream stood and hands whole lines to a writer. `fileno` is still the stream's own."""
 
-    def __init__(self, stream: TextIO, writer: Writer) -> None:
+    def __init__(self, stream: TextIO, writer: LineOutput) -> None:
         self._stream = stream
         self.writer = writer
         self._partial = threading.local()  # because `print` writes a line's text and its end in two calls
@@ -67,7 +67,7 @@ class LineStream(io.TextIOBase):
         """Whole lines are on their way already."""
 
 
-def take_over(stdout: Callable[[int], Writer], stderr: Writer) -> None:
+def take_over(stdout: Callable[[int], LineOutput], stderr: LineOutput) -> None:
     """Let everything that Python itself prints go through these; `stdout` makes the writer of that descriptor."""
     if sys.stdout is not None and not isinstance(sys.stdout, LineStream):
         with contextlib.suppress(OSError, ValueError):  # something in memory, or closed: it stays what it is

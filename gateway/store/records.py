@@ -197,7 +197,7 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class LaterVerdict:
     """What the routes said of an event later, and who asked them."""
 
     made_at: int
@@ -225,7 +225,7 @@ class EventFull:
     raw: bytes
     raw_type: str
     routing: str  # as it was when it came
-    verdicts: tuple[Verdict, ...]  # as they were asked for later, oldest first
+    verdicts: tuple[LaterVerdict, ...]  # as they were asked for later, oldest first
     beside: tuple[EventRow, ...]
     conflicts: int  # contents seen under this id, also those past the ten that are kept
 

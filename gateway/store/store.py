@@ -19,7 +19,7 @@ from gateway.errors import ItemRefused, StoreFull, StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.store.address import parse_address
 from gateway.store.admin import audit
-from gateway.store.admin.audit import Entry
+from gateway.store.admin.audit import AuditEntry
 from gateway.store.engine.backend import Backend, backend_of
 from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.patience import NotYet, awaited
@@ -31,7 +31,7 @@ from gateway.store.outbox.accept import accept, try_accept
 from gateway.store.outbox.claim import end_unreadable, probe_claim
 from gateway.store.outbox.clock_repair import Spans
 from gateway.store.outbox.clock_steps import ClockSteps
-from gateway.store.outbox.limits import Limits
+from gateway.store.outbox.limits import StoreLimits
 from gateway.store.outbox.rates import RateUse
 from gateway.store.outbox.retention import Keep
 from gateway.store.records import Accepted, Due, Gate, Heard, Lease, NewEvent, Refusal, Settlement, SinkRow
@@ -70,7 +70,7 @@ class Store:
         self._owner = owner or f"{socket.gethostname()}:{os.getpid()}"
         self._clock = clock or Clock()
         self._backend: Backend = backend_of(parse_address(url, password), self._clock)
-        self._limits = Limits(keep, self._backend.folder)
+        self._limits = StoreLimits(keep, self._backend.folder)
         self._spans = Spans()
         self._steps = ClockSteps(self._clock.monotonic)
         self._leads: dict[str, int] = {}  # sink -> which of lanes 0 and 1 leads its next claim
@@ -272,7 +272,7 @@ class Store:
         """Keep when sources were last heard of; never on a callback's way."""
         return self._writer.put(Kind.CALL, lambda session: activity.heard(session, rows))
 
-    def audit(self, entry: Entry, done: int, result: str) -> Future[int]:
+    def audit(self, entry: AuditEntry, done: int, result: str) -> Future[int]:
         """Write down an act that changes nothing here."""
         return self._writer.put(Kind.CALL, lambda session: audit.begin(session, entry, done, result))
 

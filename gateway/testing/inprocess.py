@@ -17,10 +17,10 @@ from gateway.events.cloudevents import from_document
 from gateway.model import Attempt, Delivery, Event
 from gateway.plugin import Played, Scene, Sink, Source
 from gateway.runtime.clock import FrozenClock
-from gateway.store.admin.admin import Desk
+from gateway.store.admin.admin import StoreAdmin
 from gateway.store.records import DeliveryRow
 from gateway.testing.recorder import Recorder
-from gateway.testing.registering import Watch, registry_with
+from gateway.testing.registration import Watch, registry_with
 from gateway.web.ingress import Ingress
 
 PATIENCE: Final = 10.0  # real seconds to wait for what does not wait for the clock
@@ -189,20 +189,20 @@ class RunningGateway:
 
     def events(self) -> list[Event]:
         """Every event that is kept, oldest first."""
-        with self._desk() as desk:
-            rows = list(_pages(lambda before: desk.events(limit=_PAGE, before=before), lambda row: row.seq))
-            return [self._event(desk, row.ref) for row in reversed(rows)]
+        with self._desk() as admin:
+            rows = list(_pages(lambda before: admin.events(limit=_PAGE, before=before), lambda row: row.seq))
+            return [self._event(admin, row.ref) for row in reversed(rows)]
 
     def deliveries(self, sink: str | None = None, *, state: str | None = None) -> list[DeliveryRow]:
         """Deliveries as `gateway deliveries list` shows them, oldest first; `state` is waiting, sending, delivered or dead."""
-        with self._desk() as desk:
-            return self._rows(desk, sink, state)
+        with self._desk() as admin:
+            return self._rows(admin, sink, state)
 
     def delivered(self, sink: str | None = None) -> list[Event]:
         """The events that were delivered to this sink (None: to the only one), in the order they were accepted."""
         name = self.sink(sink).name
-        with self._desk() as desk:
-            return [self._event(desk, row.event_ref) for row in self._rows(desk, name, "delivered")]
+        with self._desk() as admin:
+            return [self._event(admin, row.event_ref) for row in self._rows(admin, name, "delivered")]
 
     def attempts(self, sink: str | None = None) -> list[Attempt]:
         """Every attempt since the start, in the order they ended; `sink` leaves out those of others."""
@@ -213,18 +213,18 @@ class RunningGateway:
         return self.gateway.metrics.registry.get_sample_value(f"recording_gateway_{name}", labels) or 0.0
 
     @contextmanager
-    def _desk(self) -> Iterator[Desk]:
-        with Desk.of(self.gateway.settings, clock=self.clock) as desk:
-            yield desk
+    def _desk(self) -> Iterator[StoreAdmin]:
+        with StoreAdmin.of(self.gateway.settings, clock=self.clock) as admin:
+            yield admin
 
-    def _rows(self, desk: Desk, sink: str | None, state: str | None) -> list[DeliveryRow]:
+    def _rows(self, admin: StoreAdmin, sink: str | None, state: str | None) -> list[DeliveryRow]:
         def page(before: int | None) -> Sequence[DeliveryRow]:
-            return desk.deliveries(sink=sink, state=state, limit=_PAGE, before=before)
+            return admin.deliveries(sink=sink, state=state, limit=_PAGE, before=before)
 
         return list(_pages(page, lambda row: row.id))[::-1]
 
-    def _event(self, desk: Desk, ref: str) -> Event:
-        full = desk.event(ref)
+    def _event(self, admin: StoreAdmin, ref: str) -> Event:
+        full = admin.event(ref)
         event = from_document(json.loads(full.body), raw=full.raw)
         variant = full.row.ref.removeprefix(full.row.id).removeprefix("~")
         return replace(event, id=full.row.id, variant=variant) if variant else event

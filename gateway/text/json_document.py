@@ -75,7 +75,7 @@ class Document:
         as they are), numbers past 64 bits as their text. To read a key that is there twice raises Malformed."""
         if self._tree is None:
             return self.plain
-        read: dict[str, Any] = _copy(self._tree, escaped if escape else _same, _Number.__str__, Ambiguous)
+        read: dict[str, Any] = _copy(self._tree, escaped if escape else _same, _Number.__str__, DoubledObject)
         return read
 
     def naming(self, choice: int) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class _Pairs:
         self.pairs = pairs
 
 
-class Ambiguous(dict[str, Any]):
+class DoubledObject(dict[str, Any]):
     """An object without its doubled keys, of which none can be read without a refusal: nobody can say which is meant."""
 
     __slots__ = ("_doubled",)

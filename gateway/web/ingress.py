@@ -19,7 +19,7 @@ from gateway.runtime.logs import once_in
 from gateway.web import problems
 from gateway.web.heads import hides_structure
 from gateway.web.peers import Network, admitted, peer
-from gateway.web.ports import Behind, Entry
+from gateway.web.ports import Behind, EndpointLike
 
 log = structlog.get_logger("gateway.web")
 
@@ -103,7 +103,7 @@ class Ingress:
         callback = Callback("", scope["method"], path, headers, b"", address, self._gateway.clock.now())
         keep(problem, callback, size)
 
-    def _find(self, path: str) -> Entry | None:
+    def _find(self, path: str) -> EndpointLike | None:
         return self._gateway.sources_by_path.get(path[len(HOOKS) :]) if path.startswith(HOOKS) else None
 
     def largest(self, path: str) -> int:
@@ -111,7 +111,7 @@ class Ingress:
         entry = self._find(path)
         return self._max_body if entry is None else self._most_of(entry)
 
-    def _most_of(self, entry: Entry) -> int:
+    def _most_of(self, entry: EndpointLike) -> int:
         return getattr(entry, "max_body", None) or self._max_body
 
     def peer_of(self, connected: str | None, headers: Sequence[tuple[bytes, bytes]]) -> str:
@@ -143,7 +143,7 @@ class Ingress:
         self,
         scope: Scope,
         send: Send,
-        entry: Entry | None,
+        entry: EndpointLike | None,
         problem: Problem,
         *extra: tuple[bytes, bytes],
         peer: str | None = None,

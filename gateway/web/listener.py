@@ -14,7 +14,7 @@ from gateway.web.protocol import GuardedProtocol
 from gateway.web.sockets import Bound, CannotListen, cannot
 
 
-class Listener(uvicorn.Server):
+class HttpServer(uvicorn.Server):
     """`start` opens it, `stop` lets its connections end, `abort` breaks them off."""
 
     def __init__(self, section: str, app: ASGIApp, protocol: type[GuardedProtocol], bound: Bound) -> None:

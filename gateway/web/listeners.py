@@ -19,15 +19,15 @@ from gateway.runtime.logs import flush
 from gateway.web.api.routes import api_routes
 from gateway.web.budget import Budget
 from gateway.web.ingress import Ingress
-from gateway.web.limits import (
+from gateway.web.listener_limits import (
     PRIVATE_CONNECTIONS,
     SPARE_DESCRIPTORS,
     UNVERIFIED_BYTES,
-    Limits,
+    ListenerLimits,
     public_limits,
     reserve_descriptors,
 )
-from gateway.web.listener import Listener
+from gateway.web.listener import HttpServer
 from gateway.web.ports import Serving
 from gateway.web.private import private_app
 from gateway.web.protocol import guarded
@@ -51,7 +51,7 @@ LEAVING_SECONDS: Final = 1.0  # for what a plugin still has running when everyth
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ServingEnd:
     """How serving ended: the exit code, and whether everything was put away or left where it stood."""
 
     code: int
@@ -108,9 +108,9 @@ async def serving(
     watch: bool = False,
     stop: Stop | None = None,
     opened: Callable[[Addresses], None] | None = None,
-    limits: Limits | None = None,
-    private_limits: Limits | None = None,
-) -> Ended:
+    limits: ListenerLimits | None = None,
+    private_limits: ListenerLimits | None = None,
+) -> ServingEnd:
     """`serve` inside a running loop. `opened` is told the addresses; `stop` and the limits are for embedding and tests."""
     stop = stop or Stop()
     settings = gateway.settings
@@ -149,23 +149,23 @@ def descriptors(settings: Settings) -> int:
 
 
 def _listeners(
-    gateway: Serving, private_at: Bound, public_at: Bound, limits: Limits | None, private_limits: Limits | None
-) -> tuple[Listener, Listener]:
+    gateway: Serving, private_at: Bound, public_at: Bound, limits: ListenerLimits | None, private_limits: ListenerLimits | None
+) -> tuple[HttpServer, HttpServer]:
     server = gateway.settings.server
     ingress = Ingress(gateway, max_body=server.max_body, trusted_proxies=server.trusted_proxies)
     bounds = limits or public_limits(
         body_timeout=server.body_timeout.total_seconds(),
         connections=server.connections,
     )
-    inner = replace(private_limits or Limits(connections=PRIVATE_CONNECTIONS), hostless=True)
+    inner = replace(private_limits or ListenerLimits(connections=PRIVATE_CONNECTIONS), hostless=True)
     return (
-        Listener(
+        HttpServer(
             "admin",
             private_app(gateway, hosts=lambda: gateway.settings.admin.hosts, more=api_routes(gateway)),
             guarded(inner, lambda problem, peer, path: None),
             private_at,
         ),
-        Listener(
+        HttpServer(
             "server",
             ingress,
             guarded(
@@ -204,7 +204,7 @@ async def _open(gateway: Serving, stop: Stop) -> bool:
     return False
 
 
-async def _until(asked: asyncio.Event, *listeners: Listener) -> bool:
+async def _until(asked: asyncio.Event, *listeners: HttpServer) -> bool:
     """Wait for the wish to stop; True: a listener broke instead."""
     waiting = asyncio.ensure_future(asked.wait())
     ends = [listener.ended for listener in listeners if listener.ended is not None]
@@ -217,7 +217,7 @@ async def _until(asked: asyncio.Event, *listeners: Listener) -> bool:
     return False
 
 
-async def _close(gateway: Serving, stop: Stop, public: Listener, private: Listener, *, broken: bool) -> Ended:
+async def _close(gateway: Serving, stop: Stop, public: HttpServer, private: HttpServer, *, broken: bool) -> ServingEnd:
     """Answer 503, let deliveries end within shutdown_grace, close in order; or leave all where it is if somebody insists."""
     grace = gateway.settings.server.shutdown_grace.total_seconds()
     log.info("stopping", grace=grace)
@@ -230,20 +230,20 @@ async def _close(gateway: Serving, stop: Stop, public: Listener, private: Listen
     if closing.done():
         closing.result()
         log.info("stopped")
-        return Ended(1 if broken else 0)
+        return ServingEnd(1 if broken else 0)
     closing.cancel()
     await _abort(public, private)
     code = stop.code or 1
     log.warning("stopped_at_once", why="a second signal" if stop.code else "something did not end", code=code)
-    return Ended(code, clean=False)
+    return ServingEnd(code, clean=False)
 
 
-async def _put_away(gateway: Serving, public: Listener, private: Listener, grace: float) -> None:
+async def _put_away(gateway: Serving, public: HttpServer, private: HttpServer, grace: float) -> None:
     await gateway.close(grace)
     await asyncio.gather(public.stop(ANSWERING_SECONDS), private.stop(ANSWERING_SECONDS))
 
 
-async def _abort(*listeners: Listener) -> None:
+async def _abort(*listeners: HttpServer) -> None:
     for listener in listeners:
         listener.abort()
         if listener.ended is not None:

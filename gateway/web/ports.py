@@ -15,7 +15,7 @@ from gateway.store.admin.audit import Actor
 from gateway.web.peers import Network
 
 
-class Entry(Protocol):
+class EndpointLike(Protocol):
     """A configured source, found by its path."""
 
     @property
@@ -33,7 +33,7 @@ class Entry(Protocol):
         """Bytes of the largest body; None: what the listener takes."""
 
 
-class Taken(Protocol):
+class AnswerLike(Protocol):
     """The answer to a callback that was taken."""
 
     @property
@@ -68,7 +68,7 @@ class Behind(Protocol):
     @property
     def metrics(self) -> Exposition: ...
 
-    async def take(self, door: Any, callback: Callback) -> Taken:
+    async def take(self, door: Any, callback: Callback) -> AnswerLike:
         """Answer after the commit. Raises Problem, already counted."""
 
     def refuse(self, source: str | None, problem: Problem) -> None:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import Problem
 from gateway.web import problems
-from gateway.web.accept import wants_openmetrics
+from gateway.web.accept_header import wants_openmetrics
 from gateway.web.heads import hides_structure
 from gateway.web.ports import Behind
 

@@ -23,8 +23,8 @@ from gateway.errors import Problem
 from gateway.web import problems
 from gateway.web.budget import Budget, over_budget
 from gateway.web.heads import Refusing, check_head, head_too_large, refusal_of, without_offer
-from gateway.web.limits import Limits, on_the_wire
-from gateway.web.transport import Polite
+from gateway.web.linger import Polite
+from gateway.web.listener_limits import ListenerLimits, on_the_wire
 
 LINGER_BYTES = 1024 * 1024  # read and thrown away after a refusal, so that the caller gets to reading it
 
@@ -42,7 +42,7 @@ class Phase(enum.Enum):
 class GuardedProtocol(HttpToolsProtocol):
     """See the module. `guarded` makes the class of one listener."""
 
-    limits: ClassVar[Limits]
+    limits: ClassVar[ListenerLimits]
     incomplete: ClassVar[dict[GuardedProtocol, None]]
     """The listener's connections that have no whole request in hand, in the order in which they fell silent."""
 
@@ -370,7 +370,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
 
 def guarded(
-    limits: Limits,
+    limits: ListenerLimits,
     refused: Callable[[Problem, str | None, str | None], None],
     *,
     largest: Callable[[str], int] = GuardedProtocol.largest,

@@ -21,7 +21,7 @@ PEERS: Final = 1024  # addresses remembered
 Role = Literal["read", "operate"]
 
 
-class Token(Protocol):
+class TokenLike(Protocol):
     """One configured token; `gateway.config.grammar.settings.TokenSettings` is one."""
 
     @property
@@ -41,13 +41,13 @@ class Revealing(Protocol):
 class Tokens:
     """`configured` is asked at every call, so that a reload changes who may come in. A right token is never braked."""
 
-    def __init__(self, configured: Callable[[], Sequence[Token]], clock: Clock) -> None:
+    def __init__(self, configured: Callable[[], Sequence[TokenLike]], clock: Clock) -> None:
         self._configured = configured
         self._clock = clock
         self._all: deque[float] = deque()
         self._peers: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def check(self, request: Request, role: Role) -> Token:
+    def check(self, request: Request, role: Role) -> TokenLike:
         """The token of the caller. Raises Problem: 404 where no token is configured, 400, 401, 403, 429."""
         configured = self._configured()
         if not configured:
@@ -55,7 +55,7 @@ class Tokens:
         if any("token" in name.lower() for name in request.query_params):
             raise Problem(400, "token_in_query", "a token in a URL ends in logs; send `Authorization: Bearer …`")
         presented = self._presented(request)
-        token: Token | None = None
+        token: TokenLike | None = None
         if presented is not None:
             digest = hashlib.sha256(presented).digest()
             for one in configured:  # all of them, so that the time says nothing about a position

@@ -15,7 +15,7 @@ from gateway.model import EVENT_TYPES, FILE_COMPLETED, Event
 from gateway.runtime.lean_imports import import_cel
 from gateway.where.expression import MOST_ELEMENTS, Where, WhereFailed, present
 from gateway.where.names import misnamed, suspicious
-from gateway.where.syntax import MACROS, Node
+from gateway.where.syntax import MACROS, CelNode
 
 MOST_SECONDS: Final = 0.02  # because an evaluation stops every other thread for as long
 
@@ -118,7 +118,7 @@ def _least(run: Callable[[], object]) -> float:
     return least
 
 
-def _patterns(node: Node, inside: bool = False) -> Iterator[tuple[Node, bool]]:
+def _patterns(node: CelNode, inside: bool = False) -> Iterator[tuple[CelNode, bool]]:
     if node.kind == "call" and node.word == "matches" and node.parts[-1] is not None:
         yield node.parts[-1], inside
     target = node.parts[:1] if node.kind == "call" and node.word in MACROS else ()

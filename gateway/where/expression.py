@@ -10,7 +10,7 @@ from typing import Any, Final
 from gateway.errors import GatewayError
 from gateway.events import cloudevents
 from gateway.model import Event
-from gateway.where.syntax import Node, WhereError, parse
+from gateway.where.syntax import CelNode, WhereError, parse
 
 MOST_ELEMENTS: Final = 200  # of any list; because one macro then costs at most 200 steps
 _DETAIL: Final = 200  # characters of a failure that are kept
@@ -23,7 +23,7 @@ class WhereFailed(GatewayError):
 class Where:
     """One compiled expression. Made by `compile_where`."""
 
-    def __init__(self, text: str, tree: Node, program: Any, context: Any) -> None:
+    def __init__(self, text: str, tree: CelNode, program: Any, context: Any) -> None:
         self.text = text
         self.tree = tree
         self._program = program

@@ -9,7 +9,7 @@ from gateway.events import cloudevents
 from gateway.events.samples import sample
 from gateway.events.written import hint
 from gateway.model import EVENT_TYPES, FILE_COMPLETED, Fault, Trust
-from gateway.where.syntax import MACROS, Node, WhereError
+from gateway.where.syntax import MACROS, CelNode, WhereError
 
 _FUNCTIONS: Final = (
     "has", "size", "string", "bytes", "double", "int", "uint", "timestamp", "duration", "type", "dyn",
@@ -39,7 +39,7 @@ def _shape(value: Any) -> Shape:
     return value if value is not None else "text"
 
 
-def misnamed(tree: Node, names: Mapping[str, Shape] | None = None) -> Iterator[WhereError]:
+def misnamed(tree: CelNode, names: Mapping[str, Shape] | None = None) -> Iterator[WhereError]:
     """Every name, field and function of the expression that does not exist, each with a near miss.
 
     `names` are the names there are, with their shapes; None: `event` alone.
@@ -49,7 +49,7 @@ def misnamed(tree: Node, names: Mapping[str, Shape] | None = None) -> Iterator[W
     yield from reader.found
 
 
-def suspicious(tree: Node) -> Iterator[str]:
+def suspicious(tree: CelNode) -> Iterator[str]:
     """Comparisons that can never hold, such as `event.type` with a type that does not exist."""
     for node in walk(tree):
         if node.kind == "operator" and node.word in {"==", "!=", "in"}:
@@ -57,7 +57,7 @@ def suspicious(tree: Node) -> Iterator[str]:
                 yield from _never_equal(field, other)
 
 
-def _never_equal(field: Node | None, other: Node | None) -> Iterator[str]:
+def _never_equal(field: CelNode | None, other: CelNode | None) -> Iterator[str]:
     if field is None or other is None or field.kind != "select" or (field.parts[0] or field).word != "event":
         return
     literals = [node for node in (other.parts if other.kind == "list" else (other,)) if node and node.kind == "text"]
@@ -77,7 +77,7 @@ class _Reader:
     def __init__(self) -> None:
         self.found: list[WhereError] = []
 
-    def shape(self, node: Node | None, names: Mapping[str, Shape]) -> Shape:
+    def shape(self, node: CelNode | None, names: Mapping[str, Shape]) -> Shape:
         if node is None:
             return None
         if node.kind == "name":
@@ -98,7 +98,7 @@ class _Reader:
             return [shapes[0] if shapes and all(shape == shapes[0] for shape in shapes) else None]
         return None
 
-    def _name(self, node: Node, names: Mapping[str, Shape]) -> Shape:
+    def _name(self, node: CelNode, names: Mapping[str, Shape]) -> Shape:
         if node.word in names:
             return names[node.word]
         if node.word not in _TYPE_NAMES:
@@ -107,7 +107,7 @@ class _Reader:
             self._wrong(f"there is no name {node.word!r}", advice, node)
         return None
 
-    def _field(self, of: Shape, field: str, node: Node) -> Shape:
+    def _field(self, of: Shape, field: str, node: CelNode) -> Shape:
         if of is None:
             return None
         if not isinstance(of, dict):
@@ -122,7 +122,7 @@ class _Reader:
         self._wrong(f"there is no field {field!r}", advice, node)
         return None
 
-    def _call(self, node: Node, names: Mapping[str, Shape]) -> Shape:
+    def _call(self, node: CelNode, names: Mapping[str, Shape]) -> Shape:
         target, *arguments = node.parts
         known = _FUNCTIONS if target is None else _METHODS
         if node.word not in known:
@@ -140,7 +140,7 @@ class _Reader:
         last = [self.shape(body, {**names, variable.word: element}) for body in bodies][-1]
         return of if node.word == "filter" else [last] if node.word == "map" else None
 
-    def _wrong(self, detail: str, advice: str, node: Node) -> None:
+    def _wrong(self, detail: str, advice: str, node: CelNode) -> None:
         self.found.append(WhereError(detail, advice, node.column))
 
 
@@ -155,7 +155,7 @@ def _paths(shape: Shape, field: str, path: str = "") -> Iterator[str]:
             )
 
 
-def walk(node: Node) -> Iterator[Node]:
+def walk(node: CelNode) -> Iterator[CelNode]:
     """The node and everything under it."""
     yield node
     for part in node.parts:

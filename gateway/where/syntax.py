@@ -47,7 +47,7 @@ class WhereError(GatewayError):
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class CelNode:
     """One part of an expression. `kind`: text number constant name select index call list map operator ternary.
 
     `word` is the token, name, field, function or operator; `parts` are the operands. A call's first part is its target,
@@ -57,10 +57,10 @@ class Node:
     kind: str
     word: str
     column: int
-    parts: tuple[Node | None, ...] = ()
+    parts: tuple[CelNode | None, ...] = ()
 
 
-def parse(text: str) -> Node:
+def parse(text: str) -> CelNode:
     """The tree of an expression that keeps all bounds. Raises WhereError."""
     if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
         raise WhereError(f"the expression is over {MOST_BYTES} bytes long", "split it over several routes")
@@ -100,7 +100,7 @@ class _Reader:
         if self._tokens[self._at][0] != "end":
             raise self._unexpected("the end of the expression")
 
-    def expression(self) -> Node:
+    def expression(self) -> CelNode:
         condition = self._binary(1)
         if not self._take("?"):
             return condition
@@ -110,63 +110,65 @@ class _Reader:
         self._enter(condition.column)
         no = self.expression()
         self._nested -= 1
-        return Node("ternary", "?", condition.column, (condition, yes, no))
+        return CelNode("ternary", "?", condition.column, (condition, yes, no))
 
-    def _binary(self, least: int) -> Node:
+    def _binary(self, least: int) -> CelNode:
         left = self._unary()
         while (binds := _BINDS.get(self._word(), 0)) >= least:
             _, word, column = self._next()
             self._count(column)
-            left = Node("operator", word, column, (left, self._binary(binds + 1)))
+            left = CelNode("operator", word, column, (left, self._binary(binds + 1)))
         return left
 
-    def _unary(self) -> Node:
+    def _unary(self) -> CelNode:
         signs = []
         while self._word() in {"!", "-"}:
             signs.append(self._next())
             self._count(signs[-1][2])
         node = self._member()
         for _, word, column in reversed(signs):
-            node = Node("operator", word, column, (node,))
+            node = CelNode("operator", word, column, (node,))
         return node
 
-    def _member(self) -> Node:
+    def _member(self) -> CelNode:
         node = self._primary()
         for _ in range(MOST_SELECTORS):
             if self._take("."):
                 kind, word, column = self._next()
                 if kind != "name" or word in _BINDS:
                     raise self._unexpected("a name after the dot", (kind, word, column))
-                node = self._call(node, word, column) if self._word() == "(" else Node("select", word, column, (node,))
+                node = (
+                    self._call(node, word, column) if self._word() == "(" else CelNode("select", word, column, (node,))
+                )
             elif self._word() == "[":
                 column = self._next()[2]
                 self._enter(column)
-                node = Node("index", "[", column, (node, self.expression()))
+                node = CelNode("index", "[", column, (node, self.expression()))
                 self._leave("]")
             else:
                 return node
         raise WhereError(f"over {MOST_SELECTORS} selectors in a row", "shorten the chain", node.column)
 
-    def _primary(self) -> Node:
+    def _primary(self) -> CelNode:
         kind, word, column = self._next()
         if kind in {"text", "number"}:
-            return Node(kind, word, column)
+            return CelNode(kind, word, column)
         if kind == "name" and word not in _BINDS:
             if word in _CONSTANTS:
-                return Node("constant", word, column)
-            return self._call(None, word, column) if self._word() == "(" else Node("name", word, column)
+                return CelNode("constant", word, column)
+            return self._call(None, word, column) if self._word() == "(" else CelNode("name", word, column)
         if word == "(":
             self._enter(column)
             inner = self.expression()
             self._leave(")")
             return inner
         if word == "[":
-            return Node("list", "[", column, tuple(self._several("]", column)))
+            return CelNode("list", "[", column, tuple(self._several("]", column)))
         if word == "{":
-            return Node("map", "{", column, tuple(self._several("}", column, pairs=True)))
+            return CelNode("map", "{", column, tuple(self._several("}", column, pairs=True)))
         raise self._unexpected("a value", (kind, word, column))
 
-    def _call(self, target: Node | None, word: str, column: int) -> Node:
+    def _call(self, target: CelNode | None, word: str, column: int) -> CelNode:
         self._next()  # the bracket
         macro = target is not None and word in MACROS
         if macro and self._in_macro:
@@ -179,12 +181,12 @@ class _Reader:
         arguments = tuple(self._several(")", column))
         if macro:
             self._in_macro = False
-        call = Node("call", word, column, (target, *arguments))
+        call = CelNode("call", word, column, (target, *arguments))
         if word == "matches":
             self._check_pattern(call)
         return call
 
-    def _check_pattern(self, call: Node) -> None:
+    def _check_pattern(self, call: CelNode) -> None:
         pattern = call.parts[-1]
         if pattern is None or pattern.kind != "text":
             raise WhereError(
@@ -193,7 +195,7 @@ class _Reader:
         if len(pattern.word) - 2 > MOST_PATTERN:
             raise WhereError(f"the pattern is over {MOST_PATTERN} characters long", "shorten it", pattern.column)
 
-    def _several(self, closing: str, column: int, *, pairs: bool = False) -> list[Node]:
+    def _several(self, closing: str, column: int, *, pairs: bool = False) -> list[CelNode]:
         self._enter(column)
         expressions = []
         while self._word() != closing:

@@ -10,7 +10,7 @@ from gateway.model import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Event
 from gateway.plugin import Callback, Scene
 from plugins.sources.common.event import contents, made, named_by
 from plugins.sources.common.fields import Reading, kind_of
-from plugins.sources.common.md5_token import Token
+from plugins.sources.common.md5_token import Md5Token
 
 # tencentcloud.com/document/product/267/38080 (how to receive), 38082 (files), 58590 (status)
 FILE: Final = "100"
@@ -26,7 +26,7 @@ _AUTH: Final = ("sign", "t")
 _FORMATS: Final = {1: "flv", 2: "hls", 3: "mp4", 4: "aac", 5: "mp3"}  # of record_detail
 
 
-class TencentCss(Token):
+class TencentCss(Md5Token):
     """Recording callbacks of Tencent CSS. docs/sources.md says what its signature covers and where the traps are."""
 
     type: ClassVar[str] = "tencent-css"

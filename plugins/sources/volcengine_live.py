@@ -9,14 +9,14 @@ from gateway.model import UNKNOWN, Event, Verified
 from gateway.plugin import Callback, Scene
 from plugins.sources.common.event import contents, made
 from plugins.sources.common.fields import Reading
-from plugins.sources.common.md5_token import Token
+from plugins.sources.common.md5_token import Md5Token
 
 # volcengine.com/docs/6469/1126932 (the signature, the messages of a stream), 178786, 93892
 _AUTH: Final = ("sign", "t")
 _RECORD: Final = "record"
 
 
-class VolcengineLive(Token):
+class VolcengineLive(Md5Token):
     """Callbacks of Volcengine Live, as `recording.unknown` with all their fields. docs/sources.md says why."""
 
     type: ClassVar[str] = "volcengine-live"

@@ -309,7 +309,7 @@ def test_ctrl_c_stops_a_bulk_act_after_what_is_under_way(capsys: pytest.CaptureF
     import os
     import signal
 
-    from gateway.cli.bulk import watched
+    from gateway.cli.bulk_progress import watched
 
     before = signal.getsignal(signal.SIGINT)
     with watched(100, "cancelling") as watcher:

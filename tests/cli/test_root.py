@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from gateway.cli.context import Site, names
+from gateway.cli.context import Invocation, names
 from gateway.cli.root import COMMANDS, commands, gateway
 from gateway.version import __version__
 from tests.cli.conftest import ROOT, Cli, run
@@ -131,9 +131,9 @@ def test_completion_knows_the_configured_names(configured: Path) -> None:
         return re.findall("^plain,(.*)$", run([], cwd=configured, environ=environ).stdout, flags=re.M)
 
     complete = names("sinks")
-    context = click.Context(gateway, obj=Site("gateway.yaml"))
+    context = click.Context(gateway, obj=Invocation("gateway.yaml"))
     assert complete(context, click.Option(["--sink"]), "s") == ["screen"]
-    assert complete(click.Context(gateway, obj=Site("nowhere.yaml")), click.Option(["--sink"]), "s") == []
+    assert complete(click.Context(gateway, obj=Invocation("nowhere.yaml")), click.Option(["--sink"]), "s") == []
     assert asked("sinks pause l") == ["lines"]
     assert asked("send --source l") == ["live"]
     assert asked("-c nowhere.yaml sinks pause l") == []

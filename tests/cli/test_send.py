@@ -12,7 +12,7 @@ import click
 import pytest
 
 from gateway.cli.commands.send import ACCEPTED, DUPLICATE, REFUSED
-from gateway.cli.http_poster import Reply
+from gateway.cli.http_poster import PostAnswer
 from tests.cli.conftest import CONFIG, Cli
 from tests.cli.test_posting import Server, serving
 
@@ -157,11 +157,11 @@ def test_a_source_that_cannot_be_played_says_so(cli: Cli, configured: Path) -> N
 
 
 def test_an_answer_in_a_vendors_own_words_is_judged_by_its_status() -> None:
-    own = Reply(200, "", "ok", ())
+    own = PostAnswer(200, "", "ok", ())
     assert ACCEPTED.met_by(own)
     assert DUPLICATE.met_by(own)
     assert not REFUSED.met_by(own)
-    assert not ACCEPTED.met_by(Reply(200, "duplicate", "", ("e",)))
+    assert not ACCEPTED.met_by(PostAnswer(200, "duplicate", "", ("e",)))
 
 
 @pytest.mark.parametrize(

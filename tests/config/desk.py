@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from gateway import Malformed, Options, Sink, Source
-from gateway.config.document.diagnostics import ConfigError, Problem
+from gateway.config.document.diagnostics import ConfigError, Diagnostic
 from gateway.config.load import Loaded, load
 from gateway.errors import PluginError
 from gateway.fields import ConfigPath, Duration, Globs, Rate, Secret, SecretUrl, Size, Url, secret
@@ -203,12 +203,12 @@ class Desk:
             options["registry"] = FakeRegistry
         return load(self.write(text), environ=environ or {}, **options)
 
-    def problems(self, text: str, environ: Mapping[str, str] | None = None, **options: Any) -> list[Problem]:
+    def problems(self, text: str, environ: Mapping[str, str] | None = None, **options: Any) -> list[Diagnostic]:
         with pytest.raises(ConfigError) as raised:
             self.load(text, environ, **options)
         return raised.value.problems
 
-    def problem(self, text: str, environ: Mapping[str, str] | None = None, **options: Any) -> Problem:
+    def problem(self, text: str, environ: Mapping[str, str] | None = None, **options: Any) -> Diagnostic:
         found = self.problems(text, environ, **options)
         assert len(found) == 1, [str(one) for one in found]
         return found[0]
@@ -221,10 +221,10 @@ class Desk:
         """The options of a fake sink written with these lines."""
         return self.load(_entry("sinks", "", options), environ, **more).settings.sinks["it"].options
 
-    def wrong_source(self, options: str, environ: Mapping[str, str] | None = None, **more: Any) -> Problem:
+    def wrong_source(self, options: str, environ: Mapping[str, str] | None = None, **more: Any) -> Diagnostic:
         return self.problem(_entry("sources", f"keys: [{KEY}]", options), environ, **more)
 
-    def wrong_sink(self, options: str, environ: Mapping[str, str] | None = None, **more: Any) -> Problem:
+    def wrong_sink(self, options: str, environ: Mapping[str, str] | None = None, **more: Any) -> Diagnostic:
         return self.problem(_entry("sinks", "", options), environ, **more)
 
 

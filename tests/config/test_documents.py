@@ -12,7 +12,7 @@ from gateway.cli.commands.secret import make
 from gateway.config.grammar.settings import RouteSettings, Settings, SinkSettings, SourceSettings, TestSettings
 from gateway.config.load import OVERRIDES, load, refuse_demo_keys
 from gateway.config.route_tests import run_tests
-from gateway.config.template import render
+from gateway.config.starter import render
 from gateway.errors import PluginError
 from gateway.plugin import Source
 from gateway.plugin.registry import Registry

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from gateway.config.document.diagnostics import ConfigError, Problem
+from gateway.config.document.diagnostics import ConfigError, Diagnostic
 from gateway.config.grammar.settings import Settings
 from gateway.config.load import load
 from gateway.config.store_location import without_password
@@ -147,9 +147,9 @@ def test_an_error_reads_like_a_good_compilers(desk: Desk) -> None:
 
 
 def test_after_a_hundred_problems_the_rest_is_counted() -> None:
-    error = ConfigError([Problem(file="f", line=line, found="x") for line in range(1, 121)])
+    error = ConfigError([Diagnostic(file="f", line=line, found="x") for line in range(1, 121)])
     assert str(error).endswith("… and 20 more")
-    assert str(Problem(file="f", expected="y")) == "f: expected y"
+    assert str(Diagnostic(file="f", expected="y")) == "f: expected y"
 
 
 @pytest.mark.parametrize(

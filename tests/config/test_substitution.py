@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.document.diagnostics import Problem
+from gateway.config.document.diagnostics import Diagnostic
 from gateway.config.document.nodes import Scalar
 from gateway.config.document.substitution import Substitution
 
@@ -27,7 +27,7 @@ def substituted(
     return scalar
 
 
-def refused(text: str, base: Path = Path("/nowhere")) -> Problem:
+def refused(text: str, base: Path = Path("/nowhere")) -> Diagnostic:
     run = Substitution(E, base)
     run.run(Scalar(file="f", line=3, column=7, path="p", text=text))
     (problem,) = run.problems

@@ -11,18 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.document import yaml
-from gateway.config.document.diagnostics import ConfigError, Problem
+from gateway.config.document.diagnostics import ConfigError, Diagnostic
 from gateway.config.document.nodes import Items, Scalar, Table, untyped
 from gateway.testing.corpus import Case, cases
 
 
-def refused(text: str | bytes) -> list[Problem]:
+def refused(text: str | bytes) -> list[Diagnostic]:
     with pytest.raises(ConfigError) as raised:
         yaml.compose(text if isinstance(text, bytes) else text.encode(), "f.yaml")
     return raised.value.problems
 
 
-def problems(text: str) -> list[Problem]:
+def problems(text: str) -> list[Diagnostic]:
     """Whatever is wrong with the text; nothing but a ConfigError may come out."""
     try:
         yaml.compose(text.encode("utf-8", "replace"), "f.yaml")

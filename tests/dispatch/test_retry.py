@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.grammar.settings import RetrySettings
-from gateway.dispatch.retry import Decision, asked_for, backoff, ceiling, decide, never_ends, seconds
+from gateway.dispatch.retry import RetryDecision, asked_for, backoff, ceiling, decide, never_ends, seconds
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Outcome
 
@@ -28,7 +28,7 @@ def policy(
 
 def after(
     result: str | BaseException | None, *, attempt: int = 1, elapsed: float = 0, spared: bool = False, **kw: float
-) -> Decision:
+) -> RetryDecision:
     return decide(result, attempt=attempt, elapsed=elapsed, policy=policy(**kw), rng=Random(7), spared=spared)
 
 
@@ -43,11 +43,11 @@ attempts = st.integers(1, 1_000_000)
 
 
 def test_a_return_is_delivered_whatever_the_receipt() -> None:
-    assert after(None) == after("ok") == after("") == Decision(state="delivered", outcome=Outcome.DELIVERED)
+    assert after(None) == after("ok") == after("") == RetryDecision(state="delivered", outcome=Outcome.DELIVERED)
 
 
 def test_a_refusal_is_dead_at_once_even_on_the_first_attempt() -> None:
-    assert after(Refused("no")) == Decision(state="dead", outcome=Outcome.REFUSED, reason="refused")
+    assert after(Refused("no")) == RetryDecision(state="dead", outcome=Outcome.REFUSED, reason="refused")
 
 
 def test_an_unavailable_target_burns_no_attempt_and_kills_nothing_however_old_it_is() -> None:
@@ -91,7 +91,7 @@ def test_the_jitter_reaches_both_ends() -> None:
 def test_a_retry_after_only_lengthens_and_only_up_to_its_cap(
     given_policy: RetrySettings, attempt: int, elapsed: float, wish: timedelta, spared: bool, seed: int
 ) -> None:
-    def decided(failure: Retry) -> Decision:
+    def decided(failure: Retry) -> RetryDecision:
         return decide(failure, attempt=attempt, elapsed=elapsed, policy=given_policy, rng=Random(seed), spared=spared)
 
     plain, asked = decided(Retry("x")), decided(Retry("x", wish))

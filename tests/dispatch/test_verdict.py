@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dispatch.outcome import DETAIL_LIMIT, MEMO_LIMIT, attempt_record, describe
-from gateway.dispatch.retry import Decision
+from gateway.dispatch.retry import RetryDecision
 from gateway.errors import Refused, Retry
 from gateway.model import Outcome
 from gateway.store.records import Lease
@@ -34,8 +34,8 @@ def lease(**options: Any) -> Lease:
     )
 
 
-def written(result: Any, decision: Decision | None = None, **options: Any) -> Any:
-    again = decision or Decision(state="waiting", outcome=Outcome.RETRY, delay=1.5)
+def written(result: Any, decision: RetryDecision | None = None, **options: Any) -> Any:
+    again = decision or RetryDecision(state="waiting", outcome=Outcome.RETRY, delay=1.5)
     return attempt_record(lease(**options), result, again, started_at=1000, seconds=0.25)
 
 
@@ -48,7 +48,7 @@ def test_everything_people_see_is_in_both_records() -> None:
 
 
 def test_a_delay_is_rounded_up_so_that_the_last_try_is_the_last() -> None:
-    given = written(Retry("x"), Decision(state="waiting", outcome=Outcome.RETRY, delay=0.0001))
+    given = written(Retry("x"), RetryDecision(state="waiting", outcome=Outcome.RETRY, delay=0.0001))
     assert given.settlement.delay == 1
 
 

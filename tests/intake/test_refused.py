@@ -22,8 +22,8 @@ CONFIG: dict[str, Any] = {
 
 
 def refused(gateway: RunningGateway) -> list[Any]:
-    with gateway._desk() as desk:
-        return [row.refusal for row in desk.refused(limit=100)][::-1]
+    with gateway._desk() as admin:
+        return [row.refusal for row in admin.refused(limit=100)][::-1]
 
 
 async def test_junk_pushes_out_nothing_that_verified() -> None:

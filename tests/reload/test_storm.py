@@ -15,7 +15,7 @@ from gateway.app import Gateway
 from gateway.config.load import load
 from gateway.errors import GatewayError
 from gateway.plugin import Callback
-from gateway.store.admin.admin import Actor, Desk
+from gateway.store.admin.admin import Actor, StoreAdmin
 from tests.running import KEY, Player
 
 SINKS = (
@@ -123,8 +123,8 @@ async def test_a_delivery_handed_to_a_sink_that_just_left_goes_back_untried(tmp_
     [lease] = await gateway.store.claim("first", 1, 45_000)
     gateway.dispatcher.hand_over(lease)
     await gateway.store.ping()  # the writer's queue is in order, so the release before it is committed
-    with Desk(f"sqlite:///{tmp_path / 'gateway.db'}") as desk:
-        [row] = desk.deliveries(sink="first")
+    with StoreAdmin(f"sqlite:///{tmp_path / 'gateway.db'}") as admin:
+        [row] = admin.deliveries(sink="first")
         assert (row.state, row.attempts) == ("waiting", 0)
     await gateway.close(0.1)
     gateway.dispatcher.hand_over(lease)  # a store that is closed is no reason to raise

@@ -307,7 +307,7 @@ async def test_every_way_to_call_is_bounded_and_seen(method: str) -> None:
     async with ScriptedServer(Reply(status=302, headers=[("Location", "/elsewhere")])) as server:
         calls = calls_module.Calls(requests)
 
-        def call() -> tuple[Any, list[calls_module.Call]]:
+        def call() -> tuple[Any, list[calls_module.ServiceCall]]:
             seen = calls.begin()
             return getattr(calls, method)(server.url), seen
 

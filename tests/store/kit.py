@@ -77,7 +77,7 @@ def session(url: str, clock: Clock | None = None) -> Session:
     """A connection beside the store."""
     address = parse_address(url)
     if address.backend == "sqlite":
-        return SqliteSession(address.path, "desk", clock)
+        return SqliteSession(address.path, "admin", clock)
     return PostgresSession(address, clock)
 
 

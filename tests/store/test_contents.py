@@ -142,13 +142,13 @@ async def test_the_genuine_callback_over_a_content_that_was_quarantined_before_i
 async def test_a_signature_whose_event_was_deleted_still_bears_no_other(
     opened: Opener, url: str, clock: FrozenClock, gone: str
 ) -> None:
-    from gateway.store.admin.admin import Desk
+    from gateway.store.admin.admin import StoreAdmin
 
     store = await opened()
     await take(store, new(said("a file", Trust.FIELDS, number=9), seal=b"s", seal_most=1))
     if gone == "erased":
-        with Desk(url, clock=clock) as desk:
-            desk.erase(f"{9:032x}")
+        with StoreAdmin(url, clock=clock) as admin:
+            admin.erase(f"{9:032x}")
     else:
         clock.advance(8 * DAY)
         assert await store.sweep() == 1
@@ -174,7 +174,7 @@ async def test_an_event_is_known_by_its_source_and_its_id(opened: Opener, url: s
 async def test_nothing_one_source_sends_changes_what_anothers_events_do(
     opened: Opener, url: str, clock: FrozenClock, kind: str
 ) -> None:
-    from gateway.store.admin.admin import Desk
+    from gateway.store.admin.admin import StoreAdmin
 
     store = await opened()
     mine = new(said("mine", Trust.TIMESTAMP), "app", lease=LEASE)
@@ -190,8 +190,8 @@ async def test_nothing_one_source_sends_changes_what_anothers_events_do(
         clock.advance(91 * DAY / 10)
         await store.sweep()
     if kind == "erased":
-        with Desk(url, clock=clock) as desk:
-            desk.erase(f"evil:{1:032x}")
+        with StoreAdmin(url, clock=clock) as admin:
+            admin.erase(f"evil:{1:032x}")
     (answer,) = await take(store, mine)
     assert (answer.new, answer.held, answer.full, len(answer.leases)) == (True, None, False, 1)
     assert claimed(answer.leases) == [(f"{1:032x}", "")]
@@ -336,7 +336,7 @@ async def test_past_its_bound_a_ranking_seal_puts_events_behind_everything_else(
 async def test_what_is_ranked_last_stays_last_after_a_try_and_a_person_can_end_that(
     store: Store, url: str, clock: FrozenClock
 ) -> None:
-    from gateway.store.admin.admin import Desk
+    from gateway.store.admin.admin import StoreAdmin
     from gateway.store.records import Rank
     from tests.store.kit import settlement
 
@@ -345,13 +345,13 @@ async def test_what_is_ranked_last_stays_last_after_a_try_and_a_person_can_end_t
     leases = await store.claim("app", 10, LEASE)
     await store.settle([settlement(lease, "waiting") for lease in leases])
     assert table(url, "id, rank", "deliveries") == [(1, Rank.AGAIN), (2, Rank.LAST)]
-    with Desk(url, clock=clock) as desk:
-        assert [row.held for row in desk.deliveries()] == ["last", None]
+    with StoreAdmin(url, clock=clock) as admin:
+        assert [row.held for row in admin.deliveries()] == ["last", None]
         (lease,) = await store.claim("app", 1, LEASE)
         assert lease.delivery == 1
         (lease,) = await store.claim("app", 1, LEASE)
         await store.settle([settlement(lease, "dead")])
-        desk.retry(2)
+        admin.retry(2)
     assert table(url, "rank", "deliveries WHERE id = 2") == [(Rank.AGAIN,)]
 
 

@@ -12,7 +12,7 @@ import structlog
 
 from gateway.errors import StoreFileGone, StoreUnavailable
 from gateway.store.address import parse_address
-from gateway.store.admin.connections import Connections
+from gateway.store.admin.connections import StoreConnections
 from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.open_file import OpenFiles
 from gateway.store.store import Store
@@ -151,7 +151,7 @@ async def test_a_lost_connection_is_not_made_again_to_another_file_of_the_name(f
 
 def test_the_command_line_writes_nothing_into_a_file_that_is_gone(file: Path, clock: object) -> None:
     address = parse_address(f"sqlite:///{file}")
-    connections = Connections(address, None)
+    connections = StoreConnections(address, None)
     connections.migrate()
     change = "INSERT INTO meta (name, value) VALUES ('x', 'y')"
     file_moved = file.with_name("moved")
@@ -194,11 +194,11 @@ def test_a_long_command_reads_the_store_that_is_there_now(file: Path) -> None:
     address = parse_address(f"sqlite:///{file}")
     other = file.with_name("other.db")
     for name, path in (("old", file), ("new", other)):
-        made = Connections(parse_address(f"sqlite:///{path}"), None)
+        made = StoreConnections(parse_address(f"sqlite:///{path}"), None)
         made.migrate()
         made.change(lambda session, name=name: session.change(f"INSERT INTO meta VALUES ('which', '{name}')"))  # type: ignore[misc]
         made.close()
-    connections = Connections(address, None)
+    connections = StoreConnections(address, None)
     which = "SELECT value FROM meta WHERE name = 'which'"
     assert connections.read(lambda session: session.rows(which)) == [("old",)]
     _swap(file, other)

@@ -108,7 +108,7 @@ def test_opening_waits_for_whoever_is_making_the_same_file_at_that_moment(clock:
         except BaseException as error:
             failed.append(error)
 
-    roles: list[Role] = ["writer"] * 6 + ["desk", "reader"] * 2
+    roles: list[Role] = ["writer"] * 6 + ["admin", "reader"] * 2
     with tempfile.TemporaryDirectory(dir=folder_of("").parent) as folder:  # in memory, where chance has many rounds
         for number in range(60):
             make_file(path := Path(folder) / f"{number}.db")
@@ -292,7 +292,7 @@ async def test_a_file_that_is_no_database_is_said_to_be_none(file: Path, open_at
         await open_at(url=f"sqlite:///{file}")
 
 
-@pytest.mark.parametrize("role", ["reader", "desk"])
+@pytest.mark.parametrize("role", ["reader", "admin"])
 def test_readers_and_the_desk_never_make_a_file(file: Path, role: str) -> None:
     with pytest.raises(StoreUnavailable, match="cannot be opened"):
         SqliteSession(file, role)  # type: ignore[arg-type]

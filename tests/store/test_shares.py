@@ -9,7 +9,7 @@ import pytest
 
 from gateway.errors import StoreFull
 from gateway.runtime.clock import FrozenClock
-from gateway.store.outbox.limits import Limits
+from gateway.store.outbox.limits import StoreLimits
 from gateway.store.outbox.retention import Keep
 from gateway.store.store import Store
 from tests.store.conftest import Opener
@@ -72,7 +72,7 @@ def test_whatever_others_do_a_source_below_its_part_gets_in() -> None:
     for _ in range(300):
         names = [f"s{n}" for n in range(chance.randint(2, 6))]
         keep = Keep(waiting=chance.randint(20, 200))
-        limits = Limits(keep, None)
+        limits = StoreLimits(keep, None)
         limits.divide(names)
         reserved = keep.waiting // (2 * len(names))
         used = dict.fromkeys(names, 0)

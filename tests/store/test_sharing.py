@@ -205,7 +205,7 @@ async def test_what_people_do_beside_the_gateway_wakes_the_lane(store: Store, ur
     resume(url, clock, "app")
     if url.startswith("postgresql"):
         with beside(url) as session:
-            session.notify("desk", ["app"])  # type: ignore[attr-defined]
+            session.notify("admin", ["app"])  # type: ignore[attr-defined]
     await waker.wait("app")
 
 
@@ -233,7 +233,7 @@ async def test_a_listener_that_lost_its_connection_listens_again(open_at: Opener
     with beside(postgres_url) as session:
         session.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
         for _ in range(400):
-            session.notify("desk", ["app"])  # type: ignore[attr-defined]
+            session.notify("admin", ["app"])  # type: ignore[attr-defined]
             if waker.woken:
                 break
             await asyncio.sleep(0.02)

@@ -14,9 +14,9 @@ import pytest
 import structlog
 
 from gateway.errors import StoreError, StoreHeld
+from gateway.store.sqlite.error_texts import explain
 from gateway.store.sqlite.owner_lock import OwnerLock
 from gateway.store.sqlite.session import SqliteSession, make_file
-from gateway.store.sqlite.words import explain
 from gateway.store.store import Store
 
 NOBODY = 65534
@@ -107,7 +107,7 @@ def test_a_missing_folder_is_named_and_not_the_file_in_it(folder: Path, missing:
     what = f"the folder {folder / missing.split('/', maxsplit=1)[0]} is not"
     for opens in (
         lambda: make_file(folder / missing),
-        lambda: SqliteSession(folder / missing, "desk"),
+        lambda: SqliteSession(folder / missing, "admin"),
         lambda: OwnerLock(folder / missing)._try(),
     ):
         with pytest.raises(StoreError, match=what):

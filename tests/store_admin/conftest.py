@@ -1,4 +1,4 @@
-"""A desk beside a running store, on a SQLite file and on a PostgreSQL database."""
+"""A StoreAdmin beside a running store, on a SQLite file and on a PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.runtime.clock import FrozenClock
-from gateway.store.admin.admin import Desk
+from gateway.store.admin.admin import StoreAdmin
 from gateway.store.store import Store
 
 
@@ -36,20 +36,20 @@ async def store(url: str, clock: FrozenClock) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def desks(url: str, clock: FrozenClock) -> Iterator[Callable[..., Desk]]:
+def desks(url: str, clock: FrozenClock) -> Iterator[Callable[..., StoreAdmin]]:
     """Makes desks on the store; they are closed at the end."""
-    made: list[Desk] = []
+    made: list[StoreAdmin] = []
 
-    def make(**options: Any) -> Desk:
-        made.append(Desk(options.pop("url", url), clock=options.pop("clock", clock), **options))
+    def make(**options: Any) -> StoreAdmin:
+        made.append(StoreAdmin(options.pop("url", url), clock=options.pop("clock", clock), **options))
         return made[-1]
 
     yield make
-    for desk in made:
-        desk.close()
+    for admin in made:
+        admin.close()
 
 
 @pytest.fixture
-def desk(store: Store, desks: Callable[..., Desk]) -> Desk:
-    """A desk beside the running store, whose configuration has the sinks app and ops."""
+def admin(store: Store, desks: Callable[..., StoreAdmin]) -> StoreAdmin:
+    """A StoreAdmin beside the running store, whose configuration has the sinks app and ops."""
     return desks(configured=("app", "ops"))

@@ -12,7 +12,7 @@ from gateway.errors import NotFound, Untrusted
 from gateway.runtime.clock import FrozenClock
 from gateway.store.admin import bulk
 from gateway.store.admin.admin import Actor, DeliveryFilter, StoreAdmin, Watcher
-from gateway.store.admin.audit import UNDER_WAY, Entry
+from gateway.store.admin.audit import UNDER_WAY, AuditEntry
 from gateway.store.records import NewEvent, Refusal
 from gateway.store.store import Store
 from tests.store.kit import LEASE, event, new, other, settlement, table, take
@@ -21,9 +21,9 @@ ME = Actor("ada", "laptop")
 ONE = f"{1:032x}"
 
 
-def rows(desk: StoreAdmin) -> list[tuple[str, str, int, int, str]]:
+def rows(admin: StoreAdmin) -> list[tuple[str, str, int, int, str]]:
     """Acts, oldest first."""
-    return [(row.act, row.target, row.matched, row.done, row.result) for row in reversed(desk.audit())]
+    return [(row.act, row.target, row.matched, row.done, row.result) for row in reversed(admin.audit())]
 
 
 async def dead(store: Store, sink: str = "app") -> int:
@@ -56,85 +56,87 @@ def accept_it(refusal: Refusal) -> list[NewEvent]:
 
 
 ACTS: list[tuple[str, Callable[[StoreAdmin], object]]] = [
-    ("deliveries retry", lambda desk: desk.retry(1, actor=ME)),
-    ("deliveries cancel", lambda desk: desk.cancel(1, actor=ME)),
-    ("deliveries retry", lambda desk: desk.retry_many([1, 2], actor=ME)),
-    ("deliveries cancel", lambda desk: desk.cancel_many([1, 2], actor=ME)),
-    ("deliveries move", lambda desk: desk.move("app", "late", actor=ME)),
-    ("events replay", lambda desk: desk.replay(ONE, sinks=["late"], actor=ME)),
-    ("events replay", lambda desk: desk.replay_many([ONE], route=route, reroute=True, actor=ME)),
-    ("events release", lambda desk: desk.release(desk.events(held=True)[0].ref, ["app"], actor=ME)),
-    ("events release", lambda desk: desk.release_many([desk.events(held=True)[0].ref], route=route, actor=ME)),
-    ("events erase", lambda desk: desk.erase(ONE, actor=ME)),
-    ("sinks pause", lambda desk: desk.pause("app", actor=ME)),
-    ("sinks resume", lambda desk: desk.resume("app", actor=ME)),
-    ("refused retry", lambda desk: desk.take_refused([1], accept_it, actor=ME)),
-    ("store migrate", lambda desk: desk.migrate(actor=ME)),
+    ("deliveries retry", lambda admin: admin.retry(1, actor=ME)),
+    ("deliveries cancel", lambda admin: admin.cancel(1, actor=ME)),
+    ("deliveries retry", lambda admin: admin.retry_many([1, 2], actor=ME)),
+    ("deliveries cancel", lambda admin: admin.cancel_many([1, 2], actor=ME)),
+    ("deliveries move", lambda admin: admin.move("app", "late", actor=ME)),
+    ("events replay", lambda admin: admin.replay(ONE, sinks=["late"], actor=ME)),
+    ("events replay", lambda admin: admin.replay_many([ONE], route=route, reroute=True, actor=ME)),
+    ("events release", lambda admin: admin.release(admin.events(held=True)[0].ref, ["app"], actor=ME)),
+    ("events release", lambda admin: admin.release_many([admin.events(held=True)[0].ref], route=route, actor=ME)),
+    ("events erase", lambda admin: admin.erase(ONE, actor=ME)),
+    ("sinks pause", lambda admin: admin.pause("app", actor=ME)),
+    ("sinks resume", lambda admin: admin.resume("app", actor=ME)),
+    ("refused retry", lambda admin: admin.take_refused([1], accept_it, actor=ME)),
+    ("store migrate", lambda admin: admin.migrate(actor=ME)),
 ]
 
 
 @pytest.mark.parametrize(("act", "do"), ACTS, ids=[f"{n}-{act}" for n, (act, _) in enumerate(ACTS)])
 async def test_every_change_a_person_makes_is_a_row_with_who_and_from_where(
-    store: Store, desk: StoreAdmin, act: str, do: Callable[[StoreAdmin], object]
+    store: Store, admin: StoreAdmin, act: str, do: Callable[[StoreAdmin], object]
 ) -> None:
     await take(store, new(1, "app"), new(2, "app"), other(1, "a"))
     store.refuse(refusal(b"{}"))
     await store.ping()
-    do(desk)
-    (row,) = desk.audit()
+    do(admin)
+    (row,) = admin.audit()
     assert (row.act, row.actor, row.place) == (act, "ada", "laptop")
     assert row.done == row.matched >= 1
     assert row.at > 0
     assert row.result not in ("", UNDER_WAY)
 
 
-async def test_without_an_actor_it_is_the_user_and_host_of_this_process(store: Store, desk: StoreAdmin) -> None:
-    desk.pause("app")
-    (row,) = desk.audit()
+async def test_without_an_actor_it_is_the_user_and_host_of_this_process(store: Store, admin: StoreAdmin) -> None:
+    admin.pause("app")
+    (row,) = admin.audit()
     here = Actor.here()
     assert (row.actor, row.place) == (here.name, here.place)
 
 
-async def test_a_row_outlives_what_it_was_done_to(store: Store, desk: StoreAdmin, url: str) -> None:
+async def test_a_row_outlives_what_it_was_done_to(store: Store, admin: StoreAdmin, url: str) -> None:
     await take(store, new(1, "app"))
-    desk.cancel(1)
-    desk.erase(ONE)
+    admin.cancel(1)
+    admin.erase(ONE)
     assert table(url, "count(*)", "events") == [(0,)]
-    assert rows(desk) == [
+    assert rows(admin) == [
         ("deliveries cancel", "1", 1, 1, "cancelled"),
         ("events erase", ONE, 1, 1, "erased"),
     ]
 
 
-async def test_what_was_not_done_is_not_written_down_as_done(store: Store, desk: StoreAdmin) -> None:
+async def test_what_was_not_done_is_not_written_down_as_done(store: Store, admin: StoreAdmin) -> None:
     await take(store, new(1, "app"))
     with pytest.raises(NotFound):
-        desk.retry(99)
-    assert desk.retry_many([98, 99]).failed == 2
-    assert rows(desk) == []
-    total = desk.cancel_many([99, 1])
+        admin.retry(99)
+    assert admin.retry_many([98, 99]).failed == 2
+    assert rows(admin) == []
+    total = admin.cancel_many([99, 1])
     assert [(answer.item, answer.well) for answer in total.answers] == [("99", False), ("1", True)]
-    assert rows(desk) == [("deliveries cancel", "1", 2, 1, "done; 1 could not be")]
+    assert rows(admin) == [("deliveries cancel", "1", 2, 1, "done; 1 could not be")]
 
 
 async def test_acts_are_listed_newest_first_by_page_and_by_what_is_asked(
-    store: Store, desk: StoreAdmin, clock: FrozenClock
+    store: Store, admin: StoreAdmin, clock: FrozenClock
 ) -> None:
     for n in range(5):
-        (desk.pause if n % 2 == 0 else desk.resume)("app" if n < 3 else "ops", actor=Actor(f"user{n}", "host"))
+        (admin.pause if n % 2 == 0 else admin.resume)("app" if n < 3 else "ops", actor=Actor(f"user{n}", "host"))
         clock.advance(60)
-    assert [row.actor for row in desk.audit(limit=2)] == ["user4", "user3"]
-    assert [row.actor for row in desk.audit(limit=2, before=desk.audit(limit=2)[-1].id)] == ["user2", "user1"]
-    assert [row.actor for row in desk.audit(act="* pause")] == ["user4", "user2", "user0"]
-    assert [row.actor for row in desk.audit(target="ops")] == ["user4", "user3"]
-    assert [row.actor for row in desk.audit(actor="user1")] == ["user1"]
-    since = desk.audit()[1].at
-    assert [row.actor for row in desk.audit(since=since)] == ["user4", "user3"]
+    assert [row.actor for row in admin.audit(limit=2)] == ["user4", "user3"]
+    assert [row.actor for row in admin.audit(limit=2, before=admin.audit(limit=2)[-1].id)] == ["user2", "user1"]
+    assert [row.actor for row in admin.audit(act="* pause")] == ["user4", "user2", "user0"]
+    assert [row.actor for row in admin.audit(target="ops")] == ["user4", "user3"]
+    assert [row.actor for row in admin.audit(actor="user1")] == ["user1"]
+    since = admin.audit()[1].at
+    assert [row.actor for row in admin.audit(since=since)] == ["user4", "user3"]
 
 
-async def test_a_reload_is_written_down_by_the_gateway(store: Store, desk: StoreAdmin) -> None:
-    await store.audit(Entry(actor=Actor("token ops", "192.0.2.9"), act="reload", target="gateway.yaml"), 1, "reloaded")
-    assert rows(desk) == [("reload", "gateway.yaml", 1, 1, "reloaded")]
+async def test_a_reload_is_written_down_by_the_gateway(store: Store, admin: StoreAdmin) -> None:
+    await store.audit(
+        AuditEntry(actor=Actor("token ops", "192.0.2.9"), act="reload", target="gateway.yaml"), 1, "reloaded"
+    )
+    assert rows(admin) == [("reload", "gateway.yaml", 1, 1, "reloaded")]
 
 
 # -- many
@@ -156,32 +158,32 @@ class Stopping(Watcher):
 
 
 async def test_many_are_done_in_a_few_commits_and_have_one_row(
-    store: Store, desk: StoreAdmin, monkeypatch: pytest.MonkeyPatch
+    store: Store, admin: StoreAdmin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "BATCH_ROWS_MAX", 4)
     await take(store, *[new(n, "app") for n in range(1, 11)])
     watcher = Stopping(99)
     wanted = DeliveryFilter(sink="app", state="waiting")
-    total = desk.cancel_many(desk.choose(wanted), wanted=wanted, watcher=watcher)
+    total = admin.cancel_many(admin.choose(wanted), wanted=wanted, watcher=watcher)
     assert watcher.heard == [4, 4, 2]
     assert (total.matched, total.done, total.stopped) == (10, 10, False)
-    (row,) = desk.audit()
+    (row,) = admin.audit()
     assert (row.target, json.loads(row.filter or ""), row.done) == ("app", {"sink": "app", "state": "waiting"}, 10)
 
 
 async def test_a_bulk_act_that_is_stopped_says_how_far_it_came_and_keeps_what_it_did(
-    store: Store, desk: StoreAdmin, monkeypatch: pytest.MonkeyPatch
+    store: Store, admin: StoreAdmin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "BATCH_ROWS_MAX", 3)
     await take(store, *[new(n, "app") for n in range(1, 11)])
-    total = desk.cancel_many(desk.choose(DeliveryFilter(sink="app")), watcher=Stopping(2))
+    total = admin.cancel_many(admin.choose(DeliveryFilter(sink="app")), watcher=Stopping(2))
     assert (total.done, total.stopped) == (6, True)
-    assert rows(desk)[0][2:] == (10, 6, "stopped after 6 of 10")
-    assert len(desk.choose(DeliveryFilter(sink="app", state="dead"))) == 6
+    assert rows(admin)[0][2:] == (10, 6, "stopped after 6 of 10")
+    assert len(admin.choose(DeliveryFilter(sink="app", state="dead"))) == 6
 
 
 async def test_a_bulk_act_that_fails_midway_leaves_whole_batches_and_the_truth_in_its_row(
-    store: Store, desk: StoreAdmin, monkeypatch: pytest.MonkeyPatch
+    store: Store, admin: StoreAdmin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "BATCH_ROWS_MAX", 2)
     await take(store, *[new(n, "app") for n in range(1, 6)])
@@ -191,40 +193,40 @@ async def test_a_bulk_act_that_fails_midway_leaves_whole_batches_and_the_truth_i
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        desk.cancel_many([1, 2, 3, 4, 5], watcher=Interrupting())
-    assert rows(desk) == [("deliveries cancel", "1 2", 5, 2, "stopped after 2 of 5")]
-    assert desk.choose(DeliveryFilter(state="dead")) == [1, 2]
+        admin.cancel_many([1, 2, 3, 4, 5], watcher=Interrupting())
+    assert rows(admin) == [("deliveries cancel", "1 2", 5, 2, "stopped after 2 of 5")]
+    assert admin.choose(DeliveryFilter(state="dead")) == [1, 2]
 
 
-async def test_nothing_newer_than_the_preview_is_touched(store: Store, desk: StoreAdmin) -> None:
+async def test_nothing_newer_than_the_preview_is_touched(store: Store, admin: StoreAdmin) -> None:
     await take(store, new(1, "old"), new(2, "old", "app"))
-    chosen = desk.choose(DeliveryFilter(sink="old", state="waiting"))
-    assert desk.already_there(chosen, "app") == 1
+    chosen = admin.choose(DeliveryFilter(sink="old", state="waiting"))
+    assert admin.already_there(chosen, "app") == 1
     await take(store, new(3, "old"))
-    total = desk.move("old", "app", deliveries=chosen)
+    total = admin.move("old", "app", deliveries=chosen)
     assert sorted(answer.text for answer in total.answers) == ["cancelled", "moved"]
-    assert rows(desk)[0] == ("deliveries move", "old app", 2, 2, "1 moved, 1 cancelled")
-    assert [row.event_id for row in desk.deliveries(sink="old", state="waiting")] == [f"{3:032x}"]
+    assert rows(admin)[0] == ("deliveries move", "old app", 2, 2, "1 moved, 1 cancelled")
+    assert [row.event_id for row in admin.deliveries(sink="old", state="waiting")] == [f"{3:032x}"]
 
 
 async def test_deliveries_are_chosen_by_what_their_event_says(
-    store: Store, desk: StoreAdmin, clock: FrozenClock
+    store: Store, admin: StoreAdmin, clock: FrozenClock
 ) -> None:
     await take(store, new(1, "app"), new(event(2, type="recording.failed", stream="vip-1"), "app"))
     await take(store, new(event(3, source="other", stream="vip-2"), "app"))
-    assert desk.choose(DeliveryFilter(type="recording.fai*")) == [2]
-    assert desk.choose(DeliveryFilter(source="other")) == [3]
-    assert desk.choose(DeliveryFilter(stream="vip-*")) == [2, 3]
-    assert desk.choose(DeliveryFilter(stream="s1", sink="ops")) == []
-    assert desk.choose(DeliveryFilter(since=clock.ms() + 1)) == []
-    assert len(desk.choose(DeliveryFilter(since=clock.ms() - 1000 * 86400 * 400))) == 3
+    assert admin.choose(DeliveryFilter(type="recording.fai*")) == [2]
+    assert admin.choose(DeliveryFilter(source="other")) == [3]
+    assert admin.choose(DeliveryFilter(stream="vip-*")) == [2, 3]
+    assert admin.choose(DeliveryFilter(stream="s1", sink="ops")) == []
+    assert admin.choose(DeliveryFilter(since=clock.ms() + 1)) == []
+    assert len(admin.choose(DeliveryFilter(since=clock.ms() - 1000 * 86400 * 400))) == 3
 
 
 # -- refused
 
 
 async def test_refused_callbacks_that_pass_are_taken_and_those_that_do_not_stay(
-    store: Store, desk: StoreAdmin, url: str
+    store: Store, admin: StoreAdmin, url: str
 ) -> None:
     for n in range(3):
         store.refuse(refusal(b'{"n": %d}' % n))
@@ -235,11 +237,11 @@ async def test_refused_callbacks_that_pass_are_taken_and_those_that_do_not_stay(
             raise Untrusted("signature_mismatch", "still no key")
         return [new(event(9, raw=refusal.body), "app")]
 
-    total = desk.take_refused([1, 2, 3, 99], judge)
+    total = admin.take_refused([1, 2, 3, 99], judge)
     assert [(one.item, one.well) for one in total.answers] == [("1", True), ("2", False), ("3", True), ("99", False)]
     assert total.answers[1].text == "still refused: signature_mismatch: still no key"
     assert table(url, "id", "refused") == [(2,)]
-    assert rows(desk) == [("refused retry", "1 3", 4, 2, "done; 2 could not be")]
+    assert rows(admin) == [("refused retry", "1 3", 4, 2, "done; 2 could not be")]
 
 
 # -- erasing
@@ -288,12 +290,12 @@ async def test_erased_bytes_are_in_no_file_of_a_store_that_is_served(
         assert CANARY.encode() in stores(path)
         import asyncio
 
-        with StoreAdmin(f"sqlite:///{path}", clock=clock) as desk:
-            desk.retry_many([1], wanted=DeliveryFilter(stream=CANARY))
-            desk.erase(ONE, ids=same)
-            assert await asyncio.to_thread(desk.scrub, 10.0)
+        with StoreAdmin(f"sqlite:///{path}", clock=clock) as admin:
+            admin.retry_many([1], wanted=DeliveryFilter(stream=CANARY))
+            admin.erase(ONE, ids=same)
+            assert await asyncio.to_thread(admin.scrub, 10.0)
             assert CANARY.encode() not in stores(path)
-            assert [row.act for row in desk.audit()] == ["events erase", "deliveries retry"]
+            assert [row.act for row in admin.audit()] == ["events erase", "deliveries retry"]
     finally:
         await store.close()
     assert CANARY.encode() not in stores(path)
@@ -306,20 +308,20 @@ async def test_erased_bytes_are_in_no_file_of_a_store_that_nobody_serves(tmp_pat
     await planted(store)
     await store.close()
     assert CANARY.encode() in stores(path)
-    with StoreAdmin(f"sqlite:///{path}", clock=clock) as desk:
-        desk.erase(ONE, ids=same)
-        assert desk.scrub()
+    with StoreAdmin(f"sqlite:///{path}", clock=clock) as admin:
+        admin.erase(ONE, ids=same)
+        assert admin.scrub()
         assert CANARY.encode() not in stores(path)
 
 
-async def test_erased_text_is_in_no_row_of_any_table(store: Store, desk: StoreAdmin, url: str) -> None:
+async def test_erased_text_is_in_no_row_of_any_table(store: Store, admin: StoreAdmin, url: str) -> None:
     await planted(store)
-    desk.retry_many([1], wanted=DeliveryFilter(stream=CANARY))
+    admin.retry_many([1], wanted=DeliveryFilter(stream=CANARY))
     assert CANARY in everything(url)
-    desk.erase(ONE, ids=same)
+    admin.erase(ONE, ids=same)
     assert CANARY not in everything(url)
     assert table(url, "body", "refused") == [(b'{"of another": 1}',)]
-    assert [row.id for row in desk.events()] == [f"{2:032x}"]
+    assert [row.id for row in admin.events()] == [f"{2:032x}"]
 
 
 def everything(url: str) -> str:
@@ -341,10 +343,10 @@ def everything(url: str) -> str:
         )
 
 
-async def test_the_row_of_an_erasure_holds_ids_and_a_hash_of_what_was_asked(store: Store, desk: StoreAdmin) -> None:
+async def test_the_row_of_an_erasure_holds_ids_and_a_hash_of_what_was_asked(store: Store, admin: StoreAdmin) -> None:
     await take(store, new(1, "app"))
-    desk.erase([ONE[:30]])
-    (row,) = desk.audit()
+    admin.erase([ONE[:30]])
+    (row,) = admin.audit()
     assert row.target == ONE
     assert (row.filter or "").startswith("hmac-sha256:")
     assert len(row.filter or "") == len("hmac-sha256:") + 64

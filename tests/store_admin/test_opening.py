@@ -1,4 +1,4 @@
-"""What the desk says where there is no store it can use, and that it leaves the gateway's file alone."""
+"""What StoreAdmin says where there is no store it can use, and that it leaves the gateway's file alone."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from gateway.errors import ItemRefused, SchemaMismatch, StoreUnavailable
 from gateway.runtime.clock import FrozenClock
 from gateway.store.address import parse_address
 from gateway.store.admin import connections
-from gateway.store.admin.admin import Desk
-from gateway.store.admin.connections import Connections
+from gateway.store.admin.admin import StoreAdmin
+from gateway.store.admin.connections import StoreConnections
 from gateway.store.engine.session import Session
 from gateway.store.sqlite.session import make_file
 from gateway.store.store import Store
@@ -26,12 +26,12 @@ from tests.store.kit import act, beside, new, table, take
 
 
 def test_a_missing_file_is_said_to_be_missing_and_is_not_made(tmp_path: Path) -> None:
-    with Desk(f"sqlite:///{tmp_path}/no.db") as desk:
-        for ask in (desk.events, desk.status, desk.sinks):
+    with StoreAdmin(f"sqlite:///{tmp_path}/no.db") as admin:
+        for ask in (admin.events, admin.status, admin.sinks):
             with pytest.raises(StoreUnavailable, match=r"there is no store at .*no\.db: `gateway serve` makes it"):
                 ask()
         with pytest.raises(StoreUnavailable):
-            desk.pause("app")
+            admin.pause("app")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -46,45 +46,45 @@ async def test_a_command_that_comes_while_serve_makes_the_store_waits_for_the_ta
     if address.backend == "sqlite":
         make_file(address.path)
     store = Store(url)
-    with Desk(url) as desk:
-        asking = asyncio.ensure_future(asyncio.to_thread(desk.status))
+    with StoreAdmin(url) as admin:
+        asking = asyncio.ensure_future(asyncio.to_thread(admin.status))
         await asyncio.sleep(0.2)
         assert not asking.done()
         await store.open(lock_wait=0)
         await asking
-        assert desk.events() == []
+        assert admin.events() == []
     await store.close()
 
 
 def test_a_server_that_does_not_answer_is_said_not_to(tmp_path: Path) -> None:
-    desk = Desk("postgresql://me:canary@127.0.0.1:1/db")
+    admin = StoreAdmin("postgresql://me:canary@127.0.0.1:1/db")
     with pytest.raises(StoreUnavailable, match="cannot be reached") as failed:
-        desk.events()
+        admin.events()
     assert "canary" not in str(failed.value)
 
 
 def test_a_url_that_cannot_be_read_is_an_error_of_the_store() -> None:
     with pytest.raises(StoreUnavailable, match="a store is sqlite:///file"):
-        Desk("mysql://x")
+        StoreAdmin("mysql://x")
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_store_without_tables_names_the_command_that_makes_them(url: str, desks: Callable[..., Desk]) -> None:
+def test_a_store_without_tables_names_the_command_that_makes_them(url: str, desks: Callable[..., StoreAdmin]) -> None:
     if url.startswith("sqlite"):
         Path(url.removeprefix("sqlite:///")).touch()
-    desk = desks()
+    admin = desks()
     with pytest.raises(SchemaMismatch, match="gateway store migrate"):
-        desk.events()
+        admin.events()
     with pytest.raises(SchemaMismatch, match="gateway store migrate"):
-        desk.pause("app")
+        admin.pause("app")
 
 
-def test_migrate_makes_the_tables_once_and_for_the_owner_alone(url: str, desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    before, after = desk.migrate()
+def test_migrate_makes_the_tables_once_and_for_the_owner_alone(url: str, desks: Callable[..., StoreAdmin]) -> None:
+    admin = desks()
+    before, after = admin.migrate()
     assert (before, after) == (0, after)
-    assert desk.migrate() == (after, after)
-    assert desk.events() == []
+    assert admin.migrate() == (after, after)
+    assert admin.events() == []
     if url.startswith("sqlite"):
         path = Path(url.removeprefix("sqlite:///"))
         assert path.stat().st_mode & 0o777 == 0o600
@@ -95,18 +95,18 @@ def test_migrate_makes_the_tables_once_and_for_the_owner_alone(url: str, desks: 
 
 
 async def test_tables_of_a_newer_program_are_left_alone(
-    store: Store, desks: Callable[..., Desk], url: str, clock: FrozenClock
+    store: Store, desks: Callable[..., StoreAdmin], url: str, clock: FrozenClock
 ) -> None:
     act(url, clock, "UPDATE meta SET value = '99' WHERE name = 'schema'")
-    desk = desks()
-    for ask in (desk.events, desk.status, desk.migrate, lambda: desk.pause("app")):
+    admin = desks()
+    for ask in (admin.events, admin.status, admin.migrate, lambda: admin.pause("app")):
         with pytest.raises(SchemaMismatch, match="version 99, newer than this program's"):
             ask()
 
 
 @pytest.mark.usefixtures("impatient")
 async def test_tables_of_an_older_program_want_a_migration(
-    store: Store, desks: Callable[..., Desk], url: str, clock: FrozenClock
+    store: Store, desks: Callable[..., StoreAdmin], url: str, clock: FrozenClock
 ) -> None:
     act(url, clock, "UPDATE meta SET value = '0' WHERE name = 'schema'")
     with pytest.raises(SchemaMismatch, match="run `gateway store migrate`"):
@@ -119,10 +119,10 @@ def test_another_programs_file_is_not_touched(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE t (x)")
     connection.close()
     before = path.read_bytes()
-    with Desk(f"sqlite:///{path}") as desk, pytest.raises(SchemaMismatch, match="another program"):
-        desk.events()
-    with Desk(f"sqlite:///{path}") as desk, pytest.raises(SchemaMismatch, match="another program"):
-        desk.migrate()
+    with StoreAdmin(f"sqlite:///{path}") as admin, pytest.raises(SchemaMismatch, match="another program"):
+        admin.events()
+    with StoreAdmin(f"sqlite:///{path}") as admin, pytest.raises(SchemaMismatch, match="another program"):
+        admin.migrate()
     assert path.read_bytes() == before
 
 
@@ -133,24 +133,24 @@ async def test_the_desk_takes_no_lock_and_never_checkpoints(tmp_path: Path, cloc
     await take(store, *[new(n, "app") for n in range(1, 20)])
     main = path.read_bytes()
     size = path.with_name("gateway.db-wal").stat().st_size
-    with Desk(f"sqlite:///{path}", clock=clock) as desk:
-        for row in desk.deliveries():
-            desk.cancel(row.id)
-        desk.status()
+    with StoreAdmin(f"sqlite:///{path}", clock=clock) as admin:
+        for row in admin.deliveries():
+            admin.cancel(row.id)
+        admin.status()
     assert path.read_bytes() == main
     assert path.with_name("gateway.db-wal").stat().st_size > size
     await store.close()
 
 
 def test_nothing_is_written_through_the_reading_connection_of_sqlite(tmp_path: Path) -> None:
-    with Desk(f"sqlite:///{tmp_path}/g.db") as desk:
-        desk.migrate()
+    with StoreAdmin(f"sqlite:///{tmp_path}/g.db") as admin:
+        admin.migrate()
         with pytest.raises(StoreUnavailable, match="readonly"):
-            desk._connections.read(lambda session: session.change("DELETE FROM events"))
+            admin._connections.read(lambda session: session.change("DELETE FROM events"))
 
 
 async def test_what_a_database_refuses_for_ever_is_said_to_be_refused_and_changes_nothing(
-    store: Store, desk: Desk, url: str
+    store: Store, admin: StoreAdmin, url: str
 ) -> None:
     await take(store, new(1, "app"))
 
@@ -159,34 +159,34 @@ async def test_what_a_database_refuses_for_ever_is_said_to_be_refused_and_change
         session.change("INSERT INTO meta (name, value) VALUES ('schema', 'x')")
 
     with pytest.raises(ItemRefused, match="cannot be changed"):
-        desk._connections.change(work)
+        admin._connections.change(work)
     assert table(url, "count(*)", "deliveries") == [(1,)]
 
 
-async def test_a_fault_of_ours_is_not_dressed_up(store: Store, desk: Desk) -> None:
+async def test_a_fault_of_ours_is_not_dressed_up(store: Store, admin: StoreAdmin) -> None:
     with pytest.raises(ZeroDivisionError):
-        desk._connections.read(lambda _session: 1 / 0)
+        admin._connections.read(lambda _session: 1 / 0)
 
 
 def test_the_desk_goes_on_after_its_connections_were_lost(postgres_url: str) -> None:
-    desk = Desk(postgres_url)
-    desk.migrate()
-    assert desk.events() == []
-    desk.pause("app")
+    admin = StoreAdmin(postgres_url)
+    admin.migrate()
+    assert admin.events() == []
+    admin.pause("app")
     kill = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
         AND pid <> pg_backend_pid()"""
     with beside(postgres_url) as opened:
         opened.rows(kill)
     with pytest.raises(StoreUnavailable):
-        desk.events()
-    assert desk.events() == []
-    assert desk.resume("app")
-    desk.close()
+        admin.events()
+    assert admin.events() == []
+    assert admin.resume("app")
+    admin.close()
 
 
 def test_a_deadlock_is_run_again_and_not_for_ever(postgres_url: str) -> None:
-    desk = Desk(postgres_url)
-    desk.migrate()
+    admin = StoreAdmin(postgres_url)
+    admin.migrate()
     runs: list[int] = []
 
     def work(session: Session) -> str:
@@ -195,7 +195,7 @@ def test_a_deadlock_is_run_again_and_not_for_ever(postgres_url: str) -> None:
             session.rows("DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40P01'; END $$")
         return "done"
 
-    assert desk._connections.change(work) == "done"
+    assert admin._connections.change(work) == "done"
     assert len(runs) == 3
     runs.clear()
 
@@ -204,17 +204,17 @@ def test_a_deadlock_is_run_again_and_not_for_ever(postgres_url: str) -> None:
         session.rows("DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40P01'; END $$")
 
     with pytest.raises(StoreUnavailable):
-        desk._connections.change(never)
+        admin._connections.change(never)
     assert len(runs) == 3
-    desk.close()
+    admin.close()
 
 
 async def test_the_servers_clock_is_asked_when_nobody_gives_one(store: Store, url: str) -> None:
     await take(store, new(1, "app"))
-    with Desk(url) as desk:
-        (row,) = desk.deliveries()
-        desk.retry(row.id)
-        (row,) = desk.deliveries()
+    with StoreAdmin(url) as admin:
+        (row,) = admin.deliveries()
+        admin.retry(row.id)
+        (row,) = admin.deliveries()
     assert row.next_attempt_at is not None
     assert row.next_attempt_at > 1_767_225_600_000 + 1000
 
@@ -222,10 +222,10 @@ async def test_the_servers_clock_is_asked_when_nobody_gives_one(store: Store, ur
 def test_reading_a_sqlite_store_imports_no_postgresql(tmp_path: Path) -> None:
     program = f"""
         import sys
-        from gateway.store.admin.admin import Desk
-        with Desk("sqlite:///{tmp_path}/g.db") as desk:
-            desk.migrate()
-            desk.status()
+        from gateway.store.admin.admin import StoreAdmin
+        with StoreAdmin("sqlite:///{tmp_path}/g.db") as admin:
+            admin.migrate()
+            admin.status()
         print([name for name in sys.modules if name.startswith("psycopg")])
     """
     run = subprocess.run(
@@ -237,18 +237,18 @@ def test_reading_a_sqlite_store_imports_no_postgresql(tmp_path: Path) -> None:
 def test_connections_are_closed_twice_without_harm(tmp_path: Path) -> None:
     from gateway.store.address import parse_address
 
-    connections = Connections(parse_address(f"sqlite:///{tmp_path}/g.db"), None)
+    connections = StoreConnections(parse_address(f"sqlite:///{tmp_path}/g.db"), None)
     connections.close()
     connections.close()
 
 
 def test_between_two_changes_the_desk_gives_way_to_the_gateway(tmp_path: Path) -> None:
     pauses: list[float] = []
-    with Desk(f"sqlite:///{tmp_path}/g.db") as desk:
-        desk.migrate()
-        desk._connections._sleep = pauses.append
+    with StoreAdmin(f"sqlite:///{tmp_path}/g.db") as admin:
+        admin.migrate()
+        admin._connections._sleep = pauses.append
         for _ in range(20):
-            desk.pause("app")
-            desk.resume("app")
+            admin.pause("app")
+            admin.resume("app")
     assert len(pauses) > 10
     assert all(0 < pause <= 0.25 for pause in pauses)

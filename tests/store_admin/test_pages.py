@@ -29,12 +29,12 @@ async def test_the_merge_of_kinds_finds_what_looking_at_every_row_finds(
     source: str | None,
 ) -> None:
     await fill(store)
-    desk = desks()
-    first = desk.events(type=type, source=source, limit=10)
-    older = desk.events(type=type, source=source, limit=10, before=first[-1].seq if first else None)
+    admin = desks()
+    first = admin.events(type=type, source=source, limit=10)
+    older = admin.events(type=type, source=source, limit=10, before=first[-1].seq if first else None)
     monkeypatch.setattr(event_search, "_KINDS_MAX", 0)  # past it every row is looked at
-    assert first == desk.events(type=type, source=source, limit=10)
-    assert older == desk.events(type=type, source=source, limit=10, before=first[-1].seq if first else None)
+    assert first == admin.events(type=type, source=source, limit=10)
+    assert older == admin.events(type=type, source=source, limit=10, before=first[-1].seq if first else None)
 
 
 async def test_a_page_of_one_type_reads_its_rows_along_the_index(store: Store, url: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from gateway.errors import NotFound
 from gateway.runtime.clock import FrozenClock
-from gateway.store.admin.admin import Desk
+from gateway.store.admin.admin import StoreAdmin
 from gateway.store.store import Store
 from tests.store.kit import LEASE, new, settlement, table, take
 
@@ -17,10 +17,10 @@ ROUNDS = 60
 
 
 async def test_people_and_lanes_work_on_the_same_streams_without_harm(
-    store: Store, desks: Callable[..., Desk], url: str, clock: FrozenClock
+    store: Store, desks: Callable[..., StoreAdmin], url: str, clock: FrozenClock
 ) -> None:
     chance = random.Random(7)
-    desk = desks(configured=SINKS, ordered=("app", "ops"))
+    admin = desks(configured=SINKS, ordered=("app", "ops"))
     keys = ("a", "b", "c")
     number = 0
 
@@ -38,17 +38,17 @@ async def test_people_and_lanes_work_on_the_same_streams_without_harm(
 
     def people() -> None:
         for _ in range(ROUNDS):
-            rows = desk.deliveries(limit=20)
+            rows = admin.deliveries(limit=20)
             if not rows:
                 continue
             row = chance.choice(rows)
             act = chance.choice(
                 [
-                    lambda row=row: desk.cancel(row.id),
-                    lambda row=row: desk.retry(row.id),
-                    lambda row=row: desk.replay(row.event_ref, sinks=SINKS),
-                    lambda row=row: desk.erase(row.event_ref),
-                    lambda: desk.move("late", "ops"),
+                    lambda row=row: admin.cancel(row.id),
+                    lambda row=row: admin.retry(row.id),
+                    lambda row=row: admin.replay(row.event_ref, sinks=SINKS),
+                    lambda row=row: admin.erase(row.event_ref),
+                    lambda: admin.move("late", "ops"),
                 ]
             )
             try:

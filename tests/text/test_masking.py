@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.text.masking import is_secret, masked_body, masked_headers, masked_path
+from gateway.text.mask import is_secret, masked_body, masked_headers, masked_path
 from gateway.text.redaction import MASK
 
 CANARY = "4f97f46759acanary7ad21e9935dc175"

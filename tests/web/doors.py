@@ -20,8 +20,8 @@ from gateway.errors import Malformed, Problem
 from gateway.plugin import Callback
 from gateway.runtime.clock import FrozenClock
 from gateway.runtime.metrics import Metrics
-from gateway.web.limits import Limits
-from gateway.web.listeners import Addresses, Ended, serving
+from gateway.web.listener_limits import ListenerLimits
+from gateway.web.listeners import Addresses, ServingEnd, serving
 from gateway.web.stop import Stop
 from tests import threads
 
@@ -196,10 +196,10 @@ class Served:
     """Both listeners in a thread of their own."""
 
     behind: Behind
-    limits: Limits | None = None
-    private_limits: Limits | None = None
+    limits: ListenerLimits | None = None
+    private_limits: ListenerLimits | None = None
     addresses: Addresses = field(init=False)
-    ended: Ended | None = None
+    ended: ServingEnd | None = None
     error: BaseException | None = None
 
     def start(self, wait: float = 10.0) -> Served:
@@ -236,7 +236,7 @@ class Served:
     def ask(self, number: int = 15) -> None:
         self.loop.call_soon_threadsafe(self.stop.ask, number)
 
-    def result(self) -> Ended:
+    def result(self) -> ServingEnd:
         threads.end(self._thread)
         if self.error is not None:
             raise self.error
@@ -277,7 +277,7 @@ def _connect(bound: Any) -> Client:
     return Client(socket.create_connection((host, port)))
 
 
-SHORT = Limits(
+SHORT = ListenerLimits(
     head_seconds=0.3, body_seconds=0.4, stall_seconds=0.6, idle_seconds=0.3, linger_seconds=0.2, wire_bytes=600_000
 )
 """Deadlines that a test can see pass."""

@@ -15,13 +15,13 @@ from gateway.config.grammar.listeners import SPARED_BODY, ServerSettings
 from gateway.errors import Problem
 from gateway.web import listeners
 from gateway.web.budget import Budget
-from gateway.web.limits import Limits
+from gateway.web.listener_limits import ListenerLimits
 from tests.running import KEY, Player, Running
 from tests.web.doors import Answer, Behind, Client, Served, networks, post, settings
 
 HEAD = b"POST /hooks/live HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 MOST = 1024 * 1024
-PATIENT = Limits(body_seconds=30.0, linger_seconds=0.2, wire_bytes=600_000)
+PATIENT = ListenerLimits(body_seconds=30.0, linger_seconds=0.2, wire_bytes=600_000)
 
 
 class Held:
@@ -73,7 +73,7 @@ def test_what_is_given_back_is_not_held() -> None:
 
 
 @contextlib.contextmanager
-def serving(most: int = MOST, limits: Limits = PATIENT) -> Any:
+def serving(most: int = MOST, limits: ListenerLimits = PATIENT) -> Any:
     with Served(Behind(settings(server={"unverified_bytes": most})), limits=limits) as served:
         yield served
 
@@ -150,7 +150,7 @@ ENDS = {
 
 @pytest.mark.parametrize("name", ENDS)
 def test_every_way_a_request_ends_gives_its_bytes_back(budgets: list[Budget], name: str) -> None:
-    limits = Limits(body_seconds=0.3, linger_seconds=0.2, wire_bytes=600_000)
+    limits = ListenerLimits(body_seconds=0.3, linger_seconds=0.2, wire_bytes=600_000)
     with serving(limits=limits) as served:
         for _ in range(3):
             with served.public() as client:

@@ -15,7 +15,7 @@ from gateway.config.grammar.listeners import ServerSettings
 from gateway.errors import Problem
 from gateway.text.json_bounds import MAX_NODES, UNVERIFIED_NODES_MAX
 from gateway.web import problems
-from gateway.web.limits import PRIVATE_CONNECTIONS, Limits, public_limits
+from gateway.web.listener_limits import PRIVATE_CONNECTIONS, ListenerLimits, public_limits
 from tests.web.doors import Answer, Served
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,7 +83,7 @@ def test_every_documented_code_is_in_the_program() -> None:
 
 def test_the_table_of_limits_is_that_of_the_program() -> None:
     limits = public_limits(body_timeout=10.0, connections=1000)
-    assert limits == Limits(wire_bytes=limits.wire_bytes)
+    assert limits == ListenerLimits(wire_bytes=limits.wire_bytes)
     rows = dict(re.findall(r"^\| ([a-z][^|]*?) \| (\d[^|]*?) \| (?:`|\|)?", TEXT, re.MULTILINE))
     assert rows == {
         "a whole head, from its first byte": f"{limits.head_seconds:g} s",
@@ -107,8 +107,8 @@ def test_the_defaults_named_are_those_of_the_configuration() -> None:
 
     defaults = ServerSettings()
     assert int(defaults.max_body) == 262_144
-    assert defaults.body_timeout.total_seconds() == Limits.__dataclass_fields__["body_seconds"].default
-    assert defaults.connections == Limits.__dataclass_fields__["connections"].default
+    assert defaults.body_timeout.total_seconds() == ListenerLimits.__dataclass_fields__["body_seconds"].default
+    assert defaults.connections == ListenerLimits.__dataclass_fields__["connections"].default
 
 
 def test_a_status_without_a_name_has_a_title_all_the_same() -> None:

@@ -22,7 +22,7 @@ import pytest
 from gateway.config.grammar.listeners import callback_url
 from gateway.errors import StoreHeld
 from gateway.web import listeners
-from gateway.web.listener import Listener
+from gateway.web.listener import HttpServer
 from gateway.web.listeners import descriptors, serving
 from gateway.web.sockets import CannotListen
 from gateway.web.stop import Stop
@@ -239,12 +239,12 @@ async def test_a_taken_port_leaves_nothing_open() -> None:
 
 
 async def test_a_listener_that_breaks_stops_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(self: Listener, counter: int) -> bool:
+    async def broken(self: HttpServer, counter: int) -> bool:
         if counter == 0 or self.bound.url.startswith("unix:"):
             return self.should_exit
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(Listener, "on_tick", broken)
+    monkeypatch.setattr(HttpServer, "on_tick", broken)
     with tempfile.TemporaryDirectory(prefix="gw") as name:
         behind = Behind(settings(admin={"uds": Path(name) / "admin.sock"}))
         ended = await serving(behind)
@@ -253,9 +253,9 @@ async def test_a_listener_that_breaks_stops_the_gateway(monkeypatch: pytest.Monk
 
 
 async def test_a_listener_that_ends_before_it_is_open_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def nothing(self: Listener, sockets: Any = None) -> None: ...
+    async def nothing(self: HttpServer, sockets: Any = None) -> None: ...
 
-    monkeypatch.setattr(Listener, "serve", nothing)
+    monkeypatch.setattr(HttpServer, "serve", nothing)
     with pytest.raises(CannotListen, match="ended before it was open"):
         await serving(Behind())
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from gateway.testing.corpus import Case, cases
-from gateway.web.limits import Limits
+from gateway.web.listener_limits import ListenerLimits
 from tests.web.doors import SHORT, Answer, Behind, Client, Served, post
 
 HEAD = b"POST /hooks/live HTTP/1.1\r\nHost: x\r\n"
@@ -423,7 +423,7 @@ def test_junk_after_an_early_answer_only_closes(served: Served) -> None:
 
 
 def test_silent_connections_do_not_keep_a_callback_out() -> None:
-    limits = dataclasses.replace(Limits(wire_bytes=600_000), connections=200)
+    limits = dataclasses.replace(ListenerLimits(wire_bytes=600_000), connections=200)
     with Served(Behind(), limits=limits) as served, contextlib.ExitStack() as stack:
         kept = stack.enter_context(served.public())
         assert kept.send(post()).reply().status == 200

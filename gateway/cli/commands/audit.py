@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Group, Site, config_option, pass_site
+from gateway.cli.context import Group, Invocation, config_option, pass_invocation
 from gateway.cli.filters import moment
 from gateway.runtime.clock import Clock
 
@@ -31,9 +31,9 @@ def command() -> None:
 @click.option("--since", metavar="WHEN", help="Only since: a time (2026-01-31) or how long ago (90m, 2d).")
 @output.listing_options
 @config_option
-@pass_site
+@pass_invocation
 def list_(
-    site: Site,
+    invocation: Invocation,
     act: str | None,
     who: str | None,
     target: str | None,
@@ -43,11 +43,11 @@ def list_(
     everything: bool,
 ) -> None:
     """Acts, newest first. `done` is how many of those that matched it was done to."""
-    at = moment(site, since)
+    at = moment(invocation, since)
     ages = output.Ages(Clock().ms())
-    with site.desk() as desk:
+    with invocation.admin() as admin:
         output.listing(
-            lambda limit, before: desk.audit(act=act, actor=who, target=target, since=at, limit=limit, before=before),
+            lambda limit, before: admin.audit(act=act, actor=who, target=target, since=at, limit=limit, before=before),
             lambda row: row.id,
             {
                 "age": lambda row: ages(row.at),

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Site, config_option, pass_site
+from gateway.cli.context import Invocation, config_option, pass_site
 from gateway.errors import GatewayError
 from gateway.text.escaping import to_json
 
 if TYPE_CHECKING:
-    from gateway.config.document.diagnostics import Problem
+    from gateway.config.document.diagnostics import Diagnostic
     from gateway.config.load import Loaded
 
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 )
 @config_option
 @pass_site
-def command(site: Site, as_json: bool, no_secrets: bool, connect: bool) -> None:
+def command(site: Invocation, as_json: bool, no_secrets: bool, connect: bool) -> None:
     """Validate the configuration and run its route tests. Exit code 1 when anything is wrong; warnings are not.
 
     Nothing is sent and no store is opened, unless --connect asks for it.
@@ -41,7 +41,7 @@ def command(site: Site, as_json: bool, no_secrets: bool, connect: bool) -> None:
     from gateway.config.route_tests import run_tests
 
     loaded: Loaded | None = None
-    warnings: Sequence[Problem] = ()
+    warnings: Sequence[Diagnostic] = ()
     try:
         loaded = site.load(placeholders=no_secrets, judge=True)
         warnings = loaded.warnings
@@ -67,17 +67,17 @@ def command(site: Site, as_json: bool, no_secrets: bool, connect: bool) -> None:
             output.note(f"source {name} ({one.type}): {server.callback_url(one.path)}")
 
 
-def _object(severity: str, problem: Problem) -> dict[str, Any]:
+def _object(severity: str, problem: Diagnostic) -> dict[str, Any]:
     return {"severity": severity, **problem.as_dict()}
 
 
-def _tell(severity: str, problems: Iterable[Problem]) -> None:
+def _tell(severity: str, problems: Iterable[Diagnostic]) -> None:
     for problem in problems:
         for number, line in enumerate(str(problem).splitlines()):
             output.note(line if number else f"{severity}: {line}")
 
 
-def _summary(site: Site, loaded: Loaded) -> str:
+def _summary(site: Invocation, loaded: Loaded) -> str:
     settings = loaded.settings
     counts = ", ".join(
         f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
@@ -91,7 +91,7 @@ def _summary(site: Site, loaded: Loaded) -> str:
     return f"{site.path}: well. {counts}."
 
 
-def _connect(site: Site, loaded: Loaded) -> list[tuple[str, str]]:
+def _connect(site: Invocation, loaded: Loaded) -> list[tuple[str, str]]:
     """Open what is outside; (dotted path, what went wrong) for each that does not open."""
     wrong: list[tuple[str, str]] = []
     try:

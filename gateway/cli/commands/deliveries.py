@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli import output
-from gateway.cli.bulk import SHOWN_MAX, agreed, bulk_options, finish, watched
-from gateway.cli.context import Choice, Group, Site, config_option, event_ids, names, pass_site
+from gateway.cli.bulk_progress import SHOWN_MAX, agreed, bulk_options, finish, watched
+from gateway.cli.context import Choice, Group, Invocation, config_option, event_ids, names, pass_invocation
 from gateway.cli.filters import delivery_filter, event_filters
 from gateway.cli.rows import attempt_object, delivery_columns, delivery_object, delivery_state, short_events
 from gateway.cli.table import table
@@ -37,17 +37,17 @@ def command() -> None:
 @event_filters
 @output.listing_options
 @config_option
-@pass_site
-def list_(site: Site, /, as_json: bool, limit: int, everything: bool, **asked: str | None) -> None:
+@pass_invocation
+def list_(invocation: Invocation, /, as_json: bool, limit: int, everything: bool, **asked: str | None) -> None:
     """Deliveries, newest first. `held` says what a waiting one waits for, `reason` why a dead one is dead."""
-    with site.desk() as desk:
-        wanted = delivery_filter(site, desk, **asked)
+    with invocation.admin() as admin:
+        wanted = delivery_filter(invocation, admin, **asked)
         output.listing(
-            lambda limit, before: desk.deliveries(wanted, limit=limit, before=before),
+            lambda limit, before: admin.deliveries(wanted, limit=limit, before=before),
             lambda row: row.id,
             delivery_columns(output.Ages(Clock().ms())),
             delivery_object,
-            prepare=short_events(desk),
+            prepare=short_events(admin),
             what="deliveries",
             as_json=as_json,
             limit=limit,
@@ -59,17 +59,17 @@ def list_(site: Site, /, as_json: bool, limit: int, everything: bool, **asked: s
 @click.argument("id", type=int)
 @click.option("--json", "as_json", is_flag=True, help="A JSON object.")
 @config_option
-@pass_site
-def show(site: Site, id: int, as_json: bool) -> None:
+@pass_invocation
+def show(invocation: Invocation, id: int, as_json: bool) -> None:
     """One delivery with every attempt: when, how long, what came back."""
-    with site.desk() as desk:
-        row, attempts = desk.delivery(id)
+    with invocation.admin() as admin:
+        row, attempts = admin.delivery(id)
     if as_json:
         click.echo(
             to_json({**delivery_object(row), "history": [attempt_object(attempt) for attempt in attempts]}, indent=True)
         )
         return
-    when = output.Times(site.settings.locale.timezone)
+    when = output.Times(invocation.settings.locale.timezone)
     output.facts(
         [
             ("id", row.id),
@@ -120,19 +120,19 @@ def _chosen_by(command: Callable[..., Any]) -> Callable[..., Any]:
 @_chosen_by
 @bulk_options
 @config_option
-@pass_site
-def retry(site: Site, /, ids: tuple[int, ...], yes: bool, dry_run: bool, **asked: str | None) -> None:
+@pass_invocation
+def retry(invocation: Invocation, /, ids: tuple[int, ...], yes: bool, dry_run: bool, **asked: str | None) -> None:
     """Try again: a waiting delivery now, a dead or delivered one in a new round.
 
     After a target was mended: `gateway deliveries retry --sink NAME` brings back everything that died on the way to it.
     """
-    with site.desk() as desk:
-        wanted, chosen = _chosen(site, desk, ids, asked, "dead")
+    with invocation.admin() as admin:
+        wanted, chosen = _chosen(invocation, admin, ids, asked, "dead")
         question = f"{_count(chosen, 'dead')}{_of(wanted)} will be tried again."
         if not chosen or not agreed(question, len(chosen), yes=yes or wanted is None, dry_run=dry_run, always=False):
             return
         with watched(len(chosen), "retrying") as watcher:
-            total = desk.retry_many(chosen, wanted=wanted, watcher=watcher)
+            total = admin.retry_many(chosen, wanted=wanted, watcher=watcher)
     finish(total)
 
 
@@ -140,16 +140,16 @@ def retry(site: Site, /, ids: tuple[int, ...], yes: bool, dry_run: bool, **asked
 @_chosen_by
 @bulk_options
 @config_option
-@pass_site
-def cancel(site: Site, /, ids: tuple[int, ...], yes: bool, dry_run: bool, **asked: str | None) -> None:
+@pass_invocation
+def cancel(invocation: Invocation, /, ids: tuple[int, ...], yes: bool, dry_run: bool, **asked: str | None) -> None:
     """Give up: the delivery is dead with reason `cancelled`; `retry` or a replay brings it back."""
-    with site.desk() as desk:
-        wanted, chosen = _chosen(site, desk, ids, asked, "waiting")
+    with invocation.admin() as admin:
+        wanted, chosen = _chosen(invocation, admin, ids, asked, "waiting")
         question = f"{_count(chosen, 'waiting')}{_of(wanted)} will be given up."
         if not chosen or not agreed(question, len(chosen), yes=yes or wanted is None, dry_run=dry_run, always=True):
             return
         with watched(len(chosen), "cancelling") as watcher:
-            total = desk.cancel_many(chosen, wanted=wanted, watcher=watcher)
+            total = admin.cancel_many(chosen, wanted=wanted, watcher=watcher)
     finish(total)
 
 
@@ -165,19 +165,19 @@ def cancel(site: Site, /, ids: tuple[int, ...], yes: bool, dry_run: bool, **aske
 )
 @bulk_options
 @config_option
-@pass_site
-def move(site: Site, sink: str, target: str, yes: bool, dry_run: bool) -> None:
+@pass_invocation
+def move(invocation: Invocation, sink: str, target: str, yes: bool, dry_run: bool) -> None:
     """Give everything that waits for SINK to another one, for a sink that was renamed or is gone.
 
     A delivery whose event the other sink has already is cancelled. What it would do is said first, and asked.
     """
-    site.sink(target)
+    invocation.sink(target)
     if sink == target:
         raise click.UsageError(f"{sink} and --to {target} are the same sink")
-    with site.desk() as desk:
-        wanted = delivery_filter(site, desk, sink=sink, state="waiting")
-        chosen = desk.choose(wanted)
-        there = desk.already_there(chosen, target)
+    with invocation.admin() as admin:
+        wanted = delivery_filter(invocation, admin, sink=sink, state="waiting")
+        chosen = admin.choose(wanted)
+        there = admin.already_there(chosen, target)
         question = (
             f"{len(chosen) - there} of {len(chosen)} waiting deliveries will move from {sink} to {target}; "
             f"{there} will be cancelled, because {target} has their event already."
@@ -187,13 +187,13 @@ def move(site: Site, sink: str, target: str, yes: bool, dry_run: bool) -> None:
         if not agreed(question, len(chosen), yes=yes, dry_run=dry_run and bool(chosen), always=True):
             return
         with watched(SHOWN_MAX + 1 + len(chosen), "moving") as watcher:  # never one by one
-            total = desk.move(sink, target, deliveries=chosen, watcher=watcher)
+            total = admin.move(sink, target, deliveries=chosen, watcher=watcher)
     texts = [answer.text for answer in total.answers if answer.well]
     finish(total, f"{texts.count('moved')} moved from {sink} to {target}, {texts.count('cancelled')} cancelled")
 
 
 def _chosen(
-    site: Site, desk: StoreAdmin, ids: Sequence[int], asked: Mapping[str, str | None], state: str
+    invocation: Invocation, admin: StoreAdmin, ids: Sequence[int], asked: Mapping[str, str | None], state: str
 ) -> tuple[DeliveryFilter | None, Sequence[int]]:
     """The deliveries that were named, or those that a filter chooses now."""
     filtered = {name: value for name, value in asked.items() if value is not None}
@@ -201,8 +201,8 @@ def _chosen(
         raise click.UsageError("name deliveries by ID, or choose them with --sink, --type, --source, --stream, --since")
     if ids:
         return None, ids
-    wanted = delivery_filter(site, desk, state=state, **filtered)
-    found = desk.choose(wanted)
+    wanted = delivery_filter(invocation, admin, state=state, **filtered)
+    found = admin.choose(wanted)
     if not found:
         output.note(f"no {state} deliveries{_of(wanted)}")
     return wanted, found

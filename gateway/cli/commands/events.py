@@ -11,7 +11,7 @@ import click
 
 from gateway.cli import difference, output
 from gateway.cli.commands.events_replay import erase, release, replay
-from gateway.cli.context import Group, Site, config_option, event_ids, pass_site
+from gateway.cli.context import Group, Invocation, config_option, event_ids, pass_invocation
 from gateway.cli.filters import event_filters, known_source, known_type, moment
 from gateway.cli.rows import delivery_columns, delivery_object, event_object, event_state
 from gateway.cli.table import table
@@ -38,9 +38,9 @@ def command() -> None:
 @click.option("--subject", metavar="GLOB", help="Only of these domain/app/stream, such as '*/live/vip-*'.")
 @output.listing_options
 @config_option
-@pass_site
+@pass_invocation
 def list_(
-    site: Site,
+    invocation: Invocation,
     held: bool,
     source: str | None,
     type: str | None,
@@ -53,10 +53,10 @@ def list_(
 ) -> None:
     """Events, newest first."""
     ages = output.Ages(Clock().ms())
-    with site.desk() as desk:
-        kind, origin, at = known_type(type), known_source(site, desk, source), moment(site, since)
+    with invocation.admin() as admin:
+        kind, origin, at = known_type(type), known_source(invocation, admin, source), moment(invocation, since)
         output.listing(
-            lambda limit, before: desk.events(
+            lambda limit, before: admin.events(
                 held=held,
                 source=origin,
                 type=kind,
@@ -76,7 +76,7 @@ def list_(
                 "deliveries": event_state,
             },
             event_object,
-            prepare=_short(desk),
+            prepare=_short(admin),
             what="events",
             as_json=as_json,
             limit=limit,
@@ -90,16 +90,16 @@ def list_(
 @click.option("--json", "as_json", is_flag=True, help="The event's CloudEvents JSON with its deliveries and routes.")
 @click.option("--raw", is_flag=True, help="The vendor's bytes as they came. They may hold a valid signature.")
 @config_option
-@pass_site
-def show(site: Site, ref: str, why: bool, as_json: bool, raw: bool) -> None:
+@pass_invocation
+def show(invocation: Invocation, ref: str, why: bool, as_json: bool, raw: bool) -> None:
     """One event: its normal form, its deliveries, why it went there, and what is held beside it."""
     if why + as_json + raw > 1:
         raise click.UsageError("--why, --json and --raw exclude each other")
-    with site.desk() as desk:
-        event = desk.event(ref)
-        deliveries = () if why or raw else desk.deliveries(event=event.row.ref, limit=output.PAGE)
+    with invocation.admin() as admin:
+        event = admin.event(ref)
+        deliveries = () if why or raw else admin.deliveries(event=event.row.ref, limit=output.PAGE)
         held = event.row.held is not None and bool(event.beside) and not (why or raw or as_json)
-        first = desk.event(event.beside[0].ref) if held else None
+        first = admin.event(event.beside[0].ref) if held else None
     if raw:
         sys.stdout.buffer.write(event.raw)
         sys.stdout.flush()
@@ -118,7 +118,7 @@ def show(site: Site, ref: str, why: bool, as_json: bool, raw: bool) -> None:
         }
         click.echo(to_json(shown, indent=True))
         return
-    when = output.Times(site.settings.locale.timezone)
+    when = output.Times(invocation.settings.locale.timezone)
     if not why:
         _tell(event, when)
         click.echo(to_json(json.loads(event.body), indent=True))
@@ -137,9 +137,9 @@ def show(site: Site, ref: str, why: bool, as_json: bool, raw: bool) -> None:
     _explain(event, when)
 
 
-def _short(desk: StoreAdmin) -> output.Prepare[EventRow]:
+def _short(admin: StoreAdmin) -> output.Prepare[EventRow]:
     def prepare(columns: output.Columns[EventRow], rows: Sequence[EventRow]) -> output.Columns[EventRow]:
-        short = desk.short_refs((row.ref, row.id, row.source) for row in rows)
+        short = admin.short_refs((row.ref, row.id, row.source) for row in rows)
         return {**columns, "id": lambda row: short[row.ref, row.source]}
 
     return prepare

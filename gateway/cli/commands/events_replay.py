@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 import click
 
 from gateway.cli import output
-from gateway.cli.bulk import agreed, bulk_options, finish, watched
-from gateway.cli.context import Site, config_option, event_ids, names, pass_site
+from gateway.cli.bulk_progress import agreed, bulk_options, finish, watched
+from gateway.cli.context import Invocation, config_option, event_ids, names, pass_invocation
 
 
 @click.command()
@@ -26,8 +26,10 @@ from gateway.cli.context import Site, config_option, event_ids, names, pass_site
 @click.option("--reroute", is_flag=True, help="To the sinks that today's routes name.")
 @bulk_options
 @config_option
-@pass_site
-def replay(site: Site, refs: tuple[str, ...], sinks: tuple[str, ...], reroute: bool, yes: bool, dry_run: bool) -> None:
+@pass_invocation
+def replay(
+    invocation: Invocation, refs: tuple[str, ...], sinks: tuple[str, ...], reroute: bool, yes: bool, dry_run: bool
+) -> None:
     """Deliver events once more: the same id, a new signature, and a mark that says so.
 
     Without options to the sinks of the first time; an event that no route wanted goes by today's routes. What is still
@@ -38,13 +40,15 @@ def replay(site: Site, refs: tuple[str, ...], sinks: tuple[str, ...], reroute: b
 
     if sinks and reroute:
         raise click.UsageError("--to and --reroute exclude each other")
-    to: Sequence[str] | None = [site.sink(name) for name in sinks] or None
+    to: Sequence[str] | None = [invocation.sink(name) for name in sinks] or None
     chosen = _refs(refs)
     question = f"{_count(chosen)} will be delivered once more."
     if not agreed(question, len(chosen), yes=yes or len(chosen) == 1, dry_run=dry_run, always=False):
         return
-    with site.desk() as desk, watched(len(chosen), "replaying") as watcher:
-        total = desk.replay_many(chosen, sinks=to, route=route_of(site.named()), reroute=reroute, watcher=watcher)
+    with invocation.admin() as admin, watched(len(chosen), "replaying") as watcher:
+        total = admin.replay_many(
+            chosen, sinks=to, route=route_of(invocation.named()), reroute=reroute, watcher=watcher
+        )
     finish(total)
 
 
@@ -52,8 +56,8 @@ def replay(site: Site, refs: tuple[str, ...], sinks: tuple[str, ...], reroute: b
 @click.argument("refs", metavar="ID...", nargs=-1, required=True, shell_complete=event_ids)
 @bulk_options
 @config_option
-@pass_site
-def release(site: Site, refs: tuple[str, ...], yes: bool, dry_run: bool) -> None:
+@pass_invocation
+def release(invocation: Invocation, refs: tuple[str, ...], yes: bool, dry_run: bool) -> None:
     """Deliver held events after all, by today's routes. Compare them first: `gateway events show ID`."""
     from gateway.intake.reverify import route_of
 
@@ -61,8 +65,8 @@ def release(site: Site, refs: tuple[str, ...], yes: bool, dry_run: bool) -> None
     question = f"{_count(chosen)} will be held no more and delivered."
     if not agreed(question, len(chosen), yes=yes or len(chosen) == 1, dry_run=dry_run, always=False):
         return
-    with site.desk() as desk, watched(len(chosen), "releasing") as watcher:
-        total = desk.release_many(chosen, route=route_of(site.named()), watcher=watcher)
+    with invocation.admin() as admin, watched(len(chosen), "releasing") as watcher:
+        total = admin.release_many(chosen, route=route_of(invocation.named()), watcher=watcher)
     finish(total)
 
 
@@ -70,8 +74,8 @@ def release(site: Site, refs: tuple[str, ...], yes: bool, dry_run: bool) -> None
 @click.argument("refs", metavar="ID...", nargs=-1, required=True, shell_complete=event_ids)
 @bulk_options
 @config_option
-@pass_site
-def erase(site: Site, refs: tuple[str, ...], yes: bool, dry_run: bool) -> None:
+@pass_invocation
+def erase(invocation: Invocation, refs: tuple[str, ...], yes: bool, dry_run: bool) -> None:
     """Delete events with everything that was kept of them, and cancel what is on its way. It cannot be undone.
 
     The id stays remembered for `store.remember`, so that the vendor's repeat does not bring the event back. Where erasing
@@ -83,10 +87,10 @@ def erase(site: Site, refs: tuple[str, ...], yes: bool, dry_run: bool) -> None:
     question = f"{_count(chosen)} will be erased for ever."
     if not agreed(question, len(chosen), yes=yes, dry_run=dry_run, always=True):
         return
-    with site.desk() as desk:
+    with invocation.admin() as admin:
         with watched(len(chosen), "erasing") as watcher:
-            total = desk.erase(chosen, ids=ids_of(site.named()), watcher=watcher)
-        if total.done and not desk.scrub():
+            total = admin.erase(chosen, ids=ids_of(invocation.named()), watcher=watcher)
+        if total.done and not admin.scrub():
             output.note(
                 "erased; a reader still holds the store's write-ahead log, and the gateway empties it as soon as it can"
             )

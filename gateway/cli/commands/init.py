@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from gateway.cli.context import Site, config_option, pass_site
+from gateway.cli.context import Invocation, config_option, pass_invocation
 
 _ASKS: Final = {
     "DOMAINS": ("--domain", "The ingest domains, as the vendor's console has them"),
@@ -30,9 +30,9 @@ _GLOB: Final = frozenset("*?[")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.option("--print", "printed", is_flag=True, help="To standard output, not to a file.")
 @config_option
-@pass_site
+@pass_invocation
 def command(
-    site: Site, path: Path | None, source: str | None, domains: Sequence[str], apps: Sequence[str], host: str | None,
+    invocation: Invocation, path: Path | None, source: str | None, domains: Sequence[str], apps: Sequence[str], host: str | None,
     force: bool, printed: bool,
 ) -> None:  # fmt: skip
     """Write a commented configuration with fresh secrets to PATH (default: where --config points, ./gateway.yaml).
@@ -41,7 +41,7 @@ def command(
     file, because it holds secrets.
     """
     from gateway.cli.commands.secret import make
-    from gateway.config.template import questions, render, source_type
+    from gateway.config.starter import questions, render, source_type
     from gateway.errors import PluginError
     from gateway.plugin.registry import Registry
 
@@ -61,7 +61,7 @@ def command(
     if printed:
         click.echo(text, nl=False)
         return
-    target = path or site.path
+    target = path or invocation.path
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
     try:
         descriptor = os.open(target, flags, 0o600)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Choice, Group, Site, config_option, near, pass_site
+from gateway.cli.context import Choice, Group, Invocation, config_option, near, pass_invocation
 from gateway.cli.table import folded
 from gateway.text.escaping import to_json, visible
 
@@ -33,11 +33,11 @@ def command() -> None:
 @command.command("list")
 @output.listing_options
 @config_option
-@pass_site
-def list_(site: Site, as_json: bool, limit: int, everything: bool) -> None:
+@pass_invocation
+def list_(invocation: Invocation, as_json: bool, limit: int, everything: bool) -> None:
     """Every type that a configuration can name. None is imported for it, except what `plugins:` lists."""
     output.print_rows(
-        _registry(site).installed(),
+        _registry(invocation).installed(),
         {
             "kind": lambda one: one.kind,
             "type": lambda one: one.name,
@@ -57,10 +57,10 @@ def list_(site: Site, as_json: bool, limit: int, everything: bool) -> None:
 @click.option("--kind", type=Choice(["source", "sink"]), help="Where a source and a sink type have one name.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object; `options` is a JSON Schema.")
 @config_option
-@pass_site
-def show(site: Site, name: str, kind: str | None, as_json: bool) -> None:
+@pass_invocation
+def show(invocation: Invocation, name: str, kind: str | None, as_json: bool) -> None:
     """One type: what it is for, and every option with its type and default."""
-    registry = _registry(site)
+    registry = _registry(invocation)
     sources, sinks = registry.source_types(), registry.sink_types()
     kinds = [one for one, known in (("source", sources), ("sink", sinks)) if name in known and kind in (None, one)]
     hooks = [one for one in registry.installed() if (one.kind, one.name) == ("plugin", name)]
@@ -230,8 +230,8 @@ def _type(entry: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
     return names.get(kind, str(kind))
 
 
-def _registry(site: Site) -> Registry:
+def _registry(invocation: Invocation) -> Registry:
     """The types this configuration sees; without a configuration, what is installed."""
     from gateway.plugin.registry import Registry
 
-    return site.load(placeholders=True).registry if site.path.exists() else Registry()
+    return invocation.load(placeholders=True).registry if invocation.path.exists() else Registry()

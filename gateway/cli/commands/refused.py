@@ -9,8 +9,8 @@ import click
 
 from gateway.admin.explained import EXPLAINED
 from gateway.cli import output
-from gateway.cli.bulk import agreed, bulk_options, finish, watched
-from gateway.cli.context import Group, Site, config_option, names, pass_site
+from gateway.cli.bulk_progress import agreed, bulk_options, finish, watched
+from gateway.cli.context import Group, Invocation, config_option, names, pass_invocation
 from gateway.cli.filters import known_source
 from gateway.runtime.clock import Clock
 from gateway.text.escaping import to_json, visible
@@ -29,14 +29,14 @@ def command() -> None:
 @click.option("--source", metavar="NAME", shell_complete=names("sources"), help="Only of this source.")
 @output.listing_options
 @config_option
-@pass_site
-def list_(site: Site, source: str | None, as_json: bool, limit: int, everything: bool) -> None:
+@pass_invocation
+def list_(invocation: Invocation, source: str | None, as_json: bool, limit: int, everything: bool) -> None:
     """Refused callbacks, newest first."""
     ages = output.Ages(Clock().ms())
-    with site.desk() as desk:
-        known_source(site, desk, source)
+    with invocation.admin() as admin:
+        known_source(invocation, admin, source)
         output.listing(
-            lambda limit, before: desk.refused(source=source, limit=limit, before=before),
+            lambda limit, before: admin.refused(source=source, limit=limit, before=before),
             lambda row: row.id,
             {
                 "id": lambda row: str(row.id),
@@ -58,13 +58,13 @@ def list_(site: Site, source: str | None, as_json: bool, limit: int, everything:
 @click.argument("id", type=int)
 @click.option("--json", "as_json", is_flag=True, help="A JSON object with masked headers and body.")
 @config_option
-@pass_site
-def show(site: Site, id: int, as_json: bool) -> None:
+@pass_invocation
+def show(invocation: Invocation, id: int, as_json: bool) -> None:
     """One refused callback: why, what that means, and what came, with its credentials masked."""
-    from gateway.text.masking import masked_body, masked_headers, masked_path
+    from gateway.text.mask import masked_body, masked_headers, masked_path
 
-    with site.desk() as desk:
-        row = desk.refusal(id)
+    with invocation.admin() as admin:
+        row = admin.refusal(id)
     refusal = row.refusal
     headers = masked_headers(refusal.headers)
     kept = bool(refusal.body) or not refusal.size
@@ -75,7 +75,7 @@ def show(site: Site, id: int, as_json: bool) -> None:
     output.facts(
         [
             ("id", row.id),
-            ("received", output.Times(site.settings.locale.timezone)(refusal.received_at)),
+            ("received", output.Times(invocation.settings.locale.timezone)(refusal.received_at)),
             ("source", refusal.source),
             ("from", refusal.peer),
             ("code", refusal.code),
@@ -105,8 +105,8 @@ def show(site: Site, id: int, as_json: bool) -> None:
 )
 @bulk_options
 @config_option
-@pass_site
-def retry(site: Site, ids: tuple[int, ...], source: str | None, yes: bool, dry_run: bool) -> None:
+@pass_invocation
+def retry(invocation: Invocation, ids: tuple[int, ...], source: str | None, yes: bool, dry_run: bool) -> None:
     """Verify refused callbacks again, with today's keys, as of the time they came; take those that pass.
 
     What is taken is routed by today's routes, delivered by the running gateway, and not listed as refused any more.
@@ -115,22 +115,22 @@ def retry(site: Site, ids: tuple[int, ...], source: str | None, yes: bool, dry_r
 
     if bool(ids) == (source is not None):
         raise click.UsageError("name callbacks by ID, or all of one source with --source")
-    with site.desk() as desk:
-        chosen = list(ids) if source is None else _of_source(desk, site.source(source))
+    with invocation.admin() as admin:
+        chosen = list(ids) if source is None else _of_source(admin, invocation.source(source))
         if not chosen:
             output.note(f"no refused callbacks of {source}")
         question = f"{len(chosen)} refused callback{'' if len(chosen) == 1 else 's'} will be verified again."
         if not agreed(question, len(chosen), yes=yes or source is None, dry_run=dry_run, always=False):
             return
         with watched(len(chosen), "verifying") as watcher:
-            total = desk.take_refused(chosen, judge_of(site.load()), source=source, watcher=watcher)
+            total = admin.take_refused(chosen, judge_of(invocation.load()), source=source, watcher=watcher)
     finish(total)
 
 
-def _of_source(desk: StoreAdmin, source: str) -> Sequence[int]:
+def _of_source(admin: StoreAdmin, source: str) -> Sequence[int]:
     found: list[int] = []
     before: int | None = None
-    while page := desk.refused(source=source, limit=output.PAGE, before=before):
+    while page := admin.refused(source=source, limit=output.PAGE, before=before):
         found += [row.id for row in page]
         before = page[-1].id
     return found[::-1]
@@ -142,7 +142,7 @@ def _detail(row: RefusedRow) -> str:
 
 
 def _object(row: RefusedRow) -> dict[str, Any]:
-    from gateway.text.masking import masked_path
+    from gateway.text.mask import masked_path
 
     refusal: Refusal = row.refusal
     return {

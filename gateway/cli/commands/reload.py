@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gateway.cli.context import Site, config_option, pass_site
+from gateway.cli.context import Invocation, config_option, pass_invocation
 from gateway.cli.health import HERE, UnixConnection
 from gateway.errors import GatewayError
 from gateway.text.escaping import visible
@@ -18,24 +18,24 @@ TIMEOUT = 60.0  # seconds: sinks are opened before the answer comes
 
 @click.command(short_help="Let a running gateway read its configuration again.")
 @config_option
-@pass_site
-def command(site: Site) -> None:
+@pass_invocation
+def command(invocation: Invocation) -> None:
     """Let the gateway that runs with this configuration read it again. The answer comes after the swap.
 
     It goes to the private listener with a token of `admin.tokens` whose role is operate. Without a token, send SIGHUP to
     the process, or just save the file: `serve` watches it. Exit code 1: the running configuration stays.
     """
-    admin = site.settings.admin
-    token = next((one for one in admin.all_tokens if one.role == "operate"), None)
+    listener = invocation.settings.admin
+    token = next((one for one in listener.all_tokens if one.role == "operate"), None)
     if token is None:
         raise GatewayError(
             "no token of `admin` has the role operate; set `admin.token`, or send SIGHUP to the gateway's process"
         )
     connection: http.client.HTTPConnection
-    if admin.uds is not None:
-        connection = UnixConnection(str(admin.uds), TIMEOUT)
+    if listener.uds is not None:
+        connection = UnixConnection(str(listener.uds), TIMEOUT)
     else:
-        connection = http.client.HTTPConnection(HERE.get(admin.host, admin.host), admin.port, timeout=TIMEOUT)
+        connection = http.client.HTTPConnection(HERE.get(listener.host, listener.host), listener.port, timeout=TIMEOUT)
     try:
         connection.request("POST", "/api/v1/reload", headers={"Authorization": f"Bearer {token.token.reveal()}"})
         response = connection.getresponse()

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gateway.cli import event_input
-from gateway.cli.context import Site, config_option, names, pass_site
+from gateway.cli.context import Invocation, config_option, names, pass_invocation
 from gateway.text.escaping import to_json, visible
 
 _FLAT = ("type", "source", "provider", "domain", "app", "stream", "format", "project-id", "trust")
@@ -45,9 +45,9 @@ def _flat_options(command: Any) -> Any:
 )
 @click.option("--json", "as_json", is_flag=True, help="An object: event, sinks, routes.")
 @config_option
-@pass_site
+@pass_invocation
 def command(
-    site: Site,
+    invocation: Invocation,
     /,
     event_file: str | None,
     callback_file: str | None,
@@ -64,12 +64,14 @@ def command(
     from gateway.routing import explain
 
     said = {name: value for name, value in flat.items() if value is not None}
-    events = event_input.events(site, event_file, callback_file, source, said)
-    wanted = None if expected is None else {site.sink(name.strip()) for name in expected.split(",") if name.strip()}
+    events = event_input.events(invocation, event_file, callback_file, source, said)
+    wanted = (
+        None if expected is None else {invocation.sink(name.strip()) for name in expected.split(",") if name.strip()}
+    )
     answers: list[Mapping[str, Any]] = []
     reached: set[str] = set()
     for event in events:
-        decision = site.router.decide(event)
+        decision = invocation.router.decide(event)
         reached.update(decision.sinks)
         if as_json:
             answers.append(

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli import output, vendor_player
-from gateway.cli.context import Site, config_option, names, pass_site
+from gateway.cli.context import Invocation, config_option, names, pass_invocation
 from gateway.text.escaping import to_json, visible
 
 if TYPE_CHECKING:
-    from gateway.cli.http_poster import Poster, Reply
+    from gateway.cli.http_poster import PostAnswer, Poster
     from gateway.plugin import Played
 
 
@@ -24,7 +24,7 @@ class Expected:
     status: int
     word: str  # `accepted`, `duplicate`, or nothing: any problem code
 
-    def met_by(self, reply: Reply) -> bool:
+    def met_by(self, reply: PostAnswer) -> bool:
         """A source may answer in its vendor's own words: then any 2xx is a yes, and without `events` no word is awaited."""
         met = reply.status == self.status or (self.status == 200 and reply.status // 100 == 2)
         return met and (not self.word or not reply.events or reply.word == self.word)
@@ -73,9 +73,9 @@ REFUSED = Expected(401, "")
 @click.option("--print", "printed", is_flag=True, help="Print the callbacks, one body a line, and send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object for each answer, one a line.")
 @config_option
-@pass_site
+@pass_invocation
 def command(
-    site: Site,
+    invocation: Invocation,
     source: str | None,
     types: tuple[str, ...],
     url: str | None,
@@ -94,7 +94,7 @@ def command(
     """
     if duplicate and (tampered or expired):
         raise click.UsageError("--duplicate goes with neither --tampered nor --expired: those are never stored")
-    path, player = vendor_player.player(site, source)
+    path, player = vendor_player.player(invocation, source)
     chosen = vendor_player.scenes(player, types)
     scene = vendor_player.a_scene(
         scheme=scheme, tampered=tampered, expired=expired, fields=dict(vendor_player.field(text) for text in fields)
@@ -108,7 +108,7 @@ def command(
 
     from gateway.cli.http_poster import Poster, complete, listener
 
-    target = complete(url, path) if url else listener(site.load().settings.server, path)
+    target = complete(url, path) if url else listener(invocation.load().settings.server, path)
     expected = [REFUSED] if tampered or expired else [ACCEPTED, DUPLICATE] if duplicate else [ACCEPTED]
     total = len(chosen) * count
     with Poster(target) as poster, output.progress(total, "sending") as bar:
@@ -143,7 +143,7 @@ def _post(poster: Poster, vendor_type: str, played: Played, expected: Expected, 
     return 0 if well else 1
 
 
-def _object(vendor_type: str, reply: Reply, well: bool) -> Mapping[str, Any]:
+def _object(vendor_type: str, reply: PostAnswer, well: bool) -> Mapping[str, Any]:
     return {
         "type": vendor_type,
         "status": reply.status,

@@ -9,16 +9,16 @@ import signal
 
 import click
 
-from gateway.cli.context import Site, config_option, pass_site
+from gateway.cli.context import Invocation, config_option, pass_invocation
 from gateway.errors import GatewayError
 
 
 @click.command(short_help="Run the gateway.")
 @click.option("--watch/--no-watch", default=True, help="Reload when the configuration file changes.", show_default=True)
 @config_option
-@pass_site
+@pass_invocation
 @click.pass_context
-def command(ctx: click.Context, site: Site, watch: bool) -> None:
+def command(ctx: click.Context, invocation: Invocation, watch: bool) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; what is being sent then may end within `server.shutdown_grace`.
 
     It reads its configuration again when the file changes, on SIGHUP, and when `gateway reload` asks for it: all of it,
@@ -29,7 +29,7 @@ def command(ctx: click.Context, site: Site, watch: bool) -> None:
     from gateway.runtime import logs
 
     logs.configure(threaded=True)  # before anything can be said
-    loaded = site.load(judge=True)
+    loaded = invocation.load(judge=True)
 
     from gateway.config.document.diagnostics import ConfigError
     from gateway.config.load import refuse_to_serve

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Group, Site, config_option, names, pass_site
+from gateway.cli.context import Group, Invocation, config_option, names, pass_invocation
 from gateway.model import FILE_COMPLETED
 from gateway.runtime.clock import Clock
 from gateway.text.escaping import visible
@@ -26,15 +26,15 @@ def command() -> None:
 @command.command("list")
 @output.listing_options
 @config_option
-@pass_site
-def list_(site: Site, as_json: bool, limit: int, everything: bool) -> None:
+@pass_invocation
+def list_(invocation: Invocation, as_json: bool, limit: int, everything: bool) -> None:
     """Every sink: its type, whether it is ready, paused or its circuit is open, and what it holds.
 
     A sink that the store still holds deliveries for, but that is not configured any more, is shown as `not configured`.
     """
-    types = {name: configured.type for name, configured in site.settings.sinks.items()}
-    with site.desk() as desk:
-        known = {row.name: row for row in desk.sinks()}
+    types = {name: configured.type for name, configured in invocation.settings.sinks.items()}
+    with invocation.admin() as admin:
+        known = {row.name: row for row in admin.sinks()}
     names = [*types, *(name for name, row in known.items() if name not in types and _holds(row))]
     objects = [_object(name, types.get(name), known.get(name)) for name in names]
     ages = output.Ages(Clock().ms())
@@ -71,8 +71,8 @@ def list_(site: Site, as_json: bool, limit: int, everything: bool) -> None:
     help="The type of the test event, such as recording.failed.",
 )
 @config_option
-@pass_site
-def test(site: Site, name: str, event_type: str) -> None:
+@pass_invocation
+def test(invocation: Invocation, name: str, event_type: str) -> None:
     """Send one test message through the sink NAME, and say what came back. Exit code 1 unless it was delivered.
 
     It is sent by this process, once, whether a gateway runs or the sink is paused, and is kept nowhere. The event says
@@ -83,8 +83,10 @@ def test(site: Site, name: str, event_type: str) -> None:
     from gateway.cli import sink_trial
     from gateway.dispatch.outcome import describe
 
-    loaded = site.load()
-    result, seconds = asyncio.run(sink_trial.send(loaded, site.sink(name), sink_trial.test_event(loaded, event_type)))
+    loaded = invocation.load()
+    result, seconds = asyncio.run(
+        sink_trial.send(loaded, invocation.sink(name), sink_trial.test_event(loaded, event_type))
+    )
     outcome = sink_trial.outcome_of(result)
     said = visible(describe(result))
     line = f"{name}: {outcome} in {seconds * 1000:.0f} ms{f': {said}' if said else ''}"
@@ -107,9 +109,9 @@ def test(site: Site, name: str, event_type: str) -> None:
 @click.option("--source", metavar="NAME", shell_complete=names("sources"), help="The source that reads --callback.")
 @click.option("--type", "event_type", metavar="TYPE", help="A sample of this type. Default: what `sinks test` sends.")
 @config_option
-@pass_site
+@pass_invocation
 def preview(
-    site: Site,
+    invocation: Invocation,
     name: str,
     event_file: str | None,
     callback_file: str | None,
@@ -122,12 +124,14 @@ def preview(
     """
     from gateway.cli import event_input, sink_preview, sink_trial
 
-    loaded = site.load(placeholders=True)
-    site.sink(name)
+    loaded = invocation.load(placeholders=True)
+    invocation.sink(name)
     if event_file is None and callback_file is None:
         events: Sequence[Event] = [sink_trial.test_event(loaded, event_type or FILE_COMPLETED)]
     else:
-        events = event_input.events(site, event_file, callback_file, source, {"type": event_type} if event_type else {})
+        events = event_input.events(
+            invocation, event_file, callback_file, source, {"type": event_type} if event_type else {}
+        )
     for event in events:
         sink_preview.show(loaded, name, event)
 
@@ -135,22 +139,22 @@ def preview(
 @command.command()
 @click.argument("name", shell_complete=names("sinks"))
 @config_option
-@pass_site
-def pause(site: Site, name: str) -> None:
+@pass_invocation
+def pause(invocation: Invocation, name: str) -> None:
     """Hold everything for the sink NAME until `resume`. New events are still taken; nothing expires meanwhile."""
-    with site.desk() as desk:
-        changed = desk.pause(site.sink(name))
+    with invocation.admin() as admin:
+        changed = admin.pause(invocation.sink(name))
     click.echo(f"{name}: {'paused' if changed else 'was paused already'}")
 
 
 @command.command()
 @click.argument("name", shell_complete=names("sinks"))
 @config_option
-@pass_site
-def resume(site: Site, name: str) -> None:
+@pass_invocation
+def resume(invocation: Invocation, name: str) -> None:
     """Let the sink NAME go on after `pause`."""
-    with site.desk() as desk:
-        changed = desk.resume(site.sink(name))
+    with invocation.admin() as admin:
+        changed = admin.resume(invocation.sink(name))
     click.echo(f"{name}: {'goes on' if changed else 'was not paused'}")
 
 

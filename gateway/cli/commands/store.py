@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Group, Site, config_option, pass_site
+from gateway.cli.context import Group, Invocation, config_option, pass_invocation
 from gateway.text.escaping import to_json
 
 
@@ -17,11 +17,11 @@ def command() -> None:
 @command.command()
 @click.option("--json", "as_json", is_flag=True, help="A JSON object.")
 @config_option
-@pass_site
-def status(site: Site, as_json: bool) -> None:
+@pass_invocation
+def status(invocation: Invocation, as_json: bool) -> None:
     """What the store holds: events, what waits, what is dead, its size and its schema."""
-    with site.desk() as desk:
-        snapshot = desk.status()
+    with invocation.admin() as admin:
+        snapshot = admin.status()
     if as_json:
         click.echo(
             to_json(
@@ -41,7 +41,7 @@ def status(site: Site, as_json: bool) -> None:
             )
         )
         return
-    when = output.Times(site.settings.locale.timezone)
+    when = output.Times(invocation.settings.locale.timezone)
     output.facts(
         [
             ("store", snapshot.url),
@@ -60,9 +60,9 @@ def status(site: Site, as_json: bool) -> None:
 
 @command.command()
 @config_option
-@pass_site
-def migrate(site: Site) -> None:
+@pass_invocation
+def migrate(invocation: Invocation) -> None:
     """Bring the tables to this program's schema. `serve` does so too when it starts; this is for doing it before."""
-    with site.desk() as desk:
-        before, after = desk.migrate()
+    with invocation.admin() as admin:
+        before, after = admin.migrate()
     click.echo(f"schema {after} already" if before == after else f"schema {before} to {after}")

@@ -13,7 +13,7 @@ MOST: Final = 100  # problems shown; after so many the rest are consequences
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Diagnostic:
     """One mistake or warning. `line` and `column` count from 1; 0 where there is no line. Never holds a secret.
 
     With `expected`, `found` names what is there; without it, `found` is the whole sentence.
@@ -47,7 +47,7 @@ class Problem:
 class ConfigError(GatewayError):
     """The configuration cannot be used; `problems` are all its mistakes, in the order of the file."""
 
-    def __init__(self, problems: Iterable[Problem], warnings: Sequence[Problem] = ()) -> None:
+    def __init__(self, problems: Iterable[Diagnostic], warnings: Sequence[Diagnostic] = ()) -> None:
         self.problems = in_order(problems)
         self.warnings = in_order(warnings)
         super().__init__(str(self))
@@ -59,7 +59,7 @@ class ConfigError(GatewayError):
         return "\n".join(lines)
 
 
-def in_order(problems: Iterable[Problem]) -> list[Problem]:
+def in_order(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
     """By line and column, each once."""
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line, problem.column))
 

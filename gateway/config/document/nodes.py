@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gateway.config.document.diagnostics import Problem
+from gateway.config.document.diagnostics import Diagnostic
 
 _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE: Final = frozenset({"true", "True", "TRUE"})
@@ -20,7 +20,7 @@ _TOKEN: Final = re.compile(r"(?=[A-Za-z+/_=-]*[0-9])(?=[0-9+/_=-]*[A-Za-z])[A-Za
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Node:
+class YamlNode:
     """A place in the file. `shown` says that errors may quote the text: it cannot be a secret where it stands."""
 
     file: str
@@ -30,9 +30,9 @@ class Node:
     shown: bool = False
     refused: tuple[str, ...] = ()  # the branches of a union that this is not meant for
 
-    def problem(self, *, found: str = "", expected: str = "", hint: str = "") -> Problem:
+    def problem(self, *, found: str = "", expected: str = "", hint: str = "") -> Diagnostic:
         """A problem at this place."""
-        return Problem(
+        return Diagnostic(
             file=self.file,
             line=self.line,
             column=self.column,
@@ -48,7 +48,7 @@ class Node:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Scalar(Node):
+class Scalar(YamlNode):
     """A scalar as its source text. Only a plain one (not quoted, without a substitution) can be null or be a number of its own accord."""
 
     text: str = field(repr=False)
@@ -70,31 +70,31 @@ class Scalar(Node):
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Items(Node):
+class Items(YamlNode):
     """A list."""
 
-    items: list[Node] = field(default_factory=list)
+    items: list[YamlNode] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Table(Node):
+class Table(YamlNode):
     """A mapping with text keys. `keys` are the places of the keys themselves."""
 
-    entries: dict[str, Node] = field(default_factory=dict)
+    entries: dict[str, YamlNode] = field(default_factory=dict)
     keys: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    def key(self, name: str) -> Node:
+    def key(self, name: str) -> YamlNode:
         """The place of a key, for errors about the key and not its value."""
         line, column = self.keys.get(name, (self.line, self.column))
-        return Node(file=self.file, line=line, column=column, path=self.below(name))
+        return YamlNode(file=self.file, line=line, column=column, path=self.below(name))
 
 
-def is_null(node: Node | None) -> bool:
+def is_null(node: YamlNode | None) -> bool:
     """Whether there is nothing, or a plain null."""
     return node is None or (isinstance(node, Scalar) and node.null)
 
 
-def scalars(node: Node | None) -> Iterator[Scalar]:
+def scalars(node: YamlNode | None) -> Iterator[Scalar]:
     """Every scalar below, in the order of the file."""
     if isinstance(node, Scalar):
         yield node
@@ -111,7 +111,7 @@ def looks_secret(text: str) -> bool:
     return _TOKEN.search(text[:200]) is not None  # no more than is ever shown, because the search is not linear
 
 
-def describe(node: Node | None) -> str:
+def describe(node: YamlNode | None) -> str:
     """What is there, for an error; the text itself only where it may be shown."""
     if isinstance(node, Table):
         return "a mapping"
@@ -148,7 +148,7 @@ def real(text: str) -> float | None:
     return float(text)
 
 
-def untyped(node: Node | None) -> Any:
+def untyped(node: YamlNode | None) -> Any:
     """The value by YAML 1.2 core rules, for fields that take anything."""
     if isinstance(node, Table):
         return {key: untyped(entry) for key, entry in node.entries.items()}

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from gateway.config.document.diagnostics import Problem, near
-from gateway.config.document.nodes import Node, Scalar, scalars
+from gateway.config.document.diagnostics import Diagnostic, near
+from gateway.config.document.nodes import Scalar, YamlNode, scalars
 
 LARGEST_FILE: Final = 64 * 1024  # bytes
 PLACEHOLDER: Final = "placeholder"
@@ -36,10 +36,10 @@ class Substitution:
     environ: Mapping[str, str]
     base: Path
     placeholders: bool = False
-    problems: list[Problem] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
+    problems: list[Diagnostic] = field(default_factory=list)
+    warnings: list[Diagnostic] = field(default_factory=list)
 
-    def run(self, root: Node) -> None:
+    def run(self, root: YamlNode) -> None:
         """Replace the text of every scalar that holds a form."""
         for scalar in scalars(root):
             if "${" in scalar.text:

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import yaml
 
-from gateway.config.document.diagnostics import MOST, ConfigError, Problem
-from gateway.config.document.nodes import Items, Node, Scalar, Table, looks_secret
+from gateway.config.document.diagnostics import MOST, ConfigError, Diagnostic
+from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, looks_secret
 
 LARGEST: Final = 1024 * 1024  # bytes
 DEEPEST: Final = 32
@@ -16,21 +16,21 @@ LONGEST_KEY: Final = 256
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is six times faster where it is there
 
 
-def compose(source: bytes, file: str) -> Node:
+def compose(source: bytes, file: str) -> YamlNode:
     """The one document in these bytes; an empty one is an empty table. Raises ConfigError with located problems."""
     return _Composer(file).run(_decode(source, file))
 
 
 def _decode(source: bytes, file: str) -> str:
     if len(source) > LARGEST:
-        raise ConfigError([Problem(file=file, found="a file of more than 1 MiB", expected="at most 1 MiB")])
+        raise ConfigError([Diagnostic(file=file, found="a file of more than 1 MiB", expected="at most 1 MiB")])
     try:
         text = source.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = source.count(b"\n", 0, error.start) + 1
         column = error.start - source.rfind(b"\n", 0, error.start)
         raise ConfigError(
-            [Problem(file=file, line=line, column=column, found="bytes that are not UTF-8", expected="UTF-8 text")]
+            [Diagnostic(file=file, line=line, column=column, found="bytes that are not UTF-8", expected="UTF-8 text")]
         ) from None
     return text
 
@@ -40,12 +40,12 @@ class _Composer:
 
     def __init__(self, file: str) -> None:
         self._file = file
-        self._problems: list[Problem] = []
+        self._problems: list[Diagnostic] = []
         self._open: list[Items | Table] = []
         self._keys: list[Scalar | None] = []  # the key that waits for its value, for each open table
-        self._root: Node | None = None
+        self._root: YamlNode | None = None
 
-    def run(self, text: str) -> Node:
+    def run(self, text: str) -> YamlNode:
         documents = 0
         for event in self._events(text):
             if isinstance(event, yaml.DocumentStartEvent):
@@ -74,7 +74,7 @@ class _Composer:
             raise ConfigError(
                 [
                     *self._problems,
-                    Problem(
+                    Diagnostic(
                         file=self._file,
                         line=line,
                         column=error.position - text.rfind("\n", 0, error.position),
@@ -89,11 +89,11 @@ class _Composer:
             raise ConfigError(
                 [
                     *self._problems,
-                    Problem(file=self._file, line=1, column=1, found="text that is not YAML", expected="YAML"),
+                    Diagnostic(file=self._file, line=1, column=1, found="text that is not YAML", expected="YAML"),
                 ]
             ) from None
 
-    def _syntax(self, error: yaml.MarkedYAMLError, text: str) -> Problem:
+    def _syntax(self, error: yaml.MarkedYAMLError, text: str) -> Diagnostic:
         mark = error.problem_mark or error.context_mark
         line = mark.line if mark else 0
         lines = text.split("\n")
@@ -112,7 +112,7 @@ class _Composer:
             hint = 'put quotes around a text that holds ": "'
         else:
             hint = "look at the indentation, the quotes and the brackets of this line and the one before"
-        return Problem(
+        return Diagnostic(
             file=self._file,
             line=line + 1,
             column=mark.column + 1 if mark else 1,
@@ -149,7 +149,7 @@ class _Composer:
             self._open.append(node)
             self._keys.append(None)
 
-    def _node(self, event: Any) -> Node:
+    def _node(self, event: Any) -> YamlNode:
         place = {"file": self._file, "line": event.start_mark.line + 1, "column": event.start_mark.column + 1}
         if isinstance(event, yaml.SequenceStartEvent):
             return Items(**place)
@@ -209,7 +209,7 @@ class _Composer:
             path = inside.path if inside else ""
         mark = event.start_mark
         self._problems.append(
-            Problem(
+            Diagnostic(
                 file=self._file,
                 line=mark.line + 1,
                 column=mark.column + 1,

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.config.grammar.names import Name
+from gateway.config.grammar.identifiers import Name
 from gateway.config.grammar.network import Host, Mode, Network
 from gateway.config.grammar.section import Section
 from gateway.fields import ConfigPath, Duration, Secret, Size, between, parse_duration, parse_size, secret
@@ -32,7 +32,7 @@ def listener_url(host: str, port: int, uds: Path | None) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-class Listener(Section):
+class ListenerAddress(Section):
     """Where one of the two listeners is."""
 
     host: Annotated[Host, Field(description="Address or name to listen on; `0.0.0.0` is every IPv4 address.")] = (
@@ -62,7 +62,7 @@ class Listener(Section):
         return listener_url(self.host, self.port, self.uds)
 
 
-class ServerSettings(Listener):
+class ServerSettings(ListenerAddress):
     """The public listener, for callbacks alone."""
 
     max_body: Annotated[
@@ -123,7 +123,7 @@ class TokenSettings(Section):
     ] = "read"
 
 
-class AdminSettings(Listener):
+class AdminSettings(ListenerAddress):
     """The private listener: health, readiness and metrics."""
 
     port: Annotated[int, Field(ge=0, le=65535, description="TCP port; 0 takes a free one.")] = 9090

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.config.grammar.names import EventForm, Name, RouteName
+from gateway.config.grammar.identifiers import EventForm, Name, RouteName
 from gateway.config.grammar.section import Section
 from gateway.fields import ONE_OR_MANY, ConfigPath, Globs
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from gateway.config.grammar.delivery import BatchSettings, DeliverySettings, RetrySettings
-from gateway.config.grammar.listeners import AdminSettings, Listener, ServerSettings, TokenSettings
-from gateway.config.grammar.names import PathSegment
+from gateway.config.grammar.identifiers import PathSegment
+from gateway.config.grammar.listeners import AdminSettings, ServerSettings, TokenSettings
 from gateway.config.grammar.network import Network, is_loopback, overlap
 from gateway.config.grammar.routes import CallbackSettings, MatchSettings, RouteSettings, TestSettings
 from gateway.config.grammar.section import Section
@@ -25,7 +25,6 @@ __all__ = [
     "DeliverySettings",
     "KeepSettings",
     "LimitSettings",
-    "Listener",
     "LocaleSettings",
     "LogSettings",
     "MatchSettings",

@@ -8,8 +8,8 @@ from typing import Final
 
 from gateway.errors import StoreError
 from gateway.store.admin import audit, bulk, commands, erasure, refusals
-from gateway.store.admin.audit import Actor, AuditRow, Entry
-from gateway.store.admin.bulk import Answer, Total, Watcher
+from gateway.store.admin.audit import Actor, AuditEntry, AuditRow
+from gateway.store.admin.bulk import ItemResult, Total, Watcher
 from gateway.store.admin.deliveries import DeliveryFilter
 from gateway.store.admin.pages import several
 from gateway.store.admin.queries import StoreQueries
@@ -182,7 +182,7 @@ class StoreAdmin(StoreQueries):
         """
         refs = [refs] if isinstance(refs, str) else refs
         same = erasure.SameCallbacks(ids)
-        entry = Entry(
+        entry = AuditEntry(
             actor=actor or Actor.here(),
             act="events erase",
             filter={"refs": list(refs)},
@@ -190,8 +190,8 @@ class StoreAdmin(StoreQueries):
             hidden=True,
         )
 
-        def one(session: Bulk, ref: str) -> Answer:
-            return Answer(ref, erasure.ERASED, ref=erasure.erase(session, ref, same))
+        def one(session: Bulk, ref: str) -> ItemResult:
+            return ItemResult(ref, erasure.ERASED, ref=erasure.erase(session, ref, same))
 
         return bulk.run(self._connections, entry, refs, bulk.each(one), watcher)
 
@@ -211,7 +211,7 @@ class StoreAdmin(StoreQueries):
     ) -> Total:
         """Judge refused callbacks again and accept those that pass, beside the running gateway, whose lanes find the rows
         within a second. `source`: they were chosen as all of this one."""
-        entry = Entry(
+        entry = AuditEntry(
             actor=actor or Actor.here(),
             act="refused retry",
             target="" if source is None else source,
@@ -225,8 +225,8 @@ class StoreAdmin(StoreQueries):
 
     def _entry(
         self, act: str, actor: Actor | None, matched: int, target: str = "", wanted: DeliveryFilter | None = None
-    ) -> Entry:
-        return Entry(
+    ) -> AuditEntry:
+        return AuditEntry(
             actor=actor or Actor.here(),
             act=act,
             target=target,
@@ -255,12 +255,12 @@ class StoreAdmin(StoreQueries):
     ) -> Total:
         target = "" if wanted is None else " ".join(several(wanted.sink or "any sink"))
 
-        def one(session: Bulk, id: int) -> Answer:
-            return Answer(str(id), act_on(session, id))
+        def one(session: Bulk, id: int) -> ItemResult:
+            return ItemResult(str(id), act_on(session, id))
 
         each = bulk.each(one)
 
-        def rule(session: Bulk, batch: Sequence[int]) -> Sequence[Answer]:
+        def rule(session: Bulk, batch: Sequence[int]) -> Sequence[ItemResult]:
             commands.lock_keys(session, batch)
             return each(session, batch)
 
@@ -268,13 +268,15 @@ class StoreAdmin(StoreQueries):
         return bulk.run(self._connections, entry, ids, rule, watcher)
 
     def _many_events(
-        self, act: str, refs: Sequence[str], actor: Actor | None, one: Callable[[Bulk, str], Answer], watcher: Watcher
+        self,
+        act: str,
+        refs: Sequence[str],
+        actor: Actor | None,
+        one: Callable[[Bulk, str], ItemResult],
+        watcher: Watcher,
     ) -> Total:
         return bulk.run(self._connections, self._entry(act, actor, len(refs)), refs, bulk.each(one), watcher)
 
 
 def _by(actor: Actor | None) -> str:
     return str(actor or Actor.here())
-
-
-Desk = StoreAdmin

@@ -53,7 +53,7 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class AuditEntry:
     """One act as it is written down when it begins. `filter` is what was asked for, where nothing was named one by one."""
 
     actor: Actor
@@ -80,7 +80,7 @@ class AuditRow:
     result: str
 
 
-def begin(session: Session, entry: Entry, done: int = 0, result: str = UNDER_WAY) -> int:
+def begin(session: Session, entry: AuditEntry, done: int = 0, result: str = UNDER_WAY) -> int:
     """Write an act down, inside the transaction that does it; the row."""
     text = None if entry.filter is None else json.dumps(entry.filter, ensure_ascii=True, sort_keys=True)
     if text is not None and entry.hidden:

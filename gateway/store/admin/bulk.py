@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from gateway.errors import StoreError
 from gateway.store.admin import audit
-from gateway.store.admin.audit import Entry
+from gateway.store.admin.audit import AuditEntry
 from gateway.store.engine.batch import Bulk
 
 BATCH_ROWS_MAX: Final = 200  # rows of one transaction, because accepts wait behind it
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ItemResult:
     """What became of one of them. `well`: it was done; else `text` says why it could not be."""
 
     item: str
@@ -34,7 +34,7 @@ class Total:
     """What became of all: how many there were to begin with, how many were done and how many could not be."""
 
     matched: int
-    answers: Sequence[Answer]
+    answers: Sequence[ItemResult]
     stopped: bool = False
 
     @property
@@ -49,7 +49,7 @@ class Total:
 class Watcher:
     """Who asked for a bulk act, while it runs. This one does not listen and never stops it."""
 
-    def told(self, answers: Sequence[Answer]) -> None:
+    def told(self, answers: Sequence[ItemResult]) -> None:
         """These were committed."""
 
     def stopping(self) -> bool:
@@ -63,18 +63,18 @@ class Changing(Protocol):
     def change(self, work: Callable[[Bulk], T]) -> T: ...
 
 
-Rule = Callable[[Bulk, Sequence[Item]], Sequence[Answer]]
+Rule = Callable[[Bulk, Sequence[Item]], Sequence[ItemResult]]
 
 
 def run(
     connections: Changing,
-    entry: Entry,
+    entry: AuditEntry,
     items: Sequence[Item],
     rule: Rule[Any],
     watcher: Watcher,
     *,
     prepare: Callable[[Sequence[Item]], Sequence[Any]] = list,
-    summary: Callable[[Sequence[Answer]], str] | None = None,
+    summary: Callable[[Sequence[ItemResult]], str] | None = None,
 ) -> Total:
     """Do one act to each, in order. Where it is stopped or fails midway, what was committed stays done and is written down.
 
@@ -96,28 +96,30 @@ def run(
     return Total(matched=entry.matched, answers=log.answers, stopped=log.unfinished)
 
 
-def each(act: Callable[[Bulk, Item], Answer]) -> Rule[Item]:
+def each(act: Callable[[Bulk, Item], ItemResult]) -> Rule[Item]:
     """The rule of a batch whose members are done one by one; StoreError is the answer of the one it cannot be done to."""
 
-    def rule(session: Bulk, batch: Sequence[Item]) -> Sequence[Answer]:
+    def rule(session: Bulk, batch: Sequence[Item]) -> Sequence[ItemResult]:
         return [_one(session, act, item) for item in batch]
 
     return rule
 
 
-def _one(session: Bulk, one: Callable[[Bulk, Item], Answer], item: Item) -> Answer:
+def _one(session: Bulk, one: Callable[[Bulk, Item], ItemResult], item: Item) -> ItemResult:
     try:
         return one(session, item)
     except StoreError as error:  # raised before anything was changed
-        return Answer(str(item), str(error), well=False)
+        return ItemResult(str(item), str(error), well=False)
 
 
-def _batch(session: Bulk, *, rule: Rule[Any], batch: Sequence[Any], log: _Log) -> tuple[Sequence[Answer], int | None]:
+def _batch(
+    session: Bulk, *, rule: Rule[Any], batch: Sequence[Any], log: _Log
+) -> tuple[Sequence[ItemResult], int | None]:
     answers = rule(session, batch)
     return answers, log.write(session, answers)
 
 
-def _done(answers: Sequence[Answer]) -> str:
+def _done(answers: Sequence[ItemResult]) -> str:
     failed = sum(not answer.well for answer in answers)
     return f"done; {failed} could not be" if failed else answers[0].text if len(answers) == 1 else "done"
 
@@ -125,18 +127,18 @@ def _done(answers: Sequence[Answer]) -> str:
 class _Log:
     """The audit row of one bulk act: written in the transaction of the first that was done, brought up to date in the others."""
 
-    def __init__(self, entry: Entry, items: int, summary: Callable[[Sequence[Answer]], str]) -> None:
+    def __init__(self, entry: AuditEntry, items: int, summary: Callable[[Sequence[ItemResult]], str]) -> None:
         self._entry = entry
         self._items = items
         self._summary = summary
         self._row: int | None = None
-        self.answers: list[Answer] = []
+        self.answers: list[ItemResult] = []
 
     @property
     def unfinished(self) -> bool:
         return len(self.answers) < self._items
 
-    def write(self, session: Bulk, more: Sequence[Answer]) -> int | None:
+    def write(self, session: Bulk, more: Sequence[ItemResult]) -> int | None:
         every = [*self.answers, *more]
         done = sum(answer.well for answer in every)
         if not done:
@@ -148,7 +150,7 @@ class _Log:
         audit.go_on(session, self._row, done, result, "" if entry.target else f" {_names(more)}")
         return self._row
 
-    def committed(self, answers: Sequence[Answer], row: int | None) -> None:
+    def committed(self, answers: Sequence[ItemResult], row: int | None) -> None:
         self.answers += answers
         self._row = row
 
@@ -157,5 +159,5 @@ class _Log:
             audit.end(session, self._row, f"stopped after {len(self.answers)} of {self._items}")
 
 
-def _names(answers: Sequence[Answer]) -> str:
+def _names(answers: Sequence[ItemResult]) -> str:
     return " ".join(answer.ref or answer.item for answer in answers if answer.well)

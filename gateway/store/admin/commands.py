@@ -10,7 +10,7 @@ from typing import Final
 from gateway.errors import NotFound, StoreError
 from gateway.model import stream_key
 from gateway.store.admin import event_full
-from gateway.store.admin.bulk import Answer
+from gateway.store.admin.bulk import ItemResult
 from gateway.store.admin.event_lookup import row_of, seq_of
 from gateway.store.admin.pages import among
 from gateway.store.engine.batch import Bulk, storable
@@ -112,7 +112,7 @@ def _promote(session: Bulk, sink: str, key: str | None) -> None:
         session.tally.freed.add(sink)
 
 
-def move(session: Bulk, ids: Sequence[int], *, sink: str, to: str) -> list[Answer]:
+def move(session: Bulk, ids: Sequence[int], *, sink: str, to: str) -> list[ItemResult]:
     """Give waiting deliveries of one sink to another, where each arrives as one never tried.
 
     One whose event the other has already is cancelled; one that waits no more is left alone.
@@ -122,24 +122,24 @@ def move(session: Bulk, ids: Sequence[int], *, sink: str, to: str) -> list[Answe
     rows = {int(row[0]): row[1:] for row in session.rows(_WAITING.format(ids=condition), values)}
     keys = sorted({key for key, _ in rows.values() if key is not None})
     session.lock({f"{one} {key}" for one in (sink, to) for key in keys})
-    answers: list[Answer] = []
+    answers: list[ItemResult] = []
     for id_ in ids:
         _, there = rows.get(id_, (None, None))
         if there is None:
-            answers.append(Answer(str(id_), "left alone: it does not wait any more", well=False))
+            answers.append(ItemResult(str(id_), "left alone: it does not wait any more", well=False))
         elif there:
             ended = end_delivery(session, id_, storable(f"moved to {to}, which has this event already"))
-            answers.append(Answer(str(id_), CANCELLED, well=ended))
+            answers.append(ItemResult(str(id_), CANCELLED, well=ended))
         else:
             moved = session.change(_MOVE, {"id": id_, "sink": sink, "to": to, "note": storable(f"moved from {sink}")})
-            answers.append(Answer(str(id_), MOVED, well=moved == 1))
+            answers.append(ItemResult(str(id_), MOVED, well=moved == 1))
     for key in keys:
         _promote(session, sink, key)
     session.tally.waiting.add(to)
     return answers
 
 
-def moved(answers: Sequence[Answer]) -> str:
+def moved(answers: Sequence[ItemResult]) -> str:
     """Both numbers of a move."""
     counts = Counter(answer.text for answer in answers if answer.well)
     return f"{counts[MOVED]} moved, {counts[CANCELLED]} cancelled"
@@ -184,7 +184,7 @@ def replay_one(
     reroute: bool,
     ordered: frozenset[str],
     by: str,
-) -> Answer:
+) -> ItemResult:
     """`replay` as people ask for it: to `sinks`, else by today's routes where that was asked for or no route had wanted it."""
     event = event_full.full(session, ref)
     verdict: Asked | None = None
@@ -194,15 +194,17 @@ def replay_one(
     begun = replay(session, event.row.name, sinks, verdict, ordered)
     names = _sinks_of(session, begun)
     text = f"to {', '.join(names)}" if names else "nothing to do: no sink, or still on its way"
-    return Answer(ref, text, ref=event.row.ref)
+    return ItemResult(ref, text, ref=event.row.ref)
 
 
-def release_one(session: Bulk, ref: str, *, route: Route, ordered: frozenset[str], by: str) -> Answer:
+def release_one(session: Bulk, ref: str, *, route: Route, ordered: frozenset[str], by: str) -> ItemResult:
     """`release` to the sinks of today's routes."""
     event = event_full.full(session, ref)
     sinks, routing = route(event)
     names = _sinks_of(session, release(session, event.row.name, sinks, ordered, Asked(routing, by)))
-    return Answer(ref, f"released to {', '.join(names)}" if names else "released; no route wants it", ref=event.row.ref)
+    return ItemResult(
+        ref, f"released to {', '.join(names)}" if names else "released; no route wants it", ref=event.row.ref
+    )
 
 
 def _sinks_of(session: Bulk, ids: Sequence[int]) -> list[str]:

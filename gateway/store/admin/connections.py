@@ -35,12 +35,12 @@ class _SqliteDesk(SqliteBulk):
     """Writes like the writer, but never checkpoints: see `SqliteSession`."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        SqliteSession.__init__(self, path, "desk", clock)
+        SqliteSession.__init__(self, path, "admin", clock)
         self.tally = Tally()
         self.connection.execute("PRAGMA secure_delete=ON").fetchall()  # because what a person erases is to be gone
 
 
-class Connections:
+class StoreConnections:
     """Two connections, each made when it is first used: one that only reads, one for short transactions."""
 
     def __init__(self, address: Address, clock: Clock | None) -> None:

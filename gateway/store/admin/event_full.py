@@ -9,7 +9,7 @@ from gateway.store.admin.event_lookup import row_of, seq_of
 from gateway.store.admin.pages import EVENT, event_row
 from gateway.store.engine.batch import read_event
 from gateway.store.engine.session import Session
-from gateway.store.records import EventFull, Verdict
+from gateway.store.records import EventFull, LaterVerdict
 
 _CONTENT: Final = "SELECT body, raw, raw_type, variant, supersedes, routing, seal FROM events WHERE seq = :seq"
 _VERDICTS: Final = "SELECT made_at, made_by, routing FROM verdicts WHERE event = :seq ORDER BY id"
@@ -34,7 +34,8 @@ def full(session: Session, ref: str) -> EventFull:
         raw_type=raw_type,
         routing=routing,
         verdicts=tuple(
-            Verdict(made_at=at, made_by=by, routing=later) for at, by, later in session.rows(_VERDICTS, {"seq": seq})
+            LaterVerdict(made_at=at, made_by=by, routing=later)
+            for at, by, later in session.rows(_VERDICTS, {"seq": seq})
         ),
         beside=tuple(event_row(other) for other in beside),
         conflicts=sum(int(count) for (count,) in session.rows(_CONFLICTS, named)),

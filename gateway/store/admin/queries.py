@@ -13,7 +13,7 @@ from gateway.store.address import parse_address
 from gateway.store.admin import audit, commands, event_full, overview, pages, short_ids
 from gateway.store.admin import deliveries as waiting
 from gateway.store.admin.audit import AuditRow
-from gateway.store.admin.connections import Connections
+from gateway.store.admin.connections import StoreConnections
 from gateway.store.admin.deliveries import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter, search_events
 from gateway.store.admin.walk import Walk
@@ -53,7 +53,7 @@ class StoreQueries:
             self._address = parse_address(url, password)
         except ValueError as error:
             raise StoreUnavailable(str(error)) from None
-        self._connections = Connections(self._address, clock)
+        self._connections = StoreConnections(self._address, clock)
         self._known = waiting.Configured(
             sinks=None if configured is None else frozenset(configured),
             rated=frozenset(rated),

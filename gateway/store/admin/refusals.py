@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from gateway.errors import GatewayError, Malformed, NotFound, StoreUnavailable, Untrusted
 from gateway.store.admin import pages
-from gateway.store.admin.bulk import Answer
-from gateway.store.admin.connections import Connections
+from gateway.store.admin.bulk import ItemResult
+from gateway.store.admin.connections import StoreConnections
 from gateway.store.engine.batch import Bulk
 from gateway.store.outbox.accept import accept
 from gateway.store.records import Accepted, NewEvent, Refusal
@@ -26,12 +26,12 @@ class Judged:
     why: str | None = None
 
 
-def judge_all(connections: Connections, judge: Judge, ids: Sequence[int]) -> Sequence[Judged]:
+def judge_all(connections: StoreConnections, judge: Judge, ids: Sequence[int]) -> Sequence[Judged]:
     """Judge these, outside of any transaction, because a plugin's own code may take its time."""
     return [_judge(connections, judge, id) for id in ids]
 
 
-def _judge(connections: Connections, judge: Judge, id: int) -> Judged:
+def _judge(connections: StoreConnections, judge: Judge, id: int) -> Judged:
     try:
         row = connections.read(lambda session: pages.refusal(session, id))
         if row is None:
@@ -47,29 +47,29 @@ def _judge(connections: Connections, judge: Judge, id: int) -> Judged:
         return Judged(id, why=str(error))
 
 
-def take(session: Bulk, batch: Sequence[Judged]) -> Sequence[Answer]:
+def take(session: Bulk, batch: Sequence[Judged]) -> Sequence[ItemResult]:
     """Accept what passed, and keep it as refused no longer."""
     return [
-        _take(session, one.id, one.events) if one.why is None else Answer(str(one.id), one.why, well=False)
+        _take(session, one.id, one.events) if one.why is None else ItemResult(str(one.id), one.why, well=False)
         for one in batch
     ]
 
 
-def _take(session: Bulk, id: int, events: Sequence[NewEvent]) -> Answer:
+def _take(session: Bulk, id: int, events: Sequence[NewEvent]) -> ItemResult:
     if not session.rows("SELECT 1 FROM refused WHERE id = :id", {"id": id}):
-        return Answer(str(id), "it was taken meanwhile", well=False)
+        return ItemResult(str(id), "it was taken meanwhile", well=False)
     taken: Sequence[Accepted] = ()
     if events:
         # without leases, because nobody here would carry them
         unleased = [
             replace(new, deliveries=tuple(replace(one, lease=None) for one in new.deliveries)) for new in events
         ]
-        (taken,) = accept(session, [unleased], "desk")
+        (taken,) = accept(session, [unleased], "admin")
     if full := [one.id for one in taken if one.full]:
         what = f"still refused: too_many_contents: too many other contents are kept under {', '.join(full)}"
-        return Answer(str(id), what, well=False)
+        return ItemResult(str(id), what, well=False)
     session.change("DELETE FROM refused WHERE id = :id", {"id": id})
-    return Answer(str(id), ", ".join(map(_said, taken)) or "verified; its source makes no event of it")
+    return ItemResult(str(id), ", ".join(map(_said, taken)) or "verified; its source makes no event of it")
 
 
 def _said(one: Accepted) -> str:

@@ -12,7 +12,7 @@ from gateway.extras import how_to_install
 from gateway.runtime.clock import Clock
 from gateway.store.address import Address
 from gateway.store.engine.batch import Bulk
-from gateway.store.engine.reader import Reader
+from gateway.store.engine.reader import StoreReader
 from gateway.store.engine.writer import Writer
 
 
@@ -23,7 +23,7 @@ class Backend(Protocol):
     folder: Path | None  # whose free disk limits accepts
     alone: bool  # no other process carries deliveries of this database
     sweep_rows: int  # events a step of retention looks at
-    reader: Reader
+    reader: StoreReader
 
     async def take(self, wait: float) -> None:
         """Become the owner, where there can be only one. Raises StoreHeld, StoreUnavailable."""

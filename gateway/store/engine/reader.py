@@ -13,7 +13,7 @@ from gateway.store.engine.session import Session, Trouble
 T = TypeVar("T")
 
 
-class Reader:
+class StoreReader:
     """One thread, one session, opened when it is first used and again after it was lost."""
 
     def __init__(self, connect: Callable[[], Session]) -> None:

@@ -1,4 +1,4 @@
-"""One connection to a store, whichever database it is: what the rules and the people's desk stand on."""
+"""One connection to a store, whichever database it is: what the rules and the people's side stand on."""
 
 from __future__ import annotations
 

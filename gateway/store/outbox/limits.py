@@ -18,7 +18,7 @@ TIGHT_BEFORE: Final = 10  # counting by source begins when a tenth of what is co
 COUNT_SHARE: Final = 50  # a count that takes 1 s is made again after 50
 
 
-class Limits:
+class StoreLimits:
     """Checked by the loop before an accept is queued; settles and retention never are."""
 
     def __init__(self, keep: Keep, folder: Path | None) -> None:

@@ -17,10 +17,10 @@ from gateway.store.address import Address
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.migrations import migrate
 from gateway.store.engine.patience import NotYet
-from gateway.store.engine.reader import Reader
+from gateway.store.engine.reader import StoreReader
 from gateway.store.engine.writer import Writer
 from gateway.store.postgres.batch import PostgresBulk
-from gateway.store.postgres.notices import Listener, Notifier
+from gateway.store.postgres.notices import NoticeListener, Notifier
 from gateway.store.postgres.session import PostgresSession
 
 log = structlog.get_logger("gateway.store")
@@ -46,8 +46,8 @@ class PostgresBackend:
         self._clock = None if type(clock) is Clock else clock
         self._who = secrets.token_hex(8)
         self._notifier = Notifier(self._who)
-        self._listener: Listener | None = None
-        self.reader = Reader(lambda: PostgresSession(self.address, self._clock, timeout_ms=READ_TIMEOUT))
+        self._listener: NoticeListener | None = None
+        self.reader = StoreReader(lambda: PostgresSession(self.address, self._clock, timeout_ms=READ_TIMEOUT))
 
     def _session(self) -> PostgresSession:
         return PostgresSession(self.address, self._clock)
@@ -93,7 +93,7 @@ class PostgresBackend:
         self.reader.start()
 
     def listen(self, owner: str, wake: Callable[[str], None], tell: Callable[[str], None]) -> None:
-        self._listener = Listener(self._session, self._who, wake)
+        self._listener = NoticeListener(self._session, self._who, wake)
 
     async def stop_listening(self) -> None:
         if self._listener is not None:

@@ -44,7 +44,7 @@ class DataVersion:
         return changed
 
 
-class Listener:
+class NoticeListener:
     """A thread with a connection of its own that waits for NOTIFY. Without it the poll finds the rows, later."""
 
     def __init__(self, connect: Callable[[], PostgresSession], who: str, wake: Callable[[str], None]) -> None:

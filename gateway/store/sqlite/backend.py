@@ -13,7 +13,7 @@ from gateway.runtime.clock import Clock
 from gateway.store.address import Address
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.migrations import migrate
-from gateway.store.engine.reader import Reader
+from gateway.store.engine.reader import StoreReader
 from gateway.store.engine.session import Session
 from gateway.store.engine.writer import Writer
 from gateway.store.postgres.notices import DataVersion
@@ -39,7 +39,7 @@ class SqliteBackend:
         self._version: DataVersion | None = None
         self._files: OpenFiles | None = None  # as the writer opened them first
         self._scrubbing = True  # until a first look says otherwise: a gateway that ended may have left it undone
-        self.reader = Reader(self._read)
+        self.reader = StoreReader(self._read)
 
     async def take(self, wait: float) -> None:
         await self._lock.take(wait)

@@ -15,8 +15,8 @@ from typing import Final
 import structlog
 
 from gateway.errors import StoreHeld, StoreUnavailable
+from gateway.store.sqlite.error_texts import cannot_open
 from gateway.store.sqlite.open_file import OpenFiles
-from gateway.store.sqlite.words import cannot_open
 
 log = structlog.get_logger("gateway.store")
 

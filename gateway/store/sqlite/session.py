@@ -15,8 +15,8 @@ from gateway.errors import SchemaMismatch, StoreFileGone, StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.store.engine.patience import NotYet, patiently
 from gateway.store.engine.session import Trouble
+from gateway.store.sqlite.error_texts import cannot_open, explain
 from gateway.store.sqlite.open_file import OpenFiles
-from gateway.store.sqlite.words import cannot_open, explain
 
 APPLICATION_ID: Final = 0x52474757  # "RGGW": says whose file this is, also to file(1)
 OLDEST: Final = (3, 37, 0)  # STRICT and RETURNING
@@ -33,7 +33,7 @@ _ITEM: Final = (
     UnicodeEncodeError,
 )
 
-Role = Literal["writer", "reader", "desk"]
+Role = Literal["writer", "reader", "admin"]
 
 
 def make_file(path: Path) -> None:

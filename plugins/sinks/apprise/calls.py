@@ -11,7 +11,7 @@ LONGEST: Final = 20.0  # seconds of one call in all, because a server that drips
 _IDLE: Final = 10.0  # seconds without a byte
 
 
-class Call(NamedTuple):
+class ServiceCall(NamedTuple):
     """One call that a plugin made: what came back, or that nothing did."""
 
     url: str
@@ -28,9 +28,9 @@ class Calls:
         self._requests = requests
         self._seen = threading.local()
 
-    def begin(self) -> list[Call]:
+    def begin(self) -> list[ServiceCall]:
         """The list that this thread's calls go into from now on."""
-        made: list[Call] = []
+        made: list[ServiceCall] = []
         self._seen.calls = made
         return made
 
@@ -57,7 +57,7 @@ class Calls:
 
     def request(self, method: str, url: str, **rest: Any) -> Any:
         """As requests.request, but nothing of the environment, no redirect, and an end in time."""
-        calls: list[Call] = getattr(self._seen, "calls", [])
+        calls: list[ServiceCall] = getattr(self._seen, "calls", [])
         rest = {**rest, "allow_redirects": False, "stream": True, "timeout": _IDLE}
         try:
             with self._requests.Session() as session:
@@ -66,9 +66,9 @@ class Calls:
                 answer._content = self._read(answer)
                 answer._content_consumed = True
         except (self._requests.RequestException, OSError) as error:
-            calls.append(Call(url, None, {}, b"", type(error).__name__))
+            calls.append(ServiceCall(url, None, {}, b"", type(error).__name__))
             raise
-        calls.append(Call(url, answer.status_code, dict(answer.headers), answer._content))
+        calls.append(ServiceCall(url, answer.status_code, dict(answer.headers), answer._content))
         return answer
 
     def _read(self, answer: Any) -> bytes:

@@ -20,7 +20,7 @@ from gateway.model import Delivery
 from gateway.plugin import Sink
 from gateway.runtime.lean_imports import import_httpx
 from gateway.text import redaction
-from plugins.sinks.apprise.calls import Call, Calls
+from plugins.sinks.apprise.calls import Calls, ServiceCall
 from plugins.sinks.apprise.options import AppriseOptions, schema_of
 from plugins.sinks.cards.card import Card, View
 from plugins.sinks.cards.template import zone
@@ -110,7 +110,7 @@ class AppriseSink(Sink):
         self._check_code(seen)
         return f"HTTP {seen[-1].status}" if seen else "sent"
 
-    def _check_code(self, seen: Sequence[Call]) -> None:
+    def _check_code(self, seen: Sequence[ServiceCall]) -> None:
         yes = _YES.get(schema_of(self.options.url))
         if yes is None:
             return
@@ -152,7 +152,7 @@ def _body(card: Card) -> str:
     return "\n".join([*facts, *links, *note])
 
 
-def _failure(seen: Sequence[Call], now: Any) -> DeliveryFailed | None:
+def _failure(seen: Sequence[ServiceCall], now: Any) -> DeliveryFailed | None:
     """What the last call that went wrong means, by the same table as for every other sink."""
     for call in reversed(seen):
         url = urlsplit(call.url)

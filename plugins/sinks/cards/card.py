@@ -39,7 +39,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DigestLine:
     """One event inside a digest. `name` came from outside; the rest is ours."""
 
     mark: str
@@ -122,7 +122,7 @@ class View:
             links=self.links_of(event.files[:MOST_FILES]),
         )
 
-    def line(self, event: Event) -> Line:
+    def line(self, event: Event) -> DigestLine:
         """The line of one event inside a digest."""
         notes = []
         for file in event.files[:1]:
@@ -135,7 +135,7 @@ class View:
         name = plain("/".join(part for part in (event.app, event.stream) if part) or event.source, 200)
         if event.error is not None and (said := _error(event)):
             name += f": {plain(said, 200)}"
-        return Line(
+        return DigestLine(
             MARKS[SEVERITY.get(event.type, "warn")],
             self.words.title(event.type),
             name,

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from gateway.egress.answers import Answer
 from gateway.errors import Refused
 from gateway.fields import Secret
-from plugins.sinks.cards.card import Card, Fact, Line, Link
+from plugins.sinks.cards.card import Card, DigestLine, Fact, Link
 from plugins.sinks.cards.text import cut_markup
 
 Name = Literal[
@@ -114,7 +114,7 @@ class Service(ABC):
         value = self.escape(fact.value) if fact.ours else self.value(fact.value)
         return f"{self.bold(self.escape(fact.label))}: {value}"
 
-    def line(self, line: Line) -> str:
+    def line(self, line: DigestLine) -> str:
         """One event of a digest as a line of text."""
         parts = [f"{line.mark} {self.escape(line.title)}", self.value(line.name)]
         if line.note:

@@ -16,7 +16,7 @@ from gateway.fields import ONE_OR_MANY, Secret
 from gateway.plugin import Options
 from plugins.sinks.database import own_table
 from plugins.sinks.database.address import absolute, parse, split_password
-from plugins.sinks.database.mapping import compile_column, names_event_id
+from plugins.sinks.database.column_map import compile_column, names_event_id
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
 

@@ -19,7 +19,7 @@ from gateway.plugin import Sink
 from gateway.text.escaping import to_json
 from plugins.sinks.database import own_table
 from plugins.sinks.database.address import parse
-from plugins.sinks.database.mapping import Mapped, names_event_id, names_index
+from plugins.sinks.database.column_map import Mapped, names_event_id, names_index
 from plugins.sinks.database.options import DatabaseOptions
 from plugins.sinks.database.own_table import Standard
 

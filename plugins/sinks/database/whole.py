@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from gateway.events import cloudevents
 from gateway.model import Event
-from gateway.where.syntax import Node
+from gateway.where.syntax import CelNode
 
 Path = tuple[str | int, ...]
 _EXACT: Final = frozenset({"extra"})  # what the vendor said: a null there is said, not absent
@@ -44,7 +44,7 @@ def _present(value: Any) -> Any:
     return value
 
 
-def path_of(tree: Node | None) -> Path | None:
+def path_of(tree: CelNode | None) -> Path | None:
     """The steps of an expression that does nothing but name a part (`event.data.files[0].format`); else None."""
     if tree is None:
         return None
@@ -59,7 +59,7 @@ def path_of(tree: Node | None) -> Path | None:
     return None
 
 
-def _constant(node: Node | None) -> str | int | None:
+def _constant(node: CelNode | None) -> str | int | None:
     if node is None:
         return None
     if node.kind == "number" and node.word.isdecimal():

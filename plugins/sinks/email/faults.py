@@ -49,7 +49,7 @@ _NAMES_CONTENT: Final = re.compile(
 )
 
 
-class Fault(enum.Enum):
+class Blame(enum.Enum):
     """Whose fault a refusal is."""
 
     RECIPIENT = "recipient"
@@ -72,7 +72,7 @@ def is_permanent(code: int, message: str, again: Collection[int] = ()) -> bool:
     return enhanced[1] == "5" if enhanced and enhanced[1] in "45" else code >= 500
 
 
-def fault_of(stage: Stage, code: int, message: str) -> Fault:
+def fault_of(stage: Stage, code: int, message: str) -> Blame:
     """Whose fault it is, by the enhanced status (RFC 3463): x.1.x and x.2.x are about a recipient, x.6.x and sizes about
     the message, and the rest about us, the server or its rules; words where there is no number, or too wide a one."""
     words = " ".join(str(message).split())
@@ -80,31 +80,31 @@ def fault_of(stage: Stage, code: int, message: str) -> Fault:
     subject, detail = (int(enhanced[2]), int(enhanced[3])) if enhanced else (None, None)
     if stage == "MAIL":
         large = code == _TOO_LARGE or (subject, detail) in {(3, 4), (2, 3)}
-        return Fault.MESSAGE if large and not _NAMES_SENDER.search(words) else Fault.TARGET
+        return Blame.MESSAGE if large and not _NAMES_SENDER.search(words) else Blame.TARGET
     if subject == 1:
         about_us = detail in {7, 8, 9} or (_NAMES_SENDER.search(words) and not _NAMES_RECIPIENT.search(words))
-        return Fault.TARGET if about_us else Fault.RECIPIENT
+        return Blame.TARGET if about_us else Blame.RECIPIENT
     if subject == 2:
         if detail == 3:
-            return Fault.MESSAGE
-        return Fault.TARGET if _NAMES_SENDER.search(words) else Fault.RECIPIENT
+            return Blame.MESSAGE
+        return Blame.TARGET if _NAMES_SENDER.search(words) else Blame.RECIPIENT
     if subject == 6 or (subject, detail) == (3, 4):
-        return Fault.MESSAGE
+        return Blame.MESSAGE
     if _NAMES_RECIPIENT.search(words):
-        return Fault.RECIPIENT
+        return Blame.RECIPIENT
     if _NAMES_TARGET.search(words):
-        return Fault.TARGET
+        return Blame.TARGET
     if stage == "RCPT":
-        return Fault.UNSAID
+        return Blame.UNSAID
     if code == _TOO_LARGE or _NAMES_CONTENT.search(words):
-        return Fault.MESSAGE
-    return Fault.TARGET  # what is answered to the mail is answered to all of its recipients
+        return Blame.MESSAGE
+    return Blame.TARGET  # what is answered to the mail is answered to all of its recipients
 
 
 def given_to_all(answers: Mapping[str, tuple[int, str]], again: Collection[int] = ()) -> str | None:
     """The answer that shuts the whole target, where every recipient of a mail was refused and not for its own sake."""
     for code, message in answers.values():
-        if is_permanent(code, message, again) and fault_of("RCPT", code, message) in {Fault.TARGET, Fault.UNSAID}:
+        if is_permanent(code, message, again) and fault_of("RCPT", code, message) in {Blame.TARGET, Blame.UNSAID}:
             return said(code, message)
     return None
 
@@ -113,7 +113,7 @@ def names_a_recipient(error: Exception) -> bool:
     """Whether the answer to a whole mail speaks of one of its recipients, without saying of whom."""
     if not isinstance(error, aiosmtplib.SMTPDataError):
         return False
-    return fault_of("DATA", error.code, error.message) is Fault.RECIPIENT
+    return fault_of("DATA", error.code, error.message) is Blame.RECIPIENT
 
 
 def judge(error: BaseException, where: str, again: Collection[int] = ()) -> DeliveryFailed:
@@ -132,8 +132,8 @@ def judge(error: BaseException, where: str, again: Collection[int] = ()) -> Deli
         elif isinstance(error, aiosmtplib.SMTPSenderRefused):
             fault = fault_of("MAIL", error.code, error.message)
         else:
-            fault = Fault.TARGET  # of the greeting, or of our name
-        return Unavailable(text) if fault is Fault.TARGET else Refused(text)
+            fault = Blame.TARGET  # of the greeting, or of our name
+        return Unavailable(text) if fault is Blame.TARGET else Refused(text)
     if isinstance(error, aiosmtplib.SMTPNotSupported):
         return Unavailable(f"{where} cannot do what is asked of it: {said(0, error.message)[2:]}")
     if isinstance(error, aiosmtplib.SMTPServerDisconnected):

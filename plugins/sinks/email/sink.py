@@ -26,7 +26,7 @@ from plugins.sinks.email.options import PORTS, EmailOptions, is_loopback
 from plugins.sinks.email.words import mail_words
 
 if TYPE_CHECKING:
-    from plugins.sinks.email.connections import Connections
+    from plugins.sinks.email.mail_connections import MailConnections
     from plugins.sinks.email.message import Envelope
     from plugins.sinks.email.smtp import Connection
 
@@ -48,13 +48,13 @@ class Email(Sink):
     type = "email"
     Options = EmailOptions
     options: EmailOptions
-    _connections: Connections | None = None
+    _connections: MailConnections | None = None
 
     async def open(self) -> None:
         """Load libraries, certificates and templates, so that the first mail need not wait. Connects to nothing."""
         await _libraries()
         if self._connections is None:
-            from plugins.sinks.email.connections import Connections
+            from plugins.sinks.email.mail_connections import MailConnections
 
             try:
                 context = await asyncio.to_thread(self._tls)
@@ -63,7 +63,7 @@ class Email(Sink):
                     f"`ca` cannot be used: {getattr(error, 'strerror', None) or type(error).__name__}"
                 ) from None
             logs_in = self.options.username is not None
-            self._connections = Connections(functools.partial(self._connection, context), logs_in=logs_in)
+            self._connections = MailConnections(functools.partial(self._connection, context), logs_in=logs_in)
 
     async def close(self) -> None:
         """Say goodbye to the server, within two seconds."""
@@ -194,13 +194,13 @@ class Email(Sink):
 
     def _read(self, answers: Mapping[str, tuple[int, str]]) -> dict[str, tuple[str, bool]]:
         """For each the answer as text, and whether it is for ever: what is about us can be mended, however it is said."""
-        from plugins.sinks.email.faults import Fault, fault_of, is_permanent, said
+        from plugins.sinks.email.faults import Blame, fault_of, is_permanent, said
 
         return {
             address: (
                 said(code, message),
                 is_permanent(code, message, self.options.retry_codes)
-                and fault_of("RCPT", code, message) is not Fault.TARGET,
+                and fault_of("RCPT", code, message) is not Blame.TARGET,
             )
             for address, (code, message) in answers.items()
         }

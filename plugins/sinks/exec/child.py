@@ -19,7 +19,7 @@ _POLL: Final = 0.02  # seconds, where the kernel has no pidfd
 _CHUNK: Final = 64 * 1024
 
 
-class Ended(NamedTuple):
+class ChildEnd(NamedTuple):
     """How it ended: the exit code, or minus the signal's number; and what it wrote, cut."""
 
     code: int
@@ -40,10 +40,10 @@ class Child:
         self._unwanted = False
         self._kept = {"stdout": bytearray(), "stderr": bytearray()}
 
-    def run(self) -> Ended:
+    def run(self) -> ChildEnd:
         """Start it, tell it, listen, and wait for its end. Raises OSError where it cannot be started."""
         if self._unwanted:
-            return Ended(-signal.SIGKILL, b"", b"")
+            return ChildEnd(-signal.SIGKILL, b"", b"")
         process = subprocess.Popen(  # noqa: S603  # no shell, and no argument from outside
             self._command,
             stdin=subprocess.PIPE,
@@ -67,7 +67,7 @@ class Child:
                 with self._lock:  # held for a moment only, because the event loop takes it too
                     process.wait()
                     self._process = None
-        return Ended(process.returncode, bytes(self._kept["stdout"]), bytes(self._kept["stderr"]))
+        return ChildEnd(process.returncode, bytes(self._kept["stdout"]), bytes(self._kept["stderr"]))
 
     def kill(self) -> None:
         """End it and its group at once; if it has not begun, it never will."""

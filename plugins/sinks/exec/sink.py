@@ -17,7 +17,7 @@ from gateway.model import Delivery, Trust
 from gateway.plugin import Sink
 from gateway.text.escaping import visible
 from gateway.text.redaction import MASK, redact, redact_start
-from plugins.sinks.exec.child import OUTPUT, Child, Ended
+from plugins.sinks.exec.child import OUTPUT, Child, ChildEnd
 from plugins.sinks.exec.options import OURS, ExecOptions
 
 _QUOTED: Final = 200  # characters of the output in a receipt or an error
@@ -109,7 +109,7 @@ class Exec(Sink):
             return Retry(detail, service=True)
         return Unavailable(f"{detail}; is the program there and executable, and `cwd` a folder?")
 
-    def _outcome(self, ended: Ended) -> str:
+    def _outcome(self, ended: ChildEnd) -> str:
         options = self.options
         if ended.code in options.delivered:
             said = _words(ended.out)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from gateway.errors import Refused
 from gateway.events.cloudevents import to_document, to_json
 from gateway.model import Event
-from plugins.sinks.forward.signatures import HuaweiLive
+from plugins.sinks.forward.signatures import HuaweiLiveScheme
 from plugins.vendors.huawei_live.reissue import reissue
 
 STRUCTURED: Final = "application/cloudevents+json"
@@ -73,7 +73,7 @@ def raw(event: Event) -> Body:
     return Body(event.raw, kind if fit else _UNKNOWN, {})
 
 
-def huawei_live(event: Event, sign: HuaweiLive, now: datetime) -> Body:
+def huawei_live(event: Event, sign: HuaweiLiveScheme, now: datetime) -> Body:
     """The vendor's own callback, signed afresh. Raises Refused for an event that did not come as one."""
     if event.provider != _PROVIDER:
         raise Refused(

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.fields import ConfigPath, Duration, Proxy, Secret, Size, Url, between
 from gateway.plugin import Options
-from plugins.sinks.forward.signatures import HuaweiLive, Signature, Signatures
+from plugins.sinks.forward.signatures import HuaweiLiveScheme, Signature, Signatures
 
 _NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 _OURS: Final = re.compile(r"webhook-.*|recording-gateway-.*|ce-.*|x-hub-signature.*")
@@ -134,7 +134,7 @@ class ForwardOptions(Options):
             raise PydanticCustomError("sign", "at least one signature in the list, or no `sign`")
         if len(set(schemes)) < len(schemes):
             raise PydanticCustomError("sign", "each scheme once; several secrets go into one `secrets`")
-        if self.body == "huawei-live" and not any(isinstance(sign, HuaweiLive) for sign in self.signs):
+        if self.body == "huawei-live" and not any(isinstance(sign, HuaweiLiveScheme) for sign in self.signs):
             raise PydanticCustomError(
                 "sign", "`sign: {scheme: huawei-live, key: …}` beside body: huawei-live (body: raw sends it as it came)"
             )

@@ -44,7 +44,7 @@ def _formula(word: str) -> str:
 _Key = Annotated[Secret, secret(min_length=16, advise=32)]
 
 
-class StandardWebhooks(Options):
+class StandardWebhooksScheme(Options):
     """https://www.standardwebhooks.com: the headers `webhook-id`, `webhook-timestamp`, `webhook-signature`."""
 
     scheme: Literal["standard-webhooks"] = Field(
@@ -57,14 +57,14 @@ class StandardWebhooks(Options):
     )
 
 
-class GitHub(Options):
+class GitHubScheme(Options):
     """As GitHub signs its webhooks: the header `X-Hub-Signature-256`, HMAC-SHA256 over the body alone."""
 
     scheme: Literal["github"] = Field(description="`X-Hub-Signature-256` as GitHub makes it: signs the body alone.")
     secret: _Key = Field(description="The secret, as text. At least 16 characters, better 32.")
 
 
-class HuaweiLive(Options):
+class HuaweiLiveScheme(Options):
     """As Huawei Live signs its callbacks: in the body itself. Goes with `body: huawei-live`."""
 
     scheme: Literal["huawei-live"] = Field(description="`auth_sign` and `auth_timestamp` in the body, made afresh.")
@@ -80,8 +80,8 @@ class HuaweiLive(Options):
     )
 
 
-Signature = StandardWebhooks | GitHub | HuaweiLive
-_SCHEMES: Final = {"standard-webhooks": StandardWebhooks, "github": GitHub, "huawei-live": HuaweiLive}
+Signature = StandardWebhooksScheme | GitHubScheme | HuaweiLiveScheme
+_SCHEMES: Final = {"standard-webhooks": StandardWebhooksScheme, "github": GitHubScheme, "huawei-live": HuaweiLiveScheme}
 
 
 class _ByScheme:
@@ -119,15 +119,15 @@ Signatures = Annotated[Signature | tuple[Signature, ...] | None, _ByScheme()]
 
 def advice(signs: Sequence[Signature]) -> Iterator[str]:
     """Warnings about signatures that cover less than people expect."""
-    if any(isinstance(sign, StandardWebhooks) for sign in signs):
+    if any(isinstance(sign, StandardWebhooksScheme) for sign in signs):
         return
     for sign in signs:
-        if isinstance(sign, GitHub) and len(signs) == 1:
+        if isinstance(sign, GitHubScheme) and len(signs) == 1:
             yield (
                 "sign: github signs no time, so whoever sees a request can send it again for ever; "
                 "add standard-webhooks beside it, or let the receiver drop repeats by webhook-id"
             )
-        elif isinstance(sign, HuaweiLive) and sign.sign_type != signature.FIELDS:
+        elif isinstance(sign, HuaweiLiveScheme) and sign.sign_type != signature.FIELDS:
             yield (
                 f"sign: {sign.sign_type} covers only an expiry, so whoever sees a request can send another body until "
                 "then; use sign_type: hmac-sha256-fields where the receiver knows it"

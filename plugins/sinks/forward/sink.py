@@ -29,7 +29,7 @@ from plugins.sinks.forward.advice import advice
 from plugins.sinks.forward.batches import ANSWER_BYTES_EACH, BATCHED, Result, batch_id, parts, results_of
 from plugins.sinks.forward.bodies import Body
 from plugins.sinks.forward.options import ForwardOptions
-from plugins.sinks.forward.signatures import GitHub, HuaweiLive, StandardWebhooks
+from plugins.sinks.forward.signatures import GitHubScheme, HuaweiLiveScheme, StandardWebhooksScheme
 
 # What is not printable ASCII travels as %XX of its UTF-8; so does, in values that a receiver decodes, the percent sign.
 _ASCII: Final = "".join(map(chr, range(0x20, 0x7F)))
@@ -145,7 +145,7 @@ class Forward(Sink):
                 return bodies.binary(event)
             case "raw":
                 return bodies.raw(event)
-        [afresh] = [sign for sign in self.options.signs if isinstance(sign, HuaweiLive)]
+        [afresh] = [sign for sign in self.options.signs if isinstance(sign, HuaweiLiveScheme)]
         return bodies.huawei_live(event, afresh, now)
 
     def _classify(self, members: Sequence[Delivery], answer: Answer) -> None:
@@ -161,12 +161,14 @@ class Forward(Sink):
 
     @functools.cached_property
     def _keys(self) -> tuple[bytes | PrivateKey, ...]:
-        signs = [sign for sign in self.options.signs if isinstance(sign, StandardWebhooks)]
+        signs = [sign for sign in self.options.signs if isinstance(sign, StandardWebhooksScheme)]
         return tuple(sender_key(secret.reveal()) for one in signs for secret in one.secrets)
 
     @functools.cached_property
     def _github(self) -> bytes | None:
-        return next((sign.secret.reveal().encode() for sign in self.options.signs if isinstance(sign, GitHub)), None)
+        return next(
+            (sign.secret.reveal().encode() for sign in self.options.signs if isinstance(sign, GitHubScheme)), None
+        )
 
     @functools.cached_property
     def _extra(self) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.runtime.lean_imports import import_cel
 from gateway.where.names import misnamed, walk
-from gateway.where.syntax import Node, WhereError, parse
+from gateway.where.syntax import CelNode, WhereError, parse
 
 BODY: Final = "body"
 FILE: Final = "file"
@@ -64,7 +64,7 @@ class Expression:
         return next(iter(self.headers - {ANY_HEADER}), None)
 
 
-def _path(node: Node) -> tuple[str, ...]:
+def _path(node: CelNode) -> tuple[str, ...]:
     if node.kind != "select" or node.parts[0] is None:
         return ()
     target = node.parts[0]
@@ -74,7 +74,7 @@ def _path(node: Node) -> tuple[str, ...]:
     return (*before, node.word) if before else ()
 
 
-def _headers_read(tree: Node) -> Iterator[str]:
+def _headers_read(tree: CelNode) -> Iterator[str]:
     named = 0
     for node in walk(tree):
         of = node.parts[0] if node.parts else None

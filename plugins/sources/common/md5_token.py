@@ -57,7 +57,7 @@ def token(key: bytes, expires: str) -> bytes:
     return hashlib.md5(key + expires.encode(), usedforsecurity=False).digest()
 
 
-class Token(Keyed):
+class Md5Token(Keyed):
     """The base of `tencent-css` and `volcengine-live`."""
 
     Options = TokenOptions

@@ -10,7 +10,7 @@ from gateway.errors import Refused
 from gateway.model import Event
 from gateway.where import Where, WhereError, WhereFailed, compile_where
 from gateway.where.names import misnamed, shape_of_event, walk
-from gateway.where.syntax import Node
+from gateway.where.syntax import CelNode
 from plugins.sinks.database import whole
 
 _OF_FILE: Final = frozenset({"file", "index"})
@@ -39,10 +39,10 @@ class ColumnExpression:
         return [str(problem) for problem in misnamed(self._where.tree, shapes)]
 
     def prepare(self, names: Mapping[str, Any]) -> Any:
-        """What `Shown` needs: names in the library's own form."""
+        """What `ExpressionInput` needs: names in the library's own form."""
         return self._where.prepare_names(names)
 
-    def value(self, shown: Shown) -> Any:
+    def value(self, shown: ExpressionInput) -> Any:
         """What it says; None where a field it uses is absent. Raises WhereFailed."""
         if self._path is not None:
             return whole.part(shown.exact, self._path)
@@ -62,7 +62,7 @@ class ColumnExpression:
                 return None
             raise
 
-    def _in_parts(self, rest: Where, elements: Sequence[Any], shown: Shown) -> list[Any]:
+    def _in_parts(self, rest: Where, elements: Sequence[Any], shown: ExpressionInput) -> list[Any]:
         used = {node.word for node in walk(rest.tree) if node.kind == "name"}
         names = {name: value for name, value in shown.names.items() if name in used}
         made: list[Any] = []
@@ -71,7 +71,7 @@ class ColumnExpression:
         return made
 
 
-class Shown:
+class ExpressionInput:
     """What expressions are shown: `names` without what is absent, `exact` with every null; prepared when it is needed."""
 
     def __init__(self, names: Mapping[str, Any], exact: Mapping[str, Any], prepare: Any, longest: int = 0) -> None:
@@ -89,7 +89,7 @@ class Shown:
 def _over_a_list(where: Where) -> tuple[whole.Path | None, Where | None]:
     """For `event.data.files.filter(…).map(…)` the list, and the same expression over a name `elements`: what it says of
     the whole list is what it says of the parts, one after the other."""
-    node: Node | None = where.tree
+    node: CelNode | None = where.tree
     first = None
     while node is not None and node.kind == "call" and node.word in _BUILDING and node.parts[0] is not None:
         first = node
@@ -151,21 +151,23 @@ class Mapped:
         exact = whole.document(event)
         document = whole.without_absent(exact)
         longest = max(_lengths(document), default=0)
-        shown = Shown({"event": document}, {"event": exact}, self._prepare, longest)
+        shown = ExpressionInput({"event": document}, {"event": exact}, self._prepare, longest)
         common = _values(self._of_event, shown)
         rows = []
         for index, (file, of_file) in enumerate(_files(exact, document) if self._files else [({}, {})]):
             row = dict(common)
             names, kept = {"file": of_file, "index": index}, {"file": file, "index": index}
             if self._of_file:
-                row |= _values(self._of_file, Shown(names, kept, self._prepare))
+                row |= _values(self._of_file, ExpressionInput(names, kept, self._prepare))
             if self._of_both:
-                both = Shown({"event": document, **names}, {"event": exact, **kept}, self._also(shown, names), longest)
+                both = ExpressionInput(
+                    {"event": document, **names}, {"event": exact, **kept}, self._also(shown, names), longest
+                )
                 row |= _values(self._of_both, both)
             rows.append({name: row[name] for name in self._order})
         return rows
 
-    def _also(self, shown: Shown, names: Mapping[str, Any]) -> Any:
+    def _also(self, shown: ExpressionInput, names: Mapping[str, Any]) -> Any:
         """The event is prepared once; a file's names are put beside it."""
 
         def prepare(_: Mapping[str, Any]) -> Any:
@@ -177,7 +179,7 @@ class Mapped:
         return prepare
 
 
-def _values(expressions: Mapping[str, ColumnExpression], shown: Shown) -> dict[str, Any]:
+def _values(expressions: Mapping[str, ColumnExpression], shown: ExpressionInput) -> dict[str, Any]:
     row = {}
     for name, expression in expressions.items():
         try:

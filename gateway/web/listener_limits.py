@@ -14,7 +14,7 @@ SPARE_DESCRIPTORS: Final = 64  # the store, the log, the loop's own, plugins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ListenerLimits:
     """The bounds of one listener (docs/http.md, Limits). Times in seconds, sizes in bytes."""
 
     head_seconds: float = 5.0  # from the first byte, or from connecting, until the head is complete
@@ -38,9 +38,9 @@ def on_the_wire(max_body: int) -> int:
     return 2 * max_body + 64 * 1024
 
 
-def public_limits(*, body_timeout: float, connections: int) -> Limits:
+def public_limits(*, body_timeout: float, connections: int) -> ListenerLimits:
     """What the public listener bears, from `server:`. `body_timeout` in seconds."""
-    return Limits(
+    return ListenerLimits(
         body_seconds=body_timeout,
         wire_bytes=on_the_wire(LARGEST_BODY),
         connections=connections,

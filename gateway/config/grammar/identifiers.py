@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from gateway.config.document.nodes import Items, Node, Scalar, Table, untyped
+from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, untyped
 
 NAME: Final = r"[a-z0-9][a-z0-9_-]{0,63}"
 NAME_TEXT: Final = "a name of 1 to 64 small letters, digits, - and _, beginning with a letter or digit"
@@ -96,7 +96,7 @@ _TEXTS: Final = frozenset(
 class _EventReader:
     """Gives texts where events have texts: a stream called 007 is no number."""
 
-    def read_node(self, node: Node) -> Any:
+    def read_node(self, node: YamlNode) -> Any:
         """The event, as `gateway.events.samples.event_of` takes it."""
         if isinstance(node, Table):
             return {
@@ -105,7 +105,7 @@ class _EventReader:
             }
         return [self.read_node(item) for item in node.items] if isinstance(node, Items) else untyped(node)
 
-    def _entry(self, key: str, node: Node) -> Any:
+    def _entry(self, key: str, node: YamlNode) -> Any:
         if isinstance(node, Scalar) and key in _TEXTS and not node.null:
             return node.text
         return self.read_node(node)

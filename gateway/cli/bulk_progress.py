@@ -14,7 +14,7 @@ from gateway.cli import output
 from gateway.text.escaping import visible
 
 if TYPE_CHECKING:
-    from gateway.store.admin.bulk import Answer, Total
+    from gateway.store.admin.bulk import ItemResult, Total
 
 SHOWN_MAX: Final = 20  # answers told one by one; of more there is a bar and a sum
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -53,7 +53,7 @@ def watched(count: int, label: str) -> Iterator[Any]:
     class Shown(Watcher):
         stop = False
 
-        def told(self, answers: Sequence[Answer]) -> None:
+        def told(self, answers: Sequence[ItemResult]) -> None:
             for answer in answers:
                 if not answer.well:
                     output.note(f"error: {answer.item}: {answer.text}")

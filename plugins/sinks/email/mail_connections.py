@@ -32,7 +32,7 @@ class _Kept:
     timer: asyncio.TimerHandle
 
 
-class Connections:
+class MailConnections:
     """As many at once as are borrowed at once. Everything is called from one event loop."""
 
     def __init__(self, make: Callable[[], Connection], *, logs_in: bool) -> None:
