@@ -38,7 +38,7 @@ class RetryDecision:
     outcome: Outcome
     delay: float = 0.0
     burnt: bool = True  # False: the attempt is given back
-    reason: str | None = None  # why it is dead: refused | expired | crashed
+    reason: str | None = None  # why it is a dead letter: refused | expired | crashed
 
 
 _DELIVERED: Final = RetryDecision(state="delivered", outcome=Outcome.DELIVERED)

@@ -57,7 +57,7 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """A delivery in a lane's hands: nobody else may carry it until `until`, and only `token` may settle it."""
+    """A delivery in a lane's hands: nobody else may carry it until `until`; `token` is the fencing token that settles it."""
 
     delivery: int
     token: int

@@ -1,4 +1,4 @@
-"""The one writer: a thread that takes what is there, commits it together, and answers everyone after the commit."""
+"""The one writer: a thread that takes what is there, makes one group commit of it, and answers everyone after it."""
 
 from __future__ import annotations
 

@@ -300,7 +300,7 @@ async def _libraries() -> None:
 
 def _import() -> None:
     """In a thread, because it takes a while."""
-    for name in ("aiosmtplib", "connections", "faults", "message", "smtp"):
+    for name in ("aiosmtplib", "mail_connections", "faults", "message", "smtp"):
         importlib.import_module(name if name == "aiosmtplib" else f"plugins.sinks.email.{name}")
     from plugins.sinks.email.render import templates
 
