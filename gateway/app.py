@@ -21,7 +21,7 @@ from gateway.dispatch.dispatcher import Dispatcher
 from gateway.egress.client import Http
 from gateway.errors import GatewayError, Problem, StoreError
 from gateway.intake.activity import SourceActivity
-from gateway.intake.intake import SourceEndpoint, Intake, CallbackAnswer
+from gateway.intake.intake import CallbackAnswer, Intake, SourceEndpoint
 from gateway.intake.rejections import Refusals
 from gateway.intake.reporter import Journal
 from gateway.plugin import Callback

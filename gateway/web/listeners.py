@@ -19,6 +19,7 @@ from gateway.runtime.logs import flush
 from gateway.web.api.routes import api_routes
 from gateway.web.budget import Budget
 from gateway.web.ingress import Ingress
+from gateway.web.listener import HttpServer
 from gateway.web.listener_limits import (
     PRIVATE_CONNECTIONS,
     SPARE_DESCRIPTORS,
@@ -27,7 +28,6 @@ from gateway.web.listener_limits import (
     public_limits,
     reserve_descriptors,
 )
-from gateway.web.listener import HttpServer
 from gateway.web.ports import Serving
 from gateway.web.private import private_app
 from gateway.web.protocol import guarded
@@ -149,7 +149,11 @@ def descriptors(settings: Settings) -> int:
 
 
 def _listeners(
-    gateway: Serving, private_at: Bound, public_at: Bound, limits: ListenerLimits | None, private_limits: ListenerLimits | None
+    gateway: Serving,
+    private_at: Bound,
+    public_at: Bound,
+    limits: ListenerLimits | None,
+    private_limits: ListenerLimits | None,
 ) -> tuple[HttpServer, HttpServer]:
     server = gateway.settings.server
     ingress = Ingress(gateway, max_body=server.max_body, trusted_proxies=server.trusted_proxies)

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.config.desk import Desk
 
 from gateway.runtime.file_watch import look
 from tests.cli.conftest import ROOT, Cli
+from tests.config.desk import Desk
 
 
 @pytest.mark.parametrize(

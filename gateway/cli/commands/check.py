@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Invocation, config_option, pass_site
+from gateway.cli.context import Invocation, config_option, pass_invocation
 from gateway.errors import GatewayError
 from gateway.text.escaping import to_json
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     "--connect", is_flag=True, help="Also open the store, which must have been made, and every sink, over the network."
 )
 @config_option
-@pass_site
-def command(site: Invocation, as_json: bool, no_secrets: bool, connect: bool) -> None:
+@pass_invocation
+def command(invocation: Invocation, as_json: bool, no_secrets: bool, connect: bool) -> None:
     """Validate the configuration and run its route tests. Exit code 1 when anything is wrong; warnings are not.
 
     Nothing is sent and no store is opened, unless --connect asks for it.
     """
     if connect and no_secrets:
         raise click.UsageError("--connect needs the real secrets: it does not go with --no-secrets")
-    site.must_exist()
+    invocation.must_exist()
     from gateway.config.document.diagnostics import ConfigError
     from gateway.config.load import refuse_to_serve
     from gateway.config.route_tests import run_tests
@@ -43,12 +43,12 @@ def command(site: Invocation, as_json: bool, no_secrets: bool, connect: bool) ->
     loaded: Loaded | None = None
     warnings: Sequence[Diagnostic] = ()
     try:
-        loaded = site.load(placeholders=no_secrets, judge=True)
+        loaded = invocation.load(placeholders=no_secrets, judge=True)
         warnings = loaded.warnings
         problems = [*refuse_to_serve(loaded), *run_tests(loaded)]
     except ConfigError as error:
         problems, warnings = list(error.problems), error.warnings
-    unreachable = _connect(site, loaded) if connect and loaded is not None and not problems else []
+    unreachable = _connect(invocation, loaded) if connect and loaded is not None and not problems else []
     if as_json:
         found = [_object("error", one) for one in problems] + [_object("warning", one) for one in warnings]
         found += [_object("error", loaded.problem(path, found=text)) for path, text in unreachable if loaded]
@@ -61,7 +61,7 @@ def command(site: Invocation, as_json: bool, no_secrets: bool, connect: bool) ->
     if problems or unreachable:
         raise click.exceptions.Exit(1)
     if loaded is not None and not as_json:
-        click.echo(_summary(site, loaded))
+        click.echo(_summary(invocation, loaded))
         server = loaded.settings.server
         for name, one in loaded.settings.sources.items():
             output.note(f"source {name} ({one.type}): {server.callback_url(one.path)}")
@@ -77,7 +77,7 @@ def _tell(severity: str, problems: Iterable[Diagnostic]) -> None:
             output.note(line if number else f"{severity}: {line}")
 
 
-def _summary(site: Invocation, loaded: Loaded) -> str:
+def _summary(invocation: Invocation, loaded: Loaded) -> str:
     settings = loaded.settings
     counts = ", ".join(
         f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
@@ -88,15 +88,15 @@ def _summary(site: Invocation, loaded: Loaded) -> str:
             ("test", settings.tests),
         )
     )
-    return f"{site.path}: well. {counts}."
+    return f"{invocation.path}: well. {counts}."
 
 
-def _connect(site: Invocation, loaded: Loaded) -> list[tuple[str, str]]:
+def _connect(invocation: Invocation, loaded: Loaded) -> list[tuple[str, str]]:
     """Open what is outside; (dotted path, what went wrong) for each that does not open."""
     wrong: list[tuple[str, str]] = []
     try:
-        with site.desk() as desk:
-            output.note(f"store: schema {desk.status().schema}")
+        with invocation.admin() as admin:
+            output.note(f"store: schema {admin.status().schema}")
     except GatewayError as error:
         wrong.append(("store", str(error)))
     return wrong + asyncio.run(_open_sinks(loaded))

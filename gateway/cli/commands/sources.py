@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Group, Site, config_option, names, pass_site
+from gateway.cli.context import Group, Invocation, config_option, names, pass_invocation
 from gateway.cli.table import available, styled
 from gateway.runtime.clock import Clock
 from gateway.text.escaping import to_json, visible
@@ -30,15 +30,15 @@ def command() -> None:
 @command.command("list")
 @output.listing_options
 @config_option
-@pass_site
-def list_(site: Site, as_json: bool, limit: int, everything: bool) -> None:
+@pass_invocation
+def list_(invocation: Invocation, as_json: bool, limit: int, everything: bool) -> None:
     """Every source: its type, when it was last heard of, the URL that its vendor calls, and what left no event.
 
     `refused` counts by code what is kept (`gateway refused list`); `ignored` is the last callback of each of the
     vendor's types that was verified and is not about recordings.
     """
     ages = output.Ages(Clock().ms())
-    rows, elsewhere = _rows(site)
+    rows, elsewhere = _rows(invocation)
     output.print_rows(
         rows,
         {},
@@ -57,16 +57,16 @@ def list_(site: Site, as_json: bool, limit: int, everything: bool) -> None:
 @click.argument("name", shell_complete=names("sources"))
 @click.option("--json", "as_json", is_flag=True, help="A JSON object.")
 @config_option
-@pass_site
-def show(site: Site, name: str, as_json: bool) -> None:
+@pass_invocation
+def show(invocation: Invocation, name: str, as_json: bool) -> None:
     """The source NAME: what `list` says, with times and sizes, and the least trust that it takes."""
-    site.source(name)
-    (row,) = (row for row in _rows(site)[0] if row.name == name)
-    trust = site.settings.sources[name].min_trust.value
+    invocation.source(name)
+    (row,) = (row for row in _rows(invocation)[0] if row.name == name)
+    trust = invocation.settings.sources[name].min_trust.value
     if as_json:
         click.echo(to_json({**_object(row), "min_trust": trust}, indent=True))
         return
-    times = output.Times(site.settings.locale.timezone)
+    times = output.Times(invocation.settings.locale.timezone)
     known = row.known
     output.facts(
         [
@@ -94,13 +94,13 @@ class _Row:
     known: SourceRow
 
 
-def _rows(site: Site) -> tuple[Sequence[_Row], int]:
+def _rows(invocation: Invocation) -> tuple[Sequence[_Row], int]:
     """The configured sources, then those that the store still knows; and how many requests named none."""
     from gateway.store.records import SourceRow
 
-    settings = site.settings
-    with site.desk() as desk:
-        known = dict(desk.sources())
+    settings = invocation.settings
+    with invocation.admin() as admin:
+        known = dict(admin.sources())
     nowhere = known.pop("", SourceRow(name=""))
     rows = [
         _Row(name, one.type, settings.server.callback_url(one.path), known.pop(name, SourceRow(name=name)))

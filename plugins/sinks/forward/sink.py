@@ -190,7 +190,9 @@ class Forward(Sink):
     @classmethod
     def takes_batches(cls, options: ForwardOptions | None = None) -> bool:
         """CloudEvents know batches of whole events; GitHub's receivers take one event a request."""
-        return options is None or (options.body == "event" and not any(isinstance(s, GitHub) for s in options.signs))
+        return options is None or (
+            options.body == "event" and not any(isinstance(s, GitHubScheme) for s in options.signs)
+        )
 
     @property
     def wanted_trust(self) -> Trust:
