@@ -51,7 +51,7 @@ class Gateway:
         settings = loaded.settings
         self.loaded = loaded
         self.clock = clock or Clock()
-        self.metrics = Metrics()
+        self.metrics = Metrics(self.clock)
         self.stopping = False
         self._opened = False
         self._probed_at: float | None = None
@@ -125,6 +125,7 @@ class Gateway:
             asyncio.create_task(self._keep_house(), name="housekeeping"),
             asyncio.create_task(self._activity.run(), name="source activity"),
         ]
+        self.admin.start()
         self._opened = True
 
     def stop(self) -> None:
@@ -146,6 +147,11 @@ class Gateway:
         await self.store.close()
         await self.http.close()
         await asyncio.to_thread(self.watch_threads.close)
+
+    @property
+    def file_state(self) -> str:
+        """`ok`, or that the file is not what runs."""
+        return self._file
 
     # -- work
 

@@ -52,9 +52,9 @@ class StoreAccess:
     async def _run(self, pool: ThreadPoolExecutor | None, work: Callable[[StoreAdmin], T]) -> T:
         if pool is None:
             raise StoreUnavailable("the gateway is stopping")
-        return await asyncio.get_running_loop().run_in_executor(pool, lambda: work(self._desk()))
+        return await asyncio.get_running_loop().run_in_executor(pool, lambda: work(self._admin()))
 
-    def _desk(self) -> StoreAdmin:
+    def _admin(self) -> StoreAdmin:
         loaded = self._gateway.loaded
         if getattr(self._own, "loaded", None) is not loaded:
             if (before := getattr(self._own, "admin", None)) is not None:

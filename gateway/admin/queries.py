@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.admin.filters import known_sink, known_source, known_type, listed, moment_of
 from gateway.admin.results import DeadFor, DeliveryState, HeldAs, HeldFor, TrustName
+from gateway.runtime.activity import NewsKind
 from gateway.runtime.clock import Clock
 from gateway.store.admin.deliveries import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter
@@ -53,7 +54,7 @@ class EventWanted(OfEvents):
     state: Annotated[
         DeliveryState | Literal["unrouted"] | None, Field(description="Any of its deliveries is so, or it has none.")
     ] = None
-    held: Annotated[bool | HeldAs | None, Field(description="true: whatever it is held for.")] = None
+    held: Annotated[bool | HeldAs | None, Field(description="true: whatever it is held for; false: not held.")] = None
     q: Annotated[Text | None, Field(description="The beginning of an id, or of a stream.")] = None
 
 
@@ -115,7 +116,7 @@ def event_filter(
     """The store's filter. Raises UnknownValue, which names what was probably meant."""
     of_source, of_type = listed(asked.source), listed(asked.type)
     return EventFilter(
-        held=None if asked.held is False else asked.held,
+        held=asked.held,
         source=of_source and tuple(known_source(queries, sources, name) for name in of_source),
         type=of_type and tuple(known_type(glob) for glob in of_type),
         subject=asked.subject,
@@ -152,3 +153,12 @@ def delivery_filter(
         since=None if asked.since is None else moment_of(asked.since, timezone, clock),
         until=None if asked.until is None else moment_of(asked.until, timezone, clock),
     )
+
+
+class StreamQuery(Query):
+    """Which news are told."""
+
+    types: Annotated[Sequence[NewsKind], Field(description="Kinds of news; commas between. Without: all.")] = ()
+    source: Annotated[Several, Field(description="Globs; commas between.")] = ()
+    sink: Annotated[Several, Field(description="Globs; commas between.")] = ()
+    type: Annotated[Several, Field(description="Globs of event types; commas between.")] = ()

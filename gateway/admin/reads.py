@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from gateway.admin import views
 from gateway.admin.access import Running
+from gateway.admin.bulk import job_item
 from gateway.admin.cursor import cursor, key_of
 from gateway.admin.explained import EXPLAINED
 from gateway.admin.filters import known_source, moment_of
@@ -25,6 +26,7 @@ from gateway.admin.results import (
     DeliveryItem,
     EventDetail,
     EventItem,
+    JobItem,
     Page,
     RefusedDetail,
     RefusedItem,
@@ -67,7 +69,7 @@ def events(gateway: Running, asked: EventQuery, admin: StoreAdmin) -> Page[Event
     )
 
 
-def event(gateway: Running, ref: str, whole: bool, admin: StoreAdmin) -> EventDetail:
+def event(ref: str, whole: bool, admin: StoreAdmin) -> EventDetail:
     """One event with everything."""
     full = admin.event(ref)
     rows = admin.deliveries(event=full.row.name, limit=200)
@@ -123,6 +125,17 @@ def audit(gateway: Running, asked: AuditQuery, admin: StoreAdmin) -> Page[AuditI
             act=asked.act, actor=asked.who, target=asked.target, since=since, limit=limit, before=before
         ),
         views.audit_item,
+        lambda row: row.id,
+    )
+
+
+def jobs(asked: PageQuery, admin: StoreAdmin) -> Page[JobItem]:
+    """A page of bulk acts."""
+    return _page(
+        "jobs",
+        asked,
+        lambda limit, before, walk: admin.jobs(limit=limit, before=before),
+        job_item,
         lambda row: row.id,
     )
 

@@ -236,6 +236,8 @@ class Attention(Result):
     """Something that needs a person: what, since when, and where to look."""
 
     kind: str
+    about: Annotated[str, Field(description="The sink, or empty.")]
+    count: int | None
     text: str
     since: Time | None
     link: str
@@ -356,6 +358,9 @@ class RouteAnswer(Result):
     sinks: Sequence[str]
     routes: Sequence[Mapping[str, Any]]
     now: Sequence[str] | None
+    tests: Annotated[
+        Sequence[Diagnostic], Field(description="What the tests that were sent along say; empty: all went well.")
+    ]
 
 
 class PreviewAnswer(Result):

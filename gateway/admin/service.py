@@ -1,62 +1,164 @@
-"""What pages, the admin API and its tests ask of a running gateway: every reading function and every act, once."""
+"""What pages, the admin API and remote commands ask of a running gateway: every reading function and every act, once."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Any, Final, Protocol
 
-from gateway.admin import reads
+from gateway.admin import acts, bulk, configuration, overview, reads
 from gateway.admin.access import Running, StoreAccess
-from gateway.admin.queries import AuditQuery, DeliveryQuery, EventQuery, RefusedQuery
+from gateway.admin.allowance import Allowance
+from gateway.admin.bulk import BulkCommand
+from gateway.admin.jobs import JobRunner, holder_of
+from gateway.admin.overview import Window
+from gateway.admin.own_command import run
+from gateway.admin.queries import AuditQuery, DeliveryQuery, EventQuery, PageQuery, RefusedQuery
+from gateway.admin.requests import ReplayCommand
 from gateway.admin.results import (
     AuditItem,
+    BulkPreview,
+    Configuration,
     DeliveryDetail,
     DeliveryItem,
+    Done,
     EventDetail,
     EventItem,
+    JobItem,
+    JobStarted,
+    ManyDone,
+    Overview,
     Page,
+    PreviewAnswer,
     RefusedDetail,
     RefusedItem,
     ReloadAnswer,
+    RouteAnswer,
+    SinkItem,
+    SourceItem,
     StoreStatus,
+    TestAnswer,
 )
+from gateway.admin.stream import LiveHub, Message, NewsFilter
+from gateway.admin.teller import Counting, Teller
+from gateway.store.admin import live
 from gateway.store.admin.audit import Actor
+from gateway.store.records import EventFull
+from gateway.store.store import Store
 
 __all__ = ["Actor", "AdminService"]
+
+COSTLY_A_MINUTE: Final = 20  # route trials, previews and tests of one token: each costs a process or a budget of time
+
+
+class Whole(Running, Protocol):
+    """The gateway behind all of it."""
+
+    @property
+    def store(self) -> Store: ...
+    @property
+    def metrics(self) -> Counting: ...
+    @property
+    def file_state(self) -> str:
+        """`ok`, or that the last reload was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawBytes:
+    """The vendor's bytes as they came."""
+
+    name: str
+    content: bytes
 
 
 class AdminService:
     """`whole` means with credentials and URL queries: only for those who may operate. Everything raises GatewayError:
-    NotFound, Ambiguous, UnknownValue (a filter), Problem (a cursor), StoreUnavailable."""
+    NotFound, Ambiguous, UnknownValue (a filter), Problem (a cursor, a limit), StoreUnavailable."""
 
-    def __init__(self, gateway: Running) -> None:
+    def __init__(self, gateway: Whole) -> None:
         self._gateway = gateway
         self._access = StoreAccess(gateway)
+        self.hub = LiveHub()
+        self._teller = Teller(gateway.store, gateway.metrics, self.hub, gateway.clock)
+        self._jobs = JobRunner(gateway, self._access, gateway.store.owner, gateway.metrics.activity)
+        self._costly = Allowance(COSTLY_A_MINUTE, gateway.clock)
+        self._started_at = gateway.clock.ms()
+
+    def start(self) -> None:
+        """Begin to store counters and news, and to go on with bulk acts. The store is open."""
+        self._teller.start()
+        self._jobs.start()
 
     async def close(self) -> None:
-        """Close what was opened."""
+        """End streams, stop, close what was opened. The store is still open."""
+        self.hub.close()
+        await self._jobs.close()
+        await self._teller.close()
         await self._access.close()
+
+    async def once(self, work: Callable[[Any], Any]) -> Any:
+        """Something small of the API's own, in a transaction."""
+        return await self._access.change(lambda admin: admin.once(work))
 
     # -- the gateway
 
+    async def overview(self, window: Window = "24h", *, whole: bool = False) -> Overview:
+        """Everything of the first page."""
+        return await self._access.read(partial(overview.overview, self._gateway, window, self._started_at, not whole))
+
+    async def configuration(self) -> Configuration:
+        """What runs, masked."""
+        state = self._gateway.file_state
+        return await self._access.read(partial(configuration.configuration, self._gateway, self._started_at, state))
+
     async def reload(self, actor: Actor) -> ReloadAnswer:
         """Run what the configuration file says now, or raise and change nothing."""
-        done = await self._gateway.reload(actor)
+        reloaded = await self._gateway.reload(actor)
         return ReloadAnswer(
-            status="unchanged" if done.nothing else "reloaded",
-            sources=dict(done.sources),
-            sinks=dict(done.sinks),
-            routes=done.routes,
+            status="unchanged" if reloaded.nothing else "reloaded",
+            sources=dict(reloaded.sources),
+            sinks=dict(reloaded.sinks),
+            routes=reloaded.routes,
         )
 
-    # -- reading
+    async def route(self, event: dict[str, Any], config: str | None, actor: Actor) -> RouteAnswer:
+        """Where an event would go, by the routes that run or by these. Nothing is saved."""
+        self._costly.take(actor.name)
+        return await self._access.read(lambda _: configuration.route(self._gateway.loaded, event, config))
+
+    async def store(self) -> StoreStatus:
+        """The store at a glance; it counts everything."""
+        return await self._access.read(reads.store)
+
+    # -- events and deliveries
 
     async def events(self, asked: EventQuery) -> Page[EventItem]:
         """A page of events."""
         return await self._access.read(partial(reads.events, self._gateway, asked))
 
     async def event(self, ref: str, *, whole: bool, actor: Actor) -> EventDetail:
-        """One event with everything. `whole` is written down."""
-        return await self._access.read(partial(reads.event, self._gateway, ref, whole))
+        """One event with everything; that somebody saw its credentials is written down."""
+        if whole:
+            await self._access.change(lambda admin: _revealed(admin, ref, actor))
+        return await self._access.read(partial(reads.event, ref, whole))
+
+    async def raw(self, ref: str, actor: Actor) -> RawBytes:
+        """The vendor's bytes; that somebody took them is written down."""
+        full = await self._access.change(lambda admin: _revealed(admin, ref, actor))
+        return RawBytes(full.row.ref, full.raw)
+
+    async def replay(self, refs: Sequence[str], asked: ReplayCommand, actor: Actor) -> ManyDone:
+        """Another round of each: to `asked.to`, by today's routes, or as the first time."""
+        return await self._access.change(partial(acts.replay, self._gateway, refs, asked, actor))
+
+    async def release(self, refs: Sequence[str], actor: Actor) -> ManyDone:
+        """End the hold of each, and deliver it by today's routes."""
+        return await self._access.change(partial(acts.release, self._gateway, refs, actor))
+
+    async def erase(self, refs: Sequence[str], actor: Actor) -> ManyDone:
+        """Delete each with everything that was kept of it."""
+        return await self._access.change(partial(acts.erase, self._gateway, refs, actor))
 
     async def deliveries(self, asked: DeliveryQuery) -> Page[DeliveryItem]:
         """A page of deliveries."""
@@ -66,6 +168,73 @@ class AdminService:
         """One delivery with its attempts, and what comes next."""
         return await self._access.read(partial(reads.delivery, id))
 
+    async def retry(self, ids: Sequence[int], actor: Actor) -> ManyDone:
+        """A new round of each, or now."""
+        return await self._access.change(partial(acts.retry, ids, actor))
+
+    async def cancel(self, ids: Sequence[int], actor: Actor) -> ManyDone:
+        """An end to each."""
+        return await self._access.change(partial(acts.cancel, ids, actor))
+
+    # -- sinks and sources
+
+    async def sinks(self, *, exact: bool = False) -> Page[SinkItem]:
+        """Every sink."""
+        settings, minute = self._gateway.loaded.settings, self._gateway.clock.ms() // 60_000
+        items = await self._access.read(lambda admin: overview.sink_items(settings, admin, exact=exact, minute=minute))
+        return Page[SinkItem](items=items, next=None)
+
+    async def sink(self, name: str) -> SinkItem:
+        """One sink."""
+        settings, minute = self._gateway.loaded.settings, self._gateway.clock.ms() // 60_000
+        return await self._access.read(lambda admin: overview.sink_item(settings, admin, name, minute))
+
+    async def pause(self, sink: str, actor: Actor) -> Done:
+        """Hold everything for a sink."""
+        return await self._access.change(partial(acts.pause, self._gateway, sink, actor))
+
+    async def resume(self, sink: str, actor: Actor) -> Done:
+        """Let a sink go on."""
+        return await self._access.change(partial(acts.resume, self._gateway, sink, actor))
+
+    async def test(self, sink: str, type: str, actor: Actor) -> TestAnswer:
+        """Send one test message through a sink, once, whether it is paused or not."""
+        await self._access.read(lambda _: acts.must_be_configured(self._gateway, sink))
+        self._costly.take(actor.name)
+        ran = await run(self._gateway.loaded.path, ["sinks", "test", sink, "--type", type])
+        if ran.code == 2:
+            raise acts.usage(ran.error)
+        answer = acts.test_answer(sink, ran)
+        await self._access.change(lambda admin: admin.note("sinks test", sink, actor=actor, result=answer.outcome))
+        return answer
+
+    async def preview(
+        self, sink: str, event: dict[str, Any] | str | None, type: str | None, actor: Actor
+    ) -> PreviewAnswer:
+        """What a sink would send for an event (described, or the name of a stored one), or for a sample of this type."""
+        await self._access.read(lambda _: acts.must_be_configured(self._gateway, sink))
+        if isinstance(event, str):
+            ref = event
+            event = await self._access.read(lambda admin: acts.document(admin, ref))
+        self._costly.take(actor.name)
+        arguments, content = acts.preview_command(sink, event, type)
+        return acts.preview_answer(sink, await run(self._gateway.loaded.path, arguments, input=content))
+
+    async def sources(self, *, whole: bool = False) -> Page[SourceItem]:
+        """Every source."""
+        settings, minute = self._gateway.loaded.settings, self._gateway.clock.ms() // 60_000
+        items = await self._access.read(
+            lambda admin: overview.source_items(settings, admin, minute=minute, masked=not whole)
+        )
+        return Page[SourceItem](items=items, next=None)
+
+    async def source(self, name: str, *, whole: bool = False) -> SourceItem:
+        """One source."""
+        settings, minute = self._gateway.loaded.settings, self._gateway.clock.ms() // 60_000
+        return await self._access.read(
+            lambda admin: overview.source_item(settings, admin, name, minute, masked=not whole)
+        )
+
     async def refused(self, asked: RefusedQuery) -> Page[RefusedItem]:
         """A page of refused callbacks."""
         return await self._access.read(partial(reads.refused, self._gateway, asked))
@@ -74,10 +243,55 @@ class AdminService:
         """One refused callback."""
         return await self._access.read(partial(reads.refusal, id))
 
+    async def retry_refused(self, ids: Sequence[int], actor: Actor) -> ManyDone:
+        """Verify refused callbacks again, and take those that pass."""
+        return await self._access.change(partial(acts.retry_refused, self._gateway, ids, actor))
+
     async def audit(self, asked: AuditQuery) -> Page[AuditItem]:
         """What people did."""
         return await self._access.read(partial(reads.audit, self._gateway, asked))
 
-    async def store(self) -> StoreStatus:
-        """The store at a glance; it counts everything."""
-        return await self._access.read(reads.store)
+    # -- bulk acts
+
+    async def bulk(self, asked: BulkCommand, actor: Actor, token: str) -> BulkPreview | JobStarted:
+        """How many it would be done to, or a job that does it. `token`: with which it was asked."""
+        if asked.preview:
+            return await self._access.read(partial(bulk.preview, self._gateway, asked))
+        job = await self._access.change(partial(bulk.start, self._gateway, asked, actor, holder_of(token)))
+        self._jobs.hurry()
+        return job
+
+    async def jobs(self, asked: PageQuery) -> Page[JobItem]:
+        """A page of bulk acts."""
+        return await self._access.read(partial(reads.jobs, asked))
+
+    async def job(self, id: int) -> JobItem:
+        """One bulk act."""
+        return await self._access.read(lambda admin: bulk.job_item(admin.job(id)))
+
+    async def cancel_job(self, id: int, actor: Actor) -> JobItem:
+        """End a bulk act before its next step; what was done stays done."""
+        await self._access.change(lambda admin: admin.cancel_job(id, actor=actor))
+        return await self.job(id)
+
+    # -- live
+
+    async def stream(
+        self, wanted: NewsFilter, since: int | None, *, session: str | None, may: Callable[[], bool]
+    ) -> AsyncIterator[Message]:
+        """News as they come. Raises Problem 429 where too many watch."""
+        with self.hub.place(session):
+            await self._teller.begin()
+            self._teller.hurry()
+            async for message in self.hub.follow(wanted, since, earlier=self._earlier, may=may):
+                yield message
+
+    async def _earlier(self, id: int) -> tuple[Sequence[live.LiveRow], int]:
+        rows = await self._gateway.store.ask(lambda session: live.after(session, id))
+        return rows, rows[0].id if rows else 0
+
+
+def _revealed(admin: Any, ref: str, actor: Actor) -> EventFull:
+    full: EventFull = admin.event(ref)
+    admin.note("events reveal", full.row.name, actor=actor)
+    return full

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
@@ -23,13 +23,23 @@ log = import_structlog().get_logger("gateway.dispatcher")
 class Breaker:
     """Opens and closes the circuit of one sink. `longest` (seconds) bounds what a target may ask for."""
 
-    def __init__(self, sink: str, store: Store, clock: StoreClock, rng: Random, gauge: Any, longest: float) -> None:
+    def __init__(
+        self,
+        sink: str,
+        store: Store,
+        clock: StoreClock,
+        rng: Random,
+        gauge: Any,
+        longest: float,
+        changed: Callable[[Gate], object] = lambda _: None,
+    ) -> None:
         self._sink = sink
         self._store = store
         self._clock = clock
         self._rng = rng
         self._gauge = gauge
         self._longest = longest
+        self._changed = changed  # called when it opens or closes, is paused or goes on
         self._circuit = Circuit()
         self.version = 0  # of our own changes: what the store said before the latest is not heard
         self.gate = Gate(sink=sink)
@@ -125,7 +135,9 @@ class Breaker:
             self.version += 1
 
     def _take(self, gate: Gate) -> None:
-        self.gate = gate
+        before, self.gate = self.gate, gate
+        if (before.paused, before.open_until is None) != (gate.paused, gate.open_until is None):
+            self._changed(gate)
         self._seen_at = self._clock.ms()
         self._gauge.set(1 if gate.open_until is not None else 0)
 

@@ -30,8 +30,9 @@ class Lane:
         self.sink = sink
         self.policy = policy
         longest = policy.retry.max_retry_after.total_seconds()
+        self._activity = shared.metrics.activity
         gauge = shared.metrics.circuit_open.labels(sink.name)
-        self.breaker = Breaker(sink.name, shared.store, shared.store_clock, shared.rng, gauge, longest)
+        self.breaker = Breaker(sink.name, shared.store, shared.store_clock, shared.rng, gauge, longest, self._tell)
         timeout = policy.timeout.total_seconds()
         self.prober = Prober(sink, self.breaker, shared, lease=lease_of(policy), timeout=timeout)
         self.workers = WorkerPool(f"lane {sink.name}", policy.concurrency, self._carry, self._next_of)
@@ -40,6 +41,10 @@ class Lane:
         self._deliverer = Deliverer(self.slots, self.prober, self.breaker, self.claimer.ring, shared)
         self.slots.freed = self.claimer.freed
         self._asides: set[asyncio.Task[None]] = set()
+
+    def _tell(self, gate: Gate) -> None:
+        body = {"sink": gate.sink, "paused": gate.paused, "circuit_open": gate.open_until is not None}
+        self._activity.tell("sink", body | {"reason": gate.reason}, sink=gate.sink)
 
     @property
     def held(self) -> int:

@@ -22,6 +22,7 @@ class AttemptReporter:
 
     def __init__(self, sink: Sink, shared: Shared) -> None:
         metrics = shared.metrics
+        self._activity = metrics.activity
         self._origin = sink.origin
         self._sink = name = sink.name
         self._watchers = shared.watchers
@@ -59,6 +60,19 @@ class AttemptReporter:
         if given.trouble:
             log.warning("memo_dropped", sink=self._sink, delivery=lease.delivery, problem=given.trouble)
         self._outcomes[outcome].inc()
+        self._activity.attempt(
+            self._sink, attempt.seconds, delivered=outcome is Outcome.DELIVERED, dead=bool(settlement.reason)
+        )
+        if self._activity.watched:
+            self._activity.tell(
+                "attempt",
+                {name: value for name, value in facts.items() if name not in {"exc_info", "plugin"}}
+                | {"state": settlement.state, "subject": lease.event.subject},
+                source=lease.event.source,
+                sink=self._sink,
+                type=lease.event.type,
+                event=lease.event.id,
+            )
         self._attempt_seconds.observe(attempt.seconds)
         if outcome is Outcome.DELIVERED and not lease.round:
             age = settlement.started_at / 1000 + attempt.seconds - lease.event.received_at.timestamp()

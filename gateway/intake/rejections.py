@@ -73,7 +73,10 @@ class Refusals:
     def count(self, source: str | None, problem: Problem) -> None:
         """Only count it. `source` None: the path named none."""
         name = source or ""
-        self._metrics.refused.labels(name, self._codes(problem.code)).inc()
+        code = self._codes(problem.code)
+        self._metrics.refused.labels(name, code).inc()
+        self._metrics.activity.refused(f"{name} {code}")
+        self._metrics.activity.callback(name, good=False)
         self._metrics.callbacks.labels(name, "refused").inc()
 
     def _within_rate(self, source: str, verified: bool) -> bool:

@@ -51,6 +51,7 @@ class Journal:
         """Count one answered callback: accepted, duplicate, or ignored where it held no event."""
         self._activity.taken(source, at.timestamp())
         self._callbacks(source, result).inc()
+        self._metrics.activity.callback(source, good=True)
 
     @harmless
     def ignored(self, source: Source, callback: Callback) -> None:
@@ -61,7 +62,10 @@ class Journal:
     @harmless
     def verified(self, source: str, verified: Verified) -> None:
         """Count by scheme, key and trust; warn of the first whose signature covered less than its fields."""
-        self._verified(source, self._schemes(verified.scheme), verified.key, verified.trust.value).inc()
+        scheme = self._schemes(verified.scheme)
+        self._verified(source, scheme, verified.key, verified.trust.value).inc()
+        key = "" if verified.key is None else verified.key
+        self._metrics.activity.verified(f"{source} {scheme} {key} {verified.trust.value}")
         if verified.validity is not None:
             self._metrics.validity_seconds.labels(source).observe(verified.validity)
         if verified.trust.rank < Trust.FIELDS.rank and source not in self._warned:
@@ -85,6 +89,8 @@ class Journal:
                 continue  # it is told as refused
             if answer.weak:
                 self._tell_of_weak(event)
+            if self._metrics.activity.watched:
+                self._tell_those_who_watch(event, decision, answer)
             if answer.held is not None:
                 self._metrics.held.labels(event.source, answer.held.value).inc()
                 self._log.warning(
@@ -116,6 +122,22 @@ class Journal:
                     replace(event, variant=answer.variant, supersedes=answer.supersedes) if answer.variant else event
                 )
                 self._watchers.tell(size=len(event.raw), event=watched, sinks=sinks)
+
+    def _tell_those_who_watch(self, event: Event, decision: RoutingDecision, answer: Accepted) -> None:
+        if not (answer.new or answer.variant or answer.held):
+            return
+        ref = f"{answer.id}~{answer.variant}" if answer.variant else answer.id
+        body: dict[str, Any] = {
+            "ref": ref,
+            "subject": event.subject,
+            "trust": event.trust.value,
+            "received_at": event.received_at.isoformat(),
+        }
+        body |= {
+            "held": answer.held.value if answer.held else None,
+            "sinks": [] if answer.held else list(decision.sinks),
+        }
+        self._metrics.activity.tell("event", body, source=event.source, type=event.type, event=answer.id)
 
     def _tell_of_weak(self, event: Event) -> None:
         self._metrics.ranked_last.labels(event.source).inc()

@@ -17,6 +17,8 @@ from prometheus_client import (
 from prometheus_client.core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 
+from gateway.runtime.activity import Activity
+from gateway.runtime.clock import Clock
 from gateway.runtime.logs import lines_dropped
 from gateway.version import __version__
 
@@ -33,8 +35,9 @@ _SLOW = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 600.0, 36
 class Metrics:
     """One registry a gateway, so that two in one process (tests, embedding) do not share numbers."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
         self.registry = CollectorRegistry()
+        self.activity = Activity(clock)
         self.callbacks = self._counter("callbacks", "Callbacks answered.", "source", "result")
         self.ignored = self._counter(
             "ignored", "Verified callbacks that are not about recordings: 200, and no row.", "source"

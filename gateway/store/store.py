@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -23,6 +23,7 @@ from gateway.store.admin.audit import AuditEntry
 from gateway.store.engine.backend import Backend, backend_of
 from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.patience import NotYet, awaited
+from gateway.store.engine.session import Session
 from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
 from gateway.store.outbox import activity, counts, gates, losses, rates, refused, retention
@@ -43,7 +44,7 @@ LEAPS_SHORT: Final = 256  # over one row each that cannot be read; then each twi
 LEAPS_MAX: Final = LEAPS_SHORT + 20
 REPAIR_EVERY: Final = 3600.0  # seconds between two looks for rows that a clock jump put too far ahead
 
-
+T = TypeVar("T")
 log = structlog.get_logger("gateway.store")
 
 
@@ -271,6 +272,19 @@ class Store:
     def heard(self, rows: Sequence[Heard]) -> Future[None]:
         """Keep when sources were last heard of; never on a callback's way."""
         return self._writer.put(Kind.CALL, lambda session: activity.heard(session, rows))
+
+    def write(self, work: Callable[[Bulk], T]) -> Future[T]:
+        """Do something small of the admin side in the writer's turn."""
+        return self._writer.put(Kind.CALL, work)
+
+    def ask(self, question: Callable[[Session], T]) -> Future[T]:
+        """Read something small of the admin side."""
+        return self._backend.reader.ask(question)
+
+    @property
+    def owner(self) -> str:
+        """This process's name in leases."""
+        return self._owner
 
     def audit(self, entry: AuditEntry, done: int, result: str) -> Future[int]:
         """Write down an act that changes nothing here."""

@@ -4,63 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from gateway.app import Gateway
-from gateway.config.load import load
-from tests.running import KEY, Player
+from tests.web.admin_api import OPERATE, READ, ask, fill, post, run_in, serve, until
 from tests.web.doors import Served
-
-OPERATE, READ = "o" * 40, "r" * 40
-CONFIG = f"""
-version: 1
-server: {{port: 0}}
-admin:
-  port: 0
-  tokens: [{{name: ops, token: {OPERATE}, role: operate}}, {{name: look, token: {READ}}}]
-store: sqlite:///gateway.db
-sources:
-  live: {{type: huawei-live, keys: ["{KEY}"], domains: [push.example.com], apps: [live]}}
-sinks:
-  file: {{type: file, path: events.jsonl}}
-routes:
-  - {{name: all, to: [file]}}
-"""
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    path = tmp_path_factory.mktemp("api") / "gateway.yaml"
-    path.write_text(CONFIG)
-    path.chmod(0o600)
-    made: Any = Gateway(load(path, environ={}))
-    with Served(made) as served:
-        for number in range(3):
-            assert served.post(Player().body(number=number)).status == 200
-        assert served.post(b'{"event_type": "RECORD_START"}').status == 401
+    with serve(tmp_path_factory.mktemp("api")) as served:
+        fill(served)
         yield served
         served.ask()
         served.result()
 
 
-def ask(served: Served, path: str, token: str = READ, method: str = "GET", body: Any = None) -> Any:
-    content = b"" if body is None else json.dumps(body).encode()
-    head = f"{method} /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
-    head += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
-    with served.private() as client:
-        return client.send(head.encode() + content).reply()
-
-
 def test_a_list_is_read_page_by_page_with_cursors(served: Served) -> None:
     first = ask(served, "/events?limit=2").json()
     assert len(first["items"]) == 2
-    assert first["next"]
     rest = ask(served, f"/events?limit=2&cursor={first['next']}").json()
     assert len(rest["items"]) == 1
     assert rest["next"] is None
-    assert len({one["ref"] for one in first["items"] + rest["items"]}) == 3
+    assert len({event["ref"] for event in first["items"] + rest["items"]}) == 3
 
 
 @pytest.mark.parametrize(
@@ -71,13 +37,21 @@ def test_a_list_is_read_page_by_page_with_cursors(served: Served) -> None:
         ("/events?source=liv", 400, "unknown_value", "did you mean 'live'"),
         ("/events?state=deed", 400, "unknown_value", "did you mean 'dead'"),
         ("/events?since=soon", 400, "unknown_value", "a time"),
+        ("/events?since=9999999999d", 400, "unknown_value", ""),
         ("/events?limit=201", 400, "unknown_value", "limit"),
+        ("/events?limit=1&limit=2", 400, "unknown_value", "twice"),
         ("/events?cursor=x", 400, "invalid_cursor", "begin without one"),
+        ("/events?cursor=MDAwMDE", 400, "invalid_cursor", "begin without one"),
         ("/deliveries?sink=fil", 400, "unknown_value", "did you mean 'file'"),
         ("/deliveries?held=retri", 400, "unknown_value", "did you mean 'retry'"),
+        ("/overview?window=2h", 400, "unknown_value", ""),
+        ("/store?x=1", 400, "unknown_filter", "takes none"),
         ("/events/nothing-like-it", 404, "not_found", "no event"),
         ("/deliveries/99999", 404, "not_found", "no delivery"),
         ("/deliveries/x", 404, "not_found", "no number"),
+        ("/sinks/fil", 404, "not_found", "file"),
+        ("/sources/x", 404, "not_found", "live"),
+        ("/jobs/7", 404, "not_found", "no job"),
     ],
 )
 def test_what_there_is_not_is_refused_with_what_was_probably_meant(
@@ -88,12 +62,112 @@ def test_what_there_is_not_is_refused_with_what_was_probably_meant(
     assert said in reply.json()["detail"]
 
 
-def test_an_event_shows_its_deliveries_verdicts_and_bytes(served: Served) -> None:
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("", 3),
+        ("?type=recording.file.completed,recording.failed&source=live", 3),
+        ("?type=recording.failed", 0),
+        ("?domain=push.*&app=live&trust=fields", 3),
+        ("?trust=none,timestamp", 0),
+        ("?state=unrouted", 0),
+        ("?held=true", 0),
+        ("?held=false", 3),
+        ("?since=1h", 3),
+        ("?until=1h", 0),
+        ("?subject=*/nothing", 0),
+        ("?q=nothing", 0),
+    ],
+)
+def test_events_are_found_by_what_is_known_of_them(served: Served, query: str, count: int) -> None:
+    assert len(ask(served, f"/events{query}").json()["items"]) == count
+
+
+def test_an_event_is_found_by_the_beginning_of_its_id_or_stream(served: Served) -> None:
+    event = ask(served, "/events?limit=1").json()["items"][0]
+    for beginning in (event["id"][:8], event["subject"].rpartition("/")[2][:3]):
+        assert event["ref"] in [one["ref"] for one in ask(served, f"/events?q={beginning}").json()["items"]]
+
+
+def test_an_event_shows_its_deliveries_verdicts_and_bytes_without_credentials_to_whom_may_read(served: Served) -> None:
     ref = ask(served, "/events?limit=1").json()["items"][0]["ref"]
     shown, whole = (ask(served, f"/events/{ref}", token).json() for token in (READ, OPERATE))
     assert shown["verdicts"][0]["routes"][0]["route"] == "all"
-    assert [one["sink"] for one in shown["deliveries"]] == ["file"]
+    assert [delivery["sink"] for delivery in shown["deliveries"]] == ["file"]
     assert shown["raw"]["masked"]
     assert "auth_sign" in shown["raw"]["text"]
     sign = json.loads(whole["raw"]["text"])["auth_sign"]
     assert sign not in json.dumps(shown)
+
+
+def test_looking_at_credentials_and_taking_the_bytes_is_written_down(served: Served) -> None:
+    ref = ask(served, "/events?limit=1").json()["items"][0]["ref"]
+    raw = ask(served, f"/events/{ref}/raw", OPERATE)
+    assert raw.status == 200
+    assert raw.header("content-type") == "application/octet-stream"
+    assert raw.header("content-disposition") == f'attachment; filename="{ref}.bin"'
+    assert "sandbox" in (raw.header("content-security-policy") or "")
+    rows = ask(served, "/audit?act=events%20reveal&who=ops").json()["items"]
+    assert rows
+    assert ref in rows[0]["target"]
+
+
+def test_the_overview_counts_what_came_what_left_and_what_was_refused(served: Served) -> None:
+    until(served, "/events?state=delivered", lambda page: len(page["items"]) == 3)
+    run_in(served, served.behind.admin._teller._store_counts())  # type: ignore[attr-defined]
+    seen = ask(served, "/overview?window=1h").json()
+    assert seen["last_1h"]["arrived"] == 3
+    assert seen["last_1h"]["refused"] == {"signature_missing": 1}
+    assert seen["last_24h"]["delivered"] == 3
+    assert sum(point["arrived"] for point in seen["minutes"]) == 3
+    assert len(seen["minutes"]) == 60
+    assert [series["name"] for series in seen["plots"]["sinks"]] == ["file"]
+    source = ask(served, "/sources/live").json()
+    assert (source["events_24h"], source["refused_24h"]) == (3, {"signature_missing": 1})
+    assert [(one["trust"], one["count"]) for one in source["verified"]] == [("fields", 3)]
+    sink = ask(served, "/sinks/file").json()
+    assert (sink["attempts_1h"], sink["failed_1h"], sink["state"]) == (3, 0, "ready")
+    assert sink["latency"]["p50"] > 0
+
+
+def test_sinks_are_counted_exactly_where_that_is_asked_for(served: Served) -> None:
+    until(served, "/events?state=delivered", lambda page: len(page["items"]) == 3)
+    items = {sink["name"]: sink for sink in ask(served, "/sinks?exact=true").json()["items"]}
+    assert items["file"]["delivered"] == 3
+    assert items["gone"]["type"] == "forward"
+
+
+def test_the_configuration_is_shown_without_a_secret(served: Served) -> None:
+    text = json.dumps(ask(served, "/config").json())
+    assert OPERATE not in text
+    assert READ not in text
+    assert "demo-0123" not in text
+    assert "push.example.com" in text
+
+
+def test_a_route_is_tried_without_being_saved_and_without_files_variables_or_plugins(served: Served) -> None:
+    event = {"type": "recording.failed", "stream": "vip-7"}
+    assert post(served, "/route", {"event": event}, READ).json()["sinks"] == ["file"]
+    routes = 'routes:\n  - {name: vips, match: {stream: "vip-*"}, to: [gone]}\ntests:\n  - {event: {type: recording.failed, stream: x}, expect: [gone]}\n'
+    answer = post(served, "/route", {"event": event, "config": routes}, READ).json()
+    assert (answer["sinks"], answer["now"]) == (["gone"], ["file"])
+    assert len(answer["tests"]) == 1
+    for wrong, said in (
+        ("routes: [{name: a, match: {stream: x}, to: [fil]}]", "did you mean"),
+        ("routes: [{name: a, where: 'event.nothing(', to: [file]}]", "column"),
+        ("tests: [{callback: {source: live, file: /etc/passwd}, expect: []}]", "no file is read"),
+        ("routes: [" + "{to: [file]}," * 101 + "]", "at most 100"),
+    ):
+        reply = post(served, "/route", {"event": event, "config": wrong}, READ)
+        assert (reply.status, reply.json()["code"]) == (422, "configuration_invalid"), reply.json()
+        assert said in json.dumps(reply.json()["problems"])
+    literal = "routes: [{name: a, match: {stream: '${HOME}'}, to: [file]}]"
+    assert post(served, "/route", {"event": event, "config": literal}, READ).json()["routes"][0]["pattern"] == [
+        "${HOME}"
+    ]
+
+
+def test_trying_routes_is_allowed_a_few_times_a_minute_for_each_token(served: Served) -> None:
+    replies = [post(served, "/route", {"event": {"type": "recording.failed"}}) for _ in range(22)]
+    assert replies[-1].status == 429
+    assert replies[-1].header("retry-after")

@@ -57,7 +57,7 @@ def list_(
         kind, origin, at = known_type(type), known_source(invocation, admin, source), moment(invocation, since)
         output.listing(
             lambda limit, before: admin.events(
-                held=held,
+                held=held or None,
                 source=origin,
                 type=kind,
                 subject=subject,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from gateway.errors import StoreError
-from gateway.store.admin import audit, bulk, commands, erasure, refusals
+from gateway.store.admin import audit, bulk, commands, erasure, jobs, refusals
 from gateway.store.admin.audit import Actor, AuditEntry, AuditRow
 from gateway.store.admin.bulk import ItemResult, Total, Watcher
 from gateway.store.admin.deliveries import DeliveryFilter
+from gateway.store.admin.event_search import EventFilter
 from gateway.store.admin.pages import several
 from gateway.store.admin.queries import StoreQueries
 from gateway.store.engine.batch import Bulk, storable
@@ -21,6 +22,7 @@ __all__ = ["Actor", "AuditRow", "DeliveryFilter", "StoreAdmin", "Total", "Watche
 
 SCRUB_SECONDS: Final = 10.0  # a gateway looks four times a second; a reader that holds the log is gone within seconds
 WATCHER: Final = Watcher()
+T = TypeVar("T")
 
 
 class StoreAdmin(StoreQueries):
@@ -220,6 +222,60 @@ class StoreAdmin(StoreQueries):
         )
         prepare = partial(refusals.judge_all, self._connections, judge)
         return bulk.run(self._connections, entry, refused, refusals.take, watcher, prepare=prepare)
+
+    # -- bulk acts that go on by themselves
+
+    def preview(self, wanted: DeliveryFilter | EventFilter, upto: int | None = None) -> tuple[int, int]:
+        """How many are meant, and the last row there is: what comes later is not touched."""
+        return self._connections.read(lambda session: jobs.preview(session, self._known, wanted, upto))
+
+    def start_job(
+        self,
+        act: str,
+        wanted: DeliveryFilter | EventFilter,
+        *,
+        upto: int,
+        options: Mapping[str, Any],
+        pause_us: int,
+        actor: Actor,
+        holder: str,
+    ) -> int:
+        """Write a bulk act down; a gateway does it. `holder` says which token it was asked with."""
+        matched, upto = self.preview(wanted, upto)
+        return self._connections.change(
+            lambda session: jobs.start(
+                session,
+                act=act,
+                wanted=wanted,
+                options=options,
+                pause_us=pause_us,
+                matched=matched,
+                upto=upto,
+                actor=actor,
+                holder=holder,
+            )
+        )
+
+    def cancel_job(self, id: int, *, actor: Actor) -> str:
+        """End a bulk act before its next step. Raises NotFound, StoreError."""
+        return self._one("jobs cancel", str(id), actor, lambda session: jobs.cancel(session, id))
+
+    def step_job(self, id: int, most: int, **tools: Any) -> jobs.JobRow:
+        """Do some of a bulk act; the job as it is then."""
+        with_sinks = jobs.Tools(known=self._known, **tools)
+        return self._connections.change(lambda session: jobs.step(session, id, with_sinks, most))
+
+    def fail_job(self, id: int, why: str) -> None:
+        """End a bulk act that cannot go on."""
+        self._connections.change(lambda session: jobs.fail(session, id, why))
+
+    def note(self, act: str, target: str, *, actor: Actor, result: str = "done") -> None:
+        """Write down something that changes nothing in the store, such as looking at credentials."""
+        self._one(act, target, actor, lambda session: result)
+
+    def once(self, work: Callable[[Bulk], T]) -> T:
+        """Something small of the API's own, in a transaction without a row in the audit log."""
+        return self._connections.change(work)
 
     # -- how
 

@@ -28,8 +28,9 @@ _PAGE: Final = """SELECT id, at, actor, place, act, target, filter, matched, don
   WHERE id < :before ORDER BY id DESC LIMIT :most"""
 _KEY: Final = "SELECT value FROM meta WHERE name = 'audit_key'"
 _MAKE_KEY: Final = "INSERT INTO meta (name, value) VALUES ('audit_key', :key) ON CONFLICT (name) DO NOTHING"
-_OF_STREAMS: Final = ("stream", "subject")
-_FILTERS: Final = "SELECT id, filter FROM audit WHERE filter IS NOT NULL AND act <> 'events erase'"
+_OF_STREAMS: Final = ("stream", "subject", "q")
+_JOB_FILTERS: Final = "SELECT id, filter FROM jobs WHERE finished_at IS NOT NULL AND filter <> '{}'"
+_FILTERS: Final = "SELECT id, filter FROM audit WHERE filter IS NOT NULL AND act NOT IN ('events erase', 'bulk erase')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ def keyed_hash(session: Session, text: str) -> str:
 
 def hide(session: Session, texts: Collection[str]) -> None:
     """Replace the filters of earlier acts that asked for any of these streams, which are being erased, by their hash."""
+    _hide_jobs(session, texts)
     for row, filter in session.rows(_FILTERS):
         if filter.startswith("hmac-sha256:"):
             continue
@@ -125,6 +127,14 @@ def hide(session: Session, texts: Collection[str]) -> None:
         if any(text in value for text in texts if text for value in asked):
             hidden = {"id": row, "filter": keyed_hash(session, filter)}
             session.change("UPDATE audit SET filter = :filter WHERE id = :id", hidden)
+
+
+def _hide_jobs(session: Session, texts: Collection[str]) -> None:
+    """The same of bulk acts that have ended, of which the audit log has the hash."""
+    for row, filter in session.rows(_JOB_FILTERS):
+        asked = [str(value) for name, value in json.loads(filter).items() if name in _OF_STREAMS]
+        if any(text in value for text in texts if text for value in asked):
+            session.change("UPDATE jobs SET filter = '{}', answers = '[]' WHERE id = :id", {"id": row})
 
 
 def page(session: Session, wanted: Callable[[AuditRow], bool], *, limit: int, before: int | None) -> Sequence[AuditRow]:

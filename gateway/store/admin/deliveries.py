@@ -9,7 +9,7 @@ from typing import Any, Final
 from gateway.errors import NotFound
 from gateway.model import Outcome
 from gateway.store.admin import event_lookup
-from gateway.store.admin.pages import MOST, among, anything, event_ref, fits, of_stream, search, several
+from gateway.store.admin.pages import MOST, among, anything, event_ref, fits, of_stream, onwards, search, several
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session
 from gateway.store.records import AttemptRow, DeliveryRow, Rank
@@ -115,6 +115,14 @@ def ids(
     walk: Walk | None = None,
 ) -> list[int]:
     """The ids of the deliveries that are meant, newest first. Raises NotFound for an event that is not there."""
+    statement, keep, values = _statement(session, known, wanted)
+    over = wanted.over if wanted.since is not None else None
+    return search(session, statement, keep, limit, before, over=over, walk=walk, **values)
+
+
+def _statement(
+    session: Session, known: Configured, wanted: DeliveryFilter
+) -> tuple[str, Callable[[tuple[Any, ...]], bool], dict[str, Any]]:
     values: dict[str, Any] = {} if wanted.event is None else {"event": event_lookup.seq_of(session, wanted.event)}
     condition = "d.event = :event AND " if values else ""
     sinks = None if wanted.sink is None else several(wanted.sink)
@@ -125,8 +133,16 @@ def ids(
         values["sink"] = sinks[0]
     statement = (_JOINED if wanted.of_events else _SEARCH).format(condition=condition)
     keep = anything if wanted.plain else wanted.keeps if wanted.held is None else _held_as(session, known, wanted)
-    over = wanted.over if wanted.since is not None else None
-    return search(session, statement, keep, limit, before, over=over, walk=walk, **values)
+    return statement, keep, values
+
+
+def forward(
+    session: Session, known: Configured, wanted: DeliveryFilter, *, after: int, upto: int, most: int
+) -> tuple[list[int], int]:
+    """The next deliveries that are meant, oldest first; and the last row that was looked at."""
+    statement, keep, values = _statement(session, known, wanted)
+    statement = statement.replace("d.id < :before ORDER BY d.id DESC", "d.id > :after AND d.id <= :upto ORDER BY d.id")
+    return onwards(session, statement, keep, after=after, upto=upto, most=most, **values)
 
 
 def _held_as(session: Session, known: Configured, wanted: DeliveryFilter) -> Callable[[tuple[Any, ...]], bool]:

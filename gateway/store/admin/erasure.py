@@ -76,6 +76,7 @@ def erase(session: Bulk, ref: str, same: SameCallbacks) -> str:
         for refused in same.of(session, source, id_, bytes(raw)):
             session.change("DELETE FROM refused WHERE id = :id", {"id": refused})
     audit.hide(session, {part for _, _, subject, _ in contents for part in (subject, subject.rpartition("/")[2])})
+    session.change("DELETE FROM live WHERE event = :id", {"id": row.id})
     scrub.ask(session)
     for seq in seqs:
         session.change(_REASONS, {"seq": seq})

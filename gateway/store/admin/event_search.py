@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from gateway.model import Trust
-from gateway.store.admin.pages import EVENT, MOST, among, anything, event_row, fits, of_stream, search, several
+from gateway.store.admin.pages import EVENT, MOST, among, anything, event_row, fits, of_stream, onwards, search, several
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session
 from gateway.store.records import EventRow
@@ -18,6 +18,7 @@ LATE_MS: Final = 3_600_000  # an event may have a row so much later than its tim
 _COLUMNS: Final = "seq, source, type, subject, received_at, trust, id"
 _STATE: Final = """, (SELECT count(*) FROM deliveries d WHERE d.event = events.seq AND {of} LIMIT 1)"""
 _SEARCH: Final = """SELECT {columns} FROM events WHERE {held}seq < :before ORDER BY seq DESC LIMIT :most"""
+_FORWARD: Final = """SELECT {columns} FROM events WHERE {held}seq > :after AND seq <= :upto ORDER BY seq LIMIT :most"""
 _KINDS_MAX: Final = 26  # types by sources that one page is put together from; past it every row is looked at
 _NEXT_KIND: Final = """SELECT type, source FROM events WHERE (type, source) > (:type, :source)
   ORDER BY type, source LIMIT 1"""
@@ -34,7 +35,7 @@ class EventFilter:
     """Which events are meant; None: any. Texts are a glob each, several of them: any of these. `since` and `until` are
     when they came (ms), `state` is what any of their deliveries is, or `unrouted`, `q` the beginning of an id or a stream."""
 
-    held: bool | str | None = None  # True: whatever it is held for; or conflict, quarantined
+    held: bool | str | None = None  # True: whatever it is held for; False: not held; or conflict, quarantined
     source: Sequence[str] | str | None = None
     type: Sequence[str] | str | None = None
     subject: str | None = None
@@ -108,9 +109,21 @@ def ids(
     return search(session, statement, keep, limit, before, over=over, walk=walk, **values)
 
 
+def forward(
+    session: Session, wanted: EventFilter, *, after: int, upto: int, most: int
+) -> tuple[list[tuple[int, str]], int]:
+    """The next events that are meant, oldest first, as seq and name; and the last row that was looked at."""
+    columns = _COLUMNS + ("" if wanted.state is None else _STATE.format(of=_STATES[wanted.state]))
+    statement = _FORWARD.format(columns=columns, held=_held(wanted.held))
+    found, at = onwards(session, statement, wanted.keeps, after=after, upto=upto, most=most)
+    condition, ids = among(session, found)
+    rows = session.rows(f"{EVENT} WHERE e.seq {condition} ORDER BY e.seq", {"ids": ids}) if found else ()
+    return [(row.seq, row.name) for row in map(event_row, rows)], at
+
+
 def _held(held: bool | str | None) -> str:
-    if held is True:
-        return "held IS NOT NULL AND "
+    if isinstance(held, bool):
+        return f"held IS {'NOT ' if held else ''}NULL AND "
     return f"held = '{held}' AND " if held in ("conflict", "quarantined") else ""
 
 

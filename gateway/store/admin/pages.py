@@ -76,6 +76,28 @@ def search(
     return seqs[:limit]
 
 
+def onwards(
+    session: Session,
+    statement: str,
+    keep: Callable[[tuple[Any, ...]], bool],
+    *,
+    after: int,
+    upto: int,
+    most: int,
+    **values: Any,
+) -> tuple[list[int], int]:
+    """The first keys above `after` and up to `upto` of rows that `keep` wants, of one window of rows; and the last key
+    that was looked at, `upto` at the end."""
+    rows = session.rows(statement, {**values, "after": after, "upto": upto, "most": _WINDOW})
+    keys: list[int] = []
+    for row in rows:
+        if keep(row):
+            keys.append(row[0])
+            if len(keys) == most:
+                return keys, row[0]
+    return keys, upto if len(rows) < _WINDOW else rows[-1][0]
+
+
 def of_stream(subject: str, stream: str) -> bool:
     """Whether `domain/app/stream` ends in a stream that fits this glob."""
     return fnmatchcase(subject, stream) or fnmatchcase(subject, f"*/{stream}")

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from gateway.errors import NotFound, StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.store.address import parse_address
-from gateway.store.admin import audit, commands, event_full, overview, pages, short_ids
+from gateway.store.admin import audit, commands, event_full, jobs, overview, pages, short_ids
 from gateway.store.admin import deliveries as waiting
 from gateway.store.admin.audit import AuditRow
 from gateway.store.admin.connections import StoreConnections
 from gateway.store.admin.deliveries import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter, search_events
+from gateway.store.admin.jobs import JobRow
 from gateway.store.admin.walk import Walk
+from gateway.store.engine.session import Session
 from gateway.store.outbox import activity, counts
 from gateway.store.records import AttemptRow, DeliveryRow, EventFull, EventRow, RefusedRow, SinkRow, SourceRow, Status
 
 if TYPE_CHECKING:
     from gateway.config.grammar.settings import Settings
 
+T = TypeVar("T")
 CHOSEN_PAGE: Final = 5000  # ids read in one statement when many are chosen
 
 
@@ -174,6 +177,22 @@ class StoreQueries:
     def sources(self) -> Mapping[str, SourceRow]:
         """What is known of every source that sent something, by name; of paths that name none under the empty one."""
         return self._connections.read(activity.read)
+
+    def jobs(self, *, limit: int = 50, before: int | None = None) -> Sequence[JobRow]:
+        """A page of bulk acts, newest first."""
+        return self._connections.read(lambda session: jobs.page(session, limit=limit, before=before))
+
+    def job(self, id: int) -> JobRow:
+        """One bulk act. Raises NotFound."""
+        return self._connections.read(lambda session: jobs.one(session, id))
+
+    def free_jobs(self, owner: str) -> Sequence[int]:
+        """The bulk acts that this gateway may go on with."""
+        return self._connections.read(lambda session: jobs.free(session, owner))
+
+    def ask(self, question: Callable[[Session], T]) -> T:
+        """Ask something that has no method of its own."""
+        return self._connections.read(question)
 
     def short_refs(self, events: Iterable[tuple[str, str, str]]) -> Mapping[tuple[str, str], str]:
         """The shortest names of these events (ref, id, source) that every command takes, by ref and source."""

@@ -113,6 +113,30 @@ _FIRST: Final = (
     """CREATE TABLE source_activity (
         source TEXT NOT NULL, ignored {small} NOT NULL, vendor_type TEXT{exact} NOT NULL DEFAULT '',
         seen_at {int} NOT NULL, size {int} NOT NULL, PRIMARY KEY (source, ignored, vendor_type)){pairs}""",
+    # What happened in each minute, of one process each (owner is unique a start), for plots. kind: source, code, verified
+    # or sink; total: callbacks or attempts; spread: how many attempts took how long (JSON).
+    """CREATE TABLE minutes (
+        minute {int} NOT NULL, owner TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, total {int} NOT NULL,
+        good {int} NOT NULL, bad {int} NOT NULL, dead {int} NOT NULL, last_at {int} NOT NULL, spread TEXT,
+        PRIMARY KEY (minute, owner, kind, name)){pairs}""",
+    # News for those who watch, written only while somebody does. event: the id of the event it speaks of.
+    """CREATE TABLE live (
+        id {key}, at {int} NOT NULL, kind TEXT NOT NULL, source TEXT NOT NULL, sink TEXT NOT NULL, type TEXT NOT NULL,
+        event TEXT NOT NULL, body TEXT NOT NULL){end}""",
+    # Bulk acts. options: {to, reroute}; rate: milliseconds between two; at_row: the last row that was looked at; holder:
+    # the token it was asked with; owner, until_at: the gateway that does it, and until when nobody else may.
+    """CREATE TABLE jobs (
+        id {key}, created_at {int} NOT NULL, finished_at {int}, actor TEXT NOT NULL, place TEXT NOT NULL,
+        holder TEXT NOT NULL, act TEXT NOT NULL, filter TEXT NOT NULL, options TEXT NOT NULL, pause_us {int} NOT NULL,
+        matched {int} NOT NULL, upto {int} NOT NULL, at_row {int} NOT NULL DEFAULT 0, done {int} NOT NULL DEFAULT 0,
+        failed {int} NOT NULL DEFAULT 0, state TEXT NOT NULL, result TEXT NOT NULL DEFAULT '',
+        answers TEXT NOT NULL DEFAULT '[]', audit {int}, owner TEXT, until_at {int} NOT NULL DEFAULT 0){end}""",
+    "CREATE INDEX jobs_open ON jobs (id) WHERE finished_at IS NULL",
+    # Answers to requests with an Idempotency-Key, for a day. status 0: under way.
+    """CREATE TABLE requests (
+        token TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, at {int} NOT NULL, status {int} NOT NULL,
+        body {blob} NOT NULL, PRIMARY KEY (token, name)){pairs}""",
+    "CREATE INDEX requests_at ON requests (at)",
     # What people did. It refers to nothing, because it outlives what it was done to.
     """CREATE TABLE audit (
         id {key}, at {int} NOT NULL, actor TEXT NOT NULL, place TEXT NOT NULL, act TEXT NOT NULL, target TEXT NOT NULL,

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from gateway.admin.results import JobStarted
 from gateway.admin.service import AdminService
 from gateway.store.admin.audit import Actor
 from gateway.web.tokens import Role
@@ -15,21 +16,26 @@ from gateway.web.tokens import Role
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request after every check. `whole`: its token may see credentials and the queries of URLs."""
+    """One request after every check. `whole`: its token may see credentials and the queries of URLs. `token` is the token
+    itself, `session` the page's where it came from one, `may` asks whether the token still holds."""
 
     service: AdminService
     actor: Actor
     role: Role
+    token: str
+    session: str | None
+    may: Callable[[], bool]
     path: Mapping[str, str]
     query: Any
     body: Any
+    last_event_id: str | None = None
 
     @property
     def whole(self) -> bool:
         return self.role == "operate"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Endpoint:
     """`path` is below /api/v1, with `{name}` for a segment; one in `integers` is a number. `problems` are the codes of
     refusals beyond those that every operation has, by status."""
@@ -47,3 +53,7 @@ class Endpoint:
     status: int = 200
     problems: Mapping[int, str] = field(default_factory=dict)
     media_type: str = "application/json"
+
+    def status_of(self, result: object) -> int:
+        """202 where it only began."""
+        return 202 if isinstance(result, JobStarted) else self.status

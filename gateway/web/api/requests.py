@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.requests import Request
 
 from gateway.admin.filters import near
+from gateway.admin.validation import validated
 from gateway.errors import Problem
 
 BODY_MAX: Final = 64 * 1024  # bytes
@@ -31,7 +32,7 @@ def read_query(request: Request, model: type[M] | None) -> M | None:
             raise Problem(400, "unknown_value", f"{name} is given twice")
         elif value != "" or name == "source":
             pairs[name] = value
-    return None if model is None else _validated(model, pairs, "unknown_value")
+    return None if model is None else validated(model, pairs, known="parameter")
 
 
 def _near(name: str, known: Mapping[str, Any]) -> str:
@@ -66,29 +67,7 @@ async def read_body(request: Request, model: type[M] | None) -> M | None:
             raise Problem(400, "malformed_body", "the body is no JSON") from None
     if not isinstance(document, dict):
         raise Problem(400, "malformed_body", "the body is no JSON object")
-    for name in document:
-        if name not in model.model_fields:
-            raise Problem(
-                400, "unknown_field", f"there is no member {name[:60]!r} here{_near(name, model.model_fields)}"
-            )
-    return _validated(model, document, "unknown_value")
-
-
-def _validated(model: type[M], said: Mapping[str, Any], code: str) -> M:
-    try:
-        return model.model_validate(said)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=True, include_input=True)[0]
-        place = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("literal[", "bool", "list[")))
-        raise Problem(400, code, f"{place.split('.function')[0] or 'body'}: {_said(first)}") from None
-
-
-def _said(error: Any) -> str:
-    value, expected = error.get("input"), str(error.get("ctx", {}).get("expected", ""))
-    if isinstance(value, str) and error["type"] == "literal_error":
-        names = [part.strip("' ") for part in expected.replace(" or ", ", ").split(",")]
-        return f"{value[:60]!r} is none of them{near(value, [name for name in names if name])}"
-    return str(error["msg"])
+    return validated(model, document)
 
 
 def number_of(text: str) -> int:

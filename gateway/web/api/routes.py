@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
@@ -11,24 +12,28 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from gateway.admin.jobs import holder_of
 from gateway.errors import GatewayError, Problem
 from gateway.store.admin.audit import Actor
+from gateway.web.api import openapi
 from gateway.web.api.answers import answered, refusal, refused
 from gateway.web.api.endpoint import Call, Endpoint
 from gateway.web.api.endpoints import ENDPOINTS
+from gateway.web.api.idempotency import idempotent
 from gateway.web.api.requests import number_of, read_body, read_query
 from gateway.web.ports import Serving
-from gateway.web.tokens import Tokens
+from gateway.web.tokens import Role, TokenLike, Tokens
 
 PREFIX: Final = "/api/v1"
+RECHECK_SECONDS: Final = 60.0  # after which a stream's token is looked at again
 log = structlog.get_logger("gateway.web")
 
 
-def api_routes(gateway: Serving) -> Sequence[BaseRoute]:
+def api_routes(gateway: Serving, tokens: Tokens | None = None) -> Sequence[BaseRoute]:
     """The routes of the API; without a configured token they answer 404."""
-    tokens = Tokens(lambda: gateway.settings.admin.all_tokens, gateway.clock)
+    tokens = tokens or Tokens(lambda: gateway.settings.admin.all_tokens, gateway.clock)
     by_path: dict[str, dict[str, Endpoint]] = defaultdict(dict)
-    for endpoint in ENDPOINTS:
+    for endpoint in (*ENDPOINTS, _OPENAPI):
         by_path[endpoint.path][endpoint.method] = endpoint
     routes = [Route(PREFIX + path, _serving(gateway, tokens, methods)) for path, methods in by_path.items()]
     for route in routes:
@@ -47,23 +52,69 @@ def _serving(
             if endpoint is None:
                 allowed = ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])
                 return refused(Problem(405, "method_not_allowed", f"this takes {allowed}"), {"allow": allowed})
-            for name in endpoint.integers & set(request.path_params):
-                number_of(request.path_params[name])
-            actor = Actor(holder.name, request.client.host if request.client else "unix socket")
-            call = Call(
-                service=gateway.admin,
-                actor=actor,
-                role=holder.role,
-                path=request.path_params,
-                query=read_query(request, endpoint.query),
-                body=None if endpoint.method == "GET" else await read_body(request, endpoint.body),
-            )
-            result = await endpoint.run(call)
+            return await _answer(gateway, request, endpoint, holder)
         except GatewayError as error:
             return refusal(error)
         except Exception:
             log.exception("api_failed", operation=None if endpoint is None else endpoint.name)
             return refused(Problem(500, "internal_error", "this went wrong here; the log says why"))
-        return result if isinstance(result, Response) else answered(endpoint.status, result)
 
     return serve
+
+
+async def _answer(gateway: Serving, request: Request, endpoint: Endpoint, holder: TokenLike) -> Response:
+    for name in endpoint.integers & set(request.path_params):
+        number_of(request.path_params[name])
+    query = read_query(request, endpoint.query)
+    body = None if endpoint.method == "GET" else await read_body(request, endpoint.body)
+    secret = holder.token.reveal()
+    call = Call(
+        service=gateway.admin,
+        actor=Actor(holder.name, request.client.host if request.client else "unix socket"),
+        role=holder.role,
+        token=secret,
+        session=getattr(request.state, "session", None),
+        may=_still(gateway, secret, endpoint.role),
+        path=request.path_params,
+        query=query,
+        body=body,
+        last_event_id=request.headers.get("last-event-id"),
+    )
+
+    async def run() -> Response:
+        try:
+            result = await endpoint.run(call)
+        except GatewayError as error:
+            return refusal(error)
+        return result if isinstance(result, Response) else answered(endpoint.status_of(result), result)
+
+    if endpoint.method == "GET":
+        return await run()
+    content = "" if body is None else json.dumps(body.model_dump(mode="json"), sort_keys=True)
+    return await idempotent(request, gateway.admin, holder_of(secret), content, run)
+
+
+def _still(gateway: Serving, secret: str, role: Role) -> Callable[[], bool]:
+    """Asks, at most once a minute, whether a token still holds."""
+    looked = gateway.clock.monotonic()
+    holds = True
+
+    def still() -> bool:
+        nonlocal looked, holds
+        if gateway.clock.monotonic() - looked >= RECHECK_SECONDS:
+            looked = gateway.clock.monotonic()
+            holds = any(
+                one.token.reveal() == secret and role in ("read", one.role) for one in gateway.settings.admin.all_tokens
+            )
+        return holds
+
+    return still
+
+
+async def _openapi(call: Call) -> Response:
+    return Response(openapi.text(ENDPOINTS, PREFIX), media_type="application/json")
+
+
+_OPENAPI: Final = Endpoint(
+    method="GET", path="/openapi.json", name="openapi", summary="This.", role="read", run=_openapi, answer=dict
+)

@@ -1,0 +1,112 @@
+"""Does the bulk acts that were asked for, a step at a time and within their rates, until each has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from gateway.admin.access import Running, StoreAccess
+from gateway.config.loaded import Loaded
+from gateway.errors import GatewayError, StoreUnavailable
+from gateway.intake.reverify import ids_of, route_of
+from gateway.runtime.activity import Activity
+from gateway.store.admin.admin import StoreAdmin
+from gateway.store.admin.jobs import STEP_ROWS_MAX, JobRow
+
+LOOK_SECONDS: Final = 2.0  # between two looks for jobs that another gateway left, or that were asked for elsewhere
+STEP_SECONDS: Final = 1.0  # of work that one step does at most, at its rate
+
+log = structlog.get_logger("gateway.admin")
+
+
+def holder_of(token: str) -> str:
+    """What is kept of the token that a job was asked with: a hash that says nothing of it."""
+    return hashlib.sha256(b"job\0" + token.encode()).hexdigest()[:32]
+
+
+def holders(loaded: Loaded) -> frozenset[str]:
+    """Those that may operate now."""
+    return frozenset(holder_of(one.token.reveal()) for one in loaded.settings.admin.all_tokens if one.role == "operate")
+
+
+class JobRunner:
+    """`start` and `close` once each. A job whose gateway died goes on here after half a minute, from where it stood."""
+
+    def __init__(self, gateway: Running, access: StoreAccess, owner: str, activity: Activity) -> None:
+        self._gateway = gateway
+        self._access = access
+        self._owner = owner
+        self._activity = activity
+        self._task: asyncio.Task[None] | None = None
+        self._asked = asyncio.Event()
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name="jobs")
+
+    def hurry(self) -> None:
+        """A job was asked for."""
+        self._asked.set()
+
+    async def close(self) -> None:
+        """End after the step that is under way; the rest is done when a gateway runs again."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                jobs: Sequence[int] = await self._access.read(lambda admin: admin.free_jobs(self._owner))
+                await asyncio.gather(*(self._whole(id) for id in jobs[:4]))
+            except StoreUnavailable as error:
+                log.warning("jobs_not_read", error=str(error))
+            except Exception:
+                log.exception("jobs_failed")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._asked.wait()
+            self._asked.clear()
+
+    async def _whole(self, id: int) -> None:
+        most = 1
+        while True:
+            try:
+                before = await self._access.read(lambda admin: admin.job(id))
+                job = await self._access.change(partial(self._step, id, most))
+            except StoreUnavailable:
+                raise
+            except GatewayError as error:
+                await self._access.change(partial(_fail, id, str(error)))
+                return
+            except Exception as error:
+                log.exception("job_failed", job=id)
+                await self._access.change(partial(_fail, id, f"{type(error).__name__}; the log says where"))
+                return
+            self._tell(job)
+            acted = job.done + job.failed - before.done - before.failed
+            if job.finished_at is not None or (job.at_row == before.at_row and not acted):
+                return
+            pause = job.pause_us / 1_000_000
+            most = min(max(round(STEP_SECONDS / pause) if pause else STEP_ROWS_MAX, 1), STEP_ROWS_MAX)
+            await self._gateway.clock.sleep(max(acted * pause, 0.0))
+
+    def _step(self, id: int, most: int, admin: StoreAdmin) -> JobRow:
+        loaded = self._gateway.loaded
+        tools: dict[str, Any] = {"owner": self._owner, "holders": holders(loaded)}
+        return admin.step_job(id, most, **tools, route=route_of(loaded), ids=ids_of(loaded))
+
+    def _tell(self, job: JobRow) -> None:
+        body = {"job": job.id, "act": job.act, "state": job.state, "matched": job.matched}
+        self._activity.tell("job", body | {"done": job.done, "failed": job.failed})
+
+
+def _fail(id: int, why: str, admin: StoreAdmin) -> None:
+    admin.fail_job(id, why)

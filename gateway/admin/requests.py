@@ -1,0 +1,68 @@
+"""What is sent with the acts of the admin API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.admin.queries import Ref, Text
+
+
+class Command(BaseModel):
+    """The body of a request."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ReplayCommand(Command):
+    """Where to: these sinks, today's routes, or, without either, the sinks of the first time."""
+
+    to: Annotated[Sequence[Text] | None, Field(max_length=50)] = None
+    reroute: bool = False
+
+
+class TestCommand(Command):
+    """What kind of event a test message is."""
+
+    __test__ = False
+
+    type: Text = "recording.file.completed"
+
+
+class RouteCommand(Command):
+    """An event, as CloudEvents JSON or in the flat form, and routes to try on it (none: those that run)."""
+
+    event: dict[str, Any]
+    config: Annotated[
+        str | None, Field(max_length=64 * 1024, description="YAML: routes, and tests where there are some.")
+    ] = None
+
+
+class PreviewCommand(Command):
+    """The event that a sink would be given, as CloudEvents JSON or in the flat form."""
+
+    event: dict[str, Any]
+
+
+class FewDeliveries(Command):
+    """Deliveries by their ids, and what chose them, for the audit log."""
+
+    ids: Annotated[Sequence[Annotated[int, Field(ge=0, le=2**62)]], Field(min_length=1, max_length=200)]
+
+
+class FewEvents(Command):
+    """Events by their names."""
+
+    refs: Annotated[Sequence[Ref], Field(min_length=1, max_length=200)]
+
+
+class FewReplays(FewEvents, ReplayCommand):
+    """Events by their names, and where to."""
+
+
+class FewRefused(Command):
+    """Refused callbacks by their ids, or all of one source."""
+
+    ids: Annotated[Sequence[Annotated[int, Field(ge=0, le=2**62)]], Field(min_length=1, max_length=200)]

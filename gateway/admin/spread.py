@@ -1,0 +1,27 @@
+"""What half, 95 % and 99 % of attempts took at most, from how many fell into each span of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.admin.results import Latency
+from gateway.runtime.activity import SPREAD_MS
+
+
+def latency(counts: Sequence[int]) -> Latency | None:
+    """Upper bounds in seconds; None where there was no attempt. What took longest is said as the last bound."""
+    total = sum(counts)
+    if not total:
+        return None
+    return Latency(
+        p50=_within(counts, total * 0.50), p95=_within(counts, total * 0.95), p99=_within(counts, total * 0.99)
+    )
+
+
+def _within(counts: Sequence[int], wanted: float) -> float:
+    seen = 0
+    for place, count in enumerate(counts):
+        seen += count
+        if seen >= wanted:
+            return SPREAD_MS[min(place, len(SPREAD_MS) - 1)] / 1000
+    return SPREAD_MS[-1] / 1000

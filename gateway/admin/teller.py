@@ -1,0 +1,125 @@
+"""What the admin side does by itself while the gateway runs: it stores counters and news, and reads the news of others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final, Protocol
+
+import structlog
+
+from gateway.admin.stream import LiveHub
+from gateway.errors import StoreError
+from gateway.runtime.activity import Activity
+from gateway.runtime.clock import Clock
+from gateway.store.admin import live, minutes
+from gateway.store.store import Store
+
+NEWS_SECONDS: Final = 0.25  # between two looks while somebody watches
+IDLE_SECONDS: Final = 1.0
+COUNTS_SECONDS: Final = 10.0
+WATCH_SECONDS: Final = 3.0  # between two words to the other gateways that somebody watches here
+
+log = structlog.get_logger("gateway.admin")
+
+
+class Counting(Protocol):
+    """The gateway's metrics, as far as they are looked at here."""
+
+    @property
+    def activity(self) -> Activity: ...
+
+
+class Teller:
+    """`start` and `close` once each. Nothing that goes wrong here stops a delivery."""
+
+    def __init__(self, store: Store, metrics: Counting, hub: LiveHub, clock: Clock) -> None:
+        self._store = store
+        self._activity = metrics.activity
+        self._hub = hub
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+        self._counts_at = self._watch_at = self._forget_at = 0.0
+        self._looked = asyncio.Event()
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name="teller")
+
+    def hurry(self) -> None:
+        """Somebody begins to watch: look at once."""
+        self._watch_at = 0.0
+        self._activity.watched = True
+        self._looked.set()
+
+    async def close(self) -> None:
+        """Store what was counted, and end."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            with contextlib.suppress(StoreError, TimeoutError):
+                async with asyncio.timeout(2.0):
+                    await self._store_counts()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._once()
+            except StoreError as error:
+                log.warning("news_not_stored", error=str(error))
+            except Exception:
+                log.exception("news_failed")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(NEWS_SECONDS if self._activity.watched else IDLE_SECONDS):
+                    await self._looked.wait()
+            self._looked.clear()
+
+    async def _once(self) -> None:
+        now = self._clock.monotonic()
+        if now >= self._counts_at:
+            self._counts_at = now + COUNTS_SECONDS
+            await self._store_counts()
+        if now >= self._watch_at:
+            self._watch_at = now + WATCH_SECONDS
+            await self._who_watches()
+        news, missed = self._activity.fetch_news()
+        if news:
+            await self._store.write(lambda session: live.put(session, news, missed))
+        if self._hub.streams and (news or self._store.shared):
+            await self.read()
+
+    async def _who_watches(self) -> None:
+        if self._hub.streams and self._store.shared:
+            await self._store.write(live.watch)
+        watched = bool(self._hub.streams)
+        if not watched and self._store.shared:
+            watched = await self._store.ask(live.watched)
+        self._activity.watched = watched
+
+    async def read(self) -> None:
+        """Take in what was stored since the last time, by whichever gateway."""
+        at = self._hub.at
+        self._hub.feed(await self._store.ask(lambda session: live.after(session, at)))
+
+    async def begin(self) -> None:
+        """Stand at the newest news: what came before is read by those who ask for it."""
+        if not self._hub.streams:
+            newest, _ = await self._store.ask(live.ends)
+            self._hub.at = max(newest, self._hub.at)
+
+    async def _store_counts(self) -> None:
+        counted = self._activity.fetch_counts()
+        if counted:
+            owner = self._store.owner
+            try:
+                await self._store.write(lambda session: minutes.put(session, counted, owner))
+            except StoreError:
+                self._activity.not_stored(counted)
+                raise
+        self._activity.forget_old()
+        now = self._clock.monotonic()
+        if now >= self._forget_at:
+            self._forget_at = now + 600
+            minute = self._clock.ms() // 60_000
+            await self._store.write(lambda session: minutes.forget(session, minute))

@@ -1,0 +1,38 @@
+"""Validates what comes in by its model, and says what was probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from gateway.admin.filters import near
+from gateway.errors import Problem
+
+M = TypeVar("M", bound=BaseModel)
+_HIDDEN = ("literal[", "bool", "list[", "function-", "constrained-", "nullable", "tagged-")
+
+
+def validated(model: type[M], values: Mapping[str, Any], *, known: str = "member", code: str = "unknown_value") -> M:
+    """The model. Raises Problem 400: `unknown_filter` or `unknown_field` for a name that there is not, else `code`."""
+    names = model.model_fields
+    for name in values:
+        if name not in names:
+            hint = near(name[:60], names) if names else "; it takes none"
+            kind = "unknown_field" if known == "member" else "unknown_filter"
+            raise Problem(400, kind, f"there is no {known} {name[:60]!r} here{hint}")
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=True, include_input=True)[0]
+        place = ".".join(str(part) for part in first["loc"] if not str(part).startswith(_HIDDEN))
+        raise Problem(400, code, f"{place or 'body'}: {_said(first)}") from None
+
+
+def _said(error: Any) -> str:
+    value, expected = error.get("input"), str(error.get("ctx", {}).get("expected", ""))
+    if isinstance(value, str) and error["type"] == "literal_error":
+        names = [part.strip("' ") for part in expected.replace(" or ", ", ").split(",")]
+        return f"{value[:60]!r} is none of them{near(value[:60], [name for name in names if name])}"
+    return str(error["msg"])

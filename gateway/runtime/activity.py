@@ -1,0 +1,149 @@
+"""What happens, counted by the minute and, while somebody watches, told one by one: both are fetched and stored by others.
+
+Everything here is called in one loop, costs a few additions, and keeps a bounded number of things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple
+
+from gateway.runtime.clock import Clock
+
+Kind = Literal["source", "code", "verified", "sink"]
+NewsKind = Literal["event", "attempt", "sink", "alarm", "job"]
+NEWS_MAX: Final = 200  # told ones between two fetches; of more it is said how many they were
+SERIES_MAX: Final = 2000  # counted ones between two fetches
+SPREAD_MS: Final = (10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 15_000)
+"""Upper bounds of how long an attempt took; one more place is for whatever took longer."""
+
+
+@dataclass(slots=True)
+class Count:
+    """What happened of one name in one minute."""
+
+    total: int = 0
+    good: int = 0
+    bad: int = 0
+    dead: int = 0
+    last_at: int = 0
+    spread: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A count that changed since it was fetched last: whole, not only what came to it."""
+
+    minute: int
+    kind: Kind
+    name: str
+    count: Count
+
+
+class News(NamedTuple):
+    """Something that happened just now. `body` is for people; `event` the id of the event that it speaks of."""
+
+    at: int
+    kind: NewsKind
+    source: str
+    sink: str
+    type: str
+    event: str
+    body: Mapping[str, Any]
+
+
+class Activity:
+    """One gateway's. `watched` is set by whoever knows whether anybody looks."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or Clock()
+        self._counts: dict[tuple[int, Kind, str], Count] = {}
+        self._changed: set[tuple[int, Kind, str]] = set()
+        self._news: list[News] = []
+        self.watched = False
+        self.missed = 0
+
+    def callback(self, source: str, *, good: bool) -> None:
+        """A callback was answered."""
+        if (count := self._count("source", source)) is not None:
+            count.total += 1
+            if good:
+                count.good += 1
+            else:
+                count.bad += 1
+
+    def refused(self, name: str) -> None:
+        """A callback was refused; `name` is its source and the code."""
+        if (count := self._count("code", name)) is not None:
+            count.total += 1
+
+    def verified(self, name: str) -> None:
+        """A signature fitted; `name` says of which source, by what."""
+        if (count := self._count("verified", name)) is not None:
+            count.total += 1
+
+    def attempt(self, sink: str, seconds: float, *, delivered: bool, dead: bool) -> None:
+        """An attempt ended."""
+        if (count := self._count("sink", sink)) is None:
+            return
+        count.total += 1
+        count.dead += dead
+        if delivered:
+            count.good += 1
+        else:
+            count.bad += 1
+        count.spread = count.spread or [0] * (len(SPREAD_MS) + 1)
+        took = seconds * 1000
+        count.spread[next((n for n, most in enumerate(SPREAD_MS) if took <= most), len(SPREAD_MS))] += 1
+
+    def tell(
+        self,
+        kind: NewsKind,
+        body: Mapping[str, Any],
+        *,
+        source: str = "",
+        sink: str = "",
+        type: str = "",
+        event: str = "",
+    ) -> None:
+        """Say it to those who watch. Where nobody does, nothing is kept."""
+        if not self.watched:
+            return
+        if len(self._news) >= NEWS_MAX:
+            self.missed += 1
+            return
+        self._news.append(News(self._clock.ms(), kind, source, sink, type, event, body))
+
+    def _count(self, kind: Kind, name: str) -> Count | None:
+        now = self._clock.ms()
+        key = (now // 60_000, kind, name)
+        count = self._counts.get(key)
+        if count is None:
+            if len(self._counts) >= SERIES_MAX:
+                return None
+            count = self._counts[key] = Count()
+        count.last_at = now
+        self._changed.add(key)
+        return count
+
+    def fetch_counts(self) -> Sequence[Counted]:
+        """What changed since the last time; `kept` is to be called when it was stored."""
+        changed, self._changed = self._changed, set()
+        return [Counted(*key, self._counts[key]) for key in sorted(changed)]
+
+    def not_stored(self, counted: Sequence[Counted]) -> None:
+        """The store did not take these: they are fetched once more."""
+        self._changed |= {(one.minute, one.kind, one.name) for one in counted}
+
+    def forget_old(self) -> None:
+        """Let go of minutes that are over and stored."""
+        minute = self._clock.ms() // 60_000
+        for key in [key for key in self._counts if key[0] < minute - 1 and key not in self._changed]:
+            del self._counts[key]
+
+    def fetch_news(self) -> tuple[Sequence[News], int]:
+        """What was told since the last time, and how many more there were."""
+        news, missed = self._news, self.missed
+        self._news, self.missed = [], 0
+        return news, missed

@@ -1,0 +1,250 @@
+"""Bulk acts that go on by themselves: each step is one transaction that does some, says how far it is, and holds the job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from gateway.errors import NotFound, StoreError
+from gateway.store.admin import audit, commands, deliveries, erasure, event_search
+from gateway.store.admin.audit import Actor, AuditEntry
+from gateway.store.admin.bulk import ItemResult
+from gateway.store.admin.deliveries import Configured, DeliveryFilter
+from gateway.store.admin.event_search import EventFilter
+from gateway.store.admin.pages import MOST, NEWEST
+from gateway.store.engine.batch import Bulk, storable
+from gateway.store.engine.session import Session
+
+LEASE_MS: Final = 30_000  # after which another gateway goes on with it
+STEP_ROWS_MAX: Final = 50  # done in one transaction, because accepts wait behind it
+ANSWERS_MAX: Final = 20  # that are kept of a job
+OF_DELIVERIES: Final = ("retry", "cancel", "move")
+OF_EVENTS: Final = ("replay", "release", "erase")
+STOPPED: Final = "its token was removed"
+
+_COLUMNS: Final = """id, created_at, finished_at, actor, place, holder, act, filter, options, pause_us, matched, upto, at_row,
+  done, failed, state, result, answers, audit"""
+_INSERT: Final = """INSERT INTO jobs (created_at, actor, place, holder, act, filter, options, pause_us, matched, upto, state,
+    audit)
+  VALUES (:now, :actor, :place, :holder, :act, :filter, :options, :pause, :matched, :upto, 'waiting', :audit) RETURNING id"""
+_ONE: Final = f"SELECT {_COLUMNS} FROM jobs WHERE id = :id"  # noqa: S608
+_PAGE: Final = f"SELECT {_COLUMNS} FROM jobs WHERE id < :before ORDER BY id DESC LIMIT :most"  # noqa: S608
+_FREE: Final = """SELECT id FROM jobs WHERE finished_at IS NULL AND (owner IS NULL OR owner = :owner OR until_at <= :now)
+  ORDER BY id LIMIT 20"""
+_HOLD: Final = """UPDATE jobs SET owner = :owner, until_at = :now + :lease, state = 'running'
+  WHERE id = :id AND finished_at IS NULL AND (owner IS NULL OR owner = :owner OR until_at <= :now)"""
+_ON: Final = """UPDATE jobs SET at_row = :at, done = :done, failed = :failed, answers = :answers WHERE id = :id"""
+_END: Final = """UPDATE jobs SET finished_at = :now, state = :state, result = :result, owner = NULL
+  WHERE id = :id AND finished_at IS NULL"""
+_LAST: Final = {
+    "deliveries": "SELECT max(id) FROM deliveries",
+    "events": "SELECT max(seq) FROM events",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRow:
+    """A bulk act as kept."""
+
+    id: int
+    created_at: int
+    finished_at: int | None
+    actor: str
+    place: str
+    holder: str
+    act: str
+    filter: Mapping[str, Any]
+    options: Mapping[str, Any]
+    pause_us: int
+    matched: int
+    upto: int
+    at_row: int
+    done: int
+    failed: int
+    state: str
+    result: str
+    answers: Sequence[Mapping[str, Any]]
+    audit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What a step needs that the store does not know: today's sinks and routes, and how refused callbacks are read."""
+
+    owner: str
+    holders: Collection[str]  # the tokens that may operate now
+    known: Configured
+    route: commands.Route
+    ids: erasure.Ids | None
+
+
+def filter_of(act: str, said: Mapping[str, Any]) -> DeliveryFilter | EventFilter:
+    """The filter of a job from what is kept of it."""
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+    return DeliveryFilter(**values) if act in OF_DELIVERIES else EventFilter(**values)
+
+
+def preview(
+    session: Session, known: Configured, wanted: DeliveryFilter | EventFilter, upto: int | None
+) -> tuple[int, int]:
+    """How many are meant, and the last row there was; `upto`: of these only, as an earlier preview said."""
+    if upto is None:
+        ((last,),) = session.rows(_LAST["deliveries" if isinstance(wanted, DeliveryFilter) else "events"])
+        upto = int(last or 0)
+    matched, at = 0, 0
+    while at < upto:
+        found, at = _next(session, known, wanted, after=at, upto=upto, most=NEWEST)
+        matched += len(found)
+    return matched, upto
+
+
+def _next(
+    session: Session, known: Configured, wanted: DeliveryFilter | EventFilter, *, after: int, upto: int, most: int
+) -> tuple[Sequence[Any], int]:
+    if isinstance(wanted, DeliveryFilter):
+        return deliveries.forward(session, known, wanted, after=after, upto=upto, most=most)
+    return event_search.forward(session, wanted, after=after, upto=upto, most=most)
+
+
+def start(
+    session: Bulk,
+    *,
+    act: str,
+    wanted: DeliveryFilter | EventFilter,
+    options: Mapping[str, Any],
+    pause_us: int,
+    matched: int,
+    upto: int,
+    actor: Actor,
+    holder: str,
+) -> int:
+    """Write a job down, with its row in the audit log."""
+    filters = wanted.said()
+    target = " ".join(options.get("to") or ())
+    entry = AuditEntry(
+        actor=actor, act=f"bulk {act}", target=target, filter=filters, matched=matched, hidden=act == "erase"
+    )
+    values = {"actor": storable(actor.name, audit.TEXT_MAX), "place": storable(actor.place, audit.TEXT_MAX)}
+    values |= {"holder": holder, "act": act, "filter": json.dumps(filters), "options": json.dumps(dict(options))}
+    numbers = {"pause": pause_us, "matched": matched, "upto": upto, "audit": audit.begin(session, entry)}
+    ((id_,),) = session.rows(_INSERT, {**values, **numbers})
+    return int(id_)
+
+
+def one(session: Session, id: int) -> JobRow:
+    """One job. Raises NotFound."""
+    rows = session.rows(_ONE, {"id": id})
+    if not rows:
+        raise NotFound(f"there is no job {id}")
+    return _row(rows[0])
+
+
+def page(session: Session, *, limit: int, before: int | None) -> Sequence[JobRow]:
+    """A page of jobs, newest first."""
+    values = {"before": NEWEST if before is None else before, "most": min(limit, MOST)}
+    return [_row(row) for row in session.rows(_PAGE, values)]
+
+
+def _row(row: tuple[Any, ...]) -> JobRow:
+    values = dict(zip([name.strip() for name in _COLUMNS.split(",")], row, strict=True))
+    for name in ("filter", "options", "answers"):
+        values[name] = json.loads(values[name])
+    return JobRow(**values)
+
+
+def cancel(session: Bulk, id: int) -> str:
+    """End a job before its next step; what was done stays done. Raises NotFound, StoreError."""
+    job = one(session, id)
+    if job.finished_at is not None:
+        raise StoreError(f"the job {id} has ended already: {job.state}")
+    _end(session, job, "cancelled", f"cancelled after {job.done} of {job.matched}")
+    return f"cancelled after {job.done} of {job.matched}"
+
+
+def free(session: Session, owner: str) -> Sequence[int]:
+    """The jobs that this gateway may go on with."""
+    return [int(id_) for (id_,) in session.rows(_FREE, {"owner": owner})]
+
+
+def step(session: Bulk, id: int, tools: Tools, most: int) -> JobRow:
+    """Do some of a job; the job as it is then. Nothing where another gateway has it."""
+    if not session.change(_HOLD, {"id": id, "owner": tools.owner, "lease": LEASE_MS}):
+        return one(session, id)
+    job = one(session, id)
+    if job.holder not in tools.holders:
+        _end(session, job, "stopped", f"{STOPPED}; {job.done} of {job.matched} were done")
+        return one(session, id)
+    chosen, at = _next(
+        session,
+        tools.known,
+        filter_of(job.act, job.filter),
+        after=job.at_row,
+        upto=job.upto,
+        most=min(most, STEP_ROWS_MAX),
+    )
+    answers = _do(session, job, chosen, tools)
+    done = job.done + sum(answer.well for answer in answers)
+    failed = job.failed + sum(not answer.well for answer in answers)
+    kept = [*job.answers, *({"target": answer.item, "done": answer.well, "text": answer.text} for answer in answers)][
+        :ANSWERS_MAX
+    ]
+    session.change(_ON, {"id": id, "at": at, "done": done, "failed": failed, "answers": json.dumps(kept)})
+    names = " ".join(answer.ref or answer.item for answer in answers if answer.well)
+    if answers:
+        audit.go_on(session, job.audit, done, audit.UNDER_WAY, f" {names}" if names and job.act != "move" else "")
+    if at >= job.upto:
+        _end(session, one(session, id), "done", f"{done} done" + (f", {failed} could not be" if failed else ""))
+    return one(session, id)
+
+
+def fail(session: Bulk, id: int, why: str) -> None:
+    """End a job that cannot go on."""
+    _end(session, one(session, id), "failed", why)
+
+
+def _end(session: Bulk, job: JobRow, state: str, result: str) -> None:
+    if session.change(_END, {"id": job.id, "state": state, "result": storable(result, audit.TEXT_MAX)}):
+        audit.end(session, job.audit, result)
+
+
+def _do(session: Bulk, job: JobRow, chosen: Sequence[Any], tools: Tools) -> list[ItemResult]:
+    if not chosen:
+        return []
+    if job.act == "move":
+        return commands.move(session, chosen, sink=job.filter["sink"][0], to=job.options["to"][0])
+    if job.act in OF_DELIVERIES:
+        commands.lock_keys(session, chosen)
+        act = commands.retry if job.act == "retry" else commands.cancel
+        return [_one(str(id_), partial(_told, act, session, id_)) for id_ in chosen]
+    return [_one(name, partial(_event, session, job, name, tools)) for _, name in chosen]
+
+
+def _told(act: Callable[[Bulk, int], str], session: Bulk, id: int) -> ItemResult:
+    return ItemResult(str(id), act(session, id))
+
+
+def _event(session: Bulk, job: JobRow, name: str, tools: Tools) -> ItemResult:
+    by, ordered = f"{job.actor}@{job.place}", tools.known.ordered
+    if job.act == "erase":
+        return ItemResult(name, erasure.ERASED, ref=erasure.erase(session, name, erasure.SameCallbacks(tools.ids)))
+    if job.act == "release":
+        return commands.release_one(session, name, route=tools.route, ordered=ordered, by=by)
+    return commands.replay_one(
+        session,
+        name,
+        sinks=job.options.get("to"),
+        route=tools.route,
+        reroute=bool(job.options.get("reroute")),
+        ordered=ordered,
+        by=by,
+    )
+
+
+def _one(item: str, act: Callable[[], ItemResult]) -> ItemResult:
+    try:
+        return act()
+    except StoreError as error:  # raised before anything was changed
+        return ItemResult(item, str(error), well=False)

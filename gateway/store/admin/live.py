@@ -1,0 +1,74 @@
+"""News of all gateways of one store, in one order, for those who watch: the last few thousand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from gateway.runtime.activity import News
+from gateway.store.engine.batch import Bulk, storable
+from gateway.store.engine.session import Session
+
+KEPT: Final = 5000  # rows
+PAGE_ROWS: Final = 500
+WATCHED_MS: Final = 10_000  # how long after the last look gateways go on telling
+_PUT: Final = """INSERT INTO live (at, kind, source, sink, type, event, body)
+  VALUES (:at, :kind, :source, :sink, :type, :event, :body) RETURNING id"""
+_AFTER: Final = """SELECT id, at, kind, source, sink, type, body FROM live WHERE id > :after ORDER BY id LIMIT :most"""
+_LAST: Final = "SELECT max(id), min(id) FROM live"
+_WATCH: Final = """INSERT INTO meta (name, value) VALUES ('live_until', CAST(:now + :span AS text))
+  ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
+_WATCHED: Final = "SELECT value, :now FROM meta WHERE name = 'live_until'"
+
+
+class LiveRow(NamedTuple):
+    """One piece of news; `id` grows in the order in which it became known."""
+
+    id: int
+    at: int
+    kind: str
+    source: str
+    sink: str
+    type: str
+    body: dict[str, Any]
+
+
+def put(session: Bulk, news: Sequence[News], missed: int) -> None:
+    """Write news, and how many more there were; forget the oldest."""
+    with session.atomic():
+        session.lock({"live"})  # so that whoever reads in the order of ids misses none that is committed later
+        last = 0
+        rows = [one._asdict() for one in news]
+        if missed and rows:
+            body = {"missed": missed}
+            rows.append({**rows[-1], "kind": "missed", "source": "", "sink": "", "type": "", "event": "", "body": body})
+        for row in rows:
+            text = json.dumps(row["body"], ensure_ascii=True)
+            ((last,),) = session.rows(_PUT, {**row, "event": storable(row["event"]), "body": text})
+        session.change("DELETE FROM live WHERE id <= :oldest", {"oldest": last - KEPT})
+
+
+def after(session: Session, id: int, most: int = PAGE_ROWS) -> Sequence[LiveRow]:
+    """The news after this one, oldest first."""
+    return [
+        LiveRow(id_, at, kind, source, sink, type_, json.loads(body))
+        for id_, at, kind, source, sink, type_, body in session.rows(_AFTER, {"after": id, "most": most})
+    ]
+
+
+def ends(session: Session) -> tuple[int, int]:
+    """The ids of the newest and the oldest news that are kept; 0: none."""
+    ((newest, oldest),) = session.rows(_LAST)
+    return int(newest or 0), int(oldest or 0)
+
+
+def watch(session: Session) -> None:
+    """Ask every gateway of this store to tell, for a while."""
+    session.change(_WATCH, {"span": WATCHED_MS})
+
+
+def watched(session: Session) -> bool:
+    """Whether somebody watches."""
+    rows = session.rows(_WATCHED)
+    return bool(rows) and int(rows[0][0]) > int(rows[0][1])
