@@ -10,7 +10,7 @@ import pytest
 
 from gateway.runtime.clock import FrozenClock
 from gateway.store.address import parse_address
-from gateway.store.engine.batch import Bulk, settle_in
+from gateway.store.engine.batch import Bulk, SettleIn, settle_in
 from gateway.store.engine.migrations import migrate
 from gateway.store.outbox import retention, settle
 from gateway.store.outbox import statements as sql
@@ -151,6 +151,37 @@ def test_on_sqlite_no_hot_statement_scans_or_sorts(lite: SqliteBulk, name: str, 
     assert scans == []
     if name in ("claim", "probe fresh", "due", "oldest", "promote"):
         assert not [line for line in plan if "TEMP B-TREE" in line]
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        (sql.SETTLE, VALUES), (sql.ATTEMPT, VALUES), (sql.TAKE.partition("RETURNING")[0], VALUES),
+        (batch._SETTLE, (None,) * 10), (batch._DELIVERY, (None,) * 14), (sql.RENEW, VALUES), (sql.RELEASE, VALUES),
+    ],
+    ids=["settle", "attempt", "take", "settle by position", "delivery", "renew", "release"],
+)  # fmt: skip
+def test_on_sqlite_a_write_of_a_row_makes_no_table_of_its_own(lite: SqliteBulk, text: str, values: Any) -> None:
+    if isinstance(values, tuple):
+        values = (None,) * text.count("?")
+    steps = [row[1] for row in lite.connection.execute("EXPLAIN " + text, values)]
+    assert "OpenEphemeral" not in steps, "a CHECK with a list of more than two does, for each row"
+
+
+def test_the_settlement_by_position_is_the_one_by_name() -> None:
+    row = (*SettleIn(*range(14)), "now")  # type: ignore[arg-type]
+    named = dict(zip((*SettleIn._fields, "now"), row, strict=True))
+    for text, by_position, pick in (
+        (sql.SETTLE, batch._SETTLE, batch._SETTLE_VALUES),
+        (sql.ATTEMPT, batch._ATTEMPT, batch._ATTEMPT_VALUES),
+    ):
+        given = pick(row)
+        assert by_position.count("?") == len(given)
+        for value in given:
+            by_position = by_position.replace("?", f"<{value}>", 1)
+        for name, value in sorted(named.items(), reverse=True):
+            text = text.replace(f":{name}", f"<{value}>")
+        assert by_position == text
 
 
 def test_on_sqlite_a_claim_searches_the_due_index_with_all_three_terms(lite: SqliteBulk) -> None:

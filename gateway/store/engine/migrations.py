@@ -61,15 +61,16 @@ _FIRST: Final = (
     # try; sending: end of the
     # lease; finished: when. token: fencing, +1 at every claim and cancel, never lowered. attempts: of this round.
     # losses: how often in a row its process died with it in flight; lone_losses: of these, with nothing else in flight
-    # (`alone`: so it is now). first_at, stalled: when this round's first attempt began, and the sink's stalled clock (ms) then.
+    # (`alone`: so it is now). In pairs, because SQLite makes a table of a longer list for each row that is written, which
+    # took a third of a settle. first_at, stalled: when this round's first attempt began, and the sink's stalled clock (ms) then.
     """CREATE TABLE deliveries (
         id {key}, event {int} NOT NULL REFERENCES events (seq) ON DELETE CASCADE, sink TEXT NOT NULL,
-        state TEXT NOT NULL CHECK (state IN ('waiting', 'sending', 'delivered', 'dead')),
-        rank {small} NOT NULL CHECK (rank IN (0, 1, 2, 3, 4)), due_at {int} NOT NULL, token {small} NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('waiting', 'sending') OR state IN ('delivered', 'dead')),
+        rank {small} NOT NULL CHECK (rank BETWEEN 0 AND 4), due_at {int} NOT NULL, token {small} NOT NULL,
         attempts {small} NOT NULL CHECK (attempts >= 0), round {small} NOT NULL DEFAULT 0, since_at {int} NOT NULL,
         first_at {int}, stalled {int} NOT NULL DEFAULT 0, replay {small} NOT NULL DEFAULT 0, order_key TEXT, owner TEXT,
         source TEXT NOT NULL DEFAULT '', weak {small} NOT NULL DEFAULT 0,
-        memo TEXT, reason TEXT CHECK (reason IN ('refused', 'expired', 'cancelled', 'crashed')), note TEXT, last_error TEXT,
+        memo TEXT, reason TEXT CHECK (reason IN ('refused', 'expired') OR reason IN ('cancelled', 'crashed')), note TEXT, last_error TEXT,
         losses {small} NOT NULL DEFAULT 0, lone_losses {small} NOT NULL DEFAULT 0, alone {small} NOT NULL DEFAULT 0,
         UNIQUE (event, sink), CHECK ((rank = 3) = (state = 'sending'))){busy}""",
     """CREATE INDEX deliveries_due ON deliveries (sink, rank, due_at, id)

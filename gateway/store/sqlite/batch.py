@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +32,16 @@ _ARM: Final = """SELECT d.id, d.rank, d.token FROM deliveries d WHERE d.sink = :
   ORDER BY d.due_at, d.id LIMIT :most"""
 
 
+def _by_position(text: str, names: Sequence[str]) -> tuple[str, Callable[[Sequence[Any]], tuple[Any, ...]]]:
+    """The statement with plain marks, and what picks its values out of a row of `names`: SQLite looks every name of a
+    statement up at every run."""
+    wanted = [names.index(name) for name in _NAME.findall(text)]
+    return _NAME.sub("?", text), itemgetter(*wanted)
+
+
+_NAME: Final = re.compile(r"(?<!:):([a-z][a-z_]*)")
+_SETTLE, _SETTLE_VALUES = _by_position(sql.SETTLE, (*SettleIn._fields, "now"))
+_ATTEMPT, _ATTEMPT_VALUES = _by_position(sql.ATTEMPT, (*SettleIn._fields, "now"))
 _THESE: Final = "IN (SELECT value FROM json_each(:these))"
 # RETURNING makes a table of its own at each run of a statement, which costs from 6 to 100 µs as the heap happens to lie.
 # So what it would return is asked for once for all rows. Nobody comes in between: this connection writes alone.
@@ -131,12 +143,12 @@ class SqliteBulk(SqliteSession):
 
     def settle(self, rows: Sequence[SettleIn], *, locked: bool) -> Sequence[bool | None]:
         now = self.now()
-        values = [{**row._asdict(), "now": now} for row in rows]
+        values = [(*row, now) for row in rows]
         held = {id_: (token, sink, key) for id_, token, sink, key in self._of(_HELD, [row.id for row in rows])}
         mine = [row.id in held and held[row.id][0] == row.token for row in rows]
-        self.connection.executemany(sql.SETTLE, itertools.compress(values, mine))
-        done = [kept or bool(self.rows(sql.SETTLED, one)) for kept, one in zip(mine, values, strict=True)]
-        self.connection.executemany(sql.ATTEMPT, values)
+        self.connection.executemany(_SETTLE, map(_SETTLE_VALUES, itertools.compress(values, mine)))
+        done = [kept or bool(self.rows(sql.SETTLED, row._asdict())) for kept, row in zip(mine, rows, strict=True)]
+        self.connection.executemany(_ATTEMPT, map(_ATTEMPT_VALUES, values))
         for row in itertools.compress(rows, mine):
             if row.final:
                 self.tally.ended += 1
