@@ -6,10 +6,12 @@ import enum
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Self
+
+import msgspec
+from msgspec.structs import replace
 
 STARTED: Final = "recording.started"
 FILE_STARTED: Final = "recording.file.started"
@@ -21,27 +23,34 @@ EVENT_TYPES: Final = (STARTED, FILE_STARTED, FILE_COMPLETED, ENDED, FAILED, UNKN
 
 _canonical: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_NOT_COMPARED: Final = frozenset({"variant", "supersedes", "raw_type"})
 
 
 class Trust(enum.StrEnum):
     """How much of a callback the vendor's signature covered, from nothing to all of it."""
+
+    rank: int
+    """0 for none to 3 for body, for comparing."""
 
     NONE = "none"
     TIMESTAMP = "timestamp"  # only a time: any body would have passed
     FIELDS = "fields"  # named fields
     BODY = "body"  # every byte
 
-    @property
-    def rank(self) -> int:
-        """0 for none to 3 for body, for comparing."""
-        return _RANKS[self]
+
+for _rank, _trust in enumerate(Trust):
+    _trust.rank = _rank  # an attribute, because a property would look it up for every callback
 
 
-_RANKS: Final = {Trust.NONE: 0, Trust.TIMESTAMP: 1, Trust.FIELDS: 2, Trust.BODY: 3}
+class Value(msgspec.Struct, frozen=True):
+    """What all that follows are: values that never change."""
+
+    def replace(self, **changes: Any) -> Self:
+        """The same with other values in these fields."""
+        return replace(self, **changes)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Seal:
+class Seal(Value, frozen=True, kw_only=True):
     """What a signature named, so that other content under the same signature can be noticed.
 
     `digest` is a hash over scheme, signature and time; `most` is how many different contents it may honestly carry:
@@ -53,21 +62,30 @@ class Seal:
     most: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """What verification found: how much was covered, by which scheme, by which of the configured keys (from 0)."""
-
+class _Covered(Value, frozen=True):
     trust: Trust
     scheme: str
     key: int | None = None
-    _: KW_ONLY
+
+
+class Verified(_Covered, frozen=True, kw_only=True, eq=False):
+    """What verification found: how much was covered, by which scheme, by which of the configured keys (from 0)."""
+
     seal: Seal | None = None
-    validity: float | None = field(default=None, compare=False)  # seconds from arrival until the signature expires
-    hint: str = field(default="", compare=False)  # what to configure so that more would be covered
+    validity: float | None = None  # seconds from arrival until the signature expires
+    hint: str = ""  # what to configure so that more would be covered
+
+    def _compared(self) -> tuple[object, ...]:
+        return self.trust, self.scheme, self.key, self.seal
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Verified) and self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        return hash(self._compared())
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Storage:
+class Storage(Value, frozen=True, kw_only=True):
     """Where the vendor put the file in its object store. Vendors rarely sign it: do not follow it blindly."""
 
     location: str | None = None
@@ -75,8 +93,7 @@ class Storage:
     key: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class File:
+class File(Value, frozen=True, kw_only=True):
     """One recorded file. Sizes are bytes, durations seconds, times aware UTC; None is absent."""
 
     format: str | None = None
@@ -84,7 +101,7 @@ class File:
     play_url: str | None = None
     asset_id: str | None = None
     size_bytes: int | None = None
-    duration_seconds: float | None = None
+    duration_seconds: int | float | None = None
     width: int | None = None
     height: int | None = None
     started_at: datetime | None = None
@@ -92,17 +109,19 @@ class File:
     storage: Storage | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
+class Fault(Value, frozen=True, kw_only=True):
     """Why a recording failed, in the vendor's words."""
 
     code: str | None = None
     message: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
-    """One thing that happened to one recording. `source` is the configured name; times are aware UTC."""
+class Event(Value, frozen=True, kw_only=True, dict=True, eq=False):
+    """One thing that happened to one recording. `source` is the configured name; times are aware UTC.
+
+    Two are equal where they say the same, whatever `variant`, `supersedes` and `raw_type` are. Its `__dict__` is the
+    core's, for what is made of an event once (gateway/events/beside.py), and goes into no copy.
+    """
 
     id: str
     type: str
@@ -122,21 +141,29 @@ class Event:
     files: tuple[File, ...] = ()
     error: Fault | None = None
     verified: Verified | None = None
-    extra: Mapping[str, Any] = field(
-        default_factory=lambda: _NOTHING
-    )  # vendor fields without a place; never credentials
+    extra: Mapping[str, Any] = _NOTHING  # vendor fields without a place; never credentials
     problems: tuple[str, ...] = ()  # names of vendor fields that could not be read; their values are in `extra`
-    raw: bytes = field(default=b"", repr=False)  # the vendor's bytes, untouched; they may hold credentials
+    raw: bytes = b""  # the vendor's bytes, untouched; they may hold credentials
     # Names other content under the same id, where there is any: 8 hexadecimal digits; empty for the first that came.
-    variant: str = field(default="", compare=False)
-    supersedes: str = field(
-        default="", compare=False
-    )  # the less trusted content whose place it took, as `ref` names it
-    raw_type: str = field(default="", compare=False)  # their media type as it came; the core fills in what is empty
-    # its JSON, once somebody asked for it: the same text is stored and sent to every sink
-    _json: str | None = field(default=None, init=False, repr=False, compare=False)
-    # a digest of what it said before something in it was repaired, so that two originals never pass for one content
-    _original: bytes = field(default=b"", init=False, repr=False, compare=False)
+    variant: str = ""
+    supersedes: str = ""  # the less trusted content whose place it took, as `ref` names it
+    raw_type: str = ""  # their media type as it came; the core fills in what is empty
+
+    def _compared(self) -> tuple[object, ...]:
+        return tuple([getattr(self, name) for name in self.__struct_fields__ if name not in _NOT_COMPARED])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Event) and self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.source, self.received_at))
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """What is shown: not the vendor's bytes, which may hold credentials."""
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name != "raw"]
+
+    def __repr__(self) -> str:
+        return f"Event({', '.join([f'{name}={value!r}' for name, value in self.__rich_repr__()])})"
 
     @property
     def ref(self) -> str:
@@ -196,8 +223,7 @@ def id_of_source(id: str, source: str) -> str:
     return f"{hashlib.sha256(id.encode()).hexdigest()[:32]}~{source}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery:
+class Delivery(Value, frozen=True, kw_only=True):
     """One event on its way to one sink. `attempt` counts from 1; `memo` is what the last attempt left for this one."""
 
     id: int
@@ -206,7 +232,7 @@ class Delivery:
     attempt: int
     first_attempt_at: datetime
     deadline: datetime  # when this attempt is cut off
-    memo: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    memo: Mapping[str, Any] = _NOTHING
     replay: bool = False
 
 
@@ -220,8 +246,7 @@ class Outcome(enum.StrEnum):
     LOST = "lost"  # its process died, or its lease ended, before it could say
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Attempt:
+class Attempt(Value, frozen=True, kw_only=True):
     """One try, as people see it. `detail` is redacted; `seconds` is how long it took; `status` the HTTP status if any."""
 
     number: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 
@@ -68,8 +67,8 @@ def test_nothing_of_the_model_can_be_changed_afterwards() -> None:
     event = factories.event()
     things = [event, *event.files, event.files[0].storage, factories.delivery(), Seal(digest=b""), event.verified]
     for thing in things:
-        name = dataclasses.fields(thing)[0].name
-        with pytest.raises((dataclasses.FrozenInstanceError, TypeError)):
+        name = thing.__struct_fields__[0]
+        with pytest.raises(AttributeError):
             setattr(thing, name, "x")
     with pytest.raises(TypeError):
         Event(id="i", type="t", source="s", provider="p", received_at=factories.NOW).extra["x"] = 1  # type: ignore[index]

@@ -45,9 +45,8 @@ def test_event(loaded: Loaded, type: str) -> Event:
         event = sample(type, received_at=now)
     except ValueError as error:
         raise click.UsageError(f"--type {type}: {error}") from None
-    event = _played(loaded, type) or replace(event, raw=b"{}", raw_type="application/json")
-    return replace(
-        event,
+    event = _played(loaded, type) or event.replace(raw=b"{}", raw_type="application/json")
+    return event.replace(
         id=secrets.token_hex(16),
         source=TEST_SOURCE,
         stream=TEST_STREAM,
@@ -74,7 +73,7 @@ def _play(source: Source, scene: str) -> Sequence[Event]:
         played = source.play(replace(a_scene(), type=scene))
         callback = a_callback(source.name, played.body, headers=played.headers.items(), received_at=Clock().now())
         events = source.normalise(callback, source.verify(callback))
-        return [replace(event, raw_type=callback.headers.get("content-type", "")) for event in events]
+        return [event.replace(raw_type=callback.headers.get("content-type", "")) for event in events]
     except Exception:  # a plugin's own code; there is a sample for whom it cannot play
         return ()
 

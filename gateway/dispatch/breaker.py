@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
@@ -87,8 +86,7 @@ class Breaker:
         self._circuit.reset()
         self.version += 1
         self._take(
-            dataclasses.replace(
-                self.gate,
+            self.gate.replace(
                 open_until=now + length,
                 reason=reason,
                 stalled=self.stalled(now),
@@ -121,8 +119,8 @@ class Breaker:
             log.info("circuit_closed", sink=self._sink)
         else:
             length, reason = self._length(result), describe(result)
-            gate = dataclasses.replace(
-                self.gate, open_until=now + length, pauses=self.gate.pauses + 1, reason=reason, stalled=stalled
+            gate = self.gate.replace(
+                open_until=now + length, pauses=self.gate.pauses + 1, reason=reason, stalled=stalled
             )
             log.warning("circuit_still_open", sink=self._sink, reason=reason, seconds=length / 1000)
         self.version += 1

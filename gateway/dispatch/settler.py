@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
@@ -114,7 +113,7 @@ class Settler:
         """The first outcome by itself; one that the database refuses is written bare, else left to its lease."""
         member, settlement, settled = self._outcomes[0]
         mine = False
-        for version in (settlement, dataclasses.replace(settlement, detail="", memo=None)):
+        for version in (settlement, settlement.replace(detail="", memo=None)):
             try:
                 (mine,) = await self._store.settle([version])
                 break

@@ -8,34 +8,19 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from gateway.events.beside import keep_json, kept_json, original_of
+from gateway.events.compact import compact
+from gateway.events.times import format_time, parse_time
 from gateway.model import Event, Fault, File, Storage, Trust, Verified
+
+__all__ = [
+    "SOURCE_PREFIX", "fingerprint", "format_time", "from_document", "keep_json", "parse_time", "render", "to_document",
+    "to_json",
+]  # fmt: skip
 
 SOURCE_PREFIX: Final = "/sources/"
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _encode_sorted = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True).encode
-
-
-def format_time(at: datetime) -> str:
-    """RFC 3339 in UTC with a Z and as many digits of a second as there are. Raises ValueError for a time without a zone."""
-    if at.tzinfo is not UTC:
-        if at.tzinfo is None:
-            raise ValueError(f"{at.isoformat()} has no time zone")
-        at = at.astimezone(UTC)
-    text = at.isoformat()[:-6]  # without +00:00
-    if not at.microsecond or at.microsecond % 1000:
-        return text + "Z"
-    return text[:-3] + "Z"
-
-
-def parse_time(text: str) -> datetime:
-    """Aware UTC from RFC 3339. Raises ValueError, also for a time without a zone or one beyond the calendar."""
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError(f"{text!r} has no time zone")
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"{text!r} is before the year 1 or after the year 9999 in UTC") from None
 
 
 # --- to JSON ------------------------------------------------------------------------------------------------------
@@ -51,13 +36,10 @@ def to_json(event: Event) -> str:
 
     Raises ValueError for what JSON or UTF-8 cannot hold, such as a NaN in `extra`.
     """
-    return event._json or keep_json(event, _encode(to_document(event)))
-
-
-def keep_json(event: Event, text: str) -> str:
-    """Let `to_json` answer with this text from now on, because it was made or stored already."""
-    object.__setattr__(event, "_json", text)
-    return text
+    if (kept := kept_json(event)) is not None:
+        return kept
+    made = compact(event)
+    return keep_json(event, _encode(to_document(event)) if made is None else made[0])
 
 
 def fingerprint(event: Event) -> bytes:
@@ -67,17 +49,23 @@ def fingerprint(event: Event) -> bytes:
 
 def render(event: Event) -> tuple[str, bytes]:
     """`to_json` and `fingerprint` at once, for the hot path: what the event says is encoded one time for both."""
-    data = _encode(_said(event))
+    body, said = compact(event) or _spelled_out(event)
+    if event.extra:
+        # the only part whose order the vendor chooses, and a second try may come in another one
+        said = _encode_sorted(_said(event)).encode()
+    time = "" if event.time is None else format_time(event.time)
+    named = b"\0".join((event.id.encode(), event.type.encode(), event.source.encode(), time.encode(), said))
+    if original := original_of(event):
+        named += b"\0" + original.hex().encode()
+    return keep_json(event, body), hashlib.sha256(named).digest()[:16]
+
+
+def _spelled_out(event: Event) -> tuple[str, bytes]:
+    """The document, and what of its `data` a second try repeats."""
+    said = _encode(_said(event))
     rest = _encode(_circumstances(event))
     envelope = _encode(_envelope(event))
-    body = keep_json(event, f'{envelope[:-1]},"data":{data[:-1]},{rest[1:]}}}')
-    # `extra` is the only part whose order the vendor chooses, and a second try may come in another one.
-    compared = _encode_sorted(_said(event)) if event.extra else data
-    time = "" if event.time is None else format_time(event.time)
-    named = "\0".join((event.id, event.type, event.source, time, compared))
-    if event._original:
-        named += "\0" + event._original.hex()
-    return body, hashlib.sha256(named.encode()).digest()[:16]
+    return f'{envelope[:-1]},"data":{said[:-1]},{rest[1:]}}}', said.encode()
 
 
 def _envelope(event: Event) -> dict[str, Any]:

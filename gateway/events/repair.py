@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import fields, replace
 from typing import Any, Final
 
+from gateway.events.beside import amend, keep_original
 from gateway.model import Event, Fault, File, Storage
 from gateway.text.json_bounds import MAX_DEPTH, MAX_INTEGER, MAX_KEY, MAX_TEXT
 from gateway.text.json_document import PROBLEMS_MAX
 from gateway.text.storable import cut
 
 _TEXTS: Final = ("vendor_type", "domain", "app", "stream", "format", "project_id", "job_id", "task_id", "provider")
-_PARTS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in (File, Storage, Fault)}
+_PARTS: Final = {kind: kind.__struct_fields__ for kind in (File, Storage, Fault)}
 
 
 def make_storable(event: Event) -> None:
@@ -35,9 +35,8 @@ def make_storable(event: Event) -> None:
     original = repr([getattr(event, name) for name in kept]).encode("utf-8", "backslashreplace")
     known = tuple(map(_mended, event.problems))
     kept["problems"] = known + tuple(one for one in problems[:PROBLEMS_MAX] if one not in known)
-    for name, value in kept.items():
-        object.__setattr__(event, name, value)
-    object.__setattr__(event, "_original", hashlib.sha256(original).digest()[:16])
+    amend(event, **kept)
+    keep_original(event, hashlib.sha256(original).digest()[:16])
 
 
 def _is_storable(event: Event) -> bool:
@@ -76,7 +75,7 @@ def _part(part: Any, path: str, problems: list[str]) -> Any:
         if kept is not value:
             # a text in the place of a number would be of another type than the field
             changed[name] = None if type(value) in (int, float) else kept
-    return replace(part, **changed) if changed else part
+    return part.replace(**changed) if changed else part
 
 
 def _object(value: Mapping[Any, Any], path: str, problems: list[str], depth: int) -> dict[str, Any]:

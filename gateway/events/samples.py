@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -36,8 +35,8 @@ def sample(type: str, *, full: bool = True, **flat: Any) -> Event:
     event = _full(written.known_type(type)) if full else _sparse(written.known_type(type))
     if flat:
         file = _file() if type == FILE_COMPLETED and full else File()
-        event = replace(event, **written.read(flat, file))
-    return event if "id" in flat else replace(event, id=_id(event))
+        event = event.replace(**written.read(flat, file))
+    return event if "id" in flat else event.replace(id=_id(event))
 
 
 def event_of(mapping: Mapping[str, Any], *, source: str = "live", provider: str = "sample") -> Event:
@@ -58,17 +57,15 @@ def largest(type: str, *, files: int = 200, text: int = 256 * 1024) -> Event:
     200 files is where `where` sees lists cut; 256 KiB is the default of `server.max_body`.
     """
     filler = "x" * max(text // (files * 6), 1)
-    file = replace(
-        _file(),
+    file = _file().replace(
         download_url=filler,
         play_url=filler,
         asset_id=filler,
         storage=Storage(location=filler, bucket=filler, key=filler),
     )
-    return replace(
-        _full(written.known_type(type)),
+    return _full(written.known_type(type)).replace(
         error=Fault(code="PULL_FAILED", message=filler),
-        files=tuple(replace(file, size_bytes=number) for number in range(files)),
+        files=tuple(file.replace(size_bytes=number) for number in range(files)),
         extra={f"field_{number}": number for number in range(files)},
         problems=tuple(f"field_{number}" for number in range(files)),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -86,7 +85,7 @@ def from_document(document: Mapping[str, Any]) -> Event:
 
 
 def _file(where: str, entry: Any, base: File) -> File:
-    return entry if isinstance(entry, File) else replace(base, **_record(_FILE, where, entry))
+    return entry if isinstance(entry, File) else base.replace(**_record(_FILE, where, entry))
 
 
 def _record(readers: Mapping[str, Callable[[str, Any], Any]], where: str, value: Any) -> dict[str, Any]:
@@ -191,8 +190,8 @@ def _extra(key: str, value: Any) -> dict[str, Any]:
     return {} if value is None else dict(_mapping(key, value))
 
 
-_STORAGE: Final = {part.name: _text for part in fields(Storage)}
-_FAULT: Final = {part.name: _text for part in fields(Fault)}
+_STORAGE: Final = dict.fromkeys(Storage.__struct_fields__, _text)
+_FAULT: Final = dict.fromkeys(Fault.__struct_fields__, _text)
 _FILE: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     **dict.fromkeys(("format", "download_url", "play_url", "asset_id"), _text),
     **dict.fromkeys(("size_bytes", "width", "height"), _whole),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from gateway.errors import Malformed, Untrusted
+from gateway.events.beside import amend, keep_original, original_of
 from gateway.events.cloudevents import fingerprint
 from gateway.model import Event, EventId, Verified
 from gateway.plugin import Callback, Source
@@ -71,9 +72,8 @@ def name(source: Source, callback: Callback, verified: Verified, events: Sequenc
             if original.id != event.id:
                 id = _named(original.id, b"")
         problems = event.problems + tuple(one for one in document.problems if one not in event.problems)
-        object.__setattr__(event, "id", id)
-        object.__setattr__(event, "problems", problems)
-        object.__setattr__(event, "_original", hashlib.sha256(event._original + content).digest()[:16])
+        amend(event, id=id, problems=problems)
+        keep_original(event, hashlib.sha256(original_of(event) + content).digest()[:16])
 
 
 def _read_again(source: Source, callback: Callback, verified: Verified, view: str) -> Sequence[Event]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from gateway.errors import Malformed, Untrusted
+from gateway.events.beside import amend
 from gateway.events.cloudevents import render
 from gateway.intake import before_repair
 from gateway.model import Event, EventId, Seal, Trust, Verified, id_of_source
@@ -54,9 +55,7 @@ def _name_source(event: Event) -> None:
     if event.id.count("~") >= HOPS_MAX:
         raise Malformed(f"this event went through {HOPS_MAX} sources already: somewhere gateways forward in a circle")
     superseded = id_of_source(event.supersedes, event.source) if event.supersedes else ""
-    # in place, because a copy would leave out what was found of the event before repair
-    object.__setattr__(event, "id", id_of_source(event.id, event.source))
-    object.__setattr__(event, "supersedes", superseded)
+    amend(event, id=id_of_source(event.id, event.source), supersedes=superseded)
 
 
 def new_event(
@@ -75,7 +74,8 @@ def new_event(
     seal = verified.seal
     most, ranks = _bound(verified)
     kind = (event.raw_type or raw_type or "application/octet-stream")[:255]
-    object.__setattr__(event, "raw_type", kind)  # the sinks get this very event; a copy would cost as much as `render`
+    if event.raw_type != kind:
+        amend(event, raw_type=kind)  # the sinks get this very event
     return NewEvent(
         event=event,
         body=body,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from gateway.intake.activity import SourceActivity
 from gateway.intake.pipeline import SEAL_CONTENTS_MAX
@@ -19,6 +17,7 @@ from gateway.plugin.hooks import Watchers, WatchThreads
 from gateway.routing import RoutingDecision
 from gateway.runtime.harmless import harmless
 from gateway.runtime.metrics import BoundedLabel, Metrics
+from gateway.runtime.plain_lines import PlainLogger
 from gateway.store.records import Accepted
 
 
@@ -28,9 +27,8 @@ class Journal:
     def __init__(
         self, *, hook: Any, metrics: Metrics, activity: SourceActivity, threads: WatchThreads | None = None
     ) -> None:
-        self._log = structlog.get_logger(
-            "gateway.intake"
-        ).bind()  # bound once, because the lazy proxy binds at each call
+        self._lines = PlainLogger("gateway.intake")
+        self._log = self._lines.usual.bind()  # bound once, because the lazy proxy binds at each call
         self._watchers = Watchers(hook, "event_stored", threads)
         self._metrics = metrics
         self._activity = activity
@@ -39,12 +37,16 @@ class Journal:
         self._overused: set[str] = set()  # sources of which a signature carried too many contents, and that was told
         self._callbacks = cache(self._callbacks_of)  # because finding a metric by its labels costs more than counting
         self._verified = cache(self._verified_of)
+        self._validity = cache(self._validity_of)
 
     def _callbacks_of(self, source: str, result: str) -> Counter:
         return self._metrics.callbacks.labels(source, result)
 
     def _verified_of(self, source: str, scheme: str, key: int | None, trust: str) -> Counter:
         return self._metrics.verified.labels(source, scheme, "" if key is None else str(key), trust)
+
+    def _validity_of(self, source: str) -> Histogram:
+        return self._metrics.validity_seconds.labels(source)
 
     @harmless
     def answered(self, source: str, result: str, at: datetime) -> None:
@@ -67,7 +69,7 @@ class Journal:
         key = "" if verified.key is None else verified.key
         self._metrics.activity.verified(f"{source} {scheme} {key} {verified.trust.value}")
         if verified.validity is not None:
-            self._metrics.validity_seconds.labels(source).observe(verified.validity)
+            self._validity(source).observe(verified.validity)
         if verified.trust.rank < Trust.FIELDS.rank and source not in self._warned:
             self._warned.add(source)
             self._log.warning(
@@ -106,10 +108,10 @@ class Journal:
             sinks = decision.sinks if stored else ()
             about = {"variant": answer.variant} if answer.variant else {}
             about |= {"supersedes": answer.supersedes} if answer.supersedes else {}
-            self._log.info(
+            self._lines.info(
                 "event",
                 source=event.source,
-                id=answer.id,
+                id=str(answer.id),
                 type=event.type,
                 subject=event.subject,
                 trust=event.trust.value,
@@ -119,7 +121,7 @@ class Journal:
             )
             if stored:
                 watched = (
-                    replace(event, variant=answer.variant, supersedes=answer.supersedes) if answer.variant else event
+                    event.replace(variant=answer.variant, supersedes=answer.supersedes) if answer.variant else event
                 )
                 self._watchers.tell(size=len(event.raw), event=watched, sinks=sinks)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from gateway.model import Delivery, Event, Trust, Verified
+from gateway.model import Delivery, Event, Trust, Value, Verified
 from gateway.text.json_bounds import MAX_NODES, UNVERIFIED_NODES_MAX
 from gateway.text.strict_json import Document, decode_document
 
@@ -28,17 +28,23 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
-@dataclass(frozen=True)
-class Callback:
+class Callback(Value, frozen=True, dict=True):
     """One HTTP request as it came. `headers` is multi-valued and case-insensitive; `body` is untouched."""
 
     source: str
     method: str
     path: str
     headers: Headers
-    body: bytes = field(repr=False)
+    body: bytes
     peer: str | None
     received_at: datetime
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """What is shown: not the body, which may hold credentials."""
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name != "body"]
+
+    def __repr__(self) -> str:
+        return f"Callback({', '.join([f'{name}={value!r}' for name, value in self.__rich_repr__()])})"
 
     def json(self, *, verified: bool = False) -> dict[str, Any]:
         """The body as one JSON object, decoded once. Raises Malformed.

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from gateway.errors import PluginError
+from gateway.events.beside import amend
 from gateway.events.repair import make_storable
 from gateway.model import EVENT_TYPES, ID_LENGTH_MAX, Event, EventId, Fault, File, Storage, Verified
 from gateway.plugin import Callback, Response, Sink, Source
@@ -99,7 +100,7 @@ def checked(source: Source, callback: Callback, events: object) -> Sequence[Even
         if event.extra:
             _leave_credentials_out(event)
         if not event.raw:
-            object.__setattr__(event, "raw", callback.body)  # because a copy would cost as much as everything else here
+            amend(event, raw=callback.body)
     return events
 
 
@@ -107,8 +108,7 @@ def _leave_credentials_out(event: Event) -> None:
     kept, left_out = without_credentials(event.extra)
     if left_out:
         problems = event.problems + tuple(path for path in left_out if path not in event.problems)
-        object.__setattr__(event, "extra", kept)
-        object.__setattr__(event, "problems", problems)
+        amend(event, extra=kept, problems=problems)
 
 
 def _is_plain(event: Event, source: str) -> bool:

@@ -18,6 +18,7 @@ from typing import Any, Final, TextIO, TypeVar
 
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.line_writer import FLUSH_SECONDS, LineOutput, LineWriter, StreamWriter
+from gateway.runtime.plain_lines import PlainLines, use
 from gateway.runtime.standard_streams import LineStream, take_over
 from gateway.text.escaping import quoted, to_json, visible
 from gateway.text.redaction import redact, redact_event, redact_start
@@ -66,8 +67,11 @@ def configure(
         render = JsonRenderer(ascii=encoding != "utf8")
     line = LineRenderer(render)
     writer = _writer(given, line, encoding, threaded=threaded)
+    processors: list[Any] = [structlog.contextvars.merge_contextvars, line]
+    plain = isinstance(render, JsonRenderer) and encoding == "utf8" and LEVELS[level] <= LEVELS["info"]
+    use(PlainLines(writer.put, processors, line) if plain else None)
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, line],
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=lambda *_: LineLogger(writer),
         cache_logger_on_first_use=lasting,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.model import Event, Outcome
+import msgspec
+
+from gateway.model import Event, Outcome, Value
 
 
 class Rank(enum.IntEnum):
@@ -30,8 +31,7 @@ class Held(enum.StrEnum):
 # --- in: accepting ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewDelivery:
+class NewDelivery(Value, frozen=True, kw_only=True):
     """One wanted delivery. `lease` (ms): a lane has reserved a slot and takes it at once; None: it waits for a claim."""
 
     sink: str
@@ -39,8 +39,7 @@ class NewDelivery:
     lease: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewEvent:
+class NewEvent(Value, frozen=True, kw_only=True):
     """One event to store with its deliveries. `body` is its CloudEvents JSON, `routing` the verdict of every route."""
 
     event: Event
@@ -55,8 +54,7 @@ class NewEvent:
     seal_ranks: bool = False  # one more than that is ranked last instead of quarantined
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
+class Lease(Value, frozen=True, kw_only=True):
     """A delivery in a lane's hands: nobody else may carry it until `until`; `token` is the fencing token that settles it."""
 
     delivery: int
@@ -71,14 +69,13 @@ class Lease:
     until: int
     elapsed: int = 0  # ms since first_at when it was leased, without the time the sink stood still
     order_key: str | None = None
-    memo: Mapping[str, Any] = field(default_factory=dict)
+    memo: Mapping[str, Any] = msgspec.field(default_factory=dict)
     losses: int = 0  # how often in a row its process died with it in flight
     lone_losses: int = 0  # how often with nothing else in flight, since it last kept something
     lost: bool = False  # the try before this one never came to an end: its process died, or its lease ended
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class Accepted(Value, frozen=True, kw_only=True):
     """What became of one NewEvent, after the commit."""
 
     id: str
@@ -95,8 +92,7 @@ class Accepted:
 # --- in: settling -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(Value, frozen=True, kw_only=True):
     """How one leased delivery goes on. `state`: delivered, dead or waiting; `reason` says why it is dead."""
 
     delivery: int
@@ -113,8 +109,7 @@ class Settlement:
     memo: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Value, frozen=True, kw_only=True):
     """A callback that was refused, kept for people. `body` is empty where it was over 64 KiB; `source` where the path
     named none."""
 
@@ -131,8 +126,7 @@ class Refusal:
     verified: bool = False  # the signature fitted, and something else did not
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Value, frozen=True):
     """A verified callback of a source: the last one at all, or (`ignored`) the last of a vendor type that made no event."""
 
     source: str
@@ -145,8 +139,7 @@ class Heard:
 # --- out: what lanes ask ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+class Gate(Value, frozen=True, kw_only=True):
     """Whether a sink's deliveries may go. `stalled` is the milliseconds it ever stood still, up to now."""
 
     sink: str
@@ -157,8 +150,7 @@ class Gate:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
+class Due(Value, frozen=True, kw_only=True):
     """The least `due_at` among a sink's waiting or leased rows that a lane may claim; None: there is none.
 
     `now` is the time by the store's clock when it was read: on PostgreSQL the server's, which may not be ours.
@@ -172,8 +164,7 @@ class Due:
 # --- out: what people see -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventRow:
+class EventRow(Value, frozen=True, kw_only=True):
     """An event as listed. `ref` names it on the command line: the id, or `id~variant` for one held beside the first."""
 
     seq: int
@@ -196,8 +187,7 @@ class EventRow:
         return f"{self.source}:{self.ref}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaterVerdict:
+class LaterVerdict(Value, frozen=True, kw_only=True):
     """What the routes said of an event later, and who asked them."""
 
     made_at: int
@@ -205,19 +195,17 @@ class LaterVerdict:
     routing: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceRow:
+class SourceRow(Value, frozen=True, kw_only=True):
     """What is known of a source: when it was last heard of, and, of what is kept, why callbacks were refused."""
 
     name: str
     seen_at: int | None = None  # its last verified callback
-    refused: Mapping[str, int] = field(default_factory=dict)  # code -> count
+    refused: Mapping[str, int] = msgspec.field(default_factory=dict)  # code -> count
     refused_at: int | None = None
     ignored: Sequence[Heard] = ()  # the last of each vendor type that made no event, newest first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventFull:
+class EventFull(Value, frozen=True, kw_only=True):
     """An event as shown: its normal form, the vendor's bytes, the verdict of every route, and what is held beside it."""
 
     row: EventRow
@@ -230,8 +218,7 @@ class EventFull:
     conflicts: int  # contents seen under this id, also those past the ten that are kept
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryRow:
+class DeliveryRow(Value, frozen=True, kw_only=True):
     """A delivery as listed. `held` says what a waiting one waits for, `reason` why a dead one is dead."""
 
     id: int
@@ -252,8 +239,7 @@ class DeliveryRow:
     received_at: int  # when its event came
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRow:
+class AttemptRow(Value, frozen=True, kw_only=True):
     """One attempt as stored; `number` counts over all rounds."""
 
     number: int
@@ -264,16 +250,14 @@ class AttemptRow:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefusedRow:
+class RefusedRow(Value, frozen=True, kw_only=True):
     """A refused callback as kept. Mask it before showing it: the body holds the signature."""
 
     id: int
     refusal: Refusal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SinkRow:
+class SinkRow(Value, frozen=True, kw_only=True):
     """A sink as the store knows it."""
 
     name: str
@@ -285,8 +269,7 @@ class SinkRow:
     gate: Gate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Status(Value, frozen=True, kw_only=True):
     """The store at a glance, for `gateway store status`."""
 
     url: str  # without secrets

@@ -9,7 +9,6 @@ import time
 from asyncio import Future
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -164,7 +163,7 @@ class Store:
                 leases = session.take(sink, min(most, MOST_CLAIMED), lease, first, running, self._owner)
                 if leases and self._steps.suspects(leases[0].until - lease):
                     step = max(self._steps.look(session), 0)  # no delivery grows old by it
-                    leases = [replace(one, elapsed=max(one.elapsed - step, 0)) for one in leases]
+                    leases = [one.replace(elapsed=max(one.elapsed - step, 0)) for one in leases]
             end_unreadable(session)
             if any(one.attempt > 1 for one in leases):
                 known = losses.of_sink(session, sink)
@@ -436,4 +435,4 @@ def _with_losses(lease: Lease, known: Mapping[int, tuple[int, int]]) -> Lease:
     if lease.delivery not in known:
         return lease
     count, lone = known[lease.delivery]
-    return replace(lease, losses=count, lone_losses=lone)
+    return lease.replace(losses=count, lone_losses=lone)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -17,11 +16,11 @@ NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)  # where FrozenClock stands
 
 def event(type: str = FILE_COMPLETED, *, number: int = 1, **changes: Any) -> Event:
     """A full event of this type. `number` tells one from another; `changes` are fields of Event."""
-    sampled = replace(sample(type), received_at=NOW, **changes)
+    sampled = sample(type).replace(received_at=NOW, **changes)
     if "id" in changes:
         return sampled
     names = (sampled.source, sampled.type, sampled.domain, sampled.app, sampled.stream, sampled.format)
-    return replace(sampled, id=event_id(*names, [number]))
+    return sampled.replace(id=event_id(*names, [number]))
 
 
 def events() -> tuple[Event, ...]:

@@ -227,7 +227,7 @@ class RunningGateway:
         full = admin.event(ref)
         event = from_document(json.loads(full.body), raw=full.raw)
         variant = full.row.ref.removeprefix(full.row.id).removeprefix("~")
-        return replace(event, id=full.row.id, variant=variant) if variant else event
+        return event.replace(id=full.row.id, variant=variant) if variant else event
 
 
 @asynccontextmanager

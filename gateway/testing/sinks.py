@@ -231,7 +231,7 @@ class HttpSinkPromises(SinkPromises):
             ):
                 one = delivery()
                 await _fail(sink, one)
-                await sink.deliver(replace(one, attempt=2))
+                await sink.deliver(one.replace(attempt=2))
                 await sink.deliver(delivery(event(number=2)))
                 first, second, other = map(self.identity, server.received)
                 assert first == second

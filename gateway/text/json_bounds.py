@@ -23,7 +23,7 @@ def check_structure(body: bytes, most: int) -> None:
     A value costs a comma or an opening bracket, and at the most two of them. Those inside texts say nothing, and are
     taken out only where the plain count is not enough: that costs as much as there are texts, so these are bounded too.
     """
-    if _structure(body) <= 2 * most:
+    if len(body) <= 2 * most or _structure(body) <= 2 * most:
         return
     bare = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     if bare.count(b'"') > 8 * most or _structure(b"".join(bare.split(b'"')[::2])) > 2 * most:

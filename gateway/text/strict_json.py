@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any, Final
 
+import msgspec
+
 from gateway.errors import Malformed
 from gateway.text.json_bounds import MAX_DEPTH, MAX_INTEGER, MAX_KEY, MAX_NODES, MAX_TEXT, check_structure, too_many
 from gateway.text.json_document import BYTE_ORDER_MARK, Document, Flaw, odd_document
@@ -14,6 +16,7 @@ __all__ = [
     "MAX_DEPTH", "MAX_INTEGER", "MAX_KEY", "MAX_NODES", "MAX_TEXT", "Document", "decode_document", "decode_object",
 ]  # fmt: skip
 
+_ESCAPED_COLON: Final = re.compile(rb"\\u003[aA]")
 _KINDS: Final = {list: "an array", str: "a text", bool: "a boolean", int: "a number", float: "a number"}
 
 
@@ -33,11 +36,33 @@ def decode_document(body: bytes, most: int = MAX_NODES) -> Document:
     numbers past 64 bits, doubled keys, a byte-order mark, very long or deep parts) is no reason to refuse: it is
     repaired, and named in the document's `problems`.
     """
+    check_structure(body, most)
+    plain = _decode_plain(body, most)
+    return _decode_with_care(body, most) if plain is None else Document(plain)
+
+
+def _decode_plain(body: bytes, most: int) -> dict[str, Any] | None:
+    """The object, where nothing in it is odd; None: somebody has to look closer. Raises Malformed for too many values."""
+    escaped = b"\\u" in body
+    try:
+        value = _decode_fast(body)
+        if type(value) is not dict:
+            return None
+        keys, colons = _walk(value, most, escaped=escaped)
+    except (_Odd, UnicodeError, RecursionError, msgspec.MsgspecError):
+        return None
+    # Each key has its colon, and all other colons stand in texts. If there are more, one text was left out with its key,
+    # because that is there twice. Only an escaped colon in a text could hide another, so nobody counts where one may be.
+    if body.count(b":") != keys + colons or (escaped and _ESCAPED_COLON.search(body)):
+        return None
+    return value
+
+
+def _decode_with_care(body: bytes, most: int) -> Document:
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise Malformed(f"the body is not UTF-8: byte {error.start} cannot be read ({error.reason})") from None
-    check_structure(body, most)
     try:
         if text.startswith(BYTE_ORDER_MARK):
             raise _Odd
@@ -101,17 +126,19 @@ def _constant(literal: str) -> float:
     raise Flaw(f"{literal} is not JSON; a number or null is expected", literal)
 
 
+_decode_fast: Final = msgspec.json.Decoder().decode
 _decode: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant
 ).decode
 
 
-def _walk(top: dict[str, Any], most: int, *, escaped: bool) -> None:
-    """Hold the bounds on every value, without recursion. Raises _Odd, or Malformed for too many values."""
-    nodes = 1
+def _walk(top: dict[str, Any], most: int, *, escaped: bool) -> tuple[int, int]:
+    """Hold the bounds on every value, without recursion: how many keys there are, and how many colons in texts. Raises
+    _Odd, or Malformed for too many values."""
+    nodes = depth = 1
+    keys = colons = 0
     open_: list[Any] = [top]
     deeper: list[Any] = []
-    depth = 1
     while open_:
         container = open_.pop()
         nodes += len(container)
@@ -120,20 +147,28 @@ def _walk(top: dict[str, Any], most: int, *, escaped: bool) -> None:
         values = container
         if type(container) is dict:
             values = container.values()
+            keys += len(container)
             for key in container:
                 if len(key) > MAX_KEY or (escaped and not _can_be_kept(key)):
                     raise _Odd
+                if ":" in key:
+                    colons += key.count(":")
         for value in values:
             kind = type(value)
             if kind is str:
                 if (escaped or len(value) > MAX_TEXT // 4) and not _can_be_kept(value):
                     raise _Odd
+                if ":" in value:
+                    colons += value.count(":")
             elif kind is dict or kind is list:
                 deeper.append(value)
+            elif kind is int and not -MAX_INTEGER <= value <= MAX_INTEGER:
+                raise _Odd
         if not open_ and deeper:
             if depth == MAX_DEPTH:
                 raise _Odd
             open_, deeper, depth = deeper, [], depth + 1
+    return keys, colons
 
 
 def _can_be_kept(text: str) -> bool:

@@ -66,7 +66,12 @@ class Ingress:
                 address = peer(address, raw.getlist("x-forwarded-for"), self._trusted)
             if not admitted(address, entry.allow_from):
                 raise Problem(403, "peer_not_allowed", "this source takes no callbacks from this address (allow_from)")
-            body = await self._read(receive, most)
+            whole = scope.get("whole_body")
+            body = whole() if whole is not None else None
+            if body is None:
+                body = await self._read(receive, most)
+            elif len(body) > most:
+                raise _too_large(most)
             if foreign and not _is_utf_8(body):
                 raise _unsupported("the charset is not UTF-8, and neither is the body")
         except Problem as problem:
@@ -86,6 +91,9 @@ class Ingress:
             log.exception("take_failed", source=entry.name)
             failed = Problem(500, "internal_error", "the gateway failed; the callback was not taken", retry_after=60)
             return await self._refuse(scope, send, entry, failed, peer=address)
+        answer = scope.get("answer")
+        if answer is not None and answer(status, media_type, body):
+            return None
         length = str(len(body)).encode()
         return await _send(send, status, [(b"content-type", media_type), (b"content-length", length)], body)
 

@@ -13,6 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.config import Config
@@ -22,6 +23,7 @@ from uvicorn.server import ServerState
 from gateway.errors import Problem
 from gateway.web import problems
 from gateway.web.budget import Budget, over_budget
+from gateway.web.exchange import Exchange
 from gateway.web.heads import Refusing, check_head, head_too_large, refusal_of, without_offer
 from gateway.web.linger import Polite
 from gateway.web.listener_limits import ListenerLimits, on_the_wire
@@ -108,7 +110,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self._release_all()
         if self._timer is not None:
             self._timer.cancel()
-        self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -153,7 +154,6 @@ class GuardedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
         elif phase is Phase.BODY:
             self._wire_bytes += len(data)
-        self._unset_keepalive_if_required()
         try:
             self._parse(data)
         except httptools.HttpParserError as error:
@@ -211,14 +211,46 @@ class GuardedProtocol(HttpToolsProtocol):
         problem = check_head(version, self.url, self.headers, limits.head_bytes, hostless=limits.hostless)
         if problem is not None:
             raise Refusing(problem)
-        self.scope["release_body"] = self._release_first  # type: ignore[typeddict-unknown-key]
         self._bodies.append(0)
-        super().on_headers_complete()
+        self._begin(version)
         self._phase = Phase.BODY
         self._wire_most = min(limits.wire_bytes, on_the_wire(self.largest(self.scope["path"])))
         self._deadline = self.loop.time() + limits.body_seconds
         self._wire_bytes = 0
         self._owed += 1
+
+    def _begin(self, version: str) -> None:
+        """Start the application, or queue the request behind the one in hand: as uvicorn does, with an Exchange."""
+        target = httptools.parse_url(self.url)
+        path = target.path.decode("ascii")
+        scope: Any = self.scope
+        scope["method"] = self.parser.get_method().decode("ascii")
+        scope["http_version"] = version
+        scope["path"] = self.root_path + (unquote(path) if "%" in path else path)
+        scope["raw_path"] = self.root_path.encode("ascii") + target.path
+        scope["query_string"] = target.query or b""
+        before: Any = self.cycle  # None at first
+        cycle = self.cycle = Exchange(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        scope["release_body"] = self._release_first
+        scope["whole_body"] = cycle.whole_body
+        scope["answer"] = cycle.answer
+        if before is None or before.response_complete:
+            self._start_asgi_task(cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
 
     def on_body(self, body: bytes) -> None:
         budget = self.budget
@@ -267,7 +299,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._release_first()
         if self._bodies:
             self._bodies.popleft()
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())  # no timer of uvicorn's: `_tick` sees who is idle
         if self._phase is Phase.WHOLE:
             if not self._owed:
                 self._fall_idle()

@@ -6,7 +6,6 @@ import hmac
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Final
 
@@ -134,8 +133,8 @@ secrets:
         document = callback.json()
         event = _ours(document)
         if event is not None:
-            here = replace(event, source=self.name, received_at=callback.received_at, raw=callback.body)
-            return (replace(here, trust=verified.trust, verified=verified),)
+            here = event.replace(source=self.name, received_at=callback.received_at, raw=callback.body)
+            return (here.replace(trust=verified.trust, verified=verified),)
         usual = {"type": _text(document, "type"), "time": document.get("timestamp")}
         made = self._translator.event(
             self, callback, verified, id=callback.headers.get(_headers(callback)[0]), usual=usual
@@ -147,7 +146,7 @@ secrets:
         self._check(scene)
         event = sample(scene.type, **{"stream": f"stream-{scene.number}", **scene.fields})
         names = (event.source, event.type, event.domain, event.app, event.stream, event.format)
-        event = replace(event, id=event_id(*names, [self._unique(scene)]), received_at=scene.now)
+        event = event.replace(id=event_id(*names, [self._unique(scene)]), received_at=scene.now)
         return self._signed(to_document(event), self._sent(scene), scene)
 
     def headers(self, body: bytes, at: int, key: bytes) -> Mapping[str, str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from gateway.events.cloudevents import fingerprint, to_json
 from gateway.events.samples import sample

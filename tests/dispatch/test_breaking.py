@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import itertools
 from datetime import timedelta
 from typing import Any
@@ -301,7 +300,7 @@ async def test_a_probe_that_a_person_pauses_before_it_begins_goes_back_and_is_ma
     (lease,) = await house.store.claim("app", 1, 45_000, probe=True)
     lane.prober.mark = 7
     gate = lane.breaker.gate
-    lane.breaker.gate = dataclasses.replace(gate, paused=True)
+    lane.breaker.gate = gate.replace(paused=True)
     lane.slots.take(Dispatch([LeasedDelivery(lease, 1e9)], probe=7), token=True)
     await house.calm()
     await eventually(lambda: house.rows("state, attempts") == [("waiting", 0)])

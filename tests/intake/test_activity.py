@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -117,7 +116,7 @@ async def test_a_type_that_no_store_could_hold_is_kept_as_far_as_it_can(text: st
     config = {"sources": {"mux": {"type": "mux", "keys": [KEY]}}}
     async with running(config, clock=FrozenClock(NOW)) as gateway:
         source = gateway.source("mux")
-        heard = replace(callback(b"{}"), source="mux")
+        heard = callback(b"{}").replace(source="mux")
         source.vendor_type = lambda callback: text  # type: ignore[method-assign]
         gateway.gateway._journal.ignored(source, heard)
         await gateway.advance(WRITE_EVERY)

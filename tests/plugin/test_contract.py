@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway import Callback, Event, Fault, File, Response, Sink, Source, Trust, Verified, event_id, hookimpl
 from gateway.errors import PluginError

@@ -9,13 +9,13 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from gateway import verify_webhook
 from gateway.errors import Refused, Unavailable

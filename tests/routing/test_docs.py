@@ -57,7 +57,7 @@ def test_the_page_names_every_key() -> None:
         assert f"`{key}`" in PAGE
     for key in FLAT_KEYS:
         assert re.search(rf"^\| .*`{key}`.* \|", PAGE, re.MULTILINE), key
-    for key in File.__dataclass_fields__:
+    for key in File.__struct_fields__:
         assert re.search(rf"^\| `files` \|.*\b{key}\b", PAGE, re.MULTILINE), key
 
 

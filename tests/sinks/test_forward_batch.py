@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -63,7 +62,7 @@ async def test_a_sink_that_batches_sends_one_alone_as_a_batch_too_so_that_receiv
 def test_the_id_of_a_batch_is_of_its_members_and_of_nothing_else() -> None:
     first, second, third = (event(number=number) for number in range(3))
     assert batch_id([first, second]) == batch_id([second, first]), "their order is chance"
-    others = [[first], [second], [first, third], [first, second, third], [replace(first, source="b"), second]]
+    others = [[first], [second], [first, third], [first, second, third], [first.replace(source="b"), second]]
     ids = {batch_id(members) for members in [[first, second], *others]}
     assert len(ids) == 6
     assert all(id.isascii() and not set(id) & set(". :") for id in ids)
@@ -98,7 +97,7 @@ async def test_an_answer_lists_what_became_of_each_in_any_order() -> None:
 
 async def test_the_same_id_of_another_source_is_another_event() -> None:
     one = event(number=1)
-    batch = [delivery(one, id=1), delivery(replace(one, source="other"), id=2)]
+    batch = [delivery(one, id=1), delivery(one.replace(source="other"), id=2)]
     given = await results(answer([entry(batch[1], "refused"), entry(batch[0])]), batch)
     assert given[0] == "HTTP 200"
     assert isinstance(given[1], Refused)
@@ -204,7 +203,7 @@ async def test_after_a_request_that_meets_trouble_the_rest_is_not_sent() -> None
 
 
 async def test_replays_go_in_a_request_of_their_own() -> None:
-    batch = [replace(one, replay=one.id in (2, 3)) for one in some(4)]
+    batch = [one.replace(replay=one.id in (2, 3)) for one in some(4)]
     async with ScriptedServer() as server, forwarding(server.url) as sink:
         await sink.deliver_batch(batch)
         assert [(len(json.loads(got.body)), got.header("webhook-replay")) for got in server.received] == [

@@ -9,13 +9,13 @@ import hmac
 import json
 import ssl
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.errors import Refused, Unavailable
 from gateway.events.cloudevents import to_document

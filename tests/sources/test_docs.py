@@ -9,12 +9,12 @@ import json
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.config.load import Loaded, load
 from gateway.errors import Untrusted
@@ -70,11 +70,9 @@ def test_every_field_is_described_where_it_stands_and_no_other() -> None:
     assert table(EVENT, "## Inside `data`").keys() == document["data"].keys()
     assert table(EVENT, "## Inside each of `files`").keys() == document["data"]["files"][0].keys()
     described = {**table(EVENT, "## Around it"), **table(EVENT, "## Inside `data`")}
-    told_in_words = {"raw", "raw_type", "variant", "_json", "_original"}
-    assert {field.name for field in fields(Event)} - told_in_words == described.keys() & {
-        field.name for field in fields(Event)
-    }
-    assert [field.name for field in fields(File)] == list(table(EVENT, "## Inside each of `files`"))
+    told_in_words = {"raw", "raw_type", "variant"}
+    assert set(Event.__struct_fields__) - told_in_words == described.keys() & set(Event.__struct_fields__)
+    assert list(File.__struct_fields__) == list(table(EVENT, "## Inside each of `files`"))
 
 
 def test_every_type_and_every_trust_is_described() -> None:

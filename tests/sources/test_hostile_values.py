@@ -8,10 +8,10 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from starlette.datastructures import Headers
 
 from gateway.errors import Malformed, Untrusted

@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 import standardwebhooks
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.errors import Malformed, Untrusted
 from gateway.model import Trust

@@ -268,9 +268,7 @@ class Outbox(RuleBasedStateMachine):
     def renew(self, data: st.DataObject) -> None:
         lease = self.pick(data)
         if self.do(lambda: self.store.renew(lease.delivery, lease.token, LEASE)):
-            from dataclasses import replace
-
-            self.leases[lease.delivery, lease.token] = replace(lease, until=self.clock.ms() + LEASE)
+            self.leases[lease.delivery, lease.token] = lease.replace(until=self.clock.ms() + LEASE)
 
     # -- circuits and people
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gateway.errors import GatewayError, Malformed, NotFound, StoreUnavailable, Untrusted
 from gateway.store.admin import pages
@@ -61,9 +61,7 @@ def _take(session: Bulk, id: int, events: Sequence[NewEvent]) -> ItemResult:
     taken: Sequence[Accepted] = ()
     if events:
         # without leases, because nobody here would carry them
-        unleased = [
-            replace(new, deliveries=tuple(replace(one, lease=None) for one in new.deliveries)) for new in events
-        ]
+        unleased = [new.replace(deliveries=tuple(one.replace(lease=None) for one in new.deliveries)) for new in events]
         (taken,) = accept(session, [unleased], "admin")
     if full := [one.id for one in taken if one.full]:
         what = f"still refused: too_many_contents: too many other contents are kept under {', '.join(full)}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
-from gateway.events.cloudevents import from_document, keep_json
+from gateway.events.beside import keep_json
+from gateway.events.cloudevents import from_document
+from gateway.events.compact import read_compact
 from gateway.model import Event, Outcome, shown_variant
 from gateway.store.engine.session import Session
 from gateway.store.records import Held, Lease, NewEvent, Settlement
@@ -173,8 +174,8 @@ def leases_of(tally: Tally, sink: str, rows: Iterable[Sequence[Any]], length: in
 
 def read_event(body: str, raw: bytes, raw_type: str, variant: bytes, supersedes: str | None) -> Event:
     """The event of a stored body. Other content under a known id is written anew, because its JSON names the variant."""
-    event = from_document(json.loads(body), bytes(raw), raw_type)
+    event = read_compact(body, bytes(raw), raw_type) or from_document(json.loads(body), bytes(raw), raw_type)
     if variant:
-        return replace(event, variant=shown_variant(bytes(variant)), supersedes=supersedes or event.supersedes)
+        return event.replace(variant=shown_variant(bytes(variant)), supersedes=supersedes or event.supersedes)
     keep_json(event, body)  # because what is sent again should be what was sent before, byte for byte
     return event

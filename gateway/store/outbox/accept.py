@@ -8,7 +8,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -115,7 +114,7 @@ def _known(session: Bulk, new: NewEvent, owner: str) -> Accepted:
             break
         shown = shown_variant(verdict.variant) if verdict.variant else ""
         supersedes = verdict.supersedes
-        other = replace(new, event=replace(event, variant=shown, supersedes=supersedes or event.supersedes))
+        other = new.replace(event=event.replace(variant=shown, supersedes=supersedes or event.supersedes))
         (kept,) = session.insert([EventIn(other, verdict.variant, verdict.held, True)], owner)
         if kept is None:
             continue
@@ -124,7 +123,7 @@ def _known(session: Bulk, new: NewEvent, owner: str) -> Accepted:
         if verdict.action is Action.SUPERSEDE:
             session.change(sql.SUPERSEDE, {**names, "ref": other.event.ref, "variant": verdict.variant})
         first = verdict.action is Action.FIRST or not contents
-        return replace(_answer(new, first, kept), variant=shown, supersedes=supersedes)
+        return _answer(new, first, kept).replace(variant=shown, supersedes=supersedes)
     return Accepted(id=event.id, new=False, full=True)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
 
@@ -256,7 +255,7 @@ class _Taker:
 
 
 _READS: Final[Mapping[str, Callable[[_Taker, str], Any]]] = {
-    **dict.fromkeys((field.name for field in fields(File) if field.name != "storage"), _Taker.text),
+    **dict.fromkeys((name for name in File.__struct_fields__ if name != "storage"), _Taker.text),
     **dict.fromkeys(("location", "bucket", "key"), _Taker.text),
     **dict.fromkeys(("width", "height"), _Taker.pixels),
     **dict.fromkeys(("started_at", "ended_at"), _Taker.time),

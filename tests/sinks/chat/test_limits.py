@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.events.samples import largest, sample
 from gateway.model import EVENT_TYPES, FAILED, FILE_COMPLETED, Event, Fault, File
@@ -64,7 +65,7 @@ def body(name: str, card: Card, **more: Any) -> bytes:
 
 
 def check(name: str, one: Event, language: str = "zh", **changes: Any) -> dict[str, Any]:
-    card = replace(view(language).card(one, replay=True), **changes)
+    card = dataclasses.replace(view(language).card(one, replay=True), **changes)
     sent = body(name, card)
     within(name, sent)
     found: dict[str, Any] = json.loads(sent)

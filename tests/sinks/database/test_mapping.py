@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from gateway.errors import Refused, Unavailable

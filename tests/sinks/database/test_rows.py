@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.errors import Refused, Retry
 from gateway.model import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, File

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import subprocess
-from dataclasses import replace
 from email import message_from_bytes, policy
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from gateway.config.load import load
@@ -92,8 +93,8 @@ def test_the_same_event_to_the_same_people_is_the_same_bytes() -> None:
 
 
 def test_the_id_is_of_the_event_and_the_recipients() -> None:
-    other = replace(ENVELOPE, to=[parse("a@example.com"), parse("b@example.com")])
-    turned = replace(ENVELOPE, to=[parse("b@example.com")], cc=[parse("a@example.com")])
+    other = dataclasses.replace(ENVELOPE, to=[parse("a@example.com"), parse("b@example.com")])
+    turned = dataclasses.replace(ENVELOPE, to=[parse("b@example.com")], cc=[parse("a@example.com")])
     ids = [message_id(ENVELOPE, [event()]), message_id(ENVELOPE, [event(number=2)]), message_id(other, [event()])]
     assert len(set(ids)) == 3
     assert message_id(other, [event()]) == message_id(turned, [event()])
@@ -108,7 +109,7 @@ def test_mails_about_one_stream_are_one_conversation() -> None:
 
 
 def test_those_in_bcc_are_in_no_header() -> None:
-    envelope = replace(
+    envelope = dataclasses.replace(
         ENVELOPE,
         cc=[parse("张三 <zhang@例子.example>")],
         bcc=[parse("secret@example.com")],

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiosmtplib
 import pytest
+from msgspec.structs import replace
 
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.testing.factories import delivery, event, events

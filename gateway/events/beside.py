@@ -1,0 +1,39 @@
+"""What the core keeps beside an event: it is made once, is no part of what the event says, and goes into no copy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import force_setattr
+
+from gateway.model import Event
+
+
+def keep_json(event: Event, text: str) -> str:
+    """Let `to_json` answer with this text from now on, because it was made or stored already."""
+    event.__dict__["json"] = text
+    return text
+
+
+def kept_json(event: Event) -> str | None:
+    """Its JSON, once somebody asked for it: the same text is stored and sent to every sink."""
+    return event.__dict__.get("json")
+
+
+def keep_original(event: Event, digest: bytes) -> None:
+    """Remember a digest of what it said before something in it was repaired, so that two originals never pass for one
+    content."""
+    event.__dict__["original"] = digest
+
+
+def original_of(event: Event) -> bytes:
+    """That digest; empty where nothing was repaired."""
+    kept: bytes = event.__dict__.get("original", b"")
+    return kept
+
+
+def amend(event: Event, **fields: Any) -> None:
+    """For the core, before anybody else has the event: other values in place, because a copy would leave out what is kept
+    beside it. Nothing of its JSON may have been made."""
+    for name, value in fields.items():
+        force_setattr(event, name, value)

@@ -1,0 +1,211 @@
+"""An event's JSON straight from its Structs, and back: for what is usual, in a tenth of the time.
+
+Both ways give what `cloudevents` would, byte for byte; where that is not certain they give None, and it is asked. So what
+is written here never depends on how a library spells an odd number or time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from gateway.events.times import format_time
+from gateway.model import Event, Fault, File, Storage, Trust, Verified
+
+_PLAIN_LEAST: Final = 1e-4  # from here up to _PLAIN_END every encoder spells a fraction in the same way
+_PLAIN_END: Final = 1e16
+_ENDS: Final = (
+    b',"received_at":"'  # what follows on what the event says; no text holds a bare quote, so the last is ours
+)
+
+_encode: Final = msgspec.json.Encoder().encode
+_spell: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_spell_sorted: Final = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True
+).encode
+_NO_EXTRA: Final = msgspec.Raw(b"{}")
+_NOT_HERE: Final = (TypeError, UnicodeError, OverflowError, RecursionError, msgspec.MsgspecError)
+
+
+class _Scheme(msgspec.Struct, frozen=True):
+    scheme: str
+    key: int | None
+
+
+class _Data(msgspec.Struct, gc=False):
+    provider: Any
+    vendor_type: Any
+    domain: Any
+    app: Any
+    stream: Any
+    format: Any
+    project_id: Any
+    job_id: Any
+    task_id: Any
+    files: Any
+    error: Any
+    problems: Any
+    extra: Any
+    received_at: str
+    verified: Any
+
+
+class _Document(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str | None = None
+    time: str | None = None
+    datacontenttype: str
+    trust: Any
+    supersedes: str | None = None
+    data: msgspec.Raw
+
+
+def compact(event: Event) -> tuple[str, bytes] | None:
+    """The document, and what of its `data` a second try repeats; None: `cloudevents` has to write it.
+
+    Raises ValueError for what JSON cannot hold.
+    """
+    files: Any = event.files
+    for file in files:
+        if not _is_plain(file):
+            files = [_mended(file) for file in files]
+            break
+    if (event.error is not None and type(event.error) is not Fault) or None in files:
+        return None
+    extra = _spell(dict(event.extra)).encode() if event.extra else None
+    time = None if event.time is None else format_time(event.time)
+    verified = event.verified
+    try:
+        data = _encode(
+            _Data(
+                event.provider,
+                event.vendor_type,
+                event.domain,
+                event.app,
+                event.stream,
+                event.format,
+                event.project_id,
+                event.job_id,
+                event.task_id,
+                files,
+                event.error,
+                event.problems,
+                _NO_EXTRA if extra is None else msgspec.Raw(extra),
+                format_time(event.received_at),
+                None if verified is None else _Scheme(verified.scheme, verified.key),
+            )
+        )
+        document = _encode(
+            _Document(
+                specversion="1.0",
+                id=str(event.ref),
+                source=f"/sources/{event.source}",
+                type=event.type,
+                subject=event.subject or None,
+                time=time,
+                datacontenttype="application/json",
+                trust=event.trust,
+                supersedes=event.supersedes or None,
+                data=msgspec.Raw(data),
+            )
+        )
+        return document.decode(), data[: data.rindex(_ENDS)] + b"}"
+    except _NOT_HERE:
+        return None
+
+
+def _is_plain(file: File) -> bool:
+    """Whether it is written in one way only."""
+    seconds, began, ended, storage = file.duration_seconds, file.started_at, file.ended_at, file.storage
+    return (
+        type(file) is File
+        and (seconds is None or type(seconds) is int or seconds == 0 or _PLAIN_LEAST <= abs(seconds) < _PLAIN_END)
+        and (began is None or (began.tzinfo is UTC and not began.microsecond))
+        and (ended is None or (ended.tzinfo is UTC and not ended.microsecond))
+        and (storage is None or type(storage) is Storage)
+    )
+
+
+def _mended(file: File) -> File | None:
+    """The file with its times as text; None: something else is odd in it."""
+    times = {name: getattr(file, name) for name in ("started_at", "ended_at")}
+    if type(file) is not File or not _is_plain(file.replace(started_at=None, ended_at=None)):
+        return None
+    return file.replace(**{name: None if at is None else format_time(at) for name, at in times.items()})
+
+
+# --- back ---------------------------------------------------------------------------------------------------------
+
+
+class _StoredData(msgspec.Struct):
+    provider: str
+    received_at: datetime
+    vendor_type: str | None = None
+    domain: str | None = None
+    app: str | None = None
+    stream: str | None = None
+    format: str | None = None
+    project_id: str | None = None
+    job_id: str | None = None
+    task_id: str | None = None
+    files: tuple[File, ...] = ()
+    error: Fault | None = None
+    problems: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    verified: _Scheme | None = None
+
+
+class _Stored(msgspec.Struct):
+    id: str
+    source: str
+    type: str
+    trust: Trust
+    data: _StoredData
+    time: datetime | None = None
+    supersedes: str = ""
+
+
+_decode: Final = msgspec.json.Decoder(_Stored).decode
+
+
+def read_compact(body: str, raw: bytes, raw_type: str) -> Event | None:
+    """The event of a body that was stored; None: `from_document` has to read it."""
+    try:
+        stored = _decode(body)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    data, verified = stored.data, stored.data.verified
+    if data.received_at.tzinfo is not UTC:  # then it was not written here
+        return None
+    return Event(
+        id=stored.id,
+        type=stored.type,
+        source=stored.source.removeprefix("/sources/"),
+        provider=data.provider,
+        received_at=data.received_at,
+        trust=stored.trust,
+        vendor_type=data.vendor_type,
+        domain=data.domain,
+        app=data.app,
+        stream=data.stream,
+        format=data.format,
+        project_id=data.project_id,
+        job_id=data.job_id,
+        task_id=data.task_id,
+        time=stored.time,
+        files=data.files,
+        error=data.error,
+        verified=None if verified is None else Verified(stored.trust, verified.scheme, verified.key),
+        extra=data.extra,
+        problems=data.problems,
+        supersedes=stored.supersedes,
+        raw=raw,
+        raw_type=raw_type,
+    )

@@ -1,0 +1,46 @@
+"""One request and its answer inside uvicorn's protocol: as uvicorn does it, and in one step for an answer that is whole."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+_HEADS_MAX: Final = 256  # answers differ in their length alone, and few lengths are common
+
+
+class Exchange(RequestResponseCycle):
+    """What the application is handed as `receive` and `send`."""
+
+    def whole_body(self) -> bytes | None:
+        """The body, where all of it has come; None: `receive` waits for the rest."""
+        if self.more_body or self.disconnected or self.response_complete or self.waiting_for_100_continue:
+            return None
+        self.flow.resume_reading()
+        body = bytes(self.body)
+        self.body.clear()
+        return body
+
+    def answer(self, status: int, media_type: bytes, body: bytes) -> bool:
+        """Send an answer that is complete; False: the usual way has to, because something about it is not usual."""
+        if (
+            self.response_started
+            or self.disconnected
+            or not self.keep_alive
+            or self.flow.write_paused
+            or self.default_headers
+            or self.scope.get("method") == "HEAD"
+        ):
+            return False
+        self.response_started = self.response_complete = True
+        self.waiting_for_100_continue = False
+        self.transport.write(_head(status, media_type, len(body)) + body)
+        self.message_event.set()
+        self.on_response()
+        return True
+
+
+@lru_cache(maxsize=_HEADS_MAX)
+def _head(status: int, media_type: bytes, length: int) -> bytes:
+    return b"%bcontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (STATUS_LINE[status], media_type, length)
