@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from gateway.admin.service import AdminService
-from gateway.assembly import make_doors, make_sink
+from gateway.assembly import keep_of, make_doors, make_sink
 from gateway.config.document.diagnostics import ConfigError
 from gateway.config.grammar.settings import Settings
 from gateway.config.load import Loaded, load
@@ -65,7 +65,7 @@ class Gateway:
         self.store = Store(
             settings.store.url,
             password=settings.store.password.reveal() if settings.store.password else None,
-            keep=settings.store.keep_policy(),
+            keep=keep_of(settings.store),
             clock=self.clock,
             # unique a start, because in a container the next process has the same name and number
             owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}",

@@ -7,15 +7,30 @@ from collections.abc import Mapping
 import structlog
 
 from gateway.config.grammar.listeners import ServerSettings
+from gateway.config.grammar.store import StoreSettings
 from gateway.config.load import Loaded
 from gateway.egress.client import Http
 from gateway.intake.intake import SourceEndpoint
 from gateway.plugin import Sink, Source
+from gateway.store.store import Keep
 
 
 def make_sink(loaded: Loaded, name: str, http: Http) -> Sink:
     """The sink of this name, not opened yet."""
     return loaded.sink(name, http, structlog.get_logger("sink"))
+
+
+def keep_of(settings: StoreSettings) -> Keep:
+    """`remember`, `keep` and `limits` as the store takes them."""
+    return Keep(
+        remember=settings.remember,
+        delivered=settings.keep.delivered,
+        unrouted=settings.keep.unrouted,
+        dead=settings.keep.dead,
+        refused=settings.keep.refused,
+        waiting=settings.limits.waiting,
+        free_disk=settings.limits.free_disk,
+    )
 
 
 def make_doors(loaded: Loaded) -> Mapping[str, SourceEndpoint]:

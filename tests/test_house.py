@@ -141,6 +141,14 @@ def test_a_sink_never_imports_a_sink() -> None:
             assert "plugins.sinks." not in "".join(m for m in _imports(path, checked_too=True) if ".cards." not in m)
 
 
+@pytest.mark.parametrize(("room", "other"), [("store", "config"), ("config", "store")], ids=str)
+def test_these_rooms_never_know_each_other(room: str, other: str) -> None:
+    """Not even for the type checker: what one needs of the other is handed to it, by the assembly or the admin room."""
+    for path in _files(f"gateway/{room}"):
+        modules = [*_imports(path, checked_too=True)]
+        assert not [module for module in modules if f"{module}.".startswith(f"gateway.{other}.")], path
+
+
 def test_no_two_files_of_the_sinks_or_of_egress_import_each_other() -> None:
     """Not even for the type checker, which follows a circle as a reader does."""
     for folder in ("plugins/sinks", "gateway/egress"):

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
+from gateway.admin.opening import store_admin
 from gateway.config.loaded import Loaded
 from gateway.errors import StoreUnavailable
 from gateway.reload import Reloaded
@@ -59,7 +60,7 @@ class StoreAccess:
         if getattr(self._own, "loaded", None) is not loaded:
             if (before := getattr(self._own, "admin", None)) is not None:
                 before.close()
-            self._own.admin = StoreAdmin.of(loaded.settings, clock=self._gateway.clock)
+            self._own.admin = store_admin(loaded.settings, clock=self._gateway.clock)
             self._own.loaded = loaded
             with self._lock:
                 self._all = [one for one in self._all if one is not before] + [self._own.admin]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.admin.access import Running
-from gateway.admin.filters import UnknownValue, near
+from gateway.admin.filters import UnknownValue
 from gateway.admin.own_command import Ran
 from gateway.admin.requests import ReplayCommand
 from gateway.admin.results import Done, ManyDone, PreviewAnswer, TestAnswer
@@ -18,6 +18,7 @@ from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.audit import Actor
 from gateway.store.admin.bulk import Total
 from gateway.text.redaction import redact
+from gateway.text.suggest import suggestion
 
 
 def _done(total: Total) -> ManyDone:
@@ -41,7 +42,7 @@ def replay(gateway: Running, refs: Sequence[str], asked: ReplayCommand, actor: A
     known = gateway.loaded.settings.sinks
     for name in asked.to or ():
         if name not in known:
-            raise UnknownValue(f"no sink {name!r}{near(name, known)}")
+            raise UnknownValue(f"no sink {name!r}{suggestion(name, known)}")
     route = route_of(gateway.loaded)
     return _done(admin.replay_many(refs, sinks=asked.to or None, route=route, reroute=asked.reroute, actor=actor))
 
@@ -78,7 +79,7 @@ def resume(gateway: Running, sink: str, actor: Actor, admin: StoreAdmin) -> Done
 def _configured(gateway: Running, sink: str) -> None:
     known = gateway.loaded.settings.sinks
     if sink not in known:
-        raise NotFound(f"no sink {sink[:100]!r} is configured{near(sink[:100], known)}")
+        raise NotFound(f"no sink {sink[:100]!r} is configured{suggestion(sink[:100], known)}")
 
 
 def alone(many: ManyDone) -> Done:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from gateway.admin.access import Running
-from gateway.admin.filters import UnknownValue, near
+from gateway.admin.filters import UnknownValue
 from gateway.admin.moments import moment, stamp
 from gateway.admin.queries import DeliveryWanted, EventWanted, Text, delivery_filter, event_filter
 from gateway.admin.requests import Command
@@ -20,6 +20,7 @@ from gateway.store.admin.audit import Actor
 from gateway.store.admin.deliveries import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter
 from gateway.store.admin.jobs import OF_DELIVERIES, JobRow
+from gateway.text.suggest import suggestion
 
 RATE_DEFAULT: Final = "50/s"
 RATE_MAX: Final = 1000.0  # a second
@@ -94,7 +95,7 @@ def options_of(gateway: Running, asked: BulkCommand) -> dict[str, Any]:
     known = gateway.loaded.settings.sinks
     for name in to or ():
         if name not in known:
-            raise UnknownValue(f"no sink {name!r}{near(name, known)}")
+            raise UnknownValue(f"no sink {name!r}{suggestion(name, known)}")
     if asked.act == "move" and (to is None or len(to) != 1):
         raise Problem(400, "unknown_value", "move needs `to` with one sink")
     if asked.act == "move" and to == [asked.filter.get("sink")]:

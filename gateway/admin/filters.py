@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
@@ -13,6 +12,7 @@ from gateway.fields.locale import zone_of
 from gateway.model import EVENT_TYPES
 from gateway.runtime.clock import Clock
 from gateway.store.admin.queries import StoreQueries
+from gateway.text.suggest import suggestion
 
 GLOB = frozenset("*?[")
 VALUE_MAX = 256  # characters of one filter
@@ -23,13 +23,6 @@ class UnknownValue(GatewayError):
     """A filter names something that there is not; the text has a near miss."""
 
 
-def near(name: str, known: Iterable[str]) -> str:
-    """`; did you mean …?` or the whole list, to end a sentence about an unknown name."""
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(names) or 'none'}"
-
-
 def known_sink(queries: StoreQueries, configured: Collection[str], name: str) -> str:
     """A sink that is configured, or that the store knows from before. Raises UnknownValue."""
     if name in configured:
@@ -37,21 +30,21 @@ def known_sink(queries: StoreQueries, configured: Collection[str], name: str) ->
     there = queries.sink_names()
     if name in there:
         return name
-    raise UnknownValue(f"no sink {name!r}{near(name, dict.fromkeys([*configured, *there]))}")
+    raise UnknownValue(f"no sink {name!r}{suggestion(name, dict.fromkeys([*configured, *there]))}")
 
 
 def known_source(queries: StoreQueries, configured: Collection[str], name: str) -> str:
     """A source that is configured, or that something in the store came from; a glob is taken as it is. Raises UnknownValue."""
     if name in configured or GLOB & set(name) or queries.knows_source(name):
         return name
-    raise UnknownValue(f"no source {name!r}{near(name, configured)}")
+    raise UnknownValue(f"no source {name!r}{suggestion(name, configured)}")
 
 
 def known_type(glob: str) -> str:
     """A glob that fits an event type that there is. Raises UnknownValue."""
     if any(fnmatchcase(type, glob) for type in EVENT_TYPES):
         return glob
-    raise UnknownValue(f"no event type {glob!r}{near(glob, EVENT_TYPES)}")
+    raise UnknownValue(f"no event type {glob!r}{suggestion(glob, EVENT_TYPES)}")
 
 
 def moment_of(text: str, timezone: str, clock: Clock) -> int:

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.admin.filters import near
 from gateway.errors import Problem
+from gateway.text.suggest import suggestion
 
 M = TypeVar("M", bound=BaseModel)
 _HIDDEN = ("literal[", "bool", "list[", "function-", "constrained-", "nullable", "tagged-")
@@ -19,7 +19,7 @@ def validated(model: type[M], values: Mapping[str, Any], *, known: str = "member
     names = model.model_fields
     for name in values:
         if name not in names:
-            hint = near(name[:60], names) if names else "; it takes none"
+            hint = suggestion(name[:60], names) if names else "; it takes none"
             kind = "unknown_field" if known == "member" else "unknown_filter"
             raise Problem(400, kind, f"there is no {known} {name[:60]!r} here{hint}")
     try:
@@ -34,5 +34,5 @@ def _said(error: Any) -> str:
     value, expected = error.get("input"), str(error.get("ctx", {}).get("expected", ""))
     if isinstance(value, str) and error["type"] == "literal_error":
         names = [part.strip("' ") for part in expected.replace(" or ", ", ").split(",")]
-        return f"{value[:60]!r} is none of them{near(value[:60], [name for name in names if name])}"
+        return f"{value[:60]!r} is none of them{suggestion(value[:60], [name for name in names if name])}"
     return str(error["msg"])

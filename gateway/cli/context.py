@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from gateway.errors import GatewayError
+from gateway.text.suggest import suggestion
 
 if TYPE_CHECKING:
     from gateway.config.grammar.settings import Settings
@@ -85,9 +86,9 @@ class Invocation:
 
     def admin(self) -> StoreAdmin:
         """The store, beside a gateway that may be running. Use it in a `with`."""
-        from gateway.store.admin.admin import StoreAdmin
+        from gateway.admin.opening import store_admin
 
-        return StoreAdmin.of(self.settings)
+        return store_admin(self.settings)
 
     def sink(self, name: str) -> str:
         """The name of a configured sink. Raises UsageError with a near miss."""
@@ -98,18 +99,9 @@ class Invocation:
         return _known("source", name, self.settings.sources)
 
 
-def near(name: str, known: Any) -> str:
-    """`; did you mean …?` or the whole list, to end a sentence about an unknown name."""
-    import difflib
-
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(names) or 'none'}"
-
-
 def _known(kind: str, name: str, known: Any) -> str:
     if name not in known:
-        raise click.UsageError(f"no {kind} {name!r} is configured{near(name, known)}")
+        raise click.UsageError(f"no {kind} {name!r} is configured{suggestion(name, known)}")
     return name
 
 
@@ -171,7 +163,7 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-") and not ctx.resilient_parsing:
-            ctx.fail(f"no command {name!r}{near(name, self.list_commands(ctx))}")
+            ctx.fail(f"no command {name!r}{suggestion(name, self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
 
 
@@ -179,7 +171,7 @@ class Choice(click.Choice[str]):
     """One of several words; a wrong one is answered with the one that was probably meant."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
-        return f"{value!r} is none of them{near(str(value), self.choices)}"
+        return f"{value!r} is none of them{suggestion(str(value), self.choices)}"
 
 
 pass_invocation = click.make_pass_decorator(Invocation, ensure=True)

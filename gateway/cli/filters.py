@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gateway.cli.context import Invocation, event_types, names, near
+from gateway.cli.context import Invocation, event_types, names
+from gateway.text.suggest import suggestion
 
 if TYPE_CHECKING:
     from gateway.store.admin.admin import DeliveryFilter, StoreAdmin
@@ -71,14 +72,14 @@ def known_sink(invocation: Invocation, admin: StoreAdmin, name: str | None) -> s
     there = [row.name for row in admin.sinks()]
     if name in there:
         return name
-    raise click.UsageError(f"no sink {name!r}{near(name, dict.fromkeys([*invocation.settings.sinks, *there]))}")
+    raise click.UsageError(f"no sink {name!r}{suggestion(name, dict.fromkeys([*invocation.settings.sinks, *there]))}")
 
 
 def known_source(invocation: Invocation, admin: StoreAdmin, name: str | None) -> str | None:
     """A source that is configured, or that something in the store came from."""
     if name is None or name in invocation.settings.sources or admin.knows_source(name):
         return name
-    raise click.UsageError(f"no source {name!r}{near(name, invocation.settings.sources)}")
+    raise click.UsageError(f"no source {name!r}{suggestion(name, invocation.settings.sources)}")
 
 
 def known_type(glob: str | None) -> str | None:
@@ -89,7 +90,7 @@ def known_type(glob: str | None) -> str | None:
 
     if glob is None or any(fnmatchcase(type, glob) for type in EVENT_TYPES):
         return glob
-    raise click.UsageError(f"no event type {glob!r}{near(glob, EVENT_TYPES)}")
+    raise click.UsageError(f"no event type {glob!r}{suggestion(glob, EVENT_TYPES)}")
 
 
 def moment(invocation: Invocation, text: str | None) -> int | None:

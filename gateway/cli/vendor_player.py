@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.callbacks import a_callback, unverified
-from gateway.cli.context import Invocation, near
+from gateway.cli.context import Invocation
 from gateway.runtime.clock import Clock
+from gateway.text.suggest import suggestion
 
 if TYPE_CHECKING:
     from gateway.plugin import Played, Scene, Source
@@ -55,7 +56,7 @@ def scenes(source: Source, types: Sequence[str]) -> Sequence[str]:
             same = ours.get(wanted.lower(), [])
         if not same:
             known = [*source.scenes, *(ours or {})]
-            raise click.UsageError(f"--type {wanted}: {source.type} cannot play that{near(wanted, known)}")
+            raise click.UsageError(f"--type {wanted}: {source.type} cannot play that{suggestion(wanted, known)}")
         chosen += same
     return list(dict.fromkeys(chosen))
 

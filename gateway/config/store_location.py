@@ -9,12 +9,11 @@ from gateway.config.document.nodes import Scalar, Table, YamlNode
 from gateway.config.grammar.settings import StoreSettings
 from gateway.config.validation import Validation
 from gateway.text.secret import Secret
+from gateway.text.store_address import parse_address
 
 
 def store_settings(store: StoreSettings, root: Table, validation: Validation) -> StoreSettings:
     """The settings with an absolute path, and with a password taken out of the URL, so that the URL can be shown."""
-    from gateway.store.address import parse_address  # because both are of one floor, and only this line needs it
-
     section = root.entries.get("store")
     node: YamlNode = section.entries.get("url", section) if isinstance(section, Table) else root
     if isinstance(node, Scalar) and node.placeholder:

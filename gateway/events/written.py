@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 from gateway.events import cloudevents
 from gateway.model import EVENT_TYPES, Event, Fault, File, Storage, Trust
+from gateway.text.suggest import nearest
 
 _DOCUMENT_KEYS: Final = (
     "specversion",
@@ -47,8 +47,8 @@ def known_type(type: str) -> str:
 
 def hint(found: str, known: Collection[str]) -> str:
     """How an error about an unknown word goes on: the near miss, or all there are."""
-    near = difflib.get_close_matches(found, known, n=1) or [word for word in known if found and word.startswith(found)]
-    return f"; did you mean {near[0]!r}?" if near else "; known: " + ", ".join(known)
+    near = nearest(found, known) or next((word for word in known if found and word.startswith(found)), None)
+    return f"; did you mean {near!r}?" if near else "; known: " + ", ".join(known)
 
 
 def read(flat: Mapping[str, Any], file: File) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from gateway.text.suggest import nearest
+
 
 def _timezone(name: str) -> str:
     import zoneinfo  # because the default needs none of it
@@ -17,15 +19,13 @@ def _timezone(name: str) -> str:
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        import difflib
-
         if not zoneinfo.available_timezones():
             lacking = (
                 "UTC, because this machine has no time zone database: install the package tzdata (system or Python)"
             )
             raise PydanticCustomError("timezone", lacking) from None
-        close = difflib.get_close_matches(name[:40], zoneinfo.available_timezones(), n=1)
-        near = f"; did you mean {close[0]}?" if close else ""
+        meant = nearest(name[:40], zoneinfo.available_timezones())
+        near = f"; did you mean {meant}?" if meant else ""
         raise PydanticCustomError("timezone", f"an IANA time zone such as Asia/Shanghai{near}") from None
     return name
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -22,6 +21,7 @@ from gateway.errors import PluginError
 from gateway.plugin import Sink, Source, hookspecs
 from gateway.plugin.contract import class_problem
 from gateway.plugin.modules import import_file, is_edited, own_the_plugins_package, remember
+from gateway.text.suggest import nearest
 
 GROUP = "recording_gateway"
 
@@ -43,8 +43,7 @@ class UnknownType(PluginError):
     """No plugin has this type; `near` is the closest that one has."""
 
     def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-        self.near = near[0] if near else None
+        self.near = nearest(name, known)
         self.known = known
         super().__init__(f"no {kind} type {name!r} is installed; there are: {', '.join(known) or 'none'}")
 
@@ -289,8 +288,8 @@ def _refuse_coroutines(caller: pluggy.HookCaller, plugin: object, name: str) -> 
 def _near_hook(said: str) -> str:
     """The hook that was perhaps meant, where pluggy speaks of an unknown one."""
     wrong = re.match(r"unknown hook '(\w+)'", said)
-    near = difflib.get_close_matches(wrong[1], hookspecs.NAMES, n=1) if wrong else ()
-    return f"; did you mean {near[0]}?" if near else ""
+    near = nearest(wrong[1], hookspecs.NAMES) if wrong else None
+    return f"; did you mean {near}?" if near else ""
 
 
 def _is_written_here(cls: Any, base: type[Any], module: str) -> bool:

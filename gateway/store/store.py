@@ -16,7 +16,6 @@ import structlog
 
 from gateway.errors import ItemRefused, StoreFull, StoreUnavailable
 from gateway.runtime.clock import Clock
-from gateway.store.address import parse_address
 from gateway.store.admin import audit
 from gateway.store.admin.audit import AuditEntry
 from gateway.store.engine.backend import Backend, backend_of
@@ -35,6 +34,7 @@ from gateway.store.outbox.limits import StoreLimits
 from gateway.store.outbox.rates import RateUse
 from gateway.store.outbox.retention import Keep
 from gateway.store.records import Accepted, Due, Gate, Heard, Lease, NewEvent, Refusal, Settlement, SinkRow
+from gateway.text.store_address import parse_address
 
 __all__ = ["Keep", "Store"]
 

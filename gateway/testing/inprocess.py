@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
+from gateway.admin.opening import store_admin
 from gateway.app import Gateway
 from gateway.config.load import Loaded, load
 from gateway.events.cloudevents import from_document
@@ -214,7 +215,7 @@ class RunningGateway:
 
     @contextmanager
     def _desk(self) -> Iterator[StoreAdmin]:
-        with StoreAdmin.of(self.gateway.settings, clock=self.clock) as admin:
+        with store_admin(self.gateway.settings, clock=self.clock) as admin:
             yield admin
 
     def _rows(self, admin: StoreAdmin, sink: str | None, state: str | None) -> list[DeliveryRow]:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from gateway.assembly import keep_of
 from gateway.config.document.diagnostics import ConfigError, Diagnostic
 from gateway.config.grammar.settings import Settings
 from gateway.config.load import load
@@ -89,7 +90,7 @@ def test_an_empty_file_is_a_configuration_with_every_default(desk: Desk) -> None
     assert made.server == default.server
     assert made.delivery == default.delivery
     assert made.store.url == f"sqlite:///{desk.folder}/gateway.db"
-    keep = made.store.keep_policy()
+    keep = keep_of(made.store)
     assert (keep.remember, keep.dead, keep.refused, keep.waiting) == (
         timedelta(days=30),
         timedelta(days=90),
@@ -242,16 +243,16 @@ def test_plugins_that_cannot_be_loaded_are_named_at_their_lines(desk: Desk) -> N
     ids=["keys", "options", "routes", "sinks", "names"],
 )
 def test_a_file_of_nothing_but_mistakes_ends_soon(desk: Desk, text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(desk.problems(text)) >= 100
-    assert time.perf_counter() - began < 5  # a twentieth of what it takes without a bound, on a slow machine
+    assert time.process_time() - began < 5  # of CPU time: a twentieth of what it takes without a bound
 
 
 @pytest.mark.parametrize("case", cases("yaml"), ids=str)
 def test_the_hostile_corpus_is_refused_in_under_a_second_with_its_line(desk: Desk, case: Case) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     problems = desk.problems(case.value)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert all(problem.line and problem.file.endswith("gateway.yaml") for problem in problems)
 
 

@@ -73,10 +73,10 @@ MERGES = "a: &a {x: 1}\n" + "".join(
         (MERGES, "anchor", 1),
     ],
 )
-def test_a_trap_is_refused_in_under_a_second_with_its_line(text: str, found: str, line: int) -> None:
-    began = time.perf_counter()
+def test_a_trap_is_refused_within_a_second_of_cpu_time_with_its_line(text: str, found: str, line: int) -> None:
+    began = time.process_time()
     first = refused(text)[0]
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert found in first.message
     assert (first.file, first.line) == ("f.yaml", line)
     assert first.column >= 1
@@ -107,9 +107,9 @@ def test_a_file_over_a_mebibyte_is_refused() -> None:
 
 
 def test_a_hundred_thousand_mistakes_end_soon() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert 100 <= len(refused("[" + "*a, " * 100_000 + "]")) <= 110
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_a_large_honest_file_is_read() -> None:
@@ -158,9 +158,9 @@ def test_not_a_number_is_read_as_such() -> None:
 
 @pytest.mark.parametrize("case", cases("yaml"), ids=str)
 def test_the_hostile_corpus_ends_in_located_problems_or_plain_text(case: Case) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert all(problem.line for problem in problems(case.value))
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 @given(st.text() | st.text(alphabet="ab:- \n\t[]{}#&*!|>'\"%@`,?0$<"))

@@ -13,13 +13,13 @@ from msgspec.structs import replace
 from gateway.events.cloudevents import fingerprint, to_json
 from gateway.model import FILE_COMPLETED, Event, Outcome
 from gateway.runtime.clock import Clock, FrozenClock
-from gateway.store.address import parse_address
 from gateway.store.engine.session import Session
 from gateway.store.outbox import statements as sql
 from gateway.store.postgres.session import PostgresSession
 from gateway.store.records import Accepted, Lease, NewDelivery, NewEvent, Settlement
 from gateway.store.sqlite.session import SqliteSession
 from gateway.store.store import Store
+from gateway.text.store_address import parse_address
 
 LEASE = 45_000  # ms
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import StoreUnavailable
-from gateway.store.address import parse_address
 from gateway.store.postgres.session import PostgresSession
+from gateway.text.store_address import parse_address
 
 CANARY = "PWSECRETCANARY"
 
@@ -94,10 +94,12 @@ def test_a_url_that_would_move_a_piece_of_the_password_is_refused_without_showin
     assert CANARY not in str(refused.value)
 
 
+USUAL = repr(parse_address("postgresql://user@127.0.0.1:1/database")) + "postgresql://user@127.0.0.1:1/database"
+"""A password that is one of these words by luck is in every text."""
+
+
 @given(
-    password=st.text(min_size=4).filter(
-        lambda text: text not in "postgresql://user@127.0.0.1:1/database" and "\0" not in text
-    ),
+    password=st.text(min_size=4).filter(lambda text: text not in USUAL and "\0" not in text),
     where=st.sampled_from(["userinfo", "password", "sslpassword", "beside"]),
 )
 def test_no_error_and_no_repr_shows_the_password_wherever_it_stood(password: str, where: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.assembly import keep_of
 from gateway.config.grammar.store import StoreSettings
 from gateway.errors import ItemRefused, StoreBusy, StoreFull, StoreUnavailable
 from gateway.runtime.clock import FrozenClock
@@ -205,7 +206,7 @@ def test_each_setting_of_keep_arrives_where_it_is_used(tmp_path: Path) -> None:
             "limits": {"waiting": 15, "free_disk": "16MiB"},
         }
     )
-    assert settings.keep_policy() == Keep(
+    assert keep_of(settings) == Keep(
         remember=timedelta(days=40),
         **{name: timedelta(days=days) for name, days in spans.items()},
         refused=14,

@@ -11,11 +11,11 @@ import pytest
 import structlog
 
 from gateway.errors import StoreFileGone, StoreUnavailable
-from gateway.store.address import parse_address
 from gateway.store.admin.connections import StoreConnections
 from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.open_file import OpenFiles
 from gateway.store.store import Store
+from gateway.text.store_address import parse_address
 from tests.store.conftest import Opener
 from tests.store.faults import on_writer
 from tests.store.kit import LEASE, new, settlement, take

@@ -18,12 +18,12 @@ import pytest
 
 from gateway.errors import SchemaMismatch, StoreError, StoreHeld, StoreUnavailable
 from gateway.runtime.clock import FrozenClock
-from gateway.store.address import parse_address
 from gateway.store.engine import migrations
 from gateway.store.engine.patience import NotYet, awaited, patiently
 from gateway.store.engine.session import Session
 from gateway.store.sqlite.session import APPLICATION_ID, Role, SqliteSession, make_file
 from gateway.store.store import Store
+from gateway.text.store_address import parse_address
 from tests import threads
 from tests.postgres import folder_of
 from tests.store.conftest import Opener

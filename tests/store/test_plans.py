@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from gateway.runtime.clock import FrozenClock
-from gateway.store.address import parse_address
 from gateway.store.engine.batch import Bulk, SettleIn, settle_in
 from gateway.store.engine.migrations import migrate
 from gateway.store.outbox import retention, settle
@@ -20,6 +19,7 @@ from gateway.store.postgres.batch import PostgresBulk
 from gateway.store.sqlite import batch
 from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.session import make_file
+from gateway.text.store_address import parse_address
 from tests.store.kit import LEASE, new, settlement
 
 EVENTS = """WITH RECURSIVE n(i) AS (SELECT {start} UNION ALL SELECT i + 1 FROM n WHERE i < {start} + {many} - 1)

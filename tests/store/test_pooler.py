@@ -20,9 +20,9 @@ import structlog
 
 from gateway.errors import StoreUnavailable
 from gateway.runtime.clock import Clock
-from gateway.store.address import parse_address
 from gateway.store.postgres import backend
 from gateway.store.postgres.session import PREPARE_THRESHOLD, PostgresSession
+from gateway.text.store_address import parse_address
 from tests.store.conftest import Opener
 from tests.store.faults import on_writer
 from tests.store.kit import LEASE, new, settlement, states

@@ -15,13 +15,13 @@ import pytest
 
 from gateway.errors import ItemRefused, SchemaMismatch, StoreUnavailable
 from gateway.runtime.clock import FrozenClock
-from gateway.store.address import parse_address
 from gateway.store.admin import connections
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.connections import StoreConnections
 from gateway.store.engine.session import Session
 from gateway.store.sqlite.session import make_file
 from gateway.store.store import Store
+from gateway.text.store_address import parse_address
 from tests.store.kit import act, beside, new, table, take
 
 
@@ -235,7 +235,7 @@ def test_reading_a_sqlite_store_imports_no_postgresql(tmp_path: Path) -> None:
 
 
 def test_connections_are_closed_twice_without_harm(tmp_path: Path) -> None:
-    from gateway.store.address import parse_address
+    from gateway.text.store_address import parse_address
 
     connections = StoreConnections(parse_address(f"sqlite:///{tmp_path}/g.db"), None)
     connections.close()

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Choice, Group, Invocation, config_option, near, pass_invocation
+from gateway.cli.context import Choice, Group, Invocation, config_option, pass_invocation
 from gateway.cli.table import folded
 from gateway.text.escaping import to_json, visible
+from gateway.text.suggest import suggestion
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -73,7 +74,7 @@ def show(invocation: Invocation, name: str, kind: str | None, as_json: bool) -> 
             f"no type {name!r} of kind {kind}: it is a {other} type; leave --kind out, or say --kind {other}"
         )
     if not kinds:
-        raise click.UsageError(f"no type {name!r}{near(name, [*sources, *sinks])}")
+        raise click.UsageError(f"no type {name!r}{suggestion(name, [*sources, *sinks])}")
     if len(kinds) > 1:
         raise click.UsageError(f"{name!r} is both a source and a sink type: add --kind source or --kind sink")
     cls: Any = registry.source(name) if kinds == ["source"] else registry.sink(name)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from gateway.errors import GatewayError
+from gateway.text.suggest import nearest
 
 MOST: Final = 100  # problems shown; after so many the rest are consequences
 
@@ -67,8 +67,6 @@ def in_order(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
 def near(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """A hint that names the nearest of the known words, at least so like it (0 to 1), or all where they are few."""
     names = list(known)
-    folded = {name.lower().replace("_", "-"): name for name in names}
-    close = difflib.get_close_matches(word[:100].lower().replace("_", "-"), folded, n=1, cutoff=likeness)
-    if close:
-        return f"did you mean {folded[close[0]]}?"
+    if (meant := nearest(word, names, likeness)) is not None:
+        return f"did you mean {meant}?"
     return f"known are: {', '.join(names)}" if 0 < len(names) <= 20 else ""

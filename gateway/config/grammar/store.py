@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
 from gateway.config.grammar.section import Section
 from gateway.fields import Duration, Secret, Size, between, parse_duration, parse_size
-
-if TYPE_CHECKING:
-    from gateway.store.store import Keep
 
 
 class KeepSettings(Section):
@@ -61,17 +58,3 @@ class StoreSettings(Section):
     ] = parse_duration("30d")
     keep: Annotated[KeepSettings, Field(description="How long finished events stay.")] = KeepSettings()
     limits: Annotated[LimitSettings, Field(description="Past these callbacks are answered 503.")] = LimitSettings()
-
-    def keep_policy(self) -> Keep:
-        """`remember`, `keep` and `limits` as the store takes them."""
-        from gateway.store.store import Keep
-
-        return Keep(
-            remember=self.remember,
-            delivered=self.keep.delivered,
-            unrouted=self.keep.unrouted,
-            dead=self.keep.dead,
-            refused=self.keep.refused,
-            waiting=self.limits.waiting,
-            free_disk=self.limits.free_disk,
-        )

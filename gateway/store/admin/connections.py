@@ -11,7 +11,6 @@ from typing import Final, TypeVar
 
 from gateway.errors import ItemRefused, StoreError, StoreFileGone, StoreUnavailable
 from gateway.runtime.clock import Clock
-from gateway.store.address import Address
 from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.migrations import migrate, require
 from gateway.store.engine.patience import NoAnswer, NotYet, patiently
@@ -20,6 +19,7 @@ from gateway.store.sqlite import scrub
 from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.owner_lock import OwnerLock
 from gateway.store.sqlite.session import SqliteSession, make_file
+from gateway.text.store_address import Address
 
 T = TypeVar("T")
 _S = TypeVar("_S", bound=Session)

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from gateway.store.address import Address
 from gateway.store.admin.pages import ranges
 from gateway.store.engine.migrations import schema_version
 from gateway.store.engine.session import Session
 from gateway.store.outbox import gates
 from gateway.store.outbox import statements as sql
 from gateway.store.records import Gate, SinkRow, Status
+from gateway.text.store_address import Address
 
 _BY_SINK: Final = """SELECT sink, state, count(*), min(since_at) FROM deliveries WHERE id > :after AND id <= :upto
   GROUP BY sink, state"""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from gateway.errors import NotFound, StoreUnavailable
 from gateway.runtime.clock import Clock
-from gateway.store.address import parse_address
 from gateway.store.admin import audit, commands, event_full, jobs, overview, pages, short_ids
 from gateway.store.admin import deliveries as waiting
 from gateway.store.admin.audit import AuditRow
@@ -21,9 +20,7 @@ from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session
 from gateway.store.outbox import activity, counts
 from gateway.store.records import AttemptRow, DeliveryRow, EventFull, EventRow, RefusedRow, SinkRow, SourceRow, Status
-
-if TYPE_CHECKING:
-    from gateway.config.grammar.settings import Settings
+from gateway.text.store_address import parse_address
 
 T = TypeVar("T")
 CHOSEN_PAGE: Final = 5000  # ids read in one statement when many are chosen
@@ -62,20 +59,6 @@ class StoreQueries:
             rated=frozenset(rated),
             batched=frozenset(batched),
             ordered=frozenset(ordered),
-        )
-
-    @classmethod
-    def of(cls, settings: Settings, *, clock: Clock | None = None) -> Self:
-        """That of the store that a configuration names, with what it says of its sinks."""
-        store, sinks = settings.store, settings.sinks.items()
-        return cls(
-            store.url,
-            password=None if store.password is None else store.password.reveal(),
-            clock=clock,
-            configured=tuple(settings.sinks),
-            rated=tuple(name for name, sink in sinks if sink.delivery.rate is not None),
-            batched=tuple(name for name, sink in sinks if sink.delivery.batch is not None),
-            ordered=tuple(name for name, sink in sinks if sink.delivery.order == "stream"),
         )
 
     def __enter__(self) -> Self:

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 from gateway.errors import StoreUnavailable
 from gateway.extras import how_to_install
 from gateway.runtime.clock import Clock
-from gateway.store.address import Address
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.reader import StoreReader
 from gateway.store.engine.writer import Writer
+from gateway.text.store_address import Address
 
 
 class Backend(Protocol):

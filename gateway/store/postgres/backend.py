@@ -13,7 +13,6 @@ from typing import Any
 import structlog
 
 from gateway.runtime.clock import Clock
-from gateway.store.address import Address
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.migrations import migrate
 from gateway.store.engine.patience import NotYet
@@ -22,6 +21,7 @@ from gateway.store.engine.writer import Writer
 from gateway.store.postgres.batch import PostgresBulk
 from gateway.store.postgres.notices import NoticeListener, Notifier
 from gateway.store.postgres.session import PostgresSession
+from gateway.text.store_address import Address
 
 log = structlog.get_logger("gateway.store")
 

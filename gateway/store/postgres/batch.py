@@ -9,11 +9,11 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from gateway.runtime.clock import Clock
-from gateway.store.address import Address
 from gateway.store.engine.batch import EventIn, Kept, SettleIn, Tally, leases_of, make_lease
 from gateway.store.outbox import statements as sql
 from gateway.store.postgres.session import PostgresSession
 from gateway.store.records import Held, Lease, Rank
+from gateway.text.store_address import Address
 
 _NOW: Final = "coalesce(%(now)b::bigint, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
 _OPEN: Final = "state IN ('waiting','sending')"

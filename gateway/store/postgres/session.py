@@ -11,10 +11,10 @@ from typing import Any, Final, Literal
 from gateway.errors import StoreUnavailable
 from gateway.extras import how_to_install
 from gateway.runtime.clock import Clock
-from gateway.store.address import Address
 from gateway.store.engine.patience import NoAnswer, NotYet
 from gateway.store.engine.session import Trouble
 from gateway.store.postgres.deadline import DEADLINES
+from gateway.text.store_address import Address
 
 CHANNEL: Final = "recording_gateway"  # NOTIFY payload: "<who> <sink>"
 OLDEST: Final = 130_000

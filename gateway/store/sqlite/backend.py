@@ -10,7 +10,6 @@ from typing import Any
 
 from gateway.errors import StoreFileGone
 from gateway.runtime.clock import Clock
-from gateway.store.address import Address
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.migrations import migrate
 from gateway.store.engine.reader import StoreReader
@@ -22,6 +21,7 @@ from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.open_file import OpenFiles
 from gateway.store.sqlite.owner_lock import OwnerLock
 from gateway.store.sqlite.session import SqliteSession, make_file
+from gateway.text.store_address import Address
 
 
 class SqliteBackend:

@@ -9,9 +9,9 @@ from typing import Any, Final, TypeVar, get_args, get_origin
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from gateway.admin.filters import near
 from gateway.admin.validation import validated
 from gateway.errors import Problem
+from gateway.text.suggest import suggestion
 
 BODY_MAX: Final = 64 * 1024  # bytes
 NUMBER_DIGITS_MAX: Final = 18
@@ -36,7 +36,7 @@ def read_query(request: Request, model: type[M] | None) -> M | None:
 
 
 def _near(name: str, known: Mapping[str, Any]) -> str:
-    return near(name, known) if known else "; it takes none"
+    return suggestion(name, known) if known else "; it takes none"
 
 
 def _is_list(annotation: Any) -> bool:

@@ -146,10 +146,10 @@ CLOSED = [
 @pytest.mark.parametrize("text", CLOSED, ids=lambda text: text[:40])
 def test_what_no_template_can_do_is_found_at_once_and_cheaply(text: str) -> None:
     tracemalloc.start()
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(Invalid) as wrong:
         try_out(text, None, "UTC", "en", "full")
-    took, (_, peak) = time.perf_counter() - began, tracemalloc.get_traced_memory()
+    took, (_, peak) = time.process_time() - began, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert took < 1.0
     assert peak < 20 * 2**20
@@ -208,9 +208,9 @@ def test_an_address_through_the_filter_is_spelt_safely_and_obeys_links() -> None
 
 def test_live_output_past_64_kib_is_cut_and_the_budgets_hold_for_the_largest_event() -> None:
     text = "{% for f in event.data.files %}{{ f.play_url }}{{ f.download_url }}{{ f.storage.key }}{% endfor %}"
-    began = time.perf_counter()
+    began = time.process_time()
     made = rendered(text, largest(FILE_COMPLETED, text=1_000_000), strict=False)
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
     assert len(made) == MOST_OUTPUT
     with pytest.raises(Invalid, match="64 KiB"):
         rendered(text, largest(FILE_COMPLETED, text=1_000_000))
@@ -219,10 +219,10 @@ def test_live_output_past_64_kib_is_cut_and_the_budgets_hold_for_the_largest_eve
 def test_a_heavy_template_over_the_largest_event_ends_soon() -> None:
     inner = "{% if event.data.error.message | upper == 'x' %}{% endif %}" * 120
     text = "{% for a in event.data.files %}{% for b in event.data.files %}" + inner + "{% endfor %}{% endfor %}"
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(Invalid, match="turns"):
         rendered(text, largest(FAILED, text=4_000_000), strict=False)
-    assert time.perf_counter() - began < 3.0
+    assert time.process_time() - began < 3.0
 
 
 # -- in the sink
