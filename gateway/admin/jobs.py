@@ -20,6 +20,8 @@ from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.jobs import STEP_ROWS_MAX, JobRow
 
 LOOK_SECONDS: Final = 2.0  # between two looks for jobs that another gateway left, or that were asked for elsewhere
+REST_SECONDS: Final = 5.0  # between two looks, in a long pause, whether it still is to be done
+AT_ONCE: Final = 4
 STEP_SECONDS: Final = 1.0  # of work that one step does at most, at its rate
 
 log = structlog.get_logger("gateway.admin")
@@ -38,12 +40,14 @@ def holders(loaded: Loaded) -> frozenset[str]:
 class JobRunner:
     """`start` and `close` once each. A job whose gateway died goes on here after half a minute, from where it stood."""
 
-    def __init__(self, gateway: Running, access: StoreAccess, owner: str, activity: Activity) -> None:
+    def __init__(self, gateway: Running, access: StoreAccess, owner: str, activity: Activity, *, alone: bool) -> None:
         self._gateway = gateway
         self._access = access
         self._owner = owner
         self._activity = activity
+        self._alone = alone
         self._task: asyncio.Task[None] | None = None
+        self._under_way: dict[int, asyncio.Task[None]] = {}
         self._asked = asyncio.Event()
 
     def start(self) -> None:
@@ -55,17 +59,22 @@ class JobRunner:
         self._asked.set()
 
     async def close(self) -> None:
-        """End after the step that is under way; the rest is done when a gateway runs again."""
+        """End after the steps that are under way; the rest is done when a gateway runs again."""
+        tasks = [*self._under_way.values(), *([] if self._task is None else [self._task])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            with contextlib.suppress(GatewayError):
+                await self._access.change(lambda admin: admin.leave_jobs(self._owner))
 
     async def _run(self) -> None:
+        with contextlib.suppress(GatewayError):
+            # nobody else serves this store, so whoever held a job is gone
+            await self._access.change(lambda admin: admin.leave_jobs(None if self._alone else self._owner))
         while True:
             try:
-                jobs: Sequence[int] = await self._access.read(lambda admin: admin.free_jobs(self._owner))
-                await asyncio.gather(*(self._whole(id) for id in jobs[:4]))
+                await self._begin()
             except StoreUnavailable as error:
                 log.warning("jobs_not_read", error=str(error))
             except Exception:
@@ -74,6 +83,24 @@ class JobRunner:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._asked.wait()
             self._asked.clear()
+
+    async def _begin(self) -> None:
+        """Go on with what nobody goes on with, a few jobs at once."""
+        for id, task in list(self._under_way.items()):
+            if task.done():
+                del self._under_way[id]
+        jobs: Sequence[int] = await self._access.read(lambda admin: admin.free_jobs(self._owner))
+        for id in jobs:
+            if id not in self._under_way and len(self._under_way) < AT_ONCE:
+                self._under_way[id] = asyncio.create_task(self._carefully(id), name=f"job {id}")
+
+    async def _carefully(self, id: int) -> None:
+        try:
+            await self._whole(id)
+        except StoreUnavailable as error:
+            log.warning("job_waits", job=id, error=str(error))
+        except Exception:
+            log.exception("job_failed", job=id)
 
     async def _whole(self, id: int) -> None:
         most = 1
@@ -96,7 +123,19 @@ class JobRunner:
                 return
             pause = job.pause_us / 1_000_000
             most = min(max(round(STEP_SECONDS / pause) if pause else STEP_ROWS_MAX, 1), STEP_ROWS_MAX)
-            await self._gateway.clock.sleep(max(acted * pause, 0.0))
+            if not await self._rest(id, acted * pause):
+                return
+
+    async def _rest(self, id: int, seconds: float) -> bool:
+        """Keep to its rate; False: it was ended meanwhile."""
+        while seconds > 0:
+            await self._gateway.clock.sleep(min(seconds, REST_SECONDS))
+            seconds -= REST_SECONDS
+            if seconds > 0:
+                job = await self._access.change(lambda admin: admin.hold_job(id, self._owner))
+                if job.finished_at is not None:
+                    return False
+        return True
 
     def _step(self, id: int, most: int, admin: StoreAdmin) -> JobRow:
         loaded = self._gateway.loaded

@@ -200,11 +200,18 @@ class RefusedItem(Result):
     verified: Annotated[bool, Field(description="Its signature fitted, and something else did not.")]
 
 
+class HeaderItem(Result):
+    """One header of a request."""
+
+    name: str
+    value: str
+
+
 class RefusedDetail(RefusedItem):
     """One refused callback: what its code means, and what came, without credentials."""
 
     meaning: str | None
-    headers: Sequence[tuple[str, str]]
+    headers: Sequence[HeaderItem]
     body: Annotated[str | None, Field(description="null: it was too long to be kept, so it cannot be retried.")]
     masked: bool
 

@@ -81,7 +81,9 @@ class AdminService:
         self._access = StoreAccess(gateway)
         self.hub = LiveHub()
         self._teller = Teller(gateway.store, gateway.metrics, self.hub, gateway.clock)
-        self._jobs = JobRunner(gateway, self._access, gateway.store.owner, gateway.metrics.activity)
+        self._jobs = JobRunner(
+            gateway, self._access, gateway.store.owner, gateway.metrics.activity, alone=not gateway.store.shared
+        )
         self._costly = Allowance(COSTLY_A_MINUTE, gateway.clock)
         self._started_at = gateway.clock.ms()
 

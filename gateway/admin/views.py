@@ -14,6 +14,7 @@ from gateway.admin.results import (
     DeliveryItem,
     EventDetail,
     EventItem,
+    HeaderItem,
     NextTry,
     Raw,
     RefusedDetail,
@@ -173,7 +174,7 @@ def refused_detail(row: RefusedRow, meaning: str | None) -> RefusedDetail:
     return RefusedDetail(
         **_refused(row),  # type: ignore[arg-type]
         meaning=meaning,
-        headers=masked_headers(row.refusal.headers),
+        headers=[HeaderItem(name=name, value=value) for name, value in masked_headers(row.refusal.headers)],
         body=masked_body(row.refusal.body) if kept else None,
         masked=True,
     )

@@ -265,6 +265,14 @@ class StoreAdmin(StoreQueries):
         with_sinks = jobs.Tools(known=self._known, **tools)
         return self._connections.change(lambda session: jobs.step(session, id, with_sinks, most))
 
+    def hold_job(self, id: int, owner: str) -> jobs.JobRow:
+        """Keep a bulk act that rests; the job as it is."""
+        return self._connections.change(lambda session: jobs.hold(session, id, owner))
+
+    def leave_jobs(self, owner: str | None) -> None:
+        """Let go of a gateway's bulk acts, or of all."""
+        self._connections.change(lambda session: jobs.leave(session, owner))
+
     def fail_job(self, id: int, why: str) -> None:
         """End a bulk act that cannot go on."""
         self._connections.change(lambda session: jobs.fail(session, id, why))

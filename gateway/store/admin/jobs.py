@@ -200,6 +200,19 @@ def step(session: Bulk, id: int, tools: Tools, most: int) -> JobRow:
     return one(session, id)
 
 
+def hold(session: Bulk, id: int, owner: str) -> JobRow:
+    """Keep a job while nothing is done, so that no other gateway takes it."""
+    session.change(_HOLD, {"id": id, "owner": owner, "lease": LEASE_MS})
+    return one(session, id)
+
+
+def leave(session: Bulk, owner: str | None) -> None:
+    """Let go of the jobs of a gateway that ends; None: of every one."""
+    of = "" if owner is None else " AND owner = :owner"
+    values = {} if owner is None else {"owner": owner}
+    session.change(f"UPDATE jobs SET owner = NULL WHERE finished_at IS NULL{of}", values)  # noqa: S608
+
+
 def fail(session: Bulk, id: int, why: str) -> None:
     """End a job that cannot go on."""
     _end(session, one(session, id), "failed", why)

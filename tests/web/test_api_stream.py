@@ -1,0 +1,162 @@
+"""The live stream: what happens is told as it happens, from where the reader stood, within bounds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gateway.admin.stream import OF_ONE_SESSION_MAX, RING_ROWS, STREAMS_MAX, LiveHub, Message, NewsFilter
+from gateway.errors import Problem
+from gateway.store.admin.live import LiveRow
+from gateway.web.api import event_stream
+from tests.running import Player
+from tests.web.admin_api import READ, serve
+from tests.web.doors import Client, Served
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serve(tmp_path_factory.mktemp("stream")) as served:
+        yield served
+        served.ask()
+        served.result()
+
+
+class Reading:
+    """One open stream."""
+
+    def __init__(self, served: Served, query: str = "", last: int | None = None) -> None:
+        self.client: Client = served.private()
+        head = f"GET /api/v1/stream{query} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {READ}\r\n"
+        head += "" if last is None else f"Last-Event-ID: {last}\r\n"
+        self.client.send(f"{head}\r\n".encode())
+        self.buffer = b""
+        self.head = self._upto(b"\r\n\r\n").decode()
+        self.status = int(self.head.split()[1])
+
+    def _upto(self, mark: bytes) -> bytes:
+        while mark not in self.buffer:
+            more = self.client.sock.recv(65536)
+            assert more, self.buffer
+            self.buffer += more
+        top, _, self.buffer = self.buffer.partition(mark)
+        return top
+
+    def message(self) -> dict[str, Any]:
+        """The next one that is no comment."""
+        while True:
+            lines = self._upto(b"\n\n").decode().splitlines()
+            fields = dict(line.split(": ", 1) for line in lines if ": " in line and not line.startswith(":"))
+            if "data" in fields:
+                return {"id": int(fields["id"]), "event": fields["event"], **json.loads(fields["data"])}
+
+    def close(self) -> None:
+        self.client.sock.close()
+
+
+def test_what_happens_is_told_at_once_and_a_reader_goes_on_where_it_stood(served: Served) -> None:
+    reading = Reading(served)
+    assert reading.status == 200
+    assert "text/event-stream" in reading.head
+    assert "content-length" not in reading.head.lower()
+    served.post(Player().body(number=1))
+    event = reading.message()
+    attempt = reading.message()
+    assert (event["event"], event["source"], event["sinks"]) == ("event", "live", ["file"])
+    assert (attempt["event"], attempt["sink"], attempt["outcome"]) == ("attempt", "file", "delivered")
+    assert "auth_sign" not in json.dumps([event, attempt])
+    reading.close()
+    again = Reading(served, last=event["id"])
+    assert again.message()["id"] == attempt["id"]
+    again.close()
+
+
+def test_a_stream_tells_only_what_is_asked_for(served: Served) -> None:
+    reading = Reading(served, "?types=attempt&sink=fi*")
+    served.post(Player().body(number=2))
+    assert reading.message()["event"] == "attempt"
+    reading.close()
+
+
+async def test_the_33rd_stream_and_the_fifth_of_a_session_are_refused() -> None:
+    hub = LiveHub()
+    places = [hub.place(None) for _ in range(STREAMS_MAX)]
+    for place in places:
+        place.__enter__()
+    with pytest.raises(Problem, match="32 streams"), hub.place(None):
+        pass
+    for place in places:
+        place.__exit__(None, None, None)
+    assert hub.streams == 0
+    mine = [hub.place("session") for _ in range(OF_ONE_SESSION_MAX)]
+    for place in mine:
+        place.__enter__()
+    with pytest.raises(Problem, match="of this session"), hub.place("session"):
+        pass
+    with hub.place("other"):
+        pass
+
+
+def row(number: int, kind: str = "event") -> LiveRow:
+    return LiveRow(number, 0, kind, "live", "", "recording.failed", {"n": number})
+
+
+async def test_32_streams_hold_one_ring_and_a_slow_one_is_told_what_it_missed() -> None:
+    hub = LiveHub()
+
+    async def earlier(id: int) -> tuple[list[LiveRow], int]:
+        return [row(2000), row(2001)], 2000
+
+    news = hub.follow(NewsFilter(), 0, earlier=earlier)
+    assert await anext(news) == Message()
+    hub.feed([row(n) for n in range(1, 2002)])
+    assert len(hub._ring) == RING_ROWS
+    missed = await anext(news)
+    assert (missed.event, missed.data) == ("missed", {"missed": 1999})
+    assert (await anext(news)).id == 2000
+    assert (await anext(news)).id == 2001
+    hub.close()
+    assert [message async for message in news] == []
+
+
+async def test_a_quiet_stream_shows_signs_of_life_and_one_whose_token_was_removed_ends() -> None:
+    hub = LiveHub()
+    holds = [True, True, False]
+
+    async def nothing(id: int) -> Any:
+        raise AssertionError
+
+    news = hub.follow(NewsFilter(), None, earlier=nothing, may=lambda: holds.pop(0), every=0.001)
+    assert [message async for message in news] == [Message(), Message(), Message()]
+
+
+async def test_a_reader_that_takes_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "STALL_SECONDS", 0.02)
+    closed: list[bool] = []
+
+    async def endless() -> Any:
+        try:
+            while True:
+                yield Message(1, "event", {})
+        finally:
+            closed.append(True)
+
+    import asyncio
+
+    async def stuck(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    news = endless()
+    async with asyncio.timeout(5):
+        await event_stream.EventStream(news, await anext(news))({}, asyncio.Event().wait, stuck)  # type: ignore[arg-type]
+    assert closed == [True]
+
+
+def test_an_id_that_the_stream_did_not_give_is_refused(served: Served) -> None:
+    head = f"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {READ}\r\nLast-Event-ID: x\r\n\r\n"
+    with served.private() as client:
+        assert client.send(head.encode()).reply().status == 400
