@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import uvloop
-from gateway.web.limits import UNVERIFIED_BYTES, public_limits
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -43,6 +42,7 @@ from gateway.config.load import load
 from gateway.runtime import logs
 from gateway.web.budget import Budget
 from gateway.web.ingress import Ingress
+from gateway.web.listener_limits import UNVERIFIED_BYTES, public_limits
 from gateway.web.listeners import COLLECT_AFTER, SWITCH_INTERVAL
 from gateway.web.protocol import guarded
 

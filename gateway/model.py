@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final, Self
 
@@ -22,6 +23,9 @@ UNKNOWN: Final = "recording.unknown"  # a verified callback whose type we do not
 EVENT_TYPES: Final = (STARTED, FILE_STARTED, FILE_COMPLETED, ENDED, FAILED, UNKNOWN)
 
 _canonical: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
+_encode: Final = msgspec.json.Encoder().encode
+_type: Final = type  # because an argument has its name
+_SPELT_ALIKE: Final = frozenset({str, int, bool, type(None)})
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _NOT_COMPARED: Final = frozenset({"variant", "supersedes", "raw_type"})
 
@@ -170,7 +174,7 @@ class Event(Value, frozen=True, kw_only=True, dict=True, eq=False):
         """What a receiver should know a repeat by: the id, and for other content under the same id `id~variant`."""
         return f"{self.id}~{self.variant}" if self.variant else self.id
 
-    @property
+    @cached_property
     def subject(self) -> str:
         """`domain/app/stream`, leaving out what is absent."""
         return "/".join(part for part in (self.domain, self.app, self.stream) if part)
@@ -206,7 +210,9 @@ def event_id(
     `identity` is the source's choice of what names the thing; the same event must give the same values for ever.
     """
     named = [source, type, domain, app, stream, format, *identity]
-    return EventId(hashlib.sha256(_canonical(named).encode()).hexdigest()[:32])
+    # both write the same; the second knows how Python spells a fraction and puts keys in order
+    text = _encode(named) if _SPELT_ALIKE.issuperset(map(_type, named)) else _canonical(named).encode()
+    return EventId(hashlib.sha256(text).hexdigest()[:32])
 
 
 ID_LENGTH_MAX: Final = 128  # characters

@@ -35,5 +35,6 @@ def original_of(event: Event) -> bytes:
 def amend(event: Event, **fields: Any) -> None:
     """For the core, before anybody else has the event: other values in place, because a copy would leave out what is kept
     beside it. Nothing of its JSON may have been made."""
+    event.__dict__.pop("subject", None)
     for name, value in fields.items():
         force_setattr(event, name, value)

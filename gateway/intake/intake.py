@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
-from typing import Final, NoReturn, TypeVar
+from typing import Final, NoReturn
+
+import msgspec
 
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.errors import ItemRefused, Malformed, Problem, StoreBusy, StoreError, StoreFull, Untrusted
@@ -25,12 +26,11 @@ from gateway.store.outbox.contents import CONTENTS_MAX
 from gateway.store.records import Accepted, NewDelivery
 from gateway.store.store import Store
 
-T = TypeVar("T")
 LARGE_BODY: Final = 32 * 1024  # bytes; what is made of a larger one takes over a few milliseconds
 VERIFIED_CODES: Final = frozenset({"signature_expired", "validity_too_long", "trust_too_low", "domain_not_allowed"})
 """Said only after the signature was found right: such a callback comes from the vendor, and can be had back."""
 MISTAKES: Final = (Exception, SystemExit)  # of a plugin, whose exit is not ours
-_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+_json: Final = msgspec.json.Encoder(enc_hook=str).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class Intake:
             self._journal.ignored(door.source, callback)
             self._journal.answered(door.name, "ignored", callback.received_at)
             return self._answer(door, callback, (), b'{"status":"accepted","events":[]}')
-        decisions = await _computed(functools.partial(self._decide, events), large)
+        decisions = await asyncio.to_thread(self._decide, events) if large else self._decide(events)
         accepted = await self._accept(door, callback, verified, events, decisions)
         self._journal.stored(events, decisions, accepted)
         if any(one.full for one in accepted):
@@ -90,7 +90,7 @@ class Intake:
         new = any(one.new or one.supersedes for one in accepted)
         status = "accepted" if new else "duplicate"
         self._journal.answered(door.name, status, callback.received_at)
-        usual = _json({"status": status, "events": [one.id for one in accepted]}).encode()
+        usual = _json({"status": status, "events": [str(one.id) for one in accepted]})
         return self._answer(door, callback, events, usual)
 
     # -- who and what
@@ -100,7 +100,10 @@ class Intake:
 
     async def _verify(self, door: SourceEndpoint, callback: Callback, large: bool) -> Verified:
         try:
-            verified = await _computed(functools.partial(verify, door.source, callback, door.min_trust), large)
+            if large:
+                verified = await asyncio.to_thread(verify, door.source, callback, door.min_trust)
+            else:
+                verified = verify(door.source, callback, door.min_trust)
         except Untrusted as error:
             fitted = error.code in VERIFIED_CODES
             self._refuse(door, callback, Problem(401, error.code, error.detail), verified=fitted)
@@ -114,9 +117,11 @@ class Intake:
     async def _normalise(
         self, door: SourceEndpoint, callback: Callback, verified: Verified, large: bool
     ) -> Sequence[Event]:
-        work = functools.partial(normalise, door.source, callback, verified, keep_ids=door.keep_ids)
+        keep = door.keep_ids
         try:
-            return await _computed(work, large)
+            if large:  # one would make every other callback wait
+                return await asyncio.to_thread(normalise, door.source, callback, verified, keep_ids=keep)
+            return normalise(door.source, callback, verified, keep_ids=keep)
         except Malformed as error:
             self._refuse(door, callback, Problem(400, "malformed_body", error.detail), verified=True)
         except MISTAKES as error:
@@ -154,7 +159,8 @@ class Intake:
         raw_type = callback.headers.get("content-type")
         try:
             try:
-                written = await _computed(lambda: [render(event) for event in events], len(callback.body) > LARGE_BODY)
+                large = len(callback.body) > LARGE_BODY
+                written = await asyncio.to_thread(_rendered, events) if large else _rendered(events)
                 new = [
                     new_event(
                         event,
@@ -243,6 +249,5 @@ def _full(accepted: Sequence[Accepted]) -> Problem:
     )
 
 
-async def _computed(work: Callable[[], T], large: bool) -> T:
-    """What it gives: at once, or for a large body in a thread, because one would make every other callback wait."""
-    return await asyncio.to_thread(work) if large else work()
+def _rendered(events: Sequence[Event]) -> list[tuple[str, bytes]]:
+    return [render(event) for event in events]

@@ -31,7 +31,7 @@ def accept(session: Bulk, callbacks: Sequence[Sequence[NewEvent]], owner: str) -
     """
     events = [new for callback in callbacks for new in callback]
     waves = list(_waves(events))
-    names = _names(events)
+    names = set() if session.one_transaction else _names(events)  # alone, nobody has to be kept out
     # On PostgreSQL one statement is its own transaction, and cheaper than three; what needs more than one gets a real one.
     together = session.one_transaction or names or len(waves) > 1 or any(len(callback) > 1 for callback in callbacks)
     answers: dict[int, Accepted] = {}

@@ -25,6 +25,13 @@ _COLUMNS: Final = "id, variant, held, seal, source, type, subject, received_at, 
 _EVENT: Final = f"""INSERT INTO events ({_COLUMNS}) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
   WHERE ? OR NOT EXISTS (SELECT 1 FROM remembered r WHERE r.id = ? AND r.source = ?)
   ON CONFLICT (id, source, variant) DO NOTHING"""  # noqa: S608
+_LOOK: Final = """(SELECT count(*) FROM (SELECT DISTINCT fingerprint FROM {table} WHERE seal = ? AND seal IS NOT NULL
+  AND fingerprint <> ? LIMIT ?))"""
+# The same, unless as many other contents came under its seal as that bears: statements.SEALED without a statement of its own.
+_SEALED_EVENT: Final = _EVENT.replace(
+    "r.source = ?)",
+    f"r.source = ?) AND {_LOOK.format(table='events')} + {_LOOK.format(table='remembered')} < ?",
+)
 _DELIVERY: Final = """INSERT INTO deliveries (event, sink, state, rank, due_at, token, attempts, since_at, first_at,
     stalled, order_key, owner, source, weak) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event, sink) DO NOTHING"""
 _ARM: Final = """SELECT d.id, d.rank, d.token FROM deliveries d WHERE d.sink = :sink AND d.rank = :rank
@@ -67,9 +74,8 @@ class SqliteBulk(SqliteSession):
         gates = {name: (shut, stalled) for name, shut, stalled in self.rows(_GATES, {"now": now})}
         kept: list[Kept | None] = []
         for row in rows:
-            over = over_sealed(self, row.new)
-            held, weak = row.held, over and row.new.seal_ranks
-            seq = None if over and not weak and not row.forced else self._insert_event(row, held)
+            held, weak = row.held, row.new.seal_ranks and over_sealed(self, row.new)
+            seq = self._insert_event(row, held)
             if seq is None:
                 kept.append(None)
             elif held is not None or not row.new.deliveries:
@@ -81,29 +87,31 @@ class SqliteBulk(SqliteSession):
     def _insert_event(self, row: EventIn, held: Held | None) -> int | None:
         new = row.new
         event = new.event
-        cursor = self.connection.execute(
-            _EVENT,
-            (
-                event.id,
-                row.variant,
-                None if held is None else held.value,
-                new.seal,
-                event.source,
-                event.type,
-                event.subject,
-                int(event.received_at.timestamp() * 1000),
-                new.fingerprint,
-                new.body,
-                event.raw,
-                new.raw_type,
-                new.routing,
-                event.trust.rank,
-                event.supersedes or None,
-                row.forced,
-                event.id,
-                event.source,
-            ),
+        values: tuple[object, ...] = (
+            event.id,
+            row.variant,
+            None if held is None else held.value,
+            new.seal,
+            event.source,
+            event.type,
+            event.subject,
+            int(event.received_at.timestamp() * 1000),
+            new.fingerprint,
+            new.body,
+            event.raw,
+            new.raw_type,
+            new.routing,
+            event.trust.rank,
+            event.supersedes or None,
+            row.forced,
+            event.id,
+            event.source,
         )
+        sealed = new.seal is not None and new.seal_most > 0 and not new.seal_ranks and not row.forced
+        if sealed:
+            others = (new.seal, new.fingerprint, new.seal_most)
+            values += (*others, *others, new.seal_most)
+        cursor = self.connection.execute(_SEALED_EVENT if sealed else _EVENT, values)
         return cursor.lastrowid if cursor.rowcount else None
 
     def _insert_deliveries(

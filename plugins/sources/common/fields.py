@@ -184,7 +184,10 @@ class Reading:
 
     def extra(self) -> dict[str, Any]:
         """What has no place in the normal form. What of it names a credential is left out, and a problem."""
-        kept, left_out = without_credentials(self._rest(), self._path)
+        rest = self._rest()
+        if not rest:
+            return rest
+        kept, left_out = without_credentials(rest, self._path)
         self.problems += left_out
         return kept
 
