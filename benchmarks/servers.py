@@ -123,6 +123,11 @@ def example(port: int, admin: int, folder: Path) -> Iterator[Server]:
         yield server
 
 
+def help() -> None:
+    """What a person waits for first."""
+    subprocess.run([str(Path(sys.executable).parent / "gateway"), "--help"], check=True, capture_output=True)
+
+
 @contextmanager
 def _running(command: list[str], folder: Path, port: int, admin: int) -> Iterator[Server]:
     log = (folder / "server.log").open("wb")

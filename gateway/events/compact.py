@@ -182,7 +182,7 @@ def read_compact(body: str, raw: bytes, raw_type: str) -> Event | None:
     except (msgspec.MsgspecError, RecursionError):
         return None
     data, verified = stored.data, stored.data.verified
-    if data.received_at.tzinfo is not UTC:  # then it was not written here
+    if data.received_at.tzinfo is not UTC or not (stored.id and stored.source and stored.type):  # not written here
         return None
     return Event(
         id=stored.id,
