@@ -10,11 +10,12 @@ import structlog
 
 from gateway.errors import ItemRefused
 from gateway.runtime.clock import FrozenClock
+from gateway.store.admin.admin import StoreAdmin
 from gateway.store.engine.write_queue import Kind
 from gateway.store.store import Keep, Store
 from tests.store.conftest import Opener
 from tests.store.faults import held_up, on_writer
-from tests.store.kit import LEASE, event, new, pause, settlement, take
+from tests.store.kit import LEASE, beside, event, new, pause, settlement, take
 
 PAGE = 8192
 DAY = 86_400
@@ -105,6 +106,59 @@ async def test_a_page_that_held_several_events_takes_no_other_with_it(
     assert deleted >= (30 - len(dead)) // 2  # a page next to it cannot be joined with it, so some of its rows stay
     assert "stored_events_damaged" in {line["event"] for line in lines}
     assert store.healthy()
+
+
+async def test_listings_go_round_it_and_show_all_others(tmp_path: Path, open_at: Opener, clock: FrozenClock) -> None:
+    file = tmp_path / "gateway.db"
+    for spoiled in (15, 60, 1):  # in the middle, the newest, the oldest
+        file.unlink(missing_ok=True)
+        store = await open_at(url=f"sqlite:///{file}")
+        await take(store, *[new(event(n, raw=b"x" * 5 * PAGE), "app") for n in range(1, 61)])
+        await store.close()
+        damage_leaf(file, event(spoiled).id)
+        with StoreAdmin(f"sqlite:///{file}", clock=clock) as admin:
+            shown = [row.subject for row in admin.events(limit=100)]
+            filtered = [row.subject for row in admin.events(limit=100, stream="s*")]
+            waiting = admin.deliveries(limit=100, type="*")
+            (page,) = [admin.events(limit=1, before=61)] if spoiled != 60 else [[1]]
+        lost = 60 - len(shown)
+        assert 1 <= lost <= 20, spoiled
+        assert shown == sorted(shown, key=lambda subject: int(subject.rpartition("/s")[2]), reverse=True)
+        assert event(spoiled).subject not in shown
+        assert filtered == shown
+        assert len(waiting) == len(shown)
+        assert page
+
+
+async def test_on_postgresql_it_stops_only_the_rows_on_it(
+    postgres_url: str, open_at: Opener, clock: FrozenClock
+) -> None:
+    """What the server says of a page that it cannot read, said of one event by a view in the table's place."""
+    store = await open_at(url=postgres_url)
+    await take(store, *[new(event(n), "app") for n in range(1, 6)])
+    with beside(postgres_url) as session:
+        columns = [name for (name,) in session.rows(COLUMNS)]
+        session.change(DAMAGE)
+        session.change("ALTER TABLE events RENAME TO kept_events")
+        listed = ", ".join("damage(seq, raw) AS raw" if name == "raw" else name for name in columns)
+        session.change(f"CREATE VIEW events AS SELECT {listed} FROM kept_events")
+    with structlog.testing.capture_logs() as lines:
+        leases = await store.claim("app", 10, LEASE)
+    assert sorted(lease.event.stream or "" for lease in leases) == ["s1", "s2", "s4", "s5"]
+    assert "stored_event_unreadable" in {line["event"] for line in lines}
+    dead = await on_writer(
+        store, lambda session: session.rows("SELECT last_error FROM deliveries WHERE state = 'dead'")
+    )
+    assert len(dead) == 1
+    assert "damaged" in dead[0][0]
+    assert store.healthy()
+
+
+COLUMNS = (
+    "SELECT column_name::text FROM information_schema.columns WHERE table_name = 'events' ORDER BY ordinal_position"
+)
+DAMAGE = """CREATE FUNCTION damage(seq bigint, raw bytea) RETURNS bytea LANGUAGE plpgsql AS $$
+  BEGIN IF seq = 3 THEN RAISE EXCEPTION 'invalid page in block 7' USING ERRCODE = 'XX001'; END IF; RETURN raw; END $$"""
 
 
 def damage_leaf(file: Path, text: str) -> None:

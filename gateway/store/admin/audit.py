@@ -13,7 +13,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.store.admin.pages import MOST, NEWEST
+from gateway.store.admin.detour import NEWEST
+from gateway.store.admin.pages import MOST
 from gateway.store.engine.batch import storable
 from gateway.store.engine.session import Session
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from gateway.errors import NotFound
 from gateway.model import Outcome
 from gateway.store.admin import event_lookup
+from gateway.store.admin.detour import readable
 from gateway.store.admin.pages import MOST, among, anything, event_ref, fits, of_stream, onwards, search, several
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session
@@ -163,9 +164,12 @@ def by_id(session: Session, known: Configured, ids: Collection[int]) -> Sequence
     """These deliveries, newest first."""
     if not ids:
         return []
-    condition, values = among(session, ids)
-    rows = session.rows(f"{_DELIVERY} WHERE d.id {condition} ORDER BY d.id DESC", {"ids": values})
-    return [_row(row, known) for row in rows]
+
+    def ask(some: Sequence[int]) -> Sequence[tuple[Any, ...]]:
+        condition, values = among(session, some)
+        return session.rows(f"{_DELIVERY} WHERE d.id {condition} ORDER BY d.id DESC", {"ids": values})
+
+    return [_row(row, known) for row in readable(session, sorted(ids, reverse=True), ask)]
 
 
 def one(session: Session, known: Configured, id: int) -> tuple[DeliveryRow, Sequence[AttemptRow]]:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from gateway.model import Trust
+from gateway.store.admin.detour import readable
 from gateway.store.admin.pages import EVENT, MOST, among, anything, event_row, fits, of_stream, onwards, search, several
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session
@@ -86,9 +87,12 @@ def search_events(
 ) -> Sequence[EventRow]:
     """A page of events."""
     found = ids(session, wanted, limit=min(limit, MOST), before=before, walk=walk)
-    condition, those = among(session, found)
-    rows = session.rows(f"{EVENT} WHERE e.seq {condition} ORDER BY e.seq DESC", {"ids": those}) if found else ()
-    return [event_row(row) for row in rows]
+
+    def ask(seqs: Sequence[int]) -> Sequence[tuple[Any, ...]]:
+        condition, those = among(session, seqs)
+        return session.rows(f"{EVENT} WHERE e.seq {condition} ORDER BY e.seq DESC", {"ids": those}) if seqs else ()
+
+    return [event_row(row) for row in readable(session, found, ask)]
 
 
 def ids(

@@ -13,8 +13,9 @@ from gateway.store.admin import audit, commands, deliveries, erasure, event_sear
 from gateway.store.admin.audit import Actor, AuditEntry
 from gateway.store.admin.bulk import ItemResult
 from gateway.store.admin.deliveries import Configured, DeliveryFilter
+from gateway.store.admin.detour import NEWEST
 from gateway.store.admin.event_search import EventFilter
-from gateway.store.admin.pages import MOST, NEWEST
+from gateway.store.admin.pages import MOST
 from gateway.store.engine.batch import Bulk, storable
 from gateway.store.engine.session import Session
 

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from gateway.model import Trust, shown_variant
+from gateway.store.admin.detour import NEWEST, Detour
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session
 from gateway.store.records import EventRow, Held, Refusal, RefusedRow
@@ -37,8 +38,6 @@ _TRUSTS: Final = {trust.rank: trust.value for trust in Trust}
 # In the document `time` stands before `data`. A text inside it cannot look like this: its quotes have backslashes.
 _TIME: Final = re.compile(r'^\{"specversion".*?"time":"([0-9TZ:.+-]{1,40})","datacontenttype"', re.DOTALL)
 
-NEWEST: Final = 2**62  # above every key
-
 
 def among(session: Session, ids: Collection[int]) -> tuple[str, Any]:
     """The condition `one of these ids` and the value of `:ids`, in the database's own way."""
@@ -63,9 +62,15 @@ def search(
     seqs: list[int] = []
     at = NEWEST if before is None else before
     everything = keep is anything
-    while len(seqs) < limit:
-        most = limit if everything else _WINDOW
-        rows = session.rows(statement, {**values, "before": at, "most": most})
+    round_damage = Detour(session, "deliveries" if "FROM deliveries" in statement else "events")
+    while len(seqs) < limit and at > 1:  # keys begin with 1
+        most = round_damage.narrowed(limit if everything else _WINDOW)
+        try:
+            rows = session.rows(statement, {**values, "before": at, "most": most})
+        except Exception as error:
+            at = round_damage.met(error, at, most)
+            continue
+        round_damage.passed()
         seqs += [row[0] for row in rows if keep(row)]
         if len(rows) < most or (over is not None and over(rows[-1])):
             break

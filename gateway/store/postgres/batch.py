@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import EventIn, Kept, SettleIn, Tally, leases_of, make_lease
+from gateway.store.engine.session import Trouble
 from gateway.store.outbox import statements as sql
 from gateway.store.postgres.session import PostgresSession
 from gateway.store.records import Held, Lease, Rank
@@ -133,6 +134,13 @@ SELECT taken.*, e.body, e.raw, e.raw_type, e.variant, e.supersedes, taken.id = A
 ORDER BY taken.id = ANY (ARRAY(SELECT id FROM last)), taken.id""".encode()  # noqa: S608
 
 
+_FRONT: Final = """SELECT id, event, rank, token FROM (SELECT d.id, d.event, d.rank, d.token,
+    row_number() OVER (PARTITION BY d.rank ORDER BY d.due_at, d.id) AS place FROM deliveries d
+  WHERE d.sink = :sink AND d.rank IN (0, 1, 3, 4) AND d.state IN ('waiting','sending') AND d.due_at <= :now
+    AND NOT d.id = ANY (CAST(:running AS bigint[]))) AS front WHERE place <= 100 ORDER BY rank, place"""
+"""All that one claim may take; it sorts, and is run only where a page is damaged."""
+
+
 class PostgresBulk(PostgresSession):
     """The writer's connection."""
 
@@ -212,7 +220,25 @@ class PostgresBulk(PostgresSession):
         self, sink: str, most: int, lease: int, first: int, running: Collection[int], owner: str
     ) -> Sequence[Lease]:
         values = {"sink": sink, "most": most, "lease": lease, "first": first, "running": list(running), "owner": owner}
+        try:
+            return leases_of(self.tally, sink, self.raw(_TAKE, values), lease)
+        except Exception as error:
+            if self.trouble(error) is not Trouble.DAMAGED:
+                raise
+        self._set_damaged_aside(sink, lease, running, owner)
         return leases_of(self.tally, sink, self.raw(_TAKE, values), lease)
+
+    def _set_damaged_aside(self, sink: str, lease: int, running: Collection[int], owner: str) -> None:
+        """Lease those at the front whose event lies on a damaged page, each alone, so that they end and keep no other back."""
+        for id_, event, rank, token in self.rows(_FRONT, {"sink": sink, "running": list(running)}):
+            try:
+                self.rows(sql.CONTENT, {"seq": event})
+            except Exception as error:
+                if self.trouble(error) is not Trouble.DAMAGED:
+                    raise
+                values = {"id": id_, "token": token, "rank": rank, "lease": lease, "owner": owner, "stalled": 0}
+                if self.rows(sql.TAKE, values):
+                    self.tally.unreadable.append((id_, token + 1, "a page of the database is damaged"))
 
     def lock(self, names: Collection[str]) -> None:
         self.raw(
