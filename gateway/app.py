@@ -116,6 +116,14 @@ class Gateway:
     async def open(self, *, lock_wait: float = 30.0) -> None:
         """Open the store (waiting for its lock), then the sinks. Raises StoreError; a sink that fails only opens its circuit."""
         await self.http.open()
+        settings = self.settings
+        log.info(
+            "opening",
+            configuration=str(self.loaded.path),
+            store=settings.store.url,  # without its password, which was taken out when it was read
+            sources={name: one.type for name, one in settings.sources.items()},
+            sinks={name: one.type for name, one in settings.sinks.items()},
+        )
         await self.store.open(lock_wait=lock_wait)
         await self.store.serving(list(self.sinks))
         await self.dispatcher.open()

@@ -119,8 +119,15 @@ def test_it_stops_politely_and_tells_so(folder: Path, ports: tuple[int, int]) ->
     assert all({"ts", "level", "event"} <= line.keys() for line in lines)
     assert [line["event"] for line in lines][-1] == "stopped"
     assert any(line["event"] == "config_warning" and "sign_type" in line["detail"] for line in lines)
+    [called] = [line for line in lines if line["event"] == "callback_url"]
+    assert called["url"].startswith(f"http://127.0.0.1:{ports[0]}/hooks/")
     [serving] = [line for line in lines if line["event"] == "serving"]
+    [opening] = [line for line in lines if line["event"] == "opening"]
     assert serving["public"].endswith(f":{ports[0]}")
+    assert opening["configuration"].endswith("gateway.yaml")
+    assert opening["store"].startswith("sqlite:///")
+    assert opening["sources"]["live"] == "huawei-live"
+    assert opening["sinks"]
 
 
 STUBBORN = """

@@ -86,13 +86,13 @@ def search_events(
     session: Session, wanted: EventFilter, *, limit: int, before: int | None, walk: Walk | None = None
 ) -> Sequence[EventRow]:
     """A page of events."""
-    found = ids(session, wanted, limit=min(limit, MOST), before=before, walk=walk)
+    wanted_seqs = ids(session, wanted, limit=min(limit, MOST), before=before, walk=walk)
 
     def ask(seqs: Sequence[int]) -> Sequence[tuple[Any, ...]]:
         condition, those = among(session, seqs)
         return session.rows(f"{EVENT} WHERE e.seq {condition} ORDER BY e.seq DESC", {"ids": those}) if seqs else ()
 
-    return [event_row(row) for row in readable(session, found, ask)]
+    return [event_row(row) for row in readable(session, wanted_seqs, ask)]
 
 
 def ids(
