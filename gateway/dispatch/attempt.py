@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Sequence
+from functools import partial
 from typing import Any
 
 from gateway.errors import Refused, Retry, Unavailable
@@ -37,9 +38,9 @@ class Carriage:
         self._sink = sink
 
     def __await__(self) -> Generator[Any, Any, Sequence[str | None | Exception]]:
-        return self._carry().__await__()
+        return self.carry().__await__()
 
-    async def _carry(self) -> Sequence[str | None | Exception]:
+    async def carry(self) -> Sequence[str | None | Exception]:
         if len(self._deliveries) > 1:
             return await self._sink.deliver_batch(self._deliveries)
         try:
@@ -85,19 +86,24 @@ async def bounded(call: Callable[[], Awaitable[Any]], timeout: float) -> Any:
     return failure
 
 
+async def _through(hook: Any, deliveries: Sequence[Delivery], sink: Sink) -> Any:
+    promise = hook.deliver(deliveries=deliveries, sink=sink)
+    if not inspect.isawaitable(promise):
+        raise Nonsense(f"the hook deliver gave {_what(promise)}, not an awaitable")
+    return await promise
+
+
 async def carry(
     hook: Any, deliveries: Sequence[Delivery], sink: Sink, timeout: float
 ) -> tuple[list[Result], list[int]]:
     """One result for each delivery, and the positions of those that are to go alone the next time, because they failed in
     one with others and one of them may be why."""
 
-    async def call() -> Any:
-        promise = hook.deliver(deliveries=deliveries, sink=sink)
-        if not inspect.isawaitable(promise):
-            raise Nonsense(f"the hook deliver gave {_what(promise)}, not an awaitable")
-        return await promise
-
-    results = await bounded(call, timeout)
+    impls = hook.deliver.get_hookimpls()
+    if len(impls) == 1 and isinstance(impls[0].plugin, Carrier):  # nobody wraps it, so there is nobody to ask
+        results = await bounded(Carriage(deliveries, sink).carry, timeout)
+    else:
+        results = await bounded(partial(_through, hook, deliveries, sink), timeout)
     wanted = len(deliveries)
     if isinstance(results, BaseException):
         failure: Result = results

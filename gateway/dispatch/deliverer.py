@@ -20,6 +20,7 @@ from gateway.dispatch.reporter import AttemptReporter
 from gateway.dispatch.retry import (
     CRASHED,
     CUT_OFF,
+    DELIVERED,
     LONE_LOSSES,
     NEVER_ENDED,
     RetryDecision,
@@ -62,8 +63,13 @@ class Deliverer:
         isolation = self._shared.isolation
         self._put_off_what_was_lost(dispatch)
         if not any(member.lease.losses for member in dispatch.members):
-            async with isolation.ordinary():
+            if isolation.taken:
+                await isolation.wait()
+            isolation.begin()
+            try:
                 await self._send(dispatch)
+            finally:
+                isolation.end()
         elif isolation.taken:
             self._slots.give_back(dispatch, round(self._shared.rng.uniform(*ALONE_AGAIN) * 1000))
         else:
@@ -112,7 +118,7 @@ class Deliverer:
 
     def _put_off_what_was_lost(self, dispatch: Dispatch) -> None:
         """What the process before died with waits like a failed try; what it always dies with is dead."""
-        lost = [member for member in dispatch.members if member.lease.lost and member.lease.losses]
+        lost = [member for member in dispatch.members if member.lease.losses and member.lease.lost]
         if not lost:
             return
         dispatch.members = [member for member in dispatch.members if member not in lost]
@@ -155,7 +161,8 @@ class Deliverer:
             self._slots.give_back(dispatch)
             dispatch.members = []
             return
-        dispatch.members = [member for member in dispatch.members if not self._never_ends(member)]
+        if any(member.lease.lost for member in dispatch.members):
+            dispatch.members = [member for member in dispatch.members if not self._never_ends(member)]
         least = self._clock.monotonic() + self._timeout + LEASE_LEFT_MIN_SECONDS
         if any(member.expires < least for member in dispatch.members):
             dispatch.members = [
@@ -225,6 +232,9 @@ class Deliverer:
         seconds: float,
     ) -> None:
         for member, delivery, result in zip(dispatch.members, deliveries, results, strict=True):
+            if not isinstance(result, BaseException):
+                self._write(member, delivery, result, DELIVERED, started_at, seconds)
+                continue
             decision = decide(
                 result,
                 attempt=member.lease.attempt,

@@ -18,6 +18,7 @@ from gateway.text.redaction import redact_start
 DETAIL_LIMIT: Final = 500  # characters
 READ_LIMIT: Final = 20_000  # characters of a text that are looked at, because masking costs by the length
 MEMO_LIMIT: Final = 64 * 1024  # characters of JSON: a row is bounded
+_PLAIN: Final = frozenset(f"HTTP {status}" for status in range(200, 300))  # nearly every receipt: nothing to look for
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ def describe(result: Result) -> str:
     """A receipt or a failure in at most 500 characters, without secrets and without what a database refuses."""
     if result is None:
         return ""
+    if type(result) is str and result in _PLAIN:
+        return result
     if isinstance(result, str | DeliveryFailed | Nonsense):
         text = _text(result)
     else:

@@ -265,10 +265,12 @@ async def test_one_that_hangs_elsewhere_does_not_keep_it_from_its_turn(monkeypat
     async def mark(alone: bool) -> None:
         marks.append(alone)
 
-    async with made.ordinary(), made.alone(mark):
+    made.begin()
+    async with made.alone(mark):
         assert made.taken
-        async with asyncio.timeout(1), made.ordinary():
-            pass
+        async with asyncio.timeout(1):
+            await made.wait()
+    made.end()
     assert marks == []
     async with made.alone(mark):
         pass
