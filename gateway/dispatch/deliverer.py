@@ -20,7 +20,6 @@ from gateway.dispatch.reporter import AttemptReporter
 from gateway.dispatch.retry import (
     CRASHED,
     CUT_OFF,
-    DELIVERED,
     LONE_LOSSES,
     NEVER_ENDED,
     RetryDecision,
@@ -161,8 +160,7 @@ class Deliverer:
             self._slots.give_back(dispatch)
             dispatch.members = []
             return
-        if any(member.lease.lost for member in dispatch.members):
-            dispatch.members = [member for member in dispatch.members if not self._never_ends(member)]
+        dispatch.members = [member for member in dispatch.members if not self._never_ends(member)]
         least = self._clock.monotonic() + self._timeout + LEASE_LEFT_MIN_SECONDS
         if any(member.expires < least for member in dispatch.members):
             dispatch.members = [
@@ -175,8 +173,10 @@ class Deliverer:
             self._prober.dropped(dispatch)
 
     def _never_ends(self, member: LeasedDelivery) -> bool:
-        lease, now = member.lease, self._clock.ms()
-        elapsed = self._elapsed(member)
+        lease = member.lease
+        if not lease.lost:
+            return False
+        now, elapsed = self._clock.ms(), self._elapsed(member)
         if not never_ends(lease.attempt, elapsed, self._policy.retry, lost=lease.lost):
             return False
         failure = Nonsense("its tries never came to an end: each time the process died or the lease ended")
@@ -232,9 +232,6 @@ class Deliverer:
         seconds: float,
     ) -> None:
         for member, delivery, result in zip(dispatch.members, deliveries, results, strict=True):
-            if not isinstance(result, BaseException):
-                self._write(member, delivery, result, DELIVERED, started_at, seconds)
-                continue
             decision = decide(
                 result,
                 attempt=member.lease.attempt,

@@ -12,9 +12,11 @@ from gateway.model import Delivery, Outcome
 from gateway.plugin import Sink
 from gateway.runtime.harmless import harmless
 from gateway.runtime.lean_imports import import_structlog
+from gateway.runtime.plain_lines import PlainLogger
 from gateway.store.records import Lease
 
 log = import_structlog().get_logger("gateway.dispatcher")
+_lines = PlainLogger("gateway.dispatcher")  # a delivered attempt is a line of every event
 
 
 class AttemptReporter:
@@ -54,7 +56,7 @@ class AttemptReporter:
         if isinstance(result, BaseException) and not isinstance(result, DeliveryFailed):
             facts["plugin"] = self._origin  # whose mistake it probably is
             facts["exc_info"] = result.__cause__ if isinstance(result, Nonsense) else result
-        (log.info if outcome is Outcome.DELIVERED else log.error if settlement.reason else log.warning)(
+        (_lines.info if outcome is Outcome.DELIVERED else log.error if settlement.reason else log.warning)(
             "attempt", **facts
         )
         if given.trouble:

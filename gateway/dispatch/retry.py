@@ -41,7 +41,7 @@ class RetryDecision:
     reason: str | None = None  # why it is a dead letter: refused | expired | crashed
 
 
-DELIVERED: Final = RetryDecision(state="delivered", outcome=Outcome.DELIVERED)
+_DELIVERED: Final = RetryDecision(state="delivered", outcome=Outcome.DELIVERED)
 _REFUSED: Final = RetryDecision(state="dead", outcome=Outcome.REFUSED, reason="refused")
 CUT_OFF: Final = RetryDecision(state="waiting", outcome=Outcome.RETRY, burnt=False)  # by our own stop: nobody's failure
 NEVER_ENDED: Final = RetryDecision(state="dead", outcome=Outcome.LOST, reason="expired")
@@ -65,7 +65,7 @@ def decide(
     receiver asked for more time. `spared`: the circuit is open, so whatever failed is neither burnt nor dies of age.
     """
     if not isinstance(result, BaseException):
-        return DELIVERED
+        return _DELIVERED
     if isinstance(result, Refused):
         return _REFUSED
     delay = backoff(attempt, policy, rng)
