@@ -102,6 +102,11 @@ class Gateway:
         )
 
     @property
+    def token_place(self) -> str:
+        """Where the first admin token is written."""
+        return self.loaded.token_place
+
+    @property
     def settings(self) -> Settings:
         """What runs now."""
         return self.loaded.settings

@@ -12,7 +12,7 @@ from tests.installed import build
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-TYPES = {".py", ".txt", ".typed", ".html", ".j2"}
+TYPES = {".py", ".txt", ".typed", ".html", ".j2", ".css", ".js", ".svg", ".json"}  # the last four are of the pages
 
 
 def _committed() -> list[Path]:

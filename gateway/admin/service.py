@@ -44,6 +44,7 @@ from gateway.admin.stream import LiveHub, Message, NewsFilter
 from gateway.admin.teller import Counting, Teller
 from gateway.store.admin import live
 from gateway.store.admin.audit import Actor
+from gateway.store.admin.dead_letters import DeadLetters, dead_letters
 from gateway.store.records import EventFull
 from gateway.store.store import Store
 
@@ -165,6 +166,10 @@ class AdminService:
     async def deliveries(self, asked: DeliveryQuery) -> Page[DeliveryItem]:
         """A page of deliveries."""
         return await self._access.read(partial(reads.deliveries, self._gateway, asked))
+
+    async def dead_letters(self) -> Sequence[DeadLetters]:
+        """Dead letters by sink and reason."""
+        return await self._access.read(lambda desk: desk.ask(dead_letters))
 
     async def delivery(self, id: int) -> DeliveryDetail:
         """One delivery with its attempts, and what comes next."""

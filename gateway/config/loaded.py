@@ -44,6 +44,14 @@ class Loaded:
         return sink
 
     @property
+    def token_place(self) -> str:
+        """Where the first admin token is written, as `file:line`, for people who look for it."""
+        admin = self.settings.admin
+        path = "admin.token" if admin.token is not None else "admin.tokens[0].token"
+        file, line, _ = self.places.get(path, self.places.get("admin", (str(self.path), 0, 0)))
+        return f"{file}:{line}" if line else file
+
+    @property
     def demo_keys(self) -> Sequence[str]:
         """Dotted paths of the secrets that are keys of the example configuration."""
         return [path for path, secret in settings_secrets(self.settings) if secret.is_demo]

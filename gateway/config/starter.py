@@ -22,7 +22,7 @@ server:                       # the vendor's callbacks come here, through a prox
   host: 127.0.0.1
   port: 8080
 
-admin:                        # health, readiness and metrics; keep it private
+admin:                        # health, metrics, and pages that you sign in to with this token; keep it private
   host: 127.0.0.1
   port: 9090
   token: @TOKEN@

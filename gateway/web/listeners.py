@@ -28,12 +28,14 @@ from gateway.web.listener_limits import (
     public_limits,
     reserve_descriptors,
 )
+from gateway.web.pages.routes import page_routes
 from gateway.web.ports import Serving
 from gateway.web.private import private_app
 from gateway.web.protocol import guarded
 from gateway.web.renewal import renewing
 from gateway.web.sockets import Bound, bind
 from gateway.web.stop import Stop
+from gateway.web.tokens import Tokens
 
 log = structlog.get_logger("gateway.web")
 
@@ -130,6 +132,8 @@ async def serving(
                 log.info("serving", public=public_at.url, private=private_at.url)
                 for path, entry in gateway.sources_by_path.items():  # whole, because it is what the vendor is told
                     log.info("callback_url", source=entry.name, url=callback_url(public_at.url, path))
+                if settings.admin.all_tokens:
+                    log.info("pages", url=f"{private_at.url}/", token_at=gateway.token_place)  # never the token
                 if opened is not None:
                     opened(Addresses(public_at, private_at))
                 async with renewing(gateway, watch=watch):
@@ -161,11 +165,16 @@ def _listeners(
         body_timeout=server.body_timeout.total_seconds(),
         connections=server.connections,
     )
+    tokens = Tokens(lambda: gateway.settings.admin.all_tokens, gateway.clock)
     inner = replace(private_limits or ListenerLimits(connections=PRIVATE_CONNECTIONS), hostless=True)
     return (
         HttpServer(
             "admin",
-            private_app(gateway, hosts=lambda: gateway.settings.admin.hosts, more=api_routes(gateway)),
+            private_app(
+                gateway,
+                hosts=lambda: gateway.settings.admin.hosts,
+                more=[*api_routes(gateway, tokens), *page_routes(gateway, tokens)],
+            ),
             guarded(inner, lambda problem, peer, path: None),
             private_at,
         ),

@@ -88,6 +88,10 @@ class Serving(Behind, Protocol):
     def settings(self) -> Settings: ...
 
     @property
+    def token_place(self) -> str:
+        """Where the first admin token is written, for people who look for it."""
+
+    @property
     def admin(self) -> AdminService:
         """Every reading function and every act of the API and the pages."""
 

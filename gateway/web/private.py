@@ -25,7 +25,19 @@ from gateway.web.ports import Behind
 log = structlog.get_logger("gateway.web")
 
 READINESS_SECONDS: Final = 3.0  # a store that hangs is not ready; probes give up after a few seconds themselves
-SECURITY_HEADERS: Final = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+SECURITY_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
+        b"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
 
 
 def private_app(
@@ -84,7 +96,9 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def sealed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
+                own = list(message.get("headers", ()))
+                stricter = {name for name, _ in own}  # such as the policy of a download
+                message["headers"] = own + [pair for pair in SECURITY_HEADERS if pair[0] not in stricter]
             await send(message)
 
         found = [value for name, value in scope["headers"] if name == b"host"]

@@ -113,8 +113,11 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """A caller that has sent all it wants and still listens gets its answer; one that broke off gets a close."""
-        if not self._owes():
+        """A caller that has sent all it wants and still listens gets its answer; one that broke off gets a close.
+
+        While an answer is being sent, such as a live stream, it is the end: browsers that leave a page say no more.
+        """
+        if not self._owes() or (self.cycle.response_started and not self.cycle.response_complete):
             return False
         self.cycle.keep_alive = False
         return True

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from gateway.errors import Problem
 from gateway.runtime.clock import Clock
+from gateway.web.sessions import CSRF_HEADER, SAFE, Session, Sessions, own_origin, refuse_foreign
 
 FAILURES_A_PEER: Final = 10  # wrong tokens a minute from one address, then 429
 FAILURES_IN_ALL: Final = 100  # a minute
@@ -42,30 +43,68 @@ class Tokens:
     """`configured` is asked at every call, so that a reload changes who may come in. A right token is never braked."""
 
     def __init__(self, configured: Callable[[], Sequence[TokenLike]], clock: Clock) -> None:
+        self.sessions = Sessions(clock)
         self._configured = configured
         self._clock = clock
         self._all: deque[float] = deque()
         self._peers: OrderedDict[str, deque[float]] = OrderedDict()
 
     def check(self, request: Request, role: Role) -> TokenLike:
-        """The token of the caller. Raises Problem: 404 where no token is configured, 400, 401, 403, 429."""
-        configured = self._configured()
-        if not configured:
-            raise Problem(404, "not_found", "there is nothing here")
-        if any("token" in name.lower() for name in request.query_params):
-            raise Problem(400, "token_in_query", "a token in a URL ends in logs; send `Authorization: Bearer …`")
-        presented = self._presented(request)
-        token: TokenLike | None = None
-        if presented is not None:
-            digest = hashlib.sha256(presented).digest()
-            for one in configured:  # all of them, so that the time says nothing about a position
-                if hmac.compare_digest(hashlib.sha256(one.token.reveal().encode()).digest(), digest):
-                    token = one
+        """The token of the caller, sent along or signed in with. Raises Problem: 404 where no token is configured, 400,
+        401, 403, 429."""
+        self.refuse_in_query(request)
+        if "authorization" not in request.headers:
+            token = self._signed_in(request)
+        else:
+            token = self.find(self._presented(request))
+            if token is None:
+                self._failed(request, self._presented(request) is not None)
         if token is None:
-            self._failed(request.client.host if request.client else "", presented is not None)
             raise Problem(401, "unauthorized", "a token of `admin.tokens` is needed: `Authorization: Bearer …`")
         if role == "operate" and token.role != "operate":
             raise Problem(403, "forbidden", f"the token {token.name!r} may read, and this changes something")
+        return token
+
+    def refuse_in_query(self, request: Request) -> None:
+        """Raise Problem: 404 where no token is configured, 400 for one in the URL."""
+        if not self._configured():
+            raise Problem(404, "not_found", "there is nothing here")
+        if any("token" in name.lower() for name in request.query_params):
+            raise Problem(400, "token_in_query", "a token in a URL ends in logs; send `Authorization: Bearer …`")
+
+    def find(self, presented: bytes | None) -> TokenLike | None:
+        """The configured token that this is."""
+        return None if presented is None else self._of_digest(hashlib.sha256(presented).digest())
+
+    def holder(self, session: Session) -> TokenLike | None:
+        """The token that a session was begun with, while it is configured."""
+        return self._of_digest(session.digest)
+
+    def sign_in(self, request: Request, presented: bytes) -> str:
+        """Begin a session: its id. Raises Problem: 401, 429."""
+        if self.find(presented) is None:
+            self._failed(request, guessed=True)
+            raise Problem(401, "unauthorized", "this is no token of `admin.tokens`")
+        id, _ = self.sessions.begin(hashlib.sha256(presented).digest())
+        return id
+
+    def _signed_in(self, request: Request) -> TokenLike | None:
+        session = self.sessions.of(request)
+        if request.method not in SAFE:
+            if "origin" in request.headers and not own_origin(request):
+                refuse_foreign(request, session, None)
+            if session is not None:
+                refuse_foreign(request, session, request.headers.get(CSRF_HEADER, ""))
+        if session is None:
+            return None
+        request.state.session = session.csrf  # what the live stream counts by
+        return self.holder(session)
+
+    def _of_digest(self, digest: bytes) -> TokenLike | None:
+        token: TokenLike | None = None
+        for one in self._configured():  # all of them, so that the time says nothing about a position
+            if hmac.compare_digest(hashlib.sha256(one.token.reveal().encode()).digest(), digest):
+                token = one
         return token
 
     def _presented(self, request: Request) -> bytes | None:
@@ -75,10 +114,11 @@ class Tokens:
         scheme, _, token = fields[0].partition(" ")
         return token.strip().encode("latin-1") if scheme.lower() == "bearer" and token.strip() else None
 
-    def _failed(self, peer: str, guessed: bool) -> None:
+    def _failed(self, request: Request, guessed: bool) -> None:
         """Count a wrong token; raise 429 once there were too many. A call without one guesses nothing."""
         if not guessed:
             return
+        peer = request.client.host if request.client else ""
         now = self._clock.monotonic()
         mine = self._peers.setdefault(peer, deque())
         self._peers.move_to_end(peer)

@@ -54,7 +54,14 @@ def settings(**changes: Any) -> Any:
         "trusted_proxies": [],
         "connections": 1000,
     }
-    admin: dict[str, Any] = {"host": "127.0.0.1", "port": 0, "uds": None, "uds_mode": 0o660, "hosts": ["ops.internal"]}
+    admin: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "port": 0,
+        "uds": None,
+        "uds_mode": 0o660,
+        "hosts": ["ops.internal"],
+        "all_tokens": (),
+    }
     server |= changes.pop("server", {})
     admin |= changes.pop("admin", {})
     return SimpleNamespace(server=SimpleNamespace(**server), admin=SimpleNamespace(**admin), sinks={}, **changes)

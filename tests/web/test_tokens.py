@@ -27,7 +27,9 @@ READ = Holder("look", Secret("r" * 40), "read")
 
 def request(*authorization: str, peer: str = "192.0.2.1", query: str = "") -> Request:
     headers = [(b"authorization", one.encode("latin-1")) for one in authorization]
-    return Request({"type": "http", "headers": headers, "client": (peer, 1), "query_string": query.encode()})
+    return Request(
+        {"type": "http", "method": "GET", "headers": headers, "client": (peer, 1), "query_string": query.encode()}
+    )
 
 
 def code(tokens: Tokens, asked: Request, role: Role = "operate") -> int:

@@ -56,12 +56,15 @@ def sinks(session: Session) -> Sequence[SinkRow]:
 
 def sink_names(session: Session) -> Sequence[str]:
     """The sinks that have deliveries that are open or dead, or a gate."""
-    names = {name for (name,) in session.rows(sql.NAMES)} | set(gates.read(session))
-    at = ""
-    while rows := session.rows(_NEXT_DEAD, {"sink": at}):
-        at = rows[0][0]
-        names.add(at)
-    return sorted(names)
+    return sorted({name for (name,) in session.rows(sql.NAMES)} | set(gates.read(session)) | set(dead_sinks(session)))
+
+
+def dead_sinks(session: Session) -> Sequence[str]:
+    """The sinks that have dead letters, along their index."""
+    names: list[str] = []
+    while rows := session.rows(_NEXT_DEAD, {"sink": names[-1] if names else ""}):
+        names.append(rows[0][0])
+    return names
 
 
 def held(session: Session, most: int) -> int:

@@ -29,9 +29,8 @@ RECHECK_SECONDS: Final = 60.0  # after which a stream's token is looked at again
 log = structlog.get_logger("gateway.web")
 
 
-def api_routes(gateway: Serving, tokens: Tokens | None = None) -> Sequence[BaseRoute]:
+def api_routes(gateway: Serving, tokens: Tokens) -> Sequence[BaseRoute]:
     """The routes of the API; without a configured token they answer 404."""
-    tokens = tokens or Tokens(lambda: gateway.settings.admin.all_tokens, gateway.clock)
     by_path: dict[str, dict[str, Endpoint]] = defaultdict(dict)
     for endpoint in (*ENDPOINTS, _OPENAPI):
         by_path[endpoint.path][endpoint.method] = endpoint

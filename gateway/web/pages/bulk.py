@@ -1,0 +1,49 @@
+"""Acts on many: first how many it would be, then, on purpose, a job that goes on by itself and can be watched."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from gateway.admin.bulk import BulkCommand
+from gateway.admin.queries import PageQuery
+from gateway.admin.results import BulkPreview
+from gateway.admin.validation import validated
+from gateway.errors import Problem
+from gateway.web.api.requests import number_of
+from gateway.web.pages.parameters import listing
+from gateway.web.pages.visit import Visit, to
+
+FILTERS: Final = ("sink", "reason", "state", "held", "source", "type", "stream", "since", "until")
+_SEVERAL: Final = frozenset({"sink", "source", "type", "stream"})
+
+
+async def bulk(visit: Visit) -> Response:
+    """Without `upto` the question whether it is meant, with it the job."""
+    filters = {name: visit.one(name) for name in FILTERS if visit.one(name)}
+    given: dict[str, Any] = {name: [value] if name in _SEVERAL else value for name, value in filters.items()}
+    upto = visit.one("upto")
+    members: dict[str, Any] = {"act": visit.one("act"), "filter": given, "preview": not upto}
+    if visit.one("rate"):
+        members["rate"] = visit.one("rate")
+    if upto:
+        members["upto"] = number_of(upto)
+    command = validated(BulkCommand, members)
+    if visit.token is None:
+        raise Problem(401, "unauthorized", "sign in")
+    answer = await visit.service.bulk(command, visit.actor, visit.token.token.reveal())
+    if isinstance(answer, BulkPreview):
+        return visit.page("bulk.html", asked=command, filters=filters, preview=answer)
+    return to(f"/jobs/{answer.job}")
+
+
+async def jobs(visit: Visit) -> Response:
+    """Every bulk act, newest first."""
+    return await listing(visit, "jobs.html", PageQuery, visit.service.jobs)
+
+
+async def job(visit: Visit) -> Response:
+    """One bulk act: how far it is."""
+    item = await visit.service.job(number_of(visit.request.path_params["number"]))
+    return visit.page("job.html", job=item)

@@ -1,0 +1,79 @@
+"""One event: its story, why it went where it went, both its forms, and what can be done with it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from gateway.admin.results import EventDetail, Raw
+from gateway.errors import GatewayError
+from gateway.text.escaping import visible
+from gateway.web.pages.story import difference, files_of, routes_of, story_of
+from gateway.web.pages.visit import Visit
+
+SHOWN_MAX: Final = 256 * 1024  # characters of a form that are shown
+
+
+async def event(visit: Visit) -> Response:
+    """One event, without what is secret in it."""
+    return await _page(visit, whole=False)
+
+
+async def reveal(visit: Visit) -> Response:
+    """The same with everything, which is written down."""
+    return await _page(visit, whole=True)
+
+
+async def _page(visit: Visit, *, whole: bool) -> Response:
+    detail = await visit.service.event(visit.request.path_params["ref"], whole=whole, actor=visit.actor)
+    t = visit.words
+    verdicts = [{"at": one.at, "by": one.by, "routes": routes_of(one, t)} for one in reversed(detail.verdicts)]
+    return visit.page(
+        "event.html",
+        detail=detail,
+        whole=whole,
+        story=story_of(detail, t),
+        verdicts=verdicts,
+        files=files_of(detail.event, whole=whole),
+        facts=list(_facts(detail.event)),
+        raw=_text(detail.raw)[:SHOWN_MAX],
+        children=detail.children,
+        difference=await _difference(visit, detail, whole=whole),
+        sinks=list(visit.gateway.settings.sinks),
+    )
+
+
+async def _difference(visit: Visit, detail: EventDetail, *, whole: bool) -> Mapping[str, Any] | None:
+    if not detail.item.held or not detail.variants:
+        return None
+    ref = detail.variants[0].ref
+    try:
+        first = await visit.service.event(ref, whole=whole, actor=visit.actor)
+    except GatewayError:  # erased meanwhile
+        return None
+    return {"ref": ref, "lines": difference(first, detail)}
+
+
+def _facts(event: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The plain members of the data, by their names."""
+    data = event.get("data")
+    for name, value in data.items() if isinstance(data, Mapping) else ():
+        if isinstance(value, str | int | float | bool) and value != "":
+            yield visible(str(name)), str(value)
+    problems = event.get("problems")
+    if isinstance(problems, Sequence) and problems and not isinstance(problems, str):
+        yield "problems", ", ".join(str(one) for one in problems)
+
+
+def _text(raw: Raw) -> str:
+    if raw.text is not None:
+        return raw.text
+    try:
+        content = base64.b64decode(raw.base64 or "")
+    except binascii.Error:
+        return ""
+    return "\n".join(f"{at:06x}  {content[at : at + 16].hex(' ')}" for at in range(0, min(len(content), 8192), 16))

@@ -1,0 +1,48 @@
+"""The pages that are lists: events, deliveries, refused callbacks, the audit log."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import get_args
+
+from starlette.responses import Response
+
+from gateway.admin.queries import AuditQuery, DeliveryQuery, EventQuery, RefusedQuery
+from gateway.admin.results import DeadFor, HeldFor
+from gateway.model import EVENT_TYPES
+from gateway.web.api.requests import number_of
+from gateway.web.pages.parameters import listing
+from gateway.web.pages.visit import Visit, to
+
+
+async def events(visit: Visit) -> Response:
+    """Events, newest first."""
+    values = {"types": EVENT_TYPES, "sources": list(visit.gateway.settings.sources)}
+    return await listing(visit, "events.html", EventQuery, visit.service.events, **values)
+
+
+async def deliveries(visit: Visit) -> Response:
+    """Deliveries, newest first."""
+    sinks = list(visit.gateway.settings.sinks)
+    ask = visit.service.deliveries
+    waits, reasons = get_args(HeldFor), get_args(DeadFor)
+    return await listing(visit, "deliveries.html", DeliveryQuery, ask, sinks=sinks, waits=waits, reasons=reasons)
+
+
+async def refused(visit: Visit) -> Response:
+    """Refused callbacks, newest first."""
+    if visit.request.query_params.get("source") == "*":  # what a form sends for any
+        return to(visit.with_parameter("source", None))
+    sources = list(visit.gateway.settings.sources)
+    return await listing(visit, "refused.html", RefusedQuery, visit.service.refused, sources=sources)
+
+
+async def refusal(visit: Visit) -> Response:
+    """One refused callback."""
+    detail = await visit.service.refusal(number_of(visit.request.path_params["number"]))
+    return visit.page("refusal.html", detail=detail)
+
+
+async def audit(visit: Visit) -> Response:
+    """What people did."""
+    return await listing(visit, "audit.html", AuditQuery, partial(visit.service.audit))

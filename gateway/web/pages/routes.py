@@ -1,0 +1,139 @@
+"""The routes of the pages: who asks, whether they may, and the page; whatever is raised becomes a page that says it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from gateway.errors import GatewayError, Problem
+from gateway.web.api.answers import refusal, refused
+from gateway.web.pages.pages import PAGES, Page
+from gateway.web.pages.sign_in import signing_in, signing_out
+from gateway.web.pages.visit import Visit, form_of, language_of, local, to, visit_of
+from gateway.web.ports import Serving
+from gateway.web.sessions import SAFE, refuse_foreign
+from gateway.web.tokens import Tokens
+
+log = structlog.get_logger("gateway.web")
+YEAR: Final = 365 * 24 * 3600
+Serve = Callable[[Request], Awaitable[Response]]
+
+
+def page_routes(gateway: Serving, tokens: Tokens) -> Sequence[BaseRoute]:
+    """Every page; without a configured token they answer 404."""
+    by_path: dict[str, dict[str, Page]] = {}
+    for page in PAGES:
+        by_path.setdefault(page.path, {})[page.method] = page
+    routes = [Route(path, _serving(gateway, tokens, methods)) for path, methods in by_path.items()]
+    routes.append(Route("/sign-in", _open(gateway, tokens, signing_in)))
+    routes.append(Route("/sign-out", _open(gateway, tokens, signing_out)))
+    routes.append(Route("/static/{version}/{name}", _static(tokens)))
+    for route in routes:
+        route.methods = None  # every method is ours to answer, so that all refusals have one form
+    return routes
+
+
+def _serving(gateway: Serving, tokens: Tokens, methods: Mapping[str, Page]) -> Serve:
+    async def serve(request: Request) -> Response:
+        page = methods.get("GET" if request.method == "HEAD" else request.method)
+        session = tokens.sessions.of(request)
+        holder = None if session is None else tokens.holder(session)
+        try:
+            tokens.refuse_in_query(request)
+        except Problem as problem:
+            return refused(problem)
+        if (chosen := _chosen(gateway, request)) is not None:
+            return chosen
+        visit = visit_of(gateway, request, holder, session if holder else None)
+        try:
+            if page is None:
+                raise Problem(405, "method_not_allowed", f"this takes {', '.join(methods)}")
+            if request.method not in SAFE:
+                visit.form = await form_of(request)
+                refuse_foreign(request, visit.session, visit.one("csrf"))
+            if holder is None:
+                return to(f"/sign-in?{_next(request)}")
+            if page.role == "operate" and holder.role != "operate":
+                raise Problem(403, "forbidden", f"the token {holder.name!r} may read, and this changes something")
+            return await page.show(visit)
+        except GatewayError as error:
+            return _failed(visit, error)
+        except Exception:
+            log.exception("page_failed", path=page.path if page else None)
+            return _failed(visit, Problem(500, "internal_error", "this went wrong here; the log says why"))
+
+    return serve
+
+
+def _open(gateway: Serving, tokens: Tokens, show: Callable[[Visit, Tokens], Awaitable[Response]]) -> Serve:
+    async def serve(request: Request) -> Response:
+        try:
+            tokens.refuse_in_query(request)
+        except Problem as problem:
+            return refused(problem)
+        if (chosen := _chosen(gateway, request)) is not None:
+            return chosen
+        session = tokens.sessions.of(request)
+        holder = None if session is None else tokens.holder(session)
+        visit = visit_of(gateway, request, holder, session if holder else None)
+        try:
+            if request.method not in SAFE:
+                visit.form = await form_of(request)
+            return await show(visit, tokens)
+        except GatewayError as error:
+            return _failed(visit, error)
+
+    return serve
+
+
+def _failed(visit: Visit, error: GatewayError) -> Response:
+    answer = refusal(error)
+    document = json.loads(bytes(answer.body))
+    page = visit.page("problem.html", answer.status_code, problem=document)
+    if "retry-after" in answer.headers:
+        page.headers["retry-after"] = answer.headers["retry-after"]
+    return page
+
+
+def _next(request: Request) -> str:
+    from urllib.parse import urlencode
+
+    link = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return urlencode({"next": local(link)}) if request.method in SAFE else ""
+
+
+def _chosen(gateway: Serving, request: Request) -> Response | None:
+    """`?lang=` and `?theme=` are kept by the browser, and the address goes on without them."""
+    query = request.query_params
+    if request.method not in SAFE or not {"lang", "theme"} & set(query):
+        return None
+    visit = visit_of(gateway, request, None, None)
+    response = to(visit.with_parameter("lang", None))
+    if "lang" in query:
+        response.set_cookie(
+            "lang", language_of(request, gateway.settings.locale.language), YEAR, httponly=True, samesite="strict"
+        )
+    if query.get("theme") in ("light", "dark"):
+        response.set_cookie("theme", query["theme"], YEAR, httponly=True, samesite="strict")
+    elif "theme" in query:
+        response.delete_cookie("theme", httponly=True, samesite="strict")
+    return response
+
+
+def _static(tokens: Tokens) -> Serve:
+    from gateway.web.pages.render import STATIC, static, version_of
+
+    async def serve(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in STATIC or request.path_params["version"] != version_of(name) or request.method not in SAFE:
+            return refused(Problem(404, "not_found", "there is nothing here"))
+        headers = {"cache-control": f"public, max-age={YEAR}, immutable", "content-type": STATIC[name]}
+        return Response(static(name), headers=headers)
+
+    return serve

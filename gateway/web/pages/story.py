@@ -1,0 +1,200 @@
+"""One event as a story: what happened from the callback to every attempt, what comes next, and in one sentence why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import unified_diff
+from typing import Any, Final
+
+from gateway.admin.results import DeliveryDetail, EventDetail, VerdictItem
+from gateway.web.pages.codes import says
+from gateway.web.pages.render import pretty
+from gateway.web.pages.words import Words
+
+STEPS_MAX: Final = 100  # of the newest
+DIFFERENCE_LINES_MAX: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`kind` is good, bad, next or nothing; `state` is the delivery that it says the state of."""
+
+    key: str
+    at: str | None
+    text: str
+    kind: str = ""
+    detail: str = ""
+    took: float | None = None
+    state: DeliveryDetail | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """`hidden`: how many steps there are before those shown."""
+
+    summary: Sequence[str]
+    steps: Sequence[Step]
+    hidden: int
+
+
+def story_of(detail: EventDetail, t: Words) -> Story:
+    """The story of an event."""
+    past = sorted(_past(detail, t), key=lambda step: step.at or "")
+    hidden = max(0, len(past) - STEPS_MAX)
+    return Story(_summary(detail, t), [*past[:1], *past[1 + hidden :], *_ahead(detail, t)], hidden)
+
+
+def _past(detail: EventDetail, t: Words) -> Iterator[Step]:
+    item = detail.item
+    yield Step("came", item.received_at, t("The callback came to {source} and was kept.", source=item.source), "good")
+    for number, verdict in enumerate(detail.verdicts):
+        sinks = list(dict.fromkeys(sink for route in routes_of(verdict, t) for sink in route.to))
+        text = t("The routes sent it to {sinks}.", sinks=t.list(sinks)) if sinks else t("No route wanted it.")
+        yield Step(f"v{number}", verdict.at, text)
+    for delivery in detail.deliveries:
+        for attempt in delivery.history:
+            good = attempt.outcome == "delivered"
+            status = f" ({attempt.status})" if attempt.status else ""
+            text = t(
+                "{sink}, attempt {n}: {outcome}{status}",
+                sink=delivery.sink,
+                n=attempt.number,
+                outcome=says(t, "outcome", attempt.outcome),
+                status=status,
+            )
+            yield Step(
+                f"a{delivery.id}-{attempt.number}",
+                attempt.started_at,
+                text,
+                "good" if good else "bad",
+                "" if good else attempt.detail,
+                attempt.seconds,
+            )
+        if delivery.state == "dead" and delivery.finished_at:
+            text = t("{sink}: given up", sink=delivery.sink)
+            yield Step(f"x{delivery.id}", delivery.finished_at, text, "bad", state=delivery)
+
+
+def _ahead(detail: EventDetail, t: Words) -> Iterator[Step]:
+    for delivery in detail.deliveries:
+        if delivery.state in ("waiting", "sending"):
+            at = delivery.next.at if delivery.next else None
+            yield Step(f"n{delivery.id}", at, t("{sink}: next", sink=delivery.sink), "next", state=delivery)
+
+
+def _summary(detail: EventDetail, t: Words) -> Sequence[str]:
+    if detail.item.held:
+        return [t("It is held, so no sink has it.")]
+    if not detail.deliveries:
+        return [t("It is kept, and no route sent it to a sink. The routes below say which condition did not hold.")]
+    parts = []
+    by_state: dict[str, list[DeliveryDetail]] = {}
+    for delivery in detail.deliveries:
+        by_state.setdefault(delivery.state, []).append(delivery)
+    for dead in by_state.get("dead", ()):
+        parts.append(
+            t("It did not arrive at {sink}: {reason}.", sink=dead.sink, reason=says(t, "reason", dead.reason))
+            + (t(" The last answer was: {error}", error=dead.last_error) if dead.last_error else "")
+        )
+    for waiting in by_state.get("waiting", ()):
+        if waiting.held:
+            parts.append(
+                t("It did not arrive at {sink} yet: it waits for {what}.", sink=waiting.sink, what=says(t, "held", waiting.held))
+                + (t(" The last answer was: {error}", error=waiting.last_error) if waiting.last_error else "")
+            )  # fmt: skip
+        else:
+            parts.append(t("It is about to be sent to {sink}.", sink=waiting.sink))
+    for sending in by_state.get("sending", ()):
+        parts.append(t("It is being sent to {sink} now.", sink=sending.sink))
+    if "delivered" in by_state:
+        parts.append(t("It arrived at {sinks}.", sinks=t.list([one.sink for one in by_state["delivered"]])))
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class RouteView:
+    """What one route said."""
+
+    name: str
+    matched: bool
+    reached: bool
+    stop: bool
+    to: Sequence[str]
+    held: Sequence[str]
+    why: str
+
+
+def routes_of(verdict: VerdictItem, t: Words) -> Sequence[RouteView]:
+    """What each route said. What is not of a form that is known here is left out: a newer program may have written it."""
+    return [view for route in verdict.routes if (view := route_view(route, t)) is not None]
+
+
+def route_view(route: Mapping[str, Any], t: Words) -> RouteView | None:
+    """What one route said, clause by clause."""
+    try:
+        matched = "to" in route
+        reached = route.get("reached") is not False
+        return RouteView(
+            name=str(route["route"]),
+            matched=matched,
+            reached=reached,
+            stop=bool(route.get("stop")),
+            to=[str(sink) for sink in route.get("to", ())],
+            held=[str(clause) for clause in route.get("held", ())],
+            why="" if matched or not reached else _why(route, t),
+        )
+    except (KeyError, TypeError):
+        return None
+
+
+def _why(route: Mapping[str, Any], t: Words) -> str:
+    clause, pattern, value = str(route["clause"]), route["pattern"], route.get("value")
+    if "error" in route:
+        return t("{clause} {pattern} failed: {error}", clause=clause, pattern=pattern, error=route["error"])
+    if clause == "where":
+        return t("{clause} {pattern} is {value}", clause=clause, pattern=pattern, value=str(value).lower())
+    wanted = t(" or ").join(str(one) for one in pattern)
+    if value is None:
+        return t("{clause} is not there; wanted: {wanted}", clause=clause, wanted=wanted)
+    return t("{clause} is {value}; wanted: {wanted}", clause=clause, value=value, wanted=wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class FileView:
+    """A file of a recording; `link` only where a browser may follow it."""
+
+    text: str
+    link: str | None
+    seconds: float | None
+    size: int | None
+
+
+def files_of(event: Mapping[str, Any], *, whole: bool) -> Sequence[FileView]:
+    """The files of an event. A link is one where all of it is shown: without its signature it opens nothing."""
+    data = event.get("data")
+    files = data.get("files") if isinstance(data, Mapping) else None
+    views = []
+    for file in files if isinstance(files, Sequence) and not isinstance(files, str) else ():
+        if not isinstance(file, Mapping):
+            continue
+        address = next((file[key] for key in ("url", "download_url", "play_url") if isinstance(file.get(key), str)), "")
+        seconds, size = file.get("duration_seconds"), file.get("size_bytes")
+        followed = whole and address.startswith(("https://", "http://"))
+        name = next((file[key] for key in ("name", "object", "id") if isinstance(file.get(key), str)), address)
+        views.append(
+            FileView(
+                text=address if whole and address else str(name or "–"),
+                link=address if followed else None,
+                seconds=float(seconds) if isinstance(seconds, int | float) and seconds >= 0 else None,
+                size=size if isinstance(size, int) and size >= 0 else None,
+            )
+        )
+    return views
+
+
+def difference(first: EventDetail, second: EventDetail) -> Sequence[tuple[str, str]]:
+    """The lines of the normal forms that differ, and some around them."""
+    lines = unified_diff(pretty(first.event).split("\n"), pretty(second.event).split("\n"), n=2, lineterm="")
+    found = [(line[:1], line[1:]) for line in lines if not line.startswith(("---", "+++", "@@"))]
+    return found[:DIFFERENCE_LINES_MAX]

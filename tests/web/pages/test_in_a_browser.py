@@ -1,0 +1,199 @@
+"""The pages in Chromium: the way of an operator with mouse and with keys alone, both themes and languages, no scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.app import Gateway
+from gateway.config.load import load
+from tests.running import KEY, Player, Receiver, receiving
+from tests.web.doors import Served
+from tests.web.pages.browser import OPERATE
+from tests.web.pages.chromium import axe, chromium, size, text, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+PAGES = ("/", "/events", "/deliveries", "/dead", "/jobs", "/sinks", "/sinks/app", "/sources", "/sources/live", "/refused", "/refused/1", "/route", "/config", "/audit")  # fmt: skip
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving(400) as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def served(tmp_path: Path, receiver: Receiver) -> Iterator[Served]:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(f"""
+version: 1
+server: {{port: 0}}
+admin: {{port: 0, token: {OPERATE}}}
+store: sqlite:///gateway.db
+sources:
+  live: {{type: huawei-live, keys: ["{KEY}"], domains: [push.example.com], apps: [live]}}
+sinks:
+  app: {{type: forward, url: "{receiver.url}"}}
+routes:
+  - {{name: all, to: [app]}}
+""")
+    path.chmod(0o600)
+    gateway: Any = Gateway(load(path, environ={}))
+    with Served(gateway) as served:
+        assert served.post(b'{"event_type": "RECORD_START"}').status == 401
+        yield served
+        served.ask()
+        served.ask()
+
+
+def base(served: Served) -> str:
+    return f"http://127.0.0.1:{served.addresses.private.sockets[0].getsockname()[1]}"
+
+
+def sign_in(driver: Any, served: Served, path: str = "/events") -> None:
+    from selenium.webdriver.common.by import By
+
+    driver.get(base(served) + path)
+    driver.find_element(By.ID, "token").send_keys(OPERATE + "\n")
+    until(driver, lambda d: d.current_url == base(served) + path)
+
+
+def no_complaint(driver: Any) -> None:
+    """Nothing was refused by the policy of the pages, and nothing failed."""
+    bad = [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE" or "Security" in entry["message"]]
+    assert bad == []
+
+
+def callback(served: Served, number: int) -> None:
+    assert served.post(Player().body("RECORD_FAILED", number=number)).status == 200
+
+
+def test_an_operator_sees_why_an_event_did_not_arrive_mends_the_target_and_sends_it(
+    served: Served, receiver: Receiver
+) -> None:
+    from selenium.webdriver.common.by import By
+
+    with chromium() as driver:
+        sign_in(driver, served)
+        until(driver, lambda d: text(d, "[data-live-sign]") == "Live")
+        assert "No callback has come yet" in text(driver)
+        callback(served, 1)
+        until(driver, lambda d: "Recording failed" in text(d, "#rows"))  # it came by itself
+        until(driver, lambda d: "dead" in text(d, "#rows"))
+        driver.find_element(By.LINK_TEXT, "Recording failed").click()
+        until(driver, lambda d: "It did not arrive at app" in text(d))
+        assert "HTTP 400" in text(driver, "#timeline") or "(400)" in text(driver, "#timeline")
+        receiver.answer = 200
+        driver.find_element(By.XPATH, "//button[text()='Retry']").click()
+        until(driver, lambda d: "It is tried again now." in text(d))
+        until(driver, lambda d: "It arrived at app." in text(d))
+        assert len(receiver.requests) == 2
+        no_complaint(driver)
+
+
+def test_the_same_goes_with_the_keyboard_alone(served: Served, receiver: Receiver) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    def press(key: str) -> None:
+        driver.switch_to.active_element.send_keys(key)
+
+    def tab_to(wanted: str) -> None:
+        for _ in range(80):
+            press(Keys.TAB)
+            here = driver.switch_to.active_element
+            if wanted in (here.text, here.get_attribute("aria-label")):
+                outline = here.value_of_css_property("outline-style")
+                assert outline not in ("none", ""), f"{wanted} does not show that it has the focus"
+                return
+        raise AssertionError(f"{wanted} cannot be reached with Tab")
+
+    with chromium() as driver:
+        driver.get(base(served) + "/events")
+        press(OPERATE + Keys.ENTER)  # the field has the focus
+        until(driver, lambda d: d.current_url.endswith("/events"))
+        callback(served, 1)
+        until(driver, lambda d: "dead" in text(d, "#rows"))
+        press(Keys.TAB)
+        assert driver.switch_to.active_element.text == "Skip to the content"
+        press(Keys.ENTER)
+        tab_to("Recording failed")
+        press(Keys.ENTER)
+        until(driver, lambda d: "It did not arrive at app" in text(d))
+        receiver.answer = 200
+        tab_to("Retry")
+        press(Keys.ENTER)
+        until(driver, lambda d: "It arrived at app." in text(d))
+        no_complaint(driver)
+
+
+def test_what_has_the_focus_and_the_place_on_the_page_stay_while_news_come_in(served: Served) -> None:
+    from selenium.webdriver.common.by import By
+
+    for number in range(40):
+        callback(served, number)
+    with chromium(height=500) as driver:
+        sign_in(driver, served)
+        until(driver, lambda d: text(d, "[data-live-sign]") == "Live")
+        link = driver.find_elements(By.CSS_SELECTOR, "#rows a")[20]
+        driver.execute_script("arguments[0].focus(); arguments[0].scrollIntoView({block: 'center'})", link)
+        top = link.rect["y"] - driver.execute_script("return scrollY")
+        known = link.get_attribute("href")
+        callback(served, 100)
+        until(driver, lambda d: len(d.find_elements(By.CSS_SELECTOR, "#rows tr")) == 41)
+        focused = driver.switch_to.active_element
+        assert focused.get_attribute("href") == known
+        assert abs(focused.rect["y"] - driver.execute_script("return scrollY") - top) < 2
+
+
+def test_every_page_is_readable_without_scripts(served: Served) -> None:
+    callback(served, 1)
+    with chromium(scripts=False) as driver:
+        sign_in(driver, served)
+        for path in PAGES:
+            driver.get(base(served) + path)
+            assert len(text(driver)) > 20, path
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_page_has_a_serious_fault_for_people_who_need_help(served: Served, language: str, theme: str) -> None:
+    script = axe()
+    if script is None:
+        pytest.skip("axe-core is not here: npm pack axe-core, and AXE_CORE=…/axe.min.js")
+    callback(served, 1)
+    with chromium() as driver:
+        sign_in(driver, served)
+        driver.get(f"{base(served)}/events?lang={language}")
+        driver.get(f"{base(served)}/events?theme={theme}")
+        event = driver.execute_script("return document.querySelector('#rows a').getAttribute('href')")
+        for width in (1280, 390):
+            size(driver, width, 900)
+            for path in (*PAGES, event):
+                driver.get(base(served) + path)
+                driver.execute_script(script)
+                result = driver.execute_async_script(
+                    "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then(done)"
+                )
+                serious = [
+                    (one["id"], node["html"][:200], node["failureSummary"])
+                    for one in result["violations"]
+                    if one["impact"] in ("serious", "critical")
+                    for node in one["nodes"]
+                ]
+                assert serious == [], (path, width)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_page_is_wider_than_its_window_with_nothing_and_with_much(served: Served, width: int) -> None:
+    with chromium(width) as driver:
+        sign_in(driver, served)
+        for number in (0, 60):
+            for count in range(number):
+                callback(served, count)
+            for path in PAGES:
+                driver.get(base(served) + path)
+                assert driver.execute_script("return document.documentElement.scrollWidth") <= width, path
+        no_complaint(driver)
