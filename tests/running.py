@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +23,7 @@ from gateway.fields import Secret
 from gateway.plugin import Scene
 from gateway.plugin.registry import Registry
 from tests import threads
+from tests.commands import invoke
 
 KEY = "demo-0123456789abcdef0123456789abcdef"
 SECRET = "demo-whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -140,8 +141,8 @@ class Running:
         head = f"version: 1\nserver: {{port: {self.port}}}\nadmin: {{port: {self.admin}}}\nstore: {{url: '{store}'}}\nlog: {{format: json}}\n"
         self.path.write_text(head + config)
         self.path.chmod(0o600)
-        self.environ = {**os.environ, **(environ or {})}
-        self.environ.pop("GATEWAY_CONFIG", None)
+        self._added: dict[str, str | None] = {**(environ or {}), "GATEWAY_CONFIG": None}
+        self.environ = {name: text for name, text in {**os.environ, **self._added}.items() if text is not None}
         self.process: subprocess.Popen[bytes] | None = None
         self.arguments: tuple[str, ...] = ()  # of `gateway serve`
         self.output: int | None = None  # a descriptor for standard output and error, in place of the file gateway.log
@@ -189,32 +190,27 @@ class Running:
 
     def cli(self, *arguments: str, check: bool = True) -> str:
         """The output of a command beside the running gateway."""
-        done = subprocess.run(
-            [self.command, *arguments],
-            cwd=self.folder,
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert not check or done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
+        code, stdout, stderr = self._command(arguments)
+        assert not check or code == 0, f"{arguments}: {code}\n{stdout}\n{stderr}"
+        return stdout + stderr
 
     def listing(self, *arguments: str) -> list[dict[str, Any]]:
         """A listing as JSON."""
-        done = subprocess.run(
-            [self.command, *arguments, "--json"],
-            cwd=self.folder,
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
-        rows = json.loads(done.stdout)
+        code, stdout, stderr = self._command((*arguments, "--json"))
+        assert code == 0, f"{arguments}: {code}\n{stdout}\n{stderr}"
+        rows = json.loads(stdout)
         assert isinstance(rows, list)
         return rows
+
+    def _command(self, arguments: Sequence[str]) -> tuple[int, str, str]:
+        if self.command == COMMAND:
+            result = invoke(arguments, cwd=self.folder, environ=self._added)
+            return result.exit_code, result.stdout, result.stderr
+        words = [self.command, *arguments]  # somebody else's installation
+        done = subprocess.run(
+            words, cwd=self.folder, env=self.environ, capture_output=True, text=True, check=False, timeout=60
+        )
+        return done.returncode, done.stdout, done.stderr
 
     def metric(self, start: str) -> float:
         """The sum of the samples whose line begins with `start`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -94,6 +94,26 @@ def run(
         check=False,
         timeout=60,
     )
+
+
+@pytest.fixture
+def inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+    """`serve` inside this process, without the listeners and without changing this process; what it was given."""
+    import logging
+
+    import structlog
+
+    from gateway.web import listeners
+
+    given: list[object] = []
+    monkeypatch.setattr("gateway.cli.commands.serve.harden", lambda: given.append("hardened"))
+    monkeypatch.setattr(listeners, "serve", lambda gateway, watch: given.append(gateway) or 3)
+    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
+    yield given
+    structlog.reset_defaults()
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
+    logging.captureWarnings(False)
 
 
 ROOT = str(Path(__file__).resolve().parent.parent.parent)

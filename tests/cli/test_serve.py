@@ -57,11 +57,10 @@ def _config(ports: tuple[int, int], text: str = CONFIG) -> str:
     return text.replace("{port: 8080}", f"{{port: {ports[0]}}}").replace("{port: 9090}", f"{{port: {ports[1]}}}")
 
 
-def _eventually(what: str, folder: Path, found: object) -> None:
+def _eventually(what: str, cli: Cli, found: object) -> None:
     until = time.monotonic() + 10
     while True:
-        done = run(what.split(), cwd=folder)
-        assert done.returncode == 0, done.stderr
+        done = cli(*what.split())
         states = {one["state"] for one in json.loads(done.stdout)}
         if states == found:
             return
@@ -91,7 +90,7 @@ def test_from_init_to_a_delivered_event(folder: Path, ports: tuple[int, int]) ->
     assert run(health, cwd=folder).returncode == 1
 
 
-def test_callbacks_good_and_bad_are_answered_as_they_should_be(folder: Path, ports: tuple[int, int]) -> None:
+def test_callbacks_good_and_bad_are_answered_as_they_should_be(folder: Path, ports: tuple[int, int], cli: Cli) -> None:
     (folder / "gateway.yaml").write_text(_config(ports))
     with _serving(folder):
         for arguments in (
@@ -102,11 +101,10 @@ def test_callbacks_good_and_bad_are_answered_as_they_should_be(folder: Path, por
             ["--count", "20", "--type", "RECORD_OVER"],
             ["--sign-type", "hmac-sha256-timestamp"],
         ):
-            done = run(["send", *arguments], cwd=folder)
-            assert done.returncode == 0, (arguments, done.stdout, done.stderr)
-        assert run(["send", "--sign-type", "md5"], cwd=folder).returncode == 1
-        _eventually("deliveries list --json", folder, {"delivered"})
-        codes = {one["code"] for one in json.loads(run(["refused", "list", "--json"], cwd=folder).stdout)}
+            cli("send", *arguments)
+        cli("send", "--sign-type", "md5", code=1)
+        _eventually("deliveries list --json", cli, {"delivered"})
+        codes = {one["code"] for one in json.loads(cli("refused", "list", "--json").stdout)}
         assert codes == {"signature_mismatch", "signature_expired"}
 
 
@@ -159,27 +157,27 @@ def register_sinks():
 
 @pytest.mark.parametrize(("thread", "left"), [("false", "lane screen"), ("true", "threads")])
 def test_a_plugin_that_does_not_let_itself_be_stopped_keeps_no_process(
-    folder: Path, ports: tuple[int, int], thread: str, left: str
+    folder: Path, ports: tuple[int, int], cli: Cli, thread: str, left: str
 ) -> None:
     text = _config(ports).replace(f"port: {ports[0]}", f"port: {ports[0]}, shutdown_grace: 100ms")
     text = text.replace("{type: console}", f"{{type: stubborn, thread: {thread}}}")
     (folder / "stubborn.py").write_text(STUBBORN)
     (folder / "gateway.yaml").write_text(text + "plugins: [./stubborn.py]\n")
     with _serving(folder) as process:
-        assert run(["send", "--type", "RECORD_FAILED", "--field", "stream=main"], cwd=folder).returncode == 0
+        cli("send", "--type", "RECORD_FAILED", "--field", "stream=main")
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     events = {line["event"]: line for line in map(json.loads, (folder / "log").read_text().splitlines())}
     assert left in events["left_behind"]["what"]
 
 
-def test_what_it_writes_is_its_own(folder: Path, ports: tuple[int, int]) -> None:
+def test_what_it_writes_is_its_own(folder: Path, ports: tuple[int, int], cli: Cli) -> None:
     (folder / "gateway.yaml").write_text(_config(ports))
     before = os.umask(0)
     try:
         with _serving(folder) as process:
-            assert run(["send"], cwd=folder).returncode == 0
-            _eventually("deliveries list --json", folder, {"delivered"})
+            cli("send")
+            _eventually("deliveries list --json", cli, {"delivered"})
             limits = Path(f"/proc/{process.pid}/limits").read_text()
     finally:
         os.umask(before)
@@ -233,38 +231,15 @@ def test_a_bug_is_told_as_everything_else_without_variables(folder: Path, ports:
     assert "ValueError: crashed, and 26 characters" in last["exception"]
 
 
-def test_connecting_says_what_does_not_open(folder: Path, ports: tuple[int, int]) -> None:
+def test_connecting_says_what_does_not_open(folder: Path, ports: tuple[int, int], cli: Cli) -> None:
     text = _config(ports, CONFIG.replace("path: recordings.jsonl", "path: nowhere/recordings.jsonl"))
     (folder / "gateway.yaml").write_text(text)
-    done = run(["check", "--connect", "--json"], cwd=folder)
-    assert done.returncode == 1
-    errors = {one["path"]: one["message"] for one in json.loads(done.stdout) if one["severity"] == "error"}
+    found = json.loads(cli("check", "--connect", "--json", code=1).stdout)
+    errors = {one["path"]: one["message"] for one in found if one["severity"] == "error"}
     assert set(errors) == {"store", "sinks.lines"}
-    assert run(["store", "migrate"], cwd=folder).returncode == 0
+    cli("store", "migrate")
     (folder / "gateway.yaml").write_text(_config(ports))
-    done = run(["check", "--connect"], cwd=folder)
-    assert done.returncode == 0, done.stderr
-    assert "sink lines: opens" in done.stderr
-
-
-@pytest.fixture
-def inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
-    """`serve` inside this process, without the listeners and without changing this process; what it was given."""
-    import logging
-
-    import structlog
-
-    from gateway.web import listeners
-
-    given: list[object] = []
-    monkeypatch.setattr("gateway.cli.commands.serve.harden", lambda: given.append("hardened"))
-    monkeypatch.setattr(listeners, "serve", lambda gateway, watch: given.append(gateway) or 3)
-    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
-    yield given
-    structlog.reset_defaults()
-    logging.getLogger().handlers[:] = handlers
-    logging.getLogger().setLevel(level)
-    logging.captureWarnings(False)
+    assert "sink lines: opens" in cli("check", "--connect").stderr
 
 
 def test_the_exit_code_is_that_of_the_listeners(configured: Path, cli: Cli, inside: list[object]) -> None:

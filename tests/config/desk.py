@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -18,6 +19,7 @@ from gateway.config.load import Loaded, load
 from gateway.errors import PluginError
 from gateway.fields import ConfigPath, Duration, Globs, Rate, Secret, SecretUrl, Size, Url, secret
 from gateway.model import STARTED, Event, Trust
+from gateway.plugin.registry import Registry
 
 KEY = "0123456789abcdef0123456789abcdef"
 
@@ -184,6 +186,16 @@ class FakeRegistry:
         raise PluginError("unknown")
 
 
+@functools.cache
+def _built_in() -> Registry:
+    return Registry()
+
+
+def real_registry(plugins: Sequence[str], base: Path) -> Registry:
+    """The built-in plugins, looked for once, because that takes longer than to read most of these files."""
+    return Registry(plugins, base) if plugins else _built_in()
+
+
 class Desk:
     """Writes configurations and loads them."""
 
@@ -199,8 +211,7 @@ class Desk:
     def load(
         self, text: str, environ: Mapping[str, str] | None = None, *, real: bool = False, **options: Any
     ) -> Loaded:
-        if not real:
-            options["registry"] = FakeRegistry
+        options.setdefault("registry", real_registry if real else FakeRegistry)
         return load(self.write(text), environ=environ or {}, **options)
 
     def problems(self, text: str, environ: Mapping[str, str] | None = None, **options: Any) -> list[Diagnostic]:

@@ -405,11 +405,21 @@ def test_the_invariants_hold_on_sqlite() -> None:
     run_state_machine_as_test(Outbox, settings=SETTINGS)
 
 
-def test_the_invariants_hold_on_postgresql(postgres_url: str) -> None:
+def on_postgres(url: str) -> type[Outbox]:
     class OnPostgres(Outbox):
-        fixed_url = postgres_url
+        fixed_url = url
 
-    run_state_machine_as_test(OnPostgres, settings=settings(SETTINGS, max_examples=SETTINGS.max_examples // 2))
+    return OnPostgres
+
+
+def test_the_invariants_hold_on_postgresql(postgres_url: str) -> None:
+    run_state_machine_as_test(on_postgres(postgres_url), settings=settings(SETTINGS, max_examples=8))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_invariants_hold_on_postgresql_for_long(postgres_url: str) -> None:
+    run_state_machine_as_test(on_postgres(postgres_url), settings=settings(SETTINGS, max_examples=50))
 
 
 @pytest.mark.slow

@@ -91,7 +91,7 @@ def test_a_store_that_may_not_be_opened_says_which_place_whose_it_is_and_with_wh
     place = close(file)
 
     def opens() -> None:
-        OwnerLock(file)._try()
+        OwnerLock(file).try_now()
         make_file(file)
         SqliteSession(file, "writer")
 
@@ -108,7 +108,7 @@ def test_a_missing_folder_is_named_and_not_the_file_in_it(folder: Path, missing:
     for opens in (
         lambda: make_file(folder / missing),
         lambda: SqliteSession(folder / missing, "admin"),
-        lambda: OwnerLock(folder / missing)._try(),
+        lambda: OwnerLock(folder / missing).try_now(),
     ):
         with pytest.raises(StoreError, match=what):
             opens()

@@ -96,7 +96,7 @@ class Cameras(Source):
         raise NotImplementedError
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
-        reveal_type(event_id(self.name, EVENT_TYPES[0], None, None, None, None, [1]))  # str
+        reveal_type(event_id(self.name, EVENT_TYPES[0], None, None, None, None, [1]))  # gateway.model.EventId
         return []
 
     def acknowledge(self, callback: Callback, events: Sequence[Event]) -> Response | None:
