@@ -109,9 +109,13 @@ def options_of(gateway: Running, asked: BulkCommand) -> dict[str, Any]:
 
 def preview(gateway: Running, asked: BulkCommand, admin: StoreAdmin) -> BulkPreview:
     """How many it would be done to."""
-    options_of(gateway, asked)
-    matched, upto = admin.preview(wanted_of(gateway, asked, admin), asked.upto)
-    return BulkPreview(matched=matched, upto=upto)
+    to = options_of(gateway, asked)["to"]
+    wanted = wanted_of(gateway, asked, admin)
+    matched, upto = admin.preview(wanted, asked.upto)
+    there = 0
+    if asked.act == "move" and isinstance(wanted, DeliveryFilter):
+        there = admin.already_there([id for id in admin.choose(wanted) if id <= upto], to[0])
+    return BulkPreview(matched=matched, upto=upto, already_there=there)
 
 
 def start(gateway: Running, asked: BulkCommand, actor: Actor, holder: str, admin: StoreAdmin) -> JobStarted:

@@ -15,12 +15,12 @@ from gateway.config.document.diagnostics import Diagnostic as Mistake
 from gateway.config.loaded import Loaded
 from gateway.errors import Problem
 from gateway.store.admin.admin import StoreAdmin
-from gateway.text.redaction import redact
+from gateway.text.redaction import MASK, redact
 
 RELOADS_MAX = 10  # that are shown
 
 
-def configuration(gateway: Running, started_at: int, state: str, admin: StoreAdmin) -> Configuration:
+def configuration(gateway: Running, started_at: int, state: str, whole: bool, admin: StoreAdmin) -> Configuration:
     """What runs, with every secret masked."""
     loaded = gateway.loaded
     rows = admin.audit(act="reload", limit=RELOADS_MAX)
@@ -30,7 +30,7 @@ def configuration(gateway: Running, started_at: int, state: str, admin: StoreAdm
             next((row.at for row in rows if row.result == "reloaded" and row.at >= started_at), started_at)
         ),
         current=state == "ok",
-        settings=masked(loaded.settings),
+        settings=_settings(loaded, whole),
         types={
             "sources": {name: source.type for name, source in loaded.settings.sources.items()},
             "sinks": {name: sink.type for name, sink in loaded.settings.sinks.items()},
@@ -38,6 +38,14 @@ def configuration(gateway: Running, started_at: int, state: str, admin: StoreAdm
         warnings=[diagnostic(one) for one in loaded.warnings],
         reloads=[LastReload(at=moment(row.at), who=row.actor, result=row.result) for row in rows],
     )
+
+
+def _settings(loaded: Loaded, whole: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = masked(loaded.settings)
+    for name, source in shown["sources"].items():
+        if not whole and source["path"] != name:
+            source["path"] = MASK
+    return shown
 
 
 def diagnostic(mistake: Mistake) -> Diagnostic:

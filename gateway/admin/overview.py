@@ -12,6 +12,7 @@ from gateway.admin.moments import moment, stamp
 from gateway.admin.results import (
     Attention,
     Counts,
+    IgnoredItem,
     Minute,
     Now,
     Overview,
@@ -26,7 +27,7 @@ from gateway.errors import NotFound
 from gateway.store.admin import minutes
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.minutes import Sum
-from gateway.store.records import SinkRow
+from gateway.store.records import SinkRow, SourceRow
 from gateway.text.redaction import MASK, redact
 from gateway.version import __version__
 
@@ -219,11 +220,10 @@ def source_items(
             )
         )
     seen = {one.name: one for one in day.sums if one.kind == "source" and one.name}
-    names = [*settings.sources, *sorted({*seen, *verified} - set(settings.sources))]
     heard = admin.sources()
+    names = [*settings.sources, *sorted({*seen, *verified, *heard} - set(settings.sources) - {""})]
     return [
-        _source(settings, name, day, verified[name], masked, heard[name].seen_at if name in heard else None)
-        for name in names
+        _source(settings, name, day, verified[name], masked, heard.get(name, SourceRow(name=name))) for name in names
     ]
 
 
@@ -233,7 +233,7 @@ def _source(
     day: Happened,
     verified: Sequence[VerifiedItem],
     masked: bool,
-    seen_at: int | None,
+    heard: SourceRow,
 ) -> SourceItem:
     configured = settings.sources.get(name)
     mine = [one for one in day.sums if one.kind == "source" and one.name == name]
@@ -249,9 +249,14 @@ def _source(
         name=name,
         type=None if configured is None else configured.type,
         callback_url=path,
-        last_seen=stamp(seen_at if seen_at is not None else last),
+        last_seen=stamp(heard.seen_at if heard.seen_at is not None else last),
         events_24h=sum(one.good for one in mine),
         refused_24h=dict(refused),
+        refused_kept=dict(heard.refused),
+        refused_at=stamp(heard.refused_at),
+        ignored=[
+            IgnoredItem(vendor_type=one.vendor_type, at=moment(one.at), size_bytes=one.size) for one in heard.ignored
+        ],
         verified=verified,
     )
 

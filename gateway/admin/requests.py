@@ -62,6 +62,20 @@ class FewReplays(FewEvents, ReplayCommand):
     """Events by their names, and where to."""
 
 
+class EventName(Command):
+    """An event as listings name it."""
+
+    ref: Ref
+    id: Ref
+    source: Text
+
+
+class EventNames(Command):
+    """Events of which the shortest names are asked for."""
+
+    events: Annotated[Sequence[EventName], Field(max_length=200)]
+
+
 class FewRefused(Command):
     """Refused callbacks by their ids, or all of one source."""
 

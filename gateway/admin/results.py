@@ -173,6 +173,14 @@ class VerifiedItem(Result):
     last_at: Time
 
 
+class IgnoredItem(Result):
+    """The last callback of one of the vendor's types that made no event."""
+
+    vendor_type: str
+    at: Time
+    size_bytes: int
+
+
 class SourceItem(Result):
     """A source now; counts are of the last 24 hours."""
 
@@ -182,6 +190,9 @@ class SourceItem(Result):
     last_seen: Time | None
     events_24h: int
     refused_24h: Mapping[str, int]
+    refused_kept: Annotated[Mapping[str, int], Field(description="Of the refused callbacks that are kept.")]
+    refused_at: Time | None
+    ignored: Annotated[Sequence[IgnoredItem], Field(description="Verified, and not about recordings.")]
     verified: Sequence[VerifiedItem]
 
 
@@ -416,6 +427,15 @@ class BulkPreview(Result):
 
     matched: int
     upto: int
+    already_there: Annotated[
+        int, Field(description="move: of how many the other sink has the event already; these are cancelled.")
+    ] = 0
+
+
+class Names(Result):
+    """The shortest name of each event, that every path and command takes."""
+
+    names: Sequence[str]
 
 
 class JobStarted(Result):

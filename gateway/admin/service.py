@@ -15,7 +15,7 @@ from gateway.admin.jobs import JobRunner, holder_of
 from gateway.admin.overview import Window
 from gateway.admin.own_command import run
 from gateway.admin.queries import AuditQuery, DeliveryQuery, EventQuery, PageQuery, RefusedQuery
-from gateway.admin.requests import ReplayCommand
+from gateway.admin.requests import EventNames, ReplayCommand
 from gateway.admin.results import (
     AuditItem,
     BulkPreview,
@@ -28,6 +28,7 @@ from gateway.admin.results import (
     JobItem,
     JobStarted,
     ManyDone,
+    Names,
     Overview,
     Page,
     PreviewAnswer,
@@ -110,10 +111,12 @@ class AdminService:
         """Everything of the first page."""
         return await self._access.read(partial(overview.overview, self._gateway, window, self._started_at, not whole))
 
-    async def configuration(self) -> Configuration:
-        """What runs, masked."""
+    async def configuration(self, *, whole: bool = False) -> Configuration:
+        """What runs, masked; `whole`: with the paths of sources, which are second keys."""
         state = self._gateway.file_state
-        return await self._access.read(partial(configuration.configuration, self._gateway, self._started_at, state))
+        return await self._access.read(
+            partial(configuration.configuration, self._gateway, self._started_at, state, whole)
+        )
 
     async def reload(self, actor: Actor) -> ReloadAnswer:
         """Run what the configuration file says now, or raise and change nothing."""
@@ -150,6 +153,12 @@ class AdminService:
         """The vendor's bytes; that somebody took them is written down."""
         full = await self._access.change(lambda admin: _revealed(admin, ref, actor))
         return RawBytes(full.row.ref, full.raw)
+
+    async def names(self, asked: EventNames) -> Names:
+        """The shortest name of each event."""
+        events = [(one.ref, one.id, one.source) for one in asked.events]
+        short = await self._access.read(lambda admin: admin.short_refs(events))
+        return Names(names=[short[ref, source] for ref, _, source in events])
 
     async def replay(self, refs: Sequence[str], asked: ReplayCommand, actor: Actor) -> ManyDone:
         """Another round of each: to `asked.to`, by today's routes, or as the first time."""

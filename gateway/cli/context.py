@@ -14,6 +14,7 @@ from gateway.errors import GatewayError
 from gateway.text.suggest import suggestion
 
 if TYPE_CHECKING:
+    from gateway.cli.remote_client import Remote
     from gateway.config.grammar.settings import Settings
     from gateway.config.load import Loaded
     from gateway.routing import Router
@@ -27,6 +28,8 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 class Invocation:
     """The configuration file and what is read from it, at most once."""
+
+    remote: Remote | None = None  # the gateway elsewhere that it works on
 
     def __init__(self, config: str | None = None) -> None:
         self.config = config
@@ -90,6 +93,28 @@ class Invocation:
 
         return store_admin(self.settings)
 
+    def local(self) -> Invocation:
+        """What a command works on that can only work beside a configuration."""
+        return self
+
+    def route(self) -> Any:
+        """Says where today's routes send a stored event."""
+        from gateway.intake.reverify import route_of
+
+        return route_of(self.named())
+
+    def ids(self) -> Any:
+        """Says which events a refused callback would make."""
+        from gateway.intake.reverify import ids_of
+
+        return ids_of(self.named())
+
+    def judge(self) -> Any:
+        """Judges refused callbacks again, with today's keys."""
+        from gateway.intake.reverify import judge_of
+
+        return judge_of(self.load())
+
     def sink(self, name: str) -> str:
         """The name of a configured sink. Raises UsageError with a near miss."""
         return _known("sink", name, self.settings.sinks)
@@ -105,30 +130,75 @@ def _known(kind: str, name: str, known: Any) -> str:
     return name
 
 
-def _site(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        ctx.find_root().obj = Invocation(value)
-        ctx.obj = ctx.find_root().obj
+def _worked_on(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Note one of the options, and make of all of them what the command works on."""
+    if value is None:
+        return
+    root = ctx.find_root()
+    said = root.meta.setdefault("gateway.working", {})
+    said[parameter.name] = value
+    root.obj = ctx.obj = None  # made when the command begins
+
+
+def working(ctx: click.Context) -> Invocation:
+    """What the options, the environment and the context in use say."""
+    root = ctx.find_root()
+    if root.obj is None:
+        from gateway.cli.remote import invocation_of
+
+        said = root.meta.get("gateway.working", {})
+        root.obj = invocation_of(said.get("config"), said.get("url"), said.get("token_file"))
+    found: Invocation = root.obj
+    return found
+
+
+_CONFIG: Final = click.option(
+    "-c",
+    "--config",
+    metavar="FILE",
+    help=f"The configuration. Default: ${CONFIG_ENV}, else ./{DEFAULT_CONFIG}.",
+    expose_value=False,
+    is_eager=True,
+    callback=_worked_on,
+)
+
+
+def local_option(command: _F) -> _F:
+    """`--config` alone, for what only works beside the configuration."""
+    return _CONFIG(command)
 
 
 def config_option(command: _F) -> _F:
-    """`--config` after the command's name too, because that is where people write it."""
-    return click.option(
-        "-c",
-        "--config",
-        metavar="FILE",
-        help=f"The configuration. Default: ${CONFIG_ENV}, else ./{DEFAULT_CONFIG}.",
-        expose_value=False,
-        is_eager=True,
-        callback=_site,
-    )(command)
+    """`--config`, `--url` and `--token-file` after the command's name too, because that is where people write them."""
+    options = (
+        _CONFIG,
+        click.option(
+            "--token-file",
+            metavar="FILE",
+            help="With --url: a file that holds a token. Default: $GATEWAY_TOKEN.",
+            expose_value=False,
+            is_eager=True,
+            callback=_worked_on,
+        ),
+        click.option(
+            "--url",
+            metavar="URL",
+            help="Work on a gateway elsewhere: its private listener. Default: $GATEWAY_URL.",
+            expose_value=False,
+            is_eager=True,
+            callback=_worked_on,
+        ),
+    )
+    for option in options:
+        command = option(command)
+    return command
 
 
 def names(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
     """Completes the names of configured `sources` or `sinks`, where there is a configuration that can be read."""
 
     def complete(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-        invocation = ctx.find_root().obj or Invocation(ctx.find_root().params.get("config"))
+        invocation = working(ctx)
         try:
             known = getattr(invocation.load(placeholders=True).settings, kind)
         except (click.ClickException, GatewayError):
@@ -147,7 +217,7 @@ def event_types(_ctx: click.Context, _parameter: click.Parameter, incomplete: st
 
 def event_ids(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Completes the names of the newest events, where there is a store that can be read."""
-    invocation = ctx.find_root().obj or Invocation(ctx.find_root().params.get("config"))
+    invocation = working(ctx)
     try:
         with invocation.admin() as admin:
             return [row.ref for row in admin.events(limit=COMPLETED_MAX) if row.ref.startswith(incomplete)]
@@ -174,4 +244,21 @@ class Choice(click.Choice[str]):
         return f"{value!r} is none of them{suggestion(str(value), self.choices)}"
 
 
-pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
+def pass_invocation(command: _F) -> _F:
+    """Give a command what it works on."""
+
+    @functools.wraps(command)
+    def begun(*arguments: Any, **options: Any) -> Any:
+        return command(working(click.get_current_context()), *arguments, **options)
+
+    return begun  # type: ignore[return-value]
+
+
+def pass_local(command: _F) -> _F:
+    """The same for what only works beside the configuration."""
+
+    @functools.wraps(command)
+    def begun(*arguments: Any, **options: Any) -> Any:
+        return command(working(click.get_current_context()).local(), *arguments, **options)
+
+    return begun  # type: ignore[return-value]

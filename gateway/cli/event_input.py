@@ -50,7 +50,7 @@ def events(
 
 def _usual(invocation: Invocation, written: Any) -> dict[str, str]:
     """What an event without `source` and `provider` means: the source it names, or the only one there is."""
-    sources = invocation.load(placeholders=True).settings.sources
+    sources = invocation.settings.sources
     named = written.get("source") if isinstance(written, dict) else None
     name = next(iter(sources)) if named is None and len(sources) == 1 else named
     return {"source": name, "provider": sources[name].type} if isinstance(name, str) and name in sources else {}

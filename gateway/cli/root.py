@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli.context import CONFIG_ENV, Group, Invocation
+from gateway.cli.context import Group, config_option
 from gateway.errors import GatewayError
 from gateway.text.escaping import visible
 from gateway.version import __version__
@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "sources": "Where callbacks come from: list, show.",
     "sinks": "Where events go: list, test, preview, pause, resume.",
     "audit": "What people did, and who: list.",
+    "context": "Gateways elsewhere: add, list, use, remove.",
     "plugins": "Source and sink types: list, show, new.",
     "store": "The store: status, migrate.",
     "schema": "Print the JSON Schema of the configuration, for editors.",
@@ -73,16 +74,10 @@ class Root(Group):
     epilog="Exit codes: 0 well, 1 the answer is no, 2 wrong use.",
 )
 @click.version_option(__version__, message="Recording Gateway %(version)s")
-@click.option(
-    "-c",
-    "--config",
-    metavar="FILE",
-    help=f"The configuration. Default: ${CONFIG_ENV}, else ./gateway.yaml.",
-)
+@config_option
 @click.pass_context
-def gateway(ctx: click.Context, config: str | None) -> None:
+def gateway(ctx: click.Context) -> None:
     """Recording Gateway: takes the recording callbacks of live-video clouds and carries them to where you want them."""
-    ctx.obj = Invocation(config)
 
 
 def commands() -> Mapping[str, click.Command]:

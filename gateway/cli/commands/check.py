@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Invocation, config_option, pass_invocation
+from gateway.cli.context import Invocation, local_option, pass_local
 from gateway.errors import GatewayError
 from gateway.text.escaping import to_json
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 @click.option(
     "--connect", is_flag=True, help="Also open the store, which must have been made, and every sink, over the network."
 )
-@config_option
-@pass_invocation
+@local_option
+@pass_local
 def command(invocation: Invocation, as_json: bool, no_secrets: bool, connect: bool) -> None:
     """Validate the configuration and run its route tests. Exit code 1 when anything is wrong; warnings are not.
 

@@ -36,8 +36,6 @@ def replay(
     on its way is left alone. With `-` as the only ID they are read from standard input, one a line, or as
     `gateway events list --all` prints them.
     """
-    from gateway.intake.reverify import route_of
-
     if sinks and reroute:
         raise click.UsageError("--to and --reroute exclude each other")
     to: Sequence[str] | None = [invocation.sink(name) for name in sinks] or None
@@ -46,9 +44,7 @@ def replay(
     if not agreed(question, len(chosen), yes=yes or len(chosen) == 1, dry_run=dry_run, always=False):
         return
     with invocation.admin() as admin, watched(len(chosen), "replaying") as watcher:
-        total = admin.replay_many(
-            chosen, sinks=to, route=route_of(invocation.named()), reroute=reroute, watcher=watcher
-        )
+        total = admin.replay_many(chosen, sinks=to, route=invocation.route(), reroute=reroute, watcher=watcher)
     finish(total)
 
 
@@ -59,14 +55,12 @@ def replay(
 @pass_invocation
 def release(invocation: Invocation, refs: tuple[str, ...], yes: bool, dry_run: bool) -> None:
     """Deliver held events after all, by today's routes. Compare them first: `gateway events show ID`."""
-    from gateway.intake.reverify import route_of
-
     chosen = _refs(refs)
     question = f"{_count(chosen)} will be held no more and delivered."
     if not agreed(question, len(chosen), yes=yes or len(chosen) == 1, dry_run=dry_run, always=False):
         return
     with invocation.admin() as admin, watched(len(chosen), "releasing") as watcher:
-        total = admin.release_many(chosen, route=route_of(invocation.named()), watcher=watcher)
+        total = admin.release_many(chosen, route=invocation.route(), watcher=watcher)
     finish(total)
 
 
@@ -81,15 +75,13 @@ def erase(invocation: Invocation, refs: tuple[str, ...], yes: bool, dry_run: boo
     The id stays remembered for `store.remember`, so that the vendor's repeat does not bring the event back. Where erasing
     cannot reach, docs/operations.md says: the sinks that have it, backups, the log of a PostgreSQL server.
     """
-    from gateway.intake.reverify import ids_of
-
     chosen = _refs(refs)
     question = f"{_count(chosen)} will be erased for ever."
     if not agreed(question, len(chosen), yes=yes, dry_run=dry_run, always=True):
         return
     with invocation.admin() as admin:
         with watched(len(chosen), "erasing") as watcher:
-            total = admin.erase(chosen, ids=ids_of(invocation.named()), watcher=watcher)
+            total = admin.erase(chosen, ids=invocation.ids(), watcher=watcher)
         if total.done and not admin.scrub():
             output.note(
                 "erased; a reader still holds the store's write-ahead log, and the gateway empties it as soon as it can"

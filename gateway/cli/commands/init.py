@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from gateway.cli.context import Invocation, config_option, pass_invocation
+from gateway.cli.context import Invocation, local_option, pass_local
 
 _ASKS: Final = {
     "DOMAINS": ("--domain", "The ingest domains, as the vendor's console has them"),
@@ -29,8 +29,8 @@ _GLOB: Final = frozenset("*?[")
 @click.option("--host", metavar="NAME", help="The host that the vendor will call, where its signature is over it.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.option("--print", "printed", is_flag=True, help="To standard output, not to a file.")
-@config_option
-@pass_invocation
+@local_option
+@pass_local
 def command(
     invocation: Invocation, path: Path | None, source: str | None, domains: Sequence[str], apps: Sequence[str], host: str | None,
     force: bool, printed: bool,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Choice, Group, Invocation, config_option, pass_invocation
+from gateway.cli.context import Choice, Group, Invocation, local_option, pass_local
 from gateway.cli.table import folded
 from gateway.text.escaping import to_json, visible
 from gateway.text.suggest import suggestion
@@ -33,8 +33,8 @@ def command() -> None:
 
 @command.command("list")
 @output.listing_options
-@config_option
-@pass_invocation
+@local_option
+@pass_local
 def list_(invocation: Invocation, as_json: bool, limit: int, everything: bool) -> None:
     """Every type that a configuration can name. None is imported for it, except what `plugins:` lists."""
     output.print_rows(
@@ -57,8 +57,8 @@ def list_(invocation: Invocation, as_json: bool, limit: int, everything: bool) -
 @click.argument("name", metavar="TYPE")
 @click.option("--kind", type=Choice(["source", "sink"]), help="Where a source and a sink type have one name.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object; `options` is a JSON Schema.")
-@config_option
-@pass_invocation
+@local_option
+@pass_local
 def show(invocation: Invocation, name: str, kind: str | None, as_json: bool) -> None:
     """One type: what it is for, and every option with its type and default."""
     registry = _registry(invocation)

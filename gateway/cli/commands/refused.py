@@ -111,8 +111,6 @@ def retry(invocation: Invocation, ids: tuple[int, ...], source: str | None, yes:
 
     What is taken is routed by today's routes, delivered by the running gateway, and not listed as refused any more.
     """
-    from gateway.intake.reverify import judge_of
-
     if bool(ids) == (source is not None):
         raise click.UsageError("name callbacks by ID, or all of one source with --source")
     with invocation.admin() as admin:
@@ -123,7 +121,7 @@ def retry(invocation: Invocation, ids: tuple[int, ...], source: str | None, yes:
         if not agreed(question, len(chosen), yes=yes or source is None, dry_run=dry_run, always=False):
             return
         with watched(len(chosen), "verifying") as watcher:
-            total = admin.take_refused(chosen, judge_of(invocation.load()), source=source, watcher=watcher)
+            total = admin.take_refused(chosen, invocation.judge(), source=source, watcher=watcher)
     finish(total)
 
 

@@ -25,6 +25,9 @@ def command(invocation: Invocation) -> None:
     It goes to the private listener with a token of `admin.tokens` whose role is operate. Without a token, send SIGHUP to
     the process, or just save the file: `serve` watches it. Exit code 1: the running configuration stays.
     """
+    if invocation.remote is not None:
+        _say(invocation.remote.post("/reload"))
+        return
     listener = invocation.settings.admin
     token = next((one for one in listener.all_tokens if one.role == "operate"), None)
     if token is None:
@@ -51,6 +54,10 @@ def command(invocation: Invocation) -> None:
         if response.status == 401:
             lines.append("the running gateway knows another token than this file: send SIGHUP to its process")
         raise GatewayError("\n".join(visible(line) for text in lines for line in text.splitlines()))
+    _say(answer)
+
+
+def _say(answer: dict[str, Any]) -> None:
     click.echo(answer["status"])
     for kind in ("sources", "sinks"):
         for what, names in answer[kind].items():

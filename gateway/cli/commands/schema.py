@@ -10,10 +10,8 @@ import click
 def command(openapi: bool) -> None:
     """Print the JSON Schema of the configuration, with the options of every installed source and sink type.
 
-    For an editor that speaks yaml-language-server, save it and write this on the first line of gateway.yaml:
-
-    \b
-        # yaml-language-server: $schema=./gateway.schema.json
+    For an editor that speaks yaml-language-server, save it and write on the first line of gateway.yaml:
+    `# yaml-language-server: $schema=./gateway.schema.json`
     """
     if openapi:
         from gateway.web.api.endpoints import ENDPOINTS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli import output, vendor_player
-from gateway.cli.context import Invocation, config_option, names, pass_invocation
+from gateway.cli.context import Invocation, local_option, names, pass_local
 from gateway.text.escaping import to_json, visible
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ REFUSED = Expected(401, "")
 )
 @click.option("--print", "printed", is_flag=True, help="Print the callbacks, one body a line, and send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object for each answer, one a line.")
-@config_option
-@pass_invocation
+@local_option
+@pass_local
 def command(
     invocation: Invocation,
     source: str | None,

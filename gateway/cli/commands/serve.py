@@ -9,14 +9,14 @@ import signal
 
 import click
 
-from gateway.cli.context import Invocation, config_option, pass_invocation
+from gateway.cli.context import Invocation, local_option, pass_local
 from gateway.errors import GatewayError
 
 
 @click.command(short_help="Run the gateway.")
 @click.option("--watch/--no-watch", default=True, help="Reload when the configuration file changes.", show_default=True)
-@config_option
-@pass_invocation
+@local_option
+@pass_local
 @click.pass_context
 def command(ctx: click.Context, invocation: Invocation, watch: bool) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; what is being sent then may end within `server.shutdown_grace`.

@@ -14,6 +14,7 @@ from gateway.runtime.clock import Clock
 from gateway.text.escaping import visible
 
 if TYPE_CHECKING:
+    from gateway.cli.remote_client import Remote
     from gateway.model import Event
     from gateway.store.records import SinkRow
 
@@ -83,13 +84,27 @@ def test(invocation: Invocation, name: str, event_type: str) -> None:
     from gateway.cli import sink_trial
     from gateway.dispatch.outcome import describe
 
+    if invocation.remote is not None:
+        _test_elsewhere(invocation.remote, invocation.sink(name), event_type)
+        return
     loaded = invocation.load()
     result, seconds = asyncio.run(
         sink_trial.send(loaded, invocation.sink(name), sink_trial.test_event(loaded, event_type))
     )
     outcome = sink_trial.outcome_of(result)
     said = visible(describe(result))
-    line = f"{name}: {outcome} in {seconds * 1000:.0f} ms{f': {said}' if said else ''}"
+    _tell(name, outcome, seconds, said)
+
+
+def _test_elsewhere(remote: Remote, name: str, event_type: str) -> None:
+    from gateway.cli.remote_client import segment
+
+    answer = remote.post(f"/sinks/{segment(name)}/test", {"type": event_type})
+    _tell(name, answer["outcome"], answer["seconds"], visible(answer["detail"]))
+
+
+def _tell(name: str, outcome: str, seconds: float, detail: str) -> None:
+    line = f"{name}: {outcome} in {seconds * 1000:.0f} ms{f': {detail}' if detail else ''}"
     if outcome != "delivered":
         raise click.ClickException(line)
     click.echo(line)
@@ -124,6 +139,12 @@ def preview(
     """
     from gateway.cli import event_input, sink_preview, sink_trial
 
+    if invocation.remote is not None:
+        described = event_file is not None or callback_file is not None
+        fields = {"type": event_type} if event_type and described else {}
+        given = event_input.events(invocation, event_file, callback_file, source, fields) if described else None
+        _preview_elsewhere(invocation.remote, invocation.sink(name), given, event_type)
+        return
     loaded = invocation.load(placeholders=True)
     invocation.sink(name)
     if event_file is None and callback_file is None:
@@ -156,6 +177,19 @@ def resume(invocation: Invocation, name: str) -> None:
     with invocation.admin() as admin:
         changed = admin.resume(invocation.sink(name))
     click.echo(f"{name}: {'goes on' if changed else 'was not paused'}")
+
+
+def _preview_elsewhere(remote: Remote, name: str, events: Sequence[Event] | None, event_type: str | None) -> None:
+    from gateway.cli.remote_client import segment
+    from gateway.events.cloudevents import to_document
+
+    path = f"/sinks/{segment(name)}/preview"
+    if events is None:
+        answers = [remote.get(path, type=event_type)]
+    else:
+        answers = [remote.post(path, {"event": to_document(event)}) for event in events]
+    for answer in answers:
+        click.echo("\n".join(map(visible, answer["text"].split("\n"))))
 
 
 def _holds(row: SinkRow) -> bool:

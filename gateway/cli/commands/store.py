@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Group, Invocation, config_option, pass_invocation
+from gateway.cli.context import Group, Invocation, config_option, local_option, pass_invocation, pass_local
 from gateway.text.escaping import to_json
 
 
@@ -59,8 +59,8 @@ def status(invocation: Invocation, as_json: bool) -> None:
 
 
 @command.command()
-@config_option
-@pass_invocation
+@local_option
+@pass_local
 def migrate(invocation: Invocation) -> None:
     """Bring the tables to this program's schema. `serve` does so too when it starts; this is for doing it before."""
     with invocation.admin() as admin:

@@ -41,6 +41,10 @@ async def _event(call: Call) -> Any:
     return await call.service.event(call.path["ref"], whole=call.whole, actor=call.actor)
 
 
+async def _names(call: Call) -> Any:
+    return await call.service.names(call.body)
+
+
 async def _raw(call: Call) -> Any:
     raw = await call.service.raw(call.path["ref"], call.actor)
     name = "".join(letter for letter in raw.name if letter.isascii() and (letter.isalnum() or letter in "~._-"))[:100]
@@ -166,7 +170,7 @@ async def _retry_few_refused(call: Call) -> Any:
 
 
 async def _config(call: Call) -> Any:
-    return await call.service.configuration()
+    return await call.service.configuration(whole=call.whole)
 
 
 async def _reload(call: Call) -> Any:
@@ -268,6 +272,9 @@ ENDPOINTS: Final = (
         _erase,
         results.Done,
         problems=CHANGED,
+    ),
+    _post(
+        "/names", "names", "The shortest names of events.", _names, results.Names, role="read", body=requests.EventNames
     ),
     _get(
         "/deliveries",

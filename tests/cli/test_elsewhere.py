@@ -1,0 +1,170 @@
+"""A gateway elsewhere: every command says the same there as beside its store, and a token is never an argument."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli
+from tests.web.admin_api import OPERATE, READ, ask, fill, post, serve, until
+from tests.web.doors import Served
+
+COMMANDS = [
+    "events list",
+    "events list --json",
+    "events list --all --type recording.file.*",
+    "events list --source nobody",
+    "events list --type recording.faild",
+    "events show EVENT",
+    "events show EVENT --why",
+    "events show EVENT --json",
+    "events show EVENT --raw",
+    "events show nothing-like-it",
+    "deliveries list",
+    "deliveries list --json --sink file --state delivered --since 1h",
+    "deliveries list --sink fil",
+    "deliveries show DELIVERY",
+    "deliveries show DELIVERY --json",
+    "deliveries show 999999",
+    "deliveries retry --sink file --yes",
+    "deliveries cancel --sink file --dry-run",
+    "deliveries move gone --to file --dry-run",
+    "refused list",
+    "refused list --json",
+    "refused show REFUSED",
+    "refused show REFUSED --json",
+    "refused retry REFUSED",
+    "sources list",
+    "sources list --json",
+    "sources show live",
+    "sources show liv",
+    "sinks list",
+    "sinks list --json",
+    "sinks pause fil",
+    "audit list --act reload",
+    "store status --json",
+    "route --type recording.failed --stream vip-7",
+    "route --type recording.failed --json --expect file",
+    "route --type recording.failed --expect gone",
+]
+CHANGES = [
+    "sinks pause gone",
+    "sinks pause gone",
+    "sinks resume gone",
+    "sinks resume gone",
+    "events replay EVENT --to file",
+    "events release EVENT",
+    "deliveries cancel DELIVERY",
+]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("elsewhere")
+    with serve(folder) as served:
+        fill(served)
+        until(served, "/events?state=delivered", lambda page: len(page["items"]) == 3)
+        served.folder = folder  # type: ignore[attr-defined]
+        (folder / "token").write_text(OPERATE + "\n")
+        (folder / "read").write_text(READ)
+        yield served
+        served.ask()
+        served.result()
+
+
+def there(served: Served, token: str = "token") -> list[str]:
+    folder: Path = served.folder  # type: ignore[attr-defined]
+    return ["--url", f"http://127.0.0.1:{served.addresses.private.port}", "--token-file", str(folder / token)]
+
+
+def words(served: Served, command: str) -> list[str]:
+    names = {
+        "EVENT": ask(served, "/events").json()["items"][-1]["ref"],
+        "DELIVERY": str(ask(served, "/deliveries").json()["items"][-1]["id"]),
+        "REFUSED": str(ask(served, "/refused").json()["items"][-1]["id"]),
+    }
+    return [names.get(word, word) for word in command.split()]
+
+
+def at_rest(served: Served) -> None:
+    """Nothing is on its way any more."""
+    until(served, "/deliveries?state=waiting", lambda page: not page["items"])
+    until(served, "/deliveries?state=sending", lambda page: not page["items"])
+
+
+def told(text: str) -> str:
+    """Without what differs by the clock alone."""
+    return re.sub(r"\b\d+ (s|m|ms)\b", "AGE", re.sub(r'"seen_at": "[^"]*"|pinged.*|\d+ pages|[\d,]+ bytes', "", text))
+
+
+@pytest.mark.parametrize("command", COMMANDS + CHANGES)
+def test_a_command_says_the_same_here_and_there(served: Served, cli: Cli, command: str) -> None:
+    here = ["--config", str(served.folder / "gateway.yaml")]  # type: ignore[attr-defined]
+    said = words(served, command)
+    if command in CHANGES[:2] or command in CHANGES[2:4]:
+        post(served, f"/sinks/gone/{'resume' if 'pause' in command else 'pause'}")
+    at_rest(served)
+    local = cli(*here, *said, code=None)
+    if command in CHANGES[:4]:
+        post(served, f"/sinks/gone/{'resume' if 'pause' in command else 'pause'}")
+    at_rest(served)
+    remote = cli(*there(served), *said, code=None)
+    assert (told(remote.output), remote.exit_code) == (told(local.output), local.exit_code)
+
+
+def test_a_bulk_act_elsewhere_is_a_job_that_is_waited_for(served: Served, cli: Cli) -> None:
+    post(served, "/sinks/gone/pause")
+    for event in ask(served, "/events").json()["items"]:
+        post(served, f"/events/{event['ref']}/replay", {"to": ["gone"]})
+    said = cli(*there(served), "deliveries", "cancel", "--sink", "gone", "--yes").output
+    assert said.count(": cancelled") == 3
+    again = cli(*there(served), "deliveries", "retry", "--sink", "gone", "--yes").output
+    assert again.count("a new round begins") == 3
+    moved = cli(*there(served), "deliveries", "move", "gone", "--to", "file", "--yes").output
+    assert "0 moved from gone to file, 3 cancelled" in moved
+    post(served, "/sinks/gone/resume")
+
+
+def test_reload_and_a_test_message_reach_the_gateway_elsewhere(served: Served, cli: Cli) -> None:
+    assert cli(*there(served), "reload").output.endswith("unchanged\n")
+
+
+def test_who_may_only_read_is_refused_a_change(served: Served, cli: Cli) -> None:
+    said = cli(*there(served, "read"), "sinks", "pause", "gone", code=1).output
+    assert "may read" in said
+
+
+def test_a_token_in_the_arguments_or_in_the_url_is_refused(served: Served, cli: Cli) -> None:
+    url = there(served)[:2]
+    assert cli(*url, "--token", OPERATE, "events", "list", code=2)
+    assert "--token-file" in cli(*url, "events", "list", code=2).output
+    said = cli("--url", f"http://x:{OPERATE}@127.0.0.1:1", "events", "list", code=2).output
+    assert OPERATE not in said.replace(f"x:{OPERATE}", "") or "no credentials" in said
+
+
+def test_the_environment_and_a_context_name_a_gateway_too(
+    served: Served, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    _, url, _, file = there(served)
+    assert "no configuration" in cli("events", "list", code=2).output
+    assert cli("context", "add", "live", "--url", url, "--token-file", file).output == f"live: {url}, in use\n"
+    kept = tmp_path / "config/recording-gateway/contexts.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert OPERATE not in kept.read_text()
+    assert json.loads(cli("events", "list", "--json").output)
+    assert "live" in cli("context", "list").output
+    cli("context", "use", "--none")
+    assert cli("events", "list", code=2)
+    cli("context", "use", "live")
+    assert "did you mean 'live'" in cli("context", "use", "liv", code=2).output
+    cli("context", "remove", "live")
+    monkeypatch.setenv("GATEWAY_URL", url)
+    monkeypatch.setenv("GATEWAY_TOKEN", OPERATE)
+    assert json.loads(cli("events", "list", "--json").output)
+    assert "beside the configuration" in cli("store", "migrate", code=2).output
