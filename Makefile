@@ -60,7 +60,7 @@ coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m 'not slow' --cov --cov-report=term
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks$(if $(QUICK),.quick)
+	$(BIN)/python -m benchmarks$(if $(QUICK),.quick)$(if $(STORE),.ways --store '$(STORE)')
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

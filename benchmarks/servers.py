@@ -39,15 +39,15 @@ CONFIG = """
 version: 1
 server: {{host: 127.0.0.1, port: {port}}}
 admin: {{host: 127.0.0.1, port: {admin}}}
-store: sqlite:///bench.db
+store: {store}
 log: {{level: {level}, format: json}}
-delivery: {{concurrency: 32}}
 sources:
   live: {{type: huawei-live, keys: [{key}], domains: [push.example.com], apps: [live]}}
 sinks:
   app:
     type: forward
     url: http://127.0.0.1:{sink}/recordings
+    delivery: {delivery}
     sign: {{scheme: standard-webhooks, secrets: ["demo-whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]}}
 routes:
   - {{name: all, {to}}}
@@ -99,12 +99,24 @@ def echo(port: int, folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def gateway(port: int, admin: int, folder: Path, *, sink: int, routed: bool, level: str = "info") -> Iterator[Server]:
-    """The gateway on a fresh SQLite file, forwarding to `sink` or storing only."""
+def gateway(
+    port: int,
+    admin: int,
+    folder: Path,
+    *,
+    sink: int,
+    routed: bool,
+    level: str = "info",
+    store: str = "sqlite:///bench.db",
+    delivery: str = "{concurrency: 32}",
+) -> Iterator[Server]:
+    """The gateway on a fresh SQLite file (or another store, as it is), forwarding to `sink` or storing only."""
     for old in folder.glob("bench.db*"):
         old.unlink()
     to = "to: [app]" if routed else "match: {type: nothing}, to: [app]"
-    config = CONFIG.format(port=port, admin=admin, sink=sink, key=KEY, to=to, level=level)
+    config = CONFIG.format(
+        port=port, admin=admin, sink=sink, key=KEY, to=to, level=level, store=store, delivery=delivery
+    )
     (folder / "gateway.yaml").write_text(textwrap.dedent(config))
     (folder / "gateway.yaml").chmod(0o600)
     with _running([str(Path(sys.executable).parent / "gateway"), "serve"], folder, port, admin) as server:

@@ -7,6 +7,7 @@ read the ratios. Every accept hands one delivery over and is answered after its 
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import statistics
 import sys
@@ -141,15 +142,15 @@ def main(arguments: list[str]) -> None:
         server = None
         try:
             if what == "postgresql":
-                from tests.conftest import start_postgres
+                from tests.postgres import Postgres
 
-                server = start_postgres(folder)
-                asyncio.run(measure(server.get_uri()))
+                server = Postgres(folder / "server", owner=os.getpid())
+                asyncio.run(measure(server.url))
             else:
                 asyncio.run(measure(f"sqlite:///{folder}/gateway.db" if what == "sqlite" else what))
         finally:
             if server is not None:
-                server.cleanup()
+                server.close()
             shutil.rmtree(folder, ignore_errors=True)
 
 

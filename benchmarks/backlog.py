@@ -1,0 +1,109 @@
+"""`python -m benchmarks.backlog [rows …]`: accept, claim and settle beside ever more waiting rows, in CPU time of one thread."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.store import made
+from gateway.model import Outcome
+from gateway.runtime.clock import Clock
+from gateway.store.engine.batch import Tally
+from gateway.store.engine.migrations import migrate
+from gateway.store.outbox.accept import accept
+from gateway.store.outbox.settle import settle
+from gateway.store.records import Lease, NewDelivery, Settlement
+from gateway.store.sqlite.batch import SqliteBulk
+from gateway.store.sqlite.session import make_file
+
+SIZES = (1_000, 100_000, 1_000_000)
+BATCH = 32
+TURNS = 60
+_ROWS = """WITH RECURSIVE n(i) AS (SELECT :start UNION ALL SELECT i + 1 FROM n WHERE i < :start + :many - 1)"""
+_EVENTS = f"""{_ROWS} INSERT INTO events (id, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing)
+  SELECT 'filler ' || i, 'live', 'recording.file.completed', 'x', i, x'00', :body, x'00', 'application/json', '[]' FROM n"""
+_DELIVERIES = """INSERT INTO deliveries (event, sink, state, rank, due_at, token, attempts, since_at)
+  SELECT seq, 'app', 'waiting', 0, received_at, 0, 0, received_at FROM events WHERE id LIKE 'filler %' AND seq > :after"""
+
+
+def fill(session: SqliteBulk, start: int, many: int) -> None:
+    """So many more rows that are due."""
+    ((after,),) = session.rows("SELECT coalesce(max(seq), 0) FROM events")
+    with session.atomic():
+        session.change(_EVENTS, {"start": start, "many": many, "body": made(0).body})
+        session.change(_DELIVERIES, {"after": after})
+
+
+def timed(work: Callable[[], Any], found: list[float]) -> Any:
+    began = time.thread_time()
+    answer = work()
+    found.append((time.thread_time() - began) * 1e6 / BATCH)
+    return answer
+
+
+def turn(session: SqliteBulk, number: int, found: dict[str, list[float]]) -> None:
+    """Accept a batch that is left to wait, claim as many, settle them: what waits stays as much."""
+
+    waits = (NewDelivery(sink="app"),)
+    events = [[made(number * BATCH + n).replace(deliveries=waits)] for n in range(BATCH)]
+
+    def accepted() -> None:
+        with session.atomic():
+            session.tally = Tally()
+            accept(session, events, "bench")
+
+    def claimed() -> list[Lease]:
+        with session.atomic():
+            return list(session.take("app", BATCH, 45_000, 0, (), "bench"))
+
+    def settled() -> None:
+        with session.atomic():
+            settle(session, [[outcome(lease)] for lease in leases])
+
+    timed(accepted, found["accept"])
+    leases: list[Lease] = timed(claimed, found["claim"])
+    timed(settled, found["settle"])
+
+
+def outcome(lease: Lease) -> Settlement:
+    return Settlement(
+        delivery=lease.delivery,
+        token=lease.token,
+        state="delivered",
+        outcome=Outcome.DELIVERED,
+        started_at=0,
+        took_ms=1,
+        detail="HTTP 200",
+    )
+
+
+def main(sizes: list[int]) -> None:
+    """Print the medians in µs of CPU time a row, and each as a multiple of the first size's."""
+    first: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(prefix="gw-bench-") as folder:
+        path = Path(folder) / "gateway.db"
+        make_file(path)
+        session = SqliteBulk(path, Clock())
+        migrate(session, "bench")
+        waiting = number = 0
+        for size in sizes or SIZES:
+            fill(session, waiting, size - waiting)
+            waiting = size
+            found: dict[str, list[float]] = {"accept": [], "claim": [], "settle": []}
+            for _ in range(TURNS):
+                number += 1
+                turn(session, number, found)
+            medians = {name: statistics.median(values[10:]) for name, values in found.items()}
+            first = first or medians
+            told = "  ".join(f"{name} {value:6.1f} (x{value / first[name]:.2f})" for name, value in medians.items())
+            print(f"{size:>9} waiting: {told}", flush=True)
+        session.close()
+
+
+if __name__ == "__main__":
+    main([int(size) for size in sys.argv[1:]])
