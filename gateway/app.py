@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from gateway.admin.service import AdminService
+from gateway.alarms.watch import CONFIGURATION, AlarmWatch
 from gateway.assembly import keep_of, make_doors, make_sink
 from gateway.config.document.diagnostics import ConfigError
 from gateway.config.grammar.settings import Settings
@@ -24,17 +25,20 @@ from gateway.intake.activity import SourceActivity
 from gateway.intake.intake import CallbackAnswer, Intake, SourceEndpoint
 from gateway.intake.rejections import Refusals
 from gateway.intake.reporter import Journal
+from gateway.model import RELOAD_REFUSED, Event
 from gateway.plugin import Callback
 from gateway.plugin.hooks import Relay, WatchThreads
 from gateway.plugin.registry import Registry
 from gateway.reload import Reloaded, ReloadRefused, compare, is_same_sink, refuse_what_is_wrong
-from gateway.routing import Router
+from gateway.routing import Router, RoutingDecision
 from gateway.runtime.clock import Clock
 from gateway.runtime.file_watch import FileWatch
 from gateway.runtime.harmless import harmless
 from gateway.runtime.metrics import Metrics
 from gateway.store.admin.audit import Actor, AuditEntry
+from gateway.store.outbox.alarms import Announced
 from gateway.store.store import Store
+from gateway.text.redaction import redact
 from gateway.watchdog import Watchdog
 
 log = structlog.get_logger("gateway.app")
@@ -89,12 +93,24 @@ class Gateway:
             hook=self._relay, metrics=self.metrics, activity=self._activity, threads=self.watch_threads
         )
         self.sources_by_path: Mapping[str, SourceEndpoint] = make_doors(loaded)
-        self._intake = self._make_intake(loaded)
+        self._router = self._make_router(loaded)
+        self._intake = self._make_intake(self._router)
+        self.alarms = AlarmWatch(
+            store=self.store,
+            clock=self.clock,
+            metrics=self.metrics,
+            setup=lambda: self.settings.alarm_setup,
+            decide=self._decide,
+            stored=self._alarm_stored,
+        )
         self.admin = AdminService(self)
 
-    def _make_intake(self, loaded: Loaded) -> Intake:
+    def _make_router(self, loaded: Loaded) -> Router:
+        return Router(loaded.settings.all_routes, on_error=self._count_route_error)
+
+    def _make_intake(self, router: Router) -> Intake:
         return Intake(
-            router=Router(loaded.settings.routes, on_error=self._count_route_error),
+            router=router,
             store=self.store,
             dispatcher=self.dispatcher,
             journal=self._journal,
@@ -133,6 +149,7 @@ class Gateway:
         await self.store.serving(list(self.sinks))
         await self.dispatcher.open()
         self.store.listen(self.dispatcher.wake)
+        await self.alarms.open()
         self._watchdog.start()
         self._background = [
             asyncio.create_task(self._keep_house(), name="housekeeping"),
@@ -153,6 +170,7 @@ class Gateway:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await self.alarms.close()
         if self._opened:
             await self.dispatcher.close(self.settings.server.shutdown_grace.total_seconds() if grace is None else grace)
             await self._activity.write()
@@ -228,6 +246,7 @@ class Gateway:
                 await self._write_down(actor, "refused: reload_failed")
                 raise refused from error
             self._file = "ok"
+            self.alarms.see(RELOAD_REFUSED, CONFIGURATION, False)
             self.metrics.config_reloads.labels("done").inc()
             self.metrics.config_current.set(1)
             log.info("reloaded", sources=dict(done.sources), sinks=dict(done.sinks), routes=done.routes)
@@ -258,7 +277,8 @@ class Gateway:
         ]
         fresh = {name: make_sink(new, name, self.http) for name in settings.sinks if name not in kept}
         doors = make_doors(new)
-        intake = self._make_intake(new)
+        router = self._make_router(new)
+        intake = self._make_intake(router)
         lanes = await self.dispatcher.prepare(fresh, {name: settings.sinks[name].delivery for name in fresh})
         try:
             self._refuse_unless_open()
@@ -269,7 +289,7 @@ class Gateway:
         self.dispatcher.swap(lanes, kept, settings.server.shutdown_grace.total_seconds())
         self.sinks = {**{name: self.sinks[name] for name in kept}, **fresh}
         self._relay.change(new.registry.hook)
-        self.sources_by_path, self._intake, self.loaded = doors, intake, new
+        self.sources_by_path, self._router, self._intake, self.loaded = doors, router, intake, new
         self.store.divide(settings.sources)
         for problem in new.warnings:
             log.warning("config_warning", path=problem.path, detail=problem.message)
@@ -283,6 +303,7 @@ class Gateway:
         self.metrics.config_current.set(0)
         problems = [str(one) for one in error.problems] if isinstance(error, ConfigError) else [str(error)]
         log.error("reload_refused", problems=problems)
+        self.alarms.see(RELOAD_REFUSED, CONFIGURATION, True, redact("; ".join(problems)))
 
     async def watch(self) -> None:
         """Reload whenever the configuration file became another one, until cancelled."""
@@ -296,6 +317,18 @@ class Gateway:
     def _refuse_unless_open(self) -> None:
         if self.stopping or not self._opened:
             raise ReloadRefused("stopping", "the gateway is starting or stopping")
+
+    # -- what it says of itself
+
+    def _decide(self, event: Event) -> RoutingDecision:
+        return self._router.decide(event)  # of the configuration that runs now
+
+    @harmless
+    def _alarm_stored(self, event: Event, announced: Announced) -> None:
+        decision = RoutingDecision(tuple(delivery.sink for delivery in announced.new.deliveries), ())
+        self._journal.stored([event], [decision], [announced.accepted])
+        for sink in announced.accepted.waiting:
+            self.dispatcher.wake(sink, urgent=True)
 
     # -- housekeeping
 

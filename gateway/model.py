@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from fnmatch import fnmatchcase
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final, Self
@@ -21,6 +22,37 @@ ENDED: Final = "recording.ended"
 FAILED: Final = "recording.failed"
 UNKNOWN: Final = "recording.unknown"  # a verified callback whose type we do not know: data, not an error
 EVENT_TYPES: Final = (STARTED, FILE_STARTED, FILE_COMPLETED, ENDED, FAILED, UNKNOWN)
+"""What a source can say."""
+
+SINK_DOWN: Final = "gateway.sink.down"
+SINK_UP: Final = "gateway.sink.up"
+DELIVERY_DEAD: Final = "gateway.delivery.dead"
+SOURCE_SILENT: Final = "gateway.source.silent"
+SOURCE_BACK: Final = "gateway.source.back"
+REFUSALS: Final = "gateway.refusals"
+STORE_LIMIT: Final = "gateway.store.limit"
+STORE_OK: Final = "gateway.store.ok"
+RELOAD_REFUSED: Final = "gateway.reload.refused"
+EVENT_HELD: Final = "gateway.event.held"
+KEY_EXPIRING: Final = "gateway.key.expiring"
+ALARM_TYPES: Final = (
+    SINK_DOWN,
+    SINK_UP,
+    DELIVERY_DEAD,
+    SOURCE_SILENT,
+    SOURCE_BACK,
+    REFUSALS,
+    STORE_LIMIT,
+    STORE_OK,
+    RELOAD_REFUSED,
+    EVENT_HELD,
+    KEY_EXPIRING,
+)
+"""What the gateway says of itself. No source can say it."""
+ALL_TYPES: Final = EVENT_TYPES + ALARM_TYPES
+ALARM_SOURCE: Final = "gateway"  # `source` and `provider` of an alarm
+ALARM_PREFIX: Final = "gateway."
+ABOUT_SINKS: Final = frozenset({SINK_DOWN, SINK_UP, DELIVERY_DEAD})  # an alarm never goes to a sink that it is about
 
 _canonical: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 _encode: Final = msgspec.json.Encoder().encode
@@ -120,8 +152,27 @@ class Fault(Value, frozen=True, kw_only=True):
     message: str | None = None
 
 
+ABOUT_SEPARATOR: Final = ", "
+
+
+class Alarm(Value, frozen=True, kw_only=True):
+    """What the gateway says of itself. `about` names the sinks or sources it is about, or the part: `store`, `configuration`."""
+
+    about: str
+    since: datetime | None = None
+    count: int = 1
+    text: str = ""  # for people, in the language of `alarms.language`
+    detail: str = ""  # the cause, as the log has it
+    link: str | None = None  # the dashboard's page
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What it is about, each by itself."""
+        return self.about.split(ABOUT_SEPARATOR)
+
+
 class Event(Value, frozen=True, kw_only=True, dict=True, eq=False):
-    """One thing that happened to one recording. `source` is the configured name; times are aware UTC.
+    """One thing that happened to one recording, or (`alarm`) to the gateway itself. `source` is the configured name; times are aware UTC.
 
     Two are equal where they say the same, whatever `variant`, `supersedes` and `raw_type` are. Its `__dict__` is the
     core's, for what is made of an event once (gateway/events/beside.py), and goes into no copy.
@@ -147,6 +198,7 @@ class Event(Value, frozen=True, kw_only=True, dict=True, eq=False):
     verified: Verified | None = None
     extra: Mapping[str, Any] = _NOTHING  # vendor fields without a place; never credentials
     problems: tuple[str, ...] = ()  # names of vendor fields that could not be read; their values are in `extra`
+    alarm: Alarm | None = None
     raw: bytes = b""  # the vendor's bytes, untouched; they may hold credentials
     # Names other content under the same id, where there is any: 8 hexadecimal digits; empty for the first that came.
     variant: str = ""
@@ -176,8 +228,27 @@ class Event(Value, frozen=True, kw_only=True, dict=True, eq=False):
 
     @cached_property
     def subject(self) -> str:
-        """`domain/app/stream`, leaving out what is absent."""
+        """`domain/app/stream`, leaving out what is absent; what an alarm is about."""
+        if self.alarm is not None:
+            return self.alarm.about
         return "/".join(part for part in (self.domain, self.app, self.stream) if part)
+
+
+def alarm_globs(globs: Sequence[str]) -> tuple[str, ...]:
+    """Those of a route's globs for `type` that mean alarms: they begin with `gateway`.
+
+    Whatever else a route asks for, it is a route of recordings: `*` is every type of theirs.
+    """
+    return tuple(glob for glob in globs if glob.startswith("gateway"))
+
+
+def reached_types(globs: Sequence[str]) -> tuple[str, ...]:
+    """The event types that a route with these globs for `type` can meet."""
+    meant = alarm_globs(globs)
+    return (
+        *(type for type in EVENT_TYPES if any(fnmatchcase(type, glob) for glob in globs)),
+        *(type for type in ALARM_TYPES if any(fnmatchcase(type, glob) for glob in meant)),
+    )
 
 
 def stream_key(source: str, subject: str) -> str:

@@ -12,7 +12,7 @@ from gateway.config.route_tests import run_tests
 from gateway.errors import GatewayError
 from gateway.plugin import Sink
 
-_LIVE_ADMIN = ("hosts", "token", "tokens")  # of the admin section, what is read anew with every request
+_LIVE_ADMIN = ("hosts", "public_url", "token", "tokens")  # of the admin section, what is read anew with every request
 
 
 class ReloadRefused(GatewayError):
@@ -76,7 +76,7 @@ def compare(running: Loaded, new: Loaded) -> Reloaded:
     return Reloaded(
         sources=_difference(before.sources, after.sources),
         sinks=_difference(before.sinks, after.sinks),
-        routes=before.routes != after.routes,
+        routes=before.all_routes != after.all_routes,
     )
 
 

@@ -20,7 +20,7 @@ FLOORS = (
     {"routing", "watchdog"},
     {"config"},
     {"dispatch", "reload"},
-    {"intake", "admin", "web"},
+    {"intake", "admin", "alarms", "web"},
     {"assembly"},
     {"app"},
     {"cli", "testing", "__main__", "__init__"},

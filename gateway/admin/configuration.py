@@ -67,7 +67,7 @@ def route(loaded: Loaded, event: Mapping[str, Any], config: str | None) -> Route
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise Problem(400, "unknown_value", f"event: {redact(str(error))[:500]}") from None
     trial = None if config is None else route_trial.read_routes(config, loaded)
-    running = route_trial.decide(loaded.settings.routes, meant)
+    running = route_trial.decide(loaded.settings.all_routes, meant)
     decision = running if trial is None else route_trial.decide(trial.routes, meant)
     tests = () if trial is None else route_trial.test_problems(trial, loaded)
     return RouteAnswer(

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from gateway.errors import GatewayError
 from gateway.fields import parse_duration
 from gateway.fields.locale import zone_of
-from gateway.model import EVENT_TYPES
+from gateway.model import ALL_TYPES
 from gateway.runtime.clock import Clock
 from gateway.store.admin.queries import StoreQueries
 from gateway.text.suggest import suggestion
@@ -42,9 +42,9 @@ def known_source(queries: StoreQueries, configured: Collection[str], name: str) 
 
 def known_type(glob: str) -> str:
     """A glob that fits an event type that there is. Raises UnknownValue."""
-    if any(fnmatchcase(type, glob) for type in EVENT_TYPES):
+    if any(fnmatchcase(type, glob) for type in ALL_TYPES):
         return glob
-    raise UnknownValue(f"no event type {glob!r}{suggestion(glob, EVENT_TYPES)}")
+    raise UnknownValue(f"no event type {glob!r}{suggestion(glob, ALL_TYPES)}")
 
 
 def moment_of(text: str, timezone: str, clock: Clock) -> int:

@@ -85,7 +85,7 @@ class Invocation:
         """Today's routes."""
         from gateway.routing import Router
 
-        return Router(self.settings.routes)
+        return Router(self.settings.all_routes)
 
     def admin(self) -> StoreAdmin:
         """The store, beside a gateway that may be running. Use it in a `with`."""
@@ -210,9 +210,9 @@ def names(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str
 
 def event_types(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Completes the types of events."""
-    from gateway.model import EVENT_TYPES
+    from gateway.model import ALL_TYPES
 
-    return [type for type in EVENT_TYPES if type.startswith(incomplete)]
+    return [type for type in ALL_TYPES if type.startswith(incomplete)]
 
 
 def event_ids(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -86,11 +86,11 @@ def known_type(glob: str | None) -> str | None:
     """A glob that fits an event type that there is."""
     from fnmatch import fnmatchcase
 
-    from gateway.model import EVENT_TYPES
+    from gateway.model import ALL_TYPES
 
-    if glob is None or any(fnmatchcase(type, glob) for type in EVENT_TYPES):
+    if glob is None or any(fnmatchcase(type, glob) for type in ALL_TYPES):
         return glob
-    raise click.UsageError(f"no event type {glob!r}{suggestion(glob, EVENT_TYPES)}")
+    raise click.UsageError(f"no event type {glob!r}{suggestion(glob, ALL_TYPES)}")
 
 
 def moment(invocation: Invocation, text: str | None) -> int | None:

@@ -12,7 +12,7 @@ from gateway.config.document.nodes import Items, Scalar, Table, YamlNode
 from gateway.config.grammar.network import is_loopback
 from gateway.config.grammar.settings import RouteSettings, Settings, SourceSettings, TestSettings
 from gateway.extras import missing
-from gateway.model import EVENT_TYPES, Trust
+from gateway.model import ALARM_SOURCE, ALARM_TYPES, ALL_TYPES, Trust, alarm_globs, reached_types
 
 _LOCAL: Final = ("127.0.0.1", "::1")
 _WILD: Final = frozenset("*?[")
@@ -51,6 +51,17 @@ def sinks_exist(table: Table, key: str, wanted: Sequence[str], known: Sequence[s
             place = node.items[number] if isinstance(node, Items) and number < len(node.items) else node
             yield place.problem(
                 found=f"the sink {name!r}", expected="the name of a configured sink", hint=near(name, known)
+            )
+
+
+def alarm_types(table: Table, types: Sequence[str]) -> Iterator[Diagnostic]:
+    """A glob of `alarms.types` that no alarm matches."""
+    node = table.entries.get("types", table)
+    for number, glob in enumerate(types):
+        if not set(reached_types([glob])) & set(ALARM_TYPES):
+            place = node.items[number] if isinstance(node, Items) and number < len(node.items) else node
+            yield place.problem(
+                found=f"no alarm is of the type {glob!r}", expected="globs of alarms", hint=near(glob, ALARM_TYPES)
             )
 
 
@@ -143,7 +154,7 @@ def reach(
         elif route.stop and route.where is None and not route.match:
             stopper = route
         yield from _unmatchable(table, route, settings)
-    routed = {name for _, route in routes for name in route.to}
+    routed = {name for _, route in routes for name in route.to} | set(settings.alarms.to)
     for name in settings.sinks:
         if name not in routed and sinks is not None:
             yield sinks.key(name).problem(
@@ -184,9 +195,9 @@ def _may_bring_less(route: RouteSettings, name: str, source: SourceSettings, wan
 
 def _unmatchable(table: Table, route: RouteSettings, settings: Settings) -> Iterator[Diagnostic]:
     known: dict[str, Sequence[str]] = {
-        "type": EVENT_TYPES,
+        "type": ALL_TYPES,
         "trust": [trust.value for trust in Trust],
-        "source": list(settings.sources),
+        "source": [*settings.sources, *([ALARM_SOURCE] if alarm_globs(route.match.get("type", ())) else [])],
     }
     match = table.entries.get("match")
     for key, values in known.items():

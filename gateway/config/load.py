@@ -16,6 +16,7 @@ from gateway.config.document.yaml import LARGEST, compose, shown_key
 from gateway.config.entries import Entries
 from gateway.config.grammar.settings import (
     AdminSettings,
+    AlarmSettings,
     DeliverySettings,
     LocaleSettings,
     LogSettings,
@@ -205,6 +206,7 @@ class _Loading:
             sources=sources,
             sinks=sinks,
             routes=tuple(route for _, route in routes),
+            alarms=self._section(root, "alarms", AlarmSettings),
             tests=tuple(test for _, test in tests),
         )
         source_names, sink_names = _keys(root, "sources"), _keys(root, "sinks")
@@ -216,6 +218,9 @@ class _Loading:
         for table, route in routes:
             self._problems += crosschecks.sinks_exist(table, "to", route.to, sink_names)
             self._where(table, route)
+        if isinstance(section := root.entries.get("alarms"), Table):
+            self._problems += crosschecks.sinks_exist(section, "to", settings.alarms.to, sink_names)
+            self._problems += crosschecks.alarm_types(section, settings.alarms.types)
         for table, test in tests:
             self._problems += crosschecks.sinks_exist(table, "expect", test.expect, sink_names)
             self._problems += crosschecks.callback_source(table, test, source_names)

@@ -30,7 +30,7 @@ def run_tests(loaded: Loaded) -> list[Diagnostic]:
 
     if not loaded.settings.tests:
         return []
-    router = Router(loaded.settings.routes)
+    router = Router(loaded.settings.all_routes)
     return [
         problem
         for number, test in enumerate(loaded.settings.tests)

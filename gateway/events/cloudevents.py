@@ -11,7 +11,7 @@ from typing import Any, Final
 from gateway.events.beside import keep_json, kept_json, original_of
 from gateway.events.compact import compact
 from gateway.events.times import format_time, parse_time
-from gateway.model import Event, Fault, File, Storage, Trust, Verified
+from gateway.model import ALARM_PREFIX, Alarm, Event, Fault, File, Storage, Trust, Verified
 
 __all__ = [
     "SOURCE_PREFIX", "fingerprint", "format_time", "from_document", "keep_json", "parse_time", "render", "to_document",
@@ -87,8 +87,8 @@ def _envelope(event: Event) -> dict[str, Any]:
 
 
 def _said(event: Event) -> dict[str, Any]:
-    """The part of `data` that a second try of the same callback repeats."""
-    return {
+    """The part of `data` that a second try of the same callback repeats; an alarm has more than a recording."""
+    data: dict[str, Any] = {
         "provider": event.provider,
         "vendor_type": event.vendor_type,
         "domain": event.domain,
@@ -102,6 +102,20 @@ def _said(event: Event) -> dict[str, Any]:
         "error": None if event.error is None else {"code": event.error.code, "message": event.error.message},
         "problems": list(event.problems),
         "extra": dict(event.extra),
+    }
+    if event.alarm is not None:
+        data |= _alarm(event.alarm)
+    return data
+
+
+def _alarm(alarm: Alarm) -> dict[str, Any]:
+    return {
+        "about": alarm.about,
+        "since": None if alarm.since is None else format_time(alarm.since),
+        "count": alarm.count,
+        "text": alarm.text,
+        "detail": alarm.detail,
+        "link": alarm.link,
     }
 
 
@@ -170,9 +184,22 @@ def from_document(document: Mapping[str, Any], raw: bytes = b"", raw_type: str =
         else Verified(trust=trust, scheme=_needed(verified, "scheme"), key=_whole(verified, "key")),
         extra=_object(data, "extra") or {},
         problems=tuple(_list(data, "problems")),
+        alarm=_alarm_of(data) if str(document["type"]).startswith(ALARM_PREFIX) else None,
         supersedes=_text(document, "supersedes") or "",
         raw=raw,
         raw_type=raw_type,
+    )
+
+
+def _alarm_of(data: Mapping[str, Any]) -> Alarm:
+    count = _whole(data, "count")
+    return Alarm(
+        about=_needed(data, "about"),
+        since=_time(data, "since"),
+        count=1 if count is None else count,
+        text=_text(data, "text") or "",
+        detail=_text(data, "detail") or "",
+        link=_text(data, "link"),
     )
 
 

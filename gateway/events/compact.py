@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.events.times import format_time
-from gateway.model import Event, Fault, File, Storage, Trust, Verified
+from gateway.model import ALARM_PREFIX, Event, Fault, File, Storage, Trust, Verified
 
 _PLAIN_LEAST: Final = 1e-4  # from here up to _PLAIN_END every encoder spells a fraction in the same way
 _PLAIN_END: Final = 1e16
@@ -77,7 +77,7 @@ def compact(event: Event) -> tuple[str, bytes] | None:
         if not _is_plain(file):
             files = [_mended(file) for file in files]
             break
-    if (event.error is not None and type(event.error) is not Fault) or None in files:
+    if event.alarm is not None or None in files or (event.error is not None and type(event.error) is not Fault):
         return None
     extra = _spell(dict(event.extra)).encode() if event.extra else None
     time = None if event.time is None else format_time(event.time)
@@ -182,6 +182,8 @@ def read_compact(body: str, raw: bytes, raw_type: str) -> Event | None:
     except (msgspec.MsgspecError, RecursionError):
         return None
     data, verified = stored.data, stored.data.verified
+    if stored.type.startswith(ALARM_PREFIX):
+        return None
     if data.received_at.tzinfo is not UTC or not (stored.id and stored.source and stored.type):  # not written here
         return None
     return Event(

@@ -7,11 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from gateway.events import written
+from gateway.events.alarm_text import alarm_text
 from gateway.model import (
+    ABOUT_SINKS,
+    ALARM_SOURCE,
+    ALARM_TYPES,
     FAILED,
     FILE_COMPLETED,
     FILE_STARTED,
     UNKNOWN,
+    Alarm,
     Event,
     Fault,
     File,
@@ -33,6 +38,9 @@ def sample(type: str, *, full: bool = True, **flat: Any) -> Event:
     `flat` replaces what the sample says, by the names of `Event`. Raises ValueError as `event_of` does.
     """
     event = _full(written.known_type(type)) if full else _sparse(written.known_type(type))
+    if event.alarm is not None:
+        event = event.replace(alarm=written.read_alarm(flat, event.alarm))
+        flat = {key: value for key, value in flat.items() if key not in written.ALARM_KEYS}
     if flat:
         file = _file() if type == FILE_COMPLETED and full else File()
         event = event.replace(**written.read(flat, file))
@@ -47,8 +55,9 @@ def event_of(mapping: Mapping[str, Any], *, source: str = "live", provider: str 
     """
     if written.is_document(mapping):
         return written.from_document(mapping)
-    said = {"source": source, "provider": provider, **mapping}
-    return sample(written.type_of(said.pop("type", None)), **said)
+    type = written.type_of(mapping.get("type"))
+    usual = {} if type in ALARM_TYPES else {"source": source, "provider": provider}
+    return sample(type, **{**usual, **{key: value for key, value in mapping.items() if key != "type"}})
 
 
 def largest(type: str, *, files: int = 200, text: int = 256 * 1024) -> Event:
@@ -87,7 +96,36 @@ def _file() -> File:
     )
 
 
+def _alarm(type: str, *, full: bool) -> Event:
+    about = {"gateway.store": "store", "gateway.reload": "configuration"}.get(type.rpartition(".")[0], "live")
+    if type in ABOUT_SINKS:
+        about = "ops"
+    alarm = Alarm(about=about)
+    if full:
+        cause = "503 Service Unavailable"
+        alarm = Alarm(
+            about=about,
+            since=_ENDED_AT,
+            count=3,
+            text=alarm_text(type, about, 3, cause),
+            detail=cause,
+            link="https://gateway.example.com/",
+        )
+    return Event(
+        id="",
+        type=type,
+        source=ALARM_SOURCE,
+        provider=ALARM_SOURCE,
+        received_at=_RECEIVED_AT,
+        trust=Trust.BODY if full else Trust.NONE,
+        time=_ENDED_AT if full else None,
+        alarm=alarm,
+    )
+
+
 def _full(type: str) -> Event:
+    if type in ALARM_TYPES:
+        return _alarm(type, full=True)
     files: tuple[File, ...] = ()
     if type == FILE_COMPLETED:
         files = (_file(),)
@@ -117,9 +155,13 @@ def _full(type: str) -> Event:
 
 
 def _sparse(type: str) -> Event:
+    if type in ALARM_TYPES:
+        return _alarm(type, full=False)
     files = (File(),) if type in {FILE_STARTED, FILE_COMPLETED} else ()
     return Event(id="", type=type, source="live", provider="sample", received_at=_RECEIVED_AT, files=files)
 
 
 def _id(event: Event) -> str:
-    return event_id(event.source, event.type, event.domain, event.app, event.stream, event.format, ["sample"])
+    about = [] if event.alarm is None else [event.alarm.about]
+    names = (event.source, event.type, event.domain, event.app, event.stream, event.format)
+    return event_id(*names, ["sample", *about])

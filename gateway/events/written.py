@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from gateway.events import cloudevents
-from gateway.model import EVENT_TYPES, Event, Fault, File, Storage, Trust
+from gateway.model import ALARM_PREFIX, ALL_TYPES, Alarm, Event, Fault, File, Storage, Trust
 from gateway.text.suggest import nearest
 
 _DOCUMENT_KEYS: Final = (
@@ -32,16 +32,16 @@ def is_document(mapping: Any) -> bool:
 
 
 def type_of(value: Any) -> str:
-    """One of EVENT_TYPES, or ValueError with a near miss."""
+    """One of ALL_TYPES, or ValueError with a near miss."""
     if value is None:
-        raise ValueError("the event has no `type`; one of " + ", ".join(EVENT_TYPES))
+        raise ValueError("the event has no `type`; one of " + ", ".join(ALL_TYPES))
     return known_type(_text("type", value) or "")
 
 
 def known_type(type: str) -> str:
     """The type itself. Raises ValueError with a near miss."""
-    if type not in EVENT_TYPES:
-        raise ValueError(f"`type`: there is no event type {type!r}" + hint(type, EVENT_TYPES))
+    if type not in ALL_TYPES:
+        raise ValueError(f"`type`: there is no event type {type!r}" + hint(type, ALL_TYPES))
     return type
 
 
@@ -64,6 +64,11 @@ def read(flat: Mapping[str, Any], file: File) -> dict[str, Any]:
     return arguments
 
 
+def read_alarm(flat: Mapping[str, Any], base: Alarm) -> Alarm:
+    """The alarm of `base` with what the flat form says of it instead."""
+    return base.replace(**{key: _ALARM[key](key, flat[key]) for key in ALARM_KEYS & flat.keys()})
+
+
 def from_document(document: Mapping[str, Any]) -> Event:
     """The event of CloudEvents JSON that a person wrote or another program made. Raises ValueError."""
     _only(_DOCUMENT_KEYS, document, "")
@@ -73,7 +78,8 @@ def from_document(document: Mapping[str, Any]) -> Event:
     known_type(document["type"])
     _trust("trust", document.get("trust", "none"))
     data = dict(_mapping("data", document.get("data") or {}))
-    _only(_DATA_KEYS, data, "data")
+    known = (*_DATA_KEYS, *ALARM_KEYS) if document["type"].startswith(ALARM_PREFIX) else _DATA_KEYS
+    _only(known, data, "data")
     for key, value in data.items():
         if key == "files":
             for n, entry in enumerate(_list("data.files", value)):
@@ -207,6 +213,16 @@ _SAID: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "problems": _texts,
     "extra": _extra,
 }
+_ALARM: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    "about": lambda key, value: _text(key, value) or "",
+    "since": _time,
+    "count": lambda key, value: _whole(key, value) or 0,
+    "text": lambda key, value: _text(key, value) or "",
+    "detail": lambda key, value: _text(key, value) or "",
+    "link": _text,
+}
+ALARM_KEYS: Final = frozenset(_ALARM)
+"""What a flat event of the gateway's own types may say besides."""
 _FLAT: Final = {**_SAID, "id": _text, "source": _text, "time": _time, "trust": _trust}
 _DATA_KEYS: Final = (*_SAID, "files", "verified")
 FLAT_KEYS: Final = ("type", *_FLAT, "files")

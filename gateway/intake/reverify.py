@@ -21,7 +21,7 @@ from gateway.store.records import EventFull, NewDelivery, NewEvent, Refusal
 
 def judge_of(loaded: Loaded) -> Callable[[Refusal], Sequence[NewEvent]]:
     """Judges a refused callback: its events, routed by today's routes. Raises GatewayError where it is still refused."""
-    router = Router(loaded.settings.routes)
+    router = Router(loaded.settings.all_routes)
 
     def judge(refusal: Refusal) -> Sequence[NewEvent]:
         if refusal.source not in loaded.settings.sources:
@@ -84,7 +84,7 @@ def ids_of(loaded: Loaded) -> Callable[[Refusal], Collection[str]]:
 
 def route_of(loaded: Loaded) -> Callable[[EventFull], tuple[Sequence[str], str]]:
     """Says where today's routes send a stored event, and their verdict."""
-    router = Router(loaded.settings.routes)
+    router = Router(loaded.settings.all_routes)
 
     def route(event: EventFull) -> tuple[Sequence[str], str]:
         decision = router.decide(from_document(json.loads(event.body), event.raw))

@@ -135,6 +135,7 @@ def _is_plain(event: Event, source: str) -> bool:
         and type(event.files) is tuple
         and all(map(_is_plain_file, event.files))
         and event.problems == ()
+        and event.alarm is None
         and type(event.raw) is bytes
     )
 
@@ -155,6 +156,8 @@ def _is_plain_file(file: File) -> bool:
 def _event_problem(event: Any, source: str) -> str | None:
     if event.source != source:
         return f"source is {event.source!r}, not {source!r}; write `source=self.name`"
+    if event.alarm is not None:
+        return "alarm is not empty: alarms are the gateway's own"
     if event.type not in EVENT_TYPES:
         return f"type is {event.type!r}; there are {', '.join(EVENT_TYPES)}"
     if not isinstance(event.id, str) or not 0 < len(event.id) <= ID_LENGTH_MAX or not event.id.isascii():

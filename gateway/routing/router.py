@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 from typing import Any, Final, Protocol
 
-from gateway.model import Event
+from gateway.model import ABOUT_SINKS, Alarm, Event, alarm_globs
 from gateway.where.expression import Where, WhereFailed, compile_where, present
 
 MATCH_KEYS: Final = ("type", "source", "provider", "domain", "app", "stream", "format", "project_id", "trust")
 """What `match` can compare; `source` is the configured name."""
+
+RECORDINGS: Final = ("recording.*", "stream.*")
+"""What a route means that names no alarms."""
 
 MATCHED: Final = "matched"
 FAILED: Final = "failed"  # a clause did not hold
@@ -89,7 +92,9 @@ class Router:
         verdicts: list[Verdict] = []
         routes = iter(self._routes)
         for route in routes:
-            verdict = route.judge(values, scene)
+            verdict = (
+                route.judge(values, scene) if event.alarm is None else route.judge_alarm(event.alarm, values, scene)
+            )
             verdicts.append(verdict)
             if verdict.outcome == MATCHED:
                 sinks.update(route.sinks)
@@ -97,7 +102,15 @@ class Router:
                     verdicts += [later.not_reached for later in routes]
             elif verdict.outcome == ERROR and self._on_error is not None:
                 self._on_error(route.name)
+        if event.alarm is not None:
+            for name in _left_out(event.type, event.alarm):
+                sinks.pop(name, None)
         return RoutingDecision(tuple(sinks), tuple(verdicts))
+
+
+def _left_out(type: str, alarm: Alarm) -> Sequence[str]:
+    """The sinks that an alarm is about: it is told to others."""
+    return alarm.names if type in ABOUT_SINKS else ()
 
 
 def _values(event: Event) -> dict[str, str | None]:
@@ -173,14 +186,28 @@ class _Compiled:
         keys = list(route.match)
         self.clauses = [_Clause(route.name, key, route.match[key], keys[:n]) for n, key in enumerate(keys)]
         held = [*keys, "where"] if self.where is not None else keys
-        said = {"route": route.name, "held": held, "to": list(route.to)} | ({"stop": True} if route.stop else {})
-        self._matched = Verdict(route.name, MATCHED, _encode(said))
+        matched = {"route": route.name, "held": held, "to": list(route.to)} | ({"stop": True} if route.stop else {})
+        globs = alarm_globs(route.match.get("type", ()))
+        self._alarms = _Clause(route.name, "type", globs, ()) if globs else None
+        self._no_alarms = _Failed(route.name, {"held": [], "clause": "type", "pattern": list(RECORDINGS)})
+        self._matched = Verdict(route.name, MATCHED, _encode(matched))
         self.not_reached = Verdict(route.name, NOT_REACHED, _encode({"route": route.name, "reached": False}))
         self._where_failed = _Failed(route.name, self._where_said(keys))
         self._error_head = _encode({"route": route.name, **self._where_said(keys)})[:-1] + ',"error":'
 
     def _where_said(self, held: Sequence[str]) -> Mapping[str, Any]:
         return {"held": list(held), "clause": "where", "pattern": None if self.where is None else self.where.text}
+
+    def judge_alarm(self, alarm: Alarm, values: Mapping[str, str | None], scene: _Scene) -> Verdict:
+        """As `judge`, for an alarm: only a route whose `type` names alarms wants it."""
+        type = values["type"]
+        if self._alarms is None or not self._alarms.holds(type):
+            return self._no_alarms(type)
+        verdict = self.judge(values, scene)
+        spared = [name for name in self.sinks if name in _left_out(type or "", alarm)]
+        if verdict is not self._matched or not spared:
+            return verdict
+        return Verdict(self.name, MATCHED, _encode({**json.loads(verdict.text), "about": spared}))
 
     def judge(self, values: Mapping[str, str | None], scene: _Scene) -> Verdict:
         for clause in self.clauses:

@@ -31,6 +31,8 @@ def _lines(verdict: Mapping[str, Any]) -> Iterator[str]:
     if "to" in verdict:
         stop = "; the search ends here (stop)" if verdict.get("stop") else ""
         yield f"+ {name}: matched, to {', '.join(verdict['to']) or 'no sink'}{stop}"
+        if verdict.get("about"):
+            yield f"    not to {', '.join(verdict['about'])}: an alarm never goes to a sink that it is about"
         yield f"    held: {held or 'it has no conditions'}"
         return
     yield f"- {name}: {_why(verdict)}"

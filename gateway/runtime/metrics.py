@@ -50,6 +50,8 @@ class Metrics:
         self.ranked_last = self._counter(
             "ranked_last", "Events delivered after everything else, for a signature over too many contents.", "source"
         )
+        self.alarms = self._counter("alarms", "Alarms that this gateway told, by type.", "type")
+        self.alarms_lost = self._counter("alarms_lost", "Alarms that could not be stored, by type.", "type")
         self.deliveries = self._counter("deliveries", "Attempts by outcome.", "sink", "outcome")
         self.attempt_seconds = self._histogram("attempt_seconds", "How long an attempt took.", _SLOW, "sink")
         self.end_to_end_seconds = self._histogram(

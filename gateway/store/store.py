@@ -24,9 +24,11 @@ from gateway.store.engine.patience import NotYet, awaited
 from gateway.store.engine.session import Session
 from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
-from gateway.store.outbox import activity, counts, gates, losses, rates, refused, retention
+from gateway.store.outbox import activity, alarms, counts, gates, losses, rates, refused, retention
 from gateway.store.outbox import settle as settling
 from gateway.store.outbox.accept import accept, try_accept
+from gateway.store.outbox.alarms import Announced, Seen
+from gateway.store.outbox.alarms import Due as DueAlarm
 from gateway.store.outbox.claim import end_unreadable, probe_claim
 from gateway.store.outbox.clock_repair import Spans
 from gateway.store.outbox.clock_steps import ClockSteps
@@ -260,6 +262,28 @@ class Store:
         SQLite: `PRAGMA data_version`, looked at about 4 times a second), or the next of an ordering key came free."""
         self._wake = wake
         self._backend.listen(self._owner, wake, self._tell)
+
+    # -- what the gateway says of itself
+
+    def begin_alarms(self) -> Future[None]:
+        """From now on what happens is told; what happened before is not."""
+        return self._writer.put(Kind.CALL, alarms.begin)
+
+    def survey_alarms(self, seen: Sequence[Seen], every: int) -> Future[tuple[bool, Sequence[DueAlarm]]]:
+        """Whether `announce` has something to do, and what is due; `every` ms lie between two alarms of a type."""
+        return self._backend.reader.ask(lambda session: alarms.survey(session, seen, every))
+
+    def announce(
+        self, seen: Sequence[Seen], every: int, make: Callable[[DueAlarm], NewEvent]
+    ) -> Future[Sequence[Announced]]:
+        """Store the alarms that are due, each once for all gateways. Exempt from `store.limits`: they say that these are
+        reached. `make` is called on the writer's thread."""
+        work = partial(alarms.announce, seen=tuple(seen), every=every, make=make, owner=self._owner)
+        return self._writer.put(Kind.CALL, work)
+
+    def limit_used(self) -> tuple[float, str]:
+        """Which part of the nearest of `store.limits` is used, and how people call it. Never blocks."""
+        return self._limits.used()
 
     # -- the rest
 

@@ -178,7 +178,7 @@ class RunningGateway:
             await self.gateway.store.gates()
             for _ in range(5):
                 await asyncio.sleep(0)
-            quiet = 0 if dispatcher.busy else quiet + 1
+            quiet = 0 if dispatcher.busy or self.gateway.alarms.busy else quiet + 1
             if dispatcher.busy:
                 if loop.time() > until:
                     raise TimeoutError(f"after {within:g} s these sinks still work: {', '.join(dispatcher.busy)}")

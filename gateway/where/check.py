@@ -6,12 +6,11 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from fnmatch import fnmatchcase
 from functools import partial
 from typing import Final, NamedTuple
 
 from gateway.events.samples import largest, sample
-from gateway.model import EVENT_TYPES, FILE_COMPLETED, Event
+from gateway.model import EVENT_TYPES, FILE_COMPLETED, Event, reached_types
 from gateway.runtime.lean_imports import import_cel
 from gateway.where.expression import MOST_ELEMENTS, Where, WhereFailed, present
 from gateway.where.names import misnamed, suspicious
@@ -37,7 +36,7 @@ def check_where(where: Where, *, types: Sequence[str] = ("*",)) -> Checked:
     if errors:
         return Checked(errors, [])
     warnings = list(suspicious(where.tree))
-    reached = [type for type in EVENT_TYPES if any(fnmatchcase(type, glob) for glob in types)] or list(EVENT_TYPES)
+    reached = list(reached_types(types)) or list(EVENT_TYPES)
     full = _Trial(where, [sample(type) for type in reached])
     sparse = _Trial(where, [sample(type, full=False) for type in reached])
     if full.other or sparse.other:

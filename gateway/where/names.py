@@ -8,7 +8,7 @@ from typing import Any, Final
 from gateway.events import cloudevents
 from gateway.events.samples import sample
 from gateway.events.written import hint
-from gateway.model import EVENT_TYPES, FILE_COMPLETED, Fault, Trust
+from gateway.model import ALL_TYPES, FILE_COMPLETED, SINK_DOWN, Fault, Trust
 from gateway.where.syntax import MACROS, CelNode, WhereError
 
 _FUNCTIONS: Final = (
@@ -27,7 +27,7 @@ Shape = Any
 
 def shape_of_event() -> Mapping[str, Shape]:
     """Every field the JSON of an event can have, taken from the code that writes it."""
-    everything = sample(FILE_COMPLETED, error=Fault(code="x", message="x"))
+    everything = sample(FILE_COMPLETED, error=Fault(code="x", message="x")).replace(alarm=sample(SINK_DOWN).alarm)
     return {"event": _shape(cloudevents.to_document(everything))}
 
 
@@ -68,7 +68,7 @@ def _never_equal(field: CelNode | None, other: CelNode | None) -> Iterator[str]:
                 f"column {literal.column}: event.source is never {literal.word}: in the JSON of an event it is the URI "
                 f'"{cloudevents.SOURCE_PREFIX}{text}"'
             )
-        known = {"type": EVENT_TYPES, "trust": tuple(Trust)}.get(field.word)
+        known = {"type": ALL_TYPES, "trust": tuple(Trust)}.get(field.word)
         if known and text not in known:
             yield f"column {literal.column}: event.{field.word} is never {literal.word}{hint(text, known)}"
 

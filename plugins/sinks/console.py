@@ -73,6 +73,8 @@ def line(event: Event) -> str:
         parts.append(f"vendor_type={_value(event.vendor_type)}")
     for file in event.files:
         parts += _file(file)
+    if event.alarm is not None:
+        parts += [f"count={event.alarm.count}", f"text={_value(event.alarm.text)}"]
     if event.error is not None:
         parts.append(f"error={_value(': '.join(part for part in (event.error.code, event.error.message) if part))}")
     if event.problems:

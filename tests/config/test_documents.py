@@ -33,7 +33,7 @@ ENVIRON = {
 def tables() -> Iterator[str]:
     """Every table that the document must hold, word for word."""
     yield table(row for row in rows(Settings) if not re.search(r"[.\]]", row.key))
-    for key in ("server", "admin", "store", "log", "locale", "delivery"):
+    for key in ("server", "admin", "store", "log", "locale", "delivery", "alarms"):
         section = Settings.model_fields[key].annotation
         assert section is not None
         yield table(rows(section, f"{key}."))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gateway.events.cloudevents import fingerprint, format_time, from_document, parse_time, render, to_document, to_json
-from gateway.model import EVENT_TYPES, Event, Fault, File, Seal, Storage, Trust, Verified
+from gateway.events.samples import sample
+from gateway.model import EVENT_TYPES, SINK_DOWN, Alarm, Event, Fault, File, Seal, Storage, Trust, Verified
 from gateway.testing.factories import NOW, event, events
 
 TEXT = st.none() | st.text(max_size=6)
@@ -103,7 +104,8 @@ def test_what_is_absent_is_null_inside_data_and_left_out_around_it() -> None:
 def test_every_field_of_the_model_is_in_the_json() -> None:
     document = to_document(event(supersedes="another"))
     said = {**document, **document["data"]}
-    assert set(Event.__struct_fields__) - {"raw", "raw_type", "variant"} <= said.keys()
+    assert set(Event.__struct_fields__) - {"raw", "raw_type", "variant", "alarm"} <= said.keys()
+    assert set(Alarm.__struct_fields__) <= to_document(sample(SINK_DOWN))["data"].keys()
     assert set(File.__struct_fields__) == document["data"]["files"][0].keys()
     assert set(Storage.__struct_fields__) == document["data"]["files"][0]["storage"].keys()
 

@@ -20,7 +20,7 @@ from gateway.config.load import Loaded, load
 from gateway.errors import Untrusted
 from gateway.events.cloudevents import from_document, to_document
 from gateway.fields import format_duration
-from gateway.model import EVENT_TYPES, Event, File, Trust
+from gateway.model import ALARM_TYPES, EVENT_TYPES, Alarm, Event, File, Trust
 from gateway.plugin import Scene, Source
 from gateway.plugin.registry import Registry
 from gateway.testing.factories import NOW, callback
@@ -70,7 +70,9 @@ def test_every_field_is_described_where_it_stands_and_no_other() -> None:
     assert table(EVENT, "## Inside `data`").keys() == document["data"].keys()
     assert table(EVENT, "## Inside each of `files`").keys() == document["data"]["files"][0].keys()
     described = {**table(EVENT, "## Around it"), **table(EVENT, "## Inside `data`")}
-    told_in_words = {"raw", "raw_type", "variant"}
+    assert list(table(EVENT, "## Alarms")) == list(ALARM_TYPES)
+    assert list(table(EVENT, "### Inside `data` of an alarm")) == list(Alarm.__struct_fields__)
+    told_in_words = {"alarm", "raw", "raw_type", "variant"}
     assert set(Event.__struct_fields__) - told_in_words == described.keys() & set(Event.__struct_fields__)
     assert list(File.__struct_fields__) == list(table(EVENT, "## Inside each of `files`"))
 

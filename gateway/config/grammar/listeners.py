@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from gateway.config.grammar.identifiers import Name
 from gateway.config.grammar.network import Host, Mode, Network
 from gateway.config.grammar.section import Section
-from gateway.fields import ConfigPath, Duration, Secret, Size, between, parse_duration, parse_size, secret
+from gateway.fields import ConfigPath, Duration, Secret, Size, Url, between, parse_duration, parse_size, secret
 
 SPARED_BODY: Final = 16 * 1024  # bytes: a body under it is never closed to save memory
 HOOKS: Final = "/hooks/"  # what stands before the path of every source
@@ -127,6 +127,13 @@ class AdminSettings(ListenerAddress):
     """The private listener: health, readiness and metrics."""
 
     port: Annotated[int, Field(ge=0, le=65535, description="TCP port; 0 takes a free one.")] = 9090
+    public_url: Annotated[
+        Url | None,
+        Field(
+            description="Address of the dashboard as people reach it, such as https://gateway.example.com. Links in alarms "
+            "begin with it. Default: that of the listener, where it names one."
+        ),
+    ] = None
     hosts: Annotated[
         tuple[Host, ...], Field(description="Names, beside localhost, that a request's Host header may hold.")
     ] = ()
@@ -149,6 +156,16 @@ class AdminSettings(ListenerAddress):
                 "tokens", "`token` is short for one called admin, and `tokens` has one of that name"
             )
         return self
+
+    @property
+    def page(self) -> str | None:
+        """Address of the dashboard, without a slash at its end; None: nobody knows it."""
+        if self.public_url is not None:
+            return str(self.public_url).rstrip("/")
+        if self.uds is not None or self.port == 0 or self.host in {"0.0.0.0", "::"}:  # noqa: S104  compared, not listened on
+            return None
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     @property
     def all_tokens(self) -> Sequence[TokenSettings]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from gateway.config.grammar.alarms import AlarmSettings, AlarmSetup
 from gateway.config.grammar.delivery import BatchSettings, DeliverySettings, RetrySettings
 from gateway.config.grammar.identifiers import PathSegment
 from gateway.config.grammar.listeners import AdminSettings, ServerSettings, TokenSettings
@@ -20,6 +21,7 @@ from gateway.model import Trust
 
 __all__ = [
     "AdminSettings",
+    "AlarmSettings",
     "BatchSettings",
     "CallbackSettings",
     "DeliverySettings",
@@ -130,12 +132,27 @@ class Settings(Section):
     sources: Annotated[Mapping[str, SourceSettings], Field(description="Where callbacks come from, by name.")] = {}
     sinks: Annotated[Mapping[str, SinkSettings], Field(description="Where events go, by name.")] = {}
     routes: Annotated[tuple[RouteSettings, ...], Field(description="Which events go where, in order.")] = ()
+    alarms: Annotated[AlarmSettings, Field(description="Who is told what the gateway says of itself.")] = (
+        AlarmSettings()
+    )
     tests: Annotated[tuple[TestSettings, ...], Field(description="Route tests, run by `gateway check`.")] = ()
 
     @functools.cached_property
     def on_loopback(self) -> bool:
         """Whether nobody but this machine can connect to either listener."""
         return all(one.uds is not None or is_loopback(one.host) for one in (self.server, self.admin))
+
+    @property
+    def all_routes(self) -> tuple[RouteSettings, ...]:
+        """`routes`, and behind them the one that `alarms` is short for."""
+        route = self.alarms.route
+        return self.routes if route is None else (*self.routes, route)
+
+    @property
+    def alarm_setup(self) -> AlarmSetup:
+        """What is needed to write an alarm."""
+        every = round(self.alarms.every.total_seconds() * 1000)
+        return AlarmSetup(every, self.alarms.language or self.locale.language, self.admin.page)
 
     @property
     def listeners_overlap(self) -> bool:

@@ -57,7 +57,7 @@ _FIRST: Final = (
         id {key}, event {int} NOT NULL REFERENCES events (seq) ON DELETE CASCADE, made_at {int} NOT NULL,
         made_by TEXT NOT NULL, routing TEXT NOT NULL){end}""",
     "CREATE INDEX verdicts_event ON verdicts (event, id)",
-    # rank: records.Rank. weak: 1 where its signature carried too many contents, so it goes last. due_at: waiting: next
+    # alarmed: 1 more than the last round whose death an alarm has counted. rank: records.Rank. weak: 1 where its signature carried too many contents, so it goes last. due_at: waiting: next
     # try; sending: end of the
     # lease; finished: when. token: fencing, +1 at every claim and cancel, never lowered. attempts: of this round.
     # losses: how often in a row its process died with it in flight; lone_losses: of these, with nothing else in flight
@@ -71,10 +71,11 @@ _FIRST: Final = (
         first_at {int}, stalled {int} NOT NULL DEFAULT 0, replay {small} NOT NULL DEFAULT 0, order_key TEXT, owner TEXT,
         source TEXT NOT NULL DEFAULT '', weak {small} NOT NULL DEFAULT 0,
         memo TEXT, reason TEXT CHECK (reason IN ('refused', 'expired') OR reason IN ('cancelled', 'crashed')), note TEXT, last_error TEXT,
-        losses {small} NOT NULL DEFAULT 0, lone_losses {small} NOT NULL DEFAULT 0, alone {small} NOT NULL DEFAULT 0,
+        alarmed {small} NOT NULL DEFAULT 0, losses {small} NOT NULL DEFAULT 0, lone_losses {small} NOT NULL DEFAULT 0, alone {small} NOT NULL DEFAULT 0,
         UNIQUE (event, sink), CHECK ((rank = 3) = (state = 'sending'))){busy}""",
     """CREATE INDEX deliveries_due ON deliveries (sink, rank, due_at, id)
         WHERE state IN ('waiting','sending')""",
+    "CREATE INDEX deliveries_untold ON deliveries (sink) WHERE state = 'dead' AND alarmed <= round",
     "CREATE INDEX deliveries_dead ON deliveries (sink, id) WHERE state = 'dead'",
     """CREATE UNIQUE INDEX deliveries_head ON deliveries (sink, order_key)
         WHERE order_key IS NOT NULL AND rank <> 2 AND state IN ('waiting','sending')""",
@@ -96,6 +97,11 @@ _FIRST: Final = (
     """CREATE TABLE sinks (
         name TEXT PRIMARY KEY, paused_at {int}, paused_by TEXT, open_until {int}, pauses {int} NOT NULL DEFAULT 0,
         probe_until {int}, reason TEXT, stalled_ms {int} NOT NULL DEFAULT 0, stalled_since {int}, seen_at {int}){end}""",
+    # What the gateway says of itself. holds: it is so now. announced: people were told so. occurrences: since they were told.
+    """CREATE TABLE alarms (
+        type TEXT NOT NULL, about TEXT NOT NULL, holds {small} NOT NULL, announced {small} NOT NULL DEFAULT 0,
+        since_at {int} NOT NULL, announced_at {int}, occurrences {int} NOT NULL DEFAULT 0, detail TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (type, about)){pairs}""",
     # The contents of events that retention or a person deleted, so that a repeat is still known. held: 1, it never stood.
     """CREATE TABLE remembered (
         id TEXT{exact} NOT NULL, source TEXT NOT NULL, fingerprint {blob} NOT NULL, trust {small} NOT NULL,

@@ -85,6 +85,18 @@ class StoreLimits:
                 "that must stay (store.limits.free_disk)"
             )
 
+    def used(self) -> tuple[float, str]:
+        """Which part of a limit is used, of the one that is nearest (1.0: accepts are refused), and what people call it."""
+        part = self._open / max(self._keep.waiting, 1)
+        text = f"{self._open} of {self._keep.waiting} deliveries wait (store.limits.waiting)"
+        free = self._free_disk()
+        if free is not None and self._keep.free_disk:
+            of_disk = self._keep.free_disk / max(free, 1)
+            if of_disk > part:
+                stay = f"{self._keep.free_disk >> 20} MiB must stay (store.limits.free_disk)"
+                return of_disk, f"the store's disk has {free >> 20} MiB free, {stay}"
+        return part, text
+
     def _check_source(self, source: str) -> None:
         """Between two counts nobody knows whose deliveries ended, so a source may be told so a little too early."""
         if self._open_of is None or self._reserved == 0 or self._open < self._common:

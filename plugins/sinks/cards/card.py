@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Final, Literal
 
-from gateway.model import FAILED, UNKNOWN, Event, File
+from gateway.events.alarm_text import alarm_text
+from gateway.model import FAILED, UNKNOWN, Alarm, Event, File
 from gateway.text.escaping import visible
 from plugins.sinks.cards.links import Shown, web_link
 from plugins.sinks.cards.text import cut, plain, unlinked
@@ -110,7 +111,9 @@ class View:
     def card(self, event: Event, *, replay: bool = False) -> Card:
         """The card of one event. Never fails, whatever the event lacks or holds."""
         title = self.words.title(event.type) + (self.words.replay if replay else "")
-        if event.stream:
+        if event.alarm is not None:
+            title += f" · {unlinked(event.alarm.about, _LONGEST_NAME)}"
+        elif event.stream:
             title += f" · {unlinked(event.stream, _LONGEST_NAME)}"
         return Card(
             title=title,
@@ -118,8 +121,8 @@ class View:
             words=self.words,
             at=self.local(event.time or event.received_at),
             id=" ".join(visible(event.ref).split()),
-            facts=tuple(self._facts(event)),
-            links=self.links_of(event.files[:MOST_FILES]),
+            facts=tuple(self._facts(event) if event.alarm is None else self._alarm(event, event.alarm)),
+            links=self.links_of(event.files[:MOST_FILES]) if event.alarm is None else self._page(event.alarm),
         )
 
     def line(self, event: Event) -> DigestLine:
@@ -135,12 +138,14 @@ class View:
         name = plain("/".join(part for part in (event.app, event.stream) if part) or event.source, 200)
         if event.error is not None and (said := _error(event)):
             name += f": {plain(said, 200)}"
+        if event.alarm is not None:
+            name = plain(self._sentence(event, event.alarm), 300)
         return DigestLine(
             MARKS[SEVERITY.get(event.type, "warn")],
             self.words.title(event.type),
             name,
             ", ".join(notes),
-            self.links_of(event.files[:1]),
+            self.links_of(event.files[:1]) if event.alarm is None else self._page(event.alarm),
             self.words.links_left_out,
         )
 
@@ -154,6 +159,22 @@ class View:
             if url := web_link(file.download_url, self.links):
                 links.append(Link("download", self.words.download + end, url))
         return tuple(links)
+
+    # -- alarms
+
+    def _sentence(self, event: Event, alarm: Alarm) -> str:
+        """In the recipients' language, whichever the event's own text is in."""
+        return alarm_text(event.type, alarm.about, alarm.count, language=self.words.language)
+
+    def _alarm(self, event: Event, alarm: Alarm) -> Iterator[Fact]:
+        yield self._fact("what", self._sentence(event, alarm), ours=False)
+        if alarm.detail:
+            yield self._fact("cause", alarm.detail, ours=False, most=_LONGEST_ERROR)
+        yield self._fact("since", self.time(alarm.since or event.time or event.received_at))
+
+    def _page(self, alarm: Alarm) -> tuple[Link, ...]:
+        url = web_link(alarm.link, self.links)
+        return (Link("play", self.words.open, url),) if url else ()
 
     # -- parts
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from gateway.events.cloudevents import to_document
 from gateway.events.samples import sample
 from gateway.extras import how_to_install
-from gateway.model import EVENT_TYPES, Event
+from gateway.model import ALL_TYPES, Event
 from plugins.sinks.cards.card import View
 from plugins.sinks.cards.links import Shown, web_link
 from plugins.sinks.cards.text import Clean, Escape, Invalid, plain
@@ -66,7 +66,7 @@ class Template:
 def try_out(text: str, escape: Escape, timezone: str, language: str, links: Shown) -> None:
     """Render it over a full and a sparse sample of every event type. Raises Invalid."""
     template = Template(text, escape, View(words(language), zone(timezone), links))
-    for type in EVENT_TYPES:
+    for type in ALL_TYPES:
         for full in (True, False):
             try:
                 template.render(sample(type, full=full), strict=True)

@@ -6,7 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from gateway.model import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, UNKNOWN
+from gateway.model import (
+    DELIVERY_DEAD,
+    ENDED,
+    EVENT_HELD,
+    FAILED,
+    FILE_COMPLETED,
+    FILE_STARTED,
+    KEY_EXPIRING,
+    REFUSALS,
+    RELOAD_REFUSED,
+    SINK_DOWN,
+    SINK_UP,
+    SOURCE_BACK,
+    SOURCE_SILENT,
+    STARTED,
+    STORE_LIMIT,
+    STORE_OK,
+    UNKNOWN,
+)
 
 Severity = Literal["ok", "info", "warn", "error"]
 
@@ -17,6 +35,17 @@ SEVERITY: Final[Mapping[str, Severity]] = {
     ENDED: "info",
     FAILED: "error",
     UNKNOWN: "warn",
+    SINK_DOWN: "error",
+    SINK_UP: "ok",
+    DELIVERY_DEAD: "error",
+    SOURCE_SILENT: "error",
+    SOURCE_BACK: "ok",
+    REFUSALS: "warn",
+    STORE_LIMIT: "error",
+    STORE_OK: "ok",
+    RELOAD_REFUSED: "warn",
+    EVENT_HELD: "warn",
+    KEY_EXPIRING: "warn",
 }
 MARKS: Final[Mapping[Severity, str]] = {"ok": "✅", "info": "🔵", "warn": "⚠️", "error": "❌"}
 _ORDER: Final[tuple[Severity, ...]] = ("info", "ok", "warn", "error")
@@ -31,12 +60,14 @@ def worst(severities: list[Severity]) -> Severity:
 class Words:
     """One language. `brief` are labels of at most five characters, for a service that has no room for more."""
 
+    language: str
     titles: Mapping[str, str]
     labels: Mapping[str, str]
     brief: Mapping[str, str]
     severities: Mapping[Severity, str]
     play: str
     download: str
+    open: str  # the dashboard's page
     replay: str
     more_files: str  # {count}
     digest: str  # {count}
@@ -63,6 +94,7 @@ class Words:
 
 
 ENGLISH: Final = Words(
+    language="en",
     titles={
         STARTED: "Recording started",
         FILE_STARTED: "Recording file started",
@@ -70,6 +102,17 @@ ENGLISH: Final = Words(
         ENDED: "Recording ended",
         FAILED: "Recording failed",
         UNKNOWN: "Unknown recording event",
+        SINK_DOWN: "Sink down",
+        SINK_UP: "Sink up again",
+        DELIVERY_DEAD: "Deliveries given up",
+        SOURCE_SILENT: "Source silent",
+        SOURCE_BACK: "Source back",
+        REFUSALS: "Callbacks refused",
+        STORE_LIMIT: "Store nearly full",
+        STORE_OK: "Store has room again",
+        RELOAD_REFUSED: "Configuration refused",
+        EVENT_HELD: "Events held",
+        KEY_EXPIRING: "Key about to end",
     },
     labels={
         "stream": "Stream",
@@ -86,6 +129,10 @@ ENGLISH: Final = Words(
         "problems": "Unreadable",
         "id": "Event",
         "note": "Note",
+        "about": "About",
+        "what": "What",
+        "cause": "Cause",
+        "since": "Since",
     },
     brief={
         "format": "Type",
@@ -95,10 +142,13 @@ ENGLISH: Final = Words(
         "started": "From",
         "ended": "To",
         "time": "Time",
+        "about": "About",
+        "since": "Since",
     },
     severities={"ok": "OK", "info": "Notice", "warn": "Warning", "error": "Failure"},
     play="Play",
     download="Download",
+    open="Open",
     replay=" (sent again)",
     more_files="and {count} more",
     digest="{count} recording events",
@@ -109,6 +159,7 @@ ENGLISH: Final = Words(
     gap=" ",
 )
 CHINESE: Final = Words(
+    language="zh",
     titles={
         STARTED: "录制开始",
         FILE_STARTED: "录制文件开始",
@@ -116,6 +167,17 @@ CHINESE: Final = Words(
         ENDED: "录制结束",
         FAILED: "录制失败",
         UNKNOWN: "未知录制事件",
+        SINK_DOWN: "投递目标不可用",
+        SINK_UP: "投递目标已恢复",
+        DELIVERY_DEAD: "投递已放弃",
+        SOURCE_SILENT: "来源没有回调",
+        SOURCE_BACK: "来源已恢复回调",
+        REFUSALS: "回调被拒绝",
+        STORE_LIMIT: "存储即将写满",
+        STORE_OK: "存储又有空间",
+        RELOAD_REFUSED: "配置未被采用",
+        EVENT_HELD: "事件被扣留",
+        KEY_EXPIRING: "密钥即将失效",
     },
     labels={
         "stream": "流名",
@@ -132,6 +194,10 @@ CHINESE: Final = Words(
         "problems": "无法读取",
         "id": "事件",
         "note": "备注",
+        "about": "对象",
+        "what": "说明",
+        "cause": "原因",
+        "since": "起始时间",
     },
     brief={
         "format": "格式",
@@ -141,10 +207,13 @@ CHINESE: Final = Words(
         "started": "开始",
         "ended": "结束",
         "time": "时间",
+        "about": "对象",
+        "since": "起始",
     },
     severities={"ok": "成功", "info": "通知", "warn": "警告", "error": "失败"},
     play="播放",
     download="下载",
+    open="打开",
     replay="（重发）",
     more_files="另有 {count} 个",
     digest="{count} 条录制事件",

@@ -66,10 +66,27 @@ _FILES: Final[Mapping[str, Column]] = {
 }
 _REST: Final[Mapping[str, Column]] = {
     "error_code": Column("text", lambda event, *_: event.error.code if event.error else None),
-    "error_message": Column("text", lambda event, *_: event.error.message if event.error else None),
-    "extra": Column("json", lambda event, *_: dict(event.extra) or None),
+    "error_message": Column("text", lambda event, *_: _message(event)),
+    "extra": Column("json", lambda event, *_: dict(event.extra) or _alarm(event)),
     STORED_AT: Column("time", lambda *_: None, needed=True),  # the sink's clock says it
 }
+
+
+def _message(event: Event) -> str | None:
+    """What went wrong, in the vendor's words or in ours."""
+    if event.alarm is not None:
+        return event.alarm.text
+    return event.error.message if event.error else None
+
+
+def _alarm(event: Event) -> Mapping[str, Any] | None:
+    """What an alarm has beside its text, as in `data`."""
+    if event.alarm is None:
+        return None
+    data = cloudevents.to_document(event)["data"]
+    return {key: data[key] for key in ("about", "since", "count", "detail", "link")}
+
+
 _OF_FILE: Final = {**_EVENT, **_FILE, **_REST}
 _OF_EVENT: Final = {name: column for name, column in {**_EVENT, **_FILES, **_REST}.items() if name != "file_index"}
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.errors import Refused
 from gateway.events.samples import sample
 from gateway.events.written import hint
-from gateway.model import EVENT_TYPES
+from gateway.model import ALL_TYPES
 from plugins.sinks.database.column_values import Unfit, fit
 
 _SHOWN: Final = 12  # problems in one message
@@ -92,7 +92,7 @@ def misfits(rows_of: Any, table: sa.Table, dialect: str) -> Iterator[str]:
     """Columns that hold the value of no sample event: a type that never fits, or a null where none may be."""
     good: set[str] = set()
     bad: dict[str, str] = {}
-    for event in (sample(type) for type in EVENT_TYPES):
+    for event in (sample(type) for type in ALL_TYPES):
         with contextlib.suppress(Refused):  # an expression that fails on this type may be well on another
             for row in rows_of(event):
                 for name, value in row.items():

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.model import EVENT_TYPES, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Fault, File
+from gateway.model import ALL_TYPES, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Fault, File
 from gateway.testing.factories import delivery, event, events
 from gateway.testing.server import ScriptedServer
 from plugins.sinks.cards.links import web_link
@@ -205,7 +205,7 @@ def test_sizes(octets: int, text: str) -> None:
 def test_both_languages_have_the_same_words() -> None:
     for part in ("titles", "labels", "brief", "severities"):
         assert getattr(ENGLISH, part).keys() == getattr(CHINESE, part).keys()
-    assert ENGLISH.titles.keys() == set(EVENT_TYPES)
+    assert ENGLISH.titles.keys() == set(ALL_TYPES)
     assert words("zh-Hant-TW") is CHINESE
     assert words("zhx") is ENGLISH
     assert all(len(word) <= 5 for language in (ENGLISH, CHINESE) for word in language.brief.values())

@@ -1,0 +1,1 @@
+"""The gateway's own alarms: events about itself, stored and routed like all others."""

@@ -1,0 +1,148 @@
+"""Looks once a second for what people must be told, and stores it as events; one gateway of several does it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+import structlog
+
+from gateway.alarms.event import alarm_event, new_alarm
+from gateway.errors import StoreError
+from gateway.model import RELOAD_REFUSED, STORE_LIMIT, Event
+from gateway.routing import RoutingDecision
+from gateway.runtime.clock import Clock
+from gateway.runtime.metrics import Metrics
+from gateway.store.outbox.alarms import Announced, Due, Seen
+from gateway.store.records import NewEvent
+from gateway.store.store import Store
+
+log = structlog.get_logger("gateway.alarms")
+
+LOOK_SECONDS: Final = 1.0
+LIMIT_RAISED: Final = 0.8  # part of a limit of the store that is used
+LIMIT_OVER: Final = 0.7  # apart from the other, so that what goes up and down around one of them is told once
+STORE: Final = "store"
+CONFIGURATION: Final = "configuration"
+
+
+class Setup(Protocol):
+    """What alarms need to know of the configuration that runs now."""
+
+    @property
+    def every_ms(self) -> int: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def page(self) -> str | None: ...
+
+
+class AlarmWatch:
+    """One a gateway. `stored` hears of each alarm after its commit, in the loop."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        setup: Callable[[], Setup],
+        decide: Callable[[Event], RoutingDecision],
+        stored: Callable[[Event, Announced], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._setup = setup
+        self._decide = decide
+        self._stored = stored
+        self._seen: dict[tuple[str, str], Seen] = {}
+        self._bell = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._logged: dict[str, float] = {}  # type -> when it was last logged that it could not be stored
+        self.busy = False  # it looks now
+
+    async def open(self) -> None:
+        """Begin. Raises StoreError."""
+        self.see(RELOAD_REFUSED, CONFIGURATION, False)  # what was started is what the file says
+        await self._store.begin_alarms()
+        self._task = asyncio.create_task(self._run(), name="alarms")
+
+    async def close(self) -> None:
+        """Stop looking; what is due then is told by another gateway, or at the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def see(self, type: str, about: str, holds: bool, detail: str = "") -> None:
+        """This process sees that a condition begins or ends; it is told once, whoever else sees it."""
+        self._seen[type, about] = Seen(type, about, holds, detail)
+        self.ring()
+
+    def ring(self) -> None:
+        """Look now, not within a second."""
+        self._bell.set()
+
+    # -- looking
+
+    async def _run(self) -> None:
+        while True:
+            self._bell.clear()
+            self.busy = True
+            try:
+                await self.look()
+            except Exception:  # whatever it is, the next look comes
+                log.exception("alarms_not_looked_for")
+            finally:
+                self.busy = False
+            await self._pause()
+
+    async def _pause(self) -> None:
+        sleep = asyncio.ensure_future(self._clock.sleep(LOOK_SECONDS))
+        rung = asyncio.ensure_future(self._bell.wait())
+        try:
+            await asyncio.wait({sleep, rung}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleep.cancel()
+            rung.cancel()
+
+    async def look(self) -> None:
+        """Once: what is due is stored, or it is logged that it could not be."""
+        self._look_at_limits()
+        setup = self._setup()
+        seen = tuple(self._seen.values())
+        due: Sequence[Due] = ()
+        events: dict[Due, Event] = {}
+
+        def make(alarm: Due) -> NewEvent:
+            event = events[alarm] = alarm_event(alarm, language=setup.language, page=setup.page)
+            return new_alarm(event, self._decide(event))
+
+        try:
+            wanted, due = await self._store.survey_alarms(seen, setup.every_ms)
+            announced = await self._store.announce(seen, setup.every_ms, make) if wanted else ()
+        except StoreError as error:
+            self._not_stored(due, seen, error)
+            return
+        for one in announced:
+            self._metrics.alarms.labels(one.due.type).inc()
+            self._stored(events[one.due], one)
+
+    def _look_at_limits(self) -> None:
+        used, detail = self._store.limit_used()
+        if used >= LIMIT_RAISED or used < LIMIT_OVER:
+            self._seen[STORE_LIMIT, STORE] = Seen(STORE_LIMIT, STORE, used >= LIMIT_RAISED, detail)
+
+    def _not_stored(self, due: Sequence[Due], seen: Sequence[Seen], error: StoreError) -> None:
+        """What cannot be stored can still be read in the log, and counted; once a while of each type."""
+        lost = {alarm.type: (alarm.about, alarm.detail) for alarm in due}
+        lost |= {one.type: (one.about, one.detail) for one in seen if one.holds}
+        now = self._clock.monotonic()
+        for type, (about, detail) in lost.items():
+            if now - self._logged.get(type, -1e9) >= self._setup().every_ms / 1000:
+                self._logged[type] = now
+                self._metrics.alarms_lost.labels(type).inc()
+                log.error("alarm_not_stored", type=type, about=about, detail=detail, error=str(error))
