@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -197,3 +198,22 @@ def test_no_page_is_wider_than_its_window_with_nothing_and_with_much(served: Ser
                 driver.get(base(served) + path)
                 assert driver.execute_script("return document.documentElement.scrollWidth") <= width, path
         no_complaint(driver)
+
+
+def test_the_pictures_of_the_readme_are_of_these_pages(served: Served, tmp_path: Path) -> None:
+    """With PICTURES=1 they are made anew, for docs/images."""
+    for number in range(6):
+        callback(served, number)
+    folder = Path("docs/images") if os.environ.get("PICTURES") else tmp_path
+    folder.mkdir(exist_ok=True)
+    with chromium(1280, 800) as driver:
+        sign_in(driver, served)
+        until(driver, lambda d: "dead" in text(d, "#rows"))
+        event = driver.execute_script("return document.querySelector('#rows a').getAttribute('href')")
+        for theme in ("light", "dark"):
+            driver.get(f"{base(served)}/events?theme={theme}")
+            driver.get(base(served) + event)
+            until(driver, lambda d: text(d, "[data-live-sign]") == "Live")
+            picture = folder / f"event-{theme}.png"
+            assert driver.save_screenshot(str(picture))
+            assert picture.stat().st_size > 10_000
