@@ -86,6 +86,17 @@ async def test_every_method_ends_at_its_deadline_and_at_its_limit(http: Http, me
         assert (answer.body, answer.truncated) == (b"x" * 10, True)
 
 
+async def test_fetching_an_untrusted_url_keeps_every_option_of_a_request(http: Http) -> None:
+    async with ScriptedServer(Reply(drip=True), Reply(body=b"x" * 100), Reply(body=b"ok")) as server:
+        with pytest.raises(Retry, match=r"within 0\.1 s"):
+            await http.fetch_untrusted(server.url, max_bytes=10**9, timeout=0.1, allow=LOOPBACK)
+        with pytest.raises(Refused, match="over 10 bytes"):
+            await http.fetch_untrusted(server.url, max_bytes=10, allow=LOOPBACK)
+        answer = await http.fetch_untrusted(server.url, max_bytes=2, headers={"Range": "bytes=0-1"}, allow=LOOPBACK)
+        assert answer.body == b"ok"
+        assert server.received[-1].header("range") == "bytes=0-1"
+
+
 @pytest.mark.parametrize("size", [8300, 100_000, 2_000_000])
 async def test_a_header_without_end_is_a_retry(http: Http, size: int) -> None:
     async with ScriptedServer(Reply(headers=[("X-Long", "x" * size)])) as server:

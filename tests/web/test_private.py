@@ -218,7 +218,13 @@ async def test_more_routes_can_be_mounted_behind_the_same_guard() -> None:
     assert (await _ask(app, "/api/v1/hello", b"evil")).status == 421
 
 
-async def _ask(app: Any, path: str, host: bytes) -> Reply:
+@pytest.mark.parametrize("hosts", [(b"localhost", b"evil"), (b"evil", b"localhost"), (b"localhost",) * 2, ()])
+async def test_the_guard_itself_wants_one_host_whatever_listener_stands_before_it(hosts: tuple[bytes, ...]) -> None:
+    app = private.private_app(None)  # type: ignore[arg-type]
+    assert (await _ask(app, "/healthz", *hosts)).status == 400
+
+
+async def _ask(app: Any, path: str, *hosts: bytes) -> Reply:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -233,7 +239,8 @@ async def _ask(app: Any, path: str, host: bytes) -> Reply:
         "path": path,
         "root_path": "",
         "query_string": b"",
-        "headers": [(b"host", host)],
+        "http_version": "1.1",
+        "headers": [(b"host", host) for host in hosts],
     }
     await app(scope, receive, send)
     return Reply(sent[0]["status"], [], sent[1]["body"])

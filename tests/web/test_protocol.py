@@ -423,7 +423,8 @@ def test_junk_after_an_early_answer_only_closes(served: Served) -> None:
 
 
 def test_silent_connections_do_not_keep_a_callback_out() -> None:
-    limits = dataclasses.replace(ListenerLimits(wire_bytes=600_000), connections=200)
+    patient = ListenerLimits(wire_bytes=600_000, head_seconds=60, idle_seconds=60)  # so that no deadline closes them
+    limits = dataclasses.replace(patient, connections=200)
     with Served(Behind(), limits=limits) as served, contextlib.ExitStack() as stack:
         kept = stack.enter_context(served.public())
         assert kept.send(post()).reply().status == 200
