@@ -46,8 +46,6 @@ routes:
     with Served(gateway) as served:
         assert served.post(b'{"event_type": "RECORD_START"}').status == 401
         yield served
-        served.ask()
-        served.ask()
 
 
 def base(served: Served) -> str:
