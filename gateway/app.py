@@ -153,7 +153,7 @@ class Gateway:
         self._watchdog.start()
         self._background = [
             asyncio.create_task(self._keep_house(), name="housekeeping"),
-            asyncio.create_task(self._activity.run(), name="source activity"),
+            asyncio.create_task(self._activity.write_until_cancelled(), name="source activity"),
         ]
         self.admin.start()
         self._opened = True
@@ -186,20 +186,20 @@ class Gateway:
 
     # -- work
 
-    async def take(self, door: SourceEndpoint, callback: Callback) -> CallbackAnswer:
+    async def handle_callback(self, door: SourceEndpoint, callback: Callback) -> CallbackAnswer:
         """Answer one callback. Raises Problem."""
         if self.stopping or not self._opened:
             problem = Problem(503, "stopping", "the gateway is not taking callbacks now", retry_after=5)
             self.refusals.count(door.name, problem)
             raise problem
-        return await self._intake.take(door, callback)
+        return await self._intake.handle_callback(door, callback)
 
     def keep_unknown(self, problem: Problem, callback: Callback, size: int) -> None:
         """Remember a request to a path that names no source, for whoever looks for a vendor's callbacks."""
         paths = {path: door.name for path, door in self.sources_by_path.items()}
         self.refusals.keep_unknown(problem, callback, size, paths)
 
-    def refuse(self, source: str | None, problem: Problem) -> None:
+    def count_refusal(self, source: str | None, problem: Problem) -> None:
         """Count a refusal that happened before a callback could be made of the request."""
         self.refusals.count(source, problem)
 
@@ -312,7 +312,7 @@ class Gateway:
             with contextlib.suppress(GatewayError):  # it was said already
                 await self.reload(Actor("file watch", socket.gethostname()))
 
-        await FileWatch(self.loaded.path, changed, self.clock).run()
+        await FileWatch(self.loaded.path, changed, self.clock).watch_until_cancelled()
 
     def _refuse_unless_open(self) -> None:
         if self.stopping or not self._opened:

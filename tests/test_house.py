@@ -187,7 +187,7 @@ def _there(name: str, files: set[str], folders: set[str]) -> bool:
 # A diagnostic says what was `found` and what was `expected`: there the word is the name of a field.
 FIELDS_OF_DIAGNOSTICS = {
     ("gateway/config/document/nodes.py", "problem"),
-    ("gateway/config/document/yaml.py", "_refuse"),
+    ("gateway/config/document/yaml.py", "_raise_mistake"),
     ("gateway/config/loaded.py", "problem"),
 }
 
@@ -216,3 +216,88 @@ def test_the_measure_of_a_variables_life_sees_every_way_to_bind_and_use_one() ->
         "class C:\n    def f(self):\n        with x as one:\n            a\n            b\n            c\n            one"
     ) == [("f", "one", 4)]
     assert lives("def f():\n    one = 1\n    return one\n\n    one = 2\n    return one") == []
+
+
+# The one thing that each of these verbs names; every other function says what it takes, tells or runs.
+VERBS = {
+    "take": {"gateway/testing/sources.py"},  # the kit for authors: verify and normalise
+    "look": set(),
+    "tell": set(),
+    "refuse": set(),
+    "settle": {  # write an outcome, from the lane down to the database
+        "gateway/dispatch/settler.py",
+        "gateway/store/store.py",
+        "gateway/store/outbox/settle.py",
+        "gateway/store/engine/batch.py",
+        "gateway/store/sqlite/batch.py",
+        "gateway/store/postgres/batch.py",
+        "gateway/testing/inprocess.py",  # the kit for authors: until everything is settled
+    },
+    "read": {"gateway/store/admin/connections.py", "gateway/admin/access.py"},  # ask the store, beside `change`
+    "run": {"gateway/egress/worker.py"},  # a job in a thread
+}
+
+
+def test_a_verb_names_one_thing_so_that_grep_can_answer() -> None:
+    there: dict[str, set[str]] = {verb: set() for verb in VERBS}
+    for path in (*_files("gateway"), *_files("plugins")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.lstrip("_") in VERBS:
+                there[node.name.lstrip("_")].add(str(path.relative_to(ROOT)))
+    assert there == VERBS
+
+
+# Modules with one name, because they have one role in rooms that stand beside each other.
+ROLES = {
+    "address",
+    "backend",
+    "batch",
+    "faults",
+    "options",
+    "reporter",
+    "session",
+    "sink",
+    "source",
+    "template",
+    "words",
+}
+# A command, a section of the grammar and a vendor's source are named by what they are outside, whoever else has the word.
+NAMED_OUTSIDE = ("gateway/cli/commands/", "gateway/config/grammar/", "plugins/sources/")
+# The API and the command line are two doors to one thing, so its files have its name in each room.
+ONE_SUBJECT = {
+    "activity",
+    "answers",
+    "bulk",
+    "exchange",
+    "filters",
+    "jobs",
+    "overview",
+    "queries",
+    "requests",
+    "service",
+    "validation",
+}
+TERMS = {"routing", "signing", "testing", "batching", "escaping"}
+
+
+def test_no_two_public_classes_have_one_name() -> None:
+    places: dict[str, list[str]] = {}
+    for path in (*_files("gateway"), *_files("plugins")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+def test_modules_have_one_name_only_where_they_have_one_role() -> None:
+    places: dict[str, list[str]] = {}
+    for path in (*_files("gateway"), *_files("plugins")):
+        place = str(path.relative_to(ROOT))
+        if path.stem not in {"__init__", *ROLES, *ONE_SUBJECT} and not place.startswith(NAMED_OUTSIDE):
+            places.setdefault(path.stem, []).append(place)
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+def test_no_module_is_named_by_a_gerund_that_is_no_term() -> None:
+    names = {path.stem for path in (*_files("gateway"), *_files("plugins"))}
+    assert {name for name in names if name.endswith("ing")} <= TERMS

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
-from gateway.admin.opening import store_admin
+from gateway.admin.store_opener import store_admin
 from gateway.config.loaded import Loaded
 from gateway.errors import StoreUnavailable
 from gateway.reload import Reloaded
@@ -44,13 +44,13 @@ class StoreAccess:
 
     async def read(self, question: Callable[[StoreAdmin], T]) -> T:
         """Ask the store something. Raises what the question raises, and StoreUnavailable."""
-        return await self._run(self._readers, question)
+        return await self._run_in(self._readers, question)
 
     async def change(self, act: Callable[[StoreAdmin], T]) -> T:
         """Change something, one after the other. Raises as `read`."""
-        return await self._run(self._writer, act)
+        return await self._run_in(self._writer, act)
 
-    async def _run(self, pool: ThreadPoolExecutor | None, work: Callable[[StoreAdmin], T]) -> T:
+    async def _run_in(self, pool: ThreadPoolExecutor | None, work: Callable[[StoreAdmin], T]) -> T:
         if pool is None:
             raise StoreUnavailable("the gateway is stopping")
         return await asyncio.get_running_loop().run_in_executor(pool, lambda: work(self._admin()))

@@ -19,7 +19,7 @@ class Allowance:
         self._clock = clock
         self._of: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def take(self, holder: str) -> None:
+    def spend(self, holder: str) -> None:
         """Once more."""
         now = self._clock.monotonic()
         times = self._of.setdefault(holder, deque())

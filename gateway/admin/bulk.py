@@ -54,7 +54,7 @@ def wanted_of(gateway: Running, asked: BulkCommand, admin: StoreAdmin) -> Delive
     settings = gateway.loaded.settings
     zone, clock = settings.locale.timezone, gateway.clock
     if asked.act in OF_DELIVERIES:
-        said = _read(DeliveryWanted, {"state": "dead" if asked.act == "retry" else "waiting"} | asked.filter)
+        said = _filters_of(DeliveryWanted, {"state": "dead" if asked.act == "retry" else "waiting"} | asked.filter)
         wanted = delivery_filter(said, admin, settings.sources, settings.sinks, zone, clock)
         if asked.act == "move" and (wanted.sink is None or len(wanted.sink) != 1 or wanted.state != "waiting"):
             raise Problem(400, "unknown_value", "move takes what waits for one sink: give filter.sink")
@@ -64,11 +64,11 @@ def wanted_of(gateway: Running, asked: BulkCommand, admin: StoreAdmin) -> Delive
         held = {"held": "conflict" if asked.act == "release" else False}
     if asked.act == "release" and asked.filter.get("held") not in (None, "conflict", True):
         raise Problem(400, "quarantined", QUARANTINED)
-    events = _read(EventWanted, {**asked.filter, **held})
+    events = _filters_of(EventWanted, {**asked.filter, **held})
     return event_filter(events, admin, settings.sources, zone, clock)
 
 
-def _read(model: type[Any], filters: dict[str, Any]) -> Any:
+def _filters_of(model: type[Any], filters: dict[str, Any]) -> Any:
     from gateway.admin.validation import validated
 
     lists = {name: [value] if isinstance(value, str) else value for name, value in filters.items() if name in _LISTS}

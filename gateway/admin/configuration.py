@@ -9,7 +9,7 @@ from typing import Any
 from gateway.admin.access import Running
 from gateway.admin.masked import masked
 from gateway.admin.moments import moment
-from gateway.admin.results import Configuration, Diagnostic, LastReload, RouteAnswer
+from gateway.admin.results import Configuration, DiagnosticItem, LastReload, RouteAnswer
 from gateway.config import route_trial
 from gateway.config.document.diagnostics import Diagnostic as Mistake
 from gateway.config.loaded import Loaded
@@ -48,9 +48,9 @@ def _settings(loaded: Loaded, whole: bool) -> dict[str, Any]:
     return shown
 
 
-def diagnostic(mistake: Mistake) -> Diagnostic:
+def diagnostic(mistake: Mistake) -> DiagnosticItem:
     """A mistake as it is shown."""
-    return Diagnostic(
+    return DiagnosticItem(
         file=mistake.file or None,
         path=mistake.path or None,
         line=mistake.line or None,

@@ -52,7 +52,7 @@ class JobRunner:
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._run(), name="jobs")
+        self._task = asyncio.create_task(self._work_until_closed(), name="jobs")
 
     def hurry(self) -> None:
         """A job was asked for."""
@@ -68,7 +68,7 @@ class JobRunner:
             with contextlib.suppress(GatewayError):
                 await self._access.change(lambda admin: admin.leave_jobs(self._owner))
 
-    async def _run(self) -> None:
+    async def _work_until_closed(self) -> None:
         with contextlib.suppress(GatewayError):
             # nobody else serves this store, so whoever held a job is gone
             await self._access.change(lambda admin: admin.leave_jobs(None if self._alone else self._owner))
@@ -117,7 +117,7 @@ class JobRunner:
                 log.exception("job_failed", job=id)
                 await self._access.change(partial(_fail, id, f"{type(error).__name__}; the log says where"))
                 return
-            self._tell(job)
+            self._publish_job(job)
             acted = job.done + job.failed - before.done - before.failed
             if job.finished_at is not None or (job.at_row == before.at_row and not acted):
                 return
@@ -142,9 +142,9 @@ class JobRunner:
         tools: dict[str, Any] = {"owner": self._owner, "holders": holders(loaded)}
         return admin.step_job(id, most, **tools, route=route_of(loaded), ids=ids_of(loaded))
 
-    def _tell(self, job: JobRow) -> None:
+    def _publish_job(self, job: JobRow) -> None:
         body = {"job": job.id, "act": job.act, "state": job.state, "matched": job.matched}
-        self._activity.tell("job", body | {"done": job.done, "failed": job.failed})
+        self._activity.publish("job", body | {"done": job.done, "failed": job.failed})
 
 
 def _fail(id: int, why: str, admin: StoreAdmin) -> None:

@@ -51,7 +51,7 @@ class Happened:
     sums: Sequence[Sum]
 
     @classmethod
-    def read(cls, admin: StoreAdmin, window: Window, minute: int) -> Happened:
+    def counted(cls, admin: StoreAdmin, window: Window, minute: int) -> Happened:
         """Those of the window that ends now."""
         span, step = SPANS[window]
         first = (minute - span) // step + 1
@@ -63,9 +63,9 @@ def overview(gateway: Running, window: Window, started_at: int, masked: bool, ad
     """Everything of the first page."""
     now = gateway.clock.ms()
     minute = now // 60_000
-    shown = Happened.read(admin, window, minute)
-    day = shown if window == "24h" else Happened.read(admin, "24h", minute)
-    hour = shown if window == "1h" else Happened.read(admin, "1h", minute)
+    shown = Happened.counted(admin, window, minute)
+    day = shown if window == "24h" else Happened.counted(admin, "24h", minute)
+    hour = shown if window == "1h" else Happened.counted(admin, "1h", minute)
     sinks = sink_items(gateway.loaded.settings, admin, exact=False, hour=hour, minute=minute)
     sources = source_items(gateway.loaded.settings, admin, minute=minute, masked=masked, day=day)
     there = Now(
@@ -146,7 +146,7 @@ def sink_items(
 ) -> list[SinkItem]:
     """Every sink that is configured, and those that the store still holds something of."""
     rows = {row.name: row for row in (admin.sinks() if exact else admin.loads())}
-    hour = hour or Happened.read(admin, "1h", minute)
+    hour = hour or Happened.counted(admin, "1h", minute)
     spreads = admin.ask(lambda session: minutes.spreads(session, minute - 59))
     names = [*settings.sinks, *(name for name, row in rows.items() if name not in settings.sinks and _holds(row))]
     return [_sink(settings, admin, name, rows.get(name), hour, spreads.get(name, ())) for name in names]
@@ -206,7 +206,7 @@ def source_items(
     settings: Settings, admin: StoreAdmin, *, minute: int, masked: bool, day: Happened | None = None
 ) -> list[SourceItem]:
     """Every source that is configured, and those that callbacks came for in the last day."""
-    day = day or Happened.read(admin, "24h", minute)
+    day = day or Happened.counted(admin, "24h", minute)
     verified: dict[str, list[VerifiedItem]] = defaultdict(list)
     for name, count, last in admin.ask(lambda session: minutes.verified(session, minute - 7 * DAY)):
         source, scheme, key, trust = name.rsplit(" ", 3)

@@ -26,7 +26,7 @@ class Ran:
     error: str
 
 
-async def run(config: Path, arguments: Sequence[str], *, input: str = "") -> Ran:
+async def run_own_command(config: Path, arguments: Sequence[str], *, input: str = "") -> Ran:
     """Run `gateway --config CONFIG ARGUMENTS`. Raises Problem 504 where it takes too long."""
     async with AT_ONCE:
         process = await asyncio.create_subprocess_exec(

@@ -329,7 +329,7 @@ class AuditItem(Result):
     result: str
 
 
-class Diagnostic(Result):
+class DiagnosticItem(Result):
     """A mistake in a configuration, or something unwise."""
 
     file: str | None = None
@@ -356,7 +356,7 @@ class Configuration(Result):
     current: Annotated[bool, Field(description="false: the last reload was refused, the file is not what runs.")]
     settings: Mapping[str, Any]
     types: Annotated[Mapping[str, Mapping[str, str]], Field(description="The type of each source and sink.")]
-    warnings: Sequence[Diagnostic]
+    warnings: Sequence[DiagnosticItem]
     reloads: Sequence[LastReload]
 
 
@@ -377,7 +377,7 @@ class RouteAnswer(Result):
     routes: Sequence[Mapping[str, Any]]
     now: Sequence[str] | None
     tests: Annotated[
-        Sequence[Diagnostic], Field(description="What the tests that were sent along say; empty: all went well.")
+        Sequence[DiagnosticItem], Field(description="What the tests that were sent along say; empty: all went well.")
     ]
 
 

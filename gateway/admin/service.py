@@ -13,7 +13,7 @@ from gateway.admin.allowance import Allowance
 from gateway.admin.bulk import BulkCommand
 from gateway.admin.jobs import JobRunner, holder_of
 from gateway.admin.overview import Window
-from gateway.admin.own_command import run
+from gateway.admin.own_command import run_own_command
 from gateway.admin.queries import AuditQuery, DeliveryQuery, EventQuery, PageQuery, RefusedQuery
 from gateway.admin.requests import EventNames, ReplayCommand
 from gateway.admin.results import (
@@ -130,7 +130,7 @@ class AdminService:
 
     async def route(self, event: dict[str, Any], config: str | None, actor: Actor) -> RouteAnswer:
         """Where an event would go, by the routes that run or by these. Nothing is saved."""
-        self._costly.take(actor.name)
+        self._costly.spend(actor.name)
         return await self._access.read(lambda _: configuration.route(self._gateway.loaded, event, config))
 
     async def store(self) -> StoreStatus:
@@ -216,8 +216,8 @@ class AdminService:
     async def test(self, sink: str, type: str, actor: Actor) -> TestAnswer:
         """Send one test message through a sink, once, whether it is paused or not."""
         await self._access.read(lambda _: acts.must_be_configured(self._gateway, sink))
-        self._costly.take(actor.name)
-        ran = await run(self._gateway.loaded.path, ["sinks", "test", sink, "--type", type])
+        self._costly.spend(actor.name)
+        ran = await run_own_command(self._gateway.loaded.path, ["sinks", "test", sink, "--type", type])
         if ran.code == 2:
             raise acts.usage(ran.error)
         answer = acts.test_answer(sink, ran)
@@ -232,9 +232,9 @@ class AdminService:
         if isinstance(event, str):
             ref = event
             event = await self._access.read(lambda admin: acts.document(admin, ref))
-        self._costly.take(actor.name)
+        self._costly.spend(actor.name)
         arguments, content = acts.preview_command(sink, event, type)
-        return acts.preview_answer(sink, await run(self._gateway.loaded.path, arguments, input=content))
+        return acts.preview_answer(sink, await run_own_command(self._gateway.loaded.path, arguments, input=content))
 
     async def sources(self, *, whole: bool = False) -> Page[SourceItem]:
         """Every source."""

@@ -44,7 +44,7 @@ class Teller:
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._run(), name="teller")
+        self._task = asyncio.create_task(self._publish_until_closed(), name="teller")
 
     def hurry(self) -> None:
         """Somebody begins to watch: look at once."""
@@ -62,7 +62,7 @@ class Teller:
                 async with asyncio.timeout(2.0):
                     await self._store_counts()
 
-    async def _run(self) -> None:
+    async def _publish_until_closed(self) -> None:
         while True:
             try:
                 await self._once()
@@ -87,7 +87,7 @@ class Teller:
         if news:
             await self._store.write(lambda session: live.put(session, news, missed))
         if self._hub.streams and (news or self._store.shared):
-            await self.read()
+            await self.publish_changes()
 
     async def _who_watches(self) -> None:
         if self._hub.streams and self._store.shared:
@@ -97,7 +97,7 @@ class Teller:
             watched = await self._store.ask(live.watched)
         self._activity.watched = watched
 
-    async def read(self) -> None:
+    async def publish_changes(self) -> None:
         """Take in what was stored since the last time, by whichever gateway."""
         at = self._hub.at
         self._hub.feed(await self._store.ask(lambda session: live.after(session, at)))

@@ -15,7 +15,7 @@ def main() -> None:
     """Run the command line and exit: 0 well, 1 the answer is no or cannot be written, 2 wrong use."""
     try:
         try:
-            _run()
+            _run_command()
         finally:
             sys.stdout.flush()  # here and not at the exit, where Python would answer with a traceback
     except BrokenPipeError:
@@ -38,14 +38,14 @@ def _give_up_answering() -> None:
         os.close(nowhere)
 
 
-def _run() -> None:
+def _run_command() -> None:
     arguments = sys.argv[1:]
     os.environ.pop("SSLKEYLOGFILE", None)  # because every library that opens a connection would write its keys there
     # because containers ask every few seconds, and click alone would double what that costs
     if arguments[:1] == ["health"] and "--help" not in arguments:
-        from gateway.cli.health import run
+        from gateway.cli.health import health_main
 
-        sys.exit(run(arguments[1:]))
+        sys.exit(health_main(arguments[1:]))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # because a letter that the terminal lacks must not lose the answer
             stream.reconfigure(errors="backslashreplace")

@@ -89,7 +89,7 @@ class Invocation:
 
     def admin(self) -> StoreAdmin:
         """The store, beside a gateway that may be running. Use it in a `with`."""
-        from gateway.admin.opening import store_admin
+        from gateway.admin.store_opener import store_admin
 
         return store_admin(self.settings)
 

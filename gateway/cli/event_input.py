@@ -33,12 +33,12 @@ def events(
     if callback_file is not None:
         if source is None:
             raise click.UsageError("--callback needs --source: which configured source reads it")
-        return _from_callback(invocation, invocation.source(source), _read(callback_file))
+        return _from_callback(invocation, invocation.source(source), _read_file(callback_file))
     try:
         if event_file is None:
             written: Any = {name.replace("-", "_"): value for name, value in filled.items()}
         else:
-            written = json.loads(_read(event_file))
+            written = json.loads(_read_file(event_file))
         if source is not None and isinstance(written, dict):
             written = {"source": source, **written}
         return [event_of(written, **_usual(invocation, written))]
@@ -67,7 +67,7 @@ def _from_callback(invocation: Invocation, name: str, body: bytes) -> Sequence[E
     return unverified(reader, a_callback(name, body, headers=headers, received_at=Clock().now()))
 
 
-def _read(file: str) -> bytes:
+def _read_file(file: str) -> bytes:
     if file == "-":
         return sys.stdin.buffer.read()
     try:

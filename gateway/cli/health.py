@@ -19,7 +19,7 @@ class UnusableUrl(Exception):
     """The URL cannot be asked."""
 
 
-def run(arguments: Sequence[str]) -> int:
+def health_main(arguments: Sequence[str]) -> int:
     """The command without click: exit code 0 healthy, 1 not, 2 wrong use."""
     parser = argparse.ArgumentParser(prog="gateway health", add_help=False, allow_abbrev=False)
     parser.add_argument("--url")

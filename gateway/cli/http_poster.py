@@ -97,7 +97,7 @@ class Poster:
             raise click.ClickException(f"no answer from {self._url}: {reason}") from None
         if response.will_close:
             self._connection.close()
-        return _read(response.status, content)
+        return _answer_of(response.status, content)
 
     def _send(self, body: bytes, headers: Mapping[str, str]) -> http.client.HTTPResponse:
         sent = dict(headers)
@@ -107,7 +107,7 @@ class Poster:
         return self._connection.getresponse()
 
 
-def _read(status: int, content: bytes) -> PostAnswer:
+def _answer_of(status: int, content: bytes) -> PostAnswer:
     try:
         answer = json.loads(content)
     except ValueError:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def show(loaded: Loaded, name: str, event: Event) -> None:
     """Print it. Raises ClickException where nothing would be sent."""
-    looked = asyncio.run(sink_trial.look(loaded, name, event))
+    looked = asyncio.run(sink_trial.preview_of(loaded, name, event))
     if looked.failure is not None:
         from gateway.dispatch.outcome import describe
 

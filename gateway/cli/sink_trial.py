@@ -117,7 +117,7 @@ class Looked:
     reached: Sequence[str] = ()  # what it tried beyond that, and was kept from
 
 
-async def look(loaded: Loaded, name: str, event: Event) -> Looked:
+async def preview_of(loaded: Loaded, name: str, event: Event) -> Looked:
     """Ask this sink what it would send for this event. Nothing is sent."""
     from gateway.cli.no_side_effects import nothing_leaves
     from gateway.dispatch.attempt import bounded

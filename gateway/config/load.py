@@ -56,7 +56,7 @@ def load(
     not readable is stood in for. `judge=False` leaves out what costs time and changes nothing: trying `where` on samples.
     """
     path = Path(path)
-    return _Loading(path, os.environ if environ is None else environ, placeholders, judge).run(registry)
+    return _Loading(path, os.environ if environ is None else environ, placeholders, judge).load(registry)
 
 
 class _Head(Section):
@@ -75,11 +75,11 @@ class _Loading:
         self._problems = self._validation.problems
         self._warnings = self._validation.warnings
 
-    def run(self, make_registry: Callable[[Sequence[str], Path], Registry]) -> Loaded:
-        source, mode = _read(self._path)
+    def load(self, make_registry: Callable[[Sequence[str], Path], Registry]) -> Loaded:
+        source, mode = _read_bounded(self._path)
         root = compose(source, str(self._path))
         substitution = Substitution(self._environ, self._validation.base, self._placeholders)
-        substitution.run(root)
+        substitution.substitute(root)
         self._problems += substitution.problems
         self._warnings += substitution.warnings
         if not isinstance(root, Table):
@@ -269,7 +269,7 @@ class _Loading:
             self._warnings += [Diagnostic(file=file, line=line, column=column, path=path, found=text) for text in said]
 
 
-def _read(path: Path) -> tuple[bytes, int]:
+def _read_bounded(path: Path) -> tuple[bytes, int]:
     """The bytes of the file, at most one more than may be, and its mode. Raises ConfigError."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):

@@ -62,7 +62,7 @@ _OF_A_VALUE: Final = frozenset(_EXPECTED) - {"missing"} | {"secret_type", "quant
 _SENTENCES: Final = frozenset({"value_error", "assertion_error"})  # an author's own words
 
 
-class Place:
+class MistakePlace:
     """Where an error's `loc` leads: the node, or the key that is missing below it, and what of `loc` was no place."""
 
     def __init__(self, root: YamlNode, loc: Sequence[int | str], kind: str) -> None:
@@ -98,10 +98,10 @@ def _child(node: YamlNode, part: int | str) -> YamlNode | None:
 def problems_of(error: ValidationError, root: YamlNode) -> list[tuple[Sequence[Scalar], Diagnostic]]:
     """Every error, those of a union's branches put together; and the stand-ins that may be to blame for it."""
     hidden = _hidden(root)
-    mistakes: list[tuple[Place, str, str, str]] = []
+    mistakes: list[tuple[MistakePlace, str, str, str]] = []
     for mistake in error.errors(include_url=False, include_input=False):
         kind = mistake["type"]
-        place = Place(root, mistake["loc"], kind)
+        place = MistakePlace(root, mistake["loc"], kind)
         if place.foreign:
             continue
         if kind == "missing" and place.key is None:
@@ -113,7 +113,7 @@ def problems_of(error: ValidationError, root: YamlNode) -> list[tuple[Sequence[S
         if place.branch is not None:
             start, depth = place.branch
             deepest[start] = max(deepest.get(start, 0), depth)
-    merged: dict[tuple[int, str | None], list[tuple[Place, str, str]]] = {}
+    merged: dict[tuple[int, str | None], list[tuple[MistakePlace, str, str]]] = {}
     for place, _, sentence, expected in mistakes:
         if place.branch is None or place.branch[1] == deepest[place.branch[0]]:
             merged.setdefault((id(place.node), place.key), []).append((place, sentence, expected))
@@ -122,14 +122,14 @@ def problems_of(error: ValidationError, root: YamlNode) -> list[tuple[Sequence[S
     return [(_blamed(group), _problem(group, root)) for group in merged.values()]
 
 
-def _blamed(group: Sequence[tuple[Place, str, str]]) -> Sequence[Scalar]:
+def _blamed(group: Sequence[tuple[MistakePlace, str, str]]) -> Sequence[Scalar]:
     place, sentence, _ = group[0]
     if isinstance(place.node, Scalar) or (sentence and place.key is None):
         return stand_ins(place.node)
     return ()  # what is missing, or of another shape, is so whatever a variable holds
 
 
-def _problem(group: Sequence[tuple[Place, str, str]], root: YamlNode) -> Diagnostic:
+def _problem(group: Sequence[tuple[MistakePlace, str, str]], root: YamlNode) -> Diagnostic:
     place, sentence, _ = group[0]
     node = place.node
     expected = " or ".join(dict.fromkeys(expected for _, _, expected in group if expected))

@@ -34,11 +34,11 @@ def run_tests(loaded: Loaded) -> list[Diagnostic]:
     return [
         problem
         for number, test in enumerate(loaded.settings.tests)
-        if (problem := _run(loaded, router, f"tests.{number}", test)) is not None
+        if (problem := _run_test(loaded, router, f"tests.{number}", test)) is not None
     ]
 
 
-def _run(loaded: Loaded, router: Router, path: str, test: TestSettings) -> Diagnostic | None:
+def _run_test(loaded: Loaded, router: Router, path: str, test: TestSettings) -> Diagnostic | None:
     from gateway.routing import explain
 
     if test.callback is not None and test.callback.source not in loaded.settings.sources:

@@ -68,7 +68,7 @@ class Breaker:
     def see(self, gate: Gate | None, version: int) -> None:
         """What the store said when it was asked at `version`; None: it has no row for this sink."""
         if version == self.version:
-            self._take(gate or Gate(sink=self._sink))
+            self._adopt_gate(gate or Gate(sink=self._sink))
 
     # -- changing
 
@@ -85,7 +85,7 @@ class Breaker:
         now = self._clock.ms()
         self._circuit.reset()
         self.version += 1
-        self._take(
+        self._adopt_gate(
             self.gate.replace(
                 open_until=now + length,
                 reason=reason,
@@ -98,7 +98,7 @@ class Breaker:
 
     async def _write_trip(self, length: int, reason: str) -> None:
         try:
-            self._take(await self._store.trip(self._sink, length, reason))
+            self._adopt_gate(await self._store.trip(self._sink, length, reason))
         except StoreError as error:
             log.warning("circuit_not_written", sink=self._sink, error=str(error))
         finally:
@@ -124,7 +124,7 @@ class Breaker:
             )
             log.warning("circuit_still_open", sink=self._sink, reason=reason, seconds=length / 1000)
         self.version += 1
-        self._take(gate)
+        self._adopt_gate(gate)
         try:
             await self._store.probed(self._sink, mark, good=good, pause=length, reason=reason)
         except StoreError as error:
@@ -132,7 +132,7 @@ class Breaker:
         finally:
             self.version += 1
 
-    def _take(self, gate: Gate) -> None:
+    def _adopt_gate(self, gate: Gate) -> None:
         before, self.gate = self.gate, gate
         if (before.paused, before.open_until is None) != (gate.paused, gate.open_until is None):
             self._changed(gate)

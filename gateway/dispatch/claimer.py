@@ -85,7 +85,7 @@ class Claimer:
             self._slots.gathering.add(self._store_clock.ms() / 1000, urgent=urgent)
         self.ring(due=True)
 
-    def look(self, due: int | None) -> None:
+    def note_due(self, due: int | None) -> None:
         """What the poll found: the least due time (ms) of this sink's rows."""
         self.rows = due is not None
         if due is not None:
@@ -123,7 +123,7 @@ class Claimer:
         if self._slots.gathering is not None:
             self._slots.gathering.hurry(self._store_clock.ms() / 1000)  # because what an earlier run left may be urgent
         self._bell.set()
-        self._task = asyncio.create_task(self._run(), name=f"lane {self._sink}: claims")
+        self._task = asyncio.create_task(self._claim_until_closed(), name=f"lane {self._sink}: claims")
 
     async def stop(self) -> None:
         """Ask for nothing more; what a claim under way brings goes back."""
@@ -135,7 +135,7 @@ class Claimer:
             await asyncio.wait((self._task,), timeout=LAST_CLAIM_SECONDS)
             self._task.cancel()
 
-    async def _run(self) -> None:
+    async def _claim_until_closed(self) -> None:
         try:
             await self._prober.open()
         except Exception:
@@ -224,7 +224,7 @@ class Claimer:
         if len(members) == most:
             self.due = True
         for member in members:
-            self._slots.take(Dispatch([member]), token=True)
+            self._slots.occupy(Dispatch([member]), token=True)
 
     async def _claim_batch(self, gathering: Gathering) -> None:
         """One batch, and each for itself those whose last batch failed as a whole; what finds no token goes back."""
@@ -239,7 +239,7 @@ class Claimer:
         alone = [member for member in members if member.lease.delivery in self._slots.alone or member.lease.losses]
         together = [member for member in members if member not in alone]
         for dispatch in [Dispatch(together)] * bool(together) + [Dispatch([member]) for member in alone]:
-            self._slots.take(dispatch, token=True)
+            self._slots.occupy(dispatch, token=True)
         if len(members) == most:
             for one in await self._store.due():
                 if one.sink == self._sink and one.at is not None:
@@ -277,7 +277,7 @@ class Claimer:
         if wait is not None:
             self._alarm.set(wait)
         if dispatch is not None:
-            self._slots.take(dispatch, token=True)
+            self._slots.occupy(dispatch, token=True)
             return False
         if self._slots.may_go:
             return True  # it opened, and nothing is in the way any more

@@ -252,7 +252,7 @@ class Deliverer:
         seconds: float,
     ) -> None:
         given = attempt_record(member.lease, result, decision, started_at=started_at, seconds=seconds)
-        self._account.tell(member.lease, delivery, result, given)
+        self._account.report(member.lease, delivery, result, given)
         if decision.state == "waiting":
             self._wait_for(member, decision.delay)
         else:

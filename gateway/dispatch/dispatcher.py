@@ -94,7 +94,7 @@ class Dispatcher:
             self._rates.begin(lane)
         await self._rates.renew()
         self._tasks = [
-            asyncio.create_task(self._settler.run(), name="outcomes"),
+            asyncio.create_task(self._settler.write_until_cancelled(), name="outcomes"),
             asyncio.create_task(self._poll(), name="poll"),
         ]
         openings = []
@@ -217,7 +217,7 @@ class Dispatcher:
     async def _poll(self) -> None:
         while True:
             try:
-                await self._look()
+                await self._poll_once()
                 self._poll_failing = False
             except StoreError as error:
                 if not self._poll_failing:
@@ -227,7 +227,7 @@ class Dispatcher:
                 log.exception("poll_failed")
             await self._clock.sleep(self._rng.uniform(*POLL))
 
-    async def _look(self) -> None:
+    async def _poll_once(self) -> None:
         await self._rates.renew()
         versions = {name: lane.breaker.version for name, lane in self.lanes.items()}
         gates = await self._store.gates()
@@ -237,7 +237,7 @@ class Dispatcher:
             self._store_clock.learn(found[0].now, before, self._clock.ms())
         due = {one.sink: one.at for one in found}
         for name, lane in self.lanes.items():
-            lane.look(due.get(name), gates.get(name), versions[name])
+            lane.note_poll(due.get(name), gates.get(name), versions[name])
         now = self._clock.monotonic()
         if self._counted_at is None or now - self._counted_at >= COUNT_EVERY:
             self._counted_at = now

@@ -32,7 +32,9 @@ class Lane:
         longest = policy.retry.max_retry_after.total_seconds()
         self._activity = shared.metrics.activity
         gauge = shared.metrics.circuit_open.labels(sink.name)
-        self.breaker = Breaker(sink.name, shared.store, shared.store_clock, shared.rng, gauge, longest, self._tell)
+        self.breaker = Breaker(
+            sink.name, shared.store, shared.store_clock, shared.rng, gauge, longest, self._report_gate
+        )
         timeout = policy.timeout.total_seconds()
         self.prober = Prober(sink, self.breaker, shared, lease=lease_of(policy), timeout=timeout)
         self.workers = WorkerPool(f"lane {sink.name}", policy.concurrency, self._carry, self._next_of)
@@ -42,9 +44,9 @@ class Lane:
         self.slots.freed = self.claimer.freed
         self._asides: set[asyncio.Task[None]] = set()
 
-    def _tell(self, gate: Gate) -> None:
+    def _report_gate(self, gate: Gate) -> None:
         body = {"sink": gate.sink, "paused": gate.paused, "circuit_open": gate.open_until is not None}
-        self._activity.tell("sink", body | {"reason": gate.reason}, sink=gate.sink)
+        self._activity.publish("sink", body | {"reason": gate.reason}, sink=gate.sink)
 
     @property
     def held(self) -> int:
@@ -100,9 +102,9 @@ class Lane:
     def hand_over(self, lease: Lease) -> None:
         """A reserved delivery, committed and leased."""
         expires = self.slots.reserved_since() + self.slots.lease / 1000
-        self.slots.take(Dispatch([LeasedDelivery(lease, expires)], paced=self.slots.pace is not None))
+        self.slots.occupy(Dispatch([LeasedDelivery(lease, expires)], paced=self.slots.pace is not None))
 
-    def look(self, due: int | None, gate: Gate | None, version: int) -> None:
+    def note_poll(self, due: int | None, gate: Gate | None, version: int) -> None:
         """What the poll found: the least due time of this sink's rows, and its gate as of `breaker.version`."""
         self.breaker.see(gate, version)
         if self.breaker.shut:
@@ -112,7 +114,7 @@ class Lane:
             aside = asyncio.create_task(self._deliverer.report_to_breaker(dispatch, [failure]))
             self._asides.add(aside)
             aside.add_done_callback(self._asides.discard)
-        self.claimer.look(due)
+        self.claimer.note_due(due)
 
     def _next_of(self, waiting: deque[Dispatch]) -> Dispatch:
         return self.slots.next_of(waiting)

@@ -35,7 +35,7 @@ class Pace:
         """Tokens that are spent or set aside in the window that ends at `now`."""
         return (self.share if now < self._share_until else 0) - self.free(now)
 
-    def take(self, count: int = 1) -> None:
+    def set_aside(self, count: int = 1) -> None:
         """Set tokens aside; `free` was asked before."""
         self._taken += count
 

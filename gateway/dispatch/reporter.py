@@ -33,7 +33,7 @@ class AttemptReporter:
         self._end_to_end = metrics.end_to_end_seconds.labels(name)
 
     @harmless
-    def tell(self, lease: Lease, delivery: Delivery, result: Result, given: AttemptRecord) -> None:
+    def report(self, lease: Lease, delivery: Delivery, result: Result, given: AttemptRecord) -> None:
         """One attempt ended."""
         settlement, attempt = given.settlement, given.attempt
         outcome = attempt.outcome
@@ -66,7 +66,7 @@ class AttemptReporter:
             self._sink, attempt.seconds, delivered=outcome is Outcome.DELIVERED, dead=bool(settlement.reason)
         )
         if self._activity.watched:
-            self._activity.tell(
+            self._activity.publish(
                 "attempt",
                 {name: value for name, value in facts.items() if name not in {"exc_info", "plugin"}}
                 | {"state": settlement.state, "subject": lease.event.subject},
@@ -79,4 +79,4 @@ class AttemptReporter:
         if outcome is Outcome.DELIVERED and not lease.round:
             age = settlement.started_at / 1000 + attempt.seconds - lease.event.received_at.timestamp()
             self._end_to_end.observe(max(age, 0.0))
-        self._watchers.tell(size=len(lease.event.raw), delivery=delivery, attempt=attempt)
+        self._watchers.notify(size=len(lease.event.raw), delivery=delivery, attempt=attempt)

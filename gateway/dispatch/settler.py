@@ -57,7 +57,7 @@ class Settler:
         """How many outcomes and releases are not written yet."""
         return len(self._outcomes) + len(self._returns)
 
-    async def run(self) -> None:
+    async def write_until_cancelled(self) -> None:
         """Write until cancelled."""
         pause = FIRST_PAUSE
         while True:
@@ -107,7 +107,7 @@ class Settler:
             return
         for (member, _, settled), mine in zip(batch, kept, strict=True):
             self._outcomes.popleft()
-            _tell(settled, member, mine)
+            _call_back(settled, member, mine)
 
     async def _write_alone(self) -> None:
         """The first outcome by itself; one that the database refuses is written bare, else left to its lease."""
@@ -120,7 +120,7 @@ class Settler:
             except ItemRefused as error:
                 log.error("outcome_refused", delivery=settlement.delivery, error=str(error))
         self._outcomes.popleft()
-        _tell(settled, member, mine)
+        _call_back(settled, member, mine)
 
     async def _write_returns(self) -> None:
         batch = list(islice(self._returns, MOST))
@@ -129,10 +129,10 @@ class Settler:
             await self._store.release(pairs, delay=delay)
         for member, _, settled in batch:  # a release that is written twice changes nothing: its token is spent
             self._returns.popleft()
-            _tell(settled, member, True)
+            _call_back(settled, member, True)
 
 
-def _tell(settled: Settled, member: LeasedDelivery, kept: bool) -> None:
+def _call_back(settled: Settled, member: LeasedDelivery, kept: bool) -> None:
     """What is written is written: whoever cannot take that in must not have it, or the ones behind it, written again."""
     try:
         settled(member, kept)

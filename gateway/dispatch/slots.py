@@ -85,7 +85,7 @@ class Slots:
         if self.pace is not None:
             if self.pace.free(self._clock.monotonic()) < 1:
                 return None
-            self.pace.take()
+            self.pace.set_aside()
         self._reserved.append(self._clock.monotonic())
         return self.lease
 
@@ -104,7 +104,7 @@ class Slots:
 
     # -- taking
 
-    def take(self, dispatch: Dispatch, *, token: bool = False) -> None:
+    def occupy(self, dispatch: Dispatch, *, token: bool = False) -> None:
         """Carry this dispatch, with a token of the pace if it has none yet; it goes back where that is not possible."""
         for member in [member for member in dispatch.members if member.lease.delivery in self.hand]:
             dispatch.members.remove(member)  # because what this process is carrying must not go out twice at once
@@ -125,7 +125,7 @@ class Slots:
             if not dispatch.paced:
                 self.give_back(dispatch)
                 return
-            self.pace.take()
+            self.pace.set_aside()
         if self.may_not_start(dispatch):
             self.give_back(dispatch)
         else:

@@ -22,7 +22,7 @@ from gateway.egress.answers import Answer  # noqa: E402
 from gateway.egress.exchange import TCPConnector, UnixConnector  # noqa: E402
 from gateway.egress.guard import AddressGuard  # noqa: E402
 from gateway.egress.resolver import GuardedResolver, Lookup, getaddrinfo  # noqa: E402
-from gateway.egress.transport import RESENT, Transport, headers_of, read  # noqa: E402
+from gateway.egress.transport import RESENT, Transport, headers_of, read_up_to  # noqa: E402
 from gateway.errors import Unavailable  # noqa: E402
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Pool:
             stream = response.stream
             assert isinstance(stream, httpx.AsyncByteStream)
             try:
-                body, truncated = await read(stream, limit)
+                body, truncated = await read_up_to(stream, limit)
             finally:
                 await stream.aclose()
         except faults.EXPECTED as error:

@@ -149,7 +149,7 @@ class _Body(httpx.AsyncByteStream):
         self._answer.end()
 
 
-async def read(chunks: httpx.AsyncByteStream | httpx.SyncByteStream, limit: int) -> tuple[bytes, bool]:
+async def read_up_to(chunks: httpx.AsyncByteStream | httpx.SyncByteStream, limit: int) -> tuple[bytes, bool]:
     """At most `limit` bytes as they came (nothing is decompressed), and whether there was more."""
     parts: list[bytes] = []
     size = 0

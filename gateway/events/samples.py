@@ -43,7 +43,7 @@ def sample(type: str, *, full: bool = True, **flat: Any) -> Event:
         flat = {key: value for key, value in flat.items() if key not in written.ALARM_KEYS}
     if flat:
         file = _file() if type == FILE_COMPLETED and full else File()
-        event = event.replace(**written.read(flat, file))
+        event = event.replace(**written.flat_arguments(flat, file))
     return event if "id" in flat else event.replace(id=_id(event))
 
 

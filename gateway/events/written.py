@@ -51,7 +51,7 @@ def hint(found: str, known: Collection[str]) -> str:
     return f"; did you mean {near!r}?" if near else "; known: " + ", ".join(known)
 
 
-def read(flat: Mapping[str, Any], file: File) -> dict[str, Any]:
+def flat_arguments(flat: Mapping[str, Any], file: File) -> dict[str, Any]:
     """What the flat form says, as arguments of `Event`; what its files leave out comes from `file`."""
     _only(FLAT_KEYS, flat, "")
     for key in _NEVER_ABSENT:
@@ -85,8 +85,10 @@ def from_document(document: Mapping[str, Any]) -> Event:
             for n, entry in enumerate(_list("data.files", value)):
                 _record(_FILE, f"data.files[{n}]", entry)
         elif key in _SAID:
-            read = _SAID[key](f"data.{key}", value)
-            data[key] = read if isinstance(read, str) else value  # because a stream called 1001 may be a bare number
+            flat_arguments = _SAID[key](f"data.{key}", value)
+            data[key] = (
+                flat_arguments if isinstance(flat_arguments, str) else value
+            )  # because a stream called 1001 may be a bare number
     return cloudevents.from_document({**document, "data": data})
 
 

@@ -117,7 +117,7 @@ def parse_rate(text: str) -> Rate:
 
 
 def _reader(kind: type[Any], parse: Callable[[str], Any], expected: str) -> Callable[[object], Any]:
-    def read(value: object) -> Any:
+    def parsed(value: object) -> Any:
         if isinstance(value, kind) and not isinstance(value, bool) and (kind is not int or value >= 0):
             return value
         if kind is timedelta and type(value) is int and value == 0:
@@ -129,7 +129,7 @@ def _reader(kind: type[Any], parse: Callable[[str], Any], expected: str) -> Call
         except ValueError as error:
             raise PydanticCustomError("quantity", str(error)) from None
 
-    return read
+    return parsed
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,14 +23,14 @@ class _Text:
     shown: bool = True  # errors may quote the text
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        return core_schema.no_info_after_validator_function(self._read, handler(source))
+        return core_schema.no_info_after_validator_function(self._parse, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         return {**handler(schema), **dict(self.json)}
 
-    def _read(self, value: Any) -> Any:
+    def _parse(self, value: Any) -> Any:
         text = value.reveal() if isinstance(value, Secret) else value
         try:
             checked = self.check(text)

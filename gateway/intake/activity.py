@@ -42,7 +42,7 @@ class SourceActivity:
             at = round(callback.received_at.timestamp() * 1000)
             types[vendor_type] = Heard(source.name, at, ignored=True, vendor_type=vendor_type, size=len(callback.body))
 
-    async def run(self) -> None:
+    async def write_until_cancelled(self) -> None:
         """Write what is new every few seconds, until cancelled."""
         while True:
             await self._clock.sleep(WRITE_EVERY)

@@ -72,7 +72,7 @@ class Intake:
         self._journal = journal
         self._refusals = refusals
 
-    async def take(self, door: SourceEndpoint, callback: Callback) -> CallbackAnswer:
+    async def handle_callback(self, door: SourceEndpoint, callback: Callback) -> CallbackAnswer:
         """Verify, normalise, route and store one callback. Raises Problem; everything else is a bug of a plugin."""
         large = len(callback.body) > LARGE_BODY
         verified = await self._verify(door, callback, large)
@@ -86,7 +86,7 @@ class Intake:
         accepted = await self._accept(door, callback, verified, events, decisions)
         self._journal.stored(events, decisions, accepted)
         if any(one.full for one in accepted):
-            self._refuse(door, callback, _full(accepted), verified=True)
+            self._keep_refusal(door, callback, _full(accepted), verified=True)
         new = any(one.new or one.supersedes for one in accepted)
         status = "accepted" if new else "duplicate"
         self._journal.answered(door.name, status, callback.received_at)
@@ -106,9 +106,9 @@ class Intake:
                 verified = verify(door.source, callback, door.min_trust)
         except Untrusted as error:
             fitted = error.code in VERIFIED_CODES
-            self._refuse(door, callback, Problem(401, error.code, error.detail), verified=fitted)
+            self._keep_refusal(door, callback, Problem(401, error.code, error.detail), verified=fitted)
         except Malformed as error:
-            self._refuse(door, callback, Problem(400, "malformed_body", error.detail))
+            self._keep_refusal(door, callback, Problem(400, "malformed_body", error.detail))
         except MISTAKES as error:
             self._break(door, callback, "verify", error)
         self._journal.verified(door.name, verified)
@@ -123,11 +123,11 @@ class Intake:
                 return await asyncio.to_thread(normalise, door.source, callback, verified, keep_ids=keep)
             return normalise(door.source, callback, verified, keep_ids=keep)
         except Malformed as error:
-            self._refuse(door, callback, Problem(400, "malformed_body", error.detail), verified=True)
+            self._keep_refusal(door, callback, Problem(400, "malformed_body", error.detail), verified=True)
         except MISTAKES as error:
             self._break(door, callback, "normalise", error)
 
-    def _refuse(
+    def _keep_refusal(
         self, door: SourceEndpoint, callback: Callback, problem: Problem, *, verified: bool = False
     ) -> NoReturn:
         self._refusals.keep(door.name, problem, callback, verified=verified)
@@ -142,7 +142,7 @@ class Intake:
             f"the source plugin {door.source.type} failed in {step}; the callback was kept",
             retry_after=60,
         )
-        self._refuse(door, callback, problem, verified=step != "verify")
+        self._keep_refusal(door, callback, problem, verified=step != "verify")
 
     # -- into the store
 

@@ -53,7 +53,7 @@ class Refusals:
             size=len(callback.body),
             also_refused=self._silenced.pop(source, 0),
         )
-        self._store.refuse(_refusal(source, problem, callback, len(callback.body), verified=verified))
+        self._store.keep_refusal(_refusal(source, problem, callback, len(callback.body), verified=verified))
 
     @harmless
     def keep_unknown(self, problem: Problem, callback: Callback, size: int, paths: Mapping[str, str]) -> None:
@@ -67,7 +67,7 @@ class Refusals:
         kept = Problem(problem.status, problem.code, near or problem.detail)
         if near is not None:
             log.warning("unknown_path", path=callback.path[:PATH_SHOWN_MAX], detail=near, peer=callback.peer)
-        self._store.refuse(_refusal("", kept, callback, size, verified=near is not None))
+        self._store.keep_refusal(_refusal("", kept, callback, size, verified=near is not None))
 
     @harmless
     def count(self, source: str | None, problem: Problem) -> None:

@@ -123,7 +123,7 @@ class Journal:
                 watched = (
                     event.replace(variant=answer.variant, supersedes=answer.supersedes) if answer.variant else event
                 )
-                self._watchers.tell(size=len(event.raw), event=watched, sinks=sinks)
+                self._watchers.notify(size=len(event.raw), event=watched, sinks=sinks)
 
     def _tell_those_who_watch(self, event: Event, decision: RoutingDecision, answer: Accepted) -> None:
         if not (answer.new or answer.variant or answer.held):
@@ -139,7 +139,7 @@ class Journal:
             "held": answer.held.value if answer.held else None,
             "sinks": [] if answer.held else list(decision.sinks),
         }
-        self._metrics.activity.tell("event", body, source=event.source, type=event.type, event=answer.id)
+        self._metrics.activity.publish("event", body, source=event.source, type=event.type, event=answer.id)
 
     def _tell_of_weak(self, event: Event) -> None:
         self._metrics.ranked_last.labels(event.source).inc()

@@ -47,7 +47,7 @@ class Watchers:
         self._threads = threads
         self._broken: set[str] = set()
 
-    def tell(self, *, size: int = 0, **values: Any) -> None:
+    def notify(self, *, size: int = 0, **values: Any) -> None:
         """Call each with the arguments it asks for. Never raises. `size`: the bytes that a waiting call keeps in memory."""
         caller = getattr(self._hook, self._name)
         for one in caller.get_hookimpls():
@@ -128,7 +128,7 @@ class _PluginThread:
         self.waiting = 0  # calls that are not done
         self.said = False
         self._ending = False
-        threading.Thread(target=self._run, name=f"watch {plugin}", daemon=True).start()
+        threading.Thread(target=self._call_until_closed, name=f"watch {plugin}", daemon=True).start()
 
     def put(self, call: Call, size: int) -> bool:
         with self._changed:
@@ -149,7 +149,7 @@ class _PluginThread:
             self._ending = True
             self._changed.notify_all()
 
-    def _run(self) -> None:
+    def _call_until_closed(self) -> None:
         while True:
             with self._changed:
                 while not self._calls:

@@ -97,7 +97,7 @@ class Activity:
         took = seconds * 1000
         count.spread[next((n for n, most in enumerate(SPREAD_MS) if took <= most), len(SPREAD_MS))] += 1
 
-    def tell(
+    def publish(
         self,
         kind: NewsKind,
         body: Mapping[str, Any],

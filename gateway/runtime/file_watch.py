@@ -18,7 +18,7 @@ LARGEST: Final = 1024 * 1024  # bytes; a larger file is no configuration
 Look = tuple[str, int, int, int, int, bytes] | None
 
 
-def look(path: Path) -> Look:
+def identity_of(path: Path) -> Look:
     """What the file is now, behind all symlinks; None: it is not there."""
     try:
         real = os.path.realpath(path)
@@ -38,10 +38,10 @@ class FileWatch:
         self._path = path
         self._changed = changed
         self._clock = clock
-        self._known = look(path)
+        self._known = identity_of(path)
         self._before = self._known
 
-    async def run(self) -> None:
+    async def watch_until_cancelled(self) -> None:
         """Until cancelled."""
         while True:
             await self._clock.sleep(EVERY)
@@ -49,7 +49,7 @@ class FileWatch:
 
     async def turn(self) -> None:
         """One look."""
-        now = await asyncio.to_thread(look, self._path)
+        now = await asyncio.to_thread(identity_of, self._path)
         settled = now == self._before
         self._before = now
         if now is not None and settled and now != self._known:

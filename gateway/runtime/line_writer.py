@@ -80,7 +80,7 @@ class LineWriter:
         self._forked = False
         self.dropped = 0
         os.register_at_fork(after_in_child=self._after_fork)
-        self._thread = threading.Thread(target=self._run, name="lines", daemon=True)
+        self._thread = threading.Thread(target=self._write_until_closed, name="lines", daemon=True)
         self._thread.start()
 
     def put(self, line: str) -> None:
@@ -108,14 +108,14 @@ class LineWriter:
             self._changed.notify_all()
             return self._changed.wait_for(lambda: not self._writing, seconds)
 
-    def _run(self) -> None:
+    def _write_until_closed(self) -> None:
         while True:
             with self._changed:
                 while not self._writing:
                     self._changed.wait()
                 if not self._hurried and self._bytes < BATCH_BYTES_MAX:
                     self._changed.wait(LINGER_SECONDS)
-                batch = self._take()
+                batch = self._next_lines()
             worked = self._write(batch)
             with self._changed:
                 if self._waiting:
@@ -129,7 +129,7 @@ class LineWriter:
                     self._writing = self._hurried = False
                     self._changed.notify_all()
 
-    def _take(self) -> list[bytes]:
+    def _next_lines(self) -> list[bytes]:
         batch: list[bytes] = []
         size = 0
         while self._waiting and (not batch or size + len(self._waiting[0]) <= BATCH_BYTES_MAX):

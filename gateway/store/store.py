@@ -85,7 +85,7 @@ class Store:
         self._writer = Writer(
             self._backend.connect,
             self._many,
-            before=self._steps.look,
+            before=self._steps.correct,
             tick=self._tick,
             counted=self._counted,
             after=self._after,
@@ -99,7 +99,7 @@ class Store:
         """Take the file's lock (SQLite), migrate, end this file's old leases. Raises StoreHeld, SchemaMismatch, StoreUnavailable."""
         loop = asyncio.get_running_loop()
         self._loop = loop
-        await self._backend.take(lock_wait)
+        await self._backend.acquire(lock_wait)
         try:
             session = await awaited(lambda: loop.run_in_executor(None, self._begin))
         except BaseException:
@@ -162,9 +162,9 @@ class Store:
             else:
                 first = self._leads.get(sink, 0)
                 self._leads[sink] = 1 - first
-                leases = session.take(sink, min(most, MOST_CLAIMED), lease, first, running, self._owner)
+                leases = session.lease_due(sink, min(most, MOST_CLAIMED), lease, first, running, self._owner)
                 if leases and self._steps.suspects(leases[0].until - lease):
-                    step = max(self._steps.look(session), 0)  # no delivery grows old by it
+                    step = max(self._steps.correct(session), 0)  # no delivery grows old by it
                     leases = [one.replace(elapsed=max(one.elapsed - step, 0)) for one in leases]
             end_unreadable(session)
             if any(one.attempt > 1 for one in leases):
@@ -232,7 +232,7 @@ class Store:
 
     def gates(self) -> Future[Mapping[str, Gate]]:
         """The gate of every sink that has a row."""
-        return self._backend.reader.ask(gates.read)
+        return self._backend.reader.ask(gates.all_gates)
 
     def serving(self, sinks: Collection[str]) -> Future[None]:
         """Say which sinks this process carries. Called at start and about once a minute. Time in which nobody said so
@@ -261,7 +261,7 @@ class Store:
         """Call `wake(sink)` in the loop when another gateway or the command line left rows to claim (PostgreSQL: LISTEN;
         SQLite: `PRAGMA data_version`, looked at about 4 times a second), or the next of an ordering key came free."""
         self._wake = wake
-        self._backend.listen(self._owner, wake, self._tell)
+        self._backend.listen(self._owner, wake, self._wake_sink)
 
     # -- what the gateway says of itself
 
@@ -287,10 +287,10 @@ class Store:
 
     # -- the rest
 
-    def refuse(self, refusal: Refusal) -> None:
+    def keep_refusal(self, refusal: Refusal) -> None:
         """Keep a refused callback, after everything else in the queue; dropped silently when the queue is long."""
         if self._keep.refused > 0:
-            self._writer.put_refusal(lambda session: refused.refuse(session, refusal, self._keep.refused))
+            self._writer.put_refusal(lambda session: refused.keep_refusal(session, refusal, self._keep.refused))
 
     def heard(self, rows: Sequence[Heard]) -> Future[None]:
         """Keep when sources were last heard of; never on a callback's way."""
@@ -423,16 +423,16 @@ class Store:
         if freed or waiting:
             self._news = Tally()
             for sink in freed:
-                self._tell(sink)
+                self._wake_sink(sink)
             self._backend.notify(session, freed | waiting)
 
-    def _tell(self, sink: str) -> None:
+    def _wake_sink(self, sink: str) -> None:
         if self._wake is not None and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake, sink)
 
     def _tick(self, session: Bulk) -> None:
-        self._backend.look(session)
-        self._steps.look(session)
+        self._backend.poll(session)
+        self._steps.correct(session)
         if not self._backend.alone and time.monotonic() >= self._beat_at:
             self._beat_at = time.monotonic() + losses.BEAT_SECONDS
             losses.beat(session, self._owner)

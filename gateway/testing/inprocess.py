@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
-from gateway.admin.opening import store_admin
+from gateway.admin.store_opener import store_admin
 from gateway.app import Gateway
 from gateway.config.load import Loaded, load
 from gateway.events.cloudevents import from_document

@@ -64,7 +64,7 @@ class Secret:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(
-            _read,
+            _secret_from,
             serialization=core_schema.plain_serializer_function_ser_schema(_masked, when_used="json"),
         )
 
@@ -79,7 +79,7 @@ def _masked(value: object) -> str:
     return MASK
 
 
-def _read(value: object) -> Secret:
+def _secret_from(value: object) -> Secret:
     if isinstance(value, Secret):
         return value
     if not isinstance(value, str):

@@ -14,7 +14,7 @@ _POSTGRES: Final = ("postgresql", "postgres")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class StoreAddress:
     """A store's place. `shown` is safe for logs and errors; everything else may hold a secret."""
 
     backend: Literal["sqlite", "postgresql"]
@@ -30,7 +30,7 @@ class Address:
         return text
 
 
-def parse_address(url: str, password: str | None = None) -> Address:
+def parse_address(url: str, password: str | None = None) -> StoreAddress:
     """The place a URL names: `sqlite:///file`, `sqlite:////abs/file`, `postgresql://user@host:5432/db?sslmode=require`.
 
     `password` goes beside the URL, so that the URL can be shown. Raises ValueError, which never repeats a secret.
@@ -42,7 +42,7 @@ def parse_address(url: str, password: str | None = None) -> Address:
     return _sqlite(rest) if scheme == "sqlite" else _postgres(f"postgresql://{rest}", password)
 
 
-def _sqlite(rest: str) -> Address:
+def _sqlite(rest: str) -> StoreAddress:
     if not rest.startswith("/"):
         raise ValueError("a SQLite store has three slashes (sqlite:///file), or four before an absolute path")
     name, question, _ = rest[1:].partition("?")
@@ -53,10 +53,10 @@ def _sqlite(rest: str) -> Address:
         raise ValueError("a SQLite store needs a file: what is only in memory is lost with the process")
     if "\0" in name or name.endswith("/"):
         raise ValueError("a SQLite store needs the path of a file")
-    return Address(backend="sqlite", path=Path(name), shown=f"sqlite:///{name}")
+    return StoreAddress(backend="sqlite", path=Path(name), shown=f"sqlite:///{name}")
 
 
-def _postgres(url: str, password: str | None) -> Address:
+def _postgres(url: str, password: str | None) -> StoreAddress:
     # Everything here is picky, because a mark that should have been escaped moves a piece of the password to where the
     # host or the database is read, and from there into logs and DNS.
     try:
@@ -89,7 +89,7 @@ def _postgres(url: str, password: str | None) -> Address:
     shown = (
         f"postgresql://{parameters.get('user', '')}{'@' if parameters.get('user') else ''}{unquote(host)}/{database}"
     )
-    return Address(backend="postgresql", parameters=parameters, secrets=secrets, shown=shown)
+    return StoreAddress(backend="postgresql", parameters=parameters, secrets=secrets, shown=shown)
 
 
 def _hosts(hosts: str) -> tuple[str, str]:

@@ -30,7 +30,7 @@ class Budget:
         self.held = 0
         self._peers: dict[str, dict[Holder, int]] = {}
 
-    def take(self, holder: Holder, size: int) -> bool:
+    def reserve(self, holder: Holder, size: int) -> bool:
         """Count so many bytes more; others may be told to give way. False: it is this one that has to, by its caller."""
         self.held += size
         mine = self._peers.setdefault(holder.peer, {})

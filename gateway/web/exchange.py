@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 _HEADS_MAX: Final = 256  # answers differ in their length alone, and few lengths are common
 
 
-class Exchange(RequestResponseCycle):
+class HttpExchange(RequestResponseCycle):
     """What the application is handed as `receive` and `send`."""
 
     def whole_body(self) -> bytes | None:

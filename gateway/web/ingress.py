@@ -49,10 +49,10 @@ class Ingress:
             # the path is not named: whoever guesses paths writes neither our logs nor our answers
             problem = Problem(404, "unknown_source", "no source is configured at this path")
             self._keep_unknown(scope, problem)
-            return await self._refuse(scope, send, None, problem)
+            return await self._answer_refusal(scope, send, None, problem)
         if scope["method"] != "POST":
             problem = Problem(405, "method_not_allowed", "callbacks are sent with POST")
-            return await self._refuse(scope, send, entry, problem, ALLOW)
+            return await self._answer_refusal(scope, send, entry, problem, ALLOW)
         client = scope["client"]
         address = client[0] if client else None
         try:
@@ -69,20 +69,20 @@ class Ingress:
             whole = scope.get("whole_body")
             body = whole() if whole is not None else None
             if body is None:
-                body = await self._read(receive, most)
+                body = await self._read_body(receive, most)
             elif len(body) > most:
                 raise _too_large(most)
             if foreign and not _is_utf_8(body):
                 raise _unsupported("the charset is not UTF-8, and neither is the body")
         except Problem as problem:
-            return await self._refuse(scope, send, entry, problem, peer=address)
+            return await self._answer_refusal(scope, send, entry, problem, peer=address)
         except Gone:
             return None
         callback = Callback(entry.name, "POST", path, raw, body, address, gateway.clock.now())
         if release := scope.get("release_body"):
             callback.hold(release)
         try:
-            taken = await gateway.take(entry, callback)
+            taken = await gateway.handle_callback(entry, callback)
             status, body, media_type = taken.status, taken.body, _media_type(taken.media_type)
         except Problem as problem:
             body = problems.body(problem)
@@ -90,7 +90,7 @@ class Ingress:
         except Exception:
             log.exception("take_failed", source=entry.name)
             failed = Problem(500, "internal_error", "the gateway failed; the callback was not taken", retry_after=60)
-            return await self._refuse(scope, send, entry, failed, peer=address)
+            return await self._answer_refusal(scope, send, entry, failed, peer=address)
         answer = scope.get("answer")
         if answer is not None and answer(status, media_type, body):
             return None
@@ -128,7 +128,7 @@ class Ingress:
             return connected or ""
         return peer(connected, Headers(raw=list(headers)).getlist("x-forwarded-for"), self._trusted) or ""
 
-    async def _read(self, receive: Receive, most: int) -> bytes:
+    async def _read_body(self, receive: Receive, most: int) -> bytes:
         """The whole body, counted while it is read. Raises Problem and Gone.
 
         Its deadline is the protocol's (protocol.py): a timer of our own for every callback would cost 4 µs.
@@ -147,7 +147,7 @@ class Ingress:
                 return b"".join((*parts, part)) if parts else part
             parts.append(part)
 
-    async def _refuse(
+    async def _answer_refusal(
         self,
         scope: Scope,
         send: Send,
@@ -170,7 +170,7 @@ class Ingress:
         self._note(None if entry is None else entry.name, problem, peer)
 
     def _note(self, source: str | None, problem: Problem, peer: str | None) -> None:
-        self._gateway.refuse(source, problem)
+        self._gateway.count_refusal(source, problem)
         if (quiet := self._once(source, problem.code)) is not None:
             log.warning(
                 "request_refused",

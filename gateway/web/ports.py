@@ -68,10 +68,10 @@ class Behind(Protocol):
     @property
     def metrics(self) -> Exposition: ...
 
-    async def take(self, door: Any, callback: Callback) -> AnswerLike:
+    async def handle_callback(self, door: Any, callback: Callback) -> AnswerLike:
         """Answer after the commit. Raises Problem, already counted."""
 
-    def refuse(self, source: str | None, problem: Problem) -> None:
+    def count_refusal(self, source: str | None, problem: Problem) -> None:
         """Count what was refused before there was a callback. `source` None: the path named none."""
 
     def keep_unknown(self, problem: Problem, callback: Callback, size: int) -> None:

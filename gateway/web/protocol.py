@@ -23,7 +23,7 @@ from uvicorn.server import ServerState
 from gateway.errors import Problem
 from gateway.web import problems
 from gateway.web.budget import Budget, over_budget
-from gateway.web.exchange import Exchange
+from gateway.web.exchange import HttpExchange
 from gateway.web.heads import Refusing, check_head, head_too_large, refusal_of, without_offer
 from gateway.web.linger import Polite
 from gateway.web.listener_limits import ListenerLimits, on_the_wire
@@ -133,7 +133,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _make_room(self) -> None:
         oldest = next(iter(self.incomplete))
         if oldest is self:  # everybody else has a request in hand
-            self._refuse(Problem(503, "too_many_connections", "all connections are in use", retry_after=1))
+            self._refuse_and_close(Problem(503, "too_many_connections", "all connections are in use", retry_after=1))
             return
         self.incomplete.pop(oldest)
         self.connections.discard(oldest)
@@ -160,12 +160,14 @@ class GuardedProtocol(HttpToolsProtocol):
         try:
             self._parse(data)
         except httptools.HttpParserError as error:
-            self._refuse(refusal_of(error))
+            self._refuse_and_close(refusal_of(error))
             return
         if self._phase is Phase.HEAD and self._head_bytes > self.limits.head_bytes:
-            self._refuse(head_too_large(f"more than {self.limits.head_bytes} bytes"))
+            self._refuse_and_close(head_too_large(f"more than {self.limits.head_bytes} bytes"))
         elif self._phase is Phase.BODY and self._wire_bytes > self._wire_most:
-            self._refuse(Problem(413, "body_too_large", "the body and its framing are longer than is taken here"))
+            self._refuse_and_close(
+                Problem(413, "body_too_large", "the body and its framing are longer than is taken here")
+            )
 
     def _parse(self, data: bytes) -> None:
         """Feed the parser; where a request offered another protocol, a fresh one, with the same head but the offer."""
@@ -233,7 +235,7 @@ class GuardedProtocol(HttpToolsProtocol):
         scope["raw_path"] = self.root_path.encode("ascii") + target.path
         scope["query_string"] = target.query or b""
         before: Any = self.cycle  # None at first
-        cycle = self.cycle = Exchange(
+        cycle = self.cycle = HttpExchange(
             scope=scope,
             transport=self.transport,
             flow=self.flow,
@@ -261,7 +263,7 @@ class GuardedProtocol(HttpToolsProtocol):
             if not any(self._bodies):
                 self.peer = self.peer_of(self.client[0] if self.client else None, self.headers)
             self._bodies[-1] += len(body)
-            if not budget.take(self, len(body)):
+            if not budget.reserve(self, len(body)):
                 raise Refusing(over_budget())
         super().on_body(body)
 
@@ -270,7 +272,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._phase is not Phase.BODY:  # what it holds are whole requests that wait behind the one in hand
             self._owed -= len(self.pipeline)
             self.pipeline.clear()
-        self._refuse(problem)
+        self._refuse_and_close(problem)
 
     def _release_first(self) -> None:
         """The oldest request's body is being verified, or nobody needs it any more."""
@@ -355,15 +357,19 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._phase is Phase.OVER:
             self.transport.abort()
         elif self._phase is Phase.HEAD:
-            self._refuse(Problem(408, "head_timeout", f"no complete head within {self.limits.head_seconds:g} s"))
+            self._refuse_and_close(
+                Problem(408, "head_timeout", f"no complete head within {self.limits.head_seconds:g} s")
+            )
         elif self._phase is Phase.BODY and self._owed:
-            self._refuse(Problem(408, "body_timeout", f"no complete body within {self.limits.body_seconds:g} s"))
+            self._refuse_and_close(
+                Problem(408, "body_timeout", f"no complete body within {self.limits.body_seconds:g} s")
+            )
         else:
             self.transport.close()
 
     # -- refusing and closing
 
-    def _refuse(self, problem: Problem) -> None:
+    def _refuse_and_close(self, problem: Problem) -> None:
         """Read nothing more; answer after the answers that are due before, and close."""
         phase, self._phase = self._phase, Phase.OVER
         self._wire_bytes = 0

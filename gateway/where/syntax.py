@@ -102,7 +102,7 @@ class _Reader:
 
     def expression(self) -> CelNode:
         condition = self._binary(1)
-        if not self._take("?"):
+        if not self._accept_word("?"):
             return condition
         self._count(condition.column)
         yes = self._binary(1)
@@ -133,7 +133,7 @@ class _Reader:
     def _member(self) -> CelNode:
         node = self._primary()
         for _ in range(MOST_SELECTORS):
-            if self._take("."):
+            if self._accept_word("."):
                 kind, word, column = self._next()
                 if kind != "name" or word in _BINDS:
                     raise self._unexpected("a name after the dot", (kind, word, column))
@@ -203,7 +203,7 @@ class _Reader:
             if pairs:
                 self._expect(":")
                 expressions.append(self.expression())
-            if not self._take(","):
+            if not self._accept_word(","):
                 break
         self._leave(closing)
         return expressions
@@ -231,14 +231,14 @@ class _Reader:
         self._at = min(self._at + 1, len(self._tokens) - 1)
         return token
 
-    def _take(self, word: str) -> bool:
+    def _accept_word(self, word: str) -> bool:
         if self._word() != word:
             return False
         self._at += 1
         return True
 
     def _expect(self, word: str) -> None:
-        if not self._take(word):
+        if not self._accept_word(word):
             raise self._unexpected(f"{word!r}")
 
     def _unexpected(self, wanted: str, found: tuple[str, str, int] | None = None) -> WhereError:

@@ -335,7 +335,7 @@ def test_listings_fit_the_terminal_with_states_ids_and_headings_whole(
         await settle(store, "screen", "dead", reason="cancelled", detail="the target said a great many things " * 9)
         await settle(store, "lines", "waiting", detail="busy")
         await settle(store, "lines", "delivered")
-        store.refuse(a_refusal(b"{}", code="domain_not_allowed"))
+        store.keep_refusal(a_refusal(b"{}", code="domain_not_allowed"))
         await store.ping()
 
     stock(configured, work)

@@ -73,9 +73,9 @@ def test_a_gateway_that_is_not_ready_is_exit_1(port: int, folder: Path) -> None:
 
 
 def test_no_answer_is_exit_1(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert health.run(["--url", "http://127.0.0.1:1/healthz"]) == 1
+    assert health.health_main(["--url", "http://127.0.0.1:1/healthz"]) == 1
     assert "Connection refused" in capsys.readouterr().err
-    assert health.run(["--url", "unix:/nowhere.sock", "-q", "--timeout", "1"]) == 1
+    assert health.health_main(["--url", "unix:/nowhere.sock", "-q", "--timeout", "1"]) == 1
     assert "no answer" not in capsys.readouterr().err
 
 
@@ -87,13 +87,13 @@ def test_a_listener_that_speaks_no_http_is_exit_1(capsys: pytest.CaptureFixture[
 
     server = socketserver.TCPServer(("127.0.0.1", 0), Junk)
     with _serving(server):
-        assert health.run(["--url", f"http://127.0.0.1:{server.server_address[1]}"]) == 1
+        assert health.health_main(["--url", f"http://127.0.0.1:{server.server_address[1]}"]) == 1
     assert "no answer" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1:1", "127.0.0.1:9090", "http://host:port/", "http://"])
 def test_a_url_that_cannot_be_asked_is_wrong_use(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert health.run(["--url", url]) == 2
+    assert health.health_main(["--url", url]) == 2
     assert url in capsys.readouterr().err
 
 
@@ -103,9 +103,9 @@ def test_wrong_options_are_wrong_use(folder: Path) -> None:
 
 
 def test_a_unix_socket_can_be_asked(unix: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert health.run(["--url", f"unix:{unix}"]) == 0
-    assert health.run(["--url", f"unix:{unix}", "--ready"]) == 1
-    assert health.run(["--url", f"unix:{unix}:/healthz?x"]) == 0
+    assert health.health_main(["--url", f"unix:{unix}"]) == 0
+    assert health.health_main(["--url", f"unix:{unix}", "--ready"]) == 1
+    assert health.health_main(["--url", f"unix:{unix}:/healthz?x"]) == 0
 
 
 @pytest.mark.parametrize(

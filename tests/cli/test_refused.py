@@ -22,7 +22,7 @@ OLD_KEY = "demo-ffffffffffffffffffffffffffffffff"
 def _refuse(folder: Path, refusals: Sequence[Refusal]) -> list[int]:
     async def work(store: Store) -> None:
         for refusal in refusals:
-            store.refuse(refusal)
+            store.keep_refusal(refusal)
 
     stock(folder, work)
     found = json.loads(Cli()("refused", "list", "--json").stdout)

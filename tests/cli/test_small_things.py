@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.runtime.file_watch import look
+from gateway.runtime.file_watch import identity_of
 from tests.cli.conftest import ROOT, Cli
 from tests.config.desk import Desk
 
@@ -86,10 +86,10 @@ def test_a_file_that_is_written_again_at_once_with_the_same_size_is_another(tmp_
     path = tmp_path / "gateway.yaml"
     path.write_text("a: 1")
     at = path.stat().st_mtime_ns
-    before = look(path)
+    before = identity_of(path)
     path.write_text("a: 2")
     os.utime(path, ns=(at, at))
-    assert look(path) != before
+    assert identity_of(path) != before
 
 
 def test_a_missing_time_zone_database_is_said_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,8 +28,8 @@ def heard(configured: Path) -> Path:
         )
         await store.heard([Heard("live", ago - 9_000_000), Heard("live", ago - 60_000, ignored=True, vendor_type="")])
         for code in ("signature_mismatch", "signature_mismatch", "signature_expired"):
-            store.refuse(a_refusal(b"{}", code=code, received_at=datetime.now(UTC)))
-        store.refuse(a_refusal(b"", source="", code="unknown_source", received_at=datetime.now(UTC)))
+            store.keep_refusal(a_refusal(b"{}", code=code, received_at=datetime.now(UTC)))
+        store.keep_refusal(a_refusal(b"", source="", code="unknown_source", received_at=datetime.now(UTC)))
 
     stock(configured, work)
     return configured

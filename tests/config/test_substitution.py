@@ -22,14 +22,14 @@ def substituted(
 ) -> Scalar:
     scalar = Scalar(file="f", line=3, column=7, path="p", text=text)
     run = Substitution(E if environ is None else environ, base, **options)
-    run.run(scalar)
+    run.substitute(scalar)
     assert not run.problems, run.problems
     return scalar
 
 
 def refused(text: str, base: Path = Path("/nowhere")) -> Diagnostic:
     run = Substitution(E, base)
-    run.run(Scalar(file="f", line=3, column=7, path="p", text=text))
+    run.substitute(Scalar(file="f", line=3, column=7, path="p", text=text))
     (problem,) = run.problems
     assert (problem.file, problem.line, problem.column, problem.path) == ("f", 3, 7, "p")
     return problem
@@ -60,7 +60,7 @@ def test_the_value_of_a_variable_comes_through_untouched(value: str) -> None:
 
 @given(st.text(alphabet="${}:-?A file/x\n"))
 def test_no_text_raises_anything(text: str) -> None:
-    Substitution(E, Path("/nowhere")).run(Scalar(file="f", text=text))
+    Substitution(E, Path("/nowhere")).substitute(Scalar(file="f", text=text))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_form_that_cannot_be_read_is_an_error_that_lists_the_forms(text: str) 
 
 def test_an_unset_name_is_an_error_with_a_near_miss() -> None:
     run = Substitution({"HUAWEI_LIVE_KEY": "secret"}, Path("/"))
-    run.run(Scalar(file="f", line=1, text="${HUAWEI_LIV_KEY}"))
+    run.substitute(Scalar(file="f", line=1, text="${HUAWEI_LIV_KEY}"))
     assert "not set" in run.problems[0].found
     assert "did you mean HUAWEI_LIVE_KEY?" in run.problems[0].hint
     assert "secret" not in str(run.problems[0])
@@ -83,7 +83,7 @@ def test_an_unset_name_is_an_error_with_a_near_miss() -> None:
 
 def test_an_unset_name_is_not_taken_for_one_that_is_only_a_little_like_it() -> None:
     run = Substitution({"PIP_CERT": "/etc/ssl/cert.pem"}, Path("/"))
-    run.run(Scalar(file="f", line=1, text="${APP_SECRET}"))
+    run.substitute(Scalar(file="f", line=1, text="${APP_SECRET}"))
     assert "did you mean" not in run.problems[0].hint
 
 
@@ -95,7 +95,7 @@ def test_a_needed_value_says_why_it_is_needed() -> None:
 
 def test_a_variable_that_is_not_text_is_an_error() -> None:
     run = Substitution({"X": "a\udcff"}, Path("/"))
-    run.run(Scalar(file="f", text="${X}"))
+    run.substitute(Scalar(file="f", text="${X}"))
     assert "UTF-8" in run.problems[0].found
 
 
@@ -151,7 +151,7 @@ def test_pipes_devices_and_folders_are_errors_at_once(tmp_path: Path) -> None:
 def test_a_secret_file_that_others_can_read_is_a_warning(tmp_path: Path) -> None:
     for mode, warned in ((0o600, False), (0o400, False), (0o640, True), (0o644, True), (0o604, True)):
         run = Substitution(E, tmp_path)
-        run.run(Scalar(file="f", line=1, path="p", text=f"${{file:{file(tmp_path, b'k', mode)}}}"))
+        run.substitute(Scalar(file="f", line=1, path="p", text=f"${{file:{file(tmp_path, b'k', mode)}}}"))
         assert bool(run.warnings) is warned
         assert not warned or "chmod 600" in run.warnings[0].hint
         (tmp_path / "secret").unlink()
@@ -164,5 +164,5 @@ def test_without_secrets_what_is_not_here_is_stood_in_for(tmp_path: Path) -> Non
         assert "placeholder" in scalar.text
     assert substituted("${A}", placeholders=True).text == "x"
     run = Substitution(E, tmp_path, placeholders=True)
-    run.run(Scalar(file="f", text="${A-b}"))
+    run.substitute(Scalar(file="f", text="${A-b}"))
     assert run.problems  # a form that cannot be read anywhere is a mistake here too

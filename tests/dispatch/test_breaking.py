@@ -301,7 +301,7 @@ async def test_a_probe_that_a_person_pauses_before_it_begins_goes_back_and_is_ma
     lane.prober.mark = 7
     gate = lane.breaker.gate
     lane.breaker.gate = gate.replace(paused=True)
-    lane.slots.take(Dispatch([LeasedDelivery(lease, 1e9)], probe=7), token=True)
+    lane.slots.occupy(Dispatch([LeasedDelivery(lease, 1e9)], probe=7), token=True)
     await house.calm()
     await eventually(lambda: house.rows("state, attempts") == [("waiting", 0)])
     assert len(sink.seen) == 1

@@ -340,7 +340,7 @@ async def test_a_delivery_that_is_in_hand_is_not_taken_a_second_time(build: Buil
     lane = house.dispatcher.lanes["app"]
     house.write("UPDATE deliveries SET due_at = 0")  # its lease ended; a claim that did not know of it takes it again
     (again,) = await house.store.claim("app", 1, 45_000)
-    lane.slots.take(Dispatch([LeasedDelivery(again, 1e9)]), token=True)
+    lane.slots.occupy(Dispatch([LeasedDelivery(again, 1e9)]), token=True)
     gate.set()
     await eventually(lambda: house.rows() == ["waiting"])
     assert len(sink.seen) == 1

@@ -15,7 +15,7 @@ def test_no_window_ever_sees_more_than_the_rate(count: int, window: float, steps
     for wait, wish in steps:
         now += wait
         for _ in range(min(wish, pace.free(now))):
-            pace.take()
+            pace.set_aside()
             pace.spend(now)
             sent.append(now)
     for first in sent:
@@ -24,7 +24,7 @@ def test_no_window_ever_sees_more_than_the_rate(count: int, window: float, steps
 
 def test_a_taken_token_is_gone_until_it_is_given_back() -> None:
     pace = Pace(2, 10)
-    pace.take(2)
+    pace.set_aside(2)
     assert pace.free(0) == 0
     assert pace.wait(0) is None
     pace.give_back()
@@ -36,7 +36,7 @@ def test_a_taken_token_is_gone_until_it_is_given_back() -> None:
 
 def test_a_spent_token_comes_back_after_the_window() -> None:
     pace = Pace(1, 10)
-    pace.take()
+    pace.set_aside()
     pace.spend(3)
     assert pace.wait(4) == 9
     assert pace.free(12.9) == 0

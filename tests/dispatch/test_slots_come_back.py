@@ -34,7 +34,7 @@ PLANTED: list[tuple[Any, str]] = [
     (deliverer.Deliverer, "_record"),
     (deliverer, "decide"),
     (deliverer, "attempt_record"),
-    (AttemptReporter, "tell"),
+    (AttemptReporter, "report"),
     (deliverer.Deliverer, "_write"),
     (Settler, "settle"),
     (deliverer.Deliverer, "report_to_breaker"),

@@ -101,7 +101,7 @@ def test_what_a_blocked_plugin_is_not_told_is_counted_and_memory_is_bounded() ->
     watchers = Watchers(hooks.hook, "attempt_finished", threads)
     with capture_logs() as logs:
         for number in range(CALLS_MAX + 50):
-            watchers.tell(delivery=None, attempt=number)
+            watchers.notify(delivery=None, attempt=number)
             if number % 100 == 0:
                 assert threads._plugins["other"].flush(WAIT)
     assert [(line["event"], line["plugin"]) for line in logs] == [("watch_hook_slow", "blocked")]
@@ -113,7 +113,7 @@ def test_what_a_blocked_plugin_is_not_told_is_counted_and_memory_is_bounded() ->
     assert threads.flush(WAIT)
     assert len(watch.seen) == CALLS_MAX
     assert threads._plugins["blocked"]._bytes == 0
-    watchers.tell(delivery=None, attempt=1)
+    watchers.notify(delivery=None, attempt=1)
     assert threads.close(WAIT)
     assert len(watch.seen) == CALLS_MAX + 1
 
@@ -135,7 +135,7 @@ def test_a_coroutine_that_a_hook_returns_is_named_once_and_does_not_warn() -> No
     watchers = Watchers(hooks.hook, "attempt_finished")
     with capture_logs() as logs:
         for _ in range(2):
-            watchers.tell(delivery=None, attempt=1)
+            watchers.notify(delivery=None, attempt=1)
     assert [(line["event"], line["plugin"]) for line in logs] == [("watch_hook_failed", "late")]
 
 

@@ -35,7 +35,7 @@ def test_a_broken_watcher_silences_nobody_and_is_named_once(error: BaseException
     watchers = Watchers(hooks.hook, "attempt_finished")
     with capture_logs() as logs:
         for attempt in (1, 2):
-            watchers.tell(delivery=None, attempt=attempt)
+            watchers.notify(delivery=None, attempt=attempt)
     assert before.seen == broken.seen == behind.seen == [1, 2]
     assert [(line["event"], line["plugin"], line["hook"]) for line in logs] == [
         ("watch_hook_failed", "broken", "attempt_finished")
@@ -54,10 +54,10 @@ def test_a_wrapper_of_a_watching_hook_works_as_pluggy_says() -> None:
 
     watch = Watch()
     hooks = manager(watch, Around())
-    Watchers(hooks.hook, "attempt_finished").tell(delivery=None, attempt=7)
+    Watchers(hooks.hook, "attempt_finished").notify(delivery=None, attempt=7)
     assert watch.seen == [7]
     assert order == ["before", "after"]
 
 
 def test_without_watchers_nothing_happens() -> None:
-    Watchers(manager().hook, "attempt_finished").tell(delivery=None, attempt=1)
+    Watchers(manager().hook, "attempt_finished").notify(delivery=None, attempt=1)

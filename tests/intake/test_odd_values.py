@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway import Callback, Event, Source, Trust, Verified, event_id
-from gateway.cli.sink_trial import look
+from gateway.cli.sink_trial import preview_of
 from gateway.errors import Refused, Untrusted
 from gateway.events.cloudevents import to_json
 from gateway.testing import NOW, FrozenClock, RunningGateway, cases, running
@@ -296,5 +296,5 @@ async def test_everything_that_gets_in_can_be_held_by_every_store_and_written_by
         for event in events:
             to_json(event).encode()
             for name in SINKS if event is events[0] else chance.sample(list(SINKS), 4):
-                looked = await look(gateway.gateway.loaded, name, event)
+                looked = await preview_of(gateway.gateway.loaded, name, event)
                 assert looked.failure is None or isinstance(looked.failure, Refused), (name, looked.failure)

@@ -64,7 +64,7 @@ async def test_a_reload_storm_loses_nothing_and_leaves_nothing(tmp_path: Path) -
         while not over.is_set():
             door = gateway.sources_by_path["live"]
             callback = Callback("live", "POST", "/hooks/live", headers, player.body(), None, gateway.clock.now())
-            accepted.extend(json.loads((await gateway.take(door, callback)).body)["events"])
+            accepted.extend(json.loads((await gateway.handle_callback(door, callback)).body)["events"])
             await asyncio.sleep(0)
 
     posting = [asyncio.create_task(post()) for _ in range(4)]
@@ -119,7 +119,7 @@ async def test_a_delivery_handed_to_a_sink_that_just_left_goes_back_untried(tmp_
     gateway.dispatcher.swap({}, (), 0.1)  # what a reload does with sinks that are gone
     headers = Headers({"content-type": "application/json"})
     callback = Callback("live", "POST", "/hooks/live", headers, Player().body(), None, gateway.clock.now())
-    await gateway.take(gateway.sources_by_path["live"], callback)
+    await gateway.handle_callback(gateway.sources_by_path["live"], callback)
     [lease] = await gateway.store.claim("first", 1, 45_000)
     gateway.dispatcher.hand_over(lease)
     await gateway.store.ping()  # the writer's queue is in order, so the release before it is committed

@@ -298,7 +298,7 @@ async def test_several_run_at_once(tmp_path: Path) -> None:
 def test_one_that_was_cancelled_before_it_began_never_begins(tmp_path: Path) -> None:
     child = child_module.Child([PYTHON, "-c", "open('ran','w')"], cwd=tmp_path, environ={}, stdin=b"")
     child.kill()
-    assert child.run().code == -9
+    assert child.run_to_end().code == -9
     assert not list(tmp_path.iterdir())
 
 

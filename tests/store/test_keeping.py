@@ -191,8 +191,8 @@ def refusal(number: int, source: str = "live", **changes: object) -> Refusal:
 async def test_the_last_few_refused_callbacks_of_each_source_are_kept(opened: Opener, url: str) -> None:
     store = await opened(keep=Keep(refused=3))
     for n in range(10):
-        store.refuse(refusal(n))
-    store.refuse(refusal(99, "other"))
+        store.keep_refusal(refusal(n))
+    store.keep_refusal(refusal(99, "other"))
     await store.ping()
     assert table(url, "source, received_at", "refused", "id") == [("live", n) for n in (7, 8, 9)] + [("other", 99)]
     ((headers,), *_) = table(url, "headers", "refused", "id")
@@ -202,10 +202,10 @@ async def test_the_last_few_refused_callbacks_of_each_source_are_kept(opened: Op
 async def test_what_verified_and_was_refused_is_not_pushed_out_by_what_never_verified(opened: Opener, url: str) -> None:
     store = await opened(keep=Keep(refused=3))
     for n in range(5):
-        store.refuse(refusal(n, code="signature_expired", verified=True))
+        store.keep_refusal(refusal(n, code="signature_expired", verified=True))
     for n in range(10, 40):
-        store.refuse(refusal(n))
-    store.refuse(refusal(50, ""))
+        store.keep_refusal(refusal(n))
+    store.keep_refusal(refusal(50, ""))
     await store.ping()
     kept = [("live", 1, n) for n in (2, 3, 4)] + [("live", 0, n) for n in (37, 38, 39)] + [("", 0, 50)]
     assert table(url, "source, verified, received_at", "refused", "id") == kept
@@ -213,14 +213,16 @@ async def test_what_verified_and_was_refused_is_not_pushed_out_by_what_never_ver
 
 async def test_what_cannot_be_stored_of_a_refused_callback_is_replaced(opened: Opener, url: str) -> None:
     store = await opened()
-    store.refuse(refusal(1, path="/hooks/\0\ud800", detail="x" * 9000, body=b"x" * 70_000, size=70_000, peer=None))
+    store.keep_refusal(
+        refusal(1, path="/hooks/\0\ud800", detail="x" * 9000, body=b"x" * 70_000, size=70_000, peer=None)
+    )
     await store.ping()
     assert table(url, "path, body, size, peer", "refused") == [("/hooks/\ufffd?", b"", 70_000, None)]
 
 
 async def test_with_keep_refused_zero_none_is_kept(opened: Opener, url: str) -> None:
     store = await opened(keep=Keep(refused=0))
-    store.refuse(refusal(1))
+    store.keep_refusal(refusal(1))
     await store.ping()
     assert table(url, "*", "refused") == []
 

@@ -211,7 +211,7 @@ def steps(session: SqliteBulk, work: Any) -> int:
 
 def test_on_sqlite_work_takes_as_many_steps_with_twenty_times_the_backlog(lite: SqliteBulk) -> None:
     jobs = {
-        "claim": lambda: lite.take("app", 32, LEASE, 0, (), "me"),
+        "claim": lambda: lite.lease_due("app", 32, LEASE, 0, (), "me"),
         "settle": lambda: lite.settle([settle_in(settlement((id_, 1))) for id_ in range(1, 33)], locked=True),
         "accept": lambda: accept(lite, [[new(n, "app", key="k")] for n in range(32)], "me"),
         "due": lambda: due(lite),
@@ -265,7 +265,7 @@ def test_on_postgresql_no_work_reads_the_backlog(post: PostgresBulk, plans: str,
     ended = [settle_in(settlement((id_, 1))) for id_ in ids]
     # Each with a bound of pages for one row: a descent of a tree is 2 or 3, a row has 4 indexes, and triggers look too.
     jobs = {
-        "claim": (lambda: post.take("app", 32, LEASE, 0, (1, 2), "me"), 32),
+        "claim": (lambda: post.lease_due("app", 32, LEASE, 0, (1, 2), "me"), 32),
         "settle": (lambda: post.settle(ended, locked=False), 32),
         "renew": (lambda: [settle.renew(post, id_, 1, LEASE) for id_ in ids], 32),
         "release": (lambda: settle.release(post, [(id_, 1) for id_ in ids], 0), 32),

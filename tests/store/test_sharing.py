@@ -250,8 +250,8 @@ async def test_notices_are_sent_at_most_every_tenth_of_a_second_a_sink() -> None
     notifier = notices.Notifier("me")
     session: Any = Session()
     for _ in range(5):
-        notifier.tell(session, {"a"})
-    notifier.tell(session, {"a", "b"})
+        notifier.notify(session, {"a"})
+    notifier.notify(session, {"a", "b"})
     assert sent == [["a"], ["b"]]
 
 

@@ -78,7 +78,7 @@ async def test_every_change_a_person_makes_is_a_row_with_who_and_from_where(
     store: Store, admin: StoreAdmin, act: str, do: Callable[[StoreAdmin], object]
 ) -> None:
     await take(store, new(1, "app"), new(2, "app"), other(1, "a"))
-    store.refuse(refusal(b"{}"))
+    store.keep_refusal(refusal(b"{}"))
     await store.ping()
     do(admin)
     (row,) = admin.audit()
@@ -229,7 +229,7 @@ async def test_refused_callbacks_that_pass_are_taken_and_those_that_do_not_stay(
     store: Store, admin: StoreAdmin, url: str
 ) -> None:
     for n in range(3):
-        store.refuse(refusal(b'{"n": %d}' % n))
+        store.keep_refusal(refusal(b'{"n": %d}' % n))
     await store.ping()
 
     def judge(refusal: Refusal) -> list[NewEvent]:
@@ -267,9 +267,9 @@ async def planted(store: Store, size: int = 40) -> None:
         (lease,) = await store.claim(sink, 1, LEASE)
         await store.settle([settlement(lease, state, detail=text, memo={"said": text}, delay=1000)])
     await store.trip("app", 1000, text)
-    store.refuse(refusal(raw))
-    store.refuse(refusal(json.dumps({"again": text}).encode()))
-    store.refuse(refusal(b'{"of another": 1}'))
+    store.keep_refusal(refusal(raw))
+    store.keep_refusal(refusal(json.dumps({"again": text}).encode()))
+    store.keep_refusal(refusal(b'{"of another": 1}'))
     await store.ping()
 
 

@@ -289,8 +289,8 @@ def refusal(number: int, source: str = "live") -> Refusal:
 
 async def test_refused_callbacks_are_listed_by_source_shown_and_forgotten(store: Store, admin: StoreAdmin) -> None:
     for number in range(1, 4):
-        store.refuse(refusal(number))
-    store.refuse(refusal(4, "other"))
+        store.keep_refusal(refusal(number))
+    store.keep_refusal(refusal(4, "other"))
     await store.ping()
     rows = admin.refused()
     assert [row.refusal.detail for row in rows] == ["wrong 4", "wrong 3", "wrong 2", "wrong 1"]
@@ -326,7 +326,7 @@ async def test_the_status_counts_everything_and_names_the_store_without_secrets(
     assert admin.status().events == 0
     await take(store, new(1, "app", "ops"), new(2, "app", lease=LEASE), other(1, "a"))
     await settle(store, "ops", "dead")
-    store.refuse(refusal(1))
+    store.keep_refusal(refusal(1))
     await store.ping()
     found = admin.status()
     assert (found.events, found.held, found.waiting, found.dead, found.refused) == (3, 1, 2, 1, 1)

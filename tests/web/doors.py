@@ -101,7 +101,7 @@ class Behind:
             await self.closing()
         self.life.append("close")
 
-    async def take(self, door: Entry, callback: Callback) -> Any:
+    async def handle_callback(self, door: Entry, callback: Callback) -> Any:
         self.taken.append(callback)
         callback.release()
         if self.answer is not None:
@@ -112,7 +112,7 @@ class Behind:
             raise Problem(400, "malformed_body", error.detail) from error
         return Answer()
 
-    def refuse(self, source: str | None, problem: Problem) -> None:
+    def count_refusal(self, source: str | None, problem: Problem) -> None:
         self.refused.append((source, problem))
 
     def keep_unknown(self, problem: Problem, callback: Callback, size: int) -> None:

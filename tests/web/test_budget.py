@@ -38,32 +38,32 @@ class Held:
 def test_the_largest_body_of_the_address_that_holds_most_gives_way() -> None:
     budget = Budget(1_000_000)
     small, large, other, fresh = Held("a"), Held("a"), Held("b"), Held("c")
-    assert budget.take(small, 200_000)
-    assert budget.take(large, 300_000)
-    assert budget.take(other, 400_000)
-    assert budget.take(fresh, 150_000)
+    assert budget.reserve(small, 200_000)
+    assert budget.reserve(large, 300_000)
+    assert budget.reserve(other, 400_000)
+    assert budget.reserve(fresh, 150_000)
     assert [one.told != [] for one in (small, large, other, fresh)] == [False, True, False, False]
     assert (large.told[0].status, large.told[0].code) == (503, "unverified_budget")
     assert budget.held == 750_000
-    assert not budget.take(other, 300_000), "who holds most is told by its caller, when it is the one that asks"
+    assert not budget.reserve(other, 300_000), "who holds most is told by its caller, when it is the one that asks"
 
 
 def test_a_body_under_16_kib_never_gives_way() -> None:
     budget = Budget(64 * (SPARED_BODY - 1))
     many = [Held("a") for _ in range(63)]
     for one in many:
-        assert budget.take(one, SPARED_BODY - 1)
+        assert budget.reserve(one, SPARED_BODY - 1)
     stranger = Held("b")
-    assert budget.take(stranger, SPARED_BODY - 1)
-    assert not budget.take(stranger, SPARED_BODY), "another address has more, but only in bodies that are spared"
+    assert budget.reserve(stranger, SPARED_BODY - 1)
+    assert not budget.reserve(stranger, SPARED_BODY), "another address has more, but only in bodies that are spared"
     assert not any(one.told for one in many)
 
 
 def test_what_is_given_back_is_not_held() -> None:
     budget = Budget(1000)
     one, other = Held("a"), Held("a")
-    budget.take(one, 300)
-    budget.take(other, 400)
+    budget.reserve(one, 300)
+    budget.reserve(other, 400)
     budget.give_back(one, 100)
     assert budget.held == 600
     budget.release(one)

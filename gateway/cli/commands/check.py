@@ -54,8 +54,8 @@ def command(invocation: Invocation, as_json: bool, no_secrets: bool, connect: bo
         found += [_object("error", loaded.problem(path, found=text)) for path, text in unreachable if loaded]
         click.echo(to_json(found, indent=True))
     else:
-        _tell("error", problems)
-        _tell("warning", warnings)
+        _print_diagnostics("error", problems)
+        _print_diagnostics("warning", warnings)
         for path, text in unreachable:
             output.note(f"error: {path}: {text}")
     if problems or unreachable:
@@ -71,7 +71,7 @@ def _object(severity: str, problem: Diagnostic) -> dict[str, Any]:
     return {"severity": severity, **problem.as_dict()}
 
 
-def _tell(severity: str, problems: Iterable[Diagnostic]) -> None:
+def _print_diagnostics(severity: str, problems: Iterable[Diagnostic]) -> None:
     for problem in problems:
         for number, line in enumerate(str(problem).splitlines()):
             output.note(line if number else f"{severity}: {line}")

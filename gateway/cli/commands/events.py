@@ -120,7 +120,7 @@ def show(invocation: Invocation, ref: str, why: bool, as_json: bool, raw: bool) 
         return
     when = output.Times(invocation.settings.locale.timezone)
     if not why:
-        _tell(event, when)
+        _print_event(event, when)
         click.echo(to_json(json.loads(event.body), indent=True))
         click.echo()
         if deliveries:
@@ -145,7 +145,7 @@ def _short(admin: StoreAdmin) -> output.Prepare[EventRow]:
     return prepare
 
 
-def _tell(event: EventFull, when: output.Times) -> None:
+def _print_event(event: EventFull, when: output.Times) -> None:
     row = event.row
     output.facts(
         [

@@ -39,7 +39,7 @@ class Substitution:
     problems: list[Diagnostic] = field(default_factory=list)
     warnings: list[Diagnostic] = field(default_factory=list)
 
-    def run(self, root: YamlNode) -> None:
+    def substitute(self, root: YamlNode) -> None:
         """Replace the text of every scalar that holds a form."""
         for scalar in scalars(root):
             if "${" in scalar.text:

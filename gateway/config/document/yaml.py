@@ -18,7 +18,7 @@ _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml i
 
 def compose(source: bytes, file: str) -> YamlNode:
     """The one document in these bytes; an empty one is an empty table. Raises ConfigError with located problems."""
-    return _Composer(file).run(_decode(source, file))
+    return _Composer(file).compose(_decode(source, file))
 
 
 def _decode(source: bytes, file: str) -> str:
@@ -45,13 +45,13 @@ class _Composer:
         self._keys: list[Scalar | None] = []  # the key that waits for its value, for each open table
         self._root: YamlNode | None = None
 
-    def run(self, text: str) -> YamlNode:
+    def compose(self, text: str) -> YamlNode:
         documents = 0
         for event in self._events(text):
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    self._refuse(event, found="a second document (---)", expected="one document")
+                    self._raise_mistake(event, found="a second document (---)", expected="one document")
                     break
             elif isinstance(event, (yaml.ScalarEvent, yaml.AliasEvent, yaml.CollectionStartEvent)):
                 self._begin(event)
@@ -143,7 +143,7 @@ class _Composer:
             inside.keys.setdefault(key.text, (key.line, key.column))
         if not isinstance(node, Scalar):
             if len(self._open) >= DEEPEST:
-                self._refuse(event, found=f"nesting deeper than {DEEPEST}", expected=f"at most {DEEPEST} levels")
+                self._raise_mistake(event, found=f"nesting deeper than {DEEPEST}", expected=f"at most {DEEPEST} levels")
                 raise ConfigError(self._problems)
             assert isinstance(node, (Items, Table))
             self._open.append(node)
@@ -163,13 +163,13 @@ class _Composer:
         table = self._open[-1]
         assert isinstance(table, Table)
         if not isinstance(event, yaml.ScalarEvent):
-            self._refuse(event, found="a key that is a list or a mapping", expected="a key that is a plain word")
+            self._raise_mistake(event, found="a key that is a list or a mapping", expected="a key that is a plain word")
             raise ConfigError(self._problems)
         key = self._node(event)
         assert isinstance(key, Scalar)
         self._keys[-1] = key
         if key.text == "<<" and key.plain:
-            self._refuse(
+            self._raise_mistake(
                 event,
                 found="a merge key (<<)",
                 expected="plain keys",
@@ -177,7 +177,7 @@ class _Composer:
             )
         elif key.text in table.entries:
             first, _ = table.keys[key.text]
-            self._refuse(
+            self._raise_mistake(
                 event,
                 found=f"the key {shown_key(key.text)} a second time",
                 expected="each key once",
@@ -185,25 +185,29 @@ class _Composer:
                 path=table.below(shown_key(key.text)),
             )
         elif not key.text or len(key.text) > LONGEST_KEY:
-            self._refuse(event, found="an empty or very long key", expected=f"a key of 1 to {LONGEST_KEY} characters")
+            self._raise_mistake(
+                event, found="an empty or very long key", expected=f"a key of 1 to {LONGEST_KEY} characters"
+            )
 
     def _check(self, event: Any) -> None:
         if isinstance(event, yaml.AliasEvent):
-            self._refuse(event, found="an alias (*name)", expected="the value itself", hint=_NO_ANCHORS)
+            self._raise_mistake(event, found="an alias (*name)", expected="the value itself", hint=_NO_ANCHORS)
             return
         if event.anchor is not None:
-            self._refuse(event, found="an anchor (&name)", expected="a plain value", hint=_NO_ANCHORS)
+            self._raise_mistake(event, found="an anchor (&name)", expected="a plain value", hint=_NO_ANCHORS)
         if event.tag is not None:
-            self._refuse(
+            self._raise_mistake(
                 event,
                 found="a tag (!name)",
                 expected="a plain value",
                 hint="quote a text that begins with an exclamation mark",
             )
         if isinstance(event, yaml.ScalarEvent) and _unstorable(event.value):
-            self._refuse(event, found="a text with a NUL or half a surrogate pair", expected="Unicode text without NUL")
+            self._raise_mistake(
+                event, found="a text with a NUL or half a surrogate pair", expected="Unicode text without NUL"
+            )
 
-    def _refuse(self, event: Any, *, found: str, expected: str, hint: str = "", path: str | None = None) -> None:
+    def _raise_mistake(self, event: Any, *, found: str, expected: str, hint: str = "", path: str | None = None) -> None:
         if path is None:
             inside = self._open[-1] if self._open else None
             path = inside.path if inside else ""

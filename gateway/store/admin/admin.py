@@ -144,7 +144,7 @@ class StoreAdmin(StoreQueries):
         ids = self.choose(wanted) if deliveries is None else deliveries
         entry = self._entry("deliveries move", actor, len(ids), f"{sink} {to}", wanted)
         rule = partial(commands.move, sink=sink, to=to)
-        return bulk.run(self._connections, entry, ids, rule, watcher, summary=commands.moved)
+        return bulk.run_act(self._connections, entry, ids, rule, watcher, summary=commands.moved)
 
     def replay_many(
         self,
@@ -195,7 +195,7 @@ class StoreAdmin(StoreQueries):
         def one(session: Bulk, ref: str) -> ItemResult:
             return ItemResult(ref, erasure.ERASED, ref=erasure.erase(session, ref, same))
 
-        return bulk.run(self._connections, entry, refs, bulk.each(one), watcher)
+        return bulk.run_act(self._connections, entry, refs, bulk.each(one), watcher)
 
     def scrub(self, wait: float = SCRUB_SECONDS) -> bool:
         """Wait until what was erased is also out of SQLite's write-ahead log: the gateway that runs empties it, or this
@@ -221,7 +221,7 @@ class StoreAdmin(StoreQueries):
             matched=len(refused),
         )
         prepare = partial(refusals.judge_all, self._connections, judge)
-        return bulk.run(self._connections, entry, refused, refusals.take, watcher, prepare=prepare)
+        return bulk.run_act(self._connections, entry, refused, refusals.accept_judged, watcher, prepare=prepare)
 
     # -- bulk acts that go on by themselves
 
@@ -329,7 +329,7 @@ class StoreAdmin(StoreQueries):
             return each(session, batch)
 
         entry = self._entry(act, actor, len(ids), target, wanted)
-        return bulk.run(self._connections, entry, ids, rule, watcher)
+        return bulk.run_act(self._connections, entry, ids, rule, watcher)
 
     def _many_events(
         self,
@@ -339,7 +339,7 @@ class StoreAdmin(StoreQueries):
         one: Callable[[Bulk, str], ItemResult],
         watcher: Watcher,
     ) -> Total:
-        return bulk.run(self._connections, self._entry(act, actor, len(refs)), refs, bulk.each(one), watcher)
+        return bulk.run_act(self._connections, self._entry(act, actor, len(refs)), refs, bulk.each(one), watcher)
 
 
 def _by(actor: Actor | None) -> str:

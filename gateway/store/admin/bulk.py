@@ -66,7 +66,7 @@ class Changing(Protocol):
 Rule = Callable[[Bulk, Sequence[Item]], Sequence[ItemResult]]
 
 
-def run(
+def run_act(
     connections: Changing,
     entry: AuditEntry,
     items: Sequence[Item],

@@ -19,7 +19,7 @@ from gateway.store.sqlite import scrub
 from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.owner_lock import OwnerLock
 from gateway.store.sqlite.session import SqliteSession, make_file
-from gateway.text.store_address import Address
+from gateway.text.store_address import StoreAddress
 
 T = TypeVar("T")
 _S = TypeVar("_S", bound=Session)
@@ -43,7 +43,7 @@ class _SqliteDesk(SqliteBulk):
 class StoreConnections:
     """Two connections, each made when it is first used: one that only reads, one for short transactions."""
 
-    def __init__(self, address: Address, clock: Clock | None) -> None:
+    def __init__(self, address: StoreAddress, clock: Clock | None) -> None:
         self._address = address
         self._clock = clock or Clock()
         self._who = secrets.token_hex(8)
@@ -61,7 +61,7 @@ class StoreConnections:
                 self.close()
         if self._reader is None:
             self._reader = self._opened(self._open_reader)
-        return self._run(self._reader, question, "read")
+        return self._close_if_lost(self._reader, question, "read")
 
     def change(self, work: Callable[[Bulk], T]) -> T:
         """Do something in one transaction, then tell the gateways. Raises as `read`, and ItemRefused."""
@@ -76,7 +76,7 @@ class StoreConnections:
         self._give_way()
         began = time.monotonic()
         session.tally = Tally()
-        answer = self._run(session, whole, "changed")
+        answer = self._close_if_lost(session, whole, "changed")
         self._free_at = (ended := time.monotonic()) + min(ended - began, _LONGEST_PAUSE)
         self._notify(session, session.tally.waiting | session.tally.freed)
         return answer
@@ -98,7 +98,7 @@ class StoreConnections:
             else:
                 session = self._open_writer()
             try:
-                return _run(session, lambda session: migrate(session, self._address.shown), "migrated")
+                return _with_patience(session, lambda session: migrate(session, self._address.shown), "migrated")
             finally:
                 session.close()
 
@@ -126,7 +126,7 @@ class StoreConnections:
             self.close()  # because a log that somebody reads cannot be emptied
             session = SqliteSession(self._file(), "writer", self._clock)
             try:
-                return _run(session, scrub.step, "changed")
+                return _with_patience(session, scrub.step, "changed")
             finally:
                 session.close()
         finally:
@@ -139,9 +139,9 @@ class StoreConnections:
                 session.close()
         self._reader = self._writer = None
 
-    def _run(self, session: _S, work: Callable[[_S], T], doing: str) -> T:
+    def _close_if_lost(self, session: _S, work: Callable[[_S], T], doing: str) -> T:
         try:
-            return _run(session, work, doing)
+            return _with_patience(session, work, doing)
         except StoreUnavailable:
             self.close()  # because it may be the connection that is broken
             raise
@@ -159,7 +159,7 @@ class StoreConnections:
 
     def _checked(self, session: _S) -> _S:
         try:
-            _run(session, lambda session: require(session, self._address.shown), "read")
+            _with_patience(session, lambda session: require(session, self._address.shown), "read")
         except BaseException:
             session.close()
             raise
@@ -199,7 +199,7 @@ class StoreConnections:
                 tell(self._who, sorted(sinks))
 
 
-def _run(session: _S, work: Callable[[_S], T], doing: str) -> T:
+def _with_patience(session: _S, work: Callable[[_S], T], doing: str) -> T:
     again = 0
     while True:
         try:

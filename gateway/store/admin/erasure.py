@@ -41,12 +41,12 @@ class SameCallbacks:
         """Which refused callbacks of this source go with this event."""
         same = []
         for (row,) in session.rows(_REFUSED, {"source": source}):
-            body, ids = self._look(session, int(row))
+            body, ids = self._compare(session, int(row))
             if body == raw or id in ids:
                 same.append(int(row))
         return same
 
-    def _look(self, session: Bulk, row: int) -> tuple[bytes, frozenset[str]]:
+    def _compare(self, session: Bulk, row: int) -> tuple[bytes, frozenset[str]]:
         if row not in self._read:
             kept = refusal(session, row)
             assert kept is not None  # of this transaction's snapshot

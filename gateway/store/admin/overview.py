@@ -39,7 +39,7 @@ def sinks(session: Session) -> Sequence[SinkRow]:
             counts[sink, state] += count
             if state == "waiting":
                 oldest[sink] = min(since, oldest.get(sink, since))
-    shut = gates.read(session)
+    shut = gates.all_gates(session)
     return [
         SinkRow(
             name=name,
@@ -56,7 +56,7 @@ def sinks(session: Session) -> Sequence[SinkRow]:
 
 def sink_names(session: Session) -> Sequence[str]:
     """The sinks that have deliveries that are open or dead, or a gate."""
-    return sorted({name for (name,) in session.rows(sql.NAMES)} | set(gates.read(session)) | set(dead_sinks(session)))
+    return sorted({name for (name,) in session.rows(sql.NAMES)} | set(gates.all_gates(session)) | set(dead_sinks(session)))
 
 
 def dead_sinks(session: Session) -> Sequence[str]:

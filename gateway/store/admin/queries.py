@@ -159,7 +159,7 @@ class StoreQueries:
 
     def sources(self) -> Mapping[str, SourceRow]:
         """What is known of every source that sent something, by name; of paths that name none under the empty one."""
-        return self._connections.read(activity.read)
+        return self._connections.read(activity.all_activity)
 
     def jobs(self, *, limit: int = 50, before: int | None = None) -> Sequence[JobRow]:
         """A page of bulk acts, newest first."""

@@ -47,15 +47,15 @@ def _judge(connections: StoreConnections, judge: Judge, id: int) -> Judged:
         return Judged(id, why=str(error))
 
 
-def take(session: Bulk, batch: Sequence[Judged]) -> Sequence[ItemResult]:
+def accept_judged(session: Bulk, batch: Sequence[Judged]) -> Sequence[ItemResult]:
     """Accept what passed, and keep it as refused no longer."""
     return [
-        _take(session, one.id, one.events) if one.why is None else ItemResult(str(one.id), one.why, well=False)
+        _accept_one(session, one.id, one.events) if one.why is None else ItemResult(str(one.id), one.why, well=False)
         for one in batch
     ]
 
 
-def _take(session: Bulk, id: int, events: Sequence[NewEvent]) -> ItemResult:
+def _accept_one(session: Bulk, id: int, events: Sequence[NewEvent]) -> ItemResult:
     if not session.rows("SELECT 1 FROM refused WHERE id = :id", {"id": id}):
         return ItemResult(str(id), "it was taken meanwhile", well=False)
     taken: Sequence[Accepted] = ()

@@ -13,19 +13,19 @@ from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.reader import StoreReader
 from gateway.store.engine.writer import Writer
-from gateway.text.store_address import Address
+from gateway.text.store_address import StoreAddress
 
 
 class Backend(Protocol):
     """One database, as the store needs it."""
 
-    address: Address
+    address: StoreAddress
     folder: Path | None  # whose free disk limits accepts
     alone: bool  # no other process carries deliveries of this database
     sweep_rows: int  # events a step of retention looks at
     reader: StoreReader
 
-    async def take(self, wait: float) -> None:
+    async def acquire(self, wait: float) -> None:
         """Become the owner, where there can be only one. Raises StoreHeld, StoreUnavailable."""
 
     def free(self) -> None:
@@ -48,7 +48,7 @@ class Backend(Protocol):
     async def stop_listening(self) -> None:
         """The opposite; nothing if it never began."""
 
-    def look(self, session: Bulk) -> None:
+    def poll(self, session: Bulk) -> None:
         """About four times a second on the writer's thread."""
 
     def notify(self, session: Bulk, sinks: Collection[str]) -> None:
@@ -65,7 +65,7 @@ class Backend(Protocol):
         """End what runs beside the writer, and give the ownership back."""
 
 
-def backend_of(address: Address, clock: Clock) -> Backend:
+def backend_of(address: StoreAddress, clock: Clock) -> Backend:
     """The backend of an address. Raises StoreUnavailable where the extra for PostgreSQL is not installed."""
     if address.backend == "sqlite":
         from gateway.store.sqlite.backend import SqliteBackend

@@ -92,7 +92,7 @@ class Bulk(Session, Protocol):
     def settle(self, rows: Sequence[SettleIn], *, locked: bool) -> Sequence[bool | None]:
         """Write outcomes; None: an ordered delivery ends, and its key is not locked yet. No delivery twice in `rows`."""
 
-    def take(
+    def lease_due(
         self, sink: str, most: int, lease: int, first: int, running: Collection[int], owner: str
     ) -> Sequence[Lease]:
         """Lease due rows: ended leases first, then half from rank `first`, half from the other of

@@ -187,7 +187,7 @@ class Queue:
                 self._bytes += 256
                 self._ready.notify()
 
-    def take(self) -> list[Item] | None:
+    def next_batch(self) -> list[Item] | None:
         """What is there, up to the bounds; empty when it is time to tick; None at the end."""
         with self._ready:
             if not (self._items or self._background or self._closing):

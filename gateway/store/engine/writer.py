@@ -99,7 +99,7 @@ class Writer:
         self._session = session
         self._committed = True
         self._queue.open(self._loop)
-        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread = threading.Thread(target=self._write_until_closed, name="store-writer", daemon=True)
         self._thread.start()
 
     def put(self, kind: Kind, work: Any, size: int = 256) -> asyncio.Future[Any]:
@@ -123,9 +123,9 @@ class Writer:
 
     # -- the thread's side
 
-    def _run(self) -> None:
+    def _write_until_closed(self) -> None:
         while True:
-            batch = self._queue.take()
+            batch = self._queue.next_batch()
             if batch is None:
                 break
             try:
@@ -313,7 +313,7 @@ class Writer:
         if not waiting or self._loop is None:
             return
         try:
-            self._loop.call_soon_threadsafe(_tell, waiting)
+            self._loop.call_soon_threadsafe(_resolve_all, waiting)
         except RuntimeError:  # the loop has ended, and with it everyone who waited
             log.debug("store_loop_ended", items=len(waiting))
 
@@ -324,7 +324,7 @@ def _trouble(session: Bulk, error: BaseException) -> Trouble:
     return Trouble.BUG if isinstance(error, StoreError) else session.trouble(error)
 
 
-def _tell(waiting: Sequence[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+def _resolve_all(waiting: Sequence[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
     for future, answer, error in waiting:
         if future.done():  # the waiter was cancelled; what it asked for stays committed
             continue

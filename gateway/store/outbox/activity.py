@@ -40,7 +40,7 @@ def heard(session: Bulk, rows: Sequence[Heard]) -> None:
             session.change(_PRUNE, {"source": source, "most": TYPES_KEPT_MAX - 1})
 
 
-def read(session: Session) -> Mapping[str, SourceRow]:
+def all_activity(session: Session) -> Mapping[str, SourceRow]:
     """What is known of every source that ever sent something; of paths that name none under the empty name."""
     seen: dict[str, int] = {}
     ignored: dict[str, list[Heard]] = {}

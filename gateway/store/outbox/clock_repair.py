@@ -43,13 +43,13 @@ class Spans:
 
     def repair(self, session: Session, *, alone: bool) -> None:
         """Pull rows that lie too far ahead to now. `alone`: nobody sends, so every lease has ended."""
-        longest = {kind: self._read(session, kind) for kind in _LIMITS}
+        longest = {kind: self._longest_noted(session, kind) for kind in _LIMITS}
         for (sink,) in session.rows(sql.NAMES):
             lease = 0 if alone else longest["lease"]
             session.change(sql.PULL, {"sink": sink, "rank": Rank.LEASED, "longest": lease})
             for rank in (Rank.FRESH, Rank.AGAIN, Rank.LAST):
                 session.change(sql.PULL, {"sink": sink, "rank": rank, "longest": longest["delay"]})
 
-    def _read(self, session: Session, kind: str) -> int:
+    def _longest_noted(self, session: Session, kind: str) -> int:
         rows = session.rows(_NOTED, {"name": f"longest_{kind}"})
         return max(self._longest[kind], int(rows[0][0]) if rows else 0)

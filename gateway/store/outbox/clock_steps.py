@@ -64,7 +64,7 @@ class ClockSteps:
         self._left: list[int] = []  # deliveries that are still to be moved
         self._step = self._floor = 0
 
-    def look(self, session: Session) -> int:
+    def correct(self, session: Session) -> int:
         """Move rows if the clock was set since the last look; by how many ms it was, else 0."""
         before = self._monotonic()
         if session.backend == "sqlite" and self._seen is not None:

@@ -24,7 +24,7 @@ def due(session: Session) -> Sequence[Due]:
 
 def sinks(session: Session) -> Sequence[SinkRow]:
     """Every sink that has open rows or a gate. `delivered` stays 0: counting it would read every finished row."""
-    shut = gates.read(session)
+    shut = gates.all_gates(session)
     names = {name for (name,) in session.rows(sql.NAMES)} | set(shut)
     return [_sink(session, name, shut.get(name) or Gate(sink=name)) for name in sorted(names)]
 

@@ -36,7 +36,7 @@ def probed(session: Session, sink: str, mark: int, good: bool, pause: int, reaso
         session.change(sql.PROBED_BAD, values)
 
 
-def read(session: Session) -> Mapping[str, Gate]:
+def all_gates(session: Session) -> Mapping[str, Gate]:
     """The gate of every sink that has a row."""
     return {row[0]: _gate(row) for row in session.rows(sql.GATES)}
 

@@ -18,7 +18,7 @@ _PRUNE: Final = """DELETE FROM refused WHERE source = :source AND verified = :ve
   FROM refused r WHERE r.source = :source AND r.verified = :verified ORDER BY r.id DESC LIMIT 1 OFFSET :most)"""
 
 
-def refuse(session: Session, refusal: Refusal, most: int) -> None:
+def keep_refusal(session: Session, refusal: Refusal, most: int) -> None:
     """Keep a refused callback, and of its source no more than the last `most`: of what verified, and of what did not."""
     values = {
         "source": storable(refusal.source),

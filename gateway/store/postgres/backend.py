@@ -21,7 +21,7 @@ from gateway.store.engine.writer import Writer
 from gateway.store.postgres.batch import PostgresBulk
 from gateway.store.postgres.notices import NoticeListener, Notifier
 from gateway.store.postgres.session import PostgresSession
-from gateway.text.store_address import Address
+from gateway.text.store_address import StoreAddress
 
 log = structlog.get_logger("gateway.store")
 
@@ -40,7 +40,7 @@ class PostgresBackend:
     folder: Path | None = None
     sweep_rows = 200
 
-    def __init__(self, address: Address, clock: Clock) -> None:
+    def __init__(self, address: StoreAddress, clock: Clock) -> None:
         self.address = address
         # The server's clock is the one that all gateways share; a test's frozen clock is sent along.
         self._clock = None if type(clock) is Clock else clock
@@ -52,15 +52,15 @@ class PostgresBackend:
     def _session(self) -> PostgresSession:
         return PostgresSession(self.address, self._clock)
 
-    async def take(self, wait: float) -> None:
+    async def acquire(self, wait: float) -> None:
         """Every gateway is welcome; but wait for a server that is only starting, as one does beside it in a pod."""
         from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_before_delay, wait_fixed
 
-        def tell(state: RetryCallState) -> None:
+        def log_wait(state: RetryCallState) -> None:
             if state.attempt_number == 1 and state.outcome is not None:
                 log.warning("waiting_for_store", error=str(state.outcome.exception()), seconds=wait)
 
-        async def look() -> None:
+        async def try_to_connect() -> None:
             session = await asyncio.to_thread(self._session)
             if session.pooled:
                 log.warning("store_behind_pooler", store=self.address.shown, detail=POOLED)
@@ -70,9 +70,9 @@ class PostgresBackend:
             retry=retry_if_exception_type(NotYet),
             wait=wait_fixed(RETRY_SECONDS),
             stop=stop_before_delay(wait),
-            before_sleep=tell,
+            before_sleep=log_wait,
             reraise=True,
-        )(look)
+        )(try_to_connect)
 
     def free(self) -> None:
         """Nothing was taken."""
@@ -100,7 +100,7 @@ class PostgresBackend:
             await self._listener.close()
             self._listener = None
 
-    def look(self, session: Bulk) -> None:
+    def poll(self, session: Bulk) -> None:
         """Nothing: NOTIFY tells."""
 
     def notify(self, session: Bulk, sinks: Collection[str]) -> None:
@@ -108,7 +108,7 @@ class PostgresBackend:
             with suppress(
                 Exception
             ):  # a lost notice costs others one poll; a lost connection is the next batch's affair
-                self._notifier.tell(session, sinks)
+                self._notifier.notify(session, sinks)
 
     def background(self, writer: Writer, work: Callable[[Any], Any]) -> Future[Any]:
         return self.reader.ask(work)

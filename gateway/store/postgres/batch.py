@@ -14,7 +14,7 @@ from gateway.store.engine.session import Trouble
 from gateway.store.outbox import statements as sql
 from gateway.store.postgres.session import PostgresSession
 from gateway.store.records import Held, Lease, Rank
-from gateway.text.store_address import Address
+from gateway.text.store_address import StoreAddress
 
 _NOW: Final = "coalesce(%(now)b::bigint, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
 _OPEN: Final = "state IN ('waiting','sending')"
@@ -146,7 +146,7 @@ class PostgresBulk(PostgresSession):
 
     one_transaction = False
 
-    def __init__(self, address: Address, clock: Clock | None) -> None:
+    def __init__(self, address: StoreAddress, clock: Clock | None) -> None:
         super().__init__(address, clock)
         self.tally = Tally()
         self.damaged: set[int] = set()
@@ -216,7 +216,7 @@ class PostgresBulk(PostgresSession):
                 self.tally.freed.add(sink)
         return [done[row.id] for row in rows]
 
-    def take(
+    def lease_due(
         self, sink: str, most: int, lease: int, first: int, running: Collection[int], owner: str
     ) -> Sequence[Lease]:
         values = {"sink": sink, "most": most, "lease": lease, "first": first, "running": list(running), "owner": owner}

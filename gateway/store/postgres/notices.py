@@ -31,7 +31,7 @@ class DataVersion:
         self._wake = wake
         self._seen: int | None = None
 
-    def look(self, session: Session) -> bool:
+    def wake_if_changed(self, session: Session) -> bool:
         """Wake the sinks that have due rows, if somebody else wrote since the last look; whether it did."""
         ((version,),) = session.rows("PRAGMA data_version")
         changed = self._seen is not None and version != self._seen
@@ -53,10 +53,10 @@ class NoticeListener:
         self._wake = wake
         self._loop = asyncio.get_running_loop()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="store-listener", daemon=True)
+        self._thread = threading.Thread(target=self._listen_until_closed, name="store-listener", daemon=True)
         self._thread.start()
 
-    def _run(self) -> None:
+    def _listen_until_closed(self) -> None:
         from tenacity import (
             RetryError,
             Retrying,
@@ -95,12 +95,12 @@ class NoticeListener:
             for notice in session.connection.notifies(timeout=0.25):
                 who, _, sink = notice.payload.partition(" ")
                 if who != self._who:
-                    self._tell(sink)
+                    self._wake_sink(sink)
             if time.monotonic() >= sign_at:  # silence may be a server that is gone without a word
                 session.rows("SELECT 1")
                 sign_at = time.monotonic() + SIGN_SECONDS
 
-    def _tell(self, sink: str) -> None:
+    def _wake_sink(self, sink: str) -> None:
         pause = random.random() * SCATTER  # noqa: S311  jitter, not a secret
         try:
             self._loop.call_soon_threadsafe(self._loop.call_later, pause, self._wake, sink)
@@ -120,7 +120,7 @@ class Notifier:
         self._who = who
         self._last: dict[str, float] = {}
 
-    def tell(self, session: PostgresSession, sinks: Collection[str]) -> None:
+    def notify(self, session: PostgresSession, sinks: Collection[str]) -> None:
         """After the commit, in a statement of its own: NOTIFY inside a transaction takes a lock over the whole database."""
         now = time.monotonic()
         ripe = sorted(sink for sink in sinks if now - self._last.get(sink, -1.0) >= NOTIFY_EVERY)

@@ -14,7 +14,7 @@ from gateway.runtime.clock import Clock
 from gateway.store.engine.patience import NoAnswer, NotYet
 from gateway.store.engine.session import Trouble
 from gateway.store.postgres.deadline import DEADLINES
-from gateway.text.store_address import Address
+from gateway.text.store_address import StoreAddress
 
 CHANNEL: Final = "recording_gateway"  # NOTIFY payload: "<who> <sink>"
 OLDEST: Final = 130_000
@@ -65,7 +65,7 @@ class PostgresSession:
 
     backend: Literal["sqlite", "postgresql"] = "postgresql"
 
-    def __init__(self, address: Address, clock: Clock | None = None, *, timeout_ms: int = 0) -> None:
+    def __init__(self, address: StoreAddress, clock: Clock | None = None, *, timeout_ms: int = 0) -> None:
         """Connect. `timeout_ms` ends a statement at the server (0: the usual). `clock` None: the server's time. Raises StoreUnavailable."""
         try:
             import psycopg
@@ -131,13 +131,13 @@ class PostgresSession:
         return None if self._clock is None else self._clock.ms()
 
     def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> Sequence[tuple[Any, ...]]:
-        cursor = self._run(sql, values)
+        cursor = self._run_statement(sql, values)
         return cursor.fetchall() if cursor.description else ()
 
     def change(self, sql: str, values: Mapping[str, Any] | None = None) -> int:
-        return int(self._run(sql, values).rowcount)
+        return int(self._run_statement(sql, values).rowcount)
 
-    def _run(self, sql: str, values: Mapping[str, Any] | None) -> Any:
+    def _run_statement(self, sql: str, values: Mapping[str, Any] | None) -> Any:
         if ":now" in sql:
             values = {"now": self.now(), **(values or {})}
         return self._execute(translate(sql).encode(), values)

@@ -21,7 +21,7 @@ from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.open_file import OpenFiles
 from gateway.store.sqlite.owner_lock import OwnerLock
 from gateway.store.sqlite.session import SqliteSession, make_file
-from gateway.text.store_address import Address
+from gateway.text.store_address import StoreAddress
 
 
 class SqliteBackend:
@@ -30,7 +30,7 @@ class SqliteBackend:
     alone = True
     sweep_rows = 50  # 6 ms of the writer's time; 200 would be 19 in which no accept is answered
 
-    def __init__(self, address: Address, clock: Clock) -> None:
+    def __init__(self, address: StoreAddress, clock: Clock) -> None:
         self.address = address
         self._path = address.path.absolute()  # because the process may change its folder later
         self.folder: Path | None = self._path.parent
@@ -39,10 +39,10 @@ class SqliteBackend:
         self._version: DataVersion | None = None
         self._files: OpenFiles | None = None  # as the writer opened them first
         self._scrubbing = True  # until a first look says otherwise: a gateway that ended may have left it undone
-        self.reader = StoreReader(self._read)
+        self.reader = StoreReader(self._read_session)
 
-    async def take(self, wait: float) -> None:
-        await self._lock.take(wait)
+    async def acquire(self, wait: float) -> None:
+        await self._lock.acquire(wait)
 
     def free(self) -> None:
         self._lock.free()
@@ -69,7 +69,7 @@ class SqliteBackend:
         self._files = session.files
         return session
 
-    def _read(self) -> Session:
+    def _read_session(self) -> Session:
         return SqliteSession(self._path, "reader", self._clock)
 
     def start(self) -> None:
@@ -81,14 +81,14 @@ class SqliteBackend:
     async def stop_listening(self) -> None:
         self._version = None
 
-    def look(self, session: Bulk) -> None:
+    def poll(self, session: Bulk) -> None:
         if isinstance(session, SqliteSession):
             try:
                 session.check()
             except StoreFileGone:
                 session.rescue()
                 raise
-        if self._version is not None and self._version.look(session):
+        if self._version is not None and self._version.wake_if_changed(session):
             self._scrubbing = self._scrubbing or scrub.asked(session)
         if self._scrubbing and isinstance(session, SqliteSession):
             self._scrubbing = not scrub.step(session)

@@ -165,7 +165,7 @@ class SqliteBulk(SqliteSession):
                     self.tally.freed.add(sink)
         return done
 
-    def take(
+    def lease_due(
         self, sink: str, most: int, lease: int, first: int, running: Collection[int], owner: str
     ) -> Sequence[Lease]:
         now = self.now()

@@ -34,7 +34,7 @@ class OwnerLock:
         self._path = store.with_name(store.name + ".lock")
         self._handle: int | None = None
 
-    async def take(self, wait: float) -> None:
+    async def acquire(self, wait: float) -> None:
         """Take the lock, waiting up to `wait` seconds. Raises StoreHeld, naming the holder, and StoreUnavailable."""
         until = time.monotonic() + wait
         waiting = False

@@ -111,12 +111,12 @@ class SqliteSession:
         return self._clock.ms()
 
     def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> Sequence[tuple[Any, ...]]:
-        return self._run(sql, values).fetchall()
+        return self._run_statement(sql, values).fetchall()
 
     def change(self, sql: str, values: Mapping[str, Any] | None = None) -> int:
-        return self._run(sql, values).rowcount
+        return self._run_statement(sql, values).rowcount
 
-    def _run(self, sql: str, values: Mapping[str, Any] | None) -> sqlite3.Cursor:
+    def _run_statement(self, sql: str, values: Mapping[str, Any] | None) -> sqlite3.Cursor:
         if ":now" in sql:
             values = {"now": self._clock.ms(), **(values or {})}
         return self.connection.execute(sql, values or {})

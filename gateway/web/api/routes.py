@@ -80,7 +80,7 @@ async def _answer(gateway: Serving, request: Request, endpoint: Endpoint, holder
         last_event_id=request.headers.get("last-event-id"),
     )
 
-    async def run() -> Response:
+    async def answer() -> Response:
         try:
             result = await endpoint.run(call)
         except GatewayError as error:
@@ -88,9 +88,9 @@ async def _answer(gateway: Serving, request: Request, endpoint: Endpoint, holder
         return result if isinstance(result, Response) else answered(endpoint.status_of(result), result)
 
     if endpoint.method == "GET":
-        return await run()
+        return await answer()
     content = "" if body is None else json.dumps(body.model_dump(mode="json"), sort_keys=True)
-    return await idempotent(request, gateway.admin, holder_of(secret), content, run)
+    return await idempotent(request, gateway.admin, holder_of(secret), content, answer)
 
 
 def _still(gateway: Serving, secret: str, role: Role) -> Callable[[], bool]:

@@ -35,7 +35,7 @@ _TESTS: Final = (
 _LONGEST_TEXT: Final = 8192  # characters of a text that a template gets to see
 
 
-class Raw(str):
+class RawText(str):
     """A text that needs no escape any more, such as a cleaned address."""
 
     __slots__ = ()
@@ -188,7 +188,7 @@ def _turns(context: Context, value: Any) -> list[Any]:
 
 def _finalize(escape: Escape, clean: Clean) -> Callable[[Any], Any]:
     def final(value: Any) -> Any:
-        if isinstance(value, Raw | StrictUndefined):
+        if isinstance(value, RawText | StrictUndefined):
             return value  # the second fails when it is written, as it should
         if value is None or isinstance(value, Undefined):
             return ""
@@ -203,7 +203,7 @@ def _finalize(escape: Escape, clean: Clean) -> Callable[[Any], Any]:
 def _wrapped(function: Callable[[Any], object], raw: bool) -> Callable[[Any], Any]:
     def call(value: Any) -> Any:
         made = function(None if isinstance(value, Undefined) else value)
-        return Raw(made) if raw else made
+        return RawText(made) if raw else made
 
     return call
 

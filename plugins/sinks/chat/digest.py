@@ -127,7 +127,7 @@ def titled(title: str, keyword: str | None) -> str:
     return title if not keyword or keyword in title else f"[{keyword}] {title}"
 
 
-class Allowance:
+class MessageAllowance:
     """What a service allows in all, for the further messages of one batch, which the sink's rate does not count.
 
     They get a quarter of it, because the rate takes about three; where that is nothing they come with a later batch.

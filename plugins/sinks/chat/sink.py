@@ -20,7 +20,7 @@ from plugins.sinks.cards.card import LONGEST_TITLE, Card, View
 from plugins.sinks.cards.template import Template, zone
 from plugins.sinks.cards.text import Invalid, joined, unlinked
 from plugins.sinks.cards.words import words
-from plugins.sinks.chat.digest import Allowance, digests, titled
+from plugins.sinks.chat.digest import MessageAllowance, digests, titled
 from plugins.sinks.chat.options import ChatOptions
 from plugins.sinks.chat.service import Service, Tried, service
 
@@ -149,8 +149,8 @@ class Chat(Sink):
         )
 
     @functools.cached_property
-    def _allowance(self) -> Allowance:
-        return Allowance(self._service.allows)
+    def _allowance(self) -> MessageAllowance:
+        return MessageAllowance(self._service.allows)
 
     @functools.cached_property
     def _learnt(self) -> dict[str, Any]:

@@ -41,7 +41,7 @@ _FORMS: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class DatabaseAddress:
     """A database's place, as its driver is told; `shown` names it in errors."""
 
     dialect: Dialect
@@ -95,7 +95,7 @@ def split_password(url: str) -> tuple[str, str | None]:
     return bare, unquote(inline) or next((value for value in named if value), None)
 
 
-def parse(url: str, base: Path | None = None) -> Address:
+def parse(url: str, base: Path | None = None) -> DatabaseAddress:
     """The place that a URL names. A relative SQLite file is beside `base`. Raises ValueError, which repeats no value."""
     scheme, separator, rest = url.partition("://")
     dialect = _DIALECTS.get(scheme.lower())
@@ -105,7 +105,7 @@ def parse(url: str, base: Path | None = None) -> Address:
     return _file(rest, base) if dialect == "sqlite" else _server(dialect, rest)
 
 
-def _file(rest: str, base: Path | None) -> Address:
+def _file(rest: str, base: Path | None) -> DatabaseAddress:
     name, question, _ = rest[1:].partition("?")
     if not rest.startswith("/"):
         raise ValueError("a SQLite file has three slashes (sqlite:///file.db), or four before an absolute path")
@@ -119,10 +119,10 @@ def _file(rest: str, base: Path | None) -> Address:
     except RuntimeError:  # ~ of a user there is not
         raise ValueError("the path of a SQLite file, and a user after the ~ who is there") from None
     path = path if base is None else base / path
-    return Address(dialect="sqlite", path=path, shown=f"SQLite {path.name}")
+    return DatabaseAddress(dialect="sqlite", path=path, shown=f"SQLite {path.name}")
 
 
-def _server(dialect: Dialect, rest: str) -> Address:
+def _server(dialect: Dialect, rest: str) -> DatabaseAddress:
     # Picky, because a mark that should have been escaped moves a piece of the password to where the host or the
     # database is read, and from there into logs and DNS.
     try:
@@ -147,7 +147,7 @@ def _server(dialect: Dialect, rest: str) -> Address:
         raise ValueError(f"a URL that ends with the database's name: {_FORMS}")
     where = names or query.get("host", "") or query.get("unix_socket", "") or "localhost"
     kind = "PostgreSQL" if dialect == "postgresql" else "MySQL"
-    return Address(
+    return DatabaseAddress(
         dialect=dialect,
         host=names,
         port=ports,

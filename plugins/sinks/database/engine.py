@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gateway.egress.tls import client_context
-from plugins.sinks.database.address import Address
+from plugins.sinks.database.address import DatabaseAddress
 
 _CONNECTING: Final = 10  # seconds for one connection
 _WAITING: Final = 300.0  # seconds for a free connection; because the attempt's own timeout is what should end first
@@ -21,7 +21,7 @@ _MYSQL_SESSION: Final = (
 )
 
 
-def make_engine(address: Address, password: str | None, connections: int) -> AsyncEngine:
+def make_engine(address: DatabaseAddress, password: str | None, connections: int) -> AsyncEngine:
     """Raises OSError and ssl.SSLError for certificates that cannot be read. Connects to nothing."""
     if address.dialect == "sqlite":
         url, arguments, connections = (
@@ -44,7 +44,7 @@ def make_engine(address: Address, password: str | None, connections: int) -> Asy
     )
 
 
-def _postgres(address: Address, password: str | None) -> dict[str, Any]:
+def _postgres(address: DatabaseAddress, password: str | None) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "application_name": "recording-gateway",
         "connect_timeout": str(_CONNECTING),
@@ -59,7 +59,7 @@ def _postgres(address: Address, password: str | None) -> dict[str, Any]:
     return {**{name: value for name, value in arguments.items() if value}, "prepare_threshold": None}
 
 
-def _mysql(address: Address, password: str | None) -> dict[str, Any]:
+def _mysql(address: DatabaseAddress, password: str | None) -> dict[str, Any]:
     from plugins.sinks.database.mysql_tls import connect
 
     given = address.parameters
@@ -79,7 +79,7 @@ def _mysql(address: Address, password: str | None) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not None}
 
 
-def tls_context(address: Address) -> ssl.SSLContext | None:
+def tls_context(address: DatabaseAddress) -> ssl.SSLContext | None:
     """MySQL's modes: encrypted at least where a mode or a file is named; checked from `verify_ca` on."""
     given = address.parameters
     default = "verify_identity" if "ssl_ca" in given else "required" if "ssl_cert" in given else "disabled"

@@ -38,7 +38,7 @@ class Misfit(Unavailable):
         self.problems = problems
 
 
-async def look(
+async def inspect_table(
     engine: AsyncEngine,
     options: DatabaseOptions,
     *,

@@ -58,7 +58,7 @@ class Database(Sink):
         if self._engine is None:
             self._engine = self._make_engine()
         try:
-            self._ready = await self._look()
+            self._ready = await self._inspect_once()
         except DeliveryFailed:
             raise
         except Exception as error:
@@ -114,12 +114,12 @@ class Database(Sink):
 
     # -- before the first row
 
-    async def _look(self) -> Ready:
-        from plugins.sinks.database.inspection import Misfit, look
+    async def _inspect_once(self) -> Ready:
+        from plugins.sinks.database.inspection import Misfit, inspect_table
 
         assert self._engine is not None
         try:
-            return await look(
+            return await inspect_table(
                 self._engine,
                 self.options,
                 dialect=self._address.dialect,

@@ -166,7 +166,7 @@ class Email(Sink):
             if not others and (text := faults.given_to_all(answers, again)) is not None:
                 raise Unavailable(f"{self._where}: {text}") from None
             hung_up = all(code == 421 for code, _ in answers.values())
-            return Submitted(self._read(answers), "", hung_up)
+            return Submitted(self._answers_read(answers), "", hung_up)
         except DeliveryFailed:
             raise
         except Exception as error:
@@ -176,7 +176,7 @@ class Email(Sink):
         reply = faults.said(250, sent.reply)
         if sent.renewed:
             reply += " (over a new connection: the kept one had been closed)"
-        return Submitted(self._read(sent.refused), reply, False)
+        return Submitted(self._answers_read(sent.refused), reply, False)
 
     async def _one_by_one(self, mail: bytes, recipients: Sequence[str]) -> Submitted:
         """The same mail to each alone, because the answer to the mail spoke of one of them and did not say of whom."""
@@ -192,7 +192,7 @@ class Email(Sink):
                 reply = submitted.reply or reply
         return Submitted(answers, reply, False)
 
-    def _read(self, answers: Mapping[str, tuple[int, str]]) -> dict[str, tuple[str, bool]]:
+    def _answers_read(self, answers: Mapping[str, tuple[int, str]]) -> dict[str, tuple[str, bool]]:
         """For each the answer as text, and whether it is for ever: what is about us can be mended, however it is said."""
         from plugins.sinks.email.faults import Blame, fault_of, is_permanent, said
 

@@ -28,7 +28,7 @@ class ChildEnd(NamedTuple):
 
 
 class Child:
-    """`run` it in one thread; `kill` it from any."""
+    """`run_to_end` in one thread; `kill` it from any."""
 
     def __init__(self, command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], stdin: bytes) -> None:
         self._command = command
@@ -40,7 +40,7 @@ class Child:
         self._unwanted = False
         self._kept = {"stdout": bytearray(), "stderr": bytearray()}
 
-    def run(self) -> ChildEnd:
+    def run_to_end(self) -> ChildEnd:
         """Start it, tell it, listen, and wait for its end. Raises OSError where it cannot be started."""
         if self._unwanted:
             return ChildEnd(-signal.SIGKILL, b"", b"")

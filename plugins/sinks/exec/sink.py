@@ -47,7 +47,7 @@ class Exec(Sink):
         child = Child(self.options.command, cwd=self.options.cwd, environ=self._environ(delivery), stdin=said)
         worker = Worker(f"exec {self.name}")  # a thread an attempt, because several may run at once
         try:
-            ended = await worker.run(child.run)
+            ended = await worker.run(child.run_to_end)
         except OSError as error:
             raise self._unstarted(error) from None
         finally:

@@ -221,24 +221,24 @@ class _Taker:
         return None
 
     def whole(self, name: str) -> int | None:
-        return self._read(name, Reading.whole)
+        return self._read_value(name, Reading.whole)
 
     def pixels(self, name: str) -> int | None:
-        return self._read(name, lambda reading, name: reading.whole(name, MAX_PIXELS))
+        return self._read_value(name, lambda reading, name: reading.whole(name, MAX_PIXELS))
 
     def seconds(self, name: str) -> float | None:
         value = self._values.get(name)
         if isinstance(value, timedelta):
             return value.total_seconds()
-        return self._read(name, Reading.seconds)
+        return self._read_value(name, Reading.seconds)
 
     def time(self, name: str) -> datetime | None:
         value = self._values.get(name)
         if isinstance(value, datetime) and value.tzinfo is not None:
             return value.astimezone(UTC)
-        return _since_1970(value) or self._read(name, Reading.time)
+        return _since_1970(value) or self._read_value(name, Reading.time)
 
-    def _read(self, name: str, read: Callable[[Reading, str], _T]) -> _T | None:
+    def _read_value(self, name: str, read: Callable[[Reading, str], _T]) -> _T | None:
         """What a reader of callbacks makes of the value."""
         value = self._values.get(name)
         reading = Reading({name: value})

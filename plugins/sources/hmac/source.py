@@ -97,7 +97,7 @@ event:                      # where the fields of an event stand in the body
         timestamp = self._timestamp(callback, found)
         id = header(callback, options.id_header) if options.id_header else ""
         written = found.get(options.part, ()) if options.part else self._several(whole)
-        presented = [self._read(one[len(options.prefix) :]) for one in written if one.startswith(options.prefix)]
+        presented = [self._decoded(one[len(options.prefix) :]) for one in written if one.startswith(options.prefix)]
         text = filled(options.signed, body=callback.body, timestamp=timestamp, id=id)
         key = any_position(presented, [hmac.digest(key, text, options.algorithm) for key in self._keys])
         if key is None:
@@ -138,7 +138,7 @@ event:                      # where the fields of an event stand in the body
             raise Untrusted("signature_missing", f"{options.timestamp_field} is {kind_of(value)}; a time is expected")
         return str(value)
 
-    def _read(self, text: str) -> bytes | None:
+    def _decoded(self, text: str) -> bytes | None:
         if self.options.encoding == "hex":
             return from_hex(text, self._size)
         return from_base64(text, self._size, url=self.options.encoding == "base64url")

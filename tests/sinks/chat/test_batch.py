@@ -22,7 +22,7 @@ from gateway.runtime.clock import FrozenClock
 from gateway.testing.factories import delivery, event
 from gateway.testing.server import Reply, ScriptedServer
 from plugins.sinks.chat import Chat
-from plugins.sinks.chat.digest import Allowance
+from plugins.sinks.chat.digest import MessageAllowance
 from plugins.sinks.chat.options import ChatOptions
 from plugins.sinks.chat.service import service
 from tests.dispatch import conftest as dispatch
@@ -175,7 +175,7 @@ async def test_the_worst_of_a_batch_gives_its_colour_and_people_are_mentioned_on
 
 
 def test_an_allowance_leaves_three_quarters_to_the_rate() -> None:
-    allowance = Allowance([(20, 60)])
+    allowance = MessageAllowance([(20, 60)])
     assert allowance.wait(0.0) == 0
     for at in range(5):
         assert allowance.wait(float(at)) == 0
@@ -183,8 +183,8 @@ def test_an_allowance_leaves_three_quarters_to_the_rate() -> None:
     assert allowance.wait(4.0) == 56.0
     assert allowance.wait(60.0) == 0
     allowance.spend(60.0)
-    assert Allowance([(1, 1)]).wait(0.0) == 0
-    strict = Allowance([(1, 1), (20, 60)])
+    assert MessageAllowance([(1, 1)]).wait(0.0) == 0
+    strict = MessageAllowance([(1, 1), (20, 60)])
     strict.spend(0.0)
     assert strict.wait(0.5) == 0.5
     assert strict.wait(1.0) == 0

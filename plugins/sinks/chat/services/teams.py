@@ -44,20 +44,20 @@ class Teams(Markdown):
     def render(self, card: Card) -> dict[str, Any]:
         buttons, _, note = self.links_of(card)
         heading = {"size": "Large", "weight": "Bolder", "color": _COLOURS[card.severity]}
-        title = {"type": "Container", "style": _STYLES[card.severity], "items": [_run((card.title, heading))]}
+        title = {"type": "Container", "style": _STYLES[card.severity], "items": [_text_run((card.title, heading))]}
         body: list[dict[str, Any]] = [title]
         if card.text is not None:
             body.append({"type": "TextBlock", "text": self.text(card) or "-", "wrap": True})
         else:
             body += [
-                _run((f"{fact.label}: ", {"weight": "Bolder"}), (fact.value, {}))
+                _text_run((f"{fact.label}: ", {"weight": "Bolder"}), (fact.value, {}))
                 for fact in card.facts
                 if not fact.ours
             ]
             if ours := [{"title": fact.label, "value": fact.value} for fact in card.facts if fact.ours]:
                 body.append({"type": "FactSet", "facts": ours})
         if note:
-            body.append(_run((f"{note.label}: {note.value}", {})))
+            body.append(_text_run((f"{note.label}: {note.value}", {})))
         content: dict[str, Any] = {
             "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
             "type": "AdaptiveCard",
@@ -113,7 +113,7 @@ class Teams(Markdown):
         return []
 
 
-def _run(*parts: tuple[str, Mapping[str, str]]) -> dict[str, Any]:
+def _text_run(*parts: tuple[str, Mapping[str, str]]) -> dict[str, Any]:
     return {
         "type": "RichTextBlock",
         "inlines": [{"type": "TextRun", "text": inert(text), **style} for text, style in parts],
