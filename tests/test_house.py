@@ -261,8 +261,8 @@ ROLES = {
     "template",
     "words",
 }
-# A command, a section of the grammar and a vendor's source are named by what they are outside, whoever else has the word.
-NAMED_OUTSIDE = ("gateway/cli/commands/", "gateway/config/grammar/", "plugins/sources/")
+# A command, a page, a section of the grammar and a vendor's source are named by what they are outside, whoever else has the word.
+NAMED_OUTSIDE = ("gateway/cli/commands/", "gateway/web/pages/", "gateway/config/grammar/", "plugins/sources/")
 # The API and the command line are two doors to one thing, so its files have its name in each room.
 ONE_SUBJECT = {
     "activity",

@@ -22,7 +22,7 @@ CSRF_HEADER: Final = "x-csrf-token"
 
 
 @dataclass(slots=True)
-class Session:
+class PersonSession:
     """One browser. `digest` is of the token that it signed in with; `notices` are shown on the next page."""
 
     digest: bytes
@@ -49,18 +49,18 @@ class Sessions:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._all: OrderedDict[bytes, Session] = OrderedDict()
+        self._all: OrderedDict[bytes, PersonSession] = OrderedDict()
 
-    def begin(self, digest: bytes) -> tuple[str, Session]:
+    def begin(self, digest: bytes) -> tuple[str, PersonSession]:
         """A new session for the holder of a token, under a new id; whatever id the browser had is worth nothing."""
         id = secrets.token_urlsafe(32)
-        session = Session(digest, secrets.token_urlsafe(24), self._clock.monotonic())
+        session = PersonSession(digest, secrets.token_urlsafe(24), self._clock.monotonic())
         self._all[_key(id)] = session
         while len(self._all) > SESSIONS_MAX:
             self._all.popitem(last=False)
         return id, session
 
-    def of(self, request: Request) -> Session | None:
+    def of(self, request: Request) -> PersonSession | None:
         """The session of the cookie, if it is one and did not idle for too long."""
         id = request.cookies.get(cookie_name(request))
         if not id:
@@ -101,7 +101,7 @@ def own_origin(request: Request) -> bool:
     return scheme in ("http", "https") and host == request.headers.get("host", "").lower()
 
 
-def refuse_foreign(request: Request, session: Session | None, csrf: str | None) -> None:
+def refuse_foreign(request: Request, session: PersonSession | None, csrf: str | None) -> None:
     """Raise Problem 403 where an unsafe request was not sent by a page of this session. `csrf` None: none is asked for."""
     if not own_origin(request):
         raise Problem(403, "csrf", "this was not sent by a page of this gateway: Origin and Host differ")

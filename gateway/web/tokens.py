@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from gateway.errors import Problem
 from gateway.runtime.clock import Clock
-from gateway.web.sessions import CSRF_HEADER, SAFE, Session, Sessions, own_origin, refuse_foreign
+from gateway.web.sessions import CSRF_HEADER, SAFE, PersonSession, Sessions, own_origin, refuse_foreign
 
 FAILURES_A_PEER: Final = 10  # wrong tokens a minute from one address, then 429
 FAILURES_IN_ALL: Final = 100  # a minute
@@ -76,7 +76,7 @@ class Tokens:
         """The configured token that this is."""
         return None if presented is None else self._of_digest(hashlib.sha256(presented).digest())
 
-    def holder(self, session: Session) -> TokenLike | None:
+    def holder(self, session: PersonSession) -> TokenLike | None:
         """The token that a session was begun with, while it is configured."""
         return self._of_digest(session.digest)
 

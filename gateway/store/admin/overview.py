@@ -13,7 +13,7 @@ from gateway.store.engine.session import Session
 from gateway.store.outbox import gates
 from gateway.store.outbox import statements as sql
 from gateway.store.records import Gate, SinkRow, Status
-from gateway.text.store_address import Address
+from gateway.text.store_address import StoreAddress
 
 _BY_SINK: Final = """SELECT sink, state, count(*), min(since_at) FROM deliveries WHERE id > :after AND id <= :upto
   GROUP BY sink, state"""
@@ -56,7 +56,9 @@ def sinks(session: Session) -> Sequence[SinkRow]:
 
 def sink_names(session: Session) -> Sequence[str]:
     """The sinks that have deliveries that are open or dead, or a gate."""
-    return sorted({name for (name,) in session.rows(sql.NAMES)} | set(gates.all_gates(session)) | set(dead_sinks(session)))
+    return sorted(
+        {name for (name,) in session.rows(sql.NAMES)} | set(gates.all_gates(session)) | set(dead_sinks(session))
+    )
 
 
 def dead_sinks(session: Session) -> Sequence[str]:
@@ -77,7 +79,7 @@ def knows_source(session: Session, name: str) -> bool:
     return any(session.rows(text, {"source": name}) for text in _FROM)
 
 
-def status(session: Session, address: Address) -> Status:
+def status(session: Session, address: StoreAddress) -> Status:
     """Counts, sizes, and what is worth knowing of the database."""
     rows = sinks(session)
     size, details = _sqlite(session, address) if session.backend == "sqlite" else _postgres(session)
@@ -98,7 +100,7 @@ def status(session: Session, address: Address) -> Status:
     )
 
 
-def _sqlite(session: Session, address: Address) -> tuple[int, Mapping[str, str]]:
+def _sqlite(session: Session, address: StoreAddress) -> tuple[int, Mapping[str, str]]:
     pages, page, free, version = (
         session.rows(text)[0][0]
         for text in ("PRAGMA page_count", "PRAGMA page_size", "PRAGMA freelist_count", "SELECT sqlite_version()")

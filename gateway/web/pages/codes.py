@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.admin.explained import EXPLAINED
-from gateway.web.pages.words import Words
+from gateway.web.pages.words import PageWords
 
 CODES: Final[Mapping[str, Mapping[str, str]]] = {
     "state": {
@@ -122,7 +122,7 @@ CODES: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 
-def says(words: Words, group: str, code: str | None) -> str:
+def says(words: PageWords, group: str, code: str | None) -> str:
     """The name of a code; a code that is not known here is its own name, as a newer program may have written it."""
     if code is None:
         return "–"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, tzinfo
 from markupsafe import Markup, escape
 
 from gateway.text.escaping import visible
-from gateway.web.pages.words import Words
+from gateway.web.pages.words import PageWords
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -16,7 +16,7 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 class Formats:
     """`now` is the moment the page is made for."""
 
-    def __init__(self, words: Words, zone: tzinfo, zone_name: str, now: datetime) -> None:
+    def __init__(self, words: PageWords, zone: tzinfo, zone_name: str, now: datetime) -> None:
         self._words = words
         self._zone = zone
         self.zone_name = zone_name

@@ -14,7 +14,7 @@ from gateway.web.tokens import Role
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class HtmlPage:
     """GET pages change nothing; POST forms are sent by them."""
 
     path: str
@@ -23,39 +23,39 @@ class Page:
     role: Role = "read"
 
 
-def _form(path: str, show: Callable[[Visit], Awaitable[Response]], role: Role = "operate") -> Page:
-    return Page(path, show, "POST", role)
+def _form(path: str, show: Callable[[Visit], Awaitable[Response]], role: Role = "operate") -> HtmlPage:
+    return HtmlPage(path, show, "POST", role)
 
 
 PAGES: Final = (
-    Page("/", overview.overview),
-    Page("/events", lists.events),
-    Page("/events/{ref}", events.event),
+    HtmlPage("/", overview.overview),
+    HtmlPage("/events", lists.events),
+    HtmlPage("/events/{ref}", events.event),
     _form("/events/{ref}/reveal", events.reveal),
     _form("/events/{ref}/replay", acts.replay),
     _form("/events/{ref}/release", acts.release),
-    Page("/deliveries", lists.deliveries),
+    HtmlPage("/deliveries", lists.deliveries),
     _form("/deliveries/{number}/retry", acts.retry),
     _form("/deliveries/{number}/cancel", acts.cancel),
-    Page("/dead", dead.dead),
+    HtmlPage("/dead", dead.dead),
     _form("/dead/retry", acts.retry_chosen),
     _form("/bulk", bulk.bulk),
-    Page("/jobs", bulk.jobs),
-    Page("/jobs/{number}", bulk.job),
+    HtmlPage("/jobs", bulk.jobs),
+    HtmlPage("/jobs/{number}", bulk.job),
     _form("/jobs/{number}/cancel", acts.cancel_job),
-    Page("/sinks", sinks.sinks),
-    Page("/sinks/{name}", sinks.sink),
+    HtmlPage("/sinks", sinks.sinks),
+    HtmlPage("/sinks/{name}", sinks.sink),
     _form("/sinks/{name}/pause", acts.pause),
     _form("/sinks/{name}/resume", acts.resume),
     _form("/sinks/{name}/test", acts.test),
-    Page("/sources", sinks.sources),
-    Page("/sources/{name}", sinks.source),
-    Page("/refused", lists.refused),
-    Page("/refused/{number}", lists.refusal),
+    HtmlPage("/sources", sinks.sources),
+    HtmlPage("/sources/{name}", sinks.source),
+    HtmlPage("/refused", lists.refused),
+    HtmlPage("/refused/{number}", lists.refusal),
     _form("/refused/{number}/retry", acts.retry_refused),
-    Page("/route", tester.tester),
+    HtmlPage("/route", tester.tester),
     _form("/route", tester.tried, "read"),
-    Page("/config", configuration.configuration),
+    HtmlPage("/config", configuration.configuration),
     _form("/config/reload", acts.reload),
-    Page("/audit", lists.audit),
+    HtmlPage("/audit", lists.audit),
 )

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from gateway.admin.results import Minute, Series
 from gateway.web.pages.formats import Formats
-from gateway.web.pages.words import Words
+from gateway.web.pages.words import PageWords
 
 WIDTH: Final = 860
 HEIGHT: Final = 210
@@ -21,7 +21,7 @@ SPARK_HEIGHT: Final = 26
 SPARK_BARS_MAX: Final = 60
 
 
-def traffic(minutes: Sequence[Minute], t: Words, f: Formats) -> Markup:
+def traffic(minutes: Sequence[Minute], t: PageWords, f: Formats) -> Markup:
     """What came, what was delivered, and what went wrong, over time."""
     arrived = [one.arrived for one in minutes]
     delivered = [one.delivered for one in minutes]
@@ -70,7 +70,7 @@ def traffic(minutes: Sequence[Minute], t: Words, f: Formats) -> Markup:
     )
 
 
-def spark(series: Series | None, t: Words, f: Formats) -> Markup:
+def spark(series: Series | None, t: PageWords, f: Formats) -> Markup:
     """One source or sink, small."""
     good, bad = ([], []) if series is None else (_fewer(series.good), _fewer(series.bad))
     top = max([1, *(g + b for g, b in zip(good, bad, strict=False))])

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.errors import GatewayError, Problem
 from gateway.web.api.answers import refusal, refused
-from gateway.web.pages.pages import PAGES, Page
+from gateway.web.pages.pages import PAGES, HtmlPage
 from gateway.web.pages.sign_in import signing_in, signing_out
 from gateway.web.pages.visit import Visit, form_of, language_of, local, to, visit_of
 from gateway.web.ports import Serving
@@ -27,7 +27,7 @@ Serve = Callable[[Request], Awaitable[Response]]
 
 def page_routes(gateway: Serving, tokens: Tokens) -> Sequence[BaseRoute]:
     """Every page; without a configured token they answer 404."""
-    by_path: dict[str, dict[str, Page]] = {}
+    by_path: dict[str, dict[str, HtmlPage]] = {}
     for page in PAGES:
         by_path.setdefault(page.path, {})[page.method] = page
     routes = [Route(path, _serving(gateway, tokens, methods)) for path, methods in by_path.items()]
@@ -39,7 +39,7 @@ def page_routes(gateway: Serving, tokens: Tokens) -> Sequence[BaseRoute]:
     return routes
 
 
-def _serving(gateway: Serving, tokens: Tokens, methods: Mapping[str, Page]) -> Serve:
+def _serving(gateway: Serving, tokens: Tokens, methods: Mapping[str, HtmlPage]) -> Serve:
     async def serve(request: Request) -> Response:
         page = methods.get("GET" if request.method == "HEAD" else request.method)
         session = tokens.sessions.of(request)

@@ -10,14 +10,14 @@ from typing import Any, Final
 from gateway.admin.results import DeliveryDetail, EventDetail, VerdictItem
 from gateway.web.pages.codes import says
 from gateway.web.pages.render import pretty
-from gateway.web.pages.words import Words
+from gateway.web.pages.words import PageWords
 
 STEPS_MAX: Final = 100  # of the newest
 DIFFERENCE_LINES_MAX: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StoryStep:
     """`kind` is good, bad, next or nothing; `state` is the delivery that it says the state of."""
 
     key: str
@@ -34,24 +34,26 @@ class Story:
     """`hidden`: how many steps there are before those shown."""
 
     summary: Sequence[str]
-    steps: Sequence[Step]
+    steps: Sequence[StoryStep]
     hidden: int
 
 
-def story_of(detail: EventDetail, t: Words) -> Story:
+def story_of(detail: EventDetail, t: PageWords) -> Story:
     """The story of an event."""
     past = sorted(_past(detail, t), key=lambda step: step.at or "")
     hidden = max(0, len(past) - STEPS_MAX)
     return Story(_summary(detail, t), [*past[:1], *past[1 + hidden :], *_ahead(detail, t)], hidden)
 
 
-def _past(detail: EventDetail, t: Words) -> Iterator[Step]:
+def _past(detail: EventDetail, t: PageWords) -> Iterator[StoryStep]:
     item = detail.item
-    yield Step("came", item.received_at, t("The callback came to {source} and was kept.", source=item.source), "good")
+    yield StoryStep(
+        "came", item.received_at, t("The callback came to {source} and was kept.", source=item.source), "good"
+    )
     for number, verdict in enumerate(detail.verdicts):
         sinks = list(dict.fromkeys(sink for route in routes_of(verdict, t) for sink in route.to))
         text = t("The routes sent it to {sinks}.", sinks=t.list(sinks)) if sinks else t("No route wanted it.")
-        yield Step(f"v{number}", verdict.at, text)
+        yield StoryStep(f"v{number}", verdict.at, text)
     for delivery in detail.deliveries:
         for attempt in delivery.history:
             good = attempt.outcome == "delivered"
@@ -63,7 +65,7 @@ def _past(detail: EventDetail, t: Words) -> Iterator[Step]:
                 outcome=says(t, "outcome", attempt.outcome),
                 status=status,
             )
-            yield Step(
+            yield StoryStep(
                 f"a{delivery.id}-{attempt.number}",
                 attempt.started_at,
                 text,
@@ -73,17 +75,17 @@ def _past(detail: EventDetail, t: Words) -> Iterator[Step]:
             )
         if delivery.state == "dead" and delivery.finished_at:
             text = t("{sink}: given up", sink=delivery.sink)
-            yield Step(f"x{delivery.id}", delivery.finished_at, text, "bad", state=delivery)
+            yield StoryStep(f"x{delivery.id}", delivery.finished_at, text, "bad", state=delivery)
 
 
-def _ahead(detail: EventDetail, t: Words) -> Iterator[Step]:
+def _ahead(detail: EventDetail, t: PageWords) -> Iterator[StoryStep]:
     for delivery in detail.deliveries:
         if delivery.state in ("waiting", "sending"):
             at = delivery.next.at if delivery.next else None
-            yield Step(f"n{delivery.id}", at, t("{sink}: next", sink=delivery.sink), "next", state=delivery)
+            yield StoryStep(f"n{delivery.id}", at, t("{sink}: next", sink=delivery.sink), "next", state=delivery)
 
 
-def _summary(detail: EventDetail, t: Words) -> Sequence[str]:
+def _summary(detail: EventDetail, t: PageWords) -> Sequence[str]:
     if detail.item.held:
         return [t("It is held, so no sink has it.")]
     if not detail.deliveries:
@@ -125,12 +127,12 @@ class RouteView:
     why: str
 
 
-def routes_of(verdict: VerdictItem, t: Words) -> Sequence[RouteView]:
+def routes_of(verdict: VerdictItem, t: PageWords) -> Sequence[RouteView]:
     """What each route said. What is not of a form that is known here is left out: a newer program may have written it."""
     return [view for route in verdict.routes if (view := route_view(route, t)) is not None]
 
 
-def route_view(route: Mapping[str, Any], t: Words) -> RouteView | None:
+def route_view(route: Mapping[str, Any], t: PageWords) -> RouteView | None:
     """What one route said, clause by clause."""
     try:
         matched = "to" in route
@@ -148,7 +150,7 @@ def route_view(route: Mapping[str, Any], t: Words) -> RouteView | None:
         return None
 
 
-def _why(route: Mapping[str, Any], t: Words) -> str:
+def _why(route: Mapping[str, Any], t: PageWords) -> str:
     clause, pattern, value = str(route["clause"]), route["pattern"], route.get("value")
     if "error" in route:
         return t("{clause} {pattern} failed: {error}", clause=clause, pattern=pattern, error=route["error"])

@@ -38,7 +38,7 @@ async def tried(visit: Visit) -> Response:
     """What the routes make of the event."""
     text, routes = visit.one("event"), visit.one("config")
     try:
-        answer = await visit.service.route(_read(text), routes if routes.strip() else None, visit.actor)
+        answer = await visit.service.route(_fields_of(text), routes if routes.strip() else None, visit.actor)
     except GatewayError as error:
         reply = refusal(error)
         problem = json.loads(bytes(reply.body))
@@ -53,7 +53,7 @@ def _values(event: str, routes: str, **more: Any) -> Mapping[str, Any]:
     return {"event": event, "routes": routes, "types": EVENT_TYPES, **empty, **more}
 
 
-def _read(text: str) -> dict[str, Any]:
+def _fields_of(text: str) -> dict[str, Any]:
     try:
         event = json.loads(text)
     except (ValueError, RecursionError):

@@ -16,9 +16,9 @@ from gateway.fields.locale import zone_of
 from gateway.store.admin.audit import Actor
 from gateway.web.pages.formats import Formats
 from gateway.web.pages.render import render
-from gateway.web.pages.words import LANGUAGES, Words, known, preferred
+from gateway.web.pages.words import LANGUAGES, PageWords, known, preferred
 from gateway.web.ports import Serving
-from gateway.web.sessions import Session
+from gateway.web.sessions import PersonSession
 from gateway.web.tokens import TokenLike
 
 FORM_MAX = 256 * 1024  # bytes: the routes of a route tester and an event
@@ -44,8 +44,8 @@ class Visit:
     gateway: Serving
     request: Request
     token: TokenLike | None
-    session: Session | None
-    words: Words
+    session: PersonSession | None
+    words: PageWords
     formats: Formats
     form: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
@@ -118,10 +118,10 @@ def language_of(request: Request, configured: str) -> str:
     return chosen or preferred(request.headers.get("accept-language", "")) or known(configured) or "en"
 
 
-def visit_of(gateway: Serving, request: Request, token: TokenLike | None, session: Session | None) -> Visit:
+def visit_of(gateway: Serving, request: Request, token: TokenLike | None, session: PersonSession | None) -> Visit:
     """The visit of a request."""
     locale = gateway.settings.locale
-    words = Words(language_of(request, locale.language))
+    words = PageWords(language_of(request, locale.language))
     formats = Formats(words, zone_of(locale.timezone), locale.timezone, gateway.clock.now())
     return Visit(gateway, request, token, session, words, formats)
 

@@ -42,7 +42,7 @@ def preferred(header: str) -> str | None:
     return max(wanted, key=lambda pair: pair[0])[1] if wanted else None
 
 
-class Words:
+class PageWords:
     """Says texts in one language. What is not translated is said in English, which a test does not allow."""
 
     def __init__(self, language: str) -> None:

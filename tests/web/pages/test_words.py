@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from gateway.web.pages.formats import Formats
-from gateway.web.pages.words import LANGUAGES, Words, catalogue, preferred
+from gateway.web.pages.words import LANGUAGES, PageWords, catalogue, preferred
 from tests.web.pages.browser import Browser
 from tests.web.pages.texts import texts
 
@@ -31,7 +31,7 @@ def test_a_translation_has_the_places_of_its_text_and_is_one(language: str) -> N
 
 
 def formats(language: str) -> Formats:
-    return Formats(Words(language), timezone(timedelta(hours=8)), "Asia/Shanghai", NOW)
+    return Formats(PageWords(language), timezone(timedelta(hours=8)), "Asia/Shanghai", NOW)
 
 
 @pytest.mark.parametrize(
