@@ -24,7 +24,7 @@ from gateway.model import (
     event_id,
 )
 from gateway.routing import RoutingDecision
-from gateway.store.outbox.alarms import Due
+from gateway.store.outbox.alarms import AlarmDue
 from gateway.store.records import NewDelivery, NewEvent
 
 _OURS: Final = Verified(trust=Trust.BODY, scheme="gateway")
@@ -38,7 +38,7 @@ _PAGES: Final = {  # {name}: empty where it is about several
 }
 
 
-def alarm_event(due: Due, *, language: str, page: str | None) -> Event:
+def alarm_event(due: AlarmDue, *, language: str, page: str | None) -> Event:
     """The event. Its id is made of what it says, so that one alarm is one event whoever stores it."""
     at, since = _time(due.at), _time(due.since)
     alarm = Alarm(
@@ -70,7 +70,7 @@ def new_alarm(event: Event, decision: RoutingDecision) -> NewEvent:
     )
 
 
-def _page(due: Due) -> str:
+def _page(due: AlarmDue) -> str:
     alone = due.about if due.about and "," not in due.about else ""
     if path := _PAGES.get(due.type):
         return path.replace("{name}", quote(alone)) if alone or "{name}" not in path else path.partition("?")[0]

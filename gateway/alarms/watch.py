@@ -15,7 +15,7 @@ from gateway.model import RELOAD_REFUSED, STORE_LIMIT, Event
 from gateway.routing import RoutingDecision
 from gateway.runtime.clock import Clock
 from gateway.runtime.metrics import Metrics
-from gateway.store.outbox.alarms import Announced, Due, Seen
+from gateway.store.outbox.alarms import AlarmDue, Announced, Seen
 from gateway.store.records import NewEvent
 from gateway.store.store import Store
 
@@ -68,7 +68,7 @@ class AlarmWatch:
         """Begin. Raises StoreError."""
         self.see(RELOAD_REFUSED, CONFIGURATION, False)  # what was started is what the file says
         await self._store.begin_alarms()
-        self._task = asyncio.create_task(self._run(), name="alarms")
+        self._task = asyncio.create_task(self._watch_until_closed(), name="alarms")
 
     async def close(self) -> None:
         """Stop looking; what is due then is told by another gateway, or at the next start."""
@@ -88,12 +88,12 @@ class AlarmWatch:
 
     # -- looking
 
-    async def _run(self) -> None:
+    async def _watch_until_closed(self) -> None:
         while True:
             self._bell.clear()
             self.busy = True
             try:
-                await self.look()
+                await self.store_due()
             except Exception:  # whatever it is, the next look comes
                 log.exception("alarms_not_looked_for")
             finally:
@@ -109,15 +109,15 @@ class AlarmWatch:
             sleep.cancel()
             rung.cancel()
 
-    async def look(self) -> None:
+    async def store_due(self) -> None:
         """Once: what is due is stored, or it is logged that it could not be."""
         self._look_at_limits()
         setup = self._setup()
         seen = tuple(self._seen.values())
-        due: Sequence[Due] = ()
-        events: dict[Due, Event] = {}
+        due: Sequence[AlarmDue] = ()
+        events: dict[AlarmDue, Event] = {}
 
-        def make(alarm: Due) -> NewEvent:
+        def make(alarm: AlarmDue) -> NewEvent:
             event = events[alarm] = alarm_event(alarm, language=setup.language, page=setup.page)
             return new_alarm(event, self._decide(event))
 
@@ -136,7 +136,7 @@ class AlarmWatch:
         if used >= LIMIT_RAISED or used < LIMIT_OVER:
             self._seen[STORE_LIMIT, STORE] = Seen(STORE_LIMIT, STORE, used >= LIMIT_RAISED, detail)
 
-    def _not_stored(self, due: Sequence[Due], seen: Sequence[Seen], error: StoreError) -> None:
+    def _not_stored(self, due: Sequence[AlarmDue], seen: Sequence[Seen], error: StoreError) -> None:
         """What cannot be stored can still be read in the log, and counted; once a while of each type."""
         lost = {alarm.type: (alarm.about, alarm.detail) for alarm in due}
         lost |= {one.type: (one.about, one.detail) for one in seen if one.holds}

@@ -33,7 +33,7 @@ def path() -> Path:
     return Path(base) / "recording-gateway" / "contexts.json"
 
 
-def read() -> Contexts:
+def all_contexts() -> Contexts:
     """Those that are kept. Raises GatewayError for a file that cannot be read."""
     try:
         content = json.loads(path().read_text())
@@ -58,5 +58,5 @@ def write(contexts: Contexts) -> None:
 
 def used() -> Context | None:
     """The one in use."""
-    contexts = read()
+    contexts = all_contexts()
     return None if contexts.used is None else contexts.named.get(contexts.used)

@@ -25,7 +25,7 @@ AGAIN: Final = 1.0  # seconds after which a claim that failed is sent again
 LAST_CLAIM_SECONDS: Final = 6.0  # seconds a claim under way may take at the end; the store answers within 5
 
 
-class Alarm:
+class DueTimer:
     """One at a time: setting it again only ever makes it ring sooner."""
 
     def __init__(self, clock: Clock, bell: asyncio.Event) -> None:
@@ -68,7 +68,7 @@ class Claimer:
         self._clock = shared.clock
         self._store_clock = shared.store_clock
         self._bell = asyncio.Event()
-        self._alarm = Alarm(shared.clock, self._bell)
+        self._alarm = DueTimer(shared.clock, self._bell)
         self._due_at: float | None = None  # when the next comes due, in monotonic seconds
         self._task: asyncio.Task[None] | None = None
         self.due = self.rows = False

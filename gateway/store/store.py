@@ -27,8 +27,7 @@ from gateway.store.engine.writer import Writer
 from gateway.store.outbox import activity, alarms, counts, gates, losses, rates, refused, retention
 from gateway.store.outbox import settle as settling
 from gateway.store.outbox.accept import accept, try_accept
-from gateway.store.outbox.alarms import Announced, Seen
-from gateway.store.outbox.alarms import Due as DueAlarm
+from gateway.store.outbox.alarms import AlarmDue, Announced, Seen
 from gateway.store.outbox.claim import end_unreadable, probe_claim
 from gateway.store.outbox.clock_repair import Spans
 from gateway.store.outbox.clock_steps import ClockSteps
@@ -269,12 +268,12 @@ class Store:
         """From now on what happens is told; what happened before is not."""
         return self._writer.put(Kind.CALL, alarms.begin)
 
-    def survey_alarms(self, seen: Sequence[Seen], every: int) -> Future[tuple[bool, Sequence[DueAlarm]]]:
+    def survey_alarms(self, seen: Sequence[Seen], every: int) -> Future[tuple[bool, Sequence[AlarmDue]]]:
         """Whether `announce` has something to do, and what is due; `every` ms lie between two alarms of a type."""
         return self._backend.reader.ask(lambda session: alarms.survey(session, seen, every))
 
     def announce(
-        self, seen: Sequence[Seen], every: int, make: Callable[[DueAlarm], NewEvent]
+        self, seen: Sequence[Seen], every: int, make: Callable[[AlarmDue], NewEvent]
     ) -> Future[Sequence[Announced]]:
         """Store the alarms that are due, each once for all gateways. Exempt from `store.limits`: they say that these are
         reached. `make` is called on the writer's thread."""

@@ -224,7 +224,7 @@ async def test_what_cannot_be_stored_is_logged_and_counted(capsys: pytest.Captur
         gateway.gateway.store.announce = _unavailable  # type: ignore[method-assign]
         watch.see("gateway.source.silent", "live", True, "nothing for 6 h")
         for _ in range(3):
-            await watch.look()
+            await watch.store_due()
         assert gateway.metric("alarms_lost_total", type="gateway.source.silent") == 1
         del gateway.gateway.store.announce
         await gateway.advance(1)

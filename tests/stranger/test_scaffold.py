@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli.root import gateway
-from gateway.cli.scaffold import Names, render
+from gateway.cli.scaffold import ScaffoldNames, render
 from tests.installed import Environment, build
 
 
@@ -52,7 +52,7 @@ def test_it_goes_beside_where_one_stands_and_says_what_is_next(tmp_path: Path, m
         said = run("new-plugin", "acme-new").output
     assert "pip install" in said
     written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert written == {f"recording-gateway-acme-new/{name}" for name in render(Names("acme-new", "sink"))}
+    assert written == {f"recording-gateway-acme-new/{name}" for name in render(ScaffoldNames("acme-new", "sink"))}
     assert (tmp_path / "recording-gateway-acme-new/gateway.yaml").stat().st_mode & 0o077 == 0
 
 
@@ -100,7 +100,7 @@ def test_what_is_written_is_formatted_and_free_of_lint(kind: str, tmp_path: Path
 
 def test_no_token_is_left_in_what_is_written() -> None:
     for kind in ("sink", "source"):
-        for path, text in render(Names("acme-new", kind)).items():
+        for path, text in render(ScaffoldNames("acme-new", kind)).items():
             left = [
                 token for token in ("@TYPE", "@CLASS", "@MODULE", "@KIND", "@ENV", "@VERSION", "@DIST") if token in text
             ]

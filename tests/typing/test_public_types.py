@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.scaffold import Names, render, write
+from gateway.cli.scaffold import ScaffoldNames, render, write
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -64,7 +64,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     (folder / "wrong.py").write_text(WRONG)
     sources = []
     for kind in ("sink", "source"):
-        write(folder / kind, render(Names(f"acme-{kind}", kind)))
+        write(folder / kind, render(ScaffoldNames(f"acme-{kind}", kind)))
         (folder / f"recording_gateway_acme_{kind}").symlink_to(folder / kind / f"src/recording_gateway_acme_{kind}")
         sources += [f"recording_gateway_acme_{kind}", f"{kind}/tests/test_acme_{kind}.py"]
     return mypy(folder, "authors.py", "wrong.py", *sources).splitlines()

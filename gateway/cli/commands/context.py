@@ -33,7 +33,7 @@ def add(name: str, url: str, token_file: str) -> None:
 
     file = str(Path(token_file).expanduser().absolute())
     checked(url, read_token(file), chosen=True)
-    known = contexts.read()
+    known = contexts.all_contexts()
     contexts.write(Contexts({**known.named, name: Context(url, file)}, known.used or name))
     click.echo(f"{name}: {url}{'' if known.used else ', in use'}")
 
@@ -42,7 +42,7 @@ def add(name: str, url: str, token_file: str) -> None:
 @output.listing_options
 def list_(as_json: bool, limit: int, everything: bool) -> None:
     """Every context; the one in use has a star."""
-    known = contexts.read()
+    known = contexts.all_contexts()
     output.print_rows(
         [{"name": name, "used": name == known.used, **asdict(one)} for name, one in known.named.items()],
         {
@@ -64,7 +64,7 @@ def list_(as_json: bool, limit: int, everything: bool) -> None:
 @click.option("--none", is_flag=True, help="Work beside the configuration again.")
 def use(name: str | None, none: bool) -> None:
     """Let commands work on the gateway NAME."""
-    known = contexts.read()
+    known = contexts.all_contexts()
     if none == (name is not None):
         raise click.UsageError("name a context, or --none")
     if name is not None:
@@ -77,7 +77,7 @@ def use(name: str | None, none: bool) -> None:
 @click.argument("name")
 def remove(name: str) -> None:
     """Forget the context NAME. Its token's file stays."""
-    known = contexts.read()
+    known = contexts.all_contexts()
     _there(name, known)
     left = {other: one for other, one in known.named.items() if other != name}
     contexts.write(Contexts(left, None if known.used == name else known.used))

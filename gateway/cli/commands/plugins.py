@@ -138,14 +138,14 @@ def new(name: str, sink: bool, source: bool, folder: Path | None) -> None:
     It is complete and its tests pass; change it until it does what you need. NAME is the type that a configuration
     will say, such as `acme-pager`.
     """
-    from gateway.cli.scaffold import Names, render, write
+    from gateway.cli.scaffold import ScaffoldNames, render, write
     from gateway.plugin.registry import Registry
 
     if sink and source:
         raise click.UsageError("--sink and --source together: one package brings one of them")
     kind = "source" if source else "sink"
     try:
-        names = Names(name, kind)
+        names = ScaffoldNames(name, kind)
     except ValueError as error:
         raise click.UsageError(f"{name!r} cannot be a type's name; expected {error}") from None
     registry = Registry()

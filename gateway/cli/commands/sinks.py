@@ -93,17 +93,17 @@ def test(invocation: Invocation, name: str, event_type: str) -> None:
     )
     outcome = sink_trial.outcome_of(result)
     said = visible(describe(result))
-    _tell(name, outcome, seconds, said)
+    _print_outcome(name, outcome, seconds, said)
 
 
 def _test_elsewhere(remote: Remote, name: str, event_type: str) -> None:
     from gateway.cli.remote_client import segment
 
     answer = remote.post(f"/sinks/{segment(name)}/test", {"type": event_type})
-    _tell(name, answer["outcome"], answer["seconds"], visible(answer["detail"]))
+    _print_outcome(name, answer["outcome"], answer["seconds"], visible(answer["detail"]))
 
 
-def _tell(name: str, outcome: str, seconds: float, detail: str) -> None:
+def _print_outcome(name: str, outcome: str, seconds: float, detail: str) -> None:
     line = f"{name}: {outcome} in {seconds * 1000:.0f} ms{f': {detail}' if detail else ''}"
     if outcome != "delivered":
         raise click.ClickException(line)

@@ -17,7 +17,7 @@ PREFIX: Final = "recording-gateway-"
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class ScaffoldNames:
     """Everything a new plugin is called by, made from its type. Raises ValueError saying what was expected."""
 
     type: str
@@ -43,7 +43,7 @@ class Names:
         return "".join(part.capitalize() for part in self.type.split("-")) + self.kind.capitalize()
 
 
-def render(names: Names) -> Mapping[str, str]:
+def render(names: ScaffoldNames) -> Mapping[str, str]:
     """Every file of the package by its path in it."""
     values = {
         "@TYPE@": names.type,

@@ -88,7 +88,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
+class AlarmDue:
     """One alarm to be told: all of a type that is due now. `since`: of the first of them; `at`: now; both ms."""
 
     type: str
@@ -102,7 +102,7 @@ class Due:
 class Announced(NamedTuple):
     """An alarm that was stored."""
 
-    due: Due
+    due: AlarmDue
     new: NewEvent
     accepted: Accepted
 
@@ -114,7 +114,7 @@ def begin(session: Bulk) -> None:
         session.change(_BEGIN, {"mark": json.dumps({"refused": refused or 0, "held": held or 0, "at": {}})})
 
 
-def survey(session: Session, seen: Sequence[Seen], every: int) -> tuple[bool, Sequence[Due]]:
+def survey(session: Session, seen: Sequence[Seen], every: int) -> tuple[bool, Sequence[AlarmDue]]:
     """Whether `announce` has something to write, and what is due as far as reading says; changes nothing."""
     look = _Look(session, seen)
     look.count(session)
@@ -123,7 +123,7 @@ def survey(session: Session, seen: Sequence[Seen], every: int) -> tuple[bool, Se
 
 
 def announce(
-    session: Bulk, seen: Sequence[Seen], every: int, make: Callable[[Due], NewEvent], owner: str
+    session: Bulk, seen: Sequence[Seen], every: int, make: Callable[[AlarmDue], NewEvent], owner: str
 ) -> Sequence[Announced]:
     """Count what happened, and store the alarms that are due with what they say. All in one transaction, one gateway at a time."""
     with session.atomic():
@@ -215,7 +215,7 @@ class _Look:
 
     # -- what is to be told
 
-    def due(self, every: int) -> Sequence[Due]:
+    def due(self, every: int) -> Sequence[AlarmDue]:
         """One alarm of each type at most, and none within `every` ms after the last of its type."""
         waiting: Mapping[str, list[Condition]] = defaultdict(list)
         for known in self._known.values():
@@ -235,10 +235,10 @@ class _Look:
             return None
         return known.type if known.holds else OVER.get(known.type)
 
-    def _joined(self, type: str, known: Sequence[Condition]) -> Due:
+    def _joined(self, type: str, known: Sequence[Condition]) -> AlarmDue:
         causes = dict.fromkeys(condition.detail for condition in known if condition.detail)
         over = type in OVER.values()
-        return Due(
+        return AlarmDue(
             type=type,
             about=ABOUT_SEPARATOR.join(condition.about for condition in known),
             since=min(condition.since for condition in known),
@@ -247,7 +247,7 @@ class _Look:
             detail="" if over else "; ".join(list(causes)[:CAUSES_SHOWN_MAX]),
         )
 
-    def announced(self, alarm: Due) -> None:
+    def announced(self, alarm: AlarmDue) -> None:
         """It is told: what it was about is as people know it."""
         self._mark["at"][alarm.type] = self.now
         self._marked = True
