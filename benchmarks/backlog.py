@@ -59,7 +59,7 @@ def turn(session: SqliteBulk, number: int, found: dict[str, list[float]]) -> Non
 
     def claimed() -> list[Lease]:
         with session.atomic():
-            return list(session.take("app", BATCH, 45_000, 0, (), "bench"))
+            return list(session.lease_due("app", BATCH, 45_000, 0, (), "bench"))
 
     def settled() -> None:
         with session.atomic():
