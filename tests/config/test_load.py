@@ -443,6 +443,19 @@ def test_what_is_probably_not_meant_is_a_warning(desk: Desk, text: str, warning:
     assert all(one.line for one in found)
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        "{name: a, where: 'has(event.data.stream)', to: [ops, app], stop: true}",
+        "{name: a, match: {stream: x}, to: [ops, app], stop: true}",
+        "{name: a, to: [ops, app]}",
+    ],
+)
+def test_behind_a_route_that_lets_some_pass_nothing_is_called_unreachable(desk: Desk, first: str) -> None:
+    found = desk.load(SINKS + f"routes: [{first}, {{name: late, to: ops}}]").warnings
+    assert not [one for one in found if "never reached" in str(one)]
+
+
 def test_without_judging_no_expression_is_tried(desk: Desk) -> None:
     made = desk.load("routes: [{where: 'event.data.nope', stop: true}]", judge=False)
     assert made.settings.routes[0].where == "event.data.nope"

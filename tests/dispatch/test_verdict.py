@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dispatch.outcome import DETAIL_LIMIT, MEMO_LIMIT, attempt_record, describe
+from gateway.dispatch.outcome import DETAIL_LIMIT, MEMO_LIMIT, READ_LIMIT, attempt_record, describe
 from gateway.dispatch.retry import RetryDecision
-from gateway.errors import Refused, Retry
+from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Outcome
 from gateway.store.records import Lease
 from gateway.text.redaction import learn
@@ -83,6 +84,21 @@ def test_whatever_text_comes_both_databases_hold_it(text: str) -> None:
 
 def test_a_text_is_cut_to_what_a_row_may_hold() -> None:
     assert len(describe("x" * 10**7)) == DETAIL_LIMIT
+
+
+@pytest.mark.parametrize("shown", range(0, 25, 4))
+@pytest.mark.parametrize(
+    "raised", [lambda text: text, Retry, Refused, Unavailable, KeyError], ids=lambda one: one.__name__
+)
+def test_a_detail_that_is_cut_in_the_middle_of_a_secret_shows_no_half_of_it(
+    shown: int, raised: Callable[[str], Any]
+) -> None:
+    secret = "kT7-never-said-aloud-9Qx"
+    learn(secret)
+    for limit in (DETAIL_LIMIT, READ_LIMIT):
+        detail = describe(raised("x" * (limit - shown) + secret + "x" * limit))
+        assert "kT7" not in detail
+        assert len(detail) <= DETAIL_LIMIT
 
 
 def test_a_new_memo_replaces_the_old_and_no_memo_keeps_it() -> None:

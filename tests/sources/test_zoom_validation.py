@@ -60,3 +60,13 @@ def test_other_callbacks_get_the_usual_answer() -> None:
     source = make("zoom")
     assert source.acknowledge(question("token", event="recording.completed"), ()) is None
     assert source.acknowledge(question("token", payload=[]), ()) is None
+
+
+@pytest.mark.parametrize("key", [None, "a-key-that-nobody-configured"])
+def test_the_answer_signs_nothing_for_a_question_that_nobody_signed_whoever_asks_for_it(key: str | None) -> None:
+    """Also where `verify` was not asked before."""
+    try:
+        answer = make("zoom").acknowledge(question("token", key), ())
+    except Untrusted:
+        return
+    assert answer is None

@@ -328,3 +328,14 @@ async def test_a_number_out_of_range_is_the_items_fault(tmp_path: Any, open_at: 
     store = await open_at(url=f"sqlite:///{tmp_path}/x.db")
     with pytest.raises(ItemRefused):
         await store.renew(2**70, 1, LEASE)
+
+
+async def test_an_accept_that_was_told_no_before_it_began_is_not_stored_afterwards(
+    opened: Opener, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_queue, "ANSWER_SECONDS", 0.05)
+    store = await opened()
+    with held_up(store), pytest.raises(StoreUnavailable):
+        await store.accept([new(1, "app")])
+    await store.ping()
+    assert table(url, "id", "events") == []

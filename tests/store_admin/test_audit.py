@@ -10,9 +10,10 @@ import pytest
 
 from gateway.errors import NotFound, Untrusted
 from gateway.runtime.clock import FrozenClock
-from gateway.store.admin import bulk
+from gateway.store.admin import audit, bulk
 from gateway.store.admin.admin import Actor, DeliveryFilter, StoreAdmin, Watcher
 from gateway.store.admin.audit import UNDER_WAY, AuditEntry
+from gateway.store.engine.write_queue import Kind
 from gateway.store.records import NewEvent, Refusal
 from gateway.store.store import Store
 from tests.store.kit import LEASE, event, new, other, settlement, table, take
@@ -322,6 +323,21 @@ async def test_erased_text_is_in_no_row_of_any_table(store: Store, admin: StoreA
     assert CANARY not in everything(url)
     assert table(url, "body", "refused") == [(b'{"of another": 1}',)]
     assert [row.id for row in admin.events()] == [f"{2:032x}"]
+
+
+@pytest.mark.parametrize("name", ["stream", "subject"])
+async def test_an_earlier_act_that_asked_for_what_is_erased_keeps_only_a_hash_of_its_filter(
+    store: Store, admin: StoreAdmin, url: str, name: str
+) -> None:
+    await planted(store)
+    entry = AuditEntry(actor=ME, act="events replay", filter={name: f"*{CANARY}*", "type": "recording.*"})
+    kept = AuditEntry(actor=ME, act="events replay", filter={name: "another"})
+    for one in (entry, kept):
+        await store._writer.put(Kind.CALL, lambda session, one=one: audit.begin(session, one))
+    admin.erase(ONE, ids=same)
+    filters = [row.filter for row in admin.audit() if row.act == "events replay"]
+    assert CANARY not in str(filters)
+    assert sorted(text.startswith("hmac-sha256:") for text in filters if text is not None) == [False, True]
 
 
 def everything(url: str) -> str:

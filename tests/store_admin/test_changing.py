@@ -17,7 +17,7 @@ from gateway.store.admin.admin import Actor, DeliveryFilter, StoreAdmin
 from gateway.store.outbox.accept import accept
 from gateway.store.records import Accepted, Held, Lease, NewEvent
 from gateway.store.store import Store
-from tests.store.kit import LEASE, event, new, other, settlement, table, take
+from tests.store.kit import LEASE, beside, event, new, other, settlement, table, take
 
 MINUTE = 60_000
 
@@ -437,3 +437,13 @@ async def test_the_running_gateway_hears_of_every_change(store: Store, admin: St
     await heard("app")
     admin.move("app", "late")
     await heard("late")
+
+
+async def test_a_retry_by_hand_begins_to_count_the_crashes_anew(store: Store, admin: StoreAdmin, url: str) -> None:
+    await take(store, new(1, "app"))
+    (lease,) = await store.claim("app", 1, LEASE)
+    await store.settle([settlement(lease, "dead")])
+    with beside(url) as session:
+        session.change("UPDATE deliveries SET losses = 3, lone_losses = 5, alone = 1")
+    admin.retry_many([lease.delivery])
+    assert table(url, "round, losses, lone_losses, alone", "deliveries") == [(1, 0, 0, 0)]
