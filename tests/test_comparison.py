@@ -29,7 +29,15 @@ TEXT = PAGE.read_text()
 KEY = "a-key-of-the-vendors-console-0123456789"
 SIGNED = ("auth_timestamp", "event_type", "publish_domain", "app", "stream", "download_url", "play_url")
 CONFIG: dict[str, Any] = {
-    "sources": {"live": {"type": "huawei-live", "keys": [KEY], "min_trust": "fields"}},
+    "sources": {
+        "live": {
+            "type": "huawei-live",
+            "keys": [KEY],
+            "min_trust": "fields",
+            "domains": ["push.example.com"],
+            "apps": ["live"],
+        }
+    },
     "sinks": {"app": {"type": "recorder"}},
     "routes": [{"to": ["app"]}],
 }

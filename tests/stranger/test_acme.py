@@ -96,15 +96,15 @@ def test_it_runs(acme: Environment, tmp_path: Path) -> None:
             letters = {headers["x-letter"] for headers, _ in post_office.requests}
             assert len(letters) == len(post_office.requests)
             rows = served.listing("deliveries", "list")
-            stored = len({row["event_id"] for row in rows})
+            routed = len({row["event_id"] for row in rows})
             waiting = [row for row in rows if row["sink"] == "again"]
             assert {(row["state"], row["held"]) for row in waiting} == {("waiting", "circuit")}
             (folder / "missing").mkdir()
             assert served.stop() == 0
         log = served.log
-    assert len(list((folder / "shelf").glob("*.json"))) == stored
+    assert len(list((folder / "shelf").glob("*.json"))) == routed
     said = audit.read_text().splitlines()
-    assert sum(line.startswith("stored") for line in said) == stored
+    assert sum(line.startswith("stored") for line in said) >= routed  # and what the gateway had to tell of its sinks
     assert sum(line.startswith("begin") for line in said) == sum(line.startswith("end") for line in said)
     assert "demo-stamp-of-acme" not in log
     assert '"plugin":"acme-recordings 2.1.0' in log.replace(" ", "") or "acme-recordings 2.1.0" in log
