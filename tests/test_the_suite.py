@@ -126,6 +126,7 @@ def test_a_thread_that_does_not_end_fails_its_test_and_keeps_no_process(tmp_path
     assert "does not end" in ran(tmp_path, test)
 
 
+@pytest.mark.slow
 def test_a_property_is_tried_with_the_same_examples_at_every_run(tmp_path: Path) -> None:
     test = """
         import os, pathlib
@@ -210,6 +211,11 @@ def test_a_test_over_its_five_seconds_fails_unless_it_is_marked(
 def unbounded(tree: ast.AST) -> Iterator[str]:
     """Calls that wait for another thread or process without an end; what is awaited ends with its test's time."""
     awaited = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Await)}
+    awaited |= {
+        id(node.args[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) == "asyncio.wait_for"
+    }
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         options = {keyword.arg for keyword in call.keywords}
         match call.func:

@@ -96,9 +96,9 @@ def test_opening_waits_for_whoever_is_making_the_same_file_at_that_moment(clock:
     """The change to WAL does not honour the busy time-out, and a look between two of the maker's steps sees neither."""
     failed: list[BaseException] = []
 
-    def use(path: Path, starts: threading.Barrier, role: Role) -> None:
+    def use(path: Path, barrier: threading.Barrier, role: Role) -> None:
         try:
-            starts.wait()
+            barrier.wait()
             opened = SqliteSession(path, role, clock)
             try:
                 if role == "writer":
@@ -112,8 +112,8 @@ def test_opening_waits_for_whoever_is_making_the_same_file_at_that_moment(clock:
     with tempfile.TemporaryDirectory(dir=folder_of("").parent) as folder:  # in memory, where chance has many rounds
         for number in range(60):
             make_file(path := Path(folder) / f"{number}.db")
-            starts = threading.Barrier(len(roles), timeout=20)
-            threads.end([threads.start(use, path, starts, role) for role in roles])
+            barrier = threading.Barrier(len(roles), timeout=20)
+            threads.end([threads.start(use, path, barrier, role) for role in roles])
     assert failed == []
 
 
