@@ -191,6 +191,7 @@ def test_a_test_over_its_five_seconds_fails_unless_it_is_marked(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
 
     def outcome(seconds: float) -> str:
         report = pytest.TestReport("x", ("x", 1, "x"), {}, "passed", None, "call", duration=seconds)

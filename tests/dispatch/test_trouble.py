@@ -86,9 +86,10 @@ class Stubborn(Scripted):
 
     async def deliver(self, delivery: Delivery) -> str | None:
         self.seen.append(delivery)
-        while self.stubborn and not self.free.is_set():
-            with contextlib.suppress(asyncio.CancelledError):
-                await self.free.wait()
+        until = time.monotonic() + 20  # because a test that fails must be able to close its loop
+        while self.stubborn and not self.free.is_set() and time.monotonic() < until:
+            with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+                await asyncio.wait_for(self.free.wait(), 1)
         return "late"
 
 
