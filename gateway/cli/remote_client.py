@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +13,7 @@ import click
 
 from gateway.cli.health import UnixConnection
 from gateway.config.grammar.network import is_loopback
+from gateway.egress.tls import client_context
 from gateway.errors import Ambiguous, GatewayError, NotFound
 from gateway.text.escaping import visible
 
@@ -61,9 +61,7 @@ class Remote:
         if url.scheme == "unix":
             return UnixConnection(url.path, TIMEOUT)
         if url.scheme == "https":
-            return http.client.HTTPSConnection(
-                url.hostname or "", url.port, timeout=TIMEOUT, context=ssl.create_default_context()
-            )
+            return http.client.HTTPSConnection(url.hostname or "", url.port, timeout=TIMEOUT, context=client_context())
         return http.client.HTTPConnection(url.hostname or "", url.port, timeout=TIMEOUT)
 
 
