@@ -223,7 +223,7 @@ def test_a_receiver_is_told_what_it_needs() -> None:
 
 def test_without_its_library_a_key_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    with pytest.raises(ValueError, match=r"recording-gateway\[ed25519\]"):
+    with pytest.raises(ValueError, match=r"pip install '\.\[ed25519\]'"):
         sender_key(PRIVATE)
 
 
