@@ -75,7 +75,8 @@ def test_each_act_is_done_and_written_down_with_the_tokens_name(served: Served) 
 
 
 def test_a_refused_callback_is_verified_again(served: Served) -> None:
-    number = ask(served, "/refused").json()["items"][0]["id"]
+    kept = until(served, "/refused", lambda page: page["items"])  # it is written after its answer
+    number = kept["items"][0]["id"]
     shown = ask(served, f"/refused/{number}").json()
     assert shown["meaning"]
     reply = post(served, f"/refused/{number}/retry")
