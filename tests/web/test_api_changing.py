@@ -12,6 +12,7 @@ import pytest
 from tests.web.admin_api import CONFIG, OPERATE, ask, fill, post, serve, until
 from tests.web.doors import Served
 
+RECORDINGS = {"type": "recording.*"}
 HELD = CONFIG.replace("to: [file]}", "to: [gone]}")  # what goes to a sink that is not there waits
 
 
@@ -132,13 +133,15 @@ def test_every_bulk_act_does_what_its_single_act_does(served: Served) -> None:
     paused(served)
     assert ended(served, bulk(served, {"act": "move", "filter": {"sink": "gone"}, "to": ["file"]}))["done"] == 5
     until(served, "/deliveries?state=delivered", lambda page: len(page["items"]) == 5)
-    assert ended(served, bulk(served, {"act": "replay", "to": ["gone"]}))["done"] == 5
+    assert ended(served, bulk(served, {"act": "replay", "to": ["gone"], "filter": RECORDINGS}))["done"] == 5
     assert len(waiting(served)) == 5
     assert ended(served, bulk(served, {"act": "cancel", "filter": {"sink": ["gone"]}}))["done"] == 5
     assert ended(served, bulk(served, {"act": "retry"}))["done"] == 5
     assert ended(served, bulk(served, {"act": "release"}))["matched"] == 0
+    (alarm,) = until(served, "/events?type=gateway.*", lambda page: page["items"])["items"]  # of the refused callback
     assert ended(served, bulk(served, {"act": "erase", "filter": {"stream": "*"}}))["done"] == 5
-    assert ask(served, "/events").json()["items"] == []
+    assert [item["id"] for item in ask(served, "/events").json()["items"]] == [alarm["id"]]  # it is of no stream
+    assert ask(served, "/events?domain=live").json()["items"] == []
 
 
 def test_a_job_goes_on_after_a_restart_and_stops_when_its_token_was_removed(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.errors import NotFound
-from gateway.model import Outcome
+from gateway.model import ALARM_PREFIX, Outcome
 from gateway.store.admin import event_lookup
 from gateway.store.admin.detour import readable
 from gateway.store.admin.pages import MOST, among, anything, event_ref, fits, of_stream, onwards, search, several
@@ -80,6 +80,8 @@ class DeliveryFilter:
         if not self.of_events:
             return True
         _, source, type_, subject, received_at = row[_OF_EVENT:]
+        if type_.startswith(ALARM_PREFIX) and self.stream is not None:
+            return False  # it is about a source or a sink, whose name is no stream's
         return (
             fits(self.source, source)
             and fits(self.type, type_)

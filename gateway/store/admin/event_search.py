@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, Final
 
-from gateway.model import Trust
+from gateway.model import ALARM_PREFIX, Trust
 from gateway.store.admin.detour import readable
 from gateway.store.admin.pages import EVENT, MOST, among, anything, event_row, fits, of_stream, onwards, search, several
 from gateway.store.admin.walk import Walk
@@ -62,6 +62,8 @@ class EventFilter:
     def keeps(self, row: tuple[Any, ...]) -> bool:
         """Whether a row of a search is meant."""
         _, source, type_, subject, received_at, trust, id_, *state = row
+        if type_.startswith(ALARM_PREFIX) and not (self.stream is self.domain is self.app is None):
+            return False  # it is about a source or a sink, whose name is no stream's
         domain, _, rest = subject.partition("/")
         return (
             fits(self.source, source)
