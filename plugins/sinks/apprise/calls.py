@@ -71,7 +71,7 @@ class Calls:
         calls.append(ServiceCall(url, answer.status_code, dict(answer.headers), answer._content))
         return answer
 
-    def _body_of(self, answer: Any) -> bytes:
+    def _read(self, answer: Any) -> bytes:
         from urllib3.exceptions import HTTPError
 
         body, until = b"", time.monotonic() + LONGEST
