@@ -128,7 +128,7 @@ def test_a_bulk_act_elsewhere_is_a_job_that_is_waited_for(served: Served, cli: C
     again = cli(*there(served), "deliveries", "retry", "--sink", "gone", "--yes").output
     assert again.count("a new round begins") == len(events)
     moved = cli(*there(served), "deliveries", "move", "gone", "--to", "file", "--yes").output
-    assert f"moved from gone to file, " in moved
+    assert "moved from gone to file, " in moved
     post(served, "/sinks/gone/resume")
 
 
