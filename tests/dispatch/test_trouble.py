@@ -101,7 +101,7 @@ async def test_a_sink_that_swallows_its_cancellation_loses_its_worker_and_its_wo
     house = await build(sink, delivery={"timeout": "100ms", "concurrency": 2})
     await house.put(event(1), event(2))
     await eventually(lambda: len(sink.seen) == 2)
-    until = asyncio.get_running_loop().time() + 0.05
+    until = asyncio.get_running_loop().time() + 0.2  # the timeout and the patience with the stubborn
     await eventually(lambda: asyncio.get_running_loop().time() > until)
     await house.later(1)
     await eventually(lambda: house.rows("state, attempts") == [("waiting", 1)] * 2)
