@@ -118,6 +118,7 @@ def wait_for_rows(place: Place, rows: int) -> bool:
     return wait_for(lambda: count(place) >= rows) and count(place) == rows
 
 
+@pytest.mark.slow  # the circuit's first pause is five seconds
 def test_a_database_that_goes_away_and_comes_back_loses_nothing(served: Place, tmp_path: Path) -> None:
     player = Player()
     with cabled(served) as cable, Running(tmp_path, CONFIG.format(key=KEY, url=cable.url)) as running:
@@ -136,6 +137,7 @@ def test_a_database_that_goes_away_and_comes_back_loses_nothing(served: Place, t
     assert "ResourceWarning" not in running.log
 
 
+@pytest.mark.slow  # the circuit's first pause is five seconds
 def test_a_database_that_is_not_there_at_the_start_does_not_stop_the_gateway(served: Place, tmp_path: Path) -> None:
     with cabled(served) as cable:
         cable.cut()
