@@ -12,6 +12,7 @@ from starlette.responses import Response
 from gateway.admin.filters import UnknownValue
 from gateway.config.document.diagnostics import ConfigError
 from gateway.errors import Ambiguous, GatewayError, NotFound, Problem, StoreBusy, StoreError, StoreUnavailable
+from gateway.dispatch.dispatcher import SinkNotOpened
 from gateway.reload import ReloadRefused
 from gateway.web import problems
 
@@ -50,6 +51,8 @@ def refusal(error: GatewayError) -> Response:
         return refused(problem, problems=[one.as_dict() for one in error.problems])
     if isinstance(error, ReloadRefused):
         return refused(Problem(409, error.code, error.detail))
+    if isinstance(error, SinkNotOpened):
+        return refused(Problem(409, "sink_not_opened", str(error)))
     if isinstance(error, StoreBusy):
         return refused(Problem(503, "store_unavailable", str(error), retry_after=error.retry_after))
     if isinstance(error, StoreUnavailable):
