@@ -17,7 +17,8 @@ def main() -> None:
         try:
             _run_command()
         finally:
-            sys.stdout.flush()  # here and not at the exit, where Python would answer with a traceback
+            if sys.stdout is not None:  # None: the descriptor was closed
+                sys.stdout.flush()  # here and not at the exit, where Python would answer with a traceback
     except BrokenPipeError:
         _give_up_answering()
         sys.exit(1)
