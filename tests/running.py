@@ -203,10 +203,10 @@ class Running:
         return rows
 
     def _command(self, arguments: Sequence[str]) -> tuple[int, str, str]:
-        if self.command == COMMAND:
+        if self.command == COMMAND and "PYTHONPATH" not in self._added:  # which is read only where a Python starts
             result = invoke(arguments, cwd=self.folder, environ=self._added)
             return result.exit_code, result.stdout, result.stderr
-        words = [self.command, *arguments]  # somebody else's installation
+        words = [self.command, *arguments]
         done = subprocess.run(
             words, cwd=self.folder, env=self.environ, capture_output=True, text=True, check=False, timeout=60
         )
