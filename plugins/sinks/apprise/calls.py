@@ -63,7 +63,7 @@ class Calls:
             with self._requests.Session() as session:
                 session.trust_env = False
                 answer = session.request(method, url, **rest)
-                answer._content = self._read(answer)
+                answer._content = self._body_of(answer)
                 answer._content_consumed = True
         except (self._requests.RequestException, OSError) as error:
             calls.append(ServiceCall(url, None, {}, b"", type(error).__name__))
@@ -71,7 +71,7 @@ class Calls:
         calls.append(ServiceCall(url, answer.status_code, dict(answer.headers), answer._content))
         return answer
 
-    def _read(self, answer: Any) -> bytes:
+    def _body_of(self, answer: Any) -> bytes:
         from urllib3.exceptions import HTTPError
 
         body, until = b"", time.monotonic() + LONGEST
