@@ -47,6 +47,10 @@ def received(folder: Path, name: str) -> Counter[str]:
     )
 
 
+def lines(folder: Path, name: str) -> int:
+    return sum(file.read_bytes().count(b"\n") for file in folder.glob(f"{name}*.jsonl"))
+
+
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
@@ -82,6 +86,9 @@ async def test_a_reload_storm_loses_nothing_and_leaves_nothing(tmp_path: Path) -
         await asyncio.gather(*posting)
 
     async def everything_came() -> None:
+        # counted first, because reading thousands of events again and again takes longer than the storm
+        while min(lines(tmp_path, "first"), lines(tmp_path, "second")) < len(accepted):
+            await asyncio.sleep(0.05)
         while set(received(tmp_path, "first")) & set(received(tmp_path, "second")) != set(accepted):
             await asyncio.sleep(0.05)
 
