@@ -70,8 +70,8 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
-	@test -e $(VENV)/.dev || echo 'Installing (once) …'
-	@test -e $(VENV)/.dev || $(PIP) --editable .
+	@[ $(VENV)/.dev -nt pyproject.toml ] && [ $(VENV)/.dev -nt constraints.txt ] || \
+	  { echo 'Installing (once) …' && $(PIP) --editable .; }
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
