@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.admin.access import Running
+from gateway.admin.act_results import Done, ManyDone
 from gateway.admin.filters import UnknownValue
 from gateway.admin.own_command import Ran
 from gateway.admin.requests import ReplayCommand
-from gateway.admin.results import Done, ManyDone, PreviewAnswer, TestAnswer
+from gateway.admin.sink_results import PreviewAnswer, TestAnswer
 from gateway.errors import GatewayError, NotFound, Problem
 from gateway.intake.reverify import ids_of, judge_of, route_of
 from gateway.store.admin.admin import StoreAdmin

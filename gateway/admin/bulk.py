@@ -8,11 +8,11 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from gateway.admin.access import Running
+from gateway.admin.act_results import BulkAct, BulkPreview, Done, JobItem, JobStarted
 from gateway.admin.filters import UnknownValue
 from gateway.admin.moments import moment, stamp
 from gateway.admin.queries import DeliveryWanted, EventWanted, Text, delivery_filter, event_filter
 from gateway.admin.requests import Command
-from gateway.admin.results import BulkAct, BulkPreview, Done, JobItem, JobStarted
 from gateway.errors import Problem
 from gateway.fields import parse_rate
 from gateway.store.admin.admin import StoreAdmin

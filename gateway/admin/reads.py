@@ -7,10 +7,12 @@ from typing import TypeVar
 
 from gateway.admin import views
 from gateway.admin.access import Running
+from gateway.admin.act_results import JobItem
 from gateway.admin.bulk import job_item
 from gateway.admin.cursor import cursor, key_of
 from gateway.admin.explained import EXPLAINED
 from gateway.admin.filters import known_source, moment_of
+from gateway.admin.overview_results import AuditItem, StoreStatus
 from gateway.admin.queries import (
     AuditQuery,
     DeliveryQuery,
@@ -20,19 +22,8 @@ from gateway.admin.queries import (
     delivery_filter,
     event_filter,
 )
-from gateway.admin.results import (
-    AuditItem,
-    DeliveryDetail,
-    DeliveryItem,
-    EventDetail,
-    EventItem,
-    JobItem,
-    Page,
-    RefusedDetail,
-    RefusedItem,
-    Result,
-    StoreStatus,
-)
+from gateway.admin.results import DeliveryDetail, DeliveryItem, EventDetail, EventItem, Page, Result
+from gateway.admin.sink_results import RefusedDetail, RefusedItem
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.walk import Walk
 

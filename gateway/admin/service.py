@@ -1,69 +1,32 @@
-"""What pages, the admin API and remote commands ask of a running gateway: every reading function and every act, once."""
+"""What pages, the admin API and remote commands do with a running gateway: every act, once, beside every question."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from gateway.admin import acts, bulk, configuration, overview, reads
-from gateway.admin.access import Running, StoreAccess
+from gateway.admin import acts, bulk, configuration, reads
+from gateway.admin.act_results import BulkPreview, Done, JobItem, JobStarted, ManyDone
 from gateway.admin.allowance import Allowance
 from gateway.admin.bulk import BulkCommand
 from gateway.admin.jobs import JobRunner, holder_of
-from gateway.admin.overview import Window
+from gateway.admin.overview_results import ReloadAnswer, RouteAnswer
 from gateway.admin.own_command import run_own_command
-from gateway.admin.queries import AuditQuery, DeliveryQuery, EventQuery, PageQuery, RefusedQuery
-from gateway.admin.requests import EventNames, ReplayCommand
-from gateway.admin.results import (
-    AuditItem,
-    BulkPreview,
-    Configuration,
-    DeliveryDetail,
-    DeliveryItem,
-    Done,
-    EventDetail,
-    EventItem,
-    JobItem,
-    JobStarted,
-    ManyDone,
-    Names,
-    Overview,
-    Page,
-    PreviewAnswer,
-    RefusedDetail,
-    RefusedItem,
-    ReloadAnswer,
-    RouteAnswer,
-    SinkItem,
-    SourceItem,
-    StoreStatus,
-    TestAnswer,
-)
+from gateway.admin.reading_service import ReadingService, Whole
+from gateway.admin.requests import ReplayCommand
+from gateway.admin.results import EventDetail
+from gateway.admin.sink_results import PreviewAnswer, TestAnswer
 from gateway.admin.stream import LiveHub, Message, NewsFilter
-from gateway.admin.teller import Counting, Teller
+from gateway.admin.teller import Teller
 from gateway.store.admin import live
 from gateway.store.admin.audit import Actor
-from gateway.store.admin.dead_letters import DeadLetters, dead_letters
 from gateway.store.records import EventFull
-from gateway.store.store import Store
 
 __all__ = ["Actor", "AdminService"]
 
 COSTLY_A_MINUTE: Final = 20  # route trials, previews and tests of one token: each costs a process or a budget of time
-
-
-class Whole(Running, Protocol):
-    """The gateway behind all of it."""
-
-    @property
-    def store(self) -> Store: ...
-    @property
-    def metrics(self) -> Counting: ...
-    @property
-    def file_state(self) -> str:
-        """`ok`, or that the last reload was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +37,18 @@ class RawBytes:
     content: bytes
 
 
-class AdminService:
+class AdminService(ReadingService):
     """`whole` means with credentials and URL queries: only for those who may operate. Everything raises GatewayError:
     NotFound, Ambiguous, UnknownValue (a filter), Problem (a cursor, a limit), StoreUnavailable."""
 
     def __init__(self, gateway: Whole) -> None:
-        self._gateway = gateway
-        self._access = StoreAccess(gateway)
+        super().__init__(gateway)
         self.hub = LiveHub()
         self._teller = Teller(gateway.store, gateway.metrics, self.hub, gateway.clock)
         self._jobs = JobRunner(
             gateway, self._access, gateway.store.owner, gateway.metrics.activity, alone=not gateway.store.shared
         )
         self._costly = Allowance(COSTLY_A_MINUTE, gateway.clock)
-        self._started_at = gateway.clock.ms()
 
     def start(self) -> None:
         """Begin to store counters and news, and to go on with bulk acts. The store is open."""
@@ -107,17 +68,6 @@ class AdminService:
 
     # -- the gateway
 
-    async def overview(self, window: Window = "24h", *, whole: bool = False) -> Overview:
-        """Everything of the first page."""
-        return await self._access.read(partial(overview.overview, self._gateway, window, self._started_at, not whole))
-
-    async def configuration(self, *, whole: bool = False) -> Configuration:
-        """What runs, masked; `whole`: with the paths of sources, which are second keys."""
-        state = self._gateway.file_state
-        return await self._access.read(
-            partial(configuration.configuration, self._gateway, self._started_at, state, whole)
-        )
-
     async def reload(self, actor: Actor) -> ReloadAnswer:
         """Run what the configuration file says now, or raise and change nothing."""
         reloaded = await self._gateway.reload(actor)
@@ -133,15 +83,7 @@ class AdminService:
         self._costly.spend(actor.name)
         return await self._access.read(lambda _: configuration.route(self._gateway.loaded, event, config))
 
-    async def store(self) -> StoreStatus:
-        """The store at a glance; it counts everything."""
-        return await self._access.read(reads.store)
-
     # -- events and deliveries
-
-    async def events(self, asked: EventQuery) -> Page[EventItem]:
-        """A page of events."""
-        return await self._access.read(partial(reads.events, self._gateway, asked))
 
     async def event(self, ref: str, *, whole: bool, actor: Actor) -> EventDetail:
         """One event with everything; that somebody saw its credentials is written down."""
@@ -153,12 +95,6 @@ class AdminService:
         """The vendor's bytes; that somebody took them is written down."""
         full = await self._access.change(lambda admin: _revealed(admin, ref, actor))
         return RawBytes(full.row.ref, full.raw)
-
-    async def names(self, asked: EventNames) -> Names:
-        """The shortest name of each event."""
-        events = [(one.ref, one.id, one.source) for one in asked.events]
-        short = await self._access.read(lambda admin: admin.short_refs(events))
-        return Names(names=[short[ref, source] for ref, _, source in events])
 
     async def replay(self, refs: Sequence[str], asked: ReplayCommand, actor: Actor) -> ManyDone:
         """Another round of each: to `asked.to`, by today's routes, or as the first time."""
@@ -172,18 +108,6 @@ class AdminService:
         """Delete each with everything that was kept of it."""
         return await self._access.change(partial(acts.erase, self._gateway, refs, actor))
 
-    async def deliveries(self, asked: DeliveryQuery) -> Page[DeliveryItem]:
-        """A page of deliveries."""
-        return await self._access.read(partial(reads.deliveries, self._gateway, asked))
-
-    async def dead_letters(self) -> Sequence[DeadLetters]:
-        """Dead letters by sink and reason."""
-        return await self._access.read(lambda desk: desk.ask(dead_letters))
-
-    async def delivery(self, id: int) -> DeliveryDetail:
-        """One delivery with its attempts, and what comes next."""
-        return await self._access.read(partial(reads.delivery, id))
-
     async def retry(self, ids: Sequence[int], actor: Actor) -> ManyDone:
         """A new round of each, or now."""
         return await self._access.change(partial(acts.retry, ids, actor))
@@ -193,17 +117,6 @@ class AdminService:
         return await self._access.change(partial(acts.cancel, ids, actor))
 
     # -- sinks and sources
-
-    async def sinks(self, *, exact: bool = False) -> Page[SinkItem]:
-        """Every sink."""
-        settings, minute = self._gateway.loaded.settings, self._gateway.clock.ms() // 60_000
-        items = await self._access.read(lambda admin: overview.sink_items(settings, admin, exact=exact, minute=minute))
-        return Page[SinkItem](items=items, next=None)
-
-    async def sink(self, name: str) -> SinkItem:
-        """One sink."""
-        settings, minute = self._gateway.loaded.settings, self._gateway.clock.ms() // 60_000
-        return await self._access.read(lambda admin: overview.sink_item(settings, admin, name, minute))
 
     async def pause(self, sink: str, actor: Actor) -> Done:
         """Hold everything for a sink."""
@@ -236,36 +149,9 @@ class AdminService:
         arguments, content = acts.preview_command(sink, event, type)
         return acts.preview_answer(sink, await run_own_command(self._gateway.loaded.path, arguments, input=content))
 
-    async def sources(self, *, whole: bool = False) -> Page[SourceItem]:
-        """Every source."""
-        settings, minute = self._gateway.loaded.settings, self._gateway.clock.ms() // 60_000
-        items = await self._access.read(
-            lambda admin: overview.source_items(settings, admin, minute=minute, masked=not whole)
-        )
-        return Page[SourceItem](items=items, next=None)
-
-    async def source(self, name: str, *, whole: bool = False) -> SourceItem:
-        """One source."""
-        settings, minute = self._gateway.loaded.settings, self._gateway.clock.ms() // 60_000
-        return await self._access.read(
-            lambda admin: overview.source_item(settings, admin, name, minute, masked=not whole)
-        )
-
-    async def refused(self, asked: RefusedQuery) -> Page[RefusedItem]:
-        """A page of refused callbacks."""
-        return await self._access.read(partial(reads.refused, self._gateway, asked))
-
-    async def refusal(self, id: int) -> RefusedDetail:
-        """One refused callback."""
-        return await self._access.read(partial(reads.refusal, id))
-
     async def retry_refused(self, ids: Sequence[int], actor: Actor) -> ManyDone:
         """Verify refused callbacks again, and take those that pass."""
         return await self._access.change(partial(acts.retry_refused, self._gateway, ids, actor))
-
-    async def audit(self, asked: AuditQuery) -> Page[AuditItem]:
-        """What people did."""
-        return await self._access.read(partial(reads.audit, self._gateway, asked))
 
     # -- bulk acts
 
@@ -276,14 +162,6 @@ class AdminService:
         job = await self._access.change(partial(bulk.start, self._gateway, asked, actor, holder_of(token)))
         self._jobs.hurry()
         return job
-
-    async def jobs(self, asked: PageQuery) -> Page[JobItem]:
-        """A page of bulk acts."""
-        return await self._access.read(partial(reads.jobs, asked))
-
-    async def job(self, id: int) -> JobItem:
-        """One bulk act."""
-        return await self._access.read(lambda admin: bulk.job_item(admin.job(id)))
 
     async def cancel_job(self, id: int, actor: Actor) -> JobItem:
         """End a bulk act before its next step; what was done stays done."""

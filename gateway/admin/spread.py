@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.admin.results import Latency
+from gateway.admin.sink_results import Latency
 from gateway.runtime.activity import SPREAD_MS
 
 

@@ -7,21 +7,18 @@ import json
 from collections.abc import Mapping, Sequence
 
 from gateway.admin.moments import moment, stamp
+from gateway.admin.overview_results import AuditItem, StoreStatus
 from gateway.admin.results import (
     AttemptItem,
-    AuditItem,
     DeliveryDetail,
     DeliveryItem,
     EventDetail,
     EventItem,
-    HeaderItem,
     NextTry,
     Raw,
-    RefusedDetail,
-    RefusedItem,
-    StoreStatus,
     VerdictItem,
 )
+from gateway.admin.sink_results import HeaderItem, RefusedDetail, RefusedItem
 from gateway.store.admin.audit import AuditRow
 from gateway.store.records import AttemptRow, DeliveryRow, EventFull, EventRow, RefusedRow, Status
 from gateway.text.mask import masked_body, masked_event, masked_headers, masked_path

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
-from gateway.admin.results import JobStarted
+from gateway.admin.act_results import Done, JobStarted, ManyDone
+from gateway.admin.acts import alone
 from gateway.admin.service import AdminService
 from gateway.store.admin.audit import Actor
 from gateway.web.tokens import Role
+
+# The codes of refusals that an operation has beyond those of every operation, by status.
+NOT_FOUND: Final = {404: "not_found"}
+NAMED: Final = {404: "not_found", 409: "ambiguous"}
+CHANGED: Final = {404: "not_found", 409: "ambiguous, not_possible, not_done"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +63,21 @@ class Endpoint:
     def status_of(self, result: object) -> int:
         """202 where it only began."""
         return 202 if isinstance(result, JobStarted) else self.status
+
+
+Run = Callable[[Call], Awaitable[Any]]
+
+
+def reading(path: str, name: str, summary: str, run: Run, answer: Any, **more: Any) -> Endpoint:
+    """An operation that changes nothing, for whoever may read."""
+    return Endpoint(method="GET", path=path, name=name, summary=summary, role="read", run=run, answer=answer, **more)
+
+
+def acting(path: str, name: str, summary: str, run: Run, answer: Any, role: Role = "operate", **more: Any) -> Endpoint:
+    """An operation that takes a body or changes something, for whoever may operate."""
+    return Endpoint(method="POST", path=path, name=name, summary=summary, role=role, run=run, answer=answer, **more)
+
+
+async def the_one(acted: Awaitable[ManyDone]) -> Done:
+    """The answer of an act on a few that was asked for one."""
+    return alone(await acted)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from gateway.admin.act_results import Done, ManyDone
 from gateway.admin.requests import ReplayCommand
-from gateway.admin.results import Done, ManyDone
 from gateway.errors import GatewayError, Problem
 from gateway.model import FILE_COMPLETED
 from gateway.web.api.requests import number_of

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from gateway.admin.act_results import BulkPreview
 from gateway.admin.bulk import BulkCommand
 from gateway.admin.queries import PageQuery
-from gateway.admin.results import BulkPreview
 from gateway.admin.validation import validated
 from gateway.errors import Problem
 from gateway.web.api.requests import number_of

@@ -6,8 +6,8 @@ from typing import Final
 
 from starlette.responses import Response
 
+from gateway.admin.overview_results import Attention
 from gateway.admin.queries import OverviewQuery
-from gateway.admin.results import Attention
 from gateway.web.api.requests import read_query
 from gateway.web.pages.plots import spark, traffic
 from gateway.web.pages.visit import Visit, local

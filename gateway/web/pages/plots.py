@@ -7,7 +7,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from gateway.admin.results import Minute, Series
+from gateway.admin.overview_results import Minute, Series
 from gateway.web.pages.formats import Formats
 from gateway.web.pages.words import PageWords
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
-from gateway.admin import results
+from gateway.admin import act_results, overview_results, results, sink_results
 from gateway.admin.results import Page
 from gateway.store.admin.dead_letters import DeadLetters
 
@@ -83,8 +83,8 @@ class Fixed:
         return Page.model_construct(items=[self._one(model)], next=self._text)
 
     async def overview(self, *_: Any, **__: Any) -> Any:
-        seen = self._one(results.Overview)
-        return seen.model_copy(update={"plots": {"sinks": [self._one(results.Series)], "sources": []}})
+        seen = self._one(overview_results.Overview)
+        return seen.model_copy(update={"plots": {"sinks": [self._one(overview_results.Series)], "sources": []}})
 
     async def events(self, *_: Any) -> Any:
         return self._page(results.EventItem)
@@ -99,43 +99,43 @@ class Fixed:
         return [DeadLetters(self._text, self._text, 3, True)]
 
     async def sinks(self, **_: Any) -> Any:
-        return self._page(results.SinkItem)
+        return self._page(sink_results.SinkItem)
 
     async def sink(self, *_: Any) -> Any:
-        return self._one(results.SinkItem)
+        return self._one(sink_results.SinkItem)
 
     async def preview(self, *_: Any) -> Any:
-        return self._one(results.PreviewAnswer)
+        return self._one(sink_results.PreviewAnswer)
 
     async def sources(self, **_: Any) -> Any:
-        return self._page(results.SourceItem)
+        return self._page(sink_results.SourceItem)
 
     async def source(self, *_: Any, **__: Any) -> Any:
-        return self._one(results.SourceItem)
+        return self._one(sink_results.SourceItem)
 
     async def refused(self, *_: Any) -> Any:
-        return self._page(results.RefusedItem)
+        return self._page(sink_results.RefusedItem)
 
     async def refusal(self, *_: Any) -> Any:
-        return self._one(results.RefusedDetail)
+        return self._one(sink_results.RefusedDetail)
 
     async def audit(self, *_: Any) -> Any:
-        return self._page(results.AuditItem)
+        return self._page(overview_results.AuditItem)
 
     async def configuration(self) -> Any:
-        return self._one(results.Configuration)
+        return self._one(overview_results.Configuration)
 
     async def route(self, *_: Any) -> Any:
-        return self._one(results.RouteAnswer)
+        return self._one(overview_results.RouteAnswer)
 
     async def bulk(self, *_: Any) -> Any:
-        return results.BulkPreview(matched=3, upto=7)
+        return act_results.BulkPreview(matched=3, upto=7)
 
     async def jobs(self, *_: Any) -> Any:
-        return self._page(results.JobItem)
+        return self._page(act_results.JobItem)
 
     async def job(self, *_: Any) -> Any:
-        return self._one(results.JobItem)
+        return self._one(act_results.JobItem)
 
     async def close(self) -> None:
         pass

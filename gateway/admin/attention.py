@@ -1,0 +1,54 @@
+"""What needs a person now: what is held, dead, behind, paused, or cannot be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from gateway.admin.moments import moment
+from gateway.admin.overview_results import Attention, Now
+from gateway.admin.sink_results import SinkItem
+from gateway.text.redaction import redact
+
+WAITS_LONG_MS: Final = 15 * 60 * 1000
+
+
+def attention(now: Now, sinks: Sequence[SinkItem], at: int) -> Iterator[Attention]:
+    """What needs a person at `at` (ms): first what is held, then sink by sink."""
+    if now.held:
+        text = f"{_many(now.held, 'event')} held: another content came under a known id or signature"
+        yield Attention(kind="event.held", about="", count=now.held, text=text, since=None, link="/events?held=true")
+    for sink in sinks:
+        yield from _of_sink(sink, at)
+
+
+def _of_sink(sink: SinkItem, at: int) -> Iterator[Attention]:
+    def waiting(kind: str, text: str) -> Attention:
+        return Attention(
+            kind=kind,
+            about=sink.name,
+            count=sink.waiting,
+            text=f"{sink.name} {text}",
+            since=sink.oldest_waiting_at,
+            link=f"/sinks/{sink.name}",
+        )
+
+    deliveries = _many(sink.waiting, "delivery")
+    if sink.state == "not configured" and (sink.waiting or sink.sending):
+        yield waiting("sink.orphaned", f"is not configured any more, and {deliveries} wait for it")
+    if sink.state == "circuit open":
+        yield waiting("sink.down", f"cannot be reached: {redact(sink.reason or 'it failed again and again')}")
+    if sink.state == "paused":
+        yield waiting("sink.paused", f"is paused; {deliveries} wait")
+    if sink.dead:
+        text = f"{_many(sink.dead, 'delivery')} to {sink.name} are dead"
+        link = f"/dead?sink={sink.name}"
+        yield Attention(kind="delivery.dead", about=sink.name, count=sink.dead, text=text, since=None, link=link)
+    oldest = sink.oldest_waiting_at
+    if sink.state == "ready" and oldest is not None and oldest < moment(at - WAITS_LONG_MS):
+        yield waiting("sink.behind", f"is behind: {deliveries} wait")
+
+
+def _many(count: int, what: str) -> str:
+    several = what[:-1] + "ies" if what.endswith("y") else what + "s"
+    return f"{count:,} {what if count == 1 else several}" if count <= 10_000 else f"more than 10,000 {several}"

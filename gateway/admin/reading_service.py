@@ -1,0 +1,127 @@
+"""What pages, the admin API and remote commands ask of a running gateway without changing anything, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Protocol
+
+from gateway.admin import bulk, configuration, overview, reads, sink_states, source_states
+from gateway.admin.access import Running, StoreAccess
+from gateway.admin.act_results import JobItem, Names
+from gateway.admin.happened import Window
+from gateway.admin.overview_results import AuditItem, Configuration, Overview, StoreStatus
+from gateway.admin.queries import AuditQuery, DeliveryQuery, EventQuery, PageQuery, RefusedQuery
+from gateway.admin.requests import EventNames
+from gateway.admin.results import DeliveryDetail, DeliveryItem, EventItem, Page
+from gateway.admin.sink_results import RefusedDetail, RefusedItem, SinkItem, SourceItem
+from gateway.admin.teller import Counting
+from gateway.store.admin.dead_letters import DeadLetters, dead_letters
+from gateway.store.store import Store
+
+
+class Whole(Running, Protocol):
+    """The gateway behind all of it."""
+
+    @property
+    def store(self) -> Store: ...
+    @property
+    def metrics(self) -> Counting: ...
+    @property
+    def file_state(self) -> str:
+        """`ok`, or that the last reload was refused."""
+
+
+class ReadingService:
+    """The reading half of AdminService. Everything raises GatewayError: NotFound, Ambiguous, UnknownValue (a filter),
+    Problem (a cursor, a limit), StoreUnavailable."""
+
+    def __init__(self, gateway: Whole) -> None:
+        self._gateway = gateway
+        self._access = StoreAccess(gateway)
+        self._started_at = gateway.clock.ms()
+
+    async def overview(self, window: Window = "24h", *, whole: bool = False) -> Overview:
+        """Everything of the first page."""
+        return await self._access.read(partial(overview.overview, self._gateway, window, self._started_at, not whole))
+
+    async def configuration(self, *, whole: bool = False) -> Configuration:
+        """What runs, masked; `whole`: with the paths of sources, which are second keys."""
+        state = self._gateway.file_state
+        return await self._access.read(
+            partial(configuration.configuration, self._gateway, self._started_at, state, whole)
+        )
+
+    async def store(self) -> StoreStatus:
+        """The store at a glance; it counts everything."""
+        return await self._access.read(reads.store)
+
+    async def events(self, asked: EventQuery) -> Page[EventItem]:
+        """A page of events."""
+        return await self._access.read(partial(reads.events, self._gateway, asked))
+
+    async def names(self, asked: EventNames) -> Names:
+        """The shortest name of each event."""
+        events = [(one.ref, one.id, one.source) for one in asked.events]
+        short = await self._access.read(lambda admin: admin.short_refs(events))
+        return Names(names=[short[ref, source] for ref, _, source in events])
+
+    async def deliveries(self, asked: DeliveryQuery) -> Page[DeliveryItem]:
+        """A page of deliveries."""
+        return await self._access.read(partial(reads.deliveries, self._gateway, asked))
+
+    async def dead_letters(self) -> Sequence[DeadLetters]:
+        """Dead letters by sink and reason."""
+        return await self._access.read(lambda desk: desk.ask(dead_letters))
+
+    async def delivery(self, id: int) -> DeliveryDetail:
+        """One delivery with its attempts, and what comes next."""
+        return await self._access.read(partial(reads.delivery, id))
+
+    async def sinks(self, *, exact: bool = False) -> Page[SinkItem]:
+        """Every sink."""
+        settings, minute = self._gateway.loaded.settings, self._gateway.clock.ms() // 60_000
+        items = await self._access.read(
+            lambda admin: sink_states.sink_items(settings, admin, exact=exact, minute=minute)
+        )
+        return Page[SinkItem](items=items, next=None)
+
+    async def sink(self, name: str) -> SinkItem:
+        """One sink."""
+        settings, minute = self._gateway.loaded.settings, self._gateway.clock.ms() // 60_000
+        return await self._access.read(lambda admin: sink_states.sink_item(settings, admin, name, minute))
+
+    async def sources(self, *, whole: bool = False) -> Page[SourceItem]:
+        """Every source."""
+        settings, minute = self._gateway.loaded.settings, self._gateway.clock.ms() // 60_000
+        items = await self._access.read(
+            lambda admin: source_states.source_items(settings, admin, minute=minute, masked=not whole)
+        )
+        return Page[SourceItem](items=items, next=None)
+
+    async def source(self, name: str, *, whole: bool = False) -> SourceItem:
+        """One source."""
+        settings, minute = self._gateway.loaded.settings, self._gateway.clock.ms() // 60_000
+        return await self._access.read(
+            lambda admin: source_states.source_item(settings, admin, name, minute, masked=not whole)
+        )
+
+    async def refused(self, asked: RefusedQuery) -> Page[RefusedItem]:
+        """A page of refused callbacks."""
+        return await self._access.read(partial(reads.refused, self._gateway, asked))
+
+    async def refusal(self, id: int) -> RefusedDetail:
+        """One refused callback."""
+        return await self._access.read(partial(reads.refusal, id))
+
+    async def audit(self, asked: AuditQuery) -> Page[AuditItem]:
+        """What people did."""
+        return await self._access.read(partial(reads.audit, self._gateway, asked))
+
+    async def jobs(self, asked: PageQuery) -> Page[JobItem]:
+        """A page of bulk acts."""
+        return await self._access.read(partial(reads.jobs, asked))
+
+    async def job(self, id: int) -> JobItem:
+        """One bulk act."""
+        return await self._access.read(lambda admin: bulk.job_item(admin.job(id)))

@@ -1,0 +1,118 @@
+"""What the admin API answers about sinks, sources, and the callbacks that were refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gateway.admin.results import Result, Time, TrustName
+
+
+class Latency(Result):
+    """Seconds within which half, 95 % and 99 % of the attempts of the last hour ended; upper bounds."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class SinkItem(Result):
+    """A sink now. `type` is null where it is not configured any more and the store still holds something of it."""
+
+    name: str
+    type: str | None
+    state: Literal["ready", "paused", "circuit open", "not configured"]
+    reason: str | None
+    probe_after: Time | None
+    waiting: int
+    sending: int
+    delivered: int
+    dead: int
+    oldest_waiting_at: Time | None
+    rate: str | None
+    attempts_1h: int
+    failed_1h: int
+    latency: Latency | None
+    last_error: str | None
+
+
+class VerifiedItem(Result):
+    """How callbacks of a source were verified, in the last seven days."""
+
+    scheme: str
+    key: Annotated[int | None, Field(description="Position in `keys`, from 0.")]
+    trust: TrustName
+    count: int
+    last_at: Time
+
+
+class IgnoredItem(Result):
+    """The last callback of one of the vendor's types that made no event."""
+
+    vendor_type: str
+    at: Time
+    size_bytes: int
+
+
+class SourceItem(Result):
+    """A source now; counts are of the last 24 hours."""
+
+    name: str
+    type: str | None
+    callback_url: Annotated[str | None, Field(description="Where the vendor posts to; its path is masked for `read`.")]
+    last_seen: Time | None
+    events_24h: int
+    refused_24h: Mapping[str, int]
+    refused_kept: Annotated[Mapping[str, int], Field(description="Of the refused callbacks that are kept.")]
+    refused_at: Time | None
+    ignored: Annotated[Sequence[IgnoredItem], Field(description="Verified, and not about recordings.")]
+    verified: Sequence[VerifiedItem]
+
+
+class RefusedItem(Result):
+    """A refused callback as listed."""
+
+    id: int
+    source: str
+    code: str
+    detail: str
+    received_at: Time
+    peer: str | None
+    method: str
+    path: str
+    size_bytes: int
+    verified: Annotated[bool, Field(description="Its signature fitted, and something else did not.")]
+
+
+class HeaderItem(Result):
+    """One header of a request."""
+
+    name: str
+    value: str
+
+
+class RefusedDetail(RefusedItem):
+    """One refused callback: what its code means, and what came, without credentials."""
+
+    meaning: str | None
+    headers: Sequence[HeaderItem]
+    body: Annotated[str | None, Field(description="null: it was too long to be kept, so it cannot be retried.")]
+    masked: bool
+
+
+class PreviewAnswer(Result):
+    """What a sink would send, as text without anything secret. Nothing was sent."""
+
+    sink: str
+    text: str
+
+
+class TestAnswer(Result):
+    """What became of a test message."""
+
+    sink: str
+    outcome: str
+    seconds: float
+    detail: str

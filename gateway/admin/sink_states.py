@@ -1,0 +1,80 @@
+"""Every sink as it is now: what waits for it, how its attempts went, whether it can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from gateway.admin.happened import Happened
+from gateway.admin.moments import stamp
+from gateway.admin.sink_results import SinkItem
+from gateway.admin.spread import latency
+from gateway.config.grammar.settings import Settings
+from gateway.errors import NotFound
+from gateway.store.admin import minutes
+from gateway.store.admin.admin import StoreAdmin
+from gateway.store.records import SinkRow
+
+_LAST_ERROR: Final = """SELECT d.last_error FROM deliveries d WHERE d.sink = :sink AND d.state = 'dead'
+  ORDER BY d.id DESC LIMIT 1"""
+
+
+def sink_items(
+    settings: Settings, admin: StoreAdmin, *, exact: bool, minute: int, hour: Happened | None = None
+) -> list[SinkItem]:
+    """Every sink that is configured, and those that the store still holds something of."""
+    rows = {row.name: row for row in (admin.sinks() if exact else admin.loads())}
+    hour = hour or Happened.counted(admin, "1h", minute)
+    spreads = admin.ask(lambda session: minutes.spreads(session, minute - 59))
+    names = [*settings.sinks, *(name for name, row in rows.items() if name not in settings.sinks and _holds(row))]
+    return [_sink(settings, admin, name, rows.get(name), hour, spreads.get(name, ())) for name in names]
+
+
+def sink_item(settings: Settings, admin: StoreAdmin, name: str, minute: int) -> SinkItem:
+    """One of them. Raises NotFound."""
+    found = next((one for one in sink_items(settings, admin, exact=False, minute=minute) if one.name == name), None)
+    if found is None:
+        raise NotFound(f"there is no sink {name[:100]}; there are: {', '.join(settings.sinks) or 'none'}")
+    return found
+
+
+def _holds(row: SinkRow) -> bool:
+    """Whether there is anything of it: what waits, and what a person may still look for."""
+    return bool(row.waiting or row.sending or row.delivered or row.dead or row.gate.paused)
+
+
+def _sink(
+    settings: Settings, admin: StoreAdmin, name: str, row: SinkRow | None, hour: Happened, spread: Sequence[int]
+) -> SinkItem:
+    configured = settings.sinks.get(name)
+    gate = None if row is None else row.gate
+    mine = [one for one in hour.sums if one.kind == "sink" and one.name == name]
+    state: Literal["ready", "paused", "circuit open", "not configured"] = "ready"
+    if configured is None:
+        state = "not configured"
+    elif gate is not None and gate.paused:
+        state = "paused"
+    elif gate is not None and gate.open_until is not None:
+        state = "circuit open"
+    errors = (
+        admin.ask(lambda session: session.rows(_LAST_ERROR, {"sink": name})) if row is not None and row.dead else ()
+    )
+    reason = None if gate is None else gate.reason
+    rate = None if configured is None else configured.delivery.rate
+    return SinkItem(
+        name=name,
+        type=None if configured is None else configured.type,
+        state=state,
+        reason=reason,
+        probe_after=None if gate is None else stamp(gate.open_until),
+        waiting=0 if row is None else row.waiting,
+        sending=0 if row is None else row.sending,
+        delivered=0 if row is None else row.delivered,
+        dead=0 if row is None else row.dead,
+        oldest_waiting_at=None if row is None else stamp(row.oldest_waiting_at),
+        rate=None if rate is None else str(rate),
+        attempts_1h=sum(one.total for one in mine),
+        failed_1h=sum(one.bad for one in mine),
+        latency=latency(spread),
+        last_error=reason or (errors[0][0] if errors else None),
+    )
