@@ -48,8 +48,7 @@ if TYPE_CHECKING:
     )
     from gateway.plugin import Callback, Options, Played, Response, Scene, Sink, Source
     from gateway.plugin.hookspecs import hookimpl
-    from gateway.signing.standard_webhooks import InvalidSignature
-    from gateway.signing.standard_webhooks import verify as verify_webhook
+    from gateway.signing.standard_webhooks import InvalidSignature, verify_webhook
     from gateway.text.redaction import redact
 
 _ROOMS = {

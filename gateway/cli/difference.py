@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import click
 
 from gateway.cli.table import styled
-from gateway.text.escaping import to_json, visible
+from gateway.text.escaping import visible, visible_json
 
 _COLOURS = {"-": "red", "+": "green"}
 CONTEXT = 1  # lines around a difference
@@ -27,6 +27,6 @@ def show(first: str, other: str, *, names: tuple[str, str]) -> None:
 
 
 def _lines(first: str, other: str) -> Iterator[str]:
-    before, after = (to_json(json.loads(text), indent=True).splitlines() for text in (first, other))
+    before, after = (visible_json(json.loads(text), indent=True).splitlines() for text in (first, other))
     for line in list(difflib.unified_diff(before, after, n=CONTEXT, lineterm=""))[2:]:
         yield "…" if line.startswith("@@") else line

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from gateway.cli.table import table
-from gateway.text.escaping import to_json, visible
+from gateway.text.escaping import visible, visible_json
 
 PAGE: Final = 200  # rows asked of the store at once
 Row = TypeVar("Row")
@@ -87,12 +87,12 @@ def print_rows(
     """
     if everything:
         for row in rows:
-            click.echo(to_json(as_object(row)))
+            click.echo(visible_json(as_object(row)))
         return
     page = list(itertools.islice(rows, limit + 1))
     shown = page[:limit]
     if as_json:
-        click.echo(to_json([as_object(row) for row in shown], indent=True))
+        click.echo(visible_json([as_object(row) for row in shown], indent=True))
     elif shown and show is not None:
         show(shown)
     elif shown:

@@ -12,9 +12,9 @@ from urllib.parse import quote, urlencode, urlsplit
 import click
 
 from gateway.cli.health import UnixConnection
-from gateway.config.grammar.network import is_loopback
 from gateway.egress.tls import client_context
 from gateway.errors import Ambiguous, GatewayError, NotFound
+from gateway.fields.hosts import is_loopback
 from gateway.text.escaping import visible
 
 TIMEOUT: Final = 90.0  # seconds: a reload opens sinks before it answers

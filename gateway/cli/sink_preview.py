@@ -11,7 +11,7 @@ import click
 
 from gateway.cli import output, sink_trial
 from gateway.fields import secrets_of
-from gateway.text.escaping import to_json, visible
+from gateway.text.escaping import visible, visible_json
 from gateway.text.mask import is_secret
 from gateway.text.redaction import MASK, redact
 
@@ -56,7 +56,7 @@ def _body(content: bytes) -> str:
         said = json.loads(text)
     except (ValueError, RecursionError):
         return _lines(redact(text))
-    return redact(to_json(_masked(said), indent=True))
+    return redact(visible_json(_masked(said), indent=True))
 
 
 def _masked(value: Any) -> Any:

@@ -9,9 +9,9 @@ from typing import Final
 
 from gateway.config.document.diagnostics import Diagnostic, near
 from gateway.config.document.nodes import Items, Scalar, Table, YamlNode
-from gateway.config.grammar.network import is_loopback
 from gateway.config.grammar.settings import RouteSettings, Settings, SourceSettings, TestSettings
 from gateway.extras import missing
+from gateway.fields.hosts import is_loopback
 from gateway.model import ALARM_SOURCE, ALARM_TYPES, ALL_TYPES, Trust, alarm_globs, reached_types
 
 _LOCAL: Final = ("127.0.0.1", "::1")

@@ -91,7 +91,7 @@ class _Loading:
         registry = self._registry(root, make_registry)
         settings, entries = self._settings(root, registry)
         for _, secret in settings_secrets(settings):
-            redaction.learn(secret.reveal())
+            redaction.learn_secret(secret.reveal())
         self._warnings += crosschecks.clear_text(root, mode, list(scalars(root)))
         if self._judge:
             self._hear(entries, settings, root)

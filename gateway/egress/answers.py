@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 EXCERPT: Final = 4096  # characters of a body that people may see
 _QUOTED: Final = 200  # characters of a body inside an error text
-SHORTEST_WAIT: Final = timedelta(seconds=1)
-LONGEST_WAIT: Final = timedelta(days=1)
+RETRY_AFTER_MIN: Final = timedelta(seconds=1)
+RETRY_AFTER_MAX: Final = timedelta(days=1)
 GONE_WAIT: Final = timedelta(days=1)  # 410 says that nobody will be there again: look once a day
 
 RETRIED: Final = frozenset({404, 408, 421, 425, 429})  # and every 5xx that is not named below
@@ -82,10 +82,10 @@ def judge(answer: Answer, *, retry: Collection[int] = (), permanent: Collection[
     """Return for 2xx, else raise what the status means. `retry` and `permanent` are statuses that override the table."""
     if 200 <= answer.status < 300:
         return
-    raise verdict(answer, retry=retry, permanent=permanent)
+    raise failure_of(answer, retry=retry, permanent=permanent)
 
 
-def verdict(answer: Answer, *, retry: Collection[int] = (), permanent: Collection[int] = ()) -> DeliveryFailed:
+def failure_of(answer: Answer, *, retry: Collection[int] = (), permanent: Collection[int] = ()) -> DeliveryFailed:
     """The exception that a status outside 2xx means."""
     status = answer.status
     moved = f", moved to {_location(answer)}" if 300 <= status < 400 and "location" in answer.headers else ""
@@ -119,12 +119,14 @@ def parse_retry_after(value: str, now: datetime, date: str | None = None) -> tim
     """
     value = value.strip()
     if _SECONDS.fullmatch(value):
-        return timedelta(seconds=min(max(float(value), SHORTEST_WAIT.total_seconds()), LONGEST_WAIT.total_seconds()))
+        return timedelta(
+            seconds=min(max(float(value), RETRY_AFTER_MIN.total_seconds()), RETRY_AFTER_MAX.total_seconds())
+        )
     until = _http_date(value)
     if until is None:
         return None
     start = (_http_date(date) if date else None) or now
-    return min(max(until - start, SHORTEST_WAIT), LONGEST_WAIT)
+    return min(max(until - start, RETRY_AFTER_MIN), RETRY_AFTER_MAX)
 
 
 def _http_date(text: str) -> datetime | None:

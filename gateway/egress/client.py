@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gateway.egress.pool import Pool
 
-BODY_LIMIT: Final = 64 * 1024  # bytes read of an answer; then the connection is closed, not drained
+ANSWER_BYTES_MAX: Final = 64 * 1024  # bytes read of an answer; then the connection is closed, not drained
 TIMEOUT: Final = 300.0  # seconds; a bound for calls outside an attempt: `delivery.timeout` cuts every attempt earlier
 USER_AGENT: Final = f"recording-gateway/{__version__}"
 
@@ -101,7 +101,7 @@ class Http:
         classify: Classify | None = None,
         timeout: float | None = None,
         via: Via = DIRECT,
-        limit: int = BODY_LIMIT,
+        limit: int = ANSWER_BYTES_MAX,
     ) -> Answer:
         """One request and its answer, which `classify` (else the table of answers.py) has let pass.
 

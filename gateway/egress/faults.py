@@ -27,7 +27,7 @@ _UNSENDABLE: Final = (
 )
 
 
-def explain(error: BaseException, origin: str, *, resent: bool = False) -> DeliveryFailed:
+def network_failure(error: BaseException, origin: str, *, resent: bool = False) -> DeliveryFailed:
     """The outcome of an exception: Refused for what can never be sent, Retry for what the network did.
 
     `resent`: a kept connection had been closed, and this is of the fresh one after it.

@@ -97,7 +97,7 @@ class Pool:
                 await stream.aclose()
         except faults.EXPECTED as error:
             resent = request is not None and RESENT in request.extensions
-            raise faults.explain(error, self.origin(url), resent=resent) from None
+            raise faults.network_failure(error, self.origin(url), resent=resent) from None
         return Answer(
             status=response.status_code,
             headers=response.headers,

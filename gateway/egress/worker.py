@@ -34,7 +34,7 @@ def is_small(event: Event) -> bool:
     return len(event.files) <= LARGE_FILES and len(event.raw) <= LARGE_BYTES
 
 
-class Worker:
+class BlockingWorker:
     """Runs plain functions one after another. A daemon, because a thread stuck in a write must not keep the process."""
 
     def __init__(self, name: str) -> None:

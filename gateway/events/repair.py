@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gateway.events.beside import amend, keep_original
 from gateway.model import Event, Fault, File, Storage
-from gateway.text.json_bounds import MAX_DEPTH, MAX_INTEGER, MAX_KEY, MAX_TEXT
+from gateway.text.json_bounds import KEY_CHARS_MAX, MAX_DEPTH, MAX_INTEGER, TEXT_BYTES_MAX
 from gateway.text.json_document import PROBLEMS_MAX
 from gateway.text.storable import cut
 
@@ -81,7 +81,11 @@ def _part(part: Any, path: str, problems: list[str]) -> Any:
 def _object(value: Mapping[Any, Any], path: str, problems: list[str], depth: int) -> dict[str, Any]:
     repaired: dict[str, Any] = {}
     for key, part in value.items():
-        name = key if type(key) is str and len(key) <= MAX_KEY and "\0" not in key else _mended(str(key))[:MAX_KEY]
+        name = (
+            key
+            if type(key) is str and len(key) <= KEY_CHARS_MAX and "\0" not in key
+            else _mended(str(key))[:KEY_CHARS_MAX]
+        )
         if name is not key:
             problems.append(path + name)
             if name in repaired:
@@ -114,7 +118,9 @@ def _value(value: Any, path: str, problems: list[str], depth: int = 0) -> Any:
 
 
 def _can_be_kept(text: str) -> bool:
-    return "\0" not in text and (len(text) <= MAX_TEXT // 4 or len(text.encode("utf-8", "surrogatepass")) <= MAX_TEXT)
+    return "\0" not in text and (
+        len(text) <= TEXT_BYTES_MAX // 4 or len(text.encode("utf-8", "surrogatepass")) <= TEXT_BYTES_MAX
+    )
 
 
 def _mended(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from gateway.events import cloudevents
 from gateway.model import ALARM_PREFIX, ALL_TYPES, Alarm, Event, Fault, File, Storage, Trust
-from gateway.text.suggest import nearest
+from gateway.text.suggest import suggestion
 
 _DOCUMENT_KEYS: Final = (
     "specversion",
@@ -41,14 +41,8 @@ def type_of(value: Any) -> str:
 def known_type(type: str) -> str:
     """The type itself. Raises ValueError with a near miss."""
     if type not in ALL_TYPES:
-        raise ValueError(f"`type`: there is no event type {type!r}" + hint(type, ALL_TYPES))
+        raise ValueError(f"`type`: there is no event type {type!r}" + suggestion(type, ALL_TYPES))
     return type
-
-
-def hint(found: str, known: Collection[str]) -> str:
-    """How an error about an unknown word goes on: the near miss, or all there are."""
-    near = nearest(found, known) or next((word for word in known if found and word.startswith(found)), None)
-    return f"; did you mean {near!r}?" if near else "; known: " + ", ".join(known)
 
 
 def flat_arguments(flat: Mapping[str, Any], file: File) -> dict[str, Any]:
@@ -106,7 +100,7 @@ def _only(known: Collection[str], found: Collection[Any], where: str) -> None:
     for key in found:
         if key not in known:
             place = f" in `{where}`" if where else ""
-            raise ValueError(f"unknown key {key!r}{place}" + hint(str(key), known))
+            raise ValueError(f"unknown key {key!r}{place}" + suggestion(str(key), known))
 
 
 def _text(key: str, value: Any) -> str | None:

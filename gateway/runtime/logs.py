@@ -20,7 +20,7 @@ from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.line_writer import FLUSH_SECONDS, LineOutput, LineWriter, StreamWriter
 from gateway.runtime.plain_lines import PlainLines, use
 from gateway.runtime.standard_streams import LineStream, take_over
-from gateway.text.escaping import quoted, to_json, visible
+from gateway.text.escaping import quoted, visible, visible_json
 from gateway.text.redaction import redact, redact_event, redact_start
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
@@ -208,7 +208,7 @@ class JsonRenderer:
         self._ascii = ascii
 
     def __call__(self, entry: Entry) -> str:
-        return to_json(entry, ascii=self._ascii)
+        return visible_json(entry, ascii=self._ascii)
 
 
 class LibraryHandler(logging.Handler):
@@ -286,4 +286,4 @@ def _shown(value: Any) -> str:
         return str(value) if isinstance(value, int) else f"{value:.6g}"
     if isinstance(value, list | tuple) and all(type(one) is str and one.isascii() and "," not in one for one in value):
         return quoted(",".join(value))  # names, as a person would write them
-    return quoted(to_json(value) if isinstance(value, dict | list | tuple) else str(value))
+    return quoted(visible_json(value) if isinstance(value, dict | list | tuple) else str(value))

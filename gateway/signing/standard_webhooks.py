@@ -16,9 +16,9 @@ from typing import Final
 from gateway.signing.ed25519 import PRIVATE, PUBLIC, PrivateKey, PublicKey
 
 # https://www.standardwebhooks.com: the signed text is `id.timestamp.body`, the key what follows `whsec_` in base64.
-ID_HEADER: Final = "webhook-id"
-TIMESTAMP_HEADER: Final = "webhook-timestamp"
-SIGNATURE_HEADER: Final = "webhook-signature"
+WEBHOOK_ID: Final = "webhook-id"
+WEBHOOK_TIMESTAMP: Final = "webhook-timestamp"
+WEBHOOK_SIGNATURE: Final = "webhook-signature"
 TOLERANCE: Final = 300  # seconds, either way
 KEY_BYTES: Final = 24  # the least length of a key
 
@@ -27,6 +27,10 @@ _PREFIX: Final = "whsec_"
 _VERSION: Final = b"v1,"
 _ASYMMETRIC: Final = b"v1a,"
 _SECONDS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
+
+
+WebhookKey = bytes | PrivateKey
+"""What a sender signs with, made by `sender_key`."""
 
 
 class InvalidSignature(Exception):
@@ -54,15 +58,15 @@ def signing_key(secret: str) -> bytes:
     return key
 
 
-def sender_key(secret: str) -> bytes | PrivateKey:
-    """What `sign` signs with: the key of a `whsec_…`, or a `whsk_…`. Raises ValueError, which never shows it."""
+def sender_key(secret: str) -> WebhookKey:
+    """What `sign_webhook` signs with: the key of a `whsec_…`, or a `whsk_…`. Raises ValueError, which never shows it."""
     text = secret.strip().removeprefix(_DEMO)
     if text.startswith(PUBLIC):
         raise ValueError(f"{PRIVATE}, the private key; {PUBLIC} is the public one, which the receiver gets")
     return PrivateKey(text) if text.startswith(PRIVATE) else signing_key(secret)
 
 
-def sign(id: str, timestamp: int, body: bytes, keys: Sequence[bytes | PrivateKey]) -> str:
+def sign_webhook(id: str, timestamp: int, body: bytes, keys: Sequence[WebhookKey]) -> str:
     """The `webhook-signature` header: one signature a key, so that a receiver may know the old key or the new one.
 
     `timestamp` is seconds since 1970 UTC of this attempt; `body` is exactly what is sent; keys are of `sender_key`.
@@ -78,7 +82,7 @@ def sign(id: str, timestamp: int, body: bytes, keys: Sequence[bytes | PrivateKey
     return b" ".join(marks).decode()
 
 
-def verify(
+def verify_webhook(
     body: bytes,
     headers: Mapping[str, str],
     secrets: str | Sequence[str],
@@ -95,23 +99,23 @@ def verify(
     keys = [_receiver_key(secret) for secret in ([secrets] if isinstance(secrets, str) else secrets)]
     if not keys:
         raise ValueError("at least one secret")
-    id = _header(headers, ID_HEADER)
-    stamp = _header(headers, TIMESTAMP_HEADER)
-    signatures = _header(headers, SIGNATURE_HEADER).encode("utf-8", "replace").split(b" ")
+    id = _header(headers, WEBHOOK_ID)
+    stamp = _header(headers, WEBHOOK_TIMESTAMP)
+    signatures = _header(headers, WEBHOOK_SIGNATURE).encode("utf-8", "replace").split(b" ")
     if "." in id:  # because the signed text could then be read in two ways
-        raise InvalidSignature("mismatch", f"{ID_HEADER} holds a dot, which no id of ours does")
+        raise InvalidSignature("mismatch", f"{WEBHOOK_ID} holds a dot, which no id of ours does")
     if not _SECONDS.fullmatch(stamp):
-        raise InvalidSignature("stale", f"{TIMESTAMP_HEADER} is not a number of seconds")
+        raise InvalidSignature("stale", f"{WEBHOOK_TIMESTAMP} is not a number of seconds")
     at = now.timestamp() if isinstance(now, datetime) else time.time() if now is None else now
     if abs(at - int(stamp)) > tolerance:
-        raise InvalidSignature("stale", f"{TIMESTAMP_HEADER} is more than {tolerance:g} s away from this clock")
+        raise InvalidSignature("stale", f"{WEBHOOK_TIMESTAMP} is more than {tolerance:g} s away from this clock")
     signed = _signed(id.encode("utf-8", "replace"), stamp.encode(), body)
     good = False
     for key in keys:
         for signature in signatures:  # all of them, so that the time says nothing about which one fitted
             good |= _fits(key, signature, signed)
     if not good:
-        raise InvalidSignature("mismatch", f"no signature in {SIGNATURE_HEADER} fits this body and these secrets")
+        raise InvalidSignature("mismatch", f"no signature in {WEBHOOK_SIGNATURE} fits this body and these secrets")
     return id
 
 

@@ -41,7 +41,7 @@ async def opened(
     """
     read = sink.Options.model_validate(dict(options))
     for _, secret in secrets_of(read):
-        redaction.learn(secret.reveal())
+        redaction.learn_secret(secret.reveal())
     client = Http(**{"clock": FrozenClock(), "timeout": _SECONDS, **http})
     target = sink(name, read, http=client, log=_log([] if logged is None else logged))
     try:

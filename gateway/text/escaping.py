@@ -48,7 +48,7 @@ def quoted(text: str) -> str:
     return '"' + visible(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
-def to_json(value: Any, *, indent: bool = False, ascii: bool = False) -> str:
+def visible_json(value: Any, *, indent: bool = False, ascii: bool = False) -> str:
     """JSON that keeps letters of every language readable (unless `ascii`), but writes out what a terminal would obey.
 
     What JSON does not know is written by `str`. With `indent` the only line breaks are those of the layout.

@@ -12,8 +12,8 @@ MAX_NODES: Final = 50_000  # values of any kind in a body that is verified: a me
 UNVERIFIED_NODES_MAX: Final = (
     1_000  # in one that is not, because everybody can send it: docs/operations.md says the cost
 )
-MAX_KEY: Final = 256  # characters
-MAX_TEXT: Final = 64 * 1024  # bytes of UTF-8
+KEY_CHARS_MAX: Final = 256  # characters
+TEXT_BYTES_MAX: Final = 64 * 1024  # bytes of UTF-8
 MAX_INTEGER: Final = 2**63 - 1  # in either direction: what a bigint holds, and its negative
 
 

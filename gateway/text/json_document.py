@@ -9,7 +9,14 @@ from functools import cached_property
 from typing import Any, Final
 
 from gateway.errors import Malformed
-from gateway.text.json_bounds import MAX_DEPTH, MAX_INTEGER, MAX_KEY, MAX_TEXT, READABLE_DEPTH_MAX, too_many
+from gateway.text.json_bounds import (
+    KEY_CHARS_MAX,
+    MAX_DEPTH,
+    MAX_INTEGER,
+    READABLE_DEPTH_MAX,
+    TEXT_BYTES_MAX,
+    too_many,
+)
 from gateway.text.storable import cut, escaped, is_text, mended
 
 BYTE_ORDER_MARK: Final = "\ufeff"
@@ -225,7 +232,7 @@ class _Repair:
         left_out: set[str] = set()
         keys = {}
         for key, value in pairs:
-            name = key if len(key) <= MAX_KEY and is_text(key, None) else mended(key[:MAX_KEY])
+            name = key if len(key) <= KEY_CHARS_MAX and is_text(key, None) else mended(key[:KEY_CHARS_MAX])
             where = f"{path}{_shown(name)}"
             if key in keys:
                 if key not in left_out:
@@ -250,7 +257,7 @@ class _Repair:
             if is_text(value):
                 return value
             self.problems.append(path)
-            return cut(mended(value[:MAX_TEXT]))
+            return cut(mended(value[:TEXT_BYTES_MAX]))
         if kind is _Number:
             self.problems.append(path)
             return cut(value.literal)

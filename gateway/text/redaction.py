@@ -179,7 +179,7 @@ def _mask_query(query: str) -> str:
 _process: Final = Redactor()  # one a process, because a text may hold the secret of any part of it
 
 
-def learn(secret: str) -> None:
+def learn_secret(secret: str) -> None:
     """Mask this text everywhere from now on. See Redactor.learn."""
     _process.learn(secret)
 

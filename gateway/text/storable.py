@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from gateway.text.json_bounds import MAX_TEXT
+from gateway.text.json_bounds import TEXT_BYTES_MAX
 
 _UNKEEPABLE: Final = re.compile("[\0\ud800-\udfff]")
 _REPLACEMENT: Final = "\ufffd"
 
 
-def is_text(text: str, most: int | None = MAX_TEXT) -> bool:
+def is_text(text: str, most: int | None = TEXT_BYTES_MAX) -> bool:
     """Whether it holds no NUL and no half of a surrogate pair, and no more than `most` bytes of UTF-8."""
     if "\0" in text or (most is not None and len(text) > most):
         return False
@@ -36,7 +36,7 @@ def escaped(text: str) -> str:
     return text.replace("\0", "\\u0000")
 
 
-def cut(text: str, most: int = MAX_TEXT) -> str:
+def cut(text: str, most: int = TEXT_BYTES_MAX) -> str:
     """The beginning of a mended text, as much as `most` bytes of UTF-8 hold in whole characters."""
     if len(text) <= most // 4:
         return text

@@ -9,11 +9,26 @@ from typing import Any, Final
 import msgspec
 
 from gateway.errors import Malformed
-from gateway.text.json_bounds import MAX_DEPTH, MAX_INTEGER, MAX_KEY, MAX_NODES, MAX_TEXT, check_structure, too_many
+from gateway.text.json_bounds import (
+    KEY_CHARS_MAX,
+    MAX_DEPTH,
+    MAX_INTEGER,
+    MAX_NODES,
+    TEXT_BYTES_MAX,
+    check_structure,
+    too_many,
+)
 from gateway.text.json_document import BYTE_ORDER_MARK, Document, Flaw, odd_document
 
 __all__ = [
-    "MAX_DEPTH", "MAX_INTEGER", "MAX_KEY", "MAX_NODES", "MAX_TEXT", "Document", "decode_document", "decode_object",
+    "KEY_CHARS_MAX",
+    "MAX_DEPTH",
+    "MAX_INTEGER",
+    "MAX_NODES",
+    "TEXT_BYTES_MAX",
+    "Document",
+    "decode_document",
+    "decode_object",
 ]  # fmt: skip
 
 _ESCAPED_COLON: Final = re.compile(rb"\\u003[aA]")
@@ -149,14 +164,14 @@ def _walk(top: dict[str, Any], most: int, *, escaped: bool) -> tuple[int, int]:
             values = container.values()
             keys += len(container)
             for key in container:
-                if len(key) > MAX_KEY or (escaped and not _can_be_kept(key)):
+                if len(key) > KEY_CHARS_MAX or (escaped and not _can_be_kept(key)):
                     raise _Odd
                 if ":" in key:
                     colons += key.count(":")
         for value in values:
             kind = type(value)
             if kind is str:
-                if (escaped or len(value) > MAX_TEXT // 4) and not _can_be_kept(value):
+                if (escaped or len(value) > TEXT_BYTES_MAX // 4) and not _can_be_kept(value):
                     raise _Odd
                 if ":" in value:
                     colons += value.count(":")
@@ -173,8 +188,8 @@ def _walk(top: dict[str, Any], most: int, *, escaped: bool) -> tuple[int, int]:
 
 def _can_be_kept(text: str) -> bool:
     if text.isascii():
-        return len(text) <= MAX_TEXT and "\0" not in text
+        return len(text) <= TEXT_BYTES_MAX and "\0" not in text
     try:
-        return len(text.encode()) <= MAX_TEXT and "\0" not in text
+        return len(text.encode()) <= TEXT_BYTES_MAX and "\0" not in text
     except UnicodeEncodeError:  # half of a surrogate pair
         return False

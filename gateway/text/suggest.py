@@ -21,7 +21,8 @@ def nearest(word: str, known: Iterable[str], likeness: float = LIKENESS) -> str 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`; did you mean …?` or the whole list, to end a sentence about an unknown name."""
     names = list(known)
-    if (near := nearest(word, names)) is not None:
+    near = nearest(word, names) or next((name for name in names if word and name.startswith(word)), None)
+    if near is not None:
         return f"; did you mean {near!r}?"
     return f"; there are: {', '.join(names) or 'none'}"
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from gateway.events import cloudevents
 from gateway.events.samples import sample
-from gateway.events.written import hint
 from gateway.model import ALL_TYPES, FILE_COMPLETED, SINK_DOWN, Fault, Trust
+from gateway.text.suggest import suggestion
 from gateway.where.syntax import MACROS, CelNode, WhereError
 
 _FUNCTIONS: Final = (
@@ -70,7 +70,7 @@ def _never_equal(field: CelNode | None, other: CelNode | None) -> Iterator[str]:
             )
         known = {"type": ALL_TYPES, "trust": tuple(Trust)}.get(field.word)
         if known and text not in known:
-            yield f"column {literal.column}: event.{field.word} is never {literal.word}{hint(text, known)}"
+            yield f"column {literal.column}: event.{field.word} is never {literal.word}{suggestion(text, known)}"
 
 
 class _Reader:
@@ -103,7 +103,7 @@ class _Reader:
             return names[node.word]
         if node.word not in _TYPE_NAMES:
             path = next(iter(_paths(names.get("event"), node.word)), "")
-            advice = f"did you mean event.{path}?" if path else hint(node.word, names)[2:]
+            advice = f"did you mean event.{path}?" if path else suggestion(node.word, names)[2:]
             self._wrong(f"there is no name {node.word!r}", advice, node)
         return None
 
@@ -116,7 +116,7 @@ class _Reader:
             return None
         if field in of:
             return of[field]
-        advice = hint(field, of)[2:]
+        advice = suggestion(field, of)[2:]
         if "did you mean" not in advice and (path := next(iter(_paths(shape_of_event()["event"], field)), "")):
             advice = f"did you mean event.{path}?"
         self._wrong(f"there is no field {field!r}", advice, node)
@@ -126,7 +126,7 @@ class _Reader:
         target, *arguments = node.parts
         known = _FUNCTIONS if target is None else _METHODS
         if node.word not in known:
-            self._wrong(f"there is no function {node.word!r}", hint(node.word, known)[2:], node)
+            self._wrong(f"there is no function {node.word!r}", suggestion(node.word, known)[2:], node)
         of = self.shape(target, names)
         if target is None or node.word not in MACROS:
             for argument in arguments:

@@ -12,12 +12,12 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from gateway.egress.worker import Worker
+from gateway.egress.worker import BlockingWorker
 from gateway.errors import Retry
 from gateway.events.cloudevents import format_time, to_document
 from gateway.model import Delivery, Event, File
 from gateway.plugin import Options, Sink
-from gateway.text.escaping import quoted, to_json, visible
+from gateway.text.escaping import quoted, visible, visible_json
 from gateway.text.redaction import redact
 
 _LONGEST: Final = 200  # characters of one value; the whole event is in the store
@@ -39,9 +39,9 @@ class Console(Sink):
     options: ConsoleOptions
 
     @functools.cached_property
-    def _worker(self) -> Worker:
+    def _worker(self) -> BlockingWorker:
         """A thread, because standard output blocks for as long as nobody reads it."""
-        return Worker(f"console {self.name}")
+        return BlockingWorker(f"console {self.name}")
 
     async def close(self) -> None:
         """Let the last line out, unless nobody reads."""
@@ -62,7 +62,7 @@ class Console(Sink):
     def _text(self, delivery: Delivery) -> str:
         event = delivery.event
         if self.options.format == "json":
-            return to_json(to_document(event), ascii=True)
+            return visible_json(to_document(event), ascii=True)
         return line(event) + (" replay" if delivery.replay else "")
 
 

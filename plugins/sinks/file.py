@@ -11,13 +11,13 @@ from typing import Annotated
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.egress.worker import Worker
+from gateway.egress.worker import BlockingWorker
 from gateway.errors import Unavailable
 from gateway.events.cloudevents import to_document
 from gateway.fields import ConfigPath, Size, between
 from gateway.model import Delivery
 from gateway.plugin import Options, Sink
-from gateway.text.escaping import to_json
+from gateway.text.escaping import visible_json
 from plugins.sinks import append_file
 
 
@@ -57,8 +57,8 @@ class JsonLines(Sink):
     _day: date | None = None  # of the last write, UTC
 
     @functools.cached_property
-    def _worker(self) -> Worker:
-        return Worker(f"file {self.name}")
+    def _worker(self) -> BlockingWorker:
+        return BlockingWorker(f"file {self.name}")
 
     async def open(self) -> None:
         """Raises Unavailable where the file could not be written."""
@@ -116,4 +116,4 @@ class JsonLines(Sink):
 
 
 def _line(delivery: Delivery) -> bytes:
-    return to_json(to_document(delivery.event)).encode() + b"\n"
+    return visible_json(to_document(delivery.event)).encode() + b"\n"

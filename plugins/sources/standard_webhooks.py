@@ -18,7 +18,13 @@ from gateway.events.samples import sample
 from gateway.fields import ONE_OR_MANY, Secret
 from gateway.model import EVENT_TYPES, Event, Trust, Verified, event_id
 from gateway.plugin import Callback, Options, Played, Scene
-from gateway.signing.standard_webhooks import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, signing_key
+from gateway.signing.standard_webhooks import (
+    WEBHOOK_ID,
+    WEBHOOK_SIGNATURE,
+    WEBHOOK_TIMESTAMP,
+    sign_webhook,
+    signing_key,
+)
 from plugins.sources.common.event_map import EventMap, Translator, unsigned_headers_advice
 from plugins.sources.common.fields import kind_of
 from plugins.sources.common.keyed import (
@@ -35,7 +41,7 @@ from plugins.sources.common.keyed import (
 )
 
 _VERSION: Final = "v1,"
-_NAMES: Final = (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
+_NAMES: Final = (WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE)
 _NAMES_OF_SVIX: Final = tuple(name.replace("webhook-", "svix-") for name in _NAMES)
 _SIGNED: Final = (*_NAMES[:2], *_NAMES_OF_SVIX[:2])
 # an id of a gateway's own, and behind it the sources and variants that gateways on the way told it apart by
@@ -151,7 +157,7 @@ secrets:
 
     def headers(self, body: bytes, at: int, key: bytes) -> Mapping[str, str]:
         id = str(json.loads(body)["id"])
-        return {ID_HEADER: id, TIMESTAMP_HEADER: str(at), SIGNATURE_HEADER: sign(id, at, body, [key])}
+        return {WEBHOOK_ID: id, WEBHOOK_TIMESTAMP: str(at), WEBHOOK_SIGNATURE: sign_webhook(id, at, body, [key])}
 
 
 def _headers(callback: Callback) -> Sequence[str]:

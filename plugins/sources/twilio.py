@@ -17,7 +17,7 @@ from gateway.errors import Malformed
 from gateway.fields import Url
 from gateway.model import FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, UNKNOWN, Event, Fault, File, Trust, Verified
 from gateway.plugin import Callback, Scene
-from gateway.text.strict_json import MAX_KEY, MAX_TEXT
+from gateway.text.strict_json import KEY_CHARS_MAX, TEXT_BYTES_MAX
 from plugins.sources.common.event import contents, format_of, is_web, made
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.keyed import Keyed, KeyedOptions, from_base64, header, mismatch, position, seal_of
@@ -219,8 +219,8 @@ def _fields(body: bytes) -> Sequence[tuple[str, str]]:
         raise Malformed(f"the body is no form of at most {MOST_FIELDS} fields: {kind}") from None
     if any("\0" in text for pair in fields for text in pair):
         raise Malformed("the form holds a NUL character, which databases cannot store")
-    if any(len(name) > MAX_KEY or len(value.encode()) > MAX_TEXT for name, value in fields):
-        raise Malformed(f"a name over {MAX_KEY} characters or a value over {MAX_TEXT} bytes")
+    if any(len(name) > KEY_CHARS_MAX or len(value.encode()) > TEXT_BYTES_MAX for name, value in fields):
+        raise Malformed(f"a name over {KEY_CHARS_MAX} characters or a value over {TEXT_BYTES_MAX} bytes")
     return fields
 
 

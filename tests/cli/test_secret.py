@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from gateway.signing.ed25519 import PrivateKey
-from gateway.signing.standard_webhooks import sign, verify
+from gateway.signing.standard_webhooks import sign_webhook, verify_webhook
 from tests.cli.conftest import Cli
 
 
@@ -31,9 +31,9 @@ def test_an_ed25519_key_is_printed_with_its_public_half(cli: Cli) -> None:
     signed = {
         "webhook-id": "a",
         "webhook-timestamp": "5",
-        "webhook-signature": sign("a", 5, b"x", [PrivateKey(private)]),
+        "webhook-signature": sign_webhook("a", 5, b"x", [PrivateKey(private)]),
     }
-    assert verify(b"x", signed, public, now=5) == "a"
+    assert verify_webhook(b"x", signed, public, now=5) == "a"
 
 
 def test_an_ed25519_key_without_its_library_is_a_clear_no(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

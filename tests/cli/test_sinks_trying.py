@@ -14,7 +14,7 @@ import pytest
 
 from gateway.cli import no_side_effects
 from gateway.model import EVENT_TYPES
-from gateway.signing.standard_webhooks import verify
+from gateway.signing.standard_webhooks import verify_webhook
 from gateway.testing.factories import callback
 from plugins.sources.huawei_live import HuaweiLive, HuaweiLiveOptions
 from tests.cli.conftest import KEY, Cli
@@ -137,7 +137,7 @@ def test_a_marked_message_is_sent_as_the_gateway_would_and_the_answer_is_told(
     assert said.endswith(" ms: HTTP 200\n")
     [(headers, body)] = receiver.requests
     event = json.loads(body)
-    assert verify(body, headers, SECRET) == event["id"]
+    assert verify_webhook(body, headers, SECRET) == event["id"]
     assert (event["type"], event["source"], event["data"]["stream"]) == (
         "recording.file.completed",
         "/sources/test",

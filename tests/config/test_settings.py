@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from gateway.config.grammar.network import is_loopback, overlap
+from gateway.config.grammar.network import overlap
 from gateway.config.grammar.settings import (
     DeliverySettings,
     MatchSettings,
@@ -18,6 +18,7 @@ from gateway.config.grammar.settings import (
     TestSettings,
 )
 from gateway.config.loaded import Loaded
+from gateway.fields.hosts import is_loopback
 from gateway.plugin.registry import Registry
 
 

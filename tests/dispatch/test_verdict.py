@@ -14,7 +14,7 @@ from gateway.dispatch.retry import RetryDecision
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Outcome
 from gateway.store.records import Lease
-from gateway.text.redaction import learn
+from gateway.text.redaction import learn_secret
 
 from .conftest import event
 
@@ -69,7 +69,7 @@ def test_an_exception_whose_text_fails_is_named_by_its_class() -> None:
 
 
 def test_a_secret_is_masked_in_receipts_and_errors() -> None:
-    learn("canary-4711-secret")
+    learn_secret("canary-4711-secret")
     for result in ("took canary-4711-secret", Retry("canary-4711-secret said no"), OSError("canary-4711-secret")):
         assert "canary" not in describe(result)
 
@@ -94,7 +94,7 @@ def test_a_detail_that_is_cut_in_the_middle_of_a_secret_shows_no_half_of_it(
     shown: int, raised: Callable[[str], Any]
 ) -> None:
     secret = "kT7-never-said-aloud-9Qx"
-    learn(secret)
+    learn_secret(secret)
     for limit in (DETAIL_LIMIT, READ_LIMIT):
         detail = describe(raised("x" * (limit - shown) + secret + "x" * limit))
         assert "kT7" not in detail

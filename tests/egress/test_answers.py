@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.egress.answers import Answer, judge, parse_retry_after, verdict
+from gateway.egress.answers import Answer, failure_of, judge, parse_retry_after
 from gateway.errors import Refused, Retry, Unavailable
-from gateway.text.redaction import learn
+from gateway.text.redaction import learn_secret
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -47,7 +47,7 @@ TABLE: list[tuple[type[Exception], set[int], bool]] = [
     [(kind, status, service) for kind, statuses, service in TABLE for status in sorted(statuses)],
 )
 def test_each_status_means_what_the_table_says(outcome: type[Exception], status: int, service: bool) -> None:
-    failure = verdict(answer(status, b"the reason"))
+    failure = failure_of(answer(status, b"the reason"))
     assert type(failure) is outcome
     assert failure.status == status
     assert "app:9000" in failure.detail
@@ -66,7 +66,7 @@ def test_no_status_outside_2xx_is_taken_for_a_success(status: int) -> None:
 
 @given(st.sets(st.integers(300, 599)), st.sets(st.integers(300, 599)), st.integers(300, 599))
 def test_configured_statuses_override_the_table(retry: set[int], permanent: set[int], status: int) -> None:
-    failure = verdict(answer(status), retry=retry, permanent=permanent)
+    failure = failure_of(answer(status), retry=retry, permanent=permanent)
     if status in permanent:
         assert isinstance(failure, Refused)
     elif status in retry:
@@ -74,19 +74,19 @@ def test_configured_statuses_override_the_table(retry: set[int], permanent: set[
 
 
 def test_gone_stops_the_target_for_a_day() -> None:
-    failure = verdict(answer(410))
+    failure = failure_of(answer(410))
     assert isinstance(failure, Unavailable)
     assert failure.after == DAY
 
 
 @pytest.mark.parametrize("status", [429, 503, 500, 404, 401])
 def test_retry_after_goes_with_the_outcome(status: int) -> None:
-    failure: Any = verdict(answer(status, retry_after="120"))
+    failure: Any = failure_of(answer(status, retry_after="120"))
     assert failure.after == timedelta(seconds=120)
 
 
 def test_a_redirect_shows_where_it_points_without_its_secrets() -> None:
-    failure = verdict(answer(301, location="https://u:pw@new.example/hook?token=S3CRET"))
+    failure = failure_of(answer(301, location="https://u:pw@new.example/hook?token=S3CRET"))
     assert "https://********@new.example/hook" in failure.detail
     assert "S3CRET" not in failure.detail
     assert "pw" not in failure.detail
@@ -94,7 +94,7 @@ def test_a_redirect_shows_where_it_points_without_its_secrets() -> None:
 
 @pytest.mark.parametrize("location", ["?t=S3CRET", "\x1b[2J/x", ""])
 def test_a_strange_redirect_still_makes_a_clean_text(location: str) -> None:
-    detail = verdict(answer(302, location=location)).detail
+    detail = failure_of(answer(302, location=location)).detail
     assert detail.isprintable()
     assert "S3CRET" not in detail
 
@@ -174,7 +174,7 @@ def test_the_first_of_several_retry_after_headers_counts() -> None:
 
 
 def test_an_excerpt_is_short_and_knows_no_secret_even_at_its_cut() -> None:
-    learn("excerpt-canary-secret")
+    learn_secret("excerpt-canary-secret")
     body = b"x" * 4090 + b"excerpt-canary-secret"
     shown = answer(200, body).excerpt
     assert len(shown) == 4096

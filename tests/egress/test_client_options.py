@@ -110,7 +110,7 @@ async def test_a_header_without_end_is_a_retry(http: Http, size: int) -> None:
 @pytest.mark.parametrize("kept", range(1, 40, 3))
 async def test_a_body_that_is_cut_in_the_middle_of_a_secret_shows_no_half_of_it(http: Http, kept: int) -> None:
     secret = "cut-canary-0123456789abcdefghijklmnopqrs"
-    redaction.learn(secret)
+    redaction.learn_secret(secret)
     async with ScriptedServer(Reply(status=400, body=b"key=" + secret.encode() + b" " * 100)) as server:
         with pytest.raises(Refused) as failed:
             await http.get(server.url, limit=4 + kept)

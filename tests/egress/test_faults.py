@@ -11,7 +11,7 @@ import aiohttp
 import httpx
 import pytest
 
-from gateway.egress.faults import EXPECTED, explain
+from gateway.egress.faults import EXPECTED, network_failure
 from gateway.egress.guard import Forbidden
 from gateway.errors import Refused, Retry
 
@@ -61,7 +61,7 @@ def test_each_exception_is_an_outcome_that_names_the_place_and_no_secret(
     error: BaseException, outcome: type[Exception], words: str
 ) -> None:
     assert isinstance(error, EXPECTED)
-    failure = explain(error, "x:1")
+    failure = network_failure(error, "x:1")
     assert type(failure) is outcome
     assert words in failure.detail
     assert "x:1" in failure.detail
@@ -73,4 +73,4 @@ def test_each_exception_is_an_outcome_that_names_the_place_and_no_secret(
 def test_an_exception_that_caused_itself_does_not_loop() -> None:
     error = OSError("x")
     error.__context__ = caused(ValueError("y"), error)
-    assert isinstance(explain(error, "x:1"), Retry)
+    assert isinstance(network_failure(error, "x:1"), Retry)

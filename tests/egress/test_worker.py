@@ -7,11 +7,11 @@ import threading
 
 import pytest
 
-from gateway.egress.worker import Worker
+from gateway.egress.worker import BlockingWorker
 
 
 async def test_jobs_run_in_order_on_one_thread_that_is_not_the_loops() -> None:
-    worker = Worker("order")
+    worker = BlockingWorker("order")
     done: list[tuple[int, str]] = []
 
     def job(number: int) -> int:
@@ -24,7 +24,7 @@ async def test_jobs_run_in_order_on_one_thread_that_is_not_the_loops() -> None:
 
 
 async def test_what_a_job_raises_comes_to_its_caller_and_the_next_job_runs() -> None:
-    worker = Worker("raise")
+    worker = BlockingWorker("raise")
 
     def fail() -> None:
         raise OSError(28, "full")
@@ -36,7 +36,7 @@ async def test_what_a_job_raises_comes_to_its_caller_and_the_next_job_runs() -> 
 
 
 async def test_a_job_cancelled_while_it_waits_is_never_begun() -> None:
-    worker = Worker("cancel")
+    worker = BlockingWorker("cancel")
     go, begun = threading.Event(), threading.Event()
     ran: list[int] = []
 
@@ -59,7 +59,7 @@ async def test_a_job_cancelled_while_it_waits_is_never_begun() -> None:
 
 
 async def test_closing_does_not_wait_for_a_thread_that_is_stuck() -> None:
-    worker = Worker("stuck")
+    worker = BlockingWorker("stuck")
     go = threading.Event()
     stuck = asyncio.create_task(worker.run(lambda: go.wait(10)))
     await asyncio.sleep(0)
@@ -70,7 +70,7 @@ async def test_closing_does_not_wait_for_a_thread_that_is_stuck() -> None:
 
 
 async def test_closing_ends_the_thread_and_closing_twice_is_well() -> None:
-    worker = Worker("ends")
+    worker = BlockingWorker("ends")
     await worker.close()
     await worker.run(lambda: None)
     thread = worker._thread

@@ -21,7 +21,7 @@ from gateway import verify_webhook
 from gateway.errors import Refused, Unavailable
 from gateway.events.cloudevents import to_json
 from gateway.signing.ed25519 import generate
-from gateway.signing.standard_webhooks import sign, signing_key
+from gateway.signing.standard_webhooks import sign_webhook, signing_key
 from gateway.testing.factories import delivery, event, events
 from gateway.testing.server import ScriptedServer
 from tests import threads
@@ -33,7 +33,7 @@ BODY = '{"a": "录制"}'.encode()
 
 
 def signed(secret: str = SECRET, body: bytes = BODY) -> dict[str, str]:
-    signature = sign("abc", AT, body, [signing_key(secret)])
+    signature = sign_webhook("abc", AT, body, [signing_key(secret)])
     return {"webhook-id": "abc", "webhook-timestamp": str(AT), "webhook-signature": signature}
 
 
@@ -146,7 +146,7 @@ def test_the_library_examples_verify_what_was_signed_just_now(examples: dict[str
 
     now = int(time.time())
     headers = {"webhook-id": "abc", "webhook-timestamp": str(now)}
-    headers["webhook-signature"] = sign("abc", now, BODY, [signing_key(SECRET)])
+    headers["webhook-signature"] = sign_webhook("abc", now, BODY, [signing_key(SECRET)])
     space: dict[str, Any] = {
         "body": BODY,
         "headers": headers,

@@ -151,7 +151,7 @@ def test_a_line_break_in_an_exception_cannot_pass_for_an_entry() -> None:
 @pytest.mark.parametrize("format", ["text", "json"])
 def test_a_known_secret_is_masked_wherever_it_stands(format: str) -> None:
     canary = "canary-secret-7f3a9b2c5d8e1f04"
-    redaction.learn(canary)
+    redaction.learn_secret(canary)
     stream = _configured(format)
     structlog.get_logger().info("event", url=f"https://x.example/?k={canary}", deep={"list": [canary]})
     logging.getLogger("library").error("said %s", canary)

@@ -13,7 +13,7 @@ import structlog
 from gateway.model import EventId
 from gateway.runtime import logs
 from gateway.runtime.plain_lines import PlainLogger
-from gateway.text.redaction import learn
+from gateway.text.redaction import learn_secret
 
 SECRET = "hidden-plain-line-7f3a"  # a secret of this test alone
 
@@ -45,7 +45,7 @@ def written(logger: Any, values: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda values: ascii(values)[:60])
 def test_the_short_way_writes_what_the_usual_way_would(values: dict[str, Any]) -> None:
-    learn(SECRET)
+    learn_secret(SECRET)
     line = written(PlainLogger, values)
     assert line == written(structlog.get_logger, values)
     assert SECRET not in line

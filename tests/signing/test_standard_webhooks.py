@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from gateway.signing.ed25519 import PrivateKey
-from gateway.signing.standard_webhooks import InvalidSignature, sender_key, sign, signing_key, verify
+from gateway.signing.standard_webhooks import InvalidSignature, sender_key, sign_webhook, signing_key, verify_webhook
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ID = "msg_p5jXN8AQM9LWM0D4loKWxJek"
@@ -24,11 +24,11 @@ OTHER = "whsec_" + base64.b64encode(b"another key of thirty-two bytes!").decode(
 
 
 def headers(id: str = ID, at: int = AT, body: bytes = BODY, keys: tuple[bytes, ...] = (KEY,)) -> dict[str, str]:
-    return {"webhook-id": id, "webhook-timestamp": str(at), "webhook-signature": sign(id, at, body, keys)}
+    return {"webhook-id": id, "webhook-timestamp": str(at), "webhook-signature": sign_webhook(id, at, body, keys)}
 
 
 def test_the_standards_own_vector_comes_out() -> None:
-    assert sign(ID, AT, BODY, [KEY]) == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    assert sign_webhook(ID, AT, BODY, [KEY]) == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
 @given(
@@ -39,7 +39,7 @@ def test_the_standards_own_vector_comes_out() -> None:
 )
 def test_the_standards_library_makes_the_same_signature(key: bytes, id: str, at: int, body: str) -> None:
     oracle = Webhook(key).sign(id, datetime.fromtimestamp(at, UTC), body)
-    assert sign(id, at, body.encode(), [key]) == oracle
+    assert sign_webhook(id, at, body.encode(), [key]) == oracle
 
 
 def test_the_standards_library_accepts_what_we_sign_now() -> None:
@@ -53,47 +53,47 @@ def test_what_the_standards_library_signs_verifies() -> None:
     # It takes the wall time of a datetime whatever its zone, so it must be handed UTC.
     made = Webhook(SECRET).sign(ID, datetime.fromtimestamp(AT, UTC), BODY.decode())
     signed = {"Webhook-Id": ID, "Webhook-Timestamp": str(AT), "Webhook-Signature": made}
-    assert verify(BODY, signed, SECRET, now=AT) == ID
+    assert verify_webhook(BODY, signed, SECRET, now=AT) == ID
 
 
 @given(st.binary(max_size=300), st.data())
 def test_a_changed_byte_id_or_time_is_refused(body: bytes, data: st.DataObject) -> None:
     good = headers(body=body)
-    assert verify(body, good, SECRET, now=AT) == ID
+    assert verify_webhook(body, good, SECRET, now=AT) == ID
     at = data.draw(st.integers(0, len(body)))
     with pytest.raises(InvalidSignature, match="fits"):
-        verify(body[:at] + b"x" + body[at:], good, SECRET, now=AT)
+        verify_webhook(body[:at] + b"x" + body[at:], good, SECRET, now=AT)
     with pytest.raises(InvalidSignature, match="fits"):
-        verify(body, {**good, "webhook-id": ID + "x"}, SECRET, now=AT)
+        verify_webhook(body, {**good, "webhook-id": ID + "x"}, SECRET, now=AT)
     with pytest.raises(InvalidSignature, match="fits"):
-        verify(body, {**good, "webhook-timestamp": str(AT + 1)}, SECRET, now=AT)
+        verify_webhook(body, {**good, "webhook-timestamp": str(AT + 1)}, SECRET, now=AT)
 
 
 def test_while_a_secret_is_changed_a_receiver_with_either_accepts() -> None:
     both = headers(keys=(KEY, signing_key(OTHER)))
     assert both["webhook-signature"].count("v1,") == 2
     for known in (SECRET, OTHER, [OTHER, SECRET], ("whsec_" + "A" * 32, OTHER)):
-        assert verify(BODY, both, known, now=AT) == ID
+        assert verify_webhook(BODY, both, known, now=AT) == ID
     with pytest.raises(InvalidSignature):
-        verify(BODY, headers(), OTHER, now=AT)
+        verify_webhook(BODY, headers(), OTHER, now=AT)
 
 
 @pytest.mark.parametrize("away", [-301, 301])
 def test_a_request_older_or_newer_than_the_tolerance_is_refused(away: int) -> None:
     with pytest.raises(InvalidSignature) as refused:
-        verify(BODY, headers(), SECRET, now=AT + away)
+        verify_webhook(BODY, headers(), SECRET, now=AT + away)
     assert refused.value.code == "stale"
-    assert verify(BODY, headers(), SECRET, now=AT + away, tolerance=301) == ID
+    assert verify_webhook(BODY, headers(), SECRET, now=AT + away, tolerance=301) == ID
 
 
 def test_now_may_be_an_aware_time_of_any_zone() -> None:
     shanghai = timezone(timedelta(hours=8))
-    assert verify(BODY, headers(), SECRET, now=datetime.fromtimestamp(AT, shanghai)) == ID
+    assert verify_webhook(BODY, headers(), SECRET, now=datetime.fromtimestamp(AT, shanghai)) == ID
 
 
 def test_without_now_the_machines_clock_decides() -> None:
     with pytest.raises(InvalidSignature, match="away from this clock"):
-        verify(BODY, headers(), SECRET)
+        verify_webhook(BODY, headers(), SECRET)
 
 
 @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
@@ -101,27 +101,30 @@ def test_a_missing_empty_or_doubled_header_is_refused(name: str) -> None:
     good = headers()
     for bad in ({k: v for k, v in good.items() if k != name}, {**good, name: ""}, {**good, name.upper(): good[name]}):
         with pytest.raises(InvalidSignature) as refused:
-            verify(BODY, bad, SECRET, now=AT)
+            verify_webhook(BODY, bad, SECRET, now=AT)
         assert refused.value.code == "missing"
 
 
 @pytest.mark.parametrize("stamp", ["soon", "-1", "1.5", "1_6", "\u0661", "9" * 13, " 1"])
 def test_a_timestamp_that_is_not_plain_seconds_is_refused(stamp: str) -> None:
     with pytest.raises(InvalidSignature) as refused:
-        verify(BODY, {**headers(), "webhook-timestamp": stamp}, SECRET, now=AT)
+        verify_webhook(BODY, {**headers(), "webhook-timestamp": stamp}, SECRET, now=AT)
     assert refused.value.code == "stale"
 
 
 @pytest.mark.parametrize("signature", ["v1", "v1,", "v1a,abc", "V1," + "A" * 44, "é", "v1,\udc80", ","])
 def test_a_signature_of_another_kind_is_refused_and_never_breaks_the_receiver(signature: str) -> None:
     with pytest.raises(InvalidSignature) as refused:
-        verify(BODY, {**headers(), "webhook-signature": signature}, SECRET, now=AT)
+        verify_webhook(BODY, {**headers(), "webhook-signature": signature}, SECRET, now=AT)
     assert refused.value.code == "mismatch"
 
 
 def test_signatures_of_versions_to_come_are_passed_over() -> None:
     good = headers()
-    assert verify(BODY, {**good, "webhook-signature": "v1a,zzz " + good["webhook-signature"]}, SECRET, now=AT) == ID
+    assert (
+        verify_webhook(BODY, {**good, "webhook-signature": "v1a,zzz " + good["webhook-signature"]}, SECRET, now=AT)
+        == ID
+    )
 
 
 def test_the_same_key_is_read_with_and_without_prefix_padding_and_demo_mark() -> None:
@@ -143,18 +146,18 @@ def test_a_weak_or_unreadable_secret_is_an_error_that_does_not_show_it(secret: s
 
 def test_no_secret_at_all_is_an_error_and_not_a_pass() -> None:
     with pytest.raises(ValueError, match="at least one"):
-        verify(BODY, headers(), [], now=AT)
+        verify_webhook(BODY, headers(), [], now=AT)
 
 
 def test_a_received_id_with_a_dot_is_refused_before_anything_is_compared() -> None:
     with pytest.raises(InvalidSignature, match="dot"):
-        verify(b"x", {**headers(), "webhook-id": "a.1"}, SECRET, now=AT)
+        verify_webhook(b"x", {**headers(), "webhook-id": "a.1"}, SECRET, now=AT)
 
 
 @pytest.mark.parametrize("id", ["", "a.b", "a b", "a\nb"])
 def test_an_id_that_makes_the_signed_text_ambiguous_is_refused(id: str) -> None:
     with pytest.raises(ValueError, match="webhook id"):
-        sign(id, AT, BODY, [KEY])
+        sign_webhook(id, AT, BODY, [KEY])
 
 
 # -- v1a: Ed25519
@@ -175,28 +178,28 @@ def test_a_private_key_has_the_public_half_of_the_rfc() -> None:
 
 def test_the_public_key_checks_what_the_private_one_signed_and_nothing_else() -> None:
     for private in (PRIVATE, BOTH):
-        made = {**headers(), "webhook-signature": sign(ID, AT, BODY, [sender_key(private)])}
+        made = {**headers(), "webhook-signature": sign_webhook(ID, AT, BODY, [sender_key(private)])}
         assert made["webhook-signature"].startswith("v1a,")
-        assert verify(BODY, made, PUBLIC, now=AT) == ID
+        assert verify_webhook(BODY, made, PUBLIC, now=AT) == ID
         with pytest.raises(InvalidSignature, match="no signature"):
-            verify(BODY + b" ", made, PUBLIC, now=AT)
+            verify_webhook(BODY + b" ", made, PUBLIC, now=AT)
         with pytest.raises(InvalidSignature):
-            verify(BODY, made, SECRET, now=AT)
+            verify_webhook(BODY, made, SECRET, now=AT)
         with pytest.raises(InvalidSignature):
-            verify(BODY, made, "whpk_" + base64.b64encode(SEED).decode(), now=AT)
+            verify_webhook(BODY, made, "whpk_" + base64.b64encode(SEED).decode(), now=AT)
 
 
 def test_both_kinds_sign_at_once_and_each_receiver_needs_one() -> None:
-    made = {**headers(), "webhook-signature": sign(ID, AT, BODY, [KEY, sender_key(PRIVATE)])}
+    made = {**headers(), "webhook-signature": sign_webhook(ID, AT, BODY, [KEY, sender_key(PRIVATE)])}
     assert [one.partition(",")[0] for one in made["webhook-signature"].split(" ")] == ["v1", "v1a"]
     for secret in (SECRET, PUBLIC, [OTHER, PUBLIC]):
-        assert verify(BODY, made, secret, now=AT) == ID
+        assert verify_webhook(BODY, made, secret, now=AT) == ID
 
 
 @pytest.mark.parametrize("signature", ["v1a,", "v1a,!!!", "v1a,AAAA", "v1a", "v1,AAAA"])
 def test_a_malformed_asymmetric_signature_is_a_mismatch(signature: str) -> None:
     with pytest.raises(InvalidSignature, match="no signature"):
-        verify(BODY, {**headers(), "webhook-signature": signature}, PUBLIC, now=AT)
+        verify_webhook(BODY, {**headers(), "webhook-signature": signature}, PUBLIC, now=AT)
 
 
 @pytest.mark.parametrize(
@@ -216,9 +219,9 @@ def test_a_wrong_private_key_is_explained_without_showing_it(secret: str, words:
 
 def test_a_receiver_is_told_what_it_needs() -> None:
     with pytest.raises(ValueError, match="32 bytes, not 3"):
-        verify(BODY, headers(), "whpk_AAAA", now=AT)
+        verify_webhook(BODY, headers(), "whpk_AAAA", now=AT)
     with pytest.raises(ValueError, match="whsec_ secret"):
-        verify(BODY, headers(), PRIVATE, now=AT)
+        verify_webhook(BODY, headers(), PRIVATE, now=AT)
 
 
 def test_without_its_library_a_key_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

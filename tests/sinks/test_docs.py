@@ -11,7 +11,7 @@ import pytest
 
 from gateway.config.document.diagnostics import ConfigError
 from gateway.config.load import load
-from gateway.egress.answers import Answer, verdict
+from gateway.egress.answers import Answer, failure_of
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.testing.factories import NOW, delivery, event
 from gateway.testing.server import ScriptedServer
@@ -46,7 +46,7 @@ def documented(status: int) -> tuple[type[Exception], bool]:
 
 @pytest.mark.parametrize("status", range(300, 600))
 def test_the_table_says_what_each_status_does(status: int) -> None:
-    failure: Any = verdict(Answer(status=status, headers=httpx.Headers(), body=b"", origin="x:1", now=NOW))
+    failure: Any = failure_of(Answer(status=status, headers=httpx.Headers(), body=b"", origin="x:1", now=NOW))
     kind, counts = documented(status)
     assert type(failure) is kind
     assert getattr(failure, "service", False) is counts

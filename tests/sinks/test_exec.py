@@ -231,7 +231,7 @@ async def test_where_the_kernel_has_no_pidfd_it_works_the_same(monkeypatch: pyte
 
 
 async def test_a_secret_that_the_program_repeats_is_masked_and_its_words_are_one_line() -> None:
-    redaction.learn("exec-canary-secret")
+    redaction.learn_secret("exec-canary-secret")
     sink = running("print('a\\x1b[31m\\nb', 'exec-canary-secret')")
     assert await sink.deliver(delivery()) == "exit 0: a\\x1b[31m b ********"
 

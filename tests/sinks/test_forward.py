@@ -17,7 +17,7 @@ from gateway.errors import Refused, Retry, Unavailable
 from gateway.events.cloudevents import to_json
 from gateway.model import Trust, Verified
 from gateway.runtime.clock import FrozenClock
-from gateway.signing.standard_webhooks import InvalidSignature, verify
+from gateway.signing.standard_webhooks import InvalidSignature, verify_webhook
 from gateway.testing.factories import NOW, delivery, event
 from gateway.testing.server import Reply, ScriptedServer
 from gateway.testing.sinks import HttpSinkPromises
@@ -69,11 +69,11 @@ async def test_a_receiver_with_either_secret_verifies_exactly_the_bytes_sent() -
     assert got.body == to_json(one).encode()
     assert got.header("content-type") == "application/cloudevents+json"
     for secret in (OLD, NEW):
-        assert verify(got.body, dict(got.headers), secret, now=NOW) == one.id
+        assert verify_webhook(got.body, dict(got.headers), secret, now=NOW) == one.id
     with pytest.raises(InvalidSignature):
-        verify(got.body, dict(got.headers), STRANGER, now=NOW)
+        verify_webhook(got.body, dict(got.headers), STRANGER, now=NOW)
     with pytest.raises(InvalidSignature):
-        verify(got.body + b" ", dict(got.headers), OLD, now=NOW)
+        verify_webhook(got.body + b" ", dict(got.headers), OLD, now=NOW)
 
 
 async def test_each_attempt_has_a_fresh_time_and_signature_and_the_same_id() -> None:
@@ -89,7 +89,7 @@ async def test_each_attempt_has_a_fresh_time_and_signature_and_the_same_id() -> 
     assert first.header("webhook-timestamp") == str(int(NOW.timestamp()))
     assert second.header("webhook-timestamp") == str(int(NOW.timestamp()) + 3600)
     assert first.header("webhook-signature") != second.header("webhook-signature")
-    assert verify(second.body, dict(second.headers), OLD, now=clock.now()) == one.event.id
+    assert verify_webhook(second.body, dict(second.headers), OLD, now=clock.now()) == one.event.id
     assert first.body == second.body
 
 
@@ -103,7 +103,7 @@ async def test_raw_mode_sends_the_vendors_bytes_untouched_with_where_they_came_f
         [got] = server.received
     assert got.body == raw
     assert got.header("content-type") == "application/json"
-    assert verify(got.body, dict(got.headers), NEW, now=NOW) == one.id
+    assert verify_webhook(got.body, dict(got.headers), NEW, now=NOW) == one.id
     assert got.header("recording-gateway-source") == "live"
     assert got.header("recording-gateway-type") == "recording.file.completed"
     assert got.header("recording-gateway-trust") == "timestamp"

@@ -12,7 +12,7 @@ import pytest
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.events.cloudevents import to_document
 from gateway.model import Delivery
-from gateway.signing.standard_webhooks import verify
+from gateway.signing.standard_webhooks import verify_webhook
 from gateway.testing.factories import NOW, delivery, event
 from gateway.testing.server import Reply, ScriptedServer
 from plugins.sinks.forward import ForwardOptions
@@ -44,7 +44,7 @@ async def test_a_batch_is_one_cloudevents_batch_with_one_signature_over_its_byte
     assert got.header("content-type") == BATCH
     assert got.header("recording-gateway-events") == "3"
     assert got.header("x-mine") == "1"
-    assert verify(got.body, dict(got.headers), OLD, now=NOW) == batch_id([one.event for one in batch])
+    assert verify_webhook(got.body, dict(got.headers), OLD, now=NOW) == batch_id([one.event for one in batch])
 
 
 async def test_a_sink_that_batches_sends_one_alone_as_a_batch_too_so_that_receivers_need_one_form() -> None:

@@ -22,7 +22,7 @@ from gateway.events.cloudevents import to_document
 from gateway.model import EVENT_TYPES, Trust
 from gateway.runtime.clock import FrozenClock
 from gateway.signing.ed25519 import generate
-from gateway.signing.standard_webhooks import verify
+from gateway.signing.standard_webhooks import verify_webhook
 from gateway.testing.factories import NOW, callback, delivery, event
 from gateway.testing.server import Reply, ScriptedServer
 from gateway.testing.sinks import HttpSinkPromises
@@ -72,7 +72,7 @@ async def test_binary_mode_says_in_headers_and_body_what_the_event_says_in_one_p
     assert json.loads(got.body) == document.pop("data")
     assert document.pop("datacontenttype") == got.header("content-type") == "application/json"
     assert said == document
-    assert verify(got.body, dict(got.headers), OLD, now=NOW) == one.id
+    assert verify_webhook(got.body, dict(got.headers), OLD, now=NOW) == one.id
 
 
 async def test_a_binary_header_is_encoded_as_the_cloudevents_binding_says() -> None:
@@ -153,7 +153,7 @@ async def test_every_signature_is_made_at_once_over_exactly_the_bytes_sent() -> 
         await sink.deliver(delivery(one))
         [got] = server.received
     for secret in (OLD, NEW, key.public):
-        assert verify(got.body, dict(got.headers), secret, now=NOW) == one.id
+        assert verify_webhook(got.body, dict(got.headers), secret, now=NOW) == one.id
     wanted = hmac.new(GITHUB["secret"].encode(), got.body, hashlib.sha256).hexdigest()
     assert got.header("x-hub-signature-256") == f"sha256={wanted}"
     options = {"keys": [AFRESH["key"]], "domains": ["push.example.com"], "apps": ["live"]}

@@ -10,7 +10,7 @@ import pytest
 from gateway.events.cloudevents import to_json
 from gateway.model import UNKNOWN, Event, Trust, Verified
 from gateway.plugin import Callback, Scene, Source, contract
-from gateway.signing.standard_webhooks import sign, signing_key
+from gateway.signing.standard_webhooks import sign_webhook, signing_key
 from gateway.testing.factories import NOW, callback
 from tests.sources.vendors import NEEDED, WHSEC, make
 
@@ -57,7 +57,7 @@ def test_a_form_and_a_standard_webhook_keep_credentials_in_too() -> None:
     headers = {
         "webhook-id": "m1",
         "webhook-timestamp": str(at),
-        "webhook-signature": sign("m1", at, body, [signing_key(WHSEC)]),
+        "webhook-signature": sign_webhook("m1", at, body, [signing_key(WHSEC)]),
     }
     (event,) = taken(make("standard-webhooks"), callback(body, headers=headers))
     assert SECRET not in to_json(event)

@@ -12,7 +12,13 @@ import pytest
 from gateway.events.cloudevents import to_document
 from gateway.events.samples import sample
 from gateway.plugin import Played
-from gateway.signing.standard_webhooks import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, signing_key
+from gateway.signing.standard_webhooks import (
+    WEBHOOK_ID,
+    WEBHOOK_SIGNATURE,
+    WEBHOOK_TIMESTAMP,
+    sign_webhook,
+    signing_key,
+)
 from gateway.testing import NOW, FrozenClock, RunningGateway, running
 
 SECRET = "whsec_" + "Y" * 32
@@ -43,8 +49,8 @@ async def sent(gateway: RunningGateway, said: Any, number: int) -> Any:
     source: Any = gateway.source()
     body = json.dumps(said).encode()
     at = int(NOW.timestamp())
-    mark = sign(f"m{number}", at, body, [signing_key(SECRET)])
-    headers = {ID_HEADER: f"m{number}", TIMESTAMP_HEADER: str(at), SIGNATURE_HEADER: mark}
+    mark = sign_webhook(f"m{number}", at, body, [signing_key(SECRET)])
+    headers = {WEBHOOK_ID: f"m{number}", WEBHOOK_TIMESTAMP: str(at), WEBHOOK_SIGNATURE: mark}
     return await gateway.post(Played(body=body, headers=headers), source=source.name, settle=False)
 
 

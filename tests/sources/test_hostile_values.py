@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from gateway.errors import Malformed, Untrusted
 from gateway.events.cloudevents import to_document, to_json
 from gateway.plugin import Callback, Played, Scene, Source, contract
-from gateway.signing.standard_webhooks import sign, signing_key
+from gateway.signing.standard_webhooks import sign_webhook, signing_key
 from gateway.testing import factories
 from gateway.testing.factories import NOW, callback
 from tests.sources.vendors import KEY, NEEDED, WHSEC, make
@@ -78,7 +78,7 @@ def test_any_value_in_a_document_of_another_gateway_is_a_refusal_or_an_event() -
     for path in places(said):
         for kind in KINDS:
             body = json.dumps(put(said, path, kind)).encode()
-            marks = sign("m1", AT, body, [signing_key(WHSEC)])
+            marks = sign_webhook("m1", AT, body, [signing_key(WHSEC)])
             headers = {"webhook-id": "m1", "webhook-timestamp": str(AT), "webhook-signature": marks}
             outcome(source, callback(body, headers=headers))
 
@@ -88,7 +88,7 @@ def test_a_document_with_problems_of_another_kind_is_malformed(problems: Any) ->
     said = to_document(factories.event("recording.started"))
     said["data"]["problems"] = problems
     body = json.dumps(said).encode()
-    marks = sign("m1", AT, body, [signing_key(WHSEC)])
+    marks = sign_webhook("m1", AT, body, [signing_key(WHSEC)])
     headers = {"webhook-id": "m1", "webhook-timestamp": str(AT), "webhook-signature": marks}
     with pytest.raises(Malformed, match=r"data\.problems"):
         make("standard-webhooks").verify(callback(body, headers=headers))

@@ -18,7 +18,7 @@ from gateway.events.cloudevents import to_document, to_json
 from gateway.model import EVENT_TYPES, Event, Trust, Verified
 from gateway.plugin import Callback
 from gateway.plugin.registry import Registry
-from gateway.signing.standard_webhooks import sign, signing_key
+from gateway.signing.standard_webhooks import sign_webhook, signing_key
 from gateway.testing import factories
 from gateway.testing.factories import NOW, callback
 from plugins.sources.standard_webhooks import mark
@@ -31,7 +31,7 @@ OTHER = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 def signed(
     body: bytes, *, id: str = "msg_1", secrets: tuple[str, ...] = (WHSEC,), at: int = AT, extra: str = ""
 ) -> Callback:
-    marks = sign(id, at, body, [signing_key(secret) for secret in secrets])
+    marks = sign_webhook(id, at, body, [signing_key(secret) for secret in secrets])
     headers = {"webhook-id": id, "webhook-timestamp": str(at), "webhook-signature": extra + marks}
     return callback(body, headers=headers)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.text.escaping import quoted, to_json, visible
+from gateway.text.escaping import quoted, visible, visible_json
 
 HOSTILE = st.text(
     st.characters(codec="utf-8") | st.sampled_from("\x1b\x07\x9b\u202e\u2028\u2029\x85\x00\ud800\U000e0041")
@@ -63,18 +63,18 @@ def test_a_text_is_quoted_where_its_ends_could_not_be_seen(text: str, shown: str
     st.recursive(HOSTILE | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(HOSTILE, inner))
 )
 def test_json_reads_back_as_it_was_and_holds_nothing_that_a_terminal_obeys(value: object) -> None:
-    for written in (to_json(value), to_json(value, ascii=True)):
+    for written in (visible_json(value), visible_json(value, ascii=True)):
         assert not _obeyed(written)
         assert json.loads(written) == value
-    laid_out = to_json(value, indent=True)
+    laid_out = visible_json(value, indent=True)
     assert json.loads(laid_out) == value
     assert not _obeyed(laid_out.replace("\n", ""))
 
 
 def test_json_for_ascii_streams_is_ascii() -> None:
-    assert to_json("中\x7f", ascii=True) == '"\\u4e2d\\u007f"'
+    assert visible_json("中\x7f", ascii=True) == '"\\u4e2d\\u007f"'
 
 
 def test_json_writes_out_what_is_unseen_beyond_the_first_plane() -> None:
-    assert to_json("\U000e0041") == '"\\udb40\\udc41"'
-    assert json.loads(to_json("\U000e0041")) == "\U000e0041"
+    assert visible_json("\U000e0041") == '"\\udb40\\udc41"'
+    assert json.loads(visible_json("\U000e0041")) == "\U000e0041"

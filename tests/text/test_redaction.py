@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.text.redaction import MASK, SHORTEST, Redactor, learn, redact, redact_event
+from gateway.text.redaction import MASK, SHORTEST, Redactor, learn_secret, redact, redact_event
 
 CANARY = "cañary/with+odd chars&\"'<7>"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=SHORTEST, max_size=40)
@@ -136,7 +136,7 @@ def test_a_url_that_cannot_be_read_is_masked_as_a_whole() -> None:
 
 
 def test_log_events_are_redacted_at_every_depth() -> None:
-    learn("log-canary-1")
+    learn_secret("log-canary-1")
     at = datetime(2026, 1, 1, tzinfo=UTC)
     event = redact_event(
         None,
@@ -163,15 +163,15 @@ def test_log_events_are_redacted_at_every_depth() -> None:
 
 
 def test_a_log_value_that_holds_itself_ends() -> None:
-    learn("log-canary-2")
+    learn_secret("log-canary-2")
     loop: list[object] = ["log-canary-2"]
     loop.append(loop)
     assert "log-canary-2" not in repr(redact_event(None, "info", {"event": "x", "loop": loop}))
 
 
 def test_what_was_learnt_twice_is_known_once() -> None:
-    learn("same-secret")
-    learn("same-secret")
+    learn_secret("same-secret")
+    learn_secret("same-secret")
     assert redact("same-secret") == MASK
 
 
@@ -187,7 +187,7 @@ def test_what_was_learnt_twice_is_known_once() -> None:
 )
 def test_an_event_is_redacted_as_each_of_its_values_would_be(event: dict[str, object]) -> None:
     for secret in ("s3cret-value", "one\ntwo-lines"):
-        learn(secret)
+        learn_secret(secret)
     expected = {
         key: redact(value)
         if isinstance(value, str)

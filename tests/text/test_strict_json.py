@@ -15,11 +15,11 @@ from gateway.testing.corpus import cases
 from gateway.text import strict_json
 from gateway.text.json_bounds import UNVERIFIED_NODES_MAX
 from gateway.text.strict_json import (
+    KEY_CHARS_MAX,
     MAX_DEPTH,
     MAX_INTEGER,
-    MAX_KEY,
     MAX_NODES,
-    MAX_TEXT,
+    TEXT_BYTES_MAX,
     Document,
     decode_document,
     decode_object,
@@ -95,9 +95,9 @@ ODD: dict[str, tuple[bytes, object, list[str]]] = {
     "a negative one": (b'{"a":-9223372036854775808}', {"a": "-9223372036854775808"}, ["a"]),
     "a very long one": (b'{"a":%b}' % BIG.encode(), {"a": BIG}, ["a"]),
     "an infinite float": (b'{"a":1e999,"b":-1E+999}', {"a": "1e999", "b": "-1E+999"}, ["a", "b"]),
-    "a long text": (b'{"a":"%b"}' % (b"x" * (MAX_TEXT + 1)), {"a": "x" * MAX_TEXT}, ["a"]),
-    "a long text, between bytes": ('{"a":"x%s"}' % ("é" * MAX_TEXT)).encode(),  # type: ignore[dict-item]
-    "a long key": (b'{"%b":1}' % (b"k" * 300), {"k" * MAX_KEY: 1}, ["k" * 200]),
+    "a long text": (b'{"a":"%b"}' % (b"x" * (TEXT_BYTES_MAX + 1)), {"a": "x" * TEXT_BYTES_MAX}, ["a"]),
+    "a long text, between bytes": ('{"a":"x%s"}' % ("é" * TEXT_BYTES_MAX)).encode(),  # type: ignore[dict-item]
+    "a long key": (b'{"%b":1}' % (b"k" * 300), {"k" * KEY_CHARS_MAX: 1}, ["k" * 200]),
     "a byte-order mark": (b'\xef\xbb\xbf{"a":1}', {"a": 1}, ["byte-order mark"]),
     "a doubled key": (b'{"a":1,"b":2,"a":1}', {"b": 2}, ["a"]),
     "spelt in two ways": (b'{"app":1,"\\u0061pp":2,"b":1}', {"b": 1}, ["app"]),
@@ -112,7 +112,7 @@ ODD: dict[str, tuple[bytes, object, list[str]]] = {
 }
 ODD["a long text, between bytes"] = (
     ODD["a long text, between bytes"],  # type: ignore[assignment]
-    {"a": "x" + "é" * ((MAX_TEXT - 1) // 2)},
+    {"a": "x" + "é" * ((TEXT_BYTES_MAX - 1) // 2)},
     ["a"],
 )
 
@@ -171,7 +171,7 @@ ORIGINALS = [
         '"\\\\#1e999"',
         '"\\\\\\"\\\\ud800\\""',
     ),
-    *(f'"{"x" * (MAX_TEXT + n)}"' for n in (0, 1, 2)),
+    *(f'"{"x" * (TEXT_BYTES_MAX + n)}"' for n in (0, 1, 2)),
     *("[" * n + "]" * n for n in (15, 16, 17, 30)),
 ]
 
@@ -191,11 +191,11 @@ def test_no_two_originals_read_the_same_where_things_are_named() -> None:
     [
         (nested(MAX_DEPTH), nested(MAX_DEPTH + 1)),
         (nested(MAX_DEPTH - 1, "[]"), nested(MAX_DEPTH, "[]")),
-        (b'{"' + b"k" * MAX_KEY + b'":1}', b'{"' + b"k" * (MAX_KEY + 1) + b'":1}'),
-        (b'{"a":"' + b"x" * MAX_TEXT + b'"}', b'{"a":"' + b"x" * (MAX_TEXT + 1) + b'"}'),
+        (b'{"' + b"k" * KEY_CHARS_MAX + b'":1}', b'{"' + b"k" * (KEY_CHARS_MAX + 1) + b'":1}'),
+        (b'{"a":"' + b"x" * TEXT_BYTES_MAX + b'"}', b'{"a":"' + b"x" * (TEXT_BYTES_MAX + 1) + b'"}'),
         (
-            b'{"a":["' + "é".encode() * (MAX_TEXT // 2) + b'"]}',
-            b'{"a":["' + "é".encode() * (MAX_TEXT // 2 + 1) + b'"]}',
+            b'{"a":["' + "é".encode() * (TEXT_BYTES_MAX // 2) + b'"]}',
+            b'{"a":["' + "é".encode() * (TEXT_BYTES_MAX // 2 + 1) + b'"]}',
         ),
         (b'{"a":%d}' % MAX_INTEGER, b'{"a":%d}' % (MAX_INTEGER + 1)),
         (b'{"a":%d}' % -MAX_INTEGER, b'{"a":%d}' % (-MAX_INTEGER - 1)),

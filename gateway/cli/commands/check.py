@@ -11,7 +11,7 @@ import click
 from gateway.cli import output
 from gateway.cli.context import Invocation, local_option, pass_local
 from gateway.errors import GatewayError
-from gateway.text.escaping import to_json
+from gateway.text.escaping import visible_json
 
 if TYPE_CHECKING:
     from gateway.config.document.diagnostics import Diagnostic
@@ -52,7 +52,7 @@ def command(invocation: Invocation, as_json: bool, no_secrets: bool, connect: bo
     if as_json:
         found = [_object("error", one) for one in problems] + [_object("warning", one) for one in warnings]
         found += [_object("error", loaded.problem(path, found=text)) for path, text in unreachable if loaded]
-        click.echo(to_json(found, indent=True))
+        click.echo(visible_json(found, indent=True))
     else:
         _print_diagnostics("error", problems)
         _print_diagnostics("warning", warnings)

@@ -14,7 +14,7 @@ from gateway.cli.filters import delivery_filter, event_filters
 from gateway.cli.rows import attempt_object, delivery_columns, delivery_object, delivery_state, short_events
 from gateway.cli.table import table
 from gateway.runtime.clock import Clock
-from gateway.text.escaping import to_json
+from gateway.text.escaping import visible_json
 
 if TYPE_CHECKING:
     from gateway.store.admin.admin import DeliveryFilter, StoreAdmin
@@ -66,7 +66,9 @@ def show(invocation: Invocation, id: int, as_json: bool) -> None:
         row, attempts = admin.delivery(id)
     if as_json:
         click.echo(
-            to_json({**delivery_object(row), "history": [attempt_object(attempt) for attempt in attempts]}, indent=True)
+            visible_json(
+                {**delivery_object(row), "history": [attempt_object(attempt) for attempt in attempts]}, indent=True
+            )
         )
         return
     when = output.Times(invocation.settings.locale.timezone)

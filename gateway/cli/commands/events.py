@@ -16,7 +16,7 @@ from gateway.cli.filters import event_filters, known_source, known_type, moment
 from gateway.cli.rows import delivery_columns, delivery_object, event_object, event_state
 from gateway.cli.table import table
 from gateway.runtime.clock import Clock
-from gateway.text.escaping import to_json, visible
+from gateway.text.escaping import visible, visible_json
 
 if TYPE_CHECKING:
     from gateway.store.admin.admin import StoreAdmin
@@ -116,12 +116,12 @@ def show(invocation: Invocation, ref: str, why: bool, as_json: bool, raw: bool) 
             "beside": [event_object(row) for row in event.beside],
             "conflicts": event.conflicts,
         }
-        click.echo(to_json(shown, indent=True))
+        click.echo(visible_json(shown, indent=True))
         return
     when = output.Times(invocation.settings.locale.timezone)
     if not why:
         _print_event(event, when)
-        click.echo(to_json(json.loads(event.body), indent=True))
+        click.echo(visible_json(json.loads(event.body), indent=True))
         click.echo()
         if deliveries:
             columns = {

@@ -13,7 +13,7 @@ import click
 from gateway.cli import output
 from gateway.cli.context import Choice, Group, Invocation, local_option, pass_local
 from gateway.cli.table import folded
-from gateway.text.escaping import to_json, visible
+from gateway.text.escaping import visible, visible_json
 from gateway.text.suggest import suggestion
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def show(invocation: Invocation, name: str, kind: str | None, as_json: bool) -> 
             "about": inspect.getdoc(cls),
             "options": model.model_json_schema(),
         }
-        click.echo(to_json(shown, indent=True))
+        click.echo(visible_json(shown, indent=True))
         return
     click.echo(f"{kinds[0]} type {name}, from {registry.origin(kinds[0], name)}")
     click.echo()
@@ -116,7 +116,7 @@ def _object(plugin: Installed) -> Mapping[str, str]:
 def _show_hooks(plugin: Installed, as_json: bool) -> None:
     """A plugin that brings hooks: it is not imported, because only `plugins:` makes it active."""
     if as_json:
-        click.echo(to_json(_object(plugin), indent=True))
+        click.echo(visible_json(_object(plugin), indent=True))
     else:
         click.echo(f"plugin {plugin.name}, from {plugin.origin} ({plugin.target})")
         click.echo(f"It brings hooks, and is active where the configuration says `plugins: [{plugin.name}]`.")
@@ -199,7 +199,7 @@ def _default(entry: Mapping[str, Any]) -> str:
     default = entry.get("default")
     if isinstance(default, str):
         return _duration(default) if _ISO_DURATION.match(default) else default or '""'
-    return "" if default is None else to_json(default)
+    return "" if default is None else visible_json(default)
 
 
 def _duration(text: str) -> str:

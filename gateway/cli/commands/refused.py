@@ -13,7 +13,7 @@ from gateway.cli.bulk_progress import agreed, bulk_options, finish, watched
 from gateway.cli.context import Group, Invocation, config_option, names, pass_invocation
 from gateway.cli.filters import known_source
 from gateway.runtime.clock import Clock
-from gateway.text.escaping import to_json, visible
+from gateway.text.escaping import visible, visible_json
 
 if TYPE_CHECKING:
     from gateway.store.admin.admin import StoreAdmin
@@ -70,7 +70,7 @@ def show(invocation: Invocation, id: int, as_json: bool) -> None:
     kept = bool(refusal.body) or not refusal.size
     body = masked_body(refusal.body)
     if as_json:
-        click.echo(to_json({**_object(row), "headers": headers, "body": body if kept else None}, indent=True))
+        click.echo(visible_json({**_object(row), "headers": headers, "body": body if kept else None}, indent=True))
         return
     output.facts(
         [

@@ -10,7 +10,7 @@ import click
 
 from gateway.cli import event_input
 from gateway.cli.context import Invocation, config_option, names, pass_invocation
-from gateway.text.escaping import to_json, visible
+from gateway.text.escaping import visible, visible_json
 
 _FLAT = ("type", "source", "provider", "domain", "app", "stream", "format", "project-id", "trust")
 
@@ -87,7 +87,7 @@ def command(
             click.echo(visible(f"  {line}"))
         click.echo(f"goes to: {', '.join(decision.sinks) or 'no sink (it would be kept, and could be replayed later)'}")
     if as_json:
-        click.echo(to_json(answers[0] if len(answers) == 1 else answers, indent=True))
+        click.echo(visible_json(answers[0] if len(answers) == 1 else answers, indent=True))
     elif not events:
         click.echo("its source makes no event of it")
     if wanted is not None and reached != wanted:

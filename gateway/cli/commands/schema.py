@@ -21,6 +21,6 @@ def command(openapi: bool) -> None:
         click.echo(text(ENDPOINTS, PREFIX), nl=False)
         return
     from gateway.config.schema import schema
-    from gateway.text.escaping import to_json
+    from gateway.text.escaping import visible_json
 
-    click.echo(to_json(schema(), indent=True))
+    click.echo(visible_json(schema(), indent=True))

@@ -10,7 +10,7 @@ import click
 
 from gateway.cli import output, vendor_player
 from gateway.cli.context import Invocation, local_option, names, pass_local
-from gateway.text.escaping import to_json, visible
+from gateway.text.escaping import visible, visible_json
 
 if TYPE_CHECKING:
     from gateway.cli.http_poster import PostAnswer, Poster
@@ -130,7 +130,7 @@ def _post(poster: Poster, vendor_type: str, played: Played, expected: Expected, 
     reply = poster.post(played.body, played.headers)
     well = expected.met_by(reply)
     if as_json:
-        click.echo(to_json(_object(vendor_type, reply, well)))
+        click.echo(visible_json(_object(vendor_type, reply, well)))
     elif not quiet or not well:
         words = [f"{vendor_type:<24}", str(reply.status), reply.word, *reply.events]
         if not well:

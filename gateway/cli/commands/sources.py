@@ -13,7 +13,7 @@ from gateway.cli import output
 from gateway.cli.context import Group, Invocation, config_option, names, pass_invocation
 from gateway.cli.table import available, styled
 from gateway.runtime.clock import Clock
-from gateway.text.escaping import to_json, visible
+from gateway.text.escaping import visible, visible_json
 
 if TYPE_CHECKING:
     from gateway.store.records import Heard, SourceRow
@@ -64,7 +64,7 @@ def show(invocation: Invocation, name: str, as_json: bool) -> None:
     (row,) = (row for row in _rows(invocation)[0] if row.name == name)
     trust = invocation.settings.sources[name].min_trust.value
     if as_json:
-        click.echo(to_json({**_object(row), "min_trust": trust}, indent=True))
+        click.echo(visible_json({**_object(row), "min_trust": trust}, indent=True))
         return
     times = output.Times(invocation.settings.locale.timezone)
     known = row.known

@@ -6,7 +6,7 @@ import click
 
 from gateway.cli import output
 from gateway.cli.context import Group, Invocation, config_option, local_option, pass_invocation, pass_local
-from gateway.text.escaping import to_json
+from gateway.text.escaping import visible_json
 
 
 @click.group(cls=Group, short_help="The store: status, migrate.")
@@ -24,7 +24,7 @@ def status(invocation: Invocation, as_json: bool) -> None:
         snapshot = admin.status()
     if as_json:
         click.echo(
-            to_json(
+            visible_json(
                 {
                     "url": snapshot.url,
                     "schema": snapshot.schema,

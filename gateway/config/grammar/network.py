@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -65,18 +65,6 @@ Mode = Annotated[
     PlainSerializer(lambda mode: f"{mode:04o}", when_used="json"),
     WithJsonSchema({"type": "string", "pattern": f"^{_MODE.pattern}$"}),
 ]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can connect to a listener on this host. Names other than localhost may be anybody's."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return (mapped or address).is_loopback
 
 
 def overlap(left: Any, right: Any) -> bool:

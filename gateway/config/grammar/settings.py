@@ -12,11 +12,12 @@ from gateway.config.grammar.alarms import AlarmSettings, AlarmSetup
 from gateway.config.grammar.delivery import BatchSettings, DeliverySettings, RetrySettings
 from gateway.config.grammar.identifiers import PathSegment
 from gateway.config.grammar.listeners import AdminSettings, ServerSettings, TokenSettings
-from gateway.config.grammar.network import Network, is_loopback, overlap
+from gateway.config.grammar.network import Network, overlap
 from gateway.config.grammar.routes import CallbackSettings, MatchSettings, RouteSettings, TestSettings
 from gateway.config.grammar.section import Section
 from gateway.config.grammar.store import KeepSettings, LimitSettings, StoreSettings
 from gateway.fields import Language, NotEmpty, Size, Timezone, between
+from gateway.fields.hosts import is_loopback
 from gateway.model import Trust
 
 __all__ = [

@@ -12,14 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway.egress.answers import Answer, verdict
-from gateway.egress.worker import Worker
+from gateway.egress.answers import Answer, failure_of
+from gateway.egress.worker import BlockingWorker
 from gateway.errors import DeliveryFailed, Retry, Unavailable
 from gateway.extras import how_to_install, missing
 from gateway.model import Delivery
 from gateway.plugin import Sink
-from gateway.runtime.lean_imports import import_httpx
-from gateway.text import redaction
+from gateway.text.redaction import learn_secret, redact_start
 from plugins.sinks.apprise.calls import Calls, ServiceCall
 from plugins.sinks.apprise.options import AppriseOptions, schema_of
 from plugins.sinks.cards.card import Card, View
@@ -47,7 +46,7 @@ class AppriseSink(Sink):
         """Load apprise, which takes a second, and see that it understands the URL. Raises Unavailable."""
         url = self.options.url.reveal()
         for segment in urlsplit(url).path.split("/"):
-            redaction.learn(segment)  # because keys are parts of these paths, however short
+            learn_secret(segment)  # because keys are parts of these paths, however short
         await self._worker.run(self._make)
 
     async def close(self) -> None:
@@ -121,7 +120,7 @@ class AppriseSink(Sink):
                 raise Retry("the service answered 200, but not in JSON", service=True) from None
             code = said.get("code") if isinstance(said, dict) else None
             if code != yes:
-                words = redaction.redact_start(call.body.decode("utf-8", "replace"), 4096)[:200]
+                words = redact_start(call.body.decode("utf-8", "replace"), 4096)[:200]
                 raise Retry(f"the service answered 200 and says no: {words!r}", service=True)
 
     @functools.cached_property
@@ -129,9 +128,9 @@ class AppriseSink(Sink):
         return View(words(self.options.language), zone(self.options.timezone), self.options.links)
 
     @functools.cached_property
-    def _worker(self) -> Worker:
+    def _worker(self) -> BlockingWorker:
         """A thread of its own, because apprise blocks."""
-        return Worker(f"apprise {self.name}")
+        return BlockingWorker(f"apprise {self.name}")
 
     def advice(self) -> list[str]:
         """Certificates that nobody checks."""
@@ -154,14 +153,16 @@ def _body(card: Card) -> str:
 
 def _failure(seen: Sequence[ServiceCall], now: Any) -> DeliveryFailed | None:
     """What the last call that went wrong means, by the same table as for every other sink."""
+    import httpx  # here, because the client has loaded it by now without its command line
+
     for call in reversed(seen):
         url = urlsplit(call.url)
         origin = f"{url.hostname}:{url.port or (443 if url.scheme == 'https' else 80)}"
         if call.status is None:
             return Retry(f"{origin}: {call.trouble}", service=True)
         if not 200 <= call.status < 300:
-            headers = import_httpx().Headers(call.headers)
-            return verdict(Answer(status=call.status, headers=headers, body=call.body, origin=origin, now=now))
+            headers = httpx.Headers(call.headers)
+            return failure_of(Answer(status=call.status, headers=headers, body=call.body, origin=origin, now=now))
     return None
 
 

@@ -11,7 +11,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context, LoopContext, StrictUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from gateway.text.suggest import nearest
+from gateway.text.suggest import suggestion
 from plugins.sinks.cards.text import ELLIPSIS, Clean, Escape, Invalid, cut, plain
 
 MOST_OUTPUT: Final = 64 * 1024  # characters
@@ -72,10 +72,7 @@ class _Environment(ImmutableSandboxedEnvironment):
                 return obj[key]
             if isinstance(obj, Open):
                 return Nothing()
-            near = nearest(key, obj)
-            raise SecurityError(
-                f"there is no {key}; " + (f"did you mean {near}?" if near else f"known: {', '.join(obj)}")
-            )
+            raise SecurityError(f"there is no {key}{suggestion(key, obj)}")
         raise SecurityError(
             f"a {_kind(obj)} has no {key!r}" if isinstance(key, str) else f"a {_kind(obj)} has no such item"
         )

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from gateway.egress.answers import LONGEST_WAIT, SHORTEST_WAIT, Answer, verdict
+from gateway.egress.answers import RETRY_AFTER_MAX, RETRY_AFTER_MIN, Answer, failure_of
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.text.escaping import visible
 from gateway.text.redaction import redact_start
 
-_LONGEST: Final = LONGEST_WAIT.total_seconds()
+_LONGEST: Final = RETRY_AFTER_MAX.total_seconds()
 _QUOTED: Final = 160  # characters of a service's own words inside an error text
 
 
@@ -84,7 +84,7 @@ def by_status(answer: Answer, *waits: timedelta | None) -> DeliveryFailed:
         return broken(answer, f"HTTP 404 from {answer.origin}: {answer.quoted}; nothing takes messages at this address")
     if answer.status == 429:
         return throttled(answer, f"HTTP 429 from {answer.origin}: {answer.quoted}", *waits)
-    return verdict(answer)
+    return failure_of(answer)
 
 
 def seconds(value: object) -> timedelta | None:
@@ -96,8 +96,8 @@ def seconds(value: object) -> timedelta | None:
     except (ValueError, OverflowError):
         return None
     if not 0 <= given < _LONGEST:
-        return LONGEST_WAIT if given >= _LONGEST else None
-    return max(timedelta(seconds=math.ceil(given * 1000) / 1000), SHORTEST_WAIT)
+        return RETRY_AFTER_MAX if given >= _LONGEST else None
+    return max(timedelta(seconds=math.ceil(given * 1000) / 1000), RETRY_AFTER_MIN)
 
 
 def rising(first: int, most: int, attempt: int) -> timedelta:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,8 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from gateway.events.written import hint
+from gateway.fields.hosts import is_loopback
+from gateway.text.suggest import suggestion
 
 Dialect = Literal["sqlite", "postgresql", "mysql"]
 _DIALECTS: Final[Mapping[str, Dialect]] = {
@@ -58,18 +58,11 @@ class DatabaseAddress:
         """Whether somebody between here and the server could read along, or pretend to be it."""
         given = self.parameters
         host = self.host or given.get("host", "")
-        if self.dialect == "sqlite" or "unix_socket" in given or not host or host.startswith("/") or _is_loopback(host):
+        if self.dialect == "sqlite" or "unix_socket" in given or not host or host.startswith("/") or is_loopback(host):
             return False
         if self.dialect == "postgresql":
             return given.get("sslmode", "prefer") not in {"require", "verify-ca", "verify-full"}
         return not {"ssl_ca", "ssl_cert"} & given.keys() and given.get("ssl_mode", "disabled").lower() == "disabled"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower().rstrip(".") == "localhost"
 
 
 def split_password(url: str) -> tuple[str, str | None]:
@@ -136,7 +129,7 @@ def _server(dialect: Dialect, rest: str) -> DatabaseAddress:
     names, ports = _hosts(hosts, many=dialect == "postgresql")
     for key in query:
         if key not in _PARAMETERS[dialect]:  # which is not repeated, because it may be a piece of a password
-            raise ValueError(f"in the URL only parameters there are{hint(key, _PARAMETERS[dialect])}")
+            raise ValueError(f"in the URL only parameters there are{suggestion(key, _PARAMETERS[dialect])}")
     mode = query.get("ssl_mode", "required").lower().replace("-", "_")
     if mode not in SSL_MODES:
         raise ValueError(f"ssl_mode {', '.join(SSL_MODES)}")

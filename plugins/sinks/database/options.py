@@ -11,9 +11,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError, core_schema
 
-from gateway.events.written import hint
 from gateway.fields import ONE_OR_MANY, Secret
 from gateway.plugin import Options
+from gateway.text.suggest import suggestion
 from plugins.sinks.database import own_table
 from plugins.sinks.database.address import absolute, parse, split_password
 from plugins.sinks.database.column_map import compile_column, names_event_id
@@ -123,7 +123,7 @@ class DatabaseOptions(Options):
         for name in self.key:
             if name not in known:
                 raise PydanticCustomError(
-                    "key", "`key`: no column `{name}`{hint}", {"name": name, "hint": hint(name, known)}
+                    "key", "`key`: no column `{name}`{hint}", {"name": name, "hint": suggestion(name, known)}
                 )
         if self.version is not None:
             raise PydanticCustomError(
@@ -148,7 +148,7 @@ class DatabaseOptions(Options):
                     raise PydanticCustomError(
                         "key",
                         "`{option}`: `{name}` is not in `columns`{hint}",
-                        {"option": option, "name": name, "hint": hint(name, tuple(columns))},
+                        {"option": option, "name": name, "hint": suggestion(name, tuple(columns))},
                     )
         if not self.key and not any(names_event_id(text) for text in columns.values()):
             raise PydanticCustomError(

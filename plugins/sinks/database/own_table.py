@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from gateway.events import cloudevents
+from gateway.events.cloudevents import to_document
 from gateway.model import Event, File, Storage
 
 ROW_KEY: Final = "row_key"
@@ -61,7 +61,7 @@ _FILE: Final[Mapping[str, Column]] = {
     "storage_key": Column("text", lambda _, __, ___, storage: storage.key),
 }
 _FILES: Final[Mapping[str, Column]] = {
-    "files": Column("json", lambda event, *_: cloudevents.to_document(event)["data"]["files"] or None),
+    "files": Column("json", lambda event, *_: to_document(event)["data"]["files"] or None),
     "file_count": Column("whole", lambda event, *_: len(event.files) or None),
 }
 _REST: Final[Mapping[str, Column]] = {
@@ -83,7 +83,7 @@ def _alarm(event: Event) -> Mapping[str, Any] | None:
     """What an alarm has beside its text, as in `data`."""
     if event.alarm is None:
         return None
-    data = cloudevents.to_document(event)["data"]
+    data = to_document(event)["data"]
     return {key: data[key] for key in ("about", "since", "count", "detail", "link")}
 
 

@@ -16,7 +16,7 @@ from gateway.events.cloudevents import format_time
 from gateway.extras import how_to_install, missing
 from gateway.model import Delivery, Event
 from gateway.plugin import Sink
-from gateway.text.escaping import to_json
+from gateway.text.escaping import visible_json
 from plugins.sinks.database import own_table
 from plugins.sinks.database.address import parse
 from plugins.sinks.database.column_map import Mapped, names_event_id, names_index
@@ -243,7 +243,7 @@ class Database(Sink):
 def _shown(value: Any) -> str:
     if value is None:
         return "null"
-    return format_time(value) if isinstance(value, datetime) else to_json(value)
+    return format_time(value) if isinstance(value, datetime) else visible_json(value)
 
 
 def _concerns_all(failure: DeliveryFailed) -> bool:

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import Refused
 from gateway.events.samples import sample
-from gateway.events.written import hint
 from gateway.model import ALL_TYPES
+from gateway.text.suggest import suggestion
 from plugins.sinks.database.column_values import Unfit, fit
 
 _SHOWN: Final = 12  # problems in one message
@@ -44,7 +44,7 @@ def problems(
     there = table.columns
     absent = [name for name in columns if name not in there]
     for name in absent:
-        yield f"there is no column {name}" + ("" if own else hint(name, tuple(there.keys())))
+        yield f"there is no column {name}" + ("" if own else suggestion(name, tuple(there.keys())))
     if own and absent:
         yield "so it is not the table that this sink makes: name another in `table`, or map its columns with `columns`"
     for column in there:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.events import cloudevents
+from gateway.events.cloudevents import to_document
 from gateway.model import Event
 from gateway.where.syntax import CelNode
 
@@ -15,7 +15,7 @@ _EXACT: Final = frozenset({"extra"})  # what the vendor said: a null there is sa
 
 def document(event: Event) -> dict[str, Any]:
     """The event as it is forwarded, with every null."""
-    made = cloudevents.to_document(event)
+    made = to_document(event)
     made["data"].setdefault("extra", {})
     return made
 

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import aiosmtplib
 
-from gateway.egress.faults import explain
+from gateway.egress.faults import network_failure
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.text.escaping import visible
 from gateway.text.redaction import redact_start
@@ -141,7 +141,7 @@ def judge(error: BaseException, where: str, again: Collection[int] = ()) -> Deli
     if isinstance(error, aiosmtplib.SMTPTimeoutError | TimeoutError):
         return Retry(f"{where} did not answer in time", service=True)
     if isinstance(error, aiosmtplib.SMTPConnectError | OSError):
-        return explain(error, where)
+        return network_failure(error, where)
     if isinstance(error, aiosmtplib.SMTPException) and _NOT_OFFERED.search(str(error.message)):
         what = "STARTTLS" if "STARTTLS" in str(error.message) else "a way to log in that we know"
         return Unavailable(f"{where} does not offer {what}; see `tls`, `port` and `username`")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Self
@@ -11,6 +10,7 @@ from pydantic import AfterValidator, Field, GetCoreSchemaHandler, model_validato
 from pydantic_core import PydanticCustomError, core_schema
 
 from gateway.fields import ONE_OR_MANY, ConfigPath, Language, Secret, Timezone
+from gateway.fields.hosts import is_loopback
 from gateway.plugin import Options
 from plugins.sinks.cards.template import LONGEST, try_out
 from plugins.sinks.cards.text import Invalid
@@ -123,11 +123,3 @@ class EmailOptions(Options):
             except Invalid as error:
                 raise PydanticCustomError("template", "`subject`: {problem}", {"problem": str(error)}) from None
         return self
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this is a name or address of this very machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower().rstrip(".") == "localhost"

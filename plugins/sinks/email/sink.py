@@ -15,6 +15,7 @@ from gateway.egress.tls import client_context
 from gateway.egress.worker import computed
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.extras import how_to_install, missing
+from gateway.fields.hosts import is_loopback
 from gateway.model import Delivery
 from gateway.plugin import Sink
 from plugins.sinks.cards.card import View
@@ -22,7 +23,7 @@ from plugins.sinks.cards.template import Template, zone
 from plugins.sinks.cards.text import Invalid
 from plugins.sinks.cards.words import words
 from plugins.sinks.email.address import parse
-from plugins.sinks.email.options import PORTS, EmailOptions, is_loopback
+from plugins.sinks.email.options import PORTS, EmailOptions
 from plugins.sinks.email.words import mail_words
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import signal
 from pathlib import Path
 from typing import Final
 
-from gateway.egress.worker import Worker, computed
+from gateway.egress.worker import BlockingWorker, computed
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.events.cloudevents import to_json
 from gateway.model import Delivery, Trust
@@ -45,7 +45,7 @@ class Exec(Sink):
             raise Unavailable("the gateway was started with SIGCHLD ignored, so no exit code can be read")
         said = await computed(lambda: to_json(delivery.event).encode() + b"\n", [delivery.event])
         child = Child(self.options.command, cwd=self.options.cwd, environ=self._environ(delivery), stdin=said)
-        worker = Worker(f"exec {self.name}")  # a thread an attempt, because several may run at once
+        worker = BlockingWorker(f"exec {self.name}")  # a thread an attempt, because several may run at once
         try:
             ended = await worker.run(child.run_to_end)
         except OSError as error:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from gateway.egress.guard import AddressGuard, Forbidden
+from gateway.fields.hosts import is_loopback
 from plugins.sinks.forward import signatures
 from plugins.sinks.forward.options import ForwardOptions
 
@@ -19,7 +20,8 @@ def advice(options: ForwardOptions) -> Iterator[str]:
         yield "verify: false lets anybody between here and the target read and change what is sent"
     if not options.allow_private and _is_private(host):
         yield "allow_private: false refuses every delivery, because the URL's address is not public"
-    if options.uds is None and not _is_loopback(host):
+    # RFC 6761 keeps every name below localhost for this machine: good enough for advice, not for a secret
+    if options.uds is None and not is_loopback(host) and not host.lower().endswith(".localhost"):
         if not options.signs:
             yield "without `sign` the receiver cannot tell that the gateway is calling"
         if url.scheme == "http":
@@ -35,10 +37,3 @@ def _is_private(host: str) -> bool:
     except ValueError:  # a name: only its look-up tells
         return False
     return False
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower().rstrip(".") in {"localhost", ""} or host.lower().endswith(".localhost")

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from gateway.egress.answers import Answer, verdict
-from gateway.egress.client import BODY_LIMIT
+from gateway.egress.answers import Answer, failure_of
+from gateway.egress.client import ANSWER_BYTES_MAX
 from gateway.egress.guard import AddressGuard
 from gateway.egress.reach import reach_url
 from gateway.egress.via import Via
@@ -21,9 +21,15 @@ from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.events.cloudevents import format_time
 from gateway.model import Delivery, Event, Trust
 from gateway.plugin import Sink
-from gateway.signing.ed25519 import PrivateKey
-from gateway.signing.standard_webhooks import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sender_key, sign
-from gateway.text import redaction
+from gateway.signing.standard_webhooks import (
+    WEBHOOK_ID,
+    WEBHOOK_SIGNATURE,
+    WEBHOOK_TIMESTAMP,
+    WebhookKey,
+    sender_key,
+    sign_webhook,
+)
+from gateway.text.redaction import learn_secret
 from plugins.sinks.forward import bodies
 from plugins.sinks.forward.advice import advice
 from plugins.sinks.forward.batches import ANSWER_BYTES_EACH, BATCHED, Result, batch_id, parts, results_of
@@ -49,13 +55,11 @@ class Forward(Sink):
     async def open(self) -> None:
         """Load certificates, keys and libraries, so that the first delivery need not wait. Connects to nothing."""
         for _, value in parse_qsl(urlsplit(self.options.url).query):
-            redaction.learn(value)  # because a receiver may echo its own URL's token
-        for key in self._keys:
-            if isinstance(key, PrivateKey):
-                try:
-                    key.load()
-                except ImportError:
-                    raise Unavailable("the library behind Ed25519 keys cannot be loaded") from None
+            learn_secret(value)  # because a receiver may echo its own URL's token
+        try:
+            sign_webhook("first", 0, b"", self._keys)
+        except ImportError:
+            raise Unavailable("the library behind Ed25519 keys cannot be loaded") from None
         await self.http.prepare(self.options.url, self._via)
 
     async def deliver(self, delivery: Delivery) -> str | None:
@@ -100,7 +104,7 @@ class Forward(Sink):
             **self._extra,
         }
         id, now = batch_id([delivery.event for delivery in members]), self.http.clock.now()
-        limit = BODY_LIMIT + ANSWER_BYTES_EACH * len(members)
+        limit = ANSWER_BYTES_MAX + ANSWER_BYTES_EACH * len(members)
         answer = await self._send(id, now, content, headers, members, limit=limit)
         return results_of(answer, members, _receipt(answer))
 
@@ -112,13 +116,13 @@ class Forward(Sink):
         headers: dict[str, str],
         members: Sequence[Delivery],
         *,
-        limit: int = BODY_LIMIT,
+        limit: int = ANSWER_BYTES_MAX,
     ) -> Answer:
         """Sign it and send it."""
-        headers[ID_HEADER] = id
-        headers[TIMESTAMP_HEADER] = stamp = str(int(now.timestamp()))
+        headers[WEBHOOK_ID] = id
+        headers[WEBHOOK_TIMESTAMP] = stamp = str(int(now.timestamp()))
         if self._keys:
-            headers[SIGNATURE_HEADER] = sign(id, int(stamp), content, self._keys)
+            headers[WEBHOOK_SIGNATURE] = sign_webhook(id, int(stamp), content, self._keys)
         if self._github is not None:
             headers["x-hub-signature-256"] = "sha256=" + hmac.new(self._github, content, hashlib.sha256).hexdigest()
         if members[0].replay:
@@ -152,7 +156,7 @@ class Forward(Sink):
         if 200 <= answer.status < 300:
             return
         options = self.options
-        failure = verdict(answer, retry=options.retry_statuses, permanent=options.permanent_statuses)
+        failure = failure_of(answer, retry=options.retry_statuses, permanent=options.permanent_statuses)
         if answer.status == 404 and 404 not in options.retry_statuses and not isinstance(failure, Refused):
             tried = self.http.clock.now() - max(delivery.first_attempt_at for delivery in members)
             if tried >= options.not_found_grace:
@@ -160,7 +164,7 @@ class Forward(Sink):
         raise failure
 
     @functools.cached_property
-    def _keys(self) -> tuple[bytes | PrivateKey, ...]:
+    def _keys(self) -> tuple[WebhookKey, ...]:
         signs = [sign for sign in self.options.signs if isinstance(sign, StandardWebhooksScheme)]
         return tuple(sender_key(secret.reveal()) for one in signs for secret in one.secrets)
 

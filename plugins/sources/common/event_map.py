@@ -12,7 +12,7 @@ from pydantic import Field
 
 from gateway.model import EVENT_TYPES, FAILED, UNKNOWN, Event, Fault, File, Verified
 from gateway.plugin import Callback, Options, Source
-from gateway.text.strict_json import MAX_TEXT
+from gateway.text.strict_json import TEXT_BYTES_MAX
 from plugins.sources.common.event import contents, made, stored
 from plugins.sources.common.expressions import (
     ANY_HEADER,
@@ -215,7 +215,7 @@ class _Taker:
         value = self._values.get(name)
         if (type(value) is int or type(value) is float) and math.isfinite(value):
             value = str(value)
-        if type(value) is str and len(value) <= MAX_TEXT and "\0" not in value:
+        if type(value) is str and len(value) <= TEXT_BYTES_MAX and "\0" not in value:
             return value or None
         self._miss(name, value)
         return None

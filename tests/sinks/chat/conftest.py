@@ -78,7 +78,7 @@ async def chatting(
     http = Http(clock=clock or FrozenClock(), timeout=5, transport=more.pop("transport", None))
     made = ChatOptions.model_validate(options(service, base, **more))
     for _, secret in secrets_of(made):
-        redaction.learn(secret.reveal())
+        redaction.learn_secret(secret.reveal())
     sink = Chat("chat", made, http=http, log=structlog.get_logger())
     await sink.open()
     try:

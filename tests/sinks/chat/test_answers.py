@@ -342,7 +342,7 @@ async def test_an_echo_in_another_case_is_masked_as_well_as_shown(service: str) 
         "mattermost": answer({"id": "web.incoming_webhook.invalid.app_error", "message": words}, 400),
         "rocket-chat": answer({"success": False, "error": words}, 400),
     }  # fmt: skip
-    redaction.learn("SEC-Canary-ABCDEF0123456789")
+    redaction.learn_secret("SEC-Canary-ABCDEF0123456789")
     async with ScriptedServer(bodies[service]) as server, chatting(service, server.url) as sink:
         with pytest.raises(DeliveryFailed) as failed:
             await sink.deliver(delivery())

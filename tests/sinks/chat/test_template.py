@@ -162,9 +162,9 @@ def test_what_no_template_can_do_is_found_at_once_and_cheaply(text: str) -> None
     [
         ("a\nb {{ x", "line 2"),
         ("\n\n{% set a = 1 %}", "line 3: assign cannot be used"),
-        ("{{ event.data.strem }}", "did you mean stream? (tried on a full recording.started)"),
-        ("{{ event.date }}", "did you mean data?"),
-        ("{{ event.data.qqqqq }}", "known: provider, "),
+        ("{{ event.data.strem }}", "did you mean 'stream'? (tried on a full recording.started)"),
+        ("{{ event.date }}", "did you mean 'data'?"),
+        ("{{ event.data.qqqqq }}", "there are: provider, "),
         ("{{ evnt.data }}", "'evnt' is undefined"),
         ("{{ event.data.files[0].size_bytes > 5 }}", "tried on a full recording.started"),
         ("{{ event.data.stream | nofilter }}", "No filter named 'nofilter'"),
@@ -287,7 +287,7 @@ def test_check_finds_a_template_that_fails(tmp_path: Path) -> None:
         load(path, environ={})
     [problem] = wrong.value.problems
     assert problem.path == "sinks.ops.template"
-    assert "did you mean error?" in str(problem)
+    assert "did you mean 'error'?" in str(problem)
 
 
 def test_an_error_with_a_code_alone() -> None:

@@ -123,7 +123,7 @@ def test_what_is_shown_names_the_place_and_not_the_user() -> None:
 def test_a_url_is_no_secret_so_that_its_words_are_not_masked_everywhere() -> None:
     options = read(f"postgresql://recorder:{CANARY}@db/recordings")
     for _, secret in secrets_of(options):
-        redaction.learn(secret.reveal())
+        redaction.learn_secret(secret.reveal())
     assert redaction.redact("/recordings recorder") == "/recordings recorder"
     assert CANARY not in redaction.redact(f"it said {CANARY}")
 
