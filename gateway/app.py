@@ -13,7 +13,7 @@ import structlog
 
 from gateway.admin.service import AdminService
 from gateway.alarms.watch import CONFIGURATION, AlarmWatch
-from gateway.assembly import keep_of, make_doors, make_sink
+from gateway.assembly import keep_of, make_endpoints, make_sink
 from gateway.config.document.diagnostics import ConfigError
 from gateway.config.grammar.settings import Settings
 from gateway.config.load import Loaded, load
@@ -92,7 +92,7 @@ class Gateway:
         self._journal = Journal(
             hook=self._relay, metrics=self.metrics, activity=self._activity, threads=self.watch_threads
         )
-        self.sources_by_path: Mapping[str, SourceEndpoint] = make_doors(loaded)
+        self.sources_by_path: Mapping[str, SourceEndpoint] = make_endpoints(loaded)
         self._router = self._make_router(loaded)
         self._intake = self._make_intake(self._router)
         self.alarms = AlarmWatch(
@@ -186,17 +186,17 @@ class Gateway:
 
     # -- work
 
-    async def handle_callback(self, door: SourceEndpoint, callback: Callback) -> CallbackAnswer:
+    async def handle_callback(self, endpoint: SourceEndpoint, callback: Callback) -> CallbackAnswer:
         """Answer one callback. Raises Problem."""
         if self.stopping or not self._opened:
             problem = Problem(503, "stopping", "the gateway is not taking callbacks now", retry_after=5)
-            self.refusals.count(door.name, problem)
+            self.refusals.count(endpoint.name, problem)
             raise problem
-        return await self._intake.handle_callback(door, callback)
+        return await self._intake.handle_callback(endpoint, callback)
 
     def keep_unknown(self, problem: Problem, callback: Callback, size: int) -> None:
         """Remember a request to a path that names no source, for whoever looks for a vendor's callbacks."""
-        paths = {path: door.name for path, door in self.sources_by_path.items()}
+        paths = {path: endpoint.name for path, endpoint in self.sources_by_path.items()}
         self.refusals.keep_unknown(problem, callback, size, paths)
 
     def count_refusal(self, source: str | None, problem: Problem) -> None:
@@ -276,7 +276,7 @@ class Gateway:
             )
         ]
         fresh = {name: make_sink(new, name, self.http) for name in settings.sinks if name not in kept}
-        doors = make_doors(new)
+        endpoints = make_endpoints(new)
         router = self._make_router(new)
         intake = self._make_intake(router)
         lanes = await self.dispatcher.prepare(fresh, {name: settings.sinks[name].delivery for name in fresh})
@@ -289,7 +289,7 @@ class Gateway:
         self.dispatcher.swap(lanes, kept, settings.server.shutdown_grace.total_seconds())
         self.sinks = {**{name: self.sinks[name] for name in kept}, **fresh}
         self._relay.change(new.registry.hook)
-        self.sources_by_path, self._router, self._intake, self.loaded = doors, router, intake, new
+        self.sources_by_path, self._router, self._intake, self.loaded = endpoints, router, intake, new
         self.store.divide(settings.sources)
         for problem in new.warnings:
             log.warning("config_warning", path=problem.path, detail=problem.message)

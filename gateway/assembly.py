@@ -1,4 +1,4 @@
-"""Makes the parts that a configuration describes: sinks, and a door for each source."""
+"""Makes the parts that a configuration describes: sinks, and an endpoint for each source."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def keep_of(settings: StoreSettings) -> Keep:
     )
 
 
-def make_doors(loaded: Loaded) -> Mapping[str, SourceEndpoint]:
-    """A door for each source, by its path."""
+def make_endpoints(loaded: Loaded) -> Mapping[str, SourceEndpoint]:
+    """An endpoint for each source, by its path."""
     server = loaded.settings.server
-    doors = {}
+    endpoints = {}
     for name, configured in loaded.settings.sources.items():
         source = loaded.source(name)
-        doors[configured.path] = SourceEndpoint(
+        endpoints[configured.path] = SourceEndpoint(
             name=name,
             path=configured.path,
             source=source,
@@ -49,7 +49,7 @@ def make_doors(loaded: Loaded) -> Mapping[str, SourceEndpoint]:
             allow_from=configured.allow_from,
             max_body=configured.max_body or _most_of(source, server),
         )
-    return doors
+    return endpoints
 
 
 def _most_of(source: Source, server: ServerSettings) -> int:

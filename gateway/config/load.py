@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from gateway.config import crosschecks
 from gateway.config.document.diagnostics import MOST, ConfigError, Diagnostic, in_order, near
+from gateway.config.document.file_bytes import read_bounded
 from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, is_null, scalars
 from gateway.config.document.substitution import Substitution
-from gateway.config.document.yaml import LARGEST, compose, shown_key
+from gateway.config.document.yaml import compose, shown_key
 from gateway.config.entries import Entries
 from gateway.config.grammar.settings import (
     AdminSettings,
@@ -27,19 +27,14 @@ from gateway.config.grammar.settings import (
     StoreSettings,
 )
 from gateway.config.loaded import Loaded, refuse_demo_keys, refuse_to_serve, settings_secrets
+from gateway.config.overrides import override
 from gateway.config.store_location import store_settings
 from gateway.config.validation import Validation, where_raised
 from gateway.errors import PluginError
 from gateway.plugin.registry import Registry
 from gateway.text import redaction
 
-__all__ = ["OVERRIDES", "Loaded", "load", "refuse_demo_keys", "refuse_to_serve", "settings_secrets"]
-
-OVERRIDES: Final = {
-    "GATEWAY_SERVER_HOST": ("server", "host"),
-    "GATEWAY_ADMIN_HOST": ("admin", "host"),
-    "GATEWAY_STORE": ("store", "url"),
-}
+__all__ = ["Loaded", "load", "refuse_demo_keys", "refuse_to_serve", "settings_secrets"]
 
 
 def load(
@@ -76,7 +71,7 @@ class _Loading:
         self._warnings = self._validation.warnings
 
     def load(self, make_registry: Callable[[Sequence[str], Path], Registry]) -> Loaded:
-        source, mode = _read_bounded(self._path)
+        source, mode = read_bounded(self._path)
         root = compose(source, str(self._path))
         substitution = Substitution(self._environ, self._validation.base, self._placeholders)
         substitution.substitute(root)
@@ -86,7 +81,7 @@ class _Loading:
             raise ConfigError(
                 [root.problem(found="no mapping", expected="a mapping: version, sources, sinks, routes, …")]
             )
-        self._override(root)
+        override(root, self._path, self._environ)
         self._unknown(root)
         registry = self._registry(root, make_registry)
         settings, entries = self._settings(root, registry)
@@ -107,28 +102,6 @@ class _Loading:
         )
 
     # -- before the sections
-
-    def _override(self, root: Table) -> None:
-        for name, (section, key) in OVERRIDES.items():
-            if not (value := self._environ.get(name)):
-                continue
-            there = root.entries.get(section)
-            if section == "store" and isinstance(there, Scalar):
-                there = None  # the short form
-            if there is None or is_null(there):
-                there = root.entries[section] = Table(file=str(self._path), path=section)
-            if not isinstance(there, Table):
-                continue  # a mistake that is reported as one
-            if key == "host" and "uds" in there.entries:
-                continue  # because an image names a host for everybody, and a unix socket has none
-            there.entries[key] = Scalar(
-                file=f"${name}",
-                path=f"{section}.{key}",
-                text=value,
-                quoted=True,
-                substituted=True,
-                names=(f"${{{name}}}",),
-            )
 
     def _unknown(self, root: Table) -> None:
         known = list(Settings.model_fields)
@@ -267,27 +240,6 @@ class _Loading:
             except Exception as error:  # a plugin's own code
                 said = [f"its advice failed: {where_raised(error)}"]
             self._warnings += [Diagnostic(file=file, line=line, column=column, path=path, found=text) for text in said]
-
-
-def _read_bounded(path: Path) -> tuple[bytes, int]:
-    """The bytes of the file, at most one more than may be, and its mode. Raises ConfigError."""
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise ConfigError([Diagnostic(file=str(path), found="not a regular file", expected="a YAML file")])
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as opened:
-            return opened.read(LARGEST + 1), os.fstat(descriptor).st_mode
-    except OSError as error:
-        raise ConfigError(
-            [
-                Diagnostic(
-                    file=str(path),
-                    found=f"a file that cannot be read: {error.strerror}",
-                    expected="a YAML file",
-                    hint="`gateway init` writes one",
-                )
-            ]
-        ) from None
 
 
 def _loads(make: Callable[[Sequence[str], Path], Registry], listed: Sequence[str], base: Path) -> bool:

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import enum
-import types
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import Any, Final, Literal, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, PlainValidator, WrapValidator
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from gateway.config.annotations import (
+    LISTS,
+    TABLES,
+    before_validators,
+    fields_by_key,
+    holds_secret,
+    is_model,
+    is_union,
+    leaves_of,
+    metadata_of,
+    origin_of,
+    reads_first,
+    unwrapped,
+)
 from gateway.config.document.diagnostics import MOST, Diagnostic, near
 from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, integer, real, scalars, truth, untyped
 from gateway.config.document.placeholders import stand_in
 from gateway.config.document.yaml import shown_key
 from gateway.text.secret import Secret
-
-_LISTS: Final = (list, tuple, set, frozenset, Sequence, AbstractSet, Collection, Iterable)
-_TABLES: Final = (dict, Mapping)
 
 
 class _Unreadable:
@@ -42,7 +51,7 @@ class TypedReader:
         self, table: Table, model: type[BaseModel], *, others: Collection[str] = (), skip: Collection[str] = ()
     ) -> dict[str, Any]:
         """The fields of a model. `others` are keys that somebody else reads (known, left out); `skip` likewise, unseen."""
-        known = _fields(model)
+        known = fields_by_key(model)
         lenient = model.model_config.get("extra") == "allow"
         values: dict[str, Any] = {}
         for key, node in table.entries.items():
@@ -51,7 +60,7 @@ class TypedReader:
             if key in known:
                 name, info = known[key]
                 self._look_for_nothing(node, info)
-                values[key] = self.value(node, info.annotation, (*info.metadata, *_before(model, name)))
+                values[key] = self.value(node, info.annotation, (*info.metadata, *before_validators(model, name)))
             elif lenient:
                 _hide(node)
                 values[key] = untyped(node)
@@ -67,8 +76,8 @@ class TypedReader:
         Not where the field is free-form, says that nothing is a value (`MAY_BE_EMPTY`), or has an empty text as default.
         """
         annotation, metadata = unwrapped(info.annotation, info.metadata)
-        leaves = set(_leaves(annotation))
-        may_be = any(getattr(one, "may_be_empty", False) for one in _metadata(annotation, metadata))
+        leaves = set(leaves_of(annotation))
+        may_be = any(getattr(one, "may_be_empty", False) for one in metadata_of(annotation, metadata))
         if Any in leaves or object in leaves or any(hasattr(one, "read_node") for one in metadata):
             return
         if isinstance(node, Scalar) and node.null:
@@ -77,7 +86,7 @@ class TypedReader:
         elif may_be or holds_secret(annotation):  # a secret says itself what it must be
             return
         elif isinstance(node, Items):
-            some = next((one.not_empty for one in _metadata(annotation, metadata) if hasattr(one, "not_empty")), "")
+            some = next((one.not_empty for one in metadata_of(annotation, metadata) if hasattr(one, "not_empty")), "")
             if some and not node.items:
                 self.empty.append((node, some))
             said = (item for item in node.items if isinstance(item, Scalar))
@@ -110,7 +119,7 @@ class TypedReader:
             node.secret = node.secret or secret
             node.shown = not secret and annotation is not Any and all(getattr(one, "shown", True) for one in metadata)
             return self._scalar(node, annotation, metadata)
-        if _is_union(annotation):
+        if is_union(annotation):
             return self.value(node, self._branch(node, get_args(annotation)), metadata)
         if isinstance(node, Table):
             return self._table(node, annotation)
@@ -119,9 +128,9 @@ class TypedReader:
 
     def _table(self, node: Table, annotation: Any) -> Any:
         origin = get_origin(annotation) or annotation
-        if _is_model(annotation):
+        if is_model(annotation):
             return self.model(node, annotation)
-        if origin in _TABLES:
+        if origin in TABLES:
             _, values = (*get_args(annotation), Any, Any)[:2]
             return {key: self.value(entry, values) for key, entry in node.entries.items()}
         if holds_secret(annotation) or annotation is Any:
@@ -130,7 +139,7 @@ class TypedReader:
 
     def _items(self, node: Items, annotation: Any) -> Any:
         arguments = get_args(annotation)
-        if (get_origin(annotation) or annotation) not in _LISTS:
+        if (get_origin(annotation) or annotation) not in LISTS:
             if holds_secret(annotation) or annotation is Any:
                 _hide(node)
             return untyped(node)
@@ -145,12 +154,12 @@ class TypedReader:
         fitting = [
             branch
             for branch in branches
-            if (_is_model(unwrapped(branch)[0]) or _origin(branch) in _TABLES if tables else _origin(branch) in _LISTS)
+            if (is_model(unwrapped(branch)[0]) or origin_of(branch) in TABLES if tables else origin_of(branch) in LISTS)
         ]
         if isinstance(node, Table) and len(fitting) > 1:
             best = max(fitting, key=lambda branch: _fit(node, unwrapped(branch)[0]))
             others = [unwrapped(branch)[0] for branch in fitting if branch is not best]
-            node.refused = tuple(other.__name__ for other in others if _is_model(other))
+            node.refused = tuple(other.__name__ for other in others if is_model(other))
             return best
         if fitting:
             return fitting[0]
@@ -164,12 +173,12 @@ class TypedReader:
     def _scalar(self, node: Scalar, annotation: Any, metadata: Sequence[Any]) -> Any:
         if node.placeholder:
             return stand_in(node, annotation, metadata)
-        leaves = list(_leaves(annotation))
+        leaves = list(leaves_of(annotation))
         if node.null:
             return None
         if _may_be_none(node, leaves):
             return None
-        if any(getattr(one, "reads_text", False) for one in _metadata(annotation, metadata)):
+        if any(getattr(one, "reads_text", False) for one in metadata_of(annotation, metadata)):
             return node.text
         for leaf in leaves:  # a literal is the most exact reading there is
             if get_origin(leaf) is Literal:
@@ -193,7 +202,7 @@ class TypedReader:
                 for member in leaf:
                     if member.value == node.text or member.value == _number(node.text):
                         return member.value
-        if {bool, int, float} & set(leaves) and not _reads(metadata):
+        if {bool, int, float} & set(leaves) and not reads_first(metadata):
             others = [leaf for leaf in leaves if leaf not in {bool, int, float, type(None)}]
             if not others:
                 return UNREADABLE
@@ -202,7 +211,7 @@ class TypedReader:
 
 def _may_be_none(node: Scalar, leaves: Collection[Any]) -> bool:
     """Whether `${NAME:-}` came out empty for one value that may be missing; of a text or a list nobody knows what it means."""
-    several = any(_origin(leaf) in (*_LISTS, *_TABLES) for leaf in leaves)
+    several = any(origin_of(leaf) in (*LISTS, *TABLES) for leaf in leaves)
     return node.optional and type(None) in leaves and not several and not {str, Secret, Any} & set(leaves)
 
 
@@ -211,88 +220,12 @@ def _says_nothing(node: Scalar) -> bool:
     return not node.text.strip() and not node.null and not node.placeholder
 
 
-def unwrapped(annotation: Any, metadata: Sequence[Any] = ()) -> tuple[Any, tuple[Any, ...]]:
-    """The annotation without Annotated, NewType and `type` aliases, and the metadata that was around it."""
-    constraints = tuple(metadata)
-    while True:
-        if get_origin(annotation) is Annotated:
-            annotation, *more = get_args(annotation)
-            constraints = (*more, *constraints)
-        elif hasattr(annotation, "__value__"):
-            annotation = annotation.__value__
-        elif hasattr(annotation, "__supertype__"):
-            annotation = annotation.__supertype__
-        else:
-            return annotation, constraints
-
-
-def holds_secret(annotation: Any, _seen: frozenset[Any] = frozenset()) -> bool:
-    """Whether a Secret stands anywhere in the values of this type."""
-    annotation, _ = unwrapped(annotation)
-    if annotation is Secret:
-        return True
-    if _is_model(annotation):
-        return annotation not in _seen and any(
-            holds_secret(info.annotation, _seen | {annotation}) for info in annotation.model_fields.values()
-        )
-    return any(
-        holds_secret(argument, _seen) for argument in get_args(annotation) if get_origin(annotation) is not Literal
-    )
-
-
-def _leaves(annotation: Any) -> Iterable[Any]:
-    annotation, _ = unwrapped(annotation)
-    if not _is_union(annotation):
-        yield annotation
-        return
-    for branch in get_args(annotation):
-        yield from _leaves(branch)
-
-
-def _metadata(annotation: Any, metadata: Sequence[Any]) -> Iterable[Any]:
-    yield from metadata
-    if _is_union(annotation):
-        for branch in get_args(annotation):
-            inner, more = unwrapped(branch)
-            yield from _metadata(inner, more)
-
-
-def _reads(metadata: Sequence[Any]) -> bool:
-    """Whether somebody looks at the value before its type does."""
-    return any(
-        isinstance(one, (BeforeValidator, PlainValidator, WrapValidator))
-        or hasattr(one, "__get_pydantic_core_schema__")
-        for one in metadata
-    )
-
-
-def _before(model: type[BaseModel], name: str) -> Sequence[Any]:
-    """The model's own validators of a field that see the value before its type does, as metadata."""
-    return [
-        BeforeValidator(lambda value: value)
-        for validator in model.__pydantic_decorators__.field_validators.values()
-        if validator.info.mode in {"before", "plain", "wrap"} and {name, "*"} & set(validator.info.fields)
-    ]
-
-
-def _fields(model: type[BaseModel]) -> dict[str, tuple[str, FieldInfo]]:
-    by_key: dict[str, tuple[str, FieldInfo]] = {}
-    by_name = model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name")
-    for name, info in model.model_fields.items():
-        alias = info.validation_alias
-        if isinstance(alias, str):
-            by_key[alias] = (name, info)
-        if not isinstance(alias, str) or by_name:
-            by_key[name] = (name, info)
-    return by_key
-
-
 def _fit(table: Table, annotation: Any) -> int:
     """How well a table fits one branch of a union: a literal that agrees (a tag) counts more than any number of keys."""
-    if not _is_model(annotation):
+    if not is_model(annotation):
         return 0
     score = 0
-    for key, (_, info) in _fields(annotation).items():
+    for key, (_, info) in fields_by_key(annotation).items():
         node = table.entries.get(key)
         if node is None:
             score -= info.is_required()
@@ -311,16 +244,3 @@ def _hide(node: YamlNode) -> None:
 def _number(text: str) -> Any:
     value = truth(text)
     return value if value is not None else integer(text)
-
-
-def _origin(annotation: Any) -> Any:
-    inner, _ = unwrapped(annotation)
-    return get_origin(inner) or inner
-
-
-def _is_union(annotation: Any) -> bool:
-    return get_origin(annotation) in {Union, types.UnionType}
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and get_origin(annotation) is None and issubclass(annotation, BaseModel)

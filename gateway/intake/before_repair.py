@@ -12,7 +12,7 @@ from gateway.events.beside import amend, keep_original, original_of
 from gateway.events.cloudevents import fingerprint
 from gateway.model import Event, EventId, Verified
 from gateway.plugin import Callback, Source
-from gateway.text.json_document import twice
+from gateway.text.json_tree import twice
 
 _READING: Final = (
     AttributeError,

@@ -8,8 +8,6 @@ import inspect
 import re
 import stat
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,23 +18,9 @@ from pydantic import BaseModel
 from gateway.errors import PluginError
 from gateway.plugin import Sink, Source, hookspecs
 from gateway.plugin.contract import class_problem
+from gateway.plugin.installed import Installed, describe, entry_points_by_type
 from gateway.plugin.modules import import_file, is_edited, own_the_plugins_package, remember
 from gateway.text.suggest import nearest
-
-GROUP = "recording_gateway"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installed:
-    """One plugin as `gateway plugins list` shows it, without importing it. `kind` is source, sink or plugin."""
-
-    kind: str
-    name: str
-    origin: str  # the distribution and its version, or the file
-    target: str  # module:object
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name!r} from {self.origin} ({self.target})"
 
 
 class UnknownType(PluginError):
@@ -55,7 +39,7 @@ class Registry:
         """Load what `plugins` lists, relative to the folder `base`. Raises PluginError for the first that cannot be used."""
         own_the_plugins_package()
         self._base = (base or Path.cwd()).resolve()
-        self._doors = _entry_points()
+        self._entry_points = entry_points_by_type()
         self._types: dict[tuple[str, str], type[Any]] = {}
         self._origins: dict[tuple[str, str], str] = {}
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -112,31 +96,31 @@ class Registry:
 
     def installed(self) -> list[Installed]:
         """Everything that can be used, for `gateway plugins list`; nothing is imported for it."""
-        found = [_describe(entry) for entries in self._doors.values() for entry in entries]
+        found = [describe(entry) for entries in self._entry_points.values() for entry in entries]
         return sorted([*found, *self._listed], key=lambda one: (one.kind, one.name))
 
     def origin(self, kind: str, name: str) -> str:
         """Where a type comes from, for errors and logs."""
         if (kind, name) in self._origins:
             return self._origins[kind, name]
-        entries = self._doors.get((kind, name))
-        return _describe(entries[0]).origin if entries else "nowhere"
+        entries = self._entry_points.get((kind, name))
+        return describe(entries[0]).origin if entries else "nowhere"
 
     def edited(self) -> list[str]:
         """The listed files and modules whose Python is no longer what was imported: only a restart reads it again."""
         return [entry for entry, module in self._modules.items() if is_edited(module)]
 
     def _names(self, kind: str) -> list[str]:
-        return sorted({name for k, name in [*self._doors, *self._types] if k == kind})
+        return sorted({name for k, name in [*self._entry_points, *self._types] if k == kind})
 
     def _type(self, kind: str, name: str, base: type[Any]) -> type[Any]:
         if (kind, name) in self._types:
             return self._types[kind, name]
-        entries = self._doors.get((kind, name))
+        entries = self._entry_points.get((kind, name))
         if not entries:
             raise UnknownType(kind, name, self._names(kind))
-        self._refuse_two(kind, name, [_describe(entry) for entry in entries])
-        found = _describe(entries[0])
+        self._refuse_two(kind, name, [describe(entry) for entry in entries])
+        found = describe(entries[0])
         loaded = _guard(found.origin, f"{kind} {name!r}", entries[0].load)
         self._add(kind, loaded, base, found.origin, expected=name)
         return self._types[kind, name]
@@ -175,10 +159,10 @@ class Registry:
             path = self._file(entry)
             origin = label = str(path)
             plugin: Any = _guard(origin, f"plugins: {entry}", lambda: import_file(path))
-        elif ("plugin", entry) in self._doors:
-            entries = self._doors["plugin", entry]
-            self._refuse_two("plugin", entry, [_describe(one) for one in entries])
-            origin = _describe(entries[0]).origin
+        elif ("plugin", entry) in self._entry_points:
+            entries = self._entry_points["plugin", entry]
+            self._refuse_two("plugin", entry, [describe(one) for one in entries])
+            origin = describe(entries[0]).origin
             label = f"{origin} ({entries[0].value})"
             plugin = _guard(origin, f"plugin {entry!r}", entries[0].load)
         else:
@@ -207,10 +191,10 @@ class Registry:
             brought.extend(cls for cls in getattr(plugin, "__dict__", {}).values() if _is_written_here(cls, base, name))
             for cls in dict.fromkeys(brought):
                 self._add(kind, cls, base, origin)
-                entries = self._doors.get((kind, cls.type), [])
+                entries = self._entry_points.get((kind, cls.type), [])
                 if entries:
                     raise PluginError(
-                        f"two plugins bring the {kind} type {cls.type!r}: {_describe(entries[0]).origin} and {origin}; rename one"
+                        f"two plugins bring the {kind} type {cls.type!r}: {describe(entries[0]).origin} and {origin}; rename one"
                     )
                 self._listed.append(
                     Installed(kind=kind, name=cls.type, origin=origin, target=f"{cls.__module__}:{cls.__qualname__}")
@@ -237,7 +221,7 @@ class Registry:
             return importlib.import_module(entry)
         except ModuleNotFoundError as error:
             if error.name is not None and (entry == error.name or entry.startswith(error.name + ".")):
-                names = [name for kind, name in self._doors if kind == "plugin"]
+                names = [name for kind, name in self._entry_points if kind == "plugin"]
                 hint = f"; installed plugins are: {', '.join(sorted(names))}" if names else ""
                 extra = (
                     " (the name `plugins` is the gateway's own: list a file as ./plugins/name.py)"
@@ -250,23 +234,6 @@ class Registry:
             raise PluginError(f"plugins: {entry} cannot be imported: {error}") from error
         except (Exception, SystemExit) as error:
             raise PluginError(f"plugins: {entry} cannot be imported: {type(error).__name__}: {error}") from error
-
-
-def _entry_points() -> dict[tuple[str, str], list[EntryPoint]]:
-    doors: dict[tuple[str, str], list[EntryPoint]] = {}
-    for entry in entry_points(group=GROUP):
-        kind, _, name = entry.name.partition(".")
-        known = doors.setdefault((kind, name), [])
-        # because one distribution can be seen twice (an editable install beside its own source tree)
-        if not any(_describe(other) == _describe(entry) for other in known):
-            known.append(entry)
-    return doors
-
-
-def _describe(entry: EntryPoint) -> Installed:
-    kind, _, name = entry.name.partition(".")
-    origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
-    return Installed(kind=kind, name=name, origin=origin, target=entry.value)
 
 
 def _guard(origin: str, what: str, load: Callable[[], Any]) -> Any:

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from gateway.runtime.clock import FrozenClock
     from gateway.testing.corpus import Case, cases
     from gateway.testing.factories import NOW, callback, callbacks, delivery, event, events
+    from gateway.testing.http_sinks import HttpSinkPromises
     from gateway.testing.inprocess import Posted, RunningGateway, running
     from gateway.testing.recorder import Recorder
     from gateway.testing.server import Received, Reply, ScriptedServer
-    from gateway.testing.sinks import HttpSinkPromises, SinkPromises, opened
+    from gateway.testing.sinks import SinkPromises, opened
     from gateway.testing.sources import SourcePromises
 
 _ROOMS = {
@@ -24,7 +25,8 @@ _ROOMS = {
     "gateway.testing.inprocess": ("Posted", "RunningGateway", "running"),
     "gateway.testing.recorder": ("Recorder",),
     "gateway.testing.server": ("Received", "Reply", "ScriptedServer"),
-    "gateway.testing.sinks": ("HttpSinkPromises", "SinkPromises", "opened"),
+    "gateway.testing.http_sinks": ("HttpSinkPromises",),
+    "gateway.testing.sinks": ("SinkPromises", "opened"),
     "gateway.testing.sources": ("SourcePromises",),
 }
 _WHERE = {name: room for room, names in _ROOMS.items() for name in names}

@@ -9,27 +9,11 @@ from functools import cached_property
 from typing import Any, Final
 
 from gateway.errors import Malformed
-from gateway.text.json_bounds import (
-    KEY_CHARS_MAX,
-    MAX_DEPTH,
-    MAX_INTEGER,
-    READABLE_DEPTH_MAX,
-    TEXT_BYTES_MAX,
-    too_many,
-)
-from gateway.text.storable import cut, escaped, is_text, mended
+from gateway.text.json_repair import Repair
+from gateway.text.json_tree import BYTE_ORDER_MARK, Flaw, Pairs, WideNumber, decode, measure, pairs_of, twice
+from gateway.text.storable import escaped, is_text
 
-BYTE_ORDER_MARK: Final = "\ufeff"
 PROBLEMS_MAX: Final = 50  # names of one document
-_NAME_MAX: Final = 200  # characters of one of them
-
-
-class Flaw(Exception):
-    """What is wrong; `literal` is the number it is about, where that is all a hook of the decoder was told."""
-
-    def __init__(self, what: str, literal: str | None = None) -> None:
-        super().__init__(what)
-        self.literal = literal
 
 
 class Document:
@@ -66,13 +50,13 @@ class Document:
 
     @cached_property
     def _repaired(self) -> tuple[dict[str, Any], Sequence[str], Sequence[str]]:
-        repair = _Repair(list(self._problems))
-        plain = repair.object(_pairs_of(self._tree), "", 1)
+        repair = Repair(list(self._problems))
+        plain = repair.object(pairs_of(self._tree), "", 1)
         return plain, tuple(repair.problems[:PROBLEMS_MAX]), tuple(repair.doubled)
 
     def doubled_among(self, keys: Sequence[str]) -> str | None:
         """The first of these keys that is there twice at the top."""
-        if type(self._tree) is not _Pairs:
+        if type(self._tree) is not Pairs:
             return None
         seen = [key for key, _ in self._tree.pairs]
         return next((key for key in keys if seen.count(key) > 1), None)
@@ -82,7 +66,7 @@ class Document:
         as they are), numbers past 64 bits as their text. To read a key that is there twice raises Malformed."""
         if self._tree is None:
             return self.plain
-        read: dict[str, Any] = _copy(self._tree, escaped if escape else _same, _Number.__str__, DoubledObject)
+        read: dict[str, Any] = _copy(self._tree, escaped if escape else _same, WideNumber.__str__, DoubledObject)
         return read
 
     def naming(self, choice: int) -> dict[str, Any]:
@@ -95,27 +79,6 @@ class Document:
 
         read: dict[str, Any] = _copy(self._tree, _unmistakable, lambda number: f"\\#{number}", chosen)
         return read
-
-
-class _Number:
-    """A number that no 64 bits hold, by its digits."""
-
-    __slots__ = ("literal",)
-
-    def __init__(self, literal: str) -> None:
-        self.literal = literal
-
-    def __str__(self) -> str:
-        return self.literal
-
-
-class _Pairs:
-    """An object in which a key is there twice."""
-
-    __slots__ = ("pairs",)
-
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        self.pairs = pairs
 
 
 class DoubledObject(dict[str, Any]):
@@ -155,124 +118,17 @@ class DoubledObject(dict[str, Any]):
     __len__ = _all
 
 
-def twice(key: str) -> str:
-    """The refusal of a key that is there twice, by its name or path."""
-    return f"the key {_shown(key)} is there twice in one object; nobody can say which one is meant"
-
-
 def odd_document(text: str, most: int) -> Document:
     """Read a document that something is odd in. Raises Flaw, Malformed for too many values, and as the decoder does."""
     problems: list[str] = []
     if text.startswith(BYTE_ORDER_MARK):
         text = text[1:]
         problems.append("byte-order mark")
-    tree = _decode(text)
-    if type(tree) is not dict and type(tree) is not _Pairs:
+    tree = decode(text)
+    if type(tree) is not dict and type(tree) is not Pairs:
         raise Flaw("the body is no object; one JSON object is expected")
-    _measure(tree, most)
+    measure(tree, most)
     return Document(None, tree, problems)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> Any:
-    made = dict(pairs)
-    return made if len(made) == len(pairs) else _Pairs(pairs)
-
-
-def _integer(literal: str) -> int | _Number:
-    if len(literal) > 20 or not -MAX_INTEGER <= (number := int(literal)) <= MAX_INTEGER:
-        return _Number(literal)
-    return number
-
-
-def _float(literal: str) -> float | _Number:
-    number = float(literal)
-    return number if number - number == 0.0 else _Number(literal)
-
-
-def _constant(literal: str) -> float:
-    raise Flaw(f"{literal} is not JSON; a number or null is expected", literal)
-
-
-_decode: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant
-).decode
-
-
-def _pairs_of(value: Any) -> Sequence[tuple[str, Any]]:
-    return value.pairs if type(value) is _Pairs else list(value.items())
-
-
-def _measure(tree: Any, most: int) -> None:
-    """Hold the bounds without recursion."""
-    nodes, depth = 1, 0
-    level = [tree]
-    while level:
-        depth += 1
-        if depth > READABLE_DEPTH_MAX:
-            raise Flaw(f"the body is nested deeper than {READABLE_DEPTH_MAX} levels")
-        deeper: list[Any] = []
-        for container in level:
-            values = container if type(container) is list else [value for _, value in _pairs_of(container)]
-            nodes += len(values)
-            deeper += [value for value in values if type(value) in (dict, list, _Pairs)]
-        if nodes > most:
-            raise too_many(most)
-        level = deeper
-
-
-class _Repair:
-    """Makes the plain form, and names what it changed."""
-
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        self.doubled: list[str] = []
-
-    def object(self, pairs: Sequence[tuple[str, Any]], path: str, depth: int) -> dict[str, Any]:
-        repaired: dict[str, Any] = {}
-        left_out: set[str] = set()
-        keys = {}
-        for key, value in pairs:
-            name = key if len(key) <= KEY_CHARS_MAX and is_text(key, None) else mended(key[:KEY_CHARS_MAX])
-            where = f"{path}{_shown(name)}"
-            if key in keys:
-                if key not in left_out:
-                    left_out.add(key)
-                    self.doubled.append(where)
-                    self.problems.append(where)
-                    repaired.pop(name, None)
-                continue
-            keys[key] = name
-            if name is not key:
-                self.problems.append(where)
-                if name in repaired:  # two keys that differ in what cannot be kept
-                    continue
-            kept = self._value(value, where, depth)
-            if kept is not _LEFT_OUT:
-                repaired[name] = kept
-        return repaired
-
-    def _value(self, value: Any, path: str, depth: int) -> Any:
-        kind = type(value)
-        if kind is str:
-            if is_text(value):
-                return value
-            self.problems.append(path)
-            return cut(mended(value[:TEXT_BYTES_MAX]))
-        if kind is _Number:
-            self.problems.append(path)
-            return cut(value.literal)
-        if kind not in (dict, list, _Pairs):
-            return value
-        if depth >= MAX_DEPTH:
-            self.problems.append(path)
-            return _LEFT_OUT
-        if kind is not list:
-            return self.object(_pairs_of(value), f"{path}.", depth + 1)
-        kept = [self._value(part, f"{path}[{n}]", depth + 1) for n, part in enumerate(value)]
-        return [part for part in kept if part is not _LEFT_OUT]
-
-
-_LEFT_OUT: Final = object()
 
 
 def _copy(
@@ -284,13 +140,13 @@ def _copy(
     kind = type(value)
     if kind is str:
         return text(value)
-    if kind is _Number:
+    if kind is WideNumber:
         return number(value)
     if kind is list:
         return [_copy(part, text, number, object) for part in value]
     if kind is dict:
         return {text(key): _copy(part, text, number, object) for key, part in value.items()}
-    if kind is _Pairs:
+    if kind is Pairs:
         return object([(text(key), _copy(part, text, number, object)) for key, part in value.pairs])
     return value
 
@@ -304,7 +160,3 @@ def _unmistakable(text: str) -> str:
     if not text.startswith("\\") and is_text(text, None):
         return text
     return "\\" + json.dumps(text)
-
-
-def _shown(key: str) -> str:
-    return (key if key.isprintable() else json.dumps(key))[:_NAME_MAX]

@@ -18,7 +18,8 @@ from gateway.text.json_bounds import (
     check_structure,
     too_many,
 )
-from gateway.text.json_document import BYTE_ORDER_MARK, Document, Flaw, odd_document
+from gateway.text.json_document import Document, odd_document
+from gateway.text.json_tree import BYTE_ORDER_MARK, Flaw
 
 __all__ = [
     "KEY_CHARS_MAX",

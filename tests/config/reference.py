@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from gateway.config.typed_reader import unwrapped
+from gateway.config.annotations import unwrapped
 from gateway.fields import Rate, Secret
 from gateway.text.secret import MASK
 

@@ -10,7 +10,8 @@ import pytest
 
 from gateway.cli.commands.secret import make
 from gateway.config.grammar.settings import RouteSettings, Settings, SinkSettings, SourceSettings, TestSettings
-from gateway.config.load import OVERRIDES, load, refuse_demo_keys
+from gateway.config.load import load, refuse_demo_keys
+from gateway.config.overrides import OVERRIDES
 from gateway.config.route_tests import run_tests
 from gateway.config.starter import render
 from gateway.errors import PluginError

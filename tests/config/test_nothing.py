@@ -11,11 +11,11 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from gateway.config.annotations import unwrapped
 from gateway.config.document.diagnostics import ConfigError
 from gateway.config.document.nodes import Scalar, Table
 from gateway.config.grammar import settings as grammar
 from gateway.config.load import load, refuse_to_serve
-from gateway.config.typed_reader import unwrapped
 from gateway.config.validation import Validation
 from gateway.plugin.registry import Registry
 from tests.config.desk import KEY, Desk

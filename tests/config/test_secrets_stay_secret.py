@@ -11,12 +11,12 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
+from gateway.config.annotations import holds_secret, unwrapped
 from gateway.config.document.diagnostics import ConfigError
 from gateway.config.grammar.settings import AdminSettings, StoreSettings
 from gateway.config.load import refuse_demo_keys, settings_secrets
 from gateway.config.route_tests import run_tests
 from gateway.config.schema import schema
-from gateway.config.typed_reader import holds_secret, unwrapped
 from gateway.fields import MASK, Secret
 from gateway.plugin.registry import Registry
 from gateway.text import redaction

@@ -19,8 +19,8 @@ from gateway.model import Trust, Verified
 from gateway.runtime.clock import FrozenClock
 from gateway.signing.standard_webhooks import InvalidSignature, verify_webhook
 from gateway.testing.factories import NOW, delivery, event
+from gateway.testing.http_sinks import HttpSinkPromises
 from gateway.testing.server import Reply, ScriptedServer
-from gateway.testing.sinks import HttpSinkPromises
 from plugins.sinks.forward import Forward, ForwardOptions
 
 OLD = "whsec_" + "b2xkLXNlY3JldC1vbGQtc2VjcmV0LW9sZC0x"

@@ -24,8 +24,8 @@ from gateway.runtime.clock import FrozenClock
 from gateway.signing.ed25519 import generate
 from gateway.signing.standard_webhooks import verify_webhook
 from gateway.testing.factories import NOW, callback, delivery, event
+from gateway.testing.http_sinks import HttpSinkPromises
 from gateway.testing.server import Reply, ScriptedServer
-from gateway.testing.sinks import HttpSinkPromises
 from plugins.sinks.forward import Forward
 from plugins.sources.huawei_live import HuaweiLive, HuaweiLiveOptions
 from tests.egress.test_client import make_certificate, server_context

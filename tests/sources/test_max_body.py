@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.assembly import make_doors
+from gateway.assembly import make_endpoints
 from gateway.plugin import Played, Scene
 from gateway.testing import NOW, FrozenClock, running
 
@@ -34,7 +34,7 @@ async def test_the_file_holds_over_the_vendor_and_the_source_over_the_server(
     server: dict[str, Any], source: dict[str, Any], most: int
 ) -> None:
     async with running({"server": server, "sources": {"one": source}}, clock=FrozenClock(NOW)) as gateway:
-        (door,) = make_doors(gateway.gateway.loaded).values()
+        (door,) = make_endpoints(gateway.gateway.loaded).values()
         assert door.max_body == most
         assert (await gateway.post(b"x" * (most + 1))).status == 413
         assert (await gateway.post(b"x" * most)).status in (400, 401)

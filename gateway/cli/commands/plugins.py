@@ -19,7 +19,8 @@ from gateway.text.suggest import suggestion
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from gateway.plugin.registry import Installed, Registry
+    from gateway.plugin.installed import Installed
+    from gateway.plugin.registry import Registry
 
 
 _ISO_DURATION: Final = re.compile(r"P(\d+[DW]|T?\d)")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from gateway.errors import DeliveryFailed, Unavailable
+from gateway.testing.http_sinks import HttpSinkPromises
 from gateway.testing.server import Received
-from gateway.testing.sinks import HttpSinkPromises
 from plugins.sinks.chat import Chat
 
 from .conftest import ALL, YES, options

@@ -1,0 +1,31 @@
+"""The bytes of a configuration file: regular, bounded, and never waited for."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from gateway.config.document.diagnostics import ConfigError, Diagnostic
+from gateway.config.document.yaml import LARGEST
+
+
+def read_bounded(path: Path) -> tuple[bytes, int]:
+    """The bytes of the file, at most one more than may be, and its mode. Raises ConfigError."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ConfigError([Diagnostic(file=str(path), found="not a regular file", expected="a YAML file")])
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as opened:
+            return opened.read(LARGEST + 1), os.fstat(descriptor).st_mode
+    except OSError as error:
+        raise ConfigError(
+            [
+                Diagnostic(
+                    file=str(path),
+                    found=f"a file that cannot be read: {error.strerror}",
+                    expected="a YAML file",
+                    hint="`gateway init` writes one",
+                )
+            ]
+        ) from None
