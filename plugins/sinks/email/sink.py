@@ -8,7 +8,7 @@ import importlib
 import ssl
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.egress.reach import reach
 from gateway.egress.tls import client_context
@@ -30,17 +30,10 @@ if TYPE_CHECKING:
     from plugins.sinks.email.mail_connections import MailConnections
     from plugins.sinks.email.message import Envelope
     from plugins.sinks.email.smtp import Connection
+    from plugins.sinks.email.submission import Submitted
 
 _INSTALL: Final = how_to_install("email")
 Result = str | Exception
-
-
-class Submitted(NamedTuple):
-    """Who was not accepted, with the answer and whether it is for ever; the last reply; whether the server hung up."""
-
-    answers: Mapping[str, tuple[str, bool]]
-    reply: str
-    hung_up: bool
 
 
 class Email(Sink):
@@ -152,59 +145,13 @@ class Email(Sink):
         return f"{reply or 'sent'}" + (f"; not accepted: {never}" if never else "")
 
     async def _submit(self, mail: bytes, recipients: Sequence[str], *, others: bool) -> Submitted:
-        """One mail to these recipients; `others`: somebody has got it already. Raises for what concerns them all."""
-        import aiosmtplib
+        from plugins.sinks.email.submission import Submission
 
-        from plugins.sinks.email import faults
-
-        again = self.options.retry_codes
-        try:
-            if self._connections is None:
-                raise Retry("the sink is closed")
-            sent = await self._connections.send(self._envelope.sender.address, recipients, mail)
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            answers = {one.recipient: (one.code, one.message) for one in error.recipients}
-            if not others and (text := faults.given_to_all(answers, again)) is not None:
-                raise Unavailable(f"{self._where}: {text}") from None
-            hung_up = all(code == 421 for code, _ in answers.values())
-            return Submitted(self._answers_read(answers), "", hung_up)
-        except DeliveryFailed:
-            raise
-        except Exception as error:
-            if len(recipients) > 1 and faults.names_a_recipient(error):
-                return await self._one_by_one(mail, recipients)
-            raise faults.judge(error, self._where, again) from None
-        reply = faults.said(250, sent.reply)
-        if sent.renewed:
-            reply += " (over a new connection: the kept one had been closed)"
-        return Submitted(self._answers_read(sent.refused), reply, False)
-
-    async def _one_by_one(self, mail: bytes, recipients: Sequence[str]) -> Submitted:
-        """The same mail to each alone, because the answer to the mail spoke of one of them and did not say of whom."""
-        answers: dict[str, tuple[str, bool]] = {}
-        reply = ""
-        for address in recipients:
-            try:
-                submitted = await self._submit(mail, [address], others=True)
-            except DeliveryFailed as failure:
-                answers[address] = (failure.detail, isinstance(failure, Refused))
-            else:
-                answers |= submitted.answers
-                reply = submitted.reply or reply
-        return Submitted(answers, reply, False)
-
-    def _answers_read(self, answers: Mapping[str, tuple[int, str]]) -> dict[str, tuple[str, bool]]:
-        """For each the answer as text, and whether it is for ever: what is about us can be mended, however it is said."""
-        from plugins.sinks.email.faults import Blame, fault_of, is_permanent, said
-
-        return {
-            address: (
-                said(code, message),
-                is_permanent(code, message, self.options.retry_codes)
-                and fault_of("RCPT", code, message) is not Blame.TARGET,
-            )
-            for address, (code, message) in answers.items()
-        }
+        if self._connections is None:
+            raise Retry("the sink is closed")
+        sender = self._envelope.sender.address
+        submission = Submission(self._connections, sender, mail, self._where, self.options.retry_codes)
+        return await submission.submit(recipients, others=others)
 
     def _connection(self, context: ssl.SSLContext | None) -> Connection:
         from plugins.sinks.email.smtp import Connection
@@ -301,7 +248,7 @@ async def _libraries() -> None:
 
 def _import() -> None:
     """In a thread, because it takes a while."""
-    for name in ("aiosmtplib", "mail_connections", "faults", "message", "smtp"):
+    for name in ("aiosmtplib", "mail_connections", "faults", "message", "smtp", "submission"):
         importlib.import_module(name if name == "aiosmtplib" else f"plugins.sinks.email.{name}")
     from plugins.sinks.email.render import templates
 
