@@ -20,7 +20,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import textwrap
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -151,8 +150,10 @@ async def running(folder: Path, sink: int, *, routed: bool) -> AsyncIterator[Cal
     """A gateway on a fresh file: how a connection to it is made."""
     folder.mkdir()  # noqa: ASYNC240  before anything is measured
     to = "to: [app]" if routed else "match: {type: nothing}, to: [app]"
-    config = servers.CONFIG.format(port=0, admin=0, sink=sink, key=servers.KEY, to=to, level="info")
-    config = re.sub(r"sqlite:///bench.db", f"sqlite:///{folder}/bench.db", textwrap.dedent(config))
+    store = f"sqlite:///{folder}/bench.db"
+    config = servers.CONFIG.format(
+        port=0, admin=0, sink=sink, key=servers.KEY, to=to, level="info", store=store, delivery=servers.DELIVERY
+    )
     path = folder / "gateway.yaml"
     path.write_text(config)
     path.chmod(0o600)

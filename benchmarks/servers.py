@@ -53,6 +53,8 @@ routes:
   - {{name: all, {to}}}
 """
 
+DELIVERY = "{concurrency: 32}"
+
 
 class Server:
     """A running server: its port, how long it took to be ready, its memory."""
@@ -108,7 +110,7 @@ def gateway(
     routed: bool,
     level: str = "info",
     store: str = "sqlite:///bench.db",
-    delivery: str = "{concurrency: 32}",
+    delivery: str = DELIVERY,
 ) -> Iterator[Server]:
     """The gateway on a fresh SQLite file (or another store, as it is), forwarding to `sink` or storing only."""
     for old in folder.glob("bench.db*"):
