@@ -41,8 +41,8 @@ from gateway.config.load import load
 from gateway.runtime import logs
 from gateway.web.budget import Budget
 from gateway.web.ingress import Ingress
-from gateway.web.listener_limits import UNVERIFIED_BYTES, public_limits
-from gateway.web.listeners import COLLECT_AFTER, SWITCH_INTERVAL
+from gateway.web.listener_limits import UNVERIFIED_BYTES_MAX, public_limits
+from gateway.web.listeners import COLLECT_AFTER_OBJECTS, SWITCH_INTERVAL_SECONDS
 from gateway.web.protocol import guarded
 
 BASELINE: Final = Path(__file__).with_name("baseline.json")
@@ -167,7 +167,7 @@ async def running(folder: Path, sink: int, *, routed: bool) -> AsyncIterator[Cal
             ingress.refused_unread,
             largest=ingress.largest,
             peer_of=ingress.peer_of,
-            budget=Budget(UNVERIFIED_BYTES),
+            budget=Budget(UNVERIFIED_BYTES_MAX),
         )
         yield listening(ingress, protocol)
     finally:
@@ -184,7 +184,7 @@ async def measured(posts: Mapping[str, Post], slices: int, profile: cProfile.Pro
         await post(WARMING)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])  # as `serve` does
+    gc.set_threshold(COLLECT_AFTER_OBJECTS, *gc.get_threshold()[1:])  # as `serve` does
     found: dict[str, list[float]] = {name: [] for name in posts}
     for _ in range(slices):
         for name, post in posts.items():
@@ -282,7 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     requests = requests_of(WARMING + SLICE * options.slices)
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as name, open(os.devnull, "w") as nowhere:
         logs.configure("info", "json", nowhere, threaded=True, lasting=True)
-        sys.setswitchinterval(SWITCH_INTERVAL)
+        sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             found = runner.run(figures(requests, Path(name), options.slices, profile, options.only))
     if options.json:

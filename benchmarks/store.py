@@ -97,11 +97,11 @@ async def settles(store: Store, callers: int, leases: list[Lease]) -> float:
 @contextmanager
 def batches_of(most: int) -> Iterator[None]:
     """So many items at most in one commit."""
-    usual, write_queue.MOST_ITEMS = write_queue.MOST_ITEMS, most  # type: ignore[misc]
+    usual, write_queue.COMMIT_ITEMS_MAX = write_queue.COMMIT_ITEMS_MAX, most  # type: ignore[misc]
     try:
         yield
     finally:
-        write_queue.MOST_ITEMS = usual  # type: ignore[misc]
+        write_queue.COMMIT_ITEMS_MAX = usual  # type: ignore[misc]
 
 
 async def measure(url: str) -> None:

@@ -43,9 +43,9 @@ from gateway.watchdog import Watchdog
 
 log = structlog.get_logger("gateway.app")
 
-PROBE_EVERY = 5.0  # seconds between two commits made only to know that the store works
+PROBE_INTERVAL_SECONDS = 5.0  # seconds between two commits made only to know that the store works
 AUDIT_SECONDS = 2.0  # how long a reload waits for its row in the audit log
-SWEEP_EVERY = 60.0  # seconds between two passes of retention
+SWEEP_INTERVAL_SECONDS = 60.0  # seconds between two passes of retention
 
 
 class Gateway:
@@ -210,7 +210,7 @@ class Gateway:
         if not self._opened:
             return False, {"gateway": "starting"}
         now = self.clock.monotonic()
-        if self._probed_at is None or now - self._probed_at >= PROBE_EVERY:
+        if self._probed_at is None or now - self._probed_at >= PROBE_INTERVAL_SECONDS:
             self._probed_at = now
             with contextlib.suppress(StoreError):
                 await self.store.ping()
@@ -334,7 +334,7 @@ class Gateway:
 
     async def _keep_house(self) -> None:
         while True:
-            await self.clock.sleep(SWEEP_EVERY)
+            await self.clock.sleep(SWEEP_INTERVAL_SECONDS)
             try:
                 await self.store.serving(list(self.sinks))
                 if deleted := await self.store.sweep():

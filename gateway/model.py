@@ -286,7 +286,7 @@ def event_id(
     return EventId(hashlib.sha256(text).hexdigest()[:32])
 
 
-ID_LENGTH_MAX: Final = 128  # characters
+ID_CHARS_MAX: Final = 128  # characters
 
 
 def id_of_source(id: str, source: str) -> str:
@@ -295,7 +295,7 @@ def id_of_source(id: str, source: str) -> str:
     One that this source named already stays, so that a gateway which forwards to itself finds it there and stops.
     """
     named = id if id.endswith(f"~{source}") else f"{id}~{source}"
-    if len(named) <= ID_LENGTH_MAX:
+    if len(named) <= ID_CHARS_MAX:
         return named
     return f"{hashlib.sha256(id.encode()).hexdigest()[:32]}~{source}"
 

@@ -17,17 +17,17 @@ from gateway.runtime.lean_imports import import_structlog
 
 log = import_structlog().get_logger("gateway.watchdog")
 
-THRESHOLD: Final = 1.0  # seconds without a turn
+BLOCKED_SECONDS_MIN: Final = 1.0  # seconds without a turn
 _LIBRARY: Final = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
 _SITE: Final = ("site-packages", "dist-packages")  # inside the standard library's folder, but not of it
 _LOOPS: Final = ("/uvloop/", "/asyncio/")
-_DEPTH: Final = 200  # frames looked at
+_FRAMES_MAX: Final = 200  # frames looked at
 
 
 class Watchdog:
     """A daemon thread that asks the loop for a sign of life. Costs a wake-up of both every `threshold` / 5."""
 
-    def __init__(self, counter: Any, *, threshold: float = THRESHOLD) -> None:
+    def __init__(self, counter: Any, *, threshold: float = BLOCKED_SECONDS_MIN) -> None:
         """`counter` is Metrics.loop_blocked; `threshold` in seconds."""
         self._counter = counter
         self._threshold = threshold
@@ -88,7 +88,7 @@ def culprit(frame: FrameType) -> dict[str, str]:
     facts: dict[str, str] = {}
     innermost = frame
     at: FrameType | None = frame
-    for _ in range(_DEPTH):
+    for _ in range(_FRAMES_MAX):
         if at is None:
             break
         if "at" not in facts and not _of_the_library(at.f_code.co_filename):

@@ -37,3 +37,26 @@ def _own(scope: ast.AST) -> Iterator[ast.AST]:
         if not isinstance(node, _SCOPES):
             yield node
             yield from _own(node)
+
+
+def constants(tree: ast.AST) -> Iterator[tuple[str, ast.Assign | ast.AnnAssign]]:
+    """The constants of a module and of its classes, members of enumerations left out: the name, and the statement."""
+    for scope in ast.walk(tree):
+        if not isinstance(scope, ast.Module | ast.ClassDef):
+            continue
+        if isinstance(scope, ast.ClassDef) and any("Enum" in ast.unparse(base) for base in scope.bases):
+            continue
+        for statement in scope.body:
+            if isinstance(statement, ast.Assign | ast.AnnAssign):
+                for target in statement.targets if isinstance(statement, ast.Assign) else [statement.target]:
+                    if isinstance(target, ast.Name) and target.id.isupper():
+                        yield target.id, statement
+
+
+def is_number(value: ast.AST | None) -> bool:
+    """Whether an expression is written in figures alone."""
+    if isinstance(value, ast.BinOp):
+        return is_number(value.left) and is_number(value.right)
+    if isinstance(value, ast.Tuple):
+        return bool(value.elts) and all(map(is_number, value.elts))
+    return isinstance(value, ast.Constant) and type(value.value) in (int, float)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.naming import long_lived
+from tests.naming import constants, is_number, long_lived
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
@@ -216,6 +216,42 @@ def test_the_measure_of_a_variables_life_sees_every_way_to_bind_and_use_one() ->
         "class C:\n    def f(self):\n        with x as one:\n            a\n            b\n            c\n            one"
     ) == [("f", "one", 4)]
     assert lives("def f():\n    one = 1\n    return one\n\n    one = 2\n    return one") == []
+
+
+VAGUE = {
+    *("MOST", "LEAST", "LONGEST", "SHORTEST", "LARGEST", "SMALLEST", "DEEPEST", "HIGHEST", "LOWEST", "BIGGEST"),
+    *("AGAIN", "SOON", "LATER", "HERE", "FEW", "STUBBORN", "ENOUGH"),
+}
+UNITS = {
+    "seconds": "SECONDS",
+    "ms": "MS",
+    "bytes": "BYTES",
+    "characters": "CHARS",
+    "rows": "ROWS",
+    "columns": "COLUMNS",
+    "lines": "LINES",
+    "digits": "DIGITS",
+}
+_SPAN = re.compile(r"_(SECONDS|MS|MINUTES|BYTES)(_|$)")
+_SPAN_AS = {"S", "SEC", "SECS", "TIMEOUT", "EVERY", "INTERVAL", "PATIENCE", "WAIT", "PAUSE"}
+
+
+@pytest.mark.parametrize("path", [*_files("gateway"), *_files("plugins")], ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_constant_says_what_it_bounds_and_in_which_unit(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    vague, without_unit = [], []
+    for name, statement in constants(ast.parse(path.read_text())):
+        words = set(name.split("_"))
+        if words & VAGUE:
+            vague.append(name)
+        if not is_number(statement.value):
+            continue
+        comment = re.search(r"#\s*(\w+)", lines[(statement.end_lineno or 1) - 1])
+        unit = UNITS.get(comment[1]) if comment else None
+        if (unit and unit not in words) or (words & _SPAN_AS and not _SPAN.search(name)):
+            without_unit.append(name)
+    assert vague == [], f"{path}: say what it bounds, as in CLAIM_BATCH_MAX"
+    assert without_unit == [], f"{path}: put the unit into the name, as in PROBE_RETRY_SECONDS"
 
 
 # The one thing that each of these verbs names; every other function says what it takes, tells or runs.

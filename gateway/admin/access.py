@@ -18,7 +18,7 @@ from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.audit import Actor
 
 T = TypeVar("T")
-READERS: Final = 3  # because one search may take half a second, and a page must not wait for it
+READER_THREADS: Final = 3  # because one search may take half a second, and a page must not wait for it
 
 
 class Running(Protocol):
@@ -39,7 +39,7 @@ class StoreAccess:
         self._own = threading.local()
         self._all: list[StoreAdmin] = []
         self._lock = threading.Lock()
-        self._readers: ThreadPoolExecutor | None = ThreadPoolExecutor(READERS, thread_name_prefix="admin-reader")
+        self._readers: ThreadPoolExecutor | None = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="admin-reader")
         self._writer: ThreadPoolExecutor | None = ThreadPoolExecutor(1, thread_name_prefix="admin-writer")
 
     async def read(self, question: Callable[[StoreAdmin], T]) -> T:

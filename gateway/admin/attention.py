@@ -10,7 +10,7 @@ from gateway.admin.overview_results import Attention, Now
 from gateway.admin.sink_results import SinkItem
 from gateway.text.redaction import redact
 
-WAITS_LONG_MS: Final = 15 * 60 * 1000
+LONG_WAIT_MS: Final = 15 * 60 * 1000
 
 
 def attention(now: Now, sinks: Sequence[SinkItem], at: int) -> Iterator[Attention]:
@@ -45,7 +45,7 @@ def _of_sink(sink: SinkItem, at: int) -> Iterator[Attention]:
         link = f"/dead?sink={sink.name}"
         yield Attention(kind="delivery.dead", about=sink.name, count=sink.dead, text=text, since=None, link=link)
     oldest = sink.oldest_waiting_at
-    if sink.state == "ready" and oldest is not None and oldest < moment(at - WAITS_LONG_MS):
+    if sink.state == "ready" and oldest is not None and oldest < moment(at - LONG_WAIT_MS):
         yield waiting("sink.behind", f"is behind: {deliveries} wait")
 
 

@@ -23,7 +23,7 @@ from gateway.store.admin.jobs import OF_DELIVERIES, JobRow
 from gateway.text.suggest import suggestion
 
 RATE_DEFAULT: Final = "50/s"
-RATE_MAX: Final = 1000.0  # a second
+RATE_PER_SECOND_MAX: Final = 1000.0  # a second
 QUARANTINED: Final = "what is quarantined is released one by one, by whoever has looked at it"
 
 
@@ -84,8 +84,8 @@ def pause_of(asked: BulkCommand) -> int:
         rate = parse_rate(asked.rate or RATE_DEFAULT)
     except ValueError as error:
         raise UnknownValue(f"rate: {error}") from None
-    if rate.count / rate.seconds > RATE_MAX:
-        raise UnknownValue(f"rate: at most {RATE_MAX:g}/s, because accepts wait behind it")
+    if rate.count / rate.seconds > RATE_PER_SECOND_MAX:
+        raise UnknownValue(f"rate: at most {RATE_PER_SECOND_MAX:g}/s, because accepts wait behind it")
     return round(rate.seconds * 1_000_000 / rate.count)
 
 

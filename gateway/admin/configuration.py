@@ -17,13 +17,13 @@ from gateway.errors import Problem
 from gateway.store.admin.admin import StoreAdmin
 from gateway.text.redaction import MASK, redact
 
-RELOADS_MAX = 10  # that are shown
+RELOADS_SHOWN_MAX = 10  # that are shown
 
 
 def configuration(gateway: Running, started_at: int, state: str, whole: bool, admin: StoreAdmin) -> Configuration:
     """What runs, with every secret masked."""
     loaded = gateway.loaded
-    rows = admin.audit(act="reload", limit=RELOADS_MAX)
+    rows = admin.audit(act="reload", limit=RELOADS_SHOWN_MAX)
     return Configuration(
         file=str(loaded.path),
         loaded_at=moment(

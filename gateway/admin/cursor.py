@@ -10,7 +10,7 @@ from typing import Final
 from gateway.errors import Problem
 
 _KEY_MAX: Final = 2**62
-_CHECK: Final = 4  # bytes
+_CHECK_BYTES: Final = 4  # bytes
 
 
 def cursor(kind: str, key: int) -> str:
@@ -25,11 +25,11 @@ def key_of(kind: str, text: str) -> int:
         content = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)) if text.isascii() else b""
     except (binascii.Error, ValueError):
         content = b""
-    check, digits = content[:_CHECK], content[_CHECK:]
+    check, digits = content[:_CHECK_BYTES], content[_CHECK_BYTES:]
     if not digits.isdigit() or check != _check(kind, digits) or len(digits) > 19 or int(digits) > _KEY_MAX:
         raise Problem(400, "invalid_cursor", "the cursor is not one that this listing gave: begin without one")
     return int(digits)
 
 
 def _check(kind: str, digits: bytes) -> bytes:
-    return hashlib.sha256(kind.encode() + b"\0" + digits).digest()[:_CHECK]
+    return hashlib.sha256(kind.encode() + b"\0" + digits).digest()[:_CHECK_BYTES]

@@ -15,7 +15,7 @@ from gateway.store.admin.queries import StoreQueries
 from gateway.text.suggest import suggestion
 
 GLOB = frozenset("*?[")
-VALUE_MAX = 256  # characters of one filter
+VALUE_CHARS_MAX = 256  # characters of one filter
 VALUES_MAX = 50  # of one filter
 
 
@@ -69,6 +69,6 @@ def moment_of(text: str, timezone: str, clock: Clock) -> int:
 def listed(values: Sequence[str]) -> tuple[str, ...] | None:
     """`a,b` and a filter given twice are a list. Raises UnknownValue where it is too long."""
     found = tuple(part.strip() for value in values for part in value.split(",") if part.strip())
-    if len(found) > VALUES_MAX or any(len(part) > VALUE_MAX for part in found):
-        raise UnknownValue(f"at most {VALUES_MAX} values of {VALUE_MAX} characters")
+    if len(found) > VALUES_MAX or any(len(part) > VALUE_CHARS_MAX for part in found):
+        raise UnknownValue(f"at most {VALUES_MAX} values of {VALUE_CHARS_MAX} characters")
     return found or None

@@ -21,7 +21,7 @@ from gateway.store.admin.jobs import STEP_ROWS_MAX, JobRow
 
 LOOK_SECONDS: Final = 2.0  # between two looks for jobs that another gateway left, or that were asked for elsewhere
 REST_SECONDS: Final = 5.0  # between two looks, in a long pause, whether it still is to be done
-AT_ONCE: Final = 4
+JOBS_AT_ONCE_MAX: Final = 4
 STEP_SECONDS: Final = 1.0  # of work that one step does at most, at its rate
 
 log = structlog.get_logger("gateway.admin")
@@ -91,7 +91,7 @@ class JobRunner:
                 del self._under_way[id]
         jobs: Sequence[int] = await self._access.read(lambda admin: admin.free_jobs(self._owner))
         for id in jobs:
-            if id not in self._under_way and len(self._under_way) < AT_ONCE:
+            if id not in self._under_way and len(self._under_way) < JOBS_AT_ONCE_MAX:
                 self._under_way[id] = asyncio.create_task(self._carefully(id), name=f"job {id}")
 
     async def _carefully(self, id: int) -> None:

@@ -12,9 +12,9 @@ from typing import Final
 
 from gateway.errors import Problem
 
-SECONDS_MAX: Final = 60.0
-AT_ONCE: Final = asyncio.Semaphore(2)
-OUTPUT_MAX: Final = 256 * 1024  # bytes
+COMMAND_SECONDS_MAX: Final = 60.0
+COMMANDS_AT_ONCE: Final = asyncio.Semaphore(2)
+OUTPUT_BYTES_MAX: Final = 256 * 1024  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Ran:
 
 async def run_own_command(config: Path, arguments: Sequence[str], *, input: str = "") -> Ran:
     """Run `gateway --config CONFIG ARGUMENTS`. Raises Problem 504 where it takes too long."""
-    async with AT_ONCE:
+    async with COMMANDS_AT_ONCE:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "gateway", "--config", str(config), *arguments),
             stdin=asyncio.subprocess.PIPE,
@@ -36,14 +36,14 @@ async def run_own_command(config: Path, arguments: Sequence[str], *, input: str 
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            async with asyncio.timeout(SECONDS_MAX):
+            async with asyncio.timeout(COMMAND_SECONDS_MAX):
                 output, error = await process.communicate(input.encode())
         except BaseException as error:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
             if isinstance(error, TimeoutError):
-                raise Problem(504, "took_too_long", f"it did not end within {SECONDS_MAX:g} s") from None
+                raise Problem(504, "took_too_long", f"it did not end within {COMMAND_SECONDS_MAX:g} s") from None
             raise
-    texts = [text[:OUTPUT_MAX].decode("utf-8", "replace") for text in (output, error)]
+    texts = [text[:OUTPUT_BYTES_MAX].decode("utf-8", "replace") for text in (output, error)]
     return Ran(process.returncode or 0, *texts)

@@ -26,7 +26,9 @@ from gateway.store.records import EventFull
 
 __all__ = ["Actor", "AdminService"]
 
-COSTLY_A_MINUTE: Final = 20  # route trials, previews and tests of one token: each costs a process or a budget of time
+COSTLY_PER_MINUTE_MAX: Final = (
+    20  # route trials, previews and tests of one token: each costs a process or a budget of time
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class AdminService(ReadingService):
         self._jobs = JobRunner(
             gateway, self._access, gateway.store.owner, gateway.metrics.activity, alone=not gateway.store.shared
         )
-        self._costly = Allowance(COSTLY_A_MINUTE, gateway.clock)
+        self._costly = Allowance(COSTLY_PER_MINUTE_MAX, gateway.clock)
 
     def start(self) -> None:
         """Begin to store counters and news, and to go on with bulk acts. The store is open."""

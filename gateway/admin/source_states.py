@@ -16,7 +16,7 @@ from gateway.store.admin.admin import StoreAdmin
 from gateway.store.records import SourceRow
 from gateway.text.redaction import MASK
 
-DAY: Final = 24 * 60
+DAY_MINUTES: Final = 24 * 60
 
 
 def source_items(
@@ -25,7 +25,7 @@ def source_items(
     """Every source that is configured, and those that callbacks came for in the last day."""
     day = day or Happened.counted(admin, "24h", minute)
     verified: dict[str, list[VerifiedItem]] = defaultdict(list)
-    for name, count, last in admin.ask(lambda session: minutes.verified(session, minute - 7 * DAY)):
+    for name, count, last in admin.ask(lambda session: minutes.verified(session, minute - 7 * DAY_MINUTES)):
         source, scheme, key, trust = name.rsplit(" ", 3)
         verified[source].append(
             VerifiedItem(

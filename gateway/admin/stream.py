@@ -15,7 +15,7 @@ from gateway.runtime.activity import NewsKind
 from gateway.store.admin.live import LiveRow
 
 STREAMS_MAX: Final = 32
-OF_ONE_SESSION_MAX: Final = 4
+STREAMS_PER_SESSION_MAX: Final = 4
 RING_ROWS: Final = 1000  # that are kept in memory, for all streams together
 COMMENT_SECONDS: Final = 15.0
 KINDS: Final = get_args(NewsKind)
@@ -90,9 +90,9 @@ class LiveHub:
         if self.streams >= STREAMS_MAX:
             raise Problem(429, "too_many_streams", f"{STREAMS_MAX} streams are open; close one", retry_after=15)
         name = session or ""
-        if session is not None and self._open[session] >= OF_ONE_SESSION_MAX:
+        if session is not None and self._open[session] >= STREAMS_PER_SESSION_MAX:
             raise Problem(
-                429, "too_many_streams", f"{OF_ONE_SESSION_MAX} streams of this session are open", retry_after=15
+                429, "too_many_streams", f"{STREAMS_PER_SESSION_MAX} streams of this session are open", retry_after=15
             )
         self._open[name] += 1
         try:

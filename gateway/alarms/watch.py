@@ -22,8 +22,8 @@ from gateway.store.store import Store
 log = structlog.get_logger("gateway.alarms")
 
 LOOK_SECONDS: Final = 1.0
-LIMIT_RAISED: Final = 0.8  # part of a limit of the store that is used
-LIMIT_OVER: Final = 0.7  # apart from the other, so that what goes up and down around one of them is told once
+LIMIT_RAISED_SHARE: Final = 0.8  # part of a limit of the store that is used
+LIMIT_OVER_SHARE: Final = 0.7  # apart from the other, so that what goes up and down around one of them is told once
 STORE: Final = "store"
 CONFIGURATION: Final = "configuration"
 
@@ -133,8 +133,8 @@ class AlarmWatch:
 
     def _look_at_limits(self) -> None:
         used, detail = self._store.limit_used()
-        if used >= LIMIT_RAISED or used < LIMIT_OVER:
-            self._seen[STORE_LIMIT, STORE] = Seen(STORE_LIMIT, STORE, used >= LIMIT_RAISED, detail)
+        if used >= LIMIT_RAISED_SHARE or used < LIMIT_OVER_SHARE:
+            self._seen[STORE_LIMIT, STORE] = Seen(STORE_LIMIT, STORE, used >= LIMIT_RAISED_SHARE, detail)
 
     def _not_stored(self, due: Sequence[AlarmDue], seen: Sequence[Seen], error: StoreError) -> None:
         """What cannot be stored can still be read in the log, and counted; once a while of each type."""

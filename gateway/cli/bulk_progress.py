@@ -16,7 +16,7 @@ from gateway.text.escaping import visible
 if TYPE_CHECKING:
     from gateway.store.admin.bulk import ItemResult, Total
 
-SHOWN_MAX: Final = 20  # answers told one by one; of more there is a bar and a sum
+ANSWERS_SHOWN_MAX: Final = 20  # answers told one by one; of more there is a bar and a sum
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -57,7 +57,7 @@ def watched(count: int, label: str) -> Iterator[Any]:
             for answer in answers:
                 if not answer.well:
                     output.note(f"error: {answer.item}: {answer.text}")
-                elif count <= SHOWN_MAX:
+                elif count <= ANSWERS_SHOWN_MAX:
                     click.echo(visible(f"{answer.item}: {answer.text}"))
             bar.update(len(answers))
 
@@ -88,7 +88,7 @@ def finish(total: Total, summary: str | None = None) -> None:
         )
     elif summary is not None:
         click.echo(visible(summary))
-    elif len(total.answers) > SHOWN_MAX:
+    elif len(total.answers) > ANSWERS_SHOWN_MAX:
         failed = f", {total.failed} could not be" if total.failed else ""
         click.echo(f"{total.done} done{failed}")
     if total.stopped or total.failed:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CONFIG_ENV: Final = "GATEWAY_CONFIG"
 DEFAULT_CONFIG: Final = "gateway.yaml"
-COMPLETED_MAX: Final = 200  # events among which a name is completed
+EVENTS_COMPLETED_MAX: Final = 200  # events among which a name is completed
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -220,7 +220,7 @@ def event_ids(ctx: click.Context, _parameter: click.Parameter, incomplete: str) 
     invocation = working(ctx)
     try:
         with invocation.admin() as admin:
-            return [row.ref for row in admin.events(limit=COMPLETED_MAX) if row.ref.startswith(incomplete)]
+            return [row.ref for row in admin.events(limit=EVENTS_COMPLETED_MAX) if row.ref.startswith(incomplete)]
     except (click.ClickException, GatewayError):
         return []
 

@@ -12,7 +12,7 @@ from gateway.cli.table import styled
 from gateway.text.escaping import visible, visible_json
 
 _COLOURS = {"-": "red", "+": "green"}
-CONTEXT = 1  # lines around a difference
+CONTEXT_LINES = 1  # lines around a difference
 
 
 def show(first: str, other: str, *, names: tuple[str, str]) -> None:
@@ -28,5 +28,5 @@ def show(first: str, other: str, *, names: tuple[str, str]) -> None:
 
 def _lines(first: str, other: str) -> Iterator[str]:
     before, after = (visible_json(json.loads(text), indent=True).splitlines() for text in (first, other))
-    for line in list(difflib.unified_diff(before, after, n=CONTEXT, lineterm=""))[2:]:
+    for line in list(difflib.unified_diff(before, after, n=CONTEXT_LINES, lineterm=""))[2:]:
         yield "…" if line.startswith("@@") else line

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
-TIMEOUT = 3.0  # seconds; Docker's own limit of a health check is 30
+HEALTH_TIMEOUT_SECONDS = 3.0  # seconds; Docker's own limit of a health check is 30
 DEFAULT_PORT = 9090
-HERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  what is listened on, and how to reach it
+REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  what is listened on, and how to reach it
 
 
 class UnusableUrl(Exception):
@@ -24,7 +24,7 @@ def health_main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="gateway health", add_help=False, allow_abbrev=False)
     parser.add_argument("--url")
     parser.add_argument("--ready", action="store_true")
-    parser.add_argument("--timeout", type=float, default=TIMEOUT)
+    parser.add_argument("--timeout", type=float, default=HEALTH_TIMEOUT_SECONDS)
     parser.add_argument("--quiet", "-q", action="store_true")
     given = parser.parse_args(arguments)  # exits 2 by itself
     return report(given.url, ready=given.ready, timeout=given.timeout, quiet=given.quiet)
@@ -51,7 +51,7 @@ def address(url: str | None, environ: Mapping[str, str], *, ready: bool) -> str:
     given = url or environ.get("GATEWAY_HEALTH_URL")
     if not given:
         host = environ.get("GATEWAY_ADMIN_HOST") or "127.0.0.1"
-        host = HERE.get(host, host)
+        host = REACHED_AT.get(host, host)
         given = f"http://[{host}]:{DEFAULT_PORT}" if ":" in host else f"http://{host}:{DEFAULT_PORT}"
     if given.startswith("unix:"):
         return given + ":" + ("/readyz" if ready else "/healthz") if given.count(":") == 1 else given

@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 
 import click
 
-from gateway.cli.health import HERE, UnixConnection
+from gateway.cli.health import REACHED_AT, UnixConnection
 from gateway.config.grammar.listeners import callback_url, listener_url
 from gateway.egress.tls import client_context
 
 if TYPE_CHECKING:
     from gateway.config.grammar.settings import ServerSettings
 
-TIMEOUT = 30.0  # seconds
+POST_TIMEOUT_SECONDS = 30.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class PostAnswer:
 
 def listener(server: ServerSettings, path: str) -> str:
     """The address of a source on this machine's own public listener."""
-    return callback_url(listener_url(HERE.get(server.host, server.host), server.port, server.uds), path)
+    return callback_url(listener_url(REACHED_AT.get(server.host, server.host), server.port, server.uds), path)
 
 
 def complete(url: str, path: str) -> str:
@@ -59,16 +59,18 @@ class Poster:
         self._connection: http.client.HTTPConnection
         if url.startswith("unix:"):
             socket_path, _, self._path = url.removeprefix("unix:").partition(":")
-            self._connection = UnixConnection(socket_path, TIMEOUT)
+            self._connection = UnixConnection(socket_path, POST_TIMEOUT_SECONDS)
             return
         parts = urlsplit(url)
         self._path = parts.path + (f"?{parts.query}" if parts.query else "")
         host = parts.hostname or ""
         if parts.scheme == "https":
             context = client_context()
-            self._connection = http.client.HTTPSConnection(host, parts.port, timeout=TIMEOUT, context=context)
+            self._connection = http.client.HTTPSConnection(
+                host, parts.port, timeout=POST_TIMEOUT_SECONDS, context=context
+            )
         else:
-            self._connection = http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT)
+            self._connection = http.client.HTTPConnection(host, parts.port, timeout=POST_TIMEOUT_SECONDS)
 
     def __enter__(self) -> Poster:
         return self

@@ -13,7 +13,7 @@ import click
 from gateway.cli.table import table
 from gateway.text.escaping import visible, visible_json
 
-PAGE: Final = 200  # rows asked of the store at once
+PAGE_ROWS: Final = 200  # rows asked of the store at once
 Row = TypeVar("Row")
 Columns = Mapping[str, Callable[[Row], str]]
 Prepare = Callable[[Columns[Row], Sequence[Row]], Columns[Row]]
@@ -107,9 +107,9 @@ def print_rows(
 def _walk(page: Callable[[int, int | None], Sequence[Row]], key: Callable[[Row], int]) -> Iterator[Row]:
     before: int | None = None
     while True:
-        rows = page(PAGE, before)
+        rows = page(PAGE_ROWS, before)
         yield from rows
-        if len(rows) < PAGE:
+        if len(rows) < PAGE_ROWS:
             return
         before = key(rows[-1])
 

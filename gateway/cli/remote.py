@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gateway.config.load import Loaded
     from gateway.model import Event
 
-TOKEN_MAX = 4096  # bytes of a token's file
+TOKEN_FILE_BYTES_MAX = 4096  # bytes of a token's file
 
 
 class RemoteInvocation(Invocation):
@@ -115,7 +115,7 @@ def read_token(file: str) -> str:
     """The token in a file. Raises UsageError."""
     try:
         with Path(file).expanduser().open("rb") as opened:
-            return opened.read(TOKEN_MAX).decode("ascii").strip()
+            return opened.read(TOKEN_FILE_BYTES_MAX).decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no ASCII text"
         raise click.UsageError(f"cannot read the token's file {file}: {why}") from None

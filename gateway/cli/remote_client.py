@@ -17,7 +17,7 @@ from gateway.errors import Ambiguous, GatewayError, NotFound
 from gateway.fields.hosts import is_loopback
 from gateway.text.escaping import visible
 
-TIMEOUT: Final = 90.0  # seconds: a reload opens sinks before it answers
+REMOTE_TIMEOUT_SECONDS: Final = 90.0  # seconds: a reload opens sinks before it answers
 PREFIX: Final = "/api/v1"
 
 
@@ -59,10 +59,12 @@ class Remote:
     def _connection(self) -> http.client.HTTPConnection:
         url = urlsplit(self.url)
         if url.scheme == "unix":
-            return UnixConnection(url.path, TIMEOUT)
+            return UnixConnection(url.path, REMOTE_TIMEOUT_SECONDS)
         if url.scheme == "https":
-            return http.client.HTTPSConnection(url.hostname or "", url.port, timeout=TIMEOUT, context=client_context())
-        return http.client.HTTPConnection(url.hostname or "", url.port, timeout=TIMEOUT)
+            return http.client.HTTPSConnection(
+                url.hostname or "", url.port, timeout=REMOTE_TIMEOUT_SECONDS, context=client_context()
+            )
+        return http.client.HTTPConnection(url.hostname or "", url.port, timeout=REMOTE_TIMEOUT_SECONDS)
 
 
 def checked(url: str, token: str | None, *, chosen: bool) -> Remote:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TEST_SOURCE: Final = "test"
 TEST_STREAM: Final = "test-message"
 _NOTE: Final = "a test message of `gateway sinks test`: nothing was recorded"
-_CLOSING: Final = 5.0  # seconds
+_CLOSE_SECONDS: Final = 5.0  # seconds
 
 
 # -- what to send
@@ -100,7 +100,7 @@ async def send(loaded: Loaded, name: str, event: Event) -> tuple[Any, float]:
             (result,), _ = await carry(loaded.registry.hook, [_delivery(loaded, name, event)], sink, timeout)
         return result, clock.monotonic() - started
     finally:
-        await bounded(sink.close, _CLOSING)
+        await bounded(sink.close, _CLOSE_SECONDS)
         await http.close()
 
 
@@ -138,7 +138,7 @@ async def preview_of(loaded: Loaded, name: str, event: Event) -> Looked:
             failure = await bounded(sink.open, timeout)
             if not isinstance(failure, BaseException):
                 failure = await bounded(lambda: sink.deliver(delivery), timeout)
-                await bounded(sink.close, _CLOSING)
+                await bounded(sink.close, _CLOSE_SECONDS)
         finally:
             await http.close()
     refused = failure if isinstance(failure, BaseException) and not seen else None

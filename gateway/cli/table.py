@@ -13,8 +13,8 @@ import click
 
 from gateway.text.escaping import visible
 
-CELL_MAX: Final = 600  # characters; because a stream may have a name that fills the screen many times
-GAP: Final = 2  # columns between two cells
+CELL_CHARS_MAX: Final = 600  # characters; because a stream may have a name that fills the screen many times
+GAP_COLUMNS: Final = 2  # columns between two cells
 # How a column gives way where the terminal is narrow; one that is not here (ids, states, ages, counts) never does.
 MIDDLE: Final = {"event", "subject", "stream", "type", "source", "sink", "target", "from", "act", "who", "path"}
 END: Final = {"last error", "detail", "why", "result"}
@@ -28,7 +28,7 @@ LEFT_OUT: Final = (
     "next try",
     "from",
 )  # where even that is too wide
-LEAST: Final = 8  # columns that a cell keeps, or its heading's width
+CELL_COLUMNS_MIN: Final = 8  # columns that a cell keeps, or its heading's width
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -81,11 +81,11 @@ def fitted(names: list[str], columns: list[list[str]], width: int) -> tuple[list
     while True:
         widths = [max(map(cell_width, column)) for column in columns]
         least = [
-            min(wide, max(LEAST, cell_width(column[0]))) if name in MIDDLE | END else wide
+            min(wide, max(CELL_COLUMNS_MIN, cell_width(column[0]))) if name in MIDDLE | END else wide
             for name, column, wide in zip(names, columns, widths, strict=True)
         ]
-        over = sum(widths) + GAP * (len(names) - 1) - width
-        if over <= 0 or sum(least) + GAP * (len(names) - 1) <= width:
+        over = sum(widths) + GAP_COLUMNS * (len(names) - 1) - width
+        if over <= 0 or sum(least) + GAP_COLUMNS * (len(names) - 1) <= width:
             break
         gone = next((name for name in LEFT_OUT if name in names), None)
         if gone is None:
@@ -130,4 +130,4 @@ def cell_width(text: str) -> int:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= CELL_MAX else f"{text[:CELL_MAX]}… ({len(text):,} characters)"
+    return text if len(text) <= CELL_CHARS_MAX else f"{text[:CELL_CHARS_MAX]}… ({len(text):,} characters)"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
-from gateway.config.document.diagnostics import MOST, near
+from gateway.config.document.diagnostics import PROBLEMS_SHOWN_MAX, near
 from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, describe, is_null
 from gateway.config.document.yaml import shown_key
 from gateway.config.grammar.identifiers import NAME_TEXT, is_name
@@ -176,7 +176,7 @@ class Entries:
     def _named(self, node: YamlNode | None, root: Table, key: str) -> Iterator[tuple[str, Table]]:
         tables = self.validation.table(node, root.key(key))
         for name, entry in tables.entries.items() if tables is not None else ():
-            if len(self.validation.problems) > MOST:
+            if len(self.validation.problems) > PROBLEMS_SHOWN_MAX:
                 return
             place = tables.key(name) if tables is not None else entry
             if not is_name(name):
@@ -193,7 +193,7 @@ class Entries:
             self.validation.problems.append(node.problem(found=describe(node), expected="a list"))
             return
         for number, item in enumerate(node.items, 1):
-            if len(self.validation.problems) > MOST:
+            if len(self.validation.problems) > PROBLEMS_SHOWN_MAX:
                 return  # because a file of nothing but mistakes should not take minutes
             if (table := self.validation.table(item, item)) is not None:
                 yield number, table

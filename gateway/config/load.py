@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.config import crosschecks
-from gateway.config.document.diagnostics import MOST, ConfigError, Diagnostic, in_order, near
+from gateway.config.document.diagnostics import PROBLEMS_SHOWN_MAX, ConfigError, Diagnostic, in_order, near
 from gateway.config.document.file_bytes import read_bounded
 from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, is_null, scalars
 from gateway.config.document.substitution import Substitution
@@ -106,7 +106,7 @@ class _Loading:
     def _unknown(self, root: Table) -> None:
         known = list(Settings.model_fields)
         for key in root.entries:
-            if key not in known and len(self._problems) < MOST:
+            if key not in known and len(self._problems) < PROBLEMS_SHOWN_MAX:
                 place = root.key(key)
                 place.path = shown_key(key)
                 hint = near(key, known)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gateway.config.load import Loaded
     from gateway.routing import Router
 
-LARGEST: Final = 1024 * 1024  # bytes of a callback's file
+CALLBACK_FILE_BYTES_MAX: Final = 1024 * 1024  # bytes of a callback's file
 _RECEIVED_AT: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)  # so that two runs of one test are the same
 
 
@@ -90,10 +90,10 @@ def _normalised(loaded: Loaded, callback: CallbackSettings) -> Sequence[Event]:
     configured = loaded.settings.sources[callback.source]
     try:
         with open(callback.file, "rb") as file:
-            body = file.read(LARGEST + 1)
+            body = file.read(CALLBACK_FILE_BYTES_MAX + 1)
     except OSError as error:
         raise UnusableTest(f"the callback's file cannot be read: {error.strerror}") from None
-    if len(body) > LARGEST:
+    if len(body) > CALLBACK_FILE_BYTES_MAX:
         raise UnusableTest("the callback's file has more than 1 MiB")
     source = loaded.registry.source(configured.type)(callback.source, configured.options)
     request = Callback(

@@ -24,7 +24,7 @@ from gateway.config.annotations import (
     reads_first,
     unwrapped,
 )
-from gateway.config.document.diagnostics import MOST, Diagnostic, near
+from gateway.config.document.diagnostics import PROBLEMS_SHOWN_MAX, Diagnostic, near
 from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, integer, real, scalars, truth, untyped
 from gateway.config.document.placeholders import stand_in
 from gateway.config.document.yaml import shown_key
@@ -66,7 +66,7 @@ class TypedReader:
                 values[key] = untyped(node)
             else:
                 _hide(node)
-                if len(self.problems) < MOST:  # because looking for a near miss takes time
+                if len(self.problems) < PROBLEMS_SHOWN_MAX:  # because looking for a near miss takes time
                     self._unknown(table, key, [*others, *known])
         return values
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.config.document.diagnostics import Diagnostic
 from gateway.config.document.nodes import Items, Table, YamlNode, describe, is_null
-from gateway.config.document.placeholders import ATTEMPTS
+from gateway.config.document.placeholders import ATTEMPTS_MAX
 from gateway.config.pydantic_errors import problems_of, stand_ins
 from gateway.config.typed_reader import TypedReader
 
@@ -41,7 +41,7 @@ class Validation:
         self, table: Table, model: type[M], *, others: Collection[str] = (), given: Mapping[str, Any] | None = None
     ) -> M | None:
         """The model of this table, or None and problems. `given` are values for keys that the table leaves out."""
-        for attempt in range(ATTEMPTS if stand_ins(table) else 1):
+        for attempt in range(ATTEMPTS_MAX if stand_ins(table) else 1):
             reader = TypedReader()
             values = {**(given or {}), **reader.model(table, model, others=others)}
             if attempt == 0:

@@ -8,18 +8,18 @@ from typing import Final
 
 from gateway.errors import Refused, Retry, Unavailable
 
-WINDOW: Final = 10  # attempts in a row
-DIFFERENT: Final = 3  # deliveries among them, because one poisoned event must not stop a healthy sink
-FIRST_PAUSE: Final = 5.0  # seconds
-LONGEST_PAUSE: Final = 300.0
-JITTER: Final = 0.2  # because several gateways on one store must not probe in step
+WINDOW_ATTEMPTS: Final = 10  # attempts in a row
+WINDOW_DELIVERIES_MIN: Final = 3  # deliveries among them, because one poisoned event must not stop a healthy sink
+FIRST_PAUSE_SECONDS: Final = 5.0  # seconds
+PAUSE_SECONDS_MAX: Final = 300.0
+JITTER_SHARE: Final = 0.2  # because several gateways on one store must not probe in step
 
 
 class Circuit:
     """Counts one sink's latest attempts. `note` says when the circuit has to be opened."""
 
     def __init__(self) -> None:
-        self._failed: deque[int] = deque(maxlen=WINDOW)
+        self._failed: deque[int] = deque(maxlen=WINDOW_ATTEMPTS)
 
     def note(self, delivery: int, result: str | BaseException | None) -> bool:
         """Take in one attempt's result; True: open the circuit now.
@@ -32,7 +32,7 @@ class Circuit:
             return True
         if failed_service(result):
             self._failed.append(delivery)
-            return len(self._failed) == WINDOW and len(set(self._failed)) >= DIFFERENT
+            return len(self._failed) == WINDOW_ATTEMPTS and len(set(self._failed)) >= WINDOW_DELIVERIES_MIN
         if answered(result) or isinstance(result, Retry):
             self._failed.clear()
         return False
@@ -57,5 +57,5 @@ def pause(opened: int, rng: Random, *, least: float = 0.0) -> float:
 
     Doubles from 5 s to 5 min, 20 % up or down; `least` is what the target asked for and can only lengthen it.
     """
-    length = min(FIRST_PAUSE * 2.0 ** min(max(opened, 0), 32), LONGEST_PAUSE)
-    return max(length * rng.uniform(1 - JITTER, 1 + JITTER), least)
+    length = min(FIRST_PAUSE_SECONDS * 2.0 ** min(max(opened, 0), 32), PAUSE_SECONDS_MAX)
+    return max(length * rng.uniform(1 - JITTER_SHARE, 1 + JITTER_SHARE), least)

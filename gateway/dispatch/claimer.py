@@ -19,9 +19,9 @@ from gateway.runtime.lean_imports import import_structlog
 
 log = import_structlog().get_logger("gateway.dispatcher")
 
-CLAIM_BATCH_MAX: Final = 100  # rows in one claim
+CLAIM_BATCH_MAX: Final = 100  # deliveries in one claim
 EXACT_WAIT_SECONDS: Final = 1.5  # seconds; what comes due before the next poll is waited for exactly
-AGAIN: Final = 1.0  # seconds after which a claim that failed is sent again
+CLAIM_RETRY_SECONDS: Final = 1.0  # seconds after which a claim that failed is sent again
 LAST_CLAIM_SECONDS: Final = 6.0  # seconds a claim under way may take at the end; the store answers within 5
 
 
@@ -157,8 +157,8 @@ class Claimer:
             known = isinstance(error, StoreError)
             log.warning("claim_failed", sink=self._sink, error=describe(error), exc_info=not known)
         self._failing = True
-        self._not_before = self._clock.monotonic() + AGAIN
-        self._alarm.set(AGAIN)
+        self._not_before = self._clock.monotonic() + CLAIM_RETRY_SECONDS
+        self._alarm.set(CLAIM_RETRY_SECONDS)
 
     async def _turn(self) -> bool:
         """Do one thing; False: there is nothing to do until the bell rings."""

@@ -20,7 +20,7 @@ from gateway.dispatch.reporter import AttemptReporter
 from gateway.dispatch.retry import (
     CRASHED,
     CUT_OFF,
-    LONE_LOSSES,
+    LONE_LOSSES_MAX,
     NEVER_ENDED,
     RetryDecision,
     backoff,
@@ -35,8 +35,8 @@ from gateway.store.records import Lease
 
 log = import_structlog().get_logger("gateway.dispatcher")
 
-LEASE_LEFT_MIN_SECONDS: Final = 5.0  # seconds of the lease that must be left beyond the timeout when sending begins
-ALONE_AGAIN: Final = (0.2, 1.0)  # seconds until the next look, where another one is alone in flight
+LEASE_LEFT_SECONDS_MIN: Final = 5.0  # seconds of the lease that must be left beyond the timeout when sending begins
+ALONE_RETRY_SECONDS: Final = (0.2, 1.0)  # seconds until the next look, where another one is alone in flight
 ALONE_MAX: Final = 10_000
 
 
@@ -70,7 +70,7 @@ class Deliverer:
             finally:
                 isolation.end()
         elif isolation.taken:
-            self._slots.give_back(dispatch, round(self._shared.rng.uniform(*ALONE_AGAIN) * 1000))
+            self._slots.give_back(dispatch, round(self._shared.rng.uniform(*ALONE_RETRY_SECONDS) * 1000))
         else:
             async with isolation.alone(partial(self._mark_alone, dispatch)):
                 await self._send(dispatch)
@@ -132,7 +132,7 @@ class Deliverer:
                 "delivery": lease.delivery,
                 "losses": lease.losses,
             }
-            if lease.lone_losses >= LONE_LOSSES:
+            if lease.lone_losses >= LONE_LOSSES_MAX:
                 why = Nonsense(f"the process died {lease.lone_losses} times while this alone was in flight")
                 now = self._clock.ms()
                 self._write(member, self._delivery(lease, now), why, CRASHED, now, 0.0)
@@ -161,7 +161,7 @@ class Deliverer:
             dispatch.members = []
             return
         dispatch.members = [member for member in dispatch.members if not self._never_ends(member)]
-        least = self._clock.monotonic() + self._timeout + LEASE_LEFT_MIN_SECONDS
+        least = self._clock.monotonic() + self._timeout + LEASE_LEFT_SECONDS_MIN
         if any(member.expires < least for member in dispatch.members):
             dispatch.members = [
                 member for member in dispatch.members if member.expires >= least or await self._renewed(member)

@@ -27,14 +27,14 @@ from gateway.store.store import Store
 
 log = import_structlog().get_logger("gateway.dispatcher")
 
-POLL: Final = (
+POLL_SECONDS: Final = (
     0.6,
     1.0,
 )  # seconds between two polls, with jitter, because what a person changes is seen within a second
-COUNT_EVERY: Final = 5.0  # seconds between two looks at the depths, for metrics
-OPENING: Final = 0.5  # seconds the start waits for sinks to open; slower ones open behind it
-LAST_WRITES: Final = 5.0  # seconds for the last outcomes
-SINK_CLOSE: Final = 5.0  # seconds for a sink's close
+COUNT_INTERVAL_SECONDS: Final = 5.0  # seconds between two looks at the depths, for metrics
+SINKS_OPEN_SECONDS: Final = 0.5  # seconds the start waits for sinks to open; slower ones open behind it
+LAST_WRITES_SECONDS: Final = 5.0  # seconds for the last outcomes
+SINK_CLOSE_SECONDS: Final = 5.0  # seconds for a sink's close
 
 
 class SinkNotOpened(GatewayError):
@@ -102,7 +102,7 @@ class Dispatcher:
             lane.start()
             openings.append(asyncio.create_task(lane.opened.wait()))
         if openings:
-            _, late = await asyncio.wait(openings, timeout=OPENING)
+            _, late = await asyncio.wait(openings, timeout=SINKS_OPEN_SECONDS)
             for opening in late:
                 opening.cancel()
 
@@ -118,7 +118,7 @@ class Dispatcher:
         await asyncio.gather(*(lane.stop(grace) for lane in self.lanes.values()))
         if self._retiring:
             await asyncio.wait(self._retiring, timeout=grace)
-        if not await self._settler.drained(LAST_WRITES):
+        if not await self._settler.drained(LAST_WRITES_SECONDS):
             log.error("outcomes_not_written", pending=self._settler.pending)  # their leases end by themselves
         await self._rates.leave()
         outcomes.cancel()
@@ -225,7 +225,7 @@ class Dispatcher:
                 self._poll_failing = True
             except Exception:
                 log.exception("poll_failed")
-            await self._clock.sleep(self._rng.uniform(*POLL))
+            await self._clock.sleep(self._rng.uniform(*POLL_SECONDS))
 
     async def _poll_once(self) -> None:
         await self._rates.renew()
@@ -239,7 +239,7 @@ class Dispatcher:
         for name, lane in self.lanes.items():
             lane.note_poll(due.get(name), gates.get(name), versions[name])
         now = self._clock.monotonic()
-        if self._counted_at is None or now - self._counted_at >= COUNT_EVERY:
+        if self._counted_at is None or now - self._counted_at >= COUNT_INTERVAL_SECONDS:
             self._counted_at = now
             await self._count()
 
@@ -257,7 +257,7 @@ class Dispatcher:
             self._metrics.oldest_waiting_seconds.labels(row.name).set(age)
 
     async def _close_sink(self, sink: Sink) -> None:
-        failure = await bounded(sink.close, SINK_CLOSE)
+        failure = await bounded(sink.close, SINK_CLOSE_SECONDS)
         if isinstance(failure, BaseException):
             log.warning("sink_not_closed", sink=sink.name, error=describe(failure))
 

@@ -15,9 +15,9 @@ from gateway.model import Attempt
 from gateway.store.records import Lease, Settlement
 from gateway.text.redaction import redact_start
 
-DETAIL_LIMIT: Final = 500  # characters
-READ_LIMIT: Final = 20_000  # characters of a text that are looked at, because masking costs by the length
-MEMO_LIMIT: Final = 64 * 1024  # characters of JSON: a row is bounded
+DETAIL_CHARS_MAX: Final = 500  # characters
+READ_CHARS_MAX: Final = 20_000  # characters of a text that are looked at, because masking costs by the length
+MEMO_CHARS_MAX: Final = 64 * 1024  # characters of JSON: a row is bounded
 _PLAIN: Final = frozenset(f"HTTP {status}" for status in range(200, 300))  # nearly every receipt: nothing to look for
 
 
@@ -73,13 +73,13 @@ def describe(result: Result) -> str:
     else:
         said = _text(result)
         text = f"{type(result).__name__}: {said}" if said else type(result).__name__
-    return _clean(redact_start(text, READ_LIMIT))[:DETAIL_LIMIT]
+    return _clean(redact_start(text, READ_CHARS_MAX))[:DETAIL_CHARS_MAX]
 
 
 def _text(value: object) -> str:
     """Its text; a plugin's exception may have a `__str__` that fails, or one without an end."""
     try:
-        return str(value)[: READ_LIMIT + 1]
+        return str(value)[: READ_CHARS_MAX + 1]
     except Exception:
         return ""
 
@@ -106,6 +106,6 @@ def _memo(lease: Lease, result: Result) -> tuple[Mapping[str, Any] | None, str |
         return kept, f"its memo is no JSON ({error}); the one before is kept"
     if size is None:
         return kept, f"its memo is a {type(given).__name__}, not a mapping; the one before is kept"
-    if size > MEMO_LIMIT:
-        return kept, f"its memo has {size} characters of JSON, more than {MEMO_LIMIT}; the one before is kept"
+    if size > MEMO_CHARS_MAX:
+        return kept, f"its memo has {size} characters of JSON, more than {MEMO_CHARS_MAX}; the one before is kept"
     return given, None

@@ -17,8 +17,8 @@ from gateway.runtime.lean_imports import import_structlog
 
 log = import_structlog().get_logger("gateway.dispatcher")
 
-AVOIDED_MOST: Final = 1000
-AGAIN: Final = 1.0  # seconds until the next look when somebody else probes
+AVOIDED_MAX: Final = 1000
+PROBE_RETRY_SECONDS: Final = 1.0  # seconds until the next look when somebody else probes
 
 
 class Prober:
@@ -62,7 +62,7 @@ class Prober:
             return None, await self._open_alone()
         mark = await breaker.probe(self._lease)
         if mark is None:
-            return None, AGAIN
+            return None, PROBE_RETRY_SECONDS
         opened_now = not self.opened
         if (failure := await self._try_to_open()) is not None:
             await breaker.probed(mark, failure, good=False)
@@ -104,7 +104,7 @@ class Prober:
         return wait
 
     async def _claim(self, running: Collection[int]) -> LeasedDelivery | None:
-        if len(self._avoided) > AVOIDED_MOST:
+        if len(self._avoided) > AVOIDED_MAX:
             self._avoided.clear()
         store, clock, name = self._shared.store, self._shared.clock, self._sink.name
         asked = clock.monotonic()

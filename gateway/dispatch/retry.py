@@ -11,10 +11,10 @@ from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.model import Outcome
 
 TOO_MANY_REQUESTS: Final = 429
-THROTTLED_AT_LEAST: Final = 1.0  # seconds; after a 429 nothing is ever sent at once
+THROTTLED_SECONDS_MIN: Final = 1.0  # seconds; after a 429 nothing is ever sent at once
 
-LOST_TRIES: Final = 20
-LONE_LOSSES: Final = 5  # how often a process may die with nothing but this delivery in flight
+LOST_TRIES_MAX: Final = 20
+LONE_LOSSES_MAX: Final = 5  # how often a process may die with nothing but this delivery in flight
 
 
 class Schedule(Protocol):
@@ -86,7 +86,7 @@ def never_ends(attempt: int, elapsed: float, policy: Schedule, *, lost: bool) ->
     A delivery that kills its process each time never comes to a failed attempt, so it would never die of age. After 20
     tries and twice the time to give up it does; whoever fails in the ordinary way is dead long before.
     """
-    return lost and attempt > LOST_TRIES and elapsed >= 2 * policy.give_up_after.total_seconds()
+    return lost and attempt > LOST_TRIES_MAX and elapsed >= 2 * policy.give_up_after.total_seconds()
 
 
 def backoff(attempt: int, policy: Schedule, rng: Random) -> float:
@@ -119,7 +119,7 @@ def asked_for(failure: BaseException, policy: Schedule) -> float:
     if after is not None:
         least = min(seconds(after), policy.max_retry_after.total_seconds())
     if isinstance(failure, DeliveryFailed) and failure.status == TOO_MANY_REQUESTS:
-        least = max(least, policy.initial.total_seconds(), THROTTLED_AT_LEAST)
+        least = max(least, policy.initial.total_seconds(), THROTTLED_SECONDS_MIN)
     return least
 
 

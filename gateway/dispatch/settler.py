@@ -18,9 +18,9 @@ from gateway.store.store import Store
 
 log = import_structlog().get_logger("gateway.dispatcher")
 
-MOST: Final = 512  # outcomes in one item of the store's queue
-FIRST_PAUSE: Final = 0.1  # seconds between two tries while the store fails
-LONGEST_PAUSE: Final = 5.0
+OUTCOMES_PER_ITEM_MAX: Final = 512  # outcomes in one item of the store's queue
+FIRST_PAUSE_SECONDS: Final = 0.1  # seconds between two tries while the store fails
+PAUSE_SECONDS_MAX: Final = 5.0
 
 Settled = Callable[[LeasedDelivery, bool], None]
 
@@ -59,7 +59,7 @@ class Settler:
 
     async def write_until_cancelled(self) -> None:
         """Write until cancelled."""
-        pause = FIRST_PAUSE
+        pause = FIRST_PAUSE_SECONDS
         while True:
             await self._bell.wait()
             try:
@@ -70,11 +70,11 @@ class Settler:
                     log.warning("outcomes_wait", error=str(error), pending=self.pending, exc_info=not known)
                 self.failing = True
                 await self._clock.sleep(pause * self._rng.uniform(0.5, 1.0))
-                pause = min(pause * 2, LONGEST_PAUSE)
+                pause = min(pause * 2, PAUSE_SECONDS_MAX)
                 continue
             if self.failing:
                 log.info("outcomes_written", pending=self.pending)
-            self.failing, pause = False, FIRST_PAUSE
+            self.failing, pause = False, FIRST_PAUSE_SECONDS
             if not self.pending:
                 self._bell.clear()
                 self._empty.set()
@@ -95,7 +95,7 @@ class Settler:
     async def _write(self) -> None:
         if self._returns:
             await self._write_returns()
-        batch = list(islice(self._outcomes, MOST))
+        batch = list(islice(self._outcomes, OUTCOMES_PER_ITEM_MAX))
         if not batch:
             return
         settlements = [settlement for _, settlement, _ in batch]
@@ -123,7 +123,7 @@ class Settler:
         _call_back(settled, member, mine)
 
     async def _write_returns(self) -> None:
-        batch = list(islice(self._returns, MOST))
+        batch = list(islice(self._returns, OUTCOMES_PER_ITEM_MAX))
         for delay in {delay for _, delay, _ in batch}:
             pairs = [(member.lease.delivery, member.lease.token) for member, its, _ in batch if its == delay]
             await self._store.release(pairs, delay=delay)

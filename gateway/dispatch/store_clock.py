@@ -8,7 +8,7 @@ from gateway.runtime.clock import Clock
 class StoreClock:
     """Our clock, corrected by what the store was seen to read. A second of difference is not worth correcting."""
 
-    LEAST = 1000  # ms
+    DIFFERENCE_MS_MIN = 1000  # ms
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -21,4 +21,4 @@ class StoreClock:
     def learn(self, now: int, before: int, after: int) -> None:
         """The store read `now` between `before` and `after` on our own clock."""
         offset = min(now - before, 0) or max(now - after, 0)
-        self._offset = offset if abs(offset) >= self.LEAST else 0
+        self._offset = offset if abs(offset) >= self.DIFFERENCE_MS_MIN else 0

@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.dispatch.leased import Dispatch
 
-STUBBORN_SECONDS: Final = 5.0  # seconds a plugin may go on after it was cancelled, before its worker is given up
+CANCELLED_SECONDS_MAX: Final = 5.0  # seconds a plugin may go on after it was cancelled, before its worker is given up
 LAST_WAIT_SECONDS: Final = 2.0
 
 
@@ -65,7 +65,7 @@ class WorkerPool:
         now = asyncio.get_running_loop().time()
         lost = []
         for worker, (dispatch, since) in list(self._busy.items()):
-            if worker.done() or now - since > timeout + STUBBORN_SECONDS:
+            if worker.done() or now - since > timeout + CANCELLED_SECONDS_MAX:
                 del self._busy[worker]
                 worker.cancel()
                 lost.append(dispatch)

@@ -17,8 +17,8 @@ from gateway.text.redaction import MASK, redact, redact_start
 if TYPE_CHECKING:
     import httpx
 
-EXCERPT: Final = 4096  # characters of a body that people may see
-_QUOTED: Final = 200  # characters of a body inside an error text
+EXCERPT_CHARS_MAX: Final = 4096  # characters of a body that people may see
+_QUOTED_CHARS_MAX: Final = 200  # characters of a body inside an error text
 RETRY_AFTER_MIN: Final = timedelta(seconds=1)
 RETRY_AFTER_MAX: Final = timedelta(days=1)
 GONE_WAIT: Final = timedelta(days=1)  # 410 says that nobody will be there again: look once a day
@@ -48,7 +48,7 @@ class Answer:
         """The body's beginning as redacted text, 4096 characters at most; what is not UTF-8 is replaced."""
         text = self.body.decode("utf-8", "replace")
         # where the body was cut, half a secret may stand at its end
-        return (redact_start(text + "…", len(text)) if self.truncated else redact(text))[:EXCERPT]
+        return (redact_start(text + "…", len(text)) if self.truncated else redact(text))[:EXCERPT_CHARS_MAX]
 
     def json(self) -> Any:
         """The body as JSON. Raises Retry where it is none: a proxy or a captive portal may have answered instead."""
@@ -70,8 +70,8 @@ class Answer:
     @property
     def quoted(self) -> str:
         """A few words of the body on one line, for an error text."""
-        words = " ".join(self.excerpt[: 2 * _QUOTED].split())
-        return repr(words[:_QUOTED]) if words else "no body"
+        words = " ".join(self.excerpt[: 2 * _QUOTED_CHARS_MAX].split())
+        return repr(words[:_QUOTED_CHARS_MAX]) if words else "no body"
 
 
 Classify = Callable[[Answer], None]
@@ -108,7 +108,7 @@ def failure_of(answer: Answer, *, retry: Collection[int] = (), permanent: Collec
 def _location(answer: Answer) -> str:
     """Where a redirect points, without query and user-info, and never followed."""
     text = redact(answer.headers["location"])
-    return "".join(c if c.isprintable() else "?" for c in text.partition("?")[0][:_QUOTED]) or MASK
+    return "".join(c if c.isprintable() else "?" for c in text.partition("?")[0][:_QUOTED_CHARS_MAX]) or MASK
 
 
 def parse_retry_after(value: str, now: datetime, date: str | None = None) -> timedelta | None:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from gateway.egress.pool import Pool
 
 ANSWER_BYTES_MAX: Final = 64 * 1024  # bytes read of an answer; then the connection is closed, not drained
-TIMEOUT: Final = 300.0  # seconds; a bound for calls outside an attempt: `delivery.timeout` cuts every attempt earlier
+CALL_SECONDS_MAX: Final = (
+    300.0  # seconds; a bound for calls outside an attempt: `delivery.timeout` cuts every attempt earlier
+)
 USER_AGENT: Final = f"recording-gateway/{__version__}"
 
 _encode = jsonlib.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
@@ -53,7 +55,7 @@ class Http:
         self,
         *,
         clock: Clock | None = None,
-        timeout: float = TIMEOUT,
+        timeout: float = CALL_SECONDS_MAX,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.clock = clock or Clock()

@@ -50,7 +50,7 @@ class Transport(httpx.AsyncBaseTransport):
         try:
             body = await _content(request)
             if self._kept is None:
-                self._kept = self._exchanges(keepalive_timeout=KEEP_ALIVE)
+                self._kept = self._exchanges(keepalive_timeout=KEEP_ALIVE_SECONDS)
             try:
                 answer = await _send(self._kept, request, body)
             except ClosedWhileKept:
@@ -105,7 +105,9 @@ def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> httpx.Headers:
     return headers
 
 
-KEEP_ALIVE: Final = 4.0  # seconds; below the 5 s after which common servers close, so that we do not write into a close
+KEEP_ALIVE_SECONDS: Final = (
+    4.0  # seconds; below the 5 s after which common servers close, so that we do not write into a close
+)
 
 
 async def _content(request: httpx.Request) -> bytes:

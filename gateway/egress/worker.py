@@ -12,8 +12,8 @@ from typing import Any, Final, TypeVar
 from gateway.model import Event
 
 T = TypeVar("T")
-LARGE_FILES: Final = 50  # files of all events together; to write out more takes over a few milliseconds
-LARGE_BYTES: Final = 32 * 1024  # of what their vendors sent
+LARGE_EVENT_FILES: Final = 50  # files of all events together; to write out more takes over a few milliseconds
+LARGE_EVENT_BYTES: Final = 32 * 1024  # of what their vendors sent
 _Job = tuple[Callable[[], Any], "concurrent.futures.Future[Any]"]
 
 
@@ -24,14 +24,14 @@ async def computed(job: Callable[[], T], events: Iterable[Event]) -> T:
     for event in events:
         files += len(event.files)
         octets += len(event.raw)
-    if files <= LARGE_FILES and octets <= LARGE_BYTES:
+    if files <= LARGE_EVENT_FILES and octets <= LARGE_EVENT_BYTES:
         return job()
     return await asyncio.to_thread(job)
 
 
 def is_small(event: Event) -> bool:
     """Whether what is made of this event is made at once: `computed` of one, for where each microsecond counts."""
-    return len(event.files) <= LARGE_FILES and len(event.raw) <= LARGE_BYTES
+    return len(event.files) <= LARGE_EVENT_FILES and len(event.raw) <= LARGE_EVENT_BYTES
 
 
 class BlockingWorker:

@@ -16,8 +16,8 @@ import msgspec
 from gateway.events.times import format_time
 from gateway.model import ALARM_PREFIX, Event, Fault, File, Storage, Trust, Verified
 
-_PLAIN_LEAST: Final = 1e-4  # from here up to _PLAIN_END every encoder spells a fraction in the same way
-_PLAIN_END: Final = 1e16
+_PLAIN_MIN: Final = 1e-4  # from here up to _PLAIN_MAX every encoder spells a fraction in the same way
+_PLAIN_MAX: Final = 1e16
 _ENDS: Final = (
     b',"received_at":"'  # what follows on what the event says; no text holds a bare quote, so the last is ours
 )
@@ -28,7 +28,7 @@ _spell_sorted: Final = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True
 ).encode
 _NO_EXTRA: Final = msgspec.Raw(b"{}")
-_NOT_HERE: Final = (TypeError, UnicodeError, OverflowError, RecursionError, msgspec.MsgspecError)
+_LEFT_TO_THE_SLOW: Final = (TypeError, UnicodeError, OverflowError, RecursionError, msgspec.MsgspecError)
 
 
 class _Scheme(msgspec.Struct, frozen=True):
@@ -117,7 +117,7 @@ def compact(event: Event) -> tuple[str, bytes] | None:
             )
         )
         return document.decode(), data[: data.rindex(_ENDS)] + b"}"
-    except _NOT_HERE:
+    except _LEFT_TO_THE_SLOW:
         return None
 
 
@@ -126,7 +126,7 @@ def _is_plain(file: File) -> bool:
     seconds, began, ended, storage = file.duration_seconds, file.started_at, file.ended_at, file.storage
     return (
         type(file) is File
-        and (seconds is None or type(seconds) is int or seconds == 0 or _PLAIN_LEAST <= abs(seconds) < _PLAIN_END)
+        and (seconds is None or type(seconds) is int or seconds == 0 or _PLAIN_MIN <= abs(seconds) < _PLAIN_MAX)
         and (began is None or (began.tzinfo is UTC and not began.microsecond))
         and (ended is None or (ended.tzinfo is UTC and not ended.microsecond))
         and (storage is None or type(storage) is Storage)

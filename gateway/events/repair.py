@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gateway.events.beside import amend, keep_original
 from gateway.model import Event, Fault, File, Storage
-from gateway.text.json_bounds import KEY_CHARS_MAX, MAX_DEPTH, MAX_INTEGER, TEXT_BYTES_MAX
+from gateway.text.json_bounds import DEPTH_MAX, INTEGER_MAX, KEY_CHARS_MAX, TEXT_BYTES_MAX
 from gateway.text.json_document import PROBLEMS_MAX
 from gateway.text.storable import cut
 
@@ -59,8 +59,8 @@ def _is_storable_file(file: File) -> bool:
         texts += (storage.location, storage.bucket, storage.key)
     numbers = (file.size_bytes or 0, file.width or 0, file.height or 0)
     return (
-        min(numbers) >= -MAX_INTEGER
-        and max(numbers) <= MAX_INTEGER
+        min(numbers) >= -INTEGER_MAX
+        and max(numbers) <= INTEGER_MAX
         and _can_be_kept("".join([text for text in texts if text]))
     )
 
@@ -103,11 +103,11 @@ def _value(value: Any, path: str, problems: list[str], depth: int = 0) -> Any:
             return value
         problems.append(path)
         return _mended(value)
-    if kind is int and not -MAX_INTEGER <= value <= MAX_INTEGER:
+    if kind is int and not -INTEGER_MAX <= value <= INTEGER_MAX:
         problems.append(path)
         return _digits(value)
     if isinstance(value, (Mapping, list, tuple)):
-        if depth >= MAX_DEPTH:
+        if depth >= DEPTH_MAX:
             problems.append(path)
             return _LEFT_OUT
         if isinstance(value, Mapping):

@@ -15,7 +15,9 @@ _UNITS: Final = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 
 _DURATION: Final = re.compile(
     r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?", re.A
 )
-_LONGEST: Final = 3_660 * _UNITS["d"]  # ten years: a longer one is a mistake, and adding it to a date stays possible
+_DURATION_MS_MAX: Final = (
+    3_660 * _UNITS["d"]
+)  # ten years: a longer one is a mistake, and adding it to a date stays possible
 _SIZES: Final = {
     "": 1,
     "B": 1,
@@ -44,7 +46,7 @@ def parse_duration(text: str) -> timedelta:
     if not text or match is None:
         raise ValueError(DURATION_TEXT)
     total = sum(int(amount) * unit for amount, unit in zip(match.groups(), _UNITS.values(), strict=True) if amount)
-    if total > _LONGEST:
+    if total > _DURATION_MS_MAX:
         raise ValueError("a duration of at most ten years (3660d)")
     return timedelta(milliseconds=total)
 

@@ -12,9 +12,9 @@ from gateway.runtime.harmless import harmless
 from gateway.store.records import Heard
 from gateway.store.store import Store
 
-WRITE_EVERY: Final = 5.0  # seconds
+WRITE_INTERVAL_SECONDS: Final = 5.0  # seconds
 TYPES_MAX: Final = 50  # types of one source that wait to be written
-TYPE_LENGTH_MAX: Final = 100  # characters
+TYPE_CHARS_MAX: Final = 100  # characters
 
 
 class SourceActivity:
@@ -36,7 +36,7 @@ class SourceActivity:
     @harmless
     def ignored(self, source: Source, callback: Callback) -> None:
         """A verified callback made no event."""
-        vendor_type = (source.vendor_type(callback) or "")[:TYPE_LENGTH_MAX]
+        vendor_type = (source.vendor_type(callback) or "")[:TYPE_CHARS_MAX]
         types = self._ignored.setdefault(source.name, {})
         if vendor_type in types or len(types) < TYPES_MAX:
             at = round(callback.received_at.timestamp() * 1000)
@@ -45,7 +45,7 @@ class SourceActivity:
     async def write_until_cancelled(self) -> None:
         """Write what is new every few seconds, until cancelled."""
         while True:
-            await self._clock.sleep(WRITE_EVERY)
+            await self._clock.sleep(WRITE_INTERVAL_SECONDS)
             await self.write()
 
     async def write(self) -> None:

@@ -26,7 +26,7 @@ from gateway.store.outbox.contents import CONTENTS_MAX
 from gateway.store.records import Accepted, NewDelivery
 from gateway.store.store import Store
 
-LARGE_BODY: Final = 32 * 1024  # bytes; what is made of a larger one takes over a few milliseconds
+LARGE_BODY_BYTES: Final = 32 * 1024  # bytes; what is made of a larger one takes over a few milliseconds
 VERIFIED_CODES: Final = frozenset({"signature_expired", "validity_too_long", "trust_too_low", "domain_not_allowed"})
 """Said only after the signature was found right: such a callback comes from the vendor, and can be had back."""
 MISTAKES: Final = (Exception, SystemExit)  # of a plugin, whose exit is not ours
@@ -74,7 +74,7 @@ class Intake:
 
     async def handle_callback(self, door: SourceEndpoint, callback: Callback) -> CallbackAnswer:
         """Verify, normalise, route and store one callback. Raises Problem; everything else is a bug of a plugin."""
-        large = len(callback.body) > LARGE_BODY
+        large = len(callback.body) > LARGE_BODY_BYTES
         verified = await self._verify(door, callback, large)
         callback.release()
         events = await self._normalise(door, callback, verified, large)
@@ -159,7 +159,7 @@ class Intake:
         raw_type = callback.headers.get("content-type")
         try:
             try:
-                large = len(callback.body) > LARGE_BODY
+                large = len(callback.body) > LARGE_BODY_BYTES
                 written = await asyncio.to_thread(_rendered, events) if large else _rendered(events)
                 new = [
                     new_event(

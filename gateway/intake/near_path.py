@@ -8,8 +8,8 @@ from typing import Final
 from urllib.parse import unquote
 
 _PREFIX: Final = "/hooks/"
-_ALIKE: Final = 0.8  # of difflib's ratio
-_LENGTH_MAX: Final = 200  # characters of a path that is compared
+_LIKENESS_MIN: Final = 0.8  # of difflib's ratio
+_PATH_CHARS_MAX: Final = 200  # characters of a path that is compared
 _PATHS_MAX: Final = 100  # configured ones that it is compared with
 
 
@@ -18,7 +18,7 @@ def near_path(path: str, sources: Mapping[str, str]) -> str | None:
 
     `sources`: the name of the source at each path after /hooks/.
     """
-    plain = unquote(path)[:_LENGTH_MAX].strip()
+    plain = unquote(path)[:_PATH_CHARS_MAX].strip()
     bare = plain.strip("/")
     tail = bare.rpartition("/")[2]
     for known, name in list(sources.items())[:_PATHS_MAX]:
@@ -31,6 +31,6 @@ def near_path(path: str, sources: Mapping[str, str]) -> str | None:
             return f"{where}: upper and lower case differ"
         if tail in (known, name):
             return f"{where}, though it ends like it" if tail == known else f"{where}, which has a path of its own"
-        if difflib.SequenceMatcher(None, tail.lower(), known.lower()).ratio() >= _ALIKE:
+        if difflib.SequenceMatcher(None, tail.lower(), known.lower()).ratio() >= _LIKENESS_MIN:
             return f"{where}, but nearly"
     return None

@@ -18,9 +18,9 @@ from gateway.store.store import Store
 log = structlog.get_logger("gateway.refusals")
 
 KEPT_PER_SECOND = 10.0  # refused callbacks kept and logged, of each source; more are only counted
-BURST = 50.0
-PATH_SHOWN_MAX = 300  # characters
-BODY_LIMIT = 64 * 1024  # a longer body is not kept, so it cannot be tried again
+KEPT_BURST = 50.0
+PATH_CHARS_MAX = 300  # characters
+BODY_BYTES_MAX = 64 * 1024  # a longer body is not kept, so it cannot be tried again
 
 
 class Refusals:
@@ -66,7 +66,7 @@ class Refusals:
             return
         kept = Problem(problem.status, problem.code, near or problem.detail)
         if near is not None:
-            log.warning("unknown_path", path=callback.path[:PATH_SHOWN_MAX], detail=near, peer=callback.peer)
+            log.warning("unknown_path", path=callback.path[:PATH_CHARS_MAX], detail=near, peer=callback.peer)
         self._store.keep_refusal(_refusal("", kept, callback, size, verified=near is not None))
 
     @harmless
@@ -81,8 +81,8 @@ class Refusals:
 
     def _within_rate(self, source: str, verified: bool) -> bool:
         now = self._clock.monotonic()
-        tokens, at = self._allowance.get((source, verified), (BURST, now))
-        tokens = min(BURST, tokens + (now - at) * KEPT_PER_SECOND)
+        tokens, at = self._allowance.get((source, verified), (KEPT_BURST, now))
+        tokens = min(KEPT_BURST, tokens + (now - at) * KEPT_PER_SECOND)
         allowed = tokens >= 1.0
         self._allowance[source, verified] = (tokens - 1.0 if allowed else tokens, now)
         return allowed
@@ -95,9 +95,9 @@ def _refusal(source: str, problem: Problem, callback: Callback, size: int, *, ve
         detail=problem.detail[:500],
         received_at=round(callback.received_at.timestamp() * 1000),
         method=callback.method,
-        path=callback.path[:PATH_SHOWN_MAX],
+        path=callback.path[:PATH_CHARS_MAX],
         headers=tuple(callback.headers.items()),
-        body=callback.body if len(callback.body) <= BODY_LIMIT else b"",
+        body=callback.body if len(callback.body) <= BODY_BYTES_MAX else b"",
         size=size,
         peer=callback.peer,
         verified=verified,

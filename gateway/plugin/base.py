@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 from gateway.model import Delivery, Event, Trust, Value, Verified
-from gateway.text.json_bounds import MAX_NODES, UNVERIFIED_NODES_MAX
+from gateway.text.json_bounds import NODES_MAX, UNVERIFIED_NODES_MAX
 from gateway.text.strict_json import Document, decode_document
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Callback(Value, frozen=True, dict=True):
 
     def believe(self) -> None:
         """For the core: the sender is known, so the body may hold as many values as a vendor sends."""
-        self.__dict__["_nodes_max"] = MAX_NODES
+        self.__dict__["_nodes_max"] = NODES_MAX
 
     def read_as(self, view: Literal["plain", "escaped", "raw", "first", "last"]) -> None:
         """For the core: how `json` shows a body that something is odd in, from now on."""
@@ -89,7 +89,7 @@ class Callback(Value, frozen=True, dict=True):
     @cached_property
     def document(self) -> Document:
         """For the core: the body with all the ways to read it. Raises Malformed."""
-        return decode_document(self.body, self.__dict__.get("_nodes_max", MAX_NODES))
+        return decode_document(self.body, self.__dict__.get("_nodes_max", NODES_MAX))
 
     @cached_property
     def _seen(self) -> dict[str, Any]:

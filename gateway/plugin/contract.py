@@ -10,7 +10,7 @@ from typing import Any, Final
 from gateway.errors import PluginError
 from gateway.events.beside import amend
 from gateway.events.repair import make_storable
-from gateway.model import EVENT_TYPES, ID_LENGTH_MAX, Event, EventId, Fault, File, Storage, Verified
+from gateway.model import EVENT_TYPES, ID_CHARS_MAX, Event, EventId, Fault, File, Storage, Verified
 from gateway.plugin import Callback, Response, Sink, Source
 from gateway.text.credentials import without_credentials
 
@@ -124,7 +124,7 @@ def _is_plain(event: Event, source: str) -> bool:
         and event.source == source
         and event.type in EVENT_TYPES
         and type(event.id) in _ID
-        and 0 < len(event.id) <= ID_LENGTH_MAX
+        and 0 < len(event.id) <= ID_CHARS_MAX
         and event.id.isascii()
         and type(event.provider) is str
         and event.provider != ""
@@ -160,8 +160,8 @@ def _event_problem(event: Any, source: str) -> str | None:
         return "alarm is not empty: alarms are the gateway's own"
     if event.type not in EVENT_TYPES:
         return f"type is {event.type!r}; there are {', '.join(EVENT_TYPES)}"
-    if not isinstance(event.id, str) or not 0 < len(event.id) <= ID_LENGTH_MAX or not event.id.isascii():
-        return f"id is no ASCII text of 1 to {ID_LENGTH_MAX} characters; make it with gateway.event_id"
+    if not isinstance(event.id, str) or not 0 < len(event.id) <= ID_CHARS_MAX or not event.id.isascii():
+        return f"id is no ASCII text of 1 to {ID_CHARS_MAX} characters; make it with gateway.event_id"
     if not isinstance(event.provider, str) or not event.provider:
         return "provider is no text"
     for name in _TEXTS:

@@ -15,7 +15,7 @@ from gateway.runtime.lean_imports import import_structlog
 log = import_structlog().get_logger("gateway.dispatcher")
 
 CALLS_MAX: Final = 1000  # that wait for one plugin
-BYTES_MAX: Final = 8 * 2**20  # of the events in them
+EVENT_BYTES_MAX: Final = 8 * 2**20  # of the events in them
 FLUSH_SECONDS: Final = 2.0
 
 Call = Callable[[], object]
@@ -132,7 +132,7 @@ class _PluginThread:
 
     def put(self, call: Call, size: int) -> bool:
         with self._changed:
-            if self.waiting >= CALLS_MAX or (self.waiting and self._bytes + size > BYTES_MAX):
+            if self.waiting >= CALLS_MAX or (self.waiting and self._bytes + size > EVENT_BYTES_MAX):
                 return False
             self._calls.append((call, size))
             self._bytes += size

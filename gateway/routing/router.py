@@ -23,7 +23,7 @@ FAILED: Final = "failed"  # a clause did not hold
 ERROR: Final = "error"  # `where` could not be evaluated
 NOT_REACHED: Final = "not reached"  # an earlier route had `stop: true`
 
-_SHOWN: Final = 200  # characters of a value that a verdict keeps
+_VALUE_CHARS_MAX: Final = 200  # characters of a value that a verdict keeps
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -169,7 +169,7 @@ class _Failed:
     def __call__(self, value: Any) -> Verdict:
         if self._last is not None and self._last[0] == value:
             return self._last[1]
-        shown = value[:_SHOWN] + "…" if isinstance(value, str) and len(value) > _SHOWN else value
+        shown = value[:_VALUE_CHARS_MAX] + "…" if isinstance(value, str) and len(value) > _VALUE_CHARS_MAX else value
         verdict = Verdict(self._route, FAILED, f"{self._head}{_encode(shown)}}}")
         self._last = (value, verdict)
         return verdict

@@ -11,9 +11,9 @@ from typing import Final
 
 from gateway.runtime.clock import Clock
 
-EVERY: Final = 1.0  # seconds between two looks; a change is believed when two looks in a row see the same
+LOOK_SECONDS: Final = 1.0  # seconds between two looks; a change is believed when two looks in a row see the same
 
-LARGEST: Final = 1024 * 1024  # bytes; a larger file is no configuration
+FILE_BYTES_MAX: Final = 1024 * 1024  # bytes; a larger file is no configuration
 
 Look = tuple[str, int, int, int, int, bytes] | None
 
@@ -24,7 +24,7 @@ def identity_of(path: Path) -> Look:
         real = os.path.realpath(path)
         status = os.stat(real)
         with open(real, "rb") as file:
-            content = file.read(LARGEST + 1)
+            content = file.read(FILE_BYTES_MAX + 1)
     except OSError:
         return None
     # because a file that is written twice within one tick of its file system's clock keeps its time, and may keep its size
@@ -44,7 +44,7 @@ class FileWatch:
     async def watch_until_cancelled(self) -> None:
         """Until cancelled."""
         while True:
-            await self._clock.sleep(EVERY)
+            await self._clock.sleep(LOOK_SECONDS)
             await self.turn()
 
     async def turn(self) -> None:

@@ -30,8 +30,8 @@ _Raised = tuple[type[BaseException], BaseException, TracebackType | None]
 
 _COLOURS: Final = {"debug": "\x1b[2m", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[1;31m"}
 _RESET: Final = "\x1b[0m"
-_KEYS_LIMIT: Final = 1024
-EXCEPTION_LIMIT: Final = 20_000  # characters of a traceback
+_KEYS_MAX: Final = 1024
+EXCEPTION_CHARS_MAX: Final = 20_000  # characters of a traceback
 
 _W = TypeVar("_W", bound=LineOutput)
 _writers: Final[
@@ -253,7 +253,7 @@ class OnceIn:
                 return None
             self._seen[key] = (now, 0)
             self._seen.move_to_end(key)
-            if len(self._seen) > _KEYS_LIMIT:
+            if len(self._seen) > _KEYS_MAX:
                 self._seen.popitem(last=False)
             return 0 if seen is None else seen[1]
 
@@ -274,7 +274,7 @@ def _raised(given: Any) -> _Raised | None:
 def _traceback(raised: _Raised) -> str:
     """The standard library's own form: no local variables, because they hold keys and bodies. Bounded before anything else."""
     text = "".join(traceback.format_exception(*raised)).rstrip("\n")
-    return text if len(text) <= EXCEPTION_LIMIT else redact_start(text, EXCEPTION_LIMIT) + "…"
+    return text if len(text) <= EXCEPTION_CHARS_MAX else redact_start(text, EXCEPTION_CHARS_MAX) + "…"
 
 
 def _shown(value: Any) -> str:

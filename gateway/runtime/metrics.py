@@ -25,11 +25,11 @@ from gateway.version import __version__
 disable_created_metrics()  # type: ignore[no-untyped-call]  # because every series would come twice, and nobody asks when a counter was made
 
 LABEL_VALUES_MAX: Final = 100
-LABEL_LENGTH_MAX: Final = 100  # characters
+LABEL_CHARS_MAX: Final = 100  # characters
 
 _PREFIX = "recording_gateway"
-_FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
-_SLOW = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 600.0, 3600.0, 86400.0)
+_FAST_BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+_SLOW_BUCKETS_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 600.0, 3600.0, 86400.0)
 
 
 class Metrics:
@@ -53,9 +53,11 @@ class Metrics:
         self.alarms = self._counter("alarms", "Alarms that this gateway told, by type.", "type")
         self.alarms_lost = self._counter("alarms_lost", "Alarms that could not be stored, by type.", "type")
         self.deliveries = self._counter("deliveries", "Attempts by outcome.", "sink", "outcome")
-        self.attempt_seconds = self._histogram("attempt_seconds", "How long an attempt took.", _SLOW, "sink")
+        self.attempt_seconds = self._histogram(
+            "attempt_seconds", "How long an attempt took.", _SLOW_BUCKETS_SECONDS, "sink"
+        )
         self.end_to_end_seconds = self._histogram(
-            "end_to_end_seconds", "From receiving a callback to its delivery.", _SLOW, "sink"
+            "end_to_end_seconds", "From receiving a callback to its delivery.", _SLOW_BUCKETS_SECONDS, "sink"
         )
         self.waiting = self._gauge("waiting", "Deliveries that wait or are being sent.", "sink")
         self.oldest_waiting_seconds = self._gauge(
@@ -65,7 +67,7 @@ class Metrics:
         self.commit_batch_size = self._histogram(
             "commit_batch_size", "Items in one commit.", (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
         )
-        self.commit_seconds = self._histogram("commit_seconds", "How long a commit took.", _FAST)
+        self.commit_seconds = self._histogram("commit_seconds", "How long a commit took.", _FAST_BUCKETS_SECONDS)
         self.route_errors = self._counter("route_errors", "Routes whose `where` failed on a live event.", "route")
         self.validity_seconds = self._histogram(
             "validity_seconds",
@@ -120,7 +122,7 @@ class BoundedLabel:
     def __call__(self, value: str) -> str:
         if value in self._known:
             return value
-        if len(self._known) >= self._values_max or len(value) > LABEL_LENGTH_MAX:
+        if len(self._known) >= self._values_max or len(value) > LABEL_CHARS_MAX:
             return "other"
         self._known.add(value)
         return value

@@ -16,7 +16,7 @@ from gateway.runtime.lean_imports import import_structlog
 from gateway.text.redaction import redact
 
 _encode: Final = msgspec.json.Encoder(enc_hook=str).encode
-_INFO: Final = 20
+_INFO_LEVEL: Final = 20
 
 
 class PlainLines:

@@ -12,7 +12,7 @@ from typing import Any, Final, TextIO
 
 from gateway.runtime.line_writer import LineOutput, LineWriter
 
-PARTIAL_MAX: Final = 16 * 1024  # characters of a line without an end; it is cut there
+PARTIAL_LINE_CHARS_MAX: Final = 16 * 1024  # characters of a line without an end; it is cut there
 
 
 def open_missing() -> None:
@@ -56,7 +56,7 @@ class LineStream(io.TextIOBase):
 
     def write(self, text: str, /) -> int:
         *lines, rest = (getattr(self._partial, "text", "") + text).split("\n")
-        if len(rest) > PARTIAL_MAX:
+        if len(rest) > PARTIAL_LINE_CHARS_MAX:
             lines, rest = [*lines, rest], ""
         for line in lines:
             self.writer.put(line)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PRIVATE: Final = "whsk_"  # base64 of the 32 bytes of a seed, or of these and the public key's 32
 PUBLIC: Final = "whpk_"  # base64 of 32 bytes
-_BYTES: Final = 32
+_KEY_BYTES: Final = 32
 _LACKING: Final = "an Ed25519 key only where the library for it is installed: " + how_to_install("ed25519")
 
 
@@ -23,11 +23,11 @@ class PrivateKey:
 
     def __init__(self, text: str) -> None:
         raw = _decode(text, PRIVATE)
-        if len(raw) not in {_BYTES, 2 * _BYTES}:
+        if len(raw) not in {_KEY_BYTES, 2 * _KEY_BYTES}:
             raise ValueError(f"{PRIVATE} followed by base64 of 32 or 64 bytes, not {len(raw)}")
-        self._seed = raw[:_BYTES]
+        self._seed = raw[:_KEY_BYTES]
         self._key: Ed25519PrivateKey | None = None
-        if raw[_BYTES:] and raw[_BYTES:] != self._public():
+        if raw[_KEY_BYTES:] and raw[_KEY_BYTES:] != self._public():
             raise ValueError(f"{PRIVATE} whose two halves belong together; these are of two keys")
 
     def load(self) -> Ed25519PrivateKey:
@@ -61,7 +61,7 @@ class PublicKey:
 
     def __init__(self, text: str) -> None:
         raw = _decode(text, PUBLIC)
-        if len(raw) != _BYTES:
+        if len(raw) != _KEY_BYTES:
             raise ValueError(f"{PUBLIC} followed by base64 of 32 bytes, not {len(raw)}")
         self._raw = raw
         self._key: Ed25519PublicKey | None = None
@@ -84,7 +84,7 @@ def generate() -> PrivateKey:
     """A fresh key."""
     import secrets
 
-    return PrivateKey(PRIVATE + base64.b64encode(secrets.token_bytes(_BYTES)).decode())
+    return PrivateKey(PRIVATE + base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode())
 
 
 def _decode(text: str, prefix: str) -> bytes:

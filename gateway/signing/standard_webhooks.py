@@ -19,8 +19,8 @@ from gateway.signing.ed25519 import PRIVATE, PUBLIC, PrivateKey, PublicKey
 WEBHOOK_ID: Final = "webhook-id"
 WEBHOOK_TIMESTAMP: Final = "webhook-timestamp"
 WEBHOOK_SIGNATURE: Final = "webhook-signature"
-TOLERANCE: Final = 300  # seconds, either way
-KEY_BYTES: Final = 24  # the least length of a key
+TOLERANCE_SECONDS: Final = 300  # seconds, either way
+KEY_BYTES_MIN: Final = 24  # the least length of a key
 
 _DEMO: Final = "demo-"  # how a key of the example configuration begins; not part of the key
 _PREFIX: Final = "whsec_"
@@ -51,9 +51,9 @@ def signing_key(secret: str) -> bytes:
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise ValueError(f"{_PREFIX} followed by base64; `gateway secret` makes one") from None
-    if len(key) < KEY_BYTES:
+    if len(key) < KEY_BYTES_MIN:
         raise ValueError(
-            f"{_PREFIX} followed by base64 of at least {KEY_BYTES} bytes, not {len(key)}; `gateway secret` makes one"
+            f"{_PREFIX} followed by base64 of at least {KEY_BYTES_MIN} bytes, not {len(key)}; `gateway secret` makes one"
         )
     return key
 
@@ -87,7 +87,7 @@ def verify_webhook(
     headers: Mapping[str, str],
     secrets: str | Sequence[str],
     *,
-    tolerance: float = TOLERANCE,
+    tolerance: float = TOLERANCE_SECONDS,
     now: float | datetime | None = None,
 ) -> str:
     """Check a request that the gateway forwarded; returns its id, by which to drop a repeat.

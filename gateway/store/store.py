@@ -39,10 +39,10 @@ from gateway.text.store_address import parse_address
 
 __all__ = ["Keep", "Store"]
 
-MOST_CLAIMED: Final = 100  # rows of one claim
-LEAPS_SHORT: Final = 256  # over one row each that cannot be read; then each twice as long
-LEAPS_MAX: Final = LEAPS_SHORT + 20
-REPAIR_EVERY: Final = 3600.0  # seconds between two looks for rows that a clock jump put too far ahead
+CLAIM_ROWS_MAX: Final = 100  # rows of one claim
+SHORT_LEAPS_MAX: Final = 256  # over one row each that cannot be read; then each twice as long
+LEAPS_MAX: Final = SHORT_LEAPS_MAX + 20
+REPAIR_INTERVAL_SECONDS: Final = 3600.0  # seconds between two looks for rows that a clock jump put too far ahead
 
 T = TypeVar("T")
 log = structlog.get_logger("gateway.store")
@@ -122,7 +122,7 @@ class Store:
             text = session.explain(error)
             session.close()
             raise kind(f"{self._backend.address.shown} cannot be used: {text}") from None
-        self._repair_at = time.monotonic() + REPAIR_EVERY
+        self._repair_at = time.monotonic() + REPAIR_INTERVAL_SECONDS
         return session
 
     async def close(self) -> None:
@@ -161,7 +161,7 @@ class Store:
             else:
                 first = self._leads.get(sink, 0)
                 self._leads[sink] = 1 - first
-                leases = session.lease_due(sink, min(most, MOST_CLAIMED), lease, first, running, self._owner)
+                leases = session.lease_due(sink, min(most, CLAIM_ROWS_MAX), lease, first, running, self._owner)
                 if leases and self._steps.suspects(leases[0].until - lease):
                     step = max(self._steps.correct(session), 0)  # no delivery grows old by it
                     leases = [one.replace(elapsed=max(one.elapsed - step, 0)) for one in leases]
@@ -318,7 +318,7 @@ class Store:
         async with self._sweeping:  # two passes at once would only do the same work twice
             if time.monotonic() >= self._repair_at:
                 await self._writer.put_background(lambda session: self._spans.repair(session, alone=False))
-                self._repair_at = time.monotonic() + REPAIR_EVERY
+                self._repair_at = time.monotonic() + REPAIR_INTERVAL_SECONDS
             await self._recount()
             return await self._sweep()
 
@@ -339,7 +339,7 @@ class Store:
                 else:
                     if not leaps:
                         log.error("stored_events_damaged", after=after, error=str(error))
-                    after += 1 << max(leaps - LEAPS_SHORT, 0)  # nobody can say where the damage ends
+                    after += 1 << max(leaps - SHORT_LEAPS_MAX, 0)  # nobody can say where the damage ends
                     leaps += 1
                 continue
             alone, leaps = max(alone - 1, 0), 0

@@ -18,7 +18,7 @@ from gateway.testing.factories import delivery, event, events
 from gateway.testing.server import Received, Reply, ScriptedServer
 from gateway.testing.sinks import HANG_SECONDS, SinkPromises
 
-_IMPATIENT: Final = 0.3  # seconds; the timeout of a call to a server that never answers
+_SHORT_TIMEOUT_SECONDS: Final = 0.3  # seconds; the timeout of a call to a server that never answers
 
 
 class HttpSinkPromises(SinkPromises):
@@ -96,7 +96,10 @@ class HttpSinkPromises(SinkPromises):
     def test_a_server_that_never_ends_its_answer_is_left(self) -> None:
         async def body() -> None:
             for reply in (Reply(hang=True), Reply(drip=True)):
-                async with ScriptedServer(reply) as server, self.opened(server.url, timeout=_IMPATIENT) as (sink, _):
+                async with (
+                    ScriptedServer(reply) as server,
+                    self.opened(server.url, timeout=_SHORT_TIMEOUT_SECONDS) as (sink, _),
+                ):
                     async with asyncio.timeout(HANG_SECONDS):
                         _is_service_failure(await _fail(sink, delivery()), reply)
 

@@ -24,10 +24,10 @@ from gateway.testing.recorder import Recorder
 from gateway.testing.registration import Watch, registry_with
 from gateway.web.ingress import Ingress
 
-PATIENCE: Final = 10.0  # real seconds to wait for what does not wait for the clock
-WATCHERS_PATIENCE: Final = 1.0  # real seconds to wait for plugins that watch, which may block
-STEPS: Final = 200  # the most steps of one `advance`
-_PAGE: Final = 200
+PATIENCE_SECONDS: Final = 10.0  # real seconds to wait for what does not wait for the clock
+WATCHERS_PATIENCE_SECONDS: Final = 1.0  # real seconds to wait for plugins that watch, which may block
+STEPS_MAX: Final = 200  # the most steps of one `advance`
+_PAGE_ROWS: Final = 200
 T = TypeVar("T")
 
 
@@ -157,14 +157,14 @@ class RunningGateway:
         What falls due in a step is carried before the next one (`settle=False`: it is not waited for).
         `delivery.timeout` is measured in real time, because it bounds real work.
         """
-        step = max(1.0, seconds / STEPS)
+        step = max(1.0, seconds / STEPS_MAX)
         while seconds > 0:
             self.clock.advance(min(step, seconds))
             seconds -= step
             if settle:
                 await self.settle()
 
-    async def settle(self, within: float = PATIENCE) -> None:
+    async def settle(self, within: float = PATIENCE_SECONDS) -> None:
         """Wait until nobody has work that does not wait for the clock. Raises TimeoutError after `within` real seconds,
         naming the sinks that still work."""
         dispatcher = self.gateway.dispatcher
@@ -184,14 +184,14 @@ class RunningGateway:
                     raise TimeoutError(f"after {within:g} s these sinks still work: {', '.join(dispatcher.busy)}")
                 await asyncio.sleep(0.001)
         if self.gateway.watch_threads.busy:
-            await asyncio.to_thread(self.gateway.watch_threads.flush, WATCHERS_PATIENCE)
+            await asyncio.to_thread(self.gateway.watch_threads.flush, WATCHERS_PATIENCE_SECONDS)
 
     # -- what came of it, as the store says
 
     def events(self) -> list[Event]:
         """Every event that is kept, oldest first."""
         with self._desk() as admin:
-            rows = list(_pages(lambda before: admin.events(limit=_PAGE, before=before), lambda row: row.seq))
+            rows = list(_pages(lambda before: admin.events(limit=_PAGE_ROWS, before=before), lambda row: row.seq))
             return [self._event(admin, row.ref) for row in reversed(rows)]
 
     def deliveries(self, sink: str | None = None, *, state: str | None = None) -> list[DeliveryRow]:
@@ -220,7 +220,7 @@ class RunningGateway:
 
     def _rows(self, admin: StoreAdmin, sink: str | None, state: str | None) -> list[DeliveryRow]:
         def page(before: int | None) -> Sequence[DeliveryRow]:
-            return admin.deliveries(sink=sink, state=state, limit=_PAGE, before=before)
+            return admin.deliveries(sink=sink, state=state, limit=_PAGE_ROWS, before=before)
 
         return list(_pages(page, lambda row: row.id))[::-1]
 

@@ -9,8 +9,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-_NAMES_CACHED: Final = 4096  # verdicts kept; a vendor's fields are a few hundred names
-_NAME_MAX: Final = 256  # characters looked at
+_NAMES_CACHED_MAX: Final = 4096  # verdicts kept; a vendor's fields are a few hundred names
+_NAME_CHARS_MAX: Final = 256  # characters looked at
 
 _WORD: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+[0-9]*|[A-Z]+[0-9]*")
 
@@ -90,7 +90,7 @@ def names_credential(name: str) -> bool:
     return verdict_of(name) is not False
 
 
-@lru_cache(_NAMES_CACHED)
+@lru_cache(_NAMES_CACHED_MAX)
 def verdict_of(name: str) -> bool | None:
     """True or False, or None for a bare `key`, which only its place can tell."""
     words = words_of(name)

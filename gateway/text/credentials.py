@@ -10,7 +10,7 @@ from typing import Any, Final
 from gateway.text.credential_names import VALUES, is_bare_key_secret, names_credential, verdict_of, words_of
 
 _DEPTH_MAX: Final = 64  # containers inside each other; what lies deeper is left out, because nobody looked at it
-_ARGUMENTS_MAX: Final = 4096  # characters of a text that is looked at as arguments of an address
+_ARGUMENTS_CHARS_MAX: Final = 4096  # characters of a text that is looked at as arguments of an address
 _CALLED: Final = ("name", "key", "k", "field", "header", "param", "parameter")
 _HOLDERS: Final = frozenset(spelt for name in VALUES for spelt in (name, name.capitalize(), name.upper()))
 _ARGUMENTS: Final = re.compile(r"\??(?:[\w.~-]{1,64}=[^&;\s]*)(?:[&;][\w.~-]{1,64}=[^&;\s]*)*", re.ASCII)
@@ -101,7 +101,7 @@ def _speaks_of_one(text: str) -> bool:
         except (ValueError, RecursionError):
             return False
         return _holds_one(value)
-    if "=" in text and len(text) <= _ARGUMENTS_MAX and _ARGUMENTS.fullmatch(text):
+    if "=" in text and len(text) <= _ARGUMENTS_CHARS_MAX and _ARGUMENTS.fullmatch(text):
         pairs = (part.partition("=") for part in re.split("[&;]", text.lstrip("?")))
         return any(value and names_credential(name) for name, _, value in pairs)
     return False

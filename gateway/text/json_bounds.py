@@ -6,15 +6,15 @@ from typing import Final
 
 from gateway.errors import Malformed
 
-MAX_DEPTH: Final = 16  # containers inside each other in the normal form, the outermost object included
+DEPTH_MAX: Final = 16  # containers inside each other in the normal form, the outermost object included
 READABLE_DEPTH_MAX: Final = 512  # deeper is no document that somebody wrote, and reading it would end the stack
-MAX_NODES: Final = 50_000  # values of any kind in a body that is verified: a meeting of 2,000 files
+NODES_MAX: Final = 50_000  # values of any kind in a body that is verified: a meeting of 2,000 files
 UNVERIFIED_NODES_MAX: Final = (
     1_000  # in one that is not, because everybody can send it: docs/operations.md says the cost
 )
 KEY_CHARS_MAX: Final = 256  # characters
 TEXT_BYTES_MAX: Final = 64 * 1024  # bytes of UTF-8
-MAX_INTEGER: Final = 2**63 - 1  # in either direction: what a bigint holds, and its negative
+INTEGER_MAX: Final = 2**63 - 1  # in either direction: what a bigint holds, and its negative
 
 
 def check_structure(body: bytes, most: int) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from gateway.text.json_bounds import (
+    DEPTH_MAX,
     KEY_CHARS_MAX,
-    MAX_DEPTH,
     TEXT_BYTES_MAX,
 )
 from gateway.text.json_tree import Pairs, WideNumber, pairs_of, shown
@@ -57,7 +57,7 @@ class Repair:
             return cut(value.literal)
         if kind not in (dict, list, Pairs):
             return value
-        if depth >= MAX_DEPTH:
+        if depth >= DEPTH_MAX:
             self.problems.append(path)
             return _LEFT_OUT
         if kind is not list:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from gateway.text.json_bounds import (
-    MAX_INTEGER,
+    INTEGER_MAX,
     READABLE_DEPTH_MAX,
     too_many,
 )
 
 BYTE_ORDER_MARK: Final = "\ufeff"
 
-_NAME_MAX: Final = 200  # characters of one of them
+_NAME_CHARS_MAX: Final = 200  # characters of one of them
 
 
 class Flaw(Exception):
@@ -57,7 +57,7 @@ def _object(pairs: list[tuple[str, Any]]) -> Any:
 
 
 def _integer(literal: str) -> int | WideNumber:
-    if len(literal) > 20 or not -MAX_INTEGER <= (number := int(literal)) <= MAX_INTEGER:
+    if len(literal) > 20 or not -INTEGER_MAX <= (number := int(literal)) <= INTEGER_MAX:
         return WideNumber(literal)
     return number
 
@@ -99,4 +99,4 @@ def measure(tree: Any, most: int) -> None:
 
 
 def shown(key: str) -> str:
-    return (key if key.isprintable() else json.dumps(key))[:_NAME_MAX]
+    return (key if key.isprintable() else json.dumps(key))[:_NAME_CHARS_MAX]

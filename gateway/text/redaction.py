@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 from gateway.text.common_words import COMMON_WORDS
 
 MASK: Final = "********"
-SHORTEST: Final = 6  # because replacing shorter texts would shred every line, and they protect nothing
-_SEGMENT: Final = 16  # the least length of a word, or of a URL's path segment, that is taken for a token
-_DEPTH: Final = 8
+SECRET_CHARS_MIN: Final = 6  # because replacing shorter texts would shred every line, and they protect nothing
+_SEGMENT_CHARS_MIN: Final = 16  # the least length of a word, or of a URL's path segment, that is taken for a token
+_DEPTH_MAX: Final = 8
 
 # Both also as they look inside JSON text: `\/` for a slash, `\u0026` for an ampersand.
 _SLASH: Final = r"(?:\\?/)"
@@ -111,17 +111,20 @@ def _parts(secret: str) -> set[str]:
     bare = secret
     for prefix in _PREFIXES:
         bare = bare.removeprefix(prefix)
-    parts |= {bare, *(word for word in secret.split() if len(word) >= _SEGMENT)}  # the token of "Bearer token"
+    parts |= {
+        bare,
+        *(word for word in secret.split() if len(word) >= _SEGMENT_CHARS_MIN),
+    }  # the token of "Bearer token"
     if "://" in secret:
         try:
             url = urlsplit(secret)
             parts |= {url.username or "", url.password or "", url.fragment}
         except ValueError:
             return parts
-        parts |= {segment for segment in url.path.split("/") if len(segment) >= _SEGMENT}
+        parts |= {segment for segment in url.path.split("/") if len(segment) >= _SEGMENT_CHARS_MIN}
         parts |= {value for _, value in parse_qsl(url.query)}
         parts.add(f"{url.path}?{url.query}" if url.query else url.path)
-    return {part.strip() for part in parts if len(part.strip()) >= SHORTEST}
+    return {part.strip() for part in parts if len(part.strip()) >= SECRET_CHARS_MIN}
 
 
 def _spellings(secret: str) -> set[str]:
@@ -145,7 +148,7 @@ def _spellings(secret: str) -> set[str]:
         # Cut the characters that the neighbours share bits with.
         inner = whole[(0, 2, 3)[offset] : len(whole.rstrip("=")) - (1 if whole.endswith("=") else 0)]
         spellings |= {inner, inner.replace("+", "-").replace("/", "_")}
-    return {spelling for spelling in spellings if len(spelling) >= SHORTEST}
+    return {spelling for spelling in spellings if len(spelling) >= SECRET_CHARS_MIN}
 
 
 def _mask_url(url: re.Match[str]) -> str:
@@ -205,7 +208,7 @@ def redact_event(_logger: object, _name: str, event_dict: MutableMapping[str, An
         if redact(together) == together:
             return event_dict
     for key, value in event_dict.items():
-        event_dict[key] = _redact_value(value, _DEPTH)
+        event_dict[key] = _redact_value(value, _DEPTH_MAX)
     return event_dict
 
 

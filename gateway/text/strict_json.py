@@ -10,10 +10,10 @@ import msgspec
 
 from gateway.errors import Malformed
 from gateway.text.json_bounds import (
+    DEPTH_MAX,
+    INTEGER_MAX,
     KEY_CHARS_MAX,
-    MAX_DEPTH,
-    MAX_INTEGER,
-    MAX_NODES,
+    NODES_MAX,
     TEXT_BYTES_MAX,
     check_structure,
     too_many,
@@ -22,10 +22,10 @@ from gateway.text.json_document import Document, odd_document
 from gateway.text.json_tree import BYTE_ORDER_MARK, Flaw
 
 __all__ = [
+    "DEPTH_MAX",
+    "INTEGER_MAX",
     "KEY_CHARS_MAX",
-    "MAX_DEPTH",
-    "MAX_INTEGER",
-    "MAX_NODES",
+    "NODES_MAX",
     "TEXT_BYTES_MAX",
     "Document",
     "decode_document",
@@ -40,12 +40,12 @@ class _Odd(Exception):
     """Something is in it that no store can hold: it has to be read with more care."""
 
 
-def decode_object(body: bytes, most: int = MAX_NODES) -> dict[str, Any]:
+def decode_object(body: bytes, most: int = NODES_MAX) -> dict[str, Any]:
     """One JSON object from UTF-8 bytes, repaired where something in it cannot be kept. Raises Malformed."""
     return decode_document(body, most).plain
 
 
-def decode_document(body: bytes, most: int = MAX_NODES) -> Document:
+def decode_document(body: bytes, most: int = NODES_MAX) -> Document:
     """One JSON object from UTF-8 bytes, or Malformed saying what is wrong and where, never with a value of the body.
 
     `most` bounds the values in it. What a database, an encoder or a label would refuse later (lone surrogates, NUL,
@@ -126,7 +126,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _integer(literal: str) -> int:
     # The length first, because int() refuses some thousand digits with an error of its own, and is slow before that.
-    if len(literal) > 20 or not -MAX_INTEGER <= (number := int(literal)) <= MAX_INTEGER:
+    if len(literal) > 20 or not -INTEGER_MAX <= (number := int(literal)) <= INTEGER_MAX:
         raise _Odd
     return number
 
@@ -178,10 +178,10 @@ def _walk(top: dict[str, Any], most: int, *, escaped: bool) -> tuple[int, int]:
                     colons += value.count(":")
             elif kind is dict or kind is list:
                 deeper.append(value)
-            elif kind is int and not -MAX_INTEGER <= value <= MAX_INTEGER:
+            elif kind is int and not -INTEGER_MAX <= value <= INTEGER_MAX:
                 raise _Odd
         if not open_ and deeper:
-            if depth == MAX_DEPTH:
+            if depth == DEPTH_MAX:
                 raise _Odd
             open_, deeper, depth = deeper, [], depth + 1
     return keys, colons

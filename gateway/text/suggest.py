@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-LIKENESS: Final = 0.6  # of difflib's ratio; a word less like it is no near miss
-WORD_LENGTH_MAX: Final = 100  # characters that are compared, because that grows with the square
+LIKENESS_MIN: Final = 0.6  # of difflib's ratio; a word less like it is no near miss
+WORD_CHARS_MAX: Final = 100  # characters that are compared, because that grows with the square
 
 
-def nearest(word: str, known: Iterable[str], likeness: float = LIKENESS) -> str | None:
+def nearest(word: str, known: Iterable[str], likeness: float = LIKENESS_MIN) -> str | None:
     """The known word that is most like this one, whatever its case and whether it has `_` or `-`; None: none is like it."""
     import difflib  # because it is wanted only where something is wrong
 
     folded = {_folded(name): name for name in known}
-    close = difflib.get_close_matches(_folded(word[:WORD_LENGTH_MAX]), folded, n=1, cutoff=likeness)
+    close = difflib.get_close_matches(_folded(word[:WORD_CHARS_MAX]), folded, n=1, cutoff=likeness)
     return folded[close[0]] if close else None
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from gateway.config.grammar.listeners import SPARED_BODY
+from gateway.config.grammar.listeners import SPARED_BODY_BYTES
 from gateway.errors import Problem
 
-RETRY_AFTER: Final = 2  # seconds: what is held by strangers is gone with their deadline, and mostly sooner
+RETRY_AFTER_SECONDS: Final = 2  # seconds: what is held by strangers is gone with their deadline, and mostly sooner
 
 
 class Holder(Protocol):
@@ -22,7 +22,7 @@ class Holder(Protocol):
 class Budget:
     """Counts bytes by peer and holder. Past `most` the largest body of the peer that holds most has to go.
 
-    A body under SPARED_BODY never goes: the configuration sees to it that one for every connection fits in.
+    A body under SPARED_BODY_BYTES never goes: the configuration sees to it that one for every connection fits in.
     """
 
     def __init__(self, most: int) -> None:
@@ -63,7 +63,7 @@ class Budget:
     def _largest(self) -> Holder | None:
         for mine in sorted(self._peers.values(), key=lambda mine: sum(mine.values()), reverse=True):
             holder = max(mine, key=mine.__getitem__)
-            if mine[holder] >= SPARED_BODY:
+            if mine[holder] >= SPARED_BODY_BYTES:
                 return holder
         return None
 
@@ -71,4 +71,4 @@ class Budget:
 def over_budget() -> Problem:
     """The answer of whoever has to go."""
     detail = "too many bodies that are not verified yet (server.unverified_bytes), and this is the largest"
-    return Problem(503, "unverified_budget", detail, retry_after=RETRY_AFTER)
+    return Problem(503, "unverified_budget", detail, retry_after=RETRY_AFTER_SECONDS)

@@ -8,8 +8,8 @@ from typing import Final
 
 from gateway.errors import GatewayError
 
-UNVERIFIED_BYTES: Final = 32 * 1024 * 1024  # where whoever embeds the listeners says nothing
-PRIVATE_CONNECTIONS: Final = 128
+UNVERIFIED_BYTES_MAX: Final = 32 * 1024 * 1024  # where whoever embeds the listeners says nothing
+PRIVATE_CONNECTIONS_MAX: Final = 128
 SPARE_DESCRIPTORS: Final = 64  # the store, the log, the loop's own, plugins
 
 
@@ -30,7 +30,7 @@ class ListenerLimits:
     hostless: bool = False  # whether HTTP/1.0 without Host is served
 
 
-LARGEST_BODY: Final = 16 * 1024 * 1024  # bytes: what `max_body` may say at most
+BODY_BYTES_MAX: Final = 16 * 1024 * 1024  # bytes: what `max_body` may say at most
 
 
 def on_the_wire(max_body: int) -> int:
@@ -42,7 +42,7 @@ def public_limits(*, body_timeout: float, connections: int) -> ListenerLimits:
     """What the public listener bears, from `server:`. `body_timeout` in seconds."""
     return ListenerLimits(
         body_seconds=body_timeout,
-        wire_bytes=on_the_wire(LARGEST_BODY),
+        wire_bytes=on_the_wire(BODY_BYTES_MAX),
         connections=connections,
     )
 
@@ -62,7 +62,7 @@ def reserve_descriptors(needed: int) -> None:
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise TooFewDescriptors(
             f"this process may open {hard} files at once (RLIMIT_NOFILE), but the configuration needs {needed}: "
-            f"server.connections, {PRIVATE_CONNECTIONS} private connections, the sinks' concurrency and "
+            f"server.connections, {PRIVATE_CONNECTIONS_MAX} private connections, the sinks' concurrency and "
             f"{SPARE_DESCRIPTORS} for the rest. Raise the limit (ulimit -n, LimitNOFILE=, --ulimit nofile=) "
             "or lower server.connections."
         )

@@ -21,9 +21,9 @@ from gateway.web.budget import Budget
 from gateway.web.ingress import Ingress
 from gateway.web.listener import HttpServer
 from gateway.web.listener_limits import (
-    PRIVATE_CONNECTIONS,
+    PRIVATE_CONNECTIONS_MAX,
     SPARE_DESCRIPTORS,
-    UNVERIFIED_BYTES,
+    UNVERIFIED_BYTES_MAX,
     ListenerLimits,
     public_limits,
     reserve_descriptors,
@@ -39,11 +39,11 @@ from gateway.web.tokens import Tokens
 
 log = structlog.get_logger("gateway.web")
 
-SWITCH_INTERVAL: Final = 0.0005
+SWITCH_INTERVAL_SECONDS: Final = 0.0005
 """Seconds. With Python's 5 ms the store's thread and the loop wait for each other: measured, 4,667 durable accepts a
 second against 6,280."""
 
-COLLECT_AFTER: Final = 10_000
+COLLECT_AFTER_OBJECTS: Final = 10_000
 """New containers between two looks of the cycle collector, in place of Python's 700. Hardly anything on an event's way is
 a cycle: the looks at what is under way, and at what was loaded at the start, were 5 % of all CPU time."""
 
@@ -86,7 +86,7 @@ def _spare_the_collector() -> None:
     """What the start has made stays to the end, so that the collector need not look at it again and again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
+    gc.set_threshold(COLLECT_AFTER_OBJECTS, *gc.get_threshold()[1:])
 
 
 async def nothing_left(seconds: float = LEAVING_SECONDS) -> bool:
@@ -117,7 +117,7 @@ async def serving(
     stop = stop or Stop()
     settings = gateway.settings
     reserve_descriptors(descriptors(settings))
-    sys.setswitchinterval(SWITCH_INTERVAL)
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     with contextlib.ExitStack() as stack:
         private_at = stack.enter_context(_bound("admin", settings))
         public_at = stack.enter_context(_bound("server", settings))
@@ -149,7 +149,7 @@ async def serving(
 def descriptors(settings: Settings) -> int:
     """How many files can be open at once: connections at both doors, one a delivery under way, and some to spare."""
     sending = sum(sink.delivery.concurrency for sink in settings.sinks.values())
-    return settings.server.connections + PRIVATE_CONNECTIONS + sending + SPARE_DESCRIPTORS
+    return settings.server.connections + PRIVATE_CONNECTIONS_MAX + sending + SPARE_DESCRIPTORS
 
 
 def _listeners(
@@ -166,7 +166,7 @@ def _listeners(
         connections=server.connections,
     )
     tokens = Tokens(lambda: gateway.settings.admin.all_tokens, gateway.clock)
-    inner = replace(private_limits or ListenerLimits(connections=PRIVATE_CONNECTIONS), hostless=True)
+    inner = replace(private_limits or ListenerLimits(connections=PRIVATE_CONNECTIONS_MAX), hostless=True)
     return (
         HttpServer(
             "admin",
@@ -186,7 +186,7 @@ def _listeners(
                 ingress.refused_unread,
                 largest=ingress.largest,
                 peer_of=ingress.peer_of,
-                budget=Budget(getattr(server, "unverified_bytes", UNVERIFIED_BYTES)),
+                budget=Budget(getattr(server, "unverified_bytes", UNVERIFIED_BYTES_MAX)),
             ),
             public_at,
         ),

@@ -28,7 +28,7 @@ from gateway.web.heads import Refusing, check_head, head_too_large, refusal_of, 
 from gateway.web.linger import Polite
 from gateway.web.listener_limits import ListenerLimits, on_the_wire
 
-LINGER_BYTES = 1024 * 1024  # read and thrown away after a refusal, so that the caller gets to reading it
+LINGER_BYTES_MAX = 1024 * 1024  # read and thrown away after a refusal, so that the caller gets to reading it
 
 
 class Phase(enum.Enum):
@@ -145,7 +145,7 @@ class GuardedProtocol(HttpToolsProtocol):
         phase = self._phase
         if phase is Phase.OVER:
             self._wire_bytes += len(data)
-            if self._wire_bytes > LINGER_BYTES:
+            if self._wire_bytes > LINGER_BYTES_MAX:
                 self.transport.abort()
             return
         if phase is Phase.IDLE:

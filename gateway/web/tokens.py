@@ -14,10 +14,10 @@ from gateway.errors import Problem
 from gateway.runtime.clock import Clock
 from gateway.web.sessions import CSRF_HEADER, SAFE, PersonSession, Sessions, own_origin, refuse_foreign
 
-FAILURES_A_PEER: Final = 10  # wrong tokens a minute from one address, then 429
-FAILURES_IN_ALL: Final = 100  # a minute
-WINDOW: Final = 60.0
-PEERS: Final = 1024  # addresses remembered
+PEER_FAILURES_MAX: Final = 10  # wrong tokens a minute from one address, then 429
+FAILURES_MAX: Final = 100  # a minute
+WINDOW_SECONDS: Final = 60.0
+PEERS_MAX: Final = 1024  # addresses remembered
 
 Role = Literal["read", "operate"]
 
@@ -122,12 +122,12 @@ class Tokens:
         now = self._clock.monotonic()
         mine = self._peers.setdefault(peer, deque())
         self._peers.move_to_end(peer)
-        if len(self._peers) > PEERS:
+        if len(self._peers) > PEERS_MAX:
             self._peers.popitem(last=False)
         for times in (mine, self._all):
-            while times and now - times[0] >= WINDOW:
+            while times and now - times[0] >= WINDOW_SECONDS:
                 times.popleft()
-        if len(mine) >= FAILURES_A_PEER or len(self._all) >= FAILURES_IN_ALL:
+        if len(mine) >= PEER_FAILURES_MAX or len(self._all) >= FAILURES_MAX:
             raise Problem(429, "too_many_attempts", "too many wrong tokens; wait a minute", retry_after=60)
         mine.append(now)
         self._all.append(now)

@@ -12,11 +12,11 @@ from typing import Final, NamedTuple
 from gateway.events.samples import largest, sample
 from gateway.model import EVENT_TYPES, FILE_COMPLETED, Event, reached_types
 from gateway.runtime.lean_imports import import_cel
-from gateway.where.expression import MOST_ELEMENTS, Where, WhereFailed, present
+from gateway.where.expression import LIST_ELEMENTS_MAX, Where, WhereFailed, present
 from gateway.where.names import misnamed, suspicious
 from gateway.where.syntax import MACROS, CelNode
 
-MOST_SECONDS: Final = 0.02  # because an evaluation stops every other thread for as long
+EVALUATION_SECONDS_MAX: Final = 0.02  # because an evaluation stops every other thread for as long
 
 
 class Checked(NamedTuple):
@@ -83,9 +83,9 @@ def _advice(failed: dict[str, str], on: str, reached: Sequence[str]) -> str:
 
 def _too_slow(where: Where, type: str) -> Iterator[str]:
     seconds = 0.0
-    for files in (MOST_ELEMENTS // 20, MOST_ELEMENTS // 10, MOST_ELEMENTS // 4, MOST_ELEMENTS):
+    for files in (LIST_ELEMENTS_MAX // 20, LIST_ELEMENTS_MAX // 10, LIST_ELEMENTS_MAX // 4, LIST_ELEMENTS_MAX):
         seconds = _least(partial(where.matches, present(largest(type, files=files))))
-        if seconds > MOST_SECONDS:
+        if seconds > EVALUATION_SECONDS_MAX:
             break  # because what grows with the square or worse would take minutes with all of them
     for pattern, inside in _patterns(where.tree):
         program = import_cel().compile(f'"".matches({pattern.word})')
@@ -95,10 +95,10 @@ def _too_slow(where: Where, type: str) -> Iterator[str]:
             yield f"column {pattern.column}: {pattern.word} is not a pattern that can be used (RE2 syntax, of modest size)"
             return
         # because the library compiles a pattern anew each time an evaluation comes by it
-        seconds += _least(partial(program.execute, {})) * (MOST_ELEMENTS if inside else 1)
-    if seconds > MOST_SECONDS:
+        seconds += _least(partial(program.execute, {})) * (LIST_ELEMENTS_MAX if inside else 1)
+    if seconds > EVALUATION_SECONDS_MAX:
         yield (
-            f"it takes {seconds * 1000:.0f} ms on an event of {files} files, over {MOST_SECONDS * 1000:.0f} ms: "
+            f"it takes {seconds * 1000:.0f} ms on an event of {files} files, over {EVALUATION_SECONDS_MAX * 1000:.0f} ms: "
             "everything else stands still meanwhile; inside exists() and the like use contains(), startsWith() or "
             "endsWith() instead of matches(), or a pattern without \\w and counted repeats"
         )
@@ -112,7 +112,7 @@ def _least(run: Callable[[], object]) -> float:
         with contextlib.suppress(Exception):  # a failure costs time too
             run()
         least = min(least, time.thread_time() - began)
-        if not MOST_SECONDS / 100 < least < MOST_SECONDS * 5:
+        if not EVALUATION_SECONDS_MAX / 100 < least < EVALUATION_SECONDS_MAX * 5:
             break
     return least
 

@@ -12,8 +12,8 @@ from gateway.events import cloudevents
 from gateway.model import Event
 from gateway.where.syntax import CelNode, WhereError, parse
 
-MOST_ELEMENTS: Final = 200  # of any list; because one macro then costs at most 200 steps
-_DETAIL: Final = 200  # characters of a failure that are kept
+LIST_ELEMENTS_MAX: Final = 200  # of any list; because one macro then costs at most 200 steps
+_DETAIL_CHARS_MAX: Final = 200  # characters of a failure that are kept
 
 
 class WhereFailed(GatewayError):
@@ -93,13 +93,13 @@ def _present(value: Any) -> Any:
     if type(value) is dict:
         return {key: kept for key, part in value.items() if (kept := _present(part)) is not None} or None
     if type(value) is list:
-        return [{} if (kept := _present(part)) is None else kept for part in islice(value, MOST_ELEMENTS)]
+        return [{} if (kept := _present(part)) is None else kept for part in islice(value, LIST_ELEMENTS_MAX)]
     return value
 
 
 def _said(error: Exception) -> str:
     """The library's words in one short line. A KeyError shows only the name that is missing."""
     if isinstance(error, KeyError) and error.args:
-        return f"no such field: {str(error.args[0])[:_DETAIL]}"
+        return f"no such field: {str(error.args[0])[:_DETAIL_CHARS_MAX]}"
     text = re.sub(r" (?:Check that|CEL does not coerce|Check function).*", "", str(error).replace("\n", " "))
-    return f"{type(error).__name__}: {text}"[:_DETAIL]
+    return f"{type(error).__name__}: {text}"[:_DETAIL_CHARS_MAX]

@@ -13,11 +13,11 @@ from typing import Final
 
 from gateway.errors import GatewayError
 
-MOST_BYTES: Final = 2048
-MOST_NESTED: Final = 24  # brackets inside brackets
-MOST_OPERATORS: Final = 128
-MOST_SELECTORS: Final = 32  # .a[0].b in a row
-MOST_PATTERN: Final = 128  # characters of the literal given to matches()
+EXPRESSION_BYTES_MAX: Final = 2048
+NESTING_MAX: Final = 24  # brackets inside brackets
+OPERATORS_MAX: Final = 128
+SELECTORS_MAX: Final = 32  # .a[0].b in a row
+PATTERN_CHARS_MAX: Final = 128  # characters of the literal given to matches()
 MACROS: Final = ("all", "exists", "exists_one", "existsOne", "map", "filter")
 
 _TOKEN: Final = re.compile(
@@ -62,8 +62,8 @@ class CelNode:
 
 def parse(text: str) -> CelNode:
     """The tree of an expression that keeps all bounds. Raises WhereError."""
-    if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
-        raise WhereError(f"the expression is over {MOST_BYTES} bytes long", "split it over several routes")
+    if len(text.encode("utf-8", "surrogatepass")) > EXPRESSION_BYTES_MAX:
+        raise WhereError(f"the expression is over {EXPRESSION_BYTES_MAX} bytes long", "split it over several routes")
     reader = _Reader(_tokens(text))
     tree = reader.expression()
     reader.end()
@@ -132,7 +132,7 @@ class _Reader:
 
     def _member(self) -> CelNode:
         node = self._primary()
-        for _ in range(MOST_SELECTORS):
+        for _ in range(SELECTORS_MAX):
             if self._accept_word("."):
                 kind, word, column = self._next()
                 if kind != "name" or word in _BINDS:
@@ -147,7 +147,7 @@ class _Reader:
                 self._leave("]")
             else:
                 return node
-        raise WhereError(f"over {MOST_SELECTORS} selectors in a row", "shorten the chain", node.column)
+        raise WhereError(f"over {SELECTORS_MAX} selectors in a row", "shorten the chain", node.column)
 
     def _primary(self) -> CelNode:
         kind, word, column = self._next()
@@ -192,8 +192,8 @@ class _Reader:
             raise WhereError(
                 "matches() takes a pattern written out as text", "a computed pattern has no bound", call.column
             )
-        if len(pattern.word) - 2 > MOST_PATTERN:
-            raise WhereError(f"the pattern is over {MOST_PATTERN} characters long", "shorten it", pattern.column)
+        if len(pattern.word) - 2 > PATTERN_CHARS_MAX:
+            raise WhereError(f"the pattern is over {PATTERN_CHARS_MAX} characters long", "shorten it", pattern.column)
 
     def _several(self, closing: str, column: int, *, pairs: bool = False) -> list[CelNode]:
         self._enter(column)
@@ -210,8 +210,8 @@ class _Reader:
 
     def _enter(self, column: int) -> None:
         self._nested += 1
-        if self._nested > MOST_NESTED:
-            raise WhereError(f"brackets are nested over {MOST_NESTED} deep", "take some away", column)
+        if self._nested > NESTING_MAX:
+            raise WhereError(f"brackets are nested over {NESTING_MAX} deep", "take some away", column)
 
     def _leave(self, closing: str) -> None:
         self._nested -= 1
@@ -219,8 +219,8 @@ class _Reader:
 
     def _count(self, column: int) -> None:
         self._operators += 1
-        if self._operators > MOST_OPERATORS:
-            raise WhereError(f"over {MOST_OPERATORS} operators", "split it over several routes", column)
+        if self._operators > OPERATORS_MAX:
+            raise WhereError(f"over {OPERATORS_MAX} operators", "split it over several routes", column)
 
     def _word(self) -> str:
         kind, word, _ = self._tokens[self._at]

@@ -20,7 +20,7 @@ from gateway.plugin import Options, Sink
 from gateway.text.escaping import quoted, visible, visible_json
 from gateway.text.redaction import redact
 
-_LONGEST: Final = 200  # characters of one value; the whole event is in the store
+_VALUE_CHARS_MAX: Final = 200  # characters of one value; the whole event is in the store
 
 
 class ConsoleOptions(Options):
@@ -98,7 +98,7 @@ def _file(file: File) -> list[str]:
 
 
 def _value(text: str) -> str:
-    return quoted(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
+    return quoted(text if len(text) <= _VALUE_CHARS_MAX else text[:_VALUE_CHARS_MAX] + "…")
 
 
 def _size(size: int) -> str:

@@ -16,7 +16,7 @@ from plugins.sources.common.keyed import Keyed, KeyedOptions, from_hex, header, 
 
 # docs.agora.io: receive notifications, and the pages on the signature
 HEADERS: Final = {"hmac-sha256": ("agora-signature-v2", "sha256", 32), "hmac-sha1": ("agora-signature", "sha1", 20)}
-RECORDING: Final = 3  # the productId of cloud recording
+RECORDING_PRODUCT_ID: Final = 3  # the productId of cloud recording
 _ERROR: Final = "1"
 _EXIT: Final = "11"
 _UPLOADED: Final = "31"
@@ -78,7 +78,7 @@ keys:
         """One event; none for the vendor's other products, which share the address."""
         document = callback.json()
         reading = Reading(document)
-        if reading.whole("productId") not in (None, RECORDING):
+        if reading.whole("productId") not in (None, RECORDING_PRODUCT_ID):
             return ()
         reading.drop("notifyMs")  # is another one on each try
         vendor_type = reading.label("eventType")
@@ -122,7 +122,7 @@ keys:
         }
         return {
             "noticeId": unique[:40],
-            "productId": RECORDING,
+            "productId": RECORDING_PRODUCT_ID,
             "eventType": int(type),
             "notifyMs": now + 20,
             "payload": {

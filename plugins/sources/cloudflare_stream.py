@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from gateway.model import FAILED, FILE_COMPLETED, UNKNOWN, Event, Fault, File, Verified
 from gateway.plugin import Callback, Scene
 from plugins.sources.common.event import contents, made, named_by
-from plugins.sources.common.fields import MAX_PIXELS, Reading
+from plugins.sources.common.fields import PIXELS_MAX, Reading
 from plugins.sources.common.timed_header import TimedHeader
 
 # developers.cloudflare.com/stream: using webhooks
@@ -49,8 +49,8 @@ keys:
                     asset_id=uid,
                     size_bytes=reading.whole("size"),
                     duration_seconds=reading.seconds("duration"),
-                    width=size.whole("width", MAX_PIXELS),
-                    height=size.whole("height", MAX_PIXELS),
+                    width=size.whole("width", PIXELS_MAX),
+                    height=size.whole("height", PIXELS_MAX),
                     started_at=reading.time("created"),
                 ),
             )

@@ -26,7 +26,7 @@ from plugins.sources.common.keyed import Key, Keyed, from_base64, header, keys_a
 # docs.livekit.io: webhooks; github.com/livekit/protocol webhook/, livekit_egress.proto
 AUTHORIZATION: Final = "authorization"
 _PART: Final = re.compile("[A-Za-z0-9_-]+")
-_LATEST: Final = 10**10  # seconds since 1970, some three centuries from now
+_LATEST_SECONDS: Final = 10**10  # seconds since 1970, some three centuries from now
 _NANO: Final = 10**9
 _STARTED: Final = "egress_started"
 _ENDED: Final = "egress_ended"
@@ -109,7 +109,7 @@ keys:
         now, skew = received_at.timestamp(), self.options.clock_skew.total_seconds()
         expires, begins = claims.get("exp"), claims.get("nbf", 0)
         for name, value in (("exp", expires), ("nbf", begins)):
-            if type(value) not in (int, float) or not 0 <= value < _LATEST:  # type: ignore[operator]
+            if type(value) not in (int, float) or not 0 <= value < _LATEST_SECONDS:  # type: ignore[operator]
                 raise Untrusted("signature_missing", f"the token's `{name}` is not seconds since 1970")
         left = float(expires or 0) + skew - now
         if left < 0:

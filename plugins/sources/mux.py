@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from gateway.model import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, UNKNOWN, Event, Fault, File, Verified
 from gateway.plugin import Callback, Scene
 from plugins.sources.common.event import contents, format_of, made
-from plugins.sources.common.fields import MAX_PIXELS, Reading
+from plugins.sources.common.fields import PIXELS_MAX, Reading
 from plugins.sources.common.timed_header import TimedHeader
 
 # mux.com/docs/core/verify-webhook-signatures, listen-for-webhooks
@@ -153,6 +153,6 @@ def _rendition(file: Reading, playback: str | None, asset: str | None, seconds: 
         asset_id=asset,
         size_bytes=file.whole("filesize"),
         duration_seconds=seconds,
-        width=file.whole("width", MAX_PIXELS),
-        height=file.whole("height", MAX_PIXELS),
+        width=file.whole("width", PIXELS_MAX),
+        height=file.whole("height", PIXELS_MAX),
     )

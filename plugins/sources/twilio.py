@@ -25,7 +25,7 @@ from plugins.sources.common.unseparated import Grammar, joined
 
 # twilio.com/docs/usage/security, voice/api/recording, video/api/status-callbacks; PyPI twilio, request_validator.py
 SIGNATURE: Final = "x-twilio-signature"
-MOST_FIELDS: Final = 200
+FIELDS_MAX: Final = 200
 _FORM: Final = "application/x-www-form-urlencoded"
 _PORT: Final = re.compile(r":[0-9]*$")
 _PORTS: Final = {"https": 443, "http": 80}
@@ -212,11 +212,11 @@ def _fields(body: bytes) -> Sequence[tuple[str, str]]:
             keep_blank_values=True,
             strict_parsing=True,
             errors="strict",
-            max_num_fields=MOST_FIELDS,
+            max_num_fields=FIELDS_MAX,
         )
     except ValueError as error:  # also a byte that is not ASCII, or not UTF-8 behind its percent sign
         kind = "not ASCII" if isinstance(error, UnicodeError) else "not name=value pairs"
-        raise Malformed(f"the body is no form of at most {MOST_FIELDS} fields: {kind}") from None
+        raise Malformed(f"the body is no form of at most {FIELDS_MAX} fields: {kind}") from None
     if any("\0" in text for pair in fields for text in pair):
         raise Malformed("the form holds a NUL character, which databases cannot store")
     if any(len(name) > KEY_CHARS_MAX or len(value.encode()) > TEXT_BYTES_MAX for name, value in fields):

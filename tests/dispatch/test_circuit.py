@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dispatch.circuit import LONGEST_PAUSE, WINDOW, Circuit, answered, failed_service, pause
+from gateway.dispatch.circuit import PAUSE_SECONDS_MAX, WINDOW_ATTEMPTS, Circuit, answered, failed_service, pause
 from gateway.errors import Refused, Retry, Unavailable
 
 DOWN = Retry("502", status=502, service=True)
@@ -53,7 +53,7 @@ def test_after_a_reset_it_takes_ten_again() -> None:
     circuit = Circuit()
     opened_after(circuit, [1, 2, 3] * 3)
     circuit.reset()
-    assert opened_after(circuit, [1, 2, 3] * 4) == WINDOW
+    assert opened_after(circuit, [1, 2, 3] * 4) == WINDOW_ATTEMPTS
 
 
 def test_who_answered_and_who_failed() -> None:
@@ -73,5 +73,5 @@ def test_a_pause_grows_to_five_minutes_and_what_the_target_asked_for_only_length
 ) -> None:
     length = pause(opened, Random(seed), least=least)
     assert length >= least
-    assert length <= max(LONGEST_PAUSE * 1.2, least)
-    assert length >= min(5 * 2 ** min(max(opened, 0), 10), LONGEST_PAUSE) * 0.8
+    assert length <= max(PAUSE_SECONDS_MAX * 1.2, least)
+    assert length >= min(5 * 2 ** min(max(opened, 0), 10), PAUSE_SECONDS_MAX) * 0.8

@@ -11,13 +11,13 @@ import pytest
 
 from gateway.dispatch import isolation
 from gateway.dispatch.isolation import Isolation
-from gateway.dispatch.retry import LONE_LOSSES
+from gateway.dispatch.retry import LONE_LOSSES_MAX
 from gateway.events.cloudevents import fingerprint, to_json
 from gateway.model import Delivery
 from gateway.runtime.clock import FrozenClock
 from gateway.store.engine.write_queue import Kind
 from gateway.store.outbox import losses
-from gateway.store.outbox.losses import SILENT
+from gateway.store.outbox.losses import SILENT_MS
 from gateway.store.records import NewDelivery, NewEvent
 from gateway.store.store import Store
 from tests.running import KEY, Player, Running
@@ -100,7 +100,7 @@ def test_a_delivery_that_aborts_the_process_is_dead_after_five_losses_alone_and_
         assert _states(running)["deadly"] == [("dead", "crashed")]
         assert {state for state, _ in rest} == {"delivered"}
         assert (
-            deaths <= 1 + LONE_LOSSES + 1
+            deaths <= 1 + LONE_LOSSES_MAX + 1
         )  # the first finds it in company; one more where a loss was in company again
         assert running.stop() == 0
     finally:
@@ -134,7 +134,7 @@ async def test_on_a_shared_database_only_the_lease_of_a_dead_gateway_is_a_loss(p
     await dead.accept([_new(1, 30_000)])
     await slow.accept([_new(2, 30_000)])
     await dead._writer.close()  # no sign of life any more, as after kill -9
-    clock.advance(SILENT / 1000 + 15)
+    clock.advance(SILENT_MS / 1000 + 15)
     slow._beat_at = 0.0
     await eventually(lambda: slow._beat_at > 0)  # its store's own thread says that it lives, whatever the loop does
     await slow.ping()
@@ -219,7 +219,7 @@ async def test_only_losses_while_it_was_alone_make_it_dead(build: Build, alone: 
     house = await build(Scripted("app", forever), **options)
     await house.put(event(1))
     await house.calm()
-    for number in range(LONE_LOSSES + 1):
+    for number in range(LONE_LOSSES_MAX + 1):
         await house.drop()
         if not alone:
             house.write("UPDATE deliveries SET alone = 0")
@@ -230,10 +230,10 @@ async def test_only_losses_while_it_was_alone_make_it_dead(build: Build, alone: 
                 break
         await house.calm()
     if alone:
-        assert house.rows("state, reason, lone_losses") == [("dead", "crashed", LONE_LOSSES)]
+        assert house.rows("state, reason, lone_losses") == [("dead", "crashed", LONE_LOSSES_MAX)]
         assert "died 5 times while this alone was in flight" in house.rows("last_error")[0]
     else:
-        assert house.rows("state, lone_losses, losses") == [("sending", 0, LONE_LOSSES + 1)]
+        assert house.rows("state, lone_losses, losses") == [("sending", 0, LONE_LOSSES_MAX + 1)]
 
 
 async def test_an_orderly_stop_is_no_loss_even_where_it_is_cut_short(build: Build) -> None:

@@ -196,7 +196,7 @@ async def test_a_sink_that_does_not_close_is_left_behind(
                 await asyncio.Event().wait()
             raise OSError("device busy")
 
-    monkeypatch.setattr("gateway.dispatch.dispatcher.SINK_CLOSE", 0.01)
+    monkeypatch.setattr("gateway.dispatch.dispatcher.SINK_CLOSE_SECONDS", 0.01)
     sinks = [Clinging("app"), Clinging("ops"), Scripted("log")]
     house = await build(*sinks)
     with capture_logs() as logs:
@@ -402,7 +402,7 @@ async def test_a_claim_that_fails_is_sent_again(build: Build, cut: None) -> None
 async def test_outcomes_of_a_store_that_does_not_come_back_are_left_to_their_leases(
     build: Build, cut: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.dispatch.dispatcher.LAST_WRITES", 0.01)
+    monkeypatch.setattr("gateway.dispatch.dispatcher.LAST_WRITES_SECONDS", 0.01)
     sink = Scripted("app", forever)
     house = await build(sink)
     await house.put(event(1))

@@ -96,7 +96,7 @@ class Stubborn(Scripted):
 async def test_a_sink_that_swallows_its_cancellation_loses_its_worker_and_its_word(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "STUBBORN_SECONDS", 0.01)
+    monkeypatch.setattr(workers, "CANCELLED_SECONDS_MAX", 0.01)
     sink = Stubborn("app")
     house = await build(sink, delivery={"timeout": "100ms", "concurrency": 2})
     await house.put(event(1), event(2))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dispatch.outcome import DETAIL_LIMIT, MEMO_LIMIT, READ_LIMIT, attempt_record, describe
+from gateway.dispatch.outcome import DETAIL_CHARS_MAX, MEMO_CHARS_MAX, READ_CHARS_MAX, attempt_record, describe
 from gateway.dispatch.retry import RetryDecision
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Outcome
@@ -83,7 +83,7 @@ def test_whatever_text_comes_both_databases_hold_it(text: str) -> None:
 
 
 def test_a_text_is_cut_to_what_a_row_may_hold() -> None:
-    assert len(describe("x" * 10**7)) == DETAIL_LIMIT
+    assert len(describe("x" * 10**7)) == DETAIL_CHARS_MAX
 
 
 @pytest.mark.parametrize("shown", range(0, 25, 4))
@@ -95,10 +95,10 @@ def test_a_detail_that_is_cut_in_the_middle_of_a_secret_shows_no_half_of_it(
 ) -> None:
     secret = "kT7-never-said-aloud-9Qx"
     learn_secret(secret)
-    for limit in (DETAIL_LIMIT, READ_LIMIT):
+    for limit in (DETAIL_CHARS_MAX, READ_CHARS_MAX):
         detail = describe(raised("x" * (limit - shown) + secret + "x" * limit))
         assert "kT7" not in detail
-        assert len(detail) <= DETAIL_LIMIT
+        assert len(detail) <= DETAIL_CHARS_MAX
 
 
 def test_a_new_memo_replaces_the_old_and_no_memo_keeps_it() -> None:
@@ -115,7 +115,7 @@ def test_a_new_memo_replaces_the_old_and_no_memo_keeps_it() -> None:
         ({"at": object()}, "no JSON"),
         ({"x": float("nan")}, "no JSON"),
         ([1, 2], "a list"),
-        ({"x": "y" * MEMO_LIMIT}, "characters"),
+        ({"x": "y" * MEMO_CHARS_MAX}, "characters"),
     ],
 )
 def test_a_memo_that_cannot_be_kept_is_reported_and_the_one_before_stays(memo: Any, said: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.plugin.hooks import BYTES_MAX, CALLS_MAX, Watchers, WatchThreads
+from gateway.plugin.hooks import CALLS_MAX, EVENT_BYTES_MAX, Watchers, WatchThreads
 from gateway.plugin.hookspecs import hookimpl
 from gateway.runtime.metrics import LABEL_VALUES_MAX, BoundedLabel, Metrics
 from gateway.testing import running
@@ -123,7 +123,7 @@ def test_events_that_wait_for_a_blocked_plugin_are_bounded_by_their_bytes() -> N
     metrics = Metrics()
     threads = WatchThreads(metrics.watch_calls_dropped)
     for _ in range(5):
-        threads.put("blocked", "event_stored", lambda: free.wait(WAIT), BYTES_MAX // 2)
+        threads.put("blocked", "event_stored", lambda: free.wait(WAIT), EVENT_BYTES_MAX // 2)
     assert _dropped(metrics, "event_stored") == 3
     free.set()
     assert threads.close(WAIT)

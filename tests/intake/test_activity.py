@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import StoreUnavailable
-from gateway.intake.activity import TYPES_MAX, WRITE_EVERY, SourceActivity
+from gateway.intake.activity import TYPES_MAX, WRITE_INTERVAL_SECONDS, SourceActivity
 from gateway.plugin import Callback, Source
 from gateway.runtime.clock import FrozenClock
 from gateway.store.records import SourceRow
@@ -28,7 +28,7 @@ async def test_a_2xx_without_a_row_is_found_all_the_same() -> None:
         await gateway.send("endpoint.url_validation")
         assert gateway.events() == []
         assert known(gateway, "zoom") == SourceRow(name="zoom"), "nothing is written on a callback's way"
-        await gateway.advance(WRITE_EVERY)
+        await gateway.advance(WRITE_INTERVAL_SECONDS)
         (one,) = known(gateway, "zoom").ignored
         assert (one.vendor_type, one.at) == ("endpoint.url_validation", round(NOW.timestamp() * 1000))
         assert one.size > 0
@@ -38,11 +38,11 @@ async def test_a_source_was_seen_when_its_last_verified_callback_came_whatever_b
     async with running(CONFIG, clock=FrozenClock(NOW)) as gateway:
         for _ in range(2):  # accepted, then a duplicate
             await gateway.send("recording.completed", number=1)
-            await gateway.advance(WRITE_EVERY)
+            await gateway.advance(WRITE_INTERVAL_SECONDS)
         ms = round(NOW.timestamp() * 1000)
         assert known(gateway, "zoom").seen_at == ms + 5000
         await gateway.send("recording.completed", number=2, tampered=True)
-        await gateway.advance(WRITE_EVERY)
+        await gateway.advance(WRITE_INTERVAL_SECONDS)
         row = known(gateway, "zoom")
         assert row.seen_at == ms + 5000, "anybody can send what does not verify"
         assert (row.refused, row.refused_at) == ({"signature_mismatch": 1}, ms + 10_000)
@@ -119,6 +119,6 @@ async def test_a_type_that_no_store_could_hold_is_kept_as_far_as_it_can(text: st
         heard = callback(b"{}").replace(source="mux")
         source.vendor_type = lambda callback: text  # type: ignore[method-assign]
         gateway.gateway._journal.ignored(source, heard)
-        await gateway.advance(WRITE_EVERY)
+        await gateway.advance(WRITE_INTERVAL_SECONDS)
         (one,) = known(gateway, "mux").ignored
         assert one.vendor_type == {"a\0b": "a\ufffdb"}.get(text, text[:100])

@@ -58,7 +58,7 @@ async def test_what_a_large_callback_costs_leaves_the_loop(
 async def test_a_large_callback_that_is_refused_is_told_as_any_other() -> None:
     async with running({"sources": {"zoom": {"type": "zoom", "keys": [KEY]}}}, clock=FrozenClock(NOW)) as gateway:
         good = meeting(gateway.source(), 100)
-        assert len(good.body) > intake.LARGE_BODY
+        assert len(good.body) > intake.LARGE_BODY_BYTES
         bad = await gateway.post(Played(body=good.body + b" ", headers=good.headers))
         assert (bad.status, bad.json()["code"]) == (401, "signature_mismatch")
         assert (await gateway.post(good)).status == 200

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.events.samples import largest, sample
 from gateway.model import EVENT_TYPES, File, Storage
 from gateway.where import WhereError, WhereFailed, compile_where, present
-from gateway.where.syntax import MOST_NESTED, MOST_OPERATORS, MOST_SELECTORS, parse
+from gateway.where.syntax import NESTING_MAX, OPERATORS_MAX, SELECTORS_MAX, parse
 
 COMPLETED = sample("recording.file.completed", stream="vip-1")
 
@@ -126,10 +126,10 @@ def test_other_mistakes_are_errors_too(text: str) -> None:
         ("event.data.stream.matches('a' + 'b')", "written out as text"),
         ("event.data.stream.matches()", "written out as text"),
         (f"event.data.stream.matches('{'a' * 129}')", "over 128 characters"),
-        ("1" + "+1" * (MOST_OPERATORS + 1) + " == 1", "operators"),
-        ("!" * (MOST_OPERATORS + 1) + "true", "operators"),
+        ("1" + "+1" * (OPERATORS_MAX + 1) + " == 1", "operators"),
+        ("!" * (OPERATORS_MAX + 1) + "true", "operators"),
         ("true ? 1 : " * 30 + "1", "nested over"),
-        ("event" + ".a" * (MOST_SELECTORS + 1), "selectors in a row"),
+        ("event" + ".a" * (SELECTORS_MAX + 1), "selectors in a row"),
         ("[" * 25 + "]" * 25, "nested over"),
     ],
 )
@@ -145,13 +145,13 @@ def test_two_macros_one_after_another_are_allowed() -> None:
 
 
 def test_the_deepest_allowed_expressions_do_not_overflow_a_small_stack() -> None:
-    deep = MOST_NESTED - 1
+    deep = NESTING_MAX - 1
     texts = [
-        "(" * deep + "1" + "+1" * MOST_OPERATORS + ")" * deep + " > 0",
+        "(" * deep + "1" + "+1" * OPERATORS_MAX + ")" * deep + " > 0",
         "[" * deep + "1" + "]" * deep + " != []",
         "1+(" * deep + "1" + ")" * deep + " > 0",
-        "event" + "['data']" * (MOST_SELECTORS - 1) + " == 1",
-        "true && " * (MOST_OPERATORS - 1) + "true",
+        "event" + "['data']" * (SELECTORS_MAX - 1) + " == 1",
+        "true && " * (OPERATORS_MAX - 1) + "true",
         "{1:" * deep + "1" + "}" * deep + " != {}",
     ]
     program = f"""

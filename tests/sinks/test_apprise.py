@@ -143,8 +143,8 @@ async def test_what_the_network_does_is_a_retry_of_the_service() -> None:
 
 
 async def test_an_answer_that_does_not_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls_module, "LONGEST", 0.2)
-    monkeypatch.setattr(calls_module, "_IDLE", 0.3)
+    monkeypatch.setattr(calls_module, "CALL_SECONDS_MAX", 0.2)
+    monkeypatch.setattr(calls_module, "_IDLE_SECONDS", 0.3)
     for reply in (Reply(drip=True), Reply(hang=True)):
         async with ScriptedServer(reply) as server, sending(ntfy(server.url)) as sink, asyncio.timeout(5):
             with pytest.raises(Retry, match="Timeout"):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.egress.client import Http
-from gateway.egress.worker import LARGE_FILES, computed
+from gateway.egress.worker import LARGE_EVENT_FILES, computed
 from gateway.errors import Retry
 from gateway.model import File
 from gateway.plugin import Sink
@@ -92,8 +92,8 @@ async def test_what_is_made_of_a_large_event_is_made_off_the_loop(
 async def test_a_small_event_is_not_handed_to_a_thread() -> None:
     here = threading.get_ident()
     assert await computed(threading.get_ident, [event()]) == here
-    assert await computed(threading.get_ident, [event(files=(File(),) * LARGE_FILES)]) == here
-    assert await computed(threading.get_ident, [event(files=(File(),) * (LARGE_FILES + 1))]) != here
+    assert await computed(threading.get_ident, [event(files=(File(),) * LARGE_EVENT_FILES)]) == here
+    assert await computed(threading.get_ident, [event(files=(File(),) * (LARGE_EVENT_FILES + 1))]) != here
     assert await computed(threading.get_ident, [event(raw=b"x" * 40_000)]) != here
     assert await computed(threading.get_ident, [event(raw=b"x" * 20_000)] * 2) != here
 

@@ -11,7 +11,7 @@ from gateway.text import redaction
 from plugins.sinks.chat import replies
 from plugins.sinks.chat.service import Tried, service
 from plugins.sinks.email import faults
-from plugins.sinks.exec.child import OUTPUT
+from plugins.sinks.exec.child import OUTPUT_BYTES_MAX
 from plugins.sinks.exec.sink import _words
 
 SECRET = "masking-canary-" + "0123456789abcdef" * 4
@@ -43,6 +43,6 @@ def test_no_cut_leaves_half_a_secret(before: int) -> None:
 def test_a_programs_output_that_is_cut_in_a_secret_shows_no_half_of_it() -> None:
     redaction.learn_secret(SECRET)
     for kept in range(1, len(SECRET)):
-        text = (SECRET + " ") * ((OUTPUT - kept) // (len(SECRET) + 1) + 1)
-        no_part_of_it(_words((" " * 16 + text + SECRET).encode()[:OUTPUT]))
-        no_part_of_it(_words(("x" * (OUTPUT - kept) + SECRET).encode()[:OUTPUT])[-100:])
+        text = (SECRET + " ") * ((OUTPUT_BYTES_MAX - kept) // (len(SECRET) + 1) + 1)
+        no_part_of_it(_words((" " * 16 + text + SECRET).encode()[:OUTPUT_BYTES_MAX]))
+        no_part_of_it(_words(("x" * (OUTPUT_BYTES_MAX - kept) + SECRET).encode()[:OUTPUT_BYTES_MAX])[-100:])

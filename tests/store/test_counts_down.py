@@ -41,7 +41,7 @@ async def _refused_before_it_queued(store: Store) -> None:
     with held_up(store):
         first = store.accept([new(event(1, raw=BIG))])
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(write_queue, "QUEUE_ITEMS", 1)
+            patch.setattr(write_queue, "QUEUE_ITEMS_MAX", 1)
             with pytest.raises(StoreBusy):
                 store.accept([new(event(2, raw=BIG))])
     await first
@@ -95,7 +95,7 @@ async def _a_refused_callback(store: Store) -> None:
 
 async def _a_refused_callback_that_is_dropped(store: Store) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write_queue, "QUEUE_REFUSALS", 0)
+        patch.setattr(write_queue, "QUEUE_REFUSALS_MAX", 0)
         store._writer.put_refusal(lambda session: session.rows("SELECT 1"))
 
 

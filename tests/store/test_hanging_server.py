@@ -169,7 +169,7 @@ async def test_readiness_stays_no_while_small_writes_work_and_accepts_do_not(tmp
 async def test_a_long_queue_is_seen_by_readiness(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     with held_up(store):
         future = store.accept([new(1)])
-        monkeypatch.setattr(write_queue, "QUEUE_ITEMS", 1)
+        monkeypatch.setattr(write_queue, "QUEUE_ITEMS_MAX", 1)
         assert store.busy()
     with suppress(StoreUnavailable):
         await future

@@ -310,7 +310,7 @@ class Outbox(RuleBasedStateMachine):
     @rule(data=st.data(), replay=st.integers(0, 1))
     def retry(self, data: st.DataObject, replay: int) -> None:
         id_ = data.draw(st.sampled_from(sorted(self.finished)))
-        if self.person(sql.AGAIN, id=id_, replay=replay):
+        if self.person(sql.NEW_ROUND, id=id_, replay=replay):
             del self.finished[id_]
             self.burnt[id_] = 0
 

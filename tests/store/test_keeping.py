@@ -139,7 +139,7 @@ async def test_what_waited_before_the_start_counts(opened: Opener) -> None:
 async def test_what_a_person_ended_is_seen_at_the_next_count(
     opened: Opener, url: str, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.store.outbox.limits.COUNT_EVERY", 0.0)
+    monkeypatch.setattr("gateway.store.outbox.limits.COUNT_INTERVAL_SECONDS", 0.0)
     monkeypatch.setattr("gateway.store.outbox.limits.COUNT_SHARE", 0)
     store = await opened(keep=Keep(waiting=1))
     await take(store, new(1, "app"))

@@ -239,8 +239,8 @@ async def test_a_retry_by_hand_begins_a_new_round(store: Store, url: str, clock:
     await store.settle([settlement(await claim_one(store), "waiting")])
     await store.settle([settlement(await claim_one(store), "dead")])
     clock.advance(100)
-    assert act(url, clock, sql.AGAIN, id=1, replay=1) == [("app", None)]
-    assert not act(url, clock, sql.AGAIN, id=1, replay=1)
+    assert act(url, clock, sql.NEW_ROUND, id=1, replay=1) == [("app", None)]
+    assert not act(url, clock, sql.NEW_ROUND, id=1, replay=1)
     lease = await claim_one(store)
     assert (lease.round, lease.attempt, lease.token, lease.replay) == (1, 1, 3, True)
     assert lease.first_at == clock.ms()
@@ -346,7 +346,7 @@ async def test_a_retry_by_hand_of_a_dead_head_waits_behind_the_new_one(
 ) -> None:
     await ordered(store, 1, 2, 3)
     await store.settle([settlement(await claim_one(store), "dead")])
-    act(url, clock, sql.AGAIN, id=1, replay=0)
+    act(url, clock, sql.NEW_ROUND, id=1, replay=0)
     second = await claim_one(store)
     assert second.event.stream == "s2"
     await store.settle([settlement(second)])

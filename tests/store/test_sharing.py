@@ -258,7 +258,7 @@ async def test_notices_are_sent_at_most_every_tenth_of_a_second_a_sink() -> None
 async def test_a_server_that_is_too_old_or_not_utf8_is_refused(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.store.postgres.session.OLDEST", 999_999)
+    monkeypatch.setattr("gateway.store.postgres.session.SERVER_VERSION_MIN", 999_999)
     with pytest.raises(StoreUnavailable, match="too old"):
         await Store(postgres_url).open()
 

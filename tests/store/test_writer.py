@@ -229,7 +229,7 @@ async def test_a_long_queue_refuses_accepts_and_never_settles(
     store: Store, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (answer,) = await take(store, new(1000, "app", lease=LEASE))
-    monkeypatch.setattr(write_queue, "QUEUE_ITEMS", 5)
+    monkeypatch.setattr(write_queue, "QUEUE_ITEMS_MAX", 5)
     with held_up(store):
         futures = [store.accept([new(n)]) for n in range(5)]
         with pytest.raises(StoreBusy, match="5 writes") as busy:
@@ -242,7 +242,7 @@ async def test_a_long_queue_refuses_accepts_and_never_settles(
 
 
 async def test_a_heavy_queue_refuses_accepts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write_queue, "QUEUE_BYTES", 10_000)
+    monkeypatch.setattr(write_queue, "QUEUE_BYTES_MAX", 10_000)
     with held_up(store):
         future = store.accept([new(event(1, raw=b"x" * 20_000))])
         with pytest.raises(StoreBusy, match="bytes wait"):
@@ -253,7 +253,7 @@ async def test_a_heavy_queue_refuses_accepts(store: Store, monkeypatch: pytest.M
 async def test_an_old_queue_refuses_accepts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     with held_up(store):
         future = store.accept([new(1)])
-        monkeypatch.setattr(write_queue, "QUEUE_SECONDS", 0.0)
+        monkeypatch.setattr(write_queue, "QUEUE_SECONDS_MAX", 0.0)
         with pytest.raises(StoreBusy, match="oldest write has waited"):
             store.accept([new(2)])
     await future
@@ -262,7 +262,7 @@ async def test_an_old_queue_refuses_accepts(store: Store, monkeypatch: pytest.Mo
 async def test_refused_callbacks_are_dropped_when_the_queue_is_long(
     store: Store, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(write_queue, "QUEUE_REFUSALS", 1)
+    monkeypatch.setattr(write_queue, "QUEUE_REFUSALS_MAX", 1)
     with held_up(store):
         future = store.accept([new(1)])
         store._writer.put_refusal(lambda session: session.change("DELETE FROM events"))

@@ -38,7 +38,7 @@ def test_a_missing_file_is_said_to_be_missing_and_is_not_made(tmp_path: Path) ->
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is making the store: it is not worth the wait."""
-    monkeypatch.setattr(connections, "OPENING_S", 0.05)
+    monkeypatch.setattr(connections, "OPENING_SECONDS", 0.05)
 
 
 async def test_a_command_that_comes_while_serve_makes_the_store_waits_for_the_tables(url: str) -> None:

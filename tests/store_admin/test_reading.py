@@ -61,7 +61,7 @@ async def test_no_page_is_longer_than_200_rows(store: Store, admin: StoreAdmin) 
 async def test_events_are_found_by_source_and_by_globs(
     store: Store, admin: StoreAdmin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "_WINDOW", 2)  # so that a search takes several statements
+    monkeypatch.setattr(pages, "_WINDOW_ROWS", 2)  # so that a search takes several statements
     kinds = ["recording.failed", "recording.file.completed", "recording.file.started"]
     await take(store, *[new(event(n, type=kinds[n % 3], source="live" if n < 4 else "other")) for n in range(1, 8)])
     assert _numbers(admin.events(source="other")) == [7, 6, 5, 4]
@@ -234,7 +234,7 @@ async def test_what_is_sent_or_finished_waits_for_nothing(
 async def test_deliveries_are_found_by_event_sink_and_state(
     store: Store, admin: StoreAdmin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "_WINDOW", 2)
+    monkeypatch.setattr(pages, "_WINDOW_ROWS", 2)
     await take(store, *[new(n, "app", "ops") for n in range(1, 5)])
     await settle(store, "ops", "delivered")
     assert [row.sink for row in admin.deliveries(event=f"{2:032x}")] == ["ops", "app"]

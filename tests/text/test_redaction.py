@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.text.redaction import MASK, SHORTEST, Redactor, learn_secret, redact, redact_event
+from gateway.text.redaction import MASK, SECRET_CHARS_MIN, Redactor, learn_secret, redact, redact_event
 
 CANARY = "cañary/with+odd chars&\"'<7>"
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=SHORTEST, max_size=40)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=SECRET_CHARS_MIN, max_size=40)
 
 
 def knowing(*secrets: str) -> Redactor:
@@ -63,7 +63,7 @@ def test_a_password_inside_basic_credentials_is_masked(user: str) -> None:
 @given(TEXTS, st.text(max_size=30), st.text(max_size=30))
 def test_whatever_the_secret_is_it_does_not_survive(secret: str, before: str, after: str) -> None:
     secret = secret.strip()
-    if len(secret) < SHORTEST or secret in MASK:
+    if len(secret) < SECRET_CHARS_MIN or secret in MASK:
         return
     shown = knowing(secret).redact(before + secret + after)
     # What is left may spell the secret only across the mask's own edge, which would need an asterisk in it.

@@ -15,10 +15,10 @@ from gateway.testing.corpus import cases
 from gateway.text import strict_json
 from gateway.text.json_bounds import UNVERIFIED_NODES_MAX
 from gateway.text.strict_json import (
+    DEPTH_MAX,
+    INTEGER_MAX,
     KEY_CHARS_MAX,
-    MAX_DEPTH,
-    MAX_INTEGER,
-    MAX_NODES,
+    NODES_MAX,
     TEXT_BYTES_MAX,
     Document,
     decode_document,
@@ -72,7 +72,7 @@ def test_the_error_says_what_and_where(body, words) -> None:
 def test_no_error_repeats_a_value() -> None:
     for value in ('"canary\x01"', '"canary" x', '"canary', '"canary"}{'):
         assert "canary" not in refused(f'{{"auth_sign":{value}}}'.encode())
-    assert "canary" not in refused(b"[" + b'{"canary":[]},' * MAX_NODES + b"1]")
+    assert "canary" not in refused(b"[" + b'{"canary":[]},' * NODES_MAX + b"1]")
 
 
 # --- what is repaired, each as the whole document, what is kept of it, and what is named
@@ -104,11 +104,11 @@ ODD: dict[str, tuple[bytes, object, list[str]]] = {
     "there three times": (b'{"a":1,"a":2,"a":3}', {}, ["a"]),
     "inside": (b'{"a":[{"b":{"c":1,"c":2}}],"c":1}', {"a": [{"b": {}}], "c": 1}, ["a[0].b.c"]),
     "too deep": (
-        nested(MAX_DEPTH + 1),
-        json.loads(nested(MAX_DEPTH, "{}").replace(b'"a":{}', b"")),
+        nested(DEPTH_MAX + 1),
+        json.loads(nested(DEPTH_MAX, "{}").replace(b'"a":{}', b"")),
         [".".join("a" * 16)],
     ),
-    "too deep, and more": (b'{"x":%b,"y":2}' % (b"[" * 300 + b"]" * 300), ..., ["x" + "[0]" * (MAX_DEPTH - 1)]),
+    "too deep, and more": (b'{"x":%b,"y":2}' % (b"[" * 300 + b"]" * 300), ..., ["x" + "[0]" * (DEPTH_MAX - 1)]),
 }
 ODD["a long text, between bytes"] = (
     ODD["a long text, between bytes"],  # type: ignore[assignment]
@@ -189,16 +189,16 @@ def test_no_two_originals_read_the_same_where_things_are_named() -> None:
 @pytest.mark.parametrize(
     ("inside", "outside"),
     [
-        (nested(MAX_DEPTH), nested(MAX_DEPTH + 1)),
-        (nested(MAX_DEPTH - 1, "[]"), nested(MAX_DEPTH, "[]")),
+        (nested(DEPTH_MAX), nested(DEPTH_MAX + 1)),
+        (nested(DEPTH_MAX - 1, "[]"), nested(DEPTH_MAX, "[]")),
         (b'{"' + b"k" * KEY_CHARS_MAX + b'":1}', b'{"' + b"k" * (KEY_CHARS_MAX + 1) + b'":1}'),
         (b'{"a":"' + b"x" * TEXT_BYTES_MAX + b'"}', b'{"a":"' + b"x" * (TEXT_BYTES_MAX + 1) + b'"}'),
         (
             b'{"a":["' + "é".encode() * (TEXT_BYTES_MAX // 2) + b'"]}',
             b'{"a":["' + "é".encode() * (TEXT_BYTES_MAX // 2 + 1) + b'"]}',
         ),
-        (b'{"a":%d}' % MAX_INTEGER, b'{"a":%d}' % (MAX_INTEGER + 1)),
-        (b'{"a":%d}' % -MAX_INTEGER, b'{"a":%d}' % (-MAX_INTEGER - 1)),
+        (b'{"a":%d}' % INTEGER_MAX, b'{"a":%d}' % (INTEGER_MAX + 1)),
+        (b'{"a":%d}' % -INTEGER_MAX, b'{"a":%d}' % (-INTEGER_MAX - 1)),
         (b'{"a":1.7976931348623157e308}', b'{"a":1.8e308}'),
     ],
     ids=["depth", "depth of lists", "key", "text", "text in bytes", "integer", "negative", "float"],
@@ -209,7 +209,7 @@ def test_what_is_inside_the_bounds_is_kept_and_what_is_not_is_repaired(inside, o
     assert len(decode_document(outside).problems) == 1
 
 
-@pytest.mark.parametrize("most", [UNVERIFIED_NODES_MAX, MAX_NODES])
+@pytest.mark.parametrize("most", [UNVERIFIED_NODES_MAX, NODES_MAX])
 @pytest.mark.parametrize("value", ["1", "[]", "{}", '"a,b[{"', '"\\""', "1.5", "null"])
 def test_the_number_of_values_is_exact(most: int, value: str) -> None:
     assert len(decode_object(f'{{"a":[{",".join([value] * (most - 2))}]}}'.encode(), most)["a"]) == most - 2
@@ -367,7 +367,7 @@ def test_the_fast_way_never_misses_a_key_that_is_there_twice(body: bytes) -> Non
         return dict(found)
 
     json.loads(body, object_pairs_hook=pairs)
-    plain = strict_json._decode_plain(body, MAX_NODES)
+    plain = strict_json._decode_plain(body, NODES_MAX)
     assert not (doubled and plain is not None)
 
 
@@ -391,7 +391,7 @@ def _outcome(decode: Callable[[bytes], Document], body: bytes) -> object:
 )
 @examples(200)
 def test_the_fast_way_gives_what_the_careful_way_gives(body: bytes) -> None:
-    assert _outcome(decode_document, body) == _outcome(lambda one: strict_json._decode_with_care(one, MAX_NODES), body)
+    assert _outcome(decode_document, body) == _outcome(lambda one: strict_json._decode_with_care(one, NODES_MAX), body)
 
 
 def test_what_vendors_send_goes_the_fast_way() -> None:
@@ -403,4 +403,4 @@ def test_what_vendors_send_goes_the_fast_way() -> None:
         "in": [{"x": 1.5}],
     }
     for body in (json.dumps(said), json.dumps(said, indent=2), json.dumps(said, separators=(",", ":"))):
-        assert strict_json._decode_plain(body.encode(), MAX_NODES) == said
+        assert strict_json._decode_plain(body.encode(), NODES_MAX) == said

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.admin.stream import OF_ONE_SESSION_MAX, RING_ROWS, STREAMS_MAX, LiveHub, Message, NewsFilter
+from gateway.admin.stream import RING_ROWS, STREAMS_MAX, STREAMS_PER_SESSION_MAX, LiveHub, Message, NewsFilter
 from gateway.errors import Problem
 from gateway.store.admin.live import LiveRow
 from gateway.web.api import event_stream
@@ -91,7 +91,7 @@ async def test_the_33rd_stream_and_the_fifth_of_a_session_are_refused() -> None:
     for place in places:
         place.__exit__(None, None, None)
     assert hub.streams == 0
-    mine = [hub.place("session") for _ in range(OF_ONE_SESSION_MAX)]
+    mine = [hub.place("session") for _ in range(STREAMS_PER_SESSION_MAX)]
     for place in mine:
         place.__enter__()
     with pytest.raises(Problem, match="of this session"), hub.place("session"):

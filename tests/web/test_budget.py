@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.config.grammar.listeners import SPARED_BODY, ServerSettings
+from gateway.config.grammar.listeners import SPARED_BODY_BYTES, ServerSettings
 from gateway.errors import Problem
 from gateway.web import listeners
 from gateway.web.budget import Budget
@@ -49,13 +49,15 @@ def test_the_largest_body_of_the_address_that_holds_most_gives_way() -> None:
 
 
 def test_a_body_under_16_kib_never_gives_way() -> None:
-    budget = Budget(64 * (SPARED_BODY - 1))
+    budget = Budget(64 * (SPARED_BODY_BYTES - 1))
     many = [Held("a") for _ in range(63)]
     for one in many:
-        assert budget.reserve(one, SPARED_BODY - 1)
+        assert budget.reserve(one, SPARED_BODY_BYTES - 1)
     stranger = Held("b")
-    assert budget.reserve(stranger, SPARED_BODY - 1)
-    assert not budget.reserve(stranger, SPARED_BODY), "another address has more, but only in bodies that are spared"
+    assert budget.reserve(stranger, SPARED_BODY_BYTES - 1)
+    assert not budget.reserve(stranger, SPARED_BODY_BYTES), (
+        "another address has more, but only in bodies that are spared"
+    )
     assert not any(one.told for one in many)
 
 

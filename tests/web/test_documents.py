@@ -13,9 +13,9 @@ import pytest
 
 from gateway.config.grammar.listeners import ServerSettings
 from gateway.errors import Problem
-from gateway.text.json_bounds import MAX_NODES, UNVERIFIED_NODES_MAX
+from gateway.text.json_bounds import NODES_MAX, UNVERIFIED_NODES_MAX
 from gateway.web import problems
-from gateway.web.listener_limits import PRIVATE_CONNECTIONS, ListenerLimits, public_limits
+from gateway.web.listener_limits import PRIVATE_CONNECTIONS_MAX, ListenerLimits, public_limits
 from tests.web.doors import Answer, Served
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,11 +95,11 @@ def test_the_table_of_limits_is_that_of_the_program() -> None:
         "head": f"{limits.head_bytes} bytes, {limits.head_fields} fields",
         "body": "262144 bytes, or what the source's vendor needs",
         "all bodies that are not verified yet": f"{ServerSettings().unverified_bytes} bytes",
-        "values in a body": f"{UNVERIFIED_NODES_MAX} until its signature fits, then {MAX_NODES}",
+        "values in a body": f"{UNVERIFIED_NODES_MAX} until its signature fits, then {NODES_MAX}",
         "requests waiting on one connection": str(limits.pipelined),
         "connections": str(limits.connections),
     }
-    assert f"with {PRIVATE_CONNECTIONS} connections" in TEXT
+    assert f"with {PRIVATE_CONNECTIONS_MAX} connections" in TEXT
     assert f"over {limits.pipelined} requests waiting" in TEXT
 
 

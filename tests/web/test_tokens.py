@@ -11,7 +11,7 @@ from starlette.requests import Request
 from gateway.errors import Problem
 from gateway.runtime.clock import FrozenClock
 from gateway.text.secret import Secret
-from gateway.web.tokens import FAILURES_A_PEER, FAILURES_IN_ALL, Role, Tokens
+from gateway.web.tokens import FAILURES_MAX, PEER_FAILURES_MAX, Role, Tokens
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def test_guessing_from_one_address_is_braked_for_a_minute_and_a_right_token_neve
     clock = FrozenClock()
     mine = tokens(clock)
     wrong = request("Bearer " + "x" * 40)
-    assert [code(mine, wrong) for _ in range(FAILURES_A_PEER + 2)] == [401] * FAILURES_A_PEER + [429, 429]
+    assert [code(mine, wrong) for _ in range(PEER_FAILURES_MAX + 2)] == [401] * PEER_FAILURES_MAX + [429, 429]
     assert code(mine, request("Bearer " + "o" * 40)) == 200
     assert code(mine, request("Bearer " + "x" * 40, peer="192.0.2.2")) == 401
     clock.advance(61)
@@ -85,8 +85,8 @@ def test_guessing_from_one_address_is_braked_for_a_minute_and_a_right_token_neve
 
 def test_guessing_from_many_addresses_is_braked_in_all() -> None:
     mine = tokens()
-    answers = [code(mine, request("Bearer " + "x" * 40, peer=f"192.0.2.{n}")) for n in range(FAILURES_IN_ALL + 1)]
-    assert answers == [401] * FAILURES_IN_ALL + [429]
+    answers = [code(mine, request("Bearer " + "x" * 40, peer=f"192.0.2.{n}")) for n in range(FAILURES_MAX + 1)]
+    assert answers == [401] * FAILURES_MAX + [429]
     assert code(mine, request("Bearer " + "o" * 40, peer="198.51.100.1")) == 200
 
 

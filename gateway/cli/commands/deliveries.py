@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli import output
-from gateway.cli.bulk_progress import SHOWN_MAX, agreed, bulk_options, finish, watched
+from gateway.cli.bulk_progress import ANSWERS_SHOWN_MAX, agreed, bulk_options, finish, watched
 from gateway.cli.context import Choice, Group, Invocation, config_option, event_ids, names, pass_invocation
 from gateway.cli.filters import delivery_filter, event_filters
 from gateway.cli.rows import attempt_object, delivery_columns, delivery_object, delivery_state, short_events
@@ -188,7 +188,7 @@ def move(invocation: Invocation, sink: str, target: str, yes: bool, dry_run: boo
             click.echo(f"no waiting deliveries to {sink}")
         if not agreed(question, len(chosen), yes=yes, dry_run=dry_run and bool(chosen), always=True):
             return
-        with watched(SHOWN_MAX + 1 + len(chosen), "moving") as watcher:  # never one by one
+        with watched(ANSWERS_SHOWN_MAX + 1 + len(chosen), "moving") as watcher:  # never one by one
             total = admin.move(sink, target, deliveries=chosen, watcher=watcher)
     texts = [answer.text for answer in total.answers if answer.well]
     finish(total, f"{texts.count('moved')} moved from {sink} to {target}, {texts.count('cancelled')} cancelled")

@@ -97,7 +97,7 @@ def show(invocation: Invocation, ref: str, why: bool, as_json: bool, raw: bool) 
         raise click.UsageError("--why, --json and --raw exclude each other")
     with invocation.admin() as admin:
         event = admin.event(ref)
-        deliveries = () if why or raw else admin.deliveries(event=event.row.ref, limit=output.PAGE)
+        deliveries = () if why or raw else admin.deliveries(event=event.row.ref, limit=output.PAGE_ROWS)
         held = event.row.held is not None and bool(event.beside) and not (why or raw or as_json)
         first = admin.event(event.beside[0].ref) if held else None
     if raw:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gateway.cli.health import TIMEOUT, report
+from gateway.cli.health import HEALTH_TIMEOUT_SECONDS, report
 
 
 @click.command(short_help="Ask a running gateway whether it lives, or is ready.")
@@ -21,7 +21,7 @@ from gateway.cli.health import TIMEOUT, report
     "--timeout",
     type=float,
     metavar="SECONDS",
-    default=TIMEOUT,
+    default=HEALTH_TIMEOUT_SECONDS,
     show_default=True,
     help="How long to wait for the answer.",
 )

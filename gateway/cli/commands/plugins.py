@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _ISO_DURATION: Final = re.compile(r"P(\d+[DW]|T?\d)")
-_DEFAULT: Final = 40  # characters of a default in the table
+_DEFAULT_CHARS_MAX: Final = 40  # characters of a default in the table
 
 
 @click.group(cls=Group, short_help="Source and sink types: list, show, new.")
@@ -193,7 +193,7 @@ def _objects(entry: Mapping[str, Any], defs: Mapping[str, Any]) -> Sequence[Mapp
 
 def _short(default: str) -> str:
     """As much of a long list as leaves room for what the option is about; `--json` has it whole."""
-    return default if len(default) <= _DEFAULT else f"{default[: _DEFAULT - 1]}…"
+    return default if len(default) <= _DEFAULT_CHARS_MAX else f"{default[: _DEFAULT_CHARS_MAX - 1]}…"
 
 
 def _default(entry: Mapping[str, Any]) -> str:

@@ -128,7 +128,7 @@ def retry(invocation: Invocation, ids: tuple[int, ...], source: str | None, yes:
 def _of_source(admin: StoreAdmin, source: str) -> Sequence[int]:
     found: list[int] = []
     before: int | None = None
-    while page := admin.refused(source=source, limit=output.PAGE, before=before):
+    while page := admin.refused(source=source, limit=output.PAGE_ROWS, before=before):
         found += [row.id for row in page]
         before = page[-1].id
     return found[::-1]

@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from gateway.cli.context import Invocation, config_option, pass_invocation
-from gateway.cli.health import HERE, UnixConnection
+from gateway.cli.health import REACHED_AT, UnixConnection
 from gateway.errors import GatewayError
 from gateway.text.escaping import visible
 
-TIMEOUT = 60.0  # seconds: sinks are opened before the answer comes
+RELOAD_TIMEOUT_SECONDS = 60.0  # seconds: sinks are opened before the answer comes
 
 
 @click.command(short_help="Let a running gateway read its configuration again.")
@@ -36,9 +36,11 @@ def command(invocation: Invocation) -> None:
         )
     connection: http.client.HTTPConnection
     if listener.uds is not None:
-        connection = UnixConnection(str(listener.uds), TIMEOUT)
+        connection = UnixConnection(str(listener.uds), RELOAD_TIMEOUT_SECONDS)
     else:
-        connection = http.client.HTTPConnection(HERE.get(listener.host, listener.host), listener.port, timeout=TIMEOUT)
+        connection = http.client.HTTPConnection(
+            REACHED_AT.get(listener.host, listener.host), listener.port, timeout=RELOAD_TIMEOUT_SECONDS
+        )
     try:
         connection.request("POST", "/api/v1/reload", headers={"Authorization": f"Bearer {token.token.reveal()}"})
         response = connection.getresponse()

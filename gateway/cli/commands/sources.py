@@ -18,7 +18,7 @@ from gateway.text.escaping import visible, visible_json
 if TYPE_CHECKING:
     from gateway.store.records import Heard, SourceRow
 
-WIDTH: Final = 80  # columns, where the output is no terminal
+PIPE_COLUMNS: Final = 80  # columns, where the output is no terminal
 UNNAMED: Final = "without a type"
 
 
@@ -111,7 +111,7 @@ def _rows(invocation: Invocation) -> tuple[Sequence[_Row], int]:
 
 def _print(rows: Sequence[_Row], ages: output.Ages) -> None:
     """A few lines each, because a URL is told to somebody and must be whole."""
-    width = min(available() or WIDTH, WIDTH)
+    width = min(available() or PIPE_COLUMNS, PIPE_COLUMNS)
     for row in rows:
         known = row.known
         seen = f"last seen {ages(known.seen_at)} ago" if known.seen_at is not None else "never seen"

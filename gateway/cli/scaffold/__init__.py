@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.version import __version__
 
-HERE: Final = Path(__file__).resolve().parent
+FOLDER: Final = Path(__file__).resolve().parent
 NAME: Final = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 NAME_TEXT: Final = "a name of small letters and digits with single hyphens between, beginning with a letter, at most 40"
 PREFIX: Final = "recording-gateway-"
@@ -56,8 +56,8 @@ def render(names: ScaffoldNames) -> Mapping[str, str]:
     }
     files: dict[str, str] = {}
     for folder in ("both", names.kind):
-        for template in sorted((HERE / folder).rglob("*.txt")):
-            path = template.relative_to(HERE / folder).with_suffix("")
+        for template in sorted((FOLDER / folder).rglob("*.txt")):
+            path = template.relative_to(FOLDER / folder).with_suffix("")
             target = _fill(str(path), {"MODULE": names.module, "TYPE": names.type.replace("-", "_")})
             files[target] = _fill(template.read_text(encoding="utf-8"), values)
     return files

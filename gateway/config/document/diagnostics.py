@@ -9,7 +9,7 @@ from typing import Any, Final
 from gateway.errors import GatewayError
 from gateway.text.suggest import nearest
 
-MOST: Final = 100  # problems shown; after so many the rest are consequences
+PROBLEMS_SHOWN_MAX: Final = 100  # problems shown; after so many the rest are consequences
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +53,9 @@ class ConfigError(GatewayError):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        lines = [str(problem) for problem in self.problems[:MOST]]
-        if len(self.problems) > MOST:
-            lines.append(f"… and {len(self.problems) - MOST} more")
+        lines = [str(problem) for problem in self.problems[:PROBLEMS_SHOWN_MAX]]
+        if len(self.problems) > PROBLEMS_SHOWN_MAX:
+            lines.append(f"… and {len(self.problems) - PROBLEMS_SHOWN_MAX} more")
         return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from gateway.config.document.diagnostics import ConfigError, Diagnostic
-from gateway.config.document.yaml import LARGEST
+from gateway.config.document.yaml import DOCUMENT_BYTES_MAX
 
 
 def read_bounded(path: Path) -> tuple[bytes, int]:
@@ -17,7 +17,7 @@ def read_bounded(path: Path) -> tuple[bytes, int]:
             raise ConfigError([Diagnostic(file=str(path), found="not a regular file", expected="a YAML file")])
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as opened:
-            return opened.read(LARGEST + 1), os.fstat(descriptor).st_mode
+            return opened.read(DOCUMENT_BYTES_MAX + 1), os.fstat(descriptor).st_mode
     except OSError as error:
         raise ConfigError(
             [

@@ -21,7 +21,7 @@ _TEXTS: Final = (PLACEHOLDER, _URL, "127.0.0.1", "UTC", "1", "1s", "1/s")
 _NUMBERS: Final = (1, 0, 10, 100, 1000, 10_000, 100_000, 1_000_000)
 _DURATIONS: Final = ("1s", "1m", "1h", "1d", "30d", "0")
 _SIZES: Final = ("1KiB", "1MiB", "256MiB", "1GiB", "1")
-ATTEMPTS: Final = 11  # more than any of these has
+ATTEMPTS_MAX: Final = 11  # more than any of these has
 
 
 def stand_in(scalar: Scalar, annotation: Any, metadata: Sequence[Any] = ()) -> Any:

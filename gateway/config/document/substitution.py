@@ -13,7 +13,7 @@ from typing import Final
 from gateway.config.document.diagnostics import Diagnostic, near
 from gateway.config.document.nodes import Scalar, YamlNode, scalars
 
-LARGEST_FILE: Final = 64 * 1024  # bytes
+SECRET_FILE_BYTES_MAX: Final = 64 * 1024  # bytes
 PLACEHOLDER: Final = "placeholder"
 _FORM: Final = re.compile(r"\$\$\{|\$\{(?P<inside>[^}]*)(?P<end>\}?)")
 _NAME: Final = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::(?P<kind>[-?])(?P<rest>.*))?", re.S)
@@ -132,12 +132,12 @@ def read_small(path: Path) -> tuple[str, int]:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise Missing("not a regular file", expected)
-            content = opened.read(LARGEST_FILE + 1)
+            content = opened.read(SECRET_FILE_BYTES_MAX + 1)
     except OSError as error:
         raise Missing(f"it cannot be read: {error.strerror}", expected, elsewhere=True) from None
     except ValueError:
         raise Missing("a path that cannot be one", expected) from None
-    if len(content) > LARGEST_FILE:
+    if len(content) > SECRET_FILE_BYTES_MAX:
         raise Missing("more than 64 KiB", expected)
     try:
         text = content.decode("utf-8-sig")  # because an editor's byte-order mark is no part of a key

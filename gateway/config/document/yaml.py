@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import yaml
 
-from gateway.config.document.diagnostics import MOST, ConfigError, Diagnostic
+from gateway.config.document.diagnostics import PROBLEMS_SHOWN_MAX, ConfigError, Diagnostic
 from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, looks_secret
 
-LARGEST: Final = 1024 * 1024  # bytes
-DEEPEST: Final = 32
-LONGEST_KEY: Final = 256
+DOCUMENT_BYTES_MAX: Final = 1024 * 1024  # bytes
+DOCUMENT_DEPTH_MAX: Final = 32
+KEY_CHARS_MAX: Final = 256
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is six times faster where it is there
 
 
@@ -22,7 +22,7 @@ def compose(source: bytes, file: str) -> YamlNode:
 
 
 def _decode(source: bytes, file: str) -> str:
-    if len(source) > LARGEST:
+    if len(source) > DOCUMENT_BYTES_MAX:
         raise ConfigError([Diagnostic(file=file, found="a file of more than 1 MiB", expected="at most 1 MiB")])
     try:
         text = source.decode("utf-8-sig")
@@ -58,7 +58,7 @@ class _Composer:
             elif isinstance(event, yaml.CollectionEndEvent):
                 self._open.pop()
                 self._keys.pop()
-            if len(self._problems) > MOST:
+            if len(self._problems) > PROBLEMS_SHOWN_MAX:
                 break
         if self._problems:
             raise ConfigError(self._problems)
@@ -142,8 +142,12 @@ class _Composer:
             inside.entries.setdefault(key.text, node)
             inside.keys.setdefault(key.text, (key.line, key.column))
         if not isinstance(node, Scalar):
-            if len(self._open) >= DEEPEST:
-                self._raise_mistake(event, found=f"nesting deeper than {DEEPEST}", expected=f"at most {DEEPEST} levels")
+            if len(self._open) >= DOCUMENT_DEPTH_MAX:
+                self._raise_mistake(
+                    event,
+                    found=f"nesting deeper than {DOCUMENT_DEPTH_MAX}",
+                    expected=f"at most {DOCUMENT_DEPTH_MAX} levels",
+                )
                 raise ConfigError(self._problems)
             assert isinstance(node, (Items, Table))
             self._open.append(node)
@@ -184,9 +188,9 @@ class _Composer:
                 hint=f"the first one is in line {first}",
                 path=table.below(shown_key(key.text)),
             )
-        elif not key.text or len(key.text) > LONGEST_KEY:
+        elif not key.text or len(key.text) > KEY_CHARS_MAX:
             self._raise_mistake(
-                event, found="an empty or very long key", expected=f"a key of 1 to {LONGEST_KEY} characters"
+                event, found="an empty or very long key", expected=f"a key of 1 to {KEY_CHARS_MAX} characters"
             )
 
     def _check(self, event: Any) -> None:

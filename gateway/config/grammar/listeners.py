@@ -15,9 +15,9 @@ from gateway.config.grammar.network import Host, Mode, Network
 from gateway.config.grammar.section import Section
 from gateway.fields import ConfigPath, Duration, Secret, Size, Url, between, parse_duration, parse_size, secret
 
-SPARED_BODY: Final = 16 * 1024  # bytes: a body under it is never closed to save memory
+SPARED_BODY_BYTES: Final = 16 * 1024  # bytes: a body under it is never closed to save memory
 HOOKS: Final = "/hooks/"  # what stands before the path of every source
-LONGEST_SOCKET_PATH: Final = 107  # bytes: what sockaddr_un holds on Linux, without the NUL
+SOCKET_PATH_BYTES_MAX: Final = 107  # bytes: what sockaddr_un holds on Linux, without the NUL
 
 
 def callback_url(listener: str, path: str) -> str:
@@ -47,8 +47,10 @@ class ListenerAddress(Section):
     @field_validator("uds")
     @classmethod
     def _short_enough(cls, path: Path | None) -> Path | None:
-        if path is not None and len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
-            raise PydanticCustomError("uds", f"a path that is, from the root, at most {LONGEST_SOCKET_PATH} bytes long")
+        if path is not None and len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
+            raise PydanticCustomError(
+                "uds", f"a path that is, from the root, at most {SOCKET_PATH_BYTES_MAX} bytes long"
+            )
         return path
 
     @property
@@ -103,7 +105,7 @@ class ServerSettings(ListenerAddress):
 
     @model_validator(mode="after")
     def _every_connection_fits_in(self) -> Self:
-        needed = self.connections * SPARED_BODY
+        needed = self.connections * SPARED_BODY_BYTES
         if self.unverified_bytes < needed:
             raise PydanticCustomError(
                 "unverified_bytes",

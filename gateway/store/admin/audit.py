@@ -13,13 +13,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.store.admin.detour import NEWEST
-from gateway.store.admin.pages import MOST
+from gateway.store.admin.detour import NEWEST_KEY
+from gateway.store.admin.pages import PAGE_ROWS_MAX
 from gateway.store.engine.batch import storable
 from gateway.store.engine.session import Session
 
 UNDER_WAY: Final = "under way"  # what is left of an act whose process died: `done` says how far it came
-TEXT_MAX: Final = 200  # characters of a name, a place or an answer
+TEXT_CHARS_MAX: Final = 200  # characters of a name, a place or an answer
 
 _INSERT: Final = """INSERT INTO audit (at, actor, place, act, target, filter, matched, done, result)
   VALUES (:now, :actor, :place, :act, :target, CAST(:filter AS text), :matched, :done, :result) RETURNING id"""
@@ -88,14 +88,14 @@ def begin(session: Session, entry: AuditEntry, done: int = 0, result: str = UNDE
     if text is not None and entry.hidden:
         text = keyed_hash(session, text)
     values = {
-        "actor": storable(entry.actor.name, TEXT_MAX),
-        "place": storable(entry.actor.place, TEXT_MAX),
+        "actor": storable(entry.actor.name, TEXT_CHARS_MAX),
+        "place": storable(entry.actor.place, TEXT_CHARS_MAX),
         "act": entry.act,
         "target": entry.target,
         "filter": text,
         "matched": entry.matched,
         "done": done,
-        "result": storable(result, TEXT_MAX),
+        "result": storable(result, TEXT_CHARS_MAX),
     }
     ((row,),) = session.rows(_INSERT, values)
     return int(row)
@@ -103,12 +103,12 @@ def begin(session: Session, entry: AuditEntry, done: int = 0, result: str = UNDE
 
 def go_on(session: Session, row: int, done: int, result: str, more: str = "") -> None:
     """How far an act came by now, and what else it was done to."""
-    session.change(_UPDATE, {"id": row, "done": done, "result": storable(result, TEXT_MAX), "more": more})
+    session.change(_UPDATE, {"id": row, "done": done, "result": storable(result, TEXT_CHARS_MAX), "more": more})
 
 
 def end(session: Session, row: int, result: str) -> None:
     """How an act ended."""
-    session.change(_END, {"id": row, "result": storable(result, TEXT_MAX)})
+    session.change(_END, {"id": row, "result": storable(result, TEXT_CHARS_MAX)})
 
 
 def keyed_hash(session: Session, text: str) -> str:
@@ -141,11 +141,11 @@ def _hide_jobs(session: Session, texts: Collection[str]) -> None:
 def page(session: Session, wanted: Callable[[AuditRow], bool], *, limit: int, before: int | None) -> Sequence[AuditRow]:
     """A page of acts, newest first."""
     page_rows: list[AuditRow] = []
-    at = NEWEST if before is None else before
+    at = NEWEST_KEY if before is None else before
     while len(page_rows) < limit:
-        rows = [_row(row) for row in session.rows(_PAGE, {"before": at, "most": MOST})]
+        rows = [_row(row) for row in session.rows(_PAGE, {"before": at, "most": PAGE_ROWS_MAX})]
         page_rows += [row for row in rows if wanted(row)]
-        if len(rows) < MOST:
+        if len(rows) < PAGE_ROWS_MAX:
             break
         at = rows[-1].id
     return page_rows[:limit]

@@ -18,7 +18,7 @@ from gateway.store.engine.session import Session
 from gateway.store.outbox import statements as sql
 from gateway.store.records import EventFull
 
-_HERE: Final = "SELECT state, sink, order_key, rank FROM deliveries WHERE id = :id"
+_DELIVERY: Final = "SELECT state, sink, order_key, rank FROM deliveries WHERE id = :id"
 # give_up_after counts from the first attempt, and a retry by hand starts it afresh.
 _NOW: Final = """UPDATE deliveries SET due_at = :now, since_at = :now, stalled = :stalled,
     first_at = CASE WHEN first_at IS NULL THEN NULL ELSE :now END WHERE id = :id AND state = 'waiting'"""
@@ -74,7 +74,7 @@ def retry(session: Bulk, delivery: int) -> str:
         if gate and gate[0][2] is not None:
             return "due as soon as its sink's circuit closes"
         return "due when it is its turn: an older one of its stream comes first" if rank == 2 else "due now"
-    session.rows(sql.AGAIN, {"id": delivery, "replay": int(state == "delivered")})
+    session.rows(sql.NEW_ROUND, {"id": delivery, "replay": int(state == "delivered")})
     return "a new round begins"
 
 
@@ -89,7 +89,7 @@ def cancel(session: Bulk, delivery: int) -> str:
 def _locked(session: Bulk, delivery: int) -> tuple[str, str, int]:
     """State, sink and rank of a delivery whose ordering key nobody else decides about meanwhile."""
     for _ in range(2):
-        rows = session.rows(_HERE, {"id": delivery})
+        rows = session.rows(_DELIVERY, {"id": delivery})
         if not rows:
             raise NotFound(f"there is no delivery {delivery}; `gateway deliveries list` shows those there are")
         state, sink, key, rank = rows[0]
@@ -240,7 +240,7 @@ def _begin(
     begun: list[int] = []
     for sink in dict.fromkeys(sinks):
         if sink in there:
-            again = session.rows(sql.AGAIN, {"id": there[sink], "replay": replay})
+            again = session.rows(sql.NEW_ROUND, {"id": there[sink], "replay": replay})
             begun += [there[sink]] if again else []
         else:
             values = {"event": seq, "sink": sink, "key": keys.get(sink), "replay": replay}

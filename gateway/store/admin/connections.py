@@ -24,11 +24,11 @@ from gateway.text.store_address import StoreAddress
 T = TypeVar("T")
 _S = TypeVar("_S", bound=Session)
 
-OPENING_S: Final = 2.0  # a person waits so long for a store that somebody else is just making, or has locked
-READ_TIMEOUT: Final = 2000  # ms, PostgreSQL: an old snapshot keeps dead rows, and claims slow down behind it
-_LONGEST_PAUSE: Final = 0.25  # seconds
+OPENING_SECONDS: Final = 2.0  # a person waits so long for a store that somebody else is just making, or has locked
+READ_TIMEOUT_MS: Final = 2000  # ms, PostgreSQL: an old snapshot keeps dead rows, and claims slow down behind it
+_PAUSE_SECONDS_MAX: Final = 0.25  # seconds
 SCRUB_LOOK_SECONDS: Final = 0.1
-_AGAIN: Final = 3  # times that a deadlock is run again
+_DEADLOCK_RUNS_MAX: Final = 3  # times that a deadlock is run again
 
 
 class _SqliteDesk(SqliteBulk):
@@ -77,7 +77,7 @@ class StoreConnections:
         began = time.monotonic()
         session.tally = Tally()
         answer = self._close_if_lost(session, whole, "changed")
-        self._free_at = (ended := time.monotonic()) + min(ended - began, _LONGEST_PAUSE)
+        self._free_at = (ended := time.monotonic()) + min(ended - began, _PAUSE_SECONDS_MAX)
         self._notify(session, session.tally.waiting | session.tally.freed)
         return answer
 
@@ -102,7 +102,7 @@ class StoreConnections:
             finally:
                 session.close()
 
-        return patiently(made, OPENING_S)
+        return patiently(made, OPENING_SECONDS)
 
     def scrub(self, wait: float) -> bool:
         """Wait until the erased is out of SQLite's write-ahead log; False: it is not yet."""
@@ -155,7 +155,7 @@ class StoreConnections:
             except NoAnswer as error:
                 raise StoreUnavailable(str(error)) from None
 
-        return patiently(checked, OPENING_S)
+        return patiently(checked, OPENING_SECONDS)
 
     def _checked(self, session: _S) -> _S:
         try:
@@ -170,7 +170,7 @@ class StoreConnections:
             return SqliteSession(self._file(), "reader", self._clock)
         from gateway.store.postgres.session import PostgresSession
 
-        return PostgresSession(self._address, self._server_clock(), timeout_ms=READ_TIMEOUT)
+        return PostgresSession(self._address, self._server_clock(), timeout_ms=READ_TIMEOUT_MS)
 
     def _open_writer(self) -> Bulk:
         if self._address.backend == "sqlite":
@@ -211,7 +211,7 @@ def _with_patience(session: _S, work: Callable[[_S], T], doing: str) -> T:
             if trouble is Trouble.BUG:
                 raise
             again += 1
-            if trouble not in (Trouble.AGAIN, Trouble.GONE) or again == _AGAIN:
+            if trouble not in (Trouble.AGAIN, Trouble.GONE) or again == _DEADLOCK_RUNS_MAX:
                 kind = ItemRefused if trouble in (Trouble.ITEM, Trouble.GONE) else StoreUnavailable
                 if kind is StoreUnavailable and session.passes(error):
                     kind = NotYet

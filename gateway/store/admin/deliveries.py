@@ -10,7 +10,17 @@ from gateway.errors import NotFound
 from gateway.model import ALARM_PREFIX, Outcome
 from gateway.store.admin import event_lookup
 from gateway.store.admin.detour import readable
-from gateway.store.admin.pages import MOST, among, anything, event_ref, fits, of_stream, onwards, search, several
+from gateway.store.admin.pages import (
+    PAGE_ROWS_MAX,
+    among,
+    anything,
+    event_ref,
+    fits,
+    of_stream,
+    onwards,
+    search,
+    several,
+)
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session
 from gateway.store.records import AttemptRow, DeliveryRow, Rank
@@ -105,7 +115,7 @@ def deliveries(
     walk: Walk | None = None,
 ) -> Sequence[DeliveryRow]:
     """A page of deliveries, newest first."""
-    return by_id(session, known, ids(session, known, wanted, limit=min(limit, MOST), before=before, walk=walk))
+    return by_id(session, known, ids(session, known, wanted, limit=min(limit, PAGE_ROWS_MAX), before=before, walk=walk))
 
 
 def ids(

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from gateway.store.engine.session import Session, Trouble
 
-NEWEST: Final = 2**62  # above every key
+NEWEST_KEY: Final = 2**62  # above every key
 _NARROWER: Final = 10  # times
 _LAST: Final = {
     "sqlite": "SELECT seq FROM sqlite_sequence WHERE name = '{table}'",
@@ -37,7 +37,7 @@ class Detour:
         if most > 1:
             self._window = max(most // _NARROWER, 1)
             return at
-        if at == NEWEST:
+        if at == NEWEST_KEY:
             at = self._last() + 1
         at -= self._leap
         self._leap *= 2

@@ -16,7 +16,7 @@ from gateway.store.records import EventRow
 PREFIX_DIGITS_MIN: Final = 6
 CANDIDATES_MAX: Final = 5  # that are listed
 _ROWS: Final = "SELECT seq, id, source, variant FROM events WHERE {} ORDER BY id, source, seq LIMIT :most"
-_SCANNED: Final = 200  # rows a look-up reads: a prefix of six digits names few
+_SCANNED_ROWS_MAX: Final = 200  # rows a look-up reads: a prefix of six digits names few
 _END: Final = "\x7f"  # above every letter of an id
 
 
@@ -70,7 +70,7 @@ def _by_prefix(session: Session, prefix: str, source: str | None) -> list[_Row]:
 def _rows(session: Session, condition: str, source: str | None, **values: str) -> list[_Row]:
     if source is not None:
         condition, values = f"{condition} AND source = :source", {**values, "source": source}
-    found = session.rows(_ROWS.format(condition), {**values, "most": _SCANNED})
+    found = session.rows(_ROWS.format(condition), {**values, "most": _SCANNED_ROWS_MAX})
     return [_Row(int(seq), id, of, bytes(variant)) for seq, id, of, variant in found]
 
 

@@ -10,7 +10,18 @@ from typing import Any, Final
 
 from gateway.model import ALARM_PREFIX, Trust
 from gateway.store.admin.detour import readable
-from gateway.store.admin.pages import EVENT, MOST, among, anything, event_row, fits, of_stream, onwards, search, several
+from gateway.store.admin.pages import (
+    EVENT,
+    PAGE_ROWS_MAX,
+    among,
+    anything,
+    event_row,
+    fits,
+    of_stream,
+    onwards,
+    search,
+    several,
+)
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session
 from gateway.store.records import EventRow
@@ -88,7 +99,7 @@ def search_events(
     session: Session, wanted: EventFilter, *, limit: int, before: int | None, walk: Walk | None = None
 ) -> Sequence[EventRow]:
     """A page of events."""
-    wanted_seqs = ids(session, wanted, limit=min(limit, MOST), before=before, walk=walk)
+    wanted_seqs = ids(session, wanted, limit=min(limit, PAGE_ROWS_MAX), before=before, walk=walk)
 
     def ask(seqs: Sequence[int]) -> Sequence[tuple[Any, ...]]:
         condition, those = among(session, seqs)

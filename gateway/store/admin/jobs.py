@@ -13,9 +13,9 @@ from gateway.store.admin import audit, commands, deliveries, erasure, event_sear
 from gateway.store.admin.audit import Actor, AuditEntry
 from gateway.store.admin.bulk import ItemResult
 from gateway.store.admin.deliveries import Configured, DeliveryFilter
-from gateway.store.admin.detour import NEWEST
+from gateway.store.admin.detour import NEWEST_KEY
 from gateway.store.admin.event_search import EventFilter
-from gateway.store.admin.pages import MOST
+from gateway.store.admin.pages import PAGE_ROWS_MAX
 from gateway.store.engine.batch import Bulk, storable
 from gateway.store.engine.session import Session
 
@@ -97,7 +97,7 @@ def preview(
         upto = int(last or 0)
     matched, at = 0, 0
     while at < upto:
-        found, at = _next(session, known, wanted, after=at, upto=upto, most=NEWEST)
+        found, at = _next(session, known, wanted, after=at, upto=upto, most=NEWEST_KEY)
         matched += len(found)
     return matched, upto
 
@@ -128,7 +128,7 @@ def start(
     entry = AuditEntry(
         actor=actor, act=f"bulk {act}", target=target, filter=filters, matched=matched, hidden=act == "erase"
     )
-    values = {"actor": storable(actor.name, audit.TEXT_MAX), "place": storable(actor.place, audit.TEXT_MAX)}
+    values = {"actor": storable(actor.name, audit.TEXT_CHARS_MAX), "place": storable(actor.place, audit.TEXT_CHARS_MAX)}
     values |= {"holder": holder, "act": act, "filter": json.dumps(filters), "options": json.dumps(dict(options))}
     numbers = {"pause": pause_us, "matched": matched, "upto": upto, "audit": audit.begin(session, entry)}
     ((id_,),) = session.rows(_INSERT, {**values, **numbers})
@@ -145,7 +145,7 @@ def one(session: Session, id: int) -> JobRow:
 
 def page(session: Session, *, limit: int, before: int | None) -> Sequence[JobRow]:
     """A page of jobs, newest first."""
-    values = {"before": NEWEST if before is None else before, "most": min(limit, MOST)}
+    values = {"before": NEWEST_KEY if before is None else before, "most": min(limit, PAGE_ROWS_MAX)}
     return [_row(row) for row in session.rows(_PAGE, values)]
 
 
@@ -220,7 +220,7 @@ def fail(session: Bulk, id: int, why: str) -> None:
 
 
 def _end(session: Bulk, job: JobRow, state: str, result: str) -> None:
-    if session.change(_END, {"id": job.id, "state": state, "result": storable(result, audit.TEXT_MAX)}):
+    if session.change(_END, {"id": job.id, "state": state, "result": storable(result, audit.TEXT_CHARS_MAX)}):
         audit.end(session, job.audit, result)
 
 

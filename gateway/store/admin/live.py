@@ -10,7 +10,7 @@ from gateway.runtime.activity import News
 from gateway.store.engine.batch import Bulk, storable
 from gateway.store.engine.session import Session
 
-KEPT: Final = 5000  # rows
+ROWS_KEPT_MAX: Final = 5000  # rows
 PAGE_ROWS: Final = 500
 WATCHED_MS: Final = 10_000  # how long after the last look gateways go on telling
 _PUT: Final = """INSERT INTO live (at, kind, source, sink, type, event, body)
@@ -46,7 +46,7 @@ def put(session: Bulk, news: Sequence[News], missed: int) -> None:
         for row in rows:
             text = json.dumps(row["body"], ensure_ascii=True)
             ((last,),) = session.rows(_PUT, {**row, "event": storable(row["event"]), "body": text})
-        session.change("DELETE FROM live WHERE id <= :oldest", {"oldest": last - KEPT})
+        session.change("DELETE FROM live WHERE id <= :oldest", {"oldest": last - ROWS_KEPT_MAX})
 
 
 def after(session: Session, id: int, most: int = PAGE_ROWS) -> Sequence[LiveRow]:

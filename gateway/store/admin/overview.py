@@ -19,7 +19,7 @@ _BY_SINK: Final = """SELECT sink, state, count(*), min(since_at) FROM deliveries
   GROUP BY sink, state"""
 _EVENTS: Final = "SELECT count(*) FROM events WHERE seq > :after AND seq <= :upto"
 _HELD: Final = "SELECT count(*) FROM events WHERE held IS NOT NULL"
-_HELD_MOST: Final = "SELECT count(*) FROM (SELECT 1 FROM events WHERE held IS NOT NULL LIMIT :most) AS held"
+_HELD_COUNT: Final = "SELECT count(*) FROM (SELECT 1 FROM events WHERE held IS NOT NULL LIMIT :most) AS held"
 _NEXT_DEAD: Final = "SELECT sink FROM deliveries WHERE state = 'dead' AND sink > :sink ORDER BY sink LIMIT 1"
 _REFUSED: Final = "SELECT count(*) FROM refused"
 _FROM: Final = tuple(f"SELECT 1 FROM {table} WHERE source = :source LIMIT 1" for table in ("refused", "events"))  # noqa: S608
@@ -71,7 +71,7 @@ def dead_sinks(session: Session) -> Sequence[str]:
 
 def held(session: Session, most: int) -> int:
     """How many events are held."""
-    return int(session.rows(_HELD_MOST, {"most": most})[0][0])
+    return int(session.rows(_HELD_COUNT, {"most": most})[0][0])
 
 
 def knows_source(session: Session, name: str) -> bool:

@@ -12,13 +12,13 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from gateway.model import Trust, shown_variant
-from gateway.store.admin.detour import NEWEST, Detour
+from gateway.store.admin.detour import NEWEST_KEY, Detour
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session
 from gateway.store.records import EventRow, Held, Refusal, RefusedRow
 
-MOST: Final = 200  # rows of a page
-_WINDOW: Final = 5000  # rows of one statement of a search
+PAGE_ROWS_MAX: Final = 200  # rows of a page
+_WINDOW_ROWS: Final = 5000  # rows of one statement of a search
 
 _IDS: Final = {
     "sqlite": "IN (SELECT value FROM json_each(:ids))",
@@ -60,11 +60,11 @@ def search(
     `over`: no row from this one on is wanted. `walk` ends it early where its time is up.
     """
     seqs: list[int] = []
-    at = NEWEST if before is None else before
+    at = NEWEST_KEY if before is None else before
     everything = keep is anything
     round_damage = Detour(session, "deliveries" if "FROM deliveries" in statement else "events")
     while len(seqs) < limit and at > 1:  # keys begin with 1
-        most = round_damage.narrowed(limit if everything else _WINDOW)
+        most = round_damage.narrowed(limit if everything else _WINDOW_ROWS)
         try:
             rows = session.rows(statement, {**values, "before": at, "most": most})
         except Exception as error:
@@ -93,14 +93,14 @@ def onwards(
 ) -> tuple[list[int], int]:
     """The first keys above `after` and up to `upto` of rows that `keep` wants, of one window of rows; and the last key
     that was looked at, `upto` at the end."""
-    rows = session.rows(statement, {**values, "after": after, "upto": upto, "most": _WINDOW})
+    rows = session.rows(statement, {**values, "after": after, "upto": upto, "most": _WINDOW_ROWS})
     keys: list[int] = []
     for row in rows:
         if keep(row):
             keys.append(row[0])
             if len(keys) == most:
                 return keys, row[0]
-    return keys, upto if len(rows) < _WINDOW else rows[-1][0]
+    return keys, upto if len(rows) < _WINDOW_ROWS else rows[-1][0]
 
 
 def of_stream(subject: str, stream: str) -> bool:
@@ -151,7 +151,7 @@ def event_ref(id: str, variant: bytes) -> str:
 def refused(session: Session, *, source: str | None, limit: int, before: int | None) -> Sequence[RefusedRow]:
     """A page of refused callbacks."""
     of = "source = :source AND " if source is not None else ""
-    values = {"source": source, "before": NEWEST if before is None else before, "limit": min(limit, MOST)}
+    values = {"source": source, "before": NEWEST_KEY if before is None else before, "limit": min(limit, PAGE_ROWS_MAX)}
     if source is None:
         del values["source"]
     return [

@@ -23,7 +23,7 @@ from gateway.store.records import AttemptRow, DeliveryRow, EventFull, EventRow, 
 from gateway.text.store_address import parse_address
 
 T = TypeVar("T")
-CHOSEN_PAGE: Final = 5000  # ids read in one statement when many are chosen
+CHOSEN_PAGE_ROWS: Final = 5000  # ids read in one statement when many are chosen
 
 
 class StoreQueries:
@@ -115,7 +115,7 @@ class StoreQueries:
         found: list[int] = []
         before: int | None = None
         while page := self._connections.read(
-            partial(waiting.ids, known=self._known, wanted=wanted, limit=CHOSEN_PAGE, before=before)
+            partial(waiting.ids, known=self._known, wanted=wanted, limit=CHOSEN_PAGE_ROWS, before=before)
         ):
             found += page
             before = page[-1]
@@ -123,7 +123,7 @@ class StoreQueries:
 
     def already_there(self, ids: Sequence[int], to: str) -> int:
         """Of how many of these deliveries another sink has the event already: a move cancels them."""
-        pieces = (ids[at : at + CHOSEN_PAGE] for at in range(0, len(ids), CHOSEN_PAGE))
+        pieces = (ids[at : at + CHOSEN_PAGE_ROWS] for at in range(0, len(ids), CHOSEN_PAGE_ROWS))
         return sum(self._connections.read(partial(commands.already_there, ids=piece, to=to)) for piece in pieces)
 
     def delivery(self, id: int) -> tuple[DeliveryRow, Sequence[AttemptRow]]:

@@ -8,7 +8,9 @@ from typing import Final
 
 from gateway.store.engine.session import Session
 
-LEAST: Final = 8  # digits; two events of a small store seldom share fewer, and a listing should not change its width
+DIGITS_MIN: Final = (
+    8  # digits; two events of a small store seldom share fewer, and a listing should not change its width
+)
 _HEX: Final = re.compile(r"[0-9a-f]{16,}")
 _BESIDE: Final = (
     "SELECT id FROM events WHERE id > :id ORDER BY id LIMIT 1",
@@ -28,7 +30,7 @@ def _short(session: Session, ref: str, id: str, source: str) -> str:
         return ref
     beside = [row[0] for text in _BESIDE for row in session.rows(text, {"id": id})]
     shared = max((_shared(id, other) for other in beside), default=0)
-    name = id[: max(LEAST, shared + 1)] + ref.removeprefix(id)
+    name = id[: max(DIGITS_MIN, shared + 1)] + ref.removeprefix(id)
     others = session.rows(_OTHERS, {"id": id, "source": source})
     return f"{source}:{name}" if others else name
 

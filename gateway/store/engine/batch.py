@@ -14,7 +14,7 @@ from gateway.model import Event, Outcome, shown_variant
 from gateway.store.engine.session import Session
 from gateway.store.records import Held, Lease, NewEvent, Settlement
 
-TEXT_LIMIT = 2000  # characters of a detail that are kept
+DETAIL_CHARS_MAX = 2000  # characters of a detail that are kept
 
 
 class EventIn(NamedTuple):
@@ -124,7 +124,7 @@ def settle_in(settlement: Settlement) -> SettleIn:
     )
 
 
-def storable(text: str, limit: int = TEXT_LIMIT) -> str:
+def storable(text: str, limit: int = DETAIL_CHARS_MAX) -> str:
     """The text without what a database refuses (NUL, lone surrogates), cut to `limit` characters."""
     if len(text) > limit:
         text = text[: limit - 1] + "…"

@@ -10,9 +10,11 @@ from gateway.errors import SchemaMismatch, StoreUnavailable
 
 T = TypeVar("T")
 
-OPENING_S: Final = 10.0  # a gateway waits so long for what passes; a lock on the whole store has a bound of its own
-FIRST_PAUSE_S: Final = 0.01
-PAUSE_MAX_S: Final = 0.25
+OPENING_SECONDS: Final = (
+    10.0  # a gateway waits so long for what passes; a lock on the whole store has a bound of its own
+)
+FIRST_PAUSE_SECONDS: Final = 0.01
+PAUSE_SECONDS_MAX: Final = 0.25
 
 
 class NotYet(StoreUnavailable):
@@ -27,7 +29,7 @@ class NoTablesYet(SchemaMismatch, NotYet):
     """The store is there and its tables are not: nobody made them, or somebody is about to."""
 
 
-def patiently(opening: Callable[[], T], within: float = OPENING_S) -> T:
+def patiently(opening: Callable[[], T], within: float = OPENING_SECONDS) -> T:
     """What `opening` returns; while it raises NotYet it is asked again, until `within` seconds are over."""
     began = time.monotonic()
     try:
@@ -41,7 +43,7 @@ def patiently(opening: Callable[[], T], within: float = OPENING_S) -> T:
         return Retrying(**_policy(left))(opening)
 
 
-async def awaited(opening: Callable[[], Awaitable[T]], within: float = OPENING_S) -> T:
+async def awaited(opening: Callable[[], Awaitable[T]], within: float = OPENING_SECONDS) -> T:
     """The same for what is awaited; cancelled, it ends at once."""
     from tenacity import AsyncRetrying
 
@@ -56,7 +58,7 @@ def _policy(within: float) -> dict[str, Any]:
 
     return {
         "retry": retry_if_exception_type(NotYet),
-        "wait": wait_random_exponential(multiplier=FIRST_PAUSE_S, max=PAUSE_MAX_S),
+        "wait": wait_random_exponential(multiplier=FIRST_PAUSE_SECONDS, max=PAUSE_SECONDS_MAX),
         "stop": stop_after_delay(within),
         "reraise": True,
     }

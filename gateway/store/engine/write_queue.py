@@ -13,13 +13,13 @@ from typing import Any, Final
 from gateway.errors import StoreBusy, StoreUnavailable
 from gateway.store.engine.batch import Bulk
 
-MOST_ITEMS: Final = 512  # of one commit
-MOST_BYTES: Final = 4 * 1024 * 1024
-QUEUE_ITEMS: Final = 4096  # past any of these three an accept is refused before it queues
-QUEUE_BYTES: Final = 32 * 1024 * 1024
-QUEUE_SECONDS: Final = 5.0
+COMMIT_ITEMS_MAX: Final = 512  # of one commit
+COMMIT_BYTES_MAX: Final = 4 * 1024 * 1024
+QUEUE_ITEMS_MAX: Final = 4096  # past any of these three an accept is refused before it queues
+QUEUE_BYTES_MAX: Final = 32 * 1024 * 1024
+QUEUE_SECONDS_MAX: Final = 5.0
 ANSWER_SECONDS: Final = 5.0  # an accept that has waited so long is answered 503, whatever the database does
-QUEUE_REFUSALS: Final = 1024  # past it, refused callbacks are not kept
+QUEUE_REFUSALS_MAX: Final = 1024  # past it, refused callbacks are not kept
 TICK_SECONDS: Final = 0.25  # how long an empty queue is waited at
 BACKGROUND_SECONDS: Final = 1.0  # background work is taken when the queue is empty, or so often under load
 
@@ -162,9 +162,9 @@ class Queue:
         queue = self._items
         if not queue:
             return
-        if len(queue) >= QUEUE_ITEMS or self._bytes >= QUEUE_BYTES:
+        if len(queue) >= QUEUE_ITEMS_MAX or self._bytes >= QUEUE_BYTES_MAX:
             raise StoreBusy(f"{len(queue)} writes of {self._bytes} bytes wait for the store")
-        if now - queue[0].since >= QUEUE_SECONDS:
+        if now - queue[0].since >= QUEUE_SECONDS_MAX:
             raise StoreBusy(f"the oldest write has waited {now - queue[0].since:.1f} s for the store", retry_after=2)
 
     def put_background(self, work: Callable[[Bulk], Any]) -> asyncio.Future[Any]:
@@ -182,7 +182,7 @@ class Queue:
     def put_refusal(self, work: Callable[[Bulk], Any]) -> None:
         """Queue work that nobody waits for, unless the queue is long."""
         with self._ready:
-            if not self._closing and self._loop is not None and len(self._items) < QUEUE_REFUSALS:
+            if not self._closing and self._loop is not None and len(self._items) < QUEUE_REFUSALS_MAX:
                 self._items.append(Item(Kind.CALL, work, 256, None, time.monotonic()))
                 self._bytes += 256
                 self._ready.notify()
@@ -194,7 +194,7 @@ class Queue:
                 self._ready.wait(TICK_SECONDS)
             batch: list[Item] = []
             size = 0
-            while self._items and len(batch) < MOST_ITEMS and size < MOST_BYTES:
+            while self._items and len(batch) < COMMIT_ITEMS_MAX and size < COMMIT_BYTES_MAX:
                 item = self._items.popleft()
                 self._bytes -= item.size
                 if not item.expired:

@@ -27,7 +27,7 @@ from gateway.model import (
 from gateway.store.engine.batch import Bulk, storable
 from gateway.store.engine.session import Session
 from gateway.store.outbox.accept import accept
-from gateway.store.outbox.gates import UNSERVED
+from gateway.store.outbox.gates import UNSERVED_MS
 from gateway.store.records import Accepted, NewEvent
 
 OVER: Final = {SINK_DOWN: SINK_UP, STORE_LIMIT: STORE_OK, SOURCE_SILENT: SOURCE_BACK}  # what is said when it is over
@@ -150,7 +150,7 @@ class _Look:
         self._known = {(row[0], row[1]): _condition(row) for row in session.rows(_ROWS)}
         self._changed: set[tuple[str, str]] = set()
         self._marked = False
-        self._sinks(session.rows(_SINKS, {"unserved": UNSERVED}))
+        self._sinks(session.rows(_SINKS, {"unserved": UNSERVED_MS}))
         for one in seen:
             self._see(one, self.now)
 

@@ -12,9 +12,9 @@ import structlog
 from gateway.store.engine.session import Session
 from gateway.store.outbox import statements as sql
 
-STEP_MIN: Final = 1000  # ms; what is less is drift, and delays nobody
+STEP_MS_MIN: Final = 1000  # ms; what is less is drift, and delays nobody
 LOOK_SECONDS: Final = 1.0  # between two looks at a server's clock
-READING_MAX: Final = 1.0  # seconds that reading a clock may take, else it says too little
+READING_SECONDS_MAX: Final = 1.0  # seconds that reading a clock may take, else it says too little
 MOVE_ROWS: Final = 2000  # rows moved in one transaction
 MOVE_SECONDS: Final = 0.1  # of one look, because nobody else's work is done meanwhile
 
@@ -86,13 +86,13 @@ class ClockSteps:
 
     def suspects(self, now: int) -> bool:
         """Whether the store's clock, just read as `now`, does not go on from the last look; then look at once."""
-        if self._seen is None or abs(now - self._seen[0] - (self._monotonic() - self._seen[2]) * 1000) < STEP_MIN:
+        if self._seen is None or abs(now - self._seen[0] - (self._monotonic() - self._seen[2]) * 1000) < STEP_MS_MIN:
             return False
         self._look_at = 0.0
         return True
 
     def _compare(self, now: int, before: float, after: float) -> int:
-        if after - before > READING_MAX:
+        if after - before > READING_SECONDS_MAX:
             return 0
         seen, self._seen = self._seen, (now, before, after)
         if seen is None:
@@ -100,7 +100,7 @@ class ClockSteps:
         passed = now - seen[0]
         least, most = (before - seen[2]) * 1000, (after - seen[1]) * 1000
         step = passed - most if passed > most else passed - least if passed < least else 0.0
-        return round(step) if abs(step) >= STEP_MIN else 0
+        return round(step) if abs(step) >= STEP_MS_MIN else 0
 
     def _move(self, session: Session, step: int, now: int) -> None:
         while self._left:  # of a step before

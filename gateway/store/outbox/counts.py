@@ -10,7 +10,7 @@ from gateway.store.outbox import gates
 from gateway.store.outbox import statements as sql
 from gateway.store.records import Due, Gate, Rank, SinkRow
 
-MOST: Final = 10_001  # rows of a rank that are counted: a gauge needs no more
+COUNTED_ROWS_MAX: Final = 10_001  # rows of a rank that are counted: a gauge needs no more
 
 
 def due(session: Session) -> Sequence[Due]:
@@ -32,7 +32,7 @@ def sinks(session: Session) -> Sequence[SinkRow]:
 def _sink(session: Session, name: str, gate: Gate) -> SinkRow:
     ranked = {rank: _count(session, sql.COUNT_RANK, name, rank) for rank in Rank}
     leased = ranked.pop(Rank.LEASED)
-    oldest = session.rows(sql.OLDEST, {"sink": name})[0]
+    oldest = session.rows(sql.OLDEST_DUE, {"sink": name})[0]
     return SinkRow(
         name=name,
         waiting=sum(ranked.values()),
@@ -45,7 +45,7 @@ def _sink(session: Session, name: str, gate: Gate) -> SinkRow:
 
 
 def _count(session: Session, statement: str, sink: str, rank: int) -> int:
-    values = {"sink": sink, "most": MOST} | ({"rank": rank} if ":rank" in statement else {})
+    values = {"sink": sink, "most": COUNTED_ROWS_MAX} | ({"rank": rank} if ":rank" in statement else {})
     return int(session.rows(statement, values)[0][0])
 
 

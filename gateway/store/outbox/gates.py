@@ -10,7 +10,7 @@ from gateway.store.engine.session import Session
 from gateway.store.outbox import statements as sql
 from gateway.store.records import Gate
 
-UNSERVED: Final = (
+UNSERVED_MS: Final = (
     3 * 60 * 1000
 )  # ms nobody may be silent about a sink before its clock stands still: `serving` comes each minute
 
@@ -45,7 +45,7 @@ def serving(session: Session, sinks: Collection[str]) -> None:
     """Note that these sinks are carried now; a gap before it counts as stalled."""
     with session.atomic():
         for sink in sorted(sinks):
-            session.change(sql.SERVING, {"sink": sink, "gap": UNSERVED})
+            session.change(sql.SERVING, {"sink": sink, "gap": UNSERVED_MS})
 
 
 def _gate(row: tuple[object, ...]) -> Gate:

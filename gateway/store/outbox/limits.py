@@ -12,8 +12,8 @@ from typing import Final
 from gateway.errors import StoreFull
 from gateway.store.outbox.retention import Keep
 
-_DISK_EVERY: Final = 1.0  # seconds between two looks at the disk
-COUNT_EVERY: Final = 5.0  # seconds between two counts, at least
+_DISK_LOOK_SECONDS: Final = 1.0  # seconds between two looks at the disk
+COUNT_INTERVAL_SECONDS: Final = 5.0  # seconds between two counts, at least
 TIGHT_BEFORE: Final = 10  # counting by source begins when a tenth of what is common is left
 COUNT_SHARE: Final = 50  # a count that takes 1 s is made again after 50
 
@@ -30,7 +30,7 @@ class StoreLimits:
         self._open_of: Counter[str] | None = None  # by source; None: not counted, because there is room for all
         self._sources: frozenset[str] = frozenset()
         self._free: int | None = None
-        self._looked_at = -_DISK_EVERY
+        self._looked_at = -_DISK_LOOK_SECONDS
         self.count_at = 0.0  # monotonic: when the next count is due
 
     def divide(self, sources: Collection[str]) -> None:
@@ -70,7 +70,7 @@ class StoreLimits:
         """What a count found, of each source where that was counted, and how long it took."""
         self._open = deliveries
         self._open_of = None if of is None else Counter(of) + self._opened_since
-        self.count_at = time.monotonic() + max(COUNT_EVERY, COUNT_SHARE * seconds)
+        self.count_at = time.monotonic() + max(COUNT_INTERVAL_SECONDS, COUNT_SHARE * seconds)
 
     def check(self, sources: Collection[str] = ()) -> None:
         """Raises StoreFull, also where one of these sources has no room left."""
@@ -117,7 +117,7 @@ class StoreLimits:
         if self._folder is None:
             return None
         now = time.monotonic()
-        if now - self._looked_at >= _DISK_EVERY:
+        if now - self._looked_at >= _DISK_LOOK_SECONDS:
             self._looked_at = now
             try:
                 disk = os.statvfs(self._folder)

@@ -8,14 +8,14 @@ from typing import Final
 from gateway.store.engine.session import Session
 from gateway.store.outbox import statements as sql
 
-SILENT: Final = 20_000  # ms without a sign of life, after which a gateway on a shared database is taken for dead
+SILENT_MS: Final = 20_000  # ms without a sign of life, after which a gateway on a shared database is taken for dead
 BEAT_SECONDS: Final = 5.0
-FORGOTTEN: Final = 24 * 3600_000  # ms
+FORGOTTEN_MS: Final = 24 * 3600_000  # ms
 
 
 def count(session: Session, sink: str, owner: str) -> None:
     """Other gateways' ended leases are nobody's from now on; where the owner died (and is not only late) it is one more loss."""
-    session.change(sql.COUNT_LOSSES, {"sink": sink, "owner": owner, "silent": SILENT})
+    session.change(sql.COUNT_LOSSES, {"sink": sink, "owner": owner, "silent": SILENT_MS})
 
 
 def count_all(session: Session, owner: str) -> None:
@@ -56,4 +56,4 @@ def disown(session: Session, owner: str) -> None:
 def beat(session: Session, owner: str) -> None:
     """Say that this gateway lives. By the store's own thread, because a plugin may hold up the loop."""
     session.change(sql.BEAT, {"owner": owner})
-    session.change("DELETE FROM gateways WHERE seen_at < :now - :forgotten", {"forgotten": FORGOTTEN})
+    session.change("DELETE FROM gateways WHERE seen_at < :now - :forgotten", {"forgotten": FORGOTTEN_MS})

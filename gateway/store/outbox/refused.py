@@ -9,7 +9,7 @@ from gateway.store.engine.batch import storable
 from gateway.store.engine.session import Session
 from gateway.store.records import Refusal
 
-LARGEST: Final = 64 * 1024  # bytes of a body that are kept; a larger one is left out
+BODY_BYTES_MAX: Final = 64 * 1024  # bytes of a body that are kept; a larger one is left out
 
 _INSERT: Final = """INSERT INTO refused
   (source, verified, code, detail, received_at, method, path, headers, body, size, peer)
@@ -29,7 +29,7 @@ def keep_refusal(session: Session, refusal: Refusal, most: int) -> None:
         "method": storable(refusal.method),
         "path": storable(refusal.path),
         "headers": json.dumps(refusal.headers),
-        "body": refusal.body if len(refusal.body) <= LARGEST else b"",
+        "body": refusal.body if len(refusal.body) <= BODY_BYTES_MAX else b"",
         "size": refusal.size,
         "peer": None if refusal.peer is None else storable(refusal.peer),
     }

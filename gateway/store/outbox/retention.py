@@ -22,7 +22,9 @@ class Keep:
     free_disk: int = 256 * 1024 * 1024  # bytes; SQLite only
 
 
-LEAST: Final = timedelta(hours=24)  # a vendor repeats for so long; a shorter memory would take a repeat for a new event
+REMEMBERED_MIN: Final = timedelta(
+    hours=24
+)  # a vendor repeats for so long; a shorter memory would take a repeat for a new event
 
 # A window of rows that is walked, and in it what is finished: each delivery by its own end, an event without any by its
 # coming, a held one as long as a dead one. Open deliveries keep their event whatever its age.
@@ -51,7 +53,7 @@ class Step:
 
 
 def _ms(span: timedelta) -> int:
-    return int(max(span, LEAST).total_seconds() * 1000)
+    return int(max(span, REMEMBERED_MIN).total_seconds() * 1000)
 
 
 def sweep_step(session: Session, keep: Keep, after: int, most: int) -> Step:

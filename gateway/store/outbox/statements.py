@@ -42,7 +42,7 @@ CANCEL: Final = """UPDATE deliveries SET state = 'dead', rank = 1, token = token
   WHERE id = :id AND state NOT IN ('delivered','dead') RETURNING sink, order_key"""
 
 # A new round of a finished delivery; in rank 2 if its key has a head. The keys are locked first.
-AGAIN: Final = """UPDATE deliveries SET state = 'waiting', attempts = 0, round = round + 1, since_at = :now, due_at = :now,
+NEW_ROUND: Final = """UPDATE deliveries SET state = 'waiting', attempts = 0, round = round + 1, since_at = :now, due_at = :now,
     first_at = NULL, memo = NULL, reason = NULL, replay = :replay, weak = 0, losses = 0, lone_losses = 0, alone = 0,
     rank = CASE WHEN EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = deliveries.sink
       AND o.order_key = deliveries.order_key AND o.rank <> 2 AND o.state IN ('waiting','sending')) THEN 2 ELSE 1 END
@@ -102,14 +102,14 @@ _NAMES: Final = """WITH RECURSIVE names(sink) AS (
     SELECT (SELECT d.sink FROM deliveries d WHERE d.state IN ('waiting','sending') ORDER BY d.sink LIMIT 1)
     UNION ALL SELECT (SELECT d.sink FROM deliveries d WHERE d.sink > names.sink AND d.state IN ('waiting','sending')
       ORDER BY d.sink LIMIT 1) FROM names WHERE names.sink IS NOT NULL)"""
-_LEAST: Final = """(SELECT d.due_at FROM deliveries d WHERE d.sink = names.sink AND d.rank = {rank}
+_FIRST_DUE: Final = """(SELECT d.due_at FROM deliveries d WHERE d.sink = names.sink AND d.rank = {rank}
     AND d.state IN ('waiting','sending') ORDER BY d.due_at, d.id LIMIT 1)"""
 NAMES: Final = f"{_NAMES} SELECT sink FROM names WHERE sink IS NOT NULL"  # noqa: S608
-DUE: Final = f"""{_NAMES} SELECT sink, :now, {_LEAST.format(rank=0)}, {_LEAST.format(rank=1)}, {_LEAST.format(rank=3)},
-    {_LEAST.format(rank=4)}
+DUE: Final = f"""{_NAMES} SELECT sink, :now, {_FIRST_DUE.format(rank=0)}, {_FIRST_DUE.format(rank=1)}, {_FIRST_DUE.format(rank=3)},
+    {_FIRST_DUE.format(rank=4)}
   FROM names WHERE sink IS NOT NULL"""  # noqa: S608
-_LEAST_OF: Final = _LEAST.replace("names.sink", ":sink")
-OLDEST: Final = f"SELECT {_LEAST_OF.format(rank=0)}, {_LEAST_OF.format(rank=1)}, {_LEAST_OF.format(rank=2)}, {_LEAST_OF.format(rank=4)}"
+_FIRST_DUE_OF: Final = _FIRST_DUE.replace("names.sink", ":sink")
+OLDEST_DUE: Final = f"SELECT {_FIRST_DUE_OF.format(rank=0)}, {_FIRST_DUE_OF.format(rank=1)}, {_FIRST_DUE_OF.format(rank=2)}, {_FIRST_DUE_OF.format(rank=4)}"
 COUNT_RANK: Final = """SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.sink = :sink AND d.rank = :rank
   AND d.state IN ('waiting','sending') LIMIT :most) AS bounded"""
 COUNT_DEAD: Final = """SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.sink = :sink AND d.state = 'dead'

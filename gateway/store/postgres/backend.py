@@ -30,7 +30,7 @@ POOLED = (
     "a pooler stands between: statements are not prepared, other gateways are heard by polling; the modes session and "
     "transaction work, and ALTER ROLE … SET statement_timeout = '5s' ends at the server what is given up here"
 )
-READ_TIMEOUT = 2000  # ms: an old snapshot keeps dead rows, and claims slow down behind it
+READ_TIMEOUT_MS = 2000  # ms: an old snapshot keeps dead rows, and claims slow down behind it
 
 
 class PostgresBackend:
@@ -47,7 +47,7 @@ class PostgresBackend:
         self._who = secrets.token_hex(8)
         self._notifier = Notifier(self._who)
         self._listener: NoticeListener | None = None
-        self.reader = StoreReader(lambda: PostgresSession(self.address, self._clock, timeout_ms=READ_TIMEOUT))
+        self.reader = StoreReader(lambda: PostgresSession(self.address, self._clock, timeout_ms=READ_TIMEOUT_MS))
 
     def _session(self) -> PostgresSession:
         return PostgresSession(self.address, self._clock)

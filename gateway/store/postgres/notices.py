@@ -16,10 +16,10 @@ from gateway.store.engine.session import Session
 from gateway.store.outbox import counts
 from gateway.store.postgres.session import CHANNEL, PostgresSession
 
-SCATTER: Final = 0.02  # seconds: gateways that hear of one row do not all claim in one instant
+SCATTER_SECONDS: Final = 0.02  # seconds: gateways that hear of one row do not all claim in one instant
 LOST_SECONDS: Final = 0.5  # before a lost connection is made again
 SIGN_SECONDS: Final = 15.0  # between two signs of life that are asked of a silent server
-NOTIFY_EVERY: Final = 0.1  # seconds a sink: a lost notice costs one poll
+NOTIFY_INTERVAL_SECONDS: Final = 0.1  # seconds a sink: a lost notice costs one poll
 
 log = structlog.get_logger("gateway.store")
 
@@ -101,7 +101,7 @@ class NoticeListener:
                 sign_at = time.monotonic() + SIGN_SECONDS
 
     def _wake_sink(self, sink: str) -> None:
-        pause = random.random() * SCATTER  # noqa: S311  jitter, not a secret
+        pause = random.random() * SCATTER_SECONDS  # noqa: S311  jitter, not a secret
         try:
             self._loop.call_soon_threadsafe(self._loop.call_later, pause, self._wake, sink)
         except RuntimeError:  # the loop has ended
@@ -114,7 +114,7 @@ class NoticeListener:
 
 
 class Notifier:
-    """Tells other gateways of rows left waiting, no more often than NOTIFY_EVERY a sink. On the writer's thread."""
+    """Tells other gateways of rows left waiting, no more often than NOTIFY_INTERVAL_SECONDS a sink. On the writer's thread."""
 
     def __init__(self, who: str) -> None:
         self._who = who
@@ -123,7 +123,7 @@ class Notifier:
     def notify(self, session: PostgresSession, sinks: Collection[str]) -> None:
         """After the commit, in a statement of its own: NOTIFY inside a transaction takes a lock over the whole database."""
         now = time.monotonic()
-        ripe = sorted(sink for sink in sinks if now - self._last.get(sink, -1.0) >= NOTIFY_EVERY)
+        ripe = sorted(sink for sink in sinks if now - self._last.get(sink, -1.0) >= NOTIFY_INTERVAL_SECONDS)
         if ripe:
             self._last.update(dict.fromkeys(ripe, now))
             session.notify(self._who, ripe)

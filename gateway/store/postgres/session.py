@@ -17,7 +17,7 @@ from gateway.store.postgres.deadline import DEADLINES
 from gateway.text.store_address import StoreAddress
 
 CHANNEL: Final = "recording_gateway"  # NOTIFY payload: "<who> <sink>"
-OLDEST: Final = 130_000
+SERVER_VERSION_MIN: Final = 130_000
 _MIGRATION_LOCK: Final = 0x52474757
 _MIGRATION_WAIT: Final = "60s"
 # Serialisation failure, deadlock, lock and statement time-outs, too many connections, a server that stops or starts.
@@ -101,7 +101,7 @@ class PostgresSession:
             raise
 
     def _prepare(self, timeout_ms: int) -> None:
-        if self.connection.info.server_version < OLDEST:
+        if self.connection.info.server_version < SERVER_VERSION_MIN:
             raise StoreUnavailable(f"{self._address.shown} runs PostgreSQL before 13, which is too old")
         ((process, fsync, synchronous, encoding),) = self.rows(
             "SELECT pg_backend_pid(), current_setting('fsync'), current_setting('synchronous_commit'), current_setting('server_encoding')"

@@ -20,7 +20,7 @@ from gateway.store.sqlite.open_file import OpenFiles
 
 log = structlog.get_logger("gateway.store")
 
-_EVERY: Final = 0.1  # seconds between two looks
+_LOOK_SECONDS: Final = 0.1  # seconds between two looks
 
 
 class OwnerLock:
@@ -47,7 +47,7 @@ class OwnerLock:
                     f"the store {self._store} is held by another gateway, {self._holder()} (lock file {self._path}): "
                     "stop that one first, or give this one a store of its own"
                 )
-            await asyncio.sleep(_EVERY)
+            await asyncio.sleep(_LOOK_SECONDS)
 
     def try_now(self) -> bool:
         """Take the lock if nobody has it. Raises StoreUnavailable."""

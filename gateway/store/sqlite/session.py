@@ -19,9 +19,9 @@ from gateway.store.sqlite.error_texts import cannot_open, explain
 from gateway.store.sqlite.open_file import OpenFiles
 
 APPLICATION_ID: Final = 0x52474757  # "RGGW": says whose file this is, also to file(1)
-OLDEST: Final = (3, 37, 0)  # STRICT and RETURNING
-BUSY_S: Final = 5.0  # a statement, and opening, waits so long for somebody else's lock
-WAL_LIMIT: Final = 16 * 1024 * 1024  # bytes the write-ahead log is cut back to
+LIBRARY_VERSION_MIN: Final = (3, 37, 0)  # STRICT and RETURNING
+BUSY_SECONDS: Final = 5.0  # a statement, and opening, waits so long for somebody else's lock
+WAL_BYTES_MAX: Final = 16 * 1024 * 1024  # bytes the write-ahead log is cut back to
 _FATAL: Final = {"SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_READONLY"}
 _BUSY: Final = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")  # PROTOCOL: two made the log at one instant
 _ITEM: Final = (
@@ -55,7 +55,7 @@ class SqliteSession:
     def __init__(self, path: Path, role: Role, clock: Clock | None = None) -> None:
         """Open an existing file. Only the writer checkpoints: two connections that do so at one instant meet a bug of
         SQLite before 3.51.3. Raises StoreUnavailable, SchemaMismatch (not a store of ours)."""
-        if sqlite3.sqlite_version_info < OLDEST:
+        if sqlite3.sqlite_version_info < LIBRARY_VERSION_MIN:
             raise StoreUnavailable(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is needed")
         self.path = path
         self._clock = clock or Clock()
@@ -63,12 +63,17 @@ class SqliteSession:
         try:
             self.files = OpenFiles(path)
             self.connection = sqlite3.connect(
-                uri, uri=True, isolation_level=None, timeout=BUSY_S, cached_statements=256, check_same_thread=False
+                uri,
+                uri=True,
+                isolation_level=None,
+                timeout=BUSY_SECONDS,
+                cached_statements=256,
+                check_same_thread=False,
             )
         except (OSError, sqlite3.Error) as error:
             raise StoreUnavailable(cannot_open(path, error)) from None
         try:
-            patiently(lambda: self._prepare(role), BUSY_S)
+            patiently(lambda: self._prepare(role), BUSY_SECONDS)
             self.files.opened()
         except (SchemaMismatch, StoreUnavailable):
             self.close()
@@ -98,7 +103,7 @@ class SqliteSession:
             if application != APPLICATION_ID:
                 run(f"PRAGMA application_id={APPLICATION_ID}")
             run("PRAGMA wal_autocheckpoint=1000").fetchall()
-            run(f"PRAGMA journal_size_limit={WAL_LIMIT}").fetchall()
+            run(f"PRAGMA journal_size_limit={WAL_BYTES_MAX}").fetchall()
         else:
             run("PRAGMA wal_autocheckpoint=0").fetchall()
         run("PRAGMA synchronous=FULL")

@@ -13,7 +13,7 @@ from gateway.admin.service import AdminService
 from gateway.errors import Problem
 from gateway.store.admin import once
 
-KEY_MAX: Final = 255  # characters
+KEY_CHARS_MAX: Final = 255  # characters
 REPLAYED: Final = "idempotency-replayed"
 
 
@@ -24,8 +24,8 @@ async def idempotent(
     keys = request.headers.getlist("idempotency-key")
     if not keys:
         return await answer()
-    if len(keys) > 1 or not 1 <= len(keys[0]) <= KEY_MAX or not keys[0].isprintable():
-        raise Problem(400, "invalid_idempotency_key", f"one Idempotency-Key of at most {KEY_MAX} characters")
+    if len(keys) > 1 or not 1 <= len(keys[0]) <= KEY_CHARS_MAX or not keys[0].isprintable():
+        raise Problem(400, "invalid_idempotency_key", f"one Idempotency-Key of at most {KEY_CHARS_MAX} characters")
     name = hashlib.sha256(keys[0].encode()).hexdigest()
     digest = hashlib.sha256(f"{request.method} {request.url.path}\n{request.url.query}\n{content}".encode()).hexdigest()
     known = await service.once(lambda session: once.begin(session, token, name, digest))

@@ -13,7 +13,7 @@ from gateway.admin.validation import validated
 from gateway.errors import Problem
 from gateway.text.suggest import suggestion
 
-BODY_MAX: Final = 64 * 1024  # bytes
+BODY_BYTES_MAX: Final = 64 * 1024  # bytes
 NUMBER_DIGITS_MAX: Final = 18
 M = TypeVar("M", bound=BaseModel)
 
@@ -50,8 +50,8 @@ async def read_body(request: Request, model: type[M] | None) -> M | None:
     content = b""
     async for chunk in request.stream():
         content += chunk
-        if len(content) > BODY_MAX:
-            raise Problem(413, "body_too_large", f"a body has at most {BODY_MAX} bytes here")
+        if len(content) > BODY_BYTES_MAX:
+            raise Problem(413, "body_too_large", f"a body has at most {BODY_BYTES_MAX} bytes here")
     if model is None:
         if content.strip():
             raise Problem(400, "malformed_body", "this takes no body")

@@ -15,7 +15,7 @@ from gateway.text.escaping import visible
 from gateway.web.pages.story import difference, files_of, routes_of, story_of
 from gateway.web.pages.visit import Visit
 
-SHOWN_MAX: Final = 256 * 1024  # characters of a form that are shown
+FORM_CHARS_MAX: Final = 256 * 1024  # characters of a form that are shown
 
 
 async def event(visit: Visit) -> Response:
@@ -40,7 +40,7 @@ async def _page(visit: Visit, *, whole: bool) -> Response:
         verdicts=verdicts,
         files=files_of(detail.event, whole=whole),
         facts=list(_facts(detail.event)),
-        raw=_text(detail.raw)[:SHOWN_MAX],
+        raw=_text(detail.raw)[:FORM_CHARS_MAX],
         children=detail.children,
         difference=await _difference(visit, detail, whole=whole),
         sinks=list(visit.gateway.settings.sinks),

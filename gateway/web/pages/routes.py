@@ -21,7 +21,7 @@ from gateway.web.sessions import SAFE, refuse_foreign
 from gateway.web.tokens import Tokens
 
 log = structlog.get_logger("gateway.web")
-YEAR: Final = 365 * 24 * 3600
+YEAR_SECONDS: Final = 365 * 24 * 3600
 Serve = Callable[[Request], Awaitable[Response]]
 
 
@@ -117,10 +117,14 @@ def _chosen(gateway: Serving, request: Request) -> Response | None:
     response = to(visit.with_parameter("lang", None))
     if "lang" in query:
         response.set_cookie(
-            "lang", language_of(request, gateway.settings.locale.language), YEAR, httponly=True, samesite="strict"
+            "lang",
+            language_of(request, gateway.settings.locale.language),
+            YEAR_SECONDS,
+            httponly=True,
+            samesite="strict",
         )
     if query.get("theme") in ("light", "dark"):
-        response.set_cookie("theme", query["theme"], YEAR, httponly=True, samesite="strict")
+        response.set_cookie("theme", query["theme"], YEAR_SECONDS, httponly=True, samesite="strict")
     elif "theme" in query:
         response.delete_cookie("theme", httponly=True, samesite="strict")
     return response
@@ -133,7 +137,7 @@ def _static(tokens: Tokens) -> Serve:
         name = request.path_params["name"]
         if name not in STATIC or request.path_params["version"] != version_of(name) or request.method not in SAFE:
             return refused(Problem(404, "not_found", "there is nothing here"))
-        headers = {"cache-control": f"public, max-age={YEAR}, immutable", "content-type": STATIC[name]}
+        headers = {"cache-control": f"public, max-age={YEAR_SECONDS}, immutable", "content-type": STATIC[name]}
         return Response(static(name), headers=headers)
 
     return serve

@@ -9,7 +9,7 @@ from gateway.web.pages.visit import Visit, local, to
 from gateway.web.sessions import SAFE, cookie_name, refuse_foreign
 from gateway.web.tokens import Tokens
 
-TOKEN_MAX = 4096  # characters
+TOKEN_CHARS_MAX = 4096  # characters
 
 
 async def signing_in(visit: Visit, tokens: Tokens) -> Response:
@@ -21,7 +21,7 @@ async def signing_in(visit: Visit, tokens: Tokens) -> Response:
     refuse_foreign(request, None, None)
     presented = visit.one("token").strip()
     try:
-        if not presented or len(presented) > TOKEN_MAX:
+        if not presented or len(presented) > TOKEN_CHARS_MAX:
             raise Problem(401, "unauthorized", "this is no token of `admin.tokens`")
         id = tokens.sign_in(request, presented.encode("utf-8", "replace"))
     except Problem as problem:

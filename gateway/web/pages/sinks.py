@@ -9,7 +9,7 @@ from gateway.model import EVENT_TYPES, FILE_COMPLETED
 from gateway.web.pages.plots import spark
 from gateway.web.pages.visit import Visit
 
-LAST: int = 10  # deliveries and refusals on the page of one
+ROWS_SHOWN_MAX: int = 10  # deliveries and refusals on the page of one
 
 
 async def sinks(visit: Visit) -> Response:
@@ -24,7 +24,7 @@ async def sink(visit: Visit) -> Response:
     item = await visit.service.sink(name)
     overview = await visit.service.overview("24h")
     series = next((one for one in overview.plots.get("sinks", ()) if one.name == name), None)
-    last = await visit.service.deliveries(DeliveryQuery(sink=(name,), limit=LAST))
+    last = await visit.service.deliveries(DeliveryQuery(sink=(name,), limit=ROWS_SHOWN_MAX))
     query = visit.request.query_params
     preview = None
     if item.type is not None and (query.get("event") or query.get("type")):
@@ -46,5 +46,5 @@ async def source(visit: Visit) -> Response:
     """One source: by which keys and with what trust its callbacks were verified, and what it refused."""
     name = visit.request.path_params["name"]
     item = await visit.service.source(name, whole=visit.operates)
-    last = await visit.service.refused(RefusedQuery(source=name, limit=LAST))
+    last = await visit.service.refused(RefusedQuery(source=name, limit=ROWS_SHOWN_MAX))
     return visit.page("source.html", source=item, last=last.items)

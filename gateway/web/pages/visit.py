@@ -21,10 +21,10 @@ from gateway.web.ports import Serving
 from gateway.web.sessions import PersonSession
 from gateway.web.tokens import TokenLike
 
-FORM_MAX = 256 * 1024  # bytes: the routes of a route tester and an event
+FORM_BYTES_MAX = 256 * 1024  # bytes: the routes of a route tester and an event
 FORM_FIELDS_MAX = 500
 THEMES = ("light", "dark")
-LINK_MAX = 2048
+LINK_CHARS_MAX = 2048
 
 
 class Given(dict[str, str]):
@@ -107,7 +107,7 @@ def to(link: str) -> Response:
 
 def local(link: str) -> str:
     """A link as it is where it leads to a page of ours, else the first page: a link out of a request leads nowhere else."""
-    if len(link) > LINK_MAX or not link.startswith("/") or link[1:2] in ("/", "\\"):
+    if len(link) > LINK_CHARS_MAX or not link.startswith("/") or link[1:2] in ("/", "\\"):
         return "/"
     return link if link.isascii() and link.isprintable() and not set(link) & set(' \\"<>') else "/"
 
@@ -134,8 +134,8 @@ async def form_of(request: Request) -> Mapping[str, Sequence[str]]:
     content = b""
     async for chunk in request.stream():
         content += chunk
-        if len(content) > FORM_MAX:
-            raise Problem(413, "body_too_large", f"a form has at most {FORM_MAX} bytes here")
+        if len(content) > FORM_BYTES_MAX:
+            raise Problem(413, "body_too_large", f"a form has at most {FORM_BYTES_MAX} bytes here")
     fields: dict[str, list[str]] = {}
     try:
         pairs = parse_qsl(

@@ -14,7 +14,7 @@ _FOLDER: Final = Path(__file__).parent / "locales"
 _RANGE: Final = re.compile(
     r"^\s*([A-Za-z]{1,8})(?:-[A-Za-z0-9-]{1,35})?\s*(?:;\s*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?\s*$"
 )
-ACCEPT_MAX: Final = 20  # ranges of one header
+ACCEPT_RANGES_MAX: Final = 20  # ranges of one header
 
 
 @functools.cache
@@ -35,7 +35,7 @@ def known(tag: str | None) -> str | None:
 def preferred(header: str) -> str | None:
     """The language of Accept-Language that the pages have and the browser wants most."""
     wanted: list[tuple[float, str]] = []
-    for part in header.split(",")[:ACCEPT_MAX]:
+    for part in header.split(",")[:ACCEPT_RANGES_MAX]:
         match = _RANGE.match(part)
         if match and (language := known(match[1])) and float(match[2] or 1) > 0:
             wanted.append((float(match[2] or 1), language))

@@ -6,9 +6,9 @@ import threading
 import time
 from typing import Any, Final, NamedTuple
 
-BODY_LIMIT: Final = 64 * 1024  # bytes read of an answer
-LONGEST: Final = 20.0  # seconds of one call in all, because a server that drips would hold the thread for ever
-_IDLE: Final = 10.0  # seconds without a byte
+ANSWER_BYTES_MAX: Final = 64 * 1024  # bytes read of an answer
+CALL_SECONDS_MAX: Final = 20.0  # seconds of one call in all, because a server that drips would hold the thread for ever
+_IDLE_SECONDS: Final = 10.0  # seconds without a byte
 
 
 class ServiceCall(NamedTuple):
@@ -58,7 +58,7 @@ class Calls:
     def request(self, method: str, url: str, **rest: Any) -> Any:
         """As requests.request, but nothing of the environment, no redirect, and an end in time."""
         calls: list[ServiceCall] = getattr(self._seen, "calls", [])
-        rest = {**rest, "allow_redirects": False, "stream": True, "timeout": _IDLE}
+        rest = {**rest, "allow_redirects": False, "stream": True, "timeout": _IDLE_SECONDS}
         try:
             with self._requests.Session() as session:
                 session.trust_env = False
@@ -74,9 +74,9 @@ class Calls:
     def _body_of(self, answer: Any) -> bytes:
         from urllib3.exceptions import HTTPError
 
-        body, until = b"", time.monotonic() + LONGEST
+        body, until = b"", time.monotonic() + CALL_SECONDS_MAX
         try:
-            while len(body) <= BODY_LIMIT and (chunk := answer.raw.read1(4096, decode_content=True)):
+            while len(body) <= ANSWER_BYTES_MAX and (chunk := answer.raw.read1(4096, decode_content=True)):
                 body += chunk
                 if time.monotonic() > until:
                     raise self._requests.Timeout("the answer did not end")
@@ -84,4 +84,4 @@ class Calls:
             raise self._requests.ConnectionError(type(error).__name__) from None
         finally:
             answer.close()
-        return body[:BODY_LIMIT]
+        return body[:ANSWER_BYTES_MAX]

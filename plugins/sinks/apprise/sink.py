@@ -30,7 +30,7 @@ _LACKING: Final = f"the library apprise is not installed: {how_to_install('appri
 _KINDS: Final = {"ok": "success", "info": "info", "warn": "warning", "error": "failure"}
 # Services that say no in the body of a 200, which apprise does not read: the `code` that means yes.
 _YES: Final[Mapping[str, int]] = {"schan": 0, "pushdeer": 0, "pushdeers": 0, "qq": 0}
-_LONGEST: Final = 3000  # bytes of a text; the least that common services take is about 4000
+_TEXT_BYTES_MAX: Final = 3000  # bytes of a text; the least that common services take is about 4000
 _loading: Final = threading.Lock()
 
 
@@ -66,7 +66,9 @@ class AppriseSink(Sink):
         card = self._view.card(delivery.event, replay=delivery.replay)
         for most, links in ((600, True), (100, True), (100, False)):
             body = _body(card.shortened(most, links=links))
-            if len(body.encode()) <= _LONGEST and len(json.dumps(body)) <= 2 * _LONGEST:  # some send \\ud83d\\ude00
+            if (
+                len(body.encode()) <= _TEXT_BYTES_MAX and len(json.dumps(body)) <= 2 * _TEXT_BYTES_MAX
+            ):  # some send \\ud83d\\ude00
                 break
         return f"{card.mark} {lookalike(card.title)}", body, _KINDS[card.severity]
 

@@ -14,10 +14,10 @@ from plugins.sinks.cards.links import Shown, web_link
 from plugins.sinks.cards.text import cut, plain, unlinked
 from plugins.sinks.cards.words import MARKS, SEVERITY, Severity, Words, size
 
-MOST_FILES: Final = 5  # the whole event is in the store
-LONGEST_TITLE: Final = 150
-_LONGEST_NAME: Final = 60  # of a stream inside a title
-_LONGEST_ERROR: Final = 1024
+FILES_SHOWN_MAX: Final = 5  # the whole event is in the store
+TITLE_CHARS_MAX: Final = 150
+_NAME_CHARS_MAX: Final = 60  # of a stream inside a title
+_ERROR_CHARS_MAX: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +112,9 @@ class View:
         """The card of one event. Never fails, whatever the event lacks or holds."""
         title = self.words.title(event.type) + (self.words.replay if replay else "")
         if event.alarm is not None:
-            title += f" · {unlinked(event.alarm.about, _LONGEST_NAME)}"
+            title += f" · {unlinked(event.alarm.about, _NAME_CHARS_MAX)}"
         elif event.stream:
-            title += f" · {unlinked(event.stream, _LONGEST_NAME)}"
+            title += f" · {unlinked(event.stream, _NAME_CHARS_MAX)}"
         return Card(
             title=title,
             severity=SEVERITY.get(event.type, "warn"),
@@ -122,7 +122,7 @@ class View:
             at=self.local(event.time or event.received_at),
             id=" ".join(visible(event.ref).split()),
             facts=tuple(self._facts(event) if event.alarm is None else self._alarm(event, event.alarm)),
-            links=self.links_of(event.files[:MOST_FILES]) if event.alarm is None else self._page(event.alarm),
+            links=self.links_of(event.files[:FILES_SHOWN_MAX]) if event.alarm is None else self._page(event.alarm),
         )
 
     def line(self, event: Event) -> DigestLine:
@@ -169,7 +169,7 @@ class View:
     def _alarm(self, event: Event, alarm: Alarm) -> Iterator[Fact]:
         yield self._fact("what", self._sentence(event, alarm), ours=False)
         if alarm.detail:
-            yield self._fact("cause", alarm.detail, ours=False, most=_LONGEST_ERROR)
+            yield self._fact("cause", alarm.detail, ours=False, most=_ERROR_CHARS_MAX)
         yield self._fact("since", self.time(alarm.since or event.time or event.received_at))
 
     def _page(self, alarm: Alarm) -> tuple[Link, ...]:
@@ -182,7 +182,7 @@ class View:
         if event.subject:
             yield self._fact("stream", event.subject, ours=False)
         if event.error is not None and (said := _error(event)):
-            yield self._fact("error", said, ours=False, most=_LONGEST_ERROR)
+            yield self._fact("error", said, ours=False, most=_ERROR_CHARS_MAX)
         if event.type == UNKNOWN and event.vendor_type:
             yield self._fact("kind", event.vendor_type, ours=False)
         if len(event.files) == 1:
@@ -190,10 +190,10 @@ class View:
         else:
             if event.format:
                 yield self._fact("format", event.format, ours=False)
-            for number, file in enumerate(event.files[:MOST_FILES], 1):
+            for number, file in enumerate(event.files[:FILES_SHOWN_MAX], 1):
                 yield Fact("file", f"{self.words.labels['file']} {number}", self._summary(file), ours=False)
-            if len(event.files) > MOST_FILES:
-                yield self._fact("file", self.words.more_files.format(count=len(event.files) - MOST_FILES))
+            if len(event.files) > FILES_SHOWN_MAX:
+                yield self._fact("file", self.words.more_files.format(count=len(event.files) - FILES_SHOWN_MAX))
         shown = [file.ended_at for file in event.files if file.ended_at is not None]
         if not shown or (event.time is not None and event.time not in shown):
             yield self._fact("time", self.time(event.time or event.received_at))

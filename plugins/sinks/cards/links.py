@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 Shown = Literal["full", "short", "none"]
 
-LONGEST: Final = 8192  # characters; beyond that no service takes it
+LINK_CHARS_MAX: Final = 8192  # characters; beyond that no service takes it
 _SAFE: Final = (
     "/:;,&=+$~-._?%@"  # and not ( ) * [ ] < > | ' " ` ! \, which end a link or begin something else somewhere
 )
@@ -18,7 +18,7 @@ _UNFIT: Final = re.compile(r"[\x00-\x1f\x7f\\]")
 
 def web_link(url: str | None, shown: Shown = "full") -> str | None:
     """The link in plain ASCII, or None where it is none, or none is to be shown. `short`: without what may be a key."""
-    if not url or shown == "none" or len(url) > LONGEST or _UNFIT.search(url):
+    if not url or shown == "none" or len(url) > LINK_CHARS_MAX or _UNFIT.search(url):
         return None
     try:
         parts = urlsplit(url)
@@ -36,7 +36,7 @@ def web_link(url: str | None, shown: Shown = "full") -> str | None:
     if shown == "full":
         made += f"?{_quoted(parts.query)}" if parts.query else ""
         made += f"#{_quoted(parts.fragment)}" if parts.fragment else ""
-    return made if len(made) <= LONGEST else None
+    return made if len(made) <= LINK_CHARS_MAX else None
 
 
 def _quoted(part: str) -> str:

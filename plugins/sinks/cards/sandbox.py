@@ -14,12 +14,12 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from gateway.text.suggest import suggestion
 from plugins.sinks.cards.text import ELLIPSIS, Clean, Escape, Invalid, cut, plain
 
-MOST_OUTPUT: Final = 64 * 1024  # characters
-MOST_TURNS: Final = 2000  # of all loops together
-MOST_DEPTH: Final = 2  # of loops in one another
-_LONGEST_VALUE: Final = 2000  # characters of one value
+OUTPUT_CHARS_MAX: Final = 64 * 1024  # characters
+LOOP_TURNS_MAX: Final = 2000  # of all loops together
+LOOP_DEPTH_MAX: Final = 2  # of loops in one another
+_VALUE_CHARS_MAX: Final = 2000  # characters of one value
 _JOINED_MAX: Final = 100  # elements of a list that `join` shows
-_LONGEST_SOURCE: Final = 8 * 1024
+_SOURCE_CHARS_MAX: Final = 8 * 1024
 
 # Whatever is not named here cannot be written. Calls, imports, macros, blocks and assignments are not.
 _ALLOWED: Final = (
@@ -32,7 +32,7 @@ _TESTS: Final = (
     "defined", "undefined", "none", "number", "string", "eq", "ne", "lt", "le", "gt", "ge", "in", "equalto", "==",
     "!=", "<", "<=", ">", ">=", "true", "false", "odd", "even",
 )  # fmt: skip
-_LONGEST_TEXT: Final = 8192  # characters of a text that a template gets to see
+_TEXT_CHARS_MAX: Final = 8192  # characters of a text that a template gets to see
 
 
 class RawText(str):
@@ -92,10 +92,10 @@ class Compiled:
     def render(self, values: Mapping[str, Any], *, strict: bool) -> str:
         """Raises Invalid for whatever fails; `strict`: also for too much output."""
         parts: list[str] = []
-        left = MOST_OUTPUT
+        left = OUTPUT_CHARS_MAX
         given = {name: _plain_data(value) for name, value in values.items()}
         try:
-            for part in self._template.generate(given, _turns=[MOST_TURNS]):
+            for part in self._template.generate(given, _turns=[LOOP_TURNS_MAX]):
                 parts.append(part[: max(left, 0)])
                 left -= len(part)
                 if left < 0:
@@ -118,7 +118,7 @@ def compiled(
     source: str, escape: Escape, filters: Mapping[str, tuple[Callable[[Any], object], bool]], clean: Clean = plain
 ) -> Compiled:
     """Raises Invalid, with the line where there is one."""
-    if len(source) > _LONGEST_SOURCE:
+    if len(source) > _SOURCE_CHARS_MAX:
         _fail("a template of at most 8 KiB")
     environment = _Environment(
         undefined=StrictUndefined,
@@ -156,7 +156,7 @@ def _check(node: nodes.Node, depth: int) -> None:
         raise Invalid(f"line {node.lineno}: names that begin with _ cannot be used in a template")
     if isinstance(node, nodes.For):
         depth += 1
-        if depth > MOST_DEPTH:
+        if depth > LOOP_DEPTH_MAX:
             raise Invalid(f"line {node.lineno}: at most two loops in one another")
         if node.recursive:
             raise Invalid(f"line {node.lineno}: loops cannot be recursive")
@@ -179,7 +179,7 @@ def _turns(context: Context, value: Any) -> list[Any]:
     budget: list[int] = context["_turns"]
     budget[0] -= len(value) + 1
     if budget[0] < 0:
-        raise SecurityError(f"all loops together may make {MOST_TURNS} turns")
+        raise SecurityError(f"all loops together may make {LOOP_TURNS_MAX} turns")
     return list(value)
 
 
@@ -191,7 +191,7 @@ def _finalize(escape: Escape, clean: Clean) -> Callable[[Any], Any]:
             return ""
         if not isinstance(value, str | int | float):
             raise SecurityError(f"a {_kind(value)} cannot be written; name one of its parts")
-        text = clean(("true" if value else "false") if isinstance(value, bool) else str(value), _LONGEST_VALUE)
+        text = clean(("true" if value else "false") if isinstance(value, bool) else str(value), _VALUE_CHARS_MAX)
         return text if escape is None else escape(text)
 
     return final
@@ -216,7 +216,7 @@ def _absent(value: Any) -> bool:
 def _join(value: Any, between: str = ", ") -> str:
     if not isinstance(value, list | tuple):
         return ""
-    some = [cut(_text(one), _LONGEST_VALUE) for one in list(value)[:_JOINED_MAX]]
+    some = [cut(_text(one), _VALUE_CHARS_MAX) for one in list(value)[:_JOINED_MAX]]
     return str(between)[:20].join([*some, *([ELLIPSIS] if len(value) > _JOINED_MAX else [])])
 
 
@@ -258,7 +258,7 @@ def _plain_data(value: Any, open: bool = False) -> Any:
         return Open(made) if open else made
     if isinstance(value, list | tuple):
         return [_plain_data(inner, open) for inner in value]
-    return value if value is None or isinstance(value, int | float | bool) else str(value)[:_LONGEST_TEXT]
+    return value if value is None or isinstance(value, int | float | bool) else str(value)[:_TEXT_CHARS_MAX]
 
 
 def _kind(value: Any) -> str:

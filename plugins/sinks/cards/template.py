@@ -19,7 +19,7 @@ from plugins.sinks.cards.words import size, words
 if TYPE_CHECKING:
     from plugins.sinks.cards.sandbox import Compiled
 
-LONGEST: Final = 8 * 1024  # characters of a template
+TEMPLATE_CHARS_MAX: Final = 8 * 1024  # characters of a template
 
 
 class Template:

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.fields import ONE_OR_MANY, ConfigPath, Language, Proxy, Secret, SecretUrl, Timezone, Url
 from gateway.plugin import Options
-from plugins.sinks.cards.template import LONGEST, try_out
+from plugins.sinks.cards.template import TEMPLATE_CHARS_MAX, try_out
 from plugins.sinks.cards.text import Invalid
 from plugins.sinks.chat.service import NAMES, Name, Service, service
 
@@ -52,10 +52,10 @@ class ChatOptions(Options):
     links: Literal["full", "short", "none"] = Field(
         "full", description="Play and download links: as they came, without their query (a signature, often), or none."
     )
-    title: Annotated[str, Field(max_length=LONGEST)] | None = Field(
+    title: Annotated[str, Field(max_length=TEMPLATE_CHARS_MAX)] | None = Field(
         None, description="A Jinja2 template of the title, in the place of the built-in one."
     )
-    template: Annotated[str, Field(max_length=LONGEST)] | None = Field(
+    template: Annotated[str, Field(max_length=TEMPLATE_CHARS_MAX)] | None = Field(
         None, description="A Jinja2 template of the text, in the service's own markup, in the place of the facts."
     )
     proxy: Proxy | None = Field(None, description="An http or https proxy. The environment's proxies are never used.")

@@ -13,8 +13,8 @@ from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.text.escaping import visible
 from gateway.text.redaction import redact_start
 
-_LONGEST: Final = RETRY_AFTER_MAX.total_seconds()
-_QUOTED: Final = 160  # characters of a service's own words inside an error text
+_WAIT_SECONDS_MAX: Final = RETRY_AFTER_MAX.total_seconds()
+_QUOTED_CHARS_MAX: Final = 160  # characters of a service's own words inside an error text
 
 
 def body_of(answer: Answer) -> Mapping[str, Any] | None:
@@ -46,8 +46,8 @@ def words_of(body: Mapping[str, Any] | None, *keys: str) -> str:
 def told(answer: Answer, what: object, words: str = "", hint: str = "") -> str:
     """An error text: the status, the service's code and words without secrets, and what to do."""
     # masked before it is cut, because half a secret would not be known for one
-    said = visible(redact_start(words, 16 * _QUOTED)[:_QUOTED])
-    text = f"HTTP {answer.status} from {answer.origin}: {visible(redact_start(str(what), 16 * _QUOTED))[:_QUOTED]}"
+    said = visible(redact_start(words, 16 * _QUOTED_CHARS_MAX)[:_QUOTED_CHARS_MAX])
+    text = f"HTTP {answer.status} from {answer.origin}: {visible(redact_start(str(what), 16 * _QUOTED_CHARS_MAX))[:_QUOTED_CHARS_MAX]}"
     return text + (f" {said!r}" if said else "") + (f"; {hint}" if hint else "")
 
 
@@ -95,8 +95,8 @@ def seconds(value: object) -> timedelta | None:
         given = float(value)
     except (ValueError, OverflowError):
         return None
-    if not 0 <= given < _LONGEST:
-        return RETRY_AFTER_MAX if given >= _LONGEST else None
+    if not 0 <= given < _WAIT_SECONDS_MAX:
+        return RETRY_AFTER_MAX if given >= _WAIT_SECONDS_MAX else None
     return max(timedelta(seconds=math.ceil(given * 1000) / 1000), RETRY_AFTER_MIN)
 
 

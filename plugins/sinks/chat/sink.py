@@ -16,7 +16,7 @@ from gateway.egress.worker import computed
 from gateway.errors import Refused, Retry
 from gateway.model import Delivery
 from gateway.plugin import Sink
-from plugins.sinks.cards.card import LONGEST_TITLE, Card, View
+from plugins.sinks.cards.card import TITLE_CHARS_MAX, Card, View
 from plugins.sinks.cards.template import Template, zone
 from plugins.sinks.cards.text import Invalid, joined, unlinked
 from plugins.sinks.cards.words import words
@@ -96,7 +96,7 @@ class Chat(Sink):
         title, text = self._templates
         changes: dict[str, Any] = {"mentions": options.mention}
         if title is not None and (made := self._rendered(title, delivery)):
-            changes["title"] = unlinked(" ".join(joined(made).split()), LONGEST_TITLE)
+            changes["title"] = unlinked(" ".join(joined(made).split()), TITLE_CHARS_MAX)
         if text is not None and (made := self._rendered(text, delivery)):
             changes["text"] = made
         card = replace(card, **changes)

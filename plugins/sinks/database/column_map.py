@@ -15,7 +15,7 @@ from plugins.sinks.database import whole
 
 _OF_FILE: Final = frozenset({"file", "index"})
 _MISSING: Final = ("no such field", "IndexError")  # of what is absent: the column is then null
-_CHUNK: Final = 100  # elements that a macro is given at a time, because the library needs the cube of that
+_CHUNK_ELEMENTS: Final = 100  # elements that a macro is given at a time, because the library needs the cube of that
 _MACRO_ELEMENTS_MAX: Final = 200  # of any list, where a macro cannot be given parts of it
 _BUILDING: Final = ("map", "filter")  # the macros that cost more than their elements
 
@@ -49,7 +49,7 @@ class ColumnExpression:
         try:
             if self._rest is not None and self._list is not None:
                 elements = whole.part(shown.names, self._list)
-                if isinstance(elements, list) and len(elements) > _CHUNK:
+                if isinstance(elements, list) and len(elements) > _CHUNK_ELEMENTS:
                     return self._in_parts(self._rest, elements, shown)
             elif self.builds and shown.longest > _MACRO_ELEMENTS_MAX:
                 raise WhereFailed(
@@ -66,8 +66,8 @@ class ColumnExpression:
         used = {node.word for node in walk(rest.tree) if node.kind == "name"}
         names = {name: value for name, value in shown.names.items() if name in used}
         made: list[Any] = []
-        for start in range(0, len(elements), _CHUNK):
-            made += rest.value(rest.prepare_names({**names, "elements": elements[start : start + _CHUNK]}))
+        for start in range(0, len(elements), _CHUNK_ELEMENTS):
+            made += rest.value(rest.prepare_names({**names, "elements": elements[start : start + _CHUNK_ELEMENTS]}))
         return made
 
 

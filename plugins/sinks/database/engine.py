@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from gateway.egress.tls import client_context
 from plugins.sinks.database.address import DatabaseAddress
 
-_CONNECTING: Final = 10  # seconds for one connection
-_WAITING: Final = 300.0  # seconds for a free connection; because the attempt's own timeout is what should end first
-_BUSY: Final = 5.0  # seconds that SQLite waits for another writer
+_CONNECT_SECONDS: Final = 10  # seconds for one connection
+_POOL_WAIT_SECONDS: Final = (
+    300.0  # seconds for a free connection; because the attempt's own timeout is what should end first
+)
+_BUSY_SECONDS: Final = 5.0  # seconds that SQLite waits for another writer
 # Strict, because MySQL otherwise cuts what does not fit and calls it a warning.
 _MYSQL_SESSION: Final = (
     "SET SESSION sql_mode = CONCAT_WS(',', @@SESSION.sql_mode, 'STRICT_ALL_TABLES', 'ERROR_FOR_DIVISION_BY_ZERO'), "
@@ -26,7 +28,7 @@ def make_engine(address: DatabaseAddress, password: str | None, connections: int
     if address.dialect == "sqlite":
         url, arguments, connections = (
             sa.URL.create("sqlite+aiosqlite", database=str(address.path)),
-            {"timeout": _BUSY},
+            {"timeout": _BUSY_SECONDS},
             1,
         )
     elif address.dialect == "postgresql":
@@ -40,14 +42,14 @@ def make_engine(address: DatabaseAddress, password: str | None, connections: int
         echo=False,
         pool_size=connections,
         max_overflow=0,
-        pool_timeout=_WAITING,
+        pool_timeout=_POOL_WAIT_SECONDS,
     )
 
 
 def _postgres(address: DatabaseAddress, password: str | None) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "application_name": "recording-gateway",
-        "connect_timeout": str(_CONNECTING),
+        "connect_timeout": str(_CONNECT_SECONDS),
         "host": address.host,
         "port": address.port,
         "user": address.user,
@@ -71,7 +73,7 @@ def _mysql(address: DatabaseAddress, password: str | None) -> dict[str, Any]:
         "db": address.database,
         "charset": "utf8mb4",
         "init_command": _MYSQL_SESSION,
-        "connect_timeout": int(given.get("connect_timeout", _CONNECTING)),
+        "connect_timeout": int(given.get("connect_timeout", _CONNECT_SECONDS)),
         "unix_socket": given.get("unix_socket"),
         "ssl": tls_context(address),
         "async_creator_fn": connect,

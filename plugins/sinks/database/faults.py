@@ -14,12 +14,12 @@ from typing import Any, Final
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.text.redaction import redact
 
-_LATER: Final = timedelta(minutes=1)  # a full disk, a server that is read-only for now
-_LONGEST: Final = 300  # characters of a server's own text
+_RETRY_AFTER: Final = timedelta(minutes=1)  # a full disk, a server that is read-only for now
+_TEXT_CHARS_MAX: Final = 300  # characters of a server's own text
 
 # PostgreSQL: the first two characters of SQLSTATE, or all five. What is in no list is tried again: it hurts only itself.
 _STATES_SERVICE: Final = ("08", "53", "57P", "58", "25006", "XX")
-_STATES_LATER: Final = ("53100", "25006")
+_STATES_TO_RETRY: Final = ("53100", "25006")
 _STATES_REFUSED: Final = ("21", "22", "23", "27", "2F", "38", "39", "40002", "44", "54", "P0")
 _STATES_UNAVAILABLE: Final = ("0A", "0L", "0P", "28", "3D", "3F", "42")
 
@@ -28,7 +28,7 @@ _SERVICE: Final = frozenset(
     {1040, 1042, 1043, 1053, 1077, 1078, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1317, 1927, 1969}
     | {2002, 2003, 2005, 2006, 2013, 2014, 2027, 2045, 2055, 3024, 3168, 3169, 4031}
 )
-_SERVICE_LATER: Final = frozenset({1021, 1041, 1037, 1038, 1114, 1290, 1792, 1836, 3100})
+_SERVICE_TO_RETRY: Final = frozenset({1021, 1041, 1037, 1038, 1114, 1290, 1792, 1836, 3100})
 _REFUSED: Final = frozenset(
     {1048, 1062, 1118, 1136, 1138, 1153, 1169, 1216, 1217, 1263, 1264, 1265, 1292, 1300, 1364, 1366, 1406, 1411, 1416}
     | {1451, 1452, 1525, 1526, 1557, 1586, 1644, 1690, 1761, 1762, 3140, 3141, 3156, 3819, 3854, 3988, 4025, 4078}
@@ -42,7 +42,7 @@ _QUOTED: Final = re.compile(
 )
 
 # SQLite: the beginning of the name of the extended code.
-_NAMES_AGAIN: Final = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_INTERRUPT", "SQLITE_SCHEMA", "SQLITE_ABORT")
+_NAMES_TO_RETRY: Final = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_INTERRUPT", "SQLITE_SCHEMA", "SQLITE_ABORT")
 _NAMES_SERVICE: Final = ("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_NOMEM", "SQLITE_PROTOCOL")
 _NAMES_REFUSED: Final = ("SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH", "SQLITE_RANGE")
 
@@ -96,7 +96,7 @@ def _postgres(cause: Any, where: str) -> DeliveryFailed:
         return Refused(text)
     about = f"{text}: {_line(cause.diag.message_primary)}"
     if state.startswith(_STATES_SERVICE):
-        return Retry(about, _LATER if state.startswith(_STATES_LATER) else None, service=True)
+        return Retry(about, _RETRY_AFTER if state.startswith(_STATES_TO_RETRY) else None, service=True)
     return Unavailable(about) if state.startswith(_STATES_UNAVAILABLE) else Retry(text)
 
 
@@ -109,8 +109,8 @@ def _mysql(cause: Any, where: str, columns: Collection[str]) -> DeliveryFailed:
     if number in _REFUSED:
         return Refused(text)
     about = f"{text}: {_line(message)}" + (f" ({_kind(cause.__cause__)})" if cause.__cause__ is not None else "")
-    if number in _SERVICE_LATER:
-        return Retry(about, _LATER, service=True)
+    if number in _SERVICE_TO_RETRY:
+        return Retry(about, _RETRY_AFTER, service=True)
     if number in _SERVICE:
         return Retry(about, service=True)
     if number in _UNAVAILABLE:
@@ -120,10 +120,10 @@ def _mysql(cause: Any, where: str, columns: Collection[str]) -> DeliveryFailed:
 
 def _sqlite(name: str, cause: BaseException, where: str) -> DeliveryFailed:
     text = f"{where}: {name}"
-    if name.startswith(_NAMES_AGAIN):
+    if name.startswith(_NAMES_TO_RETRY):
         return Retry(text, service=name.startswith("SQLITE_BUSY"))
     if name.startswith(_NAMES_SERVICE):
-        return Retry(text, _LATER, service=True)
+        return Retry(text, _RETRY_AFTER, service=True)
     if name.startswith(_NAMES_REFUSED):
         # "UNIQUE constraint failed: recordings.url": names, no values
         return Refused(f"{text} ({_line(cause)})" if "constraint failed" in str(cause) else text)
@@ -132,7 +132,7 @@ def _sqlite(name: str, cause: BaseException, where: str) -> DeliveryFailed:
 
 def _line(said: object) -> str:
     """A server's own text on one line, without secrets."""
-    return redact(" ".join(str(said or "").split()))[:_LONGEST]
+    return redact(" ".join(str(said or "").split()))[:_TEXT_CHARS_MAX]
 
 
 def _kind(error: BaseException) -> str:

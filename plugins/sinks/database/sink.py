@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from plugins.sinks.database.inspection import Ready
 
 Result = str | Exception
-_CLOSING: Final = 3.0  # seconds for closing connections
-_TRUSTED: Final = 60.0  # seconds that what was seen of the table is believed against a row
+_CLOSE_SECONDS: Final = 3.0  # seconds for closing connections
+_TABLE_TRUSTED_SECONDS: Final = 60.0  # seconds that what was seen of the table is believed against a row
 _DRIVERS: Final = {"sqlite": "aiosqlite", "postgresql": "psycopg", "mysql": "aiomysql"}
 _INSTALL: Final = how_to_install("database")
 
@@ -80,7 +80,7 @@ class Database(Sink):
         engine, self._engine, self._ready = self._engine, None, None
         if engine is not None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_CLOSING):
+                async with asyncio.timeout(_CLOSE_SECONDS):
                     await engine.dispose()
 
     async def deliver(self, delivery: Delivery) -> str:
@@ -145,7 +145,7 @@ class Database(Sink):
             ready = self._ready
             events = [delivery.event for delivery in deliveries]
             fitting, refused = await computed(functools.partial(self._fit, events, ready), events)
-            if not refused or self.http.clock.monotonic() - ready.looked_at < _TRUSTED:
+            if not refused or self.http.clock.monotonic() - ready.looked_at < _TABLE_TRUSTED_SECONDS:
                 return ready, fitting, refused
             await self.open()  # because somebody may have widened a column since
 

@@ -16,7 +16,7 @@ from gateway.model import ALL_TYPES
 from gateway.text.suggest import suggestion
 from plugins.sinks.database.column_values import Unfit, fit
 
-_SHOWN: Final = 12  # problems in one message
+_PROBLEMS_SHOWN_MAX: Final = 12  # problems in one message
 
 
 async def reflect(connection: AsyncConnection, name: str, schema: str | None) -> sa.Table | None:
@@ -131,8 +131,8 @@ def fitted(
 
 def listed(found: Sequence[str], name: str) -> str:
     """All problems in one text."""
-    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return f"the table {name} does not fit: " + "; ".join(found[:_SHOWN]) + more
+    more = f"; and {len(found) - _PROBLEMS_SHOWN_MAX} more" if len(found) > _PROBLEMS_SHOWN_MAX else ""
+    return f"the table {name} does not fit: " + "; ".join(found[:_PROBLEMS_SHOWN_MAX]) + more
 
 
 def _type(column: sa.Column[Any]) -> str:

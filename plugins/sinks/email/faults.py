@@ -18,7 +18,7 @@ Stage = Literal["MAIL", "RCPT", "DATA"]
 
 _ENHANCED: Final = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})\b")
 _NOT_OFFERED: Final = re.compile(r"not supported by|No suitable authentication")  # the library has no class for it
-_LONGEST: Final = 200  # characters of a server's own words
+_TEXT_CHARS_MAX: Final = 200  # characters of a server's own words
 _TOO_LARGE: Final = 552
 
 # Servers' own words, where the number says too little: Postfix answers everything at RCPT, and much with 5.7.1.
@@ -60,8 +60,8 @@ class Blame(enum.Enum):
 
 def said(code: int, message: str) -> str:
     """An answer on one line, without secrets."""
-    words = visible(redact_start(" ".join(str(message).split()), 64 * _LONGEST))
-    return f"{code} {words}".strip()[:_LONGEST]
+    words = visible(redact_start(" ".join(str(message).split()), 64 * _TEXT_CHARS_MAX))
+    return f"{code} {words}".strip()[:_TEXT_CHARS_MAX]
 
 
 def is_permanent(code: int, message: str, again: Collection[int] = ()) -> bool:

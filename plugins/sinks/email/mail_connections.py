@@ -12,9 +12,9 @@ import aiosmtplib
 
 from plugins.sinks.email.smtp import Connection
 
-MOST_MAILS: Final = 50  # over one connection, because servers count
-KEPT: Final = 20.0  # seconds without a mail; most servers wait a minute or more
-_PARTING: Final = 2.0  # seconds for a polite end
+MAILS_MAX: Final = 50  # over one connection, because servers count
+KEPT_SECONDS: Final = 20.0  # seconds without a mail; most servers wait a minute or more
+_QUIT_SECONDS: Final = 2.0  # seconds for a polite end
 
 
 class Sent(NamedTuple):
@@ -69,7 +69,7 @@ class MailConnections:
             keep = not _says_goodbye(error)
             raise
         finally:
-            if keep and smtp.is_connected and mails + 1 < MOST_MAILS and not self._closed:
+            if keep and smtp.is_connected and mails + 1 < MAILS_MAX and not self._closed:
                 self._keep(smtp, mails + 1)
             elif keep and smtp.is_connected:
                 await _part(smtp)
@@ -133,7 +133,7 @@ class MailConnections:
 
     def _keep(self, smtp: Connection, mails: int) -> None:
         smtp.kept = True
-        timer = asyncio.get_running_loop().call_later(KEPT, self._expire, smtp)
+        timer = asyncio.get_running_loop().call_later(KEPT_SECONDS, self._expire, smtp)
         self._kept.append(_Kept(smtp, mails, timer))
 
     def _expire(self, smtp: Connection) -> None:
@@ -149,6 +149,6 @@ def _says_goodbye(error: aiosmtplib.SMTPResponseException | aiosmtplib.SMTPRecip
 
 async def _part(smtp: Connection) -> None:
     with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
-        async with asyncio.timeout(_PARTING):
+        async with asyncio.timeout(_QUIT_SECONDS):
             await smtp.quit()
     smtp.close()

@@ -21,8 +21,8 @@ from gateway.model import Event
 from gateway.text.escaping import visible
 from plugins.sinks.email.address import Mailbox
 
-LONGEST_SUBJECT: Final = 200  # characters
-_LONGEST_WORD: Final = 60  # characters
+SUBJECT_CHARS_MAX: Final = 200  # characters
+_WORD_CHARS_MAX: Final = 60  # characters
 # Printable ASCII on the wire, whatever the server can take.
 _WIRE: Final = email.policy.SMTP.clone(cte_type="7bit", max_line_length=76)
 _BODY: Final = ("mime-version", "content-type")
@@ -44,7 +44,7 @@ class Envelope:
         return list(dict.fromkeys(mailbox.address for mailbox in (*self.to, *self.cc, *self.bcc)))
 
 
-def one_line(text: str, most: int = LONGEST_SUBJECT) -> str:
+def one_line(text: str, most: int = SUBJECT_CHARS_MAX) -> str:
     """A text for a header, however it came: no control or unseen characters, nothing that would be decoded, cut.
 
     In this order, because a character taken out of an encoded word would put it together again.
@@ -133,7 +133,7 @@ def _head(envelope: Envelope, events: Sequence[Event], subject: str, at: datetim
 def _encoded(text: str, name: str = "") -> str:
     """As it stands where lines can be broken between its words, else in encoded words. Python's older way, because the
     newer one loses spaces."""
-    plain = text.isascii() and all(len(word) <= _LONGEST_WORD for word in text.split(" "))
+    plain = text.isascii() and all(len(word) <= _WORD_CHARS_MAX for word in text.split(" "))
     return Header(text, None if plain else "utf-8", header_name=name, maxlinelen=76).encode(linesep="\r\n")
 
 

@@ -12,12 +12,12 @@ from pydantic_core import PydanticCustomError, core_schema
 from gateway.fields import ONE_OR_MANY, ConfigPath, Language, Secret, Timezone
 from gateway.fields.hosts import is_loopback
 from gateway.plugin import Options
-from plugins.sinks.cards.template import LONGEST, try_out
+from plugins.sinks.cards.template import TEMPLATE_CHARS_MAX, try_out
 from plugins.sinks.cards.text import Invalid
 from plugins.sinks.email.address import parse
 
 PORTS: Final = {"implicit": 465, "starttls": 587, "none": 25}
-_MOST: Final = 100  # recipients
+_RECIPIENTS_MAX: Final = 100  # recipients
 _HOST: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?|[0-9A-Fa-f:.]{2,45}", re.ASCII)
 _HELO: Final = re.compile(
     r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]|\[IPv6:[0-9A-Fa-f:.]+\]", re.ASCII
@@ -91,7 +91,7 @@ class EmailOptions(Options):
     cc: Addresses = Field((), description="Who gets a copy.")
     bcc: Addresses = Field((), description="Who gets a copy that the others do not see.")
     reply_to: Address | None = Field(None, description="Where answers go, if not to `from`.")
-    subject: Annotated[str, Field(max_length=LONGEST)] | None = Field(
+    subject: Annotated[str, Field(max_length=TEMPLATE_CHARS_MAX)] | None = Field(
         None, description="A Jinja2 template of the subject, in the place of the built-in one."
     )
     timezone: Timezone = Field("UTC", description="The zone that times are shown in. Default: `locale.timezone`.")
@@ -107,7 +107,7 @@ class EmailOptions(Options):
     def _agree(self) -> Self:
         if not self.to:
             raise PydanticCustomError("to", "`to`: at least one address")
-        if len(self.to) + len(self.cc) + len(self.bcc) > _MOST:
+        if len(self.to) + len(self.cc) + len(self.bcc) > _RECIPIENTS_MAX:
             raise PydanticCustomError("to", "at most 100 addresses in `to`, `cc` and `bcc`; use a mailing list")
         if self.password is not None and self.username is None:
             raise PydanticCustomError("username", "`username` beside `password`")

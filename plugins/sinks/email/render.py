@@ -17,7 +17,7 @@ from plugins.sinks.cards.words import MARKS, SEVERITY, Severity, worst
 from plugins.sinks.email.words import MailWords
 
 _COLOURS: Final[dict[Severity, str]] = {"ok": "#15803d", "info": "#1d4ed8", "warn": "#b45309", "error": "#b91c1c"}
-_HERE: Final = Path(__file__).parent
+_FOLDER: Final = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _render(subject: str, **values: Any) -> Drawn:
 def templates() -> dict[str, jinja2.Template]:
     """Read and compiled once."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
+        loader=jinja2.FileSystemLoader(_FOLDER),
         autoescape=jinja2.select_autoescape(["html"]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

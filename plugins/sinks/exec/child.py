@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
-OUTPUT: Final = 16 * 1024  # bytes kept of each stream; what is more is read and dropped
-_LINGER: Final = 0.5  # seconds in which the pipes of an ended program must end as well
-_POLL: Final = 0.02  # seconds, where the kernel has no pidfd
-_CHUNK: Final = 64 * 1024
+OUTPUT_BYTES_MAX: Final = 16 * 1024  # bytes kept of each stream; what is more is read and dropped
+_LINGER_SECONDS: Final = 0.5  # seconds in which the pipes of an ended program must end as well
+_POLL_SECONDS: Final = 0.02  # seconds, where the kernel has no pidfd
+_CHUNK_BYTES: Final = 64 * 1024
 
 
 class ChildEnd(NamedTuple):
@@ -89,13 +89,13 @@ class Child:
                 selector.register(end, selectors.EVENT_READ, "end")
             until: float | None = None
             while until is None or (time.monotonic() < until and len(selector.get_map()) > 0):
-                wait = _POLL if end is None else None
+                wait = _POLL_SECONDS if end is None else None
                 ready = selector.select(wait if until is None else max(until - time.monotonic(), 0))
                 for key, _ in ready:
                     if key.data != "end" and not self._move(key.data, key.fileobj):  # type: ignore[arg-type]
                         selector.unregister(key.fileobj)
                 if until is None and _has_ended(process):
-                    until = time.monotonic() + _LINGER
+                    until = time.monotonic() + _LINGER_SECONDS
                     _kill_group(process)  # because what it left behind would hold the pipes open
                     for key in list(selector.get_map().values()):
                         if key.data in {"end", "stdin"}:
@@ -105,7 +105,7 @@ class Child:
         """Write or read what there is; whether there may be more."""
         if name == "stdin":
             try:
-                self._stdin = self._stdin[os.write(pipe.fileno(), self._stdin[:_CHUNK]) :]
+                self._stdin = self._stdin[os.write(pipe.fileno(), self._stdin[:_CHUNK_BYTES]) :]
             except BlockingIOError:
                 return True
             except OSError:  # a program need not read what it is told
@@ -113,9 +113,9 @@ class Child:
             if not self._stdin:
                 pipe.close()
             return bool(self._stdin)
-        chunk = os.read(pipe.fileno(), _CHUNK)
+        chunk = os.read(pipe.fileno(), _CHUNK_BYTES)
         kept = self._kept[name]
-        kept += chunk[: OUTPUT - len(kept)]
+        kept += chunk[: OUTPUT_BYTES_MAX - len(kept)]
         return bool(chunk)
 
 

@@ -17,11 +17,11 @@ from gateway.model import Delivery, Trust
 from gateway.plugin import Sink
 from gateway.text.escaping import visible
 from gateway.text.redaction import MASK, redact, redact_start
-from plugins.sinks.exec.child import OUTPUT, Child, ChildEnd
+from plugins.sinks.exec.child import OUTPUT_BYTES_MAX, Child, ChildEnd
 from plugins.sinks.exec.options import OURS, ExecOptions
 
-_QUOTED: Final = 200  # characters of the output in a receipt or an error
-_REAPED: Final = 2.0  # seconds in which what was killed must be gone
+_QUOTED_CHARS_MAX: Final = 200  # characters of the output in a receipt or an error
+_REAP_SECONDS: Final = 2.0  # seconds in which what was killed must be gone
 # What only the machine's state explains: too many processes or files, no memory; "text file busy" is being replaced.
 _PASSING: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE, errno.ETXTBSY})
 
@@ -52,7 +52,7 @@ class Exec(Sink):
             raise self._unstarted(error) from None
         finally:
             child.kill()  # because an attempt that was cut off must leave nothing running
-            await worker.close(_REAPED)
+            await worker.close(_REAP_SECONDS)
         return self._outcome(ended)
 
     async def preview(self, delivery: Delivery) -> str:
@@ -127,10 +127,10 @@ class Exec(Sink):
 
 def _words(output: bytes) -> str:
     text = output.decode("utf-8", "replace")
-    if len(output) >= OUTPUT:  # it was cut there, perhaps in the middle of a secret
+    if len(output) >= OUTPUT_BYTES_MAX:  # it was cut there, perhaps in the middle of a secret
         text = redact_start(text + "…", len(text))
     words = " ".join(redact(text).split())
-    return visible(words[:_QUOTED] + ("…" if len(words) > _QUOTED else ""))
+    return visible(words[:_QUOTED_CHARS_MAX] + ("…" if len(words) > _QUOTED_CHARS_MAX else ""))
 
 
 def _signal(number: int) -> str:

@@ -17,7 +17,7 @@ BATCHED: Final = "application/cloudevents-batch+json"
 ID_PREFIX: Final = "batch_"
 FRAME_BYTES: Final = len(b"[]")
 ANSWER_BYTES_EACH: Final = 1024  # of an answer, for each event in the request
-DETAIL_MAX: Final = 200  # characters of what the receiver says of one
+DETAIL_CHARS_MAX: Final = 200  # characters of what the receiver says of one
 Result = str | None | Exception
 
 
@@ -89,7 +89,7 @@ def _result(entry: dict[str, Any] | None, answer: Answer, receipt: str) -> Resul
     if entry is None:
         return Retry(f"{where}: its list does not name this event", status=status)
     outcome, said = entry.get("outcome"), entry.get("detail")
-    detail = f"{where}: {said[:DETAIL_MAX] if isinstance(said, str) and said else 'its list says so'}"
+    detail = f"{where}: {said[:DETAIL_CHARS_MAX] if isinstance(said, str) and said else 'its list says so'}"
     if outcome == "delivered":
         return receipt
     if outcome == "refused":

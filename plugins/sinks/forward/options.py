@@ -17,7 +17,7 @@ from plugins.sinks.forward.signatures import HuaweiLiveScheme, Signature, Signat
 _NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 _OURS: Final = re.compile(r"webhook-.*|recording-gateway-.*|ce-.*|x-hub-signature.*")
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+( *;[\x20-\x7e]*)?", re.ASCII)
-_SOCKET_PATH: Final = 107  # bytes, what a unix address holds
+_SOCKET_PATH_BYTES_MAX: Final = 107  # bytes, what a unix address holds
 _TRANSPORTS: Final = frozenset(
     {
         "accept-encoding",
@@ -154,7 +154,7 @@ class ForwardOptions(Options):
             raise PydanticCustomError(
                 "uds", "no `allow_private: false` beside `uds`: a unix socket has no address to judge"
             )
-        if len(bytes(self.uds)) > _SOCKET_PATH:
+        if len(bytes(self.uds)) > _SOCKET_PATH_BYTES_MAX:
             raise PydanticCustomError(
-                "uds", f"a path of at most {_SOCKET_PATH} bytes for `uds`, as a unix address holds"
+                "uds", f"a path of at most {_SOCKET_PATH_BYTES_MAX} bytes for `uds`, as a unix address holds"
             )

@@ -25,7 +25,7 @@ from plugins.sources.common.expressions import (
     OfFile,
     context,
 )
-from plugins.sources.common.fields import MAX_PIXELS, Reading, moment_of
+from plugins.sources.common.fields import PIXELS_MAX, Reading, moment_of
 
 _T = TypeVar("_T")
 
@@ -224,7 +224,7 @@ class _Taker:
         return self._read_value(name, Reading.whole)
 
     def pixels(self, name: str) -> int | None:
-        return self._read_value(name, lambda reading, name: reading.whole(name, MAX_PIXELS))
+        return self._read_value(name, lambda reading, name: reading.whole(name, PIXELS_MAX))
 
     def seconds(self, name: str) -> float | None:
         value = self._values.get(name)

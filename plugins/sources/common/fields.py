@@ -10,9 +10,9 @@ from typing import Any, Final
 from gateway.errors import Malformed
 from gateway.text.credentials import without_credentials
 
-MAX_NUMBER: Final = 2**63 - 1  # what a bigint holds
-MAX_PIXELS: Final = 2**31 - 1  # what an integer column holds
-MAX_SECONDS: Final = 10**9  # some thirty years
+NUMBER_MAX: Final = 2**63 - 1  # what a bigint holds
+PIXELS_MAX: Final = 2**31 - 1  # what an integer column holds
+SECONDS_MAX: Final = 10**9  # some thirty years
 
 _WHOLE: Final = re.compile(r"[0-9]{1,19}")
 _DECIMAL: Final = re.compile(r"[0-9]{1,19}(\.[0-9]{1,19})?")
@@ -112,7 +112,7 @@ class Reading:
             return " ".join(value) or None
         return self.text(name)
 
-    def whole(self, name: str, most: int = MAX_NUMBER) -> int | None:
+    def whole(self, name: str, most: int = NUMBER_MAX) -> int | None:
         """A number from 0 to `most` without a fraction, also as a text of decimal digits."""
         value = self._left.pop(name, None)
         if type(value) is int:
@@ -129,7 +129,7 @@ class Reading:
         return None
 
     def seconds(self, name: str, *, times: int = 1, over: int = 1) -> float | None:
-        """A duration in seconds from 0 to MAX_SECONDS, also as a decimal text.
+        """A duration in seconds from 0 to SECONDS_MAX, also as a decimal text.
 
         `times` is how many seconds are in the vendor's unit, `over` how many of its units are in a second.
         """
@@ -143,7 +143,7 @@ class Reading:
         else:
             number = -1.0
         number = number * times / over
-        if 0 <= number <= MAX_SECONDS:
+        if 0 <= number <= SECONDS_MAX:
             return number
         self.keep(name, value)
         return None

@@ -22,8 +22,8 @@ from gateway.fields import ONE_OR_MANY, Duration, Secret, between, secret
 from gateway.model import Seal, Trust, Verified
 from gateway.plugin import Callback, Options, Played, Scene, Source
 
-MAX_HEADER: Final = 4096  # bytes of a header that carries a signature
-SHORTEST_KEY: Final = 6  # because the redactor does not look for a shorter text, so it would show up in logs
+HEADER_BYTES_MAX: Final = 4096  # bytes of a header that carries a signature
+KEY_CHARS_MIN: Final = 6  # because the redactor does not look for a shorter text, so it would show up in logs
 
 _DIGITS: Final = re.compile("[0-9]{1,10}")
 _BASE64: Final = re.compile("[A-Za-z0-9+/]+")
@@ -40,7 +40,7 @@ def some(keys: tuple[Secret, ...]) -> tuple[Secret, ...]:
     return keys
 
 
-Key = Annotated[Secret, secret(min_length=SHORTEST_KEY, advise=16)]
+Key = Annotated[Secret, secret(min_length=KEY_CHARS_MIN, advise=16)]
 Keys = Annotated[tuple[Key, ...], ONE_OR_MANY, AfterValidator(some)]
 Tolerance = Annotated[Duration, between("1s", "1d")]
 
@@ -81,8 +81,8 @@ def header(callback: Callback, name: str) -> str:
     if len(values) != 1 or not values[0]:
         how = "missing" if not values else "empty" if len(values) == 1 else f"there {len(values)} times"
         raise Untrusted("signature_missing", f"the header {name} is {how}; exactly one is expected")
-    if len(values[0]) > MAX_HEADER:
-        raise Untrusted("signature_missing", f"the header {name} is longer than {MAX_HEADER} bytes")
+    if len(values[0]) > HEADER_BYTES_MAX:
+        raise Untrusted("signature_missing", f"the header {name} is longer than {HEADER_BYTES_MAX} bytes")
     return values[0]
 
 

@@ -15,7 +15,7 @@ from gateway.model import Seal, Trust, Verified
 from gateway.plugin import Callback, Options, Played, Scene
 from plugins.sources.common.fields import kind_of
 from plugins.sources.common.keyed import (
-    SHORTEST_KEY,
+    KEY_CHARS_MIN,
     Keyed,
     check_expiry,
     from_hex,
@@ -25,14 +25,14 @@ from plugins.sources.common.keyed import (
     some,
 )
 
-_VALIDITY = 600  # seconds; what both vendors give a signature
+_VALIDITY_SECONDS = 600  # seconds; what both vendors give a signature
 
 
 class TokenOptions(Options):
     """The options of a vendor that signs an expiry and nothing else."""
 
     keys: Annotated[
-        tuple[Annotated[Secret, secret(min_length=SHORTEST_KEY, advise=32)], ...], ONE_OR_MANY, AfterValidator(some)
+        tuple[Annotated[Secret, secret(min_length=KEY_CHARS_MIN, advise=32)], ...], ONE_OR_MANY, AfterValidator(some)
     ] = Field(
         description="The callback key of the vendor's console; several while it is being changed. "
         "At least 6 characters, better the 32 that the vendor allows."
@@ -103,7 +103,7 @@ class Md5Token(Keyed):
         at = int(scene.now.timestamp())
         if scene.expired:
             return at - int(self.options.clock_skew.total_seconds()) - 60
-        return at + min(_VALIDITY, int(self.options.max_validity.total_seconds()))
+        return at + min(_VALIDITY_SECONDS, int(self.options.max_validity.total_seconds()))
 
     def _signed(self, said: Mapping[str, Any], at: int, scene: Scene) -> Played:
         expires = said.get("t", at)

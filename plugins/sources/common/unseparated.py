@@ -9,7 +9,7 @@ from typing import Final
 from gateway.model import Trust
 
 _NAME: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
-_LONG: Final = 2  # words, as in RoomSid: a name of one, such as Size, may well stand in a text
+_LONG_WORDS_MIN: Final = 2  # words, as in RoomSid: a name of one, such as Size, may well stand in a text
 
 
 def joined(fields: Iterable[tuple[str, str]]) -> str:
@@ -28,7 +28,7 @@ class Grammar:
         self._closed = {name: pattern for pattern, names in closed.items() for name in names.split()}
         self._open = {name: pattern for pattern, names in open.items() for name in names.split()}
         self._known = (*self._closed, *self._open)
-        long = [name for name in self._known if len(re.findall("[A-Z][a-z]", name)) >= _LONG]
+        long = [name for name in self._known if len(re.findall("[A-Z][a-z]", name)) >= _LONG_WORDS_MIN]
         self._inside = re.compile("|".join(sorted(long, key=lambda name: (-len(name), name))))
 
     def covered(self, fields: Sequence[tuple[str, str]]) -> Trust:

@@ -21,7 +21,7 @@ from gateway.model import (
     event_id,
 )
 from gateway.plugin import Callback
-from plugins.sources.common.fields import MAX_PIXELS, Reading, text_of
+from plugins.sources.common.fields import PIXELS_MAX, Reading, text_of
 from plugins.vendors.huawei_live import signature
 
 TYPES: Final = {
@@ -113,8 +113,8 @@ def _files(reading: Reading, type: str, format: str | None) -> tuple[File, ...]:
         asset_id=reading.text("asset_id"),
         size_bytes=reading.whole("file_size"),
         duration_seconds=reading.seconds("record_duration"),
-        width=reading.whole("width", MAX_PIXELS),
-        height=reading.whole("height", MAX_PIXELS),
+        width=reading.whole("width", PIXELS_MAX),
+        height=reading.whole("height", PIXELS_MAX),
         started_at=reading.time("start_time"),
         ended_at=reading.time("end_time"),
         storage=storage if storage.location or storage.bucket or storage.key else None,

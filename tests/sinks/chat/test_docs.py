@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from plugins.sinks.cards.sandbox import _FILTERS, MOST_OUTPUT
-from plugins.sinks.cards.template import LONGEST, Template
+from plugins.sinks.cards.sandbox import _FILTERS, OUTPUT_CHARS_MAX
+from plugins.sinks.cards.template import TEMPLATE_CHARS_MAX, Template
 from plugins.sinks.chat.options import ChatOptions
 from plugins.sinks.chat.service import service
 
@@ -46,8 +46,8 @@ def test_every_filter_is_told_and_every_one_told_is_there() -> None:
     table = ENGLISH.split("| filter | gives |", 1)[1].split("\n\n", 1)[0]
     told = {name for cell in re.findall(r"^\| ([^|]*) \|", table, re.M) for name in re.findall(r"`(\w+)", cell)}
     assert told == {*_FILTERS, *Template("x", None, view())._filters()}
-    assert LONGEST == 8 * 1024
-    assert MOST_OUTPUT == 64 * 1024
+    assert TEMPLATE_CHARS_MAX == 8 * 1024
+    assert OUTPUT_CHARS_MAX == 64 * 1024
 
 
 def test_every_service_has_its_part_in_both_languages() -> None:

@@ -17,7 +17,7 @@ from gateway.events.samples import largest
 from gateway.model import FAILED, FILE_COMPLETED, Fault, File
 from gateway.testing.factories import delivery, event
 from gateway.testing.server import ScriptedServer
-from plugins.sinks.cards.sandbox import MOST_OUTPUT
+from plugins.sinks.cards.sandbox import OUTPUT_CHARS_MAX
 from plugins.sinks.cards.template import Template, try_out
 from plugins.sinks.cards.text import Invalid
 from plugins.sinks.chat.service import service
@@ -211,7 +211,7 @@ def test_live_output_past_64_kib_is_cut_and_the_budgets_hold_for_the_largest_eve
     began = time.process_time()
     made = rendered(text, largest(FILE_COMPLETED, text=1_000_000), strict=False)
     assert time.process_time() - began < 1.0
-    assert len(made) == MOST_OUTPUT
+    assert len(made) == OUTPUT_CHARS_MAX
     with pytest.raises(Invalid, match="64 KiB"):
         rendered(text, largest(FILE_COMPLETED, text=1_000_000))
 

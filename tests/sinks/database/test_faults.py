@@ -227,7 +227,7 @@ async def test_a_right_that_is_missing_is_unavailable(postgres: Place) -> None:
 async def test_a_file_that_another_program_writes_is_waited_for_and_then_tried_again(
     sqlite: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plugins.sinks.database.engine._BUSY", 0.05)
+    monkeypatch.setattr("plugins.sinks.database.engine._BUSY_SECONDS", 0.05)
     async with making(sqlite.url) as sink:
         other = sqlite._connect()
         other.execute("BEGIN EXCLUSIVE")

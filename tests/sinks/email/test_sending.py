@@ -265,7 +265,7 @@ async def test_a_connection_that_the_server_has_ended_is_not_used_again() -> Non
 
 
 async def test_a_connection_that_nobody_needs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plugins.sinks.email.mail_connections.KEPT", 0.0)
+    monkeypatch.setattr("plugins.sinks.email.mail_connections.KEPT_SECONDS", 0.0)
     async with serving() as server, mailing(server) as sink:
         await sink.deliver(delivery())
         assert sink._connections is not None

@@ -102,10 +102,10 @@ def test_signing_out_ends_the_session_here_and_not_only_in_the_browser(served: S
 
 
 def test_a_wrong_token_is_refused_and_guessing_is_braked(served: Served) -> None:
-    from gateway.web.tokens import FAILURES_A_PEER
+    from gateway.web.tokens import PEER_FAILURES_MAX
 
     browser = Browser(served)
-    statuses = [browser.sign_in("w" * 40).status for _ in range(FAILURES_A_PEER + 1)]
+    statuses = [browser.sign_in("w" * 40).status for _ in range(PEER_FAILURES_MAX + 1)]
     assert (statuses[0], statuses[-1], set(statuses)) == (401, 429, {401, 429})
     assert browser.sign_in(OPERATE).status == 303  # never a lock-out
 

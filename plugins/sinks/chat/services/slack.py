@@ -17,7 +17,7 @@ _COLOURS: Final = {"ok": "#2eb886", "info": "#3370ff", "warn": "#f5a623", "error
 _EVERYBODY: Final = {"all": "<!channel>", "channel": "<!channel>", "here": "<!here>", "everyone": "<!everyone>"}
 _UNESCAPABLE: Final = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ"})
 _FIELDS_MAX: Final = 10  # of a section
-_SECTION: Final = 2900  # characters; it may have 3000
+_SECTION_CHARS_MAX: Final = 2900  # characters; it may have 3000
 _MESSAGE: Final = frozenset({"invalid_payload", "no_text", "user_not_found", "too_many_attachments"})
 _TARGET: Final = frozenset(
     {
@@ -93,10 +93,10 @@ class Slack(Service):
         """The text in pieces that a section can hold, broken between lines."""
         parts: list[str] = []
         for line in text.split("\n"):
-            if parts and len(parts[-1]) + 1 + len(line) <= _SECTION:
+            if parts and len(parts[-1]) + 1 + len(line) <= _SECTION_CHARS_MAX:
                 parts[-1] += "\n" + line
             else:
-                parts.append(self.trim(line, _SECTION))
+                parts.append(self.trim(line, _SECTION_CHARS_MAX))
         return parts[:20]
 
     def fits(self, payload: Mapping[str, Any]) -> bool:

@@ -22,7 +22,7 @@ _MESSAGE: Final = frozenset({40008, 40033, 40035, 40058, 40063, 44004, 45002, 45
 _ROWS_MAX: Final = 6
 _JUMPS_MAX: Final = 3  # of a template card; with more to show a message is Markdown
 _WAIT: Final = timedelta(minutes=1)
-_MOST: Final = {"markdown": 4096, "text": 2048}  # bytes of the content
+_BYTES_MAX: Final = {"markdown": 4096, "text": 2048}  # bytes of the content
 
 
 class WeCom(Lookalikes):
@@ -51,7 +51,7 @@ class WeCom(Lookalikes):
 
     def fits(self, payload: Mapping[str, Any]) -> bool:
         kind = payload["msgtype"]
-        return kind not in _MOST or octets(payload[kind]["content"]) <= _MOST[kind]
+        return kind not in _BYTES_MAX or octets(payload[kind]["content"]) <= _BYTES_MAX[kind]
 
     def _template(self, card: Card) -> dict[str, Any] | None:
         """A card with something to open; None where this one has nothing, or more to say than there is room for."""
