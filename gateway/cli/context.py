@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from gateway.errors import GatewayError
+from gateway.text.file_trouble import missing_folder
 from gateway.text.suggest import suggestion
 
 if TYPE_CHECKING:
@@ -58,8 +59,9 @@ class Invocation:
     def must_exist(self) -> None:
         """Raises UsageError where there is no file."""
         if not self.path.exists():
+            missing = missing_folder(self.path)
             raise click.UsageError(
-                f"there is no configuration at {self.path}. Name one with --config or ${CONFIG_ENV}; `gateway init` writes one."
+                f"there is no configuration at {self.path}{f': {missing}' if missing else ''}. Name one with --config or ${CONFIG_ENV}; `gateway init` writes one."
             )
 
     @property

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.context import Invocation
+from gateway.text.file_trouble import file_trouble
 
 if TYPE_CHECKING:
     from gateway.model import Event
@@ -73,4 +74,4 @@ def _read_file(file: str) -> bytes:
     try:
         return Path(file).read_bytes()
     except OSError as error:
-        raise click.UsageError(f"cannot read {file}: {error.strerror}") from None
+        raise click.UsageError(f"cannot read {file}: {file_trouble(Path(file), error)}") from None

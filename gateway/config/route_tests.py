@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gateway.config.document.diagnostics import Diagnostic
@@ -11,6 +12,7 @@ from gateway.config.grammar.settings import CallbackSettings, TestSettings
 from gateway.config.validation import where_raised
 from gateway.errors import Malformed
 from gateway.model import Event, Trust, Verified
+from gateway.text.file_trouble import file_trouble
 
 if TYPE_CHECKING:
     from gateway.config.load import Loaded
@@ -92,7 +94,7 @@ def _normalised(loaded: Loaded, callback: CallbackSettings) -> Sequence[Event]:
         with open(callback.file, "rb") as file:
             body = file.read(CALLBACK_FILE_BYTES_MAX + 1)
     except OSError as error:
-        raise UnusableTest(f"the callback's file cannot be read: {error.strerror}") from None
+        raise UnusableTest(f"the callback's file cannot be read: {file_trouble(Path(callback.file), error)}") from None
     if len(body) > CALLBACK_FILE_BYTES_MAX:
         raise UnusableTest("the callback's file has more than 1 MiB")
     source = loaded.registry.source(configured.type)(callback.source, configured.options)

@@ -20,6 +20,7 @@ from gateway.plugin import Sink, Source, hookspecs
 from gateway.plugin.contract import class_problem
 from gateway.plugin.installed import Installed, describe, entry_points_by_type
 from gateway.plugin.modules import import_file, is_edited, own_the_plugins_package, remember
+from gateway.text.file_trouble import file_trouble
 from gateway.text.suggest import nearest
 
 
@@ -209,7 +210,7 @@ class Registry:
         try:
             mode = path.stat().st_mode
         except OSError as error:
-            raise PluginError(f"plugins: {entry}: cannot read {path}: {error.strerror}") from None
+            raise PluginError(f"plugins: {entry}: cannot read {path}: {file_trouble(path, error)}") from None
         if not stat.S_ISREG(mode):
             raise PluginError(f"plugins: {entry}: {path} is not a file; to load a package, write its module's name")
         if mode & stat.S_IWOTH:

@@ -86,8 +86,11 @@ class JsonLines(Sink):
             # the lines too, because those of a large event take milliseconds
             await self._worker.run(lambda: self._append([_line(delivery) for delivery in deliveries], now))
         except OSError as error:
+            path = self.options.path
             reason = os.strerror(error.errno).lower() if error.errno else str(error)
-            raise Unavailable(f"{self.options.path.name}: {reason}") from None
+            if isinstance(error, FileNotFoundError) and not path.parent.is_dir():
+                reason = f"its folder {path.parent.name!r} is not there: make it"  # where it lies is nobody's business
+            raise Unavailable(f"{path.name}: {reason}") from None
 
     def _append(self, lines: Sequence[bytes], now: datetime) -> None:
         options = self.options

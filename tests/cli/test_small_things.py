@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.runtime.file_watch import identity_of
-from tests.cli.conftest import ROOT, Cli
+from tests.cli.conftest import KEY, ROOT, Cli
 from tests.config.desk import Desk
 
 
@@ -104,3 +105,54 @@ def test_a_missing_time_zone_database_is_said_as_that(tmp_path: Path, monkeypatc
     monkeypatch.setattr(zoneinfo, "available_timezones", set)
     assert "no time zone database" in Desk(tmp_path).problem("locale: {timezone: Asia/Shanghai}").expected
     assert Times("UTC")(0) == "1970-01-01 00:00:00"
+
+
+OF_A_STORE = [
+    *(
+        ["events", *words]
+        for words in (["list"], ["show", "a" * 32], ["replay", "a" * 32], ["erase", "a" * 32, "--yes"])
+    ),
+    *(["deliveries", *words] for words in (["list"], ["show", "1"], ["retry", "1"], ["cancel", "1"])),
+    *(["refused", *words] for words in (["list"], ["show", "1"], ["retry", "1"])),
+    *(["sinks", *words] for words in (["list"], ["pause", "screen"], ["resume", "screen"])),
+    *(["store", *words] for words in (["status"], ["migrate"])),
+    ["sources", "list"],
+    ["audit", "list"],
+    ["check", "--connect"],
+]
+
+
+@pytest.mark.parametrize("command", OF_A_STORE, ids=" ".join)
+def test_a_store_in_a_folder_that_is_not_there_names_the_folder(configured: Path, cli: Cli, command: list[str]) -> None:
+    config = configured / "gateway.yaml"
+    nowhere = configured / "no" / "such" / "folder"
+    config.write_text(config.read_text().replace("sqlite:///gateway.db", f"sqlite:///{nowhere}/gateway.db"))
+    stderr = cli(*command, code=1).stderr
+    assert f"the folder {configured / 'no'} is not there" in stderr
+    assert "make it, or name another place (store.url)" in stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "instead"),
+    [
+        (["init", "{nowhere}/gateway.yaml"], None),
+        (["init", "gateway.yaml/gateway.yaml"], None),
+        (["plugins", "new", "mine", "--folder", "gateway.yaml/below/mine"], None),
+        (["check", "-c", "{nowhere}/gateway.yaml"], None),
+        (["check"], KEY),
+        (["check", "--connect"], "recordings.jsonl"),
+        (["route", "--event", "{nowhere}/event.json"], None),
+        (["route", "--source", "live", "--callback", "{nowhere}/body.json"], None),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_any_file_in_a_folder_that_is_not_there_names_the_folder(
+    configured: Path, cli: Cli, command: list[str], instead: str | None
+) -> None:
+    """`instead`: what a path in that folder stands for in the configuration."""
+    nowhere = configured / "no" / "such"
+    if instead is not None:
+        config, named = configured / "gateway.yaml", nowhere / "x"
+        config.write_text(config.read_text().replace(instead, f"'${{file:{named}}}'" if instead == KEY else str(named)))
+    done = cli(*(word.replace("{nowhere}", str(nowhere)) for word in command), code=None)
+    assert re.search(r"folder \S+ is not (there|a folder)", done.stderr), done.stderr

@@ -165,7 +165,7 @@ def a_folder(path: Path) -> None:
         (a_link, "symbolic link"),
         (a_pipe, "not a regular file"),
         (an_open_folder, "writable by everybody"),
-        (no_folder, "no such file or directory"),
+        (no_folder, "its folder 'in' is not there: make it"),
         (a_folder, "is a directory"),
     ],
 )

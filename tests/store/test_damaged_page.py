@@ -122,7 +122,7 @@ async def test_listings_go_round_it_and_show_all_others(tmp_path: Path, open_at:
             waiting = admin.deliveries(limit=100, type="*")
             (page,) = [admin.events(limit=1, before=61)] if spoiled != 60 else [[1]]
         lost = 60 - len(shown)
-        assert 1 <= lost <= 20, spoiled
+        assert 1 <= lost <= 10, spoiled  # so many fit on a page
         assert shown == sorted(shown, key=lambda subject: int(subject.rpartition("/s")[2]), reverse=True)
         assert event(spoiled).subject not in shown
         assert filtered == shown

@@ -12,6 +12,7 @@ from typing import Final
 import click
 
 from gateway.cli.context import Invocation, local_option, pass_local
+from gateway.text.file_trouble import file_trouble
 
 _ASKS: Final = {
     "DOMAINS": ("--domain", "The ingest domains, as the vendor's console has them"),
@@ -73,7 +74,7 @@ def command(
             f"{target} is there already; --force writes over it, --print shows what it would be"
         ) from None
     except OSError as error:
-        raise click.ClickException(f"cannot write {target}: {error.strerror}") from None
+        raise click.ClickException(f"cannot write {target}: {file_trouble(target, error)}") from None
     from gateway.config.load import load
 
     for name, one in (settings := load(target, environ=os.environ, placeholders=True).settings).sources.items():

@@ -14,6 +14,7 @@ from gateway.cli import output
 from gateway.cli.context import Choice, Group, Invocation, local_option, pass_local
 from gateway.cli.table import folded
 from gateway.text.escaping import visible, visible_json
+from gateway.text.file_trouble import file_trouble
 from gateway.text.suggest import suggestion
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def new(name: str, sink: bool, source: bool, folder: Path | None) -> None:
     except FileExistsError:
         raise click.ClickException(f"{target} is not empty; name another folder with --folder") from None
     except OSError as error:
-        raise click.ClickException(f"cannot write {target}: {error.strerror}") from None
+        raise click.ClickException(f"cannot write {target}: {file_trouble(target, error)}") from None
     for path in sorted(files):
         click.echo(f"wrote {target / path}", err=True)
     click.echo(f"Next: cd {target}; pip install --editable '.[test]'; pytest", err=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway.config.document.diagnostics import ConfigError, Diagnostic
 from gateway.config.document.yaml import DOCUMENT_BYTES_MAX
+from gateway.text.file_trouble import file_trouble
 
 
 def read_bounded(path: Path) -> tuple[bytes, int]:
@@ -23,7 +24,7 @@ def read_bounded(path: Path) -> tuple[bytes, int]:
             [
                 Diagnostic(
                     file=str(path),
-                    found=f"a file that cannot be read: {error.strerror}",
+                    found=f"a file that cannot be read: {file_trouble(path, error)}",
                     expected="a YAML file",
                     hint="`gateway init` writes one",
                 )

@@ -12,6 +12,7 @@ from typing import Final
 
 from gateway.config.document.diagnostics import Diagnostic, near
 from gateway.config.document.nodes import Scalar, YamlNode, scalars
+from gateway.text.file_trouble import file_trouble
 
 SECRET_FILE_BYTES_MAX: Final = 64 * 1024  # bytes
 PLACEHOLDER: Final = "placeholder"
@@ -134,7 +135,7 @@ def read_small(path: Path) -> tuple[str, int]:
                 raise Missing("not a regular file", expected)
             content = opened.read(SECRET_FILE_BYTES_MAX + 1)
     except OSError as error:
-        raise Missing(f"it cannot be read: {error.strerror}", expected, elsewhere=True) from None
+        raise Missing(f"it cannot be read: {file_trouble(path, error)}", expected, elsewhere=True) from None
     except ValueError:
         raise Missing("a path that cannot be one", expected) from None
     if len(content) > SECRET_FILE_BYTES_MAX:

@@ -19,6 +19,7 @@ from gateway.store.sqlite import scrub
 from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.owner_lock import OwnerLock
 from gateway.store.sqlite.session import SqliteSession, make_file
+from gateway.text.file_trouble import missing_folder
 from gateway.text.store_address import StoreAddress
 
 T = TypeVar("T")
@@ -185,6 +186,10 @@ class StoreConnections:
     def _file(self) -> Path:
         path = self._address.path.absolute()
         if not path.exists():
+            if (missing := missing_folder(path)) is not None:
+                raise StoreUnavailable(
+                    f"there is no store at {path}: {missing}; make it, or name another place (store.url)"
+                )
             raise StoreUnavailable(
                 f"there is no store at {path}: `gateway serve` makes it when it starts, `gateway store migrate` without it; "
                 "or the configuration names another place (store.url)"

@@ -25,9 +25,9 @@ from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session
 from gateway.store.records import AttemptRow, DeliveryRow, Rank
 
-_SEARCH: Final = "SELECT d.id, d.sink, d.state, d.reason, d.rank, d.due_at FROM deliveries d WHERE {condition}d.id < :before ORDER BY d.id DESC LIMIT :most"
+_SEARCH: Final = "SELECT d.id, d.sink, d.state, d.reason, d.rank, d.due_at FROM deliveries d WHERE {condition}d.id <= :before - 1 ORDER BY d.id DESC LIMIT :most"
 _JOINED: Final = """SELECT d.id, d.sink, d.state, d.reason, d.rank, d.due_at, d.since_at, e.source, e.type, e.subject, e.received_at
-  FROM deliveries d JOIN events e ON e.seq = d.event WHERE {condition}d.id < :before ORDER BY d.id DESC LIMIT :most"""
+  FROM deliveries d JOIN events e ON e.seq = d.event WHERE {condition}d.id <= :before - 1 ORDER BY d.id DESC LIMIT :most"""
 _OF_EVENT: Final = 6  # the first of the event's columns
 _GATES: Final = "SELECT name, paused_at, open_until FROM sinks"
 _DELIVERY: Final = """SELECT d.id, e.id, e.variant, d.sink, d.state, d.reason, d.attempts, d.round, d.due_at, d.rank,
@@ -154,7 +154,9 @@ def forward(
 ) -> tuple[list[int], int]:
     """The next deliveries that are meant, oldest first; and the last row that was looked at."""
     statement, keep, values = _statement(session, known, wanted)
-    statement = statement.replace("d.id < :before ORDER BY d.id DESC", "d.id > :after AND d.id <= :upto ORDER BY d.id")
+    statement = statement.replace(
+        "d.id <= :before - 1 ORDER BY d.id DESC", "d.id > :after AND d.id <= :upto ORDER BY d.id"
+    )
     return onwards(session, statement, keep, after=after, upto=upto, most=most, **values)
 
 

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from gateway.store.engine.session import Session, Trouble
 
 NEWEST_KEY: Final = 2**62  # above every key
+COUNT_FAILURES_MAX: Final = 5_000  # statements of one count that meet damage; past it nobody should wait for a figure
 _NARROWER: Final = 10  # times
 _LAST: Final = {
     "sqlite": "SELECT seq FROM sqlite_sequence WHERE name = '{table}'",
     "postgresql": "SELECT pg_sequence_last_value(CAST(pg_get_serial_sequence('{table}', '{key}') AS regclass))",
 }
+_LAST_BEFORE: Final = 2  # before this comes the oldest row there can be
 _KEYS: Final = {"events": "seq", "deliveries": "id"}
 
 
 class Detour:
     """Of one search, newest first. It comes near the damage row by row, then leaps ever farther, since nobody can say
-    where the damage ends; behind it the windows are wide again."""
+    where the damage ends, and from behind it back to its end; farther on the windows are wide again."""
 
     def __init__(self, session: Session, table: Literal["events", "deliveries"]) -> None:
         self._session = session
         self._table = table
         self._window: int | None = None
         self._leap = 1
+        self._damaged: int | None = None  # the row before this one cannot be read
+        self._readable: int | None = None  # and the one before this can: its end lies between
 
     def narrowed(self, most: int) -> int:
         """How many rows the next statement may look at."""
         return most if self._window is None else min(self._window, most)
+
+    def rows(self, statement: str, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+        """Ask, and once there was damage only along the keys."""
+        if self._window is None:
+            return self._session.rows(statement, values)
+        with self._session.along_keys():
+            return self._session.rows(statement, values)
 
     def met(self, error: Exception, at: int, most: int) -> int:
         """A statement over `most` rows before `at` failed: where the next one begins. Raises the error if it is no damage."""
@@ -39,15 +50,24 @@ class Detour:
             return at
         if at == NEWEST_KEY:
             at = self._last() + 1
-        at -= self._leap
+        self._damaged = at
+        if self._readable is not None and self._readable < at:
+            return (self._readable + at) // 2
+        self._readable = None
+        leapt = at - self._leap
         self._leap *= 2
-        return max(at, 1)
+        return max(leapt, _LAST_BEFORE) if at > _LAST_BEFORE else 1
 
-    def passed(self) -> None:
-        """A statement worked."""
+    def passed(self, at: int) -> int | None:
+        """A statement before `at` worked. Where the next one begins instead: rows were leapt over that can be read."""
+        if self._damaged is not None and self._damaged - at > 1:
+            self._readable = at
+            return (self._damaged + at) // 2
+        self._damaged = self._readable = None
         self._leap = 1
         if self._window is not None:
             self._window *= 2
+        return None
 
     def _last(self) -> int:
         text = _LAST[self._session.backend].format(table=self._table, key=_KEYS[self._table])
@@ -64,7 +84,45 @@ def readable(
     except Exception as error:
         if session.trouble(error) is not Trouble.DAMAGED:
             raise
-    if len(ids) < 2:
-        return []
-    half = len(ids) // 2
-    return [*readable(session, ids[:half], ask), *readable(session, ids[half:], ask)]
+
+    def along_keys(some: Sequence[int]) -> list[tuple[Any, ...]]:
+        try:
+            with session.along_keys():
+                return list(ask(some))
+        except Exception as error:
+            if session.trouble(error) is not Trouble.DAMAGED:
+                raise
+        half = len(some) // 2
+        return [*along_keys(some[:half]), *along_keys(some[half:])] if half else []
+
+    return along_keys(ids)
+
+
+class Count:
+    """Sums up a table piece by piece, round its damaged pages. `statement` takes `:after` and `:upto`, keys of the table."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._failures = 0
+        self.unread = 0  # keys that no answer speaks of, at most so many rows
+
+    def rows(self, statement: str, after: int, upto: int) -> Iterator[tuple[Any, ...]]:
+        """The rows of each piece that can be read. Raises what the session does, and the error of too many pages."""
+        try:
+            values = {"after": after, "upto": upto}
+            if not self._failures:
+                yield from self._session.rows(statement, values)
+                return
+            with self._session.along_keys():
+                rows = self._session.rows(statement, values)
+            yield from rows
+        except Exception as error:
+            self._failures += 1
+            if self._session.trouble(error) is not Trouble.DAMAGED or self._failures > COUNT_FAILURES_MAX:
+                raise
+            if upto - after == 1:
+                self.unread += 1
+                return
+            between = (after + upto) // 2
+            yield from self.rows(statement, after, between)
+            yield from self.rows(statement, between, upto)

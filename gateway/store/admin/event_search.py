@@ -23,19 +23,19 @@ from gateway.store.admin.pages import (
     several,
 )
 from gateway.store.admin.walk import Walk
-from gateway.store.engine.session import Session
+from gateway.store.engine.session import Session, Trouble
 from gateway.store.records import EventRow
 
 LATE_MS: Final = 3_600_000  # an event may have a row so much later than its time; past it nothing newer follows
 _COLUMNS: Final = "seq, source, type, subject, received_at, trust, id"
 _STATE: Final = """, (SELECT count(*) FROM deliveries d WHERE d.event = events.seq AND {of} LIMIT 1)"""
-_SEARCH: Final = """SELECT {columns} FROM events WHERE {held}seq < :before ORDER BY seq DESC LIMIT :most"""
+_SEARCH: Final = """SELECT {columns} FROM events WHERE {held}seq <= :before - 1 ORDER BY seq DESC LIMIT :most"""
 _FORWARD: Final = """SELECT {columns} FROM events WHERE {held}seq > :after AND seq <= :upto ORDER BY seq LIMIT :most"""
 _KINDS_MAX: Final = 26  # types by sources that one page is put together from; past it every row is looked at
 _NEXT_KIND: Final = """SELECT type, source FROM events WHERE (type, source) > (:type, :source)
   ORDER BY type, source LIMIT 1"""
 _OF_KIND: Final = """SELECT * FROM (SELECT {columns} FROM events
-  WHERE {held}type = :type_{n} AND source = :source_{n} AND seq < :before ORDER BY seq DESC LIMIT :most) AS of_{n}"""
+  WHERE {held}type = :type_{n} AND source = :source_{n} AND seq <= :before - 1 ORDER BY seq DESC LIMIT :most) AS of_{n}"""
 _STATES: Final = {
     "unrouted": "true",
     **{state: f"d.state = '{state}'" for state in ("waiting", "sending", "delivered", "dead")},
@@ -149,7 +149,12 @@ def _of_kinds(session: Session, columns: str, held: str, wanted: EventFilter) ->
     kinds: list[tuple[str, str]] = []
     at = ("", "")
     for _ in range(10 * _KINDS_MAX):
-        rows = session.rows(_NEXT_KIND, {"type": at[0], "source": at[1]})
+        try:
+            rows = session.rows(_NEXT_KIND, {"type": at[0], "source": at[1]})
+        except Exception as error:
+            if session.trouble(error) is not Trouble.DAMAGED:
+                raise
+            return None  # along the key there is a way round it
         if not rows:
             break
         at = rows[0][0], rows[0][1]

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
+from gateway.store.admin.detour import Count
 from gateway.store.admin.pages import ranges
 from gateway.store.engine.migrations import schema_version
-from gateway.store.engine.session import Session
+from gateway.store.engine.session import Session, Trouble
 from gateway.store.outbox import gates
 from gateway.store.outbox import statements as sql
 from gateway.store.records import Gate, SinkRow, Status
@@ -19,6 +20,7 @@ _BY_SINK: Final = """SELECT sink, state, count(*), min(since_at) FROM deliveries
   GROUP BY sink, state"""
 _EVENTS: Final = "SELECT count(*) FROM events WHERE seq > :after AND seq <= :upto"
 _HELD: Final = "SELECT count(*) FROM events WHERE held IS NOT NULL"
+_HELD_AMONG: Final = f"{_HELD} AND seq > :after AND seq <= :upto"
 _HELD_COUNT: Final = "SELECT count(*) FROM (SELECT 1 FROM events WHERE held IS NOT NULL LIMIT :most) AS held"
 _NEXT_DEAD: Final = "SELECT sink FROM deliveries WHERE state = 'dead' AND sink > :sink ORDER BY sink LIMIT 1"
 _REFUSED: Final = "SELECT count(*) FROM refused"
@@ -31,12 +33,16 @@ _SERVER: Final = """SELECT current_setting('server_version'), pg_database_size(c
 
 
 def sinks(session: Session) -> Sequence[SinkRow]:
-    """Every sink that the store knows of, counted exactly, piece by piece."""
+    """Every sink that the store knows of, counted exactly, piece by piece; what lies on a damaged page is left out."""
+    return _sinks(session, Count(session))
+
+
+def _sinks(session: Session, count: Count) -> Sequence[SinkRow]:
     counts: Counter[tuple[str, str]] = Counter()
     oldest: dict[str, int] = {}
     for after, upto in ranges(session, "deliveries", "id"):
-        for sink, state, count, since in session.rows(_BY_SINK, {"after": after, "upto": upto}):
-            counts[sink, state] += count
+        for sink, state, number, since in count.rows(_BY_SINK, after, upto):
+            counts[sink, state] += number
             if state == "waiting":
                 oldest[sink] = min(since, oldest.get(sink, since))
     shut = gates.all_gates(session)
@@ -81,14 +87,19 @@ def knows_source(session: Session, name: str) -> bool:
 
 def status(session: Session, address: StoreAddress) -> Status:
     """Counts, sizes, and what is worth knowing of the database."""
-    rows = sinks(session)
+    deliveries, events = Count(session), Count(session)
+    rows = _sinks(session, deliveries)
     size, details = _sqlite(session, address) if session.backend == "sqlite" else _postgres(session)
-    pieces = ranges(session, "events", "seq")
+    total = _sum(events, _EVENTS, session)
+    held_events = _held(session)
+    if events.unread or deliveries.unread:
+        lost = f"up to {events.unread} events and {deliveries.unread} deliveries cannot be read, and are not counted"
+        details = {**details, "damaged pages": lost}
     return Status(
         url=address.shown,
         schema=schema_version(session),
-        events=sum(int(session.rows(_EVENTS, {"after": after, "upto": upto})[0][0]) for after, upto in pieces),
-        held=int(session.rows(_HELD)[0][0]),
+        events=total,
+        held=held_events,
         waiting=sum(row.waiting + row.sending for row in rows),
         dead=sum(row.dead for row in rows),
         refused=int(session.rows(_REFUSED)[0][0]),
@@ -98,6 +109,23 @@ def status(session: Session, address: StoreAddress) -> Status:
         size_bytes=size,
         details=details,
     )
+
+
+def _sum(count: Count, statement: str, session: Session) -> int:
+    return sum(
+        int(number)
+        for after, upto in ranges(session, "events", "seq")
+        for (number,) in count.rows(statement, after, upto)
+    )
+
+
+def _held(session: Session) -> int:
+    try:
+        return int(session.rows(_HELD)[0][0])
+    except Exception as error:
+        if session.trouble(error) is not Trouble.DAMAGED:
+            raise
+    return _sum(Count(session), _HELD_AMONG, session)
 
 
 def _sqlite(session: Session, address: StoreAddress) -> tuple[int, Mapping[str, str]]:

@@ -66,11 +66,13 @@ def search(
     while len(seqs) < limit and at > 1:  # keys begin with 1
         most = round_damage.narrowed(limit if everything else _WINDOW_ROWS)
         try:
-            rows = session.rows(statement, {**values, "before": at, "most": most})
+            rows = round_damage.rows(statement, {**values, "before": at, "most": most})
         except Exception as error:
             at = round_damage.met(error, at, most)
             continue
-        round_damage.passed()
+        if (nearer := round_damage.passed(at)) is not None:
+            at = nearer
+            continue
         seqs += [row[0] for row in rows if keep(row)]
         if len(rows) < most or (over is not None and over(rows[-1])):
             break

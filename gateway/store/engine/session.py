@@ -43,6 +43,9 @@ class Session(Protocol):
     def alone(self) -> AbstractContextManager[None]:
         """A writing transaction that every other maker of tables waits for."""
 
+    def along_keys(self) -> AbstractContextManager[None]:
+        """For statements beside a damaged page: they read the rows that they ask for by key, and no whole table."""
+
     def trouble(self, error: BaseException) -> Trouble:
         """What an exception out of this session means."""
 

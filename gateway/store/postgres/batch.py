@@ -226,13 +226,16 @@ class PostgresBulk(PostgresSession):
             if self.trouble(error) is not Trouble.DAMAGED:
                 raise
         self._set_damaged_aside(sink, lease, running, owner)
-        return leases_of(self.tally, sink, self.raw(_TAKE, values), lease)
+        with self.along_keys():
+            rows = self.raw(_TAKE, values)
+        return leases_of(self.tally, sink, rows, lease)
 
     def _set_damaged_aside(self, sink: str, lease: int, running: Collection[int], owner: str) -> None:
         """Lease those at the front whose event lies on a damaged page, each alone, so that they end and keep no other back."""
         for id_, event, rank, token in self.rows(_FRONT, {"sink": sink, "running": list(running)}):
             try:
-                self.rows(sql.CONTENT, {"seq": event})
+                with self.along_keys():
+                    self.rows(sql.CONTENT, {"seq": event})
             except Exception as error:
                 if self.trouble(error) is not Trouble.DAMAGED:
                     raise

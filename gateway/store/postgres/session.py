@@ -60,6 +60,12 @@ def _refusal(text: str) -> type[StoreUnavailable]:
     return NotYet if any(word in text for word in _NOT_NOW) else NoAnswer
 
 
+_DAMAGED: Final = ("XX001", "XX002")  # data_corrupted, index_corrupted
+_ALONG_KEYS: Final = "; ".join(
+    f"SET LOCAL enable_{way} = off" for way in ("seqscan", "hashjoin", "mergejoin", "bitmapscan")
+)
+
+
 class PostgresSession:
     """One connection in autocommit, used by one thread at a time."""
 
@@ -166,6 +172,12 @@ class PostgresSession:
             raise
 
     @contextmanager
+    def along_keys(self) -> Iterator[None]:
+        with self.atomic():
+            self._execute(_ALONG_KEYS)
+            yield
+
+    @contextmanager
     def alone(self) -> Iterator[None]:
         with self.atomic():
             # Without the lock nine of ten starters that migrate at once fail with a unique violation. The wait may be
@@ -197,7 +209,7 @@ class PostgresSession:
             return Trouble.AGAIN
         if state == "23503":
             return Trouble.GONE
-        if state in ("XX001", "XX002"):
+        if state in _DAMAGED:
             return Trouble.DAMAGED
         if state[:2] in ("22", "23", "54") or (not state and isinstance(error, self._errors.DataError)):
             return Trouble.ITEM
@@ -216,6 +228,8 @@ class PostgresSession:
             text = "an option of the URL cannot be read"
         text = " ".join(self._address.redact(text).split())[:300]
         state = getattr(error, "sqlstate", None)
+        if state in _DAMAGED:
+            return f"a page of the database is damaged ({state}: {text}): restore a backup, or copy what can be read (pg_dump)"
         return f"{text} ({state})" if state else text
 
     def notify(self, who: str, sinks: Sequence[str]) -> None:

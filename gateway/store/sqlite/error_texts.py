@@ -11,6 +11,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from gateway.text.file_trouble import missing_folder
+
 _REFUSED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 _DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
@@ -33,10 +35,9 @@ def cannot_open(path: Path, error: Exception) -> str:
     name = str(getattr(error, "sqlite_errorname", ""))
     if name.startswith(_DAMAGED):
         return start + explain(error)
+    if (missing := missing_folder(path)) is not None:
+        return f"{start}{missing}: make it, or name another place (store.url)"
     for folder in reversed(path.parents):
-        if not folder.is_dir():
-            what = "is not a folder" if folder.exists() else "is not there"
-            return f"{start}the folder {folder} {what}: make it, or name another place (store.url)"
         if not os.access(folder, os.X_OK):
             return start + _not_allowed(folder, "enter")
     folder = path.parent
