@@ -98,7 +98,7 @@ def readable(
     return along_keys(ids)
 
 
-class Count:
+class UndamagedCount:
     """Sums up a table piece by piece, round its damaged pages. `statement` takes `:after` and `:upto`, keys of the table."""
 
     def __init__(self, session: Session) -> None:

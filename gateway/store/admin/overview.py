@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from gateway.store.admin.detour import Count
+from gateway.store.admin.detour import UndamagedCount
 from gateway.store.admin.pages import ranges
 from gateway.store.engine.migrations import schema_version
 from gateway.store.engine.session import Session, Trouble
@@ -34,10 +34,10 @@ _SERVER: Final = """SELECT current_setting('server_version'), pg_database_size(c
 
 def sinks(session: Session) -> Sequence[SinkRow]:
     """Every sink that the store knows of, counted exactly, piece by piece; what lies on a damaged page is left out."""
-    return _sinks(session, Count(session))
+    return _sinks(session, UndamagedCount(session))
 
 
-def _sinks(session: Session, count: Count) -> Sequence[SinkRow]:
+def _sinks(session: Session, count: UndamagedCount) -> Sequence[SinkRow]:
     counts: Counter[tuple[str, str]] = Counter()
     oldest: dict[str, int] = {}
     for after, upto in ranges(session, "deliveries", "id"):
@@ -87,7 +87,7 @@ def knows_source(session: Session, name: str) -> bool:
 
 def status(session: Session, address: StoreAddress) -> Status:
     """Counts, sizes, and what is worth knowing of the database."""
-    deliveries, events = Count(session), Count(session)
+    deliveries, events = UndamagedCount(session), UndamagedCount(session)
     rows = _sinks(session, deliveries)
     size, details = _sqlite(session, address) if session.backend == "sqlite" else _postgres(session)
     total = _sum(events, _EVENTS, session)
@@ -111,7 +111,7 @@ def status(session: Session, address: StoreAddress) -> Status:
     )
 
 
-def _sum(count: Count, statement: str, session: Session) -> int:
+def _sum(count: UndamagedCount, statement: str, session: Session) -> int:
     return sum(
         int(number)
         for after, upto in ranges(session, "events", "seq")
@@ -125,7 +125,7 @@ def _held(session: Session) -> int:
     except Exception as error:
         if session.trouble(error) is not Trouble.DAMAGED:
             raise
-    return _sum(Count(session), _HELD_AMONG, session)
+    return _sum(UndamagedCount(session), _HELD_AMONG, session)
 
 
 def _sqlite(session: Session, address: StoreAddress) -> tuple[int, Mapping[str, str]]:
