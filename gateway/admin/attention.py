@@ -13,8 +13,12 @@ from gateway.text.redaction import redact
 LONG_WAIT_MS: Final = 15 * 60 * 1000
 
 
-def attention(now: Now, sinks: Sequence[SinkItem], at: int) -> Iterator[Attention]:
-    """What needs a person at `at` (ms): first what is held, then sink by sink."""
+def attention(now: Now, sinks: Sequence[SinkItem], at: int, *, served: bool = True) -> Iterator[Attention]:
+    """What needs a person at `at` (ms): first whether any gateway serves, then what is held, then sink by sink."""
+    if not served:
+        waiting = f", and {_many(now.waiting, 'delivery')} {_verb(now.waiting, 'wait')}" if now.waiting else ""
+        text = f"no gateway runs on this store: callbacks are not taken{waiting}"
+        yield Attention(kind="gateway.stopped", about="", count=None, text=text, since=now.oldest_waiting_at, link="/")
     if now.held:
         text = f"{_many(now.held, 'event')} held: another content came under a known id or signature"
         yield Attention(kind="event.held", about="", count=now.held, text=text, since=None, link="/events?held=true")
@@ -33,22 +37,26 @@ def _of_sink(sink: SinkItem, at: int) -> Iterator[Attention]:
             link=f"/sinks/{sink.name}",
         )
 
-    deliveries = _many(sink.waiting, "delivery")
+    deliveries = f"{_many(sink.waiting, 'delivery')} {_verb(sink.waiting, 'wait')}"
     if sink.state == "not configured" and (sink.waiting or sink.sending):
-        yield waiting("sink.orphaned", f"is not configured any more, and {deliveries} wait for it")
+        yield waiting("sink.orphaned", f"is not configured any more, and {deliveries} for it")
     if sink.state == "circuit open":
         yield waiting("sink.down", f"cannot be reached: {redact(sink.reason or 'it failed again and again')}")
     if sink.state == "paused":
-        yield waiting("sink.paused", f"is paused; {deliveries} wait")
+        yield waiting("sink.paused", f"is paused; {deliveries}")
     if sink.dead:
-        text = f"{_many(sink.dead, 'delivery')} to {sink.name} are dead"
+        text = f"{_many(sink.dead, 'delivery')} to {sink.name} {'is' if sink.dead == 1 else 'are'} dead"
         link = f"/dead?sink={sink.name}"
         yield Attention(kind="delivery.dead", about=sink.name, count=sink.dead, text=text, since=None, link=link)
     oldest = sink.oldest_waiting_at
     if sink.state == "ready" and oldest is not None and oldest < moment(at - LONG_WAIT_MS):
-        yield waiting("sink.behind", f"is behind: {deliveries} wait")
+        yield waiting("sink.behind", f"is behind: {deliveries}")
 
 
 def _many(count: int, what: str) -> str:
     several = what[:-1] + "ies" if what.endswith("y") else what + "s"
     return f"{count:,} {what if count == 1 else several}" if count <= 10_000 else f"more than 10,000 {several}"
+
+
+def _verb(count: int, plural: str) -> str:
+    return f"{plural}s" if count == 1 else plural

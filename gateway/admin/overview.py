@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Final
 
 from gateway.admin.access import Running
 from gateway.admin.attention import attention
 from gateway.admin.happened import Happened, Window
-from gateway.admin.moments import moment
-from gateway.admin.overview_results import Counts, Minute, Now, Overview, Series
+from gateway.admin.moments import moment, stamp
+from gateway.admin.overview_results import Counts, Minute, Now, Overview, Series, ServingItem
 from gateway.admin.sink_states import sink_items
 from gateway.admin.source_states import source_items
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.minutes import Sum
 from gateway.version import __version__
 
-_GATEWAYS: Final = "SELECT count(*) FROM gateways WHERE seen_at > :now - 60000"
 
-
-def overview(gateway: Running, window: Window, started_at: int, masked: bool, admin: StoreAdmin) -> Overview:
-    """Everything of the first page."""
+def overview(gateway: Running, window: Window, started_at: int | None, masked: bool, admin: StoreAdmin) -> Overview:
+    """Everything of the first page. `started_at`: of the gateway that is asked; None: its store is asked, beside it."""
     now = gateway.clock.ms()
     minute = now // 60_000
     shown = Happened.counted(admin, window, minute)
@@ -36,17 +33,20 @@ def overview(gateway: Running, window: Window, started_at: int, masked: bool, ad
         held=admin.held(),
         oldest_waiting_at=min((one.oldest_waiting_at for one in sinks if one.oldest_waiting_at), default=None),
     )
+    running = [ServingItem(name=one.name, since=stamp(one.since)) for one in admin.serving()]
+    served = bool(running) or started_at is not None
     return Overview(
         at=moment(now),
-        started_at=moment(started_at),
+        started_at=stamp(started_at),
         version=__version__,
-        gateways=max(int(admin.ask(lambda session: session.rows(_GATEWAYS))[0][0]), 1),
+        gateways=max(len(running), int(served)),
+        running=running,
         now=there,
         last_1h=_counts(hour.sums),
         last_24h=_counts(day.sums),
         sinks=sinks,
         sources=sources,
-        attention=list(attention(there, sinks, now)),
+        attention=list(attention(there, sinks, now, served=served)),
         window=window,
         step=shown.step * 60,
         minutes=_minutes(shown),

@@ -61,13 +61,21 @@ class Series(Result):
     bad: Sequence[int]
 
 
+class ServingItem(Result):
+    """A gateway that serves the store now."""
+
+    name: str
+    since: Time | None
+
+
 class Overview(Result):
     """The gateway at a glance; of all gateways of its store."""
 
     at: Time
-    started_at: Time
+    started_at: Annotated[Time | None, Field(description="Of the gateway that answers; null beside its store.")]
     version: str
     gateways: int
+    running: Annotated[Sequence[ServingItem], Field(description="The gateways that serve the store, the oldest first.")]
     now: Now
     last_1h: Counts
     last_24h: Counts

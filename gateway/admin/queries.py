@@ -61,6 +61,8 @@ class EventWanted(OfEvents):
 class EventQuery(EventWanted, PageQuery):
     """Filters of events."""
 
+    after: Annotated[int | None, Field(ge=0, le=2**62, description="Only those stored after this `seq`.")] = None
+
 
 class DeliveryWanted(OfEvents):
     """Which deliveries are meant."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from gateway.admin import views
@@ -51,6 +52,7 @@ def events(gateway: Running, asked: EventQuery, admin: StoreAdmin) -> Page[Event
     """A page of events."""
     settings = gateway.loaded.settings
     wanted = event_filter(asked, admin, settings.sources, settings.locale.timezone, gateway.clock)
+    wanted = replace(wanted, after=asked.after)
     return _page(
         "events",
         asked,

@@ -15,11 +15,16 @@ from gateway.text.file_trouble import missing_folder
 from gateway.text.suggest import suggestion
 
 if TYPE_CHECKING:
+    from gateway.admin.beside_store import BesideStore
     from gateway.cli.remote_client import Remote
+    from gateway.cli.remote_service import RemoteService
     from gateway.config.grammar.settings import Settings
     from gateway.config.load import Loaded
     from gateway.routing import Router
     from gateway.store.admin.admin import StoreAdmin
+    from gateway.store.admin.audit import Actor
+
+    Service = BesideStore | RemoteService
 
 CONFIG_ENV: Final = "GATEWAY_CONFIG"
 DEFAULT_CONFIG: Final = "gateway.yaml"
@@ -94,6 +99,12 @@ class Invocation:
         from gateway.admin.store_opener import store_admin
 
         return store_admin(self.settings)
+
+    def service(self, *, whole: bool = True, actor: Actor | None = None) -> Service:
+        """The admin side, beside the store. `whole`: with what signs URLs. Use it in a `with`."""
+        from gateway.admin.beside_store import BesideStore
+
+        return BesideStore(self.named(), whole=whole, actor=actor)
 
     def local(self) -> Invocation:
         """What a command works on that can only work beside a configuration."""

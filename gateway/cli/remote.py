@@ -16,8 +16,10 @@ from gateway.cli.context import CONFIG_ENV, Invocation
 from gateway.cli.remote_client import Remote, checked
 
 if TYPE_CHECKING:
+    from gateway.cli.remote_service import RemoteService
     from gateway.config.load import Loaded
     from gateway.model import Event
+    from gateway.store.admin.audit import Actor
 
 TOKEN_FILE_BYTES_MAX = 4096  # bytes of a token's file
 
@@ -67,6 +69,12 @@ class RemoteInvocation(Invocation):
         from gateway.cli.remote_admin import RemoteAdmin
 
         return RemoteAdmin(self._there)
+
+    def service(self, *, whole: bool = True, actor: Actor | None = None) -> RemoteService:
+        """Its admin API; what it says, and who acts, is decided by the token."""
+        from gateway.cli.remote_service import RemoteService
+
+        return RemoteService(self._there)
 
     def route(self) -> Any:
         """Its gateway knows."""

@@ -18,6 +18,8 @@ COMMANDS: Final = {
     "serve": "Run the gateway.",
     "reload": "Let a running gateway read its configuration again.",
     "init": "Write a commented configuration with fresh secrets.",
+    "status": "One screen: does it run, what goes in and out, what needs a person.",
+    "top": "The gateway at a glance, live.",
     "check": "Validate the configuration and run its route tests.",
     "route": "Explain where an event would go, and why not elsewhere.",
     "send": "Play the vendor: sign and post real callbacks.",

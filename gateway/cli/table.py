@@ -27,24 +27,35 @@ LEFT_OUT: Final = (
     "target",
     "next try",
     "from",
+    "plot",
+    "p95",
+    "ok 1h",
+    "sending",
+    "failed 1h",
 )  # where even that is too wide
 CELL_COLUMNS_MIN: Final = 8  # columns that a cell keeps, or its heading's width
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print it, fitted to the terminal; elsewhere, as in a pipe, as wide as it must be."""
+    for number, line in enumerate(table_lines(head, rows, available())):
+        click.echo(styled(line, bold=True) if number == 0 else line)
+
+
+def table_lines(head: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
+    """Its lines, the headings first, in at most so many columns; None: as wide as it must be."""
     cells = [[_short(visible(cell)) for cell in row] for row in rows]
     columns = [[name.upper(), *(row[number] for row in cells)] for number, name in enumerate(head)]
     names = list(head)
-    width = available()
     if width is not None:
         names, columns = fitted(names, columns, width)
     widths = [max(map(cell_width, column)) for column in columns]
-    for number, row in enumerate(zip(*columns, strict=True)):
-        line = "  ".join(
-            cell + " " * (wide - cell_width(cell)) for cell, wide in zip(row, widths, strict=True)
-        ).rstrip()
-        click.echo(styled(line, bold=True) if number == 0 else line)
+    return [
+        (" " * GAP_COLUMNS)
+        .join(cell + " " * (wide - cell_width(cell)) for cell, wide in zip(row, widths, strict=True))
+        .rstrip()
+        for row in zip(*columns, strict=True)
+    ]
 
 
 def folded(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -123,10 +134,31 @@ def cut(text: str, width: int, *, middle: bool) -> str:
 
 
 def cell_width(text: str) -> int:
-    """How many columns of a terminal a text takes."""
+    """How many columns of a terminal a text takes; marks that stand on a letter take none."""
     if text.isascii():
         return len(text)
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+    return sum(
+        0 if unicodedata.category(character) in ("Mn", "Me")
+        else 2 if unicodedata.east_asian_width(character) in "WF"
+        else 1
+        for character in text
+    )  # fmt: skip
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of at most so many columns, broken between words, and inside one that is too long for a line."""
+    lines: list[str] = [""]
+    for word in text.split(" "):
+        if lines[-1] and cell_width(lines[-1]) + 1 + cell_width(word) <= width:
+            lines[-1] += f" {word}"
+            continue
+        if lines[-1]:
+            lines.append("")
+        for character in word:
+            if cell_width(lines[-1] + character) > width:
+                lines.append("")
+            lines[-1] += character
+    return lines
 
 
 def _short(text: str) -> str:

@@ -257,6 +257,13 @@ class RefusedRow(Value, frozen=True, kw_only=True):
     refusal: Refusal
 
 
+class ServingRow(Value, frozen=True, kw_only=True):
+    """A gateway that serves the store now."""
+
+    name: str  # host:pid, or `pid 4711` where the store is a file of this host
+    since: int | None  # when it started; None: it has not said so
+
+
 class SinkRow(Value, frozen=True, kw_only=True):
     """A sink as the store knows it."""
 

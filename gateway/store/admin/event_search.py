@@ -59,6 +59,7 @@ class EventFilter:
     since: int | None = None
     until: int | None = None
     q: str | None = None
+    after: int | None = None  # only rows above this `seq`, so that whoever follows reads only what is new
 
     def said(self) -> dict[str, Any]:
         """What was asked for, for the audit log and for a job."""
@@ -68,7 +69,7 @@ class EventFilter:
     @property
     def plain(self) -> bool:
         """Whether every event, or every held one, is meant."""
-        return not set(self.said()) - {"held"}
+        return not set(self.said()) - {"held", "after"}
 
     def keeps(self, row: tuple[Any, ...]) -> bool:
         """Whether a row of a search is meant."""
@@ -114,9 +115,11 @@ def ids(
     """The `seq` of the events that are meant, newest first."""
     columns = _COLUMNS + ("" if wanted.state is None else _STATE.format(of=_STATES[wanted.state]))
     held = _held(wanted.held)
-    statement = _SEARCH.format(held=held, columns=columns)
-    values: dict[str, str] = {}
-    by_kind = wanted.type is not None or wanted.source is not None
+    newer = "" if wanted.after is None else "seq > :after AND "
+    statement = _SEARCH.format(held=held + newer, columns=columns)
+    values: dict[str, Any] = {} if wanted.after is None else {"after": wanted.after}
+    # of what is new each row is looked at, because that is less than asking which kinds there are
+    by_kind = wanted.after is None and (wanted.type is not None or wanted.source is not None)
     if by_kind and (merged := _of_kinds(session, columns, held, wanted)):
         statement, values = merged
         if not statement:

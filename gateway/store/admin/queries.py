@@ -15,11 +15,22 @@ from gateway.store.admin.audit import AuditRow
 from gateway.store.admin.connections import StoreConnections
 from gateway.store.admin.deliveries import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter, search_events
+from gateway.store.admin.gateways import serving
 from gateway.store.admin.jobs import JobRow
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session
 from gateway.store.outbox import activity, counts
-from gateway.store.records import AttemptRow, DeliveryRow, EventFull, EventRow, RefusedRow, SinkRow, SourceRow, Status
+from gateway.store.records import (
+    AttemptRow,
+    DeliveryRow,
+    EventFull,
+    EventRow,
+    RefusedRow,
+    ServingRow,
+    SinkRow,
+    SourceRow,
+    Status,
+)
 from gateway.text.store_address import parse_address
 
 T = TypeVar("T")
@@ -151,7 +162,7 @@ class StoreQueries:
 
     def loads(self) -> Sequence[SinkRow]:
         """The same as `sinks`, counted no further than a page needs; `delivered` stays 0."""
-        return self._connections.read(counts.sinks)
+        return self._connections.read(lambda session: counts.sinks(session, overview.dead_sinks(session)))
 
     def held(self, most: int = 10_001) -> int:
         """How many events wait for a person, counted no further than `most`."""
@@ -184,6 +195,10 @@ class StoreQueries:
     def knows_source(self, name: str) -> bool:
         """Whether anything in the store came from a source of this name."""
         return self._connections.read(lambda session: overview.knows_source(session, name))
+
+    def serving(self) -> Sequence[ServingRow]:
+        """The gateways that serve the store now, the oldest first."""
+        return self._connections.read(lambda session: serving(session, self._address))
 
     def status(self) -> Status:
         """The store at a glance."""

@@ -83,7 +83,7 @@ _FIRST: Final = (
         WHERE rank = 2 AND state IN ('waiting','sending')""",
     "CREATE INDEX deliveries_losses ON deliveries (sink) WHERE losses > 0 AND state IN ('waiting','sending')",
     # The gateways that live on a shared database, so that a lease that ended late is told from one whose owner died.
-    "CREATE TABLE gateways (owner TEXT PRIMARY KEY, seen_at {int} NOT NULL){end}",
+    "CREATE TABLE gateways (owner TEXT PRIMARY KEY, started_at {int} NOT NULL, seen_at {int} NOT NULL){end}",
     # Each gateway's share of a sink's rate, and what was spent of shares that changed hands (see outbox/rates.py).
     """CREATE TABLE rates (
         sink TEXT NOT NULL, owner TEXT NOT NULL, tokens {small} NOT NULL, until_at {int} NOT NULL,

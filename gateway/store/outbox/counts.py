@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from gateway.store.engine.session import Session
@@ -22,10 +22,10 @@ def due(session: Session) -> Sequence[Due]:
     ]
 
 
-def sinks(session: Session) -> Sequence[SinkRow]:
-    """Every sink that has open rows or a gate. `delivered` stays 0: counting it would read every finished row."""
+def sinks(session: Session, more: Collection[str] = ()) -> Sequence[SinkRow]:
+    """Every sink that has open rows or a gate, and `more`. `delivered` stays 0: counting it would read every finished row."""
     shut = gates.all_gates(session)
-    names = {name for (name,) in session.rows(sql.NAMES)} | set(shut)
+    names = {name for (name,) in session.rows(sql.NAMES)} | set(shut) | set(more)
     return [_sink(session, name, shut.get(name) or Gate(sink=name)) for name in sorted(names)]
 
 

@@ -156,7 +156,7 @@ SURVIVED: Final = "UPDATE deliveries SET losses = 0, alone = 0 WHERE id = :id"
 PROGRESSED: Final = "UPDATE deliveries SET losses = 0, lone_losses = 0 WHERE id = :id"
 DISOWN: Final = """UPDATE deliveries SET owner = NULL, alone = 0
   WHERE sink = :sink AND rank = 3 AND state IN ('waiting','sending') AND owner = :owner"""
-BEAT: Final = """INSERT INTO gateways (owner, seen_at) VALUES (:owner, :now)
+BEAT: Final = """INSERT INTO gateways (owner, started_at, seen_at) VALUES (:owner, :now, :now)
   ON CONFLICT (owner) DO UPDATE SET seen_at = excluded.seen_at"""
 
 # -- repair after a clock jump -------------------------------------------------------------------------------------

@@ -1,0 +1,132 @@
+"""The admin side without a gateway: beside a store, the same functions give the same answers as its API would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from gateway.admin import acts, configuration, overview, reads, sink_states, source_states
+from gateway.admin.act_results import Done
+from gateway.admin.happened import Window
+from gateway.admin.overview_results import Overview, RouteAnswer
+from gateway.admin.queries import DeliveryQuery, EventQuery, RefusedQuery
+from gateway.admin.requests import ReplayCommand
+from gateway.admin.results import DeliveryDetail, DeliveryItem, EventDetail, EventItem, Page
+from gateway.admin.sink_results import RefusedDetail, RefusedItem, SinkItem, SourceItem
+from gateway.admin.store_opener import store_admin
+from gateway.config.loaded import Loaded
+from gateway.runtime.clock import Clock
+from gateway.store.admin.admin import StoreAdmin
+from gateway.store.admin.audit import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class NotRunning:
+    """What the functions of the admin side ask of a gateway, of one that is only configured."""
+
+    loaded: Loaded
+    clock: Clock
+
+    async def reload(self, actor: Actor) -> NoReturn:
+        """There is nothing that could."""
+        raise NotImplementedError
+
+
+class BesideStore:
+    """One configuration's store, asked by one thread. `whole`: with the queries of URLs and the paths of sources, for who
+    may read the store itself; `actor`: who acts. Raises what AdminService raises. Use it in a `with`."""
+
+    def __init__(self, loaded: Loaded, *, whole: bool, actor: Actor | None = None, clock: Clock | None = None) -> None:
+        self._gateway: Any = NotRunning(loaded, clock or Clock())
+        self._admin: StoreAdmin = store_admin(loaded.settings, clock=clock)
+        self._whole = whole
+        self._actor = actor or Actor.here()
+
+    def __enter__(self) -> BesideStore:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._admin.close()
+
+    # -- reading
+
+    def overview(self, window: Window = "24h") -> Overview:
+        """The gateway at a glance."""
+        return overview.overview(self._gateway, window, None, not self._whole, self._admin)
+
+    def events(self, asked: EventQuery) -> Page[EventItem]:
+        """A page of events."""
+        return reads.events(self._gateway, asked, self._admin)
+
+    def event(self, ref: str) -> EventDetail:
+        """One event with everything."""
+        return reads.event(ref, self._whole, self._admin)
+
+    def deliveries(self, asked: DeliveryQuery) -> Page[DeliveryItem]:
+        """A page of deliveries."""
+        return reads.deliveries(self._gateway, asked, self._admin)
+
+    def delivery(self, id: int) -> DeliveryDetail:
+        """One delivery with its attempts, and what comes next."""
+        return reads.delivery(id, self._admin)
+
+    def sinks(self) -> Page[SinkItem]:
+        """Every sink."""
+        settings, minute = self._gateway.loaded.settings, self._minute
+        return Page[SinkItem](
+            items=sink_states.sink_items(settings, self._admin, exact=False, minute=minute), next=None
+        )
+
+    def sink(self, name: str) -> SinkItem:
+        """One sink."""
+        return sink_states.sink_item(self._gateway.loaded.settings, self._admin, name, self._minute)
+
+    def sources(self) -> Page[SourceItem]:
+        """Every source."""
+        settings, masked = self._gateway.loaded.settings, not self._whole
+        return Page[SourceItem](
+            items=source_states.source_items(settings, self._admin, minute=self._minute, masked=masked), next=None
+        )
+
+    def refused(self, asked: RefusedQuery) -> Page[RefusedItem]:
+        """A page of refused callbacks."""
+        return reads.refused(self._gateway, asked, self._admin)
+
+    def refusal(self, id: int) -> RefusedDetail:
+        """One refused callback."""
+        return reads.refusal(id, self._admin)
+
+    def route(self, event: dict[str, Any], config: str | None) -> RouteAnswer:
+        """Where an event would go, by today's routes or by these."""
+        return configuration.route(self._gateway.loaded, event, config)
+
+    # -- acts, one at a time
+
+    def retry(self, id: int) -> Done:
+        """A new round, or now."""
+        return self._alone(lambda: acts.retry([id], self._actor, self._admin))
+
+    def cancel(self, id: int) -> Done:
+        """An end."""
+        return self._alone(lambda: acts.cancel([id], self._actor, self._admin))
+
+    def replay(self, ref: str, asked: ReplayCommand) -> Done:
+        """Another round."""
+        return self._alone(lambda: acts.replay(self._gateway, [ref], asked, self._actor, self._admin))
+
+    def pause(self, sink: str) -> Done:
+        """Hold everything for a sink."""
+        return acts.pause(self._gateway, sink, self._actor, self._admin)
+
+    def resume(self, sink: str) -> Done:
+        """Let a sink go on."""
+        return acts.resume(self._gateway, sink, self._actor, self._admin)
+
+    @property
+    def _minute(self) -> int:
+        minute: int = self._gateway.clock.ms() // 60_000
+        return minute
+
+    def _alone(self, act: Callable[[], Any]) -> Done:
+        return acts.alone(act())

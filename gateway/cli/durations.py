@@ -1,0 +1,32 @@
+"""Durations as options of commands: `2s`, `500ms`, `1h`, within bounds."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+
+from gateway.fields import parse_duration
+
+
+class Duration(click.ParamType[timedelta]):
+    """A duration between two others."""
+
+    name = "duration"
+
+    def __init__(self, least: timedelta, most: timedelta) -> None:
+        self._least = least
+        self._most = most
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """The duration. Fails in words."""
+        if isinstance(value, timedelta):
+            return value
+        try:
+            duration = parse_duration(str(value))
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no duration; write such as 2s, 500ms or 1m", param, ctx)
+        if not self._least <= duration <= self._most:
+            least, most = self._least.total_seconds(), self._most.total_seconds()
+            self.fail(f"{value!r} is not between {least:g} s and {most:g} s", param, ctx)
+        return duration
