@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gateway.egress.client import Http
     from gateway.egress.guard import AddressGuard
     from gateway.egress.via import Via
-    from gateway.errors import DeliveryFailed, Malformed, Refused, Retry, Unavailable, Untrusted
+    from gateway.errors import DeliveryFailed, Malformed, Refused, Retry, Stopping, Unavailable, Untrusted
     from gateway.events.cloudevents import from_document, to_document, to_json
     from gateway.fields import (
         ConfigPath,
@@ -32,14 +32,19 @@ if TYPE_CHECKING:
         between,
         secret,
     )
+    from gateway.follow_up import Done, FollowUp
     from gateway.model import (
         EVENT_TYPES,
+        Archived,
         Attempt,
+        Cause,
         Delivery,
         Event,
         Fault,
         File,
+        Measured,
         Outcome,
+        Progress,
         Seal,
         Storage,
         Trust,
@@ -53,7 +58,8 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "gateway.events.cloudevents": ("from_document", "to_document", "to_json"),
-    "gateway.errors": ("DeliveryFailed", "Malformed", "Refused", "Retry", "Unavailable", "Untrusted"),
+    "gateway.errors": ("DeliveryFailed", "Malformed", "Refused", "Retry", "Stopping", "Unavailable", "Untrusted"),
+    "gateway.follow_up": ("Done", "FollowUp"),
     "gateway.egress.answers": ("Answer", "Classify", "judge"),
     "gateway.egress.client": ("Http",),
     "gateway.egress.via": ("Via",),
@@ -77,12 +83,16 @@ _ROOMS = {
     "gateway.plugin.hookspecs": ("hookimpl",),
     "gateway.model": (
         "EVENT_TYPES",
+        "Archived",
         "Attempt",
+        "Cause",
         "Delivery",
         "Event",
         "Fault",
         "File",
+        "Measured",
         "Outcome",
+        "Progress",
         "Seal",
         "Storage",
         "Trust",
@@ -100,25 +110,31 @@ __all__ = [
     "EVENT_TYPES",
     "AddressGuard",
     "Answer",
+    "Archived",
     "Attempt",
     "Callback",
+    "Cause",
     "Classify",
     "ConfigPath",
     "Delivery",
     "DeliveryFailed",
+    "Done",
     "Duration",
     "Event",
     "Fault",
     "File",
+    "FollowUp",
     "Glob",
     "Globs",
     "Http",
     "InvalidSignature",
     "Language",
     "Malformed",
+    "Measured",
     "Options",
     "Outcome",
     "Played",
+    "Progress",
     "Rate",
     "Refused",
     "Response",
@@ -130,6 +146,7 @@ __all__ = [
     "Sink",
     "Size",
     "Source",
+    "Stopping",
     "Storage",
     "Timezone",
     "Trust",

@@ -79,6 +79,13 @@ class Unavailable(DeliveryFailed):
         self.after = after
 
 
+class Stopping(GatewayError):
+    """The gateway is to stop, or this delivery is no longer its own: raised by `Delivery.alive`.
+
+    Let it pass: the delivery is handed over with the memo that was kept last, and no attempt is counted.
+    """
+
+
 # --- what the door answers ----------------------------------------------------------------------------------------
 
 

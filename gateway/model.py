@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -21,8 +21,32 @@ FILE_COMPLETED: Final = "recording.file.completed"
 ENDED: Final = "recording.ended"
 FAILED: Final = "recording.failed"
 UNKNOWN: Final = "recording.unknown"  # a verified callback whose type we do not know: data, not an error
-EVENT_TYPES: Final = (STARTED, FILE_STARTED, FILE_COMPLETED, ENDED, FAILED, UNKNOWN)
-"""What a source can say."""
+ARCHIVED: Final = "recording.archived"  # a file was copied to a place of its owner's
+CONFIRMED: Final = "recording.confirmed"  # somebody looked, and the file is there
+MISSING: Final = "recording.missing"  # somebody looked, and it is not
+OVERDUE: Final = "recording.overdue"  # what should have come has not
+RECOVERED: Final = "recording.recovered"  # it came after all
+STREAM_STARTED: Final = "stream.started"  # a stream is pushed, recorded or not
+STREAM_ENDED: Final = "stream.ended"
+EVENT_TYPES: Final = (
+    STARTED,
+    FILE_STARTED,
+    FILE_COMPLETED,
+    ENDED,
+    FAILED,
+    ARCHIVED,
+    CONFIRMED,
+    MISSING,
+    OVERDUE,
+    RECOVERED,
+    STREAM_STARTED,
+    STREAM_ENDED,
+    UNKNOWN,
+)
+"""What a source, a sink's follow-up or a watch can say of a recording or its stream."""
+FOLLOW_UP_TYPES: Final = frozenset({ARCHIVED, CONFIRMED, MISSING})
+"""What says that something was done with an event: these go only where a route names them, whoever sent them here."""
+DEPTH_MAX: Final = 4  # follow-ups one behind the other
 
 SINK_DOWN: Final = "gateway.sink.down"
 SINK_UP: Final = "gateway.sink.up"
@@ -129,8 +153,29 @@ class Storage(Value, frozen=True, kw_only=True):
     key: str | None = None
 
 
+class Measured(Value, frozen=True, kw_only=True):
+    """What somebody (`by`: a sink's name) found when looking at a file at `at`, whatever the callback said of it."""
+
+    at: datetime
+    by: str
+    size_bytes: int | None = None
+    etag: str | None = None
+    media_type: str | None = None
+
+
+class Archived(Value, frozen=True, kw_only=True):
+    """Where a copy of the file lies; `at`: since when, where that is known."""
+
+    url: str
+    at: datetime | None = None
+
+
 class File(Value, frozen=True, kw_only=True):
-    """One recorded file. Sizes are bytes, durations seconds, times aware UTC; None is absent."""
+    """One recorded file. Sizes are bytes, durations seconds, times aware UTC; None is absent.
+
+    `expires_at` is when its links end; `sha256` lower hex of its bytes. `measured` is a look at the address that the
+    callback named, whoever holds that; `confirmed` the same where the operator answers for the holder.
+    """
 
     format: str | None = None
     download_url: str | None = None
@@ -143,6 +188,27 @@ class File(Value, frozen=True, kw_only=True):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     storage: Storage | None = None
+    expires_at: datetime | None = None
+    sha256: str | None = None
+    confirmed: Measured | None = None
+    measured: Measured | None = None
+    archived: Archived | None = None
+
+
+class Cause(Value, frozen=True):
+    """What an event follows on: the `ref` of that event, which is of the same source, and the sink that it came of.
+
+    `earlier` are the sinks of the causes before that, the nearest first.
+    """
+
+    id: str
+    sink: str
+    earlier: tuple[str, ...] = ()
+
+    @property
+    def sinks(self) -> tuple[str, ...]:
+        """Every sink on the way here: none of them gets the event."""
+        return (self.sink, *self.earlier)
 
 
 class Fault(Value, frozen=True, kw_only=True):
@@ -199,6 +265,8 @@ class Event(Value, frozen=True, kw_only=True, dict=True, eq=False):
     extra: Mapping[str, Any] = _NOTHING  # vendor fields without a place; never credentials
     problems: tuple[str, ...] = ()  # names of vendor fields that could not be read; their values are in `extra`
     alarm: Alarm | None = None
+    cause: Cause | None = None  # of a follow-up
+    depth: int = 0  # how many causes stand before it
     raw: bytes = b""  # the vendor's bytes, untouched; they may hold credentials
     # Names other content under the same id, where there is any: 8 hexadecimal digits; empty for the first that came.
     variant: str = ""
@@ -240,6 +308,11 @@ def alarm_globs(globs: Sequence[str]) -> tuple[str, ...]:
     Whatever else a route asks for, it is a route of recordings: `*` is every type of theirs.
     """
     return tuple(glob for glob in globs if glob.startswith("gateway"))
+
+
+def names_type(globs: Sequence[str], type: str) -> bool:
+    """Whether these globs for `type` name it: one fits, and is more than wildcards, because `*` is no condition."""
+    return any(fnmatchcase(type, glob) and glob.strip("*?") for glob in globs)
 
 
 def reached_types(globs: Sequence[str]) -> tuple[str, ...]:
@@ -300,6 +373,17 @@ def id_of_source(id: str, source: str) -> str:
     return f"{hashlib.sha256(id.encode()).hexdigest()[:32]}~{source}"
 
 
+class Progress(Value, frozen=True):
+    """How far a long delivery is: `done` of `total` bytes, each None where nobody knows, and a few words for people."""
+
+    done: int | None = None
+    total: int | None = None
+    text: str = ""
+
+
+Heartbeat = Callable[[Mapping[str, Any] | None, Progress | None], Awaitable[None]]
+
+
 class Delivery(Value, frozen=True, kw_only=True):
     """One event on its way to one sink. `attempt` counts from 1; `memo` is what the last attempt left for this one."""
 
@@ -311,6 +395,17 @@ class Delivery(Value, frozen=True, kw_only=True):
     deadline: datetime  # when this attempt is cut off
     memo: Mapping[str, Any] = _NOTHING
     replay: bool = False
+    heartbeat: Heartbeat | None = None  # the core's; a sink calls `alive`
+
+    async def alive(self, memo: Mapping[str, Any] | None = None, progress: Progress | None = None) -> None:
+        """Say that this delivery gets on: its lease begins anew, and `memo` (None: as it was) is kept durably.
+
+        Whoever carries it the next time, after a restart too, gets the memo kept last. Call it every few seconds of a
+        long delivery: a delivery that says nothing for `delivery.timeout` is cut off, and the gateway writes no more
+        often than is of use. Raises Stopping when the gateway is to stop: end at once, keeping nothing else.
+        """
+        if self.heartbeat is not None:
+            await self.heartbeat(memo, progress)
 
 
 class Outcome(enum.StrEnum):

@@ -79,8 +79,8 @@ def test_the_vendors_bytes_are_not_shown_by_accident() -> None:
     assert "canary" not in repr(factories.callback(b"canary"))
 
 
-def test_there_are_six_types_and_each_can_be_made() -> None:
-    assert len(set(model.EVENT_TYPES)) == len(model.EVENT_TYPES) == 6
+def test_there_are_thirteen_types_and_each_can_be_made() -> None:
+    assert len(set(model.EVENT_TYPES)) == len(model.EVENT_TYPES) == 13
     assert [event.type for event in factories.events()] == list(model.EVENT_TYPES)
 
 

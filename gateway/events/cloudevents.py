@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from gateway.events.beside import keep_json, kept_json, original_of
 from gateway.events.compact import compact
+from gateway.events.fields_of import list_of, needed, number_of, object_of, text_of, time_of, whole_of, wrong
+from gateway.events.later import cause_document, cause_of, later_document, later_of
 from gateway.events.times import format_time, parse_time
 from gateway.model import ALARM_PREFIX, Alarm, Event, Fault, File, Storage, Trust, Verified
 
@@ -83,6 +85,10 @@ def _envelope(event: Event) -> dict[str, Any]:
     document["trust"] = event.trust.value
     if event.supersedes:
         document["supersedes"] = event.supersedes
+    if event.cause is not None:
+        document["cause"] = cause_document(event.cause)
+    if event.depth:
+        document["depth"] = event.depth
     return document
 
 
@@ -129,7 +135,7 @@ def _circumstances(event: Event) -> dict[str, Any]:
 
 def _file(file: File) -> dict[str, Any]:
     storage = file.storage
-    return {
+    document: dict[str, Any] = {
         "format": file.format,
         "download_url": file.download_url,
         "play_url": file.play_url,
@@ -144,6 +150,7 @@ def _file(file: File) -> dict[str, Any]:
         if storage is None
         else {"location": storage.location, "bucket": storage.bucket, "key": storage.key},
     }
+    return document | later_document(file)
 
 
 # --- from JSON ----------------------------------------------------------------------------------------------------
@@ -154,129 +161,76 @@ def from_document(document: Mapping[str, Any], raw: bytes = b"", raw_type: str =
 
     Raises ValueError naming the field that cannot be read.
     """
-    data = _object(document, "data") or {}
-    verified = _object(data, "verified")
-    fault = _object(data, "error")
+    data = object_of(document, "data") or {}
+    verified = object_of(data, "verified")
+    fault = object_of(data, "error")
     try:
         trust = Trust(document.get("trust", Trust.NONE))
     except ValueError:
         raise ValueError(f"trust: {document['trust']!r} is none of {', '.join(Trust)}") from None
     return Event(
-        id=_needed(document, "id"),
-        type=_needed(document, "type"),
-        source=_needed(document, "source").removeprefix(SOURCE_PREFIX),
-        provider=_text(data, "provider") or "",
-        received_at=_time(data, "received_at") or datetime.fromtimestamp(0, UTC),
+        id=needed(document, "id"),
+        type=needed(document, "type"),
+        source=needed(document, "source").removeprefix(SOURCE_PREFIX),
+        provider=text_of(data, "provider") or "",
+        received_at=time_of(data, "received_at") or datetime.fromtimestamp(0, UTC),
         trust=trust,
-        vendor_type=_text(data, "vendor_type"),
-        domain=_text(data, "domain"),
-        app=_text(data, "app"),
-        stream=_text(data, "stream"),
-        format=_text(data, "format"),
-        project_id=_text(data, "project_id"),
-        job_id=_text(data, "job_id"),
-        task_id=_text(data, "task_id"),
-        time=_time(document, "time"),
-        files=tuple([_file_of(entry) for entry in _list(data, "files")]),
-        error=None if fault is None else Fault(code=_text(fault, "code"), message=_text(fault, "message")),
+        vendor_type=text_of(data, "vendor_type"),
+        domain=text_of(data, "domain"),
+        app=text_of(data, "app"),
+        stream=text_of(data, "stream"),
+        format=text_of(data, "format"),
+        project_id=text_of(data, "project_id"),
+        job_id=text_of(data, "job_id"),
+        task_id=text_of(data, "task_id"),
+        time=time_of(document, "time"),
+        files=tuple([_file_of(entry) for entry in list_of(data, "files")]),
+        error=None if fault is None else Fault(code=text_of(fault, "code"), message=text_of(fault, "message")),
         verified=None
         if verified is None
-        else Verified(trust=trust, scheme=_needed(verified, "scheme"), key=_whole(verified, "key")),
-        extra=_object(data, "extra") or {},
-        problems=tuple(_list(data, "problems")),
+        else Verified(trust=trust, scheme=needed(verified, "scheme"), key=whole_of(verified, "key")),
+        extra=object_of(data, "extra") or {},
+        problems=tuple(list_of(data, "problems")),
         alarm=_alarm_of(data) if str(document["type"]).startswith(ALARM_PREFIX) else None,
-        supersedes=_text(document, "supersedes") or "",
+        supersedes=text_of(document, "supersedes") or "",
+        cause=cause_of(document),
+        depth=whole_of(document, "depth") or 0,
         raw=raw,
         raw_type=raw_type,
     )
 
 
 def _alarm_of(data: Mapping[str, Any]) -> Alarm:
-    count = _whole(data, "count")
+    count = whole_of(data, "count")
     return Alarm(
-        about=_needed(data, "about"),
-        since=_time(data, "since"),
+        about=needed(data, "about"),
+        since=time_of(data, "since"),
         count=1 if count is None else count,
-        text=_text(data, "text") or "",
-        detail=_text(data, "detail") or "",
-        link=_text(data, "link"),
+        text=text_of(data, "text") or "",
+        detail=text_of(data, "detail") or "",
+        link=text_of(data, "link"),
     )
 
 
 def _file_of(entry: Any) -> File:
     if not isinstance(entry, Mapping):
-        raise _wrong("files", entry, "an object for each")
-    stored = _object(entry, "storage")
+        raise wrong("files", entry, "an object for each")
+    stored = object_of(entry, "storage")
     return File(
-        format=_text(entry, "format"),
-        download_url=_text(entry, "download_url"),
-        play_url=_text(entry, "play_url"),
-        asset_id=_text(entry, "asset_id"),
-        size_bytes=_whole(entry, "size_bytes"),
-        duration_seconds=_number(entry, "duration_seconds"),
-        width=_whole(entry, "width"),
-        height=_whole(entry, "height"),
-        started_at=_time(entry, "started_at"),
-        ended_at=_time(entry, "ended_at"),
+        format=text_of(entry, "format"),
+        download_url=text_of(entry, "download_url"),
+        play_url=text_of(entry, "play_url"),
+        asset_id=text_of(entry, "asset_id"),
+        size_bytes=whole_of(entry, "size_bytes"),
+        duration_seconds=number_of(entry, "duration_seconds"),
+        width=whole_of(entry, "width"),
+        height=whole_of(entry, "height"),
+        started_at=time_of(entry, "started_at"),
+        ended_at=time_of(entry, "ended_at"),
         storage=None
         if stored is None
-        else Storage(location=_text(stored, "location"), bucket=_text(stored, "bucket"), key=_text(stored, "key")),
+        else Storage(
+            location=text_of(stored, "location"), bucket=text_of(stored, "bucket"), key=text_of(stored, "key")
+        ),
+        **later_of(entry),
     )
-
-
-def _text(entry: Mapping[str, Any], name: str) -> str | None:
-    value = entry.get(name)
-    if value is None or isinstance(value, str):
-        return value
-    raise _wrong(name, value, "text")
-
-
-def _whole(entry: Mapping[str, Any], name: str) -> int | None:
-    value = entry.get(name)
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    raise _wrong(name, value, "a whole number")
-
-
-def _number(entry: Mapping[str, Any], name: str) -> float | None:
-    value = entry.get(name)
-    if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
-        return value
-    raise _wrong(name, value, "a number")
-
-
-def _list(entry: Mapping[str, Any], name: str) -> Sequence[Any]:
-    value = entry.get(name)
-    if value is None:
-        return ()
-    if isinstance(value, (list, tuple)):
-        return value
-    raise _wrong(name, value, "a list")
-
-
-def _object(entry: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    value = entry.get(name)
-    if value is None or isinstance(value, Mapping):
-        return value
-    raise _wrong(name, value, "an object")
-
-
-def _wrong(name: str, value: Any, expected: str) -> ValueError:
-    return ValueError(f"{name}: {type(value).__name__} found, {expected} expected")
-
-
-def _needed(entry: Mapping[str, Any], name: str) -> str:
-    value = _text(entry, name)
-    if not value:
-        raise ValueError(f"{name}: missing")
-    return value
-
-
-def _time(entry: Mapping[str, Any], name: str) -> datetime | None:
-    text = _text(entry, name)
-    if text is None:
-        return None
-    try:
-        return parse_time(text)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.events.later import cause_document, later_document
 from gateway.events.times import format_time
-from gateway.model import ALARM_PREFIX, Event, Fault, File, Storage, Trust, Verified
+from gateway.model import ALARM_PREFIX, Cause, Event, Fault, File, Storage, Trust, Verified
 
 _PLAIN_MIN: Final = 1e-4  # from here up to _PLAIN_MAX every encoder spells a fraction in the same way
 _PLAIN_MAX: Final = 1e16
@@ -34,6 +35,27 @@ _LEFT_TO_THE_SLOW: Final = (TypeError, UnicodeError, OverflowError, RecursionErr
 class _Scheme(msgspec.Struct, frozen=True):
     scheme: str
     key: int | None
+
+
+class _FileOut(msgspec.Struct, omit_defaults=True, gc=False):
+    """A file as it is written: what no callback says is left out where nobody knows it."""
+
+    format: Any
+    download_url: Any
+    play_url: Any
+    asset_id: Any
+    size_bytes: Any
+    duration_seconds: Any
+    width: Any
+    height: Any
+    started_at: Any
+    ended_at: Any
+    storage: Any
+    expires_at: Any = None
+    sha256: Any = None
+    confirmed: Any = None
+    measured: Any = None
+    archived: Any = None
 
 
 class _Data(msgspec.Struct, gc=False):
@@ -64,6 +86,8 @@ class _Document(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     datacontenttype: str
     trust: Any
     supersedes: str | None = None
+    cause: Any = None
+    depth: int = 0
     data: msgspec.Raw
 
 
@@ -72,11 +96,7 @@ def compact(event: Event) -> tuple[str, bytes] | None:
 
     Raises ValueError for what JSON cannot hold.
     """
-    files: Any = event.files
-    for file in files:
-        if not _is_plain(file):
-            files = [_mended(file) for file in files]
-            break
+    files = [_written(file) for file in event.files]
     if event.alarm is not None or None in files or (event.error is not None and type(event.error) is not Fault):
         return None
     extra = _spell(dict(event.extra)).encode() if event.extra else None
@@ -113,6 +133,8 @@ def compact(event: Event) -> tuple[str, bytes] | None:
                 datacontenttype="application/json",
                 trust=event.trust,
                 supersedes=event.supersedes or None,
+                cause=None if event.cause is None else cause_document(event.cause),
+                depth=event.depth,
                 data=msgspec.Raw(data),
             )
         )
@@ -121,24 +143,37 @@ def compact(event: Event) -> tuple[str, bytes] | None:
         return None
 
 
-def _is_plain(file: File) -> bool:
-    """Whether it is written in one way only."""
+def _written(file: File) -> _FileOut | None:
+    """The file with its times as text; None: something in it is written in more ways than one."""
     seconds, began, ended, storage = file.duration_seconds, file.started_at, file.ended_at, file.storage
-    return (
-        type(file) is File
-        and (seconds is None or type(seconds) is int or seconds == 0 or _PLAIN_MIN <= abs(seconds) < _PLAIN_MAX)
-        and (began is None or (began.tzinfo is UTC and not began.microsecond))
-        and (ended is None or (ended.tzinfo is UTC and not ended.microsecond))
-        and (storage is None or type(storage) is Storage)
-    )
-
-
-def _mended(file: File) -> File | None:
-    """The file with its times as text; None: something else is odd in it."""
-    times = {name: getattr(file, name) for name in ("started_at", "ended_at")}
-    if type(file) is not File or not _is_plain(file.replace(started_at=None, ended_at=None)):
+    if type(file) is not File or (storage is not None and type(storage) is not Storage):
         return None
-    return file.replace(**{name: None if at is None else format_time(at) for name, at in times.items()})
+    if not (
+        seconds is None or type(seconds) is int or seconds == 0 or _PLAIN_MIN <= abs(seconds) < _PLAIN_MAX
+    ):  # another encoder may spell it in another way
+        return None
+    written = _FileOut(
+        file.format,
+        file.download_url,
+        file.play_url,
+        file.asset_id,
+        file.size_bytes,
+        seconds,
+        file.width,
+        file.height,
+        began if began is None or _is_plain(began) else format_time(began),
+        ended if ended is None or _is_plain(ended) else format_time(ended),
+        storage,
+    )
+    if not (file.expires_at is file.sha256 is file.confirmed is file.measured is file.archived is None):
+        for name, value in later_document(file).items():
+            setattr(written, name, value)
+    return written
+
+
+def _is_plain(at: datetime) -> bool:
+    """Whether the encoder spells it as `format_time` does, and faster."""
+    return at.tzinfo is UTC and not at.microsecond
 
 
 # --- back ---------------------------------------------------------------------------------------------------------
@@ -170,6 +205,8 @@ class _Stored(msgspec.Struct):
     data: _StoredData
     time: datetime | None = None
     supersedes: str = ""
+    cause: Cause | None = None
+    depth: int = 0
 
 
 _decode: Final = msgspec.json.Decoder(_Stored).decode
@@ -208,6 +245,8 @@ def read_compact(body: str, raw: bytes, raw_type: str) -> Event | None:
         extra=data.extra,
         problems=data.problems,
         supersedes=stored.supersedes,
+        cause=stored.cause,
+        depth=stored.depth,
         raw=raw,
         raw_type=raw_type,
     )

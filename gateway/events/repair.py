@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.events.beside import amend, keep_original
-from gateway.model import Event, Fault, File, Storage
+from gateway.model import Archived, Event, Fault, File, Measured, Storage
 from gateway.text.json_bounds import DEPTH_MAX, INTEGER_MAX, KEY_CHARS_MAX, TEXT_BYTES_MAX
 from gateway.text.json_document import PROBLEMS_MAX
 from gateway.text.storable import cut
 
 _TEXTS: Final = ("vendor_type", "domain", "app", "stream", "format", "project_id", "job_id", "task_id", "provider")
-_PARTS: Final = {kind: kind.__struct_fields__ for kind in (File, Storage, Fault)}
+_PARTS: Final = {kind: kind.__struct_fields__ for kind in (File, Storage, Fault, Measured, Archived)}
 
 
 def make_storable(event: Event) -> None:
@@ -54,7 +54,9 @@ def _is_storable(event: Event) -> bool:
 
 def _is_storable_file(file: File) -> bool:
     storage = file.storage
-    texts = [file.format, file.download_url, file.play_url, file.asset_id]
+    if not (file.measured is file.confirmed is file.archived is None):
+        return False
+    texts = [file.format, file.download_url, file.play_url, file.asset_id, file.sha256]
     if storage is not None:
         texts += (storage.location, storage.bucket, storage.key)
     numbers = (file.size_bytes or 0, file.width or 0, file.height or 0)
@@ -70,7 +72,7 @@ def _part(part: Any, path: str, problems: list[str]) -> Any:
     for name in _PARTS[type(part)]:
         value = getattr(part, name)
         kept = (
-            _part(value, f"{path}{name}.", problems) if type(value) is Storage else _value(value, path + name, problems)
+            _part(value, f"{path}{name}.", problems) if type(value) in _PARTS else _value(value, path + name, problems)
         )
         if kept is not value:
             # a text in the place of a number would be of another type than the field

@@ -12,14 +12,23 @@ from gateway.model import (
     ABOUT_SINKS,
     ALARM_SOURCE,
     ALARM_TYPES,
+    ARCHIVED,
+    CONFIRMED,
     FAILED,
     FILE_COMPLETED,
     FILE_STARTED,
+    FOLLOW_UP_TYPES,
+    MISSING,
+    OVERDUE,
+    RECOVERED,
     UNKNOWN,
     Alarm,
+    Archived,
+    Cause,
     Event,
     Fault,
     File,
+    Measured,
     Storage,
     Trust,
     Verified,
@@ -29,6 +38,9 @@ from gateway.model import (
 _STARTED_AT: Final = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 _ENDED_AT: Final = _STARTED_AT + timedelta(minutes=2)
 _RECEIVED_AT: Final = _ENDED_AT + timedelta(seconds=2)
+_SINKS: Final = {ARCHIVED: "archive", CONFIRMED: "confirm", MISSING: "confirm"}
+_WITH_FILE: Final = frozenset({FILE_COMPLETED, *_SINKS})
+_CAUSE_ID: Final = "6ec2ae8ec2c3f2e0fbdc4a3d7d06a1a5"
 _FOLDER: Final = "https://recordings.example.com/live/mystream"
 
 
@@ -42,7 +54,7 @@ def sample(type: str, *, full: bool = True, **flat: Any) -> Event:
         event = event.replace(alarm=written.read_alarm(flat, event.alarm))
         flat = {key: value for key, value in flat.items() if key not in written.ALARM_KEYS}
     if flat:
-        file = _file() if type == FILE_COMPLETED and full else File()
+        file = _file_of(type) if type in _WITH_FILE and full else File()
         event = event.replace(**written.flat_arguments(flat, file))
     return event if "id" in flat else event.replace(id=_id(event))
 
@@ -96,6 +108,25 @@ def _file() -> File:
     )
 
 
+def _file_of(type: str) -> File:
+    """What this type says of a file that is there: a finished one, and what a sink found out or did."""
+    file = _file()
+    if type == FILE_COMPLETED:
+        return file
+    look = Measured(
+        at=_RECEIVED_AT, by=_SINKS[type], size_bytes=file.size_bytes, etag='"5d41402a"', media_type="video/mp4"
+    )
+    file = file.replace(expires_at=_ENDED_AT + timedelta(days=1))
+    if type == CONFIRMED:
+        return file.replace(confirmed=look, measured=look)
+    if type == MISSING:
+        return file.replace(measured=look.replace(size_bytes=None, etag=None, media_type=None))
+    copy = Archived(url="s3://archive/live/mystream/2026/01/01/index.m3u8", at=_RECEIVED_AT)
+    return file.replace(
+        measured=look, archived=copy, sha256="2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    )
+
+
 def _alarm(type: str, *, full: bool) -> Event:
     about = {"gateway.store": "store", "gateway.reload": "configuration"}.get(type.rpartition(".")[0], "live")
     if type in ABOUT_SINKS:
@@ -127,8 +158,8 @@ def _full(type: str) -> Event:
     if type in ALARM_TYPES:
         return _alarm(type, full=True)
     files: tuple[File, ...] = ()
-    if type == FILE_COMPLETED:
-        files = (_file(),)
+    if type in _WITH_FILE:
+        files = (_file_of(type),)
     elif type == FILE_STARTED:
         files = (File(format="hls"),)  # because a file that begins has nothing else to say
     return Event(
@@ -136,7 +167,7 @@ def _full(type: str) -> Event:
         type=type,
         source="live",
         provider="sample",
-        vendor_type="SOMETHING_NEW" if type == UNKNOWN else type.removeprefix("recording.").upper(),
+        vendor_type=_vendor_type(type),
         received_at=_RECEIVED_AT,
         trust=Trust.FIELDS,
         domain="push.example.com",
@@ -146,18 +177,33 @@ def _full(type: str) -> Event:
         project_id="70b76000000034253880af501cd00000",
         job_id="dc0a1773-0cef-4000-8000-9a38fdb095d2" if files else None,
         task_id="task-1",
-        time=_ENDED_AT if type == FILE_COMPLETED else None,
+        time=_ENDED_AT if type in _WITH_FILE else None,
         files=files,
         error=Fault(code="PULL_FAILED", message="the stream could not be pulled") if type == FAILED else None,
         verified=Verified(trust=Trust.FIELDS, scheme="sample", key=0),
-        extra={"note": "a field without a place"} if type == UNKNOWN else {},
+        extra=_extra(type),
+        cause=Cause(_CAUSE_ID, _SINKS[type]) if type in FOLLOW_UP_TYPES else None,
+        depth=1 if type in FOLLOW_UP_TYPES else 0,
     )
+
+
+def _vendor_type(type: str) -> str | None:
+    """The vendor's name of the type; what the gateway found out itself has none."""
+    if type in FOLLOW_UP_TYPES or type in {OVERDUE, RECOVERED}:
+        return None
+    return "SOMETHING_NEW" if type == UNKNOWN else type.removeprefix("recording.").upper()
+
+
+def _extra(type: str) -> dict[str, Any]:
+    if type in {OVERDUE, RECOVERED}:
+        return {"watch": "no-file", "expected": FILE_COMPLETED}
+    return {"note": "a field without a place"} if type == UNKNOWN else {}
 
 
 def _sparse(type: str) -> Event:
     if type in ALARM_TYPES:
         return _alarm(type, full=False)
-    files = (File(),) if type in {FILE_STARTED, FILE_COMPLETED} else ()
+    files = (File(),) if type in {FILE_STARTED, *_WITH_FILE} else ()
     return Event(id="", type=type, source="live", provider="sample", received_at=_RECEIVED_AT, files=files)
 
 

@@ -8,7 +8,19 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from gateway.events import cloudevents
-from gateway.model import ALARM_PREFIX, ALL_TYPES, Alarm, Event, Fault, File, Storage, Trust
+from gateway.model import (
+    ALARM_PREFIX,
+    ALL_TYPES,
+    Alarm,
+    Archived,
+    Cause,
+    Event,
+    Fault,
+    File,
+    Measured,
+    Storage,
+    Trust,
+)
 from gateway.text.suggest import suggestion
 
 _DOCUMENT_KEYS: Final = (
@@ -21,6 +33,9 @@ _DOCUMENT_KEYS: Final = (
     "datacontenttype",
     "dataschema",
     "trust",
+    "supersedes",
+    "cause",
+    "depth",
     "data",
 )
 _NEVER_ABSENT: Final = ("id", "source", "provider", "received_at", "trust")
@@ -166,6 +181,37 @@ def _fault(key: str, value: Any) -> Fault | None:
     return Fault(**_record(_FAULT, key, value))
 
 
+def _measured(key: str, value: Any) -> Measured | None:
+    if value is None or isinstance(value, Measured):
+        return value
+    fields = _record(_MEASURED, key, value)
+    if fields.get("at") is None or not fields.get("by"):
+        raise ValueError(f"`{key}` needs `at`, when somebody looked, and `by`, who did")
+    return Measured(**fields)
+
+
+def _archived(key: str, value: Any) -> Archived | None:
+    if value is None or isinstance(value, Archived):
+        return value
+    fields = _record(_ARCHIVED, key, value)
+    if not fields.get("url"):
+        raise ValueError(f"`{key}` needs `url`, where the copy lies")
+    return Archived(**fields)
+
+
+def _cause(key: str, value: Any) -> Cause | None:
+    if value is None or isinstance(value, Cause):
+        return value
+    fields = _record(_CAUSE, key, value)
+    if not fields.get("id") or not fields.get("sink"):
+        raise ValueError(f"`{key}` needs `id`, the event it follows on, and `sink`, which made it")
+    return Cause(**fields)
+
+
+def _depth(key: str, value: Any) -> int:
+    return _whole(key, value) or 0
+
+
 def _mapping(key: str, value: Any) -> Mapping[str, Any]:
     if isinstance(value, Mapping):
         return value
@@ -194,12 +240,26 @@ def _extra(key: str, value: Any) -> dict[str, Any]:
 
 _STORAGE: Final = dict.fromkeys(Storage.__struct_fields__, _text)
 _FAULT: Final = dict.fromkeys(Fault.__struct_fields__, _text)
+_MEASURED: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    "at": _time,
+    "by": _text,
+    "size_bytes": _whole,
+    "etag": _text,
+    "media_type": _text,
+}
+_ARCHIVED: Final[Mapping[str, Callable[[str, Any], Any]]] = {"url": _text, "at": _time}
+_CAUSE: Final[Mapping[str, Callable[[str, Any], Any]]] = {"id": _text, "sink": _text, "earlier": _texts}
 _FILE: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     **dict.fromkeys(("format", "download_url", "play_url", "asset_id"), _text),
     **dict.fromkeys(("size_bytes", "width", "height"), _whole),
     **dict.fromkeys(("started_at", "ended_at"), _time),
     "duration_seconds": _real,
     "storage": _storage,
+    "expires_at": _time,
+    "sha256": _text,
+    "confirmed": _measured,
+    "measured": _measured,
+    "archived": _archived,
 }
 _SAID: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     **dict.fromkeys(("provider", "vendor_type", "domain", "app", "stream", "format"), _text),
@@ -219,7 +279,7 @@ _ALARM: Final[Mapping[str, Callable[[str, Any], Any]]] = {
 }
 ALARM_KEYS: Final = frozenset(_ALARM)
 """What a flat event of the gateway's own types may say besides."""
-_FLAT: Final = {**_SAID, "id": _text, "source": _text, "time": _time, "trust": _trust}
+_FLAT: Final = {**_SAID, "id": _text, "source": _text, "time": _time, "trust": _trust, "cause": _cause, "depth": _depth}
 _DATA_KEYS: Final = (*_SAID, "files", "verified")
 FLAT_KEYS: Final = ("type", *_FLAT, "files")
 """What a flat event may say."""

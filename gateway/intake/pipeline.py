@@ -55,7 +55,8 @@ def _name_source(event: Event) -> None:
     if event.id.count("~") >= HOPS_MAX:
         raise Malformed(f"this event went through {HOPS_MAX} sources already: somewhere gateways forward in a circle")
     superseded = id_of_source(event.supersedes, event.source) if event.supersedes else ""
-    amend(event, id=id_of_source(event.id, event.source), supersedes=superseded)
+    cause = None if event.cause is None else event.cause.replace(id=id_of_source(event.cause.id, event.source))
+    amend(event, id=id_of_source(event.id, event.source), supersedes=superseded, cause=cause)
 
 
 def new_event(

@@ -10,7 +10,19 @@ from typing import Any, Final
 from gateway.errors import PluginError
 from gateway.events.beside import amend
 from gateway.events.repair import make_storable
-from gateway.model import EVENT_TYPES, ID_CHARS_MAX, Event, EventId, Fault, File, Storage, Verified
+from gateway.model import (
+    EVENT_TYPES,
+    ID_CHARS_MAX,
+    Archived,
+    Cause,
+    Event,
+    EventId,
+    Fault,
+    File,
+    Measured,
+    Storage,
+    Verified,
+)
 from gateway.plugin import Callback, Response, Sink, Source
 from gateway.text.credentials import without_credentials
 
@@ -47,7 +59,20 @@ _FILE: Final[_Wanted] = (
     ("started_at", datetime, "a datetime"),
     ("ended_at", datetime, "a datetime"),
     ("storage", Storage, "a gateway.Storage"),
+    ("expires_at", datetime, "a datetime"),
+    ("sha256", str, "text"),
+    ("confirmed", Measured, "a gateway.Measured"),
+    ("measured", Measured, "a gateway.Measured"),
+    ("archived", Archived, "a gateway.Archived"),
 )
+_MEASURED: Final[_Wanted] = (
+    ("at", datetime, "a datetime"),
+    *((name, str, "text") for name in ("by", "etag", "media_type")),
+    ("size_bytes", int, "a whole number"),
+)
+_ARCHIVED: Final[_Wanted] = (("url", str, "text"), ("at", datetime, "a datetime"))
+_CAUSE: Final[_Wanted] = (("id", str, "text"), ("sink", str, "text"), ("earlier", tuple, "a tuple"))
+_NESTED: Final = {Measured: _MEASURED, Archived: _ARCHIVED}
 _PARTS: Final = (("files", File, "gateway.File"), ("problems", str, "text"))
 
 
@@ -135,7 +160,8 @@ def _is_plain(event: Event, source: str) -> bool:
         and type(event.files) is tuple
         and all(map(_is_plain_file, event.files))
         and event.problems == ()
-        and event.alarm is None
+        and event.alarm is event.cause is None
+        and event.depth == 0
         and type(event.raw) is bytes
     )
 
@@ -150,6 +176,7 @@ def _is_plain_file(file: File) -> bool:
         and (file.storage is None or type(file.storage) is Storage)
         and (began is None or (type(began) is datetime and began.tzinfo is not None))
         and (ended is None or (type(ended) is datetime and ended.tzinfo is not None))
+        and file.expires_at is file.sha256 is file.confirmed is file.measured is file.archived is None
     )
 
 
@@ -181,10 +208,28 @@ def _event_problem(event: Any, source: str) -> str | None:
             return "error is no gateway.Fault"
         if said := _wrong_part(event.error, _FAULT):
             return f"error.{said}"
+    if event.cause is not None:
+        if not isinstance(event.cause, Cause):
+            return "cause is no gateway.Cause"
+        if said := _wrong_part(event.cause, _CAUSE):
+            return f"cause.{said}"
+    if type(event.depth) is not int or event.depth < 0:
+        return "depth is no whole number from 0"
     for number, file in enumerate(event.files):
-        if said := _wrong_part(file, _FILE):
+        if said := file_problem(file):
             return f"files[{number}].{said}"
     return "raw is not bytes" if not isinstance(event.raw, bytes) else None
+
+
+def file_problem(file: File) -> str | None:
+    """Which field of a file holds something of another type; None: none does."""
+    if problem := _wrong_part(file, _FILE):
+        return problem
+    for name in ("confirmed", "measured", "archived"):
+        part = getattr(file, name)
+        if part is not None and (problem := _wrong_part(part, _NESTED[type(part)])):
+            return f"{name}.{problem}"
+    return None
 
 
 def _wrong_part(part: Any, wanted: _Wanted) -> str | None:

@@ -79,6 +79,8 @@ def line(event: Event) -> str:
         parts.append(f"error={_value(': '.join(part for part in (event.error.code, event.error.message) if part))}")
     if event.problems:
         parts.append(f"unreadable={_value(','.join(event.problems))}")
+    if event.cause is not None:
+        parts.append(f"cause={_value(event.cause.id)}")
     parts += [f"source={_value(event.source)}", f"trust={event.trust.value}", f"id={_value(event.ref)}"]
     return " ".join(parts)
 
@@ -91,7 +93,7 @@ def _file(file: File) -> list[str]:
         parts.append(_size(file.size_bytes))
     if file.width and file.height:
         parts.append(f"{file.width}x{file.height}")
-    address = file.download_url or file.play_url
+    address = file.archived.url if file.archived is not None else file.download_url or file.play_url
     if address:
         parts.append(_value(redact(address)))
     return parts

@@ -13,7 +13,21 @@ from msgspec.structs import replace
 
 from gateway.events.cloudevents import fingerprint, format_time, from_document, parse_time, render, to_document, to_json
 from gateway.events.samples import sample
-from gateway.model import EVENT_TYPES, SINK_DOWN, Alarm, Event, Fault, File, Seal, Storage, Trust, Verified
+from gateway.model import (
+    EVENT_TYPES,
+    SINK_DOWN,
+    Alarm,
+    Archived,
+    Cause,
+    Event,
+    Fault,
+    File,
+    Measured,
+    Seal,
+    Storage,
+    Trust,
+    Verified,
+)
 from gateway.testing.factories import NOW, event, events
 
 TEXT = st.none() | st.text(max_size=6)
@@ -30,12 +44,19 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=5,
 )
+MEASURED = st.builds(
+    Measured, at=MOMENT, by=st.text(min_size=1, max_size=6), size_bytes=NUMBER, etag=TEXT, media_type=TEXT
+)
 FILES = st.builds(
     File,
     **dict.fromkeys(("format", "download_url", "play_url", "asset_id"), TEXT),
     **dict.fromkeys(("size_bytes", "width", "height"), NUMBER),
     **dict.fromkeys(("started_at", "ended_at"), st.none() | MOMENT),
     duration_seconds=st.none() | st.floats(0, 1e9),
+    **dict.fromkeys(("confirmed", "measured"), st.none() | MEASURED),
+    expires_at=st.none() | MOMENT,
+    sha256=TEXT,
+    archived=st.none() | st.builds(Archived, url=st.text(min_size=1, max_size=6), at=st.none() | MOMENT),
     storage=st.none() | st.builds(Storage, location=TEXT, bucket=TEXT, key=TEXT),
 )
 TRUSTS = st.sampled_from(list(Trust))
@@ -53,6 +74,14 @@ ANY_EVENT = st.builds(
     extra=st.dictionaries(st.text(max_size=4), JSON, max_size=3),
     problems=st.lists(st.text(max_size=4), max_size=2).map(tuple),
     raw=st.binary(max_size=4),
+    cause=st.none()
+    | st.builds(
+        Cause,
+        id=st.text(min_size=1, max_size=6),
+        sink=st.text(min_size=1, max_size=6),
+        earlier=st.lists(st.text(max_size=4), max_size=2).map(tuple),
+    ),
+    depth=st.integers(0, 4),
     **dict.fromkeys(("vendor_type", "domain", "app", "stream", "format", "project_id", "job_id", "task_id"), TEXT),
 )
 
@@ -102,12 +131,39 @@ def test_what_is_absent_is_null_inside_data_and_left_out_around_it() -> None:
 
 
 def test_every_field_of_the_model_is_in_the_json() -> None:
-    document = to_document(event(supersedes="another"))
+    looked = sample("recording.archived").files[0]
+    full = event("recording.archived", supersedes="another", files=(looked.replace(confirmed=looked.measured),))
+    document = to_document(full)
     said = {**document, **document["data"]}
     assert set(Event.__struct_fields__) - {"raw", "raw_type", "variant", "alarm"} <= said.keys()
     assert set(Alarm.__struct_fields__) <= to_document(sample(SINK_DOWN))["data"].keys()
     assert set(File.__struct_fields__) == document["data"]["files"][0].keys()
     assert set(Storage.__struct_fields__) == document["data"]["files"][0]["storage"].keys()
+
+
+def test_what_no_callback_says_is_left_out_where_there_is_none() -> None:
+    document = to_document(event())
+    assert not {"cause", "depth"} & document.keys()
+    assert list(document["data"]["files"][0]) == [
+        "format", "download_url", "play_url", "asset_id", "size_bytes", "duration_seconds", "width", "height",
+        "started_at", "ended_at", "storage",
+    ]  # fmt: skip
+
+
+def test_the_text_and_the_fingerprint_of_a_callbacks_event_are_pinned() -> None:
+    """Receivers know a repeat by them, and a store that was written before must find its events again."""
+    body, mark = render(event())
+    assert (
+        hashlib.sha256(body.encode()).hexdigest() == "7baf7e30a23af36cb920a5fac7589d32c89dd221953ca9b875464387bbbb1f78"
+    )
+    assert mark.hex() == "6f848133b3c0126446a1bb2b46a52ca3"
+
+
+def test_the_cause_names_the_sinks_before_it_only_where_there_are_any() -> None:
+    first = to_document(event("recording.archived", cause=Cause("a1", "archive"), depth=1))
+    assert (first["cause"], first["depth"]) == ({"id": "a1", "sink": "archive"}, 1)
+    third = to_document(event("recording.archived", cause=Cause("a2", "confirm", ("archive",)), depth=2))
+    assert (third["cause"], third["depth"]) == ({"id": "a2", "sink": "confirm", "earlier": ["archive"]}, 2)
 
 
 def test_the_seal_and_the_vendors_bytes_stay_inside() -> None:

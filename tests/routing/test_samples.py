@@ -10,7 +10,7 @@ import pytest
 from gateway.events.cloudevents import from_document, to_document, to_json
 from gateway.events.samples import event_of, largest, sample
 from gateway.events.written import FLAT_KEYS
-from gateway.model import EVENT_TYPES, Fault, File, Storage, Trust
+from gateway.model import EVENT_TYPES, Archived, Cause, Fault, File, Measured, Storage, Trust
 
 
 @pytest.mark.parametrize("type", EVENT_TYPES)
@@ -76,9 +76,12 @@ def test_every_key_of_the_flat_form_is_read() -> None:
         "error": {"code": 7, "message": "m"},
         "extra": {"k": [1]},
         "problems": ["file_size"],
+        "cause": {"id": "a1", "sink": "archive"},
+        "depth": "1",
     }
     assert set(written) == set(FLAT_KEYS)
     event = event_of(written)
+    assert (event.cause, event.depth) == (Cause("a1", "archive"), 1)
     assert (event.id, event.stream, event.trust, event.problems) == ("abc", "1001", Trust.NONE, ("file_size",))
     assert event.error == Fault(code="7", message="m")
     assert event.files[0] == File(
@@ -86,6 +89,21 @@ def test_every_key_of_the_flat_form_is_read() -> None:
     )
     assert (event.extra, event.time) == ({"k": [1]}, datetime(2026, 1, 1, tzinfo=UTC))
     assert event.received_at == datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
+
+
+def test_what_a_sink_found_out_of_a_file_is_written_like_the_rest_of_it() -> None:
+    look = {"at": "2026-01-01T00:00:00Z", "by": "confirm", "size_bytes": 5, "etag": "e", "media_type": "video/mp4"}
+    file = {"sha256": "ab", "expires_at": "2026-01-02T00:00:00Z", "measured": look, "archived": {"url": "s3://b/k"}}
+    (read,) = event_of({"type": "recording.archived", "files": [file]}).files
+    assert read.measured == Measured(
+        at=datetime(2026, 1, 1, tzinfo=UTC), by="confirm", size_bytes=5, etag="e", media_type="video/mp4"
+    )
+    assert (read.archived, read.sha256, read.expires_at) == (
+        Archived(url="s3://b/k"),
+        "ab",
+        datetime(2026, 1, 2, tzinfo=UTC),
+    )
+    assert read.size_bytes == 3_957_964  # the sample's, as of any other file
 
 
 def test_null_makes_a_value_absent() -> None:
@@ -140,6 +158,10 @@ def test_events_that_differ_have_ids_that_differ() -> None:
         ({"type": "recording.ended", "time": "yesterday"}, "`time` is an RFC 3339 time"),
         ({"type": "recording.ended", "time": "2026-01-01T00:00:00"}, "`time` is an RFC 3339 time"),
         ({"type": "recording.ended", "files": {"format": "hls"}}, "`files` is a list, not a mapping"),
+        ({"type": "recording.archived", "files": [{"archived": {}}]}, "`files[0].archived` needs `url`"),
+        ({"type": "recording.archived", "files": [{"measured": {"by": "x"}}]}, "`files[0].measured` needs `at`"),
+        ({"type": "recording.archived", "cause": {"id": "x"}}, "`cause` needs `id`"),
+        ({"type": "recording.archived", "cause": {"sinks": "x"}}, "in `cause`; did you mean 'sink'?"),
         ({"type": "recording.ended", "files": ["x"]}, "`files[0]` is a mapping, not 'x'"),
         ({"type": "recording.ended", "files": [{"duration": 1}]}, "in `files[0]`; did you mean 'duration_seconds'?"),
         ({"type": "recording.ended", "files": [{"duration_seconds": "x"}]}, "`files[0].duration_seconds` is a number"),

@@ -50,6 +50,13 @@ CODES: Final[Mapping[str, Mapping[str, str]]] = {
         "recording.file.completed": "Recording file completed",
         "recording.ended": "Recording ended",
         "recording.failed": "Recording failed",
+        "recording.archived": "Recording archived",
+        "recording.confirmed": "Recording confirmed",
+        "recording.missing": "Recording missing",
+        "recording.overdue": "Recording overdue",
+        "recording.recovered": "Recording came after all",
+        "stream.started": "Stream started",
+        "stream.ended": "Stream ended",
         "recording.unknown": "Unknown callback",
     },
     "sink": {

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from gateway.events.alarm_text import alarm_text
 from gateway.model import FAILED, UNKNOWN, Alarm, Event, File
 from gateway.text.escaping import visible
+from gateway.text.redaction import redact
 from plugins.sinks.cards.links import Shown, web_link
 from plugins.sinks.cards.text import cut, plain, unlinked
 from plugins.sinks.cards.words import MARKS, SEVERITY, Severity, Words, size
@@ -215,6 +216,8 @@ class View:
             yield self._fact("started", self.time(file.started_at))
         if file.ended_at is not None:
             yield self._fact("ended", self.time(file.ended_at))
+        if file.archived is not None:
+            yield self._fact("archived", redact(file.archived.url), ours=False)
 
     def _summary(self, file: File) -> str:
         parts = [plain(file.format, 40)] if file.format else []

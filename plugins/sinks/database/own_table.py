@@ -43,6 +43,8 @@ _EVENT: Final[Mapping[str, Column]] = {
     "project_id": Column("text", lambda event, *_: event.project_id),
     "job_id": Column("text", lambda event, *_: event.job_id),
     "task_id": Column("text", lambda event, *_: event.task_id),
+    "cause_id": Column("text", lambda event, *_: event.cause.id if event.cause else None),
+    "cause_sink": Column("text", lambda event, *_: event.cause.sink if event.cause else None),
     "event_time": Column("time", lambda event, *_: event.time),
     VERSION: Column("time", lambda event, *_: event.received_at, needed=True),
 }
@@ -59,6 +61,9 @@ _FILE: Final[Mapping[str, Column]] = {
     "storage_location": Column("text", lambda _, __, ___, storage: storage.location),
     "storage_bucket": Column("text", lambda _, __, ___, storage: storage.bucket),
     "storage_key": Column("text", lambda _, __, ___, storage: storage.key),
+    "expires_at": Column("time", lambda _, __, file, ___: file.expires_at),
+    "sha256": Column("text", lambda _, __, file, ___: file.sha256),
+    "archived_url": Column("text", lambda _, __, file, ___: file.archived.url if file.archived else None),
 }
 _FILES: Final[Mapping[str, Column]] = {
     "files": Column("json", lambda event, *_: to_document(event)["data"]["files"] or None),

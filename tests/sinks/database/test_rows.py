@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.errors import Refused, Retry
-from gateway.model import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, File
+from gateway.model import ARCHIVED, ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, File
 from gateway.runtime.clock import FrozenClock
 from gateway.testing.corpus import cases
 from gateway.testing.factories import NOW, delivery, event, events
@@ -59,6 +59,7 @@ async def test_a_finished_file_is_one_row_with_everything_known_of_it_in_its_typ
         "download_url": file.download_url, "play_url": file.play_url, "asset_id": file.asset_id, "size_bytes": 3957964,
         "duration_seconds": 120.0, "width": 1280, "height": 720, "storage_location": file.storage.location,
         "storage_bucket": file.storage.bucket, "storage_key": file.storage.key, "error_code": None, "error_message": None,
+        "cause_id": None, "cause_sink": None, "sha256": None, "archived_url": None, "expires_at": None,
     }  # fmt: skip
     assert {name: row[name] for name in texts} == texts
     times = {
@@ -69,6 +70,24 @@ async def test_a_finished_file_is_one_row_with_everything_known_of_it_in_its_typ
     extra = row["extra"]
     assert (json.loads(extra) if isinstance(extra, str) else extra) == {"note": "直播 🎬"}
     assert set(row) == {*texts, *times, "extra"}
+
+
+async def test_the_copy_of_a_file_is_a_row_that_says_where_it_lies_and_what_it_follows_on(place: Place) -> None:
+    one = event(ARCHIVED)
+    async with making(place.url) as sink:
+        await sink.deliver(delivery(one))
+    [row] = place.run("SELECT * FROM recordings")
+    [file] = one.files
+    assert one.cause
+    assert file.archived
+    texts = {
+        "cause_id": one.cause.id,
+        "cause_sink": "archive",
+        "sha256": file.sha256,
+        "archived_url": file.archived.url,
+    }
+    assert {name: row[name] for name in texts} == texts
+    assert moment(row["expires_at"]) == file.expires_at
 
 
 async def test_an_event_of_every_type_is_a_row_and_five_times_the_same_is_one(place: Place) -> None:
