@@ -194,6 +194,17 @@ class File(Value, frozen=True, kw_only=True):
     measured: Measured | None = None
     archived: Archived | None = None
 
+    @property
+    def is_as_it_came(self) -> bool:
+        """Whether nothing is known of it but what a callback says."""
+        return (
+            self.expires_at is None
+            and self.sha256 is None
+            and self.confirmed is None
+            and self.measured is None
+            and self.archived is None
+        )
+
 
 class Cause(Value, frozen=True):
     """What an event follows on: the `ref` of that event, which is of the same source, and the sink that it came of.

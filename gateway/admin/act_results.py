@@ -14,7 +14,7 @@ JobState = Literal["waiting", "running", "done", "cancelled", "stopped", "failed
 BulkAct = Literal["retry", "replay", "cancel", "release", "erase", "move"]
 
 
-class Done(Result):
+class OneDone(Result):
     """What was done to one."""
 
     target: str
@@ -25,7 +25,7 @@ class Done(Result):
 class ManyDone(Result):
     """What was done to each of a few, in their order."""
 
-    answers: Sequence[Done]
+    answers: Sequence[OneDone]
 
 
 class Replayed(Result):
@@ -76,4 +76,4 @@ class JobItem(Result):
     done: int
     failed: int
     result: str
-    answers: Sequence[Done]
+    answers: Sequence[OneDone]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.admin.access import Running
-from gateway.admin.act_results import Done, ManyDone
+from gateway.admin.act_results import ManyDone, OneDone
 from gateway.admin.filters import UnknownValue
 from gateway.admin.own_command import Ran
 from gateway.admin.requests import ReplayCommand
@@ -23,7 +23,7 @@ from gateway.text.suggest import suggestion
 
 
 def _done(total: Total) -> ManyDone:
-    return ManyDone(answers=[Done(target=one.item, done=one.well, text=one.text) for one in total.answers])
+    return ManyDone(answers=[OneDone(target=one.item, done=one.well, text=one.text) for one in total.answers])
 
 
 def retry(ids: Sequence[int], actor: Actor, admin: StoreAdmin) -> ManyDone:
@@ -63,18 +63,18 @@ def retry_refused(gateway: Running, ids: Sequence[int], actor: Actor, admin: Sto
     return _done(admin.take_refused(ids, judge_of(gateway.loaded), actor=actor))
 
 
-def pause(gateway: Running, sink: str, actor: Actor, admin: StoreAdmin) -> Done:
+def pause(gateway: Running, sink: str, actor: Actor, admin: StoreAdmin) -> OneDone:
     """Hold everything for a sink."""
     _configured(gateway, sink)
     changed = admin.pause(sink, actor=actor)
-    return Done(target=sink, done=changed, text="paused" if changed else "was paused already")
+    return OneDone(target=sink, done=changed, text="paused" if changed else "was paused already")
 
 
-def resume(gateway: Running, sink: str, actor: Actor, admin: StoreAdmin) -> Done:
+def resume(gateway: Running, sink: str, actor: Actor, admin: StoreAdmin) -> OneDone:
     """Let a sink go on."""
     _configured(gateway, sink)
     changed = admin.resume(sink, actor=actor)
-    return Done(target=sink, done=changed, text="goes on" if changed else "was not paused")
+    return OneDone(target=sink, done=changed, text="goes on" if changed else "was not paused")
 
 
 def _configured(gateway: Running, sink: str) -> None:
@@ -83,7 +83,7 @@ def _configured(gateway: Running, sink: str) -> None:
         raise NotFound(f"no sink {sink[:100]!r} is configured{suggestion(sink[:100], known)}")
 
 
-def alone(many: ManyDone) -> Done:
+def alone(many: ManyDone) -> OneDone:
     """The answer of the only one. Raises GatewayError where it could not be done."""
     (answer,) = many.answers
     if answer.done:

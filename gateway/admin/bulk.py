@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from gateway.admin.access import Running
-from gateway.admin.act_results import BulkAct, BulkPreview, Done, JobItem, JobStarted
+from gateway.admin.act_results import BulkAct, BulkPreview, JobItem, JobStarted, OneDone
 from gateway.admin.filters import UnknownValue
 from gateway.admin.moments import moment, stamp
 from gateway.admin.queries import DeliveryWanted, EventWanted, Text, delivery_filter, event_filter
@@ -152,5 +152,5 @@ def job_item(row: JobRow) -> JobItem:
         done=row.done,
         failed=row.failed,
         result=row.result,
-        answers=[Done(**one) for one in row.answers],
+        answers=[OneDone(**one) for one in row.answers],
     )

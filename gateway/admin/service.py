@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from gateway.admin import acts, bulk, configuration, reads
-from gateway.admin.act_results import BulkPreview, Done, JobItem, JobStarted, ManyDone
+from gateway.admin.act_results import BulkPreview, JobItem, JobStarted, ManyDone, OneDone
 from gateway.admin.allowance import Allowance
 from gateway.admin.bulk import BulkCommand
 from gateway.admin.jobs import JobRunner, holder_of
@@ -120,11 +120,11 @@ class AdminService(ReadingService):
 
     # -- sinks and sources
 
-    async def pause(self, sink: str, actor: Actor) -> Done:
+    async def pause(self, sink: str, actor: Actor) -> OneDone:
         """Hold everything for a sink."""
         return await self._access.change(partial(acts.pause, self._gateway, sink, actor))
 
-    async def resume(self, sink: str, actor: Actor) -> Done:
+    async def resume(self, sink: str, actor: Actor) -> OneDone:
         """Let a sink go on."""
         return await self._access.change(partial(acts.resume, self._gateway, sink, actor))
 

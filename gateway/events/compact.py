@@ -165,7 +165,7 @@ def _written(file: File) -> _FileOut | None:
         ended if ended is None or _is_plain(ended) else format_time(ended),
         storage,
     )
-    if not (file.expires_at is file.sha256 is file.confirmed is file.measured is file.archived is None):
+    if not file.is_as_it_came:
         for name, value in later_document(file).items():
             setattr(written, name, value)
     return written

@@ -54,7 +54,7 @@ def _is_storable(event: Event) -> bool:
 
 def _is_storable_file(file: File) -> bool:
     storage = file.storage
-    if not (file.measured is file.confirmed is file.archived is None):
+    if not (file.measured is None and file.confirmed is None and file.archived is None):
         return False
     texts = [file.format, file.download_url, file.play_url, file.asset_id, file.sha256]
     if storage is not None:

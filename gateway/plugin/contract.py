@@ -72,7 +72,7 @@ _MEASURED: Final[_Wanted] = (
 )
 _ARCHIVED: Final[_Wanted] = (("url", str, "text"), ("at", datetime, "a datetime"))
 _CAUSE: Final[_Wanted] = (("id", str, "text"), ("sink", str, "text"), ("earlier", tuple, "a tuple"))
-_NESTED: Final = {Measured: _MEASURED, Archived: _ARCHIVED}
+_NESTED: Final[dict[type[Any], _Wanted]] = {Measured: _MEASURED, Archived: _ARCHIVED}
 _PARTS: Final = (("files", File, "gateway.File"), ("problems", str, "text"))
 
 
@@ -160,7 +160,8 @@ def _is_plain(event: Event, source: str) -> bool:
         and type(event.files) is tuple
         and all(map(_is_plain_file, event.files))
         and event.problems == ()
-        and event.alarm is event.cause is None
+        and event.alarm is None
+        and event.cause is None
         and event.depth == 0
         and type(event.raw) is bytes
     )
@@ -176,7 +177,7 @@ def _is_plain_file(file: File) -> bool:
         and (file.storage is None or type(file.storage) is Storage)
         and (began is None or (type(began) is datetime and began.tzinfo is not None))
         and (ended is None or (type(ended) is datetime and ended.tzinfo is not None))
-        and file.expires_at is file.sha256 is file.confirmed is file.measured is file.archived is None
+        and file.is_as_it_came
     )
 
 

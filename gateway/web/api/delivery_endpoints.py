@@ -47,7 +47,7 @@ DELIVERY_ENDPOINTS: Final = (
         "retry",
         "Try a delivery again: now, or in a new round.",
         lambda call: the_one(call.service.retry([int(call.path["number"])], call.actor)),
-        act_results.Done,
+        act_results.OneDone,
         problems=CHANGED,
     ),
     acting(
@@ -55,7 +55,7 @@ DELIVERY_ENDPOINTS: Final = (
         "cancel",
         "Give a delivery up.",
         lambda call: the_one(call.service.cancel([int(call.path["number"])], call.actor)),
-        act_results.Done,
+        act_results.OneDone,
         problems=CHANGED,
     ),
     acting(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from gateway.admin.act_results import Done, JobStarted, ManyDone
+from gateway.admin.act_results import JobStarted, ManyDone, OneDone
 from gateway.admin.acts import alone
 from gateway.admin.service import AdminService
 from gateway.store.admin.audit import Actor
@@ -78,6 +78,6 @@ def acting(path: str, name: str, summary: str, run: Run, answer: Any, role: Role
     return Endpoint(method="POST", path=path, name=name, summary=summary, role=role, run=run, answer=answer, **more)
 
 
-async def the_one(acted: Awaitable[ManyDone]) -> Done:
+async def the_one(acted: Awaitable[ManyDone]) -> OneDone:
     """The answer of an act on a few that was asked for one."""
     return alone(await acted)

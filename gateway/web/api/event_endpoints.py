@@ -81,7 +81,7 @@ EVENT_ENDPOINTS: Final = (
         "replay",
         "Deliver an event once more.",
         lambda call: the_one(call.service.replay([call.path["ref"]], call.body, call.actor)),
-        act_results.Done,
+        act_results.OneDone,
         body=requests.ReplayCommand,
         problems=CHANGED,
     ),
@@ -90,7 +90,7 @@ EVENT_ENDPOINTS: Final = (
         "release",
         "Deliver a held event after all.",
         lambda call: the_one(call.service.release([call.path["ref"]], call.actor)),
-        act_results.Done,
+        act_results.OneDone,
         problems=CHANGED,
     ),
     acting(
@@ -98,7 +98,7 @@ EVENT_ENDPOINTS: Final = (
         "erase",
         "Delete an event with everything that was kept of it.",
         lambda call: the_one(call.service.erase([call.path["ref"]], call.actor)),
-        act_results.Done,
+        act_results.OneDone,
         problems=CHANGED,
     ),
     acting(

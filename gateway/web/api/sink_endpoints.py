@@ -29,7 +29,7 @@ SINK_ENDPOINTS: Final = (
         "pause",
         "Hold everything for a sink.",
         lambda call: call.service.pause(call.path["name"], call.actor),
-        act_results.Done,
+        act_results.OneDone,
         problems=NOT_FOUND,
     ),
     acting(
@@ -37,7 +37,7 @@ SINK_ENDPOINTS: Final = (
         "resume",
         "Let a sink go on.",
         lambda call: call.service.resume(call.path["name"], call.actor),
-        act_results.Done,
+        act_results.OneDone,
         problems=NOT_FOUND,
     ),
     acting(
@@ -112,7 +112,7 @@ SINK_ENDPOINTS: Final = (
         "retry_refused",
         "Verify a refused callback again, and take it if it passes.",
         lambda call: the_one(call.service.retry_refused([int(call.path["number"])], call.actor)),
-        act_results.Done,
+        act_results.OneDone,
         problems=CHANGED,
     ),
 )

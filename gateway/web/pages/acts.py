@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from gateway.admin.act_results import Done, ManyDone
+from gateway.admin.act_results import ManyDone, OneDone
 from gateway.admin.requests import ReplayCommand
 from gateway.errors import GatewayError, Problem
 from gateway.model import FILE_COMPLETED
@@ -18,7 +18,7 @@ def _back(visit: Visit, otherwise: str) -> str:
     return local(visit.one("back") or otherwise)
 
 
-def _done(visit: Visit, answers: ManyDone | Done, link: str, text: str) -> Response:
+def _done(visit: Visit, answers: ManyDone | OneDone, link: str, text: str) -> Response:
     """Back, with what was done, or with why it was not."""
     several = answers.answers if isinstance(answers, ManyDone) else (answers,)
     missed = [one.text for one in several if not one.done]
