@@ -46,7 +46,7 @@ EVENT_TYPES: Final = (
 """What a source, a sink's follow-up or a watch can say of a recording or its stream."""
 FOLLOW_UP_TYPES: Final = frozenset({ARCHIVED, CONFIRMED, MISSING})
 """What says that something was done with an event: these go only where a route names them, whoever sent them here."""
-DEPTH_MAX: Final = 4  # follow-ups one behind the other
+CAUSES_MAX: Final = 4  # follow-ups one behind the other
 
 SINK_DOWN: Final = "gateway.sink.down"
 SINK_UP: Final = "gateway.sink.up"
