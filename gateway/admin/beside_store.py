@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from gateway.admin import acts, configuration, overview, reads, sink_states, source_states
-from gateway.admin.act_results import Done
+from gateway.admin.act_results import OneDone
 from gateway.admin.happened import Window
 from gateway.admin.overview_results import Overview, RouteAnswer
 from gateway.admin.queries import DeliveryQuery, EventQuery, RefusedQuery
@@ -103,23 +103,23 @@ class BesideStore:
 
     # -- acts, one at a time
 
-    def retry(self, id: int) -> Done:
+    def retry(self, id: int) -> OneDone:
         """A new round, or now."""
         return self._alone(lambda: acts.retry([id], self._actor, self._admin))
 
-    def cancel(self, id: int) -> Done:
+    def cancel(self, id: int) -> OneDone:
         """An end."""
         return self._alone(lambda: acts.cancel([id], self._actor, self._admin))
 
-    def replay(self, ref: str, asked: ReplayCommand) -> Done:
+    def replay(self, ref: str, asked: ReplayCommand) -> OneDone:
         """Another round."""
         return self._alone(lambda: acts.replay(self._gateway, [ref], asked, self._actor, self._admin))
 
-    def pause(self, sink: str) -> Done:
+    def pause(self, sink: str) -> OneDone:
         """Hold everything for a sink."""
         return acts.pause(self._gateway, sink, self._actor, self._admin)
 
-    def resume(self, sink: str) -> Done:
+    def resume(self, sink: str) -> OneDone:
         """Let a sink go on."""
         return acts.resume(self._gateway, sink, self._actor, self._admin)
 
@@ -128,5 +128,5 @@ class BesideStore:
         minute: int = self._gateway.clock.ms() // 60_000
         return minute
 
-    def _alone(self, act: Callable[[], Any]) -> Done:
+    def _alone(self, act: Callable[[], Any]) -> OneDone:
         return acts.alone(act())

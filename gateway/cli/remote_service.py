@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.admin.act_results import Done
+from gateway.admin.act_results import OneDone
 from gateway.admin.happened import Window
 from gateway.admin.overview_results import Overview, RouteAnswer
 from gateway.admin.queries import DeliveryQuery, EventQuery, RefusedQuery
@@ -66,26 +66,26 @@ class RemoteService:
         body = {"event": event} | ({} if config is None else {"config": config})
         return self._model(RouteAnswer, self._remote.post("/route", body))
 
-    def retry(self, id: int) -> Done:
+    def retry(self, id: int) -> OneDone:
         return self._post(f"/deliveries/{id}/retry")
 
-    def cancel(self, id: int) -> Done:
+    def cancel(self, id: int) -> OneDone:
         return self._post(f"/deliveries/{id}/cancel")
 
-    def replay(self, ref: str, asked: ReplayCommand) -> Done:
+    def replay(self, ref: str, asked: ReplayCommand) -> OneDone:
         return self._post(f"/events/{segment(ref)}/replay", asked.model_dump(mode="json", exclude_defaults=True))
 
-    def pause(self, sink: str) -> Done:
+    def pause(self, sink: str) -> OneDone:
         return self._post(f"/sinks/{segment(sink)}/pause")
 
-    def resume(self, sink: str) -> Done:
+    def resume(self, sink: str) -> OneDone:
         return self._post(f"/sinks/{segment(sink)}/resume")
 
     def _get(self, model: type[M], path: str, query: Mapping[str, Any] | None = None) -> M:
         return self._model(model, self._remote.get(path, **(query or {})))
 
-    def _post(self, path: str, body: Mapping[str, Any] | None = None) -> Done:
-        return self._model(Done, self._remote.post(path, body))
+    def _post(self, path: str, body: Mapping[str, Any] | None = None) -> OneDone:
+        return self._model(OneDone, self._remote.post(path, body))
 
     def _model(self, model: type[M], answer: Any) -> M:
         try:
