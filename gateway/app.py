@@ -35,6 +35,7 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.file_watch import FileWatch
 from gateway.runtime.harmless import harmless
 from gateway.runtime.metrics import Metrics
+from gateway.runtime.traces import Traces, make_traces
 from gateway.store.admin.audit import Actor, AuditEntry
 from gateway.store.outbox.alarms import Announced
 from gateway.store.store import Store
@@ -51,11 +52,13 @@ SWEEP_INTERVAL_SECONDS = 60.0  # seconds between two passes of retention
 class Gateway:
     """One configuration, running. `open` and `close` once each, from the event loop that serves it."""
 
-    def __init__(self, loaded: Loaded, *, clock: Clock | None = None) -> None:
+    def __init__(self, loaded: Loaded, *, clock: Clock | None = None, traces: Traces | None = None) -> None:
+        """`traces` are made as the environment asks, where none are given."""
         settings = loaded.settings
         self.loaded = loaded
         self.clock = clock or Clock()
         self.metrics = Metrics(self.clock)
+        self.traces = make_traces(os.environ) if traces is None else traces
         self.stopping = False
         self._opened = False
         self._probed_at: float | None = None
@@ -86,6 +89,7 @@ class Gateway:
             clock=self.clock,
             metrics=self.metrics,
             threads=self.watch_threads,
+            traces=self.traces,
         )
         self.refusals = Refusals(store=self.store, metrics=self.metrics, clock=self.clock)
         self._activity = SourceActivity(self.store, self.clock)
@@ -177,6 +181,7 @@ class Gateway:
         await self.admin.close()
         await self.store.close()
         await self.http.close()
+        await self.traces.close()
         await asyncio.to_thread(self.watch_threads.close)
 
     @property

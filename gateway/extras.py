@@ -13,5 +13,12 @@ def how_to_install(extra: str) -> str:
 
 def missing(extra: str, *modules: str) -> Sequence[str]:
     """A sentence about the modules of an extra that are not here, with what to do; nothing where all are."""
-    gone = [name for name in modules if importlib.util.find_spec(name) is None]
+    gone = [name for name in modules if not _is_here(name)]
     return [f"not installed here: {', '.join(gone)}; {how_to_install(extra)}"] if gone else []
+
+
+def _is_here(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # the package around it is not there either
+        return False

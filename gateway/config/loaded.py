@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.config.document.diagnostics import Diagnostic
 from gateway.config.grammar.settings import Settings
 from gateway.plugin.registry import Registry
+from gateway.runtime.traces import problems as trace_problems
 from gateway.text.secret import Secret, secrets_of
 
 if TYPE_CHECKING:
@@ -86,7 +88,10 @@ def refuse_to_serve(loaded: Loaded) -> list[Diagnostic]:
     if not loaded.settings.sources:
         found = "no source is configured, so nothing can come in"
         problems.append(loaded.problem("sources", found=found, hint="`gateway init --print` shows one"))
-    return problems
+    return problems + [
+        Diagnostic(file="environment", path=variable, found=text, hint="OTEL_SDK_DISABLED=true turns traces off")
+        for variable, text in trace_problems(os.environ)
+    ]
 
 
 def settings_secrets(settings: Settings) -> list[tuple[str, Secret]]:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.dispatch.attempt import Nonsense, Result, carry
+from gateway.dispatch.attempt_span import AttemptSpans, end_span, trace_of
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.circuit import answered, failed_service
 from gateway.dispatch.lane_context import Shared
@@ -56,6 +57,7 @@ class Deliverer:
         self._clock = shared.clock
         self._timeout = slots.policy.timeout.total_seconds()
         self._account = AttemptReporter(slots.sink, shared)
+        self._spans = AttemptSpans(shared.traces, slots.sink.name)
 
     async def carry(self, dispatch: Dispatch) -> None:
         """Send this dispatch and hand its outcomes to the settler. Raises only CancelledError, after the same."""
@@ -86,7 +88,8 @@ class Deliverer:
         deliveries = [self._delivery(member.lease, started_at) for member in dispatch.members]
         results: Sequence[Result]
         try:
-            results, apart = await carry(self._shared.hook, deliveries, self._slots.sink, self._timeout)
+            with self._spans.around(dispatch.members):
+                results, apart = await carry(self._shared.hook, deliveries, self._slots.sink, self._timeout)
         except asyncio.CancelledError:
             if not dispatch.dropped:
                 cut, seconds = Retry("cut off: the gateway stopped"), self._clock.monotonic() - started
@@ -252,7 +255,8 @@ class Deliverer:
         seconds: float,
     ) -> None:
         given = attempt_record(member.lease, result, decision, started_at=started_at, seconds=seconds)
-        self._account.report(member.lease, delivery, result, given)
+        self._account.report(member.lease, delivery, result, given, trace_of(member))
+        end_span(member, given)
         if decision.state == "waiting":
             self._wait_for(member, decision.delay)
         else:

@@ -22,6 +22,7 @@ from gateway.plugin.hooks import Watchers, WatchThreads
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.metrics import Metrics
+from gateway.runtime.traces import OFF, Traces
 from gateway.store.records import Lease
 from gateway.store.store import Store
 
@@ -55,8 +56,10 @@ class Dispatcher:
         metrics: Metrics,
         rng: Random | None = None,
         threads: WatchThreads | None = None,
+        traces: Traces = OFF,
     ) -> None:
-        """`policies` has one entry a sink; `rng` is the source of all jitter; `threads` call the plugins that watch."""
+        """`policies` has one entry a sink; `rng` is the source of all jitter; `threads` call the plugins that watch;
+        `traces` make a span of each attempt."""
         self._store = store
         self._clock = clock
         self._metrics = metrics
@@ -72,6 +75,7 @@ class Dispatcher:
             settler=self._settler,
             watchers=Watchers(hook, "attempt_finished", threads),
             rng=self._rng,
+            traces=traces,
         )
         self.lanes: Mapping[str, Lane] = {
             name: Lane(sink, policies[name], self._shared) for name, sink in sinks.items()

@@ -12,6 +12,7 @@ from gateway.dispatch.store_clock import StoreClock
 from gateway.plugin.hooks import Watchers
 from gateway.runtime.clock import Clock
 from gateway.runtime.metrics import Metrics
+from gateway.runtime.traces import OFF, Traces
 from gateway.store.store import Store
 
 
@@ -28,3 +29,4 @@ class Shared:
     watchers: Watchers
     rng: Random
     isolation: Isolation = field(default_factory=Isolation)
+    traces: Traces = OFF

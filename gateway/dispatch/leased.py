@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.runtime.traces import Span
 from gateway.store.records import Lease
 
 
@@ -16,6 +17,7 @@ class LeasedDelivery:
     renewed: float = 0.0  # seconds that its lease was lengthened by
     again: float | None = None  # seconds until its next try, once that is decided
     decided: bool = False  # its outcome is the settler's
+    span: Span | None = None  # of the attempt under way, where spans are made
 
 
 @dataclass(slots=True, eq=False)

@@ -13,7 +13,9 @@ from gateway.plugin import Sink
 from gateway.runtime.harmless import harmless
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.plain_lines import PlainLogger
+from gateway.runtime.traces import exemplar, log_fields
 from gateway.store.records import Lease
+from gateway.text.trace_context import TraceContext
 
 log = import_structlog().get_logger("gateway.dispatcher")
 _lines = PlainLogger("gateway.dispatcher")  # a delivered attempt is a line of every event
@@ -33,7 +35,9 @@ class AttemptReporter:
         self._end_to_end = metrics.end_to_end_seconds.labels(name)
 
     @harmless
-    def report(self, lease: Lease, delivery: Delivery, result: Result, given: AttemptRecord) -> None:
+    def report(
+        self, lease: Lease, delivery: Delivery, result: Result, given: AttemptRecord, trace: TraceContext | None
+    ) -> None:
         """One attempt ended."""
         settlement, attempt = given.settlement, given.attempt
         outcome = attempt.outcome
@@ -53,6 +57,7 @@ class AttemptReporter:
             facts["next_try_in"] = settlement.delay / 1000
         if settlement.reason:
             facts["dead"] = settlement.reason
+        facts |= log_fields(trace)
         if isinstance(result, BaseException) and not isinstance(result, DeliveryFailed):
             facts["plugin"] = self._origin  # whose mistake it probably is
             facts["exc_info"] = result.__cause__ if isinstance(result, Nonsense) else result
@@ -68,15 +73,19 @@ class AttemptReporter:
         if self._activity.watched:
             self._activity.publish(
                 "attempt",
-                {name: value for name, value in facts.items() if name not in {"exc_info", "plugin"}}
+                {
+                    name: value
+                    for name, value in facts.items()
+                    if name not in {"exc_info", "plugin", "trace_id", "span_id"}
+                }
                 | {"state": settlement.state, "subject": lease.event.subject},
                 source=lease.event.source,
                 sink=self._sink,
                 type=lease.event.type,
                 event=lease.event.id,
             )
-        self._attempt_seconds.observe(attempt.seconds)
+        self._attempt_seconds.observe(attempt.seconds, exemplar(trace))
         if outcome is Outcome.DELIVERED and not lease.round:
             age = settlement.started_at / 1000 + attempt.seconds - lease.event.received_at.timestamp()
-            self._end_to_end.observe(max(age, 0.0))
+            self._end_to_end.observe(max(age, 0.0), exemplar(trace))
         self._watchers.notify(size=len(lease.event.raw), delivery=delivery, attempt=attempt)

@@ -13,6 +13,7 @@ from gateway.egress.guard import AddressGuard
 from gateway.egress.via import DIRECT, Via
 from gateway.errors import Refused, Retry
 from gateway.runtime.clock import Clock
+from gateway.runtime.traces import current
 from gateway.version import __version__
 
 if TYPE_CHECKING:
@@ -123,12 +124,17 @@ class Http:
         except UnicodeEncodeError:
             raise Refused("the body holds text that UTF-8 cannot carry (a lone surrogate)") from None
         pool = await self._pool(via, url[:6].lower() == "https:")
+        if (underway := current.get()) is not None:
+            underway.context.inject(sent)
+            underway.sends(method, pool.origin(url))
         seconds = self._timeout if timeout is None else timeout
         try:
             async with asyncio.timeout(seconds):
                 answer = await pool.send(method, url, params, sent, body, limit, self.clock)
         except TimeoutError:
             raise Retry(f"no complete answer from {pool.origin(url)} within {seconds:g} s", service=True) from None
+        if underway is not None:
+            underway.answered(answer.status)
         (classify or judge)(answer)
         return answer
 

@@ -84,7 +84,7 @@ class Intake:
             return self._answer(door, callback, (), b'{"status":"accepted","events":[]}')
         decisions = await asyncio.to_thread(self._decide, events) if large else self._decide(events)
         accepted = await self._accept(door, callback, verified, events, decisions)
-        self._journal.stored(events, decisions, accepted)
+        self._journal.stored(events, decisions, accepted, callback)
         if any(one.full for one in accepted):
             self._keep_refusal(door, callback, _full(accepted), verified=True)
         new = any(one.new or one.supersedes for one in accepted)
@@ -111,7 +111,7 @@ class Intake:
             self._keep_refusal(door, callback, Problem(400, "malformed_body", error.detail))
         except MISTAKES as error:
             self._break(door, callback, "verify", error)
-        self._journal.verified(door.name, verified)
+        self._journal.verified(door.name, verified, callback)
         return verified
 
     async def _normalise(
@@ -170,6 +170,7 @@ class Intake:
                         hold_conflicts=door.hold_conflicts,
                         verified=verified,
                         rendered=rendered,
+                        trace=callback.trace,
                     )
                     for event, decision, rendered in zip(events, decisions, written, strict=True)
                 ]

@@ -14,6 +14,7 @@ from gateway.model import Event, EventId, Seal, Trust, Verified, id_of_source
 from gateway.plugin import Callback, Source, contract
 from gateway.routing import RoutingDecision
 from gateway.store.records import NewDelivery, NewEvent
+from gateway.text.trace_context import TraceContext
 
 SEAL_CONTENTS_MAX: Final = 32  # different contents under one signature, where its source names no other bound
 
@@ -68,8 +69,9 @@ def new_event(
     hold_conflicts: bool,
     verified: Verified,
     rendered: tuple[str, bytes] | None = None,
+    trace: TraceContext | None = None,
 ) -> NewEvent:
-    """The row of an event; `rendered` is what `render` gave. Raises ValueError for an event that JSON or UTF-8 cannot
+    """The row of an event; `rendered` is what `render` gave, `trace` what its attempts continue. Raises ValueError for an event that JSON or UTF-8 cannot
     hold."""
     body, fingerprint = rendered or render(event)
     seal = verified.seal
@@ -88,6 +90,7 @@ def new_event(
         seal=None if seal is None else _sealed(event, verified.validity, seal),
         seal_most=most,
         seal_ranks=ranks,
+        trace=None if trace is None else trace.stored(),
     )
 
 

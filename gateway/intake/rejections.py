@@ -12,6 +12,7 @@ from gateway.plugin import Callback
 from gateway.runtime.clock import Clock
 from gateway.runtime.harmless import harmless
 from gateway.runtime.metrics import BoundedLabel, Metrics
+from gateway.runtime.traces import log_fields
 from gateway.store.records import Refusal
 from gateway.store.store import Store
 
@@ -52,6 +53,7 @@ class Refusals:
             peer=callback.peer,
             size=len(callback.body),
             also_refused=self._silenced.pop(source, 0),
+            **log_fields(callback.trace),
         )
         self._store.keep_refusal(_refusal(source, problem, callback, len(callback.body), verified=verified))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from prometheus_client import Counter, Histogram
 
@@ -18,7 +18,10 @@ from gateway.routing import RoutingDecision
 from gateway.runtime.harmless import harmless
 from gateway.runtime.metrics import BoundedLabel, Metrics
 from gateway.runtime.plain_lines import PlainLogger
+from gateway.runtime.traces import Span, exemplar, log_fields
 from gateway.store.records import Accepted
+
+EVENTS_NOTED_MAX: Final = 20  # events of one callback that its span names
 
 
 class Journal:
@@ -62,14 +65,19 @@ class Journal:
         self._activity.ignored(source, callback)
 
     @harmless
-    def verified(self, source: str, verified: Verified) -> None:
+    def verified(self, source: str, verified: Verified, callback: Callback) -> None:
         """Count by scheme, key and trust; warn of the first whose signature covered less than its fields."""
         scheme = self._schemes(verified.scheme)
+        if callback.span is not None:
+            callback.span.note(
+                "verified",
+                {"recording_gateway.scheme": scheme, "recording_gateway.trust": verified.trust.value},
+            )
         self._verified(source, scheme, verified.key, verified.trust.value).inc()
         key = "" if verified.key is None else verified.key
         self._metrics.activity.verified(f"{source} {scheme} {key} {verified.trust.value}")
         if verified.validity is not None:
-            self._validity(source).observe(verified.validity)
+            self._validity(source).observe(verified.validity, exemplar(callback.trace))
         if verified.trust.rank < Trust.FIELDS.rank and source not in self._warned:
             self._warned.add(source)
             self._log.warning(
@@ -83,9 +91,16 @@ class Journal:
 
     @harmless
     def stored(
-        self, events: Sequence[Event], decisions: Sequence[RoutingDecision], accepted: Sequence[Accepted]
+        self,
+        events: Sequence[Event],
+        decisions: Sequence[RoutingDecision],
+        accepted: Sequence[Accepted],
+        callback: Callback | None = None,
     ) -> None:
-        """One line an event after the commit."""
+        """One line an event after the commit. `callback` is what they came in; alarms came in none."""
+        traced = log_fields(None if callback is None else callback.trace)
+        if callback is not None and callback.span is not None:
+            _note_stored(callback.span, events, accepted)
         for event, decision, answer in zip(events, decisions, accepted, strict=True):
             if answer.full:
                 continue  # it is told as refused
@@ -102,6 +117,7 @@ class Journal:
                     type=event.type,
                     subject=event.subject,
                     reason=answer.held.value,
+                    **traced,
                 )
                 continue
             stored = answer.new or answer.variant != ""  # other content under a known id, with `on_conflict: deliver`
@@ -118,6 +134,7 @@ class Journal:
                 new=answer.new,
                 sinks=list(sinks),
                 **about,
+                **traced,
             )
             if stored:
                 watched = (
@@ -166,3 +183,19 @@ class Journal:
     def refused_by_the_database(self, source: str, error: Exception) -> None:
         """A bug of ours: the door lets nothing in that a database refuses."""
         self._log.error("item_refused", source=source, error=str(error))
+
+
+def _note_stored(span: Span, events: Sequence[Event], accepted: Sequence[Accepted]) -> None:
+    """One note an event: which it is, and what became of it. Not whose stream it is: names are for the gateway's own pages."""
+    for event, answer in list(zip(events, accepted, strict=True))[:EVENTS_NOTED_MAX]:
+        result = "held" if answer.held else "refused" if answer.full else "new" if answer.new else "duplicate"
+        if result == "duplicate" and answer.variant:
+            result = "new"  # other content under a known id
+        span.note(
+            "stored",
+            {
+                "messaging.message.id": answer.id,
+                "recording_gateway.event.type": event.type,
+                "recording_gateway.result": result,
+            },
+        )

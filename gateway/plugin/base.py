@@ -14,12 +14,14 @@ from pydantic import BaseModel, ConfigDict
 from gateway.model import Delivery, Event, Trust, Value, Verified
 from gateway.text.json_bounds import NODES_MAX, UNVERIFIED_NODES_MAX
 from gateway.text.strict_json import Document, decode_document
+from gateway.text.trace_context import TRACEPARENT, TRACESTATE, TraceContext
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
     from structlog.typing import FilteringBoundLogger
 
     from gateway.egress.client import Http
+    from gateway.runtime.traces import Span
 
 
 class Options(BaseModel):
@@ -75,6 +77,22 @@ class Callback(Value, frozen=True, dict=True):
     def believe(self) -> None:
         """For the core: the sender is known, so the body may hold as many values as a vendor sends."""
         self.__dict__["_nodes_max"] = NODES_MAX
+
+    @cached_property
+    def trace(self) -> TraceContext | None:
+        """For the core: the trace that the request belongs to; what its sender says, until `follow`."""
+        parents = self.headers.getlist(TRACEPARENT)
+        return TraceContext.of_headers(parents, self.headers.getlist(TRACESTATE)) if parents else None
+
+    @property
+    def span(self) -> Span | None:
+        """For the core: what stands for it in its trace, where spans are made."""
+        return self.__dict__.get("_span")
+
+    def follow(self, span: Span) -> None:
+        """For the core: what comes of it continues this span."""
+        self.__dict__["_span"] = span
+        self.__dict__["trace"] = span.context
 
     def read_as(self, view: Literal["plain", "escaped", "raw", "first", "last"]) -> None:
         """For the core: how `json` shows a body that something is odd in, from now on."""

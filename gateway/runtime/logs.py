@@ -20,6 +20,7 @@ from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.line_writer import FLUSH_SECONDS, LineOutput, LineWriter, StreamWriter
 from gateway.runtime.plain_lines import PlainLines, use
 from gateway.runtime.standard_streams import LineStream, take_over
+from gateway.runtime.traces import current, log_fields
 from gateway.text.escaping import quoted, visible, visible_json
 from gateway.text.redaction import redact, redact_event, redact_start
 
@@ -166,6 +167,8 @@ class LineRenderer:
             raised = _raised(entry.pop("exc_info", None))
             if raised is not None:
                 entry["exception"] = _traceback(raised)
+            if (underway := current.get()) is not None and "trace_id" not in entry:
+                entry.update(log_fields(underway.context))  # what a sink says while it works on an attempt
             return self._render(redact_event(logger, method, {**head, **entry}))
         except Exception as error:  # a value whose `__str__` fails, or that holds itself
             return self._render({**head, "event": redact(str(event)), "unwritable": type(error).__name__})

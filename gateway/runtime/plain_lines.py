@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from gateway.runtime.lean_imports import import_structlog
+from gateway.runtime.traces import current
 from gateway.text.redaction import redact
 
 _encode: Final = msgspec.json.Encoder(enc_hook=str).encode
@@ -32,6 +33,8 @@ class PlainLines:
     def put(self, event: str, values: Mapping[str, Any]) -> bool:
         """Write the line, if nothing in it has to be looked at more closely; False: it was not written."""
         if not self._processors or self._processors[-1] is not self._last:  # somebody else listens, such as a test
+            return False
+        if current.get() is not None:  # inside a trace, which the usual way adds
             return False
         try:
             line = _encode({"ts": self._now(), "level": "info", "event": event, **values}).decode()

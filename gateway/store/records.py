@@ -52,6 +52,7 @@ class NewEvent(Value, frozen=True, kw_only=True):
     seal: bytes | None = None  # None: the signature named nothing that could be compared
     seal_most: int = 0  # so many different contents may share the seal; 0: no bound
     seal_ranks: bool = False  # one more than that is ranked last instead of quarantined
+    trace: str | None = None  # what its attempts continue, as TraceContext.stored writes it
 
 
 class Lease(Value, frozen=True, kw_only=True):
@@ -73,6 +74,7 @@ class Lease(Value, frozen=True, kw_only=True):
     losses: int = 0  # how often in a row its process died with it in flight
     lone_losses: int = 0  # how often with nothing else in flight, since it last kept something
     lost: bool = False  # the try before this one never came to an end: its process died, or its lease ended
+    trace: str | None = None  # as its event was stored with it
 
 
 class Accepted(Value, frozen=True, kw_only=True):

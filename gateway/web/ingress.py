@@ -16,7 +16,10 @@ from gateway.config.grammar.listeners import HOOKS
 from gateway.errors import Problem
 from gateway.plugin import Callback
 from gateway.runtime.logs import once_in
+from gateway.runtime.traces import OFF, log_fields
+from gateway.text.trace_context import TraceContext
 from gateway.web import problems
+from gateway.web.callback_span import CallbackSpan, CallbackSpans, trace_of
 from gateway.web.heads import hides_structure
 from gateway.web.peers import Network, admitted, peer
 from gateway.web.ports import Behind, EndpointLike
@@ -40,8 +43,18 @@ class Ingress:
         self._max_body = max_body
         self._trusted = tuple(trusted_proxies)
         self._once = once_in(10.0)
+        self._spans = CallbackSpans(getattr(gateway, "traces", OFF))  # whoever embeds this listener may have none
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        span = self._spans.begin(scope) if self._spans.on else None
+        if span is None:
+            return await self._serve(scope, receive, send, None)
+        try:
+            return await self._serve(scope, receive, send, span)
+        finally:
+            span.end()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, span: CallbackSpan | None) -> None:
         gateway = self._gateway
         path: str = scope["path"]
         entry = None if hides_structure(scope.get("raw_path") or b"") else self._find(path)
@@ -49,10 +62,12 @@ class Ingress:
             # the path is not named: whoever guesses paths writes neither our logs nor our answers
             problem = Problem(404, "unknown_source", "no source is configured at this path")
             self._keep_unknown(scope, problem)
-            return await self._answer_refusal(scope, send, None, problem)
+            return await self._answer_refusal(scope, send, None, problem, span=span)
+        if span is not None:
+            span.name_source(entry.name)
         if scope["method"] != "POST":
             problem = Problem(405, "method_not_allowed", "callbacks are sent with POST")
-            return await self._answer_refusal(scope, send, entry, problem, ALLOW)
+            return await self._answer_refusal(scope, send, entry, problem, ALLOW, span=span)
         client = scope["client"]
         address = client[0] if client else None
         try:
@@ -75,22 +90,28 @@ class Ingress:
             if foreign and not _is_utf_8(body):
                 raise _unsupported("the charset is not UTF-8, and neither is the body")
         except Problem as problem:
-            return await self._answer_refusal(scope, send, entry, problem, peer=address)
+            return await self._answer_refusal(scope, send, entry, problem, peer=address, span=span)
         except Gone:
             return None
         callback = Callback(entry.name, "POST", path, raw, body, address, gateway.clock.now())
         if release := scope.get("release_body"):
             callback.hold(release)
+        if span is not None:
+            callback.follow(span.span)
         try:
             taken = await gateway.handle_callback(entry, callback)
             status, body, media_type = taken.status, taken.body, _media_type(taken.media_type)
         except Problem as problem:
+            if span is not None:
+                span.note_refusal(problem)
             body = problems.body(problem)
             return await _send(send, problem.status, problems.headers(problem, body), body)
         except Exception:
             log.exception("take_failed", source=entry.name)
             failed = Problem(500, "internal_error", "the gateway failed; the callback was not taken", retry_after=60)
-            return await self._answer_refusal(scope, send, entry, failed, peer=address)
+            return await self._answer_refusal(scope, send, entry, failed, peer=address, span=span)
+        if span is not None:
+            span.answer(status)
         answer = scope.get("answer")
         if answer is not None and answer(status, media_type, body):
             return None
@@ -155,10 +176,14 @@ class Ingress:
         problem: Problem,
         *extra: tuple[bytes, bytes],
         peer: str | None = None,
+        span: CallbackSpan | None = None,
     ) -> None:
         """Count it, log one of many, answer; the connection ends where the rest of the body would not be read."""
         client = scope["client"]
-        self._note(None if entry is None else entry.name, problem, peer or (client[0] if client else None))
+        if span is not None:
+            span.note_refusal(problem)
+        trace = trace_of(scope) if span is None else span.span.context
+        self._note(None if entry is None else entry.name, problem, peer or (client[0] if client else None), trace)
         if self._gateway.stopping or not _harmless(scope["headers"], self.largest(scope["path"])):
             extra = (*extra, problems.CLOSE)
         body = problems.body(problem)
@@ -167,9 +192,11 @@ class Ingress:
     def refused_unread(self, problem: Problem, peer: str | None, path: str | None) -> None:
         """For the protocol: what was refused before there was a whole request."""
         entry = self._find(path or "")
-        self._note(None if entry is None else entry.name, problem, peer)
+        source = None if entry is None else entry.name
+        self._spans.refused_unread(source, problem)
+        self._note(source, problem, peer)
 
-    def _note(self, source: str | None, problem: Problem, peer: str | None) -> None:
+    def _note(self, source: str | None, problem: Problem, peer: str | None, trace: TraceContext | None = None) -> None:
         self._gateway.count_refusal(source, problem)
         if (quiet := self._once(source, problem.code)) is not None:
             log.warning(
@@ -179,6 +206,7 @@ class Ingress:
                 status=problem.status,
                 peer=peer,
                 also_refused=quiet,
+                **log_fields(trace),
             )
 
 

@@ -136,7 +136,9 @@ def memo_text(memo: Mapping[str, Any] | None) -> str | None:
     return json.dumps(dict(memo), default=str, skipkeys=True) if memo else None
 
 
-def make_lease(sink: str, event: Event, row: Sequence[Any], *, lost: bool = False, elapsed: int = 0) -> Lease:
+def make_lease(
+    sink: str, event: Event, row: Sequence[Any], *, lost: bool = False, elapsed: int = 0, trace: str | None = None
+) -> Lease:
     """A lease from `id, event, token, attempts, round, replay, first_at, stalled, due_at, order_key, memo`."""
     id_, _, token, attempts, round_, replay, first_at, stalled, until, order_key, memo = row[:11]
     return Lease(
@@ -154,19 +156,21 @@ def make_lease(sink: str, event: Event, row: Sequence[Any], *, lost: bool = Fals
         order_key=order_key,
         memo=json.loads(memo) if memo else {},
         lost=lost,
+        trace=trace,
     )
 
 
 def leases_of(tally: Tally, sink: str, rows: Iterable[Sequence[Any]], length: int) -> list[Lease]:
-    """Leases of `length` ms from a lease's columns and `body, raw, raw_type, variant, supersedes, lost, stalled` (the sink's, now).
+    """Leases of `length` ms from a lease's columns and `body, raw, raw_type, variant, supersedes, trace, lost, stalled` (the
+    sink's, now).
 
     A row that cannot be read is set aside: one event must not keep all others of its sink from being claimed.
     """
     leases: list[Lease] = []
     for row in rows:
         try:
-            elapsed = row[8] - length - row[6] - (row[17] - row[7])
-            leases.append(make_lease(sink, read_event(*row[11:16]), row, lost=row[16], elapsed=elapsed))
+            elapsed = row[8] - length - row[6] - (row[18] - row[7])
+            leases.append(make_lease(sink, read_event(*row[11:16]), row, lost=row[17], elapsed=elapsed, trace=row[16]))
         except Exception as error:
             tally.unreadable.append((row[0], row[2], f"{type(error).__name__}: {error}"))
     return leases

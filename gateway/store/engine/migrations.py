@@ -41,12 +41,13 @@ _FIRST: Final = (
     # An event is known by (source, id). variant: empty for the first content that stood under it, else what tells
     # another one apart. trust: Trust.rank. conflicts counts, on the oldest row, the other contents that came. supersedes,
     # superseded: the content whose place this one took, and the one that took this one's; as `id` or `id~variant`.
+    # trace: the W3C trace context that its attempts continue, as TraceContext.stored writes it.
     # body is text, not jsonb: byte-stable for signing.
     """CREATE TABLE events (
         seq {key}, id TEXT{exact} NOT NULL, variant {blob} NOT NULL DEFAULT {none},
         held TEXT CHECK (held IN ('conflict', 'quarantined')), conflicts {int} NOT NULL DEFAULT 0, seal {blob},
         source TEXT NOT NULL, type TEXT NOT NULL, subject TEXT NOT NULL, received_at {int} NOT NULL,
-        trust {small} NOT NULL DEFAULT 0, supersedes TEXT, superseded TEXT,
+        trust {small} NOT NULL DEFAULT 0, supersedes TEXT, superseded TEXT, trace TEXT,
         fingerprint {blob} NOT NULL, body TEXT NOT NULL, raw {blob} NOT NULL, raw_type TEXT NOT NULL,
         routing TEXT NOT NULL, UNIQUE (id, source, variant)){end}""",
     "CREATE INDEX events_seal ON events (seal, fingerprint) WHERE seal IS NOT NULL",

@@ -140,7 +140,7 @@ TAKE: Final = """UPDATE deliveries SET state = 'sending', rank = 3, token = toke
   RETURNING id, event, token, attempts, round, replay, first_at, stalled, due_at, order_key, memo"""
 LOST: Final = """INSERT INTO attempts (delivery, token, started_at, took_ms, outcome, status, detail)
   VALUES (:id, :token, :now, 0, 'lost', NULL, '') ON CONFLICT (delivery, token) DO NOTHING"""
-CONTENT: Final = "SELECT body, raw, raw_type, variant, supersedes FROM events WHERE seq = :seq"
+CONTENT: Final = "SELECT body, raw, raw_type, variant, supersedes, trace FROM events WHERE seq = :seq"
 
 # -- losses: what was in flight when a process died -----------------------------------------------------------------
 

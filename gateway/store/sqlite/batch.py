@@ -20,9 +20,9 @@ from gateway.store.records import Held, Lease, NewDelivery, NewEvent, Rank
 from gateway.store.sqlite.session import SqliteSession
 
 FRESH, BEHIND, LEASED, LAST = (int(rank) for rank in (Rank.FRESH, Rank.BEHIND, Rank.LEASED, Rank.LAST))
-_COLUMNS: Final = "id, variant, held, seal, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing, trust, supersedes"
+_COLUMNS: Final = "id, variant, held, seal, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing, trust, supersedes, trace"
 # Plain marks, because Python 3.12.0 to 3.12.3 takes a numbered one for a name and warns.
-_EVENT: Final = f"""INSERT INTO events ({_COLUMNS}) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+_EVENT: Final = f"""INSERT INTO events ({_COLUMNS}) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
   WHERE ? OR NOT EXISTS (SELECT 1 FROM remembered r WHERE r.id = ? AND r.source = ?)
   ON CONFLICT (id, source, variant) DO NOTHING"""  # noqa: S608
 _LOOK: Final = """(SELECT count(*) FROM (SELECT DISTINCT fingerprint FROM {table} WHERE seal = ? AND seal IS NOT NULL
@@ -55,7 +55,7 @@ _THESE: Final = "IN (SELECT value FROM json_each(:these))"
 _HELD: Final = f"SELECT d.id, d.token, d.sink, d.order_key FROM deliveries d WHERE d.id {_THESE} AND d.rank = 3"  # noqa: S608
 _TAKE: Final = sql.TAKE.partition("RETURNING ")[0]
 _TAKEN: Final = f"""SELECT d.id, d.event, d.token, d.attempts, d.round, d.replay, d.first_at, d.stalled, d.due_at,
-    d.order_key, d.memo, e.body, e.raw, e.raw_type, e.variant, e.supersedes
+    d.order_key, d.memo, e.body, e.raw, e.raw_type, e.variant, e.supersedes, e.trace
   FROM deliveries d JOIN events e ON e.seq = d.event WHERE d.id {_THESE} ORDER BY d.id"""  # noqa: S608
 
 
@@ -103,6 +103,7 @@ class SqliteBulk(SqliteSession):
             new.routing,
             event.trust.rank,
             event.supersedes or None,
+            new.trace,
             row.forced,
             event.id,
             event.source,
@@ -135,7 +136,12 @@ class SqliteBulk(SqliteSession):
             self.tally.open(new.event.source)
             if rank == LEASED:
                 leases.append(
-                    make_lease(sink, new.event, (cursor.lastrowid, seq, 1, 1, 0, 0, now, stalled, due, key, None))
+                    make_lease(
+                        sink,
+                        new.event,
+                        (cursor.lastrowid, seq, 1, 1, 0, 0, now, stalled, due, key, None),
+                        trace=new.trace,
+                    )
                 )
             elif rank != BEHIND:
                 waiting.append(sink)
