@@ -28,7 +28,7 @@ SAMPLERS: Final = (
     "parentbased_always_off",
     *RATIO_SAMPLERS,
 )
-SECRET_LENGTH_MIN: Final = 8  # characters of a header's value that is masked from now on wherever it stands
+SECRET_CHARS_MIN: Final = 8  # characters of a header's value that is masked from now on wherever it stands
 
 Attributes = Mapping[str, str | int | float | bool]
 Kind = Literal["server", "client"]
@@ -216,4 +216,4 @@ def _header_values(environ: Mapping[str, str]) -> Iterator[str]:
     for name in HEADERS:
         for pair in _of(environ, name).split(","):
             value = unquote(pair.partition("=")[2].strip())
-            yield from (part for part in {value, *value.split()} if len(part) >= SECRET_LENGTH_MIN)
+            yield from (part for part in {value, *value.split()} if len(part) >= SECRET_CHARS_MIN)

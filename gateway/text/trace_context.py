@@ -11,9 +11,9 @@ from typing import Final, NamedTuple, Self
 
 TRACEPARENT: Final = "traceparent"
 TRACESTATE: Final = "tracestate"
-TRACEPARENT_LENGTH: Final = 55  # characters of version 00; a later version may say more behind a `-`
-TRACEPARENT_LENGTH_MAX: Final = 256  # characters of a later version that are looked at
-TRACESTATE_LENGTH_MAX: Final = 512  # characters: as many as everybody has to pass on
+TRACEPARENT_CHARS: Final = 55  # characters of version 00; a later version may say more behind a `-`
+TRACEPARENT_CHARS_MAX: Final = 256  # characters of a later version that are looked at
+TRACESTATE_CHARS_MAX: Final = 512  # characters: as many as everybody has to pass on
 TRACESTATE_MEMBERS_MAX: Final = 32
 KNOWN_FLAGS: Final = 0x03  # sampled, and (level 2) random; what other bits mean is not known, so they are not passed on
 SAMPLED: Final = 0x01
@@ -68,14 +68,14 @@ class TraceContext(NamedTuple):
 
         A `tracestate` that is not valid, or longer than 512 characters, is left out; the trace goes on without.
         """
-        if len(parents) != 1 or not TRACEPARENT_LENGTH <= len(parents[0]) <= TRACEPARENT_LENGTH_MAX:
+        if len(parents) != 1 or not TRACEPARENT_CHARS <= len(parents[0]) <= TRACEPARENT_CHARS_MAX:
             return None
         parent = parents[0]
         match = _PARENT.match(parent)
         if match is None:
             return None
         version, trace_id, span_id, flags = match.groups()
-        more = parent[TRACEPARENT_LENGTH:]
+        more = parent[TRACEPARENT_CHARS:]
         if more and (version == "00" or more[0] != "-"):
             return None
         return cls(trace_id, span_id, int(flags, 16) & KNOWN_FLAGS, _state(states))
@@ -83,7 +83,7 @@ class TraceContext(NamedTuple):
 
 def _state(values: Sequence[str]) -> str:
     """The members of all its headers in one line; empty where one of them breaks the grammar."""
-    if sum(map(len, values)) > TRACESTATE_LENGTH_MAX * 2:  # blanks between members are allowed, and taken out
+    if sum(map(len, values)) > TRACESTATE_CHARS_MAX * 2:  # blanks between members are allowed, and taken out
         return ""
     members = [member for value in values for part in value.split(",") if (member := part.strip(" \t"))]
     matches = [_MEMBER.fullmatch(member) for member in members]
@@ -91,4 +91,4 @@ def _state(values: Sequence[str]) -> str:
     if len(keys) != len(members) or len(set(keys)) != len(keys) or len(keys) > TRACESTATE_MEMBERS_MAX:
         return ""
     state = ",".join(members)
-    return state if len(state) <= TRACESTATE_LENGTH_MAX else ""
+    return state if len(state) <= TRACESTATE_CHARS_MAX else ""

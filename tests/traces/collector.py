@@ -60,7 +60,9 @@ class Collector:
         with self._news:
             while len(spans := self.named(prefix)) < count:
                 left = until - time.monotonic()
-                assert left > 0, f"{len(spans)} of {count} spans {prefix!r}; there are {[s['name'] for s in self.spans]}"
+                assert left > 0, (
+                    f"{len(spans)} of {count} spans {prefix!r}; there are {[s['name'] for s in self.spans]}"
+                )
                 self._news.wait(left)
         return spans
 
