@@ -13,7 +13,7 @@ import structlog
 
 from gateway.admin.service import AdminService
 from gateway.alarms.watch import CONFIGURATION, AlarmWatch
-from gateway.assembly import keep_of, make_endpoints, make_sink
+from gateway.assembly import delivery_policy, keep_of, make_endpoints, make_sink
 from gateway.config.document.diagnostics import ConfigError
 from gateway.config.grammar.settings import Settings
 from gateway.config.load import Loaded, load
@@ -85,7 +85,7 @@ class Gateway:
             store=self.store,
             hook=self._relay,
             sinks=self.sinks,
-            policies={name: sink.delivery for name, sink in settings.sinks.items()},
+            policies={name: delivery_policy(sink.delivery) for name, sink in settings.sinks.items()},
             clock=self.clock,
             metrics=self.metrics,
             threads=self.watch_threads,
@@ -284,7 +284,9 @@ class Gateway:
         endpoints = make_endpoints(new)
         router = self._make_router(new)
         intake = self._make_intake(router)
-        lanes = await self.dispatcher.prepare(fresh, {name: settings.sinks[name].delivery for name in fresh})
+        lanes = await self.dispatcher.prepare(
+            fresh, {name: delivery_policy(settings.sinks[name].delivery) for name in fresh}
+        )
         try:
             self._refuse_unless_open()
         except ReloadRefused:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 import structlog
 
+from gateway.config.grammar.delivery import DeliverySettings
 from gateway.config.grammar.listeners import ServerSettings
 from gateway.config.grammar.store import StoreSettings
 from gateway.config.load import Loaded
+from gateway.dispatch.policy import BatchPolicy, DeliveryPolicy, RetryPolicy
 from gateway.egress.client import Http
 from gateway.intake.intake import SourceEndpoint
 from gateway.plugin import Sink, Source
@@ -30,6 +32,24 @@ def keep_of(settings: StoreSettings) -> Keep:
         refused=settings.keep.refused,
         waiting=settings.limits.waiting,
         free_disk=settings.limits.free_disk,
+    )
+
+
+def delivery_policy(settings: DeliverySettings) -> DeliveryPolicy:
+    """A sink's `delivery` as its lane takes it."""
+    batch, retry = settings.batch, settings.retry
+    return DeliveryPolicy(
+        timeout=settings.timeout,
+        concurrency=settings.concurrency,
+        rate=settings.rate,
+        order=settings.order,
+        batch=None if batch is None else BatchPolicy(max=batch.max, window=batch.window),
+        retry=RetryPolicy(
+            initial=retry.initial,
+            max=retry.max,
+            give_up_after=retry.give_up_after,
+            max_retry_after=retry.max_retry_after,
+        ),
     )
 
 

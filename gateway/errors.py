@@ -86,11 +86,11 @@ class Stopping(GatewayError):
     """
 
 
-# --- what the door answers ----------------------------------------------------------------------------------------
+# --- what the listener answers ------------------------------------------------------------------------------------
 
 
 class Problem(GatewayError):
-    """A refusal at the public door, rendered as application/problem+json (RFC 9457) with a stable `code`."""
+    """A refusal at the public listener, rendered as application/problem+json (RFC 9457) with a stable `code`."""
 
     def __init__(self, status: int, code: str, detail: str, *, retry_after: int | None = None) -> None:
         super().__init__(detail)
@@ -154,6 +154,10 @@ class Ambiguous(NotFound):
 
 
 # --- what the configuration and the plugins say -------------------------------------------------------------------
+
+
+class SinkNotOpened(GatewayError):
+    """A sink that a reload brings cannot be opened; the text names it and says why."""
 
 
 class PluginError(GatewayError):

@@ -1,4 +1,4 @@
-"""Notices that the event loop does not turn, and names who holds it up: one blocking call stops every sink and the door."""
+"""Notices that the event loop does not turn, and names who holds it up: one blocking call stops every sink and the listeners."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The built-in plugins: they come in by the same door as everybody's, through entry points."""
+"""The built-in plugins: they come in as everybody's do, through entry points."""

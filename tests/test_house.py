@@ -141,7 +141,7 @@ def test_a_sink_never_imports_a_sink() -> None:
             assert "plugins.sinks." not in "".join(m for m in _imports(path, checked_too=True) if ".cards." not in m)
 
 
-@pytest.mark.parametrize(("room", "other"), [("store", "config"), ("config", "store")], ids=str)
+@pytest.mark.parametrize(("room", "other"), [("store", "config"), ("config", "store"), ("dispatch", "config")], ids=str)
 def test_these_rooms_never_know_each_other(room: str, other: str) -> None:
     """Not even for the type checker: what one needs of the other is handed to it, by the assembly or the admin room."""
     for path in _files(f"gateway/{room}"):
@@ -299,7 +299,7 @@ ROLES = {
 }
 # A command, a page, a section of the grammar and a vendor's source are named by what they are outside, whoever else has the word.
 NAMED_OUTSIDE = ("gateway/cli/commands/", "gateway/web/pages/", "gateway/config/grammar/", "plugins/sources/")
-# The API and the command line are two doors to one thing, so its files have its name in each room.
+# The API and the command line are two listeners to one thing, so its files have its name in each room.
 ONE_SUBJECT = {
     "activity",
     "answers",

@@ -16,7 +16,7 @@ from gateway.store.admin.event_search import EventFilter
 from gateway.store.admin.queries import StoreQueries
 
 Text = Annotated[str, Field(max_length=256, pattern=r"^[^\x00]*$")]
-Several = Annotated[Sequence[Text], Field(max_length=50)]
+FilterValues = Annotated[Sequence[Text], Field(max_length=50)]
 When = Annotated[str, Field(max_length=64, description="A time (RFC 3339), or how long ago, such as 90m or 2d.")]
 Ref = Annotated[str, Field(max_length=512, min_length=1)]
 
@@ -37,9 +37,9 @@ class PageQuery(Query):
 class OfEvents(Query):
     """What is said of events."""
 
-    type: Annotated[Several, Field(description="Globs of event types; commas between.")] = ()
-    source: Annotated[Several, Field(description="Names or globs of sources; commas between.")] = ()
-    stream: Annotated[Several, Field(description="Globs of streams; commas between.")] = ()
+    type: Annotated[FilterValues, Field(description="Globs of event types; commas between.")] = ()
+    source: Annotated[FilterValues, Field(description="Names or globs of sources; commas between.")] = ()
+    stream: Annotated[FilterValues, Field(description="Globs of streams; commas between.")] = ()
     since: Annotated[When | None, Field(description="Of events that came since: a time, or how long ago.")] = None
     until: Annotated[When | None, Field(description="Of events that came before: a time, or how long ago.")] = None
 
@@ -48,8 +48,8 @@ class EventWanted(OfEvents):
     """Which events are meant."""
 
     subject: Annotated[Text | None, Field(description="A glob of domain/app/stream.")] = None
-    domain: Annotated[Several, Field(description="Globs; commas between.")] = ()
-    app: Annotated[Several, Field(description="Globs; commas between.")] = ()
+    domain: Annotated[FilterValues, Field(description="Globs; commas between.")] = ()
+    app: Annotated[FilterValues, Field(description="Globs; commas between.")] = ()
     trust: Annotated[Sequence[TrustName], Field(description="What the signature covered; commas between.")] = ()
     state: Annotated[
         DeliveryState | Literal["unrouted"] | None, Field(description="Any of its deliveries is so, or it has none.")
@@ -68,7 +68,7 @@ class DeliveryWanted(OfEvents):
     """Which deliveries are meant."""
 
     event: Annotated[Ref | None, Field(description="Of this event.")] = None
-    sink: Annotated[Several, Field(description="Names of sinks; commas between.")] = ()
+    sink: Annotated[FilterValues, Field(description="Names of sinks; commas between.")] = ()
     state: DeliveryState | None = None
     held: Annotated[HeldFor | None, Field(description="What a waiting one waits for.")] = None
     reason: Annotated[DeadFor | None, Field(description="Why a dead one is dead.")] = None
@@ -161,6 +161,6 @@ class StreamQuery(Query):
     """Which news are told."""
 
     types: Annotated[Sequence[NewsKind], Field(description="Kinds of news; commas between. Without: all.")] = ()
-    source: Annotated[Several, Field(description="Globs; commas between.")] = ()
-    sink: Annotated[Several, Field(description="Globs; commas between.")] = ()
-    type: Annotated[Several, Field(description="Globs of event types; commas between.")] = ()
+    source: Annotated[FilterValues, Field(description="Globs; commas between.")] = ()
+    sink: Annotated[FilterValues, Field(description="Globs; commas between.")] = ()
+    type: Annotated[FilterValues, Field(description="Globs of event types; commas between.")] = ()

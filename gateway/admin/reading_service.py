@@ -72,7 +72,7 @@ class ReadingService:
 
     async def dead_letters(self) -> Sequence[DeadLetters]:
         """Dead letters by sink and reason."""
-        return await self._access.read(lambda desk: desk.ask(dead_letters))
+        return await self._access.read(lambda admin: admin.ask(dead_letters))
 
     async def delivery(self, id: int) -> DeliveryDetail:
         """One delivery with its attempts, and what comes next."""

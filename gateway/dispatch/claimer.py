@@ -252,7 +252,7 @@ class Claimer:
         try:
             while len(members) < most:
                 some = min(most - len(members), CLAIM_BATCH_MAX)
-                running = (*self._slots.hand, *(member.lease.delivery for member in members))
+                running = (*self._slots.leased, *(member.lease.delivery for member in members))
                 asked = self._clock.monotonic()
                 try:
                     leases = await self._store.claim(self._sink, some, self._slots.lease, running=running)
@@ -273,7 +273,7 @@ class Claimer:
     async def _probe(self) -> bool:
         if not self._has_token():
             return False
-        dispatch, wait = await self._prober.next(tuple(self._slots.hand), rows=self.rows or self.due)
+        dispatch, wait = await self._prober.next(tuple(self._slots.leased), rows=self.rows or self.due)
         if wait is not None:
             self._alarm.set(wait)
         if dispatch is not None:

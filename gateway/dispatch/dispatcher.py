@@ -8,15 +8,15 @@ from collections.abc import Collection, Mapping, Sequence
 from random import Random
 from typing import Any, Final
 
-from gateway.config.grammar.settings import DeliverySettings
 from gateway.dispatch.attempt import bounded
 from gateway.dispatch.lane import Lane
 from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.outcome import describe
+from gateway.dispatch.policy import DeliveryPolicy
 from gateway.dispatch.settler import Settler
 from gateway.dispatch.shared_rate import SharedRates
 from gateway.dispatch.store_clock import StoreClock
-from gateway.errors import GatewayError, StoreError
+from gateway.errors import SinkNotOpened, StoreError
 from gateway.plugin import Sink
 from gateway.plugin.hooks import Watchers, WatchThreads
 from gateway.runtime.clock import Clock
@@ -38,10 +38,6 @@ LAST_WRITES_SECONDS: Final = 5.0  # seconds for the last outcomes
 SINK_CLOSE_SECONDS: Final = 5.0  # seconds for a sink's close
 
 
-class SinkNotOpened(GatewayError):
-    """A sink that a reload brings cannot be opened; the text names it and says why."""
-
-
 class Dispatcher:
     """One per gateway. Everything is called from the event loop."""
 
@@ -51,7 +47,7 @@ class Dispatcher:
         store: Store,
         hook: Any,  # pluggy's relay: hook.deliver, hook.attempt_finished
         sinks: Mapping[str, Sink],
-        policies: Mapping[str, DeliverySettings],
+        policies: Mapping[str, DeliveryPolicy],
         clock: Clock,
         metrics: Metrics,
         rng: Random | None = None,
@@ -134,7 +130,7 @@ class Dispatcher:
 
     # -- another configuration
 
-    async def prepare(self, sinks: Mapping[str, Sink], policies: Mapping[str, DeliverySettings]) -> Mapping[str, Lane]:
+    async def prepare(self, sinks: Mapping[str, Sink], policies: Mapping[str, DeliveryPolicy]) -> Mapping[str, Lane]:
         """Lanes for these new sinks, each opened within its timeout. Raises what the first that fails raised; none stays open."""
         lanes = {name: Lane(sink, policies[name], self._shared) for name, sink in sinks.items()}
         failures = await asyncio.gather(*(lane.prober.open_first() for lane in lanes.values()))
@@ -181,7 +177,7 @@ class Dispatcher:
         """Lanes that a reload took away and that have not ended yet."""
         return len(self._retiring)
 
-    # -- what the door says
+    # -- what intake says
 
     def reserve(self, sink: str) -> int | None:
         """The lease (ms) if this sink's lane takes one fresh delivery at once, else None. Pair with hand_over or unreserve.

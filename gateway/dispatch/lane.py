@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from gateway.config.grammar.settings import DeliverySettings
 from gateway.dispatch.batching import Gathering
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.claimer import Claimer
 from gateway.dispatch.deliverer import Deliverer
 from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.leased import Dispatch, LeasedDelivery
+from gateway.dispatch.policy import DeliveryPolicy
 from gateway.dispatch.prober import Prober
 from gateway.dispatch.rate_limit import Pace
 from gateway.dispatch.slots import Slots, lease_of
@@ -26,7 +26,7 @@ class Lane:
     Everything is called from the event loop.
     """
 
-    def __init__(self, sink: Sink, policy: DeliverySettings, shared: Shared) -> None:
+    def __init__(self, sink: Sink, policy: DeliveryPolicy, shared: Shared) -> None:
         self.sink = sink
         self.policy = policy
         longest = policy.retry.max_retry_after.total_seconds()
@@ -85,7 +85,7 @@ class Lane:
         for task in tuple(self._asides):
             task.cancel()
 
-    # -- what the door and the poll say
+    # -- what intake and the poll say
 
     def reserve(self) -> int | None:
         """The lease (ms) of one fresh delivery if it can be carried at once.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from gateway.dispatch.policy import RetryPolicy
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.model import Outcome
 
@@ -15,19 +16,6 @@ THROTTLED_SECONDS_MIN: Final = 1.0  # seconds; after a 429 nothing is ever sent 
 
 LOST_TRIES_MAX: Final = 20
 LONE_LOSSES_MAX: Final = 5  # how often a process may die with nothing but this delivery in flight
-
-
-class Schedule(Protocol):
-    """What `delivery.retry` of the configuration says."""
-
-    @property
-    def initial(self) -> timedelta: ...
-    @property
-    def max(self) -> timedelta: ...
-    @property
-    def give_up_after(self) -> timedelta: ...
-    @property
-    def max_retry_after(self) -> timedelta: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +42,7 @@ def decide(
     *,
     attempt: int,
     elapsed: float,
-    policy: Schedule,
+    policy: RetryPolicy,
     rng: Random,
     spared: bool = False,
 ) -> RetryDecision:
@@ -80,7 +68,7 @@ def decide(
     return RetryDecision(state="waiting", outcome=Outcome.RETRY, delay=max(least, min(delay, remaining)))
 
 
-def never_ends(attempt: int, elapsed: float, policy: Schedule, *, lost: bool) -> bool:
+def never_ends(attempt: int, elapsed: float, policy: RetryPolicy, *, lost: bool) -> bool:
     """Whether attempt number `attempt` is not to be made any more, `lost` being how the one before it ended.
 
     A delivery that kills its process each time never comes to a failed attempt, so it would never die of age. After 20
@@ -89,12 +77,12 @@ def never_ends(attempt: int, elapsed: float, policy: Schedule, *, lost: bool) ->
     return lost and attempt > LOST_TRIES_MAX and elapsed >= 2 * policy.give_up_after.total_seconds()
 
 
-def backoff(attempt: int, policy: Schedule, rng: Random) -> float:
+def backoff(attempt: int, policy: RetryPolicy, rng: Random) -> float:
     """Seconds until the next try: exponential with full jitter, from nothing to `ceiling`."""
     return rng.uniform(0.0, ceiling(attempt, policy))
 
 
-def ceiling(attempt: int, policy: Schedule) -> float:
+def ceiling(attempt: int, policy: RetryPolicy) -> float:
     """The longest the schedule waits after this attempt, in seconds: `initial` doubled each time, up to `max`.
 
     tenacity's strategy, called as the pure function it is. Its own `wait_random_exponential` is this with a jitter drawn
@@ -109,7 +97,7 @@ def ceiling(attempt: int, policy: Schedule) -> float:
     return min(float(strategy(state)), longest)
 
 
-def asked_for(failure: BaseException, policy: Schedule) -> float:
+def asked_for(failure: BaseException, policy: RetryPolicy) -> float:
     """The seconds that the receiver asked for, at most `max_retry_after`; it can only lengthen the schedule.
 
     A 429 asks at least for `initial` (and a second), also where it brought no delay or one of nought.

@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from gateway.config.grammar.settings import DeliverySettings
 from gateway.dispatch.batching import Gathering
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.leased import Dispatch, LeasedDelivery
+from gateway.dispatch.policy import DeliveryPolicy
 from gateway.dispatch.prober import Prober
 from gateway.dispatch.rate_limit import Pace
 from gateway.dispatch.workers import WorkerPool
@@ -29,7 +29,7 @@ class Slots:
     def __init__(
         self,
         sink: Sink,
-        policy: DeliverySettings,
+        policy: DeliveryPolicy,
         shared: Shared,
         *,
         breaker: Breaker,
@@ -55,7 +55,7 @@ class Slots:
         if self.joined_max > 1:
             self.threshold = max(self.threshold, min(policy.concurrency * self.joined_max, JOINED_HELD_MAX))
             self.limit = 2 * self.threshold
-        self.hand: dict[int, LeasedDelivery] = {}
+        self.leased: dict[int, LeasedDelivery] = {}
         self.alone: set[int] = set()  # deliveries whose last batch failed as a whole: next time each goes for itself
         self._reserved: deque[float] = deque()
         self.asking = 0  # as many are being claimed
@@ -65,7 +65,7 @@ class Slots:
     @property
     def held(self) -> int:
         """Slots that are taken."""
-        return len(self.hand) + len(self._reserved) + self.asking
+        return len(self.leased) + len(self._reserved) + self.asking
 
     @property
     def may_go(self) -> bool:
@@ -106,14 +106,14 @@ class Slots:
 
     def occupy(self, dispatch: Dispatch, *, token: bool = False) -> None:
         """Carry this dispatch, with a token of the pace if it has none yet; it goes back where that is not possible."""
-        for member in [member for member in dispatch.members if member.lease.delivery in self.hand]:
+        for member in [member for member in dispatch.members if member.lease.delivery in self.leased]:
             dispatch.members.remove(member)  # because what this process is carrying must not go out twice at once
             self._shared.settler.release(member, 0, self.settled)
         if not dispatch.members:
             self.untoken(dispatch)
             return
         for member in dispatch.members:
-            self.hand[member.lease.delivery] = member
+            self.leased[member.lease.delivery] = member
         try:
             self._begin(dispatch, token=token)
         except Exception:
@@ -155,7 +155,7 @@ class Slots:
         self.untoken(dispatch)
         self._prober.dropped(dispatch)
         for member in dispatch.members:
-            if self.hand.get(member.lease.delivery) is member and not member.decided:
+            if self.leased.get(member.lease.delivery) is member and not member.decided:
                 self.settled(member, False)  # it comes due again when its lease ends
 
     def put_back(self) -> None:
@@ -182,14 +182,14 @@ class Slots:
     def settled(self, member: LeasedDelivery, kept: bool) -> None:
         """Its outcome is written, or its lease was lost: the slot is free."""
         lease = member.lease
-        if self.hand.get(lease.delivery) is member:
-            del self.hand[lease.delivery]
+        if self.leased.get(lease.delivery) is member:
+            del self.leased[lease.delivery]
         if not kept:
             self._shared.metrics.deliveries.labels(self.sink.name, "lost").inc()
             log.warning("lease_lost", sink=self.sink.name, id=lease.event.ref, delivery=lease.delivery)
         self.freed(member.again)
 
 
-def lease_of(policy: DeliverySettings) -> int:
+def lease_of(policy: DeliveryPolicy) -> int:
     """How long a lease of this sink lasts, in ms."""
     return round((policy.timeout.total_seconds() + LEASE_SPARE_SECONDS) * 1000)

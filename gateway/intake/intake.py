@@ -1,4 +1,4 @@
-"""The way of a callback from the door to the commit: verify, normalise, route, store, answer."""
+"""The way of a callback from the listener to the commit: verify, normalise, route, store, answer."""
 
 from __future__ import annotations
 
@@ -72,83 +72,83 @@ class Intake:
         self._journal = journal
         self._refusals = refusals
 
-    async def handle_callback(self, door: SourceEndpoint, callback: Callback) -> CallbackAnswer:
+    async def handle_callback(self, endpoint: SourceEndpoint, callback: Callback) -> CallbackAnswer:
         """Verify, normalise, route and store one callback. Raises Problem; everything else is a bug of a plugin."""
         large = len(callback.body) > LARGE_BODY_BYTES
-        verified = await self._verify(door, callback, large)
+        verified = await self._verify(endpoint, callback, large)
         callback.release()
-        events = await self._normalise(door, callback, verified, large)
+        events = await self._normalise(endpoint, callback, verified, large)
         if not events:
-            self._journal.ignored(door.source, callback)
-            self._journal.answered(door.name, "ignored", callback.received_at)
-            return self._answer(door, callback, (), b'{"status":"accepted","events":[]}')
+            self._journal.ignored(endpoint.source, callback)
+            self._journal.answered(endpoint.name, "ignored", callback.received_at)
+            return self._answer(endpoint, callback, (), b'{"status":"accepted","events":[]}')
         decisions = await asyncio.to_thread(self._decide, events) if large else self._decide(events)
-        accepted = await self._accept(door, callback, verified, events, decisions)
+        accepted = await self._accept(endpoint, callback, verified, events, decisions)
         self._journal.stored(events, decisions, accepted, callback)
         if any(one.full for one in accepted):
-            self._keep_refusal(door, callback, _full(accepted), verified=True)
+            self._keep_refusal(endpoint, callback, _full(accepted), verified=True)
         new = any(one.new or one.supersedes for one in accepted)
         status = "accepted" if new else "duplicate"
-        self._journal.answered(door.name, status, callback.received_at)
+        self._journal.answered(endpoint.name, status, callback.received_at)
         usual = _json({"status": status, "events": [str(one.id) for one in accepted]})
-        return self._answer(door, callback, events, usual)
+        return self._answer(endpoint, callback, events, usual)
 
     # -- who and what
 
     def _decide(self, events: Sequence[Event]) -> list[RoutingDecision]:
         return [self._router.decide(event) for event in events]
 
-    async def _verify(self, door: SourceEndpoint, callback: Callback, large: bool) -> Verified:
+    async def _verify(self, endpoint: SourceEndpoint, callback: Callback, large: bool) -> Verified:
         try:
             if large:
-                verified = await asyncio.to_thread(verify, door.source, callback, door.min_trust)
+                verified = await asyncio.to_thread(verify, endpoint.source, callback, endpoint.min_trust)
             else:
-                verified = verify(door.source, callback, door.min_trust)
+                verified = verify(endpoint.source, callback, endpoint.min_trust)
         except Untrusted as error:
             fitted = error.code in VERIFIED_CODES
-            self._keep_refusal(door, callback, Problem(401, error.code, error.detail), verified=fitted)
+            self._keep_refusal(endpoint, callback, Problem(401, error.code, error.detail), verified=fitted)
         except Malformed as error:
-            self._keep_refusal(door, callback, Problem(400, "malformed_body", error.detail))
+            self._keep_refusal(endpoint, callback, Problem(400, "malformed_body", error.detail))
         except MISTAKES as error:
-            self._break(door, callback, "verify", error)
-        self._journal.verified(door.name, verified, callback)
+            self._break(endpoint, callback, "verify", error)
+        self._journal.verified(endpoint.name, verified, callback)
         return verified
 
     async def _normalise(
-        self, door: SourceEndpoint, callback: Callback, verified: Verified, large: bool
+        self, endpoint: SourceEndpoint, callback: Callback, verified: Verified, large: bool
     ) -> Sequence[Event]:
-        keep = door.keep_ids
+        keep = endpoint.keep_ids
         try:
             if large:  # one would make every other callback wait
-                return await asyncio.to_thread(normalise, door.source, callback, verified, keep_ids=keep)
-            return normalise(door.source, callback, verified, keep_ids=keep)
+                return await asyncio.to_thread(normalise, endpoint.source, callback, verified, keep_ids=keep)
+            return normalise(endpoint.source, callback, verified, keep_ids=keep)
         except Malformed as error:
-            self._keep_refusal(door, callback, Problem(400, "malformed_body", error.detail), verified=True)
+            self._keep_refusal(endpoint, callback, Problem(400, "malformed_body", error.detail), verified=True)
         except MISTAKES as error:
-            self._break(door, callback, "normalise", error)
+            self._break(endpoint, callback, "normalise", error)
 
     def _keep_refusal(
-        self, door: SourceEndpoint, callback: Callback, problem: Problem, *, verified: bool = False
+        self, endpoint: SourceEndpoint, callback: Callback, problem: Problem, *, verified: bool = False
     ) -> NoReturn:
-        self._refusals.keep(door.name, problem, callback, verified=verified)
+        self._refusals.keep(endpoint.name, problem, callback, verified=verified)
         raise problem
 
-    def _break(self, door: SourceEndpoint, callback: Callback, step: str, error: BaseException) -> NoReturn:
+    def _break(self, endpoint: SourceEndpoint, callback: Callback, step: str, error: BaseException) -> NoReturn:
         """A source plugin's own bug: not acknowledged, kept for `refused retry`, and the plugin is named."""
-        self._journal.broken(door.source, step, error)
+        self._journal.broken(endpoint.source, step, error)
         problem = Problem(
             500,
             "source_failed",
-            f"the source plugin {door.source.type} failed in {step}; the callback was kept",
+            f"the source plugin {endpoint.source.type} failed in {step}; the callback was kept",
             retry_after=60,
         )
-        self._keep_refusal(door, callback, problem, verified=step != "verify")
+        self._keep_refusal(endpoint, callback, problem, verified=step != "verify")
 
     # -- into the store
 
     async def _accept(
         self,
-        door: SourceEndpoint,
+        endpoint: SourceEndpoint,
         callback: Callback,
         verified: Verified,
         events: Sequence[Event],
@@ -167,7 +167,7 @@ class Intake:
                         decision,
                         deliveries=self._reserve(event, decision, reserved) if decision.sinks else (),
                         raw_type=raw_type,
-                        hold_conflicts=door.hold_conflicts,
+                        hold_conflicts=endpoint.hold_conflicts,
                         verified=verified,
                         rendered=rendered,
                         trace=callback.trace,
@@ -175,27 +175,27 @@ class Intake:
                     for event, decision, rendered in zip(events, decisions, written, strict=True)
                 ]
             except (AttributeError, RecursionError, TypeError, ValueError) as error:  # an event that no JSON can hold
-                self._break(door, callback, "normalise", error)
+                self._break(endpoint, callback, "normalise", error)
             stored = self._store.accept(new)
             stored.add_done_callback(functools.partial(self._carry, events, reserved))
             # because a client that goes away must not undo the hand-over of what is committed
             return await asyncio.shield(stored)
         except StoreBusy as error:
-            raise self._unstored(door, "store_unavailable", "the store is busy", error.retry_after) from error
+            raise self._unstored(endpoint, "store_unavailable", "the store is busy", error.retry_after) from error
         except StoreFull as error:
-            raise self._unstored(door, "over_limits", str(error), 30) from error
+            raise self._unstored(endpoint, "over_limits", str(error), 30) from error
         except StoreError as error:
             if isinstance(error, ItemRefused):
-                self._journal.refused_by_the_database(door.name, error)
+                self._journal.refused_by_the_database(endpoint.name, error)
             pause = random.randint(1, 5)  # noqa: S311  jitter, not a secret
-            raise self._unstored(door, "store_unavailable", "the store cannot commit now", pause) from error
+            raise self._unstored(endpoint, "store_unavailable", "the store cannot commit now", pause) from error
         finally:
             if stored is None:  # else `_carry` gives them back, also where nobody waits for the answer any more
                 self._unreserve(reserved)
 
-    def _unstored(self, door: SourceEndpoint, code: str, detail: str, retry_after: int) -> Problem:
+    def _unstored(self, endpoint: SourceEndpoint, code: str, detail: str, retry_after: int) -> Problem:
         problem = Problem(503, code, detail, retry_after=retry_after)
-        self._refusals.count(door.name, problem)
+        self._refusals.count(endpoint.name, problem)
         return problem
 
     def _reserve(self, event: Event, decision: RoutingDecision, reserved: list[str]) -> tuple[NewDelivery, ...]:
@@ -227,14 +227,14 @@ class Intake:
             self._unreserve(reserved)
 
     def _answer(
-        self, door: SourceEndpoint, callback: Callback, events: Sequence[Event], usual: bytes
+        self, endpoint: SourceEndpoint, callback: Callback, events: Sequence[Event], usual: bytes
     ) -> CallbackAnswer:
-        if type(door.source).acknowledge is Source.acknowledge:
+        if type(endpoint.source).acknowledge is Source.acknowledge:
             return CallbackAnswer(200, usual)
         try:
-            own = checked_response(door.source, door.source.acknowledge(callback, events))
+            own = checked_response(endpoint.source, endpoint.source.acknowledge(callback, events))
         except MISTAKES as error:
-            self._journal.broken(door.source, "acknowledge", error)
+            self._journal.broken(endpoint.source, "acknowledge", error)
             return CallbackAnswer(200, usual)
         return CallbackAnswer(200, usual) if own is None else CallbackAnswer(own.status, own.body, own.media_type)
 

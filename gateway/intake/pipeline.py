@@ -1,4 +1,4 @@
-"""What a callback is worth and what is stored of it: the same for the door and for `gateway refused retry`."""
+"""What a callback is worth and what is stored of it: the same for the listener and for `gateway refused retry`."""
 
 from __future__ import annotations
 

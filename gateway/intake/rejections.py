@@ -1,4 +1,4 @@
-"""What was refused at the door: counted always, logged and kept within a rate, so that a flood costs little."""
+"""What was refused at the listener: counted always, logged and kept within a rate, so that a flood costs little."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ class Journal:
 
     @harmless
     def refused_by_the_database(self, source: str, error: Exception) -> None:
-        """A bug of ours: the door lets nothing in that a database refuses."""
+        """A bug of ours: the listener lets nothing in that a database refuses."""
         self._log.error("item_refused", source=source, error=str(error))
 
 

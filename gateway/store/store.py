@@ -1,4 +1,4 @@
-"""The store as the rest of the house sees it: futures at the door, plain synchronous transactions inside."""
+"""The store as the rest of the house sees it: futures outside, plain synchronous transactions inside."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def callback(
     peer: str | None = "192.0.2.1",
     received_at: datetime = NOW,
 ) -> Callback:
-    """A request as the public door hands it to a source: from bytes, from an object to be sent as JSON, or as played."""
+    """A request as the public listener hands it to a source: from bytes, from an object to be sent as JSON, or as played."""
     from starlette.datastructures import Headers
 
     sent = {"content-type": "application/json"}

@@ -1,4 +1,4 @@
-"""A whole gateway inside a test: the real door, a real SQLite file, real lanes, and a clock that stands still."""
+"""A whole gateway inside a test: the real listener, a real SQLite file, real lanes, and a clock that stands still."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Posted:
-    """What the public door answered; header names are lower case."""
+    """What the public listener answered; header names are lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -120,8 +120,8 @@ class RunningGateway:
 
     def source(self, name: str | None = None) -> Source:
         """A configured source; None: the only one. Raises LookupError."""
-        doors = {door.name: door.source for door in self.gateway.sources_by_path.values()}
-        return _one(doors, name, "source")
+        sources = {endpoint.name: endpoint.source for endpoint in self.gateway.sources_by_path.values()}
+        return _one(sources, name, "source")
 
     def sink(self, name: str | None = None) -> Sink:
         """A configured sink's object; None: the only one. Raises LookupError."""
@@ -132,7 +132,7 @@ class RunningGateway:
         return cast(Recorder, self.sink(name))
 
     async def _ask(self, source: Source, body: bytes, headers: Mapping[str, str], peer: str) -> Posted:
-        path = next(path for path, door in self.gateway.sources_by_path.items() if door.source is source)
+        path = next(path for path, endpoint in self.gateway.sources_by_path.items() if endpoint.source is source)
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         raw.append((b"content-length", str(len(body)).encode()))
         scope = {"type": "http", "method": "POST", "path": f"/hooks/{path}", "headers": raw, "client": (peer, 1)}
@@ -190,19 +190,19 @@ class RunningGateway:
 
     def events(self) -> list[Event]:
         """Every event that is kept, oldest first."""
-        with self._desk() as admin:
+        with self._admin() as admin:
             rows = list(_pages(lambda before: admin.events(limit=_PAGE_ROWS, before=before), lambda row: row.seq))
             return [self._event(admin, row.ref) for row in reversed(rows)]
 
     def deliveries(self, sink: str | None = None, *, state: str | None = None) -> list[DeliveryRow]:
         """Deliveries as `gateway deliveries list` shows them, oldest first; `state` is waiting, sending, delivered or dead."""
-        with self._desk() as admin:
+        with self._admin() as admin:
             return self._rows(admin, sink, state)
 
     def delivered(self, sink: str | None = None) -> list[Event]:
         """The events that were delivered to this sink (None: to the only one), in the order they were accepted."""
         name = self.sink(sink).name
-        with self._desk() as admin:
+        with self._admin() as admin:
             return [self._event(admin, row.event_ref) for row in self._rows(admin, name, "delivered")]
 
     def attempts(self, sink: str | None = None) -> list[Attempt]:
@@ -214,7 +214,7 @@ class RunningGateway:
         return self.gateway.metrics.registry.get_sample_value(f"recording_gateway_{name}", labels) or 0.0
 
     @contextmanager
-    def _desk(self) -> Iterator[StoreAdmin]:
+    def _admin(self) -> Iterator[StoreAdmin]:
         with store_admin(self.gateway.settings, clock=self.clock) as admin:
             yield admin
 

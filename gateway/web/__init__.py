@@ -1,1 +1,1 @@
-"""The two doors: vendors' callbacks at the public listener, health and metrics at the private one."""
+"""The two listeners: vendors' callbacks at the public listener, health and metrics at the private one."""

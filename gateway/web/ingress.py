@@ -1,4 +1,4 @@
-"""The public door: POST /hooks/{path} and nothing else, as a plain ASGI callable (twice the rate of a routed endpoint)."""
+"""The public listener: POST /hooks/{path} and nothing else, as a plain ASGI callable (twice the rate of a routed endpoint)."""
 
 from __future__ import annotations
 

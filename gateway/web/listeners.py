@@ -62,7 +62,7 @@ class ServingEnd:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the two doors are, once both are open."""
+    """Where the two listeners are, once both are open."""
 
     public: Bound
     private: Bound
@@ -147,7 +147,7 @@ async def serving(
 
 
 def descriptors(settings: Settings) -> int:
-    """How many files can be open at once: connections at both doors, one a delivery under way, and some to spare."""
+    """How many files can be open at once: connections at both listeners, one a delivery under way, and some to spare."""
     sending = sum(sink.delivery.concurrency for sink in settings.sinks.values())
     return settings.server.connections + PRIVATE_CONNECTIONS_MAX + sending + SPARE_DESCRIPTORS
 
@@ -235,7 +235,7 @@ async def _close(gateway: Serving, stop: Stop, public: HttpServer, private: Http
     grace = gateway.settings.server.shutdown_grace.total_seconds()
     log.info("stopping", grace=grace)
     gateway.stop()
-    # both doors stay open meanwhile: callers are told 503, probes that we are not ready
+    # both listeners stay open meanwhile: callers are told 503, probes that we are not ready
     closing = asyncio.ensure_future(_put_away(gateway, public, private, grace))
     insisted = asyncio.ensure_future(stop.insisted.wait())
     await asyncio.wait({closing, insisted}, timeout=grace + CLOSING_SECONDS, return_when=asyncio.FIRST_COMPLETED)

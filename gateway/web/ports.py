@@ -55,7 +55,7 @@ class Exposition(Protocol):
 
 
 class Behind(Protocol):
-    """The gateway as the two doors see it; `gateway.app.Gateway` is one."""
+    """The gateway as the two listeners see it; `gateway.app.Gateway` is one."""
 
     @property
     def clock(self) -> Clock: ...
@@ -68,7 +68,7 @@ class Behind(Protocol):
     @property
     def metrics(self) -> Exposition: ...
 
-    async def handle_callback(self, door: Any, callback: Callback) -> AnswerLike:
+    async def handle_callback(self, endpoint: Any, callback: Callback) -> AnswerLike:
         """Answer after the commit. Raises Problem, already counted."""
 
     def count_refusal(self, source: str | None, problem: Problem) -> None:

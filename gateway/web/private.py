@@ -1,4 +1,4 @@
-"""The private door: health, readiness and metrics, and whatever further routes it is given, such as the admin API's."""
+"""The private listener: health, readiness and metrics, and whatever further routes it is given, such as the admin API's."""
 
 from __future__ import annotations
 

@@ -118,8 +118,8 @@ async def test_what_a_person_retries_and_dies_again_is_told_again() -> None:
         gateway.recorder("app").otherwise = Refused("400")
         await gateway.send("RECORD_START")
         await gateway.advance(2)
-        with gateway._desk() as desk:
-            desk.retry(gateway.deliveries("app")[0].id)
+        with gateway._admin() as admin:
+            admin.retry(gateway.deliveries("app")[0].id)
         await gateway.advance(120)
         assert types(gateway) == ["gateway.delivery.dead"] * 2
 
@@ -198,8 +198,8 @@ async def test_a_configuration_that_is_refused_is_told_once_until_one_is_taken(t
 async def test_a_store_that_fills_up_is_told_at_80_percent_and_past_its_limit_there_is_room_for_alarms() -> None:
     limits = {"url": "sqlite:///gateway.db", "limits": {"waiting": 5}}
     async with running({**BASE, "store": limits}) as gateway:
-        with gateway._desk() as desk:
-            desk.pause("app")
+        with gateway._admin() as admin:
+            admin.pause("app")
         await gateway.advance(2)
         for _ in range(4):
             assert (await gateway.send("RECORD_START")).status == 200
@@ -212,8 +212,8 @@ async def test_a_store_that_fills_up_is_told_at_80_percent_and_past_its_limit_th
         await gateway.advance(70)
         assert "gateway.sink.down" in types(gateway)  # though no callback is taken now
         gateway.recorder("ops").otherwise = None
-        with gateway._desk() as desk:
-            desk.resume("app")
+        with gateway._admin() as admin:
+            admin.resume("app")
         await gateway.advance(900)
         assert types(gateway).count("gateway.store.limit") == types(gateway).count("gateway.store.ok") == 1
 

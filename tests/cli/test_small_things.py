@@ -12,7 +12,7 @@ import pytest
 
 from gateway.runtime.file_watch import identity_of
 from tests.cli.conftest import KEY, ROOT, Cli
-from tests.config.desk import Desk
+from tests.config.configs import Configs
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_an_answer_that_cannot_be_written_is_an_error_and_no_traceback(configure
     ],
 )
 def test_a_line_that_is_indented_wrongly_is_told_by_its_column(tmp_path: Path, text: str) -> None:
-    problem = Desk(tmp_path).problem(text)
+    problem = Configs(tmp_path).problem(text)
     assert "look at the indentation: this line begins in column" in problem.hint
 
 
@@ -103,7 +103,7 @@ def test_a_missing_time_zone_database_is_said_as_that(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(zoneinfo, "ZoneInfo", gone)
     monkeypatch.setattr(zoneinfo, "available_timezones", set)
-    assert "no time zone database" in Desk(tmp_path).problem("locale: {timezone: Asia/Shanghai}").expected
+    assert "no time zone database" in Configs(tmp_path).problem("locale: {timezone: Asia/Shanghai}").expected
     assert Times("UTC")(0) == "1970-01-01 00:00:00"
 
 

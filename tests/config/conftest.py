@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.desk import Desk
+from tests.config.configs import Configs
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def configs(tmp_path: Path) -> Configs:
+    return Configs(tmp_path)

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.config.load import load
 from gateway.config.route_tests import run_tests
-from tests.config.desk import KEY, Desk
+from tests.config.configs import KEY, Configs
 
 BASE = f"""\
 sources:
@@ -24,14 +24,14 @@ tests:
 """
 
 
-def found(desk: Desk, *tests: str) -> list[str]:
-    loaded = desk.load(BASE + "".join(f"  - {test}\n" for test in tests))
+def found(configs: Configs, *tests: str) -> list[str]:
+    loaded = configs.load(BASE + "".join(f"  - {test}\n" for test in tests))
     return [str(problem) for problem in run_tests(loaded)]
 
 
-def test_tests_that_hold_say_nothing(desk: Desk) -> None:
+def test_tests_that_hold_say_nothing(configs: Configs) -> None:
     assert not found(
-        desk,
+        configs,
         "{event: {type: recording.failed, stream: vip-7}, expect: [app, ops]}",
         "{event: {type: recording.failed, stream: 1001}, expect: [ops, app]}",
         "{event: {type: recording.failed, stream: 007}, expect: [ops, app]}",
@@ -43,37 +43,39 @@ def test_tests_that_hold_say_nothing(desk: Desk) -> None:
     )
 
 
-def test_no_tests_are_well(desk: Desk) -> None:
-    assert run_tests(desk.load("")) == []
+def test_no_tests_are_well(configs: Configs) -> None:
+    assert run_tests(configs.load("")) == []
 
 
-def test_a_test_that_fails_says_what_every_route_said(desk: Desk) -> None:
-    (text,) = found(desk, "{name: vips ring, event: {type: recording.failed, stream: vip-7, app: a}, expect: [ops]}")
+def test_a_test_that_fails_says_what_every_route_said(configs: Configs) -> None:
+    (text,) = found(configs, "{name: vips ring, event: {type: recording.failed, stream: vip-7, app: a}, expect: [ops]}")
     assert "gateway.yaml:11:5: tests.0: found the test 'vips ring': [ops, app], expected [ops]" in text
     assert "+ failures: matched, to ops, app" in text
     assert "- fakes: " in text
 
 
-def test_an_event_that_cannot_be_read_is_a_problem_with_a_near_miss(desk: Desk) -> None:
+def test_an_event_that_cannot_be_read_is_a_problem_with_a_near_miss(configs: Configs) -> None:
     (first, second) = found(
-        desk, "{event: {type: recording.fail}, expect: []}", "{event: {type: recording.failed, steam: x}, expect: []}"
+        configs,
+        "{event: {type: recording.fail}, expect: []}",
+        "{event: {type: recording.failed, steam: x}, expect: []}",
     )
     assert "did you mean 'recording.failed'" in first
     assert "did you mean 'stream'" in second
 
 
-def test_a_callback_is_normalised_without_verification(desk: Desk) -> None:
+def test_a_callback_is_normalised_without_verification(configs: Configs) -> None:
     for name, content in (
         ("a.json", '{"app": "a", "times": 2}'),
         ("b.json", '{"x": 1}'),
         ("c.json", '{"broken": 1}'),
         ("d.json", "["),
     ):
-        (desk.folder / name).write_text(content)
-    (desk.folder / "none.json").write_text('{"app": "a", "times": 0}')
-    (desk.folder / "large.json").write_bytes(b" " * (2**20 + 1))
+        (configs.folder / name).write_text(content)
+    (configs.folder / "none.json").write_text('{"app": "a", "times": 0}')
+    (configs.folder / "large.json").write_bytes(b" " * (2**20 + 1))
     texts = found(
-        desk,
+        configs,
         *(
             f"{{callback: {{source: live, file: {name}}}, expect: app}}"
             for name in ("a.json", "b.json", "c.json", "d.json", "e.json", "large.json", "none.json")
@@ -81,7 +83,7 @@ def test_a_callback_is_normalised_without_verification(desk: Desk) -> None:
     )
     expected = [
         "no app",
-        "RuntimeError at desk.py",
+        "RuntimeError at configs.py",
         "cannot be read",
         "No such file",
         "more than 1 MiB",

@@ -17,7 +17,7 @@ from gateway.config.starter import render
 from gateway.errors import PluginError
 from gateway.plugin import Source
 from gateway.plugin.registry import Registry
-from tests.config.desk import Desk
+from tests.config.configs import Configs
 from tests.config.reference import rows, table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,16 +69,16 @@ def test_the_variables_that_override_are_documented() -> None:
 
 
 @pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.S), ids=lambda text: text.split("\n")[0])
-def test_every_example_of_the_document_loads_and_passes_its_tests(desk: Desk, text: str) -> None:
-    loaded = load(desk.write(text), environ=ENVIRON, placeholders="${file:" in text)
+def test_every_example_of_the_document_loads_and_passes_its_tests(configs: Configs, text: str) -> None:
+    loaded = load(configs.write(text), environ=ENVIRON, placeholders="${file:" in text)
     assert not run_tests(loaded)
 
 
-def test_the_error_in_the_document_is_the_one_that_is_printed(desk: Desk) -> None:
+def test_the_error_in_the_document_is_the_one_that_is_printed(configs: Configs) -> None:
     shown = re.search(r"```text\n(gateway.yaml.*?)```", DOCUMENT, re.S)
     assert shown is not None
-    problem = desk.problem("sinks:\n  ops:\n    type: fake\n\nroutes:\n  - name: failures\n    to:      [op]\n")
-    assert str(problem).replace(str(desk.folder) + "/", "") == shown[1].rstrip()
+    problem = configs.problem("sinks:\n  ops:\n    type: fake\n\nroutes:\n  - name: failures\n    to:      [op]\n")
+    assert str(problem).replace(str(configs.folder) + "/", "") == shown[1].rstrip()
 
 
 # -- the example
@@ -99,13 +99,13 @@ def test_the_examples_keys_all_begin_with_demo() -> None:
     assert loaded.demo_keys == ["admin.token", "sources.live.keys.0"]
 
 
-def test_what_the_example_holds_in_marks_can_be_used(desk: Desk) -> None:
+def test_what_the_example_holds_in_marks_can_be_used(configs: Configs) -> None:
     text = EXAMPLE.read_text()
     block = re.search(r"((?:^#   .*\n)*^#   app:\n(?:^#     .*\n)+)", text, re.M)
     assert block is not None
     plain = "".join(line.removeprefix("# ").replace("# headers", "headers") + "\n" for line in block[1].splitlines())
     text = text.replace(block[1], plain).replace("to: [archive]", "to: [archive, app]", 1)
-    loaded = load(desk.write(text), environ={"APP_TOKEN": "t" * 32})
+    loaded = load(configs.write(text), environ={"APP_TOKEN": "t" * 32})
     app = loaded.settings.sinks["app"]
     assert app.type == "forward"
     assert app.options.headers["Authorization"].reveal().startswith("Bearer t")
@@ -115,11 +115,11 @@ def test_what_the_example_holds_in_marks_can_be_used(desk: Desk) -> None:
 # -- the file that init writes
 
 
-def test_init_writes_a_valid_file_with_secrets_of_its_own(desk: Desk) -> None:
+def test_init_writes_a_valid_file_with_secrets_of_its_own(configs: Configs) -> None:
     first, second = render(make), render(make)
     assert first != second
     assert "@" not in re.sub(r"postgresql://user@host", "", first)
-    loaded = load(desk.write(first), environ={})
+    loaded = load(configs.write(first), environ={})
     assert not run_tests(loaded)
     assert not loaded.demo_keys
     assert loaded.settings.admin.token is not None
@@ -127,16 +127,16 @@ def test_init_writes_a_valid_file_with_secrets_of_its_own(desk: Desk) -> None:
     assert not [one for one in loaded.warnings if "shorter" in one.found]
 
 
-def test_what_init_writes_in_marks_can_be_used(desk: Desk) -> None:
+def test_what_init_writes_in_marks_can_be_used(configs: Configs) -> None:
     text = re.sub(r"^(\s+)# (  |- |app:|domains:|apps:)", r"\1\2", render(make), flags=re.M)
-    loaded = load(desk.write(text), environ={})
+    loaded = load(configs.write(text), environ={})
     assert loaded.settings.sinks["app"].type == "forward"
     assert loaded.settings.sources["live"].options.domains == ("push.example.com",)
     assert [route.name for route in loaded.settings.routes] == ["everything", "finished"]
     assert all(one.found.startswith("sign_type") for one in loaded.warnings)
 
 
-def test_init_begins_without_a_source_where_no_type_says_how(desk: Desk) -> None:
+def test_init_begins_without_a_source_where_no_type_says_how(configs: Configs) -> None:
     class Bare(Registry):
         def source(self, name: str) -> type[Source]:
             if name == "huawei-live":
@@ -146,6 +146,6 @@ def test_init_begins_without_a_source_where_no_type_says_how(desk: Desk) -> None
         def source_types(self) -> list[str]:
             return ["huawei-live", "plain"]
 
-    loaded = load(desk.write(render(make, Bare())), environ={})
+    loaded = load(configs.write(render(make, Bare())), environ={})
     assert not loaded.settings.sources
     assert not run_tests(loaded)

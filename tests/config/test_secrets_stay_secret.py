@@ -20,7 +20,7 @@ from gateway.config.schema import schema
 from gateway.fields import MASK, Secret
 from gateway.plugin.registry import Registry
 from gateway.text import redaction
-from tests.config.desk import KEY, Desk, FakeSink, FakeSource
+from tests.config.configs import KEY, Configs, FakeSink, FakeSource
 
 CANARY = "canary7Qx93kVd0wT"
 SHAPES = (
@@ -84,7 +84,7 @@ def test_secret_fields_are_there_to_be_tried() -> None:
 
 @pytest.mark.parametrize(("where", "path"), secret_fields(), ids=str)
 def test_a_canary_in_any_secret_field_is_in_no_text(
-    desk: Desk, where: str, path: tuple[str, ...], caplog: pytest.LogCaptureFixture
+    configs: Configs, where: str, path: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     misspelt = (*path[:-1], path[-1] + "z")
@@ -94,7 +94,7 @@ def test_a_canary_in_any_secret_field_is_in_no_text(
             text = written(where, nested(at, shape))
             for options in ({}, {"placeholders": True}):
                 try:
-                    loaded = desk.load(text, {"C": CANARY}, real=True, **options)
+                    loaded = configs.load(text, {"C": CANARY}, real=True, **options)
                 except ConfigError as error:
                     refused += 1
                     shown = [
@@ -116,23 +116,23 @@ def test_a_canary_in_any_secret_field_is_in_no_text(
     assert CANARY not in caplog.text
 
 
-def test_words_of_a_plugins_author_do_not_repeat_a_secret(desk: Desk) -> None:
+def test_words_of_a_plugins_author_do_not_repeat_a_secret(configs: Configs) -> None:
     for text in ("tell", "crash"):
         for secret in (CANARY, "'q'", "${C}"):
-            problem = desk.wrong_sink(f"text: {text}\nsecret: {secret}", {"C": CANARY})
+            problem = configs.wrong_sink(f"text: {text}\nsecret: {secret}", {"C": CANARY})
             assert CANARY not in str(problem)
             assert not re.search(r"\bq\b", problem.found)
-    assert desk.wrong_sink(f"text: tell\nsecret: {CANARY}").message == f"it is {MASK}, of all things"
-    assert "KeyError at desk.py" in desk.wrong_sink(f"text: crash\nsecret: {CANARY}").message
+    assert configs.wrong_sink(f"text: tell\nsecret: {CANARY}").message == f"it is {MASK}, of all things"
+    assert "KeyError at configs.py" in configs.wrong_sink(f"text: crash\nsecret: {CANARY}").message
 
 
-def test_secrets_of_a_loaded_configuration_are_known_to_the_redactor(desk: Desk) -> None:
-    desk.sink(f"secret: {CANARY}abc")
+def test_secrets_of_a_loaded_configuration_are_known_to_the_redactor(configs: Configs) -> None:
+    configs.sink(f"secret: {CANARY}abc")
     assert CANARY not in redaction.redact(f"it was {CANARY}abc")
 
 
-def test_every_secret_has_the_path_it_has_in_the_file(desk: Desk) -> None:
-    loaded = desk.load(f"sources: {{a: {{type: fake, keys: [{KEY}]}}}}\nadmin: {{token: {KEY}}}")
+def test_every_secret_has_the_path_it_has_in_the_file(configs: Configs) -> None:
+    loaded = configs.load(f"sources: {{a: {{type: fake, keys: [{KEY}]}}}}\nadmin: {{token: {KEY}}}")
     assert [path for path, _ in settings_secrets(loaded.settings)] == ["admin.token", "sources.a.keys.0"]
 
 
@@ -140,12 +140,12 @@ def test_every_secret_has_the_path_it_has_in_the_file(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("key", ["''", "' '", "${K}", "${K:-}", "${file:key}", "~", "short"])
-def test_a_key_that_is_empty_or_too_short_is_an_error(desk: Desk, key: str) -> None:
-    (desk.folder / "key").write_text("\n")
-    (desk.folder / "key").chmod(0o600)
+def test_a_key_that_is_empty_or_too_short_is_an_error(configs: Configs, key: str) -> None:
+    (configs.folder / "key").write_text("\n")
+    (configs.folder / "key").chmod(0o600)
     for type_ in ("fake", "huawei-live"):
         text = f"sources: {{a: {{type: {type_}, keys: ['{key}']}}}}".replace("''", "'").replace("'~'", "~")
-        problem = desk.problem(text.replace("' '", "'  '"), {"K": ""}, real=type_ != "fake")
+        problem = configs.problem(text.replace("' '", "'  '"), {"K": ""}, real=type_ != "fake")
         assert (problem.line, problem.path) == (1, "sources.a.keys.0")
 
 
@@ -171,8 +171,8 @@ WITH_DEMO = f"sources:\n  a: {{type: fake, keys: [{KEY}, {DEMO}]}}\nsinks:\n  b:
         ("server: {uds: a.sock}\nadmin: {host: 0.0.0.0}", True),
     ],
 )
-def test_demo_keys_are_refused_unless_every_listener_is_local(desk: Desk, listeners: str, refused: bool) -> None:
-    loaded = desk.load(WITH_DEMO + listeners)
+def test_demo_keys_are_refused_unless_every_listener_is_local(configs: Configs, listeners: str, refused: bool) -> None:
+    loaded = configs.load(WITH_DEMO + listeners)
     assert loaded.demo_keys == ["sources.a.keys.1", "sinks.b.secret"]
     problems = refuse_demo_keys(loaded)
     assert [(one.line, one.path) for one in problems] == (
@@ -181,8 +181,8 @@ def test_demo_keys_are_refused_unless_every_listener_is_local(desk: Desk, listen
     assert all(DEMO not in str(one) for one in problems)
 
 
-def test_demo_keys_on_a_host_of_the_environment_are_refused_too(desk: Desk) -> None:
-    assert refuse_demo_keys(desk.load(WITH_DEMO, {"GATEWAY_SERVER_HOST": "0.0.0.0"}))
+def test_demo_keys_on_a_host_of_the_environment_are_refused_too(configs: Configs) -> None:
+    assert refuse_demo_keys(configs.load(WITH_DEMO, {"GATEWAY_SERVER_HOST": "0.0.0.0"}))
 
 
 # -- who can read the file
@@ -201,12 +201,12 @@ def test_demo_keys_on_a_host_of_the_environment_are_refused_too(desk: Desk) -> N
     ],
 )
 def test_a_file_with_secrets_in_clear_that_others_can_read_is_a_warning(
-    desk: Desk, text: str, mode: int, warned: bool
+    configs: Configs, text: str, mode: int, warned: bool
 ) -> None:
     from gateway.config.load import load
-    from tests.config.desk import FakeRegistry
+    from tests.config.configs import FakeRegistry
 
-    path = desk.write(text)
+    path = configs.write(text)
     path.chmod(mode)
     found = load(path, environ={"K": KEY}, registry=FakeRegistry).warnings  # type: ignore[arg-type]
     assert bool([one for one in found if "can be read" in one.found]) is warned
@@ -240,13 +240,13 @@ tests:
 """
 
 
-def test_without_secrets_the_rest_is_checked(desk: Desk) -> None:
-    loaded = desk.load(ABSENT, real=True, placeholders=True)
+def test_without_secrets_the_rest_is_checked(configs: Configs) -> None:
+    loaded = configs.load(ABSENT, real=True, placeholders=True)
     assert loaded.settings.sinks["app"].delivery.concurrency >= 1
     assert loaded.settings.sources["live"].options.keys[0].reveal()
     assert loaded.guessed
     assert not run_tests(loaded)  # because nobody knows where its routes lead
-    assert len(desk.problems(ABSENT, real=True)) > 10
+    assert len(configs.problems(ABSENT, real=True)) > 10
 
 
 @pytest.mark.parametrize(
@@ -255,19 +255,19 @@ def test_without_secrets_the_rest_is_checked(desk: Desk) -> None:
      (("domains: ", "max_validity: soon, domains: "), "sources.live.max_validity"), (("type: file, ", "type: fill, "), "sinks.disk.type"),
      (('path: "${LOGS}/x.jsonl", ', ""), "sinks.disk.path"), (('"${KEY}", ', "short, "), "sources.live.keys.0")],
 )  # fmt: skip
-def test_without_secrets_every_other_mistake_is_found(desk: Desk, change: tuple[str, str], path: str) -> None:
-    problem = desk.problem(ABSENT.replace(*change), real=True, placeholders=True)
+def test_without_secrets_every_other_mistake_is_found(configs: Configs, change: tuple[str, str], path: str) -> None:
+    problem = configs.problem(ABSENT.replace(*change), real=True, placeholders=True)
     assert problem.path == path
 
 
-def test_a_check_that_needs_the_value_is_said_to_be_left_out(desk: Desk) -> None:
-    loaded = desk.load("sinks: {it: {type: fake, text: tell, secret: '${S}'}}", placeholders=True)
+def test_a_check_that_needs_the_value_is_said_to_be_left_out(configs: Configs) -> None:
+    loaded = configs.load("sinks: {it: {type: fake, text: tell, secret: '${S}'}}", placeholders=True)
     assert [one for one in loaded.warnings if "without the values" in one.found]
     assert "it" not in loaded.settings.sinks
     text = "sources: {it: {type: fake, keys: ['${K}'], number: 13}}\ntests: [{callback: {source: it, file: x}, expect: []}]"
-    assert "cannot be made" in desk.problem(text, placeholders=True).found
+    assert "cannot be made" in configs.problem(text, placeholders=True).found
     text = text.replace("number: 13", "exact: '${E}'")
-    assert not run_tests(desk.load(text, placeholders=True))
+    assert not run_tests(configs.load(text, placeholders=True))
 
 
 def test_the_schema_has_no_default_for_a_secret() -> None:

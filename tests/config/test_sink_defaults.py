@@ -8,7 +8,7 @@ import pytest
 
 from gateway import Options, Sink
 from gateway.fields import Language, Timezone
-from tests.config.desk import Desk, FakeRegistry
+from tests.config.configs import Configs, FakeRegistry
 
 
 class Postcards(Sink):
@@ -36,9 +36,9 @@ class PostRegistry(FakeRegistry):
         return Postcards if name == "postcards" else super().sink(name)
 
 
-def post(desk: Desk, options: str = "", rest: str = "") -> Any:
+def post(configs: Configs, options: str = "", rest: str = "") -> Any:
     text = f"sinks:\n  it: {{type: postcards{options}}}\n{rest}"
-    return desk.load(text, real=True, registry=PostRegistry).settings.sinks["it"]
+    return configs.load(text, real=True, registry=PostRegistry).settings.sinks["it"]
 
 
 @pytest.mark.parametrize(
@@ -52,37 +52,38 @@ def post(desk: Desk, options: str = "", rest: str = "") -> Any:
     ],
 )
 def test_the_usual_rate_fits_the_options_and_gives_way_to_a_named_one(
-    desk: Desk, options: str, rest: str, rate: str
+    configs: Configs, options: str, rest: str, rate: str
 ) -> None:
-    assert str(post(desk, options, rest).delivery.rate) == rate
+    assert str(post(configs, options, rest).delivery.rate) == rate
 
 
-def test_a_usual_rate_that_fails_is_a_problem_with_a_place_and_without_the_text(desk: Desk) -> None:
+def test_a_usual_rate_that_fails_is_a_problem_with_a_place_and_without_the_text(configs: Configs) -> None:
     text = "sinks:\n  it: {type: postcards, broken: true}\n"
-    problem = desk.problem(text, real=True, registry=PostRegistry)
+    problem = configs.problem(text, real=True, registry=PostRegistry)
     assert problem.path == "sinks.it"
     assert "no usual rate: RuntimeError at test_sink_defaults.py" in problem.found
     assert "secret" not in str(problem)
 
 
-def test_options_that_cannot_be_read_are_not_asked_for_their_rate(desk: Desk) -> None:
+def test_options_that_cannot_be_read_are_not_asked_for_their_rate(configs: Configs) -> None:
     assert (
-        desk.problem("sinks:\n  it: {type: postcards, number: x}\n", real=True, registry=PostRegistry).path
+        configs.problem("sinks:\n  it: {type: postcards, number: x}\n", real=True, registry=PostRegistry).path
         == "sinks.it.number"
     )
 
 
-def test_zone_and_language_come_from_locale_where_a_sink_has_them_and_names_none(desk: Desk) -> None:
+def test_zone_and_language_come_from_locale_where_a_sink_has_them_and_names_none(configs: Configs) -> None:
     locale = "locale: {timezone: Asia/Shanghai, language: zh-CN}\n"
-    taken = post(desk, "", locale).options
+    taken = post(configs, "", locale).options
     assert (taken.timezone, taken.language) == ("Asia/Shanghai", "zh-CN")
-    named = post(desk, ", timezone: Europe/Berlin, language: de", locale).options
+    named = post(configs, ", timezone: Europe/Berlin, language: de", locale).options
     assert (named.timezone, named.language) == ("Europe/Berlin", "de")
-    usual = post(desk).options
+    usual = post(configs).options
     assert (usual.timezone, usual.language) == ("UTC", "en")
 
 
-def test_a_sink_without_them_is_not_given_any(desk: Desk) -> None:
+def test_a_sink_without_them_is_not_given_any(configs: Configs) -> None:
     assert (
-        desk.load("locale: {language: zh}\nsinks:\n  it: {type: open}\n").settings.sinks["it"].options.model_extra == {}
+        configs.load("locale: {language: zh}\nsinks:\n  it: {type: open}\n").settings.sinks["it"].options.model_extra
+        == {}
     )

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.config.desk import Desk
+from tests.config.configs import Configs
 
 
 @pytest.mark.parametrize(
@@ -23,66 +23,66 @@ from tests.config.desk import Desk
         ("'x'", "x"),
     ],
 )
-def test_where_text_is_wanted_the_source_text_is_taken(desk: Desk, line: str, value: str) -> None:
-    assert desk.sink(f"text: {line}").text == value
+def test_where_text_is_wanted_the_source_text_is_taken(configs: Configs, line: str, value: str) -> None:
+    assert configs.sink(f"text: {line}").text == value
 
 
-def test_text_is_not_nothing(desk: Desk) -> None:
-    assert "found nothing, expected text" in desk.wrong_sink("text:").message
-    assert "found a list, expected text" in desk.wrong_sink("text: [a]").message
-    assert "found a mapping, expected text" in desk.wrong_sink("text: {a: b}").message
+def test_text_is_not_nothing(configs: Configs) -> None:
+    assert "found nothing, expected text" in configs.wrong_sink("text:").message
+    assert "found a list, expected text" in configs.wrong_sink("text: [a]").message
+    assert "found a mapping, expected text" in configs.wrong_sink("text: {a: b}").message
 
 
 @pytest.mark.parametrize(
     ("line", "value"),
     [("5", 5), ("-5", -5), ("'7'", 7), ("0x0B", 11), ("0o11", 9), ("0777", 777), ("${N}", 3), ("${M:-9}", 9)],
 )
-def test_where_a_number_is_wanted_a_number_is_read(desk: Desk, line: str, value: int) -> None:
-    assert desk.source(f"number: {line}", {"N": "3"}).number == value
+def test_where_a_number_is_wanted_a_number_is_read(configs: Configs, line: str, value: int) -> None:
+    assert configs.source(f"number: {line}", {"N": "3"}).number == value
 
 
 @pytest.mark.parametrize(
     "line", ["1_0", "yes", "1.5", "true", "' 1'", "12:30", "１", "''", "${N}", "null", "1e3", "[1]"]
 )
-def test_what_is_no_whole_number_is_refused(desk: Desk, line: str) -> None:
-    assert "a whole number" in desk.wrong_source(f"number: {line}", {"N": "seven"}).expected
+def test_what_is_no_whole_number_is_refused(configs: Configs, line: str) -> None:
+    assert "a whole number" in configs.wrong_source(f"number: {line}", {"N": "seven"}).expected
 
 
 @pytest.mark.parametrize(("line", "value"), [("true", True), ("False", False), ("'true'", True), ("${F}", True)])
-def test_only_true_and_false_are_truth_values(desk: Desk, line: str, value: bool) -> None:
-    assert desk.source(f"flag: {line}", {"F": "true"}).flag is value
+def test_only_true_and_false_are_truth_values(configs: Configs, line: str, value: bool) -> None:
+    assert configs.source(f"flag: {line}", {"F": "true"}).flag is value
 
 
 @pytest.mark.parametrize("line", ["yes", "on", "1", "0", "y", "t", "''", "TrUe"])
-def test_other_words_are_no_truth_values(desk: Desk, line: str) -> None:
-    assert desk.wrong_source(f"flag: {line}").expected == "true or false"
+def test_other_words_are_no_truth_values(configs: Configs, line: str) -> None:
+    assert configs.wrong_source(f"flag: {line}").expected == "true or false"
 
 
 @pytest.mark.parametrize(
     ("line", "value"), [("1.5", 1.5), ("2", 2.0), ("1e2", 100.0), ("'0.5'", 0.5), (".inf", math.inf)]
 )
-def test_where_a_real_number_is_wanted_one_is_read(desk: Desk, line: str, value: float) -> None:
-    assert desk.source(f"real: {line}").real == value
+def test_where_a_real_number_is_wanted_one_is_read(configs: Configs, line: str, value: float) -> None:
+    assert configs.source(f"real: {line}").real == value
 
 
-def test_anything_is_read_by_the_core_rules(desk: Desk) -> None:
-    read = desk.source("anything: {a: [1, 1.5, true, no, '1', ~], b: '${X}'}", {"X": "1"}).anything
+def test_anything_is_read_by_the_core_rules(configs: Configs) -> None:
+    read = configs.source("anything: {a: [1, 1.5, true, no, '1', ~], b: '${X}'}", {"X": "1"}).anything
     assert read == {"a": [1, 1.5, True, "no", "1", None], "b": "1"}
 
 
-def test_a_union_takes_what_fits_best(desk: Desk) -> None:
-    read = desk.source("many: [1, x, '2', '${N}', 1.5]", {"N": "3"})
+def test_a_union_takes_what_fits_best(configs: Configs) -> None:
+    read = configs.source("many: [1, x, '2', '${N}', 1.5]", {"N": "3"})
     assert read.many == [1, "x", "2", "3", "1.5"]
 
 
-def test_quantities_and_choices_are_read_from_plain_and_quoted_text(desk: Desk) -> None:
-    read = desk.sink(
+def test_quantities_and_choices_are_read_from_plain_and_quoted_text(configs: Configs) -> None:
+    read = configs.sink(
         "size: 2KiB\nrate: '3/m'\ncolour: 7\nlevel: 3\nglobs: 1001\npair: [1, 2]\nflags: {a: true}\nalso-called: 4"
     )
     assert (read.size, str(read.rate), read.colour.value, read.level) == (2048, "3/m", 7, 3)
     assert (read.globs, read.pair, read.flags, read.aliased) == (("1001",), (1, "2"), {"a": True}, 4)
-    assert desk.sink("size: 2048\ncolour: red\nlevel: ${L}", {"L": "high"}).level == "high"
-    assert desk.source("window: 0").window == timedelta()
+    assert configs.sink("size: 2048\ncolour: red\nlevel: ${L}", {"L": "high"}).level == "high"
+    assert configs.source("window: 0").window == timedelta()
 
 
 @pytest.mark.parametrize(
@@ -94,51 +94,51 @@ def test_quantities_and_choices_are_read_from_plain_and_quoted_text(desk: Desk) 
         ("on_or_off: maybe", "true or false"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_refused_in_words(desk: Desk, line: str, expected: str) -> None:
-    assert expected in desk.wrong_sink(line).expected
+def test_what_does_not_fit_is_refused_in_words(configs: Configs, line: str, expected: str) -> None:
+    assert expected in configs.wrong_sink(line).expected
 
 
-def test_a_validator_that_looks_first_sees_the_text(desk: Desk) -> None:
-    assert desk.sink("on_or_off: off").on_or_off is False
-    assert desk.sink("on_or_off: false").on_or_off is False
+def test_a_validator_that_looks_first_sees_the_text(configs: Configs) -> None:
+    assert configs.sink("on_or_off: off").on_or_off is False
+    assert configs.sink("on_or_off: false").on_or_off is False
 
 
-def test_an_optional_number_may_come_out_empty(desk: Desk) -> None:
-    assert desk.sink("rate: ${R:-}").rate is None
-    assert desk.wrong_sink("rate: ~").found == "nothing"  # written down empty, and perhaps not meant so
-    assert "a rate" in desk.wrong_sink("rate: ${R}", {"R": ""}).expected
-    assert desk.sink("text: ${R:-}").text == ""
-    assert "not empty" in desk.wrong_sink("secret: ${R:-}").expected
+def test_an_optional_number_may_come_out_empty(configs: Configs) -> None:
+    assert configs.sink("rate: ${R:-}").rate is None
+    assert configs.wrong_sink("rate: ~").found == "nothing"  # written down empty, and perhaps not meant so
+    assert "a rate" in configs.wrong_sink("rate: ${R}", {"R": ""}).expected
+    assert configs.sink("text: ${R:-}").text == ""
+    assert "not empty" in configs.wrong_sink("secret: ${R:-}").expected
 
 
-def test_a_table_is_read_by_the_branch_it_fits(desk: Desk) -> None:
-    assert desk.sink("sign: {scheme: token, token: abc}").sign.token.reveal() == "abc"
-    assert desk.sink("sign: {secrets: [abcdefgh]}").sign.secrets[0].reveal() == "abcdefgh"
-    problem = desk.wrong_sink("sign: {scheme: token}")
+def test_a_table_is_read_by_the_branch_it_fits(configs: Configs) -> None:
+    assert configs.sink("sign: {scheme: token, token: abc}").sign.token.reveal() == "abc"
+    assert configs.sink("sign: {secrets: [abcdefgh]}").sign.secrets[0].reveal() == "abcdefgh"
+    problem = configs.wrong_sink("sign: {scheme: token}")
     assert problem.path == "sinks.it.sign.token"
     assert problem.expected == "a value for this key"
-    assert "at least 8" in desk.wrong_sink("sign: {scheme: hmac, secrets: [abc]}").expected
-    assert desk.wrong_sink("sign: {scheme: hmac, secretz: []}").hint == "did you mean secrets?"
-    assert desk.wrong_sink("sign: [a]").path == "sinks.it.sign"
+    assert "at least 8" in configs.wrong_sink("sign: {scheme: hmac, secrets: [abc]}").expected
+    assert configs.wrong_sink("sign: {scheme: hmac, secretz: []}").hint == "did you mean secrets?"
+    assert configs.wrong_sink("sign: [a]").path == "sinks.it.sign"
 
 
-def test_a_relative_path_of_an_option_is_beside_the_file(desk: Desk) -> None:
-    assert desk.sink("folder: here").folder == desk.folder / "here"
+def test_a_relative_path_of_an_option_is_beside_the_file(configs: Configs) -> None:
+    assert configs.sink("folder: here").folder == configs.folder / "here"
 
 
-def test_an_unknown_key_of_a_lenient_model_is_refused_all_the_same(desk: Desk) -> None:
-    problem = desk.problem("sinks:\n  it:\n    type: batching\n    txt: x\n")
+def test_an_unknown_key_of_a_lenient_model_is_refused_all_the_same(configs: Configs) -> None:
+    problem = configs.problem("sinks:\n  it:\n    type: batching\n    txt: x\n")
     assert (problem.path, problem.line, problem.hint) == ("sinks.it.txt", 4, "did you mean text?")
 
 
-def test_a_model_that_asks_for_any_key_gets_it(desk: Desk) -> None:
-    loaded = desk.load("sinks:\n  it:\n    type: open\n    whatever: [1, no]\n")
+def test_a_model_that_asks_for_any_key_gets_it(configs: Configs) -> None:
+    loaded = configs.load("sinks:\n  it:\n    type: open\n    whatever: [1, no]\n")
     assert loaded.settings.sinks["it"].options.whatever == [1, "no"]
 
 
-def test_an_authors_own_words_are_told_without_the_value_of_a_variable(desk: Desk) -> None:
-    assert desk.wrong_source("number: 4").message == "4 is even, and numbers here are odd"
-    assert desk.wrong_source("number: ${N}", {"N": "4"}).message == "******** is even, and numbers here are odd"
+def test_an_authors_own_words_are_told_without_the_value_of_a_variable(configs: Configs) -> None:
+    assert configs.wrong_source("number: 4").message == "4 is even, and numbers here are odd"
+    assert configs.wrong_source("number: ${N}", {"N": "4"}).message == "******** is even, and numbers here are odd"
 
 
 @pytest.mark.parametrize(
@@ -159,18 +159,20 @@ def test_an_authors_own_words_are_told_without_the_value_of_a_variable(desk: Des
         ("network: 10.0.0.0/99", "network", "IPv4"),
     ],
 )
-def test_what_pydantic_finds_is_told_in_our_words(desk: Desk, lines: str, path: str, expected: str) -> None:
-    problem = desk.wrong_source(lines)
+def test_what_pydantic_finds_is_told_in_our_words(configs: Configs, lines: str, path: str, expected: str) -> None:
+    problem = configs.wrong_source(lines)
     assert problem.path == f"sources.it.{path}"
     assert expected in problem.expected
 
 
-def test_what_fits_such_options_is_read(desk: Desk) -> None:
-    read = desk.source("short: ab\npositive: 2\nfew: [a]\nmixed: {a: 0x10}\nenumerated: [red, 7]\nnetwork: 10.0.0.0/8")
+def test_what_fits_such_options_is_read(configs: Configs) -> None:
+    read = configs.source(
+        "short: ab\npositive: 2\nfew: [a]\nmixed: {a: 0x10}\nenumerated: [red, 7]\nnetwork: 10.0.0.0/8"
+    )
     assert (read.mixed, {one.value for one in read.enumerated}, str(read.network)) == (
         {"a": 16},
         {"red", 7},
         "10.0.0.0/8",
     )
-    assert desk.source("mixed: [{x: 1}]").mixed[0].x == 1
-    assert desk.source("mixed: text").mixed == "text"
+    assert configs.source("mixed: [{x: 1}]").mixed[0].x == 1
+    assert configs.source("mixed: text").mixed == "text"

@@ -16,9 +16,11 @@ import pluggy
 import pytest
 import structlog
 
+from gateway.assembly import delivery_policy
 from gateway.config.grammar.settings import DeliverySettings
 from gateway.dispatch.attempt import Carrier
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.policy import DeliveryPolicy
 from gateway.events.cloudevents import fingerprint, to_json
 from gateway.model import FILE_COMPLETED, Delivery, Event, event_id
 from gateway.plugin import Options, Sink, hookspecs
@@ -98,9 +100,9 @@ def manager(*plugins: object) -> pluggy.PluginManager:
     return made
 
 
-def policy(**options: Any) -> DeliverySettings:
+def policy(**options: Any) -> DeliveryPolicy:
     """The defaults with these in their place, written as in the configuration file."""
-    return DeliverySettings(**options)
+    return delivery_policy(DeliverySettings(**options))
 
 
 def event(number: int, *, type: str = FILE_COMPLETED, stream: str = "main", at: datetime | None = None) -> Event:

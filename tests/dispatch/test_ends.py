@@ -308,7 +308,7 @@ async def test_an_outcome_that_comes_too_late_is_counted_and_dropped(build: Buil
     gate.set()
     await eventually(lambda: house.counted("app", "lost") == 1)
     assert house.rows() == ["dead"]
-    assert house.dispatcher.lanes["app"].slots.hand == {}
+    assert house.dispatcher.lanes["app"].slots.leased == {}
 
 
 async def test_what_this_process_is_carrying_is_not_sent_twice_when_its_lease_ends(build: Build) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.grammar.settings import RetrySettings
+from gateway.dispatch.policy import RetryPolicy
 from gateway.dispatch.retry import RetryDecision, asked_for, backoff, ceiling, decide, never_ends, seconds
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Outcome
@@ -17,8 +17,8 @@ from gateway.model import Outcome
 
 def policy(
     initial: float = 5, max: float = 3600, replace_stuck: float = 259200, retry_after: float = 21600
-) -> RetrySettings:
-    return RetrySettings.model_construct(
+) -> RetryPolicy:
+    return RetryPolicy(
         initial=timedelta(seconds=initial),
         max=timedelta(seconds=max),
         give_up_after=timedelta(seconds=replace_stuck),
@@ -70,14 +70,14 @@ def test_a_max_below_initial_wins() -> None:
 
 
 @given(policies, attempts, attempts)
-def test_the_ceiling_never_falls_and_never_passes_max(given_policy: RetrySettings, one: int, other: int) -> None:
+def test_the_ceiling_never_falls_and_never_passes_max(given_policy: RetryPolicy, one: int, other: int) -> None:
     lower, higher = sorted((one, other))
     top = given_policy.max.total_seconds()
     assert 0 < ceiling(lower, given_policy) <= ceiling(higher, given_policy) <= top
 
 
 @given(policies, attempts, st.integers())
-def test_the_jitter_is_full(given_policy: RetrySettings, attempt: int, seed: int) -> None:
+def test_the_jitter_is_full(given_policy: RetryPolicy, attempt: int, seed: int) -> None:
     assert 0 <= backoff(attempt, given_policy, Random(seed)) <= ceiling(attempt, given_policy)
 
 
@@ -89,7 +89,7 @@ def test_the_jitter_reaches_both_ends() -> None:
 
 @given(policies, attempts, st.floats(0, 1e8), st.timedeltas(), st.booleans(), st.integers())
 def test_a_retry_after_only_lengthens_and_only_up_to_its_cap(
-    given_policy: RetrySettings, attempt: int, elapsed: float, wish: timedelta, spared: bool, seed: int
+    given_policy: RetryPolicy, attempt: int, elapsed: float, wish: timedelta, spared: bool, seed: int
 ) -> None:
     def decided(failure: Retry) -> RetryDecision:
         return decide(failure, attempt=attempt, elapsed=elapsed, policy=given_policy, rng=Random(seed), spared=spared)
@@ -103,7 +103,7 @@ def test_a_retry_after_only_lengthens_and_only_up_to_its_cap(
 
 @given(policies, attempts, st.floats(0, 1e8), st.integers())
 def test_it_dies_only_of_age_and_the_last_try_is_at_the_time_to_give_up(
-    given_policy: RetrySettings, attempt: int, elapsed: float, seed: int
+    given_policy: RetryPolicy, attempt: int, elapsed: float, seed: int
 ) -> None:
     decision = decide(Retry("x"), attempt=attempt, elapsed=elapsed, policy=given_policy, rng=Random(seed))
     remaining = given_policy.give_up_after.total_seconds() - elapsed

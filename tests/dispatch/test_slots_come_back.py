@@ -71,7 +71,7 @@ async def _idle(house: House) -> None:
     """Nothing is held any more, not in the lane, its pace, its workers or the settler."""
     lane = house.dispatcher.lanes["app"]
     await eventually(lambda: lane.held == 0 and lane.workers.dispatches == 0 and house.dispatcher._settler.pending == 0)
-    assert lane.slots.hand == {}
+    assert lane.slots.leased == {}
     assert lane.prober.mark is None
     if lane.slots.pace is not None:
         assert lane.slots.pace._taken == 0

@@ -19,8 +19,8 @@ CONFIG: dict[str, Any] = {"sources": {"zoom": {"type": "zoom", "keys": [KEY]}}}
 
 
 def known(gateway: RunningGateway, name: str) -> SourceRow:
-    with gateway._desk() as desk:
-        return desk.sources().get(name, SourceRow(name=name))
+    with gateway._admin() as admin:
+        return admin.sources().get(name, SourceRow(name=name))
 
 
 async def test_a_2xx_without_a_row_is_found_all_the_same() -> None:

@@ -60,7 +60,7 @@ async def test_beyond_the_contents_of_an_id_the_answer_is_503_and_the_callback_i
         assert sent[-1].json()["code"] == "too_many_contents"
         assert "retry-after" in sent[-1].headers
         await gateway.gateway.store.ping()
-        with gateway._desk() as admin:
+        with gateway._admin() as admin:
             (refused,) = admin.refused()
             stored = {event.raw for event in gateway.events()}
         assert refused.refusal.code == "too_many_contents"
@@ -166,7 +166,7 @@ async def test_an_event_that_goes_in_a_circle_is_refused_in_the_end() -> None:
 
 async def test_past_32_contents_under_one_timestamp_signature_events_are_ranked_behind_everything_else() -> None:
     async with running(CONFIG.replace("recorder}", "recorder, delivery: {concurrency: 1}}")) as gateway:
-        with gateway._desk() as admin:
+        with gateway._admin() as admin:
             admin.pause("app")
         for number in range(40):
             answer = await gateway.post(finished(gateway, "hmac-sha256-timestamp", job_id=f"job {number}"))
@@ -174,7 +174,7 @@ async def test_past_32_contents_under_one_timestamp_signature_events_are_ranked_
         genuine = await gateway.post(finished(gateway, "hmac-sha256-fields", stream="alarm"))
         assert genuine.json()["status"] == "accepted"
         assert gateway.metric("ranked_last_total", source="live") == 8
-        with gateway._desk() as admin:
+        with gateway._admin() as admin:
             admin.resume("app")
         await gateway.advance(2)
         jobs = [delivery.event.job_id for delivery in gateway.recorder("app").seen]

@@ -22,7 +22,7 @@ CONFIG: dict[str, Any] = {
 
 
 def refused(gateway: RunningGateway) -> list[Any]:
-    with gateway._desk() as admin:
+    with gateway._admin() as admin:
         return [row.refusal for row in admin.refused(limit=100)][::-1]
 
 

@@ -172,8 +172,8 @@ async def test_nonsense_of_a_source_is_not_acknowledged_and_the_callback_is_kept
             answer = await gateway.post(b"1")
         assert (answer.status, answer.json()["code"]) == (500, "source_failed")
         assert gateway.events() == []
-        with gateway._desk() as desk:
-            [kept] = desk.refused()
+        with gateway._admin() as admin:
+            [kept] = admin.refused()
         assert kept.refusal.body == b"1"
     [line] = [line for line in logs if line["event"] == "source_failed"]
     assert (line["source"], line["type"], line["plugin"], line["step"]) == ("live", "odd", "the test", "normalise")
@@ -187,8 +187,8 @@ async def test_a_source_that_exits_ends_nothing_but_its_own_step() -> None:
     async with running(CONFIG, plugins=[odd(leaves)]) as gateway:
         answer = await gateway.post(b"1")
         assert (answer.status, answer.json()["code"]) == (500, "source_failed")
-        with gateway._desk() as desk:
-            assert len(desk.refused()) == 1
+        with gateway._admin() as admin:
+            assert len(admin.refused()) == 1
 
 
 async def test_a_source_that_forgets_to_return_its_verdict_lets_nobody_in() -> None:

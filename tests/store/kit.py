@@ -105,7 +105,7 @@ def states(url: str) -> list[tuple[str, str]]:
 
 
 def act(url: str, clock: FrozenClock, statement: str, **values: Any) -> Sequence[tuple[Any, ...]]:
-    """A person's transition beside the store, as the desk does it."""
+    """A person's transition beside the store, as the admin side does it."""
     with beside(url, clock) as opened, opened.atomic():
         return opened.rows(statement, values)
 

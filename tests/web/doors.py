@@ -101,7 +101,7 @@ class Behind:
             await self.closing()
         self.life.append("close")
 
-    async def handle_callback(self, door: Entry, callback: Callback) -> Any:
+    async def handle_callback(self, endpoint: Entry, callback: Callback) -> Any:
         self.taken.append(callback)
         callback.release()
         if self.answer is not None:

@@ -1,4 +1,4 @@
-"""What the public door answers, over real sockets."""
+"""What the public listener answers, over real sockets."""
 
 from __future__ import annotations
 

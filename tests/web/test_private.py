@@ -1,4 +1,4 @@
-"""The private door: health that only lives, readiness that names parts, metrics that always answer, and the Host check."""
+"""The private listener: health that only lives, readiness that names parts, metrics that always answer, and the Host check."""
 
 from __future__ import annotations
 

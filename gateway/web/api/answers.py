@@ -11,8 +11,16 @@ from starlette.responses import Response
 
 from gateway.admin.filters import UnknownValue
 from gateway.config.document.diagnostics import ConfigError
-from gateway.dispatch.dispatcher import SinkNotOpened
-from gateway.errors import Ambiguous, GatewayError, NotFound, Problem, StoreBusy, StoreError, StoreUnavailable
+from gateway.errors import (
+    Ambiguous,
+    GatewayError,
+    NotFound,
+    Problem,
+    SinkNotOpened,
+    StoreBusy,
+    StoreError,
+    StoreUnavailable,
+)
 from gateway.reload import ReloadRefused
 from gateway.web import problems
 

@@ -59,7 +59,7 @@ def _shown_lines(text: str) -> Markup:
 
 def ref_of(name: str) -> str:
     """A name in a path."""
-    # `:` and `~` as they are, because an escape that hides structure is refused at the door
+    # `:` and `~` as they are, because an escape that hides structure is refused at the listener
     return quote(name, safe=":~@!$&'()*+,;=-._")
 
 

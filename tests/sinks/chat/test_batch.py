@@ -13,6 +13,7 @@ import httpx
 import pytest
 import structlog
 
+from gateway.assembly import delivery_policy
 from gateway.config.grammar.settings import DeliverySettings
 from gateway.egress.client import Http
 from gateway.errors import Refused, Retry, Unavailable
@@ -230,7 +231,7 @@ class Burst:
         self.http = Http(clock=self.clock, transport=httpx.MockTransport(self.theirs))
         self.sink = Chat("chat", made, http=self.http, log=structlog.get_logger())
         self.rate = parse_rate(Chat.usual_rate(made))
-        policy = DeliverySettings.model_validate({"rate": str(self.rate), **delivery})
+        policy = delivery_policy(DeliverySettings.model_validate({"rate": str(self.rate), **delivery}))
         url = f"sqlite:///{folder / 'gateway.db'}"
         self.house = dispatch.House(url, self.sink, clock=self.clock, chat=policy)
 

@@ -196,7 +196,7 @@ def real_registry(plugins: Sequence[str], base: Path) -> Registry:
     return Registry(plugins, base) if plugins else _built_in()
 
 
-class Desk:
+class Configs:
     """Writes configurations and loads them."""
 
     def __init__(self, folder: Path) -> None:
