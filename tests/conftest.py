@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import os
 import secrets
 from collections.abc import Generator, Iterator
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gateway.text import redaction
 from tests.budget import over_budget
 from tests.examples import register
 from tests.marks import mark
@@ -31,6 +34,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         mark(item)
 
 
+def pytest_collection_finish() -> None:
+    gc.freeze()  # because every collection of garbage would walk through twelve thousand tests that stay anyway
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -38,6 +45,18 @@ def pytest_runtest_makereport(
     report = yield
     over_budget(item, report)
     return report
+
+
+def _learnt_here() -> Iterator[None]:
+    before = redaction._process
+    redaction._process = copy.copy(before)  # type: ignore[misc]
+    yield
+    redaction._process = before  # type: ignore[misc]
+
+
+# A process learns secrets for good: after a thousand tests each line would be searched for those of all of them.
+_of_a_module = pytest.fixture(_learnt_here, scope="module", autouse=True)
+_of_a_test = pytest.fixture(_learnt_here, autouse=True)
 
 
 @pytest.fixture(scope="session")
