@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,11 +52,23 @@ def _files(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
 
-def _imports(path: Path, *, checked_too: bool = False) -> Iterator[str]:
+OURS = [*_files("gateway"), *_files("plugins")]
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def _imports(path: Path, *, checked_too: bool = False) -> tuple[str, ...]:
     """The modules a file imports when it runs, wherever in it; what only a type checker sees is left out, unless
     `checked_too`."""
+    return tuple(_imported(_tree(path), checked_too))
+
+
+def _imported(tree: ast.Module, checked_too: bool) -> Iterator[str]:
     skipped: set[ast.AST] = set()
-    tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if not checked_too and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             skipped.update(inner for statement in node.body for inner in ast.walk(statement))
@@ -74,12 +87,11 @@ def _room(path: Path) -> str:
     return path.relative_to(ROOT / "gateway").with_suffix("").parts[0]
 
 
-@pytest.mark.parametrize("path", _files("gateway"), ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_file_imports_only_from_lower_floors(path: Path) -> None:
-    room = _room(path)
-    assert room in FLOOR, f"{room} has no floor: give it one in {__file__}"
-    for module in _imports(path):
-        parts = module.split(".")
+def test_a_file_imports_only_from_lower_floors() -> None:
+    imports = [(path, module) for path in _files("gateway") for module in _imports(path)]
+    for path, module in imports:
+        room, parts = _room(path), module.split(".")
+        assert room in FLOOR, f"{room} has no floor: give it one in {__file__}"
         assert parts[0] != "plugins", f"{path} imports {module}: the core never imports plugins"
         if parts[0] == "gateway" and len(parts) > 1 and parts[1] in FLOOR and parts[1] != room and room != "__init__":
             assert FLOOR[parts[1]] < FLOOR[room] or (FLOOR[parts[1]] == FLOOR[room] and not _mutual(parts[1], room)), (
@@ -87,23 +99,26 @@ def test_a_file_imports_only_from_lower_floors(path: Path) -> None:
             )
 
 
+def test_every_room_has_a_floor() -> None:
+    assert {_room(path) for path in _files("gateway")} <= FLOOR.keys(), f"give it one in {__file__}"
+
+
+@cache
 def _mutual(lower: str, upper: str) -> bool:
     """Whether a room of the same floor imports back: neighbours may be used, circles may not."""
     files = [path for path in _files("gateway") if _room(path) == lower]
     return any(module.split(".")[:2] == ["gateway", upper] for path in files for module in _imports(path))
 
 
-@pytest.mark.parametrize("path", _files("gateway"), ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_core_knows_no_vendor_and_no_chat_service(path: Path) -> None:
-    if path.is_relative_to(ROOT / "gateway/testing"):
-        return  # the kit for authors plays vendors
-    text = path.read_text().lower()
-    assert not [vendor for vendor in VENDORS if vendor in text]
+def test_the_core_knows_no_vendor_and_no_chat_service() -> None:
+    kit = ROOT / "gateway/testing"  # for authors, it plays vendors
+    texts = {path: path.read_text().lower() for path in _files("gateway") if not path.is_relative_to(kit)}
+    assert [(str(path), vendor) for path, text in texts.items() for vendor in VENDORS if vendor in text] == []
 
 
-@pytest.mark.parametrize("path", [*_files("gateway"), *_files("plugins")], ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_file_says_what_it_is_for(path: Path) -> None:
-    assert path.stat().st_size == 0 or ast.get_docstring(ast.parse(path.read_text())), f"{path} has no docstring"
+def test_every_file_says_what_it_is_for() -> None:
+    files = [path for path in OURS if path.stat().st_size]
+    assert [str(path) for path in files if not ast.get_docstring(_tree(path))] == []
 
 
 def test_no_file_sends_its_reader_to_a_paper_that_is_not_in_the_project() -> None:
@@ -192,17 +207,14 @@ FIELDS_OF_DIAGNOSTICS = {
 }
 
 
-@pytest.mark.parametrize("path", [*_files("gateway"), *_files("plugins")], ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_variable_that_lives_longer_than_three_lines_says_what_it_holds(path: Path) -> None:
-    place = str(path.relative_to(ROOT))
+def test_a_variable_that_lives_longer_than_three_lines_says_what_it_holds() -> None:
     vague = [
-        (function, name, distance)
-        for function, name, distance in long_lived(
-            ast.parse(path.read_text()), {"said", "found", "told", "made", "one"}, 3
-        )
+        (place, function, name, distance)
+        for place, path in ((str(path.relative_to(ROOT)), path) for path in OURS)
+        for function, name, distance in long_lived(_tree(path), {"said", "found", "told", "made", "one"}, 3)
         if (place, function) not in FIELDS_OF_DIAGNOSTICS
     ]
-    assert vague == [], f"{place}: name it by what it holds"
+    assert vague == [], "name it by what it holds"
 
 
 def test_the_measure_of_a_variables_life_sees_every_way_to_bind_and_use_one() -> None:
@@ -236,22 +248,21 @@ _SPAN = re.compile(r"_(SECONDS|MS|MINUTES|BYTES)(_|$)")
 _SPAN_AS = {"S", "SEC", "SECS", "TIMEOUT", "EVERY", "INTERVAL", "PATIENCE", "WAIT", "PAUSE"}
 
 
-@pytest.mark.parametrize("path", [*_files("gateway"), *_files("plugins")], ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_constant_says_what_it_bounds_and_in_which_unit(path: Path) -> None:
-    lines = path.read_text().splitlines()
+def test_a_constant_says_what_it_bounds_and_in_which_unit() -> None:
     vague, without_unit = [], []
-    for name, statement in constants(ast.parse(path.read_text())):
+    named = [(path, name, statement) for path in OURS for name, statement in constants(_tree(path))]
+    for path, name, statement in named:
         words = set(name.split("_"))
         if words & VAGUE:
-            vague.append(name)
+            vague.append((str(path), name))
         if not is_number(statement.value):
             continue
-        comment = re.search(r"#\s*(\w+)", lines[(statement.end_lineno or 1) - 1])
+        comment = re.search(r"#\s*(\w+)", path.read_text().splitlines()[(statement.end_lineno or 1) - 1])
         unit = UNITS.get(comment[1]) if comment else None
         if (unit and unit not in words) or (words & _SPAN_AS and not _SPAN.search(name)):
-            without_unit.append(name)
-    assert vague == [], f"{path}: say what it bounds, as in CLAIM_BATCH_MAX"
-    assert without_unit == [], f"{path}: put the unit into the name, as in PROBE_RETRY_SECONDS"
+            without_unit.append((str(path), name))
+    assert vague == [], "say what it bounds, as in CLAIM_BATCH_MAX"
+    assert without_unit == [], "put the unit into the name, as in PROBE_RETRY_SECONDS"
 
 
 # The one thing that each of these verbs names; every other function says what it takes, tells or runs.
@@ -277,7 +288,7 @@ VERBS = {
 def test_a_verb_names_one_thing_so_that_grep_can_answer() -> None:
     there: dict[str, set[str]] = {verb: set() for verb in VERBS}
     for path in (*_files("gateway"), *_files("plugins")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(_tree(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.lstrip("_") in VERBS:
                 there[node.name.lstrip("_")].add(str(path.relative_to(ROOT)))
     assert there == VERBS
@@ -319,7 +330,7 @@ TERMS = {"routing", "signing", "testing", "batching", "escaping"}
 def test_no_two_public_classes_have_one_name() -> None:
     places: dict[str, list[str]] = {}
     for path in (*_files("gateway"), *_files("plugins")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(_tree(path)):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
     assert {name: where for name, where in places.items() if len(where) > 1} == {}

@@ -56,7 +56,9 @@ def test_no_request_is_our_error_and_every_answer_is_as_documented(label: str, s
 
     @examples(5, HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much)
     def asked(case: Any) -> None:
-        case.call_and_validate(base_url=address, headers={"Authorization": f"Bearer {OPERATE}"}, checks=CHECKS, timeout=20)
+        case.call_and_validate(
+            base_url=address, headers={"Authorization": f"Bearer {OPERATE}"}, checks=CHECKS, timeout=20
+        )
 
     # Built here and not by `schema.parametrize()`, because that builds every case of every operation when it is collected.
     made = build_operation_test(
