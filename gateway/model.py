@@ -15,11 +15,11 @@ from typing import Any, Final, Self
 import msgspec
 from msgspec.structs import replace
 
-STARTED: Final = "recording.started"
-FILE_STARTED: Final = "recording.file.started"
-FILE_COMPLETED: Final = "recording.file.completed"
-ENDED: Final = "recording.ended"
-FAILED: Final = "recording.failed"
+STARTED: Final = "recording.started"  # the vendor began to record
+FILE_STARTED: Final = "recording.file.started"  # a file of the recording was begun
+FILE_COMPLETED: Final = "recording.file.completed"  # a file is complete, and `files` says where
+ENDED: Final = "recording.ended"  # no further file will come of this recording
+FAILED: Final = "recording.failed"  # it failed; `error` says why
 UNKNOWN: Final = "recording.unknown"  # a verified callback whose type we do not know: data, not an error
 ARCHIVED: Final = "recording.archived"  # a file was copied to a place of its owner's
 CONFIRMED: Final = "recording.confirmed"  # somebody looked, and the file is there
@@ -27,7 +27,7 @@ MISSING: Final = "recording.missing"  # somebody looked, and it is not
 OVERDUE: Final = "recording.overdue"  # what should have come has not
 RECOVERED: Final = "recording.recovered"  # it came after all
 STREAM_STARTED: Final = "stream.started"  # a stream is pushed, recorded or not
-STREAM_ENDED: Final = "stream.ended"
+STREAM_ENDED: Final = "stream.ended"  # it is not any more
 EVENT_TYPES: Final = (
     STARTED,
     FILE_STARTED,
@@ -48,17 +48,17 @@ FOLLOW_UP_TYPES: Final = frozenset({ARCHIVED, CONFIRMED, MISSING})
 """What says that something was done with an event: these go only where a route names them, whoever sent them here."""
 CAUSES_MAX: Final = 4  # follow-ups one behind the other
 
-SINK_DOWN: Final = "gateway.sink.down"
-SINK_UP: Final = "gateway.sink.up"
-DELIVERY_DEAD: Final = "gateway.delivery.dead"
-SOURCE_SILENT: Final = "gateway.source.silent"
-SOURCE_BACK: Final = "gateway.source.back"
-REFUSALS: Final = "gateway.refusals"
-STORE_LIMIT: Final = "gateway.store.limit"
-STORE_OK: Final = "gateway.store.ok"
-RELOAD_REFUSED: Final = "gateway.reload.refused"
-EVENT_HELD: Final = "gateway.event.held"
-KEY_EXPIRING: Final = "gateway.key.expiring"
+SINK_DOWN: Final = "gateway.sink.down"  # nothing can be delivered there: its circuit is open
+SINK_UP: Final = "gateway.sink.up"  # it takes deliveries again
+DELIVERY_DEAD: Final = "gateway.delivery.dead"  # deliveries were given up
+SOURCE_SILENT: Final = "gateway.source.silent"  # no callback for longer than its rule allows
+SOURCE_BACK: Final = "gateway.source.back"  # callbacks come again
+REFUSALS: Final = "gateway.refusals"  # many callbacks were refused
+STORE_LIMIT: Final = "gateway.store.limit"  # the store is nearly full
+STORE_OK: Final = "gateway.store.ok"  # it has room again
+RELOAD_REFUSED: Final = "gateway.reload.refused"  # the configuration file was not taken over
+EVENT_HELD: Final = "gateway.event.held"  # events wait for a person
+KEY_EXPIRING: Final = "gateway.key.expiring"  # a key is soon not good any more
 ALARM_TYPES: Final = (
     SINK_DOWN,
     SINK_UP,
@@ -74,6 +74,7 @@ ALARM_TYPES: Final = (
 )
 """What the gateway says of itself. No source can say it."""
 ALL_TYPES: Final = EVENT_TYPES + ALARM_TYPES
+"""What an event's type can be."""
 ALARM_SOURCE: Final = "gateway"  # `source` and `provider` of an alarm
 ALARM_PREFIX: Final = "gateway."
 ABOUT_SINKS: Final = frozenset({SINK_DOWN, SINK_UP, DELIVERY_DEAD})  # an alarm never goes to a sink that it is about

@@ -12,7 +12,18 @@ from tests.installed import build
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-TYPES = {".py", ".txt", ".typed", ".html", ".j2", ".css", ".js", ".svg", ".json"}  # the last four are of the pages
+TYPES = {
+    ".py",
+    ".pyi",
+    ".txt",
+    ".typed",
+    ".html",
+    ".j2",
+    ".css",
+    ".js",
+    ".svg",
+    ".json",
+}  # the last four are of the pages
 
 
 def _committed() -> list[Path]:
@@ -31,7 +42,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(tmp_path: Path) -> None:
     assert strangers == []
     odd = [name for name in names if not name.startswith(info) and Path(name).suffix not in TYPES]
     assert odd == []
-    assert {"gateway/py.typed", f"{info}licenses/LICENSE"} <= set(names)
+    assert {"gateway/py.typed", "gateway/__init__.pyi", f"{info}licenses/LICENSE"} <= set(names)
     assert not [name for name in names if "test_" in name and not name.startswith("gateway/cli/scaffold/")]
 
 

@@ -21,6 +21,7 @@ EXCERPT_CHARS_MAX: Final = 4096  # characters of a body that people may see
 _QUOTED_CHARS_MAX: Final = 200  # characters of a body inside an error text
 RETRY_AFTER_MIN: Final = timedelta(seconds=1)
 RETRY_AFTER_MAX: Final = timedelta(days=1)
+"""Between these a wait is kept that a target asks for."""
 GONE_WAIT: Final = timedelta(days=1)  # 410 says that nobody will be there again: look once a day
 
 RETRIED: Final = frozenset({404, 408, 421, 425, 429})  # and every 5xx that is not named below

@@ -20,7 +20,7 @@ __all__ = [
     "to_json",
 ]  # fmt: skip
 
-SOURCE_PREFIX: Final = "/sources/"
+SOURCE_PREFIX: Final = "/sources/"  # the configured name follows: an event's `source` in JSON is a URI
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _encode_sorted = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True).encode
 

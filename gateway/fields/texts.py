@@ -121,6 +121,7 @@ class _Beside:
 
 
 ONE_OR_MANY: Final = _OneOrMany()
+"""Takes one value where a list is expected: `Annotated[tuple[Secret, ...], ONE_OR_MANY]`."""
 
 Glob = Annotated[str, _Text(_glob, (("minLength", 1), ("maxLength", 256)))]
 """A text compared with fnmatch: case-sensitive, the whole value."""

@@ -15,6 +15,7 @@ PROJECT = "recording_gateway"
 NAMES = ("register_sources", "register_sinks", "deliver", "event_stored", "attempt_finished")
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a function as a hook of this project."""
 
 
 @hookspec

@@ -17,8 +17,8 @@ from gateway.signing.ed25519 import PRIVATE, PUBLIC, PrivateKey, PublicKey
 
 # https://www.standardwebhooks.com: the signed text is `id.timestamp.body`, the key what follows `whsec_` in base64.
 WEBHOOK_ID: Final = "webhook-id"
-WEBHOOK_TIMESTAMP: Final = "webhook-timestamp"
-WEBHOOK_SIGNATURE: Final = "webhook-signature"
+WEBHOOK_TIMESTAMP: Final = "webhook-timestamp"  # seconds since 1970 UTC
+WEBHOOK_SIGNATURE: Final = "webhook-signature"  # `v1,` and base64, one for each key
 TOLERANCE_SECONDS: Final = 300  # seconds, either way
 KEY_BYTES_MIN: Final = 24  # the least length of a key
 

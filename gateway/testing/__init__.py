@@ -29,7 +29,7 @@ _ROOMS = {
     "gateway.testing.sinks": ("SinkPromises", "opened"),
     "gateway.testing.sources": ("SourcePromises",),
 }
-_WHERE = {name: room for room, names in _ROOMS.items() for name in names}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
     "NOW",
@@ -58,9 +58,9 @@ __all__ = [
 if not TYPE_CHECKING:  # because a type checker must miss a name that is not there
 
     def __getattr__(name: str) -> Any:
-        if name not in _WHERE:
+        if name not in _ROOM_OF:
             raise AttributeError(f"module 'gateway.testing' has no attribute {name!r}")
-        value = getattr(importlib.import_module(_WHERE[name]), name)
+        value = getattr(importlib.import_module(_ROOM_OF[name]), name)
         globals()[name] = value
         return value
 

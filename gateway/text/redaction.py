@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from gateway.text.common_words import COMMON_WORDS
 
-MASK: Final = "********"
+MASK: Final = "********"  # what stands where a secret was
 SECRET_CHARS_MIN: Final = 6  # because replacing shorter texts would shred every line, and they protect nothing
 _SEGMENT_CHARS_MIN: Final = 16  # the least length of a word, or of a URL's path segment, that is taken for a token
 _DEPTH_MAX: Final = 8

@@ -12,13 +12,21 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from gateway.egress.worker import BlockingWorker
-from gateway.errors import Retry
-from gateway.events.cloudevents import format_time, to_document
-from gateway.model import Delivery, Event, File
-from gateway.plugin import Options, Sink
-from gateway.text.escaping import quoted, visible, visible_json
-from gateway.text.redaction import redact
+from gateway import (
+    BlockingWorker,
+    Delivery,
+    Event,
+    File,
+    Options,
+    Retry,
+    Sink,
+    format_time,
+    quoted,
+    redact,
+    to_document,
+    visible,
+    visible_json,
+)
 
 _VALUE_CHARS_MAX: Final = 200  # characters of one value; the whole event is in the store
 

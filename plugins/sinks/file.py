@@ -11,13 +11,18 @@ from typing import Annotated
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.egress.worker import BlockingWorker
-from gateway.errors import Unavailable
-from gateway.events.cloudevents import to_document
-from gateway.fields import ConfigPath, Size, between
-from gateway.model import Delivery
-from gateway.plugin import Options, Sink
-from gateway.text.escaping import visible_json
+from gateway import (
+    BlockingWorker,
+    ConfigPath,
+    Delivery,
+    Options,
+    Sink,
+    Size,
+    Unavailable,
+    between,
+    to_document,
+    visible_json,
+)
 from plugins.sinks import append_file
 
 

@@ -8,8 +8,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from gateway.model import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Event, Fault, File, Verified
-from gateway.plugin import Callback, Scene
+from gateway import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Callback, Event, Fault, File, Scene, Verified
 from plugins.sources.common.event import format_of, made, named_by, stored
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.keyed import Keyed, KeyedOptions, from_hex, header, mismatch, position

@@ -10,9 +10,20 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from gateway.fields import ONE_OR_MANY
-from gateway.model import FILE_COMPLETED, STARTED, UNKNOWN, Event, File, Seal, Trust, Verified
-from gateway.plugin import Callback, Played, Scene
+from gateway import (
+    FILE_COMPLETED,
+    ONE_OR_MANY,
+    STARTED,
+    UNKNOWN,
+    Callback,
+    Event,
+    File,
+    Played,
+    Scene,
+    Seal,
+    Trust,
+    Verified,
+)
 from plugins.sources.common.event import contents, format_of, made, named_by, stored
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.keyed import (

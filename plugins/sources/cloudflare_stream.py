@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, timedelta
 from typing import Any, ClassVar, Final
 
-from gateway.model import FAILED, FILE_COMPLETED, UNKNOWN, Event, Fault, File, Verified
-from gateway.plugin import Callback, Scene
+from gateway import FAILED, FILE_COMPLETED, UNKNOWN, Callback, Event, Fault, File, Scene, Verified
 from plugins.sources.common.event import contents, made, named_by
 from plugins.sources.common.fields import PIXELS_MAX, Reading
 from plugins.sources.common.timed_header import TimedHeader

@@ -14,11 +14,25 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from gateway.errors import Malformed, Untrusted
-from gateway.fields import Duration, between
-from gateway.model import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Event, Fault, File, Verified
-from gateway.plugin import Callback, Options, Scene
-from gateway.text.strict_json import decode_document
+from gateway import (
+    ENDED,
+    FAILED,
+    FILE_COMPLETED,
+    STARTED,
+    UNKNOWN,
+    Callback,
+    Duration,
+    Event,
+    Fault,
+    File,
+    Malformed,
+    Options,
+    Scene,
+    Untrusted,
+    Verified,
+    between,
+    decode_document,
+)
 from plugins.sources.common.event import format_of, is_web, made, named_by, stored
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.keyed import Key, Keyed, from_base64, header, keys_advice, mismatch

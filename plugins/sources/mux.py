@@ -6,8 +6,20 @@ from collections.abc import Sequence
 from datetime import UTC, timedelta
 from typing import Any, ClassVar, Final
 
-from gateway.model import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, UNKNOWN, Event, Fault, File, Verified
-from gateway.plugin import Callback, Scene
+from gateway import (
+    ENDED,
+    FAILED,
+    FILE_COMPLETED,
+    FILE_STARTED,
+    STARTED,
+    UNKNOWN,
+    Callback,
+    Event,
+    Fault,
+    File,
+    Scene,
+    Verified,
+)
 from plugins.sources.common.event import contents, format_of, made
 from plugins.sources.common.fields import PIXELS_MAX, Reading
 from plugins.sources.common.timed_header import TimedHeader

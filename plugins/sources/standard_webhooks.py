@@ -12,18 +12,28 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from gateway.errors import Malformed, Untrusted
-from gateway.events.cloudevents import from_document, to_document
-from gateway.events.samples import sample
-from gateway.fields import ONE_OR_MANY, Secret
-from gateway.model import EVENT_TYPES, Event, Trust, Verified, event_id
-from gateway.plugin import Callback, Options, Played, Scene
-from gateway.signing.standard_webhooks import (
+from gateway import (
+    EVENT_TYPES,
+    ONE_OR_MANY,
     WEBHOOK_ID,
     WEBHOOK_SIGNATURE,
     WEBHOOK_TIMESTAMP,
+    Callback,
+    Event,
+    Malformed,
+    Options,
+    Played,
+    Scene,
+    Secret,
+    Trust,
+    Untrusted,
+    Verified,
+    event_id,
+    from_document,
+    sample,
     sign_webhook,
     signing_key,
+    to_document,
 )
 from plugins.sources.common.event_map import EventMap, Translator, unsigned_headers_advice
 from plugins.sources.common.fields import kind_of

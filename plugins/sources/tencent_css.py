@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from gateway.model import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Event, Fault, File, Verified
-from gateway.plugin import Callback, Scene
+from gateway import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Callback, Event, Fault, File, Scene, Verified
 from plugins.sources.common.event import contents, made, named_by
 from plugins.sources.common.fields import Reading, kind_of
 from plugins.sources.common.md5_token import Md5Token

@@ -13,11 +13,24 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from pydantic import Field
 
-from gateway.errors import Malformed
-from gateway.fields import Url
-from gateway.model import FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, UNKNOWN, Event, Fault, File, Trust, Verified
-from gateway.plugin import Callback, Scene
-from gateway.text.strict_json import KEY_CHARS_MAX, TEXT_BYTES_MAX
+from gateway import (
+    FAILED,
+    FILE_COMPLETED,
+    FILE_STARTED,
+    KEY_CHARS_MAX,
+    STARTED,
+    TEXT_BYTES_MAX,
+    UNKNOWN,
+    Callback,
+    Event,
+    Fault,
+    File,
+    Malformed,
+    Scene,
+    Trust,
+    Url,
+    Verified,
+)
 from plugins.sources.common.event import contents, format_of, is_web, made
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.keyed import Keyed, KeyedOptions, from_base64, header, mismatch, position, seal_of

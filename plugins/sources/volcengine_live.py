@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
-from gateway.model import UNKNOWN, Event, Verified
-from gateway.plugin import Callback, Scene
+from gateway import UNKNOWN, Callback, Event, Scene, Verified
 from plugins.sources.common.event import contents, made
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.md5_token import Md5Token

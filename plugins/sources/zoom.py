@@ -9,8 +9,20 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, timedelta
 from typing import Any, ClassVar, Final
 
-from gateway.model import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Event, Fault, File, Verified
-from gateway.plugin import Callback, Response, Scene
+from gateway import (
+    ENDED,
+    FAILED,
+    FILE_COMPLETED,
+    STARTED,
+    UNKNOWN,
+    Callback,
+    Event,
+    Fault,
+    File,
+    Response,
+    Scene,
+    Verified,
+)
 from plugins.sources.common.event import contents, format_of, made
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.keyed import (

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.egress.client import Http
+from gateway import Http
 from plugins.sinks.forward import Forward, ForwardOptions
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -17,13 +17,9 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from gateway import verify_webhook
-from gateway.errors import Refused, Unavailable
-from gateway.events.cloudevents import to_json
+from gateway import Refused, Unavailable, sign_webhook, signing_key, to_json, verify_webhook
 from gateway.signing.ed25519 import generate
-from gateway.signing.standard_webhooks import sign_webhook, signing_key
-from gateway.testing.factories import delivery, event, events
-from gateway.testing.server import ScriptedServer
+from gateway.testing import ScriptedServer, delivery, event, events
 from tests import threads
 from tests.receivers.conftest import SECRET
 

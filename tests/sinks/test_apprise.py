@@ -17,15 +17,8 @@ import requests
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from gateway.egress.client import Http
-from gateway.errors import Refused, Retry, Unavailable
-from gateway.fields import Secret
-from gateway.model import FAILED, STARTED, Fault
-from gateway.runtime.clock import FrozenClock
-from gateway.testing.corpus import cases
-from gateway.testing.factories import delivery, event, events
-from gateway.testing.server import Reply, ScriptedServer
-from gateway.testing.sinks import SinkPromises
+from gateway import FAILED, STARTED, Fault, Http, Refused, Retry, Secret, Unavailable
+from gateway.testing import FrozenClock, Reply, ScriptedServer, SinkPromises, cases, delivery, event, events
 from plugins.sinks.apprise import AppriseOptions, AppriseSink
 from plugins.sinks.apprise import calls as calls_module
 from plugins.sinks.apprise.options import NATIVE, USUAL, schema_of

@@ -18,12 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway.egress.client import Http
-from gateway.errors import Retry
-from gateway.model import FAILED, STARTED, UNKNOWN, File
-from gateway.testing.corpus import cases
-from gateway.testing.factories import delivery, event, events
-from gateway.testing.sinks import SinkPromises
+from gateway import FAILED, STARTED, UNKNOWN, File, Http, Retry
+from gateway.testing import SinkPromises, cases, delivery, event, events
 from plugins.sinks.console import Console, ConsoleOptions, line
 
 

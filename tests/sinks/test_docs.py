@@ -9,12 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway import Answer, Refused, Retry, Unavailable, failure_of
 from gateway.config.document.diagnostics import ConfigError
 from gateway.config.load import load
-from gateway.egress.answers import Answer, failure_of
-from gateway.errors import Refused, Retry, Unavailable
-from gateway.testing.factories import NOW, delivery, event
-from gateway.testing.server import ScriptedServer
+from gateway.testing import NOW, ScriptedServer, delivery, event
 from plugins.sinks.console import line
 from tests.receivers.conftest import SECRET
 from tests.sinks.test_forward import forwarding

@@ -18,13 +18,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.errors import Refused, Retry, Unavailable
-from gateway.events.cloudevents import to_document
-from gateway.model import Trust
-from gateway.testing.corpus import cases
-from gateway.testing.factories import delivery, event, events
-from gateway.testing.sinks import SinkPromises
-from gateway.text import redaction
+from gateway import Refused, Retry, Trust, Unavailable, learn_secret, to_document
+from gateway.testing import SinkPromises, cases, delivery, event, events
 from plugins.sinks.exec import Exec, ExecOptions
 from plugins.sinks.exec import child as child_module
 from plugins.sinks.exec.options import OURS
@@ -231,7 +226,7 @@ async def test_where_the_kernel_has_no_pidfd_it_works_the_same(monkeypatch: pyte
 
 
 async def test_a_secret_that_the_program_repeats_is_masked_and_its_words_are_one_line() -> None:
-    redaction.learn_secret("exec-canary-secret")
+    learn_secret("exec-canary-secret")
     sink = running("print('a\\x1b[31m\\nb', 'exec-canary-secret')")
     assert await sink.deliver(delivery()) == "exit 0: a\\x1b[31m b ********"
 

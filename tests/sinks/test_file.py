@@ -16,13 +16,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.egress.client import Http
-from gateway.errors import Unavailable
-from gateway.events.cloudevents import to_document
-from gateway.runtime.clock import FrozenClock
-from gateway.testing.corpus import cases
-from gateway.testing.factories import delivery, event
-from gateway.testing.sinks import SinkPromises
+from gateway import Http, Unavailable, to_document
+from gateway.testing import FrozenClock, SinkPromises, cases, delivery, event
 from plugins.sinks import append_file
 from plugins.sinks.file import FileOptions, JsonLines
 

@@ -12,15 +12,8 @@ import pytest
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from gateway.egress.client import Http
-from gateway.errors import Refused, Retry, Unavailable
-from gateway.events.cloudevents import to_json
-from gateway.model import Trust, Verified
-from gateway.runtime.clock import FrozenClock
-from gateway.signing.standard_webhooks import InvalidSignature, verify_webhook
-from gateway.testing.factories import NOW, delivery, event
-from gateway.testing.http_sinks import HttpSinkPromises
-from gateway.testing.server import Reply, ScriptedServer
+from gateway import Http, InvalidSignature, Refused, Retry, Trust, Unavailable, Verified, to_json, verify_webhook
+from gateway.testing import NOW, FrozenClock, HttpSinkPromises, Reply, ScriptedServer, delivery, event
 from plugins.sinks.forward import Forward, ForwardOptions
 
 OLD = "whsec_" + "b2xkLXNlY3JldC1vbGQtc2VjcmV0LW9sZC0x"

@@ -9,12 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import Refused, Retry, Unavailable
-from gateway.events.cloudevents import to_document
-from gateway.model import Delivery
-from gateway.signing.standard_webhooks import verify_webhook
-from gateway.testing.factories import NOW, delivery, event
-from gateway.testing.server import Reply, ScriptedServer
+from gateway import Delivery, Refused, Retry, Unavailable, to_document, verify_webhook
+from gateway.testing import NOW, Reply, ScriptedServer, delivery, event
 from plugins.sinks.forward import ForwardOptions
 from plugins.sinks.forward.batches import batch_id
 from tests.sinks.test_forward import OLD, SIGN, forwarding

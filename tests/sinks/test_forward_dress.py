@@ -17,15 +17,9 @@ from urllib.parse import unquote
 import pytest
 from msgspec.structs import replace
 
-from gateway.errors import Refused, Unavailable
-from gateway.events.cloudevents import to_document
-from gateway.model import EVENT_TYPES, Trust
-from gateway.runtime.clock import FrozenClock
+from gateway import EVENT_TYPES, Refused, Trust, Unavailable, to_document, verify_webhook
 from gateway.signing.ed25519 import generate
-from gateway.signing.standard_webhooks import verify_webhook
-from gateway.testing.factories import NOW, callback, delivery, event
-from gateway.testing.http_sinks import HttpSinkPromises
-from gateway.testing.server import Reply, ScriptedServer
+from gateway.testing import NOW, FrozenClock, HttpSinkPromises, Reply, ScriptedServer, callback, delivery, event
 from plugins.sinks.forward import Forward
 from plugins.sources.huawei_live import HuaweiLive, HuaweiLiveOptions
 from tests.egress.test_client import make_certificate, server_context

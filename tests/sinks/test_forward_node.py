@@ -13,9 +13,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from gateway.model import FAILED, FILE_COMPLETED, Event, Fault
-from gateway.testing.factories import delivery, event
-from gateway.testing.server import ScriptedServer
+from gateway import FAILED, FILE_COMPLETED, Event, Fault
+from gateway.testing import ScriptedServer, delivery, event
 from tests.sinks.test_forward import GITHUB
 from tests.sinks.test_forward_dress import forwarding
 

@@ -12,13 +12,9 @@ from typing import Any
 
 import pytest
 
-from gateway.egress.client import Http
-from gateway.egress.worker import LARGE_EVENT_FILES, computed
-from gateway.errors import Retry
-from gateway.model import File
-from gateway.plugin import Sink
-from gateway.testing.factories import delivery, event
-from gateway.testing.server import Reply, ScriptedServer
+from gateway import File, Http, Retry, Sink, computed
+from gateway.egress.worker import LARGE_EVENT_FILES
+from gateway.testing import Reply, ScriptedServer, delivery, event
 from gateway.testing.sinks import _log
 from plugins.sinks.chat import Chat
 from plugins.sinks.console import Console

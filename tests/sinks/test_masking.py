@@ -5,9 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from gateway.egress.answers import Answer
-from gateway.runtime.clock import FrozenClock
-from gateway.text import redaction
+from gateway import Answer, learn_secret
+from gateway.testing import FrozenClock
 from plugins.sinks.chat import replies
 from plugins.sinks.chat.service import Tried, service
 from plugins.sinks.email import faults
@@ -27,7 +26,7 @@ def no_part_of_it(text: str) -> None:
 
 @pytest.mark.parametrize("before", range(0, 700, 13))
 def test_no_cut_leaves_half_a_secret(before: int) -> None:
-    redaction.learn_secret(SECRET)
+    learn_secret(SECRET)
     text = "x" * before + SECRET
     many = f"{SECRET} " * 8 + text  # masks are shorter than secrets, so what was cut behind them comes forward
     for said in (text, many):
@@ -41,7 +40,7 @@ def test_no_cut_leaves_half_a_secret(before: int) -> None:
 
 
 def test_a_programs_output_that_is_cut_in_a_secret_shows_no_half_of_it() -> None:
-    redaction.learn_secret(SECRET)
+    learn_secret(SECRET)
     for kept in range(1, len(SECRET)):
         text = (SECRET + " ") * ((OUTPUT_BYTES_MAX - kept) // (len(SECRET) + 1) + 1)
         no_part_of_it(_words((" " * 16 + text + SECRET).encode()[:OUTPUT_BYTES_MAX]))

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.model import Event, Verified
-from gateway.plugin import Callback
-from gateway.testing.factories import NOW, callback
+from gateway import Callback, Event, Verified
+from gateway.testing import NOW, callback
 from plugins.sources.huawei_live import HuaweiLive
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -110,7 +109,7 @@ def live() -> Live:
 @pytest.fixture(scope="session")
 def refusal() -> Callable[[Callable[[], Any]], tuple[str, str]]:
     """The code and text of a refusal; Malformed has the code of its answer."""
-    from gateway.errors import Malformed, Untrusted
+    from gateway import Malformed, Untrusted
 
     def of(act: Callable[[], Any]) -> tuple[str, str]:
         with pytest.raises((Malformed, Untrusted)) as caught:

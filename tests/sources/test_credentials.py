@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
-from gateway.events.cloudevents import to_json
-from gateway.model import UNKNOWN, Event, Trust, Verified
-from gateway.plugin import Callback, Scene, Source, contract
-from gateway.signing.standard_webhooks import sign_webhook, signing_key
-from gateway.testing.factories import NOW, callback
+from gateway import UNKNOWN, Callback, Event, Scene, Source, Trust, Verified, sign_webhook, signing_key, to_json
+from gateway.plugin import contract
+from gateway.testing import NOW, callback
 from tests.sources.vendors import NEEDED, WHSEC, make
 
 SECRET = "s3cr3t-of-the-vendor"

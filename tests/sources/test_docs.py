@@ -16,14 +16,23 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from gateway import (
+    ALARM_TYPES,
+    EVENT_TYPES,
+    Alarm,
+    Event,
+    File,
+    Scene,
+    Source,
+    Trust,
+    Untrusted,
+    from_document,
+    to_document,
+)
 from gateway.config.load import Loaded, load
-from gateway.errors import Untrusted
-from gateway.events.cloudevents import from_document, to_document
 from gateway.fields import format_duration
-from gateway.model import ALARM_TYPES, EVENT_TYPES, Alarm, Event, File, Trust
-from gateway.plugin import Scene, Source
 from gateway.plugin.registry import Registry
-from gateway.testing.factories import NOW, callback
+from gateway.testing import NOW, callback
 from plugins.sources.huawei_live import HuaweiLive, HuaweiLiveOptions
 from plugins.vendors.huawei_live.signature import USUAL_SPELLINGS
 from tests.sources.vendors import make

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from gateway.events.cloudevents import to_document
-from gateway.events.samples import sample
-from gateway.plugin import Played
-from gateway.signing.standard_webhooks import (
+from gateway import (
     WEBHOOK_ID,
     WEBHOOK_SIGNATURE,
     WEBHOOK_TIMESTAMP,
+    Played,
+    sample,
     sign_webhook,
     signing_key,
+    to_document,
 )
 from gateway.testing import NOW, FrozenClock, RunningGateway, running
 

@@ -6,8 +6,8 @@ import base64
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode
 
-from gateway.plugin import Played, Source
-from gateway.testing.sources import SourcePromises
+from gateway import Played, Source
+from gateway.testing import SourcePromises
 from tests.sources.vendors import KEY, OLD_KEY, WHSEC, make
 
 

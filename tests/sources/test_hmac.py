@@ -15,12 +15,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from gateway.errors import Malformed, Untrusted
-from gateway.events.cloudevents import to_json
-from gateway.model import Event, Fault, File, Storage, Trust, Verified
-from gateway.plugin import Scene, Source
+from gateway import Event, Fault, File, Malformed, Scene, Source, Storage, Trust, Untrusted, Verified, to_json
 from gateway.plugin.registry import Registry
-from gateway.testing.factories import NOW, callback
+from gateway.testing import NOW, callback
 from tests.sources.vendors import KEY, OLD_KEY, make
 
 AT = int(NOW.timestamp())

@@ -14,12 +14,20 @@ import pytest
 from msgspec.structs import replace
 from starlette.datastructures import Headers
 
-from gateway.errors import Malformed, Untrusted
-from gateway.events.cloudevents import to_document, to_json
-from gateway.plugin import Callback, Played, Scene, Source, contract
-from gateway.signing.standard_webhooks import sign_webhook, signing_key
-from gateway.testing import factories
-from gateway.testing.factories import NOW, callback
+from gateway import (
+    Callback,
+    Malformed,
+    Played,
+    Scene,
+    Source,
+    Untrusted,
+    sign_webhook,
+    signing_key,
+    to_document,
+    to_json,
+)
+from gateway.plugin import contract
+from gateway.testing import NOW, callback, factories
 from tests.sources.vendors import KEY, NEEDED, WHSEC, make
 
 AT = int(NOW.timestamp())

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from gateway import Played, Scene
 from gateway.assembly import make_endpoints
-from gateway.plugin import Played, Scene
 from gateway.testing import NOW, FrozenClock, running
 
 KEY = "a-key-of-thirty-two-characters-00"

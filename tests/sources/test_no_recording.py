@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from gateway.model import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Event, Trust, Verified
-from gateway.plugin import Scene
-from gateway.testing.factories import NOW, callback
+from gateway import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Event, Scene, Trust, Verified
+from gateway.testing import NOW, callback
 from tests.sources.vendors import KEY, OLD_KEY, make
 
 AT = int(NOW.timestamp())

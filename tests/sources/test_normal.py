@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway.events.cloudevents import format_time, from_document, to_document, to_json
-from gateway.model import (
+from gateway import (
     ENDED,
     FAILED,
     FILE_COMPLETED,
@@ -24,9 +23,12 @@ from gateway.model import (
     Trust,
     Verified,
     event_id,
+    format_time,
+    from_document,
+    to_document,
+    to_json,
 )
-from gateway.testing.corpus import cases
-from gateway.testing.factories import NOW, callback
+from gateway.testing import NOW, callback, cases
 
 
 @pytest.fixture(scope="module")

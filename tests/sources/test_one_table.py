@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gateway.plugin import Scene
+from gateway import Scene
 from tests.running import Running
 from tests.sources.vendors import NEEDED, URL, WHSEC, make
 

@@ -9,11 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import Untrusted
-from gateway.model import EVENT_TYPES, UNKNOWN, Trust
-from gateway.plugin import Scene
-from gateway.testing.corpus import cases
-from gateway.testing.factories import NOW, callback
+from gateway import EVENT_TYPES, UNKNOWN, Scene, Trust, Untrusted
+from gateway.testing import NOW, callback, cases
 
 OF_ALL = {"project_id", "event_type", "publish_domain", "app", "stream", "record_format", "auth_sign", "auth_timestamp"}
 FINISHED = {

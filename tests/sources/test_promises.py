@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.plugin import Source
-from gateway.testing.sources import SourcePromises
+from gateway import Source
+from gateway.testing import SourcePromises
 from plugins.sources.huawei_live import HuaweiLive
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -59,7 +59,7 @@ def test_a_promise_that_is_broken_is_noticed() -> None:
 
     class Trusting(HuaweiLive):
         def verify(self, callback):  # type: ignore[no-untyped-def]
-            from gateway.model import Trust, Verified
+            from gateway import Trust, Verified
 
             callback.json()
             return Verified(trust=Trust.BODY, scheme="hope")
@@ -88,7 +88,7 @@ def test_a_promise_that_is_broken_is_noticed() -> None:
 
 def test_a_source_that_says_body_and_covers_less_is_noticed() -> None:
     """A seal that names nothing, or lets many through, is no answer to a body that anybody may change."""
-    from gateway.model import Seal, Trust, Verified
+    from gateway import Seal, Trust, Verified
 
     for most, digest in ((0, b"x"), (None, b"x"), (2, b"x")):
 

@@ -10,10 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import Malformed, Untrusted
-from gateway.model import Trust
-from gateway.testing.corpus import cases
-from gateway.testing.factories import NOW, callback
+from gateway import Malformed, Trust, Untrusted
+from gateway.testing import NOW, callback, cases
 from plugins.vendors.huawei_live import signature
 
 TIMESTAMP = 1583676745  # of the vendor's page

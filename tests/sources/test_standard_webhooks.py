@@ -13,14 +13,21 @@ import pytest
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from gateway.errors import Malformed, Untrusted
-from gateway.events.cloudevents import to_document, to_json
-from gateway.model import EVENT_TYPES, Event, Trust, Verified
-from gateway.plugin import Callback
+from gateway import (
+    EVENT_TYPES,
+    Callback,
+    Event,
+    Malformed,
+    Trust,
+    Untrusted,
+    Verified,
+    sign_webhook,
+    signing_key,
+    to_document,
+    to_json,
+)
 from gateway.plugin.registry import Registry
-from gateway.signing.standard_webhooks import sign_webhook, signing_key
-from gateway.testing import factories
-from gateway.testing.factories import NOW, callback
+from gateway.testing import NOW, callback, factories
 from plugins.sources.standard_webhooks import mark
 from tests.sources.vendors import WHSEC, make
 

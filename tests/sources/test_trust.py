@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.model import FILE_COMPLETED, UNKNOWN, Trust
-from gateway.testing.corpus import cases
+from gateway import FILE_COMPLETED, UNKNOWN, Trust
+from gateway.testing import cases
 from plugins.vendors.huawei_live import signature
 from tests.examples import examples
 

@@ -10,10 +10,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gateway.model import Trust, Verified
-from gateway.plugin import Callback
-from gateway.testing import NOW, FrozenClock, running
-from gateway.testing.factories import callback
+from gateway import Callback, Trust, Verified
+from gateway.testing import NOW, FrozenClock, callback, running
 from plugins.sources.common.unseparated import joined
 from plugins.sources.twilio import covered
 from tests.sources.vendors import KEY, NEEDED, OLD_KEY, URL, make

@@ -9,8 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gateway.events.cloudevents import fingerprint
-from gateway.model import (
+from gateway import (
     ENDED,
     FAILED,
     FILE_COMPLETED,
@@ -20,12 +19,13 @@ from gateway.model import (
     Event,
     Fault,
     File,
+    Scene,
     Storage,
     Trust,
     Verified,
 )
-from gateway.plugin import Scene
-from gateway.testing.factories import NOW, callback
+from gateway.events.cloudevents import fingerprint
+from gateway.testing import NOW, callback
 from tests.sources.vendors import NEEDED, make
 
 VERIFIED = Verified(trust=Trust.BODY, scheme="test", key=0)

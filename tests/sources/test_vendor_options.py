@@ -85,8 +85,8 @@ def test_sources_with_trust_timestamp_are_taken_by_default_and_refused_by_min_tr
 
 @pytest.mark.parametrize("most", [0, 3])
 def test_many_contents_under_one_signature_can_be_bounded(most: int) -> None:
-    from gateway.plugin import Scene
-    from gateway.testing.factories import NOW, callback
+    from gateway import Scene
+    from gateway.testing import NOW, callback
 
     for type in ("tencent-css", "alibaba-live", "volcengine-live"):
         source = make(type, max_bodies_per_signature=most)

@@ -16,10 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway.errors import Malformed, Untrusted
-from gateway.model import Trust
-from gateway.plugin import Callback, Played, Scene, Source
-from gateway.testing.factories import NOW, callback
+from gateway import Callback, Malformed, Played, Scene, Source, Trust, Untrusted
+from gateway.testing import NOW, callback
 from plugins.sources import alibaba_live, twilio
 from plugins.sources.common.keyed import from_base64, from_hex, parts
 from plugins.sources.common.unseparated import joined

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import Untrusted
-from gateway.plugin import Callback
-from gateway.testing.factories import NOW, callback
+from gateway import Callback, Untrusted
+from gateway.testing import NOW, callback
 from tests.sources.vendors import KEY, OLD_KEY, make
 
 AT = int(NOW.timestamp())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.plugin import Source
+from gateway import Source
 from gateway.plugin.registry import Registry
 
 KEY = "0123456789abcdef0123456789abcdef"

@@ -7,8 +7,12 @@ from datetime import timedelta
 from typing import Annotated, reveal_type
 
 from gateway import (
+    ENDED,
     EVENT_TYPES,
+    ONE_OR_MANY,
+    Alarm,
     Attempt,
+    BlockingWorker,
     Callback,
     ConfigPath,
     Delivery,
@@ -16,6 +20,7 @@ from gateway import (
     Event,
     Globs,
     Options,
+    Proxy,
     Refused,
     Response,
     Retry,
@@ -29,8 +34,15 @@ from gateway import (
     Verified,
     between,
     event_id,
+    failure_of,
+    format_time,
     hookimpl,
+    inert,
+    is_loopback,
+    sample,
     secret,
+    sender_key,
+    sign_webhook,
     to_document,
     to_json,
     verify_webhook,
@@ -45,6 +57,8 @@ class PagerOptions(Options):
     every: Annotated[Duration, between("1s", "1h")] = timedelta(minutes=1)
     most: Size = 1024
     only: Globs = ("*",)
+    tokens: Annotated[tuple[Secret, ...], ONE_OR_MANY] = ()
+    through: Proxy | None = None
     folder: ConfigPath
 
 
@@ -71,6 +85,14 @@ class Pager(Sink):
         reveal_type(answer)  # gateway.egress.answers.Answer
         reveal_type(answer.status)  # int
         reveal_type(answer.retry_after)  # datetime.timedelta | None
+        reveal_type(failure_of(answer, retry=(423,)))  # gateway.errors.DeliveryFailed
+        reveal_type(self.options.tokens)  # tuple[gateway.text.secret.Secret, ...]
+        reveal_type(self.options.through)  # gateway.text.secret.Secret | None
+        reveal_type(await BlockingWorker("pager").run(lambda: 5))  # int
+        reveal_type(inert(format_time(delivery.event.received_at)))  # str
+        reveal_type(delivery.event.alarm)  # gateway.model.Alarm | None
+        alarm: Alarm | None = sample(ENDED, stream="x").alarm
+        self.log.info("tried", about=alarm and alarm.about, here=is_loopback("::1"))
         file = await self.http.fetch_untrusted("https://example.com/f", max_bytes=10)
         reveal_type(file.body)  # bytes
         self.log.info("sent", status=answer.status)
@@ -93,6 +115,7 @@ class Cameras(Source):
         reveal_type(callback.headers.get("x-signature"))  # str | None
         reveal_type(callback.json())  # dict[str, Any]
         reveal_type(verify_webhook(callback.body, callback.headers, "whsec_x"))  # str
+        reveal_type(sign_webhook("a", 5, b"", [sender_key("whsec_x")]))  # str
         raise NotImplementedError
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.testing.factories import callback
+from gateway.testing import callback
 from plugins.sources.huawei_live import HuaweiLive, HuaweiLiveOptions
 from plugins.vendors.huawei_live.reissue import reissue
 from plugins.vendors.huawei_live.signature import FIELDS, MD5, TIMESTAMP

@@ -9,8 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.fields import ONE_OR_MANY, Language, Secret, Timezone
-from gateway.plugin import Options
+from gateway import ONE_OR_MANY, Language, Options, Secret, Timezone
 
 _SCHEMA: Final = re.compile(r"([a-z0-9]{1,30})://\S", re.ASCII)
 _CHATS: Final = {

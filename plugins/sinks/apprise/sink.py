@@ -12,13 +12,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway.egress.answers import Answer, failure_of
-from gateway.egress.worker import BlockingWorker
-from gateway.errors import DeliveryFailed, Retry, Unavailable
+from gateway import (
+    Answer,
+    BlockingWorker,
+    Delivery,
+    DeliveryFailed,
+    Retry,
+    Sink,
+    Unavailable,
+    failure_of,
+    learn_secret,
+    redact_start,
+)
 from gateway.extras import how_to_install, missing
-from gateway.model import Delivery
-from gateway.plugin import Sink
-from gateway.text.redaction import learn_secret, redact_start
 from plugins.sinks.apprise.calls import Calls, ServiceCall
 from plugins.sinks.apprise.options import AppriseOptions, schema_of
 from plugins.sinks.cards.card import Card, View

@@ -7,10 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Final, Literal
 
-from gateway.events.alarm_text import alarm_text
-from gateway.model import FAILED, UNKNOWN, Alarm, Event, File
-from gateway.text.escaping import visible
-from gateway.text.redaction import redact
+from gateway import FAILED, UNKNOWN, Alarm, Event, File, alarm_text, redact, visible
 from plugins.sinks.cards.links import Shown, web_link
 from plugins.sinks.cards.text import cut, plain, unlinked
 from plugins.sinks.cards.words import MARKS, SEVERITY, Severity, Words, size

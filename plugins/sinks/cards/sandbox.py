@@ -11,7 +11,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context, LoopContext, StrictUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from gateway.text.suggest import suggestion
+from gateway import suggestion
 from plugins.sinks.cards.text import ELLIPSIS, Clean, Escape, Invalid, cut, plain
 
 OUTPUT_CHARS_MAX: Final = 64 * 1024  # characters

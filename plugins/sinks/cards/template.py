@@ -7,10 +7,8 @@ from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from gateway.events.cloudevents import to_document
-from gateway.events.samples import sample
+from gateway import ALL_TYPES, Event, sample, to_document
 from gateway.extras import how_to_install
-from gateway.model import ALL_TYPES, Event
 from plugins.sinks.cards.card import View
 from plugins.sinks.cards.links import Shown, web_link
 from plugins.sinks.cards.text import Clean, Escape, Invalid, plain

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from gateway.text.escaping import visible
+from gateway import inert, visible
 
 Measure = Callable[[str], int]
 Clean = Callable[[str, int], str]
@@ -17,10 +17,7 @@ Escape = Callable[[str], str] | None
 
 ELLIPSIS: Final = "…"
 BLANK: Final = "␣"
-GAP: Final = "\u200b"  # nothing to see, but no client takes what is on both sides of it for one address or one mention
 
-_ADDRESS: Final = re.compile(r"(?<=:)(?=//)|(?<=@)(?!\u200b)|(?<=\bwww)(?=\.)|(?<=\{)(?=\{)|(?<=\$)(?=\{)", re.I)
-_BARE: Final = re.compile(r"(?<=\w)(?=\.\w{2})")
 _LOOKALIKES: Final = str.maketrans(
     {
         "<": "＜",
@@ -74,16 +71,6 @@ def cut(text: str, most: int, measure: Measure = len) -> str:
     return text[:low] + ELLIPSIS
 
 
-def inert(text: str) -> str:
-    """The same letters, in which no client finds an address, a mention or a placeholder by itself."""
-    return _ADDRESS.sub(GAP, text)
-
-
-def joined(text: str) -> str:
-    """Undoes `inert`, for a text that is cleaned once more, or goes where nothing is found in it."""
-    return text.replace(GAP, "")
-
-
 def plain(text: str, most: int = 1024) -> str:
     """One line from outside, without controls, unseen or direction-turning characters, and inert: fit for any element
     that reads no markup.
@@ -97,7 +84,7 @@ def plain(text: str, most: int = 1024) -> str:
 
 def unlinked(text: str, most: int) -> str:
     """`plain`, for titles, in which some clients take `name.example` for an address even without a scheme."""
-    return cut(_BARE.sub(GAP, plain(text, most)), most)
+    return cut(inert(plain(text, most), names=True), most)
 
 
 def lookalike(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from gateway.model import (
+from gateway import (
     ARCHIVED,
     CONFIRMED,
     DELIVERY_DEAD,

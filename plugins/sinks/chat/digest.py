@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from gateway.model import FAILED, Delivery
+from gateway import FAILED, Delivery
 from plugins.sinks.cards.card import Card, View
 from plugins.sinks.cards.text import cut
 from plugins.sinks.cards.words import SEVERITY, worst

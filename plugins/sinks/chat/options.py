@@ -8,8 +8,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.fields import ONE_OR_MANY, ConfigPath, Language, Proxy, Secret, SecretUrl, Timezone, Url
-from gateway.plugin import Options
+from gateway import ONE_OR_MANY, ConfigPath, Language, Options, Proxy, Secret, SecretUrl, Timezone, Url
 from plugins.sinks.cards.template import TEMPLATE_CHARS_MAX, try_out
 from plugins.sinks.cards.text import Invalid
 from plugins.sinks.chat.service import NAMES, Name, Service, service

@@ -8,10 +8,18 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from gateway.egress.answers import RETRY_AFTER_MAX, RETRY_AFTER_MIN, Answer, failure_of
-from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
-from gateway.text.escaping import visible
-from gateway.text.redaction import redact_start
+from gateway import (
+    RETRY_AFTER_MAX,
+    RETRY_AFTER_MIN,
+    Answer,
+    DeliveryFailed,
+    Refused,
+    Retry,
+    Unavailable,
+    failure_of,
+    redact_start,
+    visible,
+)
 
 _WAIT_SECONDS_MAX: Final = RETRY_AFTER_MAX.total_seconds()
 _QUOTED_CHARS_MAX: Final = 160  # characters of a service's own words inside an error text

@@ -11,9 +11,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Final, Literal, Protocol, get_args
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from gateway.egress.answers import Answer
-from gateway.errors import Refused
-from gateway.fields import Secret
+from gateway import Answer, Refused, Secret
 from plugins.sinks.cards.card import Card, DigestLine, Fact, Link
 from plugins.sinks.cards.text import cut_markup
 

@@ -9,16 +9,10 @@ from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway.egress.answers import Answer
-from gateway.egress.reach import reach_url
-from gateway.egress.via import Via
-from gateway.egress.worker import computed
-from gateway.errors import Refused, Retry
-from gateway.model import Delivery
-from gateway.plugin import Sink
+from gateway import Answer, Delivery, Refused, Retry, Sink, Via, computed, reach_url, without_gaps
 from plugins.sinks.cards.card import TITLE_CHARS_MAX, Card, View
 from plugins.sinks.cards.template import Template, zone
-from plugins.sinks.cards.text import Invalid, joined, unlinked
+from plugins.sinks.cards.text import Invalid, unlinked
 from plugins.sinks.cards.words import words
 from plugins.sinks.chat.digest import MessageAllowance, digests, titled
 from plugins.sinks.chat.options import ChatOptions
@@ -96,7 +90,7 @@ class Chat(Sink):
         title, text = self._templates
         changes: dict[str, Any] = {"mentions": options.mention}
         if title is not None and (made := self._rendered(title, delivery)):
-            changes["title"] = unlinked(" ".join(joined(made).split()), TITLE_CHARS_MAX)
+            changes["title"] = unlinked(" ".join(without_gaps(made).split()), TITLE_CHARS_MAX)
         if text is not None and (made := self._rendered(text, delivery)):
             changes["text"] = made
         card = replace(card, **changes)

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from gateway.fields.hosts import is_loopback
-from gateway.text.suggest import suggestion
+from gateway import is_loopback, suggestion
 
 Dialect = Literal["sqlite", "postgresql", "mysql"]
 _DIALECTS: Final[Mapping[str, Dialect]] = {

@@ -6,8 +6,7 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from gateway.errors import Refused
-from gateway.model import Event
+from gateway import Event, Refused
 from gateway.where import Where, WhereError, WhereFailed, compile_where
 from gateway.where.names import misnamed, shape_of_event, walk
 from gateway.where.syntax import CelNode

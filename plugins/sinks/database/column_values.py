@@ -14,7 +14,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from gateway.events.cloudevents import parse_time
+from gateway import parse_time
 
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")  # no database has NUL, and lone surrogates have no UTF-8
 _BYTES: Final = {"TINYTEXT": 2**8 - 1, "TEXT": 2**16 - 1, "MEDIUMTEXT": 2**24 - 1, "LONGTEXT": 2**32 - 1}  # of MySQL

@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from gateway.egress.tls import client_context
+from gateway import client_context
 from plugins.sinks.database.address import DatabaseAddress
 
 _CONNECT_SECONDS: Final = 10  # seconds for one connection

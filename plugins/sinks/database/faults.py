@@ -11,8 +11,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Any, Final
 
-from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
-from gateway.text.redaction import redact
+from gateway import DeliveryFailed, Refused, Retry, Unavailable, redact
 
 _RETRY_AFTER: Final = timedelta(minutes=1)  # a full disk, a server that is read-only for now
 _TEXT_CHARS_MAX: Final = 300  # characters of a server's own text

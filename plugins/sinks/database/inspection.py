@@ -11,9 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.schema import CreateTable
 
-from gateway.errors import Unavailable
-from gateway.events.samples import sample
-from gateway.model import FILE_COMPLETED, Event
+from gateway import FILE_COMPLETED, Event, Unavailable, sample
 from plugins.sinks.database import ddl, own_table, table_fit, upsert
 from plugins.sinks.database.options import DatabaseOptions
 

@@ -11,9 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError, core_schema
 
-from gateway.fields import ONE_OR_MANY, Secret
-from gateway.plugin import Options
-from gateway.text.suggest import suggestion
+from gateway import ONE_OR_MANY, Options, Secret, suggestion
 from plugins.sinks.database import own_table
 from plugins.sinks.database.address import absolute, parse, split_password
 from plugins.sinks.database.column_map import compile_column, names_event_id

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from gateway.events.cloudevents import to_document
-from gateway.model import Event, File, Storage
+from gateway import Event, File, Storage, to_document
 
 ROW_KEY: Final = "row_key"
 STORED_AT: Final = "stored_at"

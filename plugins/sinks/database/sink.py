@@ -10,13 +10,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from gateway.egress.worker import computed
-from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
-from gateway.events.cloudevents import format_time
+from gateway import (
+    Delivery,
+    DeliveryFailed,
+    Event,
+    Refused,
+    Retry,
+    Sink,
+    Unavailable,
+    computed,
+    format_time,
+    visible_json,
+)
 from gateway.extras import how_to_install, missing
-from gateway.model import Delivery, Event
-from gateway.plugin import Sink
-from gateway.text.escaping import visible_json
 from plugins.sinks.database import own_table
 from plugins.sinks.database.address import parse
 from plugins.sinks.database.column_map import Mapped, names_event_id, names_index

@@ -10,10 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.errors import Refused
-from gateway.events.samples import sample
-from gateway.model import ALL_TYPES
-from gateway.text.suggest import suggestion
+from gateway import ALL_TYPES, Refused, sample, suggestion
 from plugins.sinks.database.column_values import Unfit, fit
 
 _PROBLEMS_SHOWN_MAX: Final = 12  # problems in one message

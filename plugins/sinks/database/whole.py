@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.events.cloudevents import to_document
-from gateway.model import Event
+from gateway import Event, to_document
 from gateway.where.syntax import CelNode
 
 Path = tuple[str | int, ...]

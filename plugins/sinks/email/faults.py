@@ -9,10 +9,7 @@ from typing import Final, Literal
 
 import aiosmtplib
 
-from gateway.egress.faults import network_failure
-from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
-from gateway.text.escaping import visible
-from gateway.text.redaction import redact_start
+from gateway import DeliveryFailed, Refused, Retry, Unavailable, network_failure, redact_start, visible
 
 Stage = Literal["MAIL", "RCPT", "DATA"]
 

@@ -16,9 +16,7 @@ from email.parser import BytesHeaderParser
 from email.utils import format_datetime
 from typing import Final
 
-from gateway.errors import Refused
-from gateway.model import Event
-from gateway.text.escaping import visible
+from gateway import Event, Refused, visible
 from plugins.sinks.email.address import Mailbox
 
 SUBJECT_CHARS_MAX: Final = 200  # characters

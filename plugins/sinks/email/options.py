@@ -9,9 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, model_validator
 from pydantic_core import PydanticCustomError, core_schema
 
-from gateway.fields import ONE_OR_MANY, ConfigPath, Language, Secret, Timezone
-from gateway.fields.hosts import is_loopback
-from gateway.plugin import Options
+from gateway import ONE_OR_MANY, ConfigPath, Language, Options, Secret, Timezone, is_loopback
 from plugins.sinks.cards.template import TEMPLATE_CHARS_MAX, try_out
 from plugins.sinks.cards.text import Invalid
 from plugins.sinks.email.address import parse

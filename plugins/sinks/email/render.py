@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import jinja2
 
-from gateway.model import FAILED, Delivery
+from gateway import FAILED, Delivery
 from plugins.sinks.cards.card import View
 from plugins.sinks.cards.text import plain
 from plugins.sinks.cards.words import MARKS, SEVERITY, Severity, worst

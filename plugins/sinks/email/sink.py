@@ -10,14 +10,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.egress.reach import reach
-from gateway.egress.tls import client_context
-from gateway.egress.worker import computed
-from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
+from gateway import (
+    Delivery,
+    DeliveryFailed,
+    Refused,
+    Retry,
+    Sink,
+    Unavailable,
+    client_context,
+    computed,
+    is_loopback,
+    reach,
+)
 from gateway.extras import how_to_install, missing
-from gateway.fields.hosts import is_loopback
-from gateway.model import Delivery
-from gateway.plugin import Sink
 from plugins.sinks.cards.card import View
 from plugins.sinks.cards.template import Template, zone
 from plugins.sinks.cards.text import Invalid

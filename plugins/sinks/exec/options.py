@@ -9,9 +9,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.fields import MAY_BE_EMPTY, ConfigPath, Secret
-from gateway.model import Trust
-from gateway.plugin import Options
+from gateway import MAY_BE_EMPTY, ConfigPath, Options, Secret, Trust
 
 _TEMPFAIL: Final = 75  # EX_TEMPFAIL of sysexits.h
 OURS: Final = ("EVENT_ID", "EVENT_TYPE", "SOURCE", "TRUST", "SINK", "ATTEMPT", "REPLAY", "SUPERSEDES")

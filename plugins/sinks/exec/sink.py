@@ -10,13 +10,21 @@ import signal
 from pathlib import Path
 from typing import Final
 
-from gateway.egress.worker import BlockingWorker, computed
-from gateway.errors import Refused, Retry, Unavailable
-from gateway.events.cloudevents import to_json
-from gateway.model import Delivery, Trust
-from gateway.plugin import Sink
-from gateway.text.escaping import visible
-from gateway.text.redaction import MASK, redact, redact_start
+from gateway import (
+    MASK,
+    BlockingWorker,
+    Delivery,
+    Refused,
+    Retry,
+    Sink,
+    Trust,
+    Unavailable,
+    computed,
+    redact,
+    redact_start,
+    to_json,
+    visible,
+)
 from plugins.sinks.exec.child import OUTPUT_BYTES_MAX, Child, ChildEnd
 from plugins.sinks.exec.options import OURS, ExecOptions
 

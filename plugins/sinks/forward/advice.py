@@ -6,8 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from gateway.egress.guard import AddressGuard, Forbidden
-from gateway.fields.hosts import is_loopback
+from gateway import AddressGuard, Forbidden, is_loopback
 from plugins.sinks.forward import signatures
 from plugins.sinks.forward.options import ForwardOptions
 

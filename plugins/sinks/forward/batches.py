@@ -8,10 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from gateway.egress.answers import Answer
-from gateway.errors import Refused, Retry
-from gateway.events.cloudevents import SOURCE_PREFIX
-from gateway.model import Delivery, Event
+from gateway import SOURCE_PREFIX, Answer, Delivery, Event, Refused, Retry
 
 BATCHED: Final = "application/cloudevents-batch+json"
 ID_PREFIX: Final = "batch_"

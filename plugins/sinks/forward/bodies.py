@@ -8,9 +8,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
-from gateway.errors import Refused
-from gateway.events.cloudevents import to_document, to_json
-from gateway.model import Event
+from gateway import Event, Refused, to_document, to_json
 from plugins.sinks.forward.signatures import HuaweiLiveScheme
 from plugins.vendors.huawei_live.reissue import reissue
 

@@ -10,8 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.fields import ConfigPath, Duration, Proxy, Secret, Size, Url, between
-from gateway.plugin import Options
+from gateway import ConfigPath, Duration, Options, Proxy, Secret, Size, Url, between
 from plugins.sinks.forward.signatures import HuaweiLiveScheme, Signature, Signatures
 
 _NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)

@@ -9,9 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, Field, GetCoreSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
-from gateway.fields import Duration, Secret, between, secret
-from gateway.plugin import Options
-from gateway.signing.standard_webhooks import sender_key
+from gateway import Duration, Options, Secret, between, secret, sender_key
 from plugins.vendors.huawei_live import signature
 
 _KNOWN: Final = tuple(word for word in signature.USUAL_SPELLINGS if word != signature.NONE)

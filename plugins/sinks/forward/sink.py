@@ -11,25 +11,32 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from gateway.egress.answers import Answer, failure_of
-from gateway.egress.client import ANSWER_BYTES_MAX
-from gateway.egress.guard import AddressGuard
-from gateway.egress.reach import reach_url
-from gateway.egress.via import Via
-from gateway.egress.worker import computed, is_small
-from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
-from gateway.events.cloudevents import format_time
-from gateway.model import Delivery, Event, Trust
-from gateway.plugin import Sink
-from gateway.signing.standard_webhooks import (
+from gateway import (
+    ANSWER_BYTES_MAX,
     WEBHOOK_ID,
     WEBHOOK_SIGNATURE,
     WEBHOOK_TIMESTAMP,
+    AddressGuard,
+    Answer,
+    Delivery,
+    DeliveryFailed,
+    Event,
+    Refused,
+    Retry,
+    Sink,
+    Trust,
+    Unavailable,
+    Via,
     WebhookKey,
+    computed,
+    failure_of,
+    format_time,
+    is_small,
+    learn_secret,
+    reach_url,
     sender_key,
     sign_webhook,
 )
-from gateway.text.redaction import learn_secret
 from plugins.sinks.forward import bodies
 from plugins.sinks.forward.advice import advice
 from plugins.sinks.forward.batches import ANSWER_BYTES_EACH, BATCHED, Result, batch_id, parts, results_of

@@ -10,8 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway.model import Event, Storage, Verified, event_id
-from gateway.plugin import Callback, Source
+from gateway import Callback, Event, Source, Storage, Verified, event_id
 from plugins.sources.common.fields import Reading
 
 _FORMATS: Final = {"m3u8": "hls", "ts": "hls", "mpd": "dash"}

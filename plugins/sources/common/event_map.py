@@ -10,9 +10,19 @@ from typing import Any, Final, Literal, TypeVar
 
 from pydantic import Field
 
-from gateway.model import EVENT_TYPES, FAILED, UNKNOWN, Event, Fault, File, Verified
-from gateway.plugin import Callback, Options, Source
-from gateway.text.strict_json import TEXT_BYTES_MAX
+from gateway import (
+    EVENT_TYPES,
+    FAILED,
+    TEXT_BYTES_MAX,
+    UNKNOWN,
+    Callback,
+    Event,
+    Fault,
+    File,
+    Options,
+    Source,
+    Verified,
+)
 from plugins.sources.common.event import contents, made, stored
 from plugins.sources.common.expressions import (
     ANY_HEADER,

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from gateway.errors import Malformed
-from gateway.text.credentials import without_credentials
+from gateway import Malformed, without_credentials
 
 NUMBER_MAX: Final = 2**63 - 1  # what a bigint holds
 PIXELS_MAX: Final = 2**31 - 1  # what an integer column holds

@@ -17,10 +17,22 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 
-from gateway.errors import Untrusted
-from gateway.fields import ONE_OR_MANY, Duration, Secret, between, secret
-from gateway.model import Seal, Trust, Verified
-from gateway.plugin import Callback, Options, Played, Scene, Source
+from gateway import (
+    ONE_OR_MANY,
+    Callback,
+    Duration,
+    Options,
+    Played,
+    Scene,
+    Seal,
+    Secret,
+    Source,
+    Trust,
+    Untrusted,
+    Verified,
+    between,
+    secret,
+)
 
 HEADER_BYTES_MAX: Final = 4096  # bytes of a header that carries a signature
 KEY_CHARS_MIN: Final = 6  # because the redactor does not look for a shorter text, so it would show up in logs

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, timedelta
 from typing import Any, Final
 
-from gateway.model import EVENT_TYPES, FAILED, FILE_COMPLETED
-from gateway.plugin import Scene
+from gateway import EVENT_TYPES, FAILED, FILE_COMPLETED, Scene
 from plugins.sources.common.event_map import EventMap, Translator
 
 ANY: Final = "callback"  # the one scene of a map that tells no types apart

@@ -9,10 +9,21 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from gateway.errors import Untrusted
-from gateway.fields import ONE_OR_MANY, Duration, Secret, between, secret
-from gateway.model import Seal, Trust, Verified
-from gateway.plugin import Callback, Options, Played, Scene
+from gateway import (
+    ONE_OR_MANY,
+    Callback,
+    Duration,
+    Options,
+    Played,
+    Scene,
+    Seal,
+    Secret,
+    Trust,
+    Untrusted,
+    Verified,
+    between,
+    secret,
+)
 from plugins.sources.common.fields import kind_of
 from plugins.sources.common.keyed import (
     KEY_CHARS_MIN,

@@ -6,8 +6,7 @@ import hmac
 from collections.abc import Mapping
 from typing import ClassVar
 
-from gateway.model import Verified
-from gateway.plugin import Callback
+from gateway import Callback, Verified
 from plugins.sources.common.keyed import (
     Keyed,
     TimedOptions,

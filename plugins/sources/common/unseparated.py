@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from gateway.model import Trust
+from gateway import Trust
 
 _NAME: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
 _LONG_WORDS_MIN: Final = 2  # words, as in RoomSid: a name of one, such as Size, may well stand in a text

@@ -9,9 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
-from gateway.errors import Untrusted
-from gateway.model import Event, Seal, Trust, Verified
-from gateway.plugin import Callback, Played, Scene
+from gateway import Callback, Event, Played, Scene, Seal, Trust, Untrusted, Verified
 from plugins.sources.common.event_map import Translator, unsigned_headers_advice
 from plugins.sources.common.fields import Reading, kind_of, moment_of
 from plugins.sources.common.keyed import (

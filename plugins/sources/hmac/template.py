@@ -10,8 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.fields import ONE_OR_MANY, Secret
-from gateway.plugin import Options
+from gateway import ONE_OR_MANY, Options, Secret
 from plugins.sources.common.event_map import EventMap
 from plugins.sources.common.keyed import Key, Tolerance, from_base64, from_hex, some
 

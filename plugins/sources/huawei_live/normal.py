@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.events.cloudevents import format_time
-from gateway.model import (
+from gateway import (
     ENDED,
     FAILED,
     FILE_COMPLETED,
     FILE_STARTED,
     STARTED,
     UNKNOWN,
+    Callback,
     Event,
     Fault,
     File,
     Storage,
     Verified,
     event_id,
+    format_time,
 )
-from gateway.plugin import Callback
 from plugins.sources.common.fields import PIXELS_MAX, Reading, text_of
 from plugins.vendors.huawei_live import signature
 

@@ -11,9 +11,7 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.fields import ONE_OR_MANY, Duration, Globs, between
-from gateway.plugin import Options
-from gateway.text.secret import Secret, secret
+from gateway import ONE_OR_MANY, Duration, Globs, Options, Secret, between, secret
 from plugins.sources.common.keyed import keys_advice
 from plugins.vendors.huawei_live.signature import COVERS, FIELDS, NONE, USUAL_SPELLINGS, schemes_of
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
-from gateway.model import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED
-from gateway.plugin import Played, Scene
+from gateway import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, Played, Scene
 from plugins.vendors.huawei_live import signature
 
 if TYPE_CHECKING:

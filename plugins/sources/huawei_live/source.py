@@ -8,9 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, NamedTuple
 
-from gateway.errors import Malformed, Untrusted
-from gateway.model import Event, Seal, Trust, Verified
-from gateway.plugin import Callback, Played, Scene, Source
+from gateway import Callback, Event, Malformed, Played, Scene, Seal, Source, Trust, Untrusted, Verified
 from plugins.sources.common.fields import kind_of, text_of
 from plugins.sources.common.keyed import check_expiry, from_hex, mismatch, position
 from plugins.sources.huawei_live import options

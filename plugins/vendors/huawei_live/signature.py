@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from gateway.model import Trust
+from gateway import Trust
 
 FIELDS: Final = "hmac-sha256-fields"  # the vendor's pages since 2021-09
 TIMESTAMP: Final = "hmac-sha256-timestamp"  # the vendor's pages before that

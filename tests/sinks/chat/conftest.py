@@ -9,11 +9,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from gateway.egress.client import Http
+from gateway import Http, learn_secret
 from gateway.fields import secrets_of
-from gateway.runtime.clock import FrozenClock
-from gateway.testing.server import Reply
-from gateway.text import redaction
+from gateway.testing import FrozenClock, Reply
 from plugins.sinks.cards.card import View
 from plugins.sinks.cards.template import zone
 from plugins.sinks.cards.words import words
@@ -78,7 +76,7 @@ async def chatting(
     http = Http(clock=clock or FrozenClock(), timeout=5, transport=more.pop("transport", None))
     made = ChatOptions.model_validate(options(service, base, **more))
     for _, secret in secrets_of(made):
-        redaction.learn_secret(secret.reveal())
+        learn_secret(secret.reveal())
     sink = Chat("chat", made, http=http, log=structlog.get_logger())
     await sink.open()
     try:

@@ -8,11 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
-from gateway.runtime.clock import FrozenClock
-from gateway.testing.factories import delivery
-from gateway.testing.server import Reply, ScriptedServer
-from gateway.text import redaction
+from gateway import DeliveryFailed, Refused, Retry, Unavailable, learn_secret
+from gateway.testing import FrozenClock, Reply, ScriptedServer, delivery
 
 from .conftest import ALL, YES, answer, chatting
 
@@ -342,7 +339,7 @@ async def test_an_echo_in_another_case_is_masked_as_well_as_shown(service: str) 
         "mattermost": answer({"id": "web.incoming_webhook.invalid.app_error", "message": words}, 400),
         "rocket-chat": answer({"success": False, "error": words}, 400),
     }  # fmt: skip
-    redaction.learn_secret("SEC-Canary-ABCDEF0123456789")
+    learn_secret("SEC-Canary-ABCDEF0123456789")
     async with ScriptedServer(bodies[service]) as server, chatting(service, server.url) as sink:
         with pytest.raises(DeliveryFailed) as failed:
             await sink.deliver(delivery())

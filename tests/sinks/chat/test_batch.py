@@ -13,15 +13,11 @@ import httpx
 import pytest
 import structlog
 
+from gateway import FAILED, Delivery, Http, Refused, Retry, Unavailable
 from gateway.assembly import delivery_policy
 from gateway.config.grammar.settings import DeliverySettings
-from gateway.egress.client import Http
-from gateway.errors import Refused, Retry, Unavailable
 from gateway.fields import parse_rate
-from gateway.model import FAILED, Delivery
-from gateway.runtime.clock import FrozenClock
-from gateway.testing.factories import delivery, event
-from gateway.testing.server import Reply, ScriptedServer
+from gateway.testing import FrozenClock, Reply, ScriptedServer, delivery, event
 from plugins.sinks.chat import Chat
 from plugins.sinks.chat.digest import MessageAllowance
 from plugins.sinks.chat.options import ChatOptions

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.model import ALL_TYPES, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Fault, File
-from gateway.testing.factories import delivery, event, events
-from gateway.testing.server import ScriptedServer
+from gateway import ALL_TYPES, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Fault, File
+from gateway.testing import ScriptedServer, delivery, event, events
 from plugins.sinks.cards.links import web_link
 from plugins.sinks.cards.text import cut, cut_markup, cut_tags, octets, units
 from plugins.sinks.cards.words import CHINESE, ENGLISH, size, words

@@ -15,10 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from gateway.model import FAILED, FILE_COMPLETED, UNKNOWN, Event, Fault, File
-from gateway.runtime.clock import FrozenClock
-from gateway.testing.corpus import cases
-from gateway.testing.factories import delivery, event
+from gateway import FAILED, FILE_COMPLETED, UNKNOWN, Event, Fault, File
+from gateway.testing import FrozenClock, cases, delivery, event
 from plugins.sinks.cards.template import Template
 from plugins.sinks.chat.digest import digests
 from plugins.sinks.chat.options import ChatOptions

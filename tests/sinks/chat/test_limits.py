@@ -13,11 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway.events.samples import largest, sample
-from gateway.model import EVENT_TYPES, FAILED, FILE_COMPLETED, Event, Fault, File
-from gateway.runtime.clock import FrozenClock
-from gateway.testing.corpus import cases
-from gateway.testing.factories import delivery, event
+from gateway import EVENT_TYPES, FAILED, FILE_COMPLETED, Event, Fault, File, sample
+from gateway.events.samples import largest
+from gateway.testing import FrozenClock, cases, delivery, event
 from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.template import Template
 from plugins.sinks.chat.digest import digests
@@ -135,7 +133,7 @@ def test_cuts_leave_whole_characters_and_an_ellipsis(name: str) -> None:
 
 
 def deliveries(count: int, **changes: Any) -> list[Any]:
-    from gateway.testing.factories import delivery
+    from gateway.testing import delivery
 
     return [delivery(event(number=number, stream=f"{number:05}", **changes), id=number + 1) for number in range(count)]
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from gateway import Http
 from gateway.config.load import load
-from gateway.egress.client import Http
 from gateway.fields import parse_rate
 from plugins.sinks.chat import Chat
 from plugins.sinks.chat.options import ChatOptions

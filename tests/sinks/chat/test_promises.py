@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from gateway.errors import DeliveryFailed, Unavailable
-from gateway.testing.http_sinks import HttpSinkPromises
-from gateway.testing.server import Received
+from gateway import DeliveryFailed, Unavailable
+from gateway.testing import HttpSinkPromises, Received
 from plugins.sinks.chat import Chat
 
 from .conftest import ALL, YES, options

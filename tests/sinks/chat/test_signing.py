@@ -11,10 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from gateway.errors import Retry
-from gateway.runtime.clock import FrozenClock
-from gateway.testing.factories import delivery
-from gateway.testing.server import ScriptedServer
+from gateway import Retry
+from gateway.testing import FrozenClock, ScriptedServer, delivery
 from plugins.sinks.chat.services import dingtalk, feishu
 
 from .conftest import YES, answer, chatting

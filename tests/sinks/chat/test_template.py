@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from gateway import FAILED, FILE_COMPLETED, Fault, File
 from gateway.config.document.diagnostics import ConfigError
 from gateway.config.load import load
 from gateway.events.samples import largest
-from gateway.model import FAILED, FILE_COMPLETED, Fault, File
-from gateway.testing.factories import delivery, event
-from gateway.testing.server import ScriptedServer
+from gateway.testing import ScriptedServer, delivery, event
 from plugins.sinks.cards.sandbox import OUTPUT_CHARS_MAX
 from plugins.sinks.cards.template import Template, try_out
 from plugins.sinks.cards.text import Invalid

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gateway.egress.client import Http
-from gateway.runtime.clock import FrozenClock
+from gateway import Http
+from gateway.testing import FrozenClock
 from gateway.testing.sinks import _log
 from plugins.sinks.database import Database
 

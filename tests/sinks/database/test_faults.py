@@ -14,8 +14,8 @@ import pytest
 from psycopg import errors as pg
 from sqlalchemy import exc
 
-from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
-from gateway.testing.factories import delivery, event
+from gateway import DeliveryFailed, Refused, Retry, Unavailable
+from gateway.testing import delivery, event
 from plugins.sinks.database.faults import judge
 from tests.sinks.database.conftest import Place, making
 

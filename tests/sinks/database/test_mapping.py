@@ -12,11 +12,8 @@ import pytest
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from gateway.errors import Refused, Unavailable
-from gateway.events.cloudevents import to_json
-from gateway.model import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, File
-from gateway.runtime.clock import FrozenClock
-from gateway.testing.factories import NOW, delivery, event
+from gateway import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, File, Refused, Unavailable, to_json
+from gateway.testing import NOW, FrozenClock, delivery, event
 from plugins.sinks.database import Database
 from tests.sinks.database.conftest import Place, making
 

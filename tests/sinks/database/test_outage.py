@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from gateway.errors import Retry
-from gateway.testing.factories import delivery, event
+from gateway import Retry
+from gateway.testing import delivery, event
 from tests.running import KEY, Player, Running
 from tests.sinks.database.conftest import Place, making
 

@@ -10,12 +10,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gateway.errors import Refused, Retry
-from gateway.model import ARCHIVED, ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, File
-from gateway.runtime.clock import FrozenClock
-from gateway.testing.corpus import cases
-from gateway.testing.factories import NOW, delivery, event, events
-from gateway.testing.sinks import SinkPromises
+from gateway import ARCHIVED, ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, File, Refused, Retry
+from gateway.testing import NOW, FrozenClock, SinkPromises, cases, delivery, event, events
 from plugins.sinks.database import Database
 from tests.sinks.database.conftest import Place, making
 

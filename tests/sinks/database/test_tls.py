@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import Retry, Unavailable
-from gateway.testing.factories import delivery
+from gateway import Retry, Unavailable
+from gateway.testing import delivery
 from tests.running import free_port
 from tests.sinks.database.conftest import making
 

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
-from gateway.egress.client import Http
-from gateway.runtime.clock import FrozenClock
+from gateway import Http
+from gateway.testing import FrozenClock
 from gateway.testing.sinks import _log
 from plugins.sinks.email import Email
 

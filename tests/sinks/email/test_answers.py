@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import Refused, Retry, Unavailable
-from gateway.runtime.clock import FrozenClock
-from gateway.testing.factories import NOW, delivery, event
+from gateway import Refused, Retry, Unavailable
+from gateway.testing import NOW, FrozenClock, delivery, event
 from plugins.sinks.email.smtp import own_name
 from tests.sinks.email.conftest import PASSWORD, USER, mailing, serving
 

@@ -17,11 +17,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from pydantic import ValidationError
 
+from gateway import FAILED, FILE_COMPLETED, STARTED, Event, Fault, File, sample
 from gateway.config.load import load
-from gateway.events.samples import sample
-from gateway.model import FAILED, FILE_COMPLETED, STARTED, Event, Fault, File
-from gateway.testing.corpus import cases
-from gateway.testing.factories import NOW, delivery, event, events
+from gateway.testing import NOW, cases, delivery, event, events
 from plugins.sinks.cards.card import View
 from plugins.sinks.cards.template import zone
 from plugins.sinks.cards.words import words

@@ -12,9 +12,8 @@ import aiosmtplib
 import pytest
 from msgspec.structs import replace
 
-from gateway.errors import Refused, Retry, Unavailable
-from gateway.testing.factories import delivery, event, events
-from gateway.testing.sinks import SinkPromises
+from gateway import Refused, Retry, Unavailable
+from gateway.testing import SinkPromises, delivery, event, events
 from plugins.sinks.email import Email
 from plugins.sinks.email.faults import judge
 from tests.sinks.email.conftest import PASSWORD, USER, USUAL, mailing, serving

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from gateway.egress.answers import Answer
-from gateway.events.cloudevents import format_time
+from gateway import Answer, format_time
 from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.text import cut, plain, units
 from plugins.sinks.chat import replies

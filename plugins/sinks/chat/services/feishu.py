@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from gateway.egress.answers import Answer
+from gateway import Answer
 from plugins.sinks.cards.card import Card
 from plugins.sinks.chat import replies
 from plugins.sinks.chat.markdown import Lookalikes

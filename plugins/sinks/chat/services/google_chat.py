@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.egress.answers import Answer
+from gateway import Answer, inert
 from plugins.sinks.cards.card import Card
-from plugins.sinks.cards.text import cut_tags, escaped, inert, octets, plain
+from plugins.sinks.cards.text import cut_tags, escaped, octets, plain
 from plugins.sinks.chat import replies
 from plugins.sinks.chat.service import Service, Tried, weight
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.egress.answers import Answer
+from gateway import Answer
 from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.text import cut
 from plugins.sinks.chat import replies

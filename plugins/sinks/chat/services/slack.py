@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway.egress.answers import Answer
+from gateway import Answer, inert
 from plugins.sinks.cards.card import Card
-from plugins.sinks.cards.text import cut, cut_tags, inert
+from plugins.sinks.cards.text import cut, cut_tags
 from plugins.sinks.chat import replies
 from plugins.sinks.chat.service import Destination, Service, Tried, weight
 

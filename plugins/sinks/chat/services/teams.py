@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway.egress.answers import Answer
+from gateway import Answer, inert
 from plugins.sinks.cards.card import Card
-from plugins.sinks.cards.text import backslashed, inert
+from plugins.sinks.cards.text import backslashed
 from plugins.sinks.chat import replies
 from plugins.sinks.chat.markdown import Markdown
 from plugins.sinks.chat.service import Destination, Request, Tried, encode, weight

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from gateway.egress.answers import Answer
-from gateway.errors import Retry
+from gateway import Answer, Retry
 from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.text import cut, cut_tags, escaped, units, without_tags
 from plugins.sinks.chat import replies

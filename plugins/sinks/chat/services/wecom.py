@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from gateway.egress.answers import Answer
+from gateway import Answer, inert
 from plugins.sinks.cards.card import Card
-from plugins.sinks.cards.text import cut, inert, octets
+from plugins.sinks.cards.text import cut, octets
 from plugins.sinks.chat import replies
 from plugins.sinks.chat.markdown import Lookalikes
 from plugins.sinks.chat.service import Destination, Tried, query_of

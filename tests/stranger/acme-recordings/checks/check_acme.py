@@ -12,10 +12,10 @@ import httpx
 import pytest
 from acme_recordings import audit
 from acme_recordings.cameras import Cameras
-from acme_recordings.mailboxes import Mailboxes, own_network, path_of
+from acme_recordings.mailboxes import Mailboxes, is_ours, own_network, path_of
 from acme_recordings.shelf import Shelf
 
-from gateway import Refused, Retry, Source, Trust
+from gateway import Done, FollowUp, Refused, Retry, Source, Trust
 from gateway.testing import (
     NOW,
     Case,
@@ -101,9 +101,11 @@ def test_who_has_got_a_letter_does_not_get_it_again() -> None:
             again = delivery(attempt=2, memo=caught.value.memo)
             assert await sink.deliver(again) == "2 letters"
             assert [json.loads(one.body)["to"] for one in server.received] == ["ann", "bob", "bob"]
+            assert (is_ours("127.0.0.1"), is_ours("10.0.0.1"), is_ours("8.8.8.8")) == (True, False, True)
             one, two = await sink.deliver_batch([delivery(event(stream="x" * 4001)), delivery(event(number=3))])
             assert isinstance(one, Refused)
             assert two == "2 letters"
+            assert await sink.connect() == "the post office takes letters"
             assert await sink.preview(delivery()) == f"2 letters about {event().id}"
             assert sink.usual_rate(sink.options) == "100/s"
             assert path_of(sink.options) is None
@@ -133,6 +135,18 @@ def test_every_event_is_on_the_shelf_once(tmp_path: Path) -> None:
 
     asyncio.run(body())
     assert len(list(tmp_path.iterdir())) == len(events())
+
+
+def test_a_shelf_that_tells_says_where_the_file_lies(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with opened(Shelf, {"folder": str(tmp_path), "tell": True}) as sink:
+            done = await sink.deliver(delivery())
+            assert isinstance(done, Done)
+            [follow_up] = done.events
+            assert isinstance(follow_up, FollowUp)
+            assert follow_up.files[0].archived.url == (tmp_path / done.receipt).as_uri()
+
+    asyncio.run(body())
 
 
 def test_the_whole_in_a_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

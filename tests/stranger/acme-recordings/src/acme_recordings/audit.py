@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from acme_recordings.shelf import Shelf
-from gateway import Attempt, Delivery, Event, Outcome, Sink, Source, __version__, hookimpl
+from gateway import Alarm, Attempt, Delivery, Event, Outcome, Sink, Source, __version__, format_time, hookimpl
 
 Results = Sequence[str | None | Exception]
 
@@ -20,7 +20,9 @@ def note(*words: Any) -> None:
 
 @hookimpl
 def event_stored(event: Event, sinks: Sequence[str]) -> None:
-    note("stored", event.id, ",".join(sinks), __version__)
+    alarm: Alarm | None = event.alarm
+    what = format_time(event.received_at) if alarm is None else alarm.about
+    note("stored", event.id, ",".join(sinks), what, __version__)
 
 
 @hookimpl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,9 +18,11 @@ from gateway import (
     Delivery,
     DeliveryFailed,
     Event,
+    Forbidden,
     Http,
     Language,
     Options,
+    Proxy,
     Rate,
     Refused,
     Retry,
@@ -32,9 +34,14 @@ from gateway import (
     Unavailable,
     Url,
     Via,
+    failure_of,
+    inert,
     judge,
     redact,
+    redact_start,
+    sample,
     secret,
+    visible,
 )
 
 
@@ -52,6 +59,7 @@ class MailboxOptions(Options):
     token: Annotated[Secret, secret(min_length=8)] = Field(description="The stamp.")
     people: tuple[Person, ...] = Field(min_length=1, description="Who gets it.")
     fastest: Rate = Field(Rate(100, 1), description="What the post office allows.")
+    proxy: Proxy | None = Field(None, description="What stands between here and the post office.")
     ca: ConfigPath | None = Field(None, description="A private authority.")
     timezone: Timezone = Field("UTC", description="The zone of times in the text.")
     language: Language = Field("en", description="The language of the text.")
@@ -67,7 +75,8 @@ class Mailboxes(Sink):
     via: Via
 
     async def open(self) -> None:
-        self.via = Via(ca=self.options.ca)
+        proxy = self.options.proxy.reveal() if self.options.proxy is not None else None
+        self.via = Via(ca=self.options.ca, proxy=proxy)
         await self.http.prepare(self.options.url, self.via)
         self.log.info("mailboxes_open", people=len(self.options.people), stamp=self.options.token.reveal())
 
@@ -115,7 +124,8 @@ class Mailboxes(Sink):
             "X-Letter": f"{event.id}/{person}",
             "X-Lang": self.options.language,
         }
-        said = {"to": person, "text": f"{event.type} {event.stream}", "zone": self.options.timezone}
+        text = inert(visible(f"{event.type} {event.stream}"))
+        said = {"to": person, "text": text, "zone": self.options.timezone}
         classify: Classify = full_is_later
         return await http.post(self.options.url, json=said, headers=headers, classify=classify, via=self.via)
 
@@ -131,17 +141,36 @@ class Mailboxes(Sink):
     async def preview(self, delivery: Delivery) -> str:
         return redact(f"{len(self.options.people)} letters about {delivery.event.id}")
 
+    async def connect(self) -> str:
+        """Whether a letter would be taken, by one that nobody gets."""
+        try:
+            await self.letter(self.http, "nobody", sample("recording.started"))
+        except DeliveryFailed as error:
+            return redact_start(error.detail, 80)
+        return "the post office takes letters"
+
 
 def full_is_later(answer: Answer) -> None:
     """The post office's own meaning of 299; everything else is as usual."""
     if answer.status == 299:
         raise Retry(f"the box is full: {answer.quoted}", timedelta(minutes=1), status=299)
-    judge(answer, permanent=(418,))
+    if answer.status == 418:
+        raise failure_of(answer, permanent=(418,))
+    judge(answer)
 
 
 def own_network() -> AddressGuard:
     """For fetch_untrusted inside Acme."""
     return AddressGuard(allow=(ip_network("127.0.0.0/8"),))
+
+
+def is_ours(host: str) -> bool:
+    """Whether an address may be called from inside Acme."""
+    try:
+        own_network().check(ip_address(host))
+    except Forbidden:
+        return False
+    return True
 
 
 def path_of(options: MailboxOptions) -> Path | None:
