@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway import File, Http, Retry, Sink, computed
+from gateway import File, Http, Refused, Retry, Sink, computed
 from gateway.egress.worker import LARGE_EVENT_FILES
 from gateway.testing import Reply, ScriptedServer, delivery, event
 from gateway.testing.sinks import _log
@@ -115,3 +115,51 @@ async def test_a_forward_of_a_large_event_arrives_whole() -> None:
     async with ScriptedServer(otherwise=Reply()) as server, opened(Forward, {"url": server.url}) as sink:
         await sink.deliver(delivery(LARGE))
         assert server.received[0].body.count(b"https://d.example.com/") == 1900
+
+
+async def test_rows_go_into_the_driver_few_at_a_time_and_in_one_transaction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sqlite3
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    place = tmp_path / "rows.db"
+    sqlite3.connect(place).execute("CREATE TABLE f (e TEXT, n INTEGER CHECK (n <> 1899), PRIMARY KEY (e, n))")
+    sizes: list[int] = []
+    usual = AsyncConnection.execute
+
+    async def counted(self: AsyncConnection, statement: Any, rows: Any = None, **more: Any) -> Any:
+        if isinstance(rows, list):
+            sizes.append(len(rows))
+        return await usual(self, statement, rows, **more)
+
+    options = {"url": f"sqlite:///{place}", "table": "f", "columns": {"e": "event.id", "n": "index"}}
+    async with opened(Database, options) as sink:
+        monkeypatch.setattr(AsyncConnection, "execute", counted)
+        with pytest.raises(Refused):
+            await sink.deliver(delivery(LARGE))
+        assert sqlite3.connect(place).execute("SELECT count(*) FROM f").fetchone() == (0,)
+        sizes.clear()
+        few = event(files=LARGE.files[:450])
+        assert await sink.deliver(delivery(few)) == "450 rows"
+    assert sizes == [200, 200, 50]
+
+
+async def test_a_mail_is_composed_off_the_loop_also_for_a_small_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    from plugins.sinks.email import message
+
+    threads: set[int] = set()
+    usual = message.compose
+
+    def watch(*args: Any, **more: Any) -> bytes:
+        threads.add(threading.get_ident())
+        return usual(*args, **more)
+
+    monkeypatch.setattr(message, "compose", watch)
+    async with opened(Email, MAIL) as sink:
+        with contextlib.suppress(Retry):
+            await sink.deliver(delivery(event()))
+        await sink.preview(delivery(event()))
+    assert len(threads) >= 1
+    assert threading.get_ident() not in threads

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any, Final
@@ -27,10 +28,14 @@ from gateway.web import problems
 _ANYTHING: Final[TypeAdapter[Any]] = TypeAdapter(Any)
 
 
-def answered(status: int, result: Any) -> Response:
-    """A result as JSON."""
-    content = _ANYTHING.dump_json(result, by_alias=True)
+async def answered(status: int, result: Any) -> Response:
+    """A result as JSON, written in a thread, because one event with many files takes long."""
+    content = await asyncio.to_thread(_written, result)
     return Response(content, status, media_type="application/json")
+
+
+def _written(result: Any) -> bytes:
+    return _ANYTHING.dump_json(result, by_alias=True)
 
 
 def refused(problem: Problem, headers: Mapping[str, str] | None = None, **more: Any) -> Response:

@@ -85,7 +85,7 @@ async def _answer(gateway: Serving, request: Request, endpoint: Endpoint, holder
             result = await endpoint.run(call)
         except GatewayError as error:
             return refusal(error)
-        return result if isinstance(result, Response) else answered(endpoint.status_of(result), result)
+        return result if isinstance(result, Response) else await answered(endpoint.status_of(result), result)
 
     if endpoint.method == "GET":
         return await answer()

@@ -34,7 +34,7 @@ async def bulk(visit: Visit) -> Response:
         raise Problem(401, "unauthorized", "sign in")
     answer = await visit.service.bulk(command, visit.actor, visit.token.token.reveal())
     if isinstance(answer, BulkPreview):
-        return visit.page("bulk.html", asked=command, filters=filters, preview=answer)
+        return await visit.page("bulk.html", asked=command, filters=filters, preview=answer)
     return to(f"/jobs/{answer.job}")
 
 
@@ -46,4 +46,4 @@ async def jobs(visit: Visit) -> Response:
 async def job(visit: Visit) -> Response:
     """One bulk act: how far it is."""
     item = await visit.service.job(number_of(visit.request.path_params["number"]))
-    return visit.page("job.html", job=item)
+    return await visit.page("job.html", job=item)

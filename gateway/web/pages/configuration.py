@@ -11,4 +11,4 @@ from gateway.web.pages.visit import Visit
 async def configuration(visit: Visit) -> Response:
     """As loaded, with warnings and the last reloads."""
     running = await visit.service.configuration()
-    return visit.page("config.html", running=running, text=as_yaml(running.settings))
+    return await visit.page("config.html", running=running, text=as_yaml(running.settings))

@@ -30,32 +30,36 @@ async def reveal(visit: Visit) -> Response:
 
 async def _page(visit: Visit, *, whole: bool) -> Response:
     detail = await visit.service.event(visit.request.path_params["ref"], whole=whole, actor=visit.actor)
+    first = await _first(visit, detail, whole=whole)
     t = visit.words
-    verdicts = [{"at": one.at, "by": one.by, "routes": routes_of(one, t)} for one in reversed(detail.verdicts)]
-    return visit.page(
-        "event.html",
-        detail=detail,
-        whole=whole,
-        story=story_of(detail, t),
-        verdicts=verdicts,
-        files=files_of(detail.event, whole=whole),
-        facts=list(_facts(detail.event)),
-        raw=_text(detail.raw)[:FORM_CHARS_MAX],
-        children=detail.children,
-        difference=await _difference(visit, detail, whole=whole),
-        sinks=list(visit.gateway.settings.sinks),
-    )
+
+    def values() -> Mapping[str, Any]:
+        return {
+            "detail": detail,
+            "whole": whole,
+            "story": story_of(detail, t),
+            "verdicts": [
+                {"at": one.at, "by": one.by, "routes": routes_of(one, t)} for one in reversed(detail.verdicts)
+            ],
+            "files": files_of(detail.event, whole=whole),
+            "facts": list(_facts(detail.event)),
+            "raw": _text(detail.raw)[:FORM_CHARS_MAX],
+            "children": detail.children,
+            "difference": first and {"ref": detail.variants[0].ref, "lines": difference(first, detail)},
+            "sinks": list(visit.gateway.settings.sinks),
+        }
+
+    return await visit.page_of("event.html", values)
 
 
-async def _difference(visit: Visit, detail: EventDetail, *, whole: bool) -> Mapping[str, Any] | None:
+async def _first(visit: Visit, detail: EventDetail, *, whole: bool) -> EventDetail | None:
+    """What a held event is compared with; None: it is not held, or that was erased meanwhile."""
     if not detail.item.held or not detail.variants:
         return None
-    ref = detail.variants[0].ref
     try:
-        first = await visit.service.event(ref, whole=whole, actor=visit.actor)
-    except GatewayError:  # erased meanwhile
+        return await visit.service.event(detail.variants[0].ref, whole=whole, actor=visit.actor)
+    except GatewayError:
         return None
-    return {"ref": ref, "lines": difference(first, detail)}
 
 
 def _facts(event: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -40,7 +40,7 @@ async def refused(visit: Visit) -> Response:
 async def refusal(visit: Visit) -> Response:
     """One refused callback."""
     detail = await visit.service.refusal(number_of(visit.request.path_params["number"]))
-    return visit.page("refusal.html", detail=detail)
+    return await visit.page("refusal.html", detail=detail)
 
 
 async def audit(visit: Visit) -> Response:

@@ -44,7 +44,7 @@ async def overview(visit: Visit) -> Response:
     seen = await visit.service.overview(asked.window, whole=visit.operates)
     t, f = visit.words, visit.formats
     plots = {kind: {one.name: one for one in series} for kind, series in seen.plots.items()}
-    return visit.page(
+    return await visit.page(
         "overview.html",
         seen=seen,
         windows=("1h", "24h", "7d"),

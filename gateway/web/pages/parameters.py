@@ -28,9 +28,9 @@ async def listing(
         asked = read_query(visit.request, model) or model()
         page = await ask(asked)
     except (UnknownValue, NotFound) as error:
-        return visit.page(template, 400, items=(), next=None, wrong=str(error), **{**values, "query": given})
+        return await visit.page(template, 400, items=(), next=None, wrong=str(error), **{**values, "query": given})
     except Problem as problem:
         if problem.status != 400:
             raise
-        return visit.page(template, 400, items=(), next=None, wrong=problem.detail, **{**values, "query": given})
-    return visit.page(template, items=page.items, next=page.next, wrong=None, **{**values, "query": given})
+        return await visit.page(template, 400, items=(), next=None, wrong=problem.detail, **{**values, "query": given})
+    return await visit.page(template, items=page.items, next=page.next, wrong=None, **{**values, "query": given})

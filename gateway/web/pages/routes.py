@@ -63,10 +63,10 @@ def _serving(gateway: Serving, tokens: Tokens, methods: Mapping[str, HtmlPage]) 
                 raise Problem(403, "forbidden", f"the token {holder.name!r} may read, and this changes something")
             return await page.show(visit)
         except GatewayError as error:
-            return _failed(visit, error)
+            return await _failed(visit, error)
         except Exception:
             log.exception("page_failed", path=page.path if page else None)
-            return _failed(visit, Problem(500, "internal_error", "this went wrong here; the log says why"))
+            return await _failed(visit, Problem(500, "internal_error", "this went wrong here; the log says why"))
 
     return serve
 
@@ -87,15 +87,15 @@ def _open(gateway: Serving, tokens: Tokens, show: Callable[[Visit, Tokens], Awai
                 visit.form = await form_of(request)
             return await show(visit, tokens)
         except GatewayError as error:
-            return _failed(visit, error)
+            return await _failed(visit, error)
 
     return serve
 
 
-def _failed(visit: Visit, error: GatewayError) -> Response:
+async def _failed(visit: Visit, error: GatewayError) -> Response:
     answer = refusal(error)
     document = json.loads(bytes(answer.body))
-    page = visit.page("problem.html", answer.status_code, problem=document)
+    page = await visit.page("problem.html", answer.status_code, problem=document)
     if "retry-after" in answer.headers:
         page.headers["retry-after"] = answer.headers["retry-after"]
     return page

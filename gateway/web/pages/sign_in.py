@@ -17,7 +17,7 @@ async def signing_in(visit: Visit, tokens: Tokens) -> Response:
     request = visit.request
     link = local(visit.one("next") or request.query_params.get("next", "/"))
     if request.method in SAFE:
-        return to(link) if visit.token is not None else visit.page("sign_in.html", next=link, problem=None)
+        return to(link) if visit.token is not None else await visit.page("sign_in.html", next=link, problem=None)
     refuse_foreign(request, None, None)
     presented = visit.one("token").strip()
     try:
@@ -25,7 +25,7 @@ async def signing_in(visit: Visit, tokens: Tokens) -> Response:
             raise Problem(401, "unauthorized", "this is no token of `admin.tokens`")
         id = tokens.sign_in(request, presented.encode("utf-8", "replace"))
     except Problem as problem:
-        return visit.page("sign_in.html", problem.status, next=link, problem=problem)
+        return await visit.page("sign_in.html", problem.status, next=link, problem=problem)
     tokens.sessions.end(request)  # the one before it, if there was any
     response = to(link)
     response.set_cookie(

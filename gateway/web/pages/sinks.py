@@ -15,7 +15,7 @@ ROWS_SHOWN_MAX: int = 10  # deliveries and refusals on the page of one
 async def sinks(visit: Visit) -> Response:
     """Every sink."""
     page = await visit.service.sinks()
-    return visit.page("sinks.html", items=page.items)
+    return await visit.page("sinks.html", items=page.items)
 
 
 async def sink(visit: Visit) -> Response:
@@ -33,13 +33,15 @@ async def sink(visit: Visit) -> Response:
             name, event or None, None if event else type or FILE_COMPLETED, visit.actor
         )
     spark_of_it = spark(series, visit.words, visit.formats)
-    return visit.page("sink.html", sink=item, last=last.items, preview=preview, types=EVENT_TYPES, spark=spark_of_it)
+    return await visit.page(
+        "sink.html", sink=item, last=last.items, preview=preview, types=EVENT_TYPES, spark=spark_of_it
+    )
 
 
 async def sources(visit: Visit) -> Response:
     """Every source."""
     page = await visit.service.sources(whole=visit.operates)
-    return visit.page("sources.html", items=page.items)
+    return await visit.page("sources.html", items=page.items)
 
 
 async def source(visit: Visit) -> Response:
@@ -47,4 +49,4 @@ async def source(visit: Visit) -> Response:
     name = visit.request.path_params["name"]
     item = await visit.service.source(name, whole=visit.operates)
     last = await visit.service.refused(RefusedQuery(source=name, limit=ROWS_SHOWN_MAX))
-    return visit.page("source.html", source=item, last=last.items)
+    return await visit.page("source.html", source=item, last=last.items)

@@ -31,7 +31,7 @@ async def tester(visit: Visit) -> Response:
     event: Any = SAMPLE | {"source": next(iter(visit.gateway.settings.sources), "live")}
     if ref:
         event = (await visit.service.event(ref, whole=False, actor=visit.actor)).event
-    return visit.page("route.html", **_values(pretty(event), await _running(visit)))
+    return await visit.page("route.html", **_values(pretty(event), await _running(visit)))
 
 
 async def tried(visit: Visit) -> Response:
@@ -42,10 +42,10 @@ async def tried(visit: Visit) -> Response:
     except GatewayError as error:
         reply = refusal(error)
         problem = json.loads(bytes(reply.body))
-        return visit.page("route.html", reply.status_code, **_values(text, routes, problem=problem))
+        return await visit.page("route.html", reply.status_code, **_values(text, routes, problem=problem))
     views = [view for route in answer.routes if (view := route_view(route, visit.words)) is not None]
     now = None if answer.now is None else list(answer.now)
-    return visit.page("route.html", **_values(text, routes, answer=answer, views=views, now=now))
+    return await visit.page("route.html", **_values(text, routes, answer=answer, views=views, now=now))
 
 
 def _values(event: str, routes: str, **more: Any) -> Mapping[str, Any]:

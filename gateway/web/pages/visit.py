@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -67,8 +68,12 @@ class Visit:
         """A field of the form that was sent."""
         return next(iter(self.form.get(name, ())), "")
 
-    def page(self, template: str, status: int = 200, /, **values: Any) -> Response:
+    async def page(self, template: str, status: int = 200, /, **values: Any) -> Response:
         """A page of this template."""
+        return await self.page_of(template, lambda: values, status)
+
+    async def page_of(self, template: str, values: Callable[[], Mapping[str, Any]], status: int = 200) -> Response:
+        """A page of this template, made in a thread with its values, because one event with many files takes long."""
         theme = self.request.cookies.get("theme")
         common = {
             "t": self.words,
@@ -82,7 +87,7 @@ class Visit:
             "notices": self.session.told() if self.session else [],
             "with_parameter": self.with_parameter,
         }
-        content = render(template, {**common, **values})
+        content = await asyncio.to_thread(lambda: render(template, {**common, **values()}).encode())
         headers = {"content-language": self.words.language, "vary": "cookie, accept-language"}
         return Response(content, status, headers, media_type="text/html")
 

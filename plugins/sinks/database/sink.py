@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from plugins.sinks.database.inspection import Ready
 
 Result = str | Exception
+ROWS_AT_ONCE_MAX: Final = 200  # rows of one call into the driver: what binds them works on the loop
 _CLOSE_SECONDS: Final = 3.0  # seconds for closing connections
 _TABLE_TRUSTED_SECONDS: Final = 60.0  # seconds that what was seen of the table is believed against a row
 _DRIVERS: Final = {"sqlite": "aiosqlite", "postgresql": "psycopg", "mysql": "aiomysql"}
@@ -174,7 +175,7 @@ class Database(Sink):
         from plugins.sinks.database.faults import is_broken_connection
 
         # In order of their key, so that two gateways do not wait for each other's rows.
-        ordered = sorted(rows, key=lambda row: [str(row[name]) for name in ready.key])
+        ordered = rows if len(rows) == 1 else await asyncio.to_thread(_in_order, rows, ready.key)
         for fresh in (False, True):
             try:
                 await self._write(ready.statement, ordered)
@@ -198,7 +199,9 @@ class Database(Sink):
         if self._engine is None:
             raise Retry("the sink is closed")
         async with self._engine.begin() as connection:
-            await connection.execute(statement, rows if len(rows) > 1 else rows[0])
+            for start in range(0, len(rows), ROWS_AT_ONCE_MAX):
+                some = rows[start : start + ROWS_AT_ONCE_MAX]
+                await connection.execute(statement, some if len(some) > 1 else some[0])
 
     def _judge(self, error: Exception) -> DeliveryFailed:
         from plugins.sinks.database.faults import judge
@@ -244,6 +247,10 @@ class Database(Sink):
     def missing(self) -> Sequence[str]:
         """The driver of the database that the URL names."""
         return missing("database", "sqlalchemy", "greenlet", _DRIVERS[self._address.dialect])
+
+
+def _in_order(rows: Sequence[dict[str, Any]], key: Sequence[str]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: [str(row[name]) for name in key])
 
 
 def _shown(value: Any) -> str:

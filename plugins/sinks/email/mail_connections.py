@@ -41,26 +41,26 @@ class MailConnections:
         self._closed = False
         self._let_in = not logs_in  # whether the password is known to be right
         self._logging_in = asyncio.Lock()
-        self._refusals = 0  # of the password
+        self.refusals = 0  # of the password
         self._refusal: aiosmtplib.SMTPAuthenticationError | None = None  # the last
 
-    async def send(self, sender: str, recipients: Sequence[str], mail: bytes) -> Sent:
-        """One mail. Where a kept connection had been closed before the server said a word to this mail, it goes over a
+    async def send(self, sender: str, recipients: Sequence[str], mail: bytes, *, since: int) -> Sent:
+        """One mail. `since`: the `refusals` there were when it was begun; a refusal after that is its own too. Where a kept connection had been closed before the server said a word to this mail, it goes over a
         fresh one at once, and only then. Raises what aiosmtplib raises."""
         used: Connection | None = None
         try:
-            async with self.borrow() as used:
+            async with self.borrow(since) as used:
                 return Sent(*await used.sendmail(sender, recipients, mail), False)
         except ConnectionError:
             if used is None or not used.kept or used.answered:
                 raise
-        async with self.borrow(fresh=True) as used:
+        async with self.borrow(since, fresh=True) as used:
             return Sent(*await used.sendmail(sender, recipients, mail), True)
 
     @contextlib.asynccontextmanager
-    async def borrow(self, *, fresh: bool = False) -> AsyncIterator[Connection]:
+    async def borrow(self, since: int, *, fresh: bool = False) -> AsyncIterator[Connection]:
         """A connection that answers. Raises what connecting raises. It is kept unless the block leaves it in doubt."""
-        smtp, mails = (await self._opened(), 0) if fresh else await self._ready()
+        smtp, mails = (await self._opened(since), 0) if fresh else await self._ready(since)
         keep = False
         try:
             yield smtp
@@ -84,7 +84,7 @@ class MailConnections:
             one.timer.cancel()
         await asyncio.gather(*(_part(one.smtp) for one in kept))
 
-    async def _ready(self) -> tuple[Connection, int]:
+    async def _ready(self, since: int) -> tuple[Connection, int]:
         while self._kept:
             kept = self._kept.pop()
             kept.timer.cancel()
@@ -97,15 +97,14 @@ class MailConnections:
                 raise
             else:
                 return kept.smtp, kept.mails
-        return await self._opened(), 0
+        return await self._opened(since), 0
 
-    async def _opened(self) -> Connection:
-        """A fresh connection. Until a password is known to be right one at a time tries it, and who waited for a try
-        that failed has its outcome: mails that come together are no reason to try it together."""
-        before = self._refusals
+    async def _opened(self, since: int) -> Connection:
+        """A fresh connection. Until a password is known to be right one at a time tries it, and a mail that was begun
+        before a try failed has its outcome: mails that come together are no reason to try it together."""
         while not self._let_in:
             async with self._logging_in:
-                if self._refusals != before and (last := self._refusal) is not None:
+                if self.refusals != since and (last := self._refusal) is not None:
                     raise aiosmtplib.SMTPAuthenticationError(last.code, last.message)
                 if self._is_let_in():
                     break
@@ -124,7 +123,7 @@ class MailConnections:
         except aiosmtplib.SMTPAuthenticationError as error:
             smtp.close()
             self._let_in, self._refusal = False, error
-            self._refusals += 1
+            self.refusals += 1
             raise
         except BaseException:
             smtp.close()

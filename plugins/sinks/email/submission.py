@@ -24,19 +24,21 @@ class Submitted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One mail on its way. `where` is the server, for errors; `retry_codes` are answers that are never for ever."""
+    """One mail on its way. `where` is the server, for errors; `retry_codes` are answers that are never for ever,
+    `since` the refused passwords when it was begun."""
 
     connections: MailConnections
     sender: str
     mail: bytes
     where: str
     retry_codes: Collection[int]
+    since: int
 
     async def submit(self, recipients: Sequence[str], *, others: bool) -> Submitted:
         """To these recipients; `others`: somebody has got it already. Raises DeliveryFailed for what concerns them all."""
         again = self.retry_codes
         try:
-            sent = await self.connections.send(self.sender, recipients, self.mail)
+            sent = await self.connections.send(self.sender, recipients, self.mail, since=self.since)
         except aiosmtplib.SMTPRecipientsRefused as error:
             answers = {one.recipient: (one.code, one.message) for one in error.recipients}
             if not others and (text := faults.given_to_all(answers, again)) is not None:
