@@ -18,6 +18,7 @@ from gateway.runtime.lean_imports import import_structlog
 log = import_structlog().get_logger("gateway.watchdog")
 
 BLOCKED_SECONDS_MIN: Final = 1.0  # seconds without a turn
+STOP_SECONDS: Final = 1.0  # for the thread to see that it is over
 _LIBRARY: Final = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
 _SITE: Final = ("site-packages", "dist-packages")  # inside the standard library's folder, but not of it
 _LOOPS: Final = ("/uvloop/", "/asyncio/")
@@ -42,11 +43,12 @@ class Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop watching; waits for the thread, which takes no longer than a log line."""
+        """Stop watching; waits for the thread, which takes no longer than a log line, and no longer than `STOP_SECONDS`
+        where what it looks at, which is a plugin's own, never answers."""
         self._over.set()
         self._turned.set()  # because the thread must not wait for the loop that waits for it
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(STOP_SECONDS)
             self._thread = None
 
     def _watch(self, loop: asyncio.AbstractEventLoop, ident: int) -> None:

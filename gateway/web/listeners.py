@@ -213,7 +213,12 @@ async def _open(gateway: Serving, stop: Stop) -> bool:
         opening.result()
         return True
     opening.cancel()
-    await asyncio.wait({opening})
+    insisted = asyncio.ensure_future(stop.insisted.wait())
+    # bounded, because a plugin may swallow its cancellation; what it holds then ends with the process
+    await asyncio.wait({opening, insisted}, timeout=CLOSING_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    insisted.cancel()
+    if opening.done() and not opening.cancelled() and (error := opening.exception()) is not None:
+        log.info("opening_ended", error=str(error))
     return False
 
 

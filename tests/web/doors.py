@@ -211,7 +211,9 @@ class Served:
 
     def start(self, wait: float = 10.0) -> Served:
         self._opened = threading.Event()
+        self._begun = threading.Event()
         self._thread = threads.start(self._run, name="served")
+        self._begun.set()
         assert self._opened.wait(wait)
         return self
 
@@ -232,6 +234,7 @@ class Served:
                 private_limits=self.private_limits,
             )
 
+        self._begun.wait(10)  # else a test that waits for `stop` could ask for the thread before it has its name
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(main())

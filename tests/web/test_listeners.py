@@ -87,6 +87,33 @@ def test_a_stop_while_the_lock_is_awaited_ends_at_once() -> None:
     assert behind.life == ["close"]
 
 
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_stop_while_an_opening_swallows_its_cancellation_ends_too(
+    signals: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listeners, "CLOSING_SECONDS", 0.2 if signals == 1 else 60.0)
+    behind = Behind()
+    entered = threading.Event()
+
+    async def stubborn() -> None:
+        while True:
+            entered.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600 if len(behind.life) == 0 else 0)
+            if behind.life:
+                return
+
+    behind.opening = stubborn
+    served = Served(behind)
+    thread = threads.start(served.start)
+    assert entered.wait(10)
+    for _ in range(signals):
+        served.ask()
+    served.result()
+    threads.end(thread)
+    assert behind.life[0] == "close"
+
+
 def test_a_store_that_is_held_is_told_to_the_caller() -> None:
     behind = Behind()
 
