@@ -97,6 +97,7 @@ class Gateway:
             hook=self._relay, metrics=self.metrics, activity=self._activity, threads=self.watch_threads
         )
         self.sources_by_path: Mapping[str, SourceEndpoint] = make_endpoints(loaded)
+        self.metrics.expect(settings.sources, settings.sinks)
         self._router = self._make_router(loaded)
         self._intake = self._make_intake(self._router)
         self.alarms = AlarmWatch(
@@ -210,6 +211,14 @@ class Gateway:
 
     async def readiness(self) -> tuple[bool, Mapping[str, str]]:
         """Whether callbacks would be taken now, and the state of each part; the store is probed at most once in 5 s."""
+        ready = False  # so it is called too when whoever asked does not wait for the answer
+        try:
+            ready, parts = await self._readiness()
+        finally:
+            self.metrics.ready.set(ready)
+        return ready, parts
+
+    async def _readiness(self) -> tuple[bool, Mapping[str, str]]:
         if self.stopping:
             return False, {"gateway": "stopping"}
         if not self._opened:
@@ -282,6 +291,7 @@ class Gateway:
         ]
         fresh = {name: make_sink(new, name, self.http) for name in settings.sinks if name not in kept}
         endpoints = make_endpoints(new)
+        self.metrics.expect(settings.sources, settings.sinks)
         router = self._make_router(new)
         intake = self._make_intake(router)
         lanes = await self.dispatcher.prepare(

@@ -133,6 +133,7 @@ class AlarmWatch:
 
     def _look_at_limits(self) -> None:
         used, detail = self._store.limit_used()
+        self._metrics.store_limit_used.set(used)
         if used >= LIMIT_RAISED_SHARE or used < LIMIT_OVER_SHARE:
             self._seen[STORE_LIMIT, STORE] = Seen(STORE_LIMIT, STORE, used >= LIMIT_RAISED_SHARE, detail)
 

@@ -31,6 +31,7 @@ class AttemptReporter:
         self._sink = name = sink.name
         self._watchers = shared.watchers
         self._outcomes = {outcome: metrics.deliveries.labels(name, outcome.value) for outcome in Outcome}
+        self._dead = metrics.dead
         self._attempt_seconds = metrics.attempt_seconds.labels(name)
         self._end_to_end = metrics.end_to_end_seconds.labels(name)
 
@@ -57,6 +58,7 @@ class AttemptReporter:
             facts["next_try_in"] = settlement.delay / 1000
         if settlement.reason:
             facts["dead"] = settlement.reason
+            self._dead.labels(self._sink, settlement.reason).inc()
         facts |= log_fields(trace)
         if isinstance(result, BaseException) and not isinstance(result, DeliveryFailed):
             facts["plugin"] = self._origin  # whose mistake it probably is

@@ -27,6 +27,8 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # because every seri
 LABEL_VALUES_MAX: Final = 100
 LABEL_CHARS_MAX: Final = 100  # characters
 
+DEAD_REASONS: Final = ("refused", "expired", "crashed")  # those that an attempt decides
+
 _PREFIX = "recording_gateway"
 _FAST_BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 _SLOW_BUCKETS_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 600.0, 3600.0, 86400.0)
@@ -53,6 +55,7 @@ class Metrics:
         self.alarms = self._counter("alarms", "Alarms that this gateway told, by type.", "type")
         self.alarms_lost = self._counter("alarms_lost", "Alarms that could not be stored, by type.", "type")
         self.deliveries = self._counter("deliveries", "Attempts by outcome.", "sink", "outcome")
+        self.dead = self._counter("dead", "Deliveries that no attempt follows, by reason.", "sink", "reason")
         self.attempt_seconds = self._histogram(
             "attempt_seconds", "How long an attempt took.", _SLOW_BUCKETS_SECONDS, "sink"
         )
@@ -68,6 +71,8 @@ class Metrics:
             "commit_batch_size", "Items in one commit.", (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
         )
         self.commit_seconds = self._histogram("commit_seconds", "How long a commit took.", _FAST_BUCKETS_SECONDS)
+        self.ready = self._gauge("ready", "1 while callbacks are taken, as /readyz says.")
+        self.store_limit_used = self._gauge("store_limit_used", "Which part of the nearest limit of the store is used.")
         self.route_errors = self._counter("route_errors", "Routes whose `where` failed on a live event.", "route")
         self.validity_seconds = self._histogram(
             "validity_seconds",
@@ -92,6 +97,15 @@ class Metrics:
         )
         build = Info("build", "The running version.", namespace=_PREFIX, registry=self.registry)
         build.info({"version": __version__})
+
+    def expect(self, sources: Iterable[str], sinks: Iterable[str]) -> None:
+        """Show these at 0 from the start, because a series that begins at 1 has no increase, and one that is not there
+        cannot stand still."""
+        for source in sources:
+            self.callbacks.labels(source, "accepted")
+        for sink in sinks:
+            for reason in DEAD_REASONS:
+                self.dead.labels(sink, reason)
 
     def text(self) -> bytes:
         """The exposition format, for GET /metrics."""

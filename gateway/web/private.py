@@ -48,19 +48,23 @@ def private_app(
     async def healthz(request: Request) -> Response:
         return _json(200, {"status": "ok"})  # the process lives; nothing else is looked at
 
-    async def readyz(request: Request) -> Response:
+    async def readiness() -> tuple[bool, Mapping[str, str]]:
         try:
             async with asyncio.timeout(READINESS_SECONDS):
-                ready, parts = await gateway.readiness()
+                return await gateway.readiness()
         except TimeoutError:
-            ready, parts = False, {"store": "no answer"}
+            return False, {"store": "no answer"}
         except Exception:
             log.exception("readiness_failed")
-            ready, parts = False, {"store": "unknown"}
+            return False, {"store": "unknown"}
+
+    async def readyz(request: Request) -> Response:
+        ready, parts = await readiness()
         return _json(200 if ready else 503, {"status": "ready" if ready else "not ready", **parts})
 
     async def metrics(request: Request) -> Response:
         openmetrics = wants_openmetrics(request.headers.getlist("accept"))
+        await readiness()  # because it is one of the metrics, and a scraper asks for nothing else
         try:
             text = gateway.metrics.openmetrics() if openmetrics else gateway.metrics.text()
         except Exception:
