@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.config.document.diagnostics import Diagnostic
 from gateway.config.grammar.settings import Settings
 from gateway.plugin.registry import Registry
-from gateway.runtime.traces import problems as trace_problems
+from gateway.runtime.trace_settings import problems as trace_problems
 from gateway.text.secret import Secret, secrets_of
 
 if TYPE_CHECKING:

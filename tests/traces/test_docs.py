@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from gateway.admin.store_opener import store_admin
-from gateway.runtime import traces
+from gateway.runtime import trace_settings as traces
 from gateway.store.admin.audit import Actor
 from gateway.testing import Reply, ScriptedServer, running
 from tests.traces.collector import Collector

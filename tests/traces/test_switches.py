@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from gateway.config.load import load, refuse_to_serve
-from gateway.runtime import traces
-from gateway.runtime.traces import OFF, make_traces, problems, wanted
+from gateway.runtime import trace_settings
+from gateway.runtime.trace_settings import problems, wanted
+from gateway.runtime.traces import OFF, make_traces
 from gateway.testing import Reply, ScriptedServer, running
 from tests.commands import invoke
 from tests.traces.collector import Collector, collector
@@ -65,7 +66,7 @@ def test_without_the_library_check_and_serve_say_how_to_install_it(
         "sinks: {out: {type: console}}\nroutes: [{to: out}]\n"
     )
     config.chmod(0o600)
-    monkeypatch.setattr(traces, "MODULES", ("opentelemetry_that_is_not_there.sdk",))
+    monkeypatch.setattr(trace_settings, "MODULES", ("opentelemetry_that_is_not_there.sdk",))
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
     checked = invoke(["check"], cwd=tmp_path)
     assert checked.exit_code == 1
