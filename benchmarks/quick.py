@@ -44,6 +44,7 @@ from gateway.web.ingress import Ingress
 from gateway.web.listener_limits import UNVERIFIED_BYTES_MAX, public_limits
 from gateway.web.listeners import COLLECT_AFTER_OBJECTS, SWITCH_INTERVAL_SECONDS
 from gateway.web.protocol import guarded
+from gateway.web.public import PublicRefusals, public_app
 
 BASELINE: Final = Path(__file__).with_name("baseline.json")
 CONNECTIONS: Final = 32
@@ -151,25 +152,21 @@ async def running(folder: Path, sink: int, *, routed: bool) -> AsyncIterator[Cal
     folder.mkdir()  # noqa: ASYNC240  before anything is measured
     to = "to: [app]" if routed else "match: {type: nothing}, to: [app]"
     store = f"sqlite:///{folder}/bench.db"
-    config = servers.CONFIG.format(
-        port=0, admin=0, sink=sink, key=servers.KEY, to=to, level="info", store=store, delivery=servers.DELIVERY
-    )
-    path = folder / "gateway.yaml"
-    path.write_text(config)
-    path.chmod(0o600)
+    path = servers.configure(folder, port=0, admin=0, sink=sink, to=to, level="info", store=store)
     gateway = Gateway(load(path))
     await gateway.open(lock_wait=0)
     try:
         ingress = Ingress(gateway, max_body=gateway.settings.server.max_body)
+        refusals = PublicRefusals(gateway, ingress)
         limits = public_limits(body_timeout=30.0, connections=1000)
         protocol = guarded(
             limits,
-            ingress.refused_unread,
+            refusals.refused_unread,
             largest=ingress.largest,
             peer_of=ingress.peer_of,
             budget=Budget(UNVERIFIED_BYTES_MAX),
         )
-        yield listening(ingress, protocol)
+        yield listening(public_app(ingress, refusals), protocol)
     finally:
         await gateway.close(5.0)
 

@@ -116,13 +116,30 @@ def gateway(
     for old in folder.glob("bench.db*"):
         old.unlink()
     to = "to: [app]" if routed else "match: {type: nothing}, to: [app]"
+    configure(folder, port=port, admin=admin, sink=sink, to=to, level=level, store=store, delivery=delivery)
+    with _running([str(Path(sys.executable).parent / "gateway"), "serve"], folder, port, admin) as server:
+        yield server
+
+
+def configure(
+    folder: Path,
+    *,
+    port: int,
+    admin: int,
+    sink: int,
+    to: str,
+    level: str,
+    store: str,
+    delivery: str = "{concurrency: 32}",
+) -> Path:
+    """Write the configuration that is measured into `folder`: the file."""
+    path = folder / "gateway.yaml"
     config = CONFIG.format(
         port=port, admin=admin, sink=sink, key=KEY, to=to, level=level, store=store, delivery=delivery
     )
-    (folder / "gateway.yaml").write_text(textwrap.dedent(config))
-    (folder / "gateway.yaml").chmod(0o600)
-    with _running([str(Path(sys.executable).parent / "gateway"), "serve"], folder, port, admin) as server:
-        yield server
+    path.write_text(textwrap.dedent(config))
+    path.chmod(0o600)
+    return path
 
 
 @contextmanager

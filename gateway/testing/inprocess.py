@@ -23,6 +23,7 @@ from gateway.store.records import DeliveryRow
 from gateway.testing.recorder import Recorder
 from gateway.testing.registration import Watch, registry_with
 from gateway.web.ingress import Ingress
+from gateway.web.public import PublicRefusals, public_app
 
 PATIENCE_SECONDS: Final = 10.0  # real seconds to wait for what does not wait for the clock
 WATCHERS_PATIENCE_SECONDS: Final = 1.0  # real seconds to wait for plugins that watch, which may block
@@ -65,7 +66,8 @@ class RunningGateway:
         loaded.registry.register(Watch(self._attempts), "gateway.testing")
         self.gateway = Gateway(loaded, clock=self.clock)
         server = loaded.settings.server
-        self._door = Ingress(self.gateway, max_body=server.max_body, trusted_proxies=server.trusted_proxies)
+        ingress = Ingress(self.gateway, max_body=server.max_body, trusted_proxies=server.trusted_proxies)
+        self._app = public_app(ingress, PublicRefusals(self.gateway, ingress))
         await self.gateway.open()
         await self.settle()
 
@@ -144,7 +146,7 @@ class RunningGateway:
         async def send(message: Mapping[str, Any]) -> None:
             messages.append(message)
 
-        await self._door(scope, cast(Any, receive), cast(Any, send))
+        await self._app(scope, cast(Any, receive), cast(Any, send))
         head, *rest = messages
         answered = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in head["headers"]}
         return Posted(head["status"], answered, b"".join(part.get("body", b"") for part in rest))

@@ -13,6 +13,7 @@ from gateway.errors import Problem
 from gateway.runtime.traces import Attributes, Span, Traces
 from gateway.text.trace_context import TRACEPARENT, TRACESTATE, TraceContext
 
+SPAN: Final = "gateway.callback_span"  # where it is in the scope of a request
 ROUTE: Final = "/hooks/{path}"  # never the path itself: whoever guesses paths must not make new names
 REFUSED_SPANS_PER_SECOND: Final = 50  # of refused callbacks, so that a flood of them pushes no others out of the export
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
@@ -69,6 +70,13 @@ class CallbackSpans:
         method = scope["method"] if scope["method"] in METHODS else "_OTHER"
         span = self._start(method, trace_of(scope), {"url.scheme": scope.get("scheme", "http")})
         return None if span is None else CallbackSpan(span, self._allow)
+
+    def refused(self, scope: Scope, problem: Problem) -> None:
+        """Of a request that no endpoint saw."""
+        span = self.begin(scope)
+        if span is not None:
+            span.note_refusal(problem)
+            span.end()
 
     def refused_unread(self, source: str | None, problem: Problem) -> None:
         """Of what was refused before there was a whole request; it has no length."""

@@ -23,7 +23,7 @@ class HttpServer(uvicorn.Server):
                 app,
                 http=protocol,
                 ws="none",
-                lifespan="off",
+                lifespan="on",
                 interface="asgi3",
                 log_config=None,
                 access_log=False,
@@ -70,7 +70,11 @@ class HttpServer(uvicorn.Server):
             task.cancel()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # how uvicorn says it; here it would end the process in the middle of the other listener
+            text = f"{self._section}: the application on {self.bound.url} did not start; the log says why"
+            raise CannotListen(text) from None
         self._opened.set()
 
     @contextlib.contextmanager

@@ -32,6 +32,7 @@ from gateway.web.pages.routes import page_routes
 from gateway.web.ports import Serving
 from gateway.web.private import private_app
 from gateway.web.protocol import guarded
+from gateway.web.public import PublicRefusals, public_app
 from gateway.web.renewal import renewing
 from gateway.web.sockets import Bound, bind
 from gateway.web.stop import Stop
@@ -122,7 +123,7 @@ async def serving(
         private_at = stack.enter_context(_bound("admin", settings))
         public_at = stack.enter_context(_bound("server", settings))
         stack.enter_context(stop.on_signals())
-        private, public = _listeners(gateway, private_at, public_at, limits, private_limits)
+        private, public = _listeners(gateway, private_at, public_at, limits, private_limits, watch=watch)
         # health is answered before the store is open, so that waiting for its lock can be seen as "not ready"
         await private.start()
         try:
@@ -136,8 +137,7 @@ async def serving(
                     log.info("pages", url=f"{private_at.url}/", token_at=gateway.token_place)  # never the token
                 if opened is not None:
                     opened(Addresses(public_at, private_at))
-                async with renewing(gateway, watch=watch):
-                    broken = await _until(stop.asked, public, private)
+                broken = await _until(stop.asked, public, private)
         except BaseException:
             with contextlib.suppress(Exception):
                 await gateway.close(0.0)
@@ -158,9 +158,12 @@ def _listeners(
     public_at: Bound,
     limits: ListenerLimits | None,
     private_limits: ListenerLimits | None,
+    *,
+    watch: bool,
 ) -> tuple[HttpServer, HttpServer]:
     server = gateway.settings.server
     ingress = Ingress(gateway, max_body=server.max_body, trusted_proxies=server.trusted_proxies)
+    refusals = PublicRefusals(gateway, ingress)
     bounds = limits or public_limits(
         body_timeout=server.body_timeout.total_seconds(),
         connections=server.connections,
@@ -180,10 +183,10 @@ def _listeners(
         ),
         HttpServer(
             "server",
-            ingress,
+            public_app(ingress, refusals, lifespan=lambda app: renewing(gateway, watch=watch)),
             guarded(
                 bounds,
-                ingress.refused_unread,
+                refusals.refused_unread,
                 largest=ingress.largest,
                 peer_of=ingress.peer_of,
                 budget=Budget(getattr(server, "unverified_bytes", UNVERIFIED_BYTES_MAX)),

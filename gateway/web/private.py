@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final
 
 import structlog
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPENMETRICS
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, Router
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import Problem
-from gateway.web import problems
 from gateway.web.accept_header import wants_openmetrics
 from gateway.web.heads import hides_structure
 from gateway.web.ports import Behind
+from gateway.web.problem_response import ProblemResponse
 
 log = structlog.get_logger("gateway.web")
 
@@ -42,8 +45,8 @@ SECURITY_HEADERS: Final = (
 
 def private_app(
     gateway: Behind, *, hosts: Callable[[], Collection[str]] = tuple, more: Sequence[BaseRoute] = ()
-) -> ASGIApp:
-    """The application of the private listener. `hosts` gives the names beside localhost; `more` are further routes."""
+) -> Starlette:
+    """The application of the private listener; `app.state.gateway` is behind it. `hosts` gives the names beside localhost; `more` are further routes."""
 
     async def healthz(request: Request) -> Response:
         return _json(200, {"status": "ok"})  # the process lives; nothing else is looked at
@@ -69,25 +72,38 @@ def private_app(
             text = gateway.metrics.openmetrics() if openmetrics else gateway.metrics.text()
         except Exception:
             log.exception("metrics_failed")
-            return _problem(Problem(500, "internal_error", "the metrics could not be written; the log says why"))
+            return ProblemResponse(Problem(500, "internal_error", "the metrics could not be written; the log says why"))
         kind = OPENMETRICS if openmetrics else CONTENT_TYPE_PLAIN_0_0_4
         return Response(text, headers={"content-type": kind, "vary": "accept"})
 
-    routes = [_reading("/healthz", healthz), _reading("/readyz", readyz), _reading("/metrics", metrics)]
-    return Guard(Router([*routes, *more], redirect_slashes=False, default=_nothing), hosts)
+    routes = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+    app = Starlette(
+        routes=[*routes, *more],
+        middleware=[Middleware(Guard, hosts)],
+        exception_handlers={HTTPException: _answer_exception, Problem: _answer_problem, Exception: _answer_bug},
+    )
+    app.router.redirect_slashes = False  # a path that is not there is not there, whatever it looks like
+    app.state.gateway = gateway
+    return app
 
 
-def _reading(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
-    async def checked(request: Request) -> Response:
-        if request.method in ("GET", "HEAD"):
-            return await endpoint(request)
-        refusal = _problem(Problem(405, "method_not_allowed", "this can only be read"))
-        refusal.headers["allow"] = "GET, HEAD"
-        return refusal
+async def _answer_exception(request: Request, raised: Any) -> Response:
+    """What Starlette raises, in the form of all refusals: no such path, or a method that it does not take."""
+    if raised.status_code == 405:
+        allowed = ", ".join(sorted(raised.headers["Allow"].split(", ")))
+        return ProblemResponse(
+            Problem(405, "method_not_allowed", "this can only be read"), (b"allow", allowed.encode())
+        )
+    return _nothing()
 
-    route = Route(path, checked)
-    route.methods = None  # every method is ours to answer, so that the refusal has the form of all others
-    return route
+
+async def _answer_problem(request: Request, problem: Any) -> Response:
+    return ProblemResponse(problem)
+
+
+async def _answer_bug(request: Request, _: Exception) -> Response:
+    """A mistake of ours that no endpoint answered; the server logs it. The guard stands inside of this."""
+    return ProblemResponse(Problem(500, "internal_error", "this went wrong here; the log says why"), *SECURITY_HEADERS)
 
 
 class Guard:
@@ -98,6 +114,9 @@ class Guard:
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":  # the life of the application
+            return await self._app(scope, receive, send)
+
         async def sealed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = list(message.get("headers", ()))
@@ -107,10 +126,10 @@ class Guard:
 
         found = [value for name, value in scope["headers"] if name == b"host"]
         refusal = None if not found and scope["http_version"] == "1.0" else self._check(found)
-        app: ASGIApp = self._app if refusal is None else _problem(refusal)
+        app: ASGIApp = self._app if refusal is None else ProblemResponse(refusal)
         if refusal is None and hides_structure(scope.get("raw_path") or b""):
-            app = _nothing
-        await app(scope, receive, sealed)
+            app = _nothing()
+        return await app(scope, receive, sealed)
 
     def _check(self, found: Sequence[bytes]) -> Problem | None:
         if len(found) != 1 or not found[0]:
@@ -143,12 +162,8 @@ def _is_address(text: str, version: int) -> bool:
         return False
 
 
-async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    await _problem(Problem(404, "not_found", "there is nothing here"))(scope, receive, send)
-
-
-def _problem(problem: Problem) -> Response:
-    return Response(problems.body(problem), problem.status, media_type=problems.MEDIA_TYPE.decode())
+def _nothing() -> Response:
+    return ProblemResponse(Problem(404, "not_found", "there is nothing here"))
 
 
 def _json(status: int, members: Mapping[str, str]) -> Response:

@@ -20,7 +20,7 @@ log = structlog.get_logger("gateway.web")
 
 @contextlib.asynccontextmanager
 async def renewing(gateway: Serving, *, watch: bool) -> AsyncIterator[None]:
-    """Inside it SIGHUP reloads, where this thread may hear signals, and with `watch` a changed file does."""
+    """The life of the public application: inside it SIGHUP reloads, where this thread may hear signals, and with `watch` a changed file does."""
     loop = asyncio.get_running_loop()
     tasks: set[asyncio.Task[None]] = set()
 
