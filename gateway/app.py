@@ -19,6 +19,7 @@ from gateway.config.grammar.settings import Settings
 from gateway.config.load import Loaded, load
 from gateway.dispatch.attempt import Carrier
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.follow_ups import FollowUps
 from gateway.egress.client import Http
 from gateway.errors import GatewayError, Problem, StoreError
 from gateway.intake.activity import SourceActivity
@@ -38,6 +39,7 @@ from gateway.runtime.metrics import Metrics
 from gateway.runtime.traces import Traces, make_traces
 from gateway.store.admin.audit import Actor, AuditEntry
 from gateway.store.outbox.alarms import Announced
+from gateway.store.records import Accepted
 from gateway.store.store import Store
 from gateway.text.redaction import redact
 from gateway.watchdog import Watchdog
@@ -90,6 +92,8 @@ class Gateway:
             metrics=self.metrics,
             threads=self.watch_threads,
             traces=self.traces,
+            decide=self._decide,
+            followed=self._followed,
         )
         self.refusals = Refusals(store=self.store, metrics=self.metrics, clock=self.clock)
         self._activity = SourceActivity(self.store, self.clock)
@@ -339,6 +343,9 @@ class Gateway:
 
     def _decide(self, event: Event) -> RoutingDecision:
         return self._router.decide(event)  # of the configuration that runs now
+
+    def _followed(self, follow_ups: FollowUps, accepted: Sequence[Accepted]) -> None:
+        self._journal.stored([new.event for new in follow_ups.events], follow_ups.decisions, accepted)
 
     @harmless
     def _alarm_stored(self, event: Event, announced: Announced) -> None:

@@ -10,18 +10,20 @@ from functools import partial
 from typing import Any
 
 from gateway.errors import Refused, Retry, Unavailable
+from gateway.follow_up import Done
 from gateway.model import Delivery
 from gateway.plugin import Sink
 from gateway.plugin.hookspecs import hookimpl
 
 Result = str | BaseException | None
+SinkAnswer = Result | Done
 
 
 class Carrier:
     """Register it with pluggy once a gateway."""
 
     @hookimpl(trylast=True)
-    def deliver(self, deliveries: Sequence[Delivery], sink: Sink) -> Awaitable[Sequence[str | None | Exception]]:
+    def deliver(self, deliveries: Sequence[Delivery], sink: Sink) -> Awaitable[Sequence[str | None | Done | Exception]]:
         return Carriage(deliveries, sink)
 
 
@@ -37,17 +39,17 @@ class Carriage:
         self._deliveries = deliveries
         self._sink = sink
 
-    def __await__(self) -> Generator[Any, Any, Sequence[str | None | Exception]]:
+    def __await__(self) -> Generator[Any, Any, Sequence[str | None | Done | Exception]]:
         return self.carry().__await__()
 
-    async def carry(self) -> Sequence[str | None | Exception]:
+    async def carry(self) -> Sequence[str | None | Done | Exception]:
         if len(self._deliveries) > 1:
             return await self._sink.deliver_batch(self._deliveries)
         try:
             receipt: object = await self._sink.deliver(self._deliveries[0])
         except Exception as error:
             return [error]
-        if receipt is None or isinstance(receipt, str | Exception):  # an exception as `deliver_batch` gives it
+        if receipt is None or isinstance(receipt, str | Exception | Done):  # an exception as `deliver_batch` gives it
             return [receipt]
         if inspect.isawaitable(receipt):
             if inspect.iscoroutine(receipt):
@@ -95,7 +97,7 @@ async def _through(hook: Any, deliveries: Sequence[Delivery], sink: Sink) -> Any
 
 async def carry(
     hook: Any, deliveries: Sequence[Delivery], sink: Sink, timeout: float
-) -> tuple[list[Result], list[int]]:
+) -> tuple[list[SinkAnswer], list[int]]:
     """One result for each delivery, and the positions of those that are to go alone the next time, because they failed in
     one with others and one of them may be why."""
 
@@ -106,7 +108,7 @@ async def carry(
         results = await bounded(partial(_through, hook, deliveries, sink), timeout)
     wanted = len(deliveries)
     if isinstance(results, BaseException):
-        failure: Result = results
+        failure: SinkAnswer = results
     elif not isinstance(results, list | tuple):
         failure = Nonsense(f"the hook deliver gave {_what(results)}, not a list of {wanted}")
     elif len(results) != wanted:
@@ -122,7 +124,7 @@ async def carry(
     return [failure] * wanted, [] if wanted == 1 or isinstance(failure, Unavailable) else list(range(wanted))
 
 
-def _apart(results: list[Result]) -> tuple[list[Result], list[int]]:
+def _apart(results: list[SinkAnswer]) -> tuple[list[SinkAnswer], list[int]]:
     """One exception object for several deliveries refuses them together: one poisoned member must not kill the others, so
     alone each will be refused or delivered for itself."""
     refused = Counter(id(result) for result in results if isinstance(result, Refused))
@@ -151,10 +153,12 @@ def _only_failed(given: object) -> bool:
     return isinstance(given, list | tuple) and bool(given) and all(isinstance(one, BaseException) for one in given)
 
 
-def _checked(result: object, hook: Any, sink: Sink) -> Result:
-    if result is None or isinstance(result, str | Exception):
+def _checked(result: object, hook: Any, sink: Sink) -> SinkAnswer:
+    if result is None or isinstance(result, str | Exception | Done):
         return result
-    return _named(Nonsense(f"{_what(result)} is no result; expected a receipt, None or an exception"), hook, sink)
+    return _named(
+        Nonsense(f"{_what(result)} is no result; expected a receipt, None, a Done or an exception"), hook, sink
+    )
 
 
 def _named(failure: Nonsense, hook: Any, sink: Sink) -> Nonsense:

@@ -13,6 +13,7 @@ from gateway.dispatch.attempt import Nonsense, Result, carry
 from gateway.dispatch.attempt_span import AttemptSpans, end_span, trace_of
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.circuit import answered, failed_service
+from gateway.dispatch.follow_ups import FollowUps
 from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.leased import Dispatch, LeasedDelivery
 from gateway.dispatch.outcome import attempt_record
@@ -30,9 +31,10 @@ from gateway.dispatch.retry import (
 )
 from gateway.dispatch.slots import Slots
 from gateway.errors import Retry, StoreError, Unavailable
+from gateway.follow_up import Done
 from gateway.model import FAILED, Delivery
 from gateway.runtime.lean_imports import import_structlog
-from gateway.store.records import Lease
+from gateway.store.records import Accepted, Lease
 
 log = import_structlog().get_logger("gateway.dispatcher")
 
@@ -86,10 +88,9 @@ class Deliverer:
             dispatch.paced = False
         started_at, started = self._clock.ms(), self._clock.monotonic()
         deliveries = [self._delivery(member.lease, started_at) for member in dispatch.members]
-        results: Sequence[Result]
         try:
             with self._spans.around(dispatch.members):
-                results, apart = await carry(self._shared.hook, deliveries, self._slots.sink, self._timeout)
+                answers, apart = await carry(self._shared.hook, deliveries, self._slots.sink, self._timeout)
         except asyncio.CancelledError:
             if not dispatch.dropped:
                 cut, seconds = Retry("cut off: the gateway stopped"), self._clock.monotonic() - started
@@ -101,7 +102,9 @@ class Deliverer:
         if apart:
             self._set_apart([dispatch.members[n] for n in apart])
         survived = [member.lease.delivery for member in dispatch.members if member.lease.losses]
-        self._record(dispatch, deliveries, results, started_at, self._clock.monotonic() - started)
+        results = [answer.receipt if isinstance(answer, Done) else answer for answer in answers]
+        done = [answer if isinstance(answer, Done) and answer.events else None for answer in answers]
+        self._record(dispatch, deliveries, results, started_at, self._clock.monotonic() - started, done)
         if survived:
             await self._tell_store(self._shared.store.survived, survived)
         await self.report_to_breaker(dispatch, results)
@@ -233,8 +236,10 @@ class Deliverer:
         results: Sequence[Result],
         started_at: int,
         seconds: float,
+        done: Sequence[Done | None] = (),
     ) -> None:
-        for member, delivery, result in zip(dispatch.members, deliveries, results, strict=True):
+        followed = done or [None] * len(results)
+        for member, delivery, result, made in zip(dispatch.members, deliveries, results, followed, strict=True):
             decision = decide(
                 result,
                 attempt=member.lease.attempt,
@@ -243,7 +248,7 @@ class Deliverer:
                 rng=self._shared.rng,
                 spared=dispatch.probe is not None or (self._breaker.open and failed_service(result)),
             )
-            self._write(member, delivery, result, decision, started_at, seconds)
+            self._write(member, delivery, result, decision, started_at, seconds, made)
 
     def _write(
         self,
@@ -253,16 +258,31 @@ class Deliverer:
         decision: RetryDecision,
         started_at: int,
         seconds: float,
+        done: Done | None = None,
     ) -> None:
-        given = attempt_record(member.lease, result, decision, started_at=started_at, seconds=seconds)
+        follow_ups = FollowUps() if done is None else self._shared.follow_ups.make(delivery, done, self._clock.now())
+        given = attempt_record(
+            member.lease, result, decision, started_at=started_at, seconds=seconds, problems=follow_ups.problems
+        )
         self._account.report(member.lease, delivery, result, given, trace_of(member))
         end_span(member, given)
+        if follow_ups.problems:
+            self._account.report_bad_follow_ups(member.lease, follow_ups.problems)
         if decision.state == "waiting":
             self._wait_for(member, decision.delay)
         else:
             self._slots.alone.discard(member.lease.delivery)
-        self._shared.settler.settle(member, given.settlement, self._slots.settled)
+        if follow_ups.events:
+            settler = self._shared.settler
+            settler.settle_with(member, given.settlement, follow_ups, self._slots.settled, self._hear_of_follow_ups)
+        else:
+            self._shared.settler.settle(member, given.settlement, self._slots.settled)
         member.decided = True
+
+    def _hear_of_follow_ups(self, follow_ups: FollowUps, accepted: Sequence[Accepted]) -> None:
+        """They are stored: counted, and told to whoever hears of events."""
+        self._account.report_follow_ups(accepted)
+        self._shared.followed(follow_ups, accepted)
 
     def _wait_for(self, member: LeasedDelivery, delay: float) -> None:
         member.again = delay

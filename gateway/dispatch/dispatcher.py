@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from random import Random
 from typing import Any, Final
 
 from gateway.dispatch.attempt import bounded
+from gateway.dispatch.follow_ups import FollowUpMaker, FollowUps
 from gateway.dispatch.lane import Lane
 from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.outcome import describe
@@ -17,13 +18,15 @@ from gateway.dispatch.settler import Settler
 from gateway.dispatch.shared_rate import SharedRates
 from gateway.dispatch.store_clock import StoreClock
 from gateway.errors import SinkNotOpened, StoreError
+from gateway.model import Event
 from gateway.plugin import Sink
 from gateway.plugin.hooks import Watchers, WatchThreads
+from gateway.routing import RoutingDecision
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.traces import OFF, Traces
-from gateway.store.records import Lease
+from gateway.store.records import Accepted, Lease
 from gateway.store.store import Store
 
 log = import_structlog().get_logger("gateway.dispatcher")
@@ -53,9 +56,12 @@ class Dispatcher:
         rng: Random | None = None,
         threads: WatchThreads | None = None,
         traces: Traces = OFF,
+        decide: Callable[[Event], RoutingDecision] | None = None,
+        followed: Callable[[FollowUps, Sequence[Accepted]], None] = lambda _made, _accepted: None,
     ) -> None:
         """`policies` has one entry a sink; `rng` is the source of all jitter; `threads` call the plugins that watch;
-        `traces` make a span of each attempt."""
+        `traces` make a span of each attempt. `decide` routes what follows on a delivery (None: it goes nowhere), and
+        `followed` hears of it after its commit."""
         self._store = store
         self._clock = clock
         self._metrics = metrics
@@ -72,6 +78,8 @@ class Dispatcher:
             watchers=Watchers(hook, "attempt_finished", threads),
             rng=self._rng,
             traces=traces,
+            follow_ups=FollowUpMaker(decide=decide, order_key=self.order_key),
+            followed=followed,
         )
         self.lanes: Mapping[str, Lane] = {
             name: Lane(sink, policies[name], self._shared) for name, sink in sinks.items()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from gateway.dispatch.follow_ups import FollowUpMaker, FollowUps
 from gateway.dispatch.isolation import Isolation
 from gateway.dispatch.settler import Settler
 from gateway.dispatch.store_clock import StoreClock
@@ -13,6 +15,7 @@ from gateway.plugin.hooks import Watchers
 from gateway.runtime.clock import Clock
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.traces import OFF, Traces
+from gateway.store.records import Accepted
 from gateway.store.store import Store
 
 
@@ -28,5 +31,7 @@ class Shared:
     settler: Settler
     watchers: Watchers
     rng: Random
+    follow_ups: FollowUpMaker
+    followed: Callable[[FollowUps, Sequence[Accepted]], None]
     isolation: Isolation = field(default_factory=Isolation)
     traces: Traces = OFF

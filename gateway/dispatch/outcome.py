@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,6 +17,7 @@ from gateway.text.redaction import redact_start
 
 DETAIL_CHARS_MAX: Final = 500  # characters
 READ_CHARS_MAX: Final = 20_000  # characters of a text that are looked at, because masking costs by the length
+PROBLEMS_CHARS_MAX: Final = 300  # of a detail that say which follow-ups are not stored; the log has all
 MEMO_CHARS_MAX: Final = 64 * 1024  # characters of JSON: a row is bounded
 _PLAIN: Final = frozenset(f"HTTP {status}" for status in range(200, 300))  # nearly every receipt: nothing to look for
 
@@ -31,10 +32,20 @@ class AttemptRecord:
 
 
 def attempt_record(
-    lease: Lease, result: Result, decision: RetryDecision, *, started_at: int, seconds: float
+    lease: Lease,
+    result: Result,
+    decision: RetryDecision,
+    *,
+    started_at: int,
+    seconds: float,
+    problems: Sequence[str] = (),
 ) -> AttemptRecord:
-    """Put together what is written. `started_at` is in ms since 1970, `seconds` how long the attempt took."""
+    """Put together what is written. `started_at` is in ms since 1970, `seconds` how long the attempt took; `problems` say
+    which follow-ups are not stored, and why."""
     detail = describe(result)
+    if problems:
+        said = describe(f"follow-ups not stored: {'; '.join(dict.fromkeys(problems))}")[:PROBLEMS_CHARS_MAX]
+        detail = f"{detail[: max(DETAIL_CHARS_MAX - len(said) - 2, 0)]}; {said}".removeprefix("; ")[:DETAIL_CHARS_MAX]
     status = result.status if isinstance(result, DeliveryFailed) else None
     memo, trouble = _memo(lease, result)
     settlement = Settlement(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.dispatch.attempt import Nonsense, Result
 from gateway.dispatch.lane_context import Shared
-from gateway.dispatch.outcome import AttemptRecord
+from gateway.dispatch.outcome import AttemptRecord, describe
 from gateway.errors import DeliveryFailed
 from gateway.model import Delivery, Outcome
 from gateway.plugin import Sink
@@ -14,7 +15,7 @@ from gateway.runtime.harmless import harmless
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.plain_lines import PlainLogger
 from gateway.runtime.traces import exemplar, log_fields
-from gateway.store.records import Lease
+from gateway.store.records import Accepted, Lease
 from gateway.text.trace_context import TraceContext
 
 log = import_structlog().get_logger("gateway.dispatcher")
@@ -32,8 +33,30 @@ class AttemptReporter:
         self._watchers = shared.watchers
         self._outcomes = {outcome: metrics.deliveries.labels(name, outcome.value) for outcome in Outcome}
         self._dead = metrics.dead
+        self._follow_ups = {
+            result: metrics.follow_ups.labels(name, result) for result in ("stored", "duplicate", "refused")
+        }
         self._attempt_seconds = metrics.attempt_seconds.labels(name)
         self._end_to_end = metrics.end_to_end_seconds.labels(name)
+
+    @harmless
+    def report_follow_ups(self, accepted: Sequence[Accepted]) -> None:
+        """What followed on a delivery is stored, or was there already."""
+        for one in accepted:
+            self._follow_ups["stored" if one.new else "duplicate"].inc()
+
+    @harmless
+    def report_bad_follow_ups(self, lease: Lease, problems: Sequence[str]) -> None:
+        """What followed on a delivery is no event: the delivery stands, and somebody mends the plugin."""
+        self._follow_ups["refused"].inc(len(problems))
+        log.error(
+            "follow_ups_refused",
+            sink=self._sink,
+            id=lease.event.ref,
+            delivery=lease.delivery,
+            plugin=self._origin,
+            problems=[describe(problem) for problem in problems],
+        )
 
     @harmless
     def report(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from random import Random
 from typing import Final
 
+from gateway.dispatch.follow_ups import FollowUps
 from gateway.dispatch.leased import LeasedDelivery
 from gateway.errors import ItemRefused, StoreError
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
-from gateway.store.records import Settlement
+from gateway.store.records import Accepted, Settlement
 from gateway.store.store import Store
 
 log = import_structlog().get_logger("gateway.dispatcher")
@@ -23,6 +24,7 @@ FIRST_PAUSE_SECONDS: Final = 0.1  # seconds between two tries while the store fa
 PAUSE_SECONDS_MAX: Final = 5.0
 
 Settled = Callable[[LeasedDelivery, bool], None]
+Stored = Callable[[FollowUps, Sequence[Accepted]], None]
 
 
 class Settler:
@@ -37,6 +39,7 @@ class Settler:
         self._rng = rng
         self._outcomes: deque[tuple[LeasedDelivery, Settlement, Settled]] = deque()
         self._returns: deque[tuple[LeasedDelivery, int, Settled]] = deque()
+        self._followed: deque[tuple[LeasedDelivery, Settlement, FollowUps, Settled, Stored]] = deque()
         self._bell = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -47,6 +50,13 @@ class Settler:
         self._outcomes.append((member, settlement, settled))
         self._ring()
 
+    def settle_with(
+        self, member: LeasedDelivery, settlement: Settlement, follow_ups: FollowUps, settled: Settled, stored: Stored
+    ) -> None:
+        """The same together with the events that follow on it; `stored` hears what became of these, if they were."""
+        self._followed.append((member, settlement, follow_ups, settled, stored))
+        self._ring()
+
     def release(self, member: LeasedDelivery, delay: int, settled: Settled) -> None:
         """Release what was not begun; it comes due again after `delay` ms."""
         self._returns.append((member, delay, settled))
@@ -55,7 +65,7 @@ class Settler:
     @property
     def pending(self) -> int:
         """How many outcomes and releases are not written yet."""
-        return len(self._outcomes) + len(self._returns)
+        return len(self._outcomes) + len(self._followed) + len(self._returns)
 
     async def write_until_cancelled(self) -> None:
         """Write until cancelled."""
@@ -95,6 +105,8 @@ class Settler:
     async def _write(self) -> None:
         if self._returns:
             await self._write_returns()
+        while self._followed:
+            await self._write_followed()
         batch = list(islice(self._outcomes, OUTCOMES_PER_ITEM_MAX))
         if not batch:
             return
@@ -122,6 +134,22 @@ class Settler:
         self._outcomes.popleft()
         _call_back(settled, member, mine)
 
+    async def _write_followed(self) -> None:
+        """One outcome with what follows on it; where the database refuses that, the outcome alone, which says so."""
+        member, settlement, follow_ups, settled, stored = self._followed[0]
+        try:
+            written = await self._store.settle_with(settlement, follow_ups.events)
+        except ItemRefused as error:
+            self._followed.popleft()
+            log.error("follow_ups_refused", delivery=settlement.delivery, error=str(error))
+            detail = f"{settlement.detail}; its follow-ups are not stored: the database refuses them".removeprefix("; ")
+            self.settle(member, settlement.replace(detail=detail), settled)
+            return
+        self._followed.popleft()
+        _call_back(settled, member, written.kept)
+        if written.kept:
+            _hear(stored, follow_ups, written.accepted, settlement.delivery)
+
     async def _write_returns(self) -> None:
         batch = list(islice(self._returns, OUTCOMES_PER_ITEM_MAX))
         for delay in {delay for _, delay, _ in batch}:
@@ -130,6 +158,13 @@ class Settler:
         for member, _, settled in batch:  # a release that is written twice changes nothing: its token is spent
             self._returns.popleft()
             _call_back(settled, member, True)
+
+
+def _hear(stored: Stored, follow_ups: FollowUps, accepted: Sequence[Accepted], delivery: int) -> None:
+    try:
+        stored(follow_ups, accepted)
+    except Exception:
+        log.exception("follow_ups_not_announced", delivery=delivery)
 
 
 def _call_back(settled: Settled, member: LeasedDelivery, kept: bool) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from gateway.follow_up import Done
 from gateway.model import Delivery, Event, Trust, Value, Verified
 from gateway.text.json_bounds import NODES_MAX, UNVERIFIED_NODES_MAX
 from gateway.text.strict_json import Document, decode_document
@@ -226,7 +227,7 @@ class Sink:
 
     Subclass it, set `type` and, where there are options, `Options`. `__init__` belongs to the core. Options called
     `timezone` and `language` (types in `gateway.fields`) that the file leaves out get the values of its `locale`.
-    Return a short receipt (or None) when delivered; raise Retry, Refused or Unavailable; anything else is a Retry
+    Return a short receipt (or None, or a Done with the events that follow) when delivered; raise Retry, Refused or Unavailable; anything else is a Retry
     logged with its traceback. The core bounds every attempt by `delivery.timeout`.
     """
 
@@ -254,11 +255,11 @@ class Sink:
     async def close(self) -> None:
         """Called after the last delivery; must end within 5 seconds."""
 
-    async def deliver(self, delivery: Delivery) -> str | None:
+    async def deliver(self, delivery: Delivery) -> str | Done | None:
         """Carry one event. See the class for what to return and raise."""
         raise NotImplementedError
 
-    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[str | None | Exception]:
+    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[str | Done | None | Exception]:
         """Carry several at once (only with `delivery.batch`): one result each, same length and order."""
         raise NotImplementedError
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 from typing import Any, Final, Protocol
 
-from gateway.model import ABOUT_SINKS, Alarm, Event, alarm_globs
+from gateway.model import ABOUT_SINKS, FOLLOW_UP_TYPES, Event, alarm_globs, names_type
 from gateway.where.expression import Where, WhereFailed, compile_where, present
 
 MATCH_KEYS: Final = ("type", "source", "provider", "domain", "app", "stream", "format", "project_id", "trust")
@@ -91,10 +91,9 @@ class Router:
         sinks: dict[str, None] = {}
         verdicts: list[Verdict] = []
         routes = iter(self._routes)
+        spared = _left_out(event)
         for route in routes:
-            verdict = (
-                route.judge(values, scene) if event.alarm is None else route.judge_alarm(event.alarm, values, scene)
-            )
+            verdict = route.judge(event, values, scene, spared)
             verdicts.append(verdict)
             if verdict.outcome == MATCHED:
                 sinks.update(route.sinks)
@@ -102,15 +101,16 @@ class Router:
                     verdicts += [later.not_reached for later in routes]
             elif verdict.outcome == ERROR and self._on_error is not None:
                 self._on_error(route.name)
-        if event.alarm is not None:
-            for name in _left_out(event.type, event.alarm):
-                sinks.pop(name, None)
+        for name in spared:
+            sinks.pop(name, None)
         return RoutingDecision(tuple(sinks), tuple(verdicts))
 
 
-def _left_out(type: str, alarm: Alarm) -> Sequence[str]:
-    """The sinks that an alarm is about: it is told to others."""
-    return alarm.names if type in ABOUT_SINKS else ()
+def _left_out(event: Event) -> Sequence[str]:
+    """The sinks that an alarm is about, and those that a follow-up came of: it is told to others."""
+    if event.alarm is not None:
+        return event.alarm.names if event.type in ABOUT_SINKS else ()
+    return () if event.cause is None else event.cause.sinks
 
 
 def _values(event: Event) -> dict[str, str | None]:
@@ -190,6 +190,10 @@ class _Compiled:
         globs = alarm_globs(route.match.get("type", ()))
         self._alarms = _Clause(route.name, "type", globs, ()) if globs else None
         self._no_alarms = _Failed(route.name, {"held": [], "clause": "type", "pattern": list(RECORDINGS)})
+        self._types = route.match.get("type", ())
+        self._unnamed = _Failed(
+            route.name, {"held": [], "clause": "type", "pattern": list(self._types), "named": False}
+        )
         self._matched = Verdict(route.name, MATCHED, _encode(matched))
         self.not_reached = Verdict(route.name, NOT_REACHED, _encode({"route": route.name, "reached": False}))
         self._where_failed = _Failed(route.name, self._where_said(keys))
@@ -198,18 +202,21 @@ class _Compiled:
     def _where_said(self, held: Sequence[str]) -> Mapping[str, Any]:
         return {"held": list(held), "clause": "where", "pattern": None if self.where is None else self.where.text}
 
-    def judge_alarm(self, alarm: Alarm, values: Mapping[str, str | None], scene: _Scene) -> Verdict:
-        """As `judge`, for an alarm: only a route whose `type` names alarms wants it."""
-        type = values["type"]
-        if self._alarms is None or not self._alarms.holds(type):
-            return self._no_alarms(type)
-        verdict = self.judge(values, scene)
-        spared = [name for name in self.sinks if name in _left_out(type or "", alarm)]
-        if verdict is not self._matched or not spared:
+    def judge(self, event: Event, values: Mapping[str, str | None], scene: _Scene, spared: Sequence[str]) -> Verdict:
+        """What this route says of the event; `spared` are sinks that do not get it whatever the routes say."""
+        if event.alarm is not None:
+            if self._alarms is None or not self._alarms.holds(event.type):
+                return self._no_alarms(event.type)
+        elif (event.cause is not None or event.type in FOLLOW_UP_TYPES) and not names_type(self._types, event.type):
+            return self._unnamed(event.type)
+        verdict = self._judge(values, scene)
+        here = [name for name in self.sinks if name in spared] if spared else ()
+        if verdict is not self._matched or not here:
             return verdict
-        return Verdict(self.name, MATCHED, _encode({**json.loads(verdict.text), "about": spared}))
+        why = "about" if event.alarm is not None else "cause"
+        return Verdict(self.name, MATCHED, _encode({**json.loads(verdict.text), why: here}))
 
-    def judge(self, values: Mapping[str, str | None], scene: _Scene) -> Verdict:
+    def _judge(self, values: Mapping[str, str | None], scene: _Scene) -> Verdict:
         for clause in self.clauses:
             value = values[clause.key]
             if not clause.holds(value):

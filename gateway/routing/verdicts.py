@@ -33,6 +33,8 @@ def _lines(verdict: Mapping[str, Any]) -> Iterator[str]:
         yield f"+ {name}: matched, to {', '.join(verdict['to']) or 'no sink'}{stop}"
         if verdict.get("about"):
             yield f"    not to {', '.join(verdict['about'])}: an alarm never goes to a sink that it is about"
+        if verdict.get("cause"):
+            yield f"    not to {', '.join(verdict['cause'])}: a follow-up never goes to a sink that it came of"
         yield f"    held: {held or 'it has no conditions'}"
         return
     yield f"- {name}: {_why(verdict)}"
@@ -45,6 +47,9 @@ def _why(verdict: Mapping[str, Any]) -> str:
     if "error" in verdict:
         return f"error, so no match: where {_quoted(pattern)} failed: {visible(verdict['error'])}"
     value = verdict["value"]
+    if verdict.get("named") is False:
+        wanted = f"; wanted {_any_of(pattern)}" if pattern else ""
+        return f"type is {_quoted(value)}, which goes only to routes that name it{wanted}"
     if clause == "where":
         said = "false" if value is False else f"no true or false ({value})"
         return f"where {_quoted(pattern)} is {said}"

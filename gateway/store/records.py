@@ -111,6 +111,13 @@ class Settlement(Value, frozen=True, kw_only=True):
     memo: Mapping[str, Any] | None = None
 
 
+class Settled(Value, frozen=True):
+    """What became of a settlement and of the events that follow on it: none of these where `kept` is False."""
+
+    kept: bool
+    accepted: Sequence[Accepted] = ()
+
+
 class Refusal(Value, frozen=True, kw_only=True):
     """A callback that was refused, kept for people. `body` is empty where it was over 64 KiB; `source` where the path
     named none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import time
@@ -13,13 +14,15 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 import structlog
+from msgspec import to_builtins
 
 from gateway.errors import ItemRefused, StoreFull, StoreUnavailable
+from gateway.model import Progress
 from gateway.runtime.clock import Clock
 from gateway.store.admin import audit
 from gateway.store.admin.audit import AuditEntry
 from gateway.store.engine.backend import Backend, backend_of
-from gateway.store.engine.batch import Bulk, Tally
+from gateway.store.engine.batch import Bulk, Tally, memo_text
 from gateway.store.engine.patience import NotYet, awaited
 from gateway.store.engine.session import Session
 from gateway.store.engine.write_queue import Kind
@@ -31,10 +34,11 @@ from gateway.store.outbox.alarms import AlarmDue, Announced, Seen
 from gateway.store.outbox.claim import end_unreadable, probe_claim
 from gateway.store.outbox.clock_repair import Spans
 from gateway.store.outbox.clock_steps import ClockSteps
+from gateway.store.outbox.follow_ups import settle_with
 from gateway.store.outbox.limits import StoreLimits
 from gateway.store.outbox.rates import RateUse
 from gateway.store.outbox.retention import Keep
-from gateway.store.records import Accepted, Due, Gate, Heard, Lease, NewEvent, Refusal, Settlement, SinkRow
+from gateway.store.records import Accepted, Due, Gate, Heard, Lease, NewEvent, Refusal, Settled, Settlement, SinkRow
 from gateway.text.store_address import parse_address
 
 __all__ = ["Keep", "Store"]
@@ -176,6 +180,38 @@ class Store:
     def settle(self, settlements: Sequence[Settlement]) -> Future[Sequence[bool]]:
         """Write outcomes; False where the lease was lost (only the attempt is recorded then)."""
         return self._writer.put(Kind.SETTLE, tuple(settlements), 256 * len(settlements))
+
+    def settle_with(self, settlement: Settlement, events: Sequence[NewEvent]) -> Future[Settled]:
+        """Write one outcome together with the events that follow on it; none of them where the lease was lost.
+
+        `store.limits` do not hold them up: what made them is done already.
+        """
+
+        def work(session: Bulk) -> Settled:
+            self._spans.note(session, "delay", settlement.delay)
+            return settle_with(session, settlement, events, self._owner)
+
+        return self._writer.put(Kind.CALL, work, 256 + sum(len(new.body) for new in events))
+
+    def keep_alive(
+        self, delivery: int, token: int, lease: int, memo: Mapping[str, Any] | None, progress: Progress | None
+    ) -> Future[bool]:
+        """A long delivery gets on: lengthen its lease to `lease` ms from now, and keep what is not None; False: the lease was lost.
+
+        A memo that was kept is progress: what the delivery was in flight of before counts no longer as its loss.
+        """
+
+        def work(session: Bulk) -> bool:
+            self._spans.note(session, "lease", lease)
+            said = None if progress is None else json.dumps(to_builtins(progress))
+            kept_memo = None if memo is None else memo_text(memo) or "{}"
+            with session.atomic():
+                kept = settling.keep_alive(session, delivery, token, lease, kept_memo, said)
+                if kept and memo is not None:
+                    losses.progressed(session, delivery)
+                return kept
+
+        return self._writer.put(Kind.CALL, work)
 
     def renew(self, delivery: int, token: int, lease: int) -> Future[bool]:
         """Lengthen a lease before sending; False: lost, do not send."""

@@ -24,6 +24,7 @@ from gateway.dispatch.policy import DeliveryPolicy
 from gateway.events.cloudevents import fingerprint, to_json
 from gateway.model import FILE_COMPLETED, Delivery, Event, event_id
 from gateway.plugin import Options, Sink, hookspecs
+from gateway.routing import RoutingDecision
 from gateway.runtime.clock import FrozenClock
 from gateway.runtime.metrics import Metrics
 from gateway.store.records import Accepted, NewDelivery, NewEvent
@@ -146,6 +147,8 @@ class House:
         self.manager = manager(*plugins)
         self.policies = {name: options.get(name) or policy(**options.get("delivery", {})) for name in self.sinks}
         self.store = self.STORE(url, clock=options.get("store_clock") or self.clock, owner=options.get("owner", "test"))
+        self.decide: Callable[[Event], RoutingDecision] | None = options.get("decide")
+        self.followed: list[Event] = []
         self.dispatcher = self._dispatcher()
         self.dropped = False
         self.file = url.removeprefix("sqlite:///")
@@ -160,6 +163,8 @@ class House:
             clock=self.clock,
             metrics=self.metrics,
             rng=Random(1),
+            decide=self.decide,
+            followed=lambda follow_ups, _: self.followed.extend(new.event for new in follow_ups.events),
         )
 
     async def open(self) -> House:
@@ -263,6 +268,10 @@ class House:
     def attempts(self, columns: str = "outcome", where: str = "1 = 1") -> list[Any]:
         """Attempts in the order of their deliveries and tokens."""
         return self._read(f"SELECT {columns} FROM attempts WHERE {where} ORDER BY delivery, token")
+
+    def events(self, columns: str = "id") -> list[Any]:
+        """Events in the order they were stored."""
+        return self._read(f"SELECT {columns} FROM events ORDER BY seq")
 
     def gate(self, sink: str = "app") -> Any:
         (row,) = self._read(f"SELECT open_until, pauses, paused_at, reason FROM sinks WHERE name = '{sink}'")

@@ -49,7 +49,9 @@ _FIRST: Final = (
         source TEXT NOT NULL, type TEXT NOT NULL, subject TEXT NOT NULL, received_at {int} NOT NULL,
         trust {small} NOT NULL DEFAULT 0, supersedes TEXT, superseded TEXT, trace TEXT,
         fingerprint {blob} NOT NULL, body TEXT NOT NULL, raw {blob} NOT NULL, raw_type TEXT NOT NULL,
-        routing TEXT NOT NULL, UNIQUE (id, source, variant)){end}""",
+        routing TEXT NOT NULL, cause TEXT, UNIQUE (id, source, variant)){end}""",
+    # cause: the `ref` of the event of the same source that a follow-up follows on.
+    "CREATE INDEX events_cause ON events (cause, source) WHERE cause IS NOT NULL",
     "CREATE INDEX events_seal ON events (seal, fingerprint) WHERE seal IS NOT NULL",
     "CREATE INDEX events_kind ON events (type, source, seq)",  # people ask for a type, or a source's, among a million
     "CREATE INDEX events_held ON events (seq) WHERE held IS NOT NULL",
@@ -71,7 +73,7 @@ _FIRST: Final = (
         attempts {small} NOT NULL CHECK (attempts >= 0), round {small} NOT NULL DEFAULT 0, since_at {int} NOT NULL,
         first_at {int}, stalled {int} NOT NULL DEFAULT 0, replay {small} NOT NULL DEFAULT 0, order_key TEXT, owner TEXT,
         source TEXT NOT NULL DEFAULT '', weak {small} NOT NULL DEFAULT 0,
-        memo TEXT, reason TEXT CHECK (reason IN ('refused', 'expired') OR reason IN ('cancelled', 'crashed')), note TEXT, last_error TEXT,
+        memo TEXT, progress TEXT, reason TEXT CHECK (reason IN ('refused', 'expired') OR reason IN ('cancelled', 'crashed')), note TEXT, last_error TEXT,
         alarmed {small} NOT NULL DEFAULT 0, losses {small} NOT NULL DEFAULT 0, lone_losses {small} NOT NULL DEFAULT 0, alone {small} NOT NULL DEFAULT 0,
         UNIQUE (event, sink), CHECK ((rank = 3) = (state = 'sending'))){busy}""",
     """CREATE INDEX deliveries_due ON deliveries (sink, rank, due_at, id)

@@ -96,6 +96,11 @@ def _names(events: Sequence[NewEvent]) -> set[str]:
     return names | {f"seal {new.seal.hex()}" for new in events if new.seal is not None and _exact(new)}
 
 
+def names_of(events: Sequence[NewEvent]) -> set[str]:
+    """All that is locked when these events are accepted, the ids of those that are known already too."""
+    return _names(events) | {f"id {new.event.source} {new.event.id}" for new in events}
+
+
 def _known(session: Bulk, new: NewEvent, owner: str) -> Accepted:
     """An event that was seen before, or that its seal quarantines.
 

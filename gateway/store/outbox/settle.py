@@ -39,13 +39,14 @@ def _wave(session: Bulk, rows: Sequence[SettleIn]) -> list[bool]:
         # lock would not see who stands next.
         ids = [rows[n].id for n in ordered]
         with session.atomic():
-            session.lock(_keys(session, ids))
+            session.lock(keys_of(session, ids))
             for n, answer in zip(ordered, session.settle([rows[n] for n in ordered], locked=True), strict=True):
                 answers[n] = answer
     return [bool(answer) for answer in answers]
 
 
-def _keys(session: Bulk, ids: Sequence[int]) -> set[str]:
+def keys_of(session: Bulk, ids: Sequence[int]) -> set[str]:
+    """What orders these deliveries, as `session.lock` takes it."""
     found = [session.rows("SELECT sink, order_key FROM deliveries WHERE id = :id", {"id": id_}) for id_ in ids]
     return {f"{sink} {key}" for rows in found for sink, key in rows}
 
@@ -53,6 +54,12 @@ def _keys(session: Bulk, ids: Sequence[int]) -> set[str]:
 def renew(session: Bulk, delivery: int, token: int, lease: int) -> bool:
     """Lengthen a lease; False: it was lost."""
     return session.change(sql.RENEW, {"id": delivery, "token": token, "lease": lease}) == 1
+
+
+def keep_alive(session: Bulk, delivery: int, token: int, lease: int, memo: str | None, progress: str | None) -> bool:
+    """A long delivery gets on: its lease begins anew, and what is not None is kept; False: the lease was lost."""
+    values = {"id": delivery, "token": token, "lease": lease, "memo": memo, "progress": progress}
+    return session.change(sql.KEEP_ALIVE, values) == 1
 
 
 def release(session: Bulk, leases: Sequence[tuple[int, int]], delay: int) -> None:

@@ -31,6 +31,10 @@ SETTLED: Final = """SELECT 1 FROM deliveries d JOIN attempts a ON a.delivery = d
 RENEW: Final = """UPDATE deliveries SET due_at = :now + :lease
   WHERE id = :id AND token = :token AND rank = 3"""
 
+KEEP_ALIVE: Final = """UPDATE deliveries SET due_at = :now + :lease, memo = coalesce(CAST(:memo AS text), memo),
+    progress = coalesce(CAST(:progress AS text), progress)
+  WHERE id = :id AND token = :token AND rank = 3"""
+
 RELEASE: Final = """UPDATE deliveries SET state = 'waiting', attempts = attempts - 1, due_at = :now + :delay, owner = NULL,
     rank = CASE WHEN weak = 1 THEN 4 WHEN attempts = 1 AND round = 0 THEN 0 ELSE 1 END
   WHERE id = :id AND token = :token AND rank = 3"""
@@ -43,7 +47,7 @@ CANCEL: Final = """UPDATE deliveries SET state = 'dead', rank = 1, token = token
 
 # A new round of a finished delivery; in rank 2 if its key has a head. The keys are locked first.
 NEW_ROUND: Final = """UPDATE deliveries SET state = 'waiting', attempts = 0, round = round + 1, since_at = :now, due_at = :now,
-    first_at = NULL, memo = NULL, reason = NULL, replay = :replay, weak = 0, losses = 0, lone_losses = 0, alone = 0,
+    first_at = NULL, memo = NULL, progress = NULL, reason = NULL, replay = :replay, weak = 0, losses = 0, lone_losses = 0, alone = 0,
     rank = CASE WHEN EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = deliveries.sink
       AND o.order_key = deliveries.order_key AND o.rank <> 2 AND o.state IN ('waiting','sending')) THEN 2 ELSE 1 END
   WHERE id = :id AND state IN ('dead', 'delivered') RETURNING sink, order_key"""

@@ -26,18 +26,19 @@ _INSERT: Final = f"""WITH at AS MATERIALIZED (SELECT {_NOW} AS now),
 x AS MATERIALIZED (SELECT * FROM unnest(%(n)b::bigint[], %(id)b::text[], %(variant)b::bytea[], %(held)b::text[],
     %(seal)b::bytea[], %(most)b::bigint[], %(source)b::text[], %(type)b::text[], %(subject)b::text[],
     %(received_at)b::bigint[], %(fingerprint)b::bytea[], %(body)b::text[], %(raw)b::bytea[], %(raw_type)b::text[],
-    %(routing)b::text[], %(forced)b::bool[], %(trust)b::bigint[], %(supersedes)b::text[], %(ranks)b::bool[], %(trace)b::text[])
+    %(routing)b::text[], %(forced)b::bool[], %(trust)b::bigint[], %(supersedes)b::text[], %(ranks)b::bool[], %(trace)b::text[],
+    %(cause)b::text[])
   AS x (n, id, variant, held, seal, most, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing,
-    forced, trust, supersedes, ranks, trace)),
+    forced, trust, supersedes, ranks, trace, cause)),
 y AS MATERIALIZED (SELECT x.*, x.most > 0 AND x.seal IS NOT NULL AND (SELECT count(*) FROM (SELECT DISTINCT
       o.fingerprint FROM events o WHERE o.seal = x.seal AND o.seal IS NOT NULL AND o.fingerprint <> x.fingerprint
       LIMIT x.most) AS here) + (SELECT count(*) FROM (SELECT DISTINCT r.fingerprint FROM remembered r WHERE r.seal = x.seal
       AND r.seal IS NOT NULL AND r.fingerprint <> x.fingerprint LIMIT x.most) AS gone)
     + row_number() OVER (PARTITION BY x.seal ORDER BY x.n) > x.most AS over FROM x),
 ev AS (INSERT INTO events (id, variant, held, seal, source, type, subject, received_at, fingerprint, body, raw, raw_type,
-    routing, trust, supersedes, trace)
+    routing, trust, supersedes, trace, cause)
   SELECT y.id, y.variant, y.held, y.seal, y.source, y.type, y.subject, y.received_at, y.fingerprint, y.body, y.raw,
-    y.raw_type, y.routing, y.trust, y.supersedes, y.trace
+    y.raw_type, y.routing, y.trust, y.supersedes, y.trace, y.cause
   FROM y WHERE y.forced OR ((y.ranks OR NOT y.over)
     AND NOT EXISTS (SELECT 1 FROM remembered r WHERE r.id = y.id AND r.source = y.source))
   ORDER BY y.id, y.source ON CONFLICT (id, source, variant) DO NOTHING RETURNING seq, id, source, held),
@@ -177,6 +178,7 @@ class PostgresBulk(PostgresSession):
                 "supersedes": [event.supersedes or None for event in events],
                 "ranks": [row.new.seal_ranks for row in rows],
                 "trace": [row.new.trace for row in rows],
+                "cause": [None if event.cause is None else event.cause.id for event in events],
                 "dn": [n for n, _ in wanted],
                 "dsink": [delivery.sink for _, delivery in wanted],
                 "dkey": [delivery.order_key for _, delivery in wanted],

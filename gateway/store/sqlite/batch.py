@@ -20,9 +20,9 @@ from gateway.store.records import Held, Lease, NewDelivery, NewEvent, Rank
 from gateway.store.sqlite.session import SqliteSession
 
 FRESH, BEHIND, LEASED, LAST = (int(rank) for rank in (Rank.FRESH, Rank.BEHIND, Rank.LEASED, Rank.LAST))
-_COLUMNS: Final = "id, variant, held, seal, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing, trust, supersedes, trace"
+_COLUMNS: Final = "id, variant, held, seal, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing, trust, supersedes, trace, cause"
 # Plain marks, because Python 3.12.0 to 3.12.3 takes a numbered one for a name and warns.
-_EVENT: Final = f"""INSERT INTO events ({_COLUMNS}) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+_EVENT: Final = f"""INSERT INTO events ({_COLUMNS}) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
   WHERE ? OR NOT EXISTS (SELECT 1 FROM remembered r WHERE r.id = ? AND r.source = ?)
   ON CONFLICT (id, source, variant) DO NOTHING"""  # noqa: S608
 _LOOK: Final = """(SELECT count(*) FROM (SELECT DISTINCT fingerprint FROM {table} WHERE seal = ? AND seal IS NOT NULL
@@ -104,6 +104,7 @@ class SqliteBulk(SqliteSession):
             event.trust.rank,
             event.supersedes or None,
             new.trace,
+            None if event.cause is None else event.cause.id,
             row.forced,
             event.id,
             event.source,
