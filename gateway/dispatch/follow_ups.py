@@ -56,9 +56,10 @@ class FollowUpMaker:
     def make(self, delivery: Delivery, done: Done, now: datetime) -> FollowUps:
         """The events of what `deliver` returned. Raises nothing: a delivery that arrived stays delivered."""
         try:
-            if isinstance(done.events, str | bytes):
-                raise TypeError(f"it is {type(done.events).__name__}")
-            wanted = list(done.events)
+            given: Any = done.events
+            if isinstance(given, str | bytes):
+                raise TypeError(f"it is {type(given).__name__}")
+            wanted = list(given)
         except Exception as error:
             return FollowUps(problems=(f"events is no list of follow-ups: {_words(error)}",))
         problems = [f"{len(wanted)} follow-ups, of which {EVENTS_MAX} are kept"] if len(wanted) > EVENTS_MAX else []

@@ -225,6 +225,8 @@ class EventFull(Value, frozen=True, kw_only=True):
     verdicts: tuple[LaterVerdict, ...]  # as they were asked for later, oldest first
     beside: tuple[EventRow, ...]
     conflicts: int  # contents seen under this id, also those past the ten that are kept
+    children: tuple[EventRow, ...] = ()  # what follows on it, oldest first
+    cause: EventRow | None = None  # what it follows on, while that is here
 
 
 class DeliveryRow(Value, frozen=True, kw_only=True):

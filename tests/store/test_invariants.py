@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from gateway.model import Outcome
+from gateway.model import ARCHIVED, Cause, Outcome
 from gateway.runtime.clock import FrozenClock
 from gateway.store.engine.session import Session
 from gateway.store.outbox import statements as sql
@@ -269,6 +269,46 @@ class Outbox(RuleBasedStateMachine):
         lease = self.pick(data)
         if self.do(lambda: self.store.renew(lease.delivery, lease.token, LEASE)):
             self.leases[lease.delivery, lease.token] = lease.replace(until=self.clock.ms() + LEASE)
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), how=st.sampled_from(["waits", "unrouted"]))
+    def settle_with_a_follow_up(self, data: st.DataObject, how: str) -> None:
+        lease = self.pick(data)
+        cause = Cause(lease.event.ref, lease.sink)
+        made = event(1000 + lease.delivery, type=ARCHIVED, cause=cause, depth=1, at=self.clock.now())
+        sinks = [NewDelivery(sink="plain"), NewDelivery(sink="ordered", order_key="key 1")]
+        one = new(made, *([] if how == "unrouted" else sinks), fingerprint=b"f" * 16)
+        before, row = self.deliveries(), self.deliveries().get(lease.delivery)
+        mine = row is not None and row["token"] == lease.token and row["state"] == "sending"
+        settled = self.do(lambda: self.store.settle_with(settlement(lease), [one]))
+        assert settled.kept is mine
+        if mine:
+            self.finished[lease.delivery] = "delivered"
+            self.note(one, settled.accepted[0])
+            after = self.deliveries()
+            again = self.do(lambda: self.store.settle_with(settlement(lease), [one]))
+            assert (again.kept, [answer.new for answer in again.accepted]) == (True, [False])  # twice is once
+            assert self.deliveries() == after
+        else:
+            assert self.deliveries() == before  # nothing of it: not the outcome, not the event
+            assert settled.accepted == ()
+        del self.leases[lease.delivery, lease.token]
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), offset=st.integers(0, 9))
+    def keep_alive(self, data: st.DataObject, offset: int) -> None:
+        lease = self.pick(data)
+        pair = (lease.delivery, lease.token)
+        before = self.deliveries()
+        kept = self.do(lambda: self.store.keep_alive(*pair, LEASE, {"offset": offset}, None))
+        row = before.get(lease.delivery)
+        assert kept is (row is not None and row["token"] == lease.token and row["state"] == "sending")
+        if kept:
+            self.leases[pair] = lease.replace(until=self.clock.ms() + LEASE)
+            memo = self.side.rows("SELECT memo FROM deliveries WHERE id = :id", {"id": lease.delivery})
+            assert memo == [(f'{{"offset": {offset}}}',)]
+        else:
+            assert self.deliveries() == before
 
     # -- circuits and people
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from gateway.store.admin import audit
@@ -17,6 +17,8 @@ ERASED: Final = "erased"
 Ids = Callable[[Refusal], Collection[str]]
 
 _ALL: Final = "SELECT seq FROM events WHERE id = :id AND source = :source"
+_FOLLOWING: Final = """SELECT c.seq FROM events e JOIN events c ON c.source = e.source AND c.cause IS NOT NULL
+  AND c.cause = :ref WHERE e.seq = :seq"""
 _CONTENT: Final = "SELECT id, source, subject, raw FROM events WHERE seq {ids}"
 _REMEMBER: Final = """INSERT INTO remembered (id, source, fingerprint, trust, held, seal, seen_at)
   SELECT e.id, e.source, e.fingerprint, e.trust, CASE WHEN e.held IS NULL THEN 0 ELSE 1 END, e.seal, :now FROM events e
@@ -58,13 +60,15 @@ class SameCallbacks:
 def erase(session: Bulk, ref: str, same: SameCallbacks) -> str:
     """Delete what a person named with all that was kept of it; the reference it had. Raises NotFound.
 
-    A plain id takes every content under it along, `id~variant` only that one. Its id and fingerprint stay remembered,
-    so that the vendor's repeat does not bring it back.
+    A plain id takes every content under it along, `id~variant` only that one; and both what follows on it, because that
+    says the same of it. Ids and fingerprints stay remembered, so that the vendor's repeat, or the sink's, does not bring
+    it back.
     """
     row = row_of(session, seq_of(session, ref))
     seqs = [row.seq]
     if "~" not in row.ref.removeprefix(row.id):
         seqs = [seq for (seq,) in session.rows(_ALL, {"id": row.id, "source": row.source})]
+    seqs = _with_what_follows(session, seqs)
     condition, ids = among(session, seqs)
     of_them = f"FROM deliveries WHERE event {condition} AND state IN ('waiting','sending') ORDER BY id"
     names = session.rows(f"SELECT sink, order_key {of_them}", {"ids": ids})
@@ -76,10 +80,21 @@ def erase(session: Bulk, ref: str, same: SameCallbacks) -> str:
         for refused in same.of(session, source, id_, bytes(raw)):
             session.change("DELETE FROM refused WHERE id = :id", {"id": refused})
     audit.hide(session, {part for _, _, subject, _ in contents for part in (subject, subject.rpartition("/")[2])})
-    session.change("DELETE FROM live WHERE event = :id", {"id": row.id})
+    for id_ in {id_ for id_, *_ in contents}:
+        session.change("DELETE FROM live WHERE event = :id", {"id": id_})
     scrub.ask(session)
     for seq in seqs:
         session.change(_REASONS, {"seq": seq})
         session.change(_REMEMBER, {"seq": seq})
         session.change("DELETE FROM events WHERE seq = :seq", {"seq": seq})
     return row.ref
+
+
+def _with_what_follows(session: Bulk, seqs: Sequence[int]) -> list[int]:
+    """These events and everything behind them."""
+    all_ = list(seqs)
+    for seq in all_:  # grows meanwhile
+        ref = row_of(session, seq).ref
+        following = session.rows(_FOLLOWING, {"seq": seq, "ref": ref})
+        all_ += [child for (child,) in following if child not in all_]
+    return all_
