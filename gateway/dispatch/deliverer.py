@@ -260,7 +260,9 @@ class Deliverer:
         seconds: float,
         done: Done | None = None,
     ) -> None:
-        follow_ups = FollowUps() if done is None else self._shared.follow_ups.make(delivery, done, self._clock.now())
+        follow_ups = FollowUps()
+        if done is not None:
+            follow_ups = self._shared.follow_ups.make(delivery, done, self._clock.now(), member.lease.trace)
         given = attempt_record(
             member.lease, result, decision, started_at=started_at, seconds=seconds, problems=follow_ups.problems
         )

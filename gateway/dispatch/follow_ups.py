@@ -53,8 +53,9 @@ class FollowUpMaker:
     decide: Callable[[Event], RoutingDecision] | None
     order_key: Callable[[str, str], str | None]
 
-    def make(self, delivery: Delivery, done: Done, now: datetime) -> FollowUps:
-        """The events of what `deliver` returned. Raises nothing: a delivery that arrived stays delivered."""
+    def make(self, delivery: Delivery, done: Done, now: datetime, trace: str | None = None) -> FollowUps:
+        """The events of what `deliver` returned, in the trace of its cause. Raises nothing: a delivery that arrived stays
+        delivered."""
         try:
             given: Any = done.events
             if isinstance(given, str | bytes):
@@ -69,7 +70,7 @@ class FollowUpMaker:
             try:
                 event = follow_up_event(delivery, follow_up, now)
                 decisions[event.id] = decision = self._decide(event)
-                events[event.id] = self._new(event, decision)
+                events[event.id] = self._new(event, decision, trace)
             except Exception as error:  # whatever it is: a plugin's mistake must not undo what it delivered
                 problems.append(f"{_type_of(follow_up)}: {_words(error)}")
         kept = tuple(events.values())
@@ -78,7 +79,7 @@ class FollowUpMaker:
     def _decide(self, event: Event) -> RoutingDecision:
         return RoutingDecision((), ()) if self.decide is None else self.decide(event)
 
-    def _new(self, event: Event, decision: RoutingDecision) -> NewEvent:
+    def _new(self, event: Event, decision: RoutingDecision, trace: str | None) -> NewEvent:
         body = to_json(event)
         if (size := len(body.encode())) > BODY_BYTES_MAX:
             raise BadFollowUp(f"it has {size} bytes of JSON, more than {BODY_BYTES_MAX}")
@@ -89,6 +90,7 @@ class FollowUpMaker:
             # of its name alone, because made once more by the same delivery it is the same, whatever it says by then
             fingerprint=sha256(b"follow-up\0" + event.id.encode()).digest()[:16],
             routing=decision.json(),
+            trace=trace,
             deliveries=tuple(NewDelivery(sink=sink, order_key=self.order_key(sink, key)) for sink in decision.sinks),
         )
 

@@ -20,8 +20,11 @@ from gateway import (
     ALARM_TYPES,
     EVENT_TYPES,
     Alarm,
+    Archived,
+    Cause,
     Event,
     File,
+    Measured,
     Scene,
     Source,
     Trust,
@@ -74,10 +77,14 @@ def test_the_example_is_what_the_source_makes_of_the_callback() -> None:
 def test_every_field_is_described_where_it_stands_and_no_other() -> None:
     document = json.loads(block(EVENT, "event"))
     around = list(table(EVENT, "## Around it"))
-    assert [name for name in around if name != "supersedes"] == list(document)
-    assert around == list(to_document(replace(documented(), supersedes="another")))
+    assert [name for name in around if name not in {"supersedes", "cause", "depth"}] == list(document)
+    follow_up = replace(documented(), supersedes="another", cause=Cause("1", "archive"), depth=1)
+    assert around == list(to_document(follow_up))
     assert table(EVENT, "## Inside `data`").keys() == document["data"].keys()
-    assert table(EVENT, "## Inside each of `files`").keys() == document["data"]["files"][0].keys()
+    look = Measured(at=RECEIVED_AT, by="archive")
+    known = File(expires_at=RECEIVED_AT, sha256="00", measured=look, confirmed=look, archived=Archived(url="s3://a/b"))
+    whole = to_document(replace(documented(), files=(known,)))["data"]["files"][0]
+    assert list(table(EVENT, "## Inside each of `files`")) == list(whole)
     described = {**table(EVENT, "## Around it"), **table(EVENT, "## Inside `data`")}
     assert list(table(EVENT, "## Alarms")) == list(ALARM_TYPES)
     assert list(table(EVENT, "### Inside `data` of an alarm")) == list(Alarm.__struct_fields__)
