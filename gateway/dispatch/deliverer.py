@@ -239,7 +239,7 @@ class Deliverer:
         done: Sequence[Done | None] = (),
     ) -> None:
         followed = done or [None] * len(results)
-        for member, delivery, result, made in zip(dispatch.members, deliveries, results, followed, strict=True):
+        for member, delivery, result, whole in zip(dispatch.members, deliveries, results, followed, strict=True):
             decision = decide(
                 result,
                 attempt=member.lease.attempt,
@@ -248,7 +248,7 @@ class Deliverer:
                 rng=self._shared.rng,
                 spared=dispatch.probe is not None or (self._breaker.open and failed_service(result)),
             )
-            self._write(member, delivery, result, decision, started_at, seconds, made)
+            self._write(member, delivery, result, decision, started_at, seconds, whole)
 
     def _write(
         self,

@@ -34,10 +34,10 @@ from gateway.store.outbox.alarms import AlarmDue, Announced, Seen
 from gateway.store.outbox.claim import end_unreadable, probe_claim
 from gateway.store.outbox.clock_repair import Spans
 from gateway.store.outbox.clock_steps import ClockSteps
-from gateway.store.outbox.follow_ups import settle_with
 from gateway.store.outbox.limits import StoreLimits
 from gateway.store.outbox.rates import RateUse
 from gateway.store.outbox.retention import Keep
+from gateway.store.outbox.settle_with import settle_with
 from gateway.store.records import Accepted, Due, Gate, Heard, Lease, NewEvent, Refusal, Settled, Settlement, SinkRow
 from gateway.text.store_address import parse_address
 
