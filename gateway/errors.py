@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
+
+from gateway.states import ProblemCode, RefusalCode
 
 
 class GatewayError(Exception):
@@ -20,7 +22,7 @@ class Untrusted(GatewayError):
     `detail` is for people and never holds a secret, an expected signature or the body.
     """
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: RefusalCode, detail: str) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
@@ -92,7 +94,7 @@ class Stopping(GatewayError):
 class Problem(GatewayError):
     """A refusal at the public listener, rendered as application/problem+json (RFC 9457) with a stable `code`."""
 
-    def __init__(self, status: int, code: str, detail: str, *, retry_after: int | None = None) -> None:
+    def __init__(self, status: int, code: ProblemCode, detail: str, *, retry_after: int | None = None) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
@@ -146,7 +148,7 @@ class NotFound(StoreError):
 class Ambiguous(NotFound):
     """A person's name for an event fits several. `candidates` are names that fit one each."""
 
-    code = "ambiguous"
+    code: Final = "ambiguous"
 
     def __init__(self, ref: str, candidates: Sequence[str], *, more: bool = False) -> None:
         self.candidates = tuple(candidates)

@@ -15,6 +15,8 @@ from typing import Any, Final, Self
 import msgspec
 from msgspec.structs import replace
 
+from gateway.states import AlarmType
+
 STARTED: Final = "recording.started"  # the vendor began to record
 FILE_STARTED: Final = "recording.file.started"  # a file of the recording was begun
 FILE_COMPLETED: Final = "recording.file.completed"  # a file is complete, and `files` says where
@@ -59,7 +61,7 @@ STORE_OK: Final = "gateway.store.ok"  # it has room again
 RELOAD_REFUSED: Final = "gateway.reload.refused"  # the configuration file was not taken over
 EVENT_HELD: Final = "gateway.event.held"  # events wait for a person
 KEY_EXPIRING: Final = "gateway.key.expiring"  # a key is soon not good any more
-ALARM_TYPES: Final = (
+ALARM_TYPES: Final[tuple[AlarmType, ...]] = (
     SINK_DOWN,
     SINK_UP,
     DELIVERY_DEAD,

@@ -11,6 +11,7 @@ from gateway.config.load import Loaded, refuse_demo_keys
 from gateway.config.route_tests import run_tests
 from gateway.errors import GatewayError
 from gateway.plugin import Sink
+from gateway.states import ReloadCode
 
 _LIVE_ADMIN = ("hosts", "public_url", "token", "tokens")  # of the admin section, what is read anew with every request
 
@@ -18,7 +19,7 @@ _LIVE_ADMIN = ("hosts", "public_url", "token", "tokens")  # of the admin section
 class ReloadRefused(GatewayError):
     """The running configuration stays. `code`: restart_needed, or stopping."""
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: ReloadCode, detail: str) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from gateway.admin.results import DeliveryItem, Result, Time
-
-JobState = Literal["waiting", "running", "done", "cancelled", "stopped", "failed"]
-
-BulkAct = Literal["retry", "replay", "cancel", "release", "erase", "move"]
+from gateway.states import BulkAct, JobState
 
 
 class OneDone(Result):

@@ -8,13 +8,14 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from gateway.admin.access import Running
-from gateway.admin.act_results import BulkAct, BulkPreview, JobItem, JobStarted, OneDone
+from gateway.admin.act_results import BulkPreview, JobItem, JobStarted, OneDone
 from gateway.admin.filters import UnknownValue
 from gateway.admin.moments import moment, stamp
 from gateway.admin.queries import DeliveryWanted, EventWanted, Text, delivery_filter, event_filter
 from gateway.admin.requests import Command
 from gateway.errors import Problem
 from gateway.fields import parse_rate
+from gateway.states import BulkAct
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.audit import Actor
 from gateway.store.admin.deliveries import DeliveryFilter
@@ -138,7 +139,7 @@ def job_item(row: JobRow) -> JobItem:
     """A bulk act as listed."""
     return JobItem(
         id=row.id,
-        act=row.act,  # type: ignore[arg-type]
+        act=row.act,
         filter=dict(row.filter),
         to=row.options.get("to"),
         reroute=bool(row.options.get("reroute")),
@@ -146,7 +147,7 @@ def job_item(row: JobRow) -> JobItem:
         who=row.actor,
         created_at=moment(row.created_at),
         finished_at=stamp(row.finished_at),
-        state=row.state,  # type: ignore[arg-type]
+        state=row.state,
         matched=row.matched,
         upto=row.upto,
         done=row.done,

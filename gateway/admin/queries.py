@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.admin.filters import known_sink, known_source, known_type, listed, moment_of
-from gateway.admin.results import DeadFor, DeliveryState, HeldAs, HeldFor, TrustName
 from gateway.runtime.activity import NewsKind
 from gateway.runtime.clock import Clock
+from gateway.states import DeadReason, DeliveryState, HoldReason, TrustName, WaitsFor
 from gateway.store.admin.deliveries import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter
 from gateway.store.admin.queries import StoreQueries
@@ -54,7 +54,9 @@ class EventWanted(OfEvents):
     state: Annotated[
         DeliveryState | Literal["unrouted"] | None, Field(description="Any of its deliveries is so, or it has none.")
     ] = None
-    held: Annotated[bool | HeldAs | None, Field(description="true: whatever it is held for; false: not held.")] = None
+    held: Annotated[bool | HoldReason | None, Field(description="true: whatever it is held for; false: not held.")] = (
+        None
+    )
     q: Annotated[Text | None, Field(description="The beginning of an id, or of a stream.")] = None
 
 
@@ -70,8 +72,8 @@ class DeliveryWanted(OfEvents):
     event: Annotated[Ref | None, Field(description="Of this event.")] = None
     sink: Annotated[FilterValues, Field(description="Names of sinks; commas between.")] = ()
     state: DeliveryState | None = None
-    held: Annotated[HeldFor | None, Field(description="What a waiting one waits for.")] = None
-    reason: Annotated[DeadFor | None, Field(description="Why a dead one is dead.")] = None
+    held: Annotated[WaitsFor | None, Field(description="What a waiting one waits for.")] = None
+    reason: Annotated[DeadReason | None, Field(description="Why a dead one is dead.")] = None
 
 
 class DeliveryQuery(DeliveryWanted, PageQuery):

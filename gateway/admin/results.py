@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.states import DeadReason, DeliveryState, HoldReason, TrustName, WaitsFor
 
 T = TypeVar("T")
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-
-DeliveryState = Literal["waiting", "sending", "delivered", "dead"]
-
-HeldFor = Literal["retry", "circuit", "paused", "orphaned", "order", "last", "rate", "batch"]
-
-HeldAs = Literal["conflict", "quarantined"]
-
-DeadFor = Literal["refused", "expired", "cancelled", "crashed"]
-
-TrustName = Literal["none", "timestamp", "fields", "body"]
 
 
 class Result(BaseModel):
@@ -48,7 +40,7 @@ class EventItem(Result):
     time: Annotated[str | None, Field(description="When it happened, as the vendor says.")]
     received_at: Time
     trust: TrustName
-    held: HeldAs | None
+    held: HoldReason | None
     deliveries: Annotated[Mapping[str, int], Field(description="How many of each state.")]
     supersedes: str | None
     superseded: str | None
@@ -80,8 +72,8 @@ class DeliveryItem(Result):
     event_ref: str
     sink: str
     state: DeliveryState
-    held: HeldFor | None
-    reason: DeadFor | None
+    held: WaitsFor | None
+    reason: DeadReason | None
     attempts: int
     round: int
     next_attempt_at: Time | None

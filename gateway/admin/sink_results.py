@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from gateway.admin.results import Result, Time, TrustName
+from gateway.admin.results import Result, Time
+from gateway.states import SinkState, TrustName
 
 
 class Latency(Result):
@@ -23,7 +24,7 @@ class SinkItem(Result):
 
     name: str
     type: str | None
-    state: Literal["ready", "paused", "circuit open", "not configured"]
+    state: SinkState
     reason: str | None
     probe_after: Time | None
     waiting: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 from gateway.admin.happened import Happened
 from gateway.admin.moments import stamp
@@ -11,6 +11,7 @@ from gateway.admin.sink_results import SinkItem
 from gateway.admin.spread import latency
 from gateway.config.grammar.settings import Settings
 from gateway.errors import NotFound
+from gateway.states import SinkState
 from gateway.store.admin import minutes
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.records import SinkRow
@@ -49,7 +50,7 @@ def _sink(
     configured = settings.sinks.get(name)
     gate = None if row is None else row.gate
     mine = [one for one in hour.sums if one.kind == "sink" and one.name == name]
-    state: Literal["ready", "paused", "circuit open", "not configured"] = "ready"
+    state: SinkState = "ready"
     if configured is None:
         state = "not configured"
     elif gate is not None and gate.paused:

@@ -8,19 +8,22 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from gateway.errors import Problem
+from gateway.states import ProblemCode
 from gateway.text.suggest import suggestion
 
 M = TypeVar("M", bound=BaseModel)
 _HIDDEN = ("literal[", "bool", "list[", "function-", "constrained-", "nullable", "tagged-")
 
 
-def validated(model: type[M], values: Mapping[str, Any], *, known: str = "member", code: str = "unknown_value") -> M:
+def validated(
+    model: type[M], values: Mapping[str, Any], *, known: str = "member", code: ProblemCode = "unknown_value"
+) -> M:
     """The model. Raises Problem 400: `unknown_filter` or `unknown_field` for a name that there is not, else `code`."""
     names = model.model_fields
     for name in values:
         if name not in names:
             hint = suggestion(name[:60], names) if names else "; it takes none"
-            kind = "unknown_field" if known == "member" else "unknown_filter"
+            kind: ProblemCode = "unknown_field" if known == "member" else "unknown_filter"
             raise Problem(400, kind, f"there is no {known} {name[:60]!r} here{hint}")
     try:
         return model.model_validate(values)

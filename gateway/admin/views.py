@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from typing import assert_never
 
 from gateway.admin.moments import moment, stamp
 from gateway.admin.overview_results import AuditItem, StoreStatus
@@ -19,12 +20,13 @@ from gateway.admin.results import (
     VerdictItem,
 )
 from gateway.admin.sink_results import HeaderItem, RefusedDetail, RefusedItem
+from gateway.states import WaitsFor
 from gateway.store.admin.audit import AuditRow
 from gateway.store.records import AttemptRow, DeliveryRow, EventFull, EventRow, RefusedRow, Status
 from gateway.text.mask import masked_body, masked_event, masked_headers, masked_path
 from gateway.text.redaction import redact
 
-WAITS_FOR: Mapping[str, str] = {
+WAIT_TEXTS: Mapping[WaitsFor, str] = {
     "retry": "the pause after a failed attempt",
     "circuit": "its sink's circuit to close",
     "paused": "somebody to resume its sink",
@@ -48,9 +50,9 @@ def event_item(row: EventRow) -> EventItem:
         subject=row.subject,
         time=row.time,
         received_at=moment(row.received_at),
-        trust=row.trust,  # type: ignore[arg-type]
+        trust=row.trust,
         held=None if row.held is None else row.held.value,
-        deliveries=dict(row.deliveries),
+        deliveries={str(state): count for state, count in row.deliveries.items()},
         supersedes=row.supersedes,
         superseded=row.superseded,
     )
@@ -105,12 +107,16 @@ def delivery_detail(row: DeliveryRow, attempts: Sequence[AttemptRow]) -> Deliver
 
 def next_try(row: DeliveryRow) -> NextTry | None:
     """When it is tried next, and what it waits for."""
-    if row.state == "sending":
-        return NextTry(at=None, why="it is being sent now")
-    if row.state != "waiting":
-        return None
-    why = "a free place" if row.held is None else WAITS_FOR[row.held]
-    return NextTry(at=stamp(row.next_attempt_at), why=f"it waits for {why}")
+    match row.state:
+        case "waiting":
+            why = "a free place" if row.held is None else WAIT_TEXTS[row.held]
+            return NextTry(at=stamp(row.next_attempt_at), why=f"it waits for {why}")
+        case "sending":
+            return NextTry(at=None, why="it is being sent now")
+        case "delivered" | "dead":
+            return None
+        case _:
+            assert_never(row.state)
 
 
 def raw(full: EventFull, *, whole: bool) -> Raw:

@@ -15,6 +15,7 @@ from gateway.model import RELOAD_REFUSED, STORE_LIMIT, Event
 from gateway.routing import RoutingDecision
 from gateway.runtime.clock import Clock
 from gateway.runtime.metrics import Metrics
+from gateway.states import AlarmType
 from gateway.store.outbox.alarms import AlarmDue, Announced, Seen
 from gateway.store.records import NewEvent
 from gateway.store.store import Store
@@ -77,7 +78,7 @@ class AlarmWatch:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    def see(self, type: str, about: str, holds: bool, detail: str = "") -> None:
+    def see(self, type: AlarmType, about: str, holds: bool, detail: str = "") -> None:
         """This process sees that a condition begins or ends; it is told once, whoever else sees it."""
         self._seen[type, about] = Seen(type, about, holds, detail)
         self.ring()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from gateway.cli.context import Invocation, event_types, names
+from gateway.states import DeliveryState
 from gateway.text.suggest import suggestion
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def delivery_filter(
     *,
     event: str | None = None,
     sink: str | None = None,
-    state: str | None = None,
+    state: DeliveryState | None = None,
     type: str | None = None,
     source: str | None = None,
     stream: str | None = None,

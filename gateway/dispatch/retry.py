@@ -10,6 +10,7 @@ from typing import Any, Final
 from gateway.dispatch.policy import RetryPolicy
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.model import Outcome
+from gateway.states import DeadReason, DeliveryState
 
 TOO_MANY_REQUESTS: Final = 429
 THROTTLED_SECONDS_MIN: Final = 1.0  # seconds; after a 429 nothing is ever sent at once
@@ -22,11 +23,11 @@ LONE_LOSSES_MAX: Final = 5  # how often a process may die with nothing but this 
 class RetryDecision:
     """How a delivery goes on. `state` is delivered, dead or waiting; `delay` is in seconds and means something when waiting."""
 
-    state: str
+    state: DeliveryState
     outcome: Outcome
     delay: float = 0.0
     burnt: bool = True  # False: the attempt is given back
-    reason: str | None = None  # why it is a dead letter: refused | expired | crashed
+    reason: DeadReason | None = None
 
 
 _DELIVERED: Final = RetryDecision(state="delivered", outcome=Outcome.DELIVERED)

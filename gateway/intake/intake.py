@@ -22,6 +22,7 @@ from gateway.model import FAILED, Event, Trust, Verified, stream_key
 from gateway.plugin import Callback, Source
 from gateway.plugin.contract import checked_response
 from gateway.routing import Router, RoutingDecision
+from gateway.states import ProblemCode
 from gateway.store.outbox.contents import CONTENTS_MAX
 from gateway.store.records import Accepted, NewDelivery
 from gateway.store.store import Store
@@ -193,7 +194,7 @@ class Intake:
             if stored is None:  # else `_carry` gives them back, also where nobody waits for the answer any more
                 self._unreserve(reserved)
 
-    def _unstored(self, endpoint: SourceEndpoint, code: str, detail: str, retry_after: int) -> Problem:
+    def _unstored(self, endpoint: SourceEndpoint, code: ProblemCode, detail: str, retry_after: int) -> Problem:
         problem = Problem(503, code, detail, retry_after=retry_after)
         self._refusals.count(endpoint.name, problem)
         return problem

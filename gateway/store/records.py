@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from gateway.model import Event, Outcome, Value
+from gateway.states import DeadReason, DeliveryState, ProblemCode, TrustName, WaitsFor
 
 
 class Rank(enum.IntEnum):
@@ -99,7 +100,7 @@ class Settlement(Value, frozen=True, kw_only=True):
 
     delivery: int
     token: int
-    state: str
+    state: DeliveryState
     outcome: Outcome
     started_at: int
     took_ms: int
@@ -107,7 +108,7 @@ class Settlement(Value, frozen=True, kw_only=True):
     status: int | None = None
     delay: int = 0  # ms until the next try, when waiting
     burnt: bool = True  # False: the attempt is given back
-    reason: str | None = None  # refused | expired | cancelled | crashed
+    reason: DeadReason | None = None
     memo: Mapping[str, Any] | None = None
 
 
@@ -123,7 +124,7 @@ class Refusal(Value, frozen=True, kw_only=True):
     named none."""
 
     source: str
-    code: str
+    code: ProblemCode
     detail: str
     received_at: int
     method: str
@@ -184,10 +185,10 @@ class EventRow(Value, frozen=True, kw_only=True):
     subject: str
     received_at: int
     held: Held | None
-    deliveries: Mapping[str, int]  # state -> count
+    deliveries: Mapping[DeliveryState, int]
     supersedes: str | None = None  # the content of its id whose place it took
     superseded: str | None = None  # the content of its id that took its place
-    trust: str = "none"
+    trust: TrustName = "none"
     time: str | None = None  # the vendor's, RFC 3339
 
     @property
@@ -236,9 +237,9 @@ class DeliveryRow(Value, frozen=True, kw_only=True):
     event_id: str
     event_ref: str
     sink: str
-    state: str  # waiting | sending | delivered | dead
-    held: str | None  # retry circuit paused orphaned order last rate batch
-    reason: str | None  # refused expired cancelled crashed
+    state: DeliveryState
+    held: WaitsFor | None
+    reason: DeadReason | None
     attempts: int
     round: int
     next_attempt_at: int | None

@@ -18,6 +18,7 @@ from gateway.events.cloudevents import from_document
 from gateway.model import Attempt, Delivery, Event
 from gateway.plugin import Played, Scene, Sink, Source
 from gateway.runtime.clock import FrozenClock
+from gateway.states import DeliveryState
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.records import DeliveryRow
 from gateway.testing.recorder import Recorder
@@ -196,7 +197,7 @@ class RunningGateway:
             rows = list(_pages(lambda before: admin.events(limit=_PAGE_ROWS, before=before), lambda row: row.seq))
             return [self._event(admin, row.ref) for row in reversed(rows)]
 
-    def deliveries(self, sink: str | None = None, *, state: str | None = None) -> list[DeliveryRow]:
+    def deliveries(self, sink: str | None = None, *, state: DeliveryState | None = None) -> list[DeliveryRow]:
         """Deliveries as `gateway deliveries list` shows them, oldest first; `state` is waiting, sending, delivered or dead."""
         with self._admin() as admin:
             return self._rows(admin, sink, state)
@@ -220,7 +221,7 @@ class RunningGateway:
         with store_admin(self.gateway.settings, clock=self.clock) as admin:
             yield admin
 
-    def _rows(self, admin: StoreAdmin, sink: str | None, state: str | None) -> list[DeliveryRow]:
+    def _rows(self, admin: StoreAdmin, sink: str | None, state: DeliveryState | None) -> list[DeliveryRow]:
         def page(before: int | None) -> Sequence[DeliveryRow]:
             return admin.deliveries(sink=sink, state=state, limit=_PAGE_ROWS, before=before)
 

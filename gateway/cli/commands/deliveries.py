@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,12 +14,11 @@ from gateway.cli.filters import delivery_filter, event_filters
 from gateway.cli.rows import attempt_object, delivery_columns, delivery_object, delivery_state, short_events
 from gateway.cli.table import table
 from gateway.runtime.clock import Clock
+from gateway.states import DELIVERY_STATES, DeliveryState
 from gateway.text.escaping import visible_json
 
 if TYPE_CHECKING:
     from gateway.store.admin.admin import DeliveryFilter, StoreAdmin
-
-STATES: Final = ("waiting", "sending", "delivered", "dead")
 
 
 @click.group(cls=Group, short_help="What goes out: list, show, retry, cancel, move.")
@@ -33,15 +32,23 @@ def command() -> None:
 @command.command("list")
 @click.option("--event", metavar="ID", shell_complete=event_ids, help="Only of this event.")
 @click.option("--sink", metavar="NAME", shell_complete=names("sinks"), help="Only to this sink.")
-@click.option("--state", type=Choice(STATES), help="Only in this state.")
+@click.option("--state", type=Choice(DELIVERY_STATES), help="Only in this state.")
 @event_filters
 @output.listing_options
 @config_option
 @pass_invocation
-def list_(invocation: Invocation, /, as_json: bool, limit: int, everything: bool, **asked: str | None) -> None:
+def list_(
+    invocation: Invocation,
+    /,
+    state: DeliveryState | None,
+    as_json: bool,
+    limit: int,
+    everything: bool,
+    **asked: str | None,
+) -> None:
     """Deliveries, newest first. `held` says what a waiting one waits for, `reason` why a dead one is dead."""
     with invocation.admin() as admin:
-        wanted = delivery_filter(invocation, admin, **asked)
+        wanted = delivery_filter(invocation, admin, state=state, **asked)
         output.listing(
             lambda limit, before: admin.deliveries(wanted, limit=limit, before=before),
             lambda row: row.id,
@@ -195,7 +202,7 @@ def move(invocation: Invocation, sink: str, target: str, yes: bool, dry_run: boo
 
 
 def _chosen(
-    invocation: Invocation, admin: StoreAdmin, ids: Sequence[int], asked: Mapping[str, str | None], state: str
+    invocation: Invocation, admin: StoreAdmin, ids: Sequence[int], asked: Mapping[str, str | None], state: DeliveryState
 ) -> tuple[DeliveryFilter | None, Sequence[int]]:
     """The deliveries that were named, or those that a filter chooses now."""
     filtered = {name: value for name, value in asked.items() if value is not None}
@@ -210,7 +217,7 @@ def _chosen(
     return wanted, found
 
 
-def _count(ids: Sequence[int], state: str) -> str:
+def _count(ids: Sequence[int], state: DeliveryState) -> str:
     return f"{len(ids)} {state} {'delivery' if len(ids) == 1 else 'deliveries'}"
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from gateway.errors import StoreError
+from gateway.states import BulkAct
 from gateway.store.admin import audit, bulk, commands, erasure, jobs, refusals
 from gateway.store.admin.audit import Actor, AuditEntry, AuditRow
 from gateway.store.admin.bulk import ItemResult, Total, Watcher
@@ -231,7 +232,7 @@ class StoreAdmin(StoreQueries):
 
     def start_job(
         self,
-        act: str,
+        act: BulkAct,
         wanted: DeliveryFilter | EventFilter,
         *,
         upto: int,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from gateway.states import DeadReason
 from gateway.store.admin.overview import dead_sinks
 from gateway.store.engine.session import Session
 
@@ -18,7 +19,7 @@ class DeadLetters(NamedTuple):
     """So many of one sink for one reason; `capped`: there are more of this sink than were counted."""
 
     sink: str
-    reason: str
+    reason: DeadReason
     number: int
     capped: bool
 
@@ -27,7 +28,7 @@ def dead_letters(session: Session) -> Sequence[DeadLetters]:
     """All groups, by sink; along the index of dead letters."""
     groups = []
     for sink in dead_sinks(session):
-        rows = [
+        rows: list[tuple[DeadReason, int]] = [
             (reason or "expired", count)
             for reason, count in session.rows(_BY_REASON, {"sink": sink, "most": COUNTED_MAX})
         ]

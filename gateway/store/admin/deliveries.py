@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from gateway.errors import NotFound
 from gateway.model import ALARM_PREFIX, Outcome
+from gateway.states import DeadReason, DeliveryState, WaitsFor
 from gateway.store.admin import event_lookup
 from gateway.store.admin.detour import readable
 from gateway.store.admin.pages import (
@@ -55,9 +56,9 @@ class DeliveryFilter:
 
     event: str | None = None
     sink: Sequence[str] | str | None = None
-    state: str | None = None
-    held: str | None = None
-    reason: str | None = None
+    state: DeliveryState | None = None
+    held: WaitsFor | None = None
+    reason: DeadReason | None = None
     source: Sequence[str] | str | None = None
     type: Sequence[str] | str | None = None
     stream: Sequence[str] | str | None = None
@@ -226,7 +227,7 @@ def _row(row: tuple[Any, ...], known: Configured) -> DeliveryRow:
     )
 
 
-def _held(sink: str, known: Configured, paused: bool, tripped: bool, rank: int, later: bool) -> str | None:
+def _held(sink: str, known: Configured, paused: bool, tripped: bool, rank: int, later: bool) -> WaitsFor | None:
     """What it waits for, the widest reason first: whoever looks must know which one to end."""
     if known.sinks is not None and sink not in known.sinks:
         return "orphaned"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from gateway.model import ALARM_PREFIX, Trust
+from gateway.states import DELIVERY_STATES, HOLD_REASONS, DeliveryState, HoldReason
 from gateway.store.admin.detour import readable
 from gateway.store.admin.pages import (
     EVENT,
@@ -36,9 +37,9 @@ _NEXT_KIND: Final = """SELECT type, source FROM events WHERE (type, source) > (:
   ORDER BY type, source LIMIT 1"""
 _OF_KIND: Final = """SELECT * FROM (SELECT {columns} FROM events
   WHERE {held}type = :type_{n} AND source = :source_{n} AND seq <= :before - 1 ORDER BY seq DESC LIMIT :most) AS of_{n}"""
-_STATES: Final = {
+_STATES: Final[Mapping[DeliveryState | Literal["unrouted"], str]] = {
     "unrouted": "true",
-    **{state: f"d.state = '{state}'" for state in ("waiting", "sending", "delivered", "dead")},
+    **{state: f"d.state = '{state}'" for state in DELIVERY_STATES},
 }
 
 
@@ -47,7 +48,7 @@ class EventFilter:
     """Which events are meant; None: any. Texts are a glob each, several of them: any of these. `since` and `until` are
     when they came (ms), `state` is what any of their deliveries is, or `unrouted`, `q` the beginning of an id or a stream."""
 
-    held: bool | str | None = None  # True: whatever it is held for; False: not held; or conflict, quarantined
+    held: bool | HoldReason | None = None  # True: whatever it is held for; False: not held; or conflict, quarantined
     source: Sequence[str] | str | None = None
     type: Sequence[str] | str | None = None
     subject: str | None = None
@@ -55,7 +56,7 @@ class EventFilter:
     domain: Sequence[str] | str | None = None
     app: Sequence[str] | str | None = None
     trust: Sequence[str] | str | None = None
-    state: str | None = None
+    state: DeliveryState | Literal["unrouted"] | None = None
     since: int | None = None
     until: int | None = None
     q: str | None = None
@@ -141,10 +142,10 @@ def forward(
     return [(row.seq, row.name) for row in map(event_row, rows)], at
 
 
-def _held(held: bool | str | None) -> str:
+def _held(held: bool | HoldReason | None) -> str:
     if isinstance(held, bool):
         return f"held IS {'NOT ' if held else ''}NULL AND "
-    return f"held = '{held}' AND " if held in ("conflict", "quarantined") else ""
+    return f"held = '{held}' AND " if held in HOLD_REASONS else ""
 
 
 def _of_kinds(session: Session, columns: str, held: str, wanted: EventFilter) -> tuple[str, dict[str, str]] | None:

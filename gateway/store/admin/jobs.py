@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from gateway.errors import NotFound, StoreError
+from gateway.states import BulkAct, JobState
 from gateway.store.admin import audit, commands, deliveries, erasure, event_search
 from gateway.store.admin.audit import Actor, AuditEntry
 from gateway.store.admin.bulk import ItemResult
@@ -22,8 +23,8 @@ from gateway.store.engine.session import Session
 LEASE_MS: Final = 30_000  # after which another gateway goes on with it
 STEP_ROWS_MAX: Final = 50  # done in one transaction, because accepts wait behind it
 ANSWERS_MAX: Final = 20  # that are kept of a job
-OF_DELIVERIES: Final = ("retry", "cancel", "move")
-OF_EVENTS: Final = ("replay", "release", "erase")
+OF_DELIVERIES: Final[tuple[BulkAct, ...]] = ("retry", "cancel", "move")
+OF_EVENTS: Final[tuple[BulkAct, ...]] = ("replay", "release", "erase")
 STOPPED: Final = "its token was removed"
 
 _COLUMNS: Final = """id, created_at, finished_at, actor, place, holder, act, filter, options, pause_us, matched, upto, at_row,
@@ -56,7 +57,7 @@ class JobRow:
     actor: str
     place: str
     holder: str
-    act: str
+    act: BulkAct
     filter: Mapping[str, Any]
     options: Mapping[str, Any]
     pause_us: int
@@ -65,7 +66,7 @@ class JobRow:
     at_row: int
     done: int
     failed: int
-    state: str
+    state: JobState
     result: str
     answers: Sequence[Mapping[str, Any]]
     audit: int
@@ -82,7 +83,7 @@ class Tools:
     ids: erasure.Ids | None
 
 
-def filter_of(act: str, said: Mapping[str, Any]) -> DeliveryFilter | EventFilter:
+def filter_of(act: BulkAct, said: Mapping[str, Any]) -> DeliveryFilter | EventFilter:
     """The filter of a job from what is kept of it."""
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
     return DeliveryFilter(**values) if act in OF_DELIVERIES else EventFilter(**values)
@@ -113,7 +114,7 @@ def _next(
 def start(
     session: Bulk,
     *,
-    act: str,
+    act: BulkAct,
     wanted: DeliveryFilter | EventFilter,
     options: Mapping[str, Any],
     pause_us: int,
@@ -219,7 +220,7 @@ def fail(session: Bulk, id: int, why: str) -> None:
     _end(session, one(session, id), "failed", why)
 
 
-def _end(session: Bulk, job: JobRow, state: str, result: str) -> None:
+def _end(session: Bulk, job: JobRow, state: JobState, result: str) -> None:
     if session.change(_END, {"id": job.id, "state": state, "result": storable(result, audit.TEXT_CHARS_MAX)}):
         audit.end(session, job.audit, result)
 
@@ -227,34 +228,45 @@ def _end(session: Bulk, job: JobRow, state: str, result: str) -> None:
 def _do(session: Bulk, job: JobRow, chosen: Sequence[Any], tools: Tools) -> list[ItemResult]:
     if not chosen:
         return []
-    if job.act == "move":
-        return commands.move(session, chosen, sink=job.filter["sink"][0], to=job.options["to"][0])
-    if job.act in OF_DELIVERIES:
-        commands.lock_keys(session, chosen)
-        act = commands.retry if job.act == "retry" else commands.cancel
-        return [_one(str(id_), partial(_told, act, session, id_)) for id_ in chosen]
-    return [_one(name, partial(_event, session, job, name, tools)) for _, name in chosen]
+    by, ordered = f"{job.actor}@{job.place}", tools.known.ordered
+    match job.act:
+        case "move":
+            return commands.move(session, chosen, sink=job.filter["sink"][0], to=job.options["to"][0])
+        case "retry":
+            return _to_deliveries(session, chosen, commands.retry)
+        case "cancel":
+            return _to_deliveries(session, chosen, commands.cancel)
+        case "replay":
+            replay = partial(
+                commands.replay_one,
+                session,
+                sinks=job.options.get("to"),
+                route=tools.route,
+                reroute=bool(job.options.get("reroute")),
+                ordered=ordered,
+                by=by,
+            )
+            return [_one(name, partial(replay, name)) for _, name in chosen]
+        case "release":
+            release = partial(commands.release_one, session, route=tools.route, ordered=ordered, by=by)
+            return [_one(name, partial(release, name)) for _, name in chosen]
+        case "erase":
+            return [_one(name, partial(_erased, session, name, tools)) for _, name in chosen]
+        case _:
+            assert_never(job.act)
+
+
+def _to_deliveries(session: Bulk, chosen: Sequence[int], act: Callable[[Bulk, int], str]) -> list[ItemResult]:
+    commands.lock_keys(session, chosen)
+    return [_one(str(id_), partial(_told, act, session, id_)) for id_ in chosen]
 
 
 def _told(act: Callable[[Bulk, int], str], session: Bulk, id: int) -> ItemResult:
     return ItemResult(str(id), act(session, id))
 
 
-def _event(session: Bulk, job: JobRow, name: str, tools: Tools) -> ItemResult:
-    by, ordered = f"{job.actor}@{job.place}", tools.known.ordered
-    if job.act == "erase":
-        return ItemResult(name, erasure.ERASED, ref=erasure.erase(session, name, erasure.SameCallbacks(tools.ids)))
-    if job.act == "release":
-        return commands.release_one(session, name, route=tools.route, ordered=ordered, by=by)
-    return commands.replay_one(
-        session,
-        name,
-        sinks=job.options.get("to"),
-        route=tools.route,
-        reroute=bool(job.options.get("reroute")),
-        ordered=ordered,
-        by=by,
-    )
+def _erased(session: Bulk, name: str, tools: Tools) -> ItemResult:
+    return ItemResult(name, erasure.ERASED, ref=erasure.erase(session, name, erasure.SameCallbacks(tools.ids)))
 
 
 def _one(item: str, act: Callable[[], ItemResult]) -> ItemResult:

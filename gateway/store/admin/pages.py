@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from gateway.model import Trust, shown_variant
+from gateway.states import DELIVERY_STATES, TRUST_NAMES
 from gateway.store.admin.detour import NEWEST_KEY, Detour
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session
@@ -24,17 +25,16 @@ _IDS: Final = {
     "sqlite": "IN (SELECT value FROM json_each(:ids))",
     "postgresql": "= ANY (CAST(:ids AS bigint[]))",
 }
-_STATES: Final = ("waiting", "sending", "delivered", "dead")
 _COUNT: Final = "(SELECT count(*) FROM deliveries d WHERE d.event = e.seq AND d.state = '{state}')"
 EVENT: Final = f"""SELECT e.seq, e.id, e.variant, e.source, e.type, e.subject, e.received_at, e.held,
-  {", ".join(_COUNT.format(state=state) for state in _STATES)}, e.supersedes, e.superseded,
+  {", ".join(_COUNT.format(state=state) for state in DELIVERY_STATES)}, e.supersedes, e.superseded,
   e.trust, substr(e.body, 1, 3000) FROM events e"""  # noqa: S608
 """The columns of `event_row`."""
 _REFUSED: Final = (
     """SELECT id, source, code, detail, received_at, method, path, headers, body, size, peer, verified FROM refused"""
 )
 
-_TRUSTS: Final = {trust.rank: trust.value for trust in Trust}
+_TRUSTS: Final = {trust.rank: name for name, trust in zip(TRUST_NAMES, Trust, strict=True)}
 # In the document `time` stands before `data`. A text inside it cannot look like this: its quotes have backslashes.
 _TIME: Final = re.compile(r'^\{"specversion".*?"time":"([0-9TZ:.+-]{1,40})","datacontenttype"', re.DOTALL)
 
@@ -127,7 +127,7 @@ def anything(_row: tuple[Any, ...]) -> bool:
 
 def event_row(row: tuple[Any, ...]) -> EventRow:
     """An event as listed, from the columns of `EVENT`."""
-    counts = dict(zip(_STATES, row[8:12], strict=True))
+    counts = dict(zip(DELIVERY_STATES, row[8:12], strict=True))
     return EventRow(
         seq=row[0],
         ref=event_ref(row[1], row[2]),

@@ -11,6 +11,7 @@ from gateway.events.beside import keep_json
 from gateway.events.cloudevents import from_document
 from gateway.events.compact import read_compact
 from gateway.model import Event, Outcome, shown_variant
+from gateway.states import DeadReason, DeliveryState
 from gateway.store.engine.session import Session
 from gateway.store.records import Held, Lease, NewEvent, Settlement
 
@@ -61,11 +62,11 @@ class SettleIn(NamedTuple):
 
     id: int
     token: int
-    state: str
+    state: DeliveryState
     delay: int
     unburnt: int
     memo: str | None
-    reason: str | None
+    reason: DeadReason | None
     note: str | None
     error: str | None
     started: int

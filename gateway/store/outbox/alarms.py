@@ -24,14 +24,19 @@ from gateway.model import (
     STORE_LIMIT,
     STORE_OK,
 )
+from gateway.states import AlarmType
 from gateway.store.engine.batch import Bulk, storable
 from gateway.store.engine.session import Session
 from gateway.store.outbox.accept import accept
 from gateway.store.outbox.gates import UNSERVED_MS
 from gateway.store.records import Accepted, NewEvent
 
-OVER: Final = {SINK_DOWN: SINK_UP, STORE_LIMIT: STORE_OK, SOURCE_SILENT: SOURCE_BACK}  # what is said when it is over
-QUIET: Final = {
+OVER: Final[Mapping[AlarmType, AlarmType]] = {
+    SINK_DOWN: SINK_UP,
+    STORE_LIMIT: STORE_OK,
+    SOURCE_SILENT: SOURCE_BACK,
+}  # what is said when it is over
+QUIET: Final[Mapping[AlarmType, int]] = {
     REFUSALS: 3600_000
 }  # ms between two alarms about one thing while it goes on, because anybody can cause it
 DEAD_MAX: Final = 1000  # dead deliveries that one look counts; the next one counts the rest
@@ -67,7 +72,7 @@ _DROP: Final = "DELETE FROM alarms WHERE type = :type AND about = :about"
 class Seen(NamedTuple):
     """What a process sees of a condition that the store cannot know: whether it holds, and why."""
 
-    type: str
+    type: AlarmType
     about: str
     holds: bool
     detail: str = ""
@@ -77,7 +82,7 @@ class Seen(NamedTuple):
 class Condition:
     """One thing that alarms are about, as the store keeps it. Times are ms."""
 
-    type: str
+    type: AlarmType
     about: str
     holds: bool
     since: int
@@ -91,7 +96,7 @@ class Condition:
 class AlarmDue:
     """One alarm to be told: all of a type that is due now. `since`: of the first of them; `at`: now; both ms."""
 
-    type: str
+    type: AlarmType
     about: str
     since: int
     at: int
@@ -148,7 +153,7 @@ class _Look:
         ((self.now, mark),) = session.rows(_NOW.format(int=_INT[session.backend])) or (((0, "{}")),)
         self._mark = {"refused": 0, "held": 0, "at": {}} | json.loads(mark)
         self._known = {(row[0], row[1]): _condition(row) for row in session.rows(_ROWS)}
-        self._changed: set[tuple[str, str]] = set()
+        self._changed: set[tuple[AlarmType, str]] = set()
         self._marked = False
         self._sinks(session.rows(_SINKS, {"unserved": UNSERVED_MS}))
         for one in seen:
@@ -184,7 +189,7 @@ class _Look:
                 known.since = since
             self._changed.add(seen[:2])
 
-    def _drop(self, type: str, about: str) -> None:
+    def _drop(self, type: AlarmType, about: str) -> None:
         del self._known[type, about]
         self._changed.add((type, about))
 
@@ -192,7 +197,8 @@ class _Look:
 
     def count(self, session: Session) -> None:
         """Take in refused callbacks and held events that came since the last look."""
-        for type, mark, statement in ((REFUSALS, "refused", _REFUSED), (EVENT_HELD, "held", _HELD)):
+        looks: tuple[tuple[AlarmType, str, str], ...] = ((REFUSALS, "refused", _REFUSED), (EVENT_HELD, "held", _HELD))
+        for type, mark, statement in looks:
             for about, count, since, detail, last in session.rows(statement, {mark: self._mark[mark]}):
                 self._occurred(type, about, count, since, detail)
                 self._mark[mark] = max(self._mark[mark], last)
@@ -204,7 +210,7 @@ class _Look:
             if reason != "cancelled" and not str(type).startswith("gateway."):
                 self._occurred(DELIVERY_DEAD, sink, 1, at, f"{reason}: {error}" if error else reason)
 
-    def _occurred(self, type: str, about: str, count: int, since: int, detail: str) -> None:
+    def _occurred(self, type: AlarmType, about: str, count: int, since: int, detail: str) -> None:
         known = self._known.setdefault((type, about), Condition(type, about, True, since))
         if not known.occurrences:
             known.since = since
@@ -217,7 +223,7 @@ class _Look:
 
     def due(self, every: int) -> Sequence[AlarmDue]:
         """One alarm of each type at most, and none within `every` ms after the last of its type."""
-        waiting: Mapping[str, list[Condition]] = defaultdict(list)
+        waiting: Mapping[AlarmType, list[Condition]] = defaultdict(list)
         for known in self._known.values():
             if type := self._says(known):
                 waiting[type].append(known)
@@ -227,7 +233,7 @@ class _Look:
             if not self.now - every < self._mark["at"].get(type, 0) <= self.now
         ]
 
-    def _says(self, known: Condition) -> str | None:
+    def _says(self, known: Condition) -> AlarmType | None:
         if known.occurrences:
             at, quiet = known.announced_at, QUIET.get(known.type, 0)
             return known.type if at is None or not self.now - quiet < at <= self.now else None
@@ -235,7 +241,7 @@ class _Look:
             return None
         return known.type if known.holds else OVER.get(known.type)
 
-    def _joined(self, type: str, known: Sequence[Condition]) -> AlarmDue:
+    def _joined(self, type: AlarmType, known: Sequence[Condition]) -> AlarmDue:
         causes = dict.fromkeys(condition.detail for condition in known if condition.detail)
         over = type in OVER.values()
         return AlarmDue(
@@ -283,7 +289,7 @@ class _Look:
             session.change(_KEEP_MARK, {"mark": json.dumps(self._mark)})
 
 
-_OCCURRENCES: Final = frozenset({DELIVERY_DEAD, REFUSALS, EVENT_HELD})
+_OCCURRENCES: Final[frozenset[AlarmType]] = frozenset({DELIVERY_DEAD, REFUSALS, EVENT_HELD})
 
 
 def _condition(row: tuple[Any, ...]) -> Condition:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import get_args
 
 from starlette.responses import Response
 
 from gateway.admin.queries import AuditQuery, DeliveryQuery, EventQuery, RefusedQuery
-from gateway.admin.results import DeadFor, HeldFor
 from gateway.model import EVENT_TYPES
+from gateway.states import DEAD_REASONS, WAITS_FOR
 from gateway.web.api.requests import number_of
 from gateway.web.pages.parameters import listing
 from gateway.web.pages.visit import Visit, to
@@ -25,8 +24,9 @@ async def deliveries(visit: Visit) -> Response:
     """Deliveries, newest first."""
     sinks = list(visit.gateway.settings.sinks)
     ask = visit.service.deliveries
-    waits, reasons = get_args(HeldFor), get_args(DeadFor)
-    return await listing(visit, "deliveries.html", DeliveryQuery, ask, sinks=sinks, waits=waits, reasons=reasons)
+    return await listing(
+        visit, "deliveries.html", DeliveryQuery, ask, sinks=sinks, waits=WAITS_FOR, reasons=DEAD_REASONS
+    )
 
 
 async def refused(visit: Visit) -> Response:

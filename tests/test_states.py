@@ -1,0 +1,59 @@
+"""The few words there are: one list of each, which the enumerations, the SQL of both databases and the documents share."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from gateway import states
+from gateway.model import ALARM_TYPES, Outcome, Trust
+from gateway.store.records import Held
+
+ROOT = Path(__file__).resolve().parent.parent
+_QUOTED = re.compile(r"'([a-z_ ]+)'")
+COLUMNS = {
+    "state": {*states.DELIVERY_STATES, *states.JOB_STATES},
+    "reason": {*states.DEAD_REASONS, "erased"},  # of a sink's circuit, once what it said was erased
+    "outcome": {outcome.value for outcome in Outcome},
+    "held": {*states.HOLD_REASONS},
+}
+
+
+def _codes(of: object) -> set[str]:
+    """The words of a union of Literals."""
+    found = set()
+    for one in get_args(of):
+        found |= {one} if isinstance(one, str) else _codes(one)
+    return found
+
+
+def test_what_is_also_an_enumeration_has_the_same_members() -> None:
+    assert tuple(trust.value for trust in Trust) == states.TRUST_NAMES
+    assert tuple(held.value for held in Held) == states.HOLD_REASONS
+    assert set(ALARM_TYPES) == set(get_args(states.AlarmType))
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_statements_compare_columns_with_words_that_there_are(column: str) -> None:
+    """`state = 'x'`, `state <> 'x'`, `state IN ('x','y')` and the CASE that a table's own checks are made of."""
+    compared = re.compile(rf"\b{column}\s*(?:=|<>|(?:NOT\s+)?IN\s*\()\s*((?:'[a-z_ ]+'\s*,?\s*)+)")
+    words = {
+        word
+        for path in (ROOT / "gateway/store").rglob("*.py")
+        for list_ in compared.findall(path.read_text())
+        for word in _QUOTED.findall(list_)
+    }
+    assert words <= COLUMNS[column]
+    assert words or column == "held"
+
+
+def test_every_code_of_a_problem_is_documented_and_no_other() -> None:
+    codes = _codes(states.ProblemCode)
+    api, http = (ROOT / "docs/api.md").read_text(), (ROOT / "docs/http.md").read_text()
+    assert [code for code in sorted(codes) if f"`{code}`" not in api + http] == []
+    refusals = api.split("## Refusals")[1].split("\n## ")[0]
+    assert set(re.findall(r"^\| \d{3} \| `([a-z_]+)`", refusals, re.MULTILINE)) <= codes
+    assert set(re.findall(r"^\| \d{3} \| `([a-z_]+)`", http, re.MULTILINE)) <= codes
