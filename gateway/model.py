@@ -338,9 +338,10 @@ def reached_types(globs: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def stream_key(source: str, subject: str) -> str:
-    """What `order: stream` keeps in order: a stream of one source, because no other may stand before it; "": nothing."""
-    return f"{source} {subject}" if subject else ""
+def order_key(source: str, subject: str, *, ordered: bool) -> str | None:
+    """What the deliveries of a sink with `order: stream` (`ordered`) keep in order: a stream of one source, because no other
+    may stand before it. None: nothing."""
+    return f"{source} {subject}" if ordered and subject else None
 
 
 def shown_variant(fingerprint: bytes) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -13,27 +12,6 @@ from gateway.errors import GatewayError
 if TYPE_CHECKING:
     from gateway.model import Event
     from gateway.plugin import Callback, Source
-
-
-def a_callback(
-    source: str,
-    body: bytes,
-    *,
-    headers: Iterable[tuple[str, str]],
-    received_at: datetime,
-    path: str = "/hooks/",
-    method: str = "POST",
-    peer: str | None = None,
-) -> Callback:
-    """What the public listener would make of this request."""
-    from starlette.datastructures import Headers
-
-    from gateway.plugin import Callback
-
-    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    return Callback(
-        source=source, method=method, path=path, headers=Headers(raw=raw), body=body, peer=peer, received_at=received_at
-    )
 
 
 def unverified(source: Source, callback: Callback) -> Sequence[Event]:

@@ -58,14 +58,11 @@ def _usual(invocation: Invocation, written: Any) -> dict[str, str]:
 
 
 def _from_callback(invocation: Invocation, name: str, body: bytes) -> Sequence[Event]:
-    from gateway.cli.callbacks import a_callback, unverified
+    from gateway.cli.callbacks import unverified
     from gateway.runtime.clock import Clock
 
     loaded = invocation.load(placeholders=True)
-    configured = loaded.settings.sources[name]
-    reader = loaded.registry.source(configured.type)(name, configured.options)
-    headers = [("content-type", "application/json")]
-    return unverified(reader, a_callback(name, body, headers=headers, received_at=Clock().now()))
+    return unverified(loaded.source(name), loaded.callback(name, body, received_at=Clock().now()))
 
 
 def _read_file(file: str) -> bytes:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gateway.cli.callbacks import a_callback
 from gateway.cli.vendor_player import a_scene
 from gateway.runtime.clock import Clock
 
@@ -59,19 +58,19 @@ def test_event(loaded: Loaded, type: str) -> Event:
 
 
 def _played(loaded: Loaded, type: str) -> Event | None:
-    for name, configured in loaded.settings.sources.items():
-        source = loaded.registry.source(configured.type)(name, configured.options)
+    for name in loaded.settings.sources:
+        source = loaded.source(name)
         for scene in source.scenes:
-            for event in _play(source, scene):
+            for event in _play(loaded, source, scene):
                 if event.type == type:
                     return event
     return None
 
 
-def _play(source: Source, scene: str) -> Sequence[Event]:
+def _play(loaded: Loaded, source: Source, scene: str) -> Sequence[Event]:
     try:
         played = source.play(replace(a_scene(), type=scene))
-        callback = a_callback(source.name, played.body, headers=played.headers.items(), received_at=Clock().now())
+        callback = loaded.callback(source.name, played.body, headers=played.headers.items(), received_at=Clock().now())
         events = source.normalise(callback, source.verify(callback))
         return [event.replace(raw_type=callback.headers.get("content-type", "")) for event in events]
     except Exception:  # a plugin's own code; there is a sample for whom it cannot play
@@ -165,12 +164,11 @@ def _make(loaded: Loaded, name: str, http: Http) -> Sink:
     from gateway.runtime.logs import LineRenderer, TextRenderer
 
     structlog = import_structlog()
-    configured = loaded.settings.sinks[name]
     # to standard error, and only now: this process has no log of its own
     log = structlog.wrap_logger(
         structlog.WriteLogger(sys.stderr), processors=[LineRenderer(TextRenderer(colours=False))]
     )
-    return loaded.registry.sink(configured.type)(name, configured.options, http=http, log=log)
+    return loaded.sink(name, http, log)
 
 
 def _delivery(loaded: Loaded, name: str, event: Event) -> Delivery:

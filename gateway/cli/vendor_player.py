@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.callbacks import a_callback, unverified
+from gateway.cli.callbacks import unverified
 from gateway.cli.context import Invocation
 from gateway.runtime.clock import Clock
 from gateway.text.suggest import suggestion
@@ -30,7 +30,7 @@ def player(invocation: Invocation, name: str | None) -> tuple[str, Source]:
             raise click.UsageError(f"--source is needed: {len(configured)} are configured: {', '.join(configured)}")
         name = next(iter(configured))
     settings = configured[invocation.source(name)]
-    return settings.path, loaded.registry.source(settings.type)(name, settings.options)
+    return settings.path, loaded.source(name)
 
 
 def a_scene(**fields: Any) -> Scene:
@@ -63,10 +63,12 @@ def scenes(source: Source, types: Sequence[str]) -> Sequence[str]:
 
 def _by_event_type(source: Source) -> dict[str, list[str]]:
     """Our event types and the vendor types that become them, found by playing each once."""
+    from gateway.plugin import Callback
+
     scenes_by_type: dict[str, list[str]] = {}
     for scene in source.scenes:
         played = _played(source, replace(a_scene(), type=scene))
-        callback = a_callback(source.name, played.body, headers=played.headers.items(), received_at=Clock().now())
+        callback = Callback.of(source.name, played.body, headers=played.headers.items(), received_at=Clock().now())
         for event in unverified(source, callback):
             scenes_by_type.setdefault(event.type, []).append(scene)
     return scenes_by_type

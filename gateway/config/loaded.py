@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.config.document.diagnostics import Diagnostic
 from gateway.config.grammar.settings import Settings
+from gateway.model import Event, order_key
 from gateway.plugin.registry import Registry
 from gateway.runtime.trace_settings import problems as trace_problems
 from gateway.text.secret import Secret, secrets_of
 
 if TYPE_CHECKING:
     from gateway.egress.client import Http
-    from gateway.plugin import Sink, Source
+    from gateway.plugin import Callback, Sink, Source
+
+JSON_HEADERS: Final = (("content-type", "application/json"),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +42,25 @@ class Loaded:
         configured = self.settings.sources[name]
         return self.registry.source(configured.type)(name, configured.options)
 
+    def callback(
+        self, source: str, body: bytes, *, received_at: datetime, headers: Iterable[tuple[str, str]] = JSON_HEADERS
+    ) -> Callback:
+        """What the public listener would make of this body at the source's path, unless `headers` say otherwise as JSON."""
+        from gateway.plugin import Callback
+
+        path = f"/hooks/{self.settings.sources[source].path}"
+        return Callback.of(source, body, headers=headers, path=path, received_at=received_at)
+
     def sink(self, name: str, http: Http, log: Any) -> Sink:
         """The sink of this name, made afresh and not opened yet."""
         configured = self.settings.sinks[name]
         sink = self.registry.sink(configured.type)(name, configured.options, http=http, log=log.bind(sink=name))
         sink.batched = configured.delivery.batch is not None
         return sink
+
+    def order_key(self, sink: str, event: Event) -> str | None:
+        """What this sink's deliveries of the event are kept in order by; None: nothing."""
+        return order_key(event.source, event.subject, ordered=self.settings.sinks[sink].delivery.order == "stream")
 
     @property
     def token_place(self) -> str:

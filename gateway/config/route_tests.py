@@ -85,11 +85,6 @@ def _provider(loaded: Loaded, test: TestSettings) -> Iterator[tuple[str, str]]:
 
 def _normalised(loaded: Loaded, callback: CallbackSettings) -> Sequence[Event]:
     """The events of a callback in a file, without verification."""
-    from starlette.datastructures import Headers
-
-    from gateway.plugin import Callback
-
-    configured = loaded.settings.sources[callback.source]
     try:
         with open(callback.file, "rb") as file:
             body = file.read(CALLBACK_FILE_BYTES_MAX + 1)
@@ -97,16 +92,8 @@ def _normalised(loaded: Loaded, callback: CallbackSettings) -> Sequence[Event]:
         raise UnusableTest(f"the callback's file cannot be read: {file_trouble(Path(callback.file), error)}") from None
     if len(body) > CALLBACK_FILE_BYTES_MAX:
         raise UnusableTest("the callback's file has more than 1 MiB")
-    source = loaded.registry.source(configured.type)(callback.source, configured.options)
-    request = Callback(
-        source=callback.source,
-        method="POST",
-        path=f"/hooks/{configured.path}",
-        headers=Headers({"content-type": "application/json"}),
-        body=body,
-        peer=None,
-        received_at=_RECEIVED_AT,
-    )
+    source = loaded.source(callback.source)
+    request = loaded.callback(callback.source, body, received_at=_RECEIVED_AT)
     try:
         return source.normalise(request, Verified(trust=Trust.NONE, scheme="none"))
     except Malformed as error:

@@ -215,10 +215,10 @@ class Dispatcher:
         if lane is not None:  # else another gateway's, or no longer configured
             lane.claimer.wake(urgent=urgent)
 
-    def order_key(self, sink: str, subject: str) -> str | None:
-        """What orders this sink's deliveries: the subject with `order: stream`, else None. No subject: no order."""
+    def keeps_order(self, sink: str) -> bool:
+        """Whether this sink has `order: stream`."""
         lane = self.lanes.get(sink)
-        return subject or None if lane is not None and lane.policy.order == "stream" else None
+        return lane is not None and lane.policy.order == "stream"
 
     # -- the poll
 

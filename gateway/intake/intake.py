@@ -18,7 +18,7 @@ from gateway.events.cloudevents import render
 from gateway.intake.pipeline import new_event, normalise, verify
 from gateway.intake.rejections import Refusals
 from gateway.intake.reporter import Journal
-from gateway.model import FAILED, Event, Trust, Verified, stream_key
+from gateway.model import FAILED, Event, Trust, Verified, order_key
 from gateway.plugin import Callback, Source
 from gateway.plugin.contract import checked_response
 from gateway.routing import Router, RoutingDecision
@@ -202,7 +202,7 @@ class Intake:
     def _reserve(self, event: Event, decision: RoutingDecision, reserved: list[str]) -> tuple[NewDelivery, ...]:
         wanted = []
         for sink in decision.sinks:
-            key = self._dispatcher.order_key(sink, stream_key(event.source, event.subject))
+            key = order_key(event.source, event.subject, ordered=self._dispatcher.keeps_order(sink))
             lease = self._dispatcher.reserve(sink)
             if lease is not None:
                 reserved.append(sink)

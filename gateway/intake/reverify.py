@@ -6,14 +6,12 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 
-from starlette.datastructures import Headers
-
 from gateway.config.loaded import Loaded
 from gateway.config.validation import where_raised
 from gateway.errors import GatewayError, NotFound, Untrusted
 from gateway.events.cloudevents import from_document
 from gateway.intake.pipeline import new_event, normalise, verify
-from gateway.model import Event, Trust, Verified, stream_key
+from gateway.model import Event, Trust, Verified
 from gateway.plugin import Callback
 from gateway.routing import Router, RoutingDecision
 from gateway.store.records import EventFull, NewDelivery, NewEvent, Refusal
@@ -47,7 +45,7 @@ def _judged(loaded: Loaded, router: Router, refusal: Refusal) -> Sequence[NewEve
         new_event(
             event,
             decision,
-            deliveries=[NewDelivery(sink=sink, order_key=_order_key(loaded, sink, event)) for sink in decision.sinks],
+            deliveries=[NewDelivery(sink=sink, order_key=loaded.order_key(sink, event)) for sink in decision.sinks],
             raw_type=callback.headers.get("content-type"),
             hold_conflicts=configured.on_conflict == "hold",
             verified=verified,
@@ -59,11 +57,6 @@ def _judged(loaded: Loaded, router: Router, refusal: Refusal) -> Sequence[NewEve
 
 def _routed(router: Router, events: Sequence[Event]) -> Sequence[tuple[Event, RoutingDecision]]:
     return [(event, router.decide(event)) for event in events]
-
-
-def _order_key(loaded: Loaded, sink: str, event: Event) -> str | None:
-    ordered = loaded.settings.sinks[sink].delivery.order == "stream"
-    return stream_key(event.source, event.subject) or None if ordered else None
 
 
 def ids_of(loaded: Loaded) -> Callable[[Refusal], Collection[str]]:
@@ -96,13 +89,12 @@ def route_of(loaded: Loaded) -> Callable[[EventFull], tuple[Sequence[str], str]]
 
 def callback_of(refusal: Refusal) -> Callback:
     """The callback that was refused, as it came."""
-    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in refusal.headers]
-    return Callback(
-        source=refusal.source,
-        method=refusal.method,
+    return Callback.of(
+        refusal.source,
+        refusal.body,
+        headers=refusal.headers,
         path=refusal.path,
-        headers=Headers(raw=raw),
-        body=refusal.body,
+        method=refusal.method,
         peer=refusal.peer,
         received_at=datetime.fromtimestamp(refusal.received_at / 1000, UTC),
     )

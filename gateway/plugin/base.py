@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -41,6 +41,24 @@ class Callback(Value, frozen=True, dict=True):
     body: bytes
     peer: str | None
     received_at: datetime
+
+    @classmethod
+    def of(
+        cls,
+        source: str,
+        body: bytes,
+        *,
+        headers: Iterable[tuple[str, str]],
+        received_at: datetime,
+        path: str = "/hooks/",
+        method: str = "POST",
+        peer: str | None = None,
+    ) -> Self:
+        """What the public listener would make of this request."""
+        from starlette.datastructures import Headers
+
+        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        return cls(source, method, path, Headers(raw=raw), body, peer, received_at)
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         """What is shown: not the body, which may hold credentials."""

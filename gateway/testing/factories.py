@@ -45,22 +45,15 @@ def callback(
     received_at: datetime = NOW,
 ) -> Callback:
     """A request as the public listener hands it to a source: from bytes, from an object to be sent as JSON, or as played."""
-    from starlette.datastructures import Headers
-
     sent = {"content-type": "application/json"}
     if isinstance(body, Played):
         sent |= {name.lower(): value for name, value in body.headers.items()}
         body = body.body
     elif not isinstance(body, bytes):
         body = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-    return Callback(
-        source=source,
-        method="POST",
-        path=path or f"/hooks/{source}",
-        headers=Headers(sent | {name.lower(): value for name, value in (headers or {}).items()}),
-        body=body,
-        peer=peer,
-        received_at=received_at,
+    sent |= {name.lower(): value for name, value in (headers or {}).items()}
+    return Callback.of(
+        source, body, headers=sent.items(), path=path or f"/hooks/{source}", peer=peer, received_at=received_at
     )
 
 

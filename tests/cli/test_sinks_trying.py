@@ -203,7 +203,7 @@ def test_other_kinds_of_sinks_are_tried_as_well(place: Path, cli: Cli) -> None:
 
 def test_a_plugin_that_breaks_and_a_sink_that_does_not_open_say_why(place: Path, cli: Cli) -> None:
     said = cli("sinks", "test", "broken", code=1).stderr
-    assert "about_to_break  stream=test-message" in said
+    assert "about_to_break  sink=broken stream=test-message" in said
     assert "Error: broken: failed in " in said
     assert "RuntimeError: plugin\\x1b[31m canary" in said
     assert "shut: failed" in cli("sinks", "test", "shut", code=1).stderr

@@ -197,7 +197,7 @@ class House:
         for one in events:
             wanted = []
             for sink in to or list(self.sinks):
-                key = self.dispatcher.order_key(sink, one.subject)
+                key = one.subject or None if self.dispatcher.keeps_order(sink) else None
                 lease = self.dispatcher.reserve(sink) if hand else None
                 if lease is not None:
                     reserved.append(sink)

@@ -77,7 +77,7 @@ async def test_every_sink_gets_its_own(build: Build) -> None:
 async def test_a_sink_this_gateway_does_not_have_is_left_alone(build: Build) -> None:
     house = await build(Scripted("app"))
     assert house.dispatcher.reserve("elsewhere") is None
-    assert house.dispatcher.order_key("elsewhere", "a/b/c") is None
+    assert house.dispatcher.keeps_order("elsewhere") is False
     await house.put(event(1), to=["elsewhere"])
     house.dispatcher.wake("elsewhere")
     await house.later(2)
@@ -266,9 +266,8 @@ async def test_only_an_ordered_sink_has_keys_and_only_for_what_has_a_subject(bui
     from .conftest import policy
 
     house = await build(Scripted("app"), Scripted("ops"), app=policy(order="stream"))
-    assert house.dispatcher.order_key("app", "a/b/c") == "a/b/c"
-    assert house.dispatcher.order_key("app", "") is None
-    assert house.dispatcher.order_key("ops", "a/b/c") is None
+    assert house.dispatcher.keeps_order("app") is True
+    assert house.dispatcher.keeps_order("ops") is False
 
 
 # --- what is seen ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.errors import NotFound, StoreError
-from gateway.model import stream_key
+from gateway.model import order_key
 from gateway.runtime.clock import FrozenClock
 from gateway.store.admin import bulk
 from gateway.store.admin.admin import Actor, DeliveryFilter, StoreAdmin
@@ -290,7 +290,7 @@ async def test_what_is_added_to_an_ordered_sink_waits_behind_its_stream(
     store: Store, desks: Callable[..., StoreAdmin]
 ) -> None:
     admin = desks(configured=("app", "ops"), ordered=("app",))
-    stream = stream_key("live", event(1).subject)
+    stream = order_key("live", event(1).subject, ordered=True)
     await take(store, new(2, "app", key=stream), new(1), new(event(3, domain=None, app=None, stream=None)))
     admin.replay(f"{1:032x}", sinks=["app", "ops"])
     admin.replay(f"{3:032x}", sinks=["app"])

@@ -113,7 +113,7 @@ async def _open_sinks(loaded: Loaded) -> list[tuple[str, str]]:
     wrong: list[tuple[str, str]] = []
     try:
         for name, configured in loaded.settings.sinks.items():
-            sink = loaded.registry.sink(configured.type)(name, configured.options, http=http, log=log.bind(sink=name))
+            sink = loaded.sink(name, http, log)
             doing = "does not open"
             try:
                 async with asyncio.timeout(configured.delivery.timeout.total_seconds()):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import NotFound, StoreError
-from gateway.model import stream_key
+from gateway.model import order_key
 from gateway.store.admin import event_full
 from gateway.store.admin.bulk import ItemResult
 from gateway.store.admin.event_lookup import row_of, seq_of
@@ -16,7 +16,7 @@ from gateway.store.admin.pages import among
 from gateway.store.engine.batch import Bulk, storable
 from gateway.store.engine.session import Session
 from gateway.store.outbox import statements as sql
-from gateway.store.records import EventFull
+from gateway.store.records import EventFull, EventRow
 
 _DELIVERY: Final = "SELECT state, sink, order_key, rank FROM deliveries WHERE id = :id"
 # give_up_after counts from the first attempt, and a retry by hand starts it afresh.
@@ -172,7 +172,7 @@ def replay(
         sinks = [sink for _, sink, _, _ in there]
         if not sinks:
             raise StoreError(f"no route wanted the event {row.ref}: name the sinks, or ask today's routes")
-    return _begin(session, row.seq, stream_key(row.source, row.subject), sinks, ordered, replay=1)
+    return _begin(session, row, sinks, ordered, replay=1)
 
 
 def replay_one(
@@ -226,14 +226,15 @@ def release(
     if not session.change(_LET_GO, {"seq": row.seq}):
         raise StoreError(f"the event {row.ref} is not held")
     _keep(session, row.seq, verdict)
-    return _begin(session, row.seq, stream_key(row.source, row.subject), sinks, ordered, replay=0)
+    return _begin(session, row, sinks, ordered, replay=0)
 
 
 def _begin(
-    session: Bulk, seq: int, stream: str, sinks: Sequence[str], ordered: frozenset[str], *, replay: int
+    session: Bulk, row: EventRow, sinks: Sequence[str], ordered: frozenset[str], *, replay: int
 ) -> Sequence[int]:
     """A round for each sink that has none open, by the order of `sinks`; what is open is left alone."""
-    keys = {sink: stream for sink in sinks if sink in ordered and stream}
+    seq, key = row.seq, order_key(row.source, row.subject, ordered=True)
+    keys = {sink: key for sink in sinks if sink in ordered and key is not None}
     keys |= {sink: key for _, sink, _, key in session.rows(_OF_EVENT, {"event": seq}) if key is not None}
     session.lock({f"{sink} {keys[sink]}" for sink in sinks if sink in keys})
     there = {sink: id_ for id_, sink, _, _ in session.rows(_OF_EVENT, {"event": seq})}
