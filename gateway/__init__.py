@@ -59,6 +59,7 @@ _PROVISIONAL: Final = (
     ("gateway.egress.client", "ANSWER_BYTES_MAX"),
     ("gateway.egress.answers", "RETRY_AFTER_MAX RETRY_AFTER_MIN"),
     ("gateway.egress.worker", "computed is_small"),
+    ("gateway.runtime.sliding_window", "SlidingWindow"),
     # texts
     ("gateway.text.redaction", "MASK learn_secret"),
     ("gateway.text.escaping", "quoted visible_json"),

@@ -173,6 +173,7 @@ from gateway.egress.worker import (
     computed as computed,
     is_small as is_small,
 )
+from gateway.runtime.sliding_window import SlidingWindow as SlidingWindow
 
 # provisional: texts
 from gateway.text.redaction import (

@@ -78,7 +78,7 @@ class Dispatcher:
             watchers=Watchers(hook, "attempt_finished", threads),
             rng=self._rng,
             traces=traces,
-            follow_ups=FollowUpMaker(decide=decide, order_key=self.order_key),
+            follow_ups=FollowUpMaker(decide=decide, keeps_order=self.keeps_order),
             followed=followed,
         )
         self.lanes: Mapping[str, Lane] = {

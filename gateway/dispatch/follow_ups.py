@@ -12,7 +12,7 @@ from gateway.events.cloudevents import to_json
 from gateway.events.repair import make_storable
 from gateway.events.written import flat_arguments
 from gateway.follow_up import Done, FollowUp
-from gateway.model import CAUSES_MAX, EVENT_TYPES, Cause, Delivery, Event, File, event_id, stream_key
+from gateway.model import CAUSES_MAX, EVENT_TYPES, Cause, Delivery, Event, File, event_id, order_key
 from gateway.plugin.contract import file_problem
 from gateway.routing import RoutingDecision
 from gateway.store.records import NewDelivery, NewEvent
@@ -48,10 +48,10 @@ class FollowUps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUpMaker:
-    """One a dispatcher. `decide` asks the routes of now, `order_key` what orders a sink's deliveries of a stream."""
+    """One a dispatcher. `decide` asks the routes of now, `keeps_order` whether a sink has `order: stream`."""
 
     decide: Callable[[Event], RoutingDecision] | None
-    order_key: Callable[[str, str], str | None]
+    keeps_order: Callable[[str], bool]
 
     def make(self, delivery: Delivery, done: Done, now: datetime, trace: str | None = None) -> FollowUps:
         """The events of what `deliver` returned, in the trace of its cause. Raises nothing: a delivery that arrived stays
@@ -83,7 +83,6 @@ class FollowUpMaker:
         body = to_json(event)
         if (size := len(body.encode())) > BODY_BYTES_MAX:
             raise BadFollowUp(f"it has {size} bytes of JSON, more than {BODY_BYTES_MAX}")
-        key = stream_key(event.source, event.subject)
         return NewEvent(
             event=event,
             body=body,
@@ -91,7 +90,10 @@ class FollowUpMaker:
             fingerprint=sha256(b"follow-up\0" + event.id.encode()).digest()[:16],
             routing=decision.json(),
             trace=trace,
-            deliveries=tuple(NewDelivery(sink=sink, order_key=self.order_key(sink, key)) for sink in decision.sinks),
+            deliveries=tuple(
+                NewDelivery(sink=sink, order_key=order_key(event.source, event.subject, ordered=self.keeps_order(sink)))
+                for sink in decision.sinks
+            ),
         )
 
 

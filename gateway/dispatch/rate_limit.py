@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from math import inf
+
+from gateway.runtime.sliding_window import SlidingWindow
 
 
 class Pace:
@@ -18,14 +19,12 @@ class Pace:
         self.seconds = seconds
         self.share = count  # of `count`: what other gateways on the same store leave to this one
         self._share_until = inf
-        self._spent: deque[float] = deque()
+        self._spent = SlidingWindow(seconds)
         self._taken = 0
 
     def free(self, now: float) -> int:
         """Tokens to be had at `now` (monotonic seconds)."""
-        while self._spent and self._spent[0] + self.seconds <= now:
-            self._spent.popleft()
-        return (self.share if now < self._share_until else 0) - len(self._spent) - self._taken
+        return (self.share if now < self._share_until else 0) - self._spent.count(now) - self._taken
 
     def grant(self, share: int, until: float) -> None:
         """From now on, until `until`, only `share` of the tokens are ours."""
@@ -46,10 +45,11 @@ class Pace:
     def spend(self, now: float) -> None:
         """A taken token is used: sending begins at `now`."""
         self.give_back()
-        self._spent.append(now)
+        self._spent.add(now)
 
     def wait(self, now: float) -> float | None:
         """Seconds until the next token comes back; 0: there is one; None: all are taken and none is spent."""
         if self.free(now) > 0:
             return 0.0
-        return self._spent[0] + self.seconds - now if self._spent else None
+        spent = self._spent.count(now)
+        return self._spent.wait(now, spent) if spent else None

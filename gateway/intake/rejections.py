@@ -12,14 +12,15 @@ from gateway.plugin import Callback
 from gateway.runtime.clock import Clock
 from gateway.runtime.harmless import harmless
 from gateway.runtime.metrics import BoundedLabel, Metrics
+from gateway.runtime.sliding_window import SlidingWindow
 from gateway.runtime.traces import log_fields
 from gateway.store.records import Refusal
 from gateway.store.store import Store
 
 log = structlog.get_logger("gateway.refusals")
 
-KEPT_PER_SECOND = 10.0  # refused callbacks kept and logged, of each source; more are only counted
-KEPT_BURST = 50.0
+KEPT_MAX = 50  # refused callbacks kept and logged, of each source, in KEPT_SECONDS; more are only counted
+KEPT_SECONDS = 5.0
 PATH_CHARS_MAX = 300  # characters
 BODY_BYTES_MAX = 64 * 1024  # a longer body is not kept, so it cannot be tried again
 
@@ -32,7 +33,7 @@ class Refusals:
         self._metrics = metrics
         self._codes = BoundedLabel()
         self._clock = clock
-        self._allowance: dict[tuple[str, bool], tuple[float, float]] = {}
+        self._kept: dict[tuple[str, bool], SlidingWindow] = {}
         self._silenced: dict[str, int] = {}
 
     @harmless
@@ -83,11 +84,11 @@ class Refusals:
 
     def _within_rate(self, source: str, verified: bool) -> bool:
         now = self._clock.monotonic()
-        tokens, at = self._allowance.get((source, verified), (KEPT_BURST, now))
-        tokens = min(KEPT_BURST, tokens + (now - at) * KEPT_PER_SECOND)
-        allowed = tokens >= 1.0
-        self._allowance[source, verified] = (tokens - 1.0 if allowed else tokens, now)
-        return allowed
+        window = self._kept.setdefault((source, verified), SlidingWindow(KEPT_SECONDS))
+        if window.count(now) >= KEPT_MAX:
+            return False
+        window.add(now)
+        return True
 
 
 def _refusal(source: str, problem: Problem, callback: Callback, size: int, *, verified: bool) -> Refusal:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, Protocol
 
@@ -12,6 +11,7 @@ from starlette.requests import Request
 
 from gateway.errors import Problem
 from gateway.runtime.clock import Clock
+from gateway.runtime.sliding_window import SlidingWindow, SlidingWindows
 from gateway.web.sessions import CSRF_HEADER, SAFE, PersonSession, Sessions, own_origin, refuse_foreign
 
 PEER_FAILURES_MAX: Final = 10  # wrong tokens a minute from one address, then 429
@@ -46,8 +46,8 @@ class Tokens:
         self.sessions = Sessions(clock)
         self._configured = configured
         self._clock = clock
-        self._all: deque[float] = deque()
-        self._peers: OrderedDict[str, deque[float]] = OrderedDict()
+        self._all = SlidingWindow(WINDOW_SECONDS)
+        self._peers = SlidingWindows(WINDOW_SECONDS, PEERS_MAX)
 
     def check(self, request: Request, role: Role) -> TokenLike:
         """The token of the caller, sent along or signed in with. Raises Problem: 404 where no token is configured, 400,
@@ -120,14 +120,8 @@ class Tokens:
             return
         peer = request.client.host if request.client else ""
         now = self._clock.monotonic()
-        mine = self._peers.setdefault(peer, deque())
-        self._peers.move_to_end(peer)
-        if len(self._peers) > PEERS_MAX:
-            self._peers.popitem(last=False)
-        for times in (mine, self._all):
-            while times and now - times[0] >= WINDOW_SECONDS:
-                times.popleft()
-        if len(mine) >= PEER_FAILURES_MAX or len(self._all) >= FAILURES_MAX:
+        mine = self._peers.of(peer)
+        if mine.count(now) >= PEER_FAILURES_MAX or self._all.count(now) >= FAILURES_MAX:
             raise Problem(429, "too_many_attempts", "too many wrong tokens; wait a minute", retry_after=60)
-        mine.append(now)
-        self._all.append(now)
+        mine.add(now)
+        self._all.add(now)

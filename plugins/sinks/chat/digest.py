@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from gateway import FAILED, Delivery
+from gateway import FAILED, Delivery, SlidingWindow
 from plugins.sinks.cards.card import Card, View
 from plugins.sinks.cards.text import cut
 from plugins.sinks.cards.words import SEVERITY, worst
@@ -134,22 +133,13 @@ class MessageAllowance:
     """
 
     def __init__(self, windows: Sequence[tuple[int, int]]) -> None:
-        self._windows = windows
-        self._longest = max(seconds for _, seconds in windows)
-        self._sent: deque[float] = deque()
+        self._windows = [(count // 4, SlidingWindow(seconds)) for count, seconds in windows]
 
     def spend(self, now: float) -> None:
         """A message goes out at `now` (monotonic seconds)."""
-        while self._sent and self._sent[0] + self._longest <= now:
-            self._sent.popleft()
-        self._sent.append(now)
+        for _, window in self._windows:
+            window.add(now)
 
     def wait(self, now: float) -> float:
         """Seconds until a further message may go out."""
-        waits = [0.0]
-        for count, seconds in self._windows:
-            recent = [at for at in self._sent if at + seconds > now]
-            over = len(recent) - count // 4
-            if recent and over >= 0:
-                waits.append(recent[min(over, len(recent) - 1)] + seconds - now)
-        return max(waits)
+        return max([0.0, *(window.wait(now, most) for most, window in self._windows)])
