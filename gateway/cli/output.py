@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from gateway.cli.table import table
+from gateway.store.admin.walk import Walk
 from gateway.text.escaping import visible, visible_json
 
 PAGE_ROWS: Final = 200  # rows asked of the store at once
@@ -49,14 +50,17 @@ def listing(
     limit: int,
     everything: bool,
     prepare: Prepare[Row] | None = None,
+    walk: Walk | None = None,
 ) -> None:
     """Print a listing as its options ask.
 
     `page(limit, before)` gives rows, newest first; `before` is the key of the last row of the page before. `columns`
-    are the table's, `as_object` gives the documented fields. `prepare` changes the columns when the rows are known.
+    are the table's, `as_object` gives the documented fields. `prepare` changes the columns when the rows are known. `walk` is what `page` searches with: where it was cut, that
+    is said.
     """
+    rows = _Counted(_walk(page, key, walk))
     print_rows(
-        _walk(page, key),
+        rows,
         columns,
         as_object,
         what=what,
@@ -66,6 +70,9 @@ def listing(
         limit=limit,
         everything=everything,
     )
+    if walk is not None and walk.cut_at is not None and rows.count <= limit:
+        far = f" only the newest {walk.looked:,} were looked through" if walk.looked else " not all were looked through"
+        note(f"older ones are not shown:{far}; --all looks through all of them")
 
 
 def print_rows(
@@ -104,12 +111,25 @@ def print_rows(
         note(f"the {first} {limit}; more with --limit N or --all")
 
 
-def _walk(page: Callable[[int, int | None], Sequence[Row]], key: Callable[[Row], int]) -> Iterator[Row]:
+class _Counted(Iterator[Row]):
+    def __init__(self, rows: Iterator[Row]) -> None:
+        self._rows = rows
+        self.count = 0
+
+    def __next__(self) -> Row:
+        row = next(self._rows)
+        self.count += 1
+        return row
+
+
+def _walk(
+    page: Callable[[int, int | None], Sequence[Row]], key: Callable[[Row], int], walk: Walk | None
+) -> Iterator[Row]:
     before: int | None = None
     while True:
         rows = page(PAGE_ROWS, before)
         yield from rows
-        if len(rows) < PAGE_ROWS:
+        if len(rows) < PAGE_ROWS or (walk is not None and walk.cut_at is not None):
             return
         before = key(rows[-1])
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Self, TypeVar, overload
 
-from gateway.admin.cursor import cursor
+from gateway.admin.cursor import cursor, key_of
 from gateway.admin.moments import milliseconds, moment
 from gateway.cli.remote_client import Remote, segment
 from gateway.cli.remote_rows import (
@@ -26,6 +26,7 @@ from gateway.cli.remote_rows import (
 from gateway.errors import GatewayError
 from gateway.store.admin.audit import AuditRow
 from gateway.store.admin.deliveries import DeliveryFilter
+from gateway.store.admin.walk import Walk
 from gateway.store.records import (
     AttemptRow,
     DeliveryRow,
@@ -42,6 +43,7 @@ Row = TypeVar("Row")
 
 ITEMS_A_REQUEST_MAX: Final = 200
 PAGE_ROWS_MAX: Final = 200
+CUT_PAGES_MAX: Final = 4  # pages whose time was up at the other gateway, of one listing that is not to show all
 
 
 class Chosen(Sequence[int]):
@@ -75,8 +77,10 @@ class RemoteQueries:
     def __exit__(self, *exc: object) -> None:
         pass
 
-    def events(self, *, limit: int = 50, before: int | None = None, **asked: Any) -> Sequence[EventRow]:
-        return self._rows("events", event_row, {**asked, "held": _held(asked.get("held"))}, limit, before)
+    def events(
+        self, *, limit: int = 50, before: int | None = None, walk: Walk | None = None, **asked: Any
+    ) -> Sequence[EventRow]:
+        return self._rows("events", event_row, {**asked, "held": _held(asked.get("held"))}, limit, before, walk)
 
     def event(self, ref: str) -> EventFull:
         answer = self._remote.get(f"/events/{segment(ref)}")
@@ -100,10 +104,16 @@ class RemoteQueries:
         )
 
     def deliveries(
-        self, wanted: DeliveryFilter | None = None, *, limit: int = 50, before: int | None = None, **more: Any
+        self,
+        wanted: DeliveryFilter | None = None,
+        *,
+        limit: int = 50,
+        before: int | None = None,
+        walk: Walk | None = None,
+        **more: Any,
     ) -> Sequence[DeliveryRow]:
         wanted = wanted or DeliveryFilter(**more)
-        return self._rows("deliveries", delivery_row, wanted.said(), limit, before)
+        return self._rows("deliveries", delivery_row, wanted.said(), limit, before, walk)
 
     def delivery(self, id: int) -> tuple[DeliveryRow, Sequence[AttemptRow]]:
         answer = self._remote.get(f"/deliveries/{id}")
@@ -168,17 +178,27 @@ class RemoteQueries:
         )
 
     def _rows(
-        self, kind: str, row: Callable[[Any], Row], asked: Mapping[str, Any], limit: int, before: int | None
+        self,
+        kind: str,
+        row: Callable[[Any], Row],
+        asked: Mapping[str, Any],
+        limit: int,
+        before: int | None,
+        walk: Walk | None = None,
     ) -> Sequence[Row]:
         rows: list[Row] = []
+        cuts = 0
         at = None if before is None else cursor(kind, before)
         while len(rows) < limit:
-            page = self._remote.get(
-                f"/{kind}", **api_filter(asked), limit=min(limit - len(rows), PAGE_ROWS_MAX), cursor=at
-            )
+            most = min(limit - len(rows), PAGE_ROWS_MAX)
+            page = self._remote.get(f"/{kind}", **api_filter(asked), limit=most, cursor=at)
             rows += [row(item) for item in page["items"]]
             at = page["next"]
             if at is None:
+                break
+            cuts += len(page["items"]) < most  # because its time was up there
+            if walk is not None and cuts == CUT_PAGES_MAX:
+                walk.cut_at = key_of(kind, at)
                 break
         return rows
 

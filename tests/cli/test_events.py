@@ -399,3 +399,29 @@ def test_the_shell_completes_event_ids_types_and_states(stocked: list[str], cli:
     assert completed("deliveries", "list", "--event", stocked[1][:5]) == [stocked[1]]
     assert "recording.failed" in completed("events", "list", "--type", "recording.f")
     assert completed("deliveries", "list", "--state", "wai") == ["waiting"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("events", "--stream", "stream-1"), ("events", "--subject", "*-1"), ("deliveries", "--stream", "stream-1")],
+)
+def test_a_listing_that_would_look_through_everything_says_how_far_it_came(
+    stocked: list[str], cli: Cli, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    what, *asked = command
+    assert "looked through" not in cli(what, "list", *asked).stderr
+    monkeypatch.setattr("gateway.store.admin.walk.LISTING_ROWS_MAX", 1)
+    monkeypatch.setattr("gateway.store.admin.pages._WINDOW_ROWS", 1)
+    cut = cli(what, "list", *asked)
+    assert cut.stdout == ""
+    assert "only the newest 1 were looked through; --all looks through all of them" in cut.stderr
+    assert stocked[0] in cli(what, "list", *asked, "--all").stdout
+
+
+def test_a_listing_that_finds_enough_says_nothing_of_how_far_it_came(
+    stocked: list[str], cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.admin.walk.LISTING_ROWS_MAX", 1)
+    found = cli("events", "list", "--stream", "stream-*", "--limit", "2")
+    assert "looked through" not in found.stderr
+    assert len(found.stdout.splitlines()) == 3

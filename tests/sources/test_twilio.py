@@ -155,3 +155,43 @@ async def test_progress_callbacks_of_one_composition_are_no_conflicts_of_each_ot
             answer = await gateway.post(received.body, headers=dict(received.headers), settle=False)
             assert answer.json()["status"] == "accepted"
         assert gateway.metric("held_total", source="live", reason="conflict") in (None, 0)
+
+
+ODD = {
+    "NUL": ("ErrorMessage", "a\0b", "a\ufffdb"),
+    "a long text": ("ErrorMessage", "x" * 70_000, "x" * 65_536),
+    "NUL in a name": ("Odd\0Name", "1", None),
+    "a long name": ("k" * 300, "1", None),
+    "NUL in what names it": ("RecordingSid", "RE\0" + "0" * 31, None),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_what_is_odd_in_a_verified_form_is_repaired_and_named(name: str) -> None:
+    field, value, kept = ODD[name]
+    said = {"RecordingSid": "RE" + "1" * 32, "RecordingStatus": "failed", "CallSid": "CA" + "2" * 32, field: value}
+    received = sent(list(said.items()), said)
+    config = {"sources": {"calls": {"type": "twilio", "keys": [KEY], "url": URL}}}
+    async with running(config, clock=FrozenClock(NOW)) as gateway:
+        headers = {**received.headers, "content-type": "application/x-www-form-urlencoded"}
+        answer = await gateway.post(received.body, headers=headers)
+        assert answer.status == 200, answer.body
+        (event,) = gateway.events()
+        assert event.raw == received.body
+        assert event.problems, event
+        if kept is not None:
+            assert kept in (event.error.message if event.error else "", *event.extra.values())
+        forged = received.body.replace(b"failed", b"failee")
+        assert (await gateway.post(forged, headers=headers)).status == 401
+
+
+async def test_two_forms_that_are_repaired_alike_are_two_events() -> None:
+    config = {"sources": {"calls": {"type": "twilio", "keys": [KEY], "url": URL}}}
+    async with running(config, clock=FrozenClock(NOW)) as gateway:
+        for sid in ("RE\0" + "0" * 31, "RE\ufffd" + "0" * 31):
+            said = {"RecordingSid": sid, "RecordingStatus": "completed", "CallSid": "CA" + "2" * 32}
+            received = sent(list(said.items()), said)
+            headers = {**received.headers, "content-type": "application/x-www-form-urlencoded"}
+            answer = await gateway.post(received.body, headers=headers)
+            assert answer.json()["status"] == "accepted", answer.body
+        assert len({event.id for event in gateway.events()}) == 2

@@ -156,6 +156,18 @@ async def test_a_reader_that_takes_nothing_is_dropped(monkeypatch: pytest.Monkey
     assert closed == [True]
 
 
+def test_a_reader_that_sends_its_end_has_left_and_its_place_is_free(served: Served) -> None:
+    """A browser that leaves a page closes its half and says no more."""
+    import socket
+
+    for _ in range(STREAMS_MAX + 1):
+        reading = Reading(served)
+        assert reading.status == 200
+        reading.client.sock.shutdown(socket.SHUT_WR)
+        reading.client.rest()  # ends: the other side has closed
+        reading.close()
+
+
 def test_an_id_that_the_stream_did_not_give_is_refused(served: Served) -> None:
     head = f"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {READ}\r\nLast-Event-ID: x\r\n\r\n"
     with served.private() as client:

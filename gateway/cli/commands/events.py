@@ -16,6 +16,7 @@ from gateway.cli.filters import event_filters, known_source, known_type, moment
 from gateway.cli.rows import delivery_columns, delivery_object, event_object, event_state
 from gateway.cli.table import table
 from gateway.runtime.clock import Clock
+from gateway.store.admin.walk import walk_of_listing
 from gateway.text.escaping import visible, visible_json
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def list_(
 ) -> None:
     """Events, newest first."""
     ages = output.Ages(Clock().ms())
+    walk = None if everything else walk_of_listing()
     with invocation.admin() as admin:
         kind, origin, at = known_type(type), known_source(invocation, admin, source), moment(invocation, since)
         output.listing(
@@ -65,6 +67,7 @@ def list_(
                 since=at,
                 limit=limit,
                 before=before,
+                walk=walk,
             ),
             lambda row: row.seq,
             {
@@ -77,6 +80,7 @@ def list_(
             },
             event_object,
             prepare=_short(admin),
+            walk=walk,
             what="events",
             as_json=as_json,
             limit=limit,

@@ -57,7 +57,7 @@ def search(
 ) -> list[int]:
     """The first keys, from `before` down, of the rows that `keep` wants. A statement gives the key first.
 
-    `over`: no row from this one on is wanted. `walk` ends it early where its time is up.
+    `over`: no row from this one on is wanted. `walk` ends it early where its time or its rows are up.
     """
     seqs: list[int] = []
     at = NEWEST_KEY if before is None else before
@@ -73,6 +73,8 @@ def search(
         if (nearer := round_damage.passed(at)) is not None:
             at = nearer
             continue
+        if walk is not None:
+            walk.looked += len(rows)
         seqs += [row[0] for row in rows if keep(row)]
         if len(rows) < most or (over is not None and over(rows[-1])):
             break
