@@ -25,9 +25,12 @@ class AttemptSpans:
 
     def around(self, members: Sequence[LeasedDelivery]) -> AbstractContextManager[None]:
         """While they are sent: what the sink's requests carry, and, where spans are made, a span for each."""
-        if not self._traces.on and not any(member.lease.trace for member in members):
-            return _NOTHING
-        return self._around(members)
+        if self._traces.on:
+            return self._around(members)
+        for member in members:
+            if member.lease.trace:
+                return self._around(members)
+        return _NOTHING
 
     @contextmanager
     def _around(self, members: Sequence[LeasedDelivery]) -> Iterator[None]:

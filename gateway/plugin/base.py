@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from gateway.egress.client import Http
     from gateway.runtime.traces import Span
+
+
+_TRACEPARENT: Final = TRACEPARENT.encode()
 
 
 class Options(BaseModel):
@@ -100,8 +103,11 @@ class Callback(Value, frozen=True, dict=True):
     @cached_property
     def trace(self) -> TraceContext | None:
         """For the core: the trace that the request belongs to; what its sender says, until `follow`."""
-        parents = self.headers.getlist(TRACEPARENT)
-        return TraceContext.of_headers(parents, self.headers.getlist(TRACESTATE)) if parents else None
+        for name, _ in self.headers.raw:  # because nearly every callback has none, and `getlist` takes thrice as long
+            if name == _TRACEPARENT:
+                headers = self.headers
+                return TraceContext.of_headers(headers.getlist(TRACEPARENT), headers.getlist(TRACESTATE))
+        return None
 
     @property
     def span(self) -> Span | None:
