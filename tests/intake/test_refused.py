@@ -105,7 +105,7 @@ async def ask(gateway: RunningGateway, target: str) -> int:
     async def send(message: Any) -> None:
         said.append(message)
 
-    await gateway._door(scope, receive, send)
+    await gateway._app(scope, receive, send)
     return int(said[0]["status"])
 
 
