@@ -201,9 +201,18 @@ def skeleton(name: str, text: str) -> list[object]:
     return found
 
 
+@functools.cache
+def configured(name: str) -> ChatOptions:
+    return ChatOptions.model_validate(options(name))
+
+
+@functools.lru_cache(1_000)
+def known_skeleton(name: str, text: str) -> list[object]:
+    return skeleton(name, text)  # of the harmless cards, which are compared with each of the hostile ones
+
+
 def message(name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-    made = ChatOptions.model_validate(options(name))
-    sent: dict[str, Any] = json.loads(service(name).request(made, payload, FrozenClock().now()).body)
+    sent: dict[str, Any] = json.loads(service(name).request(configured(name), payload, FrozenClock().now()).body)
     return sent
 
 
@@ -218,6 +227,17 @@ def hostile(text: str) -> list[Event]:
     ]
 
 
+@functools.cache
+def templates(name: str) -> tuple[Template, Template, Template]:
+    """For a card's text, for its title, and for lines of their own."""
+    escape = service(name).escape
+    return (
+        Template("Stream {{ event.data.stream }} of {{ event.data.app|upper }}!", escape, view("en")),
+        Template("{{ event.data.stream }}", None, view("en")),
+        Template("x\n{{ event.data.stream }}\n{{ event.data.app }}\nx", escape, view("en")),
+    )
+
+
 def payloads(name: str, text: str) -> Iterator[Mapping[str, Any]]:
     served = service(name)
     for one in hostile(text):
@@ -225,12 +245,10 @@ def payloads(name: str, text: str) -> Iterator[Mapping[str, Any]]:
     together = [delivery(one, id=number) for number, one in enumerate(hostile(text))]
     for digest in digests(together, served, view("en"), keyword=None, mentions=()):
         yield digest.payload
-    template = Template("Stream {{ event.data.stream }} of {{ event.data.app|upper }}!", served.escape, view("en"))
-    title = Template("{{ event.data.stream }}", None, view("en"))
+    template, title, lines = templates(name)
     one = hostile(text)[0]
     card = replace(view("en").card(one), text=template.render(one), title=title.render(one) or "-")
     yield served.compose(card)
-    lines = Template("x\n{{ event.data.stream }}\n{{ event.data.app }}\nx", served.escape, view("en"))
     yield served.compose(replace(card, text=lines.render(one)))
 
 
@@ -244,7 +262,7 @@ def check(name: str, text: str) -> None:
         got = message(name, bad)
         if name == "wecom" and usual["msgtype"] != got["msgtype"]:
             usual = {**got, "markdown": _as_markdown(usual, got)}
-        before = [skeleton(name, part) for part in marked(name, usual)]
+        before = [known_skeleton(name, part) for part in marked(name, usual)]
         after = [skeleton(name, part) for part in marked(name, got)]
         assert before == after, (text, got)
         whole = "\n".join(marked(name, got))
