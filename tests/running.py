@@ -169,6 +169,7 @@ class Running:
         until = time.monotonic() + within
         while time.monotonic() < until:
             with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.admin), timeout=2).close()  # a tenth of a request's work
                 urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/readyz", timeout=2).close()
                 return
             if self.process.poll() is not None:

@@ -15,6 +15,8 @@ from gateway.store.admin.admin import Actor, DeliveryFilter, StoreAdmin, Watcher
 from gateway.store.admin.audit import UNDER_WAY, AuditEntry
 from gateway.store.engine.write_queue import Kind
 from gateway.store.records import NewEvent, Refusal
+from gateway.store.sqlite import scrub
+from gateway.store.sqlite.session import SqliteSession
 from gateway.store.store import Store
 from tests.store.kit import LEASE, event, new, other, settlement, table, take
 
@@ -313,6 +315,29 @@ async def test_erased_bytes_are_in_no_file_of_a_store_that_nobody_serves(tmp_pat
         admin.erase(ONE, ids=same)
         assert admin.scrub()
         assert CANARY.encode() not in stores(path)
+
+
+async def test_freed_pages_are_given_back_by_the_hundred_and_never_more_than_500_at_once(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    path = tmp_path / "gateway.db"
+    store = Store(f"sqlite:///{path}", clock=clock)
+    await store.open(lock_wait=0)
+    await store.close()
+    session = SqliteSession(path, "writer", clock)
+    try:
+        session.change("CREATE TABLE big (content BLOB)")
+        session.change("INSERT INTO big VALUES (zeroblob(700 * (SELECT page_size FROM pragma_page_size)))")
+        session.change("DROP TABLE big")
+        scrub.ask(session)
+        assert scrub.step(session) is False
+        ((left,),) = session.rows("PRAGMA freelist_count")
+        assert 150 < left < 300
+        assert scrub.step(session) is True
+        assert session.rows("PRAGMA freelist_count") == [(0,)]
+        assert not scrub.asked(session)
+    finally:
+        session.close()
 
 
 async def test_erased_text_is_in_no_row_of_any_table(store: Store, admin: StoreAdmin, url: str) -> None:

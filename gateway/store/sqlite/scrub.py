@@ -36,7 +36,8 @@ def step(session: SqliteSession) -> bool:
     ((waited,),) = session.rows("PRAGMA busy_timeout")
     session.rows(f"PRAGMA busy_timeout={BUSY_MS}")
     try:
-        session.rows(f"PRAGMA incremental_vacuum({PAGES_MAX})")
+        # A script, because of a statement without columns `execute` makes one step: one page.
+        session.connection.executescript(f"PRAGMA incremental_vacuum({PAGES_MAX})")
         ((free,),) = session.rows("PRAGMA freelist_count")
         if free:
             return False
