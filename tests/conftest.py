@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gateway.text import redaction
-from tests.budget import over_budget
+from tests.budget import measured, over_budget
 from tests.examples import register
 from tests.marks import mark
 from tests.postgres import database_url, folder_of, shared
@@ -40,6 +40,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     gc.freeze()  # because every collection of garbage would walk through twelve thousand tests that stay anyway
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    with measured(item):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from tests.budget import over_budget
+from tests.budget import WORKED_S, over_budget
 from tests.marks import mark, starts_process
 from tests.running import Running
 
@@ -205,6 +205,10 @@ def test_a_test_over_its_five_seconds_fails_unless_it_is_marked(
     monkeypatch.setattr(os, "getloadavg", lambda: (9.0 * (os.cpu_count() or 1), 0.0, 0.0))
     assert outcome(99) == "passed"  # nobody can say how long it would take alone
     monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
+    for worked, expected in ((4.9, "passed"), (5.1, "failed")):
+        request.node.stash[WORKED_S] = worked
+        assert outcome(99) == expected  # what it waited for others is not its own
     request.node.add_marker("slow")
     assert outcome(999) == "passed"
 
