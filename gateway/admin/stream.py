@@ -75,6 +75,12 @@ class LiveHub:
             self.at = rows[-1].id
             self._wake()
 
+    def skip_to(self, id: int) -> None:
+        """Stand at this news: what was told while nobody watched is read from the store by who asks for it."""
+        if id > self.at:
+            self._ring.clear()  # because those in between are not in it
+            self.at = id
+
     def close(self) -> None:
         """End every stream."""
         self._closed = True
@@ -128,7 +134,7 @@ class LiveHub:
                     yield Message(rows[0].id - 1, "missed", {"missed": oldest - at - 1})
                 for row in rows:
                     if row.kind == "missed" or wanted.keeps(row):
-                        yield Message(row.id, row.kind, {"at": row.at, **_place(row), **row.body})
+                        yield message_of(row)
                 at = rows[-1].id
                 continue
             try:
@@ -142,6 +148,11 @@ class LiveHub:
         if not self._ring or self._ring[0].id > at + 1:
             return None
         return [row for row in self._ring if row.id > at]
+
+
+def message_of(row: LiveRow) -> Message:
+    """One piece of news as it is told."""
+    return Message(row.id, row.kind, {"at": row.at, **_place(row), **row.body})
 
 
 def _place(row: LiveRow) -> dict[str, str]:

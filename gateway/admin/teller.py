@@ -93,7 +93,7 @@ class Teller:
         if self._hub.streams and self._store.shared:
             await self._store.write(live.watch)
         watched = bool(self._hub.streams)
-        if not watched and self._store.shared:
+        if not watched:  # another gateway's stream, or a command that reads the news beside this one
             watched = await self._store.ask(live.watched)
         self._activity.watched = watched
 
@@ -104,9 +104,9 @@ class Teller:
 
     async def begin(self) -> None:
         """Stand at the newest news: what came before is read by those who ask for it."""
-        if not self._hub.streams:
+        if self._hub.streams <= 1:  # the caller's, which has its place already
             newest, _ = await self._store.ask(live.ends)
-            self._hub.at = max(newest, self._hub.at)
+            self._hub.skip_to(newest)
 
     async def _store_counts(self) -> None:
         counted = self._activity.fetch_counts()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +20,14 @@ from gateway.text.escaping import visible
 
 REMOTE_TIMEOUT_SECONDS: Final = 90.0  # seconds: a reload opens sinks before it answers
 PREFIX: Final = "/api/v1"
+
+
+class RefusedElsewhere(GatewayError):
+    """The gateway elsewhere answered that it does not do this."""
+
+    def __init__(self, detail: str, status: int) -> None:
+        super().__init__(detail)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,32 @@ class Remote:
         """Change something. Raises GatewayError."""
         return self._ask("POST", path, body)
 
+    def open_stream(
+        self, path: str, query: Mapping[str, str], headers: Mapping[str, str], silent: float
+    ) -> tuple[socket.socket, http.client.HTTPResponse]:
+        """Begin to read something without an end; in `silent` seconds something must come. The socket is what to shut down
+        to end it. Raises GatewayError."""
+        connection = self._connection(silent)
+        target = PREFIX + path + (f"?{urlencode(query)}" if query else "")
+        try:
+            connection.request("GET", target, headers={**headers, "Authorization": f"Bearer {self.token}"})
+            opened = connection.sock
+            response = connection.getresponse()
+            answer = json.loads(response.read()) if response.status >= 400 else None
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            connection.close()
+            raise self._no_answer(error) from None
+        if answer is not None:
+            connection.close()
+            raise _refused(answer, response.status, self.url)
+        assert isinstance(opened, socket.socket)
+        return opened, response
+
+    def _no_answer(self, error: Exception) -> GatewayError:
+        return GatewayError(
+            f"no answer from {self.url} ({type(error).__name__}): does the gateway run, and is this its private listener?"
+        )
+
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
         content = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.token}"} | ({"Content-Type": "application/json"} if content else {})
@@ -47,24 +82,20 @@ class Remote:
             response = connection.getresponse()
             answer = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise GatewayError(
-                f"no answer from {self.url} ({type(error).__name__}): does the gateway run, and is this its private listener?"
-            ) from None
+            raise self._no_answer(error) from None
         finally:
             connection.close()
         if response.status >= 400:
             raise _refused(answer, response.status, self.url)
         return answer
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _connection(self, timeout: float = REMOTE_TIMEOUT_SECONDS) -> http.client.HTTPConnection:
         url = urlsplit(self.url)
         if url.scheme == "unix":
-            return UnixConnection(url.path, REMOTE_TIMEOUT_SECONDS)
+            return UnixConnection(url.path, timeout)
         if url.scheme == "https":
-            return http.client.HTTPSConnection(
-                url.hostname or "", url.port, timeout=REMOTE_TIMEOUT_SECONDS, context=client_context()
-            )
-        return http.client.HTTPConnection(url.hostname or "", url.port, timeout=REMOTE_TIMEOUT_SECONDS)
+            return http.client.HTTPSConnection(url.hostname or "", url.port, timeout=timeout, context=client_context())
+        return http.client.HTTPConnection(url.hostname or "", url.port, timeout=timeout)
 
 
 def checked(url: str, token: str | None, *, chosen: bool) -> Remote:
@@ -97,13 +128,14 @@ def _refused(answer: Any, status: int, url: str) -> GatewayError:
         return (
             NotFound(detail)
             if code == "not_found" and detail != "there is nothing here"
-            else GatewayError(
-                f"{url} has no admin API: does it have a token in `admin`, and is it the private listener?"
+            else RefusedElsewhere(
+                f"{url} has no admin API: does it have a token in `admin`, and is it the private listener?",
+                status,
             )
         )
     problems = answer.get("problems", []) if isinstance(answer, dict) else []
     lines = [detail, *(problem_line(one) for one in problems)]
-    return GatewayError("\n".join(visible(line) for text in lines for line in text.splitlines()))
+    return RefusedElsewhere("\n".join(visible(line) for text in lines for line in text.splitlines()), status)
 
 
 def problem_line(problem: Mapping[str, Any]) -> str:

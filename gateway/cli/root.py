@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "init": "Write a commented configuration with fresh secrets.",
     "status": "One screen: does it run, what goes in and out, what needs a person.",
     "top": "The gateway at a glance, live.",
+    "tail": "What happens now: events, attempts, sinks, a line each.",
     "check": "Validate the configuration and run its route tests.",
     "route": "Explain where an event would go, and why not elsewhere.",
     "send": "Play the vendor: sign and post real callbacks.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -37,6 +37,7 @@ def command() -> None:
 @click.option("--held", is_flag=True, help="Only what waits for a person: other content under a known id or signature.")
 @event_filters
 @click.option("--subject", metavar="GLOB", help="Only of these domain/app/stream, such as '*/live/vip-*'.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with those that come, until Ctrl-C; oldest first.")
 @output.listing_options
 @config_option
 @pass_invocation
@@ -48,27 +49,29 @@ def list_(
     subject: str | None,
     stream: str | None,
     since: str | None,
+    follow: bool,
     as_json: bool,
     limit: int,
     everything: bool,
 ) -> None:
-    """Events, newest first."""
+    """Events, newest first. With --follow a line each as they come, after the newest of --limit, and --json is an object a line."""
     ages = output.Ages(Clock().ms())
-    walk = None if everything else walk_of_listing()
+    walk = None if everything or follow else walk_of_listing()
     with invocation.admin() as admin:
         kind, origin, at = known_type(type), known_source(invocation, admin, source), moment(invocation, since)
+        wanted: dict[str, Any] = {
+            "held": held or None,
+            "source": origin,
+            "type": kind,
+            "subject": subject,
+            "stream": stream,
+            "since": at,
+        }
+        if follow:
+            _follow(invocation, admin, wanted, None if everything else limit, as_json=as_json or everything)
+            return
         output.listing(
-            lambda limit, before: admin.events(
-                held=held or None,
-                source=origin,
-                type=kind,
-                subject=subject,
-                stream=stream,
-                since=at,
-                limit=limit,
-                before=before,
-                walk=walk,
-            ),
+            lambda limit, before: admin.events(limit=limit, before=before, walk=walk, **wanted),
             lambda row: row.seq,
             {
                 "id": lambda row: row.ref,
@@ -86,6 +89,25 @@ def list_(
             limit=limit,
             everything=everything,
         )
+
+
+def _follow(
+    invocation: Invocation, admin: StoreAdmin, wanted: dict[str, Any], count: int | None, *, as_json: bool
+) -> None:
+    from gateway.admin.stream import NewsFilter
+    from gateway.cli.follow import EventFollower
+    from gateway.cli.live_lines import LiveLines
+    from gateway.cli.watch_loop import follow, news_of
+
+    of = {name: (wanted[name],) for name in ("source", "type") if wanted[name] is not None}
+    follow(
+        admin,
+        news_of(invocation, admin, NewsFilter(types=("event",), **of), attempts=False),
+        EventFollower(admin, wanted),
+        LiveLines(output.Times(invocation.settings.locale.timezone), as_json=as_json, states=True),
+        count=count,
+        elsewhere=invocation.remote is not None,
+    )
 
 
 @command.command()
