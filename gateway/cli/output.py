@@ -6,7 +6,8 @@ import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from time import monotonic
+from typing import Any, Final, Self, TypeVar
 
 import click
 
@@ -15,6 +16,8 @@ from gateway.store.admin.walk import Walk
 from gateway.text.escaping import visible, visible_json
 
 PAGE_ROWS: Final = 200  # rows asked of the store at once
+LONG_ITEMS_MIN: Final = 20  # of fewer nobody needs to be told how far it is
+SPOKEN_SECONDS: Final = 10.0  # between two lines that say so
 Row = TypeVar("Row")
 Columns = Mapping[str, Callable[[Row], str]]
 Prepare = Callable[[Columns[Row], Sequence[Row]], Columns[Row]]
@@ -167,14 +170,15 @@ class Ages:
         self._now = now
 
     def __call__(self, at: int | None) -> str:
-        return "" if at is None else _span(max(self._now - at, 0))
+        return "" if at is None else span(max(self._now - at, 0))
 
     def until(self, at: int | None) -> str:
         """Such as `in 3 m`, or `now`."""
-        return "" if at is None else "now" if at <= self._now else f"in {_span(at - self._now)}"
+        return "" if at is None else "now" if at <= self._now else f"in {span(at - self._now)}"
 
 
-def _span(ms: int) -> str:
+def span(ms: int) -> str:
+    """A duration in its largest unit, such as `3 m`."""
     for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000)):
         if ms >= 2 * size or (unit != "m" and ms >= size):
             return f"{ms // size} {unit}"
@@ -189,6 +193,34 @@ def stamp(at: int | None) -> str | None:
 
 
 def progress(length: int, label: str) -> Any:
-    """A bar on standard error where a person watches, for what takes long; use it in a `with` and call `.update(1)`."""
-    hidden = length < 20 or not sys.stderr.isatty()
-    return click.progressbar(length=length, label=label, file=sys.stderr, hidden=hidden)
+    """How far something is that takes long, on standard error: a bar where a person watches, a line now and then elsewhere.
+    Use it in a `with` and call `.update(1)`."""
+    if length >= LONG_ITEMS_MIN and not sys.stderr.isatty():
+        return SpokenProgress(length, label)
+    hidden = length < LONG_ITEMS_MIN
+    return click.progressbar(length=length, label=label, file=sys.stderr, width=0, show_pos=True, hidden=hidden)
+
+
+class SpokenProgress:
+    """Says in a line how far it is, when there was nothing to be read for a while."""
+
+    hidden = True  # there is no bar
+
+    def __init__(self, length: int, label: str) -> None:
+        self._length = length
+        self._label = label
+        self._done = 0
+        self._said_at = monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def update(self, steps: int) -> None:
+        """So many more are done."""
+        self._done += steps
+        if monotonic() - self._said_at >= SPOKEN_SECONDS and self._done < self._length:
+            self._said_at = monotonic()
+            note(f"{self._label}: {self._done:,} of {self._length:,}")

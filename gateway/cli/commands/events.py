@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,14 +14,17 @@ from gateway.cli.commands.events_replay import erase, release, replay
 from gateway.cli.context import Group, Invocation, config_option, event_ids, pass_invocation
 from gateway.cli.filters import event_filters, known_source, known_type, moment
 from gateway.cli.rows import delivery_columns, delivery_object, event_object, event_state
-from gateway.cli.table import table
+from gateway.cli.table import available, table
 from gateway.runtime.clock import Clock
 from gateway.store.admin.walk import walk_of_listing
 from gateway.text.escaping import visible, visible_json
 
 if TYPE_CHECKING:
     from gateway.store.admin.admin import StoreAdmin
-    from gateway.store.records import EventFull, EventRow
+    from gateway.store.records import AttemptRow, DeliveryRow, EventFull, EventRow
+
+
+TOLD_DELIVERIES_MAX: Final = 50  # whose attempts are told one by one, the newest
 
 
 @click.group(cls=Group, short_help="What came in: list, show, replay, release, erase.")
@@ -118,7 +121,8 @@ def _follow(
 @config_option
 @pass_invocation
 def show(invocation: Invocation, ref: str, why: bool, as_json: bool, raw: bool) -> None:
-    """One event: its normal form, its deliveries, why it went there, and what is held beside it."""
+    """One event: what happened from the callback to every attempt and what comes next, its normal form, its deliveries, why
+    it went there, and what is held beside it."""
     if why + as_json + raw > 1:
         raise click.UsageError("--why, --json and --raw exclude each other")
     with invocation.admin() as admin:
@@ -126,6 +130,7 @@ def show(invocation: Invocation, ref: str, why: bool, as_json: bool, raw: bool) 
         deliveries = () if why or raw else admin.deliveries(event=event.row.ref, limit=output.PAGE_ROWS)
         held = event.row.held is not None and bool(event.beside) and not (why or raw or as_json)
         first = admin.event(event.beside[0].ref) if held else None
+        told = [] if as_json else [admin.delivery(row.id) for row in deliveries[:TOLD_DELIVERIES_MAX]]
     if raw:
         sys.stdout.buffer.write(event.raw)
         sys.stdout.flush()
@@ -147,6 +152,7 @@ def show(invocation: Invocation, ref: str, why: bool, as_json: bool, raw: bool) 
     when = output.Times(invocation.settings.locale.timezone)
     if not why:
         _print_event(event, when)
+        _print_timeline(event, told[::-1], when)
         click.echo(visible_json(json.loads(event.body), indent=True))
         click.echo()
         if deliveries:
@@ -171,12 +177,23 @@ def _short(admin: StoreAdmin) -> output.Prepare[EventRow]:
     return prepare
 
 
+def _print_timeline(
+    event: EventFull, deliveries: Sequence[tuple[DeliveryRow, Sequence[AttemptRow]]], when: output.Times
+) -> None:
+    from gateway.cli.timeline import detail_of, timeline_lines
+
+    width = available()
+    for line in timeline_lines(detail_of(event, deliveries), when, Clock().ms(), width):
+        click.echo(line.shown(width))
+    click.echo()
+
+
 def _print_event(event: EventFull, when: output.Times) -> None:
     row = event.row
     output.facts(
         [
             ("id", row.ref),
-            ("received", when(row.received_at)),
+            ("received", f"{when(row.received_at)} ({output.Ages(Clock().ms())(row.received_at)} ago)"),
             ("source", row.source),
             ("type", row.type),
             ("subject", row.subject),
