@@ -66,6 +66,15 @@ class EventQuery(EventWanted, PageQuery):
     after: Annotated[int | None, Field(ge=0, le=2**62, description="Only those stored after this `seq`.")] = None
 
 
+class EventShown(Query):
+    """How much of an event is shown."""
+
+    masked: Annotated[
+        bool,
+        Field(description="Without credentials and URL queries, whatever the token may see; nothing is written down."),
+    ] = False
+
+
 class DeliveryWanted(OfEvents):
     """Which deliveries are meant."""
 

@@ -11,7 +11,7 @@ PAGE_ROWS: Final = 200
 OVERLAP_ROWS: Final = (
     200  # before the newest that are looked at again, because a transaction may commit after a later one
 )
-AGAIN_SECONDS: Final = 5.0
+OVERLAP_SECONDS: Final = 5.0
 
 
 class Events(Protocol):
@@ -48,7 +48,7 @@ class EventFollower:
     def fresh(self, now: float) -> list[EventRow]:
         """What came since, oldest first. `now`: by a clock that does not jump (s)."""
         newest = self._newest()
-        if newest <= self._at and now - self._looked_at < AGAIN_SECONDS:
+        if newest <= self._at and now - self._looked_at < OVERLAP_SECONDS:
             return []
         self._looked_at = now
         floor = max(self._at - OVERLAP_ROWS, 0)

@@ -37,7 +37,7 @@ class NewsItem(NamedTuple):
     data: dict[str, Any]
 
 
-class News(Protocol):
+class NewsFeed(Protocol):
     """Use it in a `with`. `wait` gives what came within so many seconds, as soon as there is something."""
 
     def __enter__(self) -> Self: ...

@@ -74,7 +74,7 @@ class RemoteInvocation(Invocation):
         """Its admin API; what it says, and who acts, is decided by the token."""
         from gateway.cli.remote_service import RemoteService
 
-        return RemoteService(self._there)
+        return RemoteService(self._there, masked=not whole)
 
     def route(self) -> Any:
         """Its gateway knows."""

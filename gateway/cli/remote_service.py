@@ -21,10 +21,11 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class RemoteService:
-    """See BesideStore for what each method says."""
+    """See BesideStore for what each method says. `masked`: without credentials, whatever the token may see."""
 
-    def __init__(self, remote: Remote) -> None:
+    def __init__(self, remote: Remote, *, masked: bool = False) -> None:
         self._remote = remote
+        self._masked = masked
 
     def __enter__(self) -> Self:
         return self
@@ -39,7 +40,7 @@ class RemoteService:
         return self._get(Page[EventItem], "/events", _query(asked))
 
     def event(self, ref: str) -> EventDetail:
-        return self._get(EventDetail, f"/events/{segment(ref)}")
+        return self._get(EventDetail, f"/events/{segment(ref)}", {"masked": "true"} if self._masked else None)
 
     def deliveries(self, asked: DeliveryQuery) -> Page[DeliveryItem]:
         return self._get(Page[DeliveryItem], "/deliveries", _query(asked))

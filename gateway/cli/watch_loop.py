@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.cli import output
 from gateway.cli.follow import EventFollower
-from gateway.cli.news import BACK, FOR_GOOD, LOST, News, NewsBeside, NewsElsewhere, NewsItem, OnlyPauses
+from gateway.cli.news import BACK, FOR_GOOD, LOST, NewsBeside, NewsElsewhere, NewsFeed, NewsItem, OnlyPauses
 from gateway.cli.remote_client import RefusedElsewhere
 from gateway.errors import GatewayError
 
@@ -26,7 +26,7 @@ LOOK_SECONDS: Final = 5.0
 TRIGGERS: Final = frozenset({"event", "missed", BACK})  # news after which the events are looked at
 
 
-def news_of(invocation: Invocation, admin: Any, wanted: NewsFilter, *, attempts: bool) -> News:
+def news_of(invocation: Invocation, admin: Any, wanted: NewsFilter, *, attempts: bool) -> NewsFeed:
     """The news to follow: of a gateway elsewhere its stream; beside the store those in it, where more than events is wanted."""
     if invocation.remote is not None:
         return NewsElsewhere(invocation.remote, wanted)
@@ -35,7 +35,7 @@ def news_of(invocation: Invocation, admin: Any, wanted: NewsFilter, *, attempts:
 
 def follow(
     admin: Any,
-    news: News,
+    news: NewsFeed,
     follower: EventFollower,
     lines: LiveLines,
     *,
@@ -54,7 +54,7 @@ def follow(
 
 def _loop(
     admin: Any,
-    news: News,
+    news: NewsFeed,
     follower: EventFollower,
     lines: LiveLines,
     keeps: Callable[[NewsItem], bool],

@@ -130,7 +130,7 @@ def show(invocation: Invocation, ref: str, why: bool, as_json: bool, raw: bool) 
         deliveries = () if why or raw else admin.deliveries(event=event.row.ref, limit=output.PAGE_ROWS)
         held = event.row.held is not None and bool(event.beside) and not (why or raw or as_json)
         first = admin.event(event.beside[0].ref) if held else None
-        told = [] if as_json else [admin.delivery(row.id) for row in deliveries[:TOLD_DELIVERIES_MAX]]
+        attempted = [] if as_json else [admin.delivery(row.id) for row in deliveries[:TOLD_DELIVERIES_MAX]]
     if raw:
         sys.stdout.buffer.write(event.raw)
         sys.stdout.flush()
@@ -152,7 +152,7 @@ def show(invocation: Invocation, ref: str, why: bool, as_json: bool, raw: bool) 
     when = output.Times(invocation.settings.locale.timezone)
     if not why:
         _print_event(event, when)
-        _print_timeline(event, told[::-1], when)
+        _print_timeline(event, attempted[::-1], when)
         click.echo(visible_json(json.loads(event.body), indent=True))
         click.echo()
         if deliveries:

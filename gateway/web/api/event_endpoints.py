@@ -61,8 +61,9 @@ EVENT_ENDPOINTS: Final = (
         "/events/{ref}",
         "event",
         "One event with everything that is kept of it.",
-        lambda call: call.service.event(call.path["ref"], whole=call.whole, actor=call.actor),
+        lambda call: call.service.event(call.path["ref"], whole=call.whole and not call.query.masked, actor=call.actor),
         results.EventDetail,
+        query=queries.EventShown,
         problems=NAMED,
     ),
     Endpoint(

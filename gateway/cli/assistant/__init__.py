@@ -1,0 +1,1 @@
+"""What an assistant may ask and do through the Model Context Protocol: questions, and single acts in two steps."""

@@ -1,0 +1,48 @@
+"""Confirmations: each stands for one act that was shown, as things stood, holds for a short time and only once."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.errors import Problem
+from gateway.runtime.clock import Clock
+
+HOLDS_SECONDS: Final = 120.0
+OPEN_MAX: Final = 20  # that are given and not used; of more the oldest ends
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    act: Any
+    until: float
+
+
+class Confirmations:
+    """`give` after an act was shown, `take_back` before it is done."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._open: OrderedDict[str, _Given] = OrderedDict()
+
+    def give(self, act: Any) -> str:
+        """A confirmation of exactly this act."""
+        name = secrets.token_urlsafe(18)
+        self._open[name] = _Given(act, self._clock.monotonic() + HOLDS_SECONDS)
+        while len(self._open) > OPEN_MAX:
+            self._open.popitem(last=False)
+        return name
+
+    def take_back(self, name: str, act: Any) -> None:
+        """Use it up for this act. Raises Problem where it is none, is over, or stands for another act."""
+        given = self._open.pop(name, None)
+        if given is None or self._clock.monotonic() > given.until:
+            raise Problem(409, "not_confirmed", "the confirmation is not known or is over: ask preview_change again")
+        if given.act != act:
+            raise Problem(
+                409,
+                "not_confirmed",
+                "the confirmation is for another act or things changed since: ask preview_change again",
+            )
