@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ID_CHARS: Final = 10  # of an id whose shortest name was not asked for
 WORD_COLUMNS: Final = 11
+PLACE_COLUMNS_MIN: Final = 8
 PLACE_COLUMNS_MAX: Final = 18
 TEXT_CHARS_MAX: Final = 1000
 NARROW_COLUMNS: Final = 70  # a terminal with fewer is not told the day, nor the place in a column
@@ -44,7 +45,7 @@ class LiveLines:
         self._zone = zone
         self._as_json = as_json
         self._states = states  # an event's line says what became of it, not only that it came
-        self._place = 0
+        self._place = PLACE_COLUMNS_MIN
         self._id = ID_CHARS
         self._names: dict[str, str] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -104,10 +105,10 @@ class Screen:
         sys.stdout.flush()
 
     def _end(self) -> None:
-        try:
+        with contextlib.suppress(OSError):  # the terminal may be gone
             sys.stdout.write(LEAVE)
             sys.stdout.flush()
-        finally:
-            if self._keys is not None and self._before is not None:
+        if self._keys is not None and self._before is not None:
+            with contextlib.suppress(OSError, termios.error):
                 termios.tcsetattr(self._keys, termios.TCSADRAIN, self._before)
-                self._before = None
+            self._before = None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import select
-import stat
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -90,14 +88,11 @@ def _print_events(admin: Any, lines: LiveLines, rows: Sequence[Any]) -> None:
 
 
 def reader_gone() -> bool:
-    """Whether nobody reads what is printed any more, as after `| head`. Without this a quiet gateway would be followed
+    """Whether nobody reads what is printed any more, as after `| head` or where the terminal was closed. Without this a quiet gateway would be followed
     for ever, because only printing would find out."""
     try:
-        descriptor = sys.stdout.fileno()
-        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-            return False
         poll = select.poll()
-        poll.register(descriptor, 0)
+        poll.register(sys.stdout.fileno(), 0)
         return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
     except (OSError, ValueError):
         return False

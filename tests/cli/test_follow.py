@@ -29,6 +29,7 @@ from gateway.store.admin.event_search import EventFilter, search_events
 from gateway.store.records import EventRow, Held
 from tests.cli.conftest import ROOT, Cli
 from tests.cli.stocked import accept, an_event, stock, wanted
+from tests.cli.terminal import Terminal
 from tests.cli.test_elsewhere import told
 from tests.running import Player
 from tests.web.admin_api import OPERATE, fill, serve, until
@@ -169,8 +170,8 @@ def test_an_attempt_says_how_long_it_took_what_came_back_and_when_it_goes_on(
     lines.news(NewsItem("attempt", facts | {"detail": "busy", "next_try_in": 5.0, "state": "waiting"}))
     lines.news(NewsItem("attempt", facts | {"outcome": "refused", "seconds": 3, "state": "dead", "dead": "refused"}))
     first, second = capsys.readouterr().out.splitlines()
-    assert first.split("  ", 1)[1] == "ababababab  retry        → ops  12 ms, 503: busy; again in 5 s"
-    assert second.split("  ", 1)[1] == "ababababab  dead         → ops  3.0 s, 503; dead: refused"
+    assert first.split("  ", 1)[1] == "ababababab  retry        → ops     12 ms, 503: busy; again in 5 s"
+    assert second.split("  ", 1)[1] == "ababababab  dead         → ops     3.0 s, 503; dead: refused"
 
 
 # -- beside a store, and elsewhere
@@ -297,6 +298,15 @@ def test_whoever_reads_it_may_leave(configured: Path) -> None:
         tail.stdout.close()  # as `head -1` does; nothing else happens on this store
         assert tail.wait(SECONDS_MAX) in (0, 1)
         assert tail.stderr.read() == b""
+
+
+def test_a_terminal_that_is_closed_ends_it(configured: Path) -> None:
+    stock(configured, lambda store: accept(store, wanted(an_event())))
+    for command in (["tail"], ["top"]):
+        there = Terminal(configured, command)
+        there.until(lambda text: "  live  " in text or "no gateway runs" in text)
+        there.hang_up()
+        assert there.process.wait(SECONDS_MAX) != 0 or command == ["tail"]
 
 
 # -- the stream of a gateway elsewhere

@@ -2,88 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import re
-import select
 import signal
-import struct
-import subprocess
-import sys
-import termios
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import StoreUnavailable
-from tests.cli.conftest import ROOT, Cli
+from tests.cli.conftest import Cli
 from tests.cli.overviews import an_overview
 from tests.cli.stocked import accept, an_event, stock, wanted
-
-SECONDS_MAX = 20.0
-FRAME = re.compile(r"\x1b\[\?2026h\x1b\[H(.*?)\x1b\[J\x1b\[\?2026l", re.DOTALL)
-
-
-class Terminal:
-    """A command on a terminal of its own."""
-
-    def __init__(self, folder: Path, arguments: list[str], columns: int = 80, rows: int = 24) -> None:
-        self._ours, theirs = pty.openpty()
-        self.resize(columns, rows)
-        self.before = termios.tcgetattr(theirs)
-        self.theirs = theirs
-        environ = {
-            k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_") and k not in ("COLUMNS", "LINES")
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "gateway", *arguments],
-            cwd=folder,
-            env={**environ, "PYTHONPATH": ROOT, "TERM": "xterm-256color"},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        self.text = ""
-
-    def resize(self, columns: int, rows: int) -> None:
-        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def until(self, wanted: Callable[[str], bool]) -> str:
-        """What is new, once it is what is wanted."""
-        end = time.monotonic() + SECONDS_MAX
-        text = ""
-        while not wanted(text):
-            assert time.monotonic() < end, text
-            if select.select([self._ours], [], [], 0.1)[0]:
-                try:
-                    text += os.read(self._ours, 65536).decode()
-                except OSError:
-                    break  # the other end is closed
-        self.text += text
-        return text
-
-    def press(self, keys: str) -> None:
-        os.write(self._ours, keys.encode())
-
-    def frame(self, wanted: Callable[[str], bool] = lambda frame: True) -> list[str]:
-        """The lines of the next frame that is what is wanted."""
-        text = self.until(lambda text: any(wanted(found) for found in FRAME.findall(text)))
-        found = next(found for found in reversed(FRAME.findall(text)) if wanted(found))
-        return [line.removesuffix("\x1b[K") for line in found.split("\r\n")]
-
-    def end(self) -> int:
-        """Its exit code; the terminal is as it was."""
-        code = self.process.wait(SECONDS_MAX)
-        if select.select([self._ours], [], [], 0)[0]:
-            self.text += os.read(self._ours, 65536).decode()
-        assert termios.tcgetattr(self.theirs) == self.before
-        os.close(self._ours)
-        os.close(self.theirs)
-        return code
+from tests.cli.terminal import FRAME, Terminal
 
 
 def test_on_a_terminal_it_is_drawn_in_place_and_obeys_keys_and_the_window(configured: Path) -> None:
@@ -105,6 +33,20 @@ def test_on_a_terminal_it_is_drawn_in_place_and_obeys_keys_and_the_window(config
     assert top.text.endswith("\x1b[?25h\x1b[?1049l")
     between = FRAME.sub("", top.text).removeprefix("\x1b[?1049h\x1b[?25l").removesuffix("\x1b[?25h\x1b[?1049l")
     assert between == ""  # nothing is cleared between two frames, so nothing flickers
+
+
+def test_it_can_be_suspended_and_brought_back(configured: Path) -> None:
+    stock(configured, lambda store: accept(store, wanted(an_event())))
+    top = Terminal(configured, ["top"])
+    top.frame()
+    top.process.send_signal(signal.SIGTSTP)
+    top.until(lambda text: "\x1b[?1049l" in text)
+    top.until_stopped()
+    top.process.send_signal(signal.SIGCONT)
+    assert len(top.frame()) == 24
+    top.press("q")
+    assert top.end() == 0
+    assert top.text.count("\x1b[?1049h") == top.text.count("\x1b[?1049l") == 2
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])

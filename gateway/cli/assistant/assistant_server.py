@@ -19,6 +19,7 @@ from gateway.admin.filters import UnknownValue
 from gateway.admin.validation import validated
 from gateway.cli.assistant.bounded import bounded
 from gateway.cli.assistant.changes import Changes, MakeChange, PreviewChange
+from gateway.cli.assistant.confirmations import NotConfirmed
 from gateway.cli.assistant.questions import QUESTIONS
 from gateway.config.document.diagnostics import ConfigError
 from gateway.errors import Ambiguous, GatewayError, NotFound, Problem, StoreUnavailable
@@ -172,6 +173,8 @@ def result(content: Mapping[str, Any], *, wrong: bool = False) -> protocol.CallT
 def _code(error: GatewayError) -> str:
     if isinstance(error, Problem):
         return error.code
+    if isinstance(error, NotConfirmed):
+        return "not_confirmed"
     if isinstance(error, UnknownValue):
         return "unknown_value"
     if isinstance(error, ConfigError):

@@ -78,7 +78,7 @@ class Changes:
         }
 
     def make(self, service: Service, asked: MakeChange) -> Mapping[str, Any]:
-        """Do it. Raises Problem where it was not confirmed, GatewayError where it cannot be done."""
+        """Do it. Raises NotConfirmed, GatewayError where it cannot be done."""
         shown = _shown(service, asked)
         self._confirmations.take_back(asked.confirmation, shown.bound)
         self._allowance.spend("assistant")

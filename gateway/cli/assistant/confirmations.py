@@ -7,11 +7,15 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.errors import Problem
+from gateway.errors import GatewayError
 from gateway.runtime.clock import Clock
 
 HOLDS_SECONDS: Final = 120.0
 OPEN_MAX: Final = 20  # that are given and not used; of more the oldest ends
+
+
+class NotConfirmed(GatewayError):
+    """The act was not shown before, or not as things stand now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +40,11 @@ class Confirmations:
         return name
 
     def take_back(self, name: str, act: Any) -> None:
-        """Use it up for this act. Raises Problem where it is none, is over, or stands for another act."""
+        """Use it up for this act. Raises NotConfirmed where it is none, is over, or stands for another act."""
         given = self._open.pop(name, None)
         if given is None or self._clock.monotonic() > given.until:
-            raise Problem(409, "not_confirmed", "the confirmation is not known or is over: ask preview_change again")
+            raise NotConfirmed("the confirmation is not known or is over: ask preview_change again")
         if given.act != act:
-            raise Problem(
-                409,
-                "not_confirmed",
+            raise NotConfirmed(
                 "the confirmation is for another act or things changed since: ask preview_change again",
             )

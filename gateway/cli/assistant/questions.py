@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.admin.queries import DeliveryQuery, EventQuery, Ref, RefusedQuery, Text, When
 from gateway.admin.requests import RouteCommand
-from gateway.admin.results import DeadFor, DeliveryDetail, DeliveryState, EventDetail
+from gateway.admin.results import DeliveryDetail, EventDetail
+from gateway.states import DeadReason, DeliveryState
 from gateway.text.mask import masked_event
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class FindDead(OfPage):
     """Which dead letters."""
 
     sink: Annotated[Text | None, Field(description="Of this sink.")] = None
-    reason: Annotated[DeadFor | None, Field(description="Why they are dead.")] = None
+    reason: Annotated[DeadReason | None, Field(description="Why they are dead.")] = None
     since: Annotated[When | None, Field(description="Of events that came since: a time, or how long ago.")] = None
 
 
