@@ -22,7 +22,7 @@ _STABLE: Final = (
     # plugins: what is inherited from, and what is handed over
     ("gateway.plugin.base", "Source Callback Response Scene Played Sink Options"),
     ("gateway.model", "Delivery Attempt Outcome Progress"),
-    ("gateway.follow_up", "Done FollowUp"),
+    ("gateway.follow_up", "DeliveryResult Done FollowUp"),
     ("gateway.plugin.hookspecs", "hookimpl"),
     # errors: what a source and a sink say when they cannot
     ("gateway.errors", "Untrusted Malformed DeliveryFailed Retry Refused Unavailable Stopping"),
@@ -65,7 +65,7 @@ _PROVISIONAL: Final = (
     ("gateway.text.escaping", "quoted visible_json"),
     ("gateway.text.inert", "without_gaps"),
     ("gateway.text.credentials", "without_credentials"),
-    ("gateway.text.strict_json", "KEY_CHARS_MAX TEXT_BYTES_MAX decode_document"),
+    ("gateway.text.strict_json", "TEXT_BYTES_MAX decode_document"),
     # signatures
     ("gateway.signing.standard_webhooks", "WEBHOOK_ID WEBHOOK_SIGNATURE WEBHOOK_TIMESTAMP signing_key"),
 )

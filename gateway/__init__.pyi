@@ -63,6 +63,7 @@ from gateway.model import (
     Progress as Progress,
 )
 from gateway.follow_up import (
+    DeliveryResult as DeliveryResult,
     Done as Done,
     FollowUp as FollowUp,
 )
@@ -187,7 +188,6 @@ from gateway.text.escaping import (
 from gateway.text.inert import without_gaps as without_gaps
 from gateway.text.credentials import without_credentials as without_credentials
 from gateway.text.strict_json import (
-    KEY_CHARS_MAX as KEY_CHARS_MAX,
     TEXT_BYTES_MAX as TEXT_BYTES_MAX,
     decode_document as decode_document,
 )

@@ -31,3 +31,7 @@ class Done(Value, frozen=True):
 
     receipt: str | None = None
     events: Sequence[FollowUp] = ()
+
+
+DeliveryResult = str | Done | None | Exception
+"""What a sink has to say of one delivery: a receipt, Done, None, or what it would have raised; one each in a batch's list."""

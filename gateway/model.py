@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import hashlib
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -15,6 +14,7 @@ from typing import Any, Final, Self
 import msgspec
 from msgspec.structs import replace
 
+from gateway.compact_json import encode_sorted
 from gateway.states import AlarmType
 
 STARTED: Final = "recording.started"  # the vendor began to record
@@ -81,7 +81,6 @@ ALARM_SOURCE: Final = "gateway"  # `source` and `provider` of an alarm
 ALARM_PREFIX: Final = "gateway."
 ABOUT_SINKS: Final = frozenset({SINK_DOWN, SINK_UP, DELIVERY_DEAD})  # an alarm never goes to a sink that it is about
 
-_canonical: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 _encode: Final = msgspec.json.Encoder().encode
 _type: Final = type  # because an argument has its name
 _SPELT_ALIKE: Final = frozenset({str, int, bool, type(None)})
@@ -370,7 +369,7 @@ def event_id(
     """
     named = [source, type, domain, app, stream, format, *identity]
     # both write the same; the second knows how Python spells a fraction and puts keys in order
-    text = _encode(named) if _SPELT_ALIKE.issuperset(map(_type, named)) else _canonical(named).encode()
+    text = _encode(named) if _SPELT_ALIKE.issuperset(map(_type, named)) else encode_sorted(named).encode()
     return EventId(hashlib.sha256(text).hexdigest()[:32])
 
 

@@ -14,7 +14,7 @@ from tests.naming import constants, is_number, long_lived
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
-    {"version", "errors", "extras", "model", "follow_up", "signing", "states"},
+    {"version", "compact_json", "errors", "extras", "model", "follow_up", "signing", "states"},
     {"events", "text"},
     {"fields", "runtime"},
     {"egress", "plugin", "store", "where"},

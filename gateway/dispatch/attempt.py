@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from gateway.errors import Refused, Retry, Unavailable
-from gateway.follow_up import Done
+from gateway.follow_up import DeliveryResult, Done
 from gateway.model import Delivery
 from gateway.plugin import Sink
 from gateway.plugin.hookspecs import hookimpl
@@ -23,7 +23,7 @@ class Carrier:
     """Register it with pluggy once a gateway."""
 
     @hookimpl(trylast=True)
-    def deliver(self, deliveries: Sequence[Delivery], sink: Sink) -> Awaitable[Sequence[str | None | Done | Exception]]:
+    def deliver(self, deliveries: Sequence[Delivery], sink: Sink) -> Awaitable[Sequence[DeliveryResult]]:
         return Carriage(deliveries, sink)
 
 
@@ -39,10 +39,10 @@ class Carriage:
         self._deliveries = deliveries
         self._sink = sink
 
-    def __await__(self) -> Generator[Any, Any, Sequence[str | None | Done | Exception]]:
+    def __await__(self) -> Generator[Any, Any, Sequence[DeliveryResult]]:
         return self.carry().__await__()
 
-    async def carry(self) -> Sequence[str | None | Done | Exception]:
+    async def carry(self) -> Sequence[DeliveryResult]:
         if len(self._deliveries) > 1:
             return await self._sink.deliver_batch(self._deliveries)
         try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import json as jsonlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
+from gateway import compact_json
 from gateway.egress.answers import Answer, Classify, judge
 from gateway.egress.guard import AddressGuard
 from gateway.egress.via import DIRECT, Via
@@ -26,8 +26,6 @@ CALL_SECONDS_MAX: Final = (
     300.0  # seconds; a bound for calls outside an attempt: `delivery.timeout` cuts every attempt earlier
 )
 USER_AGENT: Final = f"recording-gateway/{__version__}"
-
-_encode = jsonlib.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 class Sending(TypedDict, total=False):
@@ -114,7 +112,7 @@ class Http:
         """
         sent = {"user-agent": USER_AGENT, "accept": "*/*", "accept-encoding": "identity"}
         if json is not None:
-            content = _encode(json)
+            content = compact_json.encode(json)
             sent["content-type"] = "application/json"
         if headers:
             for name, value in headers.items():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from gateway.compact_json import encode, encode_sorted
 from gateway.events.beside import keep_json, kept_json, original_of
 from gateway.events.compact import compact
 from gateway.events.fields_of import list_of, needed, number_of, object_of, text_of, time_of, whole_of, wrong
@@ -21,8 +21,6 @@ __all__ = [
 ]  # fmt: skip
 
 SOURCE_PREFIX: Final = "/sources/"  # the configured name follows: an event's `source` in JSON is a URI
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-_encode_sorted = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True).encode
 
 
 # --- to JSON ------------------------------------------------------------------------------------------------------
@@ -41,7 +39,7 @@ def to_json(event: Event) -> str:
     if (kept := kept_json(event)) is not None:
         return kept
     made = compact(event)
-    return keep_json(event, _encode(to_document(event)) if made is None else made[0])
+    return keep_json(event, encode(to_document(event)) if made is None else made[0])
 
 
 def fingerprint(event: Event) -> bytes:
@@ -54,7 +52,7 @@ def render(event: Event) -> tuple[str, bytes]:
     body, said = compact(event) or _spelled_out(event)
     if event.extra:
         # the only part whose order the vendor chooses, and a second try may come in another one
-        said = _encode_sorted(_said(event)).encode()
+        said = encode_sorted(_said(event)).encode()
     time = "" if event.time is None else format_time(event.time)
     named = b"\0".join((event.id.encode(), event.type.encode(), event.source.encode(), time.encode(), said))
     if original := original_of(event):
@@ -64,9 +62,9 @@ def render(event: Event) -> tuple[str, bytes]:
 
 def _spelled_out(event: Event) -> tuple[str, bytes]:
     """The document, and what of its `data` a second try repeats."""
-    said = _encode(_said(event))
-    rest = _encode(_circumstances(event))
-    envelope = _encode(_envelope(event))
+    said = encode(_said(event))
+    rest = encode(_circumstances(event))
+    envelope = encode(_envelope(event))
     return f'{envelope[:-1]},"data":{said[:-1]},{rest[1:]}}}', said.encode()
 
 

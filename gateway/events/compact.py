@@ -6,13 +6,13 @@ is written here never depends on how a library spells an odd number or time.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
+from gateway.compact_json import encode as spell
 from gateway.events.later import cause_document, later_document
 from gateway.events.times import format_time
 from gateway.model import ALARM_PREFIX, Cause, Event, Fault, File, Storage, Trust, Verified
@@ -24,10 +24,6 @@ _ENDS: Final = (
 )
 
 _encode: Final = msgspec.json.Encoder().encode
-_spell: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-_spell_sorted: Final = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True
-).encode
 _NO_EXTRA: Final = msgspec.Raw(b"{}")
 _LEFT_TO_THE_SLOW: Final = (TypeError, UnicodeError, OverflowError, RecursionError, msgspec.MsgspecError)
 
@@ -99,7 +95,7 @@ def compact(event: Event) -> tuple[str, bytes] | None:
     files = [_written(file) for file in event.files]
     if event.alarm is not None or None in files or (event.error is not None and type(event.error) is not Fault):
         return None
-    extra = _spell(dict(event.extra)).encode() if event.extra else None
+    extra = spell(dict(event.extra)).encode() if event.extra else None
     time = None if event.time is None else format_time(event.time)
     verified = event.verified
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from gateway.follow_up import Done
+from gateway.follow_up import DeliveryResult, Done
 from gateway.model import Delivery, Event, Trust, Value, Verified
 from gateway.text.json_bounds import NODES_MAX, UNVERIFIED_NODES_MAX
 from gateway.text.strict_json import Document, decode_document
@@ -283,7 +283,7 @@ class Sink:
         """Carry one event. See the class for what to return and raise."""
         raise NotImplementedError
 
-    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[str | Done | None | Exception]:
+    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[DeliveryResult]:
         """Carry several at once (only with `delivery.batch`): one result each, same length and order."""
         raise NotImplementedError
 

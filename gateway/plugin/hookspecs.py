@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from gateway.follow_up import DeliveryResult
     from gateway.model import Attempt, Delivery, Event
     from gateway.plugin import Sink, Source
 
@@ -29,7 +30,7 @@ def register_sinks() -> list[type[Sink]]:  # type: ignore[empty-body]
 
 
 @hookspec(firstresult=True)
-def deliver(deliveries: Sequence[Delivery], sink: Sink) -> Awaitable[Sequence[str | None | Exception]]:  # type: ignore[empty-body]
+def deliver(deliveries: Sequence[Delivery], sink: Sink) -> Awaitable[Sequence[DeliveryResult]]:  # type: ignore[empty-body]
     """Carry these deliveries (one, unless the sink batches) to this sink; the core awaits what is returned.
 
     The core's own implementation calls the sink. A plugin wraps it with `@hookimpl(wrapper=True)`: it yields, receives

@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
+from gateway.follow_up import DeliveryResult, Done
 from gateway.model import Delivery
 from gateway.plugin import Sink
-
-Answered = str | None | Exception
 
 
 class Recorder(Sink):
@@ -19,7 +18,7 @@ class Recorder(Sink):
     """
 
     type = "recorder"
-    otherwise: Answered = None
+    otherwise: DeliveryResult = None
 
     @functools.cached_property
     def seen(self) -> list[Delivery]:
@@ -31,20 +30,20 @@ class Recorder(Sink):
         return []
 
     @functools.cached_property
-    def answers(self) -> list[Answered]:
+    def answers(self) -> list[DeliveryResult]:
         return []
 
-    async def deliver(self, delivery: Delivery) -> str | None:
+    async def deliver(self, delivery: Delivery) -> str | Done | None:
         self.batches.append([delivery])
         answer = self._answer(delivery)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[Answered]:
+    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[DeliveryResult]:
         self.batches.append(deliveries)
         return [self._answer(delivery) for delivery in deliveries]
 
-    def _answer(self, delivery: Delivery) -> Answered:
+    def _answer(self, delivery: Delivery) -> DeliveryResult:
         self.seen.append(delivery)
         return self.answers.pop(0) if self.answers else self.otherwise

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway import Answer, Delivery, Refused, Retry, Sink, Via, computed, reach_url, without_gaps
+from gateway import Answer, Delivery, DeliveryResult, Refused, Retry, Sink, Via, computed, reach_url, without_gaps
 from plugins.sinks.cards.card import TITLE_CHARS_MAX, Card, View
 from plugins.sinks.cards.template import Template, zone
 from plugins.sinks.cards.text import Invalid, unlinked
@@ -44,7 +44,7 @@ class Chat(Sink):
         payload = await computed(lambda: self._service.compose(self._card(delivery)), [delivery.event])
         return await self._post(payload, delivery.attempt, delivery.memo)
 
-    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[str | None | Exception]:
+    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[DeliveryResult]:
         """One digest, or as many as hold them all while the service allows more; the rest are to come again."""
         ordered = sorted(deliveries, key=lambda delivery: delivery.id)  # as they were taken in
         remaining = digests(

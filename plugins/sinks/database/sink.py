@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from gateway import (
     Delivery,
     DeliveryFailed,
+    DeliveryResult,
+    Done,
     Event,
     Refused,
     Retry,
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from plugins.sinks.database.inspection import Ready
-
-Result = str | Exception
 ROWS_AT_ONCE_MAX: Final = 200  # rows of one call into the driver: what binds them works on the loop
 _CLOSE_SECONDS: Final = 3.0  # seconds for closing connections
 _TABLE_TRUSTED_SECONDS: Final = 60.0  # seconds that what was seen of the table is believed against a row
@@ -90,14 +90,14 @@ class Database(Sink):
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await engine.dispose()
 
-    async def deliver(self, delivery: Delivery) -> str:
+    async def deliver(self, delivery: Delivery) -> str | Done | None:
         """Raises Refused, Retry and Unavailable."""
         [result] = await self.deliver_batch([delivery])
         if isinstance(result, Exception):
             raise result
         return result
 
-    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[Result]:
+    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[DeliveryResult]:
         """All of them in one transaction; where one spoils that, each in one of its own."""
         ready, fitting, results = await self._all_fitted(deliveries)
         failure = await self._try(ready, [row for rows in fitting.values() for row in rows])
@@ -143,7 +143,7 @@ class Database(Sink):
 
     async def _all_fitted(
         self, deliveries: Sequence[Delivery]
-    ) -> tuple[Ready, dict[int, list[dict[str, Any]]], dict[int, Result]]:
+    ) -> tuple[Ready, dict[int, list[dict[str, Any]]], dict[int, DeliveryResult]]:
         """By position: the rows of those that fit, and why the others do not."""
         if self._ready is None:
             await self.open()
@@ -156,11 +156,13 @@ class Database(Sink):
                 return ready, fitting, refused
             await self.open()  # because somebody may have widened a column since
 
-    def _fit(self, events: Sequence[Event], ready: Ready) -> tuple[dict[int, list[dict[str, Any]]], dict[int, Result]]:
+    def _fit(
+        self, events: Sequence[Event], ready: Ready
+    ) -> tuple[dict[int, list[dict[str, Any]]], dict[int, DeliveryResult]]:
         from plugins.sinks.database.table_fit import fitted
 
         fitting: dict[int, list[dict[str, Any]]] = {}
-        refused: dict[int, Result] = {}
+        refused: dict[int, DeliveryResult] = {}
         for number, event in enumerate(events):
             try:
                 fitting[number] = fitted(self._rows.rows(event), ready.table, ready.key, self._address.dialect)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway import (
     Delivery,
     DeliveryFailed,
+    DeliveryResult,
     Refused,
     Retry,
     Sink,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from plugins.sinks.email.submission import Submitted
 
 _INSTALL: Final = how_to_install("email")
-Result = str | Exception
 
 
 class Email(Sink):
@@ -73,12 +73,12 @@ class Email(Sink):
         """Raises Retry with a memo of who is done, Refused when nobody ever will be, Unavailable for a broken target."""
         return await self._send([delivery], delivery.memo)
 
-    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[Result]:
+    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[DeliveryResult]:
         """One digest for all that nobody has got yet; a mail each for the others, and for those of a digest that is refused."""
         together = [delivery for delivery in deliveries if not delivery.memo]
-        results: dict[int, Result] = {}
+        results: dict[int, DeliveryResult] = {}
         if len(together) > 1:
-            outcome: Result
+            outcome: DeliveryResult
             try:
                 outcome = await self._send(together, {})
             except DeliveryFailed as failure:
@@ -90,7 +90,7 @@ class Email(Sink):
                 results[delivery.id] = await self._one(delivery)
         return [results[delivery.id] for delivery in deliveries]
 
-    async def _one(self, delivery: Delivery) -> Result:
+    async def _one(self, delivery: Delivery) -> DeliveryResult:
         try:
             return await self.deliver(delivery)
         except DeliveryFailed as failure:

@@ -8,14 +8,13 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from gateway import SOURCE_PREFIX, Answer, Delivery, Event, Refused, Retry
+from gateway import SOURCE_PREFIX, Answer, Delivery, DeliveryResult, Event, Refused, Retry
 
 BATCHED: Final = "application/cloudevents-batch+json"
 ID_PREFIX: Final = "batch_"
 FRAME_BYTES: Final = len(b"[]")
 ANSWER_BYTES_EACH: Final = 1024  # of an answer, for each event in the request
 DETAIL_CHARS_MAX: Final = 200  # characters of what the receiver says of one
-Result = str | None | Exception
 
 
 def parts(
@@ -46,7 +45,7 @@ def batch_id(events: Sequence[Event]) -> str:
     return ID_PREFIX + hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]
 
 
-def results_of(answer: Answer, deliveries: Sequence[Delivery], receipt: str) -> list[Result]:
+def results_of(answer: Answer, deliveries: Sequence[Delivery], receipt: str) -> list[DeliveryResult]:
     """What a 2xx says: `{"results": [{"source": …, "id": …, "outcome": "delivered" | "retry" | "refused"}]}` speaks of each,
     everything else of all of them together. Whoever is not in the list is tried again; who is not in the batch is ignored.
     """
@@ -81,7 +80,7 @@ def _source(text: Any) -> str:
     return str(text).removeprefix(SOURCE_PREFIX)
 
 
-def _result(entry: dict[str, Any] | None, answer: Answer, receipt: str) -> Result:
+def _result(entry: dict[str, Any] | None, answer: Answer, receipt: str) -> DeliveryResult:
     where, status = f"HTTP {answer.status} from {answer.origin}", answer.status
     if entry is None:
         return Retry(f"{where}: its list does not name this event", status=status)

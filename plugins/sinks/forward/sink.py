@@ -20,6 +20,8 @@ from gateway import (
     Answer,
     Delivery,
     DeliveryFailed,
+    DeliveryResult,
+    Done,
     Event,
     Refused,
     Retry,
@@ -39,7 +41,7 @@ from gateway import (
 )
 from plugins.sinks.forward import bodies
 from plugins.sinks.forward.advice import advice
-from plugins.sinks.forward.batches import ANSWER_BYTES_EACH, BATCHED, Result, batch_id, parts, results_of
+from plugins.sinks.forward.batches import ANSWER_BYTES_EACH, BATCHED, batch_id, parts, results_of
 from plugins.sinks.forward.bodies import Body
 from plugins.sinks.forward.options import ForwardOptions
 from plugins.sinks.forward.signatures import GitHubScheme, HuaweiLiveScheme, StandardWebhooksScheme
@@ -69,7 +71,7 @@ class Forward(Sink):
             raise Unavailable("the library behind Ed25519 keys cannot be loaded") from None
         await self.http.prepare(self.options.url, self._via)
 
-    async def deliver(self, delivery: Delivery) -> str | None:
+    async def deliver(self, delivery: Delivery) -> str | Done | None:
         """2xx is delivered; everything else is what docs/sinks.md says of it."""
         if self.batched:
             [result] = await self.deliver_batch([delivery])
@@ -86,14 +88,14 @@ class Forward(Sink):
         answer = await self._send(event.ref, now, body.content, headers, [delivery])
         return _receipt(answer)
 
-    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[Result]:
+    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[DeliveryResult]:
         """One request for all that fit into `batch_bytes`; after one that fails, what is left is tried again later."""
         events = [delivery.event for delivery in deliveries]
         documents = await computed(lambda: [bodies.structured(event).content for event in events], events)
-        results: list[Result] = [_NOT_SENT] * len(deliveries)
+        results: list[DeliveryResult] = [_NOT_SENT] * len(deliveries)
         for positions, content in parts(deliveries, documents, self.options.batch_bytes):
             members = [deliveries[position] for position in positions]
-            found: list[Result]
+            found: list[DeliveryResult]
             try:
                 found = await self._send_batch(members, content)
             except DeliveryFailed as failure:
@@ -104,7 +106,7 @@ class Forward(Sink):
                 break  # because it is in trouble, and the next request would only add to it
         return results
 
-    async def _send_batch(self, members: Sequence[Delivery], content: bytes) -> list[Result]:
+    async def _send_batch(self, members: Sequence[Delivery], content: bytes) -> list[DeliveryResult]:
         headers = {
             "content-type": self.options.content_type or BATCHED,
             EVENTS_HEADER: str(len(members)),

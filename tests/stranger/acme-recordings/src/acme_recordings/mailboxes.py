@@ -17,6 +17,7 @@ from gateway import (
     ConfigPath,
     Delivery,
     DeliveryFailed,
+    DeliveryResult,
     Event,
     Forbidden,
     Http,
@@ -129,8 +130,8 @@ class Mailboxes(Sink):
         classify: Classify = full_is_later
         return await http.post(self.options.url, json=said, headers=headers, classify=classify, via=self.via)
 
-    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[str | None | Exception]:
-        results: list[str | None | Exception] = []
+    async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[DeliveryResult]:
+        results: list[DeliveryResult] = []
         for one in deliveries:
             try:
                 results.append(await self.deliver(one))
