@@ -36,7 +36,8 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.file_watch import FileWatch
 from gateway.runtime.harmless import harmless
 from gateway.runtime.metrics import Metrics
-from gateway.runtime.traces import Traces, make_traces
+from gateway.runtime.trace_export import make_traces
+from gateway.runtime.traces import Traces
 from gateway.store.admin.audit import Actor, AuditEntry
 from gateway.store.outbox.alarms import Announced
 from gateway.store.records import Accepted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -27,6 +27,7 @@ FLOORS = (
     {"cli", "testing", "__main__", "__init__"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+FILE_LINES_MAX = 300
 SINK_FILES = {"console", "file"}  # sinks that are one file; `append_file` beside them is shared
 VENDORS = (
     *("huawei", "tencent", "alibaba", "volcengine", "cloudflare", "livekit", "agora", "zoom", "twilio"),
@@ -61,26 +62,72 @@ def _tree(path: Path) -> ast.Module:
 
 
 @cache
-def _imports(path: Path, *, checked_too: bool = False) -> tuple[str, ...]:
-    """The modules a file imports when it runs, wherever in it; what only a type checker sees is left out, unless
-    `checked_too`."""
-    return tuple(_imported(_tree(path), checked_too))
+def _imports(path: Path) -> tuple[str, ...]:
+    """The modules a file imports, wherever in it: those for the type checker too, which follows them as a reader does."""
+    return tuple(_imported(_tree(path)))
 
 
-def _imported(tree: ast.Module, checked_too: bool) -> Iterator[str]:
-    skipped: set[ast.AST] = set()
+def _imported(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
-        if not checked_too and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            skipped.update(inner for statement in node.body for inner in ast.walk(statement))
-    for node in ast.walk(tree):
-        if node in skipped:
-            continue
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             if node.module == "gateway":
                 yield from (f"gateway.{name.name}" for name in node.names if f"{name.name}" in FLOOR)
+
+
+@cache
+def _modules() -> dict[str, Path]:
+    """Our modules by their dotted names."""
+    parts = {path: path.relative_to(ROOT).with_suffix("").parts for path in OURS}
+    return {".".join(name[:-1] if name[-1] == "__init__" else name): path for path, name in parts.items()}
+
+
+@cache
+def _files_imported(name: str) -> frozenset[str]:
+    """The modules of ours that one imports: `from package import module` is an import of the module."""
+    ours = _modules()
+    wanted: set[str] = set()
+    for node in ast.walk(_tree(ours[name])):
+        if isinstance(node, ast.Import):
+            wanted |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            wanted |= inner & ours.keys() or {node.module}
+    return frozenset(wanted & ours.keys() - {name})
+
+
+def circles(imports: Callable[[str], Iterable[str]], names: Iterable[str]) -> list[list[str]]:
+    """The groups of two and more that lead to each other, in whatever number of steps (Tarjan, without recursion)."""
+    number: dict[str, int] = {}
+    least: dict[str, int] = {}
+    path: list[str] = []
+    found: list[list[str]] = []
+    done: set[str] = set()
+    for start in names:
+        work = [(start, iter(sorted(imports(start))))] if start not in number else []
+        while work:
+            name, rest = work[-1]
+            if name not in number:
+                number[name] = least[name] = len(number)
+                path.append(name)
+            for other in rest:
+                if other not in number:
+                    work.append((other, iter(sorted(imports(other)))))
+                    break
+                if other not in done:
+                    least[name] = min(least[name], number[other])
+            else:
+                work.pop()
+                if work:
+                    least[work[-1][0]] = min(least[work[-1][0]], least[name])
+                if least[name] == number[name]:
+                    group = path[path.index(name) :]
+                    del path[path.index(name) :]
+                    done |= set(group)
+                    found += [sorted(group)] if len(group) > 1 else []
+    return found
 
 
 def _room(path: Path) -> str:
@@ -147,32 +194,48 @@ def test_a_sink_never_imports_a_sink() -> None:
     shelf = ROOT / "plugins/sinks"
     for path in _files("plugins/sinks"):
         own = path.relative_to(shelf).with_suffix("").parts[0]
-        for module in _imports(path, checked_too=True):
+        for module in _imports(path):
             if module.startswith("plugins.sinks."):
                 other = module.split(".")[2]
                 shared = other == "cards" or ((shelf / f"{other}.py").exists() and other not in SINK_FILES)
                 assert other == own or shared, f"{path} imports {module}"
         if own == "cards":
-            assert "plugins.sinks." not in "".join(m for m in _imports(path, checked_too=True) if ".cards." not in m)
+            assert "plugins.sinks." not in "".join(m for m in _imports(path) if ".cards." not in m)
 
 
 @pytest.mark.parametrize(("room", "other"), [("store", "config"), ("config", "store"), ("dispatch", "config")], ids=str)
 def test_these_rooms_never_know_each_other(room: str, other: str) -> None:
-    """Not even for the type checker: what one needs of the other is handed to it, by the assembly or the admin room."""
+    """What one needs of the other is handed to it, by the assembly or the admin room."""
     for path in _files(f"gateway/{room}"):
-        modules = [*_imports(path, checked_too=True)]
-        assert not [module for module in modules if f"{module}.".startswith(f"gateway.{other}.")], path
+        assert not [module for module in _imports(path) if f"{module}.".startswith(f"gateway.{other}.")], path
 
 
-def test_no_two_files_of_the_sinks_or_of_egress_import_each_other() -> None:
-    """Not even for the type checker, which follows a circle as a reader does."""
-    for folder in ("plugins/sinks", "gateway/egress"):
-        imports = {
-            ".".join(path.relative_to(ROOT).with_suffix("").parts): set(_imports(path, checked_too=True))
-            for path in _files(folder)
-        }
-        pairs = [(one, other) for one in imports for other in imports[one] if one in imports.get(other, ())]
-        assert pairs == []
+def test_no_file_comes_back_to_itself_by_what_it_imports() -> None:
+    assert circles(_files_imported, _modules()) == []
+
+
+def test_a_circle_of_any_length_is_seen_and_what_only_leads_to_one_is_not_in_it() -> None:
+    graph = {"a": ["b", "e"], "b": ["c", "d"], "c": ["a"], "d": ["d"], "e": ["f"], "f": ["e", "g"], "g": []}
+    assert sorted(circles(lambda name: [one for one in graph[name] if one != name], graph)) == [
+        ["a", "b", "c"],
+        ["e", "f"],
+    ]
+
+
+# Longer because one table of cases, one model of the store or one set of fixtures would not be easier to read in two files.
+LONG_TESTS = {
+    "x",
+}
+
+
+def test_no_file_is_longer_than_three_hundred_lines() -> None:
+    long = {
+        str(path.relative_to(ROOT))
+        for path in (*OURS, *_files("tests"))
+        if len(path.read_text().splitlines()) > FILE_LINES_MAX
+    }
+    assert {name for name in long if not name.startswith("tests/")} == set(), "split it by subject"
+    assert {name for name in long if name.startswith("tests/")} == LONG_TESTS, "split it, or take it off the list"
 
 
 def test_the_documented_floors_are_these() -> None:

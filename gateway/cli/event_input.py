@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.context import Invocation
+from gateway.cli.invocation import Invocation
 from gateway.text.file_trouble import file_trouble
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gateway.cli.context import Invocation, event_types, names
+from gateway.cli.context import event_types, names
+from gateway.cli.invocation import Invocation
 from gateway.states import DeliveryState
 from gateway.text.suggest import suggestion
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli import contexts
-from gateway.cli.context import CONFIG_ENV, Invocation
+from gateway.cli.invocation import CONFIG_ENV, Invocation
 from gateway.cli.remote_client import Remote, checked
 
 if TYPE_CHECKING:

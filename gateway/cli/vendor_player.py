@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.callbacks import unverified
-from gateway.cli.context import Invocation
+from gateway.cli.invocation import Invocation
 from gateway.runtime.clock import Clock
 from gateway.text.suggest import suggestion
 

@@ -6,15 +6,11 @@ from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import Final, Literal, NamedTuple, Protocol
 
-from gateway.runtime.lean_imports import import_structlog
-from gateway.runtime.trace_settings import header_values, problems, wanted
-from gateway.text.redaction import learn_secret
 from gateway.text.trace_context import TraceContext
 
 Attributes = Mapping[str, str | int | float | bool]
-Kind = Literal["server", "client"]
 
-log = import_structlog().get_logger("gateway.traces")
+Kind = Literal["server", "client"]
 
 
 class Span(Protocol):
@@ -113,21 +109,3 @@ def log_fields(context: TraceContext | None) -> dict[str, str]:
 def exemplar(context: TraceContext | None) -> dict[str, str] | None:
     """What a histogram shows beside a value: a trace that somebody records; None: there is none."""
     return log_fields(context) if context is not None and context.sampled else None
-
-
-def make_traces(environ: Mapping[str, str]) -> Traces:
-    """As the environment asks. Raises nothing: where the library is missing, that is said, and there are no spans."""
-    if not wanted(environ):
-        return OFF
-    for variable, text in problems(environ):
-        log.error("traces_off", variable=variable, problem=text)
-        return OFF
-    for value in header_values(environ):
-        learn_secret(value)
-    try:
-        from gateway.runtime.otel import OtelTraces
-
-        return OtelTraces()
-    except Exception:  # because a gateway that tells nothing is better than none
-        log.exception("traces_off")
-        return OFF

@@ -12,7 +12,8 @@ from pathlib import Path
 import click
 import pytest
 
-from gateway.cli.context import Invocation, names
+from gateway.cli.context import names
+from gateway.cli.invocation import Invocation
 from gateway.cli.root import COMMANDS, commands, gateway
 from gateway.version import __version__
 from tests.cli.conftest import ROOT, Cli, run

@@ -11,8 +11,9 @@ import pytest
 
 from gateway.config.load import load, refuse_to_serve
 from gateway.runtime import trace_settings
+from gateway.runtime.trace_export import make_traces
 from gateway.runtime.trace_settings import problems, wanted
-from gateway.runtime.traces import OFF, make_traces
+from gateway.runtime.traces import OFF
 from gateway.testing import Reply, ScriptedServer, running
 from tests.commands import invoke
 from tests.traces.collector import Collector, collector

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Group, Invocation, config_option, pass_invocation
+from gateway.cli.context import Group, config_option, pass_invocation
 from gateway.cli.filters import moment
+from gateway.cli.invocation import Invocation
 from gateway.runtime.clock import Clock
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Invocation, local_option, pass_local
+from gateway.cli.context import local_option, pass_local
+from gateway.cli.invocation import Invocation
 from gateway.errors import GatewayError
 from gateway.text.escaping import visible_json
 

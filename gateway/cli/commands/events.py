@@ -11,8 +11,9 @@ import click
 
 from gateway.cli import difference, output
 from gateway.cli.commands.events_replay import erase, release, replay
-from gateway.cli.context import Group, Invocation, config_option, event_ids, pass_invocation
+from gateway.cli.context import Group, config_option, event_ids, pass_invocation
 from gateway.cli.filters import event_filters, known_source, known_type, moment
+from gateway.cli.invocation import Invocation
 from gateway.cli.rows import delivery_columns, delivery_object, event_object, event_state
 from gateway.cli.table import available, table
 from gateway.runtime.clock import Clock

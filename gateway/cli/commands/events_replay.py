@@ -10,7 +10,8 @@ import click
 
 from gateway.cli import output
 from gateway.cli.bulk_progress import agreed, bulk_options, finish, watched
-from gateway.cli.context import Invocation, config_option, event_ids, names, pass_invocation
+from gateway.cli.context import config_option, event_ids, names, pass_invocation
+from gateway.cli.invocation import Invocation
 
 
 @click.command()

@@ -11,7 +11,8 @@ from typing import Final
 
 import click
 
-from gateway.cli.context import Invocation, local_option, pass_local
+from gateway.cli.context import local_option, pass_local
+from gateway.cli.invocation import Invocation
 from gateway.text.file_trouble import file_trouble
 
 _ASKS: Final = {

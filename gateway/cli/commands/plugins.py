@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Choice, Group, Invocation, local_option, pass_local
+from gateway.cli.context import Choice, Group, local_option, pass_local
+from gateway.cli.invocation import Invocation
 from gateway.cli.table import folded
 from gateway.text.escaping import visible, visible_json
 from gateway.text.file_trouble import file_trouble

@@ -10,8 +10,9 @@ import click
 from gateway.admin.explained import EXPLAINED
 from gateway.cli import output
 from gateway.cli.bulk_progress import agreed, bulk_options, finish, watched
-from gateway.cli.context import Group, Invocation, config_option, names, pass_invocation
+from gateway.cli.context import Group, config_option, names, pass_invocation
 from gateway.cli.filters import known_source
+from gateway.cli.invocation import Invocation
 from gateway.runtime.clock import Clock
 from gateway.text.escaping import visible, visible_json
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from gateway.cli.context import Invocation, config_option, pass_invocation
+from gateway.cli.context import config_option, pass_invocation
 from gateway.cli.health import REACHED_AT, UnixConnection
+from gateway.cli.invocation import Invocation
 from gateway.errors import GatewayError
 from gateway.text.escaping import visible
 

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from gateway.cli import event_input
-from gateway.cli.context import Invocation, config_option, names, pass_invocation
+from gateway.cli.context import config_option, names, pass_invocation
+from gateway.cli.invocation import Invocation
 from gateway.text.escaping import visible, visible_json
 
 _FLAT = ("type", "source", "provider", "domain", "app", "stream", "format", "project-id", "trust")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli import output, vendor_player
-from gateway.cli.context import Invocation, local_option, names, pass_local
+from gateway.cli.context import local_option, names, pass_local
+from gateway.cli.invocation import Invocation
 from gateway.text.escaping import visible, visible_json
 
 if TYPE_CHECKING:

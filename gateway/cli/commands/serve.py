@@ -9,7 +9,8 @@ import signal
 
 import click
 
-from gateway.cli.context import Invocation, local_option, pass_local
+from gateway.cli.context import local_option, pass_local
+from gateway.cli.invocation import Invocation
 from gateway.errors import GatewayError
 
 

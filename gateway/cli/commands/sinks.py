@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Group, Invocation, config_option, names, pass_invocation
+from gateway.cli.context import Group, config_option, names, pass_invocation
+from gateway.cli.invocation import Invocation
 from gateway.model import FILE_COMPLETED
 from gateway.runtime.clock import Clock
 from gateway.text.escaping import visible

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Group, Invocation, config_option, local_option, pass_invocation, pass_local
+from gateway.cli.context import Group, config_option, local_option, pass_invocation, pass_local
+from gateway.cli.invocation import Invocation
 from gateway.text.escaping import visible_json
 
 

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.cli import output
-from gateway.cli.context import Invocation, config_option, pass_invocation
+from gateway.cli.context import config_option, pass_invocation
 from gateway.cli.durations import Duration
+from gateway.cli.invocation import Invocation
 from gateway.errors import GatewayError
 from gateway.text.escaping import visible
 
 if TYPE_CHECKING:
     from gateway.admin.overview_results import Overview
-    from gateway.cli.context import Service
+    from gateway.cli.invocation import Service
     from gateway.cli.screen import Screen
 
 EVERY_MIN: Final = timedelta(seconds=0.5)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import quote
 from uuid import UUID
 
 from gateway import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, Played, Scene
+from plugins.sources.huawei_live.options import HuaweiLiveOptions
 from plugins.vendors.huawei_live import signature
-
-if TYPE_CHECKING:
-    from plugins.sources.huawei_live.source import HuaweiLive
 
 _VALIDITY: Final = timedelta(minutes=20)
 _LASTED: Final = timedelta(minutes=2)
@@ -27,7 +26,19 @@ _OURS: Final = {
 }
 
 
-def play(source: HuaweiLive, scene: Scene) -> Played:
+class PlaysHuawei(Protocol):
+    """What of a source is needed to play its vendor."""
+
+    name: str
+    options: HuaweiLiveOptions
+
+    @property
+    def scenes(self) -> Sequence[str]: ...
+    def example_names(self) -> tuple[str, str]:
+        """A domain and an app that the source takes."""
+
+
+def play(source: PlaysHuawei, scene: Scene) -> Played:
     """The request of a scene. Raises ValueError for a type, scheme or trick that cannot be played."""
     type = _OURS.get(scene.type, scene.type)
     if type not in signature.TYPES:
@@ -43,7 +54,7 @@ def play(source: HuaweiLive, scene: Scene) -> Played:
     return Played(body=body.encode(), headers={"content-type": "application/json"})
 
 
-def _scheme(source: HuaweiLive, scene: Scene) -> str:
+def _scheme(source: PlaysHuawei, scene: Scene) -> str:
     if scene.scheme is None:
         return source.options.sign_type[0]
     scheme = signature.schemes_of(scene.scheme)[0]
@@ -52,7 +63,7 @@ def _scheme(source: HuaweiLive, scene: Scene) -> str:
     return scheme
 
 
-def _sign(source: HuaweiLive, scheme: str, document: dict[str, Any], scene: Scene) -> dict[str, Any]:
+def _sign(source: PlaysHuawei, scheme: str, document: dict[str, Any], scene: Scene) -> dict[str, Any]:
     timestamp = document.setdefault("auth_timestamp", str(_expiry(source, scene)))
     fields = "".join(str(document.get(name) or "") for name in signature.NAMES)
     key = source.options.keys[0].reveal().encode()
@@ -69,7 +80,7 @@ def _own(scene: Scene, name: str) -> dict[str, Any]:
     return {name: scene.fields[name]} if name in scene.fields else {}
 
 
-def _expiry(source: HuaweiLive, scene: Scene) -> int:
+def _expiry(source: PlaysHuawei, scene: Scene) -> int:
     """Whole seconds since 1970. `number` moves it, since without a job_id it is what tells two events apart."""
     if scene.expired:
         return math.floor((scene.now - source.options.clock_skew).timestamp()) - 60
@@ -78,7 +89,7 @@ def _expiry(source: HuaweiLive, scene: Scene) -> int:
     return math.ceil(scene.now.timestamp()) + half + (scene.number % half if half else 0)
 
 
-def _sample(source: HuaweiLive, type: str, scene: Scene) -> dict[str, Any]:
+def _sample(source: PlaysHuawei, type: str, scene: Scene) -> dict[str, Any]:
     """The fields of the vendor's page: of all types, of files, of finished files, of failures."""
     domain, app = source.example_names()
     digest = hashlib.sha256(f"{source.name}/{scene.number}/{scene.now.isoformat()}".encode()).hexdigest()

@@ -1,0 +1,140 @@
+"""What one invocation works on: the configuration that was named, and the store and routes it leads to."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from gateway.text.file_trouble import missing_folder
+from gateway.text.suggest import suggestion
+
+if TYPE_CHECKING:
+    from gateway.admin.beside_store import BesideStore
+    from gateway.cli.remote_client import Remote
+    from gateway.cli.remote_service import RemoteService
+    from gateway.config.grammar.settings import Settings
+    from gateway.config.load import Loaded
+    from gateway.routing import Router
+    from gateway.store.admin.admin import StoreAdmin
+    from gateway.store.admin.audit import Actor
+
+    Service = BesideStore | RemoteService
+
+CONFIG_ENV: Final = "GATEWAY_CONFIG"
+
+DEFAULT_CONFIG: Final = "gateway.yaml"
+
+
+class Invocation:
+    """The configuration file and what is read from it, at most once."""
+
+    remote: Remote | None = None  # the gateway elsewhere that it works on
+
+    def __init__(self, config: str | None = None) -> None:
+        self.config = config
+        self._loaded: dict[tuple[bool, bool], Loaded] = {}
+
+    @property
+    def path(self) -> Path:
+        """`--config`, else $GATEWAY_CONFIG, else ./gateway.yaml."""
+        return Path(self.config or os.environ.get(CONFIG_ENV) or DEFAULT_CONFIG)
+
+    def load(self, *, placeholders: bool = False, judge: bool = False) -> Loaded:
+        """The configuration. Raises ConfigError with all its problems, UsageError where there is no file.
+
+        `placeholders` stand for variables and files that are not there. `judge` also hears what is allowed and unwise,
+        and tries every `where`, which takes time.
+        """
+        self.must_exist()
+        from gateway.config.load import load
+
+        if (placeholders, judge) not in self._loaded:
+            self._loaded[placeholders, judge] = load(
+                self.path, environ=os.environ, placeholders=placeholders, judge=judge
+            )
+        return self._loaded[placeholders, judge]
+
+    def must_exist(self) -> None:
+        """Raises UsageError where there is no file."""
+        if not self.path.exists():
+            missing = missing_folder(self.path)
+            raise click.UsageError(
+                f"there is no configuration at {self.path}{f': {missing}' if missing else ''}. Name one with --config or ${CONFIG_ENV}; `gateway init` writes one."
+            )
+
+    @property
+    def settings(self) -> Settings:
+        """What does not depend on secrets: names, routes, addresses, the store."""
+        return self.named().settings
+
+    def named(self) -> Loaded:
+        """The configuration for what does not depend on secrets.
+
+        Because the shell of a person who looks after a gateway need not hold the secrets that the gateway has.
+        """
+        from gateway.config.document.substitution import PLACEHOLDER
+
+        loaded = self.load(placeholders=True)
+        store = loaded.settings.store
+        if PLACEHOLDER in store.url or (store.password is not None and "placeholder" in store.password.reveal()):
+            loaded = self.load()  # raises, and says which variable or file is not there
+        return loaded
+
+    @functools.cached_property
+    def router(self) -> Router:
+        """Today's routes."""
+        from gateway.routing import Router
+
+        return Router(self.settings.all_routes)
+
+    def admin(self) -> StoreAdmin:
+        """The store, beside a gateway that may be running. Use it in a `with`."""
+        from gateway.admin.store_opener import store_admin
+
+        return store_admin(self.settings)
+
+    def service(self, *, whole: bool = True, actor: Actor | None = None) -> Service:
+        """The admin side, beside the store. `whole`: with what signs URLs. Use it in a `with`."""
+        from gateway.admin.beside_store import BesideStore
+
+        return BesideStore(self.named(), whole=whole, actor=actor)
+
+    def local(self) -> Invocation:
+        """What a command works on that can only work beside a configuration."""
+        return self
+
+    def route(self) -> Any:
+        """Says where today's routes send a stored event."""
+        from gateway.intake.reverify import route_of
+
+        return route_of(self.named())
+
+    def ids(self) -> Any:
+        """Says which events a refused callback would make."""
+        from gateway.intake.reverify import ids_of
+
+        return ids_of(self.named())
+
+    def judge(self) -> Any:
+        """Judges refused callbacks again, with today's keys."""
+        from gateway.intake.reverify import judge_of
+
+        return judge_of(self.load())
+
+    def sink(self, name: str) -> str:
+        """The name of a configured sink. Raises UsageError with a near miss."""
+        return _known("sink", name, self.settings.sinks)
+
+    def source(self, name: str) -> str:
+        """The name of a configured source. Raises UsageError with a near miss."""
+        return _known("source", name, self.settings.sources)
+
+
+def _known(kind: str, name: str, known: Any) -> str:
+    if name not in known:
+        raise click.UsageError(f"no {kind} {name!r} is configured{suggestion(name, known)}")
+    return name
