@@ -20,7 +20,8 @@ _STABLE: Final = (
     ("gateway.model", "EVENT_TYPES STARTED FILE_STARTED FILE_COMPLETED ENDED FAILED UNKNOWN"),
     ("gateway.model", "ARCHIVED CONFIRMED MISSING OVERDUE RECOVERED STREAM_STARTED STREAM_ENDED"),
     # plugins: what is inherited from, and what is handed over
-    ("gateway.plugin.base", "Source Callback Response Scene Played Sink Options"),
+    ("gateway.plugin.callback", "Callback"),
+    ("gateway.plugin.base", "Source Response Scene Played Sink Options"),
     ("gateway.model", "Delivery Attempt Outcome Progress"),
     ("gateway.follow_up", "DeliveryResult Done FollowUp"),
     ("gateway.plugin.hookspecs", "hookimpl"),

@@ -49,13 +49,13 @@ from gateway.model import (
 # plugins: what is inherited from, and what is handed over
 from gateway.plugin.base import (
     Source as Source,
-    Callback as Callback,
     Response as Response,
     Scene as Scene,
     Played as Played,
     Sink as Sink,
     Options as Options,
 )
+from gateway.plugin.callback import Callback as Callback
 from gateway.model import (
     Delivery as Delivery,
     Attempt as Attempt,

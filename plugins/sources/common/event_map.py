@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, TypeVar
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
 from gateway import (
     EVENT_TYPES,
     FAILED,
-    TEXT_BYTES_MAX,
     UNKNOWN,
     Callback,
     Event,
@@ -35,13 +31,10 @@ from plugins.sources.common.expressions import (
     OfFile,
     context,
 )
-from plugins.sources.common.fields import PIXELS_MAX, Reading, moment_of
-
-_T = TypeVar("_T")
+from plugins.sources.common.fields import Reading
+from plugins.sources.common.map_fields import READS, TEXTS, Taker, plain_value
 
 IGNORE: Final = "ignore"
-_TEXTS: Final = ("domain", "app", "stream", "format", "project_id", "job_id", "task_id")
-_UNITS: Final = ((10**17, 10**9), (10**14, 10**6), (10**11, 1000), (0, 1))  # from this number on, so many in a second
 
 
 class FileMap(Options):
@@ -123,7 +116,7 @@ class Translator:
 
     def __init__(self, map: EventMap) -> None:
         self._map = map
-        fields = ("type", "time", "files", "error_code", "error_message", *_TEXTS)
+        fields = ("type", "time", "files", "error_code", "error_message", *TEXTS)
         self.expressions = _compiled(map, fields, BODY, HEADERS)
         self.of_file = _compiled(map.file, tuple(FileMap.model_fields), FILE)
         self.identity = tuple(Expression(text, BODY, HEADERS) for text in map.identity)
@@ -135,7 +128,7 @@ class Translator:
         if (expression := self.expressions.get("type")) is None:
             return usual
         body = context(body=callback.json(), headers=_once(callback) if self.headers else {})
-        return _Taker({"type": expression.value(body)}, []).text("type")
+        return Taker({"type": expression.value(body)}, []).text("type")
 
     def event(
         self,
@@ -156,12 +149,12 @@ class Translator:
         problems: list[str] = []
         body = context(body=document, headers=_once(callback) if self.headers else {}) if self._of_body else None
         values = {**(usual or {}), **{name: one.value(body) for name, one in self.expressions.items()}}
-        take = _Taker(values, problems)
+        take = Taker(values, problems)
         vendor_type = take.text("type")
         type = self._map.types.get(vendor_type or "", vendor_type if vendor_type in EVENT_TYPES else UNKNOWN)
         if type == IGNORE:
             return None
-        identity = [_plain(one.value(body)) for one in self.identity]
+        identity = [plain_value(one.value(body)) for one in self.identity]
         if not identity or any(value in (None, "") for value in identity):
             # because an event that comes twice is better than one that is taken for another
             identity = [*identity, id or contents(document, (*self._map.drop, *without))]
@@ -179,7 +172,7 @@ class Translator:
             time=take.time("time"),
             error=Fault(code=code, message=message) if code or message or type == FAILED else None,
             files=self._files(document, values.get("files"), problems),
-            **{name: take.text(name) for name in _TEXTS},
+            **{name: take.text(name) for name in TEXTS},
         )
 
     def _files(self, document: Mapping[str, Any], given: Any, problems: list[str]) -> tuple[File, ...]:
@@ -197,8 +190,8 @@ class Translator:
 
     def _file(self, entry: Mapping[str, Any], path: str, problems: list[str]) -> File:
         file = context(file=entry)
-        take = _Taker({name: one.value(file) for name, one in self.of_file.items()}, problems, path)
-        said: dict[str, Any] = {name: _READS[name](take, name) for name in FileMap.model_fields}
+        take = Taker({name: one.value(file) for name, one in self.of_file.items()}, problems, path)
+        said: dict[str, Any] = {name: READS[name](take, name) for name in FileMap.model_fields}
         kept = {name: said.pop(name) for name in ("location", "bucket", "key")}
         return File(**said, storage=stored(**kept))
 
@@ -213,67 +206,6 @@ def unsigned_headers_advice(names: Collection[str]) -> Iterator[str]:
         )
 
 
-class _Taker:
-    """What the expressions said, as the types of the normal form; what is of another type is a problem."""
-
-    def __init__(self, values: Mapping[str, Any], problems: list[str], path: str = "") -> None:
-        self._values = values
-        self._problems = problems
-        self._path = path
-
-    def text(self, name: str) -> str | None:
-        value = self._values.get(name)
-        if (type(value) is int or type(value) is float) and math.isfinite(value):
-            value = str(value)
-        if type(value) is str and len(value) <= TEXT_BYTES_MAX and "\0" not in value:
-            return value or None
-        self._miss(name, value)
-        return None
-
-    def whole(self, name: str) -> int | None:
-        return self._read_value(name, Reading.whole)
-
-    def pixels(self, name: str) -> int | None:
-        return self._read_value(name, lambda reading, name: reading.whole(name, PIXELS_MAX))
-
-    def seconds(self, name: str) -> float | None:
-        value = self._values.get(name)
-        if isinstance(value, timedelta):
-            return value.total_seconds()
-        return self._read_value(name, Reading.seconds)
-
-    def time(self, name: str) -> datetime | None:
-        value = self._values.get(name)
-        if isinstance(value, datetime) and value.tzinfo is not None:
-            return value.astimezone(UTC)
-        return _since_1970(value) or self._read_value(name, Reading.time)
-
-    def _read_value(self, name: str, read: Callable[[Reading, str], _T]) -> _T | None:
-        """What a reader of callbacks makes of the value."""
-        value = self._values.get(name)
-        reading = Reading({name: value})
-        if value is not UNREADABLE:
-            found = read(reading, name)
-            if not reading.problems:
-                return found
-        self._miss(name, value)
-        return None
-
-    def _miss(self, name: str, value: Any) -> None:
-        if value is not None:
-            self._problems.append(self._path + name)
-
-
-_READS: Final[Mapping[str, Callable[[_Taker, str], Any]]] = {
-    **dict.fromkeys((name for name in File.__struct_fields__ if name != "storage"), _Taker.text),
-    **dict.fromkeys(("location", "bucket", "key"), _Taker.text),
-    **dict.fromkeys(("width", "height"), _Taker.pixels),
-    **dict.fromkeys(("started_at", "ended_at"), _Taker.time),
-    "size_bytes": _Taker.whole,
-    "duration_seconds": _Taker.seconds,
-}
-
-
 def _compiled(map: Options, fields: Sequence[str], *names: str) -> dict[str, Expression]:
     written = ((field, getattr(map, field)) for field in fields)
     return {field: Expression(text, *names) for field, text in written if text is not None}
@@ -285,23 +217,3 @@ def _once(callback: Callback) -> dict[str, str]:
     for name, value in callback.headers.items():
         found[name] = None if name in found else value
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _since_1970(value: Any) -> datetime | None:
-    """A number since 1970, whose size says what it counts: no recording is older than 1973 nor younger than 5138."""
-    number = value
-    if type(value) is str and value.isascii() and value.replace(".", "", 1).isdigit() and len(value) < 30:
-        number = float(value) if "." in value else int(value)
-    if type(number) not in (int, float) or not math.isfinite(number):
-        return None
-    over = next((over for least, over in _UNITS if number >= least), 1)
-    return moment_of(number, over)
-
-
-def _plain(value: Any) -> Any:
-    """A value that names an event, in a form that is the same for ever."""
-    if value is UNREADABLE:
-        return None
-    if value is None or type(value) in (str, int, bool):
-        return value
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
