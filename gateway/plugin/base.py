@@ -6,21 +6,18 @@ import builtins
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from gateway.follow_up import DeliveryResult, Done
 from gateway.model import Delivery, Event, Trust, Verified
 from gateway.plugin.callback import Callback
-from gateway.text.trace_context import TRACEPARENT
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from gateway.egress.client import Http
-
-_TRACEPARENT: Final = TRACEPARENT.encode()
 
 
 class Options(BaseModel):

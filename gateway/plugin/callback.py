@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from gateway.model import Value
-from gateway.plugin.base import _TRACEPARENT
 from gateway.text.json_bounds import NODES_MAX, UNVERIFIED_NODES_MAX
 from gateway.text.strict_json import Document, decode_document
 from gateway.text.trace_context import TRACEPARENT, TRACESTATE, TraceContext
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
     from gateway.runtime.traces import Span
+
+
+_TRACEPARENT: Final = TRACEPARENT.encode()
 
 
 class Callback(Value, frozen=True, dict=True):

@@ -90,7 +90,7 @@ async def test_a_mistake_at_any_call_costs_one_attempt_and_no_slot(
     await house.put(event(1))
     for _ in range(60):
         await house.later(2)
-        if set(house.rows()) == {"delivered"}:
+        if set(house.rows()) == {"delivered"} and once.raised:  # some are called only after the outcome is written
             break
     assert once.raised
     await house.put(event(2), event(3))
@@ -142,7 +142,7 @@ async def test_a_mistake_while_probing_leaves_the_right_to_probe(
     down = False
     for _ in range(100):
         await house.later(5)
-        if set(house.rows()) == {"delivered"}:
+        if set(house.rows()) == {"delivered"} and once.raised:  # some are called only after the outcome is written
             break
     assert once.raised
     assert set(house.rows()) == {"delivered"}

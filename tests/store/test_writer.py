@@ -12,7 +12,7 @@ import pytest
 
 from gateway.errors import ItemRefused, StoreBusy, StoreUnavailable
 from gateway.runtime.clock import FrozenClock
-from gateway.store.engine import write_queue
+from gateway.store.engine import write_queue, writer_link
 from gateway.store.engine import writer as writing
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.write_queue import Item, Kind
@@ -193,14 +193,14 @@ async def test_without_a_connection_everyone_is_told_and_the_pauses_grow(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[float] = []
-    real = store._writer._connect
+    real = store._writer._link._connect
 
     def away() -> Bulk:
         looks.append(time.monotonic())
         raise StoreUnavailable("nobody there")
 
     monkeypatch.setattr(writing, "RERUN_SECONDS", 0.3)
-    monkeypatch.setattr(store._writer, "_connect", away)
+    monkeypatch.setattr(store._writer._link, "_connect", away)
     await fail_next(store, "insert", cut, after=False)
     with pytest.raises(StoreUnavailable, match="nobody there"):
         await store.accept([new(1)])
@@ -210,14 +210,14 @@ async def test_without_a_connection_everyone_is_told_and_the_pauses_grow(
         await store.accept([new(1)])
     assert len(looks) == before
     assert not store.healthy()
-    monkeypatch.setattr(store._writer, "_connect", real)
-    store._writer._connect_at = 0.0
+    monkeypatch.setattr(store._writer._link, "_connect", real)
+    store._writer._link._connect_at = 0.0
     await take(store, new(1))
     assert store.healthy()
 
 
 async def test_pauses_between_two_looks_double_to_two_seconds() -> None:
-    pauses = [writing._pause(n) for n in (1, 2, 3, 10, 1000)]
+    pauses = [writer_link._pause(n) for n in (1, 2, 3, 10, 1000)]
     bounds = [(0.1, 0.2), (0.2, 0.3), (0.4, 0.5), (2.0, 2.1), (2.0, 2.1)]
     assert all(low <= pause <= high for pause, (low, high) in zip(pauses, bounds, strict=True))
 

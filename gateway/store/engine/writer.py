@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import structlog
 
@@ -15,13 +15,11 @@ from gateway.errors import ItemRefused, StoreError, StoreFileGone, StoreUnavaila
 from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.session import Trouble
 from gateway.store.engine.write_queue import TICK_SECONDS, Item, Kind, Queue
+from gateway.store.engine.writer_link import WriterLink
 
 CALLS_SECONDS: Final = 0.05  # after which claims and the like give way to accepts that came meanwhile
 DAMAGE_SECONDS: Final = 60.0  # between two lines about a damaged page
 RERUN_SECONDS: Final = 2.0  # how long a batch whose commit may have happened looks for a connection to be run again
-
-if TYPE_CHECKING:
-    from tenacity.wait import wait_base
 
 log = structlog.get_logger("gateway.store")
 
@@ -48,7 +46,6 @@ class Writer:
         farewell: Callable[[Bulk], None] = lambda _: None,
         observe: Callable[[int, float], None] = lambda _items, _seconds: None,
     ) -> None:
-        self._connect = connect
         self._many = many
         self._before = before
         self._tick = tick
@@ -57,11 +54,9 @@ class Writer:
         self._farewell = farewell
         self._observe = observe
         self._queue = Queue(self._unanswered)
+        self._link = WriterLink(connect, lambda: self._queue.closing)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._session: Bulk | None = None
-        self._failures = 0  # to connect, in a row
-        self._connect_at = 0.0
         self._next_tick = 0.0
         self._damage_at = 0.0
         self._committed = False  # the last commit worked
@@ -96,7 +91,7 @@ class Writer:
     def start(self, session: Bulk) -> None:
         """Begin, with a session that was opened and prepared already."""
         self._loop = asyncio.get_running_loop()
-        self._session = session
+        self._link.session = session
         self._committed = True
         self._queue.open(self._loop)
         self._thread = threading.Thread(target=self._write_until_closed, name="store-writer", daemon=True)
@@ -137,28 +132,28 @@ class Writer:
                 log.exception("store_writer_failed")
                 lost = StoreUnavailable(f"the store's writer failed: {type(error).__name__}")
                 self._resolve(batch, [(None, lost)] * len(batch))
-        if self._session is not None:
-            self._farewell(self._session)
-            self._session.close()
-            self._session = None
+        if self._link.session is not None:
+            self._farewell(self._link.session)
+            self._link.session.close()
+            self._link.session = None
 
     def _maybe_tick(self) -> None:
         now = time.monotonic()
-        if now < self._next_tick or self._session is None:
+        if now < self._next_tick or self._link.session is None:
             return
         self._next_tick = now + TICK_SECONDS
         self._aside(self._tick)
 
     def _aside(self, work: Callable[[Bulk], object]) -> None:
         """Something that nobody waits for: what is wrong with the connection is the next batch's to find."""
-        if self._session is None:
+        if self._link.session is None:
             return
         try:
-            work(self._session)
+            work(self._link.session)
         except StoreFileGone as error:
             self._unwell(error, str(error))
         except Exception as error:
-            if self._session.trouble(error) is Trouble.BUG:
+            if self._link.session.trouble(error) is Trouble.BUG:
                 log.exception("store_tick_failed")
 
     def _work(self, batch: list[Item]) -> None:
@@ -173,12 +168,12 @@ class Writer:
                     self._queue.put_back([item for later in units[n:] for item in later])
                     return
             self._resolve(unit, self._commit(unit))
-            if self._session is not None:
-                self._after(self._session)
+            if self._link.session is not None:
+                self._after(self._link.session)
 
     def _units(self, batch: list[Item]) -> Sequence[list[Item]]:
         """What is committed together: everything, or one kind of work at a time."""
-        if self._session is not None and self._session.one_transaction:
+        if self._link.session is not None and self._link.session.one_transaction:
             return [batch]
         kinds: dict[object, list[Item]] = {Kind.ACCEPT: [], Kind.SETTLE: []}  # in this order, then each call by itself
         for item in batch:
@@ -191,7 +186,7 @@ class Writer:
         rerun_until: float | None = None
         while True:
             try:
-                session = self._connected(rerun_until)
+                session = self._link.connected(rerun_until)
             except StoreUnavailable as error:
                 self._failing(unit)
                 return [(None, error)] * len(unit)
@@ -205,7 +200,7 @@ class Writer:
                     again += 1
                     continue
                 if trouble is Trouble.LOST:
-                    self._drop()
+                    self._link.drop()
                     if rerun_until is None:
                         # The commit may have happened. The same work once more is safe: an accept then finds its
                         # events, a settle its attempt.
@@ -269,42 +264,6 @@ class Writer:
         self._committed = False
         self._refusing = self._refusing or _has_accept(unit)
 
-    def _connected(self, rerun_until: float | None) -> Bulk:
-        """The session, opened again if it was lost: with growing pauses, or at once for a rerun. Raises StoreUnavailable."""
-        if self._session is None:
-            now = time.monotonic()
-            if rerun_until is None and now < self._connect_at:
-                raise StoreUnavailable(f"the store is away; the next look is in {self._connect_at - now:.1f} s")
-            self._session = self._reconnect(0.0 if rerun_until is None else rerun_until - now)
-            if self._failures:
-                log.info("store_is_back", failures=self._failures)
-            self._failures = 0
-        return self._session
-
-    def _reconnect(self, patience: float) -> Bulk:
-        """Try once, and on for `patience` seconds. Raises StoreUnavailable."""
-        from tenacity import Retrying, retry_if_exception_type, stop_before_delay
-
-        over = stop_before_delay(max(patience, 0.0))
-        trying = Retrying(
-            stop=lambda state: over(state) or self._queue.closing,
-            wait=_waits(),
-            retry=retry_if_exception_type(StoreError),
-            reraise=True,
-        )
-        try:
-            return trying(self._connect)
-        except StoreError as error:
-            self._failures += 1
-            self._connect_at = time.monotonic() + _pause(self._failures)
-            raise (error if isinstance(error, StoreUnavailable) else StoreUnavailable(str(error))) from None
-
-    def _drop(self) -> None:
-        if self._session is not None:
-            self._session.close()
-            self._session = None
-        self._connect_at = 0.0
-
     def _resolve(self, unit: list[Item], answers: list[Answer]) -> None:
         """One call into the loop for all who wait."""
         waiting = [
@@ -336,19 +295,3 @@ def _resolve_all(waiting: Sequence[tuple[asyncio.Future[Any], Any, BaseException
 
 def _has_accept(unit: Sequence[Item]) -> bool:
     return any(item.kind is Kind.ACCEPT for item in unit)
-
-
-def _waits() -> wait_base:
-    """0.1 s doubling to 2 s, with jitter."""
-    from tenacity import wait_exponential, wait_random
-
-    return wait_exponential(multiplier=0.1, max=2.0) + wait_random(0, 0.1)
-
-
-def _pause(failures: int) -> float:
-    """Seconds before the next look, between batches: the same waits, asked as the pure function they are."""
-    from tenacity import RetryCallState
-
-    state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
-    state.attempt_number = failures
-    return _waits()(state)
