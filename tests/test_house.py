@@ -231,6 +231,8 @@ STILL_LONG = {
     "gateway/store/store.py",
     "tests/alarms/test_alarms.py",
     "tests/cli/test_events.py",
+    "tests/cli/test_follow.py",
+    "tests/cli/test_mcp.py",
     "tests/cli/test_sinks_trying.py",
     "tests/config/test_load.py",
     "tests/dispatch/conftest.py",

@@ -17,7 +17,7 @@ from gateway.errors import GatewayError
 
 if TYPE_CHECKING:
     from gateway.admin.stream import NewsFilter
-    from gateway.cli.context import Invocation
+    from gateway.cli.invocation import Invocation
     from gateway.cli.live_lines import LiveLines
 
 LOOK_SECONDS: Final = 5.0

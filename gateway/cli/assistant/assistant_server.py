@@ -27,7 +27,7 @@ from gateway.runtime.clock import Clock
 from gateway.version import __version__
 
 if TYPE_CHECKING:
-    from gateway.cli.context import Service
+    from gateway.cli.invocation import Service
 
 ARGUMENTS_BYTES_MAX: Final = 128 * 1024
 ANSWER_SECONDS_MAX: Final = 60.0

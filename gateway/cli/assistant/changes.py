@@ -18,7 +18,7 @@ from gateway.errors import Problem
 from gateway.runtime.clock import Clock
 
 if TYPE_CHECKING:
-    from gateway.cli.context import Service
+    from gateway.cli.invocation import Service
 
 CHANGES_PER_MINUTE_MAX: Final = 10
 Act = Literal["retry_delivery", "cancel_delivery", "replay_event", "pause_sink", "resume_sink"]

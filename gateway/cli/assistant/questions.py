@@ -15,7 +15,7 @@ from gateway.states import DeadReason, DeliveryState
 from gateway.text.mask import masked_event
 
 if TYPE_CHECKING:
-    from gateway.cli.context import Service
+    from gateway.cli.invocation import Service
 
 LIMIT_DEFAULT: Final = 20
 LIMIT_MAX: Final = 50

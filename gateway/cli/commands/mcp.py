@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import click
 
-from gateway.cli.context import Invocation, config_option, pass_invocation
+from gateway.cli.context import config_option, pass_invocation
+from gateway.cli.invocation import Invocation
 from gateway.errors import GatewayError
 
 
