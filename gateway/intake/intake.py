@@ -27,7 +27,7 @@ from gateway.store.outbox.contents import CONTENTS_MAX
 from gateway.store.records import Accepted, NewDelivery
 from gateway.store.store import Store
 
-LARGE_BODY_BYTES: Final = 32 * 1024  # bytes; what is made of a larger one takes over a few milliseconds
+LARGE_BODY_BYTES: Final = 16 * 1024  # what is made of a larger one, by a stranger too, may take over 2 ms: off the loop
 VERIFIED_CODES: Final = frozenset({"signature_expired", "validity_too_long", "trust_too_low", "domain_not_allowed"})
 """Said only after the signature was found right: such a callback comes from the vendor, and can be had back."""
 MISTAKES: Final = (Exception, SystemExit)  # of a plugin, whose exit is not ours

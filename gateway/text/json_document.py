@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from gateway.errors import Malformed
 from gateway.text.json_repair import Repair
-from gateway.text.json_tree import BYTE_ORDER_MARK, Flaw, Pairs, WideNumber, decode, measure, pairs_of, twice
+from gateway.text.json_tree import Pairs, WideNumber, pairs_of, twice
 from gateway.text.storable import escaped, is_text
 
 PROBLEMS_MAX: Final = 50  # names of one document
@@ -116,19 +116,6 @@ class DoubledObject(dict[str, Any]):
 
     __iter__ = keys = values = items = copy = __or__ = __ror__ = __reversed__ = _all
     __len__ = _all
-
-
-def odd_document(text: str, most: int) -> Document:
-    """Read a document that something is odd in. Raises Flaw, Malformed for too many values, and as the decoder does."""
-    problems: list[str] = []
-    if text.startswith(BYTE_ORDER_MARK):
-        text = text[1:]
-        problems.append("byte-order mark")
-    tree = decode(text)
-    if type(tree) is not dict and type(tree) is not Pairs:
-        raise Flaw("the body is no object; one JSON object is expected")
-    measure(tree, most)
-    return Document(None, tree, problems)
 
 
 def _copy(

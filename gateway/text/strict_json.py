@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import Any, Final
@@ -18,8 +19,8 @@ from gateway.text.json_bounds import (
     check_structure,
     too_many,
 )
-from gateway.text.json_document import Document, odd_document
-from gateway.text.json_tree import BYTE_ORDER_MARK, Flaw
+from gateway.text.json_document import Document
+from gateway.text.json_tree import BYTE_ORDER_MARK, Flaw, Pairs, WideNumber, decode, measure
 
 __all__ = [
     "DEPTH_MAX",
@@ -33,7 +34,9 @@ __all__ = [
 ]  # fmt: skip
 
 _ESCAPED_COLON: Final = re.compile(rb"\\u003[aA]")
-_KINDS: Final = {list: "an array", str: "a text", bool: "a boolean", int: "a number", float: "a number"}
+_KINDS: Final = {
+    list: "an array", str: "a text", bool: "a boolean", int: "a number", float: "a number", WideNumber: "a number"
+}  # fmt: skip
 
 
 class _Odd(Exception):
@@ -80,25 +83,27 @@ def _decode_with_care(body: bytes, most: int) -> Document:
     except UnicodeDecodeError as error:
         raise Malformed(f"the body is not UTF-8: byte {error.start} cannot be read ({error.reason})") from None
     try:
-        if text.startswith(BYTE_ORDER_MARK):
-            raise _Odd
-        value = _decode(text)
-        if type(value) is not dict:
-            raise Flaw(f"the body is {_KINDS.get(type(value), 'null')}; one JSON object is expected")
-        # Only an escape can put a surrogate or a NUL into a text: the raw ones do not pass UTF-8 and JSON themselves.
-        _walk(value, most, escaped="\\u" in text)
-        return Document(value)
-    except _Odd:
-        return _read_with_care(text, most)
-    except (Flaw, RecursionError, json.JSONDecodeError) as error:
-        raise _malformed(text, error) from None
-
-
-def _read_with_care(text: str, most: int) -> Document:
-    try:
-        return odd_document(text, most)
+        return _document_of(text, most)
     except (Flaw, RecursionError, json.JSONDecodeError) as error:
         raise _malformed(text.removeprefix(BYTE_ORDER_MARK), error) from None
+
+
+def _document_of(text: str, most: int) -> Document:
+    """Decoded once, whatever it turns out to be, because a stranger pays for none of it."""
+    problems: list[str] = []
+    if text.startswith(BYTE_ORDER_MARK):
+        text = text[1:]
+        problems.append("byte-order mark")
+    tree = decode(text)
+    if type(tree) is not dict and type(tree) is not Pairs:
+        raise Flaw(f"the body is {_KINDS.get(type(tree), 'null')}; one JSON object is expected")
+    if type(tree) is dict and not problems:
+        # Only an escape can put a surrogate or a NUL into a text: the raw ones do not pass UTF-8 and JSON themselves.
+        with contextlib.suppress(_Odd):
+            _walk(tree, most, escaped="\\u" in text)
+            return Document(tree)
+    measure(tree, most)
+    return Document(None, tree, problems)
 
 
 def _malformed(text: str, error: Exception) -> Malformed:
@@ -117,35 +122,7 @@ def _place(text: str, literal: str | None) -> str:
     return f" (at character {found.start() + 1})" if found else ""
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise _Odd
-    return made
-
-
-def _integer(literal: str) -> int:
-    # The length first, because int() refuses some thousand digits with an error of its own, and is slow before that.
-    if len(literal) > 20 or not -INTEGER_MAX <= (number := int(literal)) <= INTEGER_MAX:
-        raise _Odd
-    return number
-
-
-def _float(literal: str) -> float:
-    number = float(literal)
-    if number - number != 0.0:  # infinite: the cheapest test there is
-        raise _Odd
-    return number
-
-
-def _constant(literal: str) -> float:
-    raise Flaw(f"{literal} is not JSON; a number or null is expected", literal)
-
-
 _decode_fast: Final = msgspec.json.Decoder().decode
-_decode: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant
-).decode
 
 
 def _walk(top: dict[str, Any], most: int, *, escaped: bool) -> tuple[int, int]:
@@ -178,7 +155,7 @@ def _walk(top: dict[str, Any], most: int, *, escaped: bool) -> tuple[int, int]:
                     colons += value.count(":")
             elif kind is dict or kind is list:
                 deeper.append(value)
-            elif kind is int and not -INTEGER_MAX <= value <= INTEGER_MAX:
+            elif (kind is int and not -INTEGER_MAX <= value <= INTEGER_MAX) or kind is Pairs or kind is WideNumber:
                 raise _Odd
         if not open_ and deeper:
             if depth == DEPTH_MAX:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Callable
@@ -232,11 +233,30 @@ def test_what_is_too_wide_is_refused_before_it_is_decoded(name: str, monkeypatch
     def never(text: str) -> None:
         raise AssertionError("decoded")
 
-    monkeypatch.setattr(strict_json, "_decode", never)
-    monkeypatch.setattr(strict_json, "odd_document", never)
+    monkeypatch.setattr(strict_json, "_decode_fast", never)
+    monkeypatch.setattr(strict_json, "decode", never)
     body = b'{"a":[' + WIDE[name] * (262_144 // len(WIDE[name])) + b"1]}"
     with pytest.raises(Malformed, match="more than 1000 values"):
         decode_object(body, UNVERIFIED_NODES_MAX)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [rb'{"a":"\ud800"}', b'{"a":1,"a":2}', b'{"a":1e999}', b'{"a":99999999999999999999}', b'{"a":' + b"[" * 40 + b"]" * 40 + b"}",
+     b'{"' + b"k" * 300 + b'":1}', b"\xef\xbb\xbf{}", b'{"a":', b"[1]"],
+)  # fmt: skip
+def test_what_is_odd_is_decoded_once_more_and_no_more(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[str] = []
+    usual = strict_json.decode
+
+    def counting(text: str) -> object:
+        counted.append(text)
+        return usual(text)
+
+    monkeypatch.setattr(strict_json, "decode", counting)
+    with contextlib.suppress(Malformed):
+        strict_json.decode_document(body)
+    assert len(counted) == 1
 
 
 def test_commas_and_brackets_inside_texts_are_no_values() -> None:
