@@ -249,7 +249,12 @@ class Store:
 
     def disown(self) -> Future[None]:
         """This process stops in good order: what it leaves in flight is no loss."""
-        return self._writer.put(Kind.CALL, lambda session: losses.disown(session, self._owner))
+
+        def work(session: Bulk) -> None:
+            self._beat_at = float("inf")  # because one more sign of life would name a gateway that is gone
+            losses.disown(session, self._owner)
+
+        return self._writer.put(Kind.CALL, work)
 
     # -- circuits and pauses
 

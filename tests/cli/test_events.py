@@ -399,6 +399,14 @@ def test_the_shell_completes_event_ids_types_and_states(stocked: list[str], cli:
     assert completed("deliveries", "list", "--event", stocked[1][:5]) == [stocked[1]]
     assert "recording.failed" in completed("events", "list", "--type", "recording.f")
     assert completed("deliveries", "list", "--state", "wai") == ["waiting"]
+    assert [completed(name[:-1]) for name in ("status", "top", "tail", "mcp")] == [
+        ["status"],
+        ["top"],
+        ["tail"],
+        ["mcp"],
+    ]
+    assert completed("tail", "--sink", "li") == ["lines"]
+    assert completed("events", "list", "--fol") == ["--follow"]
 
 
 @pytest.mark.parametrize(

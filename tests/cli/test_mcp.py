@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytest.importorskip("mcp", reason="the extra mcp is not installed: pip install -e '.[dev]'")
+
 from mcp import Client, StdioServerParameters, stdio_client
 
 from gateway.admin.beside_store import BesideStore
