@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 
 from gateway.model import ARCHIVED, Cause, Outcome
 from gateway.runtime.clock import FrozenClock
+from gateway.store.engine.migrations import shape
 from gateway.store.engine.session import Session
 from gateway.store.outbox import statements as sql
 from gateway.store.records import Accepted, Held, Lease, NewDelivery, NewEvent
@@ -53,7 +54,10 @@ class Outbox(RuleBasedStateMachine):
             with self.beside() as side:
                 if side.rows("SELECT to_regclass('meta') IS NOT NULL")[0][0]:
                     side.change(f"TRUNCATE {TABLES} RESTART IDENTITY")
-                    side.change("INSERT INTO meta (name, value) VALUES ('schema', '1')")
+                    side.change(
+                        "INSERT INTO meta (name, value) VALUES ('schema', '1'), ('shape', :shape)",
+                        {"shape": shape(1)},
+                    )
         self.store = self.start()
         self.side: Session = session(self.url, self.clock)
         self.leases: dict[tuple[int, int], Lease] = {}  # in some lane's hands, as far as the lane knows

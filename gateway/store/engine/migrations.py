@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from typing import Final
 
@@ -155,6 +156,7 @@ _FIRST: Final = (
 
 STEPS: Final = (_FIRST,)
 VERSION: Final = len(STEPS)
+_SHAPE_CHARS: Final = 16  # of the digest that tells a released version from what stood in its place before
 
 _TABLES: Final = {
     "sqlite": "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'meta'",
@@ -169,6 +171,22 @@ def schema_version(session: Session) -> int:
     return int(found[0][0]) if found else 0
 
 
+def shape(version: int) -> str:
+    """A digest of the steps that lead to a version: what a store of that version has noted of itself."""
+    steps = "\n".join(statement for step in STEPS[:version] for statement in step)
+    return hashlib.sha256(steps.encode()).hexdigest()[:_SHAPE_CHARS]
+
+
+def _refuse_development(session: Session, version: int, shown: str) -> None:
+    """Raises SchemaMismatch where the tables have the number of a version and not its steps."""
+    noted = session.rows("SELECT value FROM meta WHERE name = 'shape'")
+    if not noted or noted[0][0] != shape(version):
+        raise SchemaMismatch(
+            f"the store {shown} was made by an earlier development state of version {version}, whose tables no later "
+            "program can bring forward: move it away, or name another store, and let the gateway make a new one"
+        )
+
+
 def require(session: Session, shown: str) -> None:
     """Check that the tables are this program's. Raises SchemaMismatch, which says what to do."""
     version = schema_version(session)
@@ -180,21 +198,25 @@ def require(session: Session, shown: str) -> None:
         raise kind(
             f"the store {shown} {what}, this program needs version {VERSION}: run `gateway store migrate`, or start `gateway serve`"
         )
+    _refuse_development(session, version, shown)
 
 
 def migrate(session: Session, shown: str) -> tuple[int, int]:
     """Bring the tables to this program's version, one starter at a time: (from, to).
 
-    Raises SchemaMismatch (newer), StoreUnavailable (the database will not have them; nothing was changed then).
+    Raises SchemaMismatch (newer, or an earlier development state), StoreUnavailable (the database will not have them; nothing was changed then).
     """
     try:
         version = schema_version(session)
         if version == VERSION:
+            _refuse_development(session, version, shown)
             return version, version
         with session.alone():
             version = schema_version(session)  # read again: another starter may have made it while this one waited
             if version > VERSION:
                 raise SchemaMismatch(_newer(version, shown))
+            if version:
+                _refuse_development(session, version, shown)
             _bring_forward(session, version)
     except Exception as error:
         if session.trouble(error) is Trouble.BUG:
@@ -216,8 +238,9 @@ def _bring_forward(session: Session, version: int) -> None:
         made = "INSERT INTO meta (name, value) VALUES ('instance', :instance), ('made_at', CAST(:now AS text))"
         session.change(made, {"instance": secrets.token_hex(8)})
     session.change(
-        "INSERT INTO meta (name, value) VALUES ('schema', :version) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        {"version": str(VERSION)},
+        "INSERT INTO meta (name, value) VALUES ('schema', :version), ('shape', :shape) "
+        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        {"version": str(VERSION), "shape": shape(VERSION)},
     )
 
 
