@@ -39,7 +39,7 @@ from gateway.runtime.metrics import Metrics
 from gateway.runtime.trace_export import make_traces
 from gateway.runtime.traces import Traces
 from gateway.store.admin.audit import Actor, AuditEntry
-from gateway.store.outbox.alarms import Announced
+from gateway.store.outbox.conditions import Announced
 from gateway.store.records import Accepted
 from gateway.store.store import Store
 from gateway.text.redaction import redact

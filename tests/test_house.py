@@ -375,6 +375,26 @@ def test_a_constant_says_what_it_bounds_and_in_which_unit() -> None:
     assert without_unit == [], "put the unit into the name, as in PROBE_RETRY_SECONDS"
 
 
+def test_a_row_is_asked_by_the_name_of_a_column() -> None:
+    """Nowhere by its place: neither `row[3]` nor `rows[0][3]`, because a new column would move all behind it."""
+
+    def is_place(node: ast.AST) -> bool:
+        return (
+            isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and type(node.slice.value) is int
+        )
+
+    places = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for room in ("store", "admin", "alarms", "dispatch", "intake", "cli")
+        for path in _files(f"gateway/{room}")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Subscript)
+        and is_place(node)
+        and (ast.unparse(node.value) == "row" or is_place(node.value))
+    ]
+    assert places == []
+
+
 # The one thing that each of these verbs names; every other function says what it takes, tells or runs.
 VERBS = {
     "take": {"gateway/testing/sources.py"},  # the kit for authors: verify and normalise

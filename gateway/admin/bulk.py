@@ -18,7 +18,7 @@ from gateway.fields import parse_rate
 from gateway.states import BulkAct
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.audit import Actor
-from gateway.store.admin.deliveries import DeliveryFilter
+from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter
 from gateway.store.admin.jobs import OF_DELIVERIES, JobRow
 from gateway.text.suggest import suggestion

@@ -11,7 +11,7 @@ from gateway.admin.filters import known_sink, known_source, known_type, listed, 
 from gateway.runtime.activity import NewsKind
 from gateway.runtime.clock import Clock
 from gateway.states import DeadReason, DeliveryState, HoldReason, TrustName, WaitsFor
-from gateway.store.admin.deliveries import DeliveryFilter
+from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter
 from gateway.store.admin.queries import StoreQueries
 

@@ -14,6 +14,7 @@ from gateway.errors import NotFound
 from gateway.states import SinkState
 from gateway.store.admin import minutes
 from gateway.store.admin.admin import StoreAdmin
+from gateway.store.engine.session import value_of
 from gateway.store.records import SinkRow
 
 _LAST_ERROR: Final = """SELECT d.last_error FROM deliveries d WHERE d.sink = :sink AND d.state = 'dead'
@@ -77,5 +78,5 @@ def _sink(
         attempts_1h=sum(one.total for one in mine),
         failed_1h=sum(one.bad for one in mine),
         latency=latency(spread),
-        last_error=reason or (errors[0][0] if errors else None),
+        last_error=reason or value_of(errors),
     )

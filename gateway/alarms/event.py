@@ -24,7 +24,7 @@ from gateway.model import (
     event_id,
 )
 from gateway.routing import RoutingDecision
-from gateway.store.outbox.alarms import AlarmDue
+from gateway.store.outbox.conditions import AlarmDue
 from gateway.store.records import NewDelivery, NewEvent
 
 _OURS: Final = Verified(trust=Trust.BODY, scheme="gateway")

@@ -16,7 +16,7 @@ from gateway.routing import RoutingDecision
 from gateway.runtime.clock import Clock
 from gateway.runtime.metrics import Metrics
 from gateway.states import AlarmType
-from gateway.store.outbox.alarms import AlarmDue, Announced, Seen
+from gateway.store.outbox.conditions import AlarmDue, Announced, Seen
 from gateway.store.records import NewEvent
 from gateway.store.store import Store
 

@@ -12,7 +12,7 @@ from gateway.cli.remote_rows import (
     item_result,
 )
 from gateway.store.admin.bulk import ItemResult, Total, Watcher
-from gateway.store.admin.deliveries import DeliveryFilter
+from gateway.store.admin.delivery_filter import DeliveryFilter
 
 POLL_SECONDS: Final = 0.2
 RATE: Final = "1000/s"

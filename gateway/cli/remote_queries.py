@@ -25,7 +25,7 @@ from gateway.cli.remote_rows import (
 )
 from gateway.errors import GatewayError
 from gateway.store.admin.audit import AuditRow
-from gateway.store.admin.deliveries import DeliveryFilter
+from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.walk import Walk
 from gateway.store.records import (
     AttemptRow,

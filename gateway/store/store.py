@@ -30,10 +30,10 @@ from gateway.store.engine.writer import Writer
 from gateway.store.outbox import activity, alarms, counts, gates, losses, rates, refused, retention
 from gateway.store.outbox import settle as settling
 from gateway.store.outbox.accept import accept, try_accept
-from gateway.store.outbox.alarms import AlarmDue, Announced, Seen
 from gateway.store.outbox.claim import end_unreadable, probe_claim
 from gateway.store.outbox.clock_repair import Spans
 from gateway.store.outbox.clock_steps import ClockSteps
+from gateway.store.outbox.conditions import AlarmDue, Announced, Seen
 from gateway.store.outbox.limits import StoreLimits
 from gateway.store.outbox.rates import RateUse
 from gateway.store.outbox.retention import Keep

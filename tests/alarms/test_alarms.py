@@ -24,7 +24,7 @@ from gateway.routing import Router
 from gateway.routing.router import Route
 from gateway.routing.verdicts import explain
 from gateway.store.admin.audit import Actor
-from gateway.store.outbox.alarms import Seen
+from gateway.store.outbox.conditions import Seen
 from gateway.store.store import Store
 from gateway.testing.inprocess import RunningGateway, running
 from plugins.sinks.cards.card import View

@@ -107,7 +107,10 @@ def show(invocation: Invocation, name: str, kind: str | None, as_json: bool) -> 
     click.echo()
     rows = options(model)
     if rows:
-        folded(["option", "type", "default", "about"], [[*row[:2], _short(row[2]), *row[3:]] for row in rows])
+        folded(
+            ["option", "type", "default", "about"],
+            [[name, type, _short(default), *more] for name, type, default, *more in rows],
+        )
     else:
         click.echo("It has no options.")
 

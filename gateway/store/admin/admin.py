@@ -10,7 +10,7 @@ from gateway.errors import StoreError
 from gateway.store.admin import bulk, commands, erasure, refusals
 from gateway.store.admin.audit import Actor, AuditEntry, AuditRow
 from gateway.store.admin.bulk import ItemResult, Total, Watcher
-from gateway.store.admin.deliveries import DeliveryFilter
+from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.job_admin import JobAdmin
 from gateway.store.admin.pages import several
 from gateway.store.engine.batch import Bulk, storable

@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.errors import NotFound, StoreError
 from gateway.model import order_key
+from gateway.states import DeliveryState
 from gateway.store.admin import event_full
 from gateway.store.admin.bulk import ItemResult
 from gateway.store.admin.event_lookup import row_of, seq_of
@@ -16,7 +17,8 @@ from gateway.store.admin.pages import among
 from gateway.store.engine.batch import Bulk, storable
 from gateway.store.engine.session import Session
 from gateway.store.outbox import statements as sql
-from gateway.store.records import EventFull, EventRow
+from gateway.store.outbox.gates import gate_of
+from gateway.store.records import EventFull, EventRow, Rank
 
 _DELIVERY: Final = "SELECT state, sink, order_key, rank FROM deliveries WHERE id = :id"
 # give_up_after counts from the first attempt, and a retry by hand starts it afresh.
@@ -67,13 +69,13 @@ def retry(session: Bulk, delivery: int) -> str:
         return "already on its way"
     session.tally.waiting.add(sink)
     if state == "waiting":
-        gate = session.rows(sql.GATE, {"sink": sink})
-        session.change(_NOW, {"id": delivery, "stalled": gate[0][5] if gate else 0})
-        if gate and gate[0][1] is not None:
+        gate = gate_of(session, sink)
+        session.change(_NOW, {"id": delivery, "stalled": gate.stalled})
+        if gate.paused:
             return "due as soon as its sink goes on: it is paused"
-        if gate and gate[0][2] is not None:
+        if gate.open_until is not None:
             return "due as soon as its sink's circuit closes"
-        return "due when it is its turn: an older one of its stream comes first" if rank == 2 else "due now"
+        return "due when it is its turn: an older one of its stream comes first" if rank == Rank.BEHIND else "due now"
     session.rows(sql.NEW_ROUND, {"id": delivery, "replay": int(state == "delivered")})
     return "a new round begins"
 
@@ -86,16 +88,16 @@ def cancel(session: Bulk, delivery: int) -> str:
     return "cancelled" if state == "waiting" else "cancelled; the attempt under way may still arrive"
 
 
-def _locked(session: Bulk, delivery: int) -> tuple[str, str, int]:
+def _locked(session: Bulk, delivery: int) -> tuple[DeliveryState, str, Rank]:
     """State, sink and rank of a delivery whose ordering key nobody else decides about meanwhile."""
     for _ in range(2):
         rows = session.rows(_DELIVERY, {"id": delivery})
         if not rows:
             raise NotFound(f"there is no delivery {delivery}; `gateway deliveries list` shows those there are")
-        state, sink, key, rank = rows[0]
+        ((state, sink, key, rank),) = rows
         if key is not None:
             session.lock({f"{sink} {key}"})  # read again: who held the lock may have changed the row
-    return state, sink, int(rank)
+    return state, sink, Rank(rank)
 
 
 def end_delivery(session: Bulk, delivery: int, note: str) -> bool:
@@ -119,7 +121,7 @@ def move(session: Bulk, ids: Sequence[int], *, sink: str, to: str) -> list[ItemR
     """
     condition, these = among(session, ids)
     values = {"sink": sink, "to": to, "ids": these}
-    rows = {int(row[0]): row[1:] for row in session.rows(_WAITING.format(ids=condition), values)}
+    rows = {id_: (key, there) for id_, key, there in session.rows(_WAITING.format(ids=condition), values)}
     keys = sorted({key for key, _ in rows.values() if key is not None})
     session.lock({f"{one} {key}" for one in (sink, to) for key in keys})
     answers: list[ItemResult] = []

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, assert_never
 
 from gateway.errors import NotFound
-from gateway.model import ALARM_PREFIX, Outcome
+from gateway.model import Outcome
 from gateway.states import DeadReason, DeliveryState, WaitsFor
 from gateway.store.admin import event_lookup
+from gateway.store.admin.delivery_filter import DeliveryFilter, DeliveryKeys
 from gateway.store.admin.detour import readable
 from gateway.store.admin.pages import (
     PAGE_ROWS_MAX,
     among,
     anything,
     event_ref,
-    fits,
-    of_stream,
     onwards,
     search,
     several,
@@ -29,7 +28,6 @@ from gateway.store.records import AttemptRow, DeliveryRow, Rank
 _SEARCH: Final = "SELECT d.id, d.sink, d.state, d.reason, d.rank, d.due_at FROM deliveries d WHERE {condition}d.id <= :before - 1 ORDER BY d.id DESC LIMIT :most"
 _JOINED: Final = """SELECT d.id, d.sink, d.state, d.reason, d.rank, d.due_at, d.since_at, e.source, e.type, e.subject, e.received_at
   FROM deliveries d JOIN events e ON e.seq = d.event WHERE {condition}d.id <= :before - 1 ORDER BY d.id DESC LIMIT :most"""
-_OF_EVENT: Final = 6  # the first of the event's columns
 _GATES: Final = "SELECT name, paused_at, open_until FROM sinks"
 _DELIVERY: Final = """SELECT d.id, e.id, e.variant, d.sink, d.state, d.reason, d.attempts, d.round, d.due_at, d.rank,
     d.last_error, s.paused_at, s.open_until, :now, e.source, e.type, e.subject, e.received_at
@@ -49,61 +47,27 @@ class Configured:
     ordered: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryFilter:
-    """Which deliveries are meant; None: any. Texts that can be several are any of these. `source`, `type` and `stream`
-    are globs, `since` and `until` are when their event came (ms), `held` is what a waiting one waits for."""
+class _DeliveryColumns(NamedTuple):
+    """What `_DELIVERY` gives."""
 
-    event: str | None = None
-    sink: Sequence[str] | str | None = None
-    state: DeliveryState | None = None
-    held: WaitsFor | None = None
-    reason: DeadReason | None = None
-    source: Sequence[str] | str | None = None
-    type: Sequence[str] | str | None = None
-    stream: Sequence[str] | str | None = None
-    since: int | None = None
-    until: int | None = None
-
-    def said(self) -> dict[str, Any]:
-        """What was asked for, for the audit log and for a job."""
-        found = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
-
-    @property
-    def of_events(self) -> bool:
-        """Whether it asks for anything that the event says."""
-        return any(one is not None for one in (self.source, self.type, self.stream, self.since, self.until))
-
-    @property
-    def plain(self) -> bool:
-        """Whether every delivery, or every one of an event, is meant."""
-        return not set(self.said()) - {"event"}
-
-    def keeps(self, row: tuple[Any, ...]) -> bool:
-        """Whether a row of a search is meant; `held` is asked of the whole row later."""
-        if self.sink is not None and row[1] not in several(self.sink):
-            return False
-        if (self.state is not None and row[2] != self.state) or (self.held is not None and row[2] != "waiting"):
-            return False
-        if self.reason is not None and row[3] != self.reason:
-            return False
-        if not self.of_events:
-            return True
-        _, source, type_, subject, received_at = row[_OF_EVENT:]
-        if type_.startswith(ALARM_PREFIX) and self.stream is not None:
-            return False  # it is about a source or a sink, whose name is no stream's
-        return (
-            fits(self.source, source)
-            and fits(self.type, type_)
-            and (self.stream is None or any(of_stream(subject, glob) for glob in several(self.stream)))
-            and (self.since is None or received_at >= self.since)
-            and (self.until is None or received_at < self.until)
-        )
-
-    def over(self, row: tuple[Any, ...]) -> bool:
-        """Whether every row after this one is too old: it was made before, and an event comes before its deliveries."""
-        return self.since is not None and row[_OF_EVENT] < self.since
+    id: int
+    event: str
+    variant: bytes
+    sink: str
+    state: DeliveryState
+    reason: DeadReason | None
+    attempts: int
+    round: int
+    due_at: int
+    rank: int
+    last_error: str | None
+    paused_at: int | None
+    open_until: int | None
+    now: int
+    source: str
+    type: str
+    subject: str
+    received_at: int
 
 
 def deliveries(
@@ -131,12 +95,12 @@ def ids(
     """The ids of the deliveries that are meant, newest first. Raises NotFound for an event that is not there."""
     statement, keep, values = _statement(session, known, wanted)
     over = wanted.over if wanted.since is not None else None
-    return search(session, statement, keep, limit, before, over=over, walk=walk, **values)
+    return search(session, statement, _keys, keep, limit, before, over=over, walk=walk, **values)
 
 
 def _statement(
     session: Session, known: Configured, wanted: DeliveryFilter
-) -> tuple[str, Callable[[tuple[Any, ...]], bool], dict[str, Any]]:
+) -> tuple[str, Callable[[DeliveryKeys], bool], dict[str, Any]]:
     values: dict[str, Any] = {} if wanted.event is None else {"event": event_lookup.seq_of(session, wanted.event)}
     condition = "d.event = :event AND " if values else ""
     sinks = None if wanted.sink is None else several(wanted.sink)
@@ -158,19 +122,19 @@ def forward(
     statement = statement.replace(
         "d.id <= :before - 1 ORDER BY d.id DESC", "d.id > :after AND d.id <= :upto ORDER BY d.id"
     )
-    return onwards(session, statement, keep, after=after, upto=upto, most=most, **values)
+    return onwards(session, statement, _keys, keep, after=after, upto=upto, most=most, **values)
 
 
-def _held_as(session: Session, known: Configured, wanted: DeliveryFilter) -> Callable[[tuple[Any, ...]], bool]:
+def _held_as(session: Session, known: Configured, wanted: DeliveryFilter) -> Callable[[DeliveryKeys], bool]:
     """Keeps those that wait for what is asked for, as the gates of their sinks are now."""
     gates = {name: (paused is not None, open_until is not None) for name, paused, open_until in session.rows(_GATES)}
     ((now,),) = session.rows("SELECT CAST(:now AS bigint)")
 
-    def keep(row: tuple[Any, ...]) -> bool:
+    def keep(row: DeliveryKeys) -> bool:
         if not wanted.keeps(row):
             return False
-        paused, tripped = gates.get(row[1], (False, False))
-        return _held(row[1], known, paused, tripped, row[4], row[5] > now) == wanted.held
+        paused, tripped = gates.get(row.sink, (False, False))
+        return _held(row.sink, known, paused, tripped, row.rank, row.due_at > now) == wanted.held
 
     return keep
 
@@ -201,30 +165,56 @@ def one(session: Session, known: Configured, id: int) -> tuple[DeliveryRow, Sequ
     return matching[0], attempts
 
 
-def _row(row: tuple[Any, ...], known: Configured) -> DeliveryRow:
-    id_, event, variant, sink, state, reason, attempts, round_, due, rank, error, paused, open_until, now = row[:14]
-    held = None
-    if state == "waiting":
-        held = _held(sink, known, paused is not None, open_until is not None, rank, due > now)
-    soonest = {"circuit": open_until, "orphaned": None, "paused": None, "order": None}.get(held or "", due)
+def _keys(columns: tuple[Any, ...]) -> DeliveryKeys:
+    return DeliveryKeys(*columns)
+
+
+def _row(columns: tuple[Any, ...], known: Configured) -> DeliveryRow:
+    row = _DeliveryColumns._make(columns)
+    held: WaitsFor | None = None
+    next_at = finished_at = None
+    match row.state:
+        case "waiting":
+            tripped = row.open_until is not None
+            held = _held(row.sink, known, row.paused_at is not None, tripped, row.rank, row.due_at > row.now)
+            next_at = _soonest(held, row)
+        case "delivered" | "dead":
+            finished_at = row.due_at
+        case "sending":
+            pass
+        case _:
+            assert_never(row.state)
     return DeliveryRow(
-        id=id_,
-        event_id=event,
-        event_ref=event_ref(event, variant),
-        sink=sink,
-        state=state,
+        id=row.id,
+        event_id=row.event,
+        event_ref=event_ref(row.event, row.variant),
+        sink=row.sink,
+        state=row.state,
         held=held,
-        reason=reason,
-        attempts=attempts,
-        round=round_,
-        next_attempt_at=soonest if state == "waiting" else None,
-        finished_at=due if state in {"delivered", "dead"} else None,
-        last_error=error,
-        source=row[14],
-        type=row[15],
-        subject=row[16],
-        received_at=row[17],
+        reason=row.reason,
+        attempts=row.attempts,
+        round=row.round,
+        next_attempt_at=next_at,
+        finished_at=finished_at,
+        last_error=row.last_error,
+        source=row.source,
+        type=row.type,
+        subject=row.subject,
+        received_at=row.received_at,
     )
+
+
+def _soonest(held: WaitsFor | None, row: _DeliveryColumns) -> int | None:
+    """When it may be sent; None: nobody knows."""
+    match held:
+        case "circuit":
+            return row.open_until
+        case "orphaned" | "paused" | "order":
+            return None
+        case None | "retry" | "last" | "rate" | "batch":
+            return row.due_at
+        case _:
+            assert_never(held)
 
 
 def _held(sink: str, known: Configured, paused: bool, tripped: bool, rank: int, later: bool) -> WaitsFor | None:

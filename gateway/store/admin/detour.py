@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from gateway.store.engine.session import Session, Trouble
+from gateway.store.engine.session import Session, Trouble, value_of
 
 NEWEST_KEY: Final = 2**62  # above every key
 COUNT_FAILURES_MAX: Final = 5_000  # statements of one count that meet damage; past it nobody should wait for a figure
@@ -71,8 +71,7 @@ class Detour:
 
     def _last(self) -> int:
         text = _LAST[self._session.backend].format(table=self._table, key=_KEYS[self._table])
-        rows = self._session.rows(text)
-        return int(rows[0][0]) if rows and rows[0][0] is not None else 0
+        return int(value_of(self._session.rows(text)) or 0)
 
 
 def readable(

@@ -30,7 +30,7 @@ def full(session: Session, ref: str) -> EventFull:
     seq = seq_of(session, ref)
     content = session.rows(_CONTENT, {"seq": seq})
     row = row_of(session, seq)  # after the content: a row that is still there had one
-    body, raw, raw_type, variant, supersedes, routing, seal = content[0]
+    ((body, raw, raw_type, variant, supersedes, routing, seal),) = content
     named = {"id": row.id, "source": row.source}
     beside = session.rows(_BESIDE.format(blob=_BLOB[session.backend]), {**named, "seq": seq, "seal": seal})
     return EventFull(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from gateway.model import ALARM_PREFIX, Trust
 from gateway.states import DELIVERY_STATES, HOLD_REASONS, DeliveryState, HoldReason
@@ -43,6 +43,19 @@ _STATES: Final[Mapping[DeliveryState | Literal["unrouted"], str]] = {
 }
 
 
+class EventKeys(NamedTuple):
+    """What a search looks at: `_COLUMNS`, and where a state is asked for how many of its deliveries are so (0 or 1)."""
+
+    key: int
+    source: str
+    type: str
+    subject: str
+    received_at: int
+    trust: int
+    id: str
+    in_state: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFilter:
     """Which events are meant; None: any. Texts are a glob each, several of them: any of these. `since` and `until` are
@@ -72,29 +85,29 @@ class EventFilter:
         """Whether every event, or every held one, is meant."""
         return not set(self.said()) - {"held", "after"}
 
-    def keeps(self, row: tuple[Any, ...]) -> bool:
+    def keeps(self, row: EventKeys) -> bool:
         """Whether a row of a search is meant."""
-        _, source, type_, subject, received_at, trust, id_, *state = row
-        if type_.startswith(ALARM_PREFIX) and not (self.stream is self.domain is self.app is None):
+        subject = row.subject
+        if row.type.startswith(ALARM_PREFIX) and not (self.stream is self.domain is self.app is None):
             return False  # it is about a source or a sink, whose name is no stream's
         domain, _, rest = subject.partition("/")
         return (
-            fits(self.source, source)
-            and fits(self.type, type_)
+            fits(self.source, row.source)
+            and fits(self.type, row.type)
             and (self.subject is None or fnmatchcase(subject, self.subject))
             and (self.stream is None or any(of_stream(subject, glob) for glob in several(self.stream)))
             and fits(self.domain, domain)
             and fits(self.app, rest.partition("/")[0])
-            and (self.trust is None or trust in {Trust(name).rank for name in several(self.trust)})
-            and (self.since is None or received_at >= self.since)
-            and (self.until is None or received_at < self.until)
-            and (self.q is None or id_.startswith(self.q.lower()) or subject.rpartition("/")[2].startswith(self.q))
-            and (not state or bool(state[0]) is (self.state != "unrouted"))
+            and (self.trust is None or row.trust in {Trust(name).rank for name in several(self.trust)})
+            and (self.since is None or row.received_at >= self.since)
+            and (self.until is None or row.received_at < self.until)
+            and (self.q is None or row.id.startswith(self.q.lower()) or subject.rpartition("/")[2].startswith(self.q))
+            and (row.in_state is None or bool(row.in_state) is (self.state != "unrouted"))
         )
 
 
-def _older(than: int, row: tuple[Any, ...]) -> bool:
-    return bool(row[4] < than)
+def _older(than: int, row: EventKeys) -> bool:
+    return row.received_at < than
 
 
 def search_events(
@@ -125,9 +138,9 @@ def ids(
         statement, values = merged
         if not statement:
             return []
-    keep: Callable[[tuple[Any, ...]], bool] = anything if wanted.plain else wanted.keeps
+    keep: Callable[[EventKeys], bool] = anything if wanted.plain else wanted.keeps
     over = None if wanted.since is None else partial(_older, wanted.since - LATE_MS)
-    return search(session, statement, keep, limit, before, over=over, walk=walk, **values)
+    return search(session, statement, _keys, keep, limit, before, over=over, walk=walk, **values)
 
 
 def forward(
@@ -136,10 +149,14 @@ def forward(
     """The next events that are meant, oldest first, as seq and name; and the last row that was looked at."""
     columns = _COLUMNS + ("" if wanted.state is None else _STATE.format(of=_STATES[wanted.state]))
     statement = _FORWARD.format(columns=columns, held=_held(wanted.held))
-    found, at = onwards(session, statement, wanted.keeps, after=after, upto=upto, most=most)
+    found, at = onwards(session, statement, _keys, wanted.keeps, after=after, upto=upto, most=most)
     condition, ids = among(session, found)
     rows = session.rows(f"{EVENT} WHERE e.seq {condition} ORDER BY e.seq", {"ids": ids}) if found else ()
     return [(row.seq, row.name) for row in map(event_row, rows)], at
+
+
+def _keys(columns: tuple[Any, ...]) -> EventKeys:
+    return EventKeys(*columns)
 
 
 def _held(held: bool | HoldReason | None) -> str:
@@ -151,19 +168,19 @@ def _held(held: bool | HoldReason | None) -> str:
 def _of_kinds(session: Session, columns: str, held: str, wanted: EventFilter) -> tuple[str, dict[str, str]] | None:
     """The search as a merge of the types and sources that fit, each along its index; None: there are too many."""
     kinds: list[tuple[str, str]] = []
-    at = ("", "")
+    type_ = source = ""
     for _ in range(10 * _KINDS_MAX):
         try:
-            rows = session.rows(_NEXT_KIND, {"type": at[0], "source": at[1]})
+            rows = session.rows(_NEXT_KIND, {"type": type_, "source": source})
         except Exception as error:
             if session.trouble(error) is not Trouble.DAMAGED:
                 raise
             return None  # along the key there is a way round it
         if not rows:
             break
-        at = rows[0][0], rows[0][1]
-        if fits(wanted.type, at[0]) and fits(wanted.source, at[1]):
-            kinds.append(at)
+        ((type_, source),) = rows
+        if fits(wanted.type, type_) and fits(wanted.source, source):
+            kinds.append((type_, source))
     else:
         return None
     if len(kinds) > _KINDS_MAX:

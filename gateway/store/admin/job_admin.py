@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from gateway.states import BulkAct
 from gateway.store.admin import audit, jobs
 from gateway.store.admin.audit import Actor, AuditEntry
-from gateway.store.admin.deliveries import DeliveryFilter
+from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter
 from gateway.store.admin.queries import StoreQueries
 from gateway.store.engine.batch import Bulk

@@ -13,7 +13,8 @@ from gateway.states import BulkAct, JobState
 from gateway.store.admin import audit, commands, deliveries, erasure, event_search
 from gateway.store.admin.audit import Actor, AuditEntry
 from gateway.store.admin.bulk import ItemResult
-from gateway.store.admin.deliveries import Configured, DeliveryFilter
+from gateway.store.admin.deliveries import Configured
+from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.detour import NEWEST_KEY
 from gateway.store.admin.event_search import EventFilter
 from gateway.store.admin.pages import PAGE_ROWS_MAX

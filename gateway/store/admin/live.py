@@ -70,5 +70,4 @@ def watch(session: Session) -> None:
 
 def watched(session: Session) -> bool:
     """Whether somebody watches."""
-    rows = session.rows(_WATCHED)
-    return bool(rows) and int(rows[0][0]) > int(rows[0][1])
+    return any(int(until) > int(now) for until, now in session.rows(_WATCHED))

@@ -10,7 +10,7 @@ from typing import Final
 from gateway.store.admin.detour import UndamagedCount
 from gateway.store.admin.pages import ranges
 from gateway.store.engine.migrations import schema_version
-from gateway.store.engine.session import Session, Trouble
+from gateway.store.engine.session import Session, Trouble, number_of, value_of
 from gateway.store.outbox import gates
 from gateway.store.outbox import statements as sql
 from gateway.store.records import Gate, SinkRow, Status
@@ -71,13 +71,13 @@ def dead_sinks(session: Session) -> Sequence[str]:
     """The sinks that have dead letters, along their index."""
     names: list[str] = []
     while rows := session.rows(_NEXT_DEAD, {"sink": names[-1] if names else ""}):
-        names.append(rows[0][0])
+        names.append(value_of(rows))
     return names
 
 
 def held(session: Session, most: int) -> int:
     """How many events are held."""
-    return int(session.rows(_HELD_COUNT, {"most": most})[0][0])
+    return number_of(session.rows(_HELD_COUNT, {"most": most}))
 
 
 def knows_source(session: Session, name: str) -> bool:
@@ -102,7 +102,7 @@ def status(session: Session, address: StoreAddress) -> Status:
         held=held_events,
         waiting=sum(row.waiting + row.sending for row in rows),
         dead=sum(row.dead for row in rows),
-        refused=int(session.rows(_REFUSED)[0][0]),
+        refused=number_of(session.rows(_REFUSED)),
         oldest_waiting_at=min(
             (row.oldest_waiting_at for row in rows if row.oldest_waiting_at is not None), default=None
         ),
@@ -121,7 +121,7 @@ def _sum(count: UndamagedCount, statement: str, session: Session) -> int:
 
 def _held(session: Session) -> int:
     try:
-        return int(session.rows(_HELD)[0][0])
+        return number_of(session.rows(_HELD))
     except Exception as error:
         if session.trouble(error) is not Trouble.DAMAGED:
             raise
@@ -130,7 +130,7 @@ def _held(session: Session) -> int:
 
 def _sqlite(session: Session, address: StoreAddress) -> tuple[int, Mapping[str, str]]:
     pages, page, free, version = (
-        session.rows(text)[0][0]
+        value_of(session.rows(text))
         for text in ("PRAGMA page_count", "PRAGMA page_size", "PRAGMA freelist_count", "SELECT sqlite_version()")
     )
     path = address.path.absolute()

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from gateway.model import Trust, shown_variant
-from gateway.states import DELIVERY_STATES, TRUST_NAMES
+from gateway.states import DELIVERY_STATES, TRUST_NAMES, DeliveryState
 from gateway.store.admin.detour import NEWEST_KEY, Detour
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session
@@ -44,18 +44,29 @@ def among(session: Session, ids: Collection[int]) -> tuple[str, Any]:
     return _IDS[session.backend], json.dumps(list(ids)) if session.backend == "sqlite" else list(ids)
 
 
+class KeyedRow(Protocol):
+    """A row that a search looks at. `key` names it, and grows with time."""
+
+    @property
+    def key(self) -> int: ...
+
+
+K = TypeVar("K", bound=KeyedRow)
+
+
 def search(
     session: Session,
     statement: str,
-    keep: Callable[[tuple[Any, ...]], bool],
+    columns: Callable[[tuple[Any, ...]], K],
+    keep: Callable[[K], bool],
     limit: int,
     before: int | None,
     *,
-    over: Callable[[tuple[Any, ...]], bool] | None = None,
+    over: Callable[[K], bool] | None = None,
     walk: Walk | None = None,
     **values: Any,
 ) -> list[int]:
-    """The first keys, from `before` down, of the rows that `keep` wants. A statement gives the key first.
+    """The first keys, from `before` down, of the rows that `keep` wants. `columns` names what the statement gives.
 
     `over`: no row from this one on is wanted. `walk` ends it early where its time or its rows are up.
     """
@@ -66,7 +77,7 @@ def search(
     while len(seqs) < limit and at > 1:  # keys begin with 1
         most = round_damage.narrowed(limit if everything else _WINDOW_ROWS)
         try:
-            rows = round_damage.rows(statement, {**values, "before": at, "most": most})
+            rows = [*map(columns, round_damage.rows(statement, {**values, "before": at, "most": most}))]
         except Exception as error:
             at = round_damage.met(error, at, most)
             continue
@@ -75,10 +86,10 @@ def search(
             continue
         if walk is not None:
             walk.looked += len(rows)
-        seqs += [row[0] for row in rows if keep(row)]
+        seqs += [row.key for row in rows if keep(row)]
         if len(rows) < most or (over is not None and over(rows[-1])):
             break
-        at = rows[-1][0]
+        at = rows[-1].key
         if walk is not None and len(seqs) < limit and walk.over():
             walk.cut_at = at
             break
@@ -88,7 +99,8 @@ def search(
 def onwards(
     session: Session,
     statement: str,
-    keep: Callable[[tuple[Any, ...]], bool],
+    columns: Callable[[tuple[Any, ...]], K],
+    keep: Callable[[K], bool],
     *,
     after: int,
     upto: int,
@@ -97,14 +109,14 @@ def onwards(
 ) -> tuple[list[int], int]:
     """The first keys above `after` and up to `upto` of rows that `keep` wants, of one window of rows; and the last key
     that was looked at, `upto` at the end."""
-    rows = session.rows(statement, {**values, "after": after, "upto": upto, "most": _WINDOW_ROWS})
+    rows = [*map(columns, session.rows(statement, {**values, "after": after, "upto": upto, "most": _WINDOW_ROWS}))]
     keys: list[int] = []
     for row in rows:
         if keep(row):
-            keys.append(row[0])
+            keys.append(row.key)
             if len(keys) == most:
-                return keys, row[0]
-    return keys, upto if len(rows) < _WINDOW_ROWS else rows[-1][0]
+                return keys, row.key
+    return keys, upto if len(rows) < _WINDOW_ROWS else rows[-1].key
 
 
 def of_stream(subject: str, stream: str) -> bool:
@@ -122,28 +134,56 @@ def fits(globs: Sequence[str] | str | None, value: str) -> bool:
     return globs is None or any(fnmatchcase(value, glob) for glob in several(globs))
 
 
-def anything(_row: tuple[Any, ...]) -> bool:
+def anything(_row: KeyedRow) -> bool:
     """Keeps every row."""
     return True
 
 
-def event_row(row: tuple[Any, ...]) -> EventRow:
+class _EventColumns(NamedTuple):
+    """What `EVENT` gives."""
+
+    seq: int
+    id: str
+    variant: bytes
+    source: str
+    type: str
+    subject: str
+    received_at: int
+    held: str | None
+    waiting: int
+    sending: int
+    delivered: int
+    dead: int
+    supersedes: str | None
+    superseded: str | None
+    trust: int
+    beginning: str  # of its document
+
+
+def event_row(columns: tuple[Any, ...]) -> EventRow:
     """An event as listed, from the columns of `EVENT`."""
-    counts = dict(zip(DELIVERY_STATES, row[8:12], strict=True))
+    row = _EventColumns._make(columns)
+    counts: Mapping[DeliveryState, int] = {
+        "waiting": row.waiting,
+        "sending": row.sending,
+        "delivered": row.delivered,
+        "dead": row.dead,
+    }
+    time = _TIME.search(row.beginning)
     return EventRow(
-        seq=row[0],
-        ref=event_ref(row[1], row[2]),
-        id=row[1],
-        source=row[3],
-        type=row[4],
-        subject=row[5],
-        received_at=row[6],
-        held=None if row[7] is None else Held(row[7]),
+        seq=row.seq,
+        ref=event_ref(row.id, row.variant),
+        id=row.id,
+        source=row.source,
+        type=row.type,
+        subject=row.subject,
+        received_at=row.received_at,
+        held=None if row.held is None else Held(row.held),
         deliveries={state: count for state, count in counts.items() if count},
-        supersedes=row[12],
-        superseded=row[13],
-        trust=_TRUSTS[row[14]],
-        time=found[1] if (found := _TIME.search(row[15])) else None,
+        supersedes=row.supersedes,
+        superseded=row.superseded,
+        trust=_TRUSTS[row.trust],
+        time=None if time is None else time[1],
     )
 
 
@@ -166,8 +206,7 @@ def refused(session: Session, *, source: str | None, limit: int, before: int | N
 
 def refusal(session: Session, id: int) -> RefusedRow | None:
     """One refused callback."""
-    rows = session.rows(f"{_REFUSED} WHERE id = :id", {"id": id})
-    return _refused_row(rows[0]) if rows else None
+    return next(map(_refused_row, session.rows(f"{_REFUSED} WHERE id = :id", {"id": id})), None)
 
 
 def _refused_row(row: tuple[Any, ...]) -> RefusedRow:

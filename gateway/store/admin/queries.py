@@ -13,7 +13,7 @@ from gateway.store.admin import audit, commands, event_full, jobs, overview, pag
 from gateway.store.admin import deliveries as waiting
 from gateway.store.admin.audit import AuditRow
 from gateway.store.admin.connections import StoreConnections
-from gateway.store.admin.deliveries import DeliveryFilter
+from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter, search_events
 from gateway.store.admin.gateways import serving
 from gateway.store.admin.jobs import JobRow

@@ -28,7 +28,7 @@ def short_refs(session: Session, events: Iterable[tuple[str, str, str]]) -> Mapp
 def _short(session: Session, ref: str, id: str, source: str) -> str:
     if not _HEX.fullmatch(id):
         return ref
-    beside = [row[0] for text in _BESIDE for row in session.rows(text, {"id": id})]
+    beside = [other for text in _BESIDE for (other,) in session.rows(text, {"id": id})]
     shared = max((_shared(id, other) for other in beside), default=0)
     name = id[: max(DIGITS_MIN, shared + 1)] + ref.removeprefix(id)
     others = session.rows(_OTHERS, {"id": id, "source": source})

@@ -137,44 +137,127 @@ def memo_text(memo: Mapping[str, Any] | None) -> str | None:
     return json.dumps(dict(memo), default=str, skipkeys=True) if memo else None
 
 
-def make_lease(
-    sink: str, event: Event, row: Sequence[Any], *, lost: bool = False, elapsed: int = 0, trace: str | None = None
-) -> Lease:
-    """A lease from `id, event, token, attempts, round, replay, first_at, stalled, due_at, order_key, memo`."""
-    id_, _, token, attempts, round_, replay, first_at, stalled, until, order_key, memo = row[:11]
-    return Lease(
-        delivery=id_,
-        token=token,
-        sink=sink,
-        event=event,
-        attempt=attempts,
-        round=round_,
-        replay=bool(replay),
-        first_at=first_at,
-        stalled=stalled,
-        until=until,
-        elapsed=max(elapsed, 0),
-        order_key=order_key,
-        memo=json.loads(memo) if memo else {},
-        lost=lost,
-        trace=trace,
-    )
+class DueRow(NamedTuple):
+    """A delivery that may be claimed, as `statements.PROBE_…` and a claim's front give it."""
+
+    id: int
+    rank: int
+    token: int
 
 
-def leases_of(tally: Tally, sink: str, rows: Iterable[Sequence[Any]], length: int) -> list[Lease]:
-    """Leases of `length` ms from a lease's columns and `body, raw, raw_type, variant, supersedes, trace, lost, stalled` (the
-    sink's, now).
+class TakenRow(NamedTuple):
+    """A delivery that was just leased: what `statements.TAKE` returns."""
+
+    id: int
+    event: int
+    token: int
+    attempts: int
+    round: int
+    replay: int
+    first_at: int
+    stalled: int
+    due_at: int
+    order_key: str | None
+    memo: str | None
+
+
+class ContentRow(NamedTuple):
+    """The event of a delivery: `statements.CONTENT`."""
+
+    body: str
+    raw: bytes
+    raw_type: str
+    variant: bytes
+    supersedes: str | None
+    trace: str | None
+
+
+class ClaimedRow(NamedTuple):
+    """A leased delivery with its event: the columns of a `TakenRow` and a `ContentRow`, whether its try before was lost, and
+    for how many ms its sink stood still up to now."""
+
+    id: int
+    event: int
+    token: int
+    attempts: int
+    round: int
+    replay: int
+    first_at: int
+    stalled: int
+    due_at: int
+    order_key: str | None
+    memo: str | None
+    body: str
+    raw: bytes
+    raw_type: str
+    variant: bytes
+    supersedes: str | None
+    trace: str | None
+    lost: bool
+    sink_stalled: int
+
+
+def leases_of(tally: Tally, sink: str, rows: Iterable[ClaimedRow], length: int) -> list[Lease]:
+    """Leases of `length` ms.
 
     A row that cannot be read is set aside: one event must not keep all others of its sink from being claimed.
     """
     leases: list[Lease] = []
     for row in rows:
         try:
-            elapsed = row[8] - length - row[6] - (row[18] - row[7])
-            leases.append(make_lease(sink, read_event(*row[11:16]), row, lost=row[17], elapsed=elapsed, trace=row[16]))
+            leases.append(_lease(sink, row, length))
         except Exception as error:
-            tally.unreadable.append((row[0], row[2], f"{type(error).__name__}: {error}"))
+            tally.unreadable.append((row.id, row.token, f"{type(error).__name__}: {error}"))
     return leases
+
+
+def _lease(sink: str, row: ClaimedRow, length: int) -> Lease:
+    elapsed = row.due_at - length - row.first_at - (row.sink_stalled - row.stalled)
+    return Lease(
+        delivery=row.id,
+        token=row.token,
+        sink=sink,
+        event=read_event(row.body, row.raw, row.raw_type, row.variant, row.supersedes),
+        attempt=row.attempts,
+        round=row.round,
+        replay=bool(row.replay),
+        first_at=row.first_at,
+        stalled=row.stalled,
+        until=row.due_at,
+        elapsed=max(elapsed, 0),
+        order_key=row.order_key,
+        memo=json.loads(row.memo) if row.memo else {},
+        lost=row.lost,
+        trace=row.trace,
+    )
+
+
+def first_lease(
+    delivery: int,
+    sink: str,
+    event: Event,
+    *,
+    at: int,
+    stalled: int,
+    until: int,
+    order_key: str | None,
+    trace: str | None,
+) -> Lease:
+    """The lease of a delivery that was made for a lane and handed to it at once, at `at`."""
+    return Lease(
+        delivery=delivery,
+        token=1,
+        sink=sink,
+        event=event,
+        attempt=1,
+        round=0,
+        replay=False,
+        first_at=at,
+        stalled=stalled,
+        until=until,
+        order_key=order_key,
+        trace=trace,
+    )
 
 
 def read_event(body: str, raw: bytes, raw_type: str, variant: bytes, supersedes: str | None) -> Event:

@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.errors import SchemaMismatch, StoreUnavailable
 from gateway.store.engine.patience import NoTablesYet, NotYet
-from gateway.store.engine.session import Session, Trouble
+from gateway.store.engine.session import Session, Trouble, value_of
 
 # What differs between the two databases is a word in braces.
 _WORDS: Final = {
@@ -167,8 +167,7 @@ _TABLES: Final = {
 def schema_version(session: Session) -> int:
     """The version of the tables that are there; 0: none."""
     ((there,),) = session.rows(_TABLES[session.backend])
-    found = session.rows("SELECT value FROM meta WHERE name = 'schema'") if there else ()
-    return int(found[0][0]) if found else 0
+    return int(value_of(session.rows("SELECT value FROM meta WHERE name = 'schema'")) or 0) if there else 0
 
 
 def shape(version: int) -> str:
@@ -179,8 +178,7 @@ def shape(version: int) -> str:
 
 def _refuse_development(session: Session, version: int, shown: str) -> None:
     """Raises SchemaMismatch where the tables have the number of a version and not its steps."""
-    noted = session.rows("SELECT value FROM meta WHERE name = 'shape'")
-    if not noted or noted[0][0] != shape(version):
+    if value_of(session.rows("SELECT value FROM meta WHERE name = 'shape'")) != shape(version):
         raise SchemaMismatch(
             f"the store {shown} was made by an earlier development state of version {version}, whose tables no later "
             "program can bring forward: move it away, or name another store, and let the gateway make a new one"

@@ -60,3 +60,16 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Close the connection; never raises."""
+
+
+def value_of(rows: Sequence[tuple[Any, ...]]) -> Any:
+    """The one value that a statement gave, or None: it gave no row."""
+    for (value,) in rows:
+        return value
+    return None
+
+
+def number_of(rows: Sequence[tuple[Any, ...]]) -> int:
+    """The one number that a statement always gives, as a count does."""
+    ((number,),) = rows
+    return int(number)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from gateway.model import (
     ABOUT_SEPARATOR,
@@ -28,8 +27,9 @@ from gateway.states import AlarmType
 from gateway.store.engine.batch import Bulk, storable
 from gateway.store.engine.session import Session
 from gateway.store.outbox.accept import accept
+from gateway.store.outbox.conditions import AlarmDue, Announced, Condition, Seen
 from gateway.store.outbox.gates import UNSERVED_MS
-from gateway.store.records import Accepted, NewEvent
+from gateway.store.records import NewEvent
 
 OVER: Final[Mapping[AlarmType, AlarmType]] = {
     SINK_DOWN: SINK_UP,
@@ -69,53 +69,10 @@ _PUT: Final = """INSERT INTO alarms (type, about, holds, announced, since_at, an
 _DROP: Final = "DELETE FROM alarms WHERE type = :type AND about = :about"
 
 
-class Seen(NamedTuple):
-    """What a process sees of a condition that the store cannot know: whether it holds, and why."""
-
-    type: AlarmType
-    about: str
-    holds: bool
-    detail: str = ""
-
-
-@dataclass(slots=True)
-class Condition:
-    """One thing that alarms are about, as the store keeps it. Times are ms."""
-
-    type: AlarmType
-    about: str
-    holds: bool
-    since: int
-    announced: bool = False
-    announced_at: int | None = None
-    occurrences: int = 0
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmDue:
-    """One alarm to be told: all of a type that is due now. `since`: of the first of them; `at`: now; both ms."""
-
-    type: AlarmType
-    about: str
-    since: int
-    at: int
-    count: int
-    detail: str
-
-
-class Announced(NamedTuple):
-    """An alarm that was stored."""
-
-    due: AlarmDue
-    new: NewEvent
-    accepted: Accepted
-
-
 def begin(session: Bulk) -> None:
     """What came before there were alarms is not told afterwards."""
     with session.atomic():
-        refused, held = session.rows(_LAST)[0]
+        ((refused, held),) = session.rows(_LAST)
         session.change(_BEGIN, {"mark": json.dumps({"refused": refused or 0, "held": held or 0, "at": {}})})
 
 
@@ -152,7 +109,7 @@ class _Look:
     def __init__(self, session: Session, seen: Sequence[Seen]) -> None:
         ((self.now, mark),) = session.rows(_NOW.format(int=_INT[session.backend])) or (((0, "{}")),)
         self._mark = {"refused": 0, "held": 0, "at": {}} | json.loads(mark)
-        self._known = {(row[0], row[1]): _condition(row) for row in session.rows(_ROWS)}
+        self._known = {known.name: known for known in map(_condition, session.rows(_ROWS))}
         self._changed: set[tuple[AlarmType, str]] = set()
         self._marked = False
         self._sinks(session.rows(_SINKS, {"unserved": UNSERVED_MS}))
@@ -176,18 +133,20 @@ class _Look:
                 self._drop(type, about)
 
     def _see(self, seen: Seen, since: int) -> None:
-        known = self._known.get(seen[:2])
+        known = self._known.get(seen.name)
         if known is None:
             if seen.holds:
-                self._known[seen[:2]] = Condition(seen.type, seen.about, True, since, detail=storable(seen.detail, 500))
-                self._changed.add(seen[:2])
+                self._known[seen.name] = Condition(
+                    seen.type, seen.about, True, since, detail=storable(seen.detail, 500)
+                )
+                self._changed.add(seen.name)
         elif not seen.holds and (not known.announced or seen.type not in OVER):
             self._drop(seen.type, seen.about)
         elif seen.holds != known.holds:
             known.holds = seen.holds
             if seen.holds and not known.announced:
                 known.since = since
-            self._changed.add(seen[:2])
+            self._changed.add(seen.name)
 
     def _drop(self, type: AlarmType, about: str) -> None:
         del self._known[type, about]
@@ -269,10 +228,10 @@ class _Look:
 
     def keep(self, session: Bulk) -> None:
         """Write what changed."""
-        for key in sorted(self._changed):
-            known = self._known.get(key)
-            if known is None or (known.type in _OCCURRENCES and not known.occurrences and key[0] not in QUIET):
-                session.change(_DROP, {"type": key[0], "about": key[1]})
+        for type, about in sorted(self._changed):
+            known = self._known.get((type, about))
+            if known is None or (known.type in _OCCURRENCES and not known.occurrences and type not in QUIET):
+                session.change(_DROP, {"type": type, "about": about})
                 continue
             values = {
                 "type": known.type,

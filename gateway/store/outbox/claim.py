@@ -8,9 +8,10 @@ from typing import Final
 import structlog
 
 from gateway.model import Outcome
-from gateway.store.engine.batch import Bulk, leases_of
+from gateway.store.engine.batch import Bulk, ClaimedRow, ContentRow, DueRow, TakenRow, leases_of
 from gateway.store.engine.session import Trouble
 from gateway.store.outbox import statements as sql
+from gateway.store.outbox.gates import gate_of
 from gateway.store.outbox.settle import settle
 from gateway.store.records import Lease, Rank, Settlement
 
@@ -22,30 +23,30 @@ log = structlog.get_logger("gateway.store")
 def probe_claim(session: Bulk, sink: str, lease: int, running: Collection[int], owner: str) -> Sequence[Lease]:
     """One delivery past an open circuit, due or not: the oldest never tried, else the least tried. Nothing while paused."""
     with session.atomic():
-        gate = session.rows(sql.GATE, {"sink": sink})
-        if gate and gate[0][1] is not None:
+        gate = gate_of(session, sink)
+        if gate.paused:
             return ()
         picked = next(filter(None, (_first(session, text, sink, running) for text in _PROBES)), None)
         if picked is None:
             return ()
-        id_, rank, token = picked
-        stalled = gate[0][5] if gate else 0
-        values = {"id": id_, "token": token, "rank": rank, "lease": lease, "owner": owner, "stalled": stalled}
-        taken = session.rows(sql.TAKE, values)
-        if not taken:  # another gateway claimed it in between
+        values = {**picked._asdict(), "lease": lease, "owner": owner, "stalled": gate.stalled}
+        taken = next(map(TakenRow._make, session.rows(sql.TAKE, values)), None)
+        if taken is None:  # another gateway claimed it in between
             return ()
-        if rank == Rank.LEASED:
-            session.change(sql.LOST, {"id": id_, "token": token})
-        if id_ in session.damaged:
-            session.tally.unreadable.append((id_, taken[0][2], "a page of the file is damaged"))
+        lost = picked.rank == Rank.LEASED
+        if lost:
+            session.change(sql.LOST, {"id": picked.id, "token": picked.token})
+        if taken.id in session.damaged:
+            session.tally.unreadable.append((taken.id, taken.token, "a page of the file is damaged"))
             return ()
         try:
-            (content,) = session.rows(sql.CONTENT, {"seq": taken[0][1]})
+            (content,) = map(ContentRow._make, session.rows(sql.CONTENT, {"seq": taken.event}))
         except Exception as error:
             if session.trouble(error) is Trouble.DAMAGED:
-                session.damaged.add(id_)
+                session.damaged.add(taken.id)
             raise  # the transaction is over; the next run of the same work knows it
-        return leases_of(session.tally, sink, [(*taken[0], *content, rank == Rank.LEASED, stalled)], lease)
+        row = ClaimedRow(*taken, *content, lost=lost, sink_stalled=gate.stalled)
+        return leases_of(session.tally, sink, [row], lease)
 
 
 def end_unreadable(session: Bulk) -> None:
@@ -66,7 +67,7 @@ def end_unreadable(session: Bulk) -> None:
     session.tally.unreadable.clear()
 
 
-def _first(session: Bulk, text: str, sink: str, running: Collection[int]) -> tuple[int, int, int] | None:
+def _first(session: Bulk, text: str, sink: str, running: Collection[int]) -> DueRow | None:
     """The first row that is not among `running`: one event that breaks its sink must not be every probe."""
-    rows = session.rows(text, {"sink": sink, "most": len(running) + 1})
-    return next(((int(row[0]), int(row[1]), int(row[2])) for row in rows if row[0] not in running), None)
+    rows = map(DueRow._make, session.rows(text, {"sink": sink, "most": len(running) + 1}))
+    return next((row for row in rows if row.id not in running), None)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.store.engine.batch import Bulk
-from gateway.store.engine.session import Session
+from gateway.store.engine.session import Session, value_of
 from gateway.store.outbox import statements as sql
 from gateway.store.records import Rank
 
@@ -51,5 +51,5 @@ class Spans:
                 session.change(sql.PULL, {"sink": sink, "rank": rank, "longest": longest["delay"]})
 
     def _longest_noted(self, session: Session, kind: str) -> int:
-        rows = session.rows(_NOTED, {"name": f"longest_{kind}"})
-        return max(self._longest[kind], int(rows[0][0]) if rows else 0)
+        noted = value_of(session.rows(_NOTED, {"name": f"longest_{kind}"}))
+        return max(self._longest[kind], int(noted or 0))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
-from gateway.store.engine.session import Session
+from gateway.store.engine.session import Session, value_of
 from gateway.store.outbox import statements as sql
 
 STEP_MS_MIN: Final = 1000  # ms; what is less is drift, and delays nobody
@@ -49,6 +49,14 @@ _SINK: Final = "INSERT INTO sinks (name, stalled_ms) VALUES (:sink, 0) ON CONFLI
 log = structlog.get_logger("gateway.store")
 
 
+class _Reading(NamedTuple):
+    """The store's clock (ms), read between two monotonic times (seconds)."""
+
+    now: int
+    before: float
+    after: float
+
+
 class ClockSteps:
     """Compares the store's clock with a monotonic one, at each look. On the writer's thread.
 
@@ -58,7 +66,7 @@ class ClockSteps:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._seen: tuple[int, float, float] | None = None  # the clock, read between these two monotonic times
+        self._seen: _Reading | None = None
         self._mark: str | None = None
         self._look_at = 0.0
         self._left: list[int] = []  # deliveries that are still to be moved
@@ -86,7 +94,10 @@ class ClockSteps:
 
     def suspects(self, now: int) -> bool:
         """Whether the store's clock, just read as `now`, does not go on from the last look; then look at once."""
-        if self._seen is None or abs(now - self._seen[0] - (self._monotonic() - self._seen[2]) * 1000) < STEP_MS_MIN:
+        if (
+            self._seen is None
+            or abs(now - self._seen.now - (self._monotonic() - self._seen.after) * 1000) < STEP_MS_MIN
+        ):
             return False
         self._look_at = 0.0
         return True
@@ -94,11 +105,11 @@ class ClockSteps:
     def _compare(self, now: int, before: float, after: float) -> int:
         if after - before > READING_SECONDS_MAX:
             return 0
-        seen, self._seen = self._seen, (now, before, after)
+        seen, self._seen = self._seen, _Reading(now, before, after)
         if seen is None:
             return 0
-        passed = now - seen[0]
-        least, most = (before - seen[2]) * 1000, (after - seen[1]) * 1000
+        passed = now - seen.now
+        least, most = (before - seen.after) * 1000, (after - seen.before) * 1000
         step = passed - most if passed > most else passed - least if passed < least else 0.0
         return round(step) if abs(step) >= STEP_MS_MIN else 0
 
@@ -108,8 +119,8 @@ class ClockSteps:
         floor = now if step < 0 else now - step
         values = {"step": step, "floor": floor, "back": 1 if step < 0 else 0}
         with session.atomic():
-            found = session.rows(_MARK)
-            mark = str(found[0][0]) if found else None
+            found = value_of(session.rows(_MARK))
+            mark = None if found is None else str(found)
             following = str(int(mark or 0) + 1)
             mine = mark == self._mark and session.change(_CLAIM, {"next": following, "mark": mark or ""}) == 1
             self._mark = following if mine else mark

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from gateway.store.engine.session import Session
+from gateway.store.engine.session import Session, number_of
 from gateway.store.outbox import gates
 from gateway.store.outbox import statements as sql
 from gateway.store.records import Due, Gate, Rank, SinkRow
@@ -32,7 +32,7 @@ def sinks(session: Session, more: Collection[str] = ()) -> Sequence[SinkRow]:
 def _sink(session: Session, name: str, gate: Gate) -> SinkRow:
     ranked = {rank: _count(session, sql.COUNT_RANK, name, rank) for rank in Rank}
     leased = ranked.pop(Rank.LEASED)
-    oldest = session.rows(sql.OLDEST_DUE, {"sink": name})[0]
+    (oldest,) = session.rows(sql.OLDEST_DUE, {"sink": name})
     return SinkRow(
         name=name,
         waiting=sum(ranked.values()),
@@ -46,7 +46,7 @@ def _sink(session: Session, name: str, gate: Gate) -> SinkRow:
 
 def _count(session: Session, statement: str, sink: str, rank: int) -> int:
     values = {"sink": sink, "most": COUNTED_ROWS_MAX} | ({"rank": rank} if ":rank" in statement else {})
-    return int(session.rows(statement, values)[0][0])
+    return number_of(session.rows(statement, values))
 
 
 def open_by_source(session: Session, most: int) -> dict[str, int]:
@@ -56,4 +56,4 @@ def open_by_source(session: Session, most: int) -> dict[str, int]:
 
 def open_deliveries(session: Session, most: int) -> int:
     """How many deliveries wait or are being sent, counted no further than `most`."""
-    return int(session.rows(sql.COUNT_OPEN, {"most": most})[0][0])
+    return number_of(session.rows(sql.COUNT_OPEN, {"most": most}))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Any, Final
 
 from gateway.store.engine.batch import storable
-from gateway.store.engine.session import Session
+from gateway.store.engine.session import Session, value_of
 from gateway.store.outbox import statements as sql
 from gateway.store.records import Gate
 
@@ -18,13 +18,13 @@ UNSERVED_MS: Final = (
 def trip(session: Session, sink: str, pause: int, reason: str) -> Gate:
     """Open a circuit for `pause` ms, unless it is open; the gate as it is now."""
     session.change(sql.TRIP, {"sink": sink, "pause": max(pause, 0), "reason": storable(reason)})
-    return _gate(session.rows(sql.GATE, {"sink": sink})[0])
+    return gate_of(session, sink)
 
 
 def probe(session: Session, sink: str, lease: int) -> int | None:
     """Take the right to probe, if the pause is over and nobody probes; the mark for `probed`."""
-    marks = session.rows(sql.PROBE, {"sink": sink, "lease": lease})
-    return int(marks[0][0]) if marks else None
+    mark = value_of(session.rows(sql.PROBE, {"sink": sink, "lease": lease}))
+    return None if mark is None else int(mark)
 
 
 def probed(session: Session, sink: str, mark: int, good: bool, pause: int, reason: str) -> None:
@@ -38,7 +38,14 @@ def probed(session: Session, sink: str, mark: int, good: bool, pause: int, reaso
 
 def all_gates(session: Session) -> Mapping[str, Gate]:
     """The gate of every sink that has a row."""
-    return {row[0]: _gate(row) for row in session.rows(sql.GATES)}
+    return {gate.sink: gate for gate in map(_gate, session.rows(sql.GATES))}
+
+
+def gate_of(session: Session, sink: str) -> Gate:
+    """The gate of one sink, open where it has no row."""
+    for row in session.rows(sql.GATE, {"sink": sink}):
+        return _gate(row)
+    return Gate(sink=sink)
 
 
 def serving(session: Session, sinks: Collection[str]) -> None:
@@ -48,13 +55,8 @@ def serving(session: Session, sinks: Collection[str]) -> None:
             session.change(sql.SERVING, {"sink": sink, "gap": UNSERVED_MS})
 
 
-def _gate(row: tuple[object, ...]) -> Gate:
+def _gate(row: tuple[Any, ...]) -> Gate:
     name, paused_at, open_until, pauses, reason, stalled = row
     return Gate(
-        sink=name,  # type: ignore[arg-type]
-        paused=paused_at is not None,
-        open_until=open_until,  # type: ignore[arg-type]
-        pauses=pauses,  # type: ignore[arg-type]
-        stalled=stalled,  # type: ignore[arg-type]
-        reason=reason,  # type: ignore[arg-type]
+        sink=name, paused=paused_at is not None, open_until=open_until, pauses=pauses, stalled=stalled, reason=reason
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.store.engine.session import Session
+from gateway.store.engine.session import Session, number_of
 from gateway.store.outbox import statements as sql
 from gateway.store.records import NewEvent
 
@@ -12,4 +12,4 @@ def over_sealed(session: Session, new: NewEvent) -> bool:
     if new.seal is None or new.seal_most <= 0:
         return False
     values = {"seal": new.seal, "fingerprint": new.fingerprint, "most": new.seal_most}
-    return int(session.rows(sql.SEALED, values)[0][0]) >= new.seal_most
+    return number_of(session.rows(sql.SEALED, values)) >= new.seal_most

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from gateway.runtime.clock import Clock
-from gateway.store.engine.batch import EventIn, Kept, SettleIn, Tally, leases_of, make_lease
+from gateway.store.engine.batch import ClaimedRow, EventIn, Kept, SettleIn, Tally, first_lease, leases_of
 from gateway.store.engine.session import Trouble
 from gateway.store.outbox import statements as sql
 from gateway.store.postgres.session import PostgresSession
@@ -62,9 +62,8 @@ ins AS (INSERT INTO deliveries (event, sink, state, rank, due_at, token, attempt
     CASE l.rank WHEN 3 THEN at.now END, CASE l.rank WHEN 3 THEN coalesce(l.stalled, 0) ELSE 0 END, l.key,
     CASE l.rank WHEN 3 THEN %(owner)b END, l.source, l.weak
   FROM l, at ORDER BY l.k ON CONFLICT (event, sink) DO NOTHING
-  RETURNING id, event, token, attempts, first_at, stalled, due_at, order_key, sink, rank)
-SELECT e.n, e.held, e.weak, ins.id, ins.event, ins.token, ins.attempts, ins.first_at, ins.stalled, ins.due_at, ins.order_key,
-  ins.sink, ins.rank FROM e LEFT JOIN ins ON ins.event = e.seq ORDER BY e.n, ins.id""".encode()  # noqa: S608
+  RETURNING id, event, first_at, stalled, due_at, order_key, sink, rank)
+SELECT e.n, e.held, e.weak, ins.id, ins.first_at, ins.stalled, ins.due_at, ins.order_key, ins.sink, ins.rank FROM e LEFT JOIN ins ON ins.event = e.seq ORDER BY e.n, ins.id""".encode()  # noqa: S608
 
 # G, the guard, is the join plus `= ANY`, which keeps the plan on the primary key whatever the planner guesses. It says
 # `rank = 3`, which is the same as `state = 'sending'`: the words of a partial index would tempt the planner, while its
@@ -188,17 +187,21 @@ class PostgresBulk(PostgresSession):
         )
         kept: list[Kept | None] = [None] * len(rows)
         groups: dict[int, tuple[str | None, bool, list[Lease], list[str]]] = {}
-        for n, held, weak, id_, seq, token, attempts, first_at, stalled, due, key, sink, rank in inserted:
+        for n, held, weak, id_, first_at, stalled, due, key, sink, rank in inserted:
             _, _, leases, waiting = groups.setdefault(n, (held, bool(weak), [], []))
             if id_ is None:
                 continue
             self.tally.open(events[n].source)
             if rank == Rank.LEASED:
                 leases.append(
-                    make_lease(
+                    first_lease(
+                        id_,
                         sink,
                         events[n],
-                        (id_, seq, token, attempts, 0, 0, first_at, stalled, due, key, None),
+                        at=first_at,
+                        stalled=stalled,
+                        until=due,
+                        order_key=key,
                         trace=rows[n].new.trace,
                     )
                 )
@@ -229,14 +232,14 @@ class PostgresBulk(PostgresSession):
     ) -> Sequence[Lease]:
         values = {"sink": sink, "most": most, "lease": lease, "first": first, "running": list(running), "owner": owner}
         try:
-            return leases_of(self.tally, sink, self.raw(_TAKE, values), lease)
+            return leases_of(self.tally, sink, map(ClaimedRow._make, self.raw(_TAKE, values)), lease)
         except Exception as error:
             if self.trouble(error) is not Trouble.DAMAGED:
                 raise
         self._set_damaged_aside(sink, lease, running, owner)
         with self.along_keys():
             rows = self.raw(_TAKE, values)
-        return leases_of(self.tally, sink, rows, lease)
+        return leases_of(self.tally, sink, map(ClaimedRow._make, rows), lease)
 
     def _set_damaged_aside(self, sink: str, lease: int, running: Collection[int], owner: str) -> None:
         """Lease those at the front whose event lies on a damaged page, each alone, so that they end and keep no other back."""

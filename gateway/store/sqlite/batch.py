@@ -9,12 +9,13 @@ import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.runtime.clock import Clock
-from gateway.store.engine.batch import EventIn, Kept, SettleIn, Tally, leases_of, make_lease
+from gateway.store.engine.batch import ClaimedRow, DueRow, EventIn, Kept, SettleIn, Tally, first_lease, leases_of
 from gateway.store.engine.session import Trouble
 from gateway.store.outbox import statements as sql
+from gateway.store.outbox.gates import gate_of
 from gateway.store.outbox.seals import over_sealed
 from gateway.store.records import Held, Lease, NewDelivery, NewEvent, Rank
 from gateway.store.sqlite.session import SqliteSession
@@ -57,6 +58,15 @@ _TAKE: Final = sql.TAKE.partition("RETURNING ")[0]
 _TAKEN: Final = f"""SELECT d.id, d.event, d.token, d.attempts, d.round, d.replay, d.first_at, d.stalled, d.due_at,
     d.order_key, d.memo, e.body, e.raw, e.raw_type, e.variant, e.supersedes, e.trace
   FROM deliveries d JOIN events e ON e.seq = d.event WHERE d.id {_THESE} ORDER BY d.id"""  # noqa: S608
+
+
+class _LeasedRow(NamedTuple):
+    """`_HELD`: a delivery that is in flight."""
+
+    id: int
+    token: int
+    sink: str
+    order_key: str | None
 
 
 class SqliteBulk(SqliteSession):
@@ -137,10 +147,14 @@ class SqliteBulk(SqliteSession):
             self.tally.open(new.event.source)
             if rank == LEASED:
                 leases.append(
-                    make_lease(
+                    first_lease(
+                        cursor.lastrowid or 0,
                         sink,
                         new.event,
-                        (cursor.lastrowid, seq, 1, 1, 0, 0, now, stalled, due, key, None),
+                        at=now,
+                        stalled=stalled,
+                        until=due,
+                        order_key=key,
                         trace=new.trace,
                     )
                 )
@@ -159,15 +173,15 @@ class SqliteBulk(SqliteSession):
     def settle(self, rows: Sequence[SettleIn], *, locked: bool) -> Sequence[bool | None]:
         now = self.now()
         values = [(*row, now) for row in rows]
-        held = {id_: (token, sink, key) for id_, token, sink, key in self._of(_HELD, [row.id for row in rows])}
-        mine = [row.id in held and held[row.id][0] == row.token for row in rows]
+        held = {row.id: row for row in map(_LeasedRow._make, self._of(_HELD, [row.id for row in rows]))}
+        mine = [row.id in held and held[row.id].token == row.token for row in rows]
         self.connection.executemany(_SETTLE, map(_SETTLE_VALUES, itertools.compress(values, mine)))
         done = [kept or bool(self.rows(sql.SETTLED, row._asdict())) for kept, row in zip(mine, rows, strict=True)]
         self.connection.executemany(_ATTEMPT, map(_ATTEMPT_VALUES, values))
         for row in itertools.compress(rows, mine):
             if row.final:
                 self.tally.ended += 1
-                _, sink, key = held[row.id]
+                _, _, sink, key = held[row.id]
                 if key is not None and self.change(sql.PROMOTE, {"sink": sink, "key": key}):
                     self.tally.freed.add(sink)
         return done
@@ -176,8 +190,8 @@ class SqliteBulk(SqliteSession):
         self, sink: str, most: int, lease: int, first: int, running: Collection[int], owner: str
     ) -> Sequence[Lease]:
         now = self.now()
-        gate = self.rows(sql.GATE, {"sink": sink, "now": now})
-        if gate and (gate[0][1] is not None or gate[0][2] is not None):
+        gate = gate_of(self, sink)
+        if gate.paused or gate.open_until is not None:
             return ()
         skip = frozenset(running)
         gone = self._front(sink, LEASED, now, most, skip)
@@ -191,23 +205,23 @@ class SqliteBulk(SqliteSession):
         picked = sorted((*gone, *one, *other, *last))
         if not picked:
             return ()
-        for id_, _, token in gone:
-            self.change(sql.LOST, {"id": id_, "token": token, "now": now})
-        taken = {"now": now, "lease": lease, "owner": owner, "stalled": gate[0][5] if gate else 0}
-        values = [{**taken, "id": id_, "token": token, "rank": rank} for id_, rank, token in picked]
+        for row in gone:
+            self.change(sql.LOST, {"id": row.id, "token": row.token, "now": now})
+        taken = {"now": now, "lease": lease, "owner": owner, "stalled": gate.stalled}
+        values = [{**taken, **row._asdict()} for row in picked]
         self.connection.executemany(_TAKE, values)
-        lost = {id_ for id_, *_ in gone}
-        behind = {id_ for id_, *_ in last}
-        found = sorted(self._taken(picked), key=lambda row: (row[0] in behind, row[0]))
-        rows = [(*row, row[0] in lost, taken["stalled"]) for row in found]
+        lost = {row.id for row in gone}
+        behind = {row.id for row in last}
+        rows = [ClaimedRow._make((id_, *more, id_ in lost, gate.stalled)) for id_, *more in self._taken(picked)]
+        rows.sort(key=lambda row: (row.id in behind, row.id))
         return leases_of(self.tally, sink, rows, lease)
 
-    def _taken(self, picked: Sequence[tuple[int, int, int]]) -> Sequence[tuple[Any, ...]]:
+    def _taken(self, picked: Sequence[DueRow]) -> Sequence[tuple[Any, ...]]:
         """What was leased, with its events; those on a damaged page are set aside, and keep no other back."""
-        for id_, _, token in picked:
-            if id_ in self.damaged:
-                self.tally.unreadable.append((id_, token + 1, "a page of the file is damaged"))
-        ids = [id_ for id_, *_ in picked if id_ not in self.damaged]
+        for row in picked:
+            if row.id in self.damaged:
+                self.tally.unreadable.append((row.id, row.token + 1, "a page of the file is damaged"))
+        ids = [row.id for row in picked if row.id not in self.damaged]
         try:
             return self._of(_TAKEN, ids)
         except sqlite3.DatabaseError as error:
@@ -228,14 +242,12 @@ class SqliteBulk(SqliteSession):
         finally:
             look.close()
 
-    def _front(
-        self, sink: str, rank: int, now: int, most: int, skip: Collection[int]
-    ) -> Sequence[tuple[int, int, int]]:
+    def _front(self, sink: str, rank: int, now: int, most: int, skip: Collection[int]) -> Sequence[DueRow]:
         """The first due rows of a rank that this process has not in hand already."""
         rows = self.connection.execute(_ARM, {"sink": sink, "rank": rank, "now": now, "most": most + len(skip)})
-        found = list(itertools.islice((row for row in rows if row[0] not in skip), most))
+        front = list(itertools.islice((row for row in map(DueRow._make, rows) if row.id not in skip), most))
         rows.close()
-        return found
+        return front
 
     def _of(self, text: str, these: Sequence[int]) -> Sequence[tuple[Any, ...]]:
         """The rows of one statement over many deliveries."""

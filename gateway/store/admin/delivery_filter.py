@@ -1,0 +1,83 @@
+"""Which deliveries are meant, and whether a row of a search is one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from gateway.model import ALARM_PREFIX
+from gateway.states import DeadReason, DeliveryState, WaitsFor
+from gateway.store.admin.pages import fits, of_stream, several
+
+
+class DeliveryKeys(NamedTuple):
+    """What a search looks at: its own columns, and where its event is asked for that one's too."""
+
+    key: int
+    sink: str
+    state: DeliveryState
+    reason: DeadReason | None
+    rank: int
+    due_at: int
+    since_at: int = 0
+    source: str = ""
+    type: str = ""
+    subject: str = ""
+    received_at: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFilter:
+    """Which deliveries are meant; None: any. Texts that can be several are any of these. `source`, `type` and `stream`
+    are globs, `since` and `until` are when their event came (ms), `held` is what a waiting one waits for."""
+
+    event: str | None = None
+    sink: Sequence[str] | str | None = None
+    state: DeliveryState | None = None
+    held: WaitsFor | None = None
+    reason: DeadReason | None = None
+    source: Sequence[str] | str | None = None
+    type: Sequence[str] | str | None = None
+    stream: Sequence[str] | str | None = None
+    since: int | None = None
+    until: int | None = None
+
+    def said(self) -> dict[str, Any]:
+        """What was asked for, for the audit log and for a job."""
+        found = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+    @property
+    def of_events(self) -> bool:
+        """Whether it asks for anything that the event says."""
+        return any(one is not None for one in (self.source, self.type, self.stream, self.since, self.until))
+
+    @property
+    def plain(self) -> bool:
+        """Whether every delivery, or every one of an event, is meant."""
+        return not set(self.said()) - {"event"}
+
+    def keeps(self, row: DeliveryKeys) -> bool:
+        """Whether a row of a search is meant; `held` is asked of the whole row later."""
+        if self.sink is not None and row.sink not in several(self.sink):
+            return False
+        if (self.state is not None and row.state != self.state) or (self.held is not None and row.state != "waiting"):
+            return False
+        if self.reason is not None and row.reason != self.reason:
+            return False
+        if not self.of_events:
+            return True
+        if row.type.startswith(ALARM_PREFIX) and self.stream is not None:
+            return False  # it is about a source or a sink, whose name is no stream's
+        return (
+            fits(self.source, row.source)
+            and fits(self.type, row.type)
+            and (self.stream is None or any(of_stream(row.subject, glob) for glob in several(self.stream)))
+            and (self.since is None or row.received_at >= self.since)
+            and (self.until is None or row.received_at < self.until)
+        )
+
+    def over(self, row: DeliveryKeys) -> bool:
+        """Whether every row after this one is too old: it was made before, and an event comes before its deliveries."""
+        return self.since is not None and row.since_at < self.since
