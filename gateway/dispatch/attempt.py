@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from functools import partial
 from typing import Any
 
-from gateway.errors import Refused, Retry, Unavailable
+from gateway.errors import Refused, Retry, Stopping, Unavailable
 from gateway.follow_up import DeliveryResult, Done
 from gateway.model import Delivery
 from gateway.plugin import Sink
@@ -63,14 +63,18 @@ class Nonsense(Exception):
     """A plugin broke the contract of a hook or of its own methods; the text names the plugin."""
 
 
-async def bounded(call: Callable[[], Awaitable[Any]], timeout: float) -> Any:
+async def bounded(
+    call: Callable[[], Awaitable[Any]], timeout: float, begin: Callable[[asyncio.Timeout], None] | None = None
+) -> Any:
     """What `call` gives within `timeout` seconds, or the exception it ended with, as a value.
 
     Raises only the CancelledError of someone who cancels this task from outside. A plugin's own SystemExit,
     KeyboardInterrupt or CancelledError comes back as a mistake like any other; past the timeout it is a Retry of the
-    service, whatever the plugin made of being stopped.
+    service, whatever the plugin made of being stopped. `begin` gets what cuts it off, which can be set anew.
     """
     scope = asyncio.timeout(timeout)
+    if begin is not None:
+        begin(scope)
     task = asyncio.current_task()
     try:
         async with scope:
@@ -96,16 +100,20 @@ async def _through(hook: Any, deliveries: Sequence[Delivery], sink: Sink) -> Any
 
 
 async def carry(
-    hook: Any, deliveries: Sequence[Delivery], sink: Sink, timeout: float
+    hook: Any,
+    deliveries: Sequence[Delivery],
+    sink: Sink,
+    timeout: float,
+    begin: Callable[[asyncio.Timeout], None] | None = None,
 ) -> tuple[list[SinkAnswer], list[int]]:
     """One result for each delivery, and the positions of those that are to go alone the next time, because they failed in
     one with others and one of them may be why."""
 
     impls = hook.deliver.get_hookimpls()
     if len(impls) == 1 and isinstance(impls[0].plugin, Carrier):  # nobody wraps it, so there is nobody to ask
-        results = await bounded(Carriage(deliveries, sink).carry, timeout)
+        results = await bounded(Carriage(deliveries, sink).carry, timeout, begin)
     else:
-        results = await bounded(partial(_through, hook, deliveries, sink), timeout)
+        results = await bounded(partial(_through, hook, deliveries, sink), timeout, begin)
     wanted = len(deliveries)
     if isinstance(results, BaseException):
         failure: SinkAnswer = results
@@ -121,7 +129,7 @@ async def carry(
         failure = _named(failure, hook, sink)
     if wanted > 1 and isinstance(failure, Refused):
         return _apart([failure] * wanted)
-    return [failure] * wanted, [] if wanted == 1 or isinstance(failure, Unavailable) else list(range(wanted))
+    return [failure] * wanted, [] if wanted == 1 or isinstance(failure, Unavailable | Stopping) else list(range(wanted))
 
 
 def _apart(results: list[SinkAnswer]) -> tuple[list[SinkAnswer], list[int]]:

@@ -14,6 +14,7 @@ from gateway.dispatch.attempt_span import AttemptSpans, end_span, trace_of
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.circuit import answered, failed_service
 from gateway.dispatch.follow_ups import FollowUps
+from gateway.dispatch.heartbeat import HandedOver, Pulse, handed_over
 from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.leased import Dispatch, LeasedDelivery
 from gateway.dispatch.outcome import attempt_record
@@ -32,7 +33,7 @@ from gateway.dispatch.retry import (
 from gateway.dispatch.slots import Slots
 from gateway.errors import Retry, StoreError, Unavailable
 from gateway.follow_up import Done
-from gateway.model import FAILED, Delivery
+from gateway.model import FAILED, Delivery, Heartbeat
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.records import Accepted, Lease
 
@@ -59,6 +60,7 @@ class Deliverer:
         self._clock = shared.clock
         self._timeout = slots.policy.timeout.total_seconds()
         self._account = AttemptReporter(slots.sink, shared)
+        self._pulse = Pulse(slots, prober, shared)
         self._spans = AttemptSpans(shared.traces, slots.sink.name)
 
     async def carry(self, dispatch: Dispatch) -> None:
@@ -76,6 +78,7 @@ class Deliverer:
         elif isolation.taken:
             self._slots.give_back(dispatch, round(self._shared.rng.uniform(*ALONE_RETRY_SECONDS) * 1000))
         else:
+            dispatch.lone = True
             async with isolation.alone(partial(self._mark_alone, dispatch)):
                 await self._send(dispatch)
 
@@ -87,10 +90,16 @@ class Deliverer:
             self._slots.pace.spend(self._clock.monotonic())
             dispatch.paced = False
         started_at, started = self._clock.ms(), self._clock.monotonic()
-        deliveries = [self._delivery(member.lease, started_at) for member in dispatch.members]
+        deliveries = [
+            self._delivery(member.lease, started_at, self._pulse.of(dispatch, member)) for member in dispatch.members
+        ]
+
+        def begin(silence: asyncio.Timeout) -> None:
+            dispatch.silence, dispatch.timeout = silence, self._timeout
+
         try:
             with self._spans.around(dispatch.members):
-                answers, apart = await carry(self._shared.hook, deliveries, self._slots.sink, self._timeout)
+                answers, apart = await carry(self._shared.hook, deliveries, self._slots.sink, self._timeout, begin)
         except asyncio.CancelledError:
             if not dispatch.dropped:
                 cut, seconds = Retry("cut off: the gateway stopped"), self._clock.monotonic() - started
@@ -101,6 +110,7 @@ class Deliverer:
             return
         if apart:
             self._set_apart([dispatch.members[n] for n in apart])
+        answers = [handed_over(*one) for one in zip(dispatch.members, answers, strict=True)]
         survived = [member.lease.delivery for member in dispatch.members if member.lease.losses]
         results = [answer.receipt if isinstance(answer, Done) else answer for answer in answers]
         done = [answer if isinstance(answer, Done) and answer.events else None for answer in answers]
@@ -214,7 +224,7 @@ class Deliverer:
         self._slots.settled(member, False)
         return False
 
-    def _delivery(self, lease: Lease, now: int) -> Delivery:
+    def _delivery(self, lease: Lease, now: int, heartbeat: Heartbeat | None = None) -> Delivery:
         at = datetime.fromtimestamp(now / 1000, UTC)
         return Delivery(
             id=lease.delivery,
@@ -225,6 +235,7 @@ class Deliverer:
             deadline=at + timedelta(seconds=self._timeout),
             memo=MappingProxyType(dict(lease.memo)),
             replay=lease.replay,
+            heartbeat=heartbeat,
         )
 
     # -- after
@@ -240,13 +251,17 @@ class Deliverer:
     ) -> None:
         followed = done or [None] * len(results)
         for member, delivery, result, whole in zip(dispatch.members, deliveries, results, followed, strict=True):
-            decision = decide(
-                result,
-                attempt=member.lease.attempt,
-                elapsed=self._elapsed(member),
-                policy=self._policy.retry,
-                rng=self._shared.rng,
-                spared=dispatch.probe is not None or (self._breaker.open and failed_service(result)),
+            decision = (
+                CUT_OFF
+                if isinstance(result, HandedOver)
+                else decide(
+                    result,
+                    attempt=member.lease.attempt,
+                    elapsed=self._elapsed(member),
+                    policy=self._policy.retry,
+                    rng=self._shared.rng,
+                    spared=dispatch.probe is not None or (self._breaker.open and failed_service(result)),
+                )
             )
             self._write(member, delivery, result, decision, started_at, seconds, whole)
 
@@ -266,6 +281,7 @@ class Deliverer:
         given = attempt_record(
             member.lease, result, decision, started_at=started_at, seconds=seconds, problems=follow_ups.problems
         )
+        self._pulse.ended(member)
         self._account.report(member.lease, delivery, result, given, trace_of(member))
         end_span(member, given)
         if follow_ups.problems:
@@ -306,6 +322,9 @@ class Deliverer:
     async def report_to_breaker(self, dispatch: Dispatch, results: Sequence[Result]) -> None:
         """What the results say of the sink as a whole. A batch is one call, so it counts once."""
         if not dispatch.members:
+            return
+        if all(isinstance(result, HandedOver) for result in results):  # nothing is said of the sink by it
+            self._prober.dropped(dispatch)
             return
         telling = next((result for result in results if isinstance(result, Unavailable)), None) or next(
             (result for result in results if answered(result)), results[0]

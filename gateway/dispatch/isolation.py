@@ -20,7 +20,7 @@ class Isolation:
 
     def __init__(self) -> None:
         self._in_flight = 0
-        self._lone = False  # one has the right to be alone
+        self._lone: object | None = None  # whose right it is to be alone
         self._open = asyncio.Event()
         self._open.set()
         self._empty = asyncio.Event()
@@ -29,7 +29,7 @@ class Isolation:
     @property
     def taken(self) -> bool:
         """Whether another one is alone now; whoever wants to be waits in the store."""
-        return self._lone
+        return self._lone is not None
 
     async def wait(self) -> None:
         """Wait for one that is alone, for a few seconds at most."""
@@ -50,7 +50,7 @@ class Isolation:
     @contextlib.asynccontextmanager
     async def alone(self, mark: Mark) -> AsyncIterator[None]:
         """In flight with nothing else; `mark` is told when that is so, and when it is no longer. Ask `taken` before."""
-        self._lone = True
+        self._lone = mine = object()
         self._open.clear()
         timer: asyncio.Task[None] | None = None
         try:
@@ -66,8 +66,14 @@ class Isolation:
         finally:
             if timer is not None:
                 timer.cancel()
-            self._lone = False
-            self._open.set()
+            if self._lone is mine:
+                self._lone = None
+                self._open.set()
+
+    def share(self) -> None:
+        """The one that is alone gets on, and may for hours: another may be alone from now on."""
+        self._lone = None
+        self._open.set()
 
     async def _end(self, mark: Mark) -> None:
         await asyncio.sleep(LONE_SECONDS)

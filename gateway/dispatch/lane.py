@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Final
 
 from gateway.dispatch.batching import Gathering
 from gateway.dispatch.breaker import Breaker
@@ -18,6 +19,8 @@ from gateway.dispatch.slots import Slots, lease_of
 from gateway.dispatch.workers import WorkerPool
 from gateway.plugin import Sink
 from gateway.store.records import Gate, Lease
+
+OPEN_SECONDS_MAX: Final = 60.0  # for a sink to open: a reload waits for it, however long its deliveries may take
 
 
 class Lane:
@@ -35,7 +38,7 @@ class Lane:
         self.breaker = Breaker(
             sink.name, shared.store, shared.store_clock, shared.rng, gauge, longest, self._report_gate
         )
-        timeout = policy.timeout.total_seconds()
+        timeout = min(policy.timeout.total_seconds(), OPEN_SECONDS_MAX)
         self.prober = Prober(sink, self.breaker, shared, lease=lease_of(policy), timeout=timeout)
         self.workers = WorkerPool(f"lane {sink.name}", policy.concurrency, self._carry, self._next_of)
         self.slots = Slots(sink, policy, shared, breaker=self.breaker, prober=self.prober, workers=self.workers)

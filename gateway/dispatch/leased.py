@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from asyncio import Timeout, get_running_loop
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gateway.runtime.traces import Span
@@ -17,6 +19,11 @@ class LeasedDelivery:
     renewed: float = 0.0  # seconds that its lease was lengthened by
     again: float | None = None  # seconds until its next try, once that is decided
     decided: bool = False  # its outcome is the settler's
+    alive: bool = False  # its sink has said that it gets on
+    shown_at: float = 0.0  # monotonic seconds, when its progress was last written
+    done: int | None = None  # bytes, as its sink said last
+    stopped: bool = False  # its sink was told that the gateway is to stop
+    lost: bool = False  # so was its lease, while it was carried
     span: Span | None = None  # of the attempt under way, where spans are made
 
 
@@ -27,7 +34,18 @@ class Dispatch:
     members: list[LeasedDelivery]
     probe: int | None = None  # the mark of the probe it is
     paced: bool = False  # it holds a token of the lane's pace
+    lone: bool = False  # nothing else is in flight beside it
+    since: float = 0.0  # when it was last heard of, in the loop's seconds
+    silence: Timeout | None = None  # what cuts it off when it says nothing
+    timeout: float = 0.0  # seconds it may say nothing
     dropped: bool = False  # its worker was given up: whatever that one still says is not heard
+
+    def hear(self) -> None:
+        """It gets on: its silence begins anew."""
+        self.since = get_running_loop().time()
+        if self.silence is not None and not self.silence.expired():
+            with suppress(RuntimeError):  # it has just ended
+                self.silence.reschedule(self.since + self.timeout)
 
     @property
     def first(self) -> LeasedDelivery:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from gateway.dispatch.attempt import Nonsense, Result
+from gateway.dispatch.memos import checked_memo
 from gateway.dispatch.retry import RetryDecision
 from gateway.errors import DeliveryFailed, Retry
 from gateway.model import Attempt
@@ -18,7 +18,6 @@ from gateway.text.redaction import redact_start
 DETAIL_CHARS_MAX: Final = 500  # characters
 READ_CHARS_MAX: Final = 20_000  # characters of a text that are looked at, because masking costs by the length
 PROBLEMS_CHARS_MAX: Final = 300  # of a detail that say which follow-ups are not stored; the log has all
-MEMO_CHARS_MAX: Final = 64 * 1024  # characters of JSON: a row is bounded
 _PLAIN: Final = frozenset(f"HTTP {status}" for status in range(200, 300))  # nearly every receipt: nothing to look for
 
 
@@ -112,11 +111,6 @@ def _memo(lease: Lease, result: Result) -> tuple[Mapping[str, Any] | None, str |
     if given is None:
         return kept, None
     try:
-        size = len(json.dumps(given, allow_nan=False)) if isinstance(given, Mapping) else None
-    except (TypeError, ValueError, RecursionError) as error:
-        return kept, f"its memo is no JSON ({error}); the one before is kept"
-    if size is None:
-        return kept, f"its memo is a {type(given).__name__}, not a mapping; the one before is kept"
-    if size > MEMO_CHARS_MAX:
-        return kept, f"its memo has {size} characters of JSON, more than {MEMO_CHARS_MAX}; the one before is kept"
-    return given, None
+        return checked_memo(given), None
+    except ValueError as error:
+        return kept, f"{error}; the one before is kept"

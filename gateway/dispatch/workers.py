@@ -33,7 +33,7 @@ class WorkerPool:
         self._waiting: deque[Dispatch] = deque()
         self._wanted: deque[asyncio.Future[None]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
-        self._busy: dict[asyncio.Task[None], tuple[Dispatch, float]] = {}
+        self._busy: dict[asyncio.Task[None], Dispatch] = {}
         self._ending = False
 
     @property
@@ -64,8 +64,8 @@ class WorkerPool:
         """
         now = asyncio.get_running_loop().time()
         lost = []
-        for worker, (dispatch, since) in list(self._busy.items()):
-            if worker.done() or now - since > timeout + CANCELLED_SECONDS_MAX:
+        for worker, dispatch in list(self._busy.items()):
+            if worker.done() or now - dispatch.since > timeout + CANCELLED_SECONDS_MAX:
                 del self._busy[worker]
                 worker.cancel()
                 lost.append(dispatch)
@@ -86,7 +86,7 @@ class WorkerPool:
                 self._workers = {worker for worker in self._workers if not worker.done()}
                 for worker in self._workers:
                     worker.cancel()
-        lost = [dispatch for dispatch, _ in self._busy.values()]
+        lost = list(self._busy.values())
         self._busy.clear()
         return lost
 
@@ -112,7 +112,8 @@ class WorkerPool:
                 self._wanted.append(wanted)
                 await wanted
             dispatch = self._take(self._waiting)
-            self._busy[me] = (dispatch, loop.time())
+            dispatch.since = loop.time()
+            self._busy[me] = dispatch
             try:
                 await self._carry(dispatch)
             finally:

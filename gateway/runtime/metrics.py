@@ -56,6 +56,8 @@ class Metrics:
         self.alarms_lost = self._counter("alarms_lost", "Alarms that could not be stored, by type.", "type")
         self.deliveries = self._counter("deliveries", "Attempts by outcome.", "sink", "outcome")
         self.dead = self._counter("dead", "Deliveries that no attempt follows, by reason.", "sink", "reason")
+        self.alive = self._gauge("alive", "Long deliveries under way, whose sinks say that they get on.", "sink")
+        self.alive_bytes = self._counter("alive_bytes", "Bytes that long deliveries say they have done.", "sink")
         self.follow_ups = self._counter("follow_ups", "Events that follow on deliveries.", "sink", "result")
         self.attempt_seconds = self._histogram(
             "attempt_seconds", "How long an attempt took.", _SLOW_BUCKETS_SECONDS, "sink"

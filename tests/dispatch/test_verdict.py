@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dispatch.outcome import DETAIL_CHARS_MAX, MEMO_CHARS_MAX, READ_CHARS_MAX, attempt_record, describe
+from gateway.dispatch.memos import MEMO_CHARS_MAX
+from gateway.dispatch.outcome import DETAIL_CHARS_MAX, READ_CHARS_MAX, attempt_record, describe
 from gateway.dispatch.retry import RetryDecision
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Outcome

@@ -51,9 +51,11 @@ class RetrySettings(Section):
 class DeliverySettings(Section):
     """How deliveries are carried. What a sink says under its own `delivery` goes before this."""
 
-    timeout: Annotated[Duration, between("1ms", "1h"), Field(description="Time of one attempt, in all.")] = (
-        parse_duration("15s")
-    )
+    timeout: Annotated[
+        Duration,
+        between("1ms", "24h"),
+        Field(description="Time of one attempt; of a sink that says that it gets on, the longest silence."),
+    ] = parse_duration("15s")
     concurrency: Annotated[int, Field(ge=1, le=1000, description="Most attempts of one sink at once.")] = 4
     rate: Annotated[
         Rate | None,
