@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import MappingProxyType
@@ -17,16 +17,15 @@ from gateway.dispatch.follow_ups import FollowUps
 from gateway.dispatch.heartbeat import HandedOver, Pulse, handed_over
 from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.leased import Dispatch, LeasedDelivery
+from gateway.dispatch.lost_in_flight import LostInFlight
 from gateway.dispatch.outcome import attempt_record
 from gateway.dispatch.prober import Prober
 from gateway.dispatch.reporter import AttemptReporter
 from gateway.dispatch.retry import (
     CRASHED,
     CUT_OFF,
-    LONE_LOSSES_MAX,
     NEVER_ENDED,
     RetryDecision,
-    backoff,
     decide,
     never_ends,
 )
@@ -60,13 +59,14 @@ class Deliverer:
         self._clock = shared.clock
         self._timeout = slots.policy.timeout.total_seconds()
         self._account = AttemptReporter(slots.sink, shared)
+        self._lost = LostInFlight(slots, prober, shared, self._crashed)
         self._pulse = Pulse(slots, prober, shared)
         self._spans = AttemptSpans(shared.traces, slots.sink.name)
 
     async def carry(self, dispatch: Dispatch) -> None:
         """Send this dispatch and hand its outcomes to the settler. Raises only CancelledError, after the same."""
         isolation = self._shared.isolation
-        self._put_off_what_was_lost(dispatch)
+        self._lost.put_off(dispatch)
         if not any(member.lease.losses for member in dispatch.members):
             if isolation.taken:
                 await isolation.wait()
@@ -79,7 +79,7 @@ class Deliverer:
             self._slots.give_back(dispatch, round(self._shared.rng.uniform(*ALONE_RETRY_SECONDS) * 1000))
         else:
             dispatch.lone = True
-            async with isolation.alone(partial(self._mark_alone, dispatch)):
+            async with isolation.alone(partial(self._lost.mark_alone, dispatch)):
                 await self._send(dispatch)
 
     async def _send(self, dispatch: Dispatch) -> None:
@@ -116,7 +116,7 @@ class Deliverer:
         done = [answer if isinstance(answer, Done) and answer.events else None for answer in answers]
         self._record(dispatch, deliveries, results, started_at, self._clock.monotonic() - started, done)
         if survived:
-            await self._tell_store(self._shared.store.survived, survived)
+            await self._lost.tell_survived(survived)
         await self.report_to_breaker(dispatch, results)
 
     def abandon(self, dispatch: Dispatch, why: str) -> Retry:
@@ -129,44 +129,9 @@ class Deliverer:
         self._record(dispatch, deliveries, [failure] * len(dispatch.members), started_at, self._timeout)
         return failure
 
-    # -- what was in flight when a process died
-
-    def _put_off_what_was_lost(self, dispatch: Dispatch) -> None:
-        """What the process before died with waits like a failed try; what it always dies with is dead."""
-        lost = [member for member in dispatch.members if member.lease.losses and member.lease.lost]
-        if not lost:
-            return
-        dispatch.members = [member for member in dispatch.members if member not in lost]
-        if not dispatch.members:
-            self._slots.untoken(dispatch)
-            self._prober.dropped(dispatch)
-        for member in lost:
-            lease = member.lease
-            facts = {
-                "sink": self._slots.sink.name,
-                "id": lease.event.id,
-                "delivery": lease.delivery,
-                "losses": lease.losses,
-            }
-            if lease.lone_losses >= LONE_LOSSES_MAX:
-                why = Nonsense(f"the process died {lease.lone_losses} times while this alone was in flight")
-                now = self._clock.ms()
-                self._write(member, self._delivery(lease, now), why, CRASHED, now, 0.0)
-                continue
-            delay = backoff(lease.losses, self._policy.retry, self._shared.rng)
-            log.warning("lost_in_flight", **facts, next_try_in=round(delay, 3))
-            member.again = delay
-            self._shared.settler.release(member, round(delay * 1000), self._slots.settled)
-
-    async def _mark_alone(self, dispatch: Dispatch, alone: bool) -> None:
-        for member in dispatch.members:
-            await self._tell_store(self._shared.store.alone, member.lease.delivery, member.lease.token, alone)
-
-    async def _tell_store(self, tell: Callable[..., Awaitable[object]], *arguments: object) -> None:
-        try:
-            await tell(*arguments)
-        except StoreError as error:  # it is counted a little wrong, and nothing else
-            log.warning("loss_not_noted", sink=self._slots.sink.name, error=str(error))
+    def _crashed(self, member: LeasedDelivery, why: Nonsense) -> None:
+        now = self._clock.ms()
+        self._write(member, self._delivery(member.lease, now), why, CRASHED, now, 0.0)
 
     # -- before
 
@@ -298,7 +263,6 @@ class Deliverer:
         member.decided = True
 
     def _hear_of_follow_ups(self, follow_ups: FollowUps, accepted: Sequence[Accepted]) -> None:
-        """They are stored: counted, and told to whoever hears of events."""
         self._account.report_follow_ups(accepted)
         self._shared.followed(follow_ups, accepted)
 

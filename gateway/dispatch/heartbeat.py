@@ -109,7 +109,7 @@ class Pulse:
         memo: Mapping[str, Any] | None,
         progress: Progress | None,
     ) -> None:
-        lease, told = member.lease, False
+        lease, logged = member.lease, False
         while True:
             asked = self._clock.monotonic()
             try:
@@ -120,9 +120,9 @@ class Pulse:
             except ItemRefused:
                 raise ValueError("the database refuses this memo or progress") from None
             except StoreError as error:  # it goes on as long as its lease is surely its own
-                if not told:
+                if not logged:
                     log.warning("not_kept_alive", sink=lease.sink, delivery=lease.delivery, error=str(error))
-                told = True
+                logged = True
                 if asked >= member.expires:
                     kept = False
                     break
