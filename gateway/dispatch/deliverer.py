@@ -34,7 +34,7 @@ from gateway.errors import Retry, StoreError, Unavailable
 from gateway.follow_up import Done
 from gateway.model import FAILED, Delivery, Heartbeat
 from gateway.runtime.lean_imports import import_structlog
-from gateway.store.records import Accepted, Lease
+from gateway.store.records import Lease
 
 log = import_structlog().get_logger("gateway.dispatcher")
 
@@ -257,14 +257,12 @@ class Deliverer:
             self._slots.alone.discard(member.lease.delivery)
         if follow_ups.events:
             settler = self._shared.settler
-            settler.settle_with(member, given.settlement, follow_ups, self._slots.settled, self._hear_of_follow_ups)
+            settler.settle_with(
+                member, given.settlement, follow_ups, self._slots.settled, self._account.report_follow_ups
+            )
         else:
             self._shared.settler.settle(member, given.settlement, self._slots.settled)
         member.decided = True
-
-    def _hear_of_follow_ups(self, follow_ups: FollowUps, accepted: Sequence[Accepted]) -> None:
-        self._account.report_follow_ups(accepted)
-        self._shared.followed(follow_ups, accepted)
 
     def _wait_for(self, member: LeasedDelivery, delay: float) -> None:
         member.again = delay

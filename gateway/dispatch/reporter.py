@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.dispatch.attempt import Nonsense, Result
+from gateway.dispatch.follow_ups import FollowUps
 from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.outcome import AttemptRecord, describe
 from gateway.errors import DeliveryFailed
@@ -31,6 +32,7 @@ class AttemptReporter:
         self._origin = sink.origin
         self._sink = name = sink.name
         self._watchers = shared.watchers
+        self._followed = shared.followed
         self._outcomes = {outcome: metrics.deliveries.labels(name, outcome.value) for outcome in Outcome}
         self._dead = metrics.dead
         self._follow_ups = {
@@ -39,11 +41,11 @@ class AttemptReporter:
         self._attempt_seconds = metrics.attempt_seconds.labels(name)
         self._end_to_end = metrics.end_to_end_seconds.labels(name)
 
-    @harmless
-    def report_follow_ups(self, accepted: Sequence[Accepted]) -> None:
-        """What followed on a delivery is stored, or was there already."""
+    def report_follow_ups(self, follow_ups: FollowUps, accepted: Sequence[Accepted]) -> None:
+        """What followed on a delivery is stored, or was there already: counted, and told to whoever hears of events."""
         for one in accepted:
             self._follow_ups["stored" if one.new else "duplicate"].inc()
+        self._followed(follow_ups, accepted)
 
     @harmless
     def report_bad_follow_ups(self, lease: Lease, problems: Sequence[str]) -> None:
