@@ -40,7 +40,6 @@ log = import_structlog().get_logger("gateway.dispatcher")
 
 LEASE_LEFT_SECONDS_MIN: Final = 5.0  # seconds of the lease that must be left beyond the timeout when sending begins
 ALONE_RETRY_SECONDS: Final = (0.2, 1.0)  # seconds until the next look, where another one is alone in flight
-ALONE_MAX: Final = 10_000
 
 
 class Deliverer:
@@ -109,7 +108,7 @@ class Deliverer:
         if dispatch.dropped:
             return
         if apart:
-            self._set_apart([dispatch.members[n] for n in apart])
+            self._slots.set_apart([dispatch.members[n] for n in apart])
         answers = [handed_over(*one) for one in zip(dispatch.members, answers, strict=True)]
         survived = [member.lease.delivery for member in dispatch.members if member.lease.losses]
         results = [answer.receipt if isinstance(answer, Done) else answer for answer in answers]
@@ -269,18 +268,6 @@ class Deliverer:
         if self._slots.gathering is not None and member.lease.event.type == FAILED:
             self._slots.gathering.hurry(self._shared.store_clock.ms() / 1000 + delay)
 
-    def _set_apart(self, members: Sequence[LeasedDelivery]) -> None:
-        alone = self._slots.alone
-        if len(alone) > ALONE_MAX:
-            alone.clear()
-        alone.update(member.lease.delivery for member in members)
-
-    async def _open_circuit(self, result: Result) -> None:
-        """The target is broken: nothing begins from here on, and what has not begun goes back."""
-        written = self._breaker.trip(result)
-        self._slots.put_back()
-        await written
-
     async def report_to_breaker(self, dispatch: Dispatch, results: Sequence[Result]) -> None:
         """What the results say of the sink as a whole. A batch is one call, so it counts once."""
         if not dispatch.members:
@@ -295,4 +282,6 @@ class Deliverer:
             await self._prober.ended(dispatch, telling)
             self._ring(due=True)
         elif self._breaker.note(dispatch.first.lease.delivery, telling):
-            await self._open_circuit(telling)
+            written = self._breaker.trip(telling)  # nothing begins from here on, and what has not begun goes back
+            self._slots.put_back()
+            await written

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.dispatch.batching import Gathering
@@ -20,6 +20,7 @@ from gateway.runtime.lean_imports import import_structlog
 log = import_structlog().get_logger("gateway.dispatcher")
 
 JOINED_HELD_MAX: Final = 1000  # deliveries in hand that wait to be joined, because each is held with its event
+ALONE_MAX: Final = 10_000  # deliveries that go for themselves, because each is remembered
 LEASE_SPARE_SECONDS = 30.0  # a lease lasts so much longer than the timeout
 
 
@@ -146,6 +147,12 @@ class Slots:
         if dispatch.probe is not None:
             return False
         return not any(member.lease.losses or member.lease.delivery in self.alone for member in dispatch.members)
+
+    def set_apart(self, members: Sequence[LeasedDelivery]) -> None:
+        """Their batch failed as a whole: next time each goes for itself."""
+        if len(self.alone) > ALONE_MAX:
+            self.alone.clear()
+        self.alone.update(member.lease.delivery for member in members)
 
     # -- giving back
 
