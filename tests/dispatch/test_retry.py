@@ -8,9 +8,12 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tenacity import Retrying, stop_after_attempt
 
+from gateway.dispatch.asked import asked_for, seconds
 from gateway.dispatch.policy import RetryPolicy
-from gateway.dispatch.retry import RetryDecision, asked_for, backoff, ceiling, decide, never_ends, seconds
+from gateway.dispatch.retry import RetryDecision, backoff, ceiling, decide, never_ends
+from gateway.dispatch.waits import AskedFor, FullJitter, Within, rising
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Outcome
 
@@ -156,3 +159,19 @@ def test_a_delivery_whose_tries_are_lost_again_and_again_ends_after_twenty_and_t
     assert not ends(21, 200, False)
     assert not ends(20, 200, True)
     assert not ends(21, 199, True)
+
+
+def test_the_waits_are_strategies_that_tenacitys_own_loop_takes() -> None:
+    slept: list[float] = []
+
+    def fail() -> None:
+        raise Retry("later", after=timedelta(seconds=30) if len(slept) == 1 else None)
+
+    given = policy(5, 60)
+    waits = AskedFor(given, Within(FullJitter(rising(given), Random(1)), 8.0))
+    retrying = Retrying(wait=waits, stop=stop_after_attempt(6), sleep=slept.append, reraise=True)
+    with pytest.raises(Retry, match="later"):
+        retrying(fail)
+    assert len(slept) == 5
+    assert slept[1] == 30.0
+    assert max(slept[0], *slept[2:]) <= 8.0
