@@ -65,7 +65,7 @@ async def test_the_pauses_grow(build: Build) -> None:
         raise down()
 
     sink.script = note
-    await house.later(1500)
+    await house.later(900)
     gaps = [later - earlier for earlier, later in itertools.pairwise(probed)]
     for gap, expected in zip(gaps, (10, 20, 40, 80, 160, 300), strict=False):
         assert expected * 0.79 <= gap <= expected * 1.21 + 1

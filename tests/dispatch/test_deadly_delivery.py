@@ -155,7 +155,7 @@ async def test_what_a_dead_process_had_in_flight_waits_like_a_failed_try_and_the
     await eventually(lambda: again.rows("state, losses, attempts") == [("waiting", 1, 1)] * 3)
     assert sink.seen == []
     for _ in range(100):
-        await again.later(60)
+        await again.later(60, step=20)
         if set(again.rows()) == {"delivered"}:
             break
     assert again.rows("state, losses, alone") == [("delivered", 0, 0)] * 3
