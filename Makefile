@@ -14,7 +14,7 @@ help:
 	@echo 'make run       start the gateway with config.example.yaml (make send in a second terminal)'
 	@echo 'make send      play the vendor: five signed callbacks to the running gateway'
 	@echo 'make test      the test suite, in as many workers as there are processors (WORKERS=1: fewer)'
-	@echo 'make fast      what needs no child process and no PostgreSQL, under a minute'
+	@echo 'make fast      what needs no child process, no PostgreSQL and no long walk: under a minute'
 	@echo 'make room R=dispatch   the tests and the types of one room'
 	@echo 'make check     format, lint, strict types'
 	@echo 'make test-slow also what takes long, and a random search; make test-all: on every Python from 3.11 that is here'
@@ -31,7 +31,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m 'not slow' $(PARALLEL)
 
 fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -m 'not slow and not process and not postgres' $(PARALLEL)
+	$(BIN)/python -m pytest -q -m 'not slow and not wide and not process and not postgres' --hypothesis-profile quick $(PARALLEL)
 
 room: $(VENV)/.dev
 	@test -d 'tests/$(R)' || { echo 'make room R=… names a folder of tests: $(notdir $(patsubst %/,%,$(wildcard tests/*/)))' >&2; exit 1; }

@@ -146,6 +146,8 @@ def test_a_property_is_tried_with_the_same_examples_at_every_run(tmp_path: Path)
     first, second = (ast.literal_eval((tmp_path / name).read_text()) for name in ("first", "second"))
     assert first == second
     assert len(first[1]) == 7
+    ran(tmp_path, test, "--hypothesis-profile", "quick", INTO="quick")
+    assert [len(tried) for tried in ast.literal_eval((tmp_path / "quick").read_text())] == [20, 1]
     ran(tmp_path, test, "--hypothesis-profile", "search", INTO="search")
     assert len(ast.literal_eval((tmp_path / "search").read_text())[1]) > 7
 

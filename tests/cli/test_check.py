@@ -111,6 +111,7 @@ def test_without_secrets_the_rest_is_checked(configured: Path, cli: Cli) -> None
     assert "UNSET_KEY" not in cli("check", "--no-secrets", code=1).stderr
 
 
+@pytest.mark.wide
 def test_no_secret_is_shown_wherever_it_stands(configured: Path, cli: Cli, inside: list[object]) -> None:
     for broken in (
         CONFIG.replace(f"keys: [{KEY}]", f"keys: {{nested: {CANARY}}}"),

@@ -235,6 +235,7 @@ def test_plugins_that_cannot_be_loaded_are_named_at_their_lines(configs: Configs
     ]
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "text",
     [

@@ -82,6 +82,7 @@ def test_secret_fields_are_there_to_be_tried() -> None:
     assert ("admin", ("tokens", "token")) in found
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(("where", "path"), secret_fields(), ids=str)
 def test_a_canary_in_any_secret_field_is_in_no_text(
     configs: Configs, where: str, path: tuple[str, ...], caplog: pytest.LogCaptureFixture

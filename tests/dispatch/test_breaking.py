@@ -41,6 +41,7 @@ async def test_unavailable_opens_the_circuit_and_gives_the_attempt_back(build: B
     assert house.attempts() == ["unavailable"]
 
 
+@pytest.mark.wide
 async def test_a_circuit_that_is_open_for_days_burns_no_attempt_and_lets_nothing_die(build: Build) -> None:
     sink = Scripted()
     house = await broken(build, sink, delivery={"retry": {"give_up_after": "1h"}})
@@ -55,6 +56,7 @@ async def test_a_circuit_that_is_open_for_days_burns_no_attempt_and_lets_nothing
     assert house.value("circuit_open", sink="app") == 0
 
 
+@pytest.mark.wide
 async def test_the_pauses_grow(build: Build) -> None:
     sink = Scripted()
     house = await broken(build, sink)

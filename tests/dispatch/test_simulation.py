@@ -89,6 +89,7 @@ POLICIES = {
 }
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("seed", range(6))
 async def test_after_any_series_of_accidents_everything_has_arrived(build: Build, seed: int) -> None:
     fate = Fate(seed)

@@ -77,6 +77,7 @@ async def _idle(house: House) -> None:
         assert lane.slots.pace._taken == 0
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("rate", [None, "1000/s"], ids=["no rate", "with a rate"])
 @pytest.mark.parametrize(("owner", "name"), PLANTED, ids=lambda one: getattr(one, "__name__", str(one)))
 async def test_a_mistake_at_any_call_costs_one_attempt_and_no_slot(

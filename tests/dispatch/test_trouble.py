@@ -56,6 +56,7 @@ async def test_an_event_that_always_crashes_its_sink_leaves_other_events_their_l
     assert house.value("circuit_open", sink="app") == 0
 
 
+@pytest.mark.wide
 async def test_ten_thousand_retries_do_not_starve_what_is_fresh_nor_the_reverse(build: Build) -> None:
     order: list[int] = []
     fresh_ids: set[str] = set()

@@ -56,6 +56,7 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+@pytest.mark.wide
 async def test_a_reload_storm_loses_nothing_and_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "gateway.yaml"
     write(path, 1)

@@ -54,6 +54,7 @@ async def sent(gateway: RunningGateway, said: Any, number: int) -> Any:
     return await gateway.post(Played(body=body, headers=headers), source=source.name, settle=False)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("part", [0, 1, 2, 3])
 async def test_every_field_with_every_wrong_type_is_taken_or_400(part: int) -> None:
     config = {"sources": {"other": {"type": "standard-webhooks", "secrets": [SECRET]}}}

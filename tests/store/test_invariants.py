@@ -445,6 +445,7 @@ SETTINGS = examples(
 )
 
 
+@pytest.mark.wide
 def test_the_invariants_hold_on_sqlite() -> None:
     run_state_machine_as_test(Outbox, settings=SETTINGS)
 

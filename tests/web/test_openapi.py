@@ -50,6 +50,7 @@ def test_the_committed_document_is_what_is_served(served: Served) -> None:
     assert json.loads(made)["openapi"] == "3.1.0"
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("label", TRIED)
 def test_no_request_is_our_error_and_every_answer_is_as_documented(label: str, served: Served) -> None:
     address = f"http://127.0.0.1:{served.addresses.private.port}"

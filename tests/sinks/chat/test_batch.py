@@ -260,6 +260,7 @@ def burst(count: int, streams: int = 10) -> Sequence[Any]:
     return [dispatch.event(number, stream=f"room{number % streams}-{number:04}") for number in range(count)]
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", ALL)
 async def test_a_burst_of_200_in_batches_loses_nothing_and_is_never_refused_for_its_rate(
     name: str, tmp_path: Path
@@ -279,6 +280,7 @@ async def test_a_burst_of_200_in_batches_loses_nothing_and_is_never_refused_for_
         assert sorted(number for numbers in seen.values() for number in numbers) == [f"{n:04}" for n in range(200)]
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", ["feishu", "dingtalk", "discord", "telegram", "slack"])
 async def test_a_burst_of_200_singly_loses_nothing_and_is_never_refused_for_its_rate(name: str, tmp_path: Path) -> None:
     async with Burst(name, tmp_path) as it:

@@ -303,12 +303,14 @@ def nobody(name: str, got: Mapping[str, Any]) -> None:
         assert "text" not in got
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", ALL)
 def test_the_hostile_corpus_and_more_change_no_card(name: str) -> None:
     for text in HOSTILE:
         check(name, text[:100])
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", ALL)
 @examples(15)
 @given(st.text(alphabet="<>@!&*_~`[]()#|\\{}$:/.-a \n1", max_size=24))
@@ -319,6 +321,7 @@ def test_no_mixture_of_markup_changes_a_card(name: str, text: str) -> None:
     check(name, text + "a")
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", ALL)
 def test_white_space_at_the_ends_of_a_name_changes_no_card(name: str) -> None:
     for text in ("  ", "x  ", "    x", "x    ", "x  \\", "\\  "):
@@ -327,6 +330,7 @@ def test_white_space_at_the_ends_of_a_name_changes_no_card(name: str) -> None:
         check(name, f"{4 * space}x{2 * space}")
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", ALL)
 def test_a_name_that_begins_like_a_list_or_a_rule_changes_no_card(name: str) -> None:
     for text in STARTERS:

@@ -150,6 +150,7 @@ def test_a_full_batch_of_the_usual_size_is_one_message_that_names_every_stream(n
     assert "kw" in shown
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("app", ["录" * 300, FACE * 300, "<&>" * 300, "a_b*c" * 100, "x"])
 def test_a_batch_of_hostile_names_is_one_message_of_twenty_or_several_of_two_hundred(name: str, app: str) -> None:

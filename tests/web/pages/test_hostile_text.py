@@ -76,6 +76,7 @@ def with_text(served: Served) -> Iterator[Any]:
     gateway.admin = kept
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("page", SHOWN, ids=lambda page: f"{page.method} {page.path}")
 def test_a_hostile_text_is_only_text(operator: Browser, with_text: Any, page: Any) -> None:
     path = page.path
@@ -105,6 +106,7 @@ def _ask(browser: Browser, page: Any, path: str, csrf: str) -> Any:
     return browser.get(path)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("page", [page for page in PAGES if page.method == "GET"], ids=lambda page: page.path)
 def test_a_hostile_parameter_is_only_text(operator: Browser, page: Any) -> None:
     for text in HOSTILE.values():
