@@ -375,12 +375,9 @@ def test_a_bearer_is_no_livekit(refusal: Code) -> None:
         (b"no pairs", "no form"),
         (b"a=%ff", "not ASCII"),
         (b"a=\xff", "not ASCII"),
-        (b"a=%00", "NUL"),
         (b"&".join(b"a=1" for _ in range(201)), "200 fields"),
-        (b"a" * 257 + b"=1", "256 characters"),
-        (b"a=" + b"x" * 65537, "65536 bytes"),
     ],
-    ids=range(7),
+    ids=range(4),
 )
 def test_a_body_that_is_no_form_is_malformed(body: bytes, words: str, refusal: Code) -> None:
     code, text = refusal(lambda: make("twilio").verify(sent(body, {"x-twilio-signature": "x" * 27 + "="})))
