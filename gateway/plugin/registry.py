@@ -21,7 +21,7 @@ from gateway.plugin.contract import class_problem
 from gateway.plugin.installed import Installed, describe, entry_points_by_type
 from gateway.plugin.modules import import_file, is_edited, own_the_plugins_package, remember
 from gateway.text.file_trouble import file_trouble
-from gateway.text.suggest import nearest
+from gateway.text.suggest import nearest, suggestion
 
 
 class UnknownType(PluginError):
@@ -30,7 +30,7 @@ class UnknownType(PluginError):
     def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
         self.near = nearest(name, known)
         self.known = known
-        super().__init__(f"no {kind} type {name!r} is installed; there are: {', '.join(known) or 'none'}")
+        super().__init__(f"no {kind} type {name!r} is installed{suggestion(name, known)}")
 
 
 class Registry:

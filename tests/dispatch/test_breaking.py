@@ -312,6 +312,25 @@ async def test_a_probe_that_a_person_pauses_before_it_begins_goes_back_and_is_ma
     await eventually(lambda: house.rows() == ["delivered"])
 
 
+async def test_a_probe_whose_lease_was_lost_before_it_begins_is_made_again(build: Build) -> None:
+    sink = Scripted()
+    house = await broken(build, sink)
+    lane = house.dispatcher.lanes["app"]
+    (lease,) = await house.store.claim("app", 1, 45_000, probe=True)
+    lane.prober.mark = 7
+    lost = LeasedDelivery(
+        lease.replace(token=lease.token + 1), 0.0
+    )  # another gateway's by now, so it cannot be renewed
+    lane.slots.occupy(Dispatch([lost], probe=7), token=True)
+    await house.calm()
+    assert lane.prober.mark is None
+    assert lane.slots.held == 0
+    sink.script = None
+    for _ in range(3):
+        await house.later(60)
+    await eventually(lambda: house.rows() == ["delivered"])
+
+
 async def test_giving_up_stands_still_while_the_sink_is_paused(build: Build) -> None:
     sink = Scripted("app", raising(lambda: Retry("busy")))
     house = await build(sink, delivery={"retry": {"initial": "1s", "max": "1s", "give_up_after": "60s"}})

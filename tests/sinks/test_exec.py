@@ -355,3 +355,11 @@ def test_a_wrong_option_is_located_and_explained(options: dict[str, Any], where:
 def test_the_documents_name_every_variable() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "sinks.md").read_text().split("\n## exec\n")[1]
     assert re.findall(r"^\| `GATEWAY_(\w+)` \|", text.split("\n## ")[0], re.M) == list(OURS)
+
+
+def test_of_what_a_program_writes_no_more_is_kept_than_a_bound_and_all_of_it_is_read() -> None:
+    code = "import sys; sys.stdout.buffer.write(b'o' * 3_000_000); sys.stderr.buffer.write(b'e' * 3_000_000)"
+    child = child_module.Child([PYTHON, "-c", code], cwd=Path("/"), environ={}, stdin=b"")
+    assert child.run_to_end() == child_module.ChildEnd(
+        0, b"o" * child_module.OUTPUT_BYTES_MAX, b"e" * child_module.OUTPUT_BYTES_MAX
+    )
