@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -12,12 +13,14 @@ from structlog.testing import capture_logs
 from gateway.dispatch import deliverer
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.claimer import Claimer
+from gateway.dispatch.leased import Dispatch
 from gateway.dispatch.prober import Prober
 from gateway.dispatch.rate_limit import Pace
 from gateway.dispatch.reporter import AttemptReporter
 from gateway.dispatch.settler import Settler
 from gateway.dispatch.slots import Slots
 from gateway.errors import Retry, StoreError, StoreUnavailable
+from gateway.model import Delivery
 from gateway.store.store import Store
 
 from .conftest import Build, House, Scripted, event, eventually, raising
@@ -161,6 +164,26 @@ async def test_reservations_that_were_not_used_come_back_with_their_tokens(build
     assert lane.held == 0
     assert lane.slots.pace is not None
     assert lane.slots.pace._taken == 0
+
+
+async def test_what_is_in_hand_already_gives_the_token_of_its_second_dispatch_back(build: Build) -> None:
+    gate = asyncio.Event()
+
+    async def waits(delivery: Delivery) -> None:
+        await gate.wait()
+
+    house = await build(Scripted("app", waits), delivery={"concurrency": 2, "rate": "100/s"})
+    slots = house.dispatcher.lanes["app"].slots
+    assert slots.pace is not None
+    await house.put(event(1))
+    await eventually(lambda: slots.leased)
+    before = slots.pace._taken
+    for member in list(slots.leased.values()):
+        slots.pace.set_aside()
+        slots.occupy(Dispatch([member], paced=True))
+    assert slots.pace._taken == before
+    gate.set()
+    await eventually(lambda: not slots.leased)
 
 
 async def test_what_was_given_back_unsent_gives_its_token_back(build: Build) -> None:

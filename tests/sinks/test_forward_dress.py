@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import ssl
 from collections.abc import Mapping
 from datetime import timedelta
@@ -216,10 +217,30 @@ async def test_mutual_tls_with_a_private_authority(tmp_path: Path) -> None:
     async with ScriptedServer(tls=context) as server:
         async with forwarding(server.url, ca=str(authority), certificate=str(ours), sign=SIGN) as sink:
             assert await sink.deliver(delivery()) == "HTTP 200"
+        certificate_alone, key_alone = tmp_path / "alone.crt", tmp_path / "alone.key"
+        for file, word in ((certificate_alone, "CERTIFICATE"), (key_alone, "PRIVATE KEY")):
+            parts = re.findall(
+                rf"-----BEGIN [A-Z ]*{word}-----.*?-----END [A-Z ]*{word}-----\n", ours.read_text(), re.DOTALL
+            )
+            file.write_text("".join(parts))
+        apart = {"certificate": str(certificate_alone), "key": str(key_alone)}
+        async with forwarding(server.url, ca=str(authority), sign=SIGN, **apart) as sink:
+            assert await sink.deliver(delivery()) == "HTTP 200"
         async with forwarding(server.url, ca=str(authority), sign=SIGN) as sink:
             with pytest.raises(Exception, match=r"TLS|closed|reset"):
                 await sink.deliver(delivery())
-        assert len(server.received) == 1
+        assert len(server.received) == 2
+
+
+async def test_an_unknown_authority_is_taken_only_where_that_is_written_down(tmp_path: Path) -> None:
+    certificate, _ = make_certificate(tmp_path, "127.0.0.1")
+    async with ScriptedServer(tls=server_context(certificate)) as server:
+        async with forwarding(server.url, sign=SIGN) as sink:
+            with pytest.raises(Exception, match="certificate"):
+                await sink.deliver(delivery())
+        assert not server.received
+        async with forwarding(server.url, verify=False, sign=SIGN) as sink:
+            assert await sink.deliver(delivery()) == "HTTP 200"
 
 
 def test_the_vendors_words_want_a_signature_over_them() -> None:
