@@ -70,7 +70,7 @@ def wanted_of(gateway: Running, asked: BulkCommand, admin: StoreAdmin) -> Delive
 
 
 def _filters_of(model: type[Any], filters: dict[str, Any]) -> Any:
-    from gateway.admin.validation import validated
+    from gateway.admin.request_validation import validated
 
     lists = {name: [value] if isinstance(value, str) else value for name, value in filters.items() if name in _LISTS}
     return validated(model, filters | lists, known="filter")

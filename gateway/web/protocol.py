@@ -17,8 +17,8 @@ import httptools
 from gateway.errors import Problem
 from gateway.web.budget import Budget, over_budget
 from gateway.web.deadlines import Phase, TimedProtocol
-from gateway.web.exchange import HttpExchange
 from gateway.web.heads import Refusing, check_head, head_too_large, refusal_of, without_offer
+from gateway.web.http_exchange import HttpExchange
 from gateway.web.listener_limits import ListenerLimits, on_the_wire
 
 LINGER_BYTES_MAX = 1024 * 1024  # read and thrown away after a refusal, so that the caller gets to reading it

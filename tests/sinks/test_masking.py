@@ -8,7 +8,7 @@ import pytest
 from gateway import Answer, learn_secret
 from gateway.testing import FrozenClock
 from plugins.sinks.chat import replies
-from plugins.sinks.chat.service import Tried, service
+from plugins.sinks.chat.chat_service import Tried, service
 from plugins.sinks.email import faults
 from plugins.sinks.exec.child import OUTPUT_BYTES_MAX
 from plugins.sinks.exec.sink import _words

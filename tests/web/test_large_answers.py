@@ -10,7 +10,7 @@ import pytest
 
 from gateway.app import Gateway
 from gateway.config.load import load
-from gateway.web.api import answers
+from gateway.web.api import responses
 from gateway.web.pages import story, visit
 from tests.running import Player
 from tests.web.doors import Served
@@ -28,7 +28,7 @@ def test_no_answer_and_no_page_is_written_by_the_loop(tmp_path: Path, monkeypatc
 
         return work
 
-    monkeypatch.setattr(answers, "_written", watched("answer", answers._written))
+    monkeypatch.setattr(responses, "_written", watched("answer", responses._written))
     monkeypatch.setattr(visit, "render", watched("page", visit.render))
     monkeypatch.setattr("gateway.web.pages.events.story_of", watched("story", story.story_of))
     path = tmp_path / "gateway.yaml"

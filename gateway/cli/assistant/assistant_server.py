@@ -16,7 +16,7 @@ from mcp.server.stdio import stdio_server
 from pydantic import BaseModel
 
 from gateway.admin.filters import UnknownValue
-from gateway.admin.validation import validated
+from gateway.admin.request_validation import validated
 from gateway.cli.assistant.bounded import bounded
 from gateway.cli.assistant.changes import Changes, MakeChange, PreviewChange
 from gateway.cli.assistant.confirmations import NotConfirmed

@@ -16,11 +16,11 @@ from gateway.admin.jobs import holder_of
 from gateway.errors import GatewayError, Problem
 from gateway.store.admin.audit import Actor
 from gateway.web.api import openapi
-from gateway.web.api.answers import answered, refusal, refused
 from gateway.web.api.endpoint import Call, Endpoint
 from gateway.web.api.endpoints import ENDPOINTS
 from gateway.web.api.idempotency import idempotent
-from gateway.web.api.requests import number_of, read_body, read_query
+from gateway.web.api.request_reader import number_of, read_body, read_query
+from gateway.web.api.responses import answered, refusal, refused
 from gateway.web.ports import Serving
 from gateway.web.tokens import Role, TokenLike, Tokens
 

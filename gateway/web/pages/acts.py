@@ -8,7 +8,7 @@ from gateway.admin.act_results import ManyDone, OneDone
 from gateway.admin.requests import ReplayCommand
 from gateway.errors import GatewayError, Problem
 from gateway.model import FILE_COMPLETED
-from gateway.web.api.requests import number_of
+from gateway.web.api.request_reader import number_of
 from gateway.web.pages.visit import Visit, local
 
 CHOSEN_MAX = 200  # check marks of one page

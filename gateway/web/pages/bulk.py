@@ -9,9 +9,9 @@ from starlette.responses import Response
 from gateway.admin.act_results import BulkPreview
 from gateway.admin.bulk import BulkCommand
 from gateway.admin.queries import PageQuery
-from gateway.admin.validation import validated
+from gateway.admin.request_validation import validated
 from gateway.errors import Problem
-from gateway.web.api.requests import number_of
+from gateway.web.api.request_reader import number_of
 from gateway.web.pages.parameters import listing
 from gateway.web.pages.visit import Visit, to
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from gateway.admin.queries import AuditQuery, DeliveryQuery, EventQuery, RefusedQuery
 from gateway.model import EVENT_TYPES
 from gateway.states import DEAD_REASONS, WAITS_FOR
-from gateway.web.api.requests import number_of
+from gateway.web.api.request_reader import number_of
 from gateway.web.pages.parameters import listing
 from gateway.web.pages.visit import Visit, to
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from gateway.admin.overview_results import Attention
 from gateway.admin.queries import OverviewQuery
-from gateway.web.api.requests import read_query
+from gateway.web.api.request_reader import read_query
 from gateway.web.pages.plots import spark, traffic
 from gateway.web.pages.visit import Visit, local
 

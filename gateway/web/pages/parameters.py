@@ -11,7 +11,7 @@ from gateway.admin.filters import UnknownValue
 from gateway.admin.queries import PageQuery
 from gateway.admin.results import Page
 from gateway.errors import NotFound, Problem
-from gateway.web.api.requests import read_query
+from gateway.web.api.request_reader import read_query
 from gateway.web.pages.visit import Given, Visit
 
 Q = TypeVar("Q", bound=PageQuery)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from gateway.errors import GatewayError, Problem
 from gateway.model import EVENT_TYPES
-from gateway.web.api.answers import refusal
+from gateway.web.api.responses import refusal
 from gateway.web.pages.render import pretty
 from gateway.web.pages.story import route_view
 from gateway.web.pages.visit import Visit

@@ -10,7 +10,7 @@ from gateway import FAILED, Delivery, SlidingWindow
 from plugins.sinks.cards.card import Card, View
 from plugins.sinks.cards.text import cut
 from plugins.sinks.cards.words import SEVERITY, worst
-from plugins.sinks.chat.service import Service
+from plugins.sinks.chat.chat_service import Service
 
 _LEVELS: Final = ((200, True), (120, True), (120, False), (60, False), (24, False))
 """How a line is made smaller: the longest name in characters, and whether it keeps its links."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from plugins.sinks.cards.card import Card, Fact
 from plugins.sinks.cards.text import backslashed, code, lookalike, octets
-from plugins.sinks.chat.service import Service
+from plugins.sinks.chat.chat_service import Service
 
 _WIDE: Final = frozenset({"stream", "error", "id", "note", "problems"})  # facts that need a line of their own
 

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from gateway import ONE_OR_MANY, ConfigPath, Language, Options, Proxy, Secret, SecretUrl, Timezone, Url
 from plugins.sinks.cards.template import TEMPLATE_CHARS_MAX, try_out
 from plugins.sinks.cards.text import Invalid
-from plugins.sinks.chat.service import NAMES, Name, Service, service
+from plugins.sinks.chat.chat_service import NAMES, Name, Service, service
 
 TELEGRAM: Final = "https://api.telegram.org"
 _SPECIAL: Final = ("secret", "token", "chat_id", "base_url", "thread", "wrap")  # only some services have a use for them

@@ -14,9 +14,9 @@ from plugins.sinks.cards.card import TITLE_CHARS_MAX, Card, View
 from plugins.sinks.cards.template import Template, zone
 from plugins.sinks.cards.text import Invalid, unlinked
 from plugins.sinks.cards.words import words
+from plugins.sinks.chat.chat_service import Service, Tried, service
 from plugins.sinks.chat.digest import MessageAllowance, digests, titled
 from plugins.sinks.chat.options import ChatOptions
-from plugins.sinks.chat.service import Service, Tried, service
 
 _LASTING: Final = frozenset({"chat_id"})  # what one delivery was told and all later ones need
 

@@ -16,8 +16,8 @@ from plugins.sinks.cards.card import View
 from plugins.sinks.cards.template import zone
 from plugins.sinks.cards.words import words
 from plugins.sinks.chat import Chat
+from plugins.sinks.chat.chat_service import NAMES
 from plugins.sinks.chat.options import ChatOptions
-from plugins.sinks.chat.service import NAMES
 
 TOKEN = "123456789:url-canary-AAEhBOweik6ad"
 PATHS = {

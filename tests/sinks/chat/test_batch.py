@@ -19,9 +19,9 @@ from gateway.config.grammar.settings import DeliverySettings
 from gateway.fields import parse_rate
 from gateway.testing import FrozenClock, Reply, ScriptedServer, delivery, event
 from plugins.sinks.chat import Chat
+from plugins.sinks.chat.chat_service import service
 from plugins.sinks.chat.digest import MessageAllowance
 from plugins.sinks.chat.options import ChatOptions
-from plugins.sinks.chat.service import service
 from tests.dispatch import conftest as dispatch
 
 from .conftest import ALL, YES, answer, chatting, options, texts, within

@@ -16,7 +16,7 @@ from gateway.testing import ScriptedServer, delivery, event, events
 from plugins.sinks.cards.links import web_link
 from plugins.sinks.cards.text import cut, cut_markup, cut_tags, octets, units
 from plugins.sinks.cards.words import CHINESE, ENGLISH, size, words
-from plugins.sinks.chat.service import service
+from plugins.sinks.chat.chat_service import service
 
 from .conftest import ALL, MENTION, YES, chatting, texts, view
 

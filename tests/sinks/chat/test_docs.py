@@ -9,8 +9,8 @@ import pytest
 
 from plugins.sinks.cards.sandbox import _FILTERS, OUTPUT_CHARS_MAX
 from plugins.sinks.cards.template import TEMPLATE_CHARS_MAX, Template
+from plugins.sinks.chat.chat_service import service
 from plugins.sinks.chat.options import ChatOptions
-from plugins.sinks.chat.service import service
 
 from .conftest import ALL, SIGNED, options, view
 

@@ -18,9 +18,9 @@ from markdown_it import MarkdownIt
 from gateway import FAILED, FILE_COMPLETED, UNKNOWN, Event, Fault, File
 from gateway.testing import FrozenClock, cases, delivery, event
 from plugins.sinks.cards.template import Template
+from plugins.sinks.chat.chat_service import service
 from plugins.sinks.chat.digest import digests
 from plugins.sinks.chat.options import ChatOptions
-from plugins.sinks.chat.service import service
 from tests.examples import examples
 
 from .conftest import ALL, options, texts, view

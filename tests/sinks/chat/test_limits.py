@@ -18,9 +18,9 @@ from gateway.events.samples import largest
 from gateway.testing import FrozenClock, cases, delivery, event
 from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.template import Template
+from plugins.sinks.chat.chat_service import service
 from plugins.sinks.chat.digest import digests
 from plugins.sinks.chat.options import ChatOptions
-from plugins.sinks.chat.service import service
 from tests.examples import examples
 
 from .conftest import ALL, MENTION, options, texts, view, within

@@ -14,8 +14,8 @@ from gateway import Http
 from gateway.config.load import load
 from gateway.fields import parse_rate
 from plugins.sinks.chat import Chat
+from plugins.sinks.chat.chat_service import NAMES, service
 from plugins.sinks.chat.options import ChatOptions
-from plugins.sinks.chat.service import NAMES, service
 
 from .conftest import ALL, MENTION, TOKEN, options
 

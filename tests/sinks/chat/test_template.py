@@ -19,7 +19,7 @@ from gateway.testing import ScriptedServer, delivery, event
 from plugins.sinks.cards.sandbox import OUTPUT_CHARS_MAX
 from plugins.sinks.cards.template import Template, try_out
 from plugins.sinks.cards.text import Invalid
-from plugins.sinks.chat.service import service
+from plugins.sinks.chat.chat_service import service
 
 from .conftest import ALL, YES, chatting, view
 

@@ -14,8 +14,8 @@ from gateway import Answer
 from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.text import cut
 from plugins.sinks.chat import replies
+from plugins.sinks.chat.chat_service import Destination, Request, Tried, encode, query_of, weight, with_query
 from plugins.sinks.chat.markdown import Lookalikes
-from plugins.sinks.chat.service import Destination, Request, Tried, encode, query_of, weight, with_query
 
 _COLOURS: Final = {"ok": "#2EB886", "info": "#3370FF", "warn": "#F5A623", "error": "#FF0000"}
 _MOBILE: Final = re.compile(r"1\d{10}|\+\d{1,4}-\d{4,15}", re.A)

@@ -11,8 +11,8 @@ from gateway import Answer, format_time
 from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.text import cut, plain, units
 from plugins.sinks.chat import replies
+from plugins.sinks.chat.chat_service import Destination, Request, Tried, encode, with_query
 from plugins.sinks.chat.markdown import Backslashes
-from plugins.sinks.chat.service import Destination, Request, Tried, encode, with_query
 
 _COLOURS: Final = {"ok": 0x2EB886, "info": 0x3370FF, "warn": 0xF5A623, "error": 0xE01E5A}
 _EVERYBODY: Final = {"all": "@everyone", "everyone": "@everyone", "here": "@here"}

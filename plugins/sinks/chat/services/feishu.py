@@ -13,8 +13,8 @@ from typing import Any, Final
 from gateway import Answer
 from plugins.sinks.cards.card import Card
 from plugins.sinks.chat import replies
+from plugins.sinks.chat.chat_service import Destination, Request, Tried, encode, weight
 from plugins.sinks.chat.markdown import Lookalikes
-from plugins.sinks.chat.service import Destination, Request, Tried, encode, weight
 
 _COLOURS: Final = {"ok": "green", "info": "blue", "warn": "orange", "error": "red"}
 _TARGET: Final = {

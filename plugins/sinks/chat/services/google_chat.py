@@ -11,7 +11,7 @@ from gateway import Answer, inert
 from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.text import cut_tags, escaped, octets, plain
 from plugins.sinks.chat import replies
-from plugins.sinks.chat.service import Service, Tried, weight
+from plugins.sinks.chat.chat_service import Service, Tried, weight
 
 _COLOURS: Final = {"ok": "#1e8e3e", "info": "#1a73e8", "warn": "#f29900", "error": "#d93025"}
 _TARGET: Final = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "NOT_FOUND", "FAILED_PRECONDITION"})

@@ -10,8 +10,8 @@ from gateway import Answer
 from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.text import cut
 from plugins.sinks.chat import replies
+from plugins.sinks.chat.chat_service import Tried
 from plugins.sinks.chat.markdown import Attachments
-from plugins.sinks.chat.service import Tried
 
 _MESSAGE: Final = ("parse", "decode", "text")
 

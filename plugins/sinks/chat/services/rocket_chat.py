@@ -9,8 +9,8 @@ from typing import Any, Final
 from gateway import Answer
 from plugins.sinks.cards.card import Card
 from plugins.sinks.chat import replies
+from plugins.sinks.chat.chat_service import Tried
 from plugins.sinks.chat.markdown import Attachments
-from plugins.sinks.chat.service import Tried
 
 
 class RocketChat(Attachments):

@@ -11,7 +11,7 @@ from gateway import Answer, inert
 from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.text import cut, cut_tags
 from plugins.sinks.chat import replies
-from plugins.sinks.chat.service import Destination, Service, Tried, weight
+from plugins.sinks.chat.chat_service import Destination, Service, Tried, weight
 
 _COLOURS: Final = {"ok": "#2eb886", "info": "#3370ff", "warn": "#f5a623", "error": "#e01e5a"}
 _EVERYBODY: Final = {"all": "<!channel>", "channel": "<!channel>", "here": "<!here>", "everyone": "<!everyone>"}

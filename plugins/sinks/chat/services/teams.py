@@ -12,8 +12,8 @@ from gateway import Answer, inert
 from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.text import backslashed
 from plugins.sinks.chat import replies
+from plugins.sinks.chat.chat_service import Destination, Request, Tried, encode, weight
 from plugins.sinks.chat.markdown import Markdown
-from plugins.sinks.chat.service import Destination, Request, Tried, encode, weight
 
 _ACTIONS_MAX: Final = 6  # more are not shown
 _STYLES: Final = {"ok": "good", "info": "accent", "warn": "warning", "error": "attention"}

@@ -11,7 +11,7 @@ from gateway import Answer, Retry
 from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.text import cut, cut_tags, escaped, units, without_tags
 from plugins.sinks.chat import replies
-from plugins.sinks.chat.service import Destination, Request, Service, Tried, encode
+from plugins.sinks.chat.chat_service import Destination, Request, Service, Tried, encode
 
 _UNREADABLE: Final = (
     "can't parse entities",

@@ -11,8 +11,8 @@ from gateway import Answer, inert
 from plugins.sinks.cards.card import Card
 from plugins.sinks.cards.text import cut, octets
 from plugins.sinks.chat import replies
+from plugins.sinks.chat.chat_service import Destination, Tried, query_of
 from plugins.sinks.chat.markdown import Lookalikes
-from plugins.sinks.chat.service import Destination, Tried, query_of
 
 _COLOURS: Final = {"ok": "info", "info": "comment", "warn": "warning", "error": "warning"}
 _DESCRIPTIONS: Final = {"ok": 3, "info": 0, "warn": 2, "error": 2}

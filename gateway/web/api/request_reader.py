@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar, get_args, get_origin
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from gateway.admin.validation import validated
+from gateway.admin.request_validation import validated
 from gateway.errors import Problem
 from gateway.text.suggest import suggestion
 
