@@ -57,3 +57,16 @@ def test_every_code_of_a_problem_is_documented_and_no_other() -> None:
     refusals = api.split("## Refusals")[1].split("\n## ")[0]
     assert set(re.findall(r"^\| \d{3} \| `([a-z_]+)`", refusals, re.MULTILINE)) <= codes
     assert set(re.findall(r"^\| \d{3} \| `([a-z_]+)`", http, re.MULTILINE)) <= codes
+
+
+def test_statements_have_their_ranks_from_the_enumeration() -> None:
+    """Only the tables' own text has numbers, because that must never change."""
+    bare = re.compile(r"\brank (?:=|<>) \d|\brank IN \(\d")
+    files = [path for path in (ROOT / "gateway/store").rglob("*.py") if path.name != "migrations.py"]
+    places = [
+        f"{path.name}: {line.strip()}"
+        for path in files
+        for line in path.read_text().splitlines()
+        if bare.search(line) and not line.startswith(("#", "word where"))
+    ]
+    assert places == []

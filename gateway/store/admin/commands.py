@@ -24,24 +24,24 @@ _DELIVERY: Final = "SELECT state, sink, order_key, rank FROM deliveries WHERE id
 # give_up_after counts from the first attempt, and a retry by hand starts it afresh.
 _NOW: Final = """UPDATE deliveries SET due_at = :now, since_at = :now, stalled = :stalled,
     first_at = CASE WHEN first_at IS NULL THEN NULL ELSE :now END WHERE id = :id AND state = 'waiting'"""
-_ADD: Final = """INSERT INTO deliveries (event, sink, state, rank, due_at, token, attempts, round, since_at, order_key, replay,
+_ADD: Final = f"""INSERT INTO deliveries (event, sink, state, rank, due_at, token, attempts, round, since_at, order_key, replay,
     source)
   SELECT CAST(:event AS bigint), CAST(:sink AS text), 'waiting', CASE WHEN EXISTS (SELECT 1 FROM deliveries o
-    WHERE o.sink = :sink AND o.order_key = :key AND o.rank <> 2 AND o.state IN ('waiting','sending')
-    AND o.order_key IS NOT NULL) THEN 2 ELSE 0 END, :now, 0, 0, 0, :now, CAST(:key AS text), CAST(:replay AS integer),
+    WHERE o.sink = :sink AND o.order_key = :key AND o.rank <> {Rank.BEHIND} AND o.state IN ('waiting','sending')
+    AND o.order_key IS NOT NULL) THEN {Rank.BEHIND} ELSE {Rank.FRESH} END, :now, 0, 0, 0, :now, CAST(:key AS text), CAST(:replay AS integer),
     (SELECT e.source FROM events e WHERE e.seq = :event)
-  WHERE true ON CONFLICT (event, sink) DO NOTHING RETURNING id"""
+  WHERE true ON CONFLICT (event, sink) DO NOTHING RETURNING id"""  # noqa: S608
 _OF_EVENT: Final = "SELECT id, sink, state, order_key FROM deliveries WHERE event = :event ORDER BY id"
 _WAITING: Final = """SELECT id, order_key, EXISTS (SELECT 1 FROM deliveries o WHERE o.event = deliveries.event AND o.sink = :to)
   FROM deliveries WHERE sink = :sink AND state = 'waiting' AND id {ids} ORDER BY id"""
 _THERE: Final = """SELECT count(*) FROM deliveries d WHERE d.id {ids}
   AND EXISTS (SELECT 1 FROM deliveries o WHERE o.event = d.event AND o.sink = :to)"""
-_MOVE: Final = """UPDATE deliveries SET sink = :to, token = token + 1, attempts = 0, due_at = :now, since_at = :now,
+_MOVE: Final = f"""UPDATE deliveries SET sink = :to, token = token + 1, attempts = 0, due_at = :now, since_at = :now,
     first_at = NULL, stalled = 0, memo = NULL, note = :note, last_error = NULL,
     rank = CASE WHEN EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = :to AND o.order_key = deliveries.order_key
-      AND o.order_key IS NOT NULL AND o.rank <> 2 AND o.state IN ('waiting','sending')) THEN 2
-      WHEN weak = 1 THEN 4 WHEN round = 0 THEN 0 ELSE 1 END
-  WHERE id = :id AND sink = :sink AND state = 'waiting'"""
+      AND o.order_key IS NOT NULL AND o.rank <> {Rank.BEHIND} AND o.state IN ('waiting','sending')) THEN {Rank.BEHIND}
+      WHEN weak = 1 THEN {Rank.LAST} WHEN round = 0 THEN {Rank.FRESH} ELSE {Rank.AGAIN} END
+  WHERE id = :id AND sink = :sink AND state = 'waiting'"""  # noqa: S608
 _KEYS: Final = "SELECT sink, order_key FROM deliveries WHERE id {ids} ORDER BY id"
 _LET_GO: Final = "UPDATE events SET held = NULL WHERE seq = :seq AND held IS NOT NULL"
 

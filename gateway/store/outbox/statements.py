@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway.store.records import Rank
+
 # -- leases --------------------------------------------------------------------------------------------------------
 
-SETTLE: Final = """UPDATE deliveries SET state = :state, due_at = :now + :delay,
-    rank = CASE WHEN :state = 'waiting' AND weak = 1 THEN 4 ELSE 1 END, attempts = attempts - :unburnt,
+SETTLE: Final = f"""UPDATE deliveries SET state = :state, due_at = :now + :delay,
+    rank = CASE WHEN :state = 'waiting' AND weak = 1 THEN {Rank.LAST} ELSE {Rank.AGAIN} END, attempts = attempts - :unburnt,
     owner = NULL, memo = CAST(:memo AS text), reason = CAST(:reason AS text), note = coalesce(CAST(:note AS text), note),
     last_error = coalesce(CAST(:error AS text), last_error)
   WHERE id = :id AND token = :token AND state = 'sending'"""
@@ -28,28 +30,28 @@ ATTEMPT: Final = """INSERT INTO attempts (delivery, token, started_at, took_ms, 
 SETTLED: Final = """SELECT 1 FROM deliveries d JOIN attempts a ON a.delivery = d.id AND a.token = d.token
   WHERE d.id = :id AND d.token = :token AND d.state <> 'sending' AND a.outcome = :outcome AND a.started_at = :started"""
 
-RENEW: Final = """UPDATE deliveries SET due_at = :now + :lease
-  WHERE id = :id AND token = :token AND rank = 3"""
+RENEW: Final = f"""UPDATE deliveries SET due_at = :now + :lease
+  WHERE id = :id AND token = :token AND rank = {Rank.LEASED}"""
 
-KEEP_ALIVE: Final = """UPDATE deliveries SET due_at = :now + :lease, memo = coalesce(CAST(:memo AS text), memo),
+KEEP_ALIVE: Final = f"""UPDATE deliveries SET due_at = :now + :lease, memo = coalesce(CAST(:memo AS text), memo),
     progress = coalesce(CAST(:progress AS text), progress)
-  WHERE id = :id AND token = :token AND rank = 3"""
+  WHERE id = :id AND token = :token AND rank = {Rank.LEASED}"""
 
-RELEASE: Final = """UPDATE deliveries SET state = 'waiting', attempts = attempts - 1, due_at = :now + :delay, owner = NULL,
-    rank = CASE WHEN weak = 1 THEN 4 WHEN attempts = 1 AND round = 0 THEN 0 ELSE 1 END
-  WHERE id = :id AND token = :token AND rank = 3"""
+RELEASE: Final = f"""UPDATE deliveries SET state = 'waiting', attempts = attempts - 1, due_at = :now + :delay, owner = NULL,
+    rank = CASE WHEN weak = 1 THEN {Rank.LAST} WHEN attempts = 1 AND round = 0 THEN {Rank.FRESH} ELSE {Rank.AGAIN} END
+  WHERE id = :id AND token = :token AND rank = {Rank.LEASED}"""
 
 # -- people --------------------------------------------------------------------------------------------------------
 
-CANCEL: Final = """UPDATE deliveries SET state = 'dead', rank = 1, token = token + 1, owner = NULL, due_at = :now,
+CANCEL: Final = f"""UPDATE deliveries SET state = 'dead', rank = {Rank.AGAIN}, token = token + 1, owner = NULL, due_at = :now,
     reason = 'cancelled', note = :note
   WHERE id = :id AND state NOT IN ('delivered','dead') RETURNING sink, order_key"""
 
 # A new round of a finished delivery; in rank 2 if its key has a head. The keys are locked first.
-NEW_ROUND: Final = """UPDATE deliveries SET state = 'waiting', attempts = 0, round = round + 1, since_at = :now, due_at = :now,
+NEW_ROUND: Final = f"""UPDATE deliveries SET state = 'waiting', attempts = 0, round = round + 1, since_at = :now, due_at = :now,
     first_at = NULL, memo = NULL, progress = NULL, reason = NULL, replay = :replay, weak = 0, losses = 0, lone_losses = 0, alone = 0,
     rank = CASE WHEN EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = deliveries.sink
-      AND o.order_key = deliveries.order_key AND o.rank <> 2 AND o.state IN ('waiting','sending')) THEN 2 ELSE 1 END
+      AND o.order_key = deliveries.order_key AND o.rank <> {Rank.BEHIND} AND o.state IN ('waiting','sending')) THEN {Rank.BEHIND} ELSE {Rank.AGAIN} END
   WHERE id = :id AND state IN ('dead', 'delivered') RETURNING sink, order_key"""
 
 PAUSE: Final = """INSERT INTO sinks (name, paused_at, paused_by, stalled_since) VALUES (:sink, :now, :by, :now)
@@ -63,14 +65,14 @@ RESUME: Final = """UPDATE sinks SET paused_at = NULL, paused_by = NULL,
 
 # -- ordering keys: run after `session.lock` of the key -------------------------------------------------------------
 
-HEAD: Final = """SELECT 1 FROM deliveries o WHERE o.sink = :sink AND o.order_key = :key AND o.rank <> 2
+HEAD: Final = f"""SELECT 1 FROM deliveries o WHERE o.sink = :sink AND o.order_key = :key AND o.rank <> {Rank.BEHIND}
   AND o.state IN ('waiting','sending') AND o.order_key IS NOT NULL"""
 
-PROMOTE: Final = """UPDATE deliveries SET rank = CASE WHEN weak = 1 THEN 4 WHEN attempts = 0 AND round = 0 THEN 0 ELSE 1 END
-  WHERE id = (SELECT h.id FROM deliveries h WHERE h.sink = :sink AND h.order_key = :key AND h.rank = 2
+PROMOTE: Final = f"""UPDATE deliveries SET rank = CASE WHEN weak = 1 THEN {Rank.LAST} WHEN attempts = 0 AND round = 0 THEN {Rank.FRESH} ELSE {Rank.AGAIN} END
+  WHERE id = (SELECT h.id FROM deliveries h WHERE h.sink = :sink AND h.order_key = :key AND h.rank = {Rank.BEHIND}
     AND h.state IN ('waiting','sending') ORDER BY h.id LIMIT 1)
   AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = :sink AND o.order_key = :key AND o.order_key IS NOT NULL
-    AND o.rank <> 2 AND o.state IN ('waiting','sending'))"""
+    AND o.rank <> {Rank.BEHIND} AND o.state IN ('waiting','sending'))"""
 
 # -- circuits and pauses -------------------------------------------------------------------------------------------
 
@@ -108,12 +110,12 @@ _NAMES: Final = """WITH RECURSIVE names(sink) AS (
       ORDER BY d.sink LIMIT 1) FROM names WHERE names.sink IS NOT NULL)"""
 _FIRST_DUE: Final = """(SELECT d.due_at FROM deliveries d WHERE d.sink = names.sink AND d.rank = {rank}
     AND d.state IN ('waiting','sending') ORDER BY d.due_at, d.id LIMIT 1)"""
-NAMES: Final = f"{_NAMES} SELECT sink FROM names WHERE sink IS NOT NULL"  # noqa: S608
-DUE: Final = f"""{_NAMES} SELECT sink, :now, {_FIRST_DUE.format(rank=0)}, {_FIRST_DUE.format(rank=1)}, {_FIRST_DUE.format(rank=3)},
-    {_FIRST_DUE.format(rank=4)}
-  FROM names WHERE sink IS NOT NULL"""  # noqa: S608
+NAMES: Final = f"{_NAMES} SELECT sink FROM names WHERE sink IS NOT NULL"
+DUE: Final = f"""{_NAMES} SELECT sink, :now, {_FIRST_DUE.format(rank=Rank.FRESH)}, {_FIRST_DUE.format(rank=Rank.AGAIN)}, {_FIRST_DUE.format(rank=Rank.LEASED)},
+    {_FIRST_DUE.format(rank=Rank.LAST)}
+  FROM names WHERE sink IS NOT NULL"""
 _FIRST_DUE_OF: Final = _FIRST_DUE.replace("names.sink", ":sink")
-OLDEST_DUE: Final = f"SELECT {_FIRST_DUE_OF.format(rank=0)}, {_FIRST_DUE_OF.format(rank=1)}, {_FIRST_DUE_OF.format(rank=2)}, {_FIRST_DUE_OF.format(rank=4)}"
+OLDEST_DUE: Final = f"SELECT {_FIRST_DUE_OF.format(rank=Rank.FRESH)}, {_FIRST_DUE_OF.format(rank=Rank.AGAIN)}, {_FIRST_DUE_OF.format(rank=Rank.BEHIND)}, {_FIRST_DUE_OF.format(rank=Rank.LAST)}"
 COUNT_RANK: Final = """SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.sink = :sink AND d.rank = :rank
   AND d.state IN ('waiting','sending') LIMIT :most) AS bounded"""
 COUNT_DEAD: Final = """SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.sink = :sink AND d.state = 'dead'
@@ -127,17 +129,17 @@ COUNT_SOURCES: Final = """SELECT source, count(*) FROM (SELECT source FROM deliv
 # -- claims --------------------------------------------------------------------------------------------------------
 
 # The probe past an open circuit: the oldest never tried, else the least tried among the oldest thousand.
-PROBE_FRESH: Final = """SELECT d.id, d.rank, d.token FROM deliveries d WHERE d.sink = :sink AND d.rank = 0
+PROBE_FRESH: Final = f"""SELECT d.id, d.rank, d.token FROM deliveries d WHERE d.sink = :sink AND d.rank = {Rank.FRESH}
   AND d.state IN ('waiting','sending') ORDER BY d.due_at, d.id LIMIT :most"""
-PROBE_LAST: Final = PROBE_FRESH.replace("d.rank = 0", "d.rank = 4")
-PROBE_TRIED: Final = """SELECT id, rank, token FROM (
-    SELECT * FROM (SELECT d.id, d.rank, d.token, d.attempts, d.due_at FROM deliveries d WHERE d.sink = :sink AND d.rank = 1
+PROBE_LAST: Final = PROBE_FRESH.replace(f"d.rank = {Rank.FRESH}", f"d.rank = {Rank.LAST}")
+PROBE_TRIED: Final = f"""SELECT id, rank, token FROM (
+    SELECT * FROM (SELECT d.id, d.rank, d.token, d.attempts, d.due_at FROM deliveries d WHERE d.sink = :sink AND d.rank = {Rank.AGAIN}
       AND d.state IN ('waiting','sending') ORDER BY d.due_at, d.id LIMIT 1000) AS again
     UNION ALL
-    SELECT * FROM (SELECT d.id, d.rank, d.token, d.attempts, d.due_at FROM deliveries d WHERE d.sink = :sink AND d.rank = 3
+    SELECT * FROM (SELECT d.id, d.rank, d.token, d.attempts, d.due_at FROM deliveries d WHERE d.sink = :sink AND d.rank = {Rank.LEASED}
       AND d.state IN ('waiting','sending') AND d.due_at <= :now ORDER BY d.due_at, d.id LIMIT 1000) AS gone) AS tried
   ORDER BY attempts, due_at, id LIMIT :most"""
-TAKE: Final = """UPDATE deliveries SET state = 'sending', rank = 3, token = token + 1, attempts = attempts + 1,
+TAKE: Final = f"""UPDATE deliveries SET state = 'sending', rank = {Rank.LEASED}, token = token + 1, attempts = attempts + 1,
     due_at = :now + :lease, owner = :owner, first_at = CASE WHEN attempts = 0 THEN :now ELSE first_at END,
     stalled = CASE WHEN attempts = 0 THEN :stalled ELSE stalled END
   WHERE id = :id AND token = :token AND rank = :rank AND state NOT IN ('delivered','dead')
@@ -148,18 +150,18 @@ CONTENT: Final = "SELECT body, raw, raw_type, variant, supersedes, trace FROM ev
 
 # -- losses: what was in flight when a process died -----------------------------------------------------------------
 
-_ENDED: Final = "sink = :sink AND rank = 3 AND state IN ('waiting','sending') AND due_at <= :now"
+_ENDED: Final = f"sink = :sink AND rank = {Rank.LEASED} AND state IN ('waiting','sending') AND due_at <= :now"
 _DIED: Final = """CASE WHEN EXISTS (SELECT 1 FROM gateways g WHERE g.owner = deliveries.owner AND g.seen_at > :now - :silent)
     THEN 0 ELSE 1 END"""
 COUNT_LOSSES: Final = f"""UPDATE deliveries SET losses = losses + {_DIED}, lone_losses = lone_losses + alone * {_DIED},
-    alone = 0, owner = NULL WHERE {_ENDED} AND owner IS NOT NULL AND owner <> :owner"""  # noqa: S608
+    alone = 0, owner = NULL WHERE {_ENDED} AND owner IS NOT NULL AND owner <> :owner"""
 LOSSES: Final = """SELECT id, losses, lone_losses FROM deliveries
   WHERE sink = :sink AND losses > 0 AND state IN ('waiting','sending')"""
-ALONE: Final = "UPDATE deliveries SET alone = :alone WHERE id = :id AND token = :token AND rank = 3"
+ALONE: Final = f"UPDATE deliveries SET alone = :alone WHERE id = :id AND token = :token AND rank = {Rank.LEASED}"
 SURVIVED: Final = "UPDATE deliveries SET losses = 0, alone = 0 WHERE id = :id"
 PROGRESSED: Final = "UPDATE deliveries SET losses = 0, lone_losses = 0 WHERE id = :id"
-DISOWN: Final = """UPDATE deliveries SET owner = NULL, alone = 0
-  WHERE sink = :sink AND rank = 3 AND state IN ('waiting','sending') AND owner = :owner"""
+DISOWN: Final = f"""UPDATE deliveries SET owner = NULL, alone = 0
+  WHERE sink = :sink AND rank = {Rank.LEASED} AND state IN ('waiting','sending') AND owner = :owner"""
 BEAT: Final = """INSERT INTO gateways (owner, started_at, seen_at) VALUES (:owner, :now, :now)
   ON CONFLICT (owner) DO UPDATE SET seen_at = excluded.seen_at"""
 

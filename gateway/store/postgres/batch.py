@@ -46,21 +46,21 @@ e AS MATERIALIZED (SELECT y.n, ev.seq, ev.held, y.source, (y.over AND y.ranks)::
   FROM ev JOIN y ON y.id = ev.id AND y.source = ev.source),
 d AS MATERIALIZED (SELECT e.n, e.seq, e.source, e.weak, d.k, d.sink, d.key, d.lease, s.shut, s.stalled,
     d.key IS NOT NULL AND (row_number() OVER (PARTITION BY d.sink, d.key ORDER BY d.k) > 1 OR EXISTS (SELECT 1
-      FROM deliveries o WHERE o.sink = d.sink AND o.order_key = d.key AND o.order_key IS NOT NULL AND o.rank <> 2
+      FROM deliveries o WHERE o.sink = d.sink AND o.order_key = d.key AND o.order_key IS NOT NULL AND o.rank <> {Rank.BEHIND}
       AND o.{_OPEN})) AS behind
   FROM unnest(%(dn)b::bigint[], %(dsink)b::text[], %(dkey)b::text[], %(dlease)b::bigint[]) WITH ORDINALITY
     AS d (n, sink, key, lease, k)
   JOIN e ON e.n = d.n AND e.held IS NULL
   LEFT JOIN LATERAL (SELECT g.paused_at IS NOT NULL OR g.open_until IS NOT NULL AS shut, g.stalled_ms AS stalled
     FROM sinks g WHERE g.name = d.sink) AS s ON true),
-l AS MATERIALIZED (SELECT d.*, CASE WHEN d.behind THEN 2 WHEN d.weak = 1 THEN 4 WHEN d.lease IS NOT NULL AND NOT coalesce(d.shut, false) THEN 3
-    ELSE 0 END AS rank FROM d),
+l AS MATERIALIZED (SELECT d.*, CASE WHEN d.behind THEN {Rank.BEHIND} WHEN d.weak = 1 THEN {Rank.LAST} WHEN d.lease IS NOT NULL AND NOT coalesce(d.shut, false) THEN {Rank.LEASED}
+    ELSE {Rank.FRESH} END AS rank FROM d),
 ins AS (INSERT INTO deliveries (event, sink, state, rank, due_at, token, attempts, since_at, first_at, stalled, order_key,
     owner, source, weak)
-  SELECT l.seq, l.sink, CASE l.rank WHEN 3 THEN 'sending' ELSE 'waiting' END, l.rank,
-    at.now + CASE l.rank WHEN 3 THEN l.lease ELSE 0 END, (l.rank = 3)::int, (l.rank = 3)::int, at.now,
-    CASE l.rank WHEN 3 THEN at.now END, CASE l.rank WHEN 3 THEN coalesce(l.stalled, 0) ELSE 0 END, l.key,
-    CASE l.rank WHEN 3 THEN %(owner)b END, l.source, l.weak
+  SELECT l.seq, l.sink, CASE l.rank WHEN {Rank.LEASED} THEN 'sending' ELSE 'waiting' END, l.rank,
+    at.now + CASE l.rank WHEN {Rank.LEASED} THEN l.lease ELSE 0 END, (l.rank = {Rank.LEASED})::int, (l.rank = {Rank.LEASED})::int, at.now,
+    CASE l.rank WHEN {Rank.LEASED} THEN at.now END, CASE l.rank WHEN {Rank.LEASED} THEN coalesce(l.stalled, 0) ELSE 0 END, l.key,
+    CASE l.rank WHEN {Rank.LEASED} THEN %(owner)b END, l.source, l.weak
   FROM l, at ORDER BY l.k ON CONFLICT (event, sink) DO NOTHING
   RETURNING id, event, first_at, stalled, due_at, order_key, sink, rank)
 SELECT e.n, e.held, e.weak, ins.id, ins.first_at, ins.stalled, ins.due_at, ins.order_key, ins.sink, ins.rank FROM e LEFT JOIN ins ON ins.event = e.seq ORDER BY e.n, ins.id""".encode()  # noqa: S608
@@ -77,10 +77,10 @@ was AS MATERIALIZED (SELECT d.id, d.token, d.state, d.order_key, x.state <> 'wai
     AND NOT %(locked)b AS later
   FROM deliveries d JOIN x ON x.id = d.id WHERE d.id = ANY (%(id)b::bigint[])),
 up AS (UPDATE deliveries d SET state = x.state, due_at = (SELECT now FROM at) + x.delay,
-    rank = CASE WHEN x.state = 'waiting' AND d.weak = 1 THEN 4 ELSE 1 END, attempts = d.attempts - x.unburnt, owner = NULL, memo = x.memo, reason = x.reason, note = coalesce(x.note, d.note),
+    rank = CASE WHEN x.state = 'waiting' AND d.weak = 1 THEN {Rank.LAST} ELSE {Rank.AGAIN} END, attempts = d.attempts - x.unburnt, owner = NULL, memo = x.memo, reason = x.reason, note = coalesce(x.note, d.note),
     last_error = coalesce(x.error, d.last_error)
   FROM x JOIN was ON was.id = x.id
-  WHERE d.id = x.id AND d.id = ANY (%(id)b::bigint[]) AND d.token = x.token AND d.rank = 3 AND NOT was.later
+  WHERE d.id = x.id AND d.id = ANY (%(id)b::bigint[]) AND d.token = x.token AND d.rank = {Rank.LEASED} AND NOT was.later
   RETURNING d.id, d.sink, d.order_key),
 att AS (INSERT INTO attempts (delivery, token, started_at, took_ms, outcome, status, detail)
   SELECT x.id, x.token, x.started, x.took, x.outcome, x.status, x.detail FROM x JOIN was ON was.id = x.id
@@ -104,7 +104,7 @@ _COUNTED: Final = " AND (d.owner IS NULL OR d.owner = %(owner)b)"
 _LEFT: Final = "%(most)b::bigint - (SELECT count(*) FROM gone)"
 _TAKE: Final = f"""WITH t AS MATERIALIZED (SELECT {_NOW} AS now, coalesce(s.stalled_ms, 0) AS stalled
   FROM (SELECT 1) AS one LEFT JOIN sinks s ON s.name = %(sink)b WHERE s.paused_at IS NULL AND s.open_until IS NULL),
-gone AS MATERIALIZED {_arm("3", "%(most)b::bigint", _COUNTED)},
+gone AS MATERIALIZED {_arm(f"{Rank.LEASED}", "%(most)b::bigint", _COUNTED)},
 a AS MATERIALIZED {_arm("%(first)b::integer", f"({_LEFT} + 1) / 2")},
 b AS MATERIALIZED {_arm("(1 - %(first)b::integer)", f"{_LEFT} - (SELECT count(*) FROM a)")},
 c AS MATERIALIZED {
@@ -115,11 +115,13 @@ c AS MATERIALIZED {
     )
 },
 last AS MATERIALIZED {
-    _arm("4", f"{_LEFT} - (SELECT count(*) FROM a) - (SELECT count(*) FROM b) - (SELECT count(*) FROM c)")
+    _arm(f"{Rank.LAST}", f"{_LEFT} - (SELECT count(*) FROM a) - (SELECT count(*) FROM b) - (SELECT count(*) FROM c)")
 },
 picked AS MATERIALIZED (SELECT id FROM gone UNION ALL SELECT id FROM a UNION ALL SELECT id FROM b
   UNION ALL SELECT id FROM c UNION ALL SELECT id FROM last),
-taken AS (UPDATE deliveries d SET state = 'sending', rank = 3, token = d.token + 1, attempts = d.attempts + 1,
+taken AS (UPDATE deliveries d SET state = 'sending', rank = {
+    Rank.LEASED
+}, token = d.token + 1, attempts = d.attempts + 1,
     due_at = (SELECT now FROM t) + %(lease)b::bigint, owner = %(owner)b,
     first_at = CASE WHEN d.attempts = 0 THEN (SELECT now FROM t) ELSE d.first_at END,
     stalled = CASE WHEN d.attempts = 0 THEN (SELECT stalled FROM t) ELSE d.stalled END
@@ -134,10 +136,10 @@ SELECT taken.*, e.body, e.raw, e.raw_type, e.variant, e.supersedes, e.trace, tak
 ORDER BY taken.id = ANY (ARRAY(SELECT id FROM last)), taken.id""".encode()  # noqa: S608
 
 
-_FRONT: Final = """SELECT id, event, rank, token FROM (SELECT d.id, d.event, d.rank, d.token,
+_FRONT: Final = f"""SELECT id, event, rank, token FROM (SELECT d.id, d.event, d.rank, d.token,
     row_number() OVER (PARTITION BY d.rank ORDER BY d.due_at, d.id) AS place FROM deliveries d
-  WHERE d.sink = :sink AND d.rank IN (0, 1, 3, 4) AND d.state IN ('waiting','sending') AND d.due_at <= :now
-    AND NOT d.id = ANY (CAST(:running AS bigint[]))) AS front WHERE place <= 100 ORDER BY rank, place"""
+  WHERE d.sink = :sink AND d.rank IN ({Rank.FRESH}, {Rank.AGAIN}, {Rank.LEASED}, {Rank.LAST}) AND d.state IN ('waiting','sending') AND d.due_at <= :now
+    AND NOT d.id = ANY (CAST(:running AS bigint[]))) AS front WHERE place <= 100 ORDER BY rank, place"""  # noqa: S608
 """All that one claim may take; it sorts, and is run only where a page is damaged."""
 
 

@@ -53,7 +53,9 @@ _ATTEMPT, _ATTEMPT_VALUES = _by_position(sql.ATTEMPT, (*SettleIn._fields, "now")
 _THESE: Final = "IN (SELECT value FROM json_each(:these))"
 # RETURNING makes a table of its own at each run of a statement, which costs from 6 to 100 µs as the heap happens to lie.
 # So what it would return is asked for once for all rows. Nobody comes in between: this connection writes alone.
-_HELD: Final = f"SELECT d.id, d.token, d.sink, d.order_key FROM deliveries d WHERE d.id {_THESE} AND d.rank = 3"  # noqa: S608
+_HELD: Final = (
+    f"SELECT d.id, d.token, d.sink, d.order_key FROM deliveries d WHERE d.id {_THESE} AND d.rank = {Rank.LEASED}"  # noqa: S608
+)
 _TAKE: Final = sql.TAKE.partition("RETURNING ")[0]
 _TAKEN: Final = f"""SELECT d.id, d.event, d.token, d.attempts, d.round, d.replay, d.first_at, d.stalled, d.due_at,
     d.order_key, d.memo, e.body, e.raw, e.raw_type, e.variant, e.supersedes, e.trace
