@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from gateway.admin.access import Running
 from gateway.admin.act_results import BulkPreview, JobItem, JobStarted, OneDone
@@ -22,6 +22,8 @@ from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter
 from gateway.store.admin.jobs import OF_DELIVERIES, JobRow
 from gateway.text.suggest import suggestion
+
+M = TypeVar("M", bound=BaseModel)
 
 RATE_DEFAULT: Final = "50/s"
 RATE_PER_SECOND_MAX: Final = 1000.0  # a second
@@ -69,11 +71,11 @@ def wanted_of(gateway: Running, asked: BulkCommand, admin: StoreAdmin) -> Delive
     return event_filter(events, admin, settings.sources, zone, clock)
 
 
-def _filters_of(model: type[Any], filters: dict[str, Any]) -> Any:
+def _filters_of(model: type[M], filters: Mapping[str, Any]) -> M:
     from gateway.admin.request_validation import validated
 
     lists = {name: [value] if isinstance(value, str) else value for name, value in filters.items() if name in _LISTS}
-    return validated(model, filters | lists, known="filter")
+    return validated(model, {**filters, **lists}, known="filter")
 
 
 _LISTS: Final = ("type", "source", "stream", "domain", "app", "trust", "sink")

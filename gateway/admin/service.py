@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from gateway.admin import acts, bulk, configuration, reads
 from gateway.admin.act_results import BulkPreview, JobItem, JobStarted, ManyDone, OneDone
@@ -21,8 +21,12 @@ from gateway.admin.sink_results import PreviewAnswer, TestAnswer
 from gateway.admin.stream import LiveHub, Message, NewsFilter
 from gateway.admin.teller import Teller
 from gateway.store.admin import live
+from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.audit import Actor
+from gateway.store.engine.batch import Bulk
 from gateway.store.records import EventFull
+
+T = TypeVar("T")
 
 __all__ = ["Actor", "AdminService"]
 
@@ -64,7 +68,7 @@ class AdminService(ReadingService):
         await self._teller.close()
         await self._access.close()
 
-    async def once(self, work: Callable[[Any], Any]) -> Any:
+    async def once(self, work: Callable[[Bulk], T]) -> T:
         """Something small of the API's own, in a transaction."""
         return await self._access.change(lambda admin: admin.once(work))
 
@@ -187,7 +191,7 @@ class AdminService(ReadingService):
         return rows, rows[0].id if rows else 0
 
 
-def _revealed(admin: Any, ref: str, actor: Actor) -> EventFull:
-    full: EventFull = admin.event(ref)
+def _revealed(admin: StoreAdmin, ref: str, actor: Actor) -> EventFull:
+    full = admin.event(ref)
     admin.note("events reveal", full.row.name, actor=actor)
     return full

@@ -13,6 +13,7 @@ from gateway.errors import Refused, Retry, Stopping, Unavailable
 from gateway.follow_up import DeliveryResult, Done
 from gateway.model import Delivery
 from gateway.plugin import Sink
+from gateway.plugin.hooks import Hooks
 from gateway.plugin.hookspecs import hookimpl
 
 Result = str | BaseException | None
@@ -92,7 +93,7 @@ async def bounded(
     return failure
 
 
-async def _through(hook: Any, deliveries: Sequence[Delivery], sink: Sink) -> Any:
+async def _through(hook: Hooks, deliveries: Sequence[Delivery], sink: Sink) -> Any:
     promise = hook.deliver(deliveries=deliveries, sink=sink)
     if not inspect.isawaitable(promise):
         raise Nonsense(f"the hook deliver gave {_what(promise)}, not an awaitable")
@@ -100,7 +101,7 @@ async def _through(hook: Any, deliveries: Sequence[Delivery], sink: Sink) -> Any
 
 
 async def carry(
-    hook: Any,
+    hook: Hooks,
     deliveries: Sequence[Delivery],
     sink: Sink,
     timeout: float,
@@ -161,7 +162,7 @@ def _only_failed(given: object) -> bool:
     return isinstance(given, list | tuple) and bool(given) and all(isinstance(one, BaseException) for one in given)
 
 
-def _checked(result: object, hook: Any, sink: Sink) -> SinkAnswer:
+def _checked(result: object, hook: Hooks, sink: Sink) -> SinkAnswer:
     if result is None or isinstance(result, str | Exception | Done):
         return result
     return _named(
@@ -169,7 +170,7 @@ def _checked(result: object, hook: Any, sink: Sink) -> SinkAnswer:
     )
 
 
-def _named(failure: Nonsense, hook: Any, sink: Sink) -> Nonsense:
+def _named(failure: Nonsense, hook: Hooks, sink: Sink) -> Nonsense:
     """The same, saying whose mistake it may be: the plugins that wrap `deliver`, else the sink itself."""
     others = [one.plugin_name for one in hook.deliver.get_hookimpls() if not isinstance(one.plugin, Carrier)]
     origin = f" from {sink.origin}" if sink.origin else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gateway.dispatch.asked import seconds
 from gateway.dispatch.attempt import Result
@@ -15,6 +15,9 @@ from gateway.errors import StoreError, Unavailable
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.records import Gate
 from gateway.store.store import Store
+
+if TYPE_CHECKING:
+    from prometheus_client import Gauge
 
 log = import_structlog().get_logger("gateway.dispatcher")
 
@@ -28,7 +31,7 @@ class Breaker:
         store: Store,
         clock: StoreClock,
         rng: Random,
-        gauge: Any,
+        gauge: Gauge,
         longest: float,
         changed: Callable[[Gate], object] = lambda _: None,
     ) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 from gateway.dispatch.attempt import bounded
 from gateway.dispatch.follow_ups import FollowUpMaker, FollowUps
@@ -20,7 +20,7 @@ from gateway.dispatch.store_clock import StoreClock
 from gateway.errors import SinkNotOpened, StoreError
 from gateway.model import Event
 from gateway.plugin import Sink
-from gateway.plugin.hooks import Watchers, WatchThreads
+from gateway.plugin.hooks import Hooks, Watchers, WatchThreads
 from gateway.routing import RoutingDecision
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
@@ -48,7 +48,7 @@ class Dispatcher:
         self,
         *,
         store: Store,
-        hook: Any,  # pluggy's relay: hook.deliver, hook.attempt_finished
+        hook: Hooks,
         sinks: Mapping[str, Sink],
         policies: Mapping[str, DeliveryPolicy],
         clock: Clock,

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 
 from gateway.dispatch.follow_ups import FollowUpMaker, FollowUps
 from gateway.dispatch.isolation import Isolation
 from gateway.dispatch.settler import Settler
 from gateway.dispatch.store_clock import StoreClock
-from gateway.plugin.hooks import Watchers
+from gateway.plugin.hooks import Hooks, Watchers
 from gateway.runtime.clock import Clock
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.traces import OFF, Traces
@@ -24,7 +23,7 @@ class Shared:
     """`hook` is pluggy's relay, `rng` the jitter's source."""
 
     store: Store
-    hook: Any
+    hook: Hooks
     clock: Clock
     store_clock: StoreClock
     metrics: Metrics

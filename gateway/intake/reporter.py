@@ -13,7 +13,7 @@ from gateway.intake.activity import SourceActivity
 from gateway.intake.pipeline import SEAL_CONTENTS_MAX
 from gateway.model import Event, Trust, Verified
 from gateway.plugin import Callback, Source
-from gateway.plugin.hooks import Watchers, WatchThreads
+from gateway.plugin.hooks import Hooks, Watchers, WatchThreads
 from gateway.routing import RoutingDecision
 from gateway.runtime.harmless import harmless
 from gateway.runtime.metrics import BoundedLabel, Metrics
@@ -28,7 +28,7 @@ class Journal:
     """Says what happened; decides nothing. A watching plugin that fails is named once, and hurts nobody."""
 
     def __init__(
-        self, *, hook: Any, metrics: Metrics, activity: SourceActivity, threads: WatchThreads | None = None
+        self, *, hook: Hooks, metrics: Metrics, activity: SourceActivity, threads: WatchThreads | None = None
     ) -> None:
         self._lines = PlainLogger("gateway.intake")
         self._log = self._lines.usual.bind()  # bound once, because the lazy proxy binds at each call

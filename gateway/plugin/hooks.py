@@ -8,9 +8,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from gateway.runtime.lean_imports import import_structlog
+
+if TYPE_CHECKING:
+    from pluggy import HookCaller
 
 log = import_structlog().get_logger("gateway.dispatcher")
 
@@ -19,20 +22,33 @@ EVENT_BYTES_MAX: Final = 8 * 2**20  # of the events in them
 FLUSH_SECONDS: Final = 2.0
 
 Call = Callable[[], object]
+WatchHook = Literal["event_stored", "attempt_finished"]
+
+
+class Hooks(Protocol):
+    """The hooks of the plugins that are loaded, as pluggy's relay has them."""
+
+    @property
+    def deliver(self) -> HookCaller: ...
+    @property
+    def event_stored(self) -> HookCaller: ...
+    @property
+    def attempt_finished(self) -> HookCaller: ...
 
 
 class Relay:
     """Stands where pluggy's relay stands: `relay.deliver(...)`. `change` puts another one behind it."""
 
-    def __init__(self, hook: Any) -> None:
+    def __init__(self, hook: Hooks) -> None:
         self._hook = hook
 
-    def change(self, hook: Any) -> None:
+    def change(self, hook: Hooks) -> None:
         """From the next call on, the plugins of another registry are asked."""
         self._hook = hook
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._hook, name)
+    def __getattr__(self, name: str) -> HookCaller:
+        caller: HookCaller = getattr(self._hook, name)
+        return caller
 
 
 class Watchers:
@@ -41,7 +57,7 @@ class Watchers:
     With `threads` each plugin is called on a thread of its own, so that one that blocks holds up nobody; without, here.
     """
 
-    def __init__(self, hook: Any, name: str, threads: WatchThreads | None = None) -> None:
+    def __init__(self, hook: Hooks, name: WatchHook, threads: WatchThreads | None = None) -> None:
         self._hook = hook
         self._name = name
         self._threads = threads
@@ -49,7 +65,7 @@ class Watchers:
 
     def notify(self, *, size: int = 0, **values: Any) -> None:
         """Call each with the arguments it asks for. Never raises. `size`: the bytes that a waiting call keeps in memory."""
-        caller = getattr(self._hook, self._name)
+        caller: HookCaller = getattr(self._hook, self._name)
         for one in caller.get_hookimpls():
             if one.wrapper or one.hookwrapper:
                 self._start(f"{one.plugin_name} and others", partial(caller, **values), size)

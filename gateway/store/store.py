@@ -477,7 +477,7 @@ class Store:
             self._beat_at = time.monotonic() + losses.BEAT_SECONDS
             losses.beat(session, self._owner)
 
-    def _count(self, session: Any) -> None:
+    def _count(self, session: Session) -> None:
         started = time.perf_counter()
         self._limits.counting()
         found = counts.open_deliveries(session, self._keep.waiting)

@@ -62,8 +62,8 @@ class Behind(Protocol):
     @property
     def stopping(self) -> bool: ...
     @property
-    def sources_by_path(self) -> Mapping[str, Any]:
-        """Entry by what follows /hooks/."""
+    def sources_by_path(self) -> Mapping[str, EndpointLike]:
+        """Endpoint by what follows /hooks/."""
 
     @property
     def metrics(self) -> Exposition: ...

@@ -5,15 +5,18 @@ from __future__ import annotations
 from asyncio import Future
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from gateway.errors import StoreUnavailable
 from gateway.extras import how_to_install
 from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.reader import StoreReader
+from gateway.store.engine.session import Session
 from gateway.store.engine.writer import Writer
 from gateway.text.store_address import StoreAddress
+
+T = TypeVar("T")
 
 
 class Backend(Protocol):
@@ -54,7 +57,7 @@ class Backend(Protocol):
     def notify(self, session: Bulk, sinks: Collection[str]) -> None:
         """Tell others of rows left waiting; never raises."""
 
-    def background(self, writer: Writer, work: Callable[[Any], Any]) -> Future[Any]:
+    def background(self, writer: Writer, work: Callable[[Session], T]) -> Future[T]:
         """Run a small step of retention where it hurts nobody."""
         raise NotImplementedError
 

@@ -8,10 +8,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from gateway.errors import StoreBusy, StoreUnavailable
 from gateway.store.engine.batch import Bulk
+
+T = TypeVar("T")
 
 COMMIT_ITEMS_MAX: Final = 512  # of one commit
 COMMIT_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -167,11 +169,11 @@ class Queue:
         if now - queue[0].since >= QUEUE_SECONDS_MAX:
             raise StoreBusy(f"the oldest write has waited {now - queue[0].since:.1f} s for the store", retry_after=2)
 
-    def put_background(self, work: Callable[[Bulk], Any]) -> asyncio.Future[Any]:
+    def put_background(self, work: Callable[[Bulk], T]) -> asyncio.Future[T]:
         """Queue work that gives way to everything else. Raises StoreUnavailable (closed)."""
         if self._loop is None:
             raise StoreUnavailable("the store is not open")
-        future: asyncio.Future[Any] = self._loop.create_future()
+        future: asyncio.Future[T] = self._loop.create_future()
         with self._ready:
             if self._closing:
                 raise StoreUnavailable("the store is closed")
@@ -179,7 +181,7 @@ class Queue:
             self._ready.notify()
         return future
 
-    def put_refusal(self, work: Callable[[Bulk], Any]) -> None:
+    def put_refusal(self, work: Callable[[Bulk], object]) -> None:
         """Queue work that nobody waits for, unless the queue is long."""
         with self._ready:
             if not self._closing and self._loop is not None and len(self._items) < QUEUE_REFUSALS_MAX:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -16,6 +16,8 @@ from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.session import Trouble
 from gateway.store.engine.write_queue import TICK_SECONDS, Item, Kind, Queue
 from gateway.store.engine.writer_link import WriterLink
+
+T = TypeVar("T")
 
 CALLS_SECONDS: Final = 0.05  # after which claims and the like give way to accepts that came meanwhile
 DAMAGE_SECONDS: Final = 60.0  # between two lines about a damaged page
@@ -101,11 +103,11 @@ class Writer:
         """Queue work; the future is resolved after its commit. Raises StoreBusy (accepts only), StoreUnavailable (closed)."""
         return self._queue.put(kind, work, size)
 
-    def put_background(self, work: Callable[[Bulk], Any]) -> asyncio.Future[Any]:
+    def put_background(self, work: Callable[[Bulk], T]) -> asyncio.Future[T]:
         """Queue work that gives way to everything else. Raises StoreUnavailable (closed)."""
         return self._queue.put_background(work)
 
-    def put_refusal(self, work: Callable[[Bulk], Any]) -> None:
+    def put_refusal(self, work: Callable[[Bulk], object]) -> None:
         """Queue work that nobody waits for, unless the queue is long."""
         self._queue.put_refusal(work)
 

@@ -8,7 +8,7 @@ from asyncio import Future
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import structlog
 
@@ -17,11 +17,14 @@ from gateway.store.engine.batch import Bulk
 from gateway.store.engine.migrations import migrate
 from gateway.store.engine.patience import NotYet
 from gateway.store.engine.reader import StoreReader
+from gateway.store.engine.session import Session
 from gateway.store.engine.writer import Writer
 from gateway.store.postgres.batch import PostgresBulk
 from gateway.store.postgres.notices import NoticeListener, Notifier
 from gateway.store.postgres.session import PostgresSession
 from gateway.text.store_address import StoreAddress
+
+T = TypeVar("T")
 
 log = structlog.get_logger("gateway.store")
 
@@ -110,7 +113,7 @@ class PostgresBackend:
             ):  # a lost notice costs others one poll; a lost connection is the next batch's affair
                 self._notifier.notify(session, sinks)
 
-    def background(self, writer: Writer, work: Callable[[Any], Any]) -> Future[Any]:
+    def background(self, writer: Writer, work: Callable[[Session], T]) -> Future[T]:
         return self.reader.ask(work)
 
     def farewell(self, session: Bulk) -> None:

@@ -6,7 +6,7 @@ from asyncio import Future
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from gateway.errors import StoreFileGone
 from gateway.runtime.clock import Clock
@@ -22,6 +22,8 @@ from gateway.store.sqlite.open_file import OpenFiles
 from gateway.store.sqlite.owner_lock import OwnerLock
 from gateway.store.sqlite.session import SqliteSession, make_file
 from gateway.text.store_address import StoreAddress
+
+T = TypeVar("T")
 
 
 class SqliteBackend:
@@ -96,7 +98,7 @@ class SqliteBackend:
     def notify(self, session: Bulk, sinks: Collection[str]) -> None:
         """Nobody else carries deliveries of this file."""
 
-    def background(self, writer: Writer, work: Callable[[Any], Any]) -> Future[Any]:
+    def background(self, writer: Writer, work: Callable[[Session], T]) -> Future[T]:
         return writer.put_background(work)
 
     def farewell(self, session: Bulk) -> None:
