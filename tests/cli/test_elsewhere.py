@@ -170,3 +170,23 @@ def test_the_environment_and_a_context_name_a_gateway_too(
     monkeypatch.setenv("GATEWAY_TOKEN", OPERATE)
     assert json.loads(cli("events", "list", "--json").output)
     assert "beside the configuration" in cli("store", "migrate", code=2).output
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+def test_a_listing_elsewhere_follows_few_pages_whose_time_was_up_unless_it_shows_all(bounded: bool) -> None:
+    from gateway.admin.cursor import cursor
+    from gateway.cli.remote_queries import CUT_PAGES_MAX, RemoteQueries
+    from gateway.store.admin.walk import walk_of_listing
+
+    asked: list[str] = []
+
+    class Elsewhere:
+        def get(self, path: str, **query: object) -> dict[str, object]:
+            asked.append(path)
+            left = 10 - len(asked)
+            return {"items": [], "next": cursor("events", 1000 + left) if left else None}
+
+    walk = walk_of_listing() if bounded else None
+    assert RemoteQueries(Elsewhere()).events(limit=50, walk=walk, stream="nowhere") == []  # type: ignore[arg-type]
+    assert len(asked) == (CUT_PAGES_MAX if bounded else 10)
+    assert walk is None or walk.cut_at == 1000 + 10 - CUT_PAGES_MAX

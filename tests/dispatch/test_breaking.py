@@ -312,6 +312,19 @@ async def test_a_probe_that_a_person_pauses_before_it_begins_goes_back_and_is_ma
     await eventually(lambda: house.rows() == ["delivered"])
 
 
+async def test_a_probe_that_worked_forgets_whom_earlier_ones_failed_with(build: Build) -> None:
+    sink = Scripted()
+    house = await broken(build, sink)
+    prober = house.dispatcher.lanes["app"].prober
+    await house.later(60)
+    assert prober._avoided  # the one that it was tried with and failed
+    sink.script = None
+    for _ in range(3):
+        await house.later(60)
+    await eventually(lambda: house.rows() == ["delivered"])
+    assert not prober._avoided
+
+
 async def test_a_probe_whose_lease_was_lost_before_it_begins_is_made_again(build: Build) -> None:
     sink = Scripted()
     house = await broken(build, sink)
