@@ -64,6 +64,7 @@ async def test_beyond_the_contents_of_an_id_the_answer_is_503_and_the_callback_i
             (refused,) = admin.refused()
             stored = {event.raw for event in gateway.events()}
         assert refused.refusal.code == "too_many_contents"
+        assert refused.refusal.verified  # so junk cannot push it out
         bodies = [finished(gateway, "hmac-sha256-timestamp", file_size=size).body for size in range(CONTENTS_MAX + 2)]
         assert {*stored, refused.refusal.body} == set(bodies)
         assert (await gateway.post(finished(gateway, "hmac-sha256-fields"))).status == 200

@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.intake.near_path import near_path
+from gateway.intake.rejections import KEPT_MAX
 from gateway.plugin import Scene
 from gateway.testing import NOW, FrozenClock, RunningGateway, running
 
@@ -45,6 +47,21 @@ async def test_junk_pushes_out_nothing_that_verified() -> None:
             "signature_expired",
         ]
         assert [one.code for one in kept if not one.verified] == ["signature_missing"] * 5
+
+
+async def test_what_was_silenced_is_told_once_with_the_next_that_is_not() -> None:
+    clock = FrozenClock(NOW)
+    async with running(CONFIG, clock=clock) as gateway:
+        told: list[int] = []
+        for junk in (KEPT_MAX + 7, KEPT_MAX + 3, KEPT_MAX):
+            with capture_logs() as lines:
+                for _ in range(junk):
+                    await gateway.post(b"{}", source="live", settle=False)
+            told += [
+                line["also_refused"] for line in lines if line["event"] == "callback_refused" and line["also_refused"]
+            ]
+            clock.advance(60)
+        assert told == [7, 3]
 
 
 MISSES = {
