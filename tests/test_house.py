@@ -227,7 +227,6 @@ STILL_LONG = {
     "gateway/app.py",
     "gateway/model.py",
     "gateway/store/records.py",
-    "gateway/store/store.py",
     "tests/alarms/test_alarms.py",
     "tests/cli/test_events.py",
     "tests/cli/test_follow.py",

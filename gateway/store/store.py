@@ -3,56 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import socket
 import time
 from asyncio import Future
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
 import structlog
-from msgspec import to_builtins
 
-from gateway.errors import ItemRefused, StoreFull, StoreUnavailable
-from gateway.model import Progress
+from gateway.errors import StoreFull, StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.store.admin import audit
 from gateway.store.admin.audit import AuditEntry
 from gateway.store.engine.backend import Backend, backend_of
-from gateway.store.engine.batch import Bulk, Tally, memo_text
+from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.patience import NotYet, awaited
 from gateway.store.engine.session import Session
+from gateway.store.engine.sweep import sweep
 from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
-from gateway.store.outbox import activity, alarms, counts, gates, losses, rates, refused, retention
+from gateway.store.leased_rows import LeasedRows
+from gateway.store.outbox import activity, counts, losses, refused
 from gateway.store.outbox import settle as settling
 from gateway.store.outbox.accept import accept, try_accept
-from gateway.store.outbox.claim import end_unreadable, probe_claim
 from gateway.store.outbox.clock_repair import Spans
 from gateway.store.outbox.clock_steps import ClockSteps
-from gateway.store.outbox.conditions import AlarmDue, Announced, Seen
 from gateway.store.outbox.limits import StoreLimits
-from gateway.store.outbox.rates import RateUse
 from gateway.store.outbox.retention import Keep
-from gateway.store.outbox.settle_with import settle_with
-from gateway.store.records import Accepted, Due, Gate, Heard, Lease, NewEvent, Refusal, Settled, Settlement, SinkRow
+from gateway.store.records import Accepted, Heard, NewEvent, Refusal, Settlement, SinkRow
+from gateway.store.shared_state import SharedState
 from gateway.text.store_address import parse_address
 
 __all__ = ["Keep", "Store"]
 
-CLAIM_ROWS_MAX: Final = 100  # rows of one claim
-SHORT_LEAPS_MAX: Final = 256  # over one row each that cannot be read; then each twice as long
-LEAPS_MAX: Final = SHORT_LEAPS_MAX + 20
 REPAIR_INTERVAL_SECONDS: Final = 3600.0  # seconds between two looks for rows that a clock jump put too far ahead
 
 T = TypeVar("T")
 log = structlog.get_logger("gateway.store")
 
 
-class Store:
+class Store(SharedState, LeasedRows):
     """The gateway's side of the store: `open` takes the lock and migrates; every write goes through one writer thread.
 
     Methods that return a Future put an item in the writer's queue at once, in call order, and are resolved after the
@@ -146,180 +139,19 @@ class Store:
             size += len(new.body) + len(new.event.raw) + len(new.routing)
         return self._writer.put(Kind.ACCEPT, events, size)
 
-    def claim(
-        self, sink: str, most: int, lease: int, *, running: Collection[int] = (), probe: bool = False
-    ) -> Future[Sequence[Lease]]:
-        """Lease up to `most` due deliveries for `lease` ms: ended leases first, then fresh and again in turn.
-
-        `running` are the deliveries this process has in hand. `probe`: past an open circuit, one: the oldest never
-        tried, else the least tried, due or not.
-        """
-        running = tuple(running)
-
-        def work(session: Bulk) -> Sequence[Lease]:
-            self._spans.note(session, "lease", lease)
-            if not self._backend.alone:
-                losses.count(session, sink, self._owner)
-            if probe:
-                leases = probe_claim(session, sink, lease, running, self._owner)
-            else:
-                first = self._leads.get(sink, 0)
-                self._leads[sink] = 1 - first
-                leases = session.lease_due(sink, min(most, CLAIM_ROWS_MAX), lease, first, running, self._owner)
-                if leases and self._steps.suspects(leases[0].until - lease):
-                    step = max(self._steps.correct(session), 0)  # no delivery grows old by it
-                    leases = [one.replace(elapsed=max(one.elapsed - step, 0)) for one in leases]
-            end_unreadable(session)
-            if any(one.attempt > 1 for one in leases):
-                known = losses.of_sink(session, sink)
-                leases = [_with_losses(one, known) for one in leases] if known else leases
-            return leases
-
-        return self._writer.put(Kind.CALL, work)
-
     def settle(self, settlements: Sequence[Settlement]) -> Future[Sequence[bool]]:
         """Write outcomes; False where the lease was lost (only the attempt is recorded then)."""
         return self._writer.put(Kind.SETTLE, tuple(settlements), 256 * len(settlements))
 
-    def settle_with(self, settlement: Settlement, events: Sequence[NewEvent]) -> Future[Settled]:
-        """Write one outcome together with the events that follow on it; none of them where the lease was lost.
-
-        `store.limits` do not hold them up: what made them is done already.
-        """
-
-        def work(session: Bulk) -> Settled:
-            self._spans.note(session, "delay", settlement.delay)
-            return settle_with(session, settlement, events, self._owner)
-
-        return self._writer.put(Kind.CALL, work, 256 + sum(len(new.body) for new in events))
-
-    def keep_alive(
-        self, delivery: int, token: int, lease: int, memo: Mapping[str, Any] | None, progress: Progress | None
-    ) -> Future[bool]:
-        """A long delivery gets on: lengthen its lease to `lease` ms from now, and keep what is not None; False: the lease was lost.
-
-        A memo that was kept is progress: what the delivery was in flight of before counts no longer as its loss.
-        """
-
-        def work(session: Bulk) -> bool:
-            self._spans.note(session, "lease", lease)
-            said = None if progress is None else json.dumps(to_builtins(progress))
-            kept_memo = None if memo is None else memo_text(memo) or "{}"
-            with session.atomic():
-                kept = settling.keep_alive(session, delivery, token, lease, kept_memo, said)
-                if kept and memo is not None:
-                    losses.progressed(session, delivery)
-                return kept
-
-        return self._writer.put(Kind.CALL, work)
-
-    def renew(self, delivery: int, token: int, lease: int) -> Future[bool]:
-        """Lengthen a lease before sending; False: lost, do not send."""
-
-        def work(session: Bulk) -> bool:
-            self._spans.note(session, "lease", lease)
-            return settling.renew(session, delivery, token, lease)
-
-        return self._writer.put(Kind.CALL, work)
-
-    def release(self, leases: Sequence[tuple[int, int]], *, delay: int = 0) -> Future[None]:
-        """Give back (delivery, token) pairs that were not begun; their attempt is not burnt; due after `delay` ms."""
-        leases = tuple(leases)
-
-        def work(session: Bulk) -> None:
-            self._spans.note(session, "delay", delay)
-            settling.release(session, leases, delay)
-
-        return self._writer.put(Kind.CALL, work)
-
     def divide(self, sources: Collection[str]) -> None:
         """Name the sources that share `store.limits.waiting`; of n each keeps 1/(2n) that no other can fill."""
         self._limits.divide(sources)
-
-    # -- what was in flight when a process died
-
-    def alone(self, delivery: int, token: int, alone: bool) -> Future[bool]:
-        """Note that nothing else is in flight here, or no longer; False: its lease was lost, do not send."""
-        return self._writer.put(Kind.CALL, lambda session: losses.set_alone(session, delivery, token, alone))
-
-    def survived(self, deliveries: Collection[int]) -> Future[None]:
-        """A try of these came to its end, so that they are not what the process died of."""
-        these = tuple(deliveries)
-        return self._writer.put(Kind.CALL, lambda session: losses.survived(session, these))
-
-    def disown(self) -> Future[None]:
-        """This process stops in good order: what it leaves in flight is no loss."""
-
-        def work(session: Bulk) -> None:
-            self._beat_at = float("inf")  # because one more sign of life would name a gateway that is gone
-            losses.disown(session, self._owner)
-
-        return self._writer.put(Kind.CALL, work)
-
-    # -- circuits and pauses
-
-    def trip(self, sink: str, pause: int, reason: str) -> Future[Gate]:
-        """Open the circuit for `pause` ms, unless it is open."""
-        return self._writer.put(Kind.CALL, lambda session: gates.trip(session, sink, pause, reason))
-
-    def probe(self, sink: str, lease: int) -> Future[int | None]:
-        """Take the right to probe for `lease` ms; the answer is the mark to give to `probed`, None: not now."""
-        return self._writer.put(Kind.CALL, lambda session: gates.probe(session, sink, lease))
-
-    def probed(self, sink: str, mark: int, *, good: bool, pause: int = 0, reason: str = "") -> Future[None]:
-        """Close the circuit, or keep it open `pause` ms more."""
-        return self._writer.put(Kind.CALL, lambda session: gates.probed(session, sink, mark, good, pause, reason))
-
-    def gates(self) -> Future[Mapping[str, Gate]]:
-        """The gate of every sink that has a row."""
-        return self._backend.reader.ask(gates.all_gates)
-
-    def serving(self, sinks: Collection[str]) -> Future[None]:
-        """Say which sinks this process carries. Called at start and about once a minute. Time in which nobody said so
-        (gateway down, sink not configured) counts as stalled: give_up_after stands still."""
-        names = tuple(sinks)
-        return self._writer.put(Kind.CALL, lambda session: gates.serving(session, names))
-
-    @property
-    def shared(self) -> bool:
-        """Whether other gateways may carry deliveries of this store."""
-        return not self._backend.alone
-
-    def share_rates(self, uses: Sequence[RateUse]) -> Future[Mapping[str, int]]:
-        """The tokens of each sink's rate that are this gateway's for the next ten seconds."""
-        return self._writer.put(Kind.CALL, lambda session: rates.share(session, uses, self._owner))
-
-    def leave_rates(self, uses: Sequence[RateUse]) -> Future[None]:
-        """This gateway sends nothing more: its shares are the others'."""
-        return self._writer.put(Kind.CALL, lambda session: rates.leave(session, uses, self._owner))
-
-    def due(self) -> Future[Sequence[Due]]:
-        """The least due time of every sink, an index probe each, read by the reader's connection; for the 1 s poll."""
-        return self._backend.reader.ask(counts.due)
 
     def listen(self, wake: Callable[[str], None]) -> None:
         """Call `wake(sink)` in the loop when another gateway or the command line left rows to claim (PostgreSQL: LISTEN;
         SQLite: `PRAGMA data_version`, looked at about 4 times a second), or the next of an ordering key came free."""
         self._wake = wake
         self._backend.listen(self._owner, wake, self._wake_sink)
-
-    # -- what the gateway says of itself
-
-    def begin_alarms(self) -> Future[None]:
-        """From now on what happens is told; what happened before is not."""
-        return self._writer.put(Kind.CALL, alarms.begin)
-
-    def survey_alarms(self, seen: Sequence[Seen], every: int) -> Future[tuple[bool, Sequence[AlarmDue]]]:
-        """Whether `announce` has something to do, and what is due; `every` ms lie between two alarms of a type."""
-        return self._backend.reader.ask(lambda session: alarms.survey(session, seen, every))
-
-    def announce(
-        self, seen: Sequence[Seen], every: int, make: Callable[[AlarmDue], NewEvent]
-    ) -> Future[Sequence[Announced]]:
-        """Store the alarms that are due, each once for all gateways. Exempt from `store.limits`: they say that these are
-        reached. `make` is called on the writer's thread."""
-        work = partial(alarms.announce, seen=tuple(seen), every=every, make=make, owner=self._owner)
-        return self._writer.put(Kind.CALL, work)
 
     def limit_used(self) -> tuple[float, str]:
         """Which part of the nearest of `store.limits` is used, and how people call it. Never blocks."""
@@ -361,36 +193,7 @@ class Store:
                 await self._writer.put_background(lambda session: self._spans.repair(session, alone=False))
                 self._repair_at = time.monotonic() + REPAIR_INTERVAL_SECONDS
             await self._recount()
-            return await self._sweep()
-
-    async def _sweep(self) -> int:
-        after: int | None = 0
-        deleted = 0
-        most = self._backend.sweep_rows
-        alone = leaps = 0  # so many events are looked at one by one, because one of them lies on a damaged page
-        while after is not None:
-            look = partial(retention.sweep_step, keep=self._keep, after=after, most=1 if alone else most)
-            try:
-                step = await self._backend.background(self._writer, look)
-            except ItemRefused as error:
-                if not alone:
-                    alone = most
-                elif leaps == LEAPS_MAX:
-                    break
-                else:
-                    if not leaps:
-                        log.error("stored_events_damaged", after=after, error=str(error))
-                    after += 1 << max(leaps - SHORT_LEAPS_MAX, 0)  # nobody can say where the damage ends
-                    leaps += 1
-                continue
-            alone, leaps = max(alone - 1, 0), 0
-            after = step.after
-            deleted += step.deleted
-        while await self._backend.background(
-            self._writer, lambda session: retention.forget_step(session, self._keep, most)
-        ):
-            pass
-        return deleted
+            return await sweep(self._backend, self._writer, self._keep)
 
     def _count_if_tight(self) -> None:
         due = self._limits.tight and self._limits.count_at <= time.monotonic()
@@ -493,10 +296,3 @@ def _ping(session: Bulk, *, trying: bool) -> None:
         "INSERT INTO meta (name, value) VALUES ('pinged_at', CAST(:now AS text)) "
         "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
     )
-
-
-def _with_losses(lease: Lease, known: Mapping[int, tuple[int, int]]) -> Lease:
-    if lease.delivery not in known:
-        return lease
-    count, lone = known[lease.delivery]
-    return lease.replace(losses=count, lone_losses=lone)

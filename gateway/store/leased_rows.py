@@ -1,0 +1,125 @@
+"""How this gateway comes to deliveries and keeps them: claimed, lengthened, given back, or settled together with what follows."""
+
+from __future__ import annotations
+
+import json
+from asyncio import Future
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import to_builtins
+
+from gateway.model import Progress
+from gateway.store.engine.backend import Backend
+from gateway.store.engine.batch import Bulk, memo_text
+from gateway.store.engine.write_queue import Kind
+from gateway.store.engine.writer import Writer
+from gateway.store.outbox import losses
+from gateway.store.outbox import settle as settling
+from gateway.store.outbox.claim import end_unreadable, probe_claim
+from gateway.store.outbox.clock_repair import Spans
+from gateway.store.outbox.clock_steps import ClockSteps
+from gateway.store.outbox.settle_with import settle_with
+from gateway.store.records import Lease, NewEvent, Settled, Settlement
+
+CLAIM_ROWS_MAX: Final = 100  # rows of one claim
+
+
+class LeasedRows:
+    """The part of Store that leases are taken and kept with; an outcome, which ends one, is settled."""
+
+    _backend: Backend
+    _writer: Writer
+    _owner: str
+    _spans: Spans
+    _steps: ClockSteps
+    _leads: dict[str, int]
+
+    def claim(
+        self, sink: str, most: int, lease: int, *, running: Collection[int] = (), probe: bool = False
+    ) -> Future[Sequence[Lease]]:
+        """Lease up to `most` due deliveries for `lease` ms: ended leases first, then fresh and again in turn.
+
+        `running` are the deliveries this process has in hand. `probe`: past an open circuit, one: the oldest never
+        tried, else the least tried, due or not.
+        """
+        running = tuple(running)
+
+        def work(session: Bulk) -> Sequence[Lease]:
+            self._spans.note(session, "lease", lease)
+            if not self._backend.alone:
+                losses.count(session, sink, self._owner)
+            if probe:
+                leases = probe_claim(session, sink, lease, running, self._owner)
+            else:
+                first = self._leads.get(sink, 0)
+                self._leads[sink] = 1 - first
+                leases = session.lease_due(sink, min(most, CLAIM_ROWS_MAX), lease, first, running, self._owner)
+                if leases and self._steps.suspects(leases[0].until - lease):
+                    step = max(self._steps.correct(session), 0)  # no delivery grows old by it
+                    leases = [one.replace(elapsed=max(one.elapsed - step, 0)) for one in leases]
+            end_unreadable(session)
+            if any(one.attempt > 1 for one in leases):
+                known = losses.of_sink(session, sink)
+                leases = [_with_losses(one, known) for one in leases] if known else leases
+            return leases
+
+        return self._writer.put(Kind.CALL, work)
+
+    def keep_alive(
+        self, delivery: int, token: int, lease: int, memo: Mapping[str, Any] | None, progress: Progress | None
+    ) -> Future[bool]:
+        """A long delivery gets on: lengthen its lease to `lease` ms from now, and keep what is not None; False: the lease was lost.
+
+        A memo that was kept is progress: what the delivery was in flight of before counts no longer as its loss.
+        """
+
+        def work(session: Bulk) -> bool:
+            self._spans.note(session, "lease", lease)
+            said = None if progress is None else json.dumps(to_builtins(progress))
+            kept_memo = None if memo is None else memo_text(memo) or "{}"
+            with session.atomic():
+                kept = settling.keep_alive(session, delivery, token, lease, kept_memo, said)
+                if kept and memo is not None:
+                    losses.progressed(session, delivery)
+                return kept
+
+        return self._writer.put(Kind.CALL, work)
+
+    def settle_with(self, settlement: Settlement, events: Sequence[NewEvent]) -> Future[Settled]:
+        """Write one outcome together with the events that follow on it; none of them where the lease was lost.
+
+        `store.limits` do not hold them up: what made them is done already.
+        """
+
+        def work(session: Bulk) -> Settled:
+            self._spans.note(session, "delay", settlement.delay)
+            return settle_with(session, settlement, events, self._owner)
+
+        return self._writer.put(Kind.CALL, work, 256 + sum(len(new.body) for new in events))
+
+    def renew(self, delivery: int, token: int, lease: int) -> Future[bool]:
+        """Lengthen a lease before sending; False: lost, do not send."""
+
+        def work(session: Bulk) -> bool:
+            self._spans.note(session, "lease", lease)
+            return settling.renew(session, delivery, token, lease)
+
+        return self._writer.put(Kind.CALL, work)
+
+    def release(self, leases: Sequence[tuple[int, int]], *, delay: int = 0) -> Future[None]:
+        """Give back (delivery, token) pairs that were not begun; their attempt is not burnt; due after `delay` ms."""
+        leases = tuple(leases)
+
+        def work(session: Bulk) -> None:
+            self._spans.note(session, "delay", delay)
+            settling.release(session, leases, delay)
+
+        return self._writer.put(Kind.CALL, work)
+
+
+def _with_losses(lease: Lease, known: Mapping[int, tuple[int, int]]) -> Lease:
+    if lease.delivery not in known:
+        return lease
+    count, lone = known[lease.delivery]
+    return lease.replace(losses=count, lone_losses=lone)

@@ -1,0 +1,103 @@
+"""What all gateways of one store agree about: what is in flight, circuits, who serves which sink, rates, alarms."""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+
+from gateway.store.engine.backend import Backend
+from gateway.store.engine.batch import Bulk
+from gateway.store.engine.write_queue import Kind
+from gateway.store.engine.writer import Writer
+from gateway.store.outbox import alarms, counts, gates, losses, rates
+from gateway.store.outbox.conditions import AlarmDue, Announced, Seen
+from gateway.store.outbox.rates import RateUse
+from gateway.store.records import Due, Gate, NewEvent
+
+
+class SharedState:
+    """The part of Store that other gateways see."""
+
+    _backend: Backend
+    _writer: Writer
+    _owner: str
+
+    # -- what was in flight when a process died
+
+    def alone(self, delivery: int, token: int, alone: bool) -> Future[bool]:
+        """Note that nothing else is in flight here, or no longer; False: its lease was lost, do not send."""
+        return self._writer.put(Kind.CALL, lambda session: losses.set_alone(session, delivery, token, alone))
+
+    def survived(self, deliveries: Collection[int]) -> Future[None]:
+        """A try of these came to its end, so that they are not what the process died of."""
+        these = tuple(deliveries)
+        return self._writer.put(Kind.CALL, lambda session: losses.survived(session, these))
+
+    def disown(self) -> Future[None]:
+        """This process stops in good order: what it leaves in flight is no loss."""
+
+        def work(session: Bulk) -> None:
+            self._beat_at = float("inf")  # because one more sign of life would name a gateway that is gone
+            losses.disown(session, self._owner)
+
+        return self._writer.put(Kind.CALL, work)
+
+    # -- circuits and pauses
+
+    def trip(self, sink: str, pause: int, reason: str) -> Future[Gate]:
+        """Open the circuit for `pause` ms, unless it is open."""
+        return self._writer.put(Kind.CALL, lambda session: gates.trip(session, sink, pause, reason))
+
+    def probe(self, sink: str, lease: int) -> Future[int | None]:
+        """Take the right to probe for `lease` ms; the answer is the mark to give to `probed`, None: not now."""
+        return self._writer.put(Kind.CALL, lambda session: gates.probe(session, sink, lease))
+
+    def probed(self, sink: str, mark: int, *, good: bool, pause: int = 0, reason: str = "") -> Future[None]:
+        """Close the circuit, or keep it open `pause` ms more."""
+        return self._writer.put(Kind.CALL, lambda session: gates.probed(session, sink, mark, good, pause, reason))
+
+    def gates(self) -> Future[Mapping[str, Gate]]:
+        """The gate of every sink that has a row."""
+        return self._backend.reader.ask(gates.all_gates)
+
+    def serving(self, sinks: Collection[str]) -> Future[None]:
+        """Say which sinks this process carries. Called at start and about once a minute. Time in which nobody said so
+        (gateway down, sink not configured) counts as stalled: give_up_after stands still."""
+        names = tuple(sinks)
+        return self._writer.put(Kind.CALL, lambda session: gates.serving(session, names))
+
+    @property
+    def shared(self) -> bool:
+        """Whether other gateways may carry deliveries of this store."""
+        return not self._backend.alone
+
+    def share_rates(self, uses: Sequence[RateUse]) -> Future[Mapping[str, int]]:
+        """The tokens of each sink's rate that are this gateway's for the next ten seconds."""
+        return self._writer.put(Kind.CALL, lambda session: rates.share(session, uses, self._owner))
+
+    def leave_rates(self, uses: Sequence[RateUse]) -> Future[None]:
+        """This gateway sends nothing more: its shares are the others'."""
+        return self._writer.put(Kind.CALL, lambda session: rates.leave(session, uses, self._owner))
+
+    def due(self) -> Future[Sequence[Due]]:
+        """The least due time of every sink, an index probe each, read by the reader's connection; for the 1 s poll."""
+        return self._backend.reader.ask(counts.due)
+
+    # -- what the gateway says of itself
+
+    def begin_alarms(self) -> Future[None]:
+        """From now on what happens is told; what happened before is not."""
+        return self._writer.put(Kind.CALL, alarms.begin)
+
+    def survey_alarms(self, seen: Sequence[Seen], every: int) -> Future[tuple[bool, Sequence[AlarmDue]]]:
+        """Whether `announce` has something to do, and what is due; `every` ms lie between two alarms of a type."""
+        return self._backend.reader.ask(lambda session: alarms.survey(session, seen, every))
+
+    def announce(
+        self, seen: Sequence[Seen], every: int, make: Callable[[AlarmDue], NewEvent]
+    ) -> Future[Sequence[Announced]]:
+        """Store the alarms that are due, each once for all gateways. Exempt from `store.limits`: they say that these are
+        reached. `make` is called on the writer's thread."""
+        work = partial(alarms.announce, seen=tuple(seen), every=every, make=make, owner=self._owner)
+        return self._writer.put(Kind.CALL, work)
