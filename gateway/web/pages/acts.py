@@ -9,6 +9,7 @@ from gateway.admin.requests import ReplayCommand
 from gateway.errors import GatewayError, Problem
 from gateway.model import FILE_COMPLETED
 from gateway.web.api.request_reader import number_of
+from gateway.web.pages.sentences import sentence
 from gateway.web.pages.visit import Visit, local
 
 CHOSEN_MAX = 200  # check marks of one page
@@ -25,7 +26,7 @@ def _done(visit: Visit, answers: ManyDone | OneDone, link: str, text: str) -> Re
     t = visit.words
     if not missed:
         return visit.done(link, text)
-    shown = "; ".join(missed[:3])
+    shown = "; ".join(sentence(t, text) for text in missed[:3])
     if len(missed) == len(several):
         return visit.done(link, t("Not done: {why}", why=shown), "bad")
     count = len(several) - len(missed)
@@ -132,5 +133,5 @@ async def cancel_job(visit: Visit) -> Response:
     except Problem:
         raise
     except GatewayError as error:  # over meanwhile
-        return visit.done(f"/jobs/{id}", str(error), "bad")
+        return visit.done(f"/jobs/{id}", sentence(visit.words, str(error)), "bad")
     return visit.done(f"/jobs/{id}", visit.words("It ends before its next step. What was done stays done."))

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from gateway.text.escaping import visible
 from gateway.web.pages.codes import says
+from gateway.web.pages.sentences import act_name, sentence
 
 if TYPE_CHECKING:
     import jinja2
@@ -77,7 +78,7 @@ def _environment() -> jinja2.Environment:
         finalize=_shown,
     )
     environment.filters.update(pretty=pretty, shown=visible, shown_lines=_shown_lines, ref=ref_of)
-    environment.globals.update(link_to=link_to, says=says)
+    environment.globals.update(link_to=link_to, says=says, sentence=sentence, act_name=act_name)
     return environment
 
 

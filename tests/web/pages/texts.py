@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.web.pages import codes, overview
+from gateway.web.pages import codes, overview, sentences
 
 PAGES = Path(codes.__file__).parent
 _CALL = re.compile(r"\bt(?:\.many)?\(\s*(?=[\"'])")
@@ -18,6 +18,7 @@ def texts() -> set[str]:
     """English texts that are shown."""
     found = {text for group in codes.CODES.values() for text in group.values()}
     found |= {text for _, more in overview.ATTENTION.values() for text in (more,)}
+    found |= {*sentences.ACTS.values(), *sentences.SENTENCES, *sentences.ENDINGS}
     for path in (PAGES / "templates").glob("*.html"):
         found |= set(_of_template(path.read_text(encoding="utf-8")))
     for path in PAGES.glob("*.py"):
