@@ -83,3 +83,28 @@ async def test_what_a_stranger_sends_is_read_off_the_loop_from_16_kib(
         answer = await gateway.post(b"a=" + b"x" * (size - 2), headers=form)
     assert answer.status == 401
     assert where == [apart]
+
+
+async def test_a_body_counts_as_a_strangers_until_its_sender_is_known_and_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    order: list[str] = []
+
+    def verify(source: Any, callback: Any, *more: Any) -> Any:
+        callback.hold(lambda: order.append("given back"))
+        order.append("verified")
+        return pipeline.verify(source, callback, *more)
+
+    def normalise(*args: Any, **more: Any) -> Any:
+        order.append("normalised")
+        return pipeline.normalise(*args, **more)
+
+    monkeypatch.setattr(intake, "verify", verify)
+    monkeypatch.setattr(intake, "normalise", normalise)
+    async with running({"sources": {"zoom": {"type": "zoom", "keys": [KEY]}}}, clock=FrozenClock(NOW)) as gateway:
+        good = meeting(gateway.source(), 1)
+        assert (await gateway.post(good)).status == 200
+        assert order == ["verified", "given back", "normalised"]
+        order.clear()
+        assert (await gateway.post(good.body, headers={})).status == 401
+    assert order == ["verified"]
