@@ -92,7 +92,7 @@ def test_a_reader_that_never_reads_holds_nobody_up_and_memory_is_bounded() -> No
     writer = _writer(pipe.writer, lines_max=1000, bytes_max=300_000)
     began = time.monotonic()
     for number in range(50_000):
-        writer.put(f"line {number}")
+        writer.put(f"line {number:>200}")  # more waits than the pipe holds
     assert time.monotonic() - began < WAIT  # it would not come back at all
     assert writer.dropped > 30_000
     assert len(writer._waiting) <= 1000
