@@ -19,6 +19,16 @@ class Latency(Result):
     p99: float
 
 
+class UnderWayItem(Result):
+    """A long delivery whose sink says how far it is; null where it does not say."""
+
+    delivery: int
+    event_ref: str
+    done: Annotated[int | None, Field(description="Bytes.")]
+    total: Annotated[int | None, Field(description="Bytes in all.")]
+    text: str
+
+
 class SinkItem(Result):
     """A sink now. `type` is null where it is not configured any more and the store still holds something of it."""
 
@@ -37,6 +47,9 @@ class SinkItem(Result):
     failed_1h: int
     latency: Latency | None
     last_error: str | None
+    under_way: Annotated[
+        Sequence[UnderWayItem], Field(description="Long deliveries that are being sent, at most twenty of them.")
+    ] = ()
 
 
 class VerifiedItem(Result):

@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.admin.happened import Happened
 from gateway.admin.moments import stamp
-from gateway.admin.sink_results import SinkItem
+from gateway.admin.sink_results import SinkItem, UnderWayItem
 from gateway.admin.spread import latency
 from gateway.config.grammar.settings import Settings
 from gateway.errors import NotFound
@@ -16,6 +16,7 @@ from gateway.store.admin import minutes
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.engine.session import value_of
 from gateway.store.records import SinkRow
+from gateway.text.redaction import redact
 
 _LAST_ERROR: Final = """SELECT d.last_error FROM deliveries d WHERE d.sink = :sink AND d.state = 'dead'
   ORDER BY d.id DESC LIMIT 1"""
@@ -79,4 +80,10 @@ def _sink(
         failed_1h=sum(one.bad for one in mine),
         latency=latency(spread),
         last_error=reason or value_of(errors),
+        under_way=[
+            UnderWayItem(
+                delivery=one.delivery, event_ref=one.event_ref, done=one.done, total=one.total, text=redact(one.text)
+            )
+            for one in (() if row is None else row.under_way)
+        ],
     )

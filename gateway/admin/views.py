@@ -144,7 +144,7 @@ def event_detail(full: EventFull, deliveries: Sequence[DeliveryDetail], *, whole
         deliveries=deliveries,
         variants=[event_item(other) for other in full.beside],
         conflicts=full.conflicts,
-        children=[],
+        children=[event_item(child) for child in full.children],
         cause=body.get("cause"),
         session=None,
     )

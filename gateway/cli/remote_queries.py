@@ -101,6 +101,7 @@ class RemoteQueries:
             ),
             beside=tuple(event_row(item) for item in answer["variants"]),
             conflicts=answer["conflicts"],
+            children=tuple(event_row(item) for item in answer["children"]),
         )
 
     def deliveries(

@@ -20,6 +20,7 @@ from gateway.store.records import (
     RefusedRow,
     SinkRow,
     SourceRow,
+    UnderWay,
 )
 
 
@@ -108,6 +109,7 @@ def sink_row(item: Mapping[str, Any]) -> SinkRow:
         dead=item["dead"],
         oldest_waiting_at=optional_ms(item["oldest_waiting_at"]),
         gate=gate,
+        under_way=tuple(UnderWay(**one) for one in item.get("under_way", ())),
     )
 
 

@@ -276,6 +276,16 @@ class ServingRow(Value, frozen=True, kw_only=True):
     since: int | None  # when it started; None: it has not said so
 
 
+class UnderWay(Value, frozen=True, kw_only=True):
+    """A long delivery whose sink says how far it is: bytes `done` of `total`, None where it does not, and a few words."""
+
+    delivery: int
+    event_ref: str
+    done: int | None
+    total: int | None
+    text: str
+
+
 class SinkRow(Value, frozen=True, kw_only=True):
     """A sink as the store knows it."""
 
@@ -286,6 +296,7 @@ class SinkRow(Value, frozen=True, kw_only=True):
     dead: int
     oldest_waiting_at: int | None
     gate: Gate
+    under_way: tuple[UnderWay, ...] = ()  # some of those that are being sent
 
 
 class Status(Value, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gateway.runtime.clock import FrozenClock
     from gateway.testing.corpus import Case, cases
     from gateway.testing.factories import NOW, callback, callbacks, delivery, event, events
+    from gateway.testing.follow_ups import follow_ups
     from gateway.testing.http_sinks import HttpSinkPromises
     from gateway.testing.inprocess import Posted, RunningGateway, running
     from gateway.testing.recorder import Recorder
@@ -22,6 +23,7 @@ _ROOMS = {
     "gateway.runtime.clock": ("FrozenClock",),
     "gateway.testing.corpus": ("Case", "cases"),
     "gateway.testing.factories": ("NOW", "callback", "callbacks", "delivery", "event", "events"),
+    "gateway.testing.follow_ups": ("follow_ups",),
     "gateway.testing.inprocess": ("Posted", "RunningGateway", "running"),
     "gateway.testing.recorder": ("Recorder",),
     "gateway.testing.server": ("Received", "Reply", "ScriptedServer"),
@@ -50,6 +52,7 @@ __all__ = [
     "delivery",
     "event",
     "events",
+    "follow_ups",
     "opened",
     "running",
 ]

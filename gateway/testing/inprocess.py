@@ -197,6 +197,10 @@ class RunningGateway:
             rows = list(_pages(lambda before: admin.events(limit=_PAGE_ROWS, before=before), lambda row: row.seq))
             return [self._event(admin, row.ref) for row in reversed(rows)]
 
+    def following(self, event: Event) -> list[Event]:
+        """What followed on this event, oldest first."""
+        return [one for one in self.events() if one.cause is not None and one.cause.id == event.ref]
+
     def deliveries(self, sink: str | None = None, *, state: DeliveryState | None = None) -> list[DeliveryRow]:
         """Deliveries as `gateway deliveries list` shows them, oldest first; `state` is waiting, sending, delivered or dead."""
         with self._admin() as admin:

@@ -146,6 +146,8 @@ def show(invocation: Invocation, ref: str, why: bool, as_json: bool, raw: bool) 
             ],
             "deliveries": [delivery_object(row) for row in deliveries],
             "beside": [event_object(row) for row in event.beside],
+            "children": [event_object(row) for row in event.children],
+            "cause": json.loads(event.body).get("cause"),
             "conflicts": event.conflicts,
         }
         click.echo(visible_json(shown, indent=True))
@@ -201,15 +203,24 @@ def _print_event(event: EventFull, when: output.Times) -> None:
             ("held", None if row.held is None else f"{row.held}: `gateway events release {row.ref}` delivers it"),
             ("supersedes", row.supersedes and f"{row.supersedes}, whose signature covered less"),
             ("superseded by", row.superseded and f"{row.superseded}, whose signature covered more"),
-            ("vendor's bytes", f"{len(event.raw)} of {event.raw_type} (--raw prints them)"),
+            ("follows on", _cause(event)),
+            ("vendor's bytes", event.raw and f"{len(event.raw)} of {event.raw_type} (--raw prints them)"),
         ]
     )
+    for child in event.children:
+        click.echo(visible(f"what came of it: {child.ref}, {child.type}, {when(child.received_at)}"))
     for other in event.beside:
         held = f", held as {other.held}" if other.held else ""
         click.echo(visible(f"beside it: {other.ref}, received {when(other.received_at)}{held}"))
     if event.conflicts > len(event.beside):
         click.echo(f"{event.conflicts} other contents came under this id; ten are kept, the others were refused")
     click.echo()
+
+
+def _cause(event: EventFull) -> str | None:
+    """The event this one follows on, and the sink that it came of."""
+    cause = json.loads(event.body).get("cause")
+    return f"{cause['id']}, in the sink {cause['sink']}" if cause else None
 
 
 def _explain(event: EventFull, when: output.Times) -> None:

@@ -10,9 +10,11 @@ import click
 from gateway.cli import output
 from gateway.cli.context import Group, config_option, names, pass_invocation
 from gateway.cli.invocation import Invocation
+from gateway.cli.progress_line import progress_line
 from gateway.model import FILE_COMPLETED
 from gateway.runtime.clock import Clock
 from gateway.text.escaping import visible
+from gateway.text.redaction import redact
 
 if TYPE_CHECKING:
     from gateway.cli.remote_client import Remote
@@ -60,6 +62,10 @@ def list_(invocation: Invocation, as_json: bool, limit: int, everything: bool) -
         limit=limit,
         everything=everything,
     )
+    if not (as_json or everything):
+        for row in known.values():
+            for one in row.under_way:
+                click.echo(visible(progress_line(row.name, one)))
 
 
 @command.command()
@@ -218,4 +224,14 @@ def _object(name: str, type: str | None, row: SinkRow | None) -> Mapping[str, An
         "delivered": 0 if row is None else row.delivered,
         "dead": 0 if row is None else row.dead,
         "oldest_waiting_at": None if row is None else output.stamp(row.oldest_waiting_at),
+        "under_way": [
+            {
+                "delivery": one.delivery,
+                "event_ref": one.event_ref,
+                "done": one.done,
+                "total": one.total,
+                "text": redact(one.text),
+            }
+            for one in (() if row is None else row.under_way)
+        ],
     }

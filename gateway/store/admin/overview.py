@@ -13,6 +13,7 @@ from gateway.store.engine.migrations import schema_version
 from gateway.store.engine.session import Session, Trouble, number_of, value_of
 from gateway.store.outbox import gates
 from gateway.store.outbox import statements as sql
+from gateway.store.outbox.counts import under_way
 from gateway.store.records import Gate, SinkRow, Status
 from gateway.text.store_address import StoreAddress
 
@@ -55,6 +56,7 @@ def _sinks(session: Session, count: UndamagedCount) -> Sequence[SinkRow]:
             dead=counts[name, "dead"],
             oldest_waiting_at=oldest.get(name),
             gate=shut.get(name) or Gate(sink=name),
+            under_way=under_way(session, name) if counts[name, "sending"] else (),
         )
         for name in sorted({sink for sink, _ in counts} | set(shut))
     ]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from gateway.store.engine.session import Session, number_of
+from gateway.model import shown_variant
+from gateway.store.engine.session import Session, Trouble, number_of
 from gateway.store.outbox import gates
 from gateway.store.outbox import statements as sql
-from gateway.store.records import Due, Gate, Rank, SinkRow
+from gateway.store.records import Due, Gate, Rank, SinkRow, UnderWay
 
+SHOWN_MAX: Final = 20  # long deliveries of a sink that are shown with it
 COUNTED_ROWS_MAX: Final = 10_001  # rows of a rank that are counted: a gauge needs no more
 
 
@@ -41,7 +44,26 @@ def _sink(session: Session, name: str, gate: Gate) -> SinkRow:
         dead=_count(session, sql.COUNT_DEAD, name, 0),
         oldest_waiting_at=min((at for at in oldest if at is not None), default=None),
         gate=gate,
+        under_way=under_way(session, name) if leased else (),
     )
+
+
+def under_way(session: Session, sink: str) -> tuple[UnderWay, ...]:
+    """Long deliveries as their sinks say that they get on, among the leases of one sink, which are few.
+
+    Where one lies on a damaged page none is shown, because nothing else may fail of it.
+    """
+    try:
+        rows = session.rows(sql.UNDER_WAY, {"sink": sink, "most": SHOWN_MAX})
+    except Exception as error:
+        if session.trouble(error) is not Trouble.DAMAGED:
+            raise
+        return ()
+    shown = []
+    for id_, event, variant, progress in rows:
+        ref = f"{event}~{shown_variant(bytes(variant))}" if variant else event
+        shown.append(UnderWay(delivery=id_, event_ref=ref, **json.loads(progress)))
+    return tuple(shown)
 
 
 def _count(session: Session, statement: str, sink: str, rank: int) -> int:
