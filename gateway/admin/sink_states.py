@@ -15,7 +15,7 @@ from gateway.states import SinkState
 from gateway.store.admin import minutes
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.engine.session import value_of
-from gateway.store.records import SinkRow
+from gateway.store.records import SinkRow, UnderWay
 from gateway.text.redaction import redact
 
 _LAST_ERROR: Final = """SELECT d.last_error FROM deliveries d WHERE d.sink = :sink AND d.state = 'dead'
@@ -80,10 +80,11 @@ def _sink(
         failed_1h=sum(one.bad for one in mine),
         latency=latency(spread),
         last_error=reason or value_of(errors),
-        under_way=[
-            UnderWayItem(
-                delivery=one.delivery, event_ref=one.event_ref, done=one.done, total=one.total, text=redact(one.text)
-            )
-            for one in (() if row is None else row.under_way)
-        ],
+        under_way=[_under_way(long) for long in (() if row is None else row.under_way)],
+    )
+
+
+def _under_way(long: UnderWay) -> UnderWayItem:
+    return UnderWayItem(
+        delivery=long.delivery, event_ref=long.event_ref, done=long.done, total=long.total, text=redact(long.text)
     )

@@ -12,17 +12,17 @@ LINE_CELLS_MAX: Final = 80
 _UNITS: Final = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 
 
-def progress_line(sink: str, one: UnderWay) -> str:
+def progress_line(sink: str, long: UnderWay) -> str:
     """Such as `archive [####      ] 40 % 2 GB of 5 GB, segment 812 of 2000 (delivery 7)`, in 80 columns."""
     begin = sink
-    if one.done is not None and one.total:
-        share = min(one.done / one.total, 1.0)
+    if long.done is not None and long.total:
+        share = min(long.done / long.total, 1.0)
         begin += f" [{'#' * round(share * BAR_CELLS):<{BAR_CELLS}}] {share:.0%}"
-    if amounts := " of ".join(octets(amount) for amount in (one.done, one.total) if amount is not None):
+    if amounts := " of ".join(octets(amount) for amount in (long.done, long.total) if amount is not None):
         begin += f" {amounts}"
-    if one.text:
-        begin += f", {redact(one.text)}"
-    end = f" (delivery {one.delivery})"
+    if long.text:
+        begin += f", {redact(long.text)}"
+    end = f" (delivery {long.delivery})"
     return begin[: LINE_CELLS_MAX - len(end)].rstrip() + end
 
 

@@ -11,19 +11,19 @@ if TYPE_CHECKING:
     from gateway.runtime.clock import FrozenClock
     from gateway.testing.corpus import Case, cases
     from gateway.testing.factories import NOW, callback, callbacks, delivery, event, events
-    from gateway.testing.follow_ups import follow_ups
     from gateway.testing.http_sinks import HttpSinkPromises
     from gateway.testing.inprocess import Posted, RunningGateway, running
     from gateway.testing.recorder import Recorder
     from gateway.testing.server import Received, Reply, ScriptedServer
     from gateway.testing.sinks import SinkPromises, opened
     from gateway.testing.sources import SourcePromises
+    from gateway.testing.what_follows import follow_ups
 
 _ROOMS = {
     "gateway.runtime.clock": ("FrozenClock",),
     "gateway.testing.corpus": ("Case", "cases"),
     "gateway.testing.factories": ("NOW", "callback", "callbacks", "delivery", "event", "events"),
-    "gateway.testing.follow_ups": ("follow_ups",),
+    "gateway.testing.what_follows": ("follow_ups",),
     "gateway.testing.inprocess": ("Posted", "RunningGateway", "running"),
     "gateway.testing.recorder": ("Recorder",),
     "gateway.testing.server": ("Received", "Reply", "ScriptedServer"),

@@ -15,9 +15,9 @@ from gateway.model import Delivery
 from gateway.plugin import Sink
 from gateway.testing.corpus import cases
 from gateway.testing.factories import delivery, event, events
-from gateway.testing.follow_ups import follow_ups
 from gateway.testing.server import Received, Reply, ScriptedServer
 from gateway.testing.sinks import HANG_SECONDS, SinkPromises
+from gateway.testing.what_follows import follow_ups
 
 _SHORT_TIMEOUT_SECONDS: Final = 0.3  # seconds; the timeout of a call to a server that never answers
 

@@ -29,7 +29,7 @@ def blocks(language: str) -> list[str]:
 
 def test_every_route_of_the_page_loads_without_a_warning(tmp_path: Path) -> None:
     routes = [block for block in blocks("yaml") if block.startswith("routes:")]
-    assert len(routes) == 3
+    assert len(routes) == 4
     for block in routes:
         path = tmp_path / "gateway.yaml"
         path.write_text(BASE + block)

@@ -19,7 +19,7 @@ from gateway.text.redaction import redact
 if TYPE_CHECKING:
     from gateway.cli.remote_client import Remote
     from gateway.model import Event
-    from gateway.store.records import SinkRow
+    from gateway.store.records import SinkRow, UnderWay
 
 
 @click.group(cls=Group, short_help="Where events go: list, test, preview, pause, resume.")
@@ -204,6 +204,11 @@ def _holds(row: SinkRow) -> bool:
     return bool(row.waiting or row.sending or row.delivered or row.dead or row.gate.paused)
 
 
+def _under_way(long: UnderWay) -> Mapping[str, Any]:
+    names = ("delivery", "event_ref", "done", "total")
+    return {**{name: getattr(long, name) for name in names}, "text": redact(long.text)}
+
+
 def _object(name: str, type: str | None, row: SinkRow | None) -> Mapping[str, Any]:
     gate = None if row is None else row.gate
     state = "ready"
@@ -224,14 +229,5 @@ def _object(name: str, type: str | None, row: SinkRow | None) -> Mapping[str, An
         "delivered": 0 if row is None else row.delivered,
         "dead": 0 if row is None else row.dead,
         "oldest_waiting_at": None if row is None else output.stamp(row.oldest_waiting_at),
-        "under_way": [
-            {
-                "delivery": one.delivery,
-                "event_ref": one.event_ref,
-                "done": one.done,
-                "total": one.total,
-                "text": redact(one.text),
-            }
-            for one in (() if row is None else row.under_way)
-        ],
+        "under_way": [_under_way(long) for long in (() if row is None else row.under_way)],
     }
