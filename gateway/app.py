@@ -9,8 +9,6 @@ import secrets
 import socket
 from collections.abc import Mapping, Sequence
 
-import structlog
-
 from gateway.admin.service import AdminService
 from gateway.alarms.watch import CONFIGURATION, AlarmWatch
 from gateway.assembly import delivery_policy, keep_of, make_endpoints, make_sink
@@ -35,6 +33,7 @@ from gateway.routing import Router, RoutingDecision
 from gateway.runtime.clock import Clock
 from gateway.runtime.file_watch import FileWatch
 from gateway.runtime.harmless import harmless
+from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.trace_export import make_traces
 from gateway.runtime.traces import Traces
@@ -45,7 +44,7 @@ from gateway.store.store import Store
 from gateway.text.redaction import redact
 from gateway.watchdog import Watchdog
 
-log = structlog.get_logger("gateway.app")
+log = import_structlog().get_logger("gateway.app")
 
 PROBE_INTERVAL_SECONDS = 5.0  # seconds between two commits made only to know that the store works
 AUDIT_SECONDS = 2.0  # how long a reload waits for its row in the audit log

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import structlog
-
 from gateway.config.grammar.delivery import DeliverySettings
 from gateway.config.grammar.listeners import ServerSettings
 from gateway.config.grammar.store import StoreSettings
@@ -14,12 +12,13 @@ from gateway.dispatch.policy import BatchPolicy, DeliveryPolicy, RetryPolicy
 from gateway.egress.client import Http
 from gateway.intake.intake import SourceEndpoint
 from gateway.plugin import Sink, Source
+from gateway.runtime.lean_imports import import_structlog
 from gateway.store.store import Keep
 
 
 def make_sink(loaded: Loaded, name: str, http: Http) -> Sink:
     """The sink of this name, not opened yet."""
-    return loaded.sink(name, http, structlog.get_logger("sink"))
+    return loaded.sink(name, http, import_structlog().get_logger("sink"))
 
 
 def keep_of(settings: StoreSettings) -> Keep:

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
-import structlog
-
 from gateway.admin.access import Running, StoreAccess
 from gateway.config.loaded import Loaded
 from gateway.errors import GatewayError, StoreUnavailable
 from gateway.intake.reverify import ids_of, route_of
 from gateway.runtime.activity import Activity
+from gateway.runtime.lean_imports import import_structlog
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.jobs import STEP_ROWS_MAX, JobRow
 
@@ -24,7 +23,7 @@ REST_SECONDS: Final = 5.0  # between two looks, in a long pause, whether it stil
 JOBS_AT_ONCE_MAX: Final = 4
 STEP_SECONDS: Final = 1.0  # of work that one step does at most, at its rate
 
-log = structlog.get_logger("gateway.admin")
+log = import_structlog().get_logger("gateway.admin")
 
 
 def holder_of(token: str) -> str:

@@ -6,12 +6,11 @@ import asyncio
 import contextlib
 from typing import Final, Protocol
 
-import structlog
-
 from gateway.admin.stream import LiveHub
 from gateway.errors import StoreError
 from gateway.runtime.activity import Activity
 from gateway.runtime.clock import Clock
+from gateway.runtime.lean_imports import import_structlog
 from gateway.store.admin import live, minutes
 from gateway.store.store import Store
 
@@ -20,7 +19,7 @@ IDLE_SECONDS: Final = 1.0
 COUNTS_SECONDS: Final = 10.0
 WATCH_SECONDS: Final = 3.0  # between two words to the other gateways that somebody watches here
 
-log = structlog.get_logger("gateway.admin")
+log = import_structlog().get_logger("gateway.admin")
 
 
 class Counting(Protocol):

@@ -7,20 +7,19 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-import structlog
-
 from gateway.alarms.event import alarm_event, new_alarm
 from gateway.errors import StoreError
 from gateway.model import RELOAD_REFUSED, STORE_LIMIT, Event
 from gateway.routing import RoutingDecision
 from gateway.runtime.clock import Clock
+from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.metrics import Metrics
 from gateway.states import AlarmType
 from gateway.store.outbox.conditions import AlarmDue, Announced, Seen
 from gateway.store.records import NewEvent
 from gateway.store.store import Store
 
-log = structlog.get_logger("gateway.alarms")
+log = import_structlog().get_logger("gateway.alarms")
 
 LOOK_SECONDS: Final = 1.0
 LIMIT_RAISED_SHARE: Final = 0.8  # part of a limit of the store that is used

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import structlog
-
 from gateway.errors import Problem
 from gateway.intake.near_path import near_path
 from gateway.plugin import Callback
 from gateway.runtime.clock import Clock
 from gateway.runtime.harmless import harmless
+from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.metrics import BoundedLabel, Metrics
 from gateway.runtime.sliding_window import SlidingWindow
 from gateway.runtime.traces import log_fields
 from gateway.store.records import Refusal
 from gateway.store.store import Store
 
-log = structlog.get_logger("gateway.refusals")
+log = import_structlog().get_logger("gateway.refusals")
 
 KEPT_MAX = 50  # refused callbacks kept and logged, of each source, in KEPT_SECONDS; more are only counted
 KEPT_SECONDS = 5.0

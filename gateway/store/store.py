@@ -12,10 +12,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
-import structlog
-
 from gateway.errors import StoreFull, StoreUnavailable
 from gateway.runtime.clock import Clock
+from gateway.runtime.lean_imports import import_structlog
 from gateway.store.admin import audit
 from gateway.store.admin.audit import AuditEntry
 from gateway.store.engine.backend import Backend, backend_of
@@ -42,7 +41,7 @@ __all__ = ["Keep", "Store"]
 REPAIR_INTERVAL_SECONDS: Final = 3600.0  # seconds between two looks for rows that a clock jump put too far ahead
 
 T = TypeVar("T")
-log = structlog.get_logger("gateway.store")
+log = import_structlog().get_logger("gateway.store")
 
 
 class Store(SharedState, LeasedRows):

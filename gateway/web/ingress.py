@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-import structlog
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
@@ -16,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from gateway.config.grammar.listeners import HOOKS
 from gateway.errors import Problem
 from gateway.plugin import Callback
+from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.traces import OFF
 from gateway.web.callback_span import SPAN, CallbackSpan, CallbackSpans
 from gateway.web.heads import hides_structure
@@ -23,7 +23,7 @@ from gateway.web.peers import Network, admitted, peer
 from gateway.web.ports import Behind, EndpointLike
 from gateway.web.problem_response import ProblemResponse
 
-log = structlog.get_logger("gateway.web")
+log = import_structlog().get_logger("gateway.web")
 
 _MEDIA_TYPE: Final = re.compile(r"[!-~]+/[!-~]+(?:; ?[!-~]+)*")
 _UTF_8: Final = (b"utf-8", b"utf8")

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-import structlog
-
 from gateway.config.grammar.listeners import callback_url
 from gateway.config.grammar.settings import Settings
+from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.logs import flush
 from gateway.web.api.routes import api_routes
 from gateway.web.budget import Budget
@@ -38,7 +37,7 @@ from gateway.web.sockets import Bound, bind
 from gateway.web.stop import Stop
 from gateway.web.tokens import Tokens
 
-log = structlog.get_logger("gateway.web")
+log = import_structlog().get_logger("gateway.web")
 
 SWITCH_INTERVAL_SECONDS: Final = 0.0005
 """Seconds. With Python's 5 ms the store's thread and the loop wait for each other: measured, 4,667 durable accepts a

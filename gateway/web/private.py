@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
-import structlog
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPENMETRICS
 from starlette.applications import Starlette
@@ -20,12 +19,13 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import Problem
+from gateway.runtime.lean_imports import import_structlog
 from gateway.web.accept_header import wants_openmetrics
 from gateway.web.heads import hides_structure
 from gateway.web.ports import Behind
 from gateway.web.problem_response import ProblemResponse
 
-log = structlog.get_logger("gateway.web")
+log = import_structlog().get_logger("gateway.web")
 
 READINESS_SECONDS: Final = 3.0  # a store that hangs is not ready; probes give up after a few seconds themselves
 SECURITY_HEADERS: Final = (

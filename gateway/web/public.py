@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import structlog
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -16,6 +15,7 @@ from starlette.types import Lifespan
 from gateway.config.grammar.listeners import HOOKS
 from gateway.errors import Problem
 from gateway.plugin import Callback
+from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.logs import once_in
 from gateway.runtime.traces import log_fields
 from gateway.text.trace_context import TraceContext
@@ -25,7 +25,7 @@ from gateway.web.ingress import Ingress, content_length, unknown_source
 from gateway.web.ports import Behind
 from gateway.web.problem_response import ProblemResponse
 
-log = structlog.get_logger("gateway.web")
+log = import_structlog().get_logger("gateway.web")
 
 QUIET_SECONDS: Final = 10.0  # between two log lines of one source and code
 _ALLOW: Final = (b"allow", b"POST")

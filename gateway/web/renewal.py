@@ -9,13 +9,12 @@ import socket
 import threading
 from collections.abc import AsyncIterator
 
-import structlog
-
 from gateway.errors import GatewayError
+from gateway.runtime.lean_imports import import_structlog
 from gateway.store.admin.audit import Actor
 from gateway.web.ports import Serving
 
-log = structlog.get_logger("gateway.web")
+log = import_structlog().get_logger("gateway.web")
 
 
 @contextlib.asynccontextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,23 @@ assert not heavy, heavy
 assert None not in sys.modules.values()
 assert "cel.cli" not in sys.modules
 import rich, click  # who wants them later gets them
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=".")
+
+
+def test_nothing_of_ours_imports_structlog_with_what_it_does_not_need() -> None:
+    """Because whoever is first brings rich in: 0.2 s of each command that opens a store, where it is installed."""
+    plain = re.compile(r"^(?:import structlog|from structlog import)\b", re.MULTILINE)
+    files = [path for room in ("gateway", "plugins") for path in Path(room).rglob("*.py")]
+    assert len(files) > 300
+    assert not [str(path) for path in files if plain.search(path.read_text())]
+
+
+def test_a_command_that_opens_a_store_brings_no_rich_and_no_server() -> None:
+    code = """
+import sys
+import gateway.admin.store_opener, gateway.admin.service, gateway.cli.commands.events, gateway.cli.commands.deliveries
+assert not {"rich", "pygments", "uvicorn", "starlette", "aiohttp", "httpx", "psycopg"} & set(sys.modules), "heavy"
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=".")
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-import structlog
-
 from gateway.errors import ItemRefused
+from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine.backend import Backend
 from gateway.store.engine.writer import Writer
 from gateway.store.outbox import retention
@@ -16,7 +15,7 @@ from gateway.store.outbox.retention import Keep
 SHORT_LEAPS_MAX: Final = 256  # over one row each that cannot be read; then each twice as long
 LEAPS_MAX: Final = SHORT_LEAPS_MAX + 20
 
-log = structlog.get_logger("gateway.store")
+log = import_structlog().get_logger("gateway.store")
 
 
 async def sweep(backend: Backend, writer: Writer, keep: Keep) -> int:

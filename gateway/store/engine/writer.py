@@ -9,9 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, Final, TypeVar
 
-import structlog
-
 from gateway.errors import ItemRefused, StoreError, StoreFileGone, StoreUnavailable
+from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.session import Trouble
 from gateway.store.engine.write_queue import TICK_SECONDS, Item, Kind, Queue
@@ -23,7 +22,7 @@ CALLS_SECONDS: Final = 0.05  # after which claims and the like give way to accep
 DAMAGE_SECONDS: Final = 60.0  # between two lines about a damaged page
 RERUN_SECONDS: Final = 2.0  # how long a batch whose commit may have happened looks for a connection to be run again
 
-log = structlog.get_logger("gateway.store")
+log = import_structlog().get_logger("gateway.store")
 
 Answer = tuple[Any, BaseException | None]
 

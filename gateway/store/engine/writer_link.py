@@ -6,15 +6,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import structlog
-
 from gateway.errors import StoreError, StoreUnavailable
+from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine.batch import Bulk
 
 if TYPE_CHECKING:
     from tenacity.wait import wait_base
 
-log = structlog.get_logger("gateway.store")
+log = import_structlog().get_logger("gateway.store")
 
 
 class WriterLink:

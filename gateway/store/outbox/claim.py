@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
-import structlog
-
 from gateway.model import Outcome
+from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine.batch import Bulk, ClaimedRow, ContentRow, DueRow, TakenRow, leases_of
 from gateway.store.engine.session import Trouble
 from gateway.store.outbox import statements as sql
@@ -17,7 +16,7 @@ from gateway.store.records import Lease, Rank, Settlement
 
 _PROBES: Final = (sql.PROBE_FRESH, sql.PROBE_TRIED, sql.PROBE_LAST)
 
-log = structlog.get_logger("gateway.store")
+log = import_structlog().get_logger("gateway.store")
 
 
 def probe_claim(session: Bulk, sink: str, lease: int, running: Collection[int], owner: str) -> Sequence[Lease]:

@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-import structlog
-
+from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine.session import Session, value_of
 from gateway.store.outbox import statements as sql
 
@@ -46,7 +45,7 @@ _RATES: Final = "UPDATE rates SET until_at = until_at + :step, free_at = free_at
 # A sink without a row has stood still for nothing so far.
 _SINK: Final = "INSERT INTO sinks (name, stalled_ms) VALUES (:sink, 0) ON CONFLICT (name) DO NOTHING"
 
-log = structlog.get_logger("gateway.store")
+log = import_structlog().get_logger("gateway.store")
 
 
 class _Reading(NamedTuple):

@@ -10,9 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-import structlog
-
 from gateway.runtime.clock import Clock
+from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.migrations import migrate
 from gateway.store.engine.patience import NotYet
@@ -26,7 +25,7 @@ from gateway.text.store_address import StoreAddress
 
 T = TypeVar("T")
 
-log = structlog.get_logger("gateway.store")
+log = import_structlog().get_logger("gateway.store")
 
 RETRY_SECONDS = 0.5  # between two looks for a server at the start
 POOLED = (

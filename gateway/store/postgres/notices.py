@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable, Collection
 from typing import Final
 
-import structlog
-
 from gateway.errors import StoreUnavailable
+from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine.session import Session
 from gateway.store.outbox import counts
 from gateway.store.postgres.session import CHANNEL, PostgresSession
@@ -21,7 +20,7 @@ LOST_SECONDS: Final = 0.5  # before a lost connection is made again
 SIGN_SECONDS: Final = 15.0  # between two signs of life that are asked of a silent server
 NOTIFY_INTERVAL_SECONDS: Final = 0.1  # seconds a sink: a lost notice costs one poll
 
-log = structlog.get_logger("gateway.store")
+log = import_structlog().get_logger("gateway.store")
 
 
 class DataVersion:

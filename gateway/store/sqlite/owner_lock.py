@@ -12,13 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from gateway.errors import StoreHeld, StoreUnavailable
+from gateway.runtime.lean_imports import import_structlog
 from gateway.store.sqlite.error_texts import cannot_open
 from gateway.store.sqlite.open_file import OpenFiles
 
-log = structlog.get_logger("gateway.store")
+log = import_structlog().get_logger("gateway.store")
 
 HOLDER_BYTES_MAX: Final = 100  # of the line in the lock file
 _LOOK_SECONDS: Final = 0.1  # between two looks

@@ -7,15 +7,15 @@ import json
 from collections.abc import AsyncIterator
 from typing import Final
 
-import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.admin.stream import Message
 from gateway.errors import GatewayError
+from gateway.runtime.lean_imports import import_structlog
 
 STALL_SECONDS: Final = 15.0  # in which a reader must take what was sent
-log = structlog.get_logger("gateway.web")
+log = import_structlog().get_logger("gateway.web")
 
 
 async def begun(news: AsyncIterator[Message]) -> Response:

@@ -7,13 +7,13 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from gateway.admin.jobs import holder_of
 from gateway.errors import GatewayError, Problem
+from gateway.runtime.lean_imports import import_structlog
 from gateway.store.admin.audit import Actor
 from gateway.web.api import openapi
 from gateway.web.api.endpoint import Call, Endpoint
@@ -26,7 +26,7 @@ from gateway.web.tokens import Role, TokenLike, Tokens
 
 PREFIX: Final = "/api/v1"
 RECHECK_SECONDS: Final = 60.0  # after which a stream's token is looked at again
-log = structlog.get_logger("gateway.web")
+log = import_structlog().get_logger("gateway.web")
 
 
 def api_routes(gateway: Serving, tokens: Tokens) -> Sequence[BaseRoute]:

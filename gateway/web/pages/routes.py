@@ -6,12 +6,12 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from gateway.errors import GatewayError, Problem
+from gateway.runtime.lean_imports import import_structlog
 from gateway.web.api.responses import refusal, refused
 from gateway.web.pages.pages import PAGES, HtmlPage
 from gateway.web.pages.sign_in import signing_in, signing_out
@@ -20,7 +20,7 @@ from gateway.web.ports import Serving
 from gateway.web.sessions import SAFE, refuse_foreign
 from gateway.web.tokens import Tokens
 
-log = structlog.get_logger("gateway.web")
+log = import_structlog().get_logger("gateway.web")
 YEAR_SECONDS: Final = 365 * 24 * 3600
 Serve = Callable[[Request], Awaitable[Response]]
 
