@@ -98,6 +98,7 @@ class _Loading:
             path=self._path,
             warnings=tuple(in_order(self._warnings)),
             places=_places(root),
+            forms={scalar.path: scalar.names for scalar in scalars(root) if scalar.names},
             guessed=any(scalar.placeholder for scalar in scalars(root.entries.get("routes"))),
         )
 

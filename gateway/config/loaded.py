@@ -25,7 +25,8 @@ JSON_HEADERS: Final = (("content-type", "application/json"),)
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A configuration that can be served. `places` are line and column of every dotted path.
+    """A configuration that can be served. `places` are line and column of every dotted path, `forms` the
+    `${…}` that were put into one.
 
     `guessed` says that something in the routes is a stand-in (`check --no-secrets`), so that tests cannot judge them.
     """
@@ -35,6 +36,7 @@ class Loaded:
     path: Path
     warnings: Sequence[Diagnostic] = ()
     places: Mapping[str, tuple[str, int, int]] = field(default_factory=dict, repr=False)
+    forms: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
     guessed: bool = False
 
     def source(self, name: str) -> Source:
@@ -64,11 +66,12 @@ class Loaded:
 
     @property
     def token_place(self) -> str:
-        """Where the first admin token is written, as `file:line`, for people who look for it."""
+        """Where the first admin token is written, as `file:line`, for people who look for it; before it `${file:…}` or `${NAME}`, where it is kept elsewhere."""
         admin = self.settings.admin
         path = "admin.token" if admin.token is not None else "admin.tokens[0].token"
         file, line, _ = self.places.get(path, self.places.get("admin", (str(self.path), 0, 0)))
-        return f"{file}:{line}" if line else file
+        place = f"{file}:{line}" if line else file
+        return f"{', '.join(forms)} of {place}" if (forms := self.forms.get(path)) else place
 
     @property
     def demo_keys(self) -> Sequence[str]:

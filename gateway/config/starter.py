@@ -102,15 +102,16 @@ def render(
     *,
     source: str | None = None,
     answers: Answers | None = None,
+    token: str | None = None,
 ) -> str:
-    """The text of the file. `secret("key")` and `secret("webhook")` make a fresh secret each time.
+    """The text of the file. `token` stands for the admin token, such as `${file:…}`. `secret("key")` and `secret("webhook")` make a fresh secret each time.
 
     A line of the starter with a mark that nobody answered is written as a comment; an address gets an example. Raises
     PluginError for a type of source that is not there, or does not say how to begin.
     """
     text = _TEMPLATE.replace("@SOURCES@", _source(source_type(registry or Registry(), source), answers or {}))
     path = "live-" + secret("key")[:16]
-    for mark, value in (("@TOKEN@", secret("key")), ("@PATH@", path), ("@WEBHOOK@", secret("webhook"))):
+    for mark, value in (("@TOKEN@", token or secret("key")), ("@PATH@", path), ("@WEBHOOK@", secret("webhook"))):
         text = text.replace(mark, value)
     for mark, kind in (("@KEY@", "key"), ("@WEBHOOK_SECRET@", "webhook")):
         while mark in text:

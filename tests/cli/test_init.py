@@ -107,3 +107,27 @@ def test_at_a_terminal_enter_is_an_answer_too(tmp_path: Path) -> None:
     code, said = answered(tmp_path, b"\n\n")
     assert code == 0, said
     assert source(tmp_path).options.domains == ()
+
+
+def test_the_admin_token_is_in_a_file_of_its_own_that_only_its_owner_reads(folder: Path, cli: Cli) -> None:
+    said = cli("init")
+    kept = folder / "gateway.token"
+    token = kept.read_text().strip()
+    assert len(token) >= 32
+    assert [oct(path.stat().st_mode & 0o777) for path in (kept, folder / "gateway.yaml")] == ["0o600"] * 2
+    assert token not in (folder / "gateway.yaml").read_text() + said.stdout + said.stderr
+    assert "gateway.token" in said.stderr
+    loaded = load(folder / "gateway.yaml", environ={})
+    assert loaded.settings.admin.token is not None
+    assert loaded.settings.admin.token.reveal() == token
+    assert loaded.token_place.startswith("${file:gateway.token} of ")
+    assert token not in cli("init", "--force").stderr
+    assert kept.read_text().strip() != token
+
+
+@pytest.mark.parametrize("there", ["gateway.yaml", "gateway.token"])
+def test_what_is_there_is_not_written_over_and_then_nothing_is_written(folder: Path, cli: Cli, there: str) -> None:
+    (folder / there).write_text("mine")
+    assert f"{there} is there already" in cli("init", code=1).stderr
+    assert [path.name for path in folder.iterdir()] == [there]
+    assert (folder / there).read_text() == "mine"

@@ -39,8 +39,8 @@ def command(
 ) -> None:  # fmt: skip
     """Write a commented configuration with fresh secrets to PATH (default: where --config points, ./gateway.yaml).
 
-    What the source needs to know is taken from the options; at a terminal the rest is asked for. Only you can read the
-    file, because it holds secrets.
+    What the source needs to know is taken from the options; at a terminal the rest is asked for. The token that you sign
+    in with is in a file beside it (gateway.token for gateway.yaml). Only you can read the files, because they hold secrets.
     """
     from gateway.cli.commands.secret import make
     from gateway.config.starter import questions, render, source_type
@@ -49,11 +49,15 @@ def command(
 
     registry = Registry()
     given = {"DOMAINS": tuple(domains), "APPS": tuple(apps), "HOST": (host,) if host is not None else ()}
+    target = path or invocation.path
+    kept = target.with_suffix(".token")
     try:
         chosen = source_type(registry, source)
         wanted = questions(chosen)
         answers = _answers(given, wanted, "" if chosen is None else chosen.type)
-        text = render(make, registry, source=source, answers=answers)
+        text = render(
+            make, registry, source=source, answers=answers, token=None if printed else f"${{file:{kept.name}}}"
+        )
     except PluginError as error:
         raise click.ClickException(str(error)) from None
     open_ = [_ASKS[name][0] for name in ("DOMAINS", "APPS") if name in wanted and not answers[name]]
@@ -63,25 +67,31 @@ def command(
     if printed:
         click.echo(text, nl=False)
         return
-    target = path or invocation.path
-    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
-    try:
-        descriptor = os.open(target, flags, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o600)  # because --force may meet a file that others can read
-            file.write(text)
-    except FileExistsError:
-        raise click.ClickException(
-            f"{target} is there already; --force writes over it, --print shows what it would be"
-        ) from None
-    except OSError as error:
-        raise click.ClickException(f"cannot write {target}: {file_trouble(target, error)}") from None
+    _write({kept: make("key") + "\n", target: text}, force=force)
     from gateway.config.load import load
 
     for name, one in (settings := load(target, environ=os.environ, placeholders=True).settings).sources.items():
         click.echo(f"source {name} ({one.type}): {settings.server.callback_url(one.path)}", err=True)
     named = "" if target == Path("gateway.yaml") else f" --config {target}"
+    click.echo(f"the token that you sign in to the pages with is in {kept}", err=True)
     click.echo(f"wrote {target}. Next: gateway{named} check, then gateway{named} serve", err=True)
+
+
+def _write(contents: dict[Path, str], *, force: bool) -> None:
+    """Write the files, for their owner alone; without `force` none of them where one is there."""
+    there = [path for path in contents if os.path.lexists(path)]
+    if there and not force:
+        raise click.ClickException(
+            f"{there[-1]} is there already; --force writes over it, --print shows what it would be"
+        )
+    for path, content in contents.items():
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL), 0o600)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                os.fchmod(file.fileno(), 0o600)  # because --force may meet a file that others can read
+                file.write(content)
+        except OSError as error:
+            raise click.ClickException(f"cannot write {path}: {file_trouble(path, error)}") from None
 
 
 def _answers(given: dict[str, tuple[str, ...]], wanted: Sequence[str], type: str) -> dict[str, tuple[str, ...]]:
