@@ -8,7 +8,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from gateway.cli.table import cell_width
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.event_search import EventFilter, search_events
 from gateway.store.records import EventRow, Held
+from tests import threads
 from tests.cli.conftest import ROOT, Cli
 from tests.cli.stocked import accept, an_event, stock, wanted
 from tests.cli.terminal import Terminal
@@ -319,8 +319,7 @@ class Streams:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.asked: list[str] = []
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._answer, args=(answers,))
-        self._thread.start()
+        self._thread = threads.start(self._answer, answers)
 
     def _answer(self, answers: Sequence[bytes]) -> None:
         for answer in answers:
@@ -335,7 +334,7 @@ class Streams:
 
     def close(self) -> None:
         self._socket.close()
-        self._thread.join(SECONDS_MAX)
+        threads.end(self._thread)
 
 
 def streaming(text: str) -> bytes:

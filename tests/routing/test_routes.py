@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.events.samples import sample
-from gateway.model import EVENT_TYPES, Trust
+from gateway.model import EVENT_TYPES, FOLLOW_UP_TYPES, Trust
 from gateway.routing import ERROR, FAILED, MATCH_KEYS, MATCHED, NOT_REACHED, Route, Router
 
 FAILED_EVENT = sample("recording.failed", source="live", stream="vip-7")
@@ -24,8 +24,13 @@ def matches(event=FAILED_EVENT, **match: list[str]) -> bool:
     return bool(decide(Route(name="r", match=match, to=["a"]), event=event).sinks)
 
 
-def test_a_route_without_conditions_matches_everything() -> None:
-    for type in EVENT_TYPES:
+def test_a_route_without_conditions_matches_all_but_what_follows_on_an_event() -> None:
+    for type in FOLLOW_UP_TYPES:
+        assert decide(Route(name="all", to=["a"]), event=sample(type, full=False)).sinks == ()
+        assert decide(Route(name="named", match={"type": [type]}, to=["a"]), event=sample(type, full=False)).sinks == (
+            "a",
+        )
+    for type in set(EVENT_TYPES) - FOLLOW_UP_TYPES:
         assert decide(Route(name="all", to=["a"]), event=sample(type, full=False)).sinks == ("a",)
 
 

@@ -144,7 +144,7 @@ async def test_a_lost_connection_is_not_made_again_to_another_file_of_the_name(f
     other = await open_at(url=f"sqlite:///{file.with_name('other.db')}")
     await other.close()
     _swap(file, file.with_name("other.db"))
-    store._writer._drop()  # as after an I/O error
+    store._writer._link.drop()  # as after an I/O error
     with pytest.raises(StoreUnavailable, match="replaced"):
         await store.accept([new(1)])
 
