@@ -43,6 +43,10 @@ def test_each_question_is_answered_by_one_grep_in_one_place() -> None:
 
 def test_the_places_of_the_packages_are_there() -> None:
     part = (ROOT / "docs/architecture.md").read_text().split("## What the six packages do here")[1].split("\n## ")[0]
-    named = re.findall(r"`(gateway/[\w/.]+)`", part)
-    assert len(named) >= 6
+    rows = re.findall(r"^\| (\w+) \| .+ \| (.+) \|$", part, re.MULTILINE)
+    assert [name for name, _ in rows if name != "package"] == [
+        *("Starlette", "pluggy", "httpx", "tenacity", "PyYAML", "pytest")
+    ]
+    assert [name for name, where in rows if name != "package" and "`gateway/" not in where] == []
+    named = re.findall(r"`((?:gateway|tests)/[\w/.]+)`", part)
     assert [path for path in named if not (ROOT / path).exists()] == []

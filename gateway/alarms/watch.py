@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from gateway.alarms.event import alarm_event, new_alarm
+from gateway.alarms.alarm_event import alarm_event, new_alarm
 from gateway.errors import StoreError
 from gateway.model import RELOAD_REFUSED, STORE_LIMIT, Event
 from gateway.routing import RoutingDecision

@@ -250,7 +250,7 @@ async def test_of_several_gateways_on_one_database_exactly_one_tells(postgres_ur
         stored: list[Any] = []
 
         def make(due: Any) -> Any:
-            from gateway.alarms.event import alarm_event, new_alarm
+            from gateway.alarms.alarm_event import alarm_event, new_alarm
 
             event = alarm_event(due, language="en", page=None)
             return new_alarm(event, Router([]).decide(event))

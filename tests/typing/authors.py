@@ -77,8 +77,8 @@ class Pager(Sink):
         reveal_type(self.options.most)  # int
         reveal_type(self.options.only)  # tuple[str, ...]
         reveal_type(self.options.folder)  # pathlib.Path
-        reveal_type(delivery.event)  # gateway.model.Event
-        reveal_type(delivery.event.files)  # tuple[gateway.model.File, ...]
+        reveal_type(delivery.event)  # gateway.model.event.Event
+        reveal_type(delivery.event.files)  # tuple[gateway.model.recorded_file.File, ...]
         reveal_type(delivery.event.files[0].size_bytes)  # int | None
         reveal_type(delivery.event.trust.rank)  # int
         answer = await self.http.post(self.options.url, json=to_document(delivery.event), timeout=5.0)
@@ -90,7 +90,7 @@ class Pager(Sink):
         reveal_type(self.options.through)  # gateway.text.secret.Secret | None
         reveal_type(await BlockingWorker("pager").run(lambda: 5))  # int
         reveal_type(inert(format_time(delivery.event.received_at)))  # str
-        reveal_type(delivery.event.alarm)  # gateway.model.Alarm | None
+        reveal_type(delivery.event.alarm)  # gateway.model.event.Alarm | None
         alarm: Alarm | None = sample(ENDED, stream="x").alarm
         self.log.info("tried", about=alarm and alarm.about, here=is_loopback("::1"))
         file = await self.http.fetch_untrusted("https://example.com/f", max_bytes=10)
@@ -119,7 +119,7 @@ class Cameras(Source):
         raise NotImplementedError
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
-        reveal_type(event_id(self.name, EVENT_TYPES[0], None, None, None, None, [1]))  # gateway.model.EventId
+        reveal_type(event_id(self.name, EVENT_TYPES[0], None, None, None, None, [1]))  # gateway.model.event_id.EventId
         return []
 
     def acknowledge(self, callback: Callback, events: Sequence[Event]) -> Response | None:
@@ -133,7 +133,7 @@ def register_sinks() -> list[type[Sink]]:
 
 @hookimpl
 def attempt_finished(delivery: Delivery, attempt: Attempt) -> None:
-    reveal_type(attempt.outcome)  # gateway.model.Outcome
+    reveal_type(attempt.outcome)  # gateway.model.delivery.Outcome
 
 
 @hookimpl(wrapper=True)
@@ -161,6 +161,6 @@ async def tests() -> None:
         await sink.deliver(delivery(event()))
     async with running({"sinks": {}}) as gateway:
         reveal_type(await gateway.send())  # gateway.testing.inprocess.Posted
-        reveal_type(gateway.delivered("app"))  # list[gateway.model.Event]
+        reveal_type(gateway.delivered("app"))  # list[gateway.model.event.Event]
         await gateway.advance(60)
     reveal_type(SinkPromises.sink)  # type[gateway.plugin.base.Sink]
