@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from gateway.fields.quantities import format_duration
 from gateway.text.mask import is_secret
 from gateway.text.redaction import MASK, redact
 from gateway.text.secret import Secret
@@ -26,7 +27,7 @@ def masked(value: object) -> Any:
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, timedelta):
-        return f"{value.total_seconds():g}s"
+        return format_duration(value)
     if isinstance(value, BaseModel):
         return {name: masked(getattr(value, name, None)) for name in type(value).model_fields}
     if isinstance(value, Mapping):

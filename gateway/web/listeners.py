@@ -27,7 +27,7 @@ from gateway.web.listener_limits import (
     public_limits,
     reserve_descriptors,
 )
-from gateway.web.pages.routes import page_routes
+from gateway.web.pages.routes import missing_page, page_routes
 from gateway.web.ports import Serving
 from gateway.web.private import private_app
 from gateway.web.protocol import guarded
@@ -176,6 +176,7 @@ def _listeners(
                 gateway,
                 hosts=lambda: gateway.settings.admin.hosts,
                 more=[*api_routes(gateway, tokens), *page_routes(gateway, tokens)],
+                missing=missing_page(gateway, tokens),
             ),
             guarded(inner, lambda problem, peer, path: None),
             private_at,

@@ -53,10 +53,11 @@ def traffic(minutes: Sequence[Minute], t: PageWords, f: Formats) -> Markup:
     for name, values in (("in", arrived), ("out", delivered)):
         points = " ".join(f"{_LEFT + (n + 0.5) * step:.1f},{y(value):.1f}" for n, value in enumerate(values))
         parts.append(Markup('<polyline class="{}" points="{}"/>').format(name, points))
-    for number in sorted({0, len(minutes) // 4, len(minutes) // 2, 3 * len(minutes) // 4} if minutes else ()):
+    for quarter, number in enumerate(sorted({part * len(minutes) // 4 for part in range(4)} if minutes else ())):
+        name = "between" if quarter % 2 else "at"  # those between have no room on a phone
         parts.append(
-            Markup('<text x="{:.1f}" y="{}">{}</text>').format(
-                _LEFT + number * step, HEIGHT - 6, f.clock(minutes[number].at)
+            Markup('<text class="{}" x="{:.1f}" y="{}">{}</text>').format(
+                name, _LEFT + number * step, HEIGHT - 6, f.clock(minutes[number].at)
             )
         )
     label = t(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -37,6 +37,20 @@ def page_routes(gateway: Serving, tokens: Tokens) -> Sequence[BaseRoute]:
     for route in routes:
         route.methods = None  # every method is ours to answer, so that all refusals have one form
     return routes
+
+
+def missing_page(gateway: Serving, tokens: Tokens) -> Callable[[Request, Any], Awaitable[Response]]:
+    """What a person who is signed in sees where there is no page; everybody else gets what a program gets."""
+
+    async def serve(request: Request, _: Any) -> Response:
+        problem = Problem(404, "not_found", "there is nothing here")
+        session = tokens.sessions.of(request)
+        holder = None if session is None else tokens.holder(session)
+        if holder is None or request.url.path.startswith("/api/") or request.method not in SAFE:
+            return refused(problem)
+        return await _failed(visit_of(gateway, request, holder, session), problem)
+
+    return serve
 
 
 def _serving(gateway: Serving, tokens: Tokens, methods: Mapping[str, HtmlPage]) -> Serve:

@@ -235,3 +235,14 @@ def test_gateways_on_two_ports_of_a_host_do_not_sign_each_other_out() -> None:
     assert cookie_name(request()) == "gw9090"
     assert cookie_name(request(host="gw.example.com")) == "gw"
     assert cookie_name(request(host="[::1]:9191")) == "gw9191"
+
+
+def test_where_there_is_no_page_a_person_gets_a_page_and_a_stranger_what_a_program_gets(
+    served: Served, operator: Browser
+) -> None:
+    for path in ("/nothing", "/events/a/b", "/static/x"):
+        assert operator.get(path).status == 404
+        assert "There is nothing here" in operator.get(path).body.decode()
+        assert operator.get(path).header("content-security-policy")
+        assert Browser(served).get(path).header("content-type") == "application/problem+json"
+    assert operator.get("/api/v1/nothing").header("content-type") == "application/problem+json"

@@ -21,7 +21,7 @@ MISTAKES = (
     "/events?source=lve", "/events?type=recording.strated", "/events?since=yesterday", "/events?tpye=x", "/events?limit=no",
     "/events?limit=0", "/events?limit=9999", "/events?held=perhaps", "/events?cursor=forged", "/events?q=" + "a" * 300,
     "/events?until=9999-99-99", "/deliveries?sink=fil", "/deliveries?state=ded", "/deliveries?reason=bored", "/dead?sink=fil",
-    "/dead?reason=bored", "/refused?source=lve", "/refused/99", "/refused/nine", "/audit?hwo=ops", "/audit?since=1000000d",
+    "/dead?reason=bored", "/refused?source=lve", "/refused/99", "/refused/nine", "/nothing", "/audit?hwo=ops", "/audit?since=1000000d",
     "/events/00ff", "/events/0123456789abcdef0123456789abcdef", "/sinks/fil", "/sinks/file?event=0123", "/sources/lve", "/jobs/7",
     "/route?event=0123", "/?window=2h", "/jobs?cursor=x",
 )  # fmt: skip
