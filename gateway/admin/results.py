@@ -110,6 +110,13 @@ class Raw(Result):
     base64: str | None
 
 
+class CauseItem(Result):
+    """What an event follows on: an event of the same source, and the sink that it came of."""
+
+    id: str
+    sink: str
+
+
 class EventDetail(Result):
     """One event with everything that is kept of it."""
 
@@ -121,5 +128,5 @@ class EventDetail(Result):
     variants: Annotated[Sequence[EventItem], Field(description="Other contents under its id or its signature.")]
     conflicts: int
     children: Sequence[EventItem]
-    cause: Mapping[str, Any] | None
+    cause: CauseItem | None
     session: str | None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from typing import assert_never
+from typing import Any, assert_never
 
 from gateway.admin.moments import moment, stamp
 from gateway.admin.overview_results import AuditItem, StoreStatus
 from gateway.admin.results import (
     AttemptItem,
+    CauseItem,
     DeliveryDetail,
     DeliveryItem,
     EventDetail,
@@ -145,9 +146,14 @@ def event_detail(full: EventFull, deliveries: Sequence[DeliveryDetail], *, whole
         variants=[event_item(other) for other in full.beside],
         conflicts=full.conflicts,
         children=[event_item(child) for child in full.children],
-        cause=body.get("cause"),
+        cause=_cause(body),
         session=None,
     )
+
+
+def _cause(body: Mapping[str, Any]) -> CauseItem | None:
+    cause = body.get("cause")
+    return CauseItem(id=cause["id"], sink=cause["sink"]) if cause else None
 
 
 def refused_item(row: RefusedRow) -> RefusedItem:

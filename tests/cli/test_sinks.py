@@ -21,6 +21,7 @@ SINK_FIELDS = [
     "sending",
     "state",
     "type",
+    "under_way",
     "waiting",
 ]
 STATUS_FIELDS = [
