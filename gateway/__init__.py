@@ -17,8 +17,9 @@ _STABLE: Final = (
     ("gateway.events.cloudevents", "from_document to_document to_json format_time"),
     ("gateway.events.samples", "sample"),
     # types of events
-    ("gateway.model", "EVENT_TYPES STARTED FILE_STARTED FILE_COMPLETED ENDED FAILED UNKNOWN"),
-    ("gateway.model", "ARCHIVED CONFIRMED MISSING OVERDUE RECOVERED STREAM_STARTED STREAM_ENDED"),
+    ("gateway.model", "EVENT_TYPES RECORDING_STARTED FILE_STARTED FILE_COMPLETED RECORDING_ENDED RECORDING_FAILED"),
+    ("gateway.model", "RECORDING_ARCHIVED RECORDING_CONFIRMED RECORDING_MISSING RECORDING_OVERDUE RECORDING_RECOVERED"),
+    ("gateway.model", "RECORDING_UNKNOWN STREAM_STARTED STREAM_ENDED"),
     # plugins: what is inherited from, and what is handed over
     ("gateway.plugin.callback", "Callback"),
     ("gateway.plugin.base", "Source Response Scene Played Sink Options"),

@@ -32,7 +32,7 @@ from gateway.dispatch.retry import (
 from gateway.dispatch.slots import Slots
 from gateway.errors import Retry, StoreError, Unavailable
 from gateway.follow_up import Done
-from gateway.model import FAILED, Delivery, Heartbeat
+from gateway.model import RECORDING_FAILED, Delivery, Heartbeat
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.records import Lease
 
@@ -265,7 +265,7 @@ class Deliverer:
 
     def _wait_for(self, member: LeasedDelivery, delay: float) -> None:
         member.again = delay
-        if self._slots.gathering is not None and member.lease.event.type == FAILED:
+        if self._slots.gathering is not None and member.lease.event.type == RECORDING_FAILED:
             self._slots.gathering.hurry(self._shared.store_clock.ms() / 1000 + delay)
 
     async def report_to_breaker(self, dispatch: Dispatch, results: Sequence[Result]) -> None:

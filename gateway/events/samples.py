@@ -12,16 +12,16 @@ from gateway.model import (
     ABOUT_SINKS,
     ALARM_SOURCE,
     ALARM_TYPES,
-    ARCHIVED,
-    CONFIRMED,
-    FAILED,
     FILE_COMPLETED,
     FILE_STARTED,
     FOLLOW_UP_TYPES,
-    MISSING,
-    OVERDUE,
-    RECOVERED,
-    UNKNOWN,
+    RECORDING_ARCHIVED,
+    RECORDING_CONFIRMED,
+    RECORDING_FAILED,
+    RECORDING_MISSING,
+    RECORDING_OVERDUE,
+    RECORDING_RECOVERED,
+    RECORDING_UNKNOWN,
     Alarm,
     Archived,
     Cause,
@@ -38,7 +38,7 @@ from gateway.model import (
 _STARTED_AT: Final = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 _ENDED_AT: Final = _STARTED_AT + timedelta(minutes=2)
 _RECEIVED_AT: Final = _ENDED_AT + timedelta(seconds=2)
-_SINKS: Final = {ARCHIVED: "archive", CONFIRMED: "confirm", MISSING: "confirm"}
+_SINKS: Final = {RECORDING_ARCHIVED: "archive", RECORDING_CONFIRMED: "confirm", RECORDING_MISSING: "confirm"}
 _WITH_FILE: Final = frozenset({FILE_COMPLETED, *_SINKS})
 _CAUSE_ID: Final = "6ec2ae8ec2c3f2e0fbdc4a3d7d06a1a5"
 _FOLDER: Final = "https://recordings.example.com/live/mystream"
@@ -117,9 +117,9 @@ def _file_of(type: str) -> File:
         at=_RECEIVED_AT, by=_SINKS[type], size_bytes=file.size_bytes, etag='"5d41402a"', media_type="video/mp4"
     )
     file = file.replace(expires_at=_ENDED_AT + timedelta(days=1))
-    if type == CONFIRMED:
+    if type == RECORDING_CONFIRMED:
         return file.replace(confirmed=look, measured=look)
-    if type == MISSING:
+    if type == RECORDING_MISSING:
         return file.replace(measured=look.replace(size_bytes=None, etag=None, media_type=None))
     copy = Archived(url="s3://archive/live/mystream/2026/01/01/index.m3u8", at=_RECEIVED_AT)
     return file.replace(
@@ -179,7 +179,7 @@ def _full(type: str) -> Event:
         task_id="task-1",
         time=_ENDED_AT if type in _WITH_FILE else None,
         files=files,
-        error=Fault(code="PULL_FAILED", message="the stream could not be pulled") if type == FAILED else None,
+        error=Fault(code="PULL_FAILED", message="the stream could not be pulled") if type == RECORDING_FAILED else None,
         verified=Verified(trust=Trust.FIELDS, scheme="sample", key=0),
         extra=_extra(type),
         cause=Cause(_CAUSE_ID, _SINKS[type]) if type in FOLLOW_UP_TYPES else None,
@@ -189,15 +189,15 @@ def _full(type: str) -> Event:
 
 def _vendor_type(type: str) -> str | None:
     """The vendor's name of the type; what the gateway found out itself has none."""
-    if type in FOLLOW_UP_TYPES or type in {OVERDUE, RECOVERED}:
+    if type in FOLLOW_UP_TYPES or type in {RECORDING_OVERDUE, RECORDING_RECOVERED}:
         return None
-    return "SOMETHING_NEW" if type == UNKNOWN else type.removeprefix("recording.").upper()
+    return "SOMETHING_NEW" if type == RECORDING_UNKNOWN else type.removeprefix("recording.").upper()
 
 
 def _extra(type: str) -> dict[str, Any]:
-    if type in {OVERDUE, RECOVERED}:
+    if type in {RECORDING_OVERDUE, RECORDING_RECOVERED}:
         return {"watch": "no-file", "expected": FILE_COMPLETED}
-    return {"note": "a field without a place"} if type == UNKNOWN else {}
+    return {"note": "a field without a place"} if type == RECORDING_UNKNOWN else {}
 
 
 def _sparse(type: str) -> Event:

@@ -18,7 +18,7 @@ from gateway.events.cloudevents import render
 from gateway.intake.pipeline import new_event, normalise, verify
 from gateway.intake.rejections import Refusals
 from gateway.intake.reporter import Journal
-from gateway.model import FAILED, Event, Trust, Verified, order_key
+from gateway.model import RECORDING_FAILED, Event, Trust, Verified, order_key
 from gateway.plugin import Callback, Source
 from gateway.plugin.contract import checked_response
 from gateway.routing import Router, RoutingDecision
@@ -223,7 +223,7 @@ class Intake:
                         reserved.remove(lease.sink)
                         self._dispatcher.hand_over(lease)
                     for sink in accepted.waiting:
-                        self._dispatcher.wake(sink, urgent=event.type == FAILED)
+                        self._dispatcher.wake(sink, urgent=event.type == RECORDING_FAILED)
         finally:
             self._unreserve(reserved)
 

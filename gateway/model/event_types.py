@@ -8,36 +8,36 @@ from typing import Final
 
 from gateway.states import AlarmType
 
-STARTED: Final = "recording.started"  # the vendor began to record
+RECORDING_STARTED: Final = "recording.started"  # the vendor began to record
 FILE_STARTED: Final = "recording.file.started"  # a file of the recording was begun
 FILE_COMPLETED: Final = "recording.file.completed"  # a file is complete, and `files` says where
-ENDED: Final = "recording.ended"  # no further file will come of this recording
-FAILED: Final = "recording.failed"  # it failed; `error` says why
-UNKNOWN: Final = "recording.unknown"  # a verified callback whose type we do not know: data, not an error
-ARCHIVED: Final = "recording.archived"  # a file was copied to a place of its owner's
-CONFIRMED: Final = "recording.confirmed"  # somebody looked, and the file is there
-MISSING: Final = "recording.missing"  # somebody looked, and it is not
-OVERDUE: Final = "recording.overdue"  # what should have come has not
-RECOVERED: Final = "recording.recovered"  # it came after all
+RECORDING_ENDED: Final = "recording.ended"  # no further file will come of this recording
+RECORDING_FAILED: Final = "recording.failed"  # it failed; `error` says why
+RECORDING_UNKNOWN: Final = "recording.unknown"  # a verified callback whose type we do not know: data, not an error
+RECORDING_ARCHIVED: Final = "recording.archived"  # a file was copied to a place of its owner's
+RECORDING_CONFIRMED: Final = "recording.confirmed"  # somebody looked, and the file is there
+RECORDING_MISSING: Final = "recording.missing"  # somebody looked, and it is not
+RECORDING_OVERDUE: Final = "recording.overdue"  # what should have come has not
+RECORDING_RECOVERED: Final = "recording.recovered"  # it came after all
 STREAM_STARTED: Final = "stream.started"  # a stream is pushed, recorded or not
 STREAM_ENDED: Final = "stream.ended"  # it is not any more
 EVENT_TYPES: Final = (
-    STARTED,
+    RECORDING_STARTED,
     FILE_STARTED,
     FILE_COMPLETED,
-    ENDED,
-    FAILED,
-    ARCHIVED,
-    CONFIRMED,
-    MISSING,
-    OVERDUE,
-    RECOVERED,
+    RECORDING_ENDED,
+    RECORDING_FAILED,
+    RECORDING_ARCHIVED,
+    RECORDING_CONFIRMED,
+    RECORDING_MISSING,
+    RECORDING_OVERDUE,
+    RECORDING_RECOVERED,
     STREAM_STARTED,
     STREAM_ENDED,
-    UNKNOWN,
+    RECORDING_UNKNOWN,
 )
 """What a source, a sink's follow-up or a watch can say of a recording or its stream."""
-FOLLOW_UP_TYPES: Final = frozenset({ARCHIVED, CONFIRMED, MISSING})
+FOLLOW_UP_TYPES: Final = frozenset({RECORDING_ARCHIVED, RECORDING_CONFIRMED, RECORDING_MISSING})
 """What says that something was done with an event: these go only where a route names them, whoever sent them here."""
 CAUSES_MAX: Final = 4  # follow-ups one behind the other
 

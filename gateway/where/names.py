@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from gateway.events import cloudevents
 from gateway.events.samples import sample
-from gateway.model import ALL_TYPES, ARCHIVED, SINK_DOWN, Fault, Trust
+from gateway.model import ALL_TYPES, RECORDING_ARCHIVED, SINK_DOWN, Fault, Trust
 from gateway.text.suggest import suggestion
 from gateway.where.syntax import MACROS, CelNode, WhereError
 
@@ -27,7 +27,7 @@ Shape = Any
 
 def shape_of_event() -> Mapping[str, Shape]:
     """Every field the JSON of an event can have, taken from the code that writes it."""
-    everything = sample(ARCHIVED, error=Fault(code="x", message="x")).replace(alarm=sample(SINK_DOWN).alarm)
+    everything = sample(RECORDING_ARCHIVED, error=Fault(code="x", message="x")).replace(alarm=sample(SINK_DOWN).alarm)
     (file,) = everything.files
     everything = everything.replace(
         supersedes="x",

@@ -8,7 +8,19 @@ from typing import Any, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from gateway import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Callback, Event, Fault, File, Scene, Verified
+from gateway import (
+    FILE_COMPLETED,
+    RECORDING_ENDED,
+    RECORDING_FAILED,
+    RECORDING_STARTED,
+    RECORDING_UNKNOWN,
+    Callback,
+    Event,
+    Fault,
+    File,
+    Scene,
+    Verified,
+)
 from plugins.sources.common.event import format_of, made, named_by, stored
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.keyed import Keyed, KeyedOptions, from_hex, header, mismatch, position
@@ -20,11 +32,11 @@ _ERROR: Final = "1"
 _EXIT: Final = "11"
 _UPLOADED: Final = "31"
 TYPES: Final = {
-    _ERROR: FAILED,
-    _EXIT: ENDED,  # the session; 41, the recorder's leaving, may come several times before it
+    _ERROR: RECORDING_FAILED,
+    _EXIT: RECORDING_ENDED,  # the session; 41, the recorder's leaving, may come several times before it
     _UPLOADED: FILE_COMPLETED,
-    "40": STARTED,
-    "70": STARTED,  # of a web page
+    "40": RECORDING_STARTED,
+    "70": RECORDING_STARTED,  # of a web page
 }
 
 
@@ -81,7 +93,7 @@ keys:
             return ()
         reading.drop("notifyMs")  # is another one on each try
         vendor_type = reading.label("eventType")
-        type = TYPES.get(vendor_type or "", UNKNOWN)
+        type = TYPES.get(vendor_type or "", RECORDING_UNKNOWN)
         payload = reading.inside("payload")
         details = payload.inside("details")
         files = _files(details) if type == FILE_COMPLETED else ()
@@ -149,7 +161,7 @@ def _files(details: Reading) -> tuple[File, ...]:
 
 
 def _fault(type: str, vendor_type: str | None, details: Reading) -> Fault | None:
-    if type == FAILED:
+    if type == RECORDING_FAILED:
         return Fault(code=details.label("errorCode"), message=details.text("errorMsg"))
     status = details.label("exitStatus") if vendor_type == _EXIT else None
     return Fault(code=f"exitStatus {status}") if status not in (None, "0") else None

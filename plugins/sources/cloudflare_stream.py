@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import UTC, timedelta
 from typing import Any, ClassVar, Final
 
-from gateway import FAILED, FILE_COMPLETED, UNKNOWN, Callback, Event, Fault, File, Scene, Verified
+from gateway import FILE_COMPLETED, RECORDING_FAILED, RECORDING_UNKNOWN, Callback, Event, Fault, File, Scene, Verified
 from plugins.sources.common.event import contents, made, named_by
 from plugins.sources.common.fields import PIXELS_MAX, Reading
 from plugins.sources.common.timed_header import TimedHeader
 
 # developers.cloudflare.com/stream: using webhooks
-TYPES: Final = {"ready": FILE_COMPLETED, "error": FAILED}
+TYPES: Final = {"ready": FILE_COMPLETED, "error": RECORDING_FAILED}
 
 
 class CloudflareStream(TimedHeader):
@@ -35,7 +35,7 @@ keys:
         reading = Reading(document)
         status = reading.inside("status")
         state = status.text("state")
-        type = TYPES.get(state or "", UNKNOWN)
+        type = TYPES.get(state or "", RECORDING_UNKNOWN)
         files: tuple[File, ...] = ()
         uid = reading.text("uid")
         if type == FILE_COMPLETED:
@@ -54,7 +54,7 @@ keys:
                 ),
             )
         error = None
-        if type == FAILED:
+        if type == RECORDING_FAILED:
             # the vendor's samples spell these in two ways
             code = status.text("errorReasonCode") or status.text("errReasonCode")
             error = Fault(code=code, message=status.text("errorReasonText") or status.text("errReasonText"))
@@ -68,7 +68,10 @@ keys:
             type=type,
             vendor_type=state,
             # of a state that is no end there may be several, such as how far the encoding is
-            identity=[*named_by(document, "uid", "modified"), *([contents(document)] if type == UNKNOWN else [])],
+            identity=[
+                *named_by(document, "uid", "modified"),
+                *([contents(document)] if type == RECORDING_UNKNOWN else []),
+            ],
             stream=stream,
             format="hls" if files else None,
             job_id=uid,

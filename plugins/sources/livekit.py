@@ -15,11 +15,11 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from gateway import (
-    ENDED,
-    FAILED,
     FILE_COMPLETED,
-    STARTED,
-    UNKNOWN,
+    RECORDING_ENDED,
+    RECORDING_FAILED,
+    RECORDING_STARTED,
+    RECORDING_UNKNOWN,
     Callback,
     Duration,
     Event,
@@ -225,12 +225,12 @@ def _status(egress: Reading) -> str | None:
 def _type(vendor_type: str | None, status: str | None, files: Sequence[File]) -> str:
     """By the status, because `egress_ended` is sent for failures too."""
     if vendor_type == _STARTED:
-        return STARTED
+        return RECORDING_STARTED
     if vendor_type != _ENDED or status not in _STATUSES:
-        return UNKNOWN
+        return RECORDING_UNKNOWN
     if status in _FAILED:
-        return FAILED
-    return FILE_COMPLETED if files else ENDED
+        return RECORDING_FAILED
+    return FILE_COMPLETED if files else RECORDING_ENDED
 
 
 def _files(egress: Reading) -> tuple[File, ...]:

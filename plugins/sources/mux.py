@@ -7,12 +7,12 @@ from datetime import UTC, timedelta
 from typing import Any, ClassVar, Final
 
 from gateway import (
-    ENDED,
-    FAILED,
     FILE_COMPLETED,
     FILE_STARTED,
-    STARTED,
-    UNKNOWN,
+    RECORDING_ENDED,
+    RECORDING_FAILED,
+    RECORDING_STARTED,
+    RECORDING_UNKNOWN,
     Callback,
     Event,
     Fault,
@@ -35,14 +35,14 @@ _RENDITION: Final = "video.asset.static_rendition.ready"  # one of them, which i
 _MASTER: Final = "video.asset.master.ready"
 _ERRORED: Final = "video.asset.errored"
 TYPES: Final = {
-    _LIVE_RECORDING: STARTED,
-    _LIVE_IDLE: ENDED,
+    _LIVE_RECORDING: RECORDING_STARTED,
+    _LIVE_IDLE: RECORDING_ENDED,
     _LIVE_COMPLETED: FILE_COMPLETED,
     _READY: FILE_COMPLETED,  # while the stream is live: FILE_STARTED
     _RENDITIONS: FILE_COMPLETED,
     _RENDITION: FILE_COMPLETED,
     _MASTER: FILE_COMPLETED,
-    _ERRORED: FAILED,
+    _ERRORED: RECORDING_FAILED,
 }
 
 
@@ -75,13 +75,13 @@ keys:
             return ()
         name = reading.text("id")
         data = reading.inside("data")
-        type = TYPES.get(vendor_type or "", UNKNOWN)
+        type = TYPES.get(vendor_type or "", RECORDING_UNKNOWN)
         if vendor_type == _READY and data.flag("is_live"):
             type = FILE_STARTED  # the asset of a stream can be played from its first seconds on
         of_asset = vendor_type is not None and vendor_type.startswith("video.asset.")
         own_id = data.text("id")
         asset = data.text("asset_id") or (own_id if of_asset else data.text("active_asset_id"))
-        fault = data.inside("errors") if type == FAILED else None
+        fault = data.inside("errors") if type == RECORDING_FAILED else None
         files = _files(type, vendor_type, data, asset)
         event = made(
             self,

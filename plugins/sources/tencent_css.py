@@ -6,7 +6,19 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from gateway import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Callback, Event, Fault, File, Scene, Verified
+from gateway import (
+    FILE_COMPLETED,
+    RECORDING_ENDED,
+    RECORDING_FAILED,
+    RECORDING_STARTED,
+    RECORDING_UNKNOWN,
+    Callback,
+    Event,
+    Fault,
+    File,
+    Scene,
+    Verified,
+)
 from plugins.sources.common.event import contents, made, named_by
 from plugins.sources.common.fields import Reading, kind_of
 from plugins.sources.common.md5_token import Md5Token
@@ -16,10 +28,10 @@ FILE: Final = "100"
 STATUS: Final = "332"
 NO_RECORDING: Final = frozenset({"0", "1", "200"})  # a stream ended, a stream began, a screenshot
 STATUSES: Final = {
-    "record_start_succeeded": STARTED,
-    "record_start_failed": FAILED,
-    "record_error": FAILED,
-    "record_ended": ENDED,
+    "record_start_succeeded": RECORDING_STARTED,
+    "record_start_failed": RECORDING_FAILED,
+    "record_error": RECORDING_FAILED,
+    "record_ended": RECORDING_ENDED,
 }
 _AUTH: Final = ("sign", "t")
 _FORMATS: Final = {1: "flv", 2: "hls", 3: "mp4", 4: "aac", 5: "mp3"}  # of record_detail
@@ -88,7 +100,7 @@ keys:
     def _status(self, callback: Callback, verified: Verified, reading: Reading, code: str | None) -> Event:
         document = callback.json()
         happened = reading.text("record_event") if code == STATUS else None
-        type = STATUSES.get(happened or "", UNKNOWN)
+        type = STATUSES.get(happened or "", RECORDING_UNKNOWN)
         vendor_type = happened or code
         detail = document.get("record_detail")
         message = detail if isinstance(detail, str) and detail else None
@@ -113,7 +125,7 @@ keys:
             job_id=reading.label("session_id"),
             task_id=reading.label("task_id"),
             time=reading.moment("event_time"),
-            error=Fault(code=happened, message=message) if type == FAILED else None,
+            error=Fault(code=happened, message=message) if type == RECORDING_FAILED else None,
         )
 
     def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:

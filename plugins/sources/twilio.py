@@ -14,11 +14,11 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from pydantic import Field
 
 from gateway import (
-    FAILED,
     FILE_COMPLETED,
     FILE_STARTED,
-    STARTED,
-    UNKNOWN,
+    RECORDING_FAILED,
+    RECORDING_STARTED,
+    RECORDING_UNKNOWN,
     Callback,
     Event,
     Fault,
@@ -40,13 +40,18 @@ FIELDS_MAX: Final = 200
 _FORM: Final = "application/x-www-form-urlencoded"
 _PORT: Final = re.compile(r":[0-9]*$")
 _PORTS: Final = {"https": 443, "http": 80}
-VOICE: Final = {"in-progress": STARTED, "completed": FILE_COMPLETED, "absent": FAILED, "failed": FAILED}
+VOICE: Final = {
+    "in-progress": RECORDING_STARTED,
+    "completed": FILE_COMPLETED,
+    "absent": RECORDING_FAILED,
+    "failed": RECORDING_FAILED,
+}
 VIDEO: Final = {
     "recording-started": FILE_STARTED,
     "recording-completed": FILE_COMPLETED,
-    "recording-failed": FAILED,
+    "recording-failed": RECORDING_FAILED,
     "composition-available": FILE_COMPLETED,
-    "composition-failed": FAILED,
+    "composition-failed": RECORDING_FAILED,
 }
 _ALGORITHMS: Final = {20: "sha1", 32: "sha256"}  # by the length of the signature: the auth token's, a shared key's
 _ABOUT_RECORDINGS: Final = ("recording-", "composition-")
@@ -149,7 +154,11 @@ url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is par
         happened, status = reading.text("StatusCallbackEvent"), reading.text("RecordingStatus")
         if happened is not None and not happened.startswith(_ABOUT_RECORDINGS):
             return ()
-        type = VIDEO.get(happened, UNKNOWN) if happened is not None else VOICE.get(status or "", UNKNOWN)
+        type = (
+            VIDEO.get(happened, RECORDING_UNKNOWN)
+            if happened is not None
+            else VOICE.get(status or "", RECORDING_UNKNOWN)
+        )
         name = reading.text("RecordingSid") or reading.text("CompositionSid")
         format = reading.text("Container")
         url = reading.text("RecordingUrl") or reading.text("MediaExternalLocation")
@@ -163,14 +172,14 @@ url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is par
             type=type,
             vendor_type=happened or status,
             # of what is unknown there may be several, such as how far a composition is
-            identity=[name] if name and type != UNKNOWN else [name, contents(form)],
+            identity=[name] if name and type != RECORDING_UNKNOWN else [name, contents(form)],
             stream=reading.text("RoomName") or reading.text("RoomSid") or reading.text("CallSid"),
             format=file.format if file else format,
             project_id=reading.text("AccountSid"),
             job_id=name,
             time=time or (file.ended_at if file else None),
             files=() if file is None else (file,),
-            error=_fault(reading, status) if type == FAILED else None,
+            error=_fault(reading, status) if type == RECORDING_FAILED else None,
         )
         return (event,)
 

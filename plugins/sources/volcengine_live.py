@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
-from gateway import UNKNOWN, Callback, Event, Scene, Verified
+from gateway import RECORDING_UNKNOWN, Callback, Event, Scene, Verified
 from plugins.sources.common.event import contents, made
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.md5_token import Md5Token
@@ -36,7 +36,7 @@ keys:
                 callback,
                 verified,
                 reading,
-                type=UNKNOWN,
+                type=RECORDING_UNKNOWN,
                 vendor_type=reading.label("event_type"),
                 identity=[contents(document, _AUTH)],
                 domain=reading.text("domain"),

@@ -10,11 +10,11 @@ from datetime import UTC, timedelta
 from typing import Any, ClassVar, Final
 
 from gateway import (
-    ENDED,
-    FAILED,
     FILE_COMPLETED,
-    STARTED,
-    UNKNOWN,
+    RECORDING_ENDED,
+    RECORDING_FAILED,
+    RECORDING_STARTED,
+    RECORDING_UNKNOWN,
     Callback,
     Event,
     Fault,
@@ -41,15 +41,15 @@ SIGNATURE: Final = "x-zm-signature"
 TIMESTAMP: Final = "x-zm-request-timestamp"
 VALIDATION: Final = "endpoint.url_validation"
 TYPES: Final = {
-    "recording.started": STARTED,
-    "recording.stopped": ENDED,
+    "recording.started": RECORDING_STARTED,
+    "recording.stopped": RECORDING_ENDED,
     "recording.completed": FILE_COMPLETED,
-    "phone.recording_started": STARTED,
-    "phone.recording_stopped": ENDED,
+    "phone.recording_started": RECORDING_STARTED,
+    "phone.recording_stopped": RECORDING_ENDED,
     "phone.recording_completed": FILE_COMPLETED,
-    "phone.recording_failed": FAILED,
-    "session.recording_started": STARTED,
-    "session.recording_stopped": ENDED,
+    "phone.recording_failed": RECORDING_FAILED,
+    "session.recording_started": RECORDING_STARTED,
+    "session.recording_stopped": RECORDING_ENDED,
     "session.recording_completed": FILE_COMPLETED,
 }
 _ABOUT_RECORDINGS: Final = ("recording.", "phone.recording_", "session.recording_")
@@ -116,7 +116,7 @@ keys:
         vendor_type = reading.text("event")
         if vendor_type is not None and not vendor_type.startswith(_ABOUT_RECORDINGS):
             return ()
-        type = TYPES.get(vendor_type or "", UNKNOWN)
+        type = TYPES.get(vendor_type or "", RECORDING_UNKNOWN)
         payload = reading.inside("payload")
         meeting = payload.inside("object")
         uuid, call = _names(meeting, vendor_type or "")
@@ -137,7 +137,7 @@ keys:
             job_id=uuid,
             time=reading.moment("event_ts", over=1000),
             files=files,
-            error=Fault() if type == FAILED else None,
+            error=Fault() if type == RECORDING_FAILED else None,
         )
         return (event,)
 

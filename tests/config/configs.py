@@ -18,7 +18,7 @@ from gateway.config.document.diagnostics import ConfigError, Diagnostic
 from gateway.config.load import Loaded, load
 from gateway.errors import PluginError
 from gateway.fields import ConfigPath, Duration, Globs, Rate, Secret, SecretUrl, Size, Url, secret
-from gateway.model import STARTED, Event, Trust
+from gateway.model import RECORDING_STARTED, Event, Trust
 from gateway.plugin.registry import Registry
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -93,7 +93,7 @@ class FakeSource(Source):
             raise Malformed("no app")
         return [
             Event(
-                id=str(number), type=STARTED, source=self.name, provider="fake", received_at=callback.received_at,
+                id=str(number), type=RECORDING_STARTED, source=self.name, provider="fake", received_at=callback.received_at,
                 trust=Trust.NONE, app=said["app"],
             )
             for number in range(said.get("times", 1))

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from gateway import Done, FollowUp, Progress
-from gateway.model import ARCHIVED, Delivery
+from gateway.model import RECORDING_ARCHIVED, Delivery
 from tests.dispatch.conftest import House, Scripted, eventually
 
 LONG = {"timeout": "1h", "retry": {"initial": "10s"}}
@@ -35,7 +35,7 @@ class Copying(Scripted):
         except BaseException as error:
             self.ended.append(error)
             raise
-        return Done(f"{offset} steps", [FollowUp(ARCHIVED)])
+        return Done(f"{offset} steps", [FollowUp(RECORDING_ARCHIVED)])
 
     async def step(self, count: int = 1) -> None:
         """Let it go on, and wait until what it keeps is kept."""

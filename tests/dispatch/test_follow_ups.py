@@ -14,11 +14,11 @@ from structlog.testing import capture_logs
 from gateway import Done, File, FollowUp
 from gateway.errors import ItemRefused
 from gateway.model import (
-    ARCHIVED,
     CAUSES_MAX,
-    CONFIRMED,
     FILE_COMPLETED,
-    MISSING,
+    RECORDING_ARCHIVED,
+    RECORDING_CONFIRMED,
+    RECORDING_MISSING,
     Cause,
     Delivery,
     Event,
@@ -31,7 +31,7 @@ from gateway.routing.router import Route
 from gateway.testing.factories import NOW
 from tests.dispatch.conftest import Batching, Build, House, Script, Scripted, event, eventually
 
-COPY = FollowUp(ARCHIVED, files=(File(format="mp4", size_bytes=7),))
+COPY = FollowUp(RECORDING_ARCHIVED, files=(File(format="mp4", size_bytes=7),))
 
 
 def returning(answer: Any) -> Script:
@@ -67,7 +67,7 @@ async def test_a_follow_up_is_stored_with_the_outcome_and_goes_to_the_routes_tha
     kept = ("source", "provider", "trust", "domain", "app", "stream", "job_id", "task_id", "format")
     assert [getattr(follow_up, name) for name in kept] == [getattr(cause, name) for name in kept]
     assert follow_up.verified == Verified(Trust.FIELDS, "hmac", 1)
-    assert (follow_up.type, follow_up.cause, follow_up.depth) == (ARCHIVED, Cause(cause.id, "app"), 1)
+    assert (follow_up.type, follow_up.cause, follow_up.depth) == (RECORDING_ARCHIVED, Cause(cause.id, "app"), 1)
     assert follow_up.files == COPY.files
     assert follow_up.received_at == house.clock.now()
     assert house.events("id, cause") == [(cause.id, None), (follow_up.id, cause.id)]
@@ -129,7 +129,7 @@ async def test_the_same_delivery_again_makes_no_second_one(build: Build) -> None
     sizes = iter([1, 2, 3])
 
     async def script(delivery: Delivery) -> Any:
-        return Done(None, [FollowUp(ARCHIVED, (File(size_bytes=next(sizes)),), identity=[next(answers)])])
+        return Done(None, [FollowUp(RECORDING_ARCHIVED, (File(size_bytes=next(sizes)),), identity=[next(answers)])])
 
     house = await build(Scripted("app", script))
     await house.put(event(1), to=["app"])
@@ -154,19 +154,19 @@ async def test_the_same_delivery_again_makes_no_second_one(build: Build) -> None
             "there is no event type 'recording.archive'; did you mean 'recording.archived'?",
         ),
         ([FollowUp("gateway.sink.down")], "there is no event type 'gateway.sink.down'"),
-        ([FollowUp(ARCHIVED, ("x",))], "files[0] is a str, not a gateway.File"),  # type: ignore[arg-type]
-        ([FollowUp(ARCHIVED, (File(size_bytes="7"),))], "files[0].size_bytes is a str, not a whole number"),  # type: ignore[arg-type]
+        ([FollowUp(RECORDING_ARCHIVED, ("x",))], "files[0] is a str, not a gateway.File"),  # type: ignore[arg-type]
+        ([FollowUp(RECORDING_ARCHIVED, (File(size_bytes="7"),))], "files[0].size_bytes is a str, not a whole number"),  # type: ignore[arg-type]
         (
-            [FollowUp(ARCHIVED, data={"trust": "body"})],
+            [FollowUp(RECORDING_ARCHIVED, data={"trust": "body"})],
             "data may not say 'trust': it is that of the event it follows on",
         ),
-        ([FollowUp(ARCHIVED, data={"files": []})], "data may not say 'files': it is given by itself"),
-        ([FollowUp(ARCHIVED, data={"time": "yesterday"})], "`time` is an RFC 3339 time"),
-        ([FollowUp(ARCHIVED, data={"x": float("nan")})], "recording.archived: Out of range float values"),
-        ([FollowUp(ARCHIVED, data={"x": object()})], "recording.archived: Object of type object is not JSON"),
-        ([FollowUp(ARCHIVED, data=[1])], "data is a list, not a mapping"),  # type: ignore[arg-type]
-        ([FollowUp(ARCHIVED, identity=[object()])], "recording.archived: "),
-        ([FollowUp(ARCHIVED, data={"x": ["y" * 60_000] * 5})], "bytes of JSON, more than 262144"),
+        ([FollowUp(RECORDING_ARCHIVED, data={"files": []})], "data may not say 'files': it is given by itself"),
+        ([FollowUp(RECORDING_ARCHIVED, data={"time": "yesterday"})], "`time` is an RFC 3339 time"),
+        ([FollowUp(RECORDING_ARCHIVED, data={"x": float("nan")})], "recording.archived: Out of range float values"),
+        ([FollowUp(RECORDING_ARCHIVED, data={"x": object()})], "recording.archived: Object of type object is not JSON"),
+        ([FollowUp(RECORDING_ARCHIVED, data=[1])], "data is a list, not a mapping"),  # type: ignore[arg-type]
+        ([FollowUp(RECORDING_ARCHIVED, identity=[object()])], "recording.archived: "),
+        ([FollowUp(RECORDING_ARCHIVED, data={"x": ["y" * 60_000] * 5})], "bytes of JSON, more than 262144"),
         ([COPY] * 65, "65 follow-ups, of which 64 are kept"),
     ],
     ids=lambda value: str(value)[:60],
@@ -186,10 +186,12 @@ async def test_a_bad_follow_up_never_undoes_what_was_delivered(build: Build, mad
 
 
 async def test_a_bad_one_among_several_costs_only_itself(build: Build) -> None:
-    house = await build(Scripted("app", returning(Done(None, [FollowUp("nothing"), COPY, FollowUp(MISSING)]))))
+    house = await build(
+        Scripted("app", returning(Done(None, [FollowUp("nothing"), COPY, FollowUp(RECORDING_MISSING)])))
+    )
     await house.put(event(1), to=["app"])
     await settled(house, deliveries=1)
-    assert house.events("type") == [FILE_COMPLETED, ARCHIVED, MISSING]
+    assert house.events("type") == [FILE_COMPLETED, RECORDING_ARCHIVED, RECORDING_MISSING]
     assert "nothing: there is no event type" in house.attempts("detail")[0]
 
 
@@ -243,7 +245,7 @@ async def test_each_of_a_batch_says_its_own(build: Build) -> None:
     sink = Batching("app")
 
     async def together(deliveries: Sequence[Delivery]) -> Sequence[Any]:
-        return [Done("first", [COPY]), "second", Done(None), Done("fourth", [FollowUp(CONFIRMED)])]
+        return [Done("first", [COPY]), "second", Done(None), Done("fourth", [FollowUp(RECORDING_CONFIRMED)])]
 
     sink.together = together
     house = await build(sink, delivery={"batch": {"max": 4, "window": "1s"}})
@@ -253,8 +255,8 @@ async def test_each_of_a_batch_says_its_own(build: Build) -> None:
     await settled(house, deliveries=4)
     assert house.attempts("detail") == ["first", "second", "", "fourth"]
     assert [(one.type, one.cause and one.cause.id) for one in house.followed] == [
-        (ARCHIVED, event(1).id),
-        (CONFIRMED, event(4).id),
+        (RECORDING_ARCHIVED, event(1).id),
+        (RECORDING_CONFIRMED, event(4).id),
     ]
 
 
@@ -277,7 +279,9 @@ async def test_what_it_says_by_the_names_of_data_stands_there_and_the_rest_in_ex
         "error": {"code": "gone", "message": "404"}, "format": "mp4", "vendor_type": "COPY", "time": "2026-01-01T00:00:00Z",
         "problems": ["size"], "extra": {"a": 1}, "seconds": 3, "access_token": "canary",
     }  # fmt: skip
-    house = await build(Scripted("app", returning(Done(None, [FollowUp(MISSING, [File(measured=look)], said)]))))
+    house = await build(
+        Scripted("app", returning(Done(None, [FollowUp(RECORDING_MISSING, [File(measured=look)], said)])))
+    )
     await house.put(event(1), to=["app"])
     await settled(house, deliveries=1)
     document = json.loads(house.events("body")[1])

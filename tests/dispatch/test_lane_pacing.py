@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.errors import Retry, Unavailable
-from gateway.model import FAILED, Delivery
+from gateway.model import RECORDING_FAILED, Delivery
 
 from .conftest import Batching, Build, House, Scripted, event, eventually, raising
 
@@ -111,7 +111,7 @@ async def test_a_failed_recording_is_never_held_back_by_a_batch(build: Build) ->
     sink = Batching()
     house = await build(sink, delivery=BATCH)
     await house.put(event(1))
-    await house.put(event(2, type=FAILED))
+    await house.put(event(2, type=RECORDING_FAILED))
     await eventually(lambda: house.rows() == ["delivered"] * 2)
     assert [len(batch) for batch in sink.batches] == [2]
 
@@ -119,7 +119,7 @@ async def test_a_failed_recording_is_never_held_back_by_a_batch(build: Build) ->
 async def test_the_retry_of_a_failed_recording_is_not_held_back_either(build: Build) -> None:
     sink = Batching("app", raising(lambda: Retry("busy")))
     house = await build(sink, delivery={**BATCH, "retry": {"initial": "2s", "max": "2s"}})
-    await house.put(event(1, type=FAILED))
+    await house.put(event(1, type=RECORDING_FAILED))
     await house.later(10)
     assert len(sink.batches) >= 4
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway import Progress, Retry
-from gateway.model import ARCHIVED, Delivery
+from gateway.model import RECORDING_ARCHIVED, Delivery
 from tests.dispatch.conftest import Batching, Build, Scripted, event, eventually, policy
 from tests.dispatch.copying import LONG, Copying, kept
 
@@ -30,7 +30,7 @@ async def test_what_it_keeps_is_durable_and_shown_while_it_goes_on(build: Build)
     await house.calm()
     assert house.attempts("outcome, detail") == [("delivered", "10 steps")]
     assert house.value("alive", sink="app") == 0
-    assert [one.type for one in house.followed] == [ARCHIVED]
+    assert [one.type for one in house.followed] == [RECORDING_ARCHIVED]
 
 
 async def test_after_a_kill_it_goes_on_where_its_memo_says(build: Build, database: str) -> None:

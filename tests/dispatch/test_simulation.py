@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import Refused, Retry, Unavailable
-from gateway.model import FAILED, FILE_COMPLETED, Delivery
+from gateway.model import FILE_COMPLETED, RECORDING_FAILED, Delivery
 
 from .conftest import Batching, Build, House, Scripted, event, eventually, policy
 
@@ -106,7 +106,7 @@ async def test_after_any_series_of_accidents_everything_has_arrived(build: Build
             some = []
             for _ in range(rng.randrange(6)):
                 number += 1
-                kind = FAILED if rng.random() < 0.1 else FILE_COMPLETED
+                kind = RECORDING_FAILED if rng.random() < 0.1 else FILE_COMPLETED
                 some.append(event(number, type=kind, stream=f"s{rng.randrange(3)}", at=clock.now()))
             await house.put(*some, hand=rng.random() < 0.8)
             events += [one.id for one in some]

@@ -17,7 +17,7 @@ import requests
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from gateway import FAILED, STARTED, Fault, Http, Refused, Retry, Secret, Unavailable
+from gateway import RECORDING_FAILED, RECORDING_STARTED, Fault, Http, Refused, Retry, Secret, Unavailable
 from gateway.testing import FrozenClock, Reply, ScriptedServer, SinkPromises, cases, delivery, event, events
 from plugins.sinks.apprise import AppriseOptions, AppriseSink
 from plugins.sinks.apprise import calls as calls_module
@@ -60,9 +60,9 @@ async def test_an_event_of_every_type_is_one_message_with_its_title_facts_and_li
     assert finished["title"] == "✅ Recording file ready · mystream"
     assert "Duration: 2m\n" in finished["message"]
     assert "Play: https://play.example.com/live/mystream/index.m3u8" in finished["message"]
-    assert "PULL_FAILED" in sent[FAILED]["message"]
-    assert sent[FAILED]["title"].startswith("❌")
-    assert sent[STARTED]["title"].startswith("🔵")
+    assert "PULL_FAILED" in sent[RECORDING_FAILED]["message"]
+    assert sent[RECORDING_FAILED]["title"].startswith("❌")
+    assert sent[RECORDING_STARTED]["title"].startswith("🔵")
 
 
 async def test_language_zone_and_links_are_as_configured() -> None:

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway import FAILED, STARTED, UNKNOWN, File, Http, Retry
+from gateway import RECORDING_FAILED, RECORDING_STARTED, RECORDING_UNKNOWN, File, Http, Retry
 from gateway.testing import SinkPromises, cases, delivery, event, events
 from plugins.sinks.console import Console, ConsoleOptions, line
 
@@ -77,7 +77,7 @@ async def test_hostile_text_is_shown_and_not_obeyed(case: Any, format: str, caps
     hostile = case.value
     async with console(format=format) as sink:
         await sink.deliver(
-            delivery(event(FAILED, stream=hostile, vendor_type=hostile, problems=(hostile,), source="live"))
+            delivery(event(RECORDING_FAILED, stream=hostile, vendor_type=hostile, problems=(hostile,), source="live"))
         )
     out = capsys.readouterr().out
     assert out.endswith("\n")
@@ -113,12 +113,12 @@ def test_sizes_are_short(size: int, text: str) -> None:
 
 
 def test_what_is_absent_takes_no_room_and_what_is_odd_is_named() -> None:
-    sparse = replace(event(STARTED, domain=None, app=None, stream=None), files=(File(),), time=None)
+    sparse = replace(event(RECORDING_STARTED, domain=None, app=None, stream=None), files=(File(),), time=None)
     assert " - source=" in line(sparse)
-    assert "vendor_type=BRAND_NEW" in line(event(UNKNOWN, vendor_type="BRAND_NEW"))
-    assert "vendor_type" not in line(replace(event(UNKNOWN), vendor_type=None))
+    assert "vendor_type=BRAND_NEW" in line(event(RECORDING_UNKNOWN, vendor_type="BRAND_NEW"))
+    assert "vendor_type" not in line(replace(event(RECORDING_UNKNOWN), vendor_type=None))
     assert "unreadable=a,b" in line(event(problems=("a", "b")))
-    assert "error=" in line(event(FAILED))
+    assert "error=" in line(event(RECORDING_FAILED))
 
 
 def test_a_long_value_is_cut() -> None:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from gateway import FAILED, FILE_COMPLETED, Event, Fault
+from gateway import FILE_COMPLETED, RECORDING_FAILED, Event, Fault
 from gateway.testing import ScriptedServer, delivery, event
 from tests.sinks.test_forward import GITHUB
 from tests.sinks.test_forward_dress import forwarding
@@ -58,7 +58,7 @@ async def node(*arguments: str) -> AsyncIterator[str]:
 
 LONG = [
     event(FILE_COMPLETED, stream="录制" * 4000, app="应用" * 100),
-    event(FAILED, stream="x" * 60_000, error=Fault(code="c" * 9000, message="m" * 9000)),
+    event(RECORDING_FAILED, stream="x" * 60_000, error=Fault(code="c" * 9000, message="m" * 9000)),
     event(FILE_COMPLETED, stream=' %"' * 5000, domain="域" * 5000),
     event(FILE_COMPLETED, raw_type="application/json; x=" + "y" * 9000),
 ]

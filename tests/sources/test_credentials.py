@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from gateway import UNKNOWN, Callback, Event, Scene, Source, Trust, Verified, sign_webhook, signing_key, to_json
+from gateway import (
+    RECORDING_UNKNOWN,
+    Callback,
+    Event,
+    Scene,
+    Source,
+    Trust,
+    Verified,
+    sign_webhook,
+    signing_key,
+    to_json,
+)
 from gateway.plugin import contract
 from gateway.testing import NOW, callback
 from tests.sources.vendors import NEEDED, WHSEC, make
@@ -88,7 +99,7 @@ def test_a_plugin_that_passes_everything_on_passes_no_credential() -> None:
 
         def normalise(self, callback: Callback, verified: Verified) -> list[Event]:
             return [
-                Event(id="1", type=UNKNOWN, source=self.name, provider="naive", received_at=callback.received_at,
+                Event(id="1", type=RECORDING_UNKNOWN, source=self.name, provider="naive", received_at=callback.received_at,
                       extra=callback.json(), job_id="stream_key", problems=("before",))
             ]  # fmt: skip
 

@@ -10,7 +10,17 @@ from typing import Any
 
 import pytest
 
-from gateway import ENDED, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Event, Scene, Trust, Verified
+from gateway import (
+    FILE_COMPLETED,
+    RECORDING_ENDED,
+    RECORDING_FAILED,
+    RECORDING_STARTED,
+    RECORDING_UNKNOWN,
+    Event,
+    Scene,
+    Trust,
+    Verified,
+)
 from gateway.testing import NOW, callback
 from tests.sources.vendors import KEY, OLD_KEY, make
 
@@ -119,11 +129,11 @@ def test_what_is_no_recording_makes_no_event_and_only_under_a_signature(
 @pytest.mark.parametrize(
     ("scene", "type", "stream"),
     [
-        ("phone.recording_started", STARTED, "stream-1"),
-        ("phone.recording_stopped", ENDED, "stream-1"),
+        ("phone.recording_started", RECORDING_STARTED, "stream-1"),
+        ("phone.recording_stopped", RECORDING_ENDED, "stream-1"),
         ("phone.recording_completed", FILE_COMPLETED, "stream-1"),
-        ("phone.recording_failed", FAILED, "stream-1"),
-        ("session.recording_started", STARTED, "stream-1"),
+        ("phone.recording_failed", RECORDING_FAILED, "stream-1"),
+        ("session.recording_started", RECORDING_STARTED, "stream-1"),
         ("session.recording_completed", FILE_COMPLETED, "stream-1"),
     ],
 )
@@ -150,7 +160,7 @@ def test_one_rendition_of_mux_is_a_file_and_the_job_is_always_the_asset(data: di
     made = event("mux", {"data": data}, "video.asset.static_rendition.ready")
     assert (made.type, made.job_id, len(made.files), made.files[0].asset_id) == (FILE_COMPLETED, job, 1, job)
     track = event("mux", {"type": "video.asset.track.ready", "data": {"id": "t", "asset_id": "a"}})
-    assert (track.type, track.job_id) == (UNKNOWN, "a")
+    assert (track.type, track.job_id) == (RECORDING_UNKNOWN, "a")
 
 
 @pytest.mark.parametrize(
@@ -158,11 +168,11 @@ def test_one_rendition_of_mux_is_a_file_and_the_job_is_always_the_asset(data: di
     [
         ("EGRESS_COMPLETE", FILE_COMPLETED, ()),
         (3, FILE_COMPLETED, ()),
-        (4, FAILED, ()),
-        (7, UNKNOWN, ("egressInfo.status",)),
-        (True, UNKNOWN, ("egressInfo.status",)),
-        (["EGRESS_COMPLETE"], UNKNOWN, ("egressInfo.status",)),
-        ("EGRESS_FOLDED", UNKNOWN, ()),
+        (4, RECORDING_FAILED, ()),
+        (7, RECORDING_UNKNOWN, ("egressInfo.status",)),
+        (True, RECORDING_UNKNOWN, ("egressInfo.status",)),
+        (["EGRESS_COMPLETE"], RECORDING_UNKNOWN, ("egressInfo.status",)),
+        ("EGRESS_FOLDED", RECORDING_UNKNOWN, ()),
     ],
     ids=str,
 )

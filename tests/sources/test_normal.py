@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gateway import (
-    ENDED,
-    FAILED,
     FILE_COMPLETED,
     FILE_STARTED,
-    STARTED,
-    UNKNOWN,
+    RECORDING_ENDED,
+    RECORDING_FAILED,
+    RECORDING_STARTED,
+    RECORDING_UNKNOWN,
     Fault,
     File,
     Storage,
@@ -82,12 +82,12 @@ def test_every_field_of_a_finished_file_has_its_place(live) -> None:
 @pytest.mark.parametrize(
     ("vendor_type", "type"),
     [
-        ("RECORD_START", STARTED),
+        ("RECORD_START", RECORDING_STARTED),
         ("RECORD_NEW_FILE_START", FILE_STARTED),
         ("RECORD_FILE_COMPLETE", FILE_COMPLETED),
-        ("RECORD_OVER", ENDED),
-        ("RECORD_FAILED", FAILED),
-        ("RECORD_TRANSCRIBED", UNKNOWN),
+        ("RECORD_OVER", RECORDING_ENDED),
+        ("RECORD_FAILED", RECORDING_FAILED),
+        ("RECORD_TRANSCRIBED", RECORDING_UNKNOWN),
     ],
 )
 def test_every_type_has_a_type_of_ours_and_keeps_its_own_name(live, vendor_type, type) -> None:

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, Scene, Trust, Untrusted
+from gateway import (
+    FILE_COMPLETED,
+    FILE_STARTED,
+    RECORDING_ENDED,
+    RECORDING_FAILED,
+    RECORDING_STARTED,
+    Scene,
+    Trust,
+    Untrusted,
+)
 from gateway.testing import NOW, callback, cases
 
 OF_ALL = {"project_id", "event_type", "publish_domain", "app", "stream", "record_format", "auth_sign", "auth_timestamp"}
@@ -45,7 +54,7 @@ def test_each_type_carries_the_fields_of_the_vendors_page_and_no_others(live, ty
 
 def test_our_own_names_of_the_types_can_be_played_too(live) -> None:
     source = live.source()
-    for type in (STARTED, FILE_STARTED, FILE_COMPLETED, ENDED, FAILED):
+    for type in (RECORDING_STARTED, FILE_STARTED, FILE_COMPLETED, RECORDING_ENDED, RECORDING_FAILED):
         assert live.event(source, play(source, type).body).type == type
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import FILE_COMPLETED, UNKNOWN, Trust
+from gateway import FILE_COMPLETED, RECORDING_UNKNOWN, Trust
 from gateway.testing import cases
 from plugins.vendors.huawei_live import signature
 from tests.examples import examples
@@ -105,7 +105,7 @@ def test_the_usual_callbacks_of_every_type_have_the_trust_of_fields(live, event_
 @pytest.mark.parametrize("event_type", ["RECORD_SOMETHING", "", "5RECORD_START", "record_start"])
 def test_a_type_nobody_knows_has_the_trust_of_a_timestamp_at_most(live, event_type, url_rules) -> None:
     event = live.event(live.source(url_rules=url_rules), live.signed(live.started, event_type=event_type))
-    assert (event.type, event.vendor_type, event.trust) == (UNKNOWN, event_type, Trust.TIMESTAMP)
+    assert (event.type, event.vendor_type, event.trust) == (RECORDING_UNKNOWN, event_type, Trust.TIMESTAMP)
 
 
 def test_bytes_that_moved_between_app_and_stream_are_refused_by_exact_names(live, refusal) -> None:

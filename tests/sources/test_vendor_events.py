@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 import pytest
 
 from gateway import (
-    ENDED,
-    FAILED,
     FILE_COMPLETED,
     FILE_STARTED,
-    STARTED,
-    UNKNOWN,
+    RECORDING_ENDED,
+    RECORDING_FAILED,
+    RECORDING_STARTED,
+    RECORDING_UNKNOWN,
     Event,
     Fault,
     File,
@@ -90,7 +90,7 @@ def test_what_is_known_to_be_no_recording_makes_no_event(type: str, said: Any) -
 )
 def test_a_verified_callback_that_says_nothing_we_know_is_unknown_and_never_refused(type: str, said: Any) -> None:
     event = one(type, said)
-    assert event.type == UNKNOWN
+    assert event.type == RECORDING_UNKNOWN
     assert event.id != one(type, {**said, "another": 1}).id
     kept = {**event.extra}
     assert all(name in kept for name in event.problems), event.problems
@@ -172,12 +172,12 @@ def test_a_file_of_tencent() -> None:
 @pytest.mark.parametrize(
     ("happened", "type"),
     [
-        ("record_start_succeeded", STARTED),
-        ("record_start_failed", FAILED),
-        ("record_error", FAILED),
-        ("record_ended", ENDED),
-        ("record_paused", UNKNOWN),
-        ("record_of_tomorrow", UNKNOWN),
+        ("record_start_succeeded", RECORDING_STARTED),
+        ("record_start_failed", RECORDING_FAILED),
+        ("record_error", RECORDING_FAILED),
+        ("record_ended", RECORDING_ENDED),
+        ("record_paused", RECORDING_UNKNOWN),
+        ("record_of_tomorrow", RECORDING_UNKNOWN),
     ],
 )
 def test_a_status_of_tencent(happened: str, type: str) -> None:
@@ -196,7 +196,7 @@ def test_a_status_of_tencent(happened: str, type: str) -> None:
     event = one("tencent-css", said)
     assert (event.type, event.vendor_type, event.domain, event.format) == (type, happened, "push.example.com", "hls")
     assert (event.job_id, event.time) == ("2918085116267032069", at("2023-11-17T07:58:49Z"))
-    assert event.error == (Fault(code=happened, message='{"file_format":2}') if type == FAILED else None)
+    assert event.error == (Fault(code=happened, message='{"file_format":2}') if type == RECORDING_FAILED else None)
     assert event.id != one("tencent-css", {**said, "event_time": 1700207930}).id
 
 
@@ -234,9 +234,9 @@ def test_a_file_of_alibaba_has_no_type() -> None:
 def test_statuses_of_alibaba_are_told_apart_by_the_signed_time() -> None:
     said = {"domain": "d", "app": "a", "stream": "s", "event": "record_started"}
     first, second = (one("alibaba-live", said, **{"ali-live-timestamp": text}) for text in ("1", "2"))
-    assert (first.type, first.vendor_type) == (STARTED, "record_started")
+    assert (first.type, first.vendor_type) == (RECORDING_STARTED, "record_started")
     assert first.id != second.id
-    assert one("alibaba-live", {**said, "event": "record_paused"}).type == UNKNOWN
+    assert one("alibaba-live", {**said, "event": "record_paused"}).type == RECORDING_UNKNOWN
 
 
 # --- volcengine-live
@@ -253,7 +253,7 @@ def test_nothing_of_volcengine_is_guessed_at() -> None:
         "sign": "x",
     }
     event = one("volcengine-live", {**said, "url": "https://x"})
-    assert (event.type, event.vendor_type, event.files) == (UNKNOWN, "push_start", ())
+    assert (event.type, event.vendor_type, event.files) == (RECORDING_UNKNOWN, "push_start", ())
     assert (event.domain, event.app, event.stream, event.time) == ("d", "a", "s", at("2023-11-14T22:13:20Z"))
     assert event.extra == {"url": "https://x"}
 
@@ -278,14 +278,14 @@ ASSET = {
 @pytest.mark.parametrize(
     ("type", "data", "ours"),
     [
-        ("video.live_stream.recording", {"id": "stream", "active_asset_id": "asset"}, STARTED),
-        ("video.live_stream.idle", {"id": "stream"}, ENDED),
+        ("video.live_stream.recording", {"id": "stream", "active_asset_id": "asset"}, RECORDING_STARTED),
+        ("video.live_stream.idle", {"id": "stream"}, RECORDING_ENDED),
         ("video.asset.ready", {**ASSET, "is_live": True}, FILE_STARTED),
         ("video.asset.ready", ASSET, FILE_COMPLETED),
         ("video.asset.live_stream_completed", ASSET, FILE_COMPLETED),
-        ("video.asset.errored", {**ASSET, "errors": {"type": "x", "messages": ["a", "b"]}}, FAILED),
-        ("video.asset.created", ASSET, UNKNOWN),
-        ("video.live_stream.connected", {"id": "stream"}, UNKNOWN),
+        ("video.asset.errored", {**ASSET, "errors": {"type": "x", "messages": ["a", "b"]}}, RECORDING_FAILED),
+        ("video.asset.created", ASSET, RECORDING_UNKNOWN),
+        ("video.live_stream.connected", {"id": "stream"}, RECORDING_UNKNOWN),
     ],
     ids=str,
 )
@@ -293,7 +293,7 @@ def test_the_types_of_mux(type: str, data: dict[str, Any], ours: str) -> None:
     event = mux(type, data)
     assert (event.type, event.vendor_type, event.stream, event.project_id) == (ours, type, "stream", "env")
     assert event.time == at("2024-01-02T03:04:05.5Z")
-    assert event.error == (Fault(code="x", message="a b") if ours == FAILED else None)
+    assert event.error == (Fault(code="x", message="a b") if ours == RECORDING_FAILED else None)
     if ours == FILE_STARTED:
         assert event.files == (File(format="hls"),)
     if ours == FILE_COMPLETED:
@@ -354,8 +354,8 @@ def test_a_video_of_cloudflare() -> None:
     assert one("cloudflare-stream", {**said, "liveInput": {"uid": "live1"}}).stream == "live1"
     for keys in ("errorReasonCode", "errorReasonText"), ("errReasonCode", "errReasonText"):
         event = one("cloudflare-stream", {**said, "status": {"state": "error", keys[0]: "ERR", keys[1]: "why"}})
-        assert (event.type, event.error, event.files) == (FAILED, Fault(code="ERR", message="why"), ())
-    assert one("cloudflare-stream", {**said, "status": {"state": "inprogress"}}).type == UNKNOWN
+        assert (event.type, event.error, event.files) == (RECORDING_FAILED, Fault(code="ERR", message="why"), ())
+    assert one("cloudflare-stream", {**said, "status": {"state": "inprogress"}}).type == RECORDING_UNKNOWN
 
 
 # --- livekit
@@ -401,12 +401,12 @@ def test_an_egress_of_livekit_counts_in_nanoseconds_written_as_text() -> None:
 
 def test_the_status_of_an_egress_decides_not_the_name_of_its_webhook() -> None:
     segments = {"playlistName": "a/live.m3u8", "playlistLocation": "s3://b/a/live.m3u8", "segmentCount": "3"}
-    assert livekit("egress_started", status="EGRESS_STARTING").type == STARTED
-    assert livekit("egress_updated", status="EGRESS_ACTIVE").type == UNKNOWN
-    assert livekit().type == ENDED
+    assert livekit("egress_started", status="EGRESS_STARTING").type == RECORDING_STARTED
+    assert livekit("egress_updated", status="EGRESS_ACTIVE").type == RECORDING_UNKNOWN
+    assert livekit().type == RECORDING_ENDED
     for status in ("EGRESS_FAILED", "EGRESS_ABORTED"):
         event = livekit(status=status, error="no signal", errorCode=412)
-        assert (event.type, event.error) == (FAILED, Fault(code="412", message="no signal"))
+        assert (event.type, event.error) == (RECORDING_FAILED, Fault(code="412", message="no signal"))
         assert livekit(status=status).error == Fault(code=status)
     event = livekit(status="EGRESS_LIMIT_REACHED", error="Session limit reached", fileResults=[MP4])
     assert (event.type, event.error) == (
@@ -444,11 +444,11 @@ def test_what_agora_notifies() -> None:
         File(format="hls", started_at=at("2019-06-13T06:48:53.119Z"), storage=Storage(key="a/x.m3u8")),
     )
     assert event.extra["payload"]["details"]["fileList"] == [{"trackType": "audio_and_video", "uid": "0"}]
-    assert agora(40, {}).type == agora(70, {}).type == STARTED
-    assert agora(4, {"fileList": "x.m3u8"}).type == agora(32, {}).type == UNKNOWN
+    assert agora(40, {}).type == agora(70, {}).type == RECORDING_STARTED
+    assert agora(4, {"fileList": "x.m3u8"}).type == agora(32, {}).type == RECORDING_UNKNOWN
     event = agora(1, {"module": 1, "errorCode": 65, "errorMsg": "no"})
-    assert (event.type, event.error) == (FAILED, Fault(code="65", message="no"))
-    assert (agora(11, {"exitStatus": 0}).type, agora(11, {"exitStatus": 0}).error) == (ENDED, None)
+    assert (event.type, event.error) == (RECORDING_FAILED, Fault(code="65", message="no"))
+    assert (agora(11, {"exitStatus": 0}).type, agora(11, {"exitStatus": 0}).error) == (RECORDING_ENDED, None)
     assert agora(11, {"exitStatus": 1}).error == Fault(code="exitStatus 1")
 
 
@@ -507,7 +507,12 @@ def test_a_recording_of_zoom() -> None:
 
 def test_the_types_of_zoom() -> None:
     types = {name: zoom(f"recording.{name}").type for name in ("started", "stopped", "paused", "transcript_completed")}
-    assert types == {"started": STARTED, "stopped": ENDED, "paused": UNKNOWN, "transcript_completed": UNKNOWN}
+    assert types == {
+        "started": RECORDING_STARTED,
+        "stopped": RECORDING_ENDED,
+        "paused": RECORDING_UNKNOWN,
+        "transcript_completed": RECORDING_UNKNOWN,
+    }
     assert zoom("recording.started").id != zoom("recording.started", event_ts=1626230691573).id
 
 
@@ -540,10 +545,15 @@ def test_a_recording_of_a_call() -> None:
         at("2016-10-14T21:56:34Z"),
     )
     assert event.extra == {"RecordingChannels": "1"}
-    for status, type in {"in-progress": STARTED, "absent": FAILED, "failed": FAILED, "new": UNKNOWN}.items():
+    for status, type in {
+        "in-progress": RECORDING_STARTED,
+        "absent": RECORDING_FAILED,
+        "failed": RECORDING_FAILED,
+        "new": RECORDING_UNKNOWN,
+    }.items():
         other = one("twilio", form(**{**said, "RecordingStatus": status, "ErrorCode": "16101"}))
         assert other.type == type
-        assert other.error == (Fault(code="16101") if type == FAILED else None)
+        assert other.error == (Fault(code="16101") if type == RECORDING_FAILED else None)
     late = one("twilio", form(**{**said, "RecordingStartTime": "soon"}))
     assert (late.problems, late.extra["RecordingStartTime"]) == (("RecordingStartTime",), "soon")
 
@@ -571,5 +581,7 @@ def test_recordings_and_compositions_of_a_room() -> None:
     assert (event.type, file.duration_seconds, file.size_bytes, file.asset_id) == (FILE_COMPLETED, 60.0, 100, "RT1")
     assert event.time == at("2023-11-14T22:13:20.5Z")
     event = one("twilio", form(StatusCallbackEvent="composition-failed", CompositionSid="CJ1", ErrorMessage="no"))
-    assert (event.type, event.job_id, event.error) == (FAILED, "CJ1", Fault(message="no"))
-    assert one("twilio", form(StatusCallbackEvent="composition-enqueued", CompositionSid="CJ1")).type == UNKNOWN
+    assert (event.type, event.job_id, event.error) == (RECORDING_FAILED, "CJ1", Fault(message="no"))
+    assert (
+        one("twilio", form(StatusCallbackEvent="composition-enqueued", CompositionSid="CJ1")).type == RECORDING_UNKNOWN
+    )

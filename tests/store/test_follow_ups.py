@@ -7,7 +7,7 @@ import json
 import pytest
 
 from gateway.errors import ItemRefused
-from gateway.model import ARCHIVED, Cause, Event, Progress
+from gateway.model import RECORDING_ARCHIVED, Cause, Event, Progress
 from gateway.runtime.clock import FrozenClock
 from gateway.store.records import Lease, NewDelivery, NewEvent
 from gateway.store.store import Keep, Store
@@ -17,7 +17,7 @@ from tests.store.kit import LEASE, beside, event, new, settlement, states, table
 
 def follow_up(cause: Event, *sinks: str | NewDelivery, number: int = 100, content: str = "x") -> NewEvent:
     """What follows on this event, always with the same fingerprint, as the dispatcher makes it."""
-    made = event(number, type=ARCHIVED, cause=Cause(cause.ref, "app"), depth=1, job_id=content, raw=b"")
+    made = event(number, type=RECORDING_ARCHIVED, cause=Cause(cause.ref, "app"), depth=1, job_id=content, raw=b"")
     return new(made, *sinks, fingerprint=b"f" * 16)
 
 
@@ -34,7 +34,7 @@ async def test_it_is_stored_with_the_outcome_and_waits_for_its_own_sinks(store: 
     assert [(one.new, one.waiting) for one in settled.accepted] == [(True, ("chat", "rows"))]
     assert table(url, "id, type, cause", "events", "seq") == [
         (event(1).id, event(1).type, None),
-        (event(100).id, ARCHIVED, event(1).id),
+        (event(100).id, RECORDING_ARCHIVED, event(1).id),
     ]
     assert states(url) == [("app", "delivered"), ("chat", "waiting"), ("rows", "waiting")]
     assert table(url, "outcome", "attempts") == [("delivered",)]

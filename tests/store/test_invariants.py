@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from gateway.model import ARCHIVED, Cause, Outcome
+from gateway.model import RECORDING_ARCHIVED, Cause, Outcome
 from gateway.runtime.clock import FrozenClock
 from gateway.store.engine.migrations import shape
 from gateway.store.engine.session import Session
@@ -279,7 +279,7 @@ class Outbox(RuleBasedStateMachine):
     def settle_with_a_follow_up(self, data: st.DataObject, how: str) -> None:
         lease = self.pick(data)
         cause = Cause(lease.event.ref, lease.sink)
-        made = event(1000 + lease.delivery, type=ARCHIVED, cause=cause, depth=1, at=self.clock.now())
+        made = event(1000 + lease.delivery, type=RECORDING_ARCHIVED, cause=cause, depth=1, at=self.clock.now())
         sinks = [NewDelivery(sink="plain"), NewDelivery(sink="ordered", order_key="key 1")]
         one = new(made, *([] if how == "unrouted" else sinks), fingerprint=b"f" * 16)
         before, row = self.deliveries(), self.deliveries().get(lease.delivery)

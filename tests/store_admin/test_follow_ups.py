@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import NotFound
-from gateway.model import ARCHIVED, Cause, Progress
+from gateway.model import RECORDING_ARCHIVED, Cause, Progress
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.records import NewEvent, UnderWay
 from gateway.store.store import Store
@@ -13,7 +13,7 @@ from tests.store.kit import LEASE, event, new, settlement, table, take
 
 
 def follow_up(of: NewEvent, number: int, *sinks: str) -> NewEvent:
-    made = event(number, type=ARCHIVED, cause=Cause(of.event.ref, "app"), depth=of.event.depth + 1, raw=b"")
+    made = event(number, type=RECORDING_ARCHIVED, cause=Cause(of.event.ref, "app"), depth=of.event.depth + 1, raw=b"")
     return new(made, *sinks, fingerprint=b"f" * 16)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from gateway.errors import Malformed, Untrusted
-from gateway.model import STARTED, Event, Trust, Verified, event_id
+from gateway.model import RECORDING_STARTED, Event, Trust, Verified, event_id
 from gateway.plugin import Callback, Options, Played, Scene, Source
 from gateway.testing.sources import SourcePromises
 
@@ -42,11 +42,11 @@ class Signed(Source):
         said = self._read(callback)
         if "id" not in said:
             raise Malformed("id is missing")
-        id = event_id(self.name, STARTED, None, None, None, None, [said["id"]])
+        id = event_id(self.name, RECORDING_STARTED, None, None, None, None, [said["id"]])
         return [
             Event(
                 id=id,
-                type=STARTED,
+                type=RECORDING_STARTED,
                 source=self.name,
                 provider="signed",
                 received_at=callback.received_at,

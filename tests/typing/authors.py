@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Annotated, reveal_type
 
 from gateway import (
-    ENDED,
     EVENT_TYPES,
     ONE_OR_MANY,
+    RECORDING_ENDED,
     Alarm,
     Attempt,
     BlockingWorker,
@@ -91,7 +91,7 @@ class Pager(Sink):
         reveal_type(await BlockingWorker("pager").run(lambda: 5))  # int
         reveal_type(inert(format_time(delivery.event.received_at)))  # str
         reveal_type(delivery.event.alarm)  # gateway.model.event.Alarm | None
-        alarm: Alarm | None = sample(ENDED, stream="x").alarm
+        alarm: Alarm | None = sample(RECORDING_ENDED, stream="x").alarm
         self.log.info("tried", about=alarm and alarm.about, here=is_loopback("::1"))
         file = await self.http.fetch_untrusted("https://example.com/f", max_bytes=10)
         reveal_type(file.body)  # bytes

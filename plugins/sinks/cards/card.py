@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Final, Literal
 
-from gateway import FAILED, UNKNOWN, Alarm, Event, File, alarm_text, redact, visible
+from gateway import RECORDING_FAILED, RECORDING_UNKNOWN, Alarm, Event, File, alarm_text, redact, visible
 from plugins.sinks.cards.links import Shown, web_link
 from plugins.sinks.cards.text import cut, plain, unlinked
 from plugins.sinks.cards.words import MARKS, SEVERITY, Severity, Words, size
@@ -181,7 +181,7 @@ class View:
             yield self._fact("stream", event.subject, ours=False)
         if event.error is not None and (said := _error(event)):
             yield self._fact("error", said, ours=False, most=_ERROR_CHARS_MAX)
-        if event.type == UNKNOWN and event.vendor_type:
+        if event.type == RECORDING_UNKNOWN and event.vendor_type:
             yield self._fact("kind", event.vendor_type, ours=False)
         if len(event.files) == 1:
             yield from self._file(event.files[0], event)
@@ -197,7 +197,7 @@ class View:
             yield self._fact("time", self.time(event.time or event.received_at))
         if event.problems:
             yield self._fact("problems", ", ".join(event.problems), ours=False, most=200)
-        if event.type in {FAILED, UNKNOWN}:
+        if event.type in {RECORDING_FAILED, RECORDING_UNKNOWN}:
             yield self._fact("id", event.ref, ours=False, most=80)
 
     def _file(self, file: File, event: Event) -> Iterator[Fact]:

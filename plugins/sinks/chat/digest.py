@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from gateway import FAILED, Delivery, SlidingWindow
+from gateway import RECORDING_FAILED, Delivery, SlidingWindow
 from plugins.sinks.cards.card import Card, View
 from plugins.sinks.cards.text import cut
 from plugins.sinks.cards.words import SEVERITY, worst
@@ -35,7 +35,7 @@ def digests(
     if whole is not None:
         yield whole
         return
-    failed = {one.event.subject for one in deliveries if one.event.type == FAILED}
+    failed = {one.event.subject for one in deliveries if one.event.type == RECORDING_FAILED}
     left = sorted(deliveries, key=lambda one: one.event.subject not in failed)
     number = 1
     while left:

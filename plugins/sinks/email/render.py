@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import jinja2
 
-from gateway import FAILED, Delivery
+from gateway import RECORDING_FAILED, Delivery
 from plugins.sinks.cards.card import View
 from plugins.sinks.cards.text import plain
 from plugins.sinks.cards.words import MARKS, SEVERITY, Severity, worst
@@ -54,7 +54,7 @@ def draw_digest(view: View, words: MailWords, deliveries: Sequence[Delivery]) ->
     events = [delivery.event for delivery in deliveries]
     severity = worst([SEVERITY.get(event.type, "warn") for event in events])
     title = view.words.digest.format(count=len(events))
-    if failed := sum(event.type == FAILED for event in events):
+    if failed := sum(event.type == RECORDING_FAILED for event in events):
         title += f" ({words.failed.format(count=failed)})"
     lines = [view.line(event) for event in events]
     return _render(

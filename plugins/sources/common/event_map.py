@@ -9,8 +9,8 @@ from pydantic import Field
 
 from gateway import (
     EVENT_TYPES,
-    FAILED,
-    UNKNOWN,
+    RECORDING_FAILED,
+    RECORDING_UNKNOWN,
     Callback,
     Event,
     Fault,
@@ -151,7 +151,7 @@ class Translator:
         values = {**(usual or {}), **{name: one.value(body) for name, one in self.expressions.items()}}
         take = Taker(values, problems)
         vendor_type = take.text("type")
-        type = self._map.types.get(vendor_type or "", vendor_type if vendor_type in EVENT_TYPES else UNKNOWN)
+        type = self._map.types.get(vendor_type or "", vendor_type if vendor_type in EVENT_TYPES else RECORDING_UNKNOWN)
         if type == IGNORE:
             return None
         identity = [plain_value(one.value(body)) for one in self.identity]
@@ -166,11 +166,11 @@ class Translator:
             callback,
             verified,
             reading,
-            type=type or UNKNOWN,
+            type=type or RECORDING_UNKNOWN,
             vendor_type=vendor_type,
             identity=identity,
             time=take.time("time"),
-            error=Fault(code=code, message=message) if code or message or type == FAILED else None,
+            error=Fault(code=code, message=message) if code or message or type == RECORDING_FAILED else None,
             files=self._files(document, values.get("files"), problems),
             **{name: take.text(name) for name in TEXTS},
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, timedelta
 from typing import Any, Final
 
-from gateway import EVENT_TYPES, FAILED, FILE_COMPLETED, Scene
+from gateway import EVENT_TYPES, FILE_COMPLETED, RECORDING_FAILED, Scene
 from plugins.sources.common.event_map import EventMap, Translator
 
 ANY: Final = "callback"  # the one scene of a map that tells no types apart
@@ -51,7 +51,7 @@ def _values(map: EventMap, type: str, scene: Scene, unique: str) -> dict[str, An
         "job_id": unique[:32],
         "task_id": unique[32:],
     }
-    if map.types.get(type, type) == FAILED:
+    if map.types.get(type, type) == RECORDING_FAILED:
         values |= {"error_code": "PULL_FAILED", "error_message": "the stream could not be pulled"}
     return values
 

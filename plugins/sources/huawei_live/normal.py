@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway import (
-    ENDED,
-    FAILED,
     FILE_COMPLETED,
     FILE_STARTED,
-    STARTED,
-    UNKNOWN,
+    RECORDING_ENDED,
+    RECORDING_FAILED,
+    RECORDING_STARTED,
+    RECORDING_UNKNOWN,
     Callback,
     Event,
     Fault,
@@ -25,11 +25,11 @@ from plugins.sources.common.fields import PIXELS_MAX, Reading, text_of
 from plugins.vendors.huawei_live import signature
 
 TYPES: Final = {
-    signature.START: STARTED,
+    signature.START: RECORDING_STARTED,
     signature.FILE_START: FILE_STARTED,
     signature.FILE_COMPLETE: FILE_COMPLETED,
-    signature.OVER: ENDED,
-    signature.FAILED: FAILED,
+    signature.OVER: RECORDING_ENDED,
+    signature.FAILED: RECORDING_FAILED,
 }
 IDENTITY: Final = ("job_id", "task_id", "asset_id", "obs_bucket", "obs_object")  # what names a file
 _OF_A_FILE: Final = (
@@ -52,14 +52,14 @@ def event_of(source: str, callback: Callback, verified: Verified, *, signed: boo
     """The event of one callback; `signed`: its auth fields mean something. Raises Malformed where it cannot be named."""
     document = callback.json()
     vendor_type, domain, app, stream = (text_of(document, name) for name in signature.NAMES[:4])
-    type = TYPES.get(vendor_type, UNKNOWN)
+    type = TYPES.get(vendor_type, RECORDING_UNKNOWN)
     reading = Reading(document)
     reading.drop(*signature.NAMES[:4], "auth_sign", "auth_timestamp")
     format = reading.text("record_format")
     format = format.lower() if format else None
     files = _files(reading, type, format)
     error = None
-    if type == FAILED or (type == UNKNOWN and reading.has("error_message")):
+    if type == RECORDING_FAILED or (type == RECORDING_UNKNOWN and reading.has("error_message")):
         error = Fault(message=reading.text("error_message"))
     moment = signature.expiry_of(document.get("auth_timestamp")) if signed else None
     identity = _identity(document, type, moment or format_time(callback.received_at))
@@ -95,13 +95,13 @@ def _identity(document: Mapping[str, Any], type: str, moment: str) -> list[Any]:
         names = [document.get(name) for name in IDENTITY]
     else:
         names = [moment, document.get("task_id"), document.get("error_message")]
-    return [*names, document["event_type"]] if type == UNKNOWN else names
+    return [*names, document["event_type"]] if type == RECORDING_UNKNOWN else names
 
 
 def _files(reading: Reading, type: str, format: str | None) -> tuple[File, ...]:
     if type == FILE_STARTED:
         return (File(format=format),)  # because nothing else is known of a file that begins
-    if type != FILE_COMPLETED and not (type == UNKNOWN and reading.has(*_OF_A_FILE)):
+    if type != FILE_COMPLETED and not (type == RECORDING_UNKNOWN and reading.has(*_OF_A_FILE)):
         return ()
     storage = Storage(
         location=reading.text("obs_location"), bucket=reading.text("obs_bucket"), key=reading.text("obs_object")

@@ -11,18 +11,18 @@ from typing import Any, Final, Protocol
 from urllib.parse import quote
 from uuid import UUID
 
-from gateway import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, Played, Scene
+from gateway import FILE_COMPLETED, FILE_STARTED, RECORDING_ENDED, RECORDING_FAILED, RECORDING_STARTED, Played, Scene
 from plugins.sources.huawei_live.options import HuaweiLiveOptions
 from plugins.vendors.huawei_live import signature
 
 _VALIDITY: Final = timedelta(minutes=20)
 _LASTED: Final = timedelta(minutes=2)
 _OURS: Final = {
-    STARTED: signature.START,
+    RECORDING_STARTED: signature.START,
     FILE_STARTED: signature.FILE_START,
     FILE_COMPLETED: signature.FILE_COMPLETE,
-    ENDED: signature.OVER,
-    FAILED: signature.FAILED,
+    RECORDING_ENDED: signature.OVER,
+    RECORDING_FAILED: signature.FAILED,
 }
 
 

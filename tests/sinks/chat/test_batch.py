@@ -13,7 +13,7 @@ import httpx
 import pytest
 import structlog
 
-from gateway import FAILED, Delivery, Http, Refused, Retry, Unavailable
+from gateway import RECORDING_FAILED, Delivery, Http, Refused, Retry, Unavailable
 from gateway.assembly import delivery_policy
 from gateway.config.grammar.settings import DeliverySettings
 from gateway.fields import parse_rate
@@ -106,7 +106,7 @@ async def test_a_batch_that_is_too_much_for_one_message_is_split_as_fast_as_allo
 async def test_where_not_all_fit_the_streams_of_failed_recordings_come_first() -> None:
     deliveries = many(400)
     bad = deliveries[399]
-    deliveries[399] = delivery(event(FAILED, number=399, stream=bad.event.stream), id=400)
+    deliveries[399] = delivery(event(RECORDING_FAILED, number=399, stream=bad.event.stream), id=400)
     earlier = delivery(event(number=1000, stream=bad.event.stream), id=398)
     deliveries[397] = earlier
     async with ScriptedServer(otherwise=YES["wecom"]) as server, chatting("wecom", server.url) as sink:
@@ -159,7 +159,7 @@ async def test_what_one_of_a_batch_was_told_holds_for_its_message() -> None:
 
 
 async def test_the_worst_of_a_batch_gives_its_colour_and_people_are_mentioned_once() -> None:
-    batch = [*many(2), delivery(event(FAILED, number=5), id=9)]
+    batch = [*many(2), delivery(event(RECORDING_FAILED, number=5), id=9)]
     async with (
         ScriptedServer(otherwise=YES["slack"]) as server,
         chatting("slack", server.url, mention="here", keyword="kw") as sink,
@@ -303,7 +303,7 @@ async def test_a_failed_recording_is_not_held_back_by_a_batch(tmp_path: Path) ->
         await it.house.put(dispatch.event(1))
         await it.house.later(5)
         assert it.theirs.bodies == []
-        await it.house.put(dispatch.event(2, type=FAILED, stream="broken"))
+        await it.house.put(dispatch.event(2, type=RECORDING_FAILED, stream="broken"))
         await it.all_delivered(2, 1)
         [body] = it.theirs.bodies
     assert "broken" in shown(body)

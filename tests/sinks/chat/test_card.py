@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import ALL_TYPES, FAILED, FILE_COMPLETED, STARTED, UNKNOWN, Fault, File
+from gateway import ALL_TYPES, FILE_COMPLETED, RECORDING_FAILED, RECORDING_STARTED, RECORDING_UNKNOWN, Fault, File
 from gateway.testing import ScriptedServer, delivery, event, events
 from plugins.sinks.cards.links import web_link
 from plugins.sinks.cards.text import cut, cut_markup, cut_tags, octets, units
@@ -46,15 +46,15 @@ def test_a_finished_file_says_what_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_failure_says_why_and_which_event(name: str) -> None:
-    shown = said(name, event(FAILED, error=Fault(code="E42", message="no signal")))
+    shown = said(name, event(RECORDING_FAILED, error=Fault(code="E42", message="no signal")))
     assert "Recording failed" in shown
     assert "E42: no signal" in shown
-    assert event(FAILED).id in shown
+    assert event(RECORDING_FAILED).id in shown
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_each_severity_has_its_own_colour(name: str) -> None:
-    made = [json.dumps(service(name).compose(view().card(event(type, stream="s")))) for type in (STARTED, FILE_COMPLETED, FAILED, UNKNOWN)]  # fmt: skip
+    made = [json.dumps(service(name).compose(view().card(event(type, stream="s")))) for type in (RECORDING_STARTED, FILE_COMPLETED, RECORDING_FAILED, RECORDING_UNKNOWN)]  # fmt: skip
     colours = {
         "feishu": ["blue", "green", "red", "orange"], "lark": ["blue", "green", "red", "orange"],
         "dingtalk": ["#3370FF", "#2EB886", "#FF0000", "#F5A623"], "wecom": ["comment", '"desc_color": 3', "warning", "warning"],
@@ -91,8 +91,8 @@ def test_several_files_are_numbered_and_many_are_counted(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 async def test_a_message_sent_again_says_so(name: str) -> None:
     async with ScriptedServer(otherwise=YES[name]) as server, chatting(name, server.url) as sink:
-        await sink.deliver(delivery(event(FAILED), replay=True))
-        await sink.deliver(delivery(event(FAILED)))
+        await sink.deliver(delivery(event(RECORDING_FAILED), replay=True))
+        await sink.deliver(delivery(event(RECORDING_FAILED)))
         again, first = (json.dumps(json.loads(one.body), ensure_ascii=False) for one in server.received)
     assert "sent again" in again
     assert "sent again" not in first

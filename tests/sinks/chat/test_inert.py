@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from gateway import FAILED, FILE_COMPLETED, UNKNOWN, Event, Fault, File
+from gateway import FILE_COMPLETED, RECORDING_FAILED, RECORDING_UNKNOWN, Event, Fault, File
 from gateway.testing import FrozenClock, cases, delivery, event
 from plugins.sinks.cards.template import Template
 from plugins.sinks.chat.chat_service import service
@@ -222,8 +222,8 @@ def hostile(text: str) -> list[Event]:
     return [
         event(FILE_COMPLETED, stream=text, app=text, domain=text, files=(file,)),
         event(FILE_COMPLETED, stream=text, files=(file, file)),
-        event(FAILED, stream=text, error=Fault(code=text, message=text), problems=(text, text)),
-        event(UNKNOWN, vendor_type=text, format=text, source=text, id=text),
+        event(RECORDING_FAILED, stream=text, error=Fault(code=text, message=text), problems=(text, text)),
+        event(RECORDING_UNKNOWN, vendor_type=text, format=text, source=text, id=text),
     ]
 
 

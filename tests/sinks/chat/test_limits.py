@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway import EVENT_TYPES, FAILED, FILE_COMPLETED, Event, Fault, File, sample
+from gateway import EVENT_TYPES, FILE_COMPLETED, RECORDING_FAILED, Event, Fault, File, sample
 from gateway.events.samples import largest
 from gateway.testing import FrozenClock, cases, delivery, event
 from plugins.sinks.cards.card import Card
@@ -27,7 +27,14 @@ from .conftest import ALL, MENTION, options, texts, view, within
 
 FACE = "😀"
 HUGE = replace(
-    event(FAILED, stream=FACE * 5000, app="录" * 5000, domain="d" * 5000, vendor_type="制" * 5000, format="f" * 5000),
+    event(
+        RECORDING_FAILED,
+        stream=FACE * 5000,
+        app="录" * 5000,
+        domain="d" * 5000,
+        vendor_type="制" * 5000,
+        format="f" * 5000,
+    ),
     error=Fault(code="码" * 5000, message="因" * 50_000),
     problems=tuple("字段" * 10 for _ in range(500)),
     files=tuple(
@@ -85,8 +92,8 @@ def test_every_type_full_sparse_and_empty(name: str, language: str) -> None:
 def test_hostile_and_huge_events(name: str) -> None:
     for case in cases("stream"):
         check(name, event(FILE_COMPLETED, stream=case.value, app=case.value, format=case.value))
-        check(name, event(FAILED, stream=case.value, error=Fault(code=case.value, message=case.value)))
-    for one in (HUGE, largest(FILE_COMPLETED), largest(FAILED, text=10_000_000)):
+        check(name, event(RECORDING_FAILED, stream=case.value, error=Fault(code=case.value, message=case.value)))
+    for one in (HUGE, largest(FILE_COMPLETED), largest(RECORDING_FAILED, text=10_000_000)):
         check(name, one)
         check(name, one, "en", mentions=(MENTION[name],))
 
@@ -109,7 +116,7 @@ def test_a_link_of_any_length_is_a_button_a_text_or_a_word_about_it(name: str, l
 @examples(25)
 @given(st.text(max_size=3000), st.text(max_size=3000))
 def test_any_text_fits_and_is_utf8(name: str, stream: str, message: str) -> None:
-    check(name, event(FAILED, stream=stream, error=Fault(code=None, message=message)))
+    check(name, event(RECORDING_FAILED, stream=stream, error=Fault(code=None, message=message)))
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -117,7 +124,7 @@ def test_any_text_fits_and_is_utf8(name: str, stream: str, message: str) -> None
 def test_a_text_of_64_kib_in_the_place_of_the_facts_is_cut_whole(name: str, letter: str) -> None:
     served = service(name)
     text = served.escape(letter) * (64 * 1024 // len(served.escape(letter)))
-    found = check(name, event(FAILED), text=text)
+    found = check(name, event(RECORDING_FAILED), text=text)
     assert found
 
 
@@ -200,7 +207,7 @@ def test_every_link_and_fact_is_shown_or_said_to_be_left_out(name: str) -> None:
         File(format="mp4", play_url=f"https://p.example.com/{n}", download_url=f"https://d.example.com/{n}")
         for n in range(5)
     )
-    one = event(FAILED, files=files, format="hls", error=Fault(code="c", message="m"), problems=("size",))
+    one = event(RECORDING_FAILED, files=files, format="hls", error=Fault(code="c", message="m"), problems=("size",))
     shown = _shown(name, one)
     assert all(link in shown for file in files for link in (file.play_url, file.download_url)) or "too long" in shown
     for label in ("Stream", "Error", "Format", "Unreadable", "Event"):

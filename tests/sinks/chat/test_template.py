@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway import FAILED, FILE_COMPLETED, Fault, File
+from gateway import FILE_COMPLETED, RECORDING_FAILED, Fault, File
 from gateway.config.document.diagnostics import ConfigError
 from gateway.config.load import load
 from gateway.events.samples import largest
@@ -220,7 +220,7 @@ def test_a_heavy_template_over_the_largest_event_ends_soon() -> None:
     text = "{% for a in event.data.files %}{% for b in event.data.files %}" + inner + "{% endfor %}{% endfor %}"
     began = time.process_time()
     with pytest.raises(Invalid, match="turns"):
-        rendered(text, largest(FAILED, text=4_000_000), strict=False)
+        rendered(text, largest(RECORDING_FAILED, text=4_000_000), strict=False)
     assert time.process_time() - began < 3.0
 
 
@@ -290,5 +290,5 @@ def test_check_finds_a_template_that_fails(tmp_path: Path) -> None:
 
 
 def test_an_error_with_a_code_alone() -> None:
-    one = event(FAILED, error=Fault(code="E1"))
+    one = event(RECORDING_FAILED, error=Fault(code="E1"))
     assert rendered("{{ event.data.error.code }}:{{ event.data.error.message }}", one) == "E1:"

@@ -12,7 +12,17 @@ import pytest
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from gateway import ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, File, Refused, Unavailable, to_json
+from gateway import (
+    FILE_COMPLETED,
+    FILE_STARTED,
+    RECORDING_ENDED,
+    RECORDING_FAILED,
+    RECORDING_STARTED,
+    File,
+    Refused,
+    Unavailable,
+    to_json,
+)
 from gateway.testing import NOW, FrozenClock, delivery, event
 from plugins.sinks.database import Database
 from tests.sinks.database.conftest import Place, making
@@ -63,7 +73,7 @@ async def test_each_column_gets_what_its_expression_says_in_its_own_type(place: 
 async def test_what_an_event_lacks_is_null(place: Place) -> None:
     place.run(TABLES[place.kind])
     async with making(place.url, table="media", columns=COLUMNS) as sink:
-        await sink.deliver(delivery(event(ENDED)))
+        await sink.deliver(delivery(event(RECORDING_ENDED)))
     [row] = place.run("SELECT * FROM media")
     assert (row["seconds"], row["price"], row["title"]) == (None, None, "mystream")
 
@@ -164,7 +174,7 @@ async def test_a_key_lets_later_events_fill_in_the_same_row_and_the_version_says
         for one in (done, started, done, started):
             await sink.deliver(delivery(one))
         with pytest.raises(Refused, match="column job is part of the key"):
-            await sink.deliver(delivery(event(STARTED)))
+            await sink.deliver(delivery(event(RECORDING_STARTED)))
         with pytest.raises(Refused, match="several files of this event have the same key"):
             await sink.deliver(delivery(event(job_id="x", files=(File(), File()))))
     [row] = place.run("SELECT * FROM files")
@@ -333,7 +343,7 @@ async def test_postgresqls_own_types_are_filled(postgres: Place) -> None:
     async with making(postgres.url, table="media", columns=columns) as sink:
         await sink.deliver(delivery(event(FILE_COMPLETED)))
         with pytest.raises(Refused, match=r"column kind .*none of its values"):
-            await sink.deliver(delivery(event(STARTED)))
+            await sink.deliver(delivery(event(RECORDING_STARTED)))
     [row] = postgres.run("SELECT * FROM media")
     assert row["id"] == uuid.UUID(event(FILE_COMPLETED).id)
     assert (row["tags"], row["raw"], str(row["host"]), row["big"]) == (["live", "mystream"], b"ab", "192.0.2.1", 7)
@@ -366,7 +376,9 @@ async def test_a_value_that_does_not_fit_is_refused_naming_the_column(name: str,
     good = COLUMNS[column]
     columns = {**COLUMNS, column: f"event.type == 'recording.failed' ? {value} : dyn({good})"}
     async with making(place.url, table="media", columns=columns, key=["event", "number"]) as sink:
-        results = await sink.deliver_batch([delivery(event()), delivery(event(FAILED)), delivery(event(number=2))])
+        results = await sink.deliver_batch(
+            [delivery(event()), delivery(event(RECORDING_FAILED)), delivery(event(number=2))]
+        )
     assert [type(result) for result in results] == [str, Refused, str], results
     assert f"column {column}" in str(results[1])
     assert said in str(results[1])

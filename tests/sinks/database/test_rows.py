@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gateway import ARCHIVED, ENDED, FAILED, FILE_COMPLETED, FILE_STARTED, STARTED, File, Refused, Retry
+from gateway import (
+    FILE_COMPLETED,
+    FILE_STARTED,
+    RECORDING_ARCHIVED,
+    RECORDING_ENDED,
+    RECORDING_FAILED,
+    RECORDING_STARTED,
+    File,
+    Refused,
+    Retry,
+)
 from gateway.testing import NOW, FrozenClock, SinkPromises, cases, delivery, event, events
 from plugins.sinks.database import Database
 from tests.sinks.database.conftest import Place, making
@@ -69,7 +79,7 @@ async def test_a_finished_file_is_one_row_with_everything_known_of_it_in_its_typ
 
 
 async def test_the_copy_of_a_file_is_a_row_that_says_where_it_lies_and_what_it_follows_on(place: Place) -> None:
-    one = event(ARCHIVED)
+    one = event(RECORDING_ARCHIVED)
     async with making(place.url) as sink:
         await sink.deliver(delivery(one))
     [row] = place.run("SELECT * FROM recordings")
@@ -110,7 +120,7 @@ async def test_one_row_an_event_keeps_all_its_files(place: Place) -> None:
     async with making(place.url, rows="event", table="sessions") as sink:
         assert await sink.deliver(delivery(one)) == "1 row"
         assert await sink.deliver(delivery(one)) == "1 row"
-        await sink.deliver(delivery(event(ENDED)))
+        await sink.deliver(delivery(event(RECORDING_ENDED)))
     done, ended = sorted(place.run("SELECT * FROM sessions"), key=lambda row: -(row["file_count"] or 0))
     files = json.loads(done["files"]) if isinstance(done["files"], str) else done["files"]
     assert [file["size_bytes"] for file in files] == [1, 2]
@@ -135,16 +145,16 @@ async def test_a_key_joins_a_files_start_to_its_completion_whichever_comes_first
 
 async def test_a_newer_event_without_a_value_erases_none(place: Place) -> None:
     done = replace(event(FILE_COMPLETED, number=1), job_id="job-1")
-    ended = replace(event(ENDED, number=2), job_id="job-1", received_at=NOW + timedelta(hours=1))
+    ended = replace(event(RECORDING_ENDED, number=2), job_id="job-1", received_at=NOW + timedelta(hours=1))
     async with making(place.url, key=["job_id"]) as sink:
         await sink.deliver_batch([delivery(done), delivery(ended)])
     [row] = place.run("SELECT * FROM recordings")
-    assert (row["event_type"], row["size_bytes"]) == (ENDED, 3957964)
+    assert (row["event_type"], row["size_bytes"]) == (RECORDING_ENDED, 3957964)
 
 
 async def test_events_that_lack_the_key_have_rows_of_their_own_and_files_of_one_job_too(place: Place) -> None:
     two = event(files=(File(format="hls"), File(format="mp4")))
-    starts = [event(STARTED, number=number) for number in (1, 2)]
+    starts = [event(RECORDING_STARTED, number=number) for number in (1, 2)]
     async with making(place.url, key=["job_id"]) as sink:
         for one in (two, *starts, *starts):
             await sink.deliver(delivery(one))
@@ -154,12 +164,12 @@ async def test_events_that_lack_the_key_have_rows_of_their_own_and_files_of_one_
 
 async def test_a_session_is_one_row_that_its_events_fill_in(place: Place) -> None:
     async with making(place.url, rows="event", key=["domain", "app", "stream"]) as sink:
-        for minutes, type in enumerate((STARTED, FILE_COMPLETED, FAILED)):
+        for minutes, type in enumerate((RECORDING_STARTED, FILE_COMPLETED, RECORDING_FAILED)):
             await sink.deliver(
                 delivery(replace(event(type, number=minutes), received_at=NOW + timedelta(minutes=minutes)))
             )
     [row] = place.run("SELECT * FROM recordings")
-    assert (row["event_type"], row["file_count"], row["error_code"]) == (FAILED, 1, "PULL_FAILED")
+    assert (row["event_type"], row["file_count"], row["error_code"]) == (RECORDING_FAILED, 1, "PULL_FAILED")
     assert row["files"]
 
 

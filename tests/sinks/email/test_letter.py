@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from gateway import FAILED, FILE_COMPLETED, STARTED, Event, Fault, File, sample
+from gateway import FILE_COMPLETED, RECORDING_FAILED, RECORDING_STARTED, Event, Fault, File, sample
 from gateway.config.load import load
 from gateway.testing import NOW, cases, delivery, event, events
 from plugins.sinks.cards.card import View
@@ -99,7 +99,7 @@ def test_the_id_is_of_the_event_and_the_recipients() -> None:
 
 
 def test_mails_about_one_stream_are_one_conversation() -> None:
-    first, second = made(event(STARTED)).message, made(event(FAILED, number=7)).message
+    first, second = made(event(RECORDING_STARTED)).message, made(event(RECORDING_FAILED, number=7)).message
     assert first["References"] == second["References"] == first["In-Reply-To"]
     assert first["References"] != made(event(stream="another")).message["References"]
     assert made(event(number=1), event(number=2)).message["References"] == first["References"]
@@ -185,11 +185,11 @@ def test_everything_that_is_known_is_said_in_both_parts() -> None:
 
 
 def test_chinese_mails_are_chinese() -> None:
-    mail = made(event(FAILED), language="zh-CN")
+    mail = made(event(RECORDING_FAILED), language="zh-CN")
     assert mail.message["Subject"] == "录制失败: push.example.com/live/mystream"
     assert "由 Recording Gateway 发送 · 来源 live" in mail.part("plain")
     assert '<html lang="zh-CN">' in mail.part("html")
-    digest = made(event(FAILED), event(), event(STARTED), language="zh")
+    digest = made(event(RECORDING_FAILED), event(), event(RECORDING_STARTED), language="zh")
     assert digest.message["Subject"] == "3 条录制事件 (1 条失败)"
 
 
@@ -207,7 +207,7 @@ def test_links_go_where_they_are_wanted_and_nowhere_else() -> None:
 
 
 def test_nothing_is_fetched_when_the_mail_is_read() -> None:
-    for html in (made(event()).part("html"), made(event(), event(FAILED)).part("html")):
+    for html in (made(event()).part("html"), made(event(), event(RECORDING_FAILED)).part("html")):
         parts = Parts(html)
         assert {tag for tag, _ in parts.tags} <= {
             "html", "head", "meta", "title", "body", "div", "table", "tr", "td", "a", "b", "span",
@@ -221,7 +221,7 @@ def test_nothing_is_fetched_when_the_mail_is_read() -> None:
 def test_hostile_text_is_text_and_nothing_else(case: Any) -> None:
     harmless = made(event(stream="harmless"))
     one = event(stream=case.value, error=Fault(message=case.value), extra={"x": case.value})
-    for of in ((one,), (one, event(FAILED, stream=case.value))):
+    for of in ((one,), (one, event(RECORDING_FAILED, stream=case.value))):
         mail = made(*of)
         parts = Parts(mail.part("html"))
         if len(of) == 1:

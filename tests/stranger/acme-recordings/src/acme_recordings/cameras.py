@@ -11,21 +11,21 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from gateway import (
-    ARCHIVED,
-    CONFIRMED,
-    ENDED,
     EVENT_TYPES,
-    FAILED,
     FILE_COMPLETED,
     FILE_STARTED,
-    MISSING,
     ONE_OR_MANY,
-    OVERDUE,
-    RECOVERED,
-    STARTED,
+    RECORDING_ARCHIVED,
+    RECORDING_CONFIRMED,
+    RECORDING_ENDED,
+    RECORDING_FAILED,
+    RECORDING_MISSING,
+    RECORDING_OVERDUE,
+    RECORDING_RECOVERED,
+    RECORDING_STARTED,
+    RECORDING_UNKNOWN,
     STREAM_ENDED,
     STREAM_STARTED,
-    UNKNOWN,
     Callback,
     Duration,
     Event,
@@ -57,17 +57,17 @@ from gateway import (
 )
 
 CODES = {"missing": "signature_missing", "stale": "signature_expired", "mismatch": "signature_mismatch"}
-VENDOR_TYPES = {"on": STARTED, "clip": FILE_COMPLETED, "fault": FAILED}
+VENDOR_TYPES = {"on": RECORDING_STARTED, "clip": FILE_COMPLETED, "fault": RECORDING_FAILED}
 NOT_SAID = {
     FILE_STARTED,
-    ENDED,
+    RECORDING_ENDED,
     STREAM_STARTED,
     STREAM_ENDED,
-    ARCHIVED,
-    CONFIRMED,
-    MISSING,
-    OVERDUE,
-    RECOVERED,
+    RECORDING_ARCHIVED,
+    RECORDING_CONFIRMED,
+    RECORDING_MISSING,
+    RECORDING_OVERDUE,
+    RECORDING_RECOVERED,
 }  # Acme says the rest by what comes next
 
 
@@ -136,7 +136,7 @@ class Cameras(Source):
     def event(self, said: Any, callback: Callback, verified: Verified) -> Event:
         if not isinstance(said, dict) or not isinstance(said.get("clip"), str):
             raise Malformed("clip: expected a text")
-        kind = VENDOR_TYPES.get(str(said.get("kind")), UNKNOWN)
+        kind = VENDOR_TYPES.get(str(said.get("kind")), RECORDING_UNKNOWN)
         assert kind in set(EVENT_TYPES) - NOT_SAID
         clip, camera, size = said["clip"], str(said.get("camera", "")), said.get("bytes")
         read = isinstance(size, int) and size <= self.options.longest
@@ -153,7 +153,7 @@ class Cameras(Source):
             stream=camera or None,
             job_id=clip,
             files=(file,) if kind == FILE_COMPLETED else (),
-            error=Fault(code="E1", message=str(said.get("why"))) if kind == FAILED else None,
+            error=Fault(code="E1", message=str(said.get("why"))) if kind == RECORDING_FAILED else None,
             received_at=callback.received_at,
             trust=verified.trust,
             verified=verified,

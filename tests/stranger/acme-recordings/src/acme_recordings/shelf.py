@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import Field
 
 from gateway import (
-    ARCHIVED,
+    RECORDING_ARCHIVED,
     Archived,
     BlockingWorker,
     Cause,
@@ -68,7 +68,7 @@ class Shelf(Sink):
         except Stopping:
             self.log.info("shelf_is_left", written=name)
             raise
-        return Done(name, [FollowUp(ARCHIVED, files=[self._shelved(delivery, name)])])
+        return Done(name, [FollowUp(RECORDING_ARCHIVED, files=[self._shelved(delivery, name)])])
 
     def _shelved(self, delivery: Delivery, name: str) -> File:
         """The event's first file, with what was found out about it."""
