@@ -17,7 +17,7 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from gateway import Refused, Unavailable, sign_webhook, signing_key, to_json, verify_webhook
+from gateway import Cause, Refused, Unavailable, sign_webhook, signing_key, to_json, verify_webhook
 from gateway.signing.ed25519 import generate
 from gateway.testing import ScriptedServer, delivery, event, events
 from tests import threads
@@ -234,10 +234,14 @@ async def test_a_receiver_made_for_github_accepts_and_a_changed_body_is_refused(
         check(got.body + b" ", dict(got.headers), secret)
 
 
+FAR = Cause("a" * 200, "s" * 64, ("t" * 64, "u" * 64, "v" * 64))
+
+
+@pytest.mark.parametrize("cause", [None, Cause("c~1", "archive"), FAR], ids=["a callback", "a follow-up", "a far one"])
 async def test_a_receiver_of_binary_mode_reads_the_event_whole(
-    load: Callable[[str], ModuleType], forwarding: Any
+    load: Callable[[str], ModuleType], forwarding: Any, cause: Cause | None
 ) -> None:
-    one = event(stream="录制 100%")
+    one = replace(event(stream="录制 100%"), cause=cause, depth=0 if cause is None else len(cause.sinks))
     async with ScriptedServer() as server, forwarding(server.url, body="binary") as sink:
         await sink.deliver(delivery(one))
         [got] = server.received

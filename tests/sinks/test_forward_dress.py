@@ -62,7 +62,8 @@ async def test_binary_mode_says_in_headers_and_body_what_the_event_says_in_one_p
     async with ScriptedServer() as server, forwarding(server.url, body="binary", sign=SIGN) as sink:
         await sink.deliver(delivery(one))
         [got] = server.received
-    said = {name[3:]: unquote(value) for name, value in got.headers if name.startswith("ce-")}
+    said: dict[str, Any] = {name[3:]: unquote(value) for name, value in got.headers if name.startswith("ce-")}
+    said |= {name: json.loads(said[name]) for name in ("cause", "depth") if name in said}
     document = to_document(one)
     assert json.loads(got.body) == document.pop("data")
     assert document.pop("datacontenttype") == got.header("content-type") == "application/json"

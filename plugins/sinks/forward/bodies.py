@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from gateway import Event, Refused, to_document, to_json
@@ -16,8 +16,9 @@ STRUCTURED: Final = "application/cloudevents+json"
 JSON: Final = "application/json"
 _UNKNOWN: Final = "application/octet-stream"
 _MEDIA_TYPE: Final = re.compile(r"[\x20-\x7e]+", re.ASCII)
-SUBJECT_BYTES_MAX: Final = 2048  # of one header; Node.js answers 431 to more than 16 KiB of all headers together
+LONG_BYTES_MAX: Final = 2048  # of one header; Node.js answers 431 to more than 16 KiB of all headers together
 HEADER_BYTES_MAX: Final = 512
+_LONG: Final = frozenset({"subject", "cause"})  # a cause names up to four sinks and is no JSON when it is cut
 _PROVIDER: Final = "huawei-live"
 # https://github.com/cloudevents/spec, HTTP binding 3.1.3.2: space, quote, percent and what is not printable ASCII.
 _PLAIN: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
@@ -58,10 +59,15 @@ def binary(event: Event) -> Body:
     document = to_document(event)
     data, media_type = document.pop("data"), document.pop("datacontenttype")
     headers = {
-        f"ce-{name}": bounded(str(value), SUBJECT_BYTES_MAX if name == "subject" else HEADER_BYTES_MAX)
+        f"ce-{name}": bounded(_attribute(value), LONG_BYTES_MAX if name in _LONG else HEADER_BYTES_MAX)
         for name, value in document.items()
     }
     return Body(_encode(data).encode(), media_type, headers)
+
+
+def _attribute(value: Any) -> str:
+    """Text as it is, a number in digits, an object (`cause`) as JSON, because a header holds nothing but text."""
+    return value if isinstance(value, str) else _encode(value)
 
 
 def raw(event: Event) -> Body:
