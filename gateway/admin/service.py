@@ -23,8 +23,8 @@ from gateway.admin.teller import Teller
 from gateway.store.admin import live
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.audit import Actor
+from gateway.store.admin.shown_rows import EventFull
 from gateway.store.engine.batch import Bulk
-from gateway.store.records import EventFull
 
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ from gateway.errors import NotFound
 from gateway.states import SinkState
 from gateway.store.admin import minutes
 from gateway.store.admin.admin import StoreAdmin
+from gateway.store.admin.shown_rows import SinkRow, UnderWay
 from gateway.store.engine.session import value_of
-from gateway.store.records import SinkRow, UnderWay
 from gateway.text.redaction import redact
 
 _LAST_ERROR: Final = """SELECT d.last_error FROM deliveries d WHERE d.sink = :sink AND d.state = 'dead'

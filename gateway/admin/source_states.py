@@ -13,7 +13,7 @@ from gateway.config.grammar.settings import Settings
 from gateway.errors import NotFound
 from gateway.store.admin import minutes
 from gateway.store.admin.admin import StoreAdmin
-from gateway.store.records import SourceRow
+from gateway.store.admin.shown_rows import SourceRow
 from gateway.text.redaction import MASK
 
 DAY_MINUTES: Final = 24 * 60

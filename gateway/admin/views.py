@@ -23,7 +23,7 @@ from gateway.admin.results import (
 from gateway.admin.sink_results import HeaderItem, RefusedDetail, RefusedItem
 from gateway.states import WaitsFor
 from gateway.store.admin.audit import AuditRow
-from gateway.store.records import AttemptRow, DeliveryRow, EventFull, EventRow, RefusedRow, Status
+from gateway.store.admin.shown_rows import AttemptRow, DeliveryRow, EventFull, EventRow, RefusedRow, Status
 from gateway.text.mask import masked_body, masked_event, masked_headers, masked_path
 from gateway.text.redaction import redact
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from gateway.store.records import EventRow
+from gateway.store.admin.shown_rows import EventRow
 
 PAGE_ROWS: Final = 200
 OVERLAP_ROWS: Final = (

@@ -15,7 +15,7 @@ from gateway.cli.table import available, cell_width, cut, styled
 from gateway.text.escaping import visible, visible_json
 
 if TYPE_CHECKING:
-    from gateway.store.records import EventRow
+    from gateway.store.admin.shown_rows import EventRow
 
 ID_CHARS: Final = 10  # of an id whose shortest name was not asked for
 WORD_COLUMNS: Final = 11

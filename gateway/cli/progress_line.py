@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.store.records import UnderWay
+from gateway.store.admin.shown_rows import UnderWay
 from gateway.text.redaction import redact
 
 BAR_CELLS: Final = 10

@@ -26,8 +26,7 @@ from gateway.cli.remote_rows import (
 from gateway.errors import GatewayError
 from gateway.store.admin.audit import AuditRow
 from gateway.store.admin.delivery_filter import DeliveryFilter
-from gateway.store.admin.walk import Walk
-from gateway.store.records import (
+from gateway.store.admin.shown_rows import (
     AttemptRow,
     DeliveryRow,
     EventFull,
@@ -38,6 +37,7 @@ from gateway.store.records import (
     SourceRow,
     Status,
 )
+from gateway.store.admin.walk import Walk
 
 Row = TypeVar("Row")
 

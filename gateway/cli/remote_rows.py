@@ -9,19 +9,8 @@ from gateway.admin.moments import milliseconds
 from gateway.model import Outcome
 from gateway.store.admin.audit import AuditRow
 from gateway.store.admin.bulk import ItemResult
-from gateway.store.records import (
-    AttemptRow,
-    DeliveryRow,
-    EventRow,
-    Gate,
-    Heard,
-    Held,
-    Refusal,
-    RefusedRow,
-    SinkRow,
-    SourceRow,
-    UnderWay,
-)
+from gateway.store.admin.shown_rows import AttemptRow, DeliveryRow, EventRow, RefusedRow, SinkRow, SourceRow, UnderWay
+from gateway.store.records import Gate, Heard, Held, Refusal
 
 
 def item_result(item: Mapping[str, Any]) -> ItemResult:

@@ -9,7 +9,7 @@ from gateway.cli import output
 
 if TYPE_CHECKING:
     from gateway.store.admin.admin import StoreAdmin
-    from gateway.store.records import AttemptRow, DeliveryRow, EventRow
+    from gateway.store.admin.shown_rows import AttemptRow, DeliveryRow, EventRow
 
 
 def delivery_columns(ages: output.Ages) -> output.Columns[DeliveryRow]:

@@ -12,7 +12,7 @@ from gateway.admin.results import DeliveryDetail, EventDetail
 from gateway.cli import output
 from gateway.cli.glance import Line
 from gateway.cli.table import wrapped
-from gateway.store.records import AttemptRow, DeliveryRow, EventFull
+from gateway.store.admin.shown_rows import AttemptRow, DeliveryRow, EventFull
 from gateway.text.escaping import visible
 from gateway.web.pages.story import StoryStep, story_of
 from gateway.web.pages.words import PageWords

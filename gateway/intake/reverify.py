@@ -14,7 +14,8 @@ from gateway.intake.pipeline import new_event, normalise, verify
 from gateway.model import Event, Trust, Verified
 from gateway.plugin import Callback
 from gateway.routing import Router, RoutingDecision
-from gateway.store.records import EventFull, NewDelivery, NewEvent, Refusal
+from gateway.store.admin.shown_rows import EventFull
+from gateway.store.records import NewDelivery, NewEvent, Refusal
 
 
 def judge_of(loaded: Loaded) -> Callable[[Refusal], Sequence[NewEvent]]:

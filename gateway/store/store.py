@@ -17,6 +17,7 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.admin import audit
 from gateway.store.admin.audit import AuditEntry
+from gateway.store.admin.shown_rows import SinkRow
 from gateway.store.engine.backend import Backend, backend_of
 from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.patience import NotYet, awaited
@@ -32,7 +33,7 @@ from gateway.store.outbox.clock_repair import Spans
 from gateway.store.outbox.clock_steps import ClockSteps
 from gateway.store.outbox.limits import StoreLimits
 from gateway.store.outbox.retention import Keep
-from gateway.store.records import Accepted, Heard, NewEvent, Refusal, Settlement, SinkRow
+from gateway.store.records import Accepted, Heard, NewEvent, Refusal, Settlement
 from gateway.store.shared_state import SharedState
 from gateway.text.store_address import parse_address
 

@@ -20,7 +20,7 @@ from gateway.plugin import Played, Scene, Sink, Source
 from gateway.runtime.clock import FrozenClock
 from gateway.states import DeliveryState
 from gateway.store.admin.admin import StoreAdmin
-from gateway.store.records import DeliveryRow
+from gateway.store.admin.shown_rows import DeliveryRow
 from gateway.testing.recorder import Recorder
 from gateway.testing.registration import Watch, registry_with
 from gateway.web.ingress import Ingress

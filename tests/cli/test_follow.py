@@ -25,7 +25,8 @@ from gateway.cli.remote_client import RefusedElsewhere, Remote
 from gateway.cli.table import cell_width
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.event_search import EventFilter, search_events
-from gateway.store.records import EventRow, Held
+from gateway.store.admin.shown_rows import EventRow
+from gateway.store.records import Held
 from tests import threads
 from tests.cli.conftest import ROOT, Cli
 from tests.cli.stocked import accept, an_event, stock, wanted

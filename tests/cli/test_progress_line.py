@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cli.progress_line import progress_line
-from gateway.store.records import UnderWay
+from gateway.store.admin.shown_rows import UnderWay
 
 AMOUNT = st.none() | st.integers(0, 2**63 - 1)
 

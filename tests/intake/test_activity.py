@@ -10,7 +10,7 @@ from gateway.errors import StoreUnavailable
 from gateway.intake.activity import TYPES_MAX, WRITE_INTERVAL_SECONDS, SourceActivity
 from gateway.plugin import Callback, Source
 from gateway.runtime.clock import FrozenClock
-from gateway.store.records import SourceRow
+from gateway.store.admin.shown_rows import SourceRow
 from gateway.testing import NOW, RunningGateway, running
 from gateway.testing.factories import callback
 

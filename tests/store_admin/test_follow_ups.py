@@ -7,7 +7,8 @@ import pytest
 from gateway.errors import NotFound
 from gateway.model import RECORDING_ARCHIVED, Cause, Progress
 from gateway.store.admin.admin import StoreAdmin
-from gateway.store.records import NewEvent, UnderWay
+from gateway.store.admin.shown_rows import UnderWay
+from gateway.store.records import NewEvent
 from gateway.store.store import Store
 from tests.store.kit import LEASE, event, new, settlement, table, take
 

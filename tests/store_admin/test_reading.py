@@ -11,7 +11,8 @@ from gateway.model import Outcome
 from gateway.runtime.clock import FrozenClock
 from gateway.store.admin import event_lookup, pages
 from gateway.store.admin.admin import StoreAdmin
-from gateway.store.records import EventRow, Held, Refusal
+from gateway.store.admin.shown_rows import EventRow
+from gateway.store.records import Held, Refusal
 from gateway.store.store import Store
 from tests.store.kit import LEASE, START, beside, event, new, other, pause, resume, settlement, take
 

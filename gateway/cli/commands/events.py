@@ -22,7 +22,7 @@ from gateway.text.escaping import visible, visible_json
 
 if TYPE_CHECKING:
     from gateway.store.admin.admin import StoreAdmin
-    from gateway.store.records import AttemptRow, DeliveryRow, EventFull, EventRow
+    from gateway.store.admin.shown_rows import AttemptRow, DeliveryRow, EventFull, EventRow
 
 
 TOLD_DELIVERIES_MAX: Final = 50  # whose attempts are told one by one, the newest

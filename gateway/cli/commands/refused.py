@@ -18,7 +18,8 @@ from gateway.text.escaping import visible, visible_json
 
 if TYPE_CHECKING:
     from gateway.store.admin.admin import StoreAdmin
-    from gateway.store.records import Refusal, RefusedRow
+    from gateway.store.admin.shown_rows import RefusedRow
+    from gateway.store.records import Refusal
 
 
 @click.group(cls=Group, short_help="Callbacks that were refused: list, show, retry.")

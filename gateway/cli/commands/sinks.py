@@ -19,7 +19,7 @@ from gateway.text.redaction import redact
 if TYPE_CHECKING:
     from gateway.cli.remote_client import Remote
     from gateway.model import Event
-    from gateway.store.records import SinkRow, UnderWay
+    from gateway.store.admin.shown_rows import SinkRow, UnderWay
 
 
 @click.group(cls=Group, short_help="Where events go: list, test, preview, pause, resume.")

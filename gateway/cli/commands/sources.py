@@ -17,7 +17,8 @@ from gateway.runtime.clock import Clock
 from gateway.text.escaping import visible, visible_json
 
 if TYPE_CHECKING:
-    from gateway.store.records import Heard, SourceRow
+    from gateway.store.admin.shown_rows import SourceRow
+    from gateway.store.records import Heard
 
 PIPE_COLUMNS: Final = 80  # columns, where the output is no terminal
 UNNAMED: Final = "without a type"
@@ -97,7 +98,7 @@ class _Row:
 
 def _rows(invocation: Invocation) -> tuple[Sequence[_Row], int]:
     """The configured sources, then those that the store still knows; and how many requests named none."""
-    from gateway.store.records import SourceRow
+    from gateway.store.admin.shown_rows import SourceRow
 
     settings = invocation.settings
     with invocation.admin() as admin:

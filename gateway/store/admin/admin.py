@@ -13,9 +13,9 @@ from gateway.store.admin.bulk import ItemResult, Total, Watcher
 from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.job_admin import JobAdmin
 from gateway.store.admin.pages import several
+from gateway.store.admin.shown_rows import DeliveryRow
 from gateway.store.engine.batch import Bulk, storable
 from gateway.store.outbox import statements as sql
-from gateway.store.records import DeliveryRow
 
 __all__ = ["Actor", "AuditRow", "DeliveryFilter", "StoreAdmin", "Total", "Watcher"]
 

@@ -14,11 +14,12 @@ from gateway.store.admin import event_full
 from gateway.store.admin.bulk import ItemResult
 from gateway.store.admin.event_lookup import row_of, seq_of
 from gateway.store.admin.pages import among
+from gateway.store.admin.shown_rows import EventFull, EventRow
 from gateway.store.engine.batch import Bulk, storable
 from gateway.store.engine.session import Session
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.gates import gate_of
-from gateway.store.records import EventFull, EventRow, Rank
+from gateway.store.records import Rank
 
 _DELIVERY: Final = "SELECT state, sink, order_key, rank FROM deliveries WHERE id = :id"
 # give_up_after counts from the first attempt, and a retry by hand starts it afresh.

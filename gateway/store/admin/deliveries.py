@@ -21,9 +21,10 @@ from gateway.store.admin.pages import (
     search,
     several,
 )
+from gateway.store.admin.shown_rows import AttemptRow, DeliveryRow
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session
-from gateway.store.records import AttemptRow, DeliveryRow, Rank
+from gateway.store.records import Rank
 
 _SEARCH: Final = "SELECT d.id, d.sink, d.state, d.reason, d.rank, d.due_at FROM deliveries d WHERE {condition}d.id <= :before - 1 ORDER BY d.id DESC LIMIT :most"
 _JOINED: Final = """SELECT d.id, d.sink, d.state, d.reason, d.rank, d.due_at, d.since_at, e.source, e.type, e.subject, e.received_at

@@ -9,9 +9,9 @@ from gateway.errors import NotFound
 from gateway.events.cloudevents import to_json
 from gateway.store.admin.event_lookup import row_of, seq_of
 from gateway.store.admin.pages import EVENT, event_row
+from gateway.store.admin.shown_rows import EventFull, EventRow, LaterVerdict
 from gateway.store.engine.batch import read_event
 from gateway.store.engine.session import Session
-from gateway.store.records import EventFull, EventRow, LaterVerdict
 
 _CONTENT: Final = "SELECT body, raw, raw_type, variant, supersedes, routing, seal FROM events WHERE seq = :seq"
 _VERDICTS: Final = "SELECT made_at, made_by, routing FROM verdicts WHERE event = :seq ORDER BY id"

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 from gateway.errors import Ambiguous, NotFound
 from gateway.store.admin.pages import EVENT, event_ref, event_row
+from gateway.store.admin.shown_rows import EventRow
 from gateway.store.engine.session import Session
-from gateway.store.records import EventRow
 
 PREFIX_DIGITS_MIN: Final = 6
 CANDIDATES_MAX: Final = 5  # that are listed

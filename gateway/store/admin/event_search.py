@@ -23,9 +23,9 @@ from gateway.store.admin.pages import (
     search,
     several,
 )
+from gateway.store.admin.shown_rows import EventRow
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session, Trouble
-from gateway.store.records import EventRow
 
 LATE_MS: Final = 3_600_000  # an event may have a row so much later than its time; past it nothing newer follows
 _COLUMNS: Final = "seq, source, type, subject, received_at, trust, id"

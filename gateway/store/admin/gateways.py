@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from gateway.store.admin.shown_rows import ServingRow
 from gateway.store.engine.session import Session
-from gateway.store.records import ServingRow
 from gateway.store.sqlite.owner_lock import holder_of
 from gateway.text.store_address import StoreAddress
 

@@ -9,12 +9,13 @@ from typing import Final
 
 from gateway.store.admin.detour import UndamagedCount
 from gateway.store.admin.pages import ranges
+from gateway.store.admin.shown_rows import SinkRow, Status
 from gateway.store.engine.migrations import schema_version
 from gateway.store.engine.session import Session, Trouble, number_of, value_of
 from gateway.store.outbox import gates
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.counts import under_way
-from gateway.store.records import Gate, SinkRow, Status
+from gateway.store.records import Gate
 from gateway.text.store_address import StoreAddress
 
 _BY_SINK: Final = """SELECT sink, state, count(*), min(since_at) FROM deliveries WHERE id > :after AND id <= :upto

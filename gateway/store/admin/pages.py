@@ -14,9 +14,10 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from gateway.model import Trust, shown_variant
 from gateway.states import DELIVERY_STATES, TRUST_NAMES, DeliveryState
 from gateway.store.admin.detour import NEWEST_KEY, Detour
+from gateway.store.admin.shown_rows import EventRow, RefusedRow
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session
-from gateway.store.records import EventRow, Held, Refusal, RefusedRow
+from gateway.store.records import Held, Refusal
 
 PAGE_ROWS_MAX: Final = 200  # rows of a page
 _WINDOW_ROWS: Final = 5000  # rows of one statement of a search

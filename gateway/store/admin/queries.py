@@ -17,10 +17,7 @@ from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter, search_events
 from gateway.store.admin.gateways import serving
 from gateway.store.admin.jobs import JobRow
-from gateway.store.admin.walk import Walk
-from gateway.store.engine.session import Session
-from gateway.store.outbox import activity, counts
-from gateway.store.records import (
+from gateway.store.admin.shown_rows import (
     AttemptRow,
     DeliveryRow,
     EventFull,
@@ -31,6 +28,9 @@ from gateway.store.records import (
     SourceRow,
     Status,
 )
+from gateway.store.admin.walk import Walk
+from gateway.store.engine.session import Session
+from gateway.store.outbox import activity, counts
 from gateway.text.store_address import parse_address
 
 T = TypeVar("T")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from gateway.store.admin.shown_rows import SourceRow
 from gateway.store.engine.batch import Bulk, storable
 from gateway.store.engine.session import Session
-from gateway.store.records import Heard, SourceRow
+from gateway.store.records import Heard
 
 TYPES_KEPT_MAX: Final = 50  # types that make no event, of each source
 

@@ -7,10 +7,11 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from gateway.model import shown_variant
+from gateway.store.admin.shown_rows import SinkRow, UnderWay
 from gateway.store.engine.session import Session, Trouble, number_of
 from gateway.store.outbox import gates
 from gateway.store.outbox import statements as sql
-from gateway.store.records import Due, Gate, Rank, SinkRow, UnderWay
+from gateway.store.records import Due, Gate, Rank
 
 SHOWN_MAX: Final = 20  # long deliveries of a sink that are shown with it
 COUNTED_ROWS_MAX: Final = 10_001  # rows of a rank that are counted: a gauge needs no more
