@@ -18,7 +18,7 @@ from gateway.store.records import NewEvent, Refusal
 from gateway.store.sqlite import scrub
 from gateway.store.sqlite.session import SqliteSession
 from gateway.store.store import Store
-from tests.store.kit import LEASE, event, new, other, settlement, table, take
+from tests.store.kit import LEASE, beside, event, new, other, settlement, table, take
 
 ME = Actor("ada", "laptop")
 ONE = f"{1:032x}"
@@ -391,3 +391,29 @@ async def test_the_row_of_an_erasure_holds_ids_and_a_hash_of_what_was_asked(stor
     assert row.target == ONE
     assert (row.filter or "").startswith("hmac-sha256:")
     assert len(row.filter or "") == len("hmac-sha256:") + 64
+
+
+async def test_exact_acts_and_names_are_found_along_an_index_and_are_those_that_looking_at_each_row_finds(
+    store: Store, admin: StoreAdmin, url: str
+) -> None:
+    for number in range(40):
+        actor = Actor(f"person-{number % 3}", "laptop")
+        (admin.pause if number % 2 else admin.resume)("app", actor=actor)
+    for act in ("sinks pause", "sinks*", "nothing", None):
+        for name in ("person-1", "person-?", "nobody", None):
+            globs = admin.audit(act=act and f"[{act[0]}]{act[1:]}", actor=name and f"[{name[0]}]{name[1:]}", limit=9)
+            assert admin.audit(act=act, actor=name, limit=9) == globs
+            if len(globs) > 3:
+                older = [row.id for row in globs[4:]]
+                assert [row.id for row in admin.audit(act=act, actor=name, before=globs[3].id, limit=5)] == older
+    with beside(url) as session:
+        if session.backend == "postgresql":
+            session.rows("SET enable_seqscan = off")
+        for column, index in (("act", "audit_act"), ("actor", "audit_actor")):
+            explain = "EXPLAIN QUERY PLAN" if session.backend == "sqlite" else "EXPLAIN"
+            statement = audit._PAGE.format(condition=audit._CONDITIONS[column])
+            plan = session.rows(f"{explain} {statement}", {"name": "x", "before": 10**9, "most": 10})
+            text = "\n".join(str(part) for row in plan for part in row)
+            assert index in text
+            assert "TEMP B-TREE" not in text
+            assert "Sort" not in text

@@ -26,7 +26,8 @@ _INSERT: Final = """INSERT INTO audit (at, actor, place, act, target, filter, ma
 _UPDATE: Final = """UPDATE audit SET target = target || :more, done = :done, result = :result WHERE id = :id"""
 _END: Final = "UPDATE audit SET result = :result WHERE id = :id"
 _PAGE: Final = """SELECT id, at, actor, place, act, target, filter, matched, done, result FROM audit
-  WHERE id < :before ORDER BY id DESC LIMIT :most"""
+  WHERE {condition}id < :before ORDER BY id DESC LIMIT :most"""
+_CONDITIONS: Final = {"": "", "act": "act = :name AND ", "actor": "actor = :name AND "}
 _KEY: Final = "SELECT value FROM meta WHERE name = 'audit_key'"
 _MAKE_KEY: Final = "INSERT INTO meta (name, value) VALUES ('audit_key', :key) ON CONFLICT (name) DO NOTHING"
 _OF_STREAMS: Final = ("stream", "subject", "q")
@@ -138,12 +139,22 @@ def _hide_jobs(session: Session, texts: Collection[str]) -> None:
             session.change("UPDATE jobs SET filter = '{}', answers = '[]' WHERE id = :id", {"id": row})
 
 
-def page(session: Session, wanted: Callable[[AuditRow], bool], *, limit: int, before: int | None) -> Sequence[AuditRow]:
-    """A page of acts, newest first."""
+def page(
+    session: Session,
+    wanted: Callable[[AuditRow], bool],
+    *,
+    limit: int,
+    before: int | None,
+    act: str | None = None,
+    actor: str | None = None,
+) -> Sequence[AuditRow]:
+    """A page of acts, newest first. `act` or `actor` are exact, and found along their index."""
+    statement = _PAGE.format(condition=_CONDITIONS["act" if act is not None else "actor" if actor is not None else ""])
+    values = {"name": act if act is not None else actor} if act is not None or actor is not None else {}
     page_rows: list[AuditRow] = []
     at = NEWEST_KEY if before is None else before
     while len(page_rows) < limit:
-        rows = [_row(row) for row in session.rows(_PAGE, {"before": at, "most": PAGE_ROWS_MAX})]
+        rows = [_row(row) for row in session.rows(statement, {**values, "before": at, "most": PAGE_ROWS_MAX})]
         page_rows += [row for row in rows if wanted(row)]
         if len(rows) < PAGE_ROWS_MAX:
             break

@@ -110,6 +110,9 @@ def _statement(
     ):  # an index has them; elsewhere a window is read
         condition += "d.sink = :sink AND d.state = 'dead' AND "
         values["sink"] = sinks[0]
+        if isinstance(wanted.reason, str):
+            condition += "d.reason = :reason AND "
+            values["reason"] = wanted.reason
     statement = (_JOINED if wanted.of_events else _SEARCH).format(condition=condition)
     keep = anything if wanted.plain else wanted.keeps if wanted.held is None else _held_as(session, known, wanted)
     return statement, keep, values

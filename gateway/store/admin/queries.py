@@ -224,7 +224,14 @@ class StoreQueries:
                 and (since is None or row.at >= since)
             )
 
-        return self._connections.read(lambda session: audit.page(session, wanted, limit=min(limit, 200), before=before))
+        exact = {
+            name: value
+            for name, value in (("act", act), ("actor", actor))
+            if value is not None and not set(value) & set("*?[")
+        }
+        return self._connections.read(
+            lambda session: audit.page(session, wanted, limit=min(limit, 200), before=before, **exact)
+        )
 
     def _rows(self, ids: Sequence[int]) -> Sequence[DeliveryRow]:
         return self._connections.read(lambda session: waiting.by_id(session, self._known, ids))[::-1]

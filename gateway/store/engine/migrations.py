@@ -152,6 +152,8 @@ _FIRST: Final = (
     """CREATE TABLE audit (
         id {key}, at {int} NOT NULL, actor TEXT NOT NULL, place TEXT NOT NULL, act TEXT NOT NULL, target TEXT NOT NULL,
         filter TEXT, matched {int} NOT NULL, done {int} NOT NULL, result TEXT NOT NULL){end}""",
+    "CREATE INDEX audit_act ON audit (act, id)",  # each page with the configuration shows its last reloads
+    "CREATE INDEX audit_actor ON audit (actor, id)",
 )
 
 STEPS: Final = (_FIRST,)
