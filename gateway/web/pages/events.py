@@ -39,7 +39,8 @@ async def _page(visit: Visit, *, whole: bool) -> Response:
             "whole": whole,
             "story": story_of(detail, t),
             "verdicts": [
-                {"at": one.at, "by": one.by, "routes": routes_of(one, t)} for one in reversed(detail.verdicts)
+                {"at": one.at, "by": one.by, "routes": routes_of(one, t, detail.event)}
+                for one in reversed(detail.verdicts)
             ],
             "files": files_of(detail.event, whole=whole),
             "facts": list(_facts(detail.event)),

@@ -40,7 +40,7 @@ def traffic(minutes: Sequence[Minute], t: PageWords, f: Formats) -> Markup:
             Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(_LEFT, WIDTH, at, at)
         )
         if top * share == int(top * share):
-            label = f.number(int(top * share))
+            label = _short(int(top * share))
             parts.append(Markup('<text x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(_LEFT - 7, at + 4, label))
     for number, value in enumerate(bad):
         if value:
@@ -101,6 +101,14 @@ def _fewer(values: Sequence[int]) -> list[int]:
     """As many bars as there is room for, each the sum of some points."""
     size = -(-len(values) // SPARK_BARS_MAX) or 1
     return [sum(values[at : at + size]) for at in range(0, len(values), size)]
+
+
+def _short(value: int) -> str:
+    """A number for an axis, where there is room for four letters."""
+    for scale, sign in ((1_000_000, "M"), (1000, "k")):
+        if value >= scale:
+            return f"{value / scale:g}{sign}"
+    return str(value)
 
 
 def _round_up(value: int) -> int:

@@ -127,12 +127,12 @@ class RouteView:
     why: str
 
 
-def routes_of(verdict: VerdictItem, t: PageWords) -> Sequence[RouteView]:
-    """What each route said. What is not of a form that is known here is left out: a newer program may have written it."""
-    return [view for route in verdict.routes if (view := route_view(route, t)) is not None]
+def routes_of(verdict: VerdictItem, t: PageWords, event: Mapping[str, Any] | None = None) -> Sequence[RouteView]:
+    """What each route said of this event. What is not of a form that is known here is left out: a newer program may have written it."""
+    return [view for route in verdict.routes if (view := route_view(route, t, event)) is not None]
 
 
-def route_view(route: Mapping[str, Any], t: PageWords) -> RouteView | None:
+def route_view(route: Mapping[str, Any], t: PageWords, event: Mapping[str, Any] | None = None) -> RouteView | None:
     """What one route said, clause by clause."""
     try:
         matched = "to" in route
@@ -143,11 +143,18 @@ def route_view(route: Mapping[str, Any], t: PageWords) -> RouteView | None:
             reached=reached,
             stop=bool(route.get("stop")),
             to=[str(sink) for sink in route.get("to", ())],
-            held=[str(clause) for clause in route.get("held", ())],
+            held=[_holds(str(clause), t, event or {}) for clause in route.get("held", ())],
             why="" if matched or not reached else _why(route, t),
         )
     except (KeyError, TypeError):
         return None
+
+
+def _holds(clause: str, t: PageWords, event: Mapping[str, Any]) -> str:
+    """A clause that held, with what the event says there."""
+    data = event.get("data")
+    value = event.get(clause, data.get(clause) if isinstance(data, Mapping) else None)
+    return t("{clause} is {value}", clause=clause, value=value) if isinstance(value, str) else clause
 
 
 def _why(route: Mapping[str, Any], t: PageWords) -> str:

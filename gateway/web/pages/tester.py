@@ -38,12 +38,13 @@ async def tried(visit: Visit) -> Response:
     """What the routes make of the event."""
     text, routes = visit.one("event"), visit.one("config")
     try:
-        answer = await visit.service.route(_fields_of(text), routes if routes.strip() else None, visit.actor)
+        event = _fields_of(text)
+        answer = await visit.service.route(event, routes if routes.strip() else None, visit.actor)
     except GatewayError as error:
         reply = refusal(error)
         problem = json.loads(bytes(reply.body))
         return await visit.page("route.html", reply.status_code, **_values(text, routes, problem=problem))
-    views = [view for route in answer.routes if (view := route_view(route, visit.words)) is not None]
+    views = [view for route in answer.routes if (view := route_view(route, visit.words, event)) is not None]
     now = None if answer.now is None else list(answer.now)
     return await visit.page("route.html", **_values(text, routes, answer=answer, views=views, now=now))
 

@@ -58,6 +58,11 @@ class PageWords:
         text = one if count == 1 and self.language == "en" else more
         return self(text, count=f"{count:,}", **values)
 
+    @property
+    def colon(self) -> str:
+        """Between what is named and what is said of it."""
+        return "：" if self.language == "zh" else ": "
+
     def list(self, parts: Sequence[str]) -> str:
         """Several, one after the other."""
         return ("、" if self.language == "zh" else ", ").join(parts)
