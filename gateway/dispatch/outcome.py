@@ -11,13 +11,16 @@ from gateway.dispatch.attempt import Nonsense, Result
 from gateway.dispatch.memos import checked_memo
 from gateway.dispatch.retry import RetryDecision
 from gateway.errors import DeliveryFailed, Retry
-from gateway.model import Attempt
+from gateway.events.link_life import ended_at
+from gateway.events.times import format_time
+from gateway.model import Attempt, Outcome
 from gateway.store.records import Lease, Settlement
 from gateway.text.redaction import redact_start
 
 DETAIL_CHARS_MAX: Final = 500  # characters
 READ_CHARS_MAX: Final = 20_000  # characters of a text that are looked at, because masking costs by the length
 PROBLEMS_CHARS_MAX: Final = 300  # of a detail that say which follow-ups are not stored; the log has all
+_FAILED: Final = frozenset({Outcome.RETRY, Outcome.REFUSED, Outcome.UNAVAILABLE})
 _PLAIN: Final = frozenset(f"HTTP {status}" for status in range(200, 300))  # nearly every receipt: nothing to look for
 
 
@@ -42,9 +45,11 @@ def attempt_record(
     """Put together what is written. `started_at` is in ms since 1970, `seconds` how long the attempt took; `problems` say
     which follow-ups are not stored, and why."""
     detail = describe(result)
+    if decision.outcome in _FAILED and (end := ended_at(lease.event, _moment(started_at + seconds * 1000))):
+        detail = _with(detail, f"the link ended at {format_time(end)}")
     if problems:
         said = describe(f"follow-ups not stored: {'; '.join(dict.fromkeys(problems))}")[:PROBLEMS_CHARS_MAX]
-        detail = f"{detail[: max(DETAIL_CHARS_MAX - len(said) - 2, 0)]}; {said}".removeprefix("; ")[:DETAIL_CHARS_MAX]
+        detail = _with(detail, said)
     status = result.status if isinstance(result, DeliveryFailed) else None
     memo, trouble = _memo(lease, result)
     settlement = Settlement(
@@ -63,13 +68,22 @@ def attempt_record(
     )
     attempt = Attempt(
         number=lease.attempt,
-        started_at=datetime.fromtimestamp(started_at / 1000, UTC),
+        started_at=_moment(started_at),
         seconds=seconds,
         outcome=decision.outcome,
         detail=detail,
         status=status,
     )
     return AttemptRecord(settlement, attempt, trouble)
+
+
+def _with(detail: str, more: str) -> str:
+    """Both, in as much room as there is; what is added is whole."""
+    return f"{detail[: max(DETAIL_CHARS_MAX - len(more) - 2, 0)]}; {more}".removeprefix("; ")[:DETAIL_CHARS_MAX]
+
+
+def _moment(ms: float) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 def describe(result: Result) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from gateway.errors import Malformed, Untrusted
 from gateway.events.beside import amend
 from gateway.events.cloudevents import render
+from gateway.events.link_life import name_link_ends
 from gateway.intake import before_repair
 from gateway.model import Event, EventId, Seal, Trust, Verified, id_of_source
 from gateway.plugin import Callback, Source, contract
@@ -41,6 +42,9 @@ def normalise(source: Source, callback: Callback, verified: Verified, *, keep_id
     """
     callback.believe()
     events = contract.checked(source, callback, source.normalise(callback, verified))
+    for event in events:
+        if event.files:
+            name_link_ends(event)
     document = callback.decoded
     if document is not None and not document.plain_alone:
         before_repair.name(source, callback, verified, events)

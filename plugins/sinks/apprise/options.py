@@ -105,7 +105,8 @@ class AppriseOptions(Options):
         description="The service, as apprise writes it: `ntfys://host/topic`, `gotifys://host/token`."
     )
     links: Literal["full", "short", "none"] = Field(
-        "full", description="Play and download links: as they came, without their query (a signature, often), or none."
+        "short",
+        description="Play and download links: without their query (a signature, often), `full` as they came, or none.",
     )
     timezone: Timezone = Field("UTC", description="The zone that times are shown in. Default: `locale.timezone`.")
     language: Language = Field("en", description="Chinese for `zh`, else English. Default: `locale.language`.")

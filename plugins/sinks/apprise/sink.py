@@ -9,6 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -61,15 +62,16 @@ class AppriseSink(Sink):
 
     async def deliver(self, delivery: Delivery) -> str:
         """Delivered is what the service answered 2xx to. Raises what the table of docs/sinks.md says of the rest."""
-        return await self._worker.run(lambda: self._send(*self._message(delivery)))
+        now = self.http.clock.now()
+        return await self._worker.run(lambda: self._send(*self._message(delivery, now)))
 
     async def preview(self, delivery: Delivery) -> str:
         """The service and the text; nothing of the URL but its schema."""
         title, body, kind = self._message(delivery)
         return f"{schema_of(self.options.url)}:// ({kind})\n\n{title}\n\n{body}"
 
-    def _message(self, delivery: Delivery) -> tuple[str, str, str]:
-        card = self._view.card(delivery.event, replay=delivery.replay)
+    def _message(self, delivery: Delivery, now: datetime | None = None) -> tuple[str, str, str]:
+        card = self._view.card(delivery.event, replay=delivery.replay, now=now)
         for most, links in ((600, True), (100, True), (100, False)):
             body = _body(card.shortened(most, links=links))
             if (

@@ -106,8 +106,8 @@ class View:
         except OverflowError:
             return at
 
-    def card(self, event: Event, *, replay: bool = False) -> Card:
-        """The card of one event. Never fails, whatever the event lacks or holds."""
+    def card(self, event: Event, *, replay: bool = False, now: datetime | None = None) -> Card:
+        """The card of one event, as it is read at `now`. Never fails, whatever the event lacks or holds."""
         title = self.words.title(event.type) + (self.words.replay if replay else "")
         if event.alarm is not None:
             title += f" · {unlinked(event.alarm.about, _NAME_CHARS_MAX)}"
@@ -119,18 +119,20 @@ class View:
             words=self.words,
             at=self.local(event.time or event.received_at),
             id=" ".join(visible(event.ref).split()),
-            facts=tuple(self._facts(event) if event.alarm is None else self._alarm(event, event.alarm)),
+            facts=tuple(self._facts(event, now) if event.alarm is None else self._alarm(event, event.alarm)),
             links=self.links_of(event.files[:FILES_SHOWN_MAX]) if event.alarm is None else self._page(event.alarm),
         )
 
-    def line(self, event: Event) -> DigestLine:
-        """The line of one event inside a digest."""
+    def line(self, event: Event, now: datetime | None = None) -> DigestLine:
+        """The line of one event inside a digest that is read at `now`."""
         notes = []
         for file in event.files[:1]:
             if file.duration_seconds is not None:
                 notes.append(self.words.duration(file.duration_seconds))
             if file.size_bytes is not None:
                 notes.append(size(file.size_bytes))
+            if self._is_linked(file) and file.expires_at is not None:
+                notes.append(f"{self.words.labels[_end_of(file.expires_at, now)]} {self.time(file.expires_at)}")
         if len(event.files) > 1:
             notes.append(self.words.more_files.format(count=len(event.files) - 1))
         name = plain("/".join(part for part in (event.app, event.stream) if part) or event.source, 200)
@@ -171,12 +173,12 @@ class View:
         yield self._fact("since", self.time(alarm.since or event.time or event.received_at))
 
     def _page(self, alarm: Alarm) -> tuple[Link, ...]:
-        url = web_link(alarm.link, self.links)
+        url = web_link(alarm.link, "none" if self.links == "none" else "full")  # it is ours, and no signature
         return (Link("play", self.words.open, url),) if url else ()
 
     # -- parts
 
-    def _facts(self, event: Event) -> Iterator[Fact]:
+    def _facts(self, event: Event, now: datetime | None) -> Iterator[Fact]:
         if event.subject:
             yield self._fact("stream", event.subject, ours=False)
         if event.error is not None and (said := _error(event)):
@@ -184,12 +186,12 @@ class View:
         if event.type == RECORDING_UNKNOWN and event.vendor_type:
             yield self._fact("kind", event.vendor_type, ours=False)
         if len(event.files) == 1:
-            yield from self._file(event.files[0], event)
+            yield from self._file(event.files[0], event, now)
         else:
             if event.format:
                 yield self._fact("format", event.format, ours=False)
             for number, file in enumerate(event.files[:FILES_SHOWN_MAX], 1):
-                yield Fact("file", f"{self.words.labels['file']} {number}", self._summary(file), ours=False)
+                yield Fact("file", f"{self.words.labels['file']} {number}", self._summary(file, now), ours=False)
             if len(event.files) > FILES_SHOWN_MAX:
                 yield self._fact("file", self.words.more_files.format(count=len(event.files) - FILES_SHOWN_MAX))
         shown = [file.ended_at for file in event.files if file.ended_at is not None]
@@ -200,7 +202,7 @@ class View:
         if event.type in {RECORDING_FAILED, RECORDING_UNKNOWN}:
             yield self._fact("id", event.ref, ours=False, most=80)
 
-    def _file(self, file: File, event: Event) -> Iterator[Fact]:
+    def _file(self, file: File, event: Event, now: datetime | None) -> Iterator[Fact]:
         if form := file.format or event.format:
             yield self._fact("format", form, ours=False, most=40)
         if file.duration_seconds is not None:
@@ -215,8 +217,13 @@ class View:
             yield self._fact("ended", self.time(file.ended_at))
         if file.archived is not None:
             yield self._fact("archived", redact(file.archived.url), ours=False)
+        if self._is_linked(file) and file.expires_at is not None:
+            yield self._fact(_end_of(file.expires_at, now), self.time(file.expires_at))
 
-    def _summary(self, file: File) -> str:
+    def _is_linked(self, file: File) -> bool:
+        return bool(web_link(file.play_url, self.links) or web_link(file.download_url, self.links))
+
+    def _summary(self, file: File, now: datetime | None) -> str:
         parts = [plain(file.format, 40)] if file.format else []
         if file.duration_seconds is not None:
             parts.append(self.words.duration(file.duration_seconds))
@@ -224,10 +231,17 @@ class View:
             parts.append(size(file.size_bytes))
         if file.width and file.height:
             parts.append(f"{file.width}x{file.height}")
+        if self._is_linked(file) and file.expires_at is not None:
+            parts.append(f"{self.words.labels[_end_of(file.expires_at, now)]} {self.time(file.expires_at)}")
         return " · ".join(parts) or "-"
 
     def _fact(self, key: str, value: str, *, ours: bool = True, most: int = 600) -> Fact:
         return Fact(key, self.words.labels[key], value if ours else plain(value, most) or "-", ours)
+
+
+def _end_of(expires_at: datetime, now: datetime | None) -> str:
+    """The key of the label: a message that comes late says that there is nothing to open any more."""
+    return "link_ended" if now is not None and expires_at <= now else "link_until"
 
 
 def _error(event: Event) -> str:

@@ -155,6 +155,8 @@ ENGLISH: Final = Words(
         "cause": "Cause",
         "since": "Since",
         "archived": "Archived to",
+        "link_until": "Link until",
+        "link_ended": "Link ended",
     },
     brief={
         "format": "Type",
@@ -228,6 +230,8 @@ CHINESE: Final = Words(
         "cause": "原因",
         "since": "起始时间",
         "archived": "归档位置",
+        "link_until": "链接有效至",
+        "link_ended": "链接已失效",
     },
     brief={
         "format": "格式",

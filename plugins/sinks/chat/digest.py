@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 from gateway import RECORDING_FAILED, Delivery, SlidingWindow
@@ -25,12 +26,18 @@ class Digest:
 
 
 def digests(
-    deliveries: Sequence[Delivery], service: Service, view: View, *, keyword: str | None, mentions: tuple[str, ...]
+    deliveries: Sequence[Delivery],
+    service: Service,
+    view: View,
+    *,
+    keyword: str | None,
+    mentions: tuple[str, ...],
+    now: datetime | None = None,
 ) -> Iterator[Digest]:
     """As few messages as hold all of them, made as they are asked for. In each of them, and from one to the next, a
     stream's events keep their order. Where one message is not enough, the streams of failed recordings come first.
     """
-    writer = _Writer(service, view, keyword, mentions)
+    writer = _Writer(service, view, keyword, mentions, now)
     whole = writer.whole(deliveries)
     if whole is not None:
         yield whole
@@ -39,7 +46,7 @@ def digests(
     left = sorted(deliveries, key=lambda one: one.event.subject not in failed)
     number = 1
     while left:
-        made = writer.part(left, number) or _alone(left[0], service, view, keyword, mentions)
+        made = writer.part(left, number) or writer.alone(left[0])
         yield made
         left = left[len(made.deliveries) :]
         number += 1
@@ -48,9 +55,12 @@ def digests(
 class _Writer:
     """Writes digests of one batch."""
 
-    def __init__(self, service: Service, view: View, keyword: str | None, mentions: tuple[str, ...]) -> None:
+    def __init__(
+        self, service: Service, view: View, keyword: str | None, mentions: tuple[str, ...], now: datetime | None
+    ) -> None:
         self._service = service
         self._view = view
+        self._now = now
         self._keyword = keyword
         self._mentions = mentions
         self._gap = service.measure(service.newline)
@@ -77,6 +87,12 @@ class _Writer:
             lines = lines[: len(lines) * 3 // 4]
         return None
 
+    def alone(self, delivery: Delivery) -> Digest:
+        """A message of its own, for one that is too long for a line."""
+        card = self._view.card(delivery.event, replay=delivery.replay, now=self._now)
+        card = replace(card, title=titled(card.title, self._keyword), mentions=self._mentions)
+        return Digest([delivery], self._service.compose(card))
+
     def _lines(self, deliveries: Sequence[Delivery], level: tuple[int, bool]) -> list[str]:
         """The lines of the first of these, as many as there is room for text."""
         most, links = level
@@ -85,7 +101,7 @@ class _Writer:
         if not links and self._has_links(deliveries):
             room -= self._service.measure(self._service.escape(f"({self._view.words.links_left_out})")) + self._gap
         for one in deliveries:
-            line = self._view.line(one.event)
+            line = self._view.line(one.event, self._now)
             short = replace(line, name=cut(line.name, most), links=line.links if links else ())
             text = self._service.line(short)
             room -= self._service.measure(text) + (self._gap if fitting else 0)
@@ -114,11 +130,6 @@ class _Writer:
         )
         payload = self._service.render(card)
         return payload if self._service.fits(payload) else None
-
-
-def _alone(one: Delivery, service: Service, view: View, keyword: str | None, mentions: tuple[str, ...]) -> Digest:
-    card = view.card(one.event, replay=one.replay)
-    return Digest([one], service.compose(replace(card, title=titled(card.title, keyword), mentions=mentions)))
 
 
 def titled(title: str, keyword: str | None) -> str:

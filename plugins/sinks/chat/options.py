@@ -49,7 +49,8 @@ class ChatOptions(Options):
     timezone: Timezone = Field("UTC", description="The zone that times are shown in. Default: `locale.timezone`.")
     language: Language = Field("en", description="Chinese for `zh`, else English. Default: `locale.language`.")
     links: Literal["full", "short", "none"] = Field(
-        "full", description="Play and download links: as they came, without their query (a signature, often), or none."
+        "short",
+        description="Play and download links: without their query (a signature, often), `full` as they came, or none.",
     )
     title: Annotated[str, Field(max_length=TEMPLATE_CHARS_MAX)] | None = Field(
         None, description="A Jinja2 template of the title, in the place of the built-in one."

@@ -48,7 +48,12 @@ class Chat(Sink):
         """One digest, or as many as hold them all while the service allows more; the rest are to come again."""
         ordered = sorted(deliveries, key=lambda delivery: delivery.id)  # as they were taken in
         remaining = digests(
-            ordered, self._service, self._view, keyword=self.options.keyword, mentions=self.options.mention
+            ordered,
+            self._service,
+            self._view,
+            keyword=self.options.keyword,
+            mentions=self.options.mention,
+            now=self.http.clock.now(),
         )
         results: dict[int, str | Exception] = {}
         rest: Exception | None = None  # why no further message of this batch is sent
@@ -86,7 +91,7 @@ class Chat(Sink):
 
     def _card(self, delivery: Delivery) -> Card:
         event, options = delivery.event, self.options
-        card = self._view.card(event, replay=delivery.replay)
+        card = self._view.card(event, replay=delivery.replay, now=self.http.clock.now())
         title, text = self._templates
         changes: dict[str, Any] = {"mentions": options.mention}
         if title is not None and (made := self._rendered(title, delivery)):

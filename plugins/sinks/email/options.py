@@ -95,7 +95,8 @@ class EmailOptions(Options):
     timezone: Timezone = Field("UTC", description="The zone that times are shown in. Default: `locale.timezone`.")
     language: Language = Field("en", description="Chinese for `zh`, else English. Default: `locale.language`.")
     links: Literal["full", "short", "none"] = Field(
-        "full", description="Play and download links: as they came, without their query (a signature, often), or none."
+        "short",
+        description="Play and download links: without their query (a signature, often), `full` as they came, or none.",
     )
     retry_codes: tuple[Annotated[int, Field(ge=500, le=599)], ...] = Field(
         (), description="Answers from 500 to 599 to try again on, for a server that says never and means later."

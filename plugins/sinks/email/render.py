@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,10 +30,12 @@ class Drawn:
     html: str
 
 
-def draw(view: View, words: MailWords, delivery: Delivery, subject: str | None = None) -> Drawn:
-    """The mail of one event. `subject` takes the place of the built-in one."""
+def draw(
+    view: View, words: MailWords, delivery: Delivery, subject: str | None = None, *, now: datetime | None = None
+) -> Drawn:
+    """The mail of one event, as it is sent at `now`. `subject` takes the place of the built-in one."""
     event = delivery.event
-    card = view.card(event, replay=delivery.replay)
+    card = view.card(event, replay=delivery.replay, now=now)
     usual = view.words.title(event.type) + (view.words.replay if delivery.replay else "")
     usual += f": {event.subject}" if event.subject else ""
     footer = words.footer.format(source=plain(event.source), trust=event.trust.value, id=plain(event.ref, 80))
@@ -49,14 +52,14 @@ def draw(view: View, words: MailWords, delivery: Delivery, subject: str | None =
     )
 
 
-def draw_digest(view: View, words: MailWords, deliveries: Sequence[Delivery]) -> Drawn:
-    """One mail about several events, a line each."""
+def draw_digest(view: View, words: MailWords, deliveries: Sequence[Delivery], *, now: datetime | None = None) -> Drawn:
+    """One mail about several events, a line each, as it is sent at `now`."""
     events = [delivery.event for delivery in deliveries]
     severity = worst([SEVERITY.get(event.type, "warn") for event in events])
     title = view.words.digest.format(count=len(events))
     if failed := sum(event.type == RECORDING_FAILED for event in events):
         title += f" ({words.failed.format(count=failed)})"
-    lines = [view.line(event) for event in events]
+    lines = [view.line(event, now) for event in events]
     return _render(
         title,
         words=words,

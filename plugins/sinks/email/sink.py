@@ -113,9 +113,9 @@ class Email(Sink):
         from plugins.sinks.email.render import draw, draw_digest
 
         if len(deliveries) == 1:
-            drawn = draw(self._view, self._words, deliveries[0], self._subject(deliveries[0]))
+            drawn = draw(self._view, self._words, deliveries[0], self._subject(deliveries[0]), now=at)
         else:
-            drawn = draw_digest(self._view, self._words, deliveries)
+            drawn = draw_digest(self._view, self._words, deliveries, now=at)
         events = [delivery.event for delivery in deliveries]
         return compose(self._envelope, events, subject=drawn.subject, text=drawn.text, html=drawn.html, at=at)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import ALL_TYPES, FILE_COMPLETED, RECORDING_FAILED, RECORDING_STARTED, RECORDING_UNKNOWN, Fault, File
-from gateway.testing import ScriptedServer, delivery, event, events
+from gateway.testing import FrozenClock, ScriptedServer, delivery, event, events
 from plugins.sinks.cards.links import web_link
 from plugins.sinks.cards.text import cut, cut_markup, cut_tags, octets, units
 from plugins.sinks.cards.words import CHINESE, ENGLISH, size, words
@@ -75,6 +75,42 @@ def test_links_can_be_short_or_none(name: str) -> None:
     assert "signature" not in short
     assert "https://d.example.com/1" in short
     assert "example.com/" not in said(name, event(files=TWO, domain="x"), links="none")
+
+
+ENDS = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+SIGNED = File(format="mp4", download_url="https://d.example.com/1?key=signature", expires_at=ENDS)
+
+
+@pytest.mark.parametrize("name", ALL)
+async def test_a_message_says_until_when_its_link_leads_somewhere_and_a_late_one_that_it_has_ended(name: str) -> None:
+    for language, late, word in (
+        ("en", 0, "Link until"), ("zh", 0, "链接有效至"), ("en", 1, "Link ended"), ("zh", 1, "链接已失效")
+    ):  # fmt: skip
+        clock = FrozenClock(ENDS - timedelta(hours=1 - late))
+        for files in ((SIGNED,), (SIGNED, File(format="flv"))):
+            alone, several = delivery(event(files=files)), [delivery(event(number=n, files=files)) for n in range(2)]
+            async with ScriptedServer(otherwise=YES[name]) as server:
+                more = {"language": language, "timezone": "UTC"}
+                async with chatting(name, server.url, clock, **more) as sink:
+                    await sink.deliver(alone)
+                    await sink.deliver_batch(several)
+                for got in server.received:
+                    shown = "\n".join(texts(json.loads(got.body)))
+                    assert word in shown
+                    assert "2026-01-02 03:04:05 UTC" in shown
+
+
+def test_where_no_link_is_shown_none_ends() -> None:
+    assert "until" not in said("slack", event(files=(SIGNED,)), links="none")
+    assert "until" not in said("slack", event(files=(SIGNED.replace(download_url=None),)))
+
+
+async def test_links_go_without_their_signature_unless_the_operator_wants_it() -> None:
+    for more, shown in (({}, False), ({"links": "full"}, True)):
+        async with ScriptedServer(otherwise=YES["slack"]) as server, chatting("slack", server.url, **more) as sink:
+            await sink.deliver(delivery(event(files=(SIGNED,))))
+            assert (b"key=signature" in server.received[0].body) is shown
+            assert b"https://d.example.com/1" in server.received[0].body
 
 
 @pytest.mark.parametrize("name", ALL)

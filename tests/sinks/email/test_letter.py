@@ -6,6 +6,7 @@ import dataclasses
 import re
 import shutil
 import subprocess
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from html.parser import HTMLParser
 from pathlib import Path
@@ -26,6 +27,7 @@ from plugins.sinks.cards.words import words
 from plugins.sinks.email import Email
 from plugins.sinks.email.address import parse
 from plugins.sinks.email.message import Envelope, compose, message_id, one_line
+from plugins.sinks.email.options import EmailOptions
 from plugins.sinks.email.render import Drawn, draw, draw_digest
 from plugins.sinks.email.words import mail_words
 from tests.sinks.email.conftest import USUAL, Mail, mailing, serving
@@ -204,6 +206,24 @@ def test_links_go_where_they_are_wanted_and_nowhere_else() -> None:
     assert "javascript" not in full.part("html")
     targets = [attributes["href"] for tag, attributes in Parts(full.part("html")).tags if tag == "a"]
     assert targets == [url]
+
+
+def test_a_mail_says_until_when_its_link_leads_somewhere_and_a_late_one_that_it_has_ended() -> None:
+    ends = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    one = event(files=(File(download_url="https://d.example.com/1?key=SECRET", expires_at=ends),))
+    view = View(words("en"), zone("UTC"), "short")
+    for now, word in ((ends - timedelta(seconds=1), "Link until"), (ends, "Link ended")):
+        letter = draw(view, mail_words("en"), delivery(one), now=now)
+        digest = draw_digest(view, mail_words("en"), [delivery(one), delivery(one)], now=now)
+        for text in (letter.text, letter.html, digest.text, digest.html):
+            assert word in text
+            assert "2026-01-02 03:04:05 UTC" in text
+            assert "SECRET" not in text
+
+
+def test_the_options_of_a_mail_leave_the_signature_out_of_links() -> None:
+    given = {"host": "mail.example.com", "from": "gw@example.com", "to": ["ops@example.com"]}
+    assert EmailOptions.model_validate(given).links == "short"
 
 
 def test_nothing_is_fetched_when_the_mail_is_read() -> None:
