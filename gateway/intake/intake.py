@@ -85,7 +85,6 @@ class Intake:
             return self._answer(endpoint, callback, (), b'{"status":"accepted","events":[]}')
         decisions = await asyncio.to_thread(self._decide, events) if large else self._decide(events)
         accepted = await self._accept(endpoint, callback, verified, events, decisions)
-        self._journal.stored(events, decisions, accepted, callback)
         if any(one.full for one in accepted):
             self._keep_refusal(endpoint, callback, _full(accepted), verified=True)
         new = any(one.new or one.supersedes for one in accepted)
@@ -178,9 +177,10 @@ class Intake:
             except (AttributeError, RecursionError, TypeError, ValueError) as error:  # an event that no JSON can hold
                 self._break(endpoint, callback, "normalise", error)
             stored = self._store.accept(new)
-            stored.add_done_callback(functools.partial(self._carry, events, reserved))
-            # because a client that goes away must not undo the hand-over of what is committed
-            return await asyncio.shield(stored)
+            # A future of its own, because a client that goes away must not undo the hand-over of what is committed.
+            answer: asyncio.Future[Sequence[Accepted]] = stored.get_loop().create_future()
+            stored.add_done_callback(functools.partial(self._carry, callback, events, decisions, reserved, answer))
+            return await answer
         except StoreBusy as error:
             raise self._unstored(endpoint, "store_unavailable", "the store is busy", error.retry_after) from error
         except StoreFull as error:
@@ -214,18 +214,34 @@ class Intake:
             self._dispatcher.unreserve(sink)
         reserved.clear()
 
-    def _carry(self, events: Sequence[Event], reserved: list[str], stored: asyncio.Future[Sequence[Accepted]]) -> None:
-        """After the commit: every reservation becomes a lease in its lane's hands, or is given back."""
+    def _carry(
+        self,
+        callback: Callback,
+        events: Sequence[Event],
+        decisions: Sequence[RoutingDecision],
+        reserved: list[str],
+        answer: asyncio.Future[Sequence[Accepted]],
+        stored: asyncio.Future[Sequence[Accepted]],
+    ) -> None:
+        """After the commit: every reservation becomes a lease in its lane's hands, or is given back.
+
+        The lines are written here and not where the answer is made: whoever went away meanwhile has been stored all the
+        same, and what a commit brought comes one after the other while the processor knows the way.
+        """
         try:
             if not stored.cancelled() and stored.exception() is None:
-                for event, accepted in zip(events, stored.result(), strict=True):
-                    for lease in accepted.leases:
+                accepted = stored.result()
+                self._journal.stored(events, decisions, accepted, callback)
+                for event, one in zip(events, accepted, strict=True):
+                    for lease in one.leases:
                         reserved.remove(lease.sink)
                         self._dispatcher.hand_over(lease)
-                    for sink in accepted.waiting:
+                    for sink in one.waiting:
                         self._dispatcher.wake(sink, urgent=event.type == RECORDING_FAILED)
         finally:
             self._unreserve(reserved)
+            if not answer.done():  # else nobody waits for it any more
+                _pass_on(stored, answer)
 
     def _answer(
         self, endpoint: SourceEndpoint, callback: Callback, events: Sequence[Event], usual: bytes
@@ -238,6 +254,15 @@ class Intake:
             self._journal.broken(endpoint.source, "acknowledge", error)
             return CallbackAnswer(200, usual)
         return CallbackAnswer(200, usual) if own is None else CallbackAnswer(own.status, own.body, own.media_type)
+
+
+def _pass_on(done: asyncio.Future[Sequence[Accepted]], answer: asyncio.Future[Sequence[Accepted]]) -> None:
+    if done.cancelled():
+        answer.cancel()
+    elif (error := done.exception()) is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(done.result())
 
 
 def _full(accepted: Sequence[Accepted]) -> Problem:
