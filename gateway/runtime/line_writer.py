@@ -12,7 +12,9 @@ from typing import Final, Protocol, TextIO
 LINES_MAX: Final = 20_000  # that wait at most
 BYTES_MAX: Final = 8 * 2**20
 BATCH_BYTES_MAX: Final = 64 * 2**10  # in one write: what a pipe holds
-LINGER_SECONDS: Final = 0.025  # for more lines before a batch is written: each wake of the thread is fought for with the loop
+LINGER_SECONDS: Final = (
+    0.025  # for more lines before a batch is written: each wake of the thread is fought for with the loop
+)
 FLUSH_SECONDS: Final = 2.0
 
 

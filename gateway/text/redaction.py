@@ -7,7 +7,7 @@ import html
 import json
 import re
 import threading
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -17,6 +17,7 @@ MASK: Final = "********"  # what stands where a secret was
 SECRET_CHARS_MIN: Final = 6  # because replacing shorter texts would shred every line, and they protect nothing
 _SEGMENT_CHARS_MIN: Final = 16  # the least length of a word, or of a URL's path segment, that is taken for a token
 _DEPTH_MAX: Final = 8
+_COMPARED_FORMS_MAX: Final = 256  # spellings that are compared with each other, each time one is learnt
 
 # Both also as they look inside JSON text: `\/` for a slash, `\u0026` for an ampersand.
 _SLASH: Final = r"(?:\\?/)"
@@ -50,6 +51,7 @@ class Redactor:
 
     def __init__(self) -> None:
         self._forms: tuple[str, ...] = ()
+        self._least: tuple[str, ...] = ()  # those that hold no other one: where none of them stands, none stands
         self._words: re.Pattern[str] | None = (
             None  # secrets that are words of everyday texts, where they stand as secrets
         )
@@ -69,20 +71,28 @@ class Redactor:
                 self._known = known
                 words = {form for form in known if form.lower() in COMMON_WORDS}
                 self._forms = tuple(sorted(known - words, key=lambda form: (-len(form), form)))
+                self._least = _without_longer(self._forms)
                 named = _NAMED_WORD.format(words="|".join(sorted(words)))
                 self._words = re.compile(named) if words else None
 
     def redact(self, text: str) -> str:
         """The text with every known secret, URL query value, fragment and user-info masked. Never raises."""
-        for form in self._forms:
-            if form in text:
-                text = text.replace(form, MASK)
+        for least in self._least:
+            if least in text:
+                text = self._mask_forms(text)
+                break
         if self._words is not None:
             text = self._words.sub(rf"\g<name>{MASK}", text)
         if MASK in text:
             text = _ADDED.sub(_mask_added, text)
         if ":" in text and ("?" in text or "@" in text or "#" in text):
             text = _URL.sub(_mask_url, text)
+        return text
+
+    def _mask_forms(self, text: str) -> str:
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, MASK)
         return text
 
     def redact_start(self, text: str, limit: int) -> str:
@@ -103,6 +113,17 @@ class Redactor:
                 return len(end) - at
             at = end.find(form[0], at + 1)
         return 0
+
+
+def _without_longer(forms: Sequence[str]) -> tuple[str, ...]:
+    """The forms that hold no other form; all of them where they are so many that asking would take long."""
+    if len(forms) > _COMPARED_FORMS_MAX:
+        return tuple(forms)
+    least: list[str] = []
+    for form in sorted(forms, key=len):
+        if not any(shorter in form for shorter in least):
+            least.append(form)
+    return tuple(least)
 
 
 def _parts(secret: str) -> set[str]:

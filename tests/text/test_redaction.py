@@ -85,6 +85,15 @@ def test_the_longer_of_two_secrets_is_masked_whole() -> None:
     assert knowing("secret-one", "secret-one-and-more").redact("secret-one-and-more") == MASK
 
 
+@given(st.lists(st.text("ab", min_size=SECRET_CHARS_MIN, max_size=9), max_size=6), st.text("ab", max_size=40))
+def test_looking_for_the_shortest_forms_alone_finds_whatever_holds_them(secrets: list[str], text: str) -> None:
+    redactor = knowing(*secrets)
+    plain = text
+    for form in redactor._forms:
+        plain = plain.replace(form, MASK)
+    assert redactor.redact(text) == plain
+
+
 def test_the_key_inside_a_marked_secret_is_masked_alone_too() -> None:
     redactor = knowing("demo-whsec_QUJDREVGR0g=", "Bearer abcdefghijklmnopqrst")
     assert redactor.redact("key QUJDREVGR0g= token abcdefghijklmnopqrst") == f"key {MASK} token {MASK}"
