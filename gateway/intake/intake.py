@@ -232,11 +232,11 @@ class Intake:
             if not stored.cancelled() and stored.exception() is None:
                 accepted = stored.result()
                 self._journal.stored(events, decisions, accepted, callback)
-                for event, one in zip(events, accepted, strict=True):
-                    for lease in one.leases:
+                for event, kept in zip(events, accepted, strict=True):
+                    for lease in kept.leases:
                         reserved.remove(lease.sink)
                         self._dispatcher.hand_over(lease)
-                    for sink in one.waiting:
+                    for sink in kept.waiting:
                         self._dispatcher.wake(sink, urgent=event.type == RECORDING_FAILED)
         finally:
             self._unreserve(reserved)
