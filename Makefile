@@ -19,7 +19,8 @@ help:
 	@echo 'make check     format, lint, strict types'
 	@echo 'make test-slow also what takes long, and a random search; make test-all: on every Python from 3.11 that is here'
 	@echo 'make fuzz      the random search alone: what it finds becomes an @example of the test'
-	@echo 'make coverage  the suite with branch coverage; make bench: the benchmarks (QUICK=1: CPU time against the stored baseline)'
+	@echo 'make coverage  the suite with branch coverage; make bench: the benchmarks (QUICK=1: CPU time against the stored baseline,'
+	@echo '               PEERS=1: beside Alertmanager and hookspool, STORE=postgresql: beside SQLite)'
 
 run: $(VENV)/.run
 	$(BIN)/gateway --config config.example.yaml serve
@@ -60,7 +61,7 @@ coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m 'not slow' --cov --cov-report=term
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks$(if $(QUICK),.quick)$(if $(STORE),.ways --store '$(STORE)')
+	$(BIN)/python -m benchmarks$(if $(QUICK),.quick)$(if $(STORE),.ways --store '$(STORE)')$(if $(PEERS), --peers)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import functools
 import itertools
 import json
@@ -18,7 +17,8 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import servers, wire
+from benchmarks import peers, servers, wire
+from benchmarks.arrivals import Arrivals, Entered
 from gateway.fields import Secret
 from gateway.plugin import Scene
 from gateway.plugin.registry import Registry
@@ -37,31 +37,6 @@ def callbacks(first: int = 0) -> Iterator[bytes]:
         yield wire.post(PATH, played.body)
 
 
-class Arrivals:
-    """When deliveries reached the receiver."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-        self._awaited = 0
-        self._reached = asyncio.Event()
-
-    def __call__(self, body: bytes) -> None:
-        self.times.append(time.perf_counter())
-        if len(self.times) >= self._awaited:
-            self._reached.set()
-
-    async def reach(self, count: int, within: float) -> None:
-        """Wait until so many came, at most `within` seconds."""
-        self._awaited = count
-        self._reached.clear()
-        if len(self.times) < count:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._reached.wait(), within)
-
-    def between(self, start: float, end: float) -> int:
-        return sum(start <= at < end for at in self.times)
-
-
 async def one_round(requests: Sequence[bytes], folder: Path, seconds: float, level: str) -> dict[str, float]:
     """Echo, accept only, accept and forward, low load: one after the other."""
     loop = asyncio.get_running_loop()
@@ -72,7 +47,7 @@ async def one_round(requests: Sequence[bytes], folder: Path, seconds: float, lev
     made = functools.partial(servers.gateway, port, admin, folder, sink=to, level=level)
     figures: dict[str, float] = {}
 
-    with await asyncio.to_thread(_enter, servers.echo(port, folder)) as server:
+    with await asyncio.to_thread(Entered, servers.echo(port, folder)) as server:
         used = server.cpu()
         tally = await wire.call(port, itertools.cycle(requests), connections=CONNECTIONS, seconds=seconds)
         figures["echo/s"] = tally.good / seconds
@@ -80,7 +55,7 @@ async def one_round(requests: Sequence[bytes], folder: Path, seconds: float, lev
 
         figures["echo and flush p50 ms"] = await _echo_and_flush(port, requests, folder)
 
-    with await asyncio.to_thread(_enter, made(routed=False)) as server:
+    with await asyncio.to_thread(Entered, made(routed=False)) as server:
         used = server.cpu()
         tally = await wire.call(port, iter(requests), connections=CONNECTIONS, seconds=seconds)
         figures["accepted/s"] = tally.good / seconds
@@ -89,7 +64,7 @@ async def one_round(requests: Sequence[bytes], folder: Path, seconds: float, lev
         figures["accept p99 ms"] = tally.percentile(0.99)
         _expect_only_200(tally)
 
-    with await asyncio.to_thread(_enter, made(routed=True)) as server:
+    with await asyncio.to_thread(Entered, made(routed=True)) as server:
         used = server.cpu()
         commits = await asyncio.to_thread(server.metric, "recording_gateway_commit_batch_size_count")
         began = time.perf_counter()
@@ -110,7 +85,7 @@ async def one_round(requests: Sequence[bytes], folder: Path, seconds: float, lev
         figures["commits per event"] = commits / max(tally.good, 1)
         figures["PSS MB after load"] = server.pss()
 
-    with await asyncio.to_thread(_enter, made(routed=True)) as server:
+    with await asyncio.to_thread(Entered, made(routed=True)) as server:
         waits, accepts = [], []
         for request in requests[:150]:
             arrivals.times.clear()
@@ -123,7 +98,7 @@ async def one_round(requests: Sequence[bytes], folder: Path, seconds: float, lev
         figures["end to end p50 ms"] = statistics.median(waits)
         figures["accept p50 ms, low load"] = statistics.median(accepts)
 
-    with await asyncio.to_thread(_enter, servers.example(port, admin, folder)) as server:
+    with await asyncio.to_thread(Entered, servers.example(port, admin, folder)) as server:
         figures["start to ready s"] = server.start_seconds
         figures["PSS MB, example"] = server.pss()
     began = time.perf_counter()
@@ -146,20 +121,6 @@ async def _echo_and_flush(port: int, requests: Sequence[bytes], folder: Path) ->
             os.fdatasync(file.fileno())
             flushes.append((time.perf_counter() - began) * 1000)
     return tally.percentile(0.5) + statistics.median(flushes)
-
-
-class _enter:
-    """A context manager entered in a thread, so that the loop goes on receiving."""
-
-    def __init__(self, manager: object) -> None:
-        self._manager = manager
-        self._value = manager.__enter__()  # type: ignore[attr-defined]
-
-    def __enter__(self) -> servers.Server:
-        return self._value  # type: ignore[no-any-return]
-
-    def __exit__(self, *exc: object) -> None:
-        self._manager.__exit__(*exc)  # type: ignore[attr-defined]
 
 
 def _expect_only_200(tally: wire.Tally) -> None:
@@ -186,6 +147,13 @@ LATENCIES = {
 }
 """Printed, never held: a busy machine moves them."""
 
+BESIDE_PEERS = {
+    "accepted/s": "accepted/s",
+    "delivered/s": "delivered under load/s",
+    "CPU µs": "accept and deliver: CPU µs",
+}
+"""Their figures by the names that peers have for them."""
+
 BOUNDS = {
     "commits per event": "0.30 or less",
     "PSS MB, example": "aim 70",
@@ -201,15 +169,21 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--level", default="info", help="the gateway's log level while it is measured")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--peers", action="store_true", help="also other gateways, where they are installed")
     options = parser.parse_args()
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(cores)})
     rounds = []
+    others: dict[str, list[dict[str, float]]] = {}
     requests = list(itertools.islice(callbacks(), int(12000 * options.seconds)))
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as folder:
         for number in range(options.rounds):
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 rounds.append(runner.run(one_round(requests, Path(folder), options.seconds, options.level)))
+                for peer, program in peers.installed() if options.peers else ():
+                    bodies = [request.partition(b"\r\n\r\n")[2] for request in requests]
+                    work = peers.measure(peer, program, bodies, Path(folder), options.seconds)
+                    others.setdefault(peer.name, []).append(runner.run(work))
             print(f"round {number + 1} of {options.rounds} done", flush=True)
     if options.json:
         print(json.dumps(rounds, indent=1))
@@ -226,6 +200,9 @@ def main() -> None:
     for name, goal in BOUNDS.items():
         values = sorted(one[name] for one in rounds)
         print(f"{name:34} {statistics.median(values):8.2f}   {values[0]:7.2f} {values[-1]:7.2f}   {goal}")
+    if options.peers:
+        ours = [{name: one[figure] for name, figure in BESIDE_PEERS.items()} for one in rounds]
+        peers.report(others, ours)
     print("\nabsolute figures of this machine, for orientation only:")
     for name in rounds[0]:
         print(f"  {name:32} " + "  ".join(f"{one[name]:9.2f}" for one in rounds))

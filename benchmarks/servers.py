@@ -11,7 +11,7 @@ import sys
 import textwrap
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -64,6 +64,7 @@ class Server:
         self.port = port
         self.admin = admin
         self.start_seconds = started
+        self.beside: list[subprocess.Popen[bytes]] = []  # processes that do a part of its work
 
     def pss(self) -> float:
         """Proportional set size in MB (10^6 bytes)."""
@@ -74,8 +75,12 @@ class Server:
 
     def cpu(self) -> float:
         """Seconds of processor time that all its threads have used; other programs on the machine do not change it."""
-        threads = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
-        return sum(int(one.read_text().split()[0]) for one in threads) / 1e9
+        threads = [
+            thread
+            for process in (self.process, *self.beside)
+            for thread in Path(f"/proc/{process.pid}/task").glob("*/schedstat")
+        ]
+        return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels."""
@@ -96,7 +101,7 @@ def echo(port: int, folder: Path) -> Iterator[Server]:
     """A bare Starlette route under the same uvicorn: the denominator."""
     script = folder / "echo.py"
     script.write_text(ECHO)
-    with _running([sys.executable, str(script), str(port)], folder, port, port) as server:
+    with running([sys.executable, str(script), str(port)], folder, port, port) as server:
         yield server
 
 
@@ -117,7 +122,7 @@ def gateway(
         old.unlink()
     to = "to: [app]" if routed else "match: {type: nothing}, to: [app]"
     configure(folder, port=port, admin=admin, sink=sink, to=to, level=level, store=store, delivery=delivery)
-    with _running([str(Path(sys.executable).parent / "gateway"), "serve"], folder, port, admin) as server:
+    with running([str(Path(sys.executable).parent / "gateway"), "serve"], folder, port, admin) as server:
         yield server
 
 
@@ -150,7 +155,7 @@ def example(port: int, admin: int, folder: Path) -> Iterator[Server]:
         re.sub(r"port: 8080", f"port: {port}", source.read_text()).replace("port: 9090", f"port: {admin}")
     )
     (folder / "gateway.yaml").chmod(0o600)
-    with _running([str(Path(sys.executable).parent / "gateway"), "serve"], folder, port, admin) as server:
+    with running([str(Path(sys.executable).parent / "gateway"), "serve"], folder, port, admin) as server:
         yield server
 
 
@@ -160,15 +165,24 @@ def help() -> None:
 
 
 @contextmanager
-def _running(command: list[str], folder: Path, port: int, admin: int) -> Iterator[Server]:
+def running(
+    command: list[str],
+    folder: Path,
+    port: int,
+    admin: int,
+    *,
+    ready: str = "",
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
+    """A server on core 0, once it answers 200 at `ready` (absent: at /readyz of its private listener)."""
     log = (folder / "server.log").open("wb")
     began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+    process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
     os.sched_setaffinity(process.pid, {0})
     try:
         while True:
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{admin}/readyz", timeout=1).close()
+                urllib.request.urlopen(ready or f"http://127.0.0.1:{admin}/readyz", timeout=1).close()
                 break
             except OSError:
                 if process.poll() is not None or time.perf_counter() - began > 60:

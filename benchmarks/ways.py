@@ -17,7 +17,8 @@ from pathlib import Path
 import uvloop
 
 from benchmarks import servers, wire
-from benchmarks.__main__ import CONNECTIONS, Arrivals, _enter, callbacks
+from benchmarks.__main__ import CONNECTIONS, callbacks
+from benchmarks.arrivals import Arrivals, Entered
 
 SINGLY = "{concurrency: 32}"
 BATCHED = "{concurrency: 2, batch: {max: 500, window: 0s}}"
@@ -39,7 +40,7 @@ async def one_way(folder: Path, seconds: float, store: str, delivery: str, first
     requests = list(itertools.islice(callbacks(first), int(4000 * seconds)))
     sink = receiver.sockets[0].getsockname()[1]
     made = servers.gateway(port, admin, folder, sink=sink, routed=True, store=store, delivery=delivery)
-    with await asyncio.to_thread(_enter, made) as server:
+    with await asyncio.to_thread(Entered, made) as server:
         used, began = server.cpu(), time.perf_counter()
         tally = await wire.call(port, iter(requests), connections=CONNECTIONS, seconds=seconds)
         loaded = time.perf_counter()
@@ -53,7 +54,7 @@ async def one_way(folder: Path, seconds: float, store: str, delivery: str, first
 async def echo(folder: Path, seconds: float) -> dict[str, float]:
     (port,) = servers.free_ports(1)
     requests = itertools.cycle(itertools.islice(callbacks(), 100))
-    with await asyncio.to_thread(_enter, servers.echo(port, folder)) as server:
+    with await asyncio.to_thread(Entered, servers.echo(port, folder)) as server:
         used = server.cpu()
         tally = await wire.call(port, requests, connections=CONNECTIONS, seconds=seconds)
         cpu = (server.cpu() - used) * 1e6 / tally.good
