@@ -102,7 +102,9 @@ def _start_hookspool(program: str, folder: Path, port: int, sink: int) -> Iterat
     command = [program, "--home", str(folder / "spool"), "--config", str(folder / "hookspool.toml")]
     subprocess.run([*command, "migrate"], cwd=folder, check=True, capture_output=True)
     with servers.running([*command, "intake"], folder, port, port, ready=f"http://127.0.0.1:{port}/healthz") as server:
-        dispatch = subprocess.Popen([*command, "dispatch"], cwd=folder, stdout=subprocess.DEVNULL)
+        dispatch = subprocess.Popen(
+            [*command, "dispatch"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         os.sched_setaffinity(dispatch.pid, {0})
         server.beside.append(dispatch)
         try:
