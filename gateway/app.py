@@ -28,6 +28,7 @@ from gateway.model import RELOAD_REFUSED, Event
 from gateway.plugin import Callback
 from gateway.plugin.hooks import Relay, WatchThreads
 from gateway.plugin.registry import Registry
+from gateway.recordings.follower import RecordingFollower
 from gateway.reload import Reloaded, ReloadRefused, compare, is_same_sink, refuse_what_is_wrong
 from gateway.routing import Router, RoutingDecision
 from gateway.runtime.clock import Clock
@@ -112,6 +113,7 @@ class Gateway:
             decide=self._decide,
             stored=self._alarm_stored,
         )
+        self._recordings = RecordingFollower(store=self.store, clock=self.clock, metrics=self.metrics)
         self.admin = AdminService(self)
 
     def _make_router(self, loaded: Loaded) -> Router:
@@ -163,6 +165,7 @@ class Gateway:
         self._background = [
             asyncio.create_task(self._keep_house(), name="housekeeping"),
             asyncio.create_task(self._activity.write_until_cancelled(), name="source activity"),
+            asyncio.create_task(self._recordings.follow_until_cancelled(), name="recordings"),
         ]
         self.admin.start()
         self._opened = True

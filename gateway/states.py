@@ -27,6 +27,8 @@ AlarmType = Literal[
     "gateway.event.held",
     "gateway.key.expiring",
 ]
+RecordingState = Literal["open", "ended", "failed"]
+"""What is known of the end of a recording."""
 BulkAct = Literal["retry", "replay", "cancel", "release", "erase", "move"]
 
 RefusalCode = Literal[
@@ -99,3 +101,4 @@ WAITS_FOR: Final[tuple[WaitsFor, ...]] = get_args(WaitsFor)
 HOLD_REASONS: Final[tuple[HoldReason, ...]] = get_args(HoldReason)
 REFUSAL_CODES: Final = frozenset(get_args(RefusalCode))
 JOB_STATES: Final[tuple[JobState, ...]] = get_args(JobState)
+RECORDING_STATES: Final[tuple[RecordingState, ...]] = get_args(RecordingState)

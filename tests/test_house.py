@@ -21,7 +21,7 @@ FLOORS = (
     {"routing", "watchdog"},
     {"config"},
     {"dispatch", "reload"},
-    {"intake", "admin", "alarms", "web"},
+    {"intake", "admin", "alarms", "recordings", "web"},
     {"assembly"},
     {"app"},
     {"cli", "testing", "__main__", "__init__"},

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from gateway.admin import acts, configuration, overview, reads, sink_states, source_states
+from gateway.admin import acts, configuration, overview, reads, recording_reads, sink_states, source_states
 from gateway.admin.act_results import OneDone
 from gateway.admin.happened import Window
 from gateway.admin.overview_results import Overview, RouteAnswer
 from gateway.admin.queries import DeliveryQuery, EventQuery, RefusedQuery
+from gateway.admin.recording_reads import RecordingItem, RecordingQuery
 from gateway.admin.requests import ReplayCommand
 from gateway.admin.results import DeliveryDetail, DeliveryItem, EventDetail, EventItem, Page
 from gateway.admin.sink_results import RefusedDetail, RefusedItem, SinkItem, SourceItem
@@ -96,6 +97,14 @@ class BesideStore:
     def refusal(self, id: int) -> RefusedDetail:
         """One refused callback."""
         return reads.refusal(id, self._admin)
+
+    def recordings(self, asked: RecordingQuery) -> Page[RecordingItem]:
+        """A page of recordings."""
+        return recording_reads.page(self._gateway, asked, self._whole, self._admin)
+
+    def recording(self, id: int) -> RecordingItem:
+        """One recording."""
+        return recording_reads.detail(id, self._whole, self._admin)
 
     def route(self, event: dict[str, Any], config: str | None) -> RouteAnswer:
         """Where an event would go, by today's routes or by these."""

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
-from gateway.admin import bulk, configuration, overview, reads, sink_states, source_states
+from gateway.admin import bulk, configuration, overview, reads, recording_reads, sink_states, source_states
 from gateway.admin.access import Running, StoreAccess
 from gateway.admin.act_results import JobItem, Names
 from gateway.admin.happened import Window
 from gateway.admin.overview_results import AuditItem, Configuration, Overview, StoreStatus
 from gateway.admin.queries import AuditQuery, DeliveryQuery, EventQuery, PageQuery, RefusedQuery
+from gateway.admin.recording_reads import RecordingItem, RecordingQuery
 from gateway.admin.requests import EventNames
 from gateway.admin.results import DeliveryDetail, DeliveryItem, EventItem, Page
 from gateway.admin.sink_results import RefusedDetail, RefusedItem, SinkItem, SourceItem
@@ -117,6 +118,14 @@ class ReadingService:
     async def audit(self, asked: AuditQuery) -> Page[AuditItem]:
         """What people did."""
         return await self._access.read(partial(reads.audit, self._gateway, asked))
+
+    async def recordings(self, asked: RecordingQuery, *, whole: bool = False) -> Page[RecordingItem]:
+        """A page of recordings. `whole`: with the queries of URLs."""
+        return await self._access.read(partial(recording_reads.page, self._gateway, asked, whole))
+
+    async def recording(self, id: int, *, whole: bool = False) -> RecordingItem:
+        """One recording."""
+        return await self._access.read(partial(recording_reads.detail, id, whole))
 
     async def jobs(self, asked: PageQuery) -> Page[JobItem]:
         """A page of bulk acts."""

@@ -32,14 +32,14 @@ Row = TypeVar("Row")
 Item = TypeVar("Item", bound=Result)
 
 
-def _page(
+def page_of(
     kind: str,
     asked: PageQuery,
     find: Callable[[int, int | None, Walk], Sequence[Row]],
     item: Callable[[Row], Item],
     key: Callable[[Row], int],
 ) -> Page[Item]:
-    """One more row than was asked for says whether there is a next page."""
+    """A page of one listing. One more row than was asked for says whether there is a next page."""
     before = None if asked.cursor is None else key_of(kind, asked.cursor)
     walk = Walk()
     rows = find(min(asked.limit + 1, 200), before, walk)
@@ -53,7 +53,7 @@ def events(gateway: Running, asked: EventQuery, admin: StoreAdmin) -> Page[Event
     settings = gateway.loaded.settings
     wanted = event_filter(asked, admin, settings.sources, settings.locale.timezone, gateway.clock)
     wanted = replace(wanted, after=asked.after)
-    return _page(
+    return page_of(
         "events",
         asked,
         lambda limit, before, walk: admin.events(wanted, limit=limit, before=before, walk=walk),
@@ -74,7 +74,7 @@ def deliveries(gateway: Running, asked: DeliveryQuery, admin: StoreAdmin) -> Pag
     """A page of deliveries."""
     settings = gateway.loaded.settings
     wanted = delivery_filter(asked, admin, settings.sources, settings.sinks, settings.locale.timezone, gateway.clock)
-    return _page(
+    return page_of(
         "deliveries",
         asked,
         lambda limit, before, walk: admin.deliveries(wanted, limit=limit, before=before, walk=walk),
@@ -92,7 +92,7 @@ def refused(gateway: Running, asked: RefusedQuery, admin: StoreAdmin) -> Page[Re
     """A page of refused callbacks."""
     if asked.source:
         known_source(admin, gateway.loaded.settings.sources, asked.source)
-    return _page(
+    return page_of(
         "refused",
         asked,
         lambda limit, before, walk: admin.refused(source=asked.source, limit=limit, before=before),
@@ -111,7 +111,7 @@ def audit(gateway: Running, asked: AuditQuery, admin: StoreAdmin) -> Page[AuditI
     """What people did."""
     zone = gateway.loaded.settings.locale.timezone
     since = None if asked.since is None else moment_of(asked.since, zone, gateway.clock)
-    return _page(
+    return page_of(
         "audit",
         asked,
         lambda limit, before, walk: admin.audit(
@@ -124,7 +124,7 @@ def audit(gateway: Running, asked: AuditQuery, admin: StoreAdmin) -> Page[AuditI
 
 def jobs(asked: PageQuery, admin: StoreAdmin) -> Page[JobItem]:
     """A page of bulk acts."""
-    return _page(
+    return page_of(
         "jobs",
         asked,
         lambda limit, before, walk: admin.jobs(limit=limit, before=before),

@@ -129,4 +129,4 @@ class EventDetail(Result):
     conflicts: int
     children: Sequence[EventItem]
     cause: CauseItem | None
-    session: str | None
+    session: Annotated[int | None, Field(description="The recording it belongs to.")]

@@ -147,7 +147,7 @@ def event_detail(full: EventFull, deliveries: Sequence[DeliveryDetail], *, whole
         conflicts=full.conflicts,
         children=[event_item(child) for child in full.children],
         cause=_cause(body),
-        session=None,
+        session=full.recording,
     )
 
 

@@ -11,6 +11,7 @@ from gateway.admin.act_results import OneDone
 from gateway.admin.happened import Window
 from gateway.admin.overview_results import Overview, RouteAnswer
 from gateway.admin.queries import DeliveryQuery, EventQuery, RefusedQuery
+from gateway.admin.recording_reads import RecordingItem, RecordingQuery
 from gateway.admin.requests import ReplayCommand
 from gateway.admin.results import DeliveryDetail, DeliveryItem, EventDetail, EventItem, Page
 from gateway.admin.sink_results import RefusedDetail, RefusedItem, SinkItem, SourceItem
@@ -62,6 +63,12 @@ class RemoteService:
 
     def refusal(self, id: int) -> RefusedDetail:
         return self._get(RefusedDetail, f"/refused/{id}")
+
+    def recordings(self, asked: RecordingQuery) -> Page[RecordingItem]:
+        return self._get(Page[RecordingItem], "/recordings", _query(asked))
+
+    def recording(self, id: int) -> RecordingItem:
+        return self._get(RecordingItem, f"/recordings/{id}")
 
     def route(self, event: dict[str, Any], config: str | None) -> RouteAnswer:
         body = {"event": event} | ({} if config is None else {"config": config})

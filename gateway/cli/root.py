@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "send": "Play the vendor: sign and post real callbacks.",
     "events": "What came in: list, show, replay, release, erase.",
     "deliveries": "What goes out: list, show, retry, cancel, move.",
+    "recordings": "What events add up to: list, show.",
     "refused": "Callbacks that were refused: list, show, retry.",
     "sources": "Where callbacks come from: list, show.",
     "sinks": "Where events go: list, test, preview, pause, resume.",

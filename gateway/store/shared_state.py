@@ -10,7 +10,7 @@ from gateway.store.engine.backend import Backend
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
-from gateway.store.outbox import alarms, counts, gates, losses, rates
+from gateway.store.outbox import alarms, counts, gates, losses, rates, recording_joins
 from gateway.store.outbox.conditions import AlarmDue, Announced, Seen
 from gateway.store.outbox.rates import RateUse
 from gateway.store.records import Due, Gate, NewEvent
@@ -101,3 +101,10 @@ class SharedState:
         reached. `make` is called on the writer's thread."""
         work = partial(alarms.announce, seen=tuple(seen), every=every, make=make, owner=self._owner)
         return self._writer.put(Kind.CALL, work)
+
+    async def follow_recordings(self) -> recording_joins.Followed:
+        """Join the next events into recordings, behind everything else; without a write where there are none."""
+        if not await self._backend.reader.ask(recording_joins.behind):
+            return recording_joins.Followed(0, ())
+        followed: recording_joins.Followed = await self._writer.put_background(recording_joins.follow)
+        return followed

@@ -51,6 +51,9 @@ def test_a_list_is_read_page_by_page_with_cursors(served: Served) -> None:
         ("/deliveries/x", 404, "not_found", "no number"),
         ("/sinks/fil", 404, "not_found", "file"),
         ("/sources/x", 404, "not_found", "live"),
+        ("/recordings?state=opn", 400, "unknown_value", "did you mean 'open'"),
+        ("/recordings?source=liv", 400, "unknown_value", "did you mean 'live'"),
+        ("/recordings/7000", 404, "not_found", "no recording"),
         ("/jobs/7", 404, "not_found", "no job"),
     ],
 )
@@ -171,3 +174,17 @@ def test_trying_routes_is_allowed_a_few_times_a_minute_for_each_token(served: Se
     replies = [post(served, "/route", {"event": {"type": "recording.failed"}}) for _ in range(22)]
     assert replies[-1].status == 429
     assert replies[-1].header("retry-after")
+
+
+def test_events_become_recordings_while_the_gateway_runs(served: Served) -> None:
+    listed = until(
+        served, "/recordings?source=live", lambda page: sum(one["events_total"] for one in page["items"]) == 3
+    )
+    (item, *_) = listed["items"]
+    assert ask(served, f"/recordings/{item['id']}").json() == item
+    assert ask(served, f"/events/{item['events'][0]}").json()["session"] == item["id"]
+    assert [one["id"] for one in ask(served, f"/recordings?stream={item['stream']}").json()["items"]] == [item["id"]]
+    assert ask(served, "/recordings?since=1d&stream=nothing").json() == {"items": [], "next": None}
+    links = [file["download_url"] for one in listed["items"] for file in one["files"]]
+    assert links
+    assert not any("?" in link and "***" not in link for link in links), "who may only read sees no signed query"

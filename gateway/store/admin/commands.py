@@ -17,6 +17,7 @@ from gateway.store.admin.pages import among
 from gateway.store.admin.shown_rows import EventFull, EventRow
 from gateway.store.engine.batch import Bulk, storable
 from gateway.store.engine.session import Session
+from gateway.store.outbox import recording_joins
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.gates import gate_of
 from gateway.store.records import Rank
@@ -225,11 +226,14 @@ def release(
     session: Bulk, ref: str, sinks: Sequence[str], ordered: frozenset[str], verdict: Asked | None = None
 ) -> Sequence[int]:
     """End the hold of an event and give it its deliveries. Raises NotFound, StoreError (not held)."""
+    recording_joins.lock(session)
     row = row_of(session, seq_of(session, ref))
     if not session.change(_LET_GO, {"seq": row.seq}):
         raise StoreError(f"the event {row.ref} is not held")
     _keep(session, row.seq, verdict)
-    return _begin(session, row, sinks, ordered, replay=0)
+    begun = _begin(session, row, sinks, ordered, replay=0)
+    recording_joins.join(session, row.seq)
+    return begun
 
 
 def _begin(

@@ -10,6 +10,7 @@ from gateway.store.admin.commands import end_delivery
 from gateway.store.admin.event_lookup import row_of, seq_of
 from gateway.store.admin.pages import among, refusal
 from gateway.store.engine.batch import Bulk
+from gateway.store.outbox import recording_joins
 from gateway.store.records import Refusal
 from gateway.store.sqlite import scrub
 
@@ -64,6 +65,7 @@ def erase(session: Bulk, ref: str, same: SameCallbacks) -> str:
     says the same of it. Ids and fingerprints stay remembered, so that the vendor's repeat, or the sink's, does not bring
     it back.
     """
+    recording_joins.lock(session)
     row = row_of(session, seq_of(session, ref))
     seqs = [row.seq]
     if "~" not in row.ref.removeprefix(row.id):
@@ -83,10 +85,12 @@ def erase(session: Bulk, ref: str, same: SameCallbacks) -> str:
     for id_ in {id_ for id_, *_ in contents}:
         session.change("DELETE FROM live WHERE event = :id", {"id": id_})
     scrub.ask(session)
+    of_recordings = {recording for seq in seqs if (recording := recording_joins.of_event(session, seq)) is not None}
     for seq in seqs:
         session.change(_REASONS, {"seq": seq})
         session.change(_REMEMBER, {"seq": seq})
         session.change("DELETE FROM events WHERE seq = :seq", {"seq": seq})
+    recording_joins.rebuild(session, of_recordings)
     return row.ref
 
 

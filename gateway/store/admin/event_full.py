@@ -12,6 +12,7 @@ from gateway.store.admin.pages import EVENT, event_row
 from gateway.store.admin.shown_rows import EventFull, EventRow, LaterVerdict
 from gateway.store.engine.batch import read_event
 from gateway.store.engine.session import Session
+from gateway.store.outbox import recording_joins
 
 _CONTENT: Final = "SELECT body, raw, raw_type, variant, supersedes, routing, seal FROM events WHERE seq = :seq"
 _VERDICTS: Final = "SELECT made_at, made_by, routing FROM verdicts WHERE event = :seq ORDER BY id"
@@ -46,6 +47,7 @@ def full(session: Session, ref: str) -> EventFull:
         beside=tuple(event_row(other) for other in beside),
         children=tuple(event_row(child) for child in session.rows(_CHILDREN, {"ref": row.ref, "source": row.source})),
         cause=_cause(session, seq, row.source),
+        recording=recording_joins.of_event(session, seq),
         conflicts=sum(int(count) for (count,) in session.rows(_CONFLICTS, named)),
     )
 

@@ -65,6 +65,7 @@ class EventFull(Value, frozen=True, kw_only=True):
     conflicts: int  # contents seen under this id, also those past the ten that are kept
     children: tuple[EventRow, ...] = ()  # what follows on it, oldest first
     cause: EventRow | None = None  # what it follows on, while that is here
+    recording: int | None = None  # what it belongs to
 
 
 class DeliveryRow(Value, frozen=True, kw_only=True):

@@ -154,6 +154,18 @@ _FIRST: Final = (
         filter TEXT, matched {int} NOT NULL, done {int} NOT NULL, result TEXT NOT NULL){end}""",
     "CREATE INDEX audit_act ON audit (act, id)",  # each page with the configuration shows its last reloads
     "CREATE INDEX audit_actor ON audit (actor, id)",
+    # What events of one stream are joined into (see outbox/recording_state.py). from_at, to_at: its first and last event; begun,
+    # completed: files. `meta` has how far the events were looked at.
+    """CREATE TABLE recordings (
+        id {key}, source TEXT NOT NULL, subject TEXT NOT NULL, domain TEXT, app TEXT, stream TEXT NOT NULL, task TEXT,
+        state TEXT NOT NULL, from_at {int} NOT NULL, to_at {int} NOT NULL, pushed_at {int}, unpushed_at {int},
+        started_at {int}, ended_at {int}, failed_at {int}, begun {int} NOT NULL, completed {int} NOT NULL){end}""",
+    "CREATE INDEX recordings_stream ON recordings (source, subject, from_at)",
+    """CREATE TABLE recording_events (
+        event {int} PRIMARY KEY REFERENCES events (seq) ON DELETE CASCADE,
+        recording {int} NOT NULL REFERENCES recordings (id) ON DELETE CASCADE, job TEXT{exact}){end}""",
+    "CREATE INDEX recording_events_recording ON recording_events (recording, event)",
+    "CREATE INDEX recording_events_job ON recording_events (job) WHERE job IS NOT NULL",
 )
 
 STEPS: Final = (_FIRST,)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from gateway.store.engine.session import Session
+from gateway.store.outbox import recording_joins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +65,14 @@ def sweep_step(session: Session, keep: Keep, after: int, most: int) -> Step:
         if upto is None or oldest > now - min(spans.values()):
             # Rows come in order of time, so everything after a window that is too young is too young.
             return Step(None, 0)
+        recording_joins.lock(session)
         values = {**spans, "after": after, "upto": upto, "at": now}  # one time for both, or an id slips between them
         session.change(_REMEMBER, values)
-        return Step(upto, session.change(_DELETE, values))
+        recordings_of_them = recording_joins.touched(session, after, upto)
+        deleted = session.change(_DELETE, values)
+        if deleted:
+            recording_joins.forget(session, recordings_of_them)
+        return Step(upto, deleted)
 
 
 def forget_step(session: Session, keep: Keep, most: int) -> int:

@@ -9,6 +9,7 @@ from gateway.web.api.delivery_endpoints import DELIVERY_ENDPOINTS
 from gateway.web.api.endpoint import reading
 from gateway.web.api.event_endpoints import EVENT_ENDPOINTS
 from gateway.web.api.gateway_endpoints import GATEWAY_ENDPOINTS
+from gateway.web.api.recording_endpoints import RECORDING_ENDPOINTS
 from gateway.web.api.sink_endpoints import SINK_ENDPOINTS
 
 ENDPOINTS: Final = (
@@ -22,6 +23,7 @@ ENDPOINTS: Final = (
     ),
     *EVENT_ENDPOINTS,
     *DELIVERY_ENDPOINTS,
+    *RECORDING_ENDPOINTS,
     *SINK_ENDPOINTS,
     *GATEWAY_ENDPOINTS,
 )

@@ -116,7 +116,26 @@ CREATE TABLE audit (
         id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL, place TEXT NOT NULL, act TEXT NOT NULL, target TEXT NOT NULL,
         filter TEXT, matched INTEGER NOT NULL, done INTEGER NOT NULL, result TEXT NOT NULL) STRICT;
 
-INSERT INTO meta (name, value) VALUES ('schema', '1'), ('shape', 'ca38d82e2b2756f3'), ('instance', '0011223344556677'), ('made_at', '1767225600000');
+CREATE INDEX audit_act ON audit (act, id);
+
+CREATE INDEX audit_actor ON audit (actor, id);
+
+CREATE TABLE recordings (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, subject TEXT NOT NULL, domain TEXT, app TEXT, stream TEXT NOT NULL, task TEXT,
+        state TEXT NOT NULL, from_at INTEGER NOT NULL, to_at INTEGER NOT NULL, pushed_at INTEGER, unpushed_at INTEGER,
+        started_at INTEGER, ended_at INTEGER, failed_at INTEGER, begun INTEGER NOT NULL, completed INTEGER NOT NULL) STRICT;
+
+CREATE INDEX recordings_stream ON recordings (source, subject, from_at);
+
+CREATE TABLE recording_events (
+        event INTEGER PRIMARY KEY REFERENCES events (seq) ON DELETE CASCADE,
+        recording INTEGER NOT NULL REFERENCES recordings (id) ON DELETE CASCADE, job TEXT) STRICT;
+
+CREATE INDEX recording_events_recording ON recording_events (recording, event);
+
+CREATE INDEX recording_events_job ON recording_events (job) WHERE job IS NOT NULL;
+
+INSERT INTO meta (name, value) VALUES ('schema', '1'), ('shape', '617315a485a10ac2'), ('instance', '0011223344556677'), ('made_at', '1767225600000');
 
 INSERT INTO events (id, source, type, subject, received_at, trust, fingerprint, body, raw, raw_type, routing) VALUES ('0123456789abcdef', 'live', 'recording.file.completed', 's', 1767225600000, 3, x'7b7d', '{"id":"0123456789abcdef","source":"live","type":"recording.file.completed","subject":"s","time":"2026-01-01T00:00:00Z","specversion":"1.0","data":{"provider":"huawei-live","stream":"s"}}', x'7b7d', 'application/json', '[]');
 

@@ -1,0 +1,1 @@
+"""Recordings: what the events of a stream are joined into, behind the callbacks."""

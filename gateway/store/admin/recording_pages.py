@@ -1,0 +1,116 @@
+"""Reads recordings for people, newest first, and what their events say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from gateway.errors import NotFound
+from gateway.model import shown_variant
+from gateway.states import RecordingState
+from gateway.store.admin.detour import NEWEST_KEY
+from gateway.store.admin.pages import fits
+from gateway.store.admin.walk import Walk
+from gateway.store.engine.session import Session, number_of
+from gateway.store.outbox.recording_joins import RECORDING
+from gateway.store.outbox.recording_state import Recording
+
+EVENTS_SHOWN_MAX: Final = 200  # of one recording, the newest
+_WINDOW_ROWS: Final = 2000
+_SEARCH: Final = f"{RECORDING} WHERE {{state}}id < :before ORDER BY id DESC LIMIT {_WINDOW_ROWS}"
+_ONE: Final = f"{RECORDING} WHERE id = :id"
+_EVENTS: Final = f"""SELECT e.seq, e.id, e.variant, e.type, e.received_at, e.superseded, e.body FROM events e
+  WHERE e.seq IN (SELECT j.event FROM recording_events j WHERE j.recording = :recording ORDER BY j.event DESC
+    LIMIT {EVENTS_SHOWN_MAX}) ORDER BY e.seq"""  # noqa: S608
+_COUNT: Final = "SELECT count(*) FROM recording_events WHERE recording = :recording"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingFilter:
+    """Which recordings are meant; None: any. Texts are globs, any of them; `since` and `until` are when they began (ms)."""
+
+    source: Sequence[str] | str | None = None
+    stream: Sequence[str] | str | None = None
+    domain: Sequence[str] | str | None = None
+    app: Sequence[str] | str | None = None
+    state: RecordingState | None = None
+    missing: bool | None = None
+    since: int | None = None
+    until: int | None = None
+
+    def keeps(self, recording: Recording) -> bool:
+        """Whether it is meant."""
+        return (
+            fits(self.source, recording.source)
+            and fits(self.stream, recording.stream)
+            and fits(self.domain, recording.domain or "")
+            and fits(self.app, recording.app or "")
+            and (self.missing is None or bool(recording.missing) is self.missing)
+            and (self.since is None or recording.from_at >= self.since)
+            and (self.until is None or recording.from_at < self.until)
+        )
+
+
+class RecordingEvent(NamedTuple):
+    """An event of a recording; `body` is its JSON."""
+
+    ref: str
+    type: str
+    received_at: int
+    superseded: str | None
+    body: str
+
+
+class RecordingFull(NamedTuple):
+    """A recording with its newest events, oldest first, and how many it has."""
+
+    recording: Recording
+    events: Sequence[RecordingEvent]
+    total: int
+
+
+def page(
+    session: Session, wanted: RecordingFilter, *, limit: int, before: int | None, walk: Walk | None = None
+) -> Sequence[RecordingFull]:
+    """The newest that are meant; `before` is the id of the last one seen."""
+    at = NEWEST_KEY if before is None else before
+    # the state is a word of ours and no value, so that no statement is made for each filter
+    statement = _SEARCH.format(state=f"state = '{wanted.state}' AND " if wanted.state else "")
+    meant: list[Recording] = []
+    while len(meant) < limit:
+        rows = [Recording(*row) for row in session.rows(statement, {"before": at})]
+        meant += filter(wanted.keeps, rows)
+        if len(rows) < _WINDOW_ROWS:
+            break
+        at = _id(rows[-1])
+        if walk is not None:
+            walk.looked += len(rows)
+            if len(meant) < limit and walk.over():
+                walk.cut_at = at
+                break
+    return [_full(session, one) for one in meant[:limit]]
+
+
+def one(session: Session, id: int) -> RecordingFull:
+    """One recording. Raises NotFound."""
+    for row in session.rows(_ONE, {"id": id}):
+        return _full(session, Recording(*row))
+    raise NotFound(f"there is no recording {id}; it goes when the last of its events does")
+
+
+def _full(session: Session, recording: Recording) -> RecordingFull:
+    of = {"recording": _id(recording)}
+    events = [
+        RecordingEvent(f"{id_}~{shown_variant(bytes(variant))}" if variant else id_, type_, at, superseded, body)
+        for _, id_, variant, type_, at, superseded, body in session.rows(_EVENTS, of)
+    ]
+    total = len(events)
+    if total == EVENTS_SHOWN_MAX:
+        total = number_of(session.rows(_COUNT, of))
+    return RecordingFull(recording, events, total)
+
+
+def _id(recording: Recording) -> int:
+    assert recording.id is not None  # it was read
+    return recording.id
