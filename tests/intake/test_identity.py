@@ -162,6 +162,24 @@ async def test_an_event_that_goes_in_a_circle_is_refused_in_the_end() -> None:
         assert "circle" in answer.json()["detail"]
 
 
+async def test_what_follows_on_another_gateways_event_is_routed_by_name_here_too_and_names_its_cause_as_it_is_here() -> (
+    None
+):
+    named = "routes: [{to: [app]}, {match: {type: recording.archived}, to: [copies]}]"
+    config = TWO.format(secret=SECRET, one="", two="").replace("routes: [{to: [app]}]", named)
+    config = config.replace("app: {type: recorder}", "app: {type: recorder}, copies: {type: recorder}")
+    async with running(config) as gateway:
+        scene = Scene(type="recording.archived", number=1, now=NOW)
+        document = json.loads(gateway.source("one").play(scene).body)
+        answer = await gateway.post(gateway.source("one").play(scene), source="one")
+        assert answer.json()["status"] == "accepted"
+        await gateway.settle()
+        [event] = [delivery.event for delivery in gateway.recorder("copies").seen]
+        assert gateway.recorder("app").seen == []
+        assert event.cause is not None
+        assert (event.cause.id, event.depth) == (f"{document['cause']['id']}~one", 1)
+
+
 # -- one signature over many contents --------------------------------------------------------------------------------
 
 
