@@ -8,22 +8,19 @@ from typing import Any
 
 import pytest
 
-from gateway.model import RECORDING_ARCHIVED, Cause
 from gateway.runtime.clock import FrozenClock
-from gateway.store.admin import erasure, event_full
 from gateway.store.engine.batch import Bulk, SettleIn, settle_in
 from gateway.store.engine.migrations import migrate
 from gateway.store.outbox import retention, settle
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.accept import accept
-from gateway.store.outbox.counts import due, under_way
-from gateway.store.outbox.settle_with import settle_with
+from gateway.store.outbox.counts import due
 from gateway.store.postgres.batch import PostgresBulk
 from gateway.store.sqlite import batch
 from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.session import make_file
 from gateway.text.store_address import parse_address
-from tests.store.kit import LEASE, event, new, settlement
+from tests.store.kit import LEASE, new, settlement
 
 EVENTS = """WITH RECURSIVE n(i) AS (SELECT {start} UNION ALL SELECT i + 1 FROM n WHERE i < {start} + {many} - 1)
   INSERT INTO events (id, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing)
@@ -81,7 +78,6 @@ VALUES: dict[str, Any] = {
     "state": "waiting",
     "unburnt": 0,
     "memo": None,
-    "progress": None,
     "reason": None,
     "note": None,
     "error": None,
@@ -121,10 +117,6 @@ HOT = {
     "settled": sql.SETTLED,
     "renew": sql.RENEW,
     "release": sql.RELEASE,
-    "keep alive": sql.KEEP_ALIVE,
-    "under way": sql.UNDER_WAY,
-    "children": event_full._CHILDREN,
-    "following": erasure._FOLLOWING,
     "cancel": sql.CANCEL,
     "again": sql.NEW_ROUND,
     "head": sql.HEAD,
@@ -271,7 +263,6 @@ def test_on_postgresql_no_work_reads_the_backlog(post: PostgresBulk, plans: str,
     post.change(f"SET plan_cache_mode = {plans}")
     ids = [id_ for (id_,) in post.rows("SELECT id FROM deliveries WHERE rank = 3 ORDER BY id LIMIT 32")]
     ended = [settle_in(settlement((id_, 1))) for id_ in ids]
-    follow_up = new(event(90, type=RECORDING_ARCHIVED, cause=Cause("x", "app"), depth=1), "app")
     # Each with a bound of pages for one row: a descent of a tree is 2 or 3, a row has 4 indexes, and triggers look too.
     jobs = {
         "claim": (lambda: post.lease_due("app", 32, LEASE, 0, (1, 2), "me"), 32),
@@ -281,11 +272,6 @@ def test_on_postgresql_no_work_reads_the_backlog(post: PostgresBulk, plans: str,
         "accept": (lambda: accept(post, [[new(n, "app")] for n in range(32)], "me"), 32),
         "ordered": (lambda: accept(post, [[new(n, "app", key="k")] for n in range(8)], "me"), 8),
         "due": (lambda: due(post), 4),
-        "follow-up": (lambda: settle_with(post, settlement((ids[0], 1)), [follow_up], "me"), 8),
-        "keep alive": (lambda: settle.keep_alive(post, ids[0], 1, LEASE, "{}", None), 1),
-        "under way": (lambda: under_way(post, "app"), 3_500),  # all leases of one sink, which here are very many
-        "children": (lambda: post.rows(event_full._CHILDREN, {"ref": "x", "source": "s"}), 2),
-        "following": (lambda: post.rows(erasure._FOLLOWING, {"seq": 5, "ref": "x"}), 2),
     }
     for name, (work, many) in jobs.items():
         for _ in range(7):  # past psycopg's threshold for preparing
