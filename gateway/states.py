@@ -70,6 +70,7 @@ ReloadCode = Literal["restart_needed", "reload_failed", "stopping", "sink_not_op
 ApiCode = Literal[
     "ambiguous",
     "csrf",
+    "erased",
     "forbidden",
     "idempotency_key_reused",
     "in_progress",

@@ -177,6 +177,14 @@ def test_a_request_with_a_key_is_done_once(served: Served) -> None:
     assert acts.count("deliveries cancel") == 2
 
 
+def test_the_answer_to_what_changes_nothing_is_kept_for_no_key(served: Served) -> None:
+    """It holds an event whole, which would be there for a day longer than the event itself."""
+    event = {"type": "recording.failed"}
+    replies = [post(served, "/route", {"event": event}, idempotency_key="k2") for _ in range(2)]
+    assert {reply.status for reply in replies} == {200}
+    assert replies[1].header("idempotency-replayed") is None
+
+
 def test_a_body_is_json_small_and_says_nothing_unknown(served: Served) -> None:
     for body, status, code in (
         ({"ids": [1], "x": 1}, 400, "unknown_field"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from gateway.store.admin import audit
+from gateway.store.admin import audit, echoes
 from gateway.store.admin.commands import end_delivery
 from gateway.store.admin.event_lookup import row_of, seq_of
 from gateway.store.admin.pages import among, refusal
@@ -25,9 +25,6 @@ _REMEMBER: Final = """INSERT INTO remembered (id, source, fingerprint, trust, he
   SELECT e.id, e.source, e.fingerprint, e.trust, CASE WHEN e.held IS NULL THEN 0 ELSE 1 END, e.seal, :now FROM events e
   WHERE e.seq = :seq ON CONFLICT (id, source, fingerprint, trust, held) DO UPDATE SET seen_at = excluded.seen_at"""
 _REFUSED: Final = "SELECT id FROM refused WHERE source = :source"
-# A circuit's reason is what the last failure said, and that may repeat what was sent.
-_REASONS: Final = """UPDATE sinks SET reason = 'erased' WHERE reason IS NOT NULL
-  AND name IN (SELECT d.sink FROM deliveries d WHERE d.event = :seq)"""
 
 
 class SameCallbacks:
@@ -81,13 +78,12 @@ def erase(session: Bulk, ref: str, same: SameCallbacks) -> str:
     for id_, source, _, raw in contents:
         for refused in same.of(session, source, id_, bytes(raw)):
             session.change("DELETE FROM refused WHERE id = :id", {"id": refused})
-    audit.hide(session, {part for _, _, subject, _ in contents for part in (subject, subject.rpartition("/")[2])})
-    for id_ in {id_ for id_, *_ in contents}:
-        session.change("DELETE FROM live WHERE event = :id", {"id": id_})
+    streams = {part for _, _, subject, _ in contents for part in (subject, subject.rpartition("/")[2])}
+    audit.hide(session, streams)
+    echoes.silence(session, seqs, {id_ for id_, *_ in contents}, streams)
     scrub.ask(session)
     of_recordings = {recording for seq in seqs if (recording := recording_joins.of_event(session, seq)) is not None}
     for seq in seqs:
-        session.change(_REASONS, {"seq": seq})
         session.change(_REMEMBER, {"seq": seq})
         session.change("DELETE FROM events WHERE seq = :seq", {"seq": seq})
     recording_joins.rebuild(session, of_recordings)

@@ -118,8 +118,8 @@ _FIRST_DUE_OF: Final = _FIRST_DUE.replace("names.sink", ":sink")
 OLDEST_DUE: Final = f"SELECT {_FIRST_DUE_OF.format(rank=Rank.FRESH)}, {_FIRST_DUE_OF.format(rank=Rank.AGAIN)}, {_FIRST_DUE_OF.format(rank=Rank.BEHIND)}, {_FIRST_DUE_OF.format(rank=Rank.LAST)}"
 COUNT_RANK: Final = """SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.sink = :sink AND d.rank = :rank
   AND d.state IN ('waiting','sending') LIMIT :most) AS bounded"""
-UNDER_WAY: Final = """SELECT d.id, e.id, e.variant, d.progress FROM deliveries d JOIN events e ON e.seq = d.event
-  WHERE d.sink = :sink AND d.rank = 3 AND d.state IN ('waiting','sending') AND d.progress IS NOT NULL
+UNDER_WAY: Final = f"""SELECT d.id, e.id, e.variant, d.progress FROM deliveries d JOIN events e ON e.seq = d.event
+  WHERE d.sink = :sink AND d.rank = {Rank.LEASED} AND d.state IN ('waiting','sending') AND d.progress IS NOT NULL
   ORDER BY d.due_at, d.id LIMIT :most"""
 COUNT_DEAD: Final = """SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.sink = :sink AND d.state = 'dead'
   LIMIT :most) AS bounded"""

@@ -60,6 +60,12 @@ class Endpoint:
     problems: Mapping[int, str] = field(default_factory=dict)
     media_type: str = "application/json"
 
+    @property
+    def is_once(self) -> bool:
+        """Whether it heeds an Idempotency-Key. What a reader may do changes nothing, so its answer is kept nowhere: a
+        preview holds an event whole."""
+        return self.method != "GET" and self.role != "read"
+
     def status_of(self, result: object) -> int:
         """202 where it only began."""
         return 202 if isinstance(result, JobStarted) else self.status

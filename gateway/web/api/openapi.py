@@ -39,11 +39,14 @@ _EVERYWHERE: Final = {
     "500": "internal_error",
     "503": "store_unavailable",
 }
-_CHANGING: Final = {
+_SENDING: Final = {
     "403": "forbidden: the token may only read",
-    "409": "in_progress",
     "413": "body_too_large",
     "415": "unsupported_media_type",
+}
+_ONCE: Final = {
+    "409": "in_progress",
+    "410": "erased: it was done, and its answer held what has been erased since",
     "422": "idempotency_key_reused",
 }
 
@@ -139,7 +142,7 @@ def _query(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
 
 
 def _headers(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
-    if endpoint.method != "GET":
+    if endpoint.is_once:
         text = "The same request with the same key is done once; its answer is kept for a day."
         schema = {"type": "string", "minLength": 1, "maxLength": 255}
         yield {"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema, "description": text}
@@ -167,9 +170,11 @@ def _success(endpoint: Endpoint) -> dict[str, Any]:
 def _problems(endpoint: Endpoint) -> dict[str, Any]:
     codes = dict(_EVERYWHERE)
     if endpoint.method != "GET":
-        codes |= _CHANGING
+        codes |= _SENDING
+    if endpoint.is_once:
+        codes |= _ONCE
     if endpoint.role == "operate":
-        codes["403"] = _CHANGING["403"]
+        codes["403"] = _SENDING["403"]
     for status, text in endpoint.problems.items():
         there = codes.get(str(status))
         codes[str(status)] = f"{there}, {text}" if there and status != 404 else text

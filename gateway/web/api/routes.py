@@ -87,7 +87,7 @@ async def _answer(gateway: Serving, request: Request, endpoint: Endpoint, holder
             return refusal(error)
         return result if isinstance(result, Response) else await answered(endpoint.status_of(result), result)
 
-    if endpoint.method == "GET":
+    if not endpoint.is_once:
         return await answer()
     content = "" if body is None else json.dumps(body.model_dump(mode="json"), sort_keys=True)
     return await idempotent(request, gateway.admin, holder_of(secret), content, answer)
