@@ -5,51 +5,43 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
-import socket
 from collections.abc import Mapping, Sequence
 
 from gateway.admin.service import AdminService
-from gateway.alarms.watch import CONFIGURATION, AlarmWatch
-from gateway.assembly import delivery_policy, keep_of, make_endpoints, make_sink
-from gateway.config.document.diagnostics import ConfigError
+from gateway.alarms.watch import AlarmWatch
+from gateway.assembly import delivery_policy, make_endpoints, make_sink, make_store
 from gateway.config.grammar.settings import Settings
 from gateway.config.load import Loaded, load
 from gateway.dispatch.attempt import Carrier
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.follow_ups import FollowUps
 from gateway.egress.client import Http
-from gateway.errors import GatewayError, Problem, StoreError
+from gateway.errors import Problem, StoreError
 from gateway.intake.activity import SourceActivity
 from gateway.intake.intake import CallbackAnswer, Intake, SourceEndpoint
 from gateway.intake.rejections import Refusals
 from gateway.intake.reporter import Journal
-from gateway.model import RELOAD_REFUSED, Event
+from gateway.model import Event
 from gateway.plugin import Callback
 from gateway.plugin.hooks import Relay, WatchThreads
 from gateway.plugin.registry import Registry
 from gateway.recordings.follower import RecordingFollower
-from gateway.reload import Reloaded, ReloadRefused, compare, is_same_sink, refuse_what_is_wrong
+from gateway.reload import Reloaded, ReloadRefused, compare, kept_sinks, refuse_what_is_wrong
+from gateway.reloader import Reloader
 from gateway.routing import Router, RoutingDecision
 from gateway.runtime.clock import Clock
-from gateway.runtime.file_watch import FileWatch
 from gateway.runtime.harmless import harmless
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.trace_export import make_traces
 from gateway.runtime.traces import Traces
-from gateway.store.admin.audit import Actor, AuditEntry
+from gateway.store.admin.audit import Actor
 from gateway.store.outbox.conditions import Announced
 from gateway.store.records import Accepted
-from gateway.store.store import Store
-from gateway.text.redaction import redact
+from gateway.store_keeper import StoreKeeper
 from gateway.watchdog import Watchdog
 
 log = import_structlog().get_logger("gateway.app")
-
-PROBE_INTERVAL_SECONDS = 5.0  # seconds between two commits made only to know that the store works
-AUDIT_SECONDS = 2.0  # how long a reload waits for its row in the audit log
-SWEEP_INTERVAL_SECONDS = 60.0  # seconds between two passes of retention
 
 
 class Gateway:
@@ -64,23 +56,13 @@ class Gateway:
         self.traces = make_traces(os.environ) if traces is None else traces
         self.stopping = False
         self._opened = False
-        self._probed_at: float | None = None
         self._background: Sequence[asyncio.Task[None]] = ()
         self._watchdog = Watchdog(self.metrics.loop_blocked)
         loaded.registry.register(Carrier(), "gateway")
         self._relay = Relay(loaded.registry.hook)
         self.watch_threads = WatchThreads(self.metrics.watch_calls_dropped)
-        self._reloading = asyncio.Lock()
-        self._file = "ok"  # for readiness: whether the file is what runs
-        self.store = Store(
-            settings.store.url,
-            password=settings.store.password.reveal() if settings.store.password else None,
-            keep=keep_of(settings.store),
-            clock=self.clock,
-            # unique a start, because in a container the next process has the same name and number
-            owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}",
-            observe=self._observe_commit,
-        )
+        self.store = make_store(settings.store, self.clock, self._observe_commit)
+        self._keeper = StoreKeeper(self.store, lambda: self.sinks, self.clock)
         self.store.divide(settings.sources)
         self.http = Http(clock=self.clock)
         self.sinks = {name: make_sink(loaded, name, self.http) for name in settings.sinks}
@@ -114,6 +96,14 @@ class Gateway:
             stored=self._alarm_stored,
         )
         self._recordings = RecordingFollower(store=self.store, clock=self.clock, metrics=self.metrics)
+        self._reloader = Reloader(
+            self._swap,
+            path=loaded.path,
+            store=self.store,
+            alarms=self.alarms,
+            metrics=self.metrics,
+            clock=self.clock,
+        )
         self.admin = AdminService(self)
 
     def _make_router(self, loaded: Loaded) -> Router:
@@ -157,13 +147,13 @@ class Gateway:
             sinks={name: one.type for name, one in settings.sinks.items()},
         )
         await self.store.open(lock_wait=lock_wait)
-        await self.store.serving(list(self.sinks))
+        await self._keeper.serve()
         await self.dispatcher.open()
         self.store.listen(self.dispatcher.wake)
         await self.alarms.open()
         self._watchdog.start()
         self._background = [
-            asyncio.create_task(self._keep_house(), name="housekeeping"),
+            asyncio.create_task(self._keeper.sweep_until_cancelled(), name="housekeeping"),
             asyncio.create_task(self._activity.write_until_cancelled(), name="source activity"),
             asyncio.create_task(self._recordings.follow_until_cancelled(), name="recordings"),
         ]
@@ -195,7 +185,7 @@ class Gateway:
     @property
     def file_state(self) -> str:
         """`ok`, or that the file is not what runs."""
-        return self._file
+        return self._reloader.file_state
 
     # -- work
 
@@ -230,21 +220,8 @@ class Gateway:
             return False, {"gateway": "stopping"}
         if not self._opened:
             return False, {"gateway": "starting"}
-        now = self.clock.monotonic()
-        if self._probed_at is None or now - self._probed_at >= PROBE_INTERVAL_SECONDS:
-            self._probed_at = now
-            with contextlib.suppress(StoreError):
-                await self.store.ping()
-        store = (
-            "unavailable"
-            if not self.store.healthy()
-            else "over its limits"
-            if self.store.full()
-            else "busy"
-            if self.store.busy()
-            else "ok"
-        )
-        return store == "ok", {"gateway": "ok", "store": store, "configuration": self._file}
+        store = await self._keeper.state()
+        return store == "ok", {"gateway": "ok", "store": store, "configuration": self.file_state}
 
     # -- another configuration
 
@@ -253,49 +230,20 @@ class Gateway:
 
         Returns after the swap. Raises ConfigError, ReloadRefused or SinkNotOpened, and then nothing has changed.
         """
-        async with self._reloading:
-            try:
-                done = await self._reload()
-            except GatewayError as error:
-                self._refused_to_reload(error)
-                await self._write_down(actor, f"refused: {getattr(error, 'code', None) or type(error).__name__}")
-                raise
-            except Exception as error:  # a plugin's own bug, before anything was changed
-                log.exception("reload_failed")
-                refused = ReloadRefused("reload_failed", f"{type(error).__name__}; the log says where")
-                self._refused_to_reload(refused)
-                await self._write_down(actor, "refused: reload_failed")
-                raise refused from error
-            self._file = "ok"
-            self.alarms.see(RELOAD_REFUSED, CONFIGURATION, False)
-            self.metrics.config_reloads.labels("done").inc()
-            self.metrics.config_current.set(1)
-            log.info("reloaded", sources=dict(done.sources), sinks=dict(done.sinks), routes=done.routes)
-            await self._write_down(actor, "unchanged" if done.nothing else "reloaded")
-            return done
+        return await self._reloader.reload(actor)
 
-    async def _write_down(self, actor: Actor, result: str) -> None:
-        """A row of the audit log; a store that is away does not undo the reload, nor hold it up for long."""
-        entry = AuditEntry(actor=actor, act="reload", target=str(self.loaded.path))
-        with contextlib.suppress(StoreError, TimeoutError):
-            async with asyncio.timeout(AUDIT_SECONDS):
-                await self.store.audit(entry, int(not result.startswith("refused")), result)
+    async def watch(self) -> None:
+        """Reload whenever the configuration file became another one, until cancelled."""
+        await self._reloader.watch()
 
-    async def _reload(self) -> Reloaded:
+    async def _swap(self) -> Reloaded:
         running = self.loaded
         self._refuse_unless_open()
         new = await asyncio.to_thread(load, running.path)
         await asyncio.to_thread(refuse_what_is_wrong, running, new)
         new.registry.register(Carrier(), "gateway")
         settings = new.settings
-        kept = [
-            name
-            for name, sink in self.sinks.items()
-            if name in settings.sinks
-            and is_same_sink(
-                sink, running.settings.sinks[name], settings.sinks[name], new.registry.sink(settings.sinks[name].type)
-            )
-        ]
+        kept = kept_sinks(self.sinks, running, new)
         fresh = {name: make_sink(new, name, self.http) for name in settings.sinks if name not in kept}
         endpoints = make_endpoints(new)
         self.metrics.expect(settings.sources, settings.sinks)
@@ -318,25 +266,8 @@ class Gateway:
         for problem in new.warnings:
             log.warning("config_warning", path=problem.path, detail=problem.message)
         with contextlib.suppress(StoreError):  # housekeeping says it again within a minute; the swap is done
-            await self.store.serving(list(self.sinks))
+            await self._keeper.serve()
         return compare(running, new)
-
-    def _refused_to_reload(self, error: GatewayError) -> None:
-        self._file = "not what runs: the last reload was refused"
-        self.metrics.config_reloads.labels("refused").inc()
-        self.metrics.config_current.set(0)
-        problems = [str(one) for one in error.problems] if isinstance(error, ConfigError) else [str(error)]
-        log.error("reload_refused", problems=problems)
-        self.alarms.see(RELOAD_REFUSED, CONFIGURATION, True, redact("; ".join(problems)))
-
-    async def watch(self) -> None:
-        """Reload whenever the configuration file became another one, until cancelled."""
-
-        async def changed() -> None:
-            with contextlib.suppress(GatewayError):  # it was said already
-                await self.reload(Actor("file watch", socket.gethostname()))
-
-        await FileWatch(self.loaded.path, changed, self.clock).watch_until_cancelled()
 
     def _refuse_unless_open(self) -> None:
         if self.stopping or not self._opened:
@@ -357,19 +288,7 @@ class Gateway:
         for sink in announced.accepted.waiting:
             self.dispatcher.wake(sink, urgent=True)
 
-    # -- housekeeping
-
-    async def _keep_house(self) -> None:
-        while True:
-            await self.clock.sleep(SWEEP_INTERVAL_SECONDS)
-            try:
-                await self.store.serving(list(self.sinks))
-                if deleted := await self.store.sweep():
-                    log.info("retention", deleted=deleted)
-            except StoreError as error:
-                log.warning("housekeeping_failed", error=str(error))
-            except Exception:
-                log.exception("housekeeping_failed")
+    # -- what is counted
 
     @harmless
     def _count_route_error(self, route: str) -> None:

@@ -1,8 +1,11 @@
-"""Makes the parts that a configuration describes: sinks, and an endpoint for each source."""
+"""Makes the parts that a configuration describes: the store, sinks, and an endpoint for each source."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import secrets
+import socket
+from collections.abc import Callable, Mapping
 
 from gateway.config.grammar.delivery import DeliverySettings
 from gateway.config.grammar.listeners import ServerSettings
@@ -12,13 +15,27 @@ from gateway.dispatch.policy import BatchPolicy, DeliveryPolicy, RetryPolicy
 from gateway.egress.client import Http
 from gateway.intake.intake import SourceEndpoint
 from gateway.plugin import Sink, Source
+from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
-from gateway.store.store import Keep
+from gateway.store.store import Keep, Store
 
 
 def make_sink(loaded: Loaded, name: str, http: Http) -> Sink:
     """The sink of this name, not opened yet."""
     return loaded.sink(name, http, import_structlog().get_logger("sink"))
+
+
+def make_store(settings: StoreSettings, clock: Clock, observe: Callable[[int, float], None]) -> Store:
+    """The store, not opened yet. `observe` gets the items and the seconds of every commit."""
+    return Store(
+        settings.url,
+        password=settings.password.reveal() if settings.password else None,
+        keep=keep_of(settings),
+        clock=clock,
+        # unique a start, because in a container the next process has the same name and number
+        owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}",
+        observe=observe,
+    )
 
 
 def keep_of(settings: StoreSettings) -> Keep:

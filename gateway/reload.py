@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.config.document.diagnostics import ConfigError, Diagnostic
-from gateway.config.grammar.settings import SinkSettings
 from gateway.config.load import Loaded, refuse_demo_keys
 from gateway.config.route_tests import run_tests
 from gateway.errors import GatewayError
@@ -66,9 +65,14 @@ def _needs_restart(running: Loaded, new: Loaded) -> list[str]:
     return reasons
 
 
-def is_same_sink(running: Sink, before: SinkSettings | None, after: SinkSettings, cls: type[Sink]) -> bool:
-    """Whether a sink can go on as it is."""
-    return before is not None and type(running) is cls and before == after
+def kept_sinks(sinks: Mapping[str, Sink], running: Loaded, new: Loaded) -> list[str]:
+    """The names of those that can go on as they are: of the same class, and configured as before."""
+    before, after = running.settings.sinks, new.settings.sinks
+    return [
+        name
+        for name, sink in sinks.items()
+        if name in after and type(sink) is new.registry.sink(after[name].type) and before[name] == after[name]
+    ]
 
 
 def compare(running: Loaded, new: Loaded) -> Reloaded:

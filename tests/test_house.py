@@ -18,11 +18,11 @@ FLOORS = (
     {"events", "text"},
     {"fields", "runtime"},
     {"egress", "plugin", "store", "where"},
-    {"routing", "watchdog"},
+    {"routing", "store_keeper", "watchdog"},
     {"config"},
     {"dispatch", "reload"},
     {"intake", "admin", "alarms", "recordings", "web"},
-    {"assembly"},
+    {"assembly", "reloader"},
     {"app"},
     {"cli", "testing", "__main__", "__init__"},
 )
@@ -224,7 +224,6 @@ def test_a_circle_of_any_length_is_seen_and_what_only_leads_to_one_is_not_in_it(
 
 # Files from before the bound. The list only gets shorter: whoever works in one splits it by subject.
 STILL_LONG = {
-    "gateway/app.py",
     "tests/alarms/test_alarms.py",
     "tests/cli/test_events.py",
     "tests/cli/test_follow.py",
