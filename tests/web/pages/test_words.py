@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from gateway.model import ALL_TYPES
+from gateway.web.pages.codes import CODES
 from gateway.web.pages.formats import Formats
 from gateway.web.pages.words import LANGUAGES, PageWords, catalogue, preferred
 from tests.web.pages.browser import Browser
@@ -19,6 +21,10 @@ OTHERS = [language for language in LANGUAGES if language != "en"]
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_text_is_there_in_every_language_and_no_text_that_is_not_shown(language: str) -> None:
     assert set(catalogue(language)) == texts()
+
+
+def test_every_type_of_event_has_a_name_alarms_too() -> None:
+    assert set(CODES["type"]) >= set(ALL_TYPES)
 
 
 @pytest.mark.parametrize("language", OTHERS)
