@@ -8,6 +8,8 @@ from difflib import unified_diff
 from typing import Any, Final
 
 from gateway.admin.results import DeliveryDetail, EventDetail, VerdictItem
+from gateway.events.alarm_text import alarm_text
+from gateway.model import ALARM_TYPES
 from gateway.web.pages.codes import says
 from gateway.web.pages.render import pretty
 from gateway.web.pages.words import PageWords
@@ -47,9 +49,7 @@ def story_of(detail: EventDetail, t: PageWords) -> Story:
 
 def _past(detail: EventDetail, t: PageWords) -> Iterator[StoryStep]:
     item = detail.item
-    yield StoryStep(
-        "came", item.received_at, t("The callback came to {source} and was kept.", source=item.source), "good"
-    )
+    yield StoryStep("came", item.received_at, _origin(detail, t), "good")
     for number, verdict in enumerate(detail.verdicts):
         sinks = list(dict.fromkeys(sink for route in routes_of(verdict, t) for sink in route.to))
         text = t("The routes sent it to {sinks}.", sinks=t.list(sinks)) if sinks else t("No route wanted it.")
@@ -78,6 +78,29 @@ def _past(detail: EventDetail, t: PageWords) -> Iterator[StoryStep]:
             yield StoryStep(f"x{delivery.id}", delivery.finished_at, text, "bad", state=delivery)
 
 
+def _origin(detail: EventDetail, t: PageWords) -> str:
+    """How the event came about: a callback, what a sink reported, or what the gateway says of itself."""
+    if detail.item.type in ALARM_TYPES:
+        return t("The gateway noticed it.")
+    if detail.cause is not None:
+        return t("{sink} reported it.", sink=detail.cause.sink)
+    return t("The callback came to {source} and was kept.", source=detail.item.source)
+
+
+def _alarm(detail: EventDetail, t: PageWords) -> str:
+    """What an alarm says, in the reader's language."""
+    data = detail.event.get("data")
+    members = data if isinstance(data, Mapping) else {}
+    about, count, cause = (members.get(name) for name in ("about", "count", "detail"))
+    return alarm_text(
+        detail.item.type,
+        str(about or ""),
+        count if isinstance(count, int) else 1,
+        str(cause or ""),
+        language=t.language,
+    )
+
+
 def _ahead(detail: EventDetail, t: PageWords) -> Iterator[StoryStep]:
     for delivery in detail.deliveries:
         if delivery.state in ("waiting", "sending"):
@@ -88,9 +111,14 @@ def _ahead(detail: EventDetail, t: PageWords) -> Iterator[StoryStep]:
 def _summary(detail: EventDetail, t: PageWords) -> Sequence[str]:
     if detail.item.held:
         return [t("It is held, so no sink has it.")]
+    if not detail.deliveries and detail.item.type in ALARM_TYPES:
+        return [
+            _alarm(detail, t),
+            t("No route takes alarms to a sink: write “alarms: {to: […]}” into the configuration."),
+        ]
     if not detail.deliveries:
         return [t("It is kept, and no route sent it to a sink. The routes below say which condition did not hold.")]
-    parts = []
+    parts = [_alarm(detail, t)] if detail.item.type in ALARM_TYPES else []
     by_state: dict[str, list[DeliveryDetail]] = {}
     for delivery in detail.deliveries:
         by_state.setdefault(delivery.state, []).append(delivery)

@@ -38,8 +38,6 @@ def filled(model: type[BaseModel], text: str, choice: int) -> Any:
 def _value(name: str, kind: Any, text: str, choice: int) -> Any:
     if name in ("routes",) and kind is not bool:
         return [_put(one, text) for one in VERDICTS]
-    if name == "cause":
-        return {"id": text, "sink": text}
     if name in ("event", "settings"):
         return _put(EVENT, text)
     origin, args = get_origin(kind), get_args(kind)

@@ -202,6 +202,8 @@ def test_no_page_is_wider_than_its_window_with_nothing_and_with_much(served: Ser
 
 def test_the_pictures_of_the_readme_are_of_these_pages(served: Served, tmp_path: Path) -> None:
     """With PICTURES=1 they are made anew, for docs/images."""
+    from selenium.webdriver.common.by import By
+
     for number in range(6):
         callback(served, number)
     folder = Path("docs/images") if os.environ.get("PICTURES") else tmp_path
@@ -209,7 +211,7 @@ def test_the_pictures_of_the_readme_are_of_these_pages(served: Served, tmp_path:
     with chromium(1280, 800) as driver:
         sign_in(driver, served)
         until(driver, lambda d: "dead" in text(d, "#rows"))
-        event = driver.execute_script("return document.querySelector('#rows a').getAttribute('href')")
+        event = driver.find_element(By.LINK_TEXT, "Recording failed").get_dom_attribute("href")
         for theme in ("light", "dark"):
             driver.get(f"{base(served)}/events?theme={theme}")
             driver.get(base(served) + event)

@@ -94,6 +94,17 @@ def test_a_mistake_is_explained_in_chinese_with_the_word_that_was_meant(chinese:
     assert english(reply.body) == set()
 
 
+def test_an_alarm_says_what_it_is_about_and_that_no_callback_made_it(chinese: Browser, served: Served) -> None:
+    body = chinese.get("/events?type=gateway.*").body.decode()
+    ref = body.split('href="/events/')[1].split('"')[0]
+    page = chinese.get(f"/events/{ref}").body
+    assert "回调被拒绝" in page.decode()
+    assert "网关发现了此情况" in page.decode()
+    assert 'href="/sources/gateway"' not in page.decode()
+    assert english(page) <= {"gateway refused list"}
+    assert "alarms: {to: […]}" in page.decode()
+
+
 def test_a_near_miss_is_named_in_chinese(chinese: Browser) -> None:
     body = chinese.get("/events?source=lve").body.decode()
     assert "没有来源 &#39;lve&#39;。您是指 &#39;live&#39; 吗？" in body
