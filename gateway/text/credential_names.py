@@ -22,11 +22,11 @@ def _set(words: str) -> frozenset[str]:
 SECRETS: Final = _set(
     "secret secrets password passwords passwd passwds pwd passcode passcodes passphrase passphrases credential credentials "
     "cred creds cookie cookies jwt jwts authorization token tokens bearer csrf xsrf otp totp passkey passkeys apikey apikeys "
-    "authkey accesskey accesskeys secretkey streamkey privatekey sharedkey signkey signingkey authsign authtoken dsn"
+    "authkey accesskey accesskeys secretkey streamkey privatekey sharedkey signkey signingkey authsign authtoken authcode dsn mnemonic"
 )
 """Words that name a credential wherever they stand in a name."""
 
-LAST: Final = _set("signature signatures sign sig hmac auth oauth pass pin")
+LAST: Final = _set("signature signatures sign sig hmac auth oauth pass pin sas")
 """Words that name one at the end of a name only: `auth_sign`, but not `sign_type`."""
 
 ENDS: Final = ("secret", "password", "passwd", "passcode", "passphrase", "credential", "credentials", "token", "signature",
@@ -37,7 +37,7 @@ ENDS: Final = ("secret", "password", "passwd", "passcode", "passphrase", "creden
 
 PAIRS: Final = frozenset(
     {("access", "code"), ("auth", "code"), ("authorization", "code"), ("security", "code"), ("verification", "code"),
-     ("pin", "code"), ("connection", "string"), ("access", "key"), ("auth", "timestamp")}
+     ("pin", "code"), ("mfa", "code"), ("recovery", "code"), ("backup", "code"), ("login", "code"), ("connection", "string"), ("access", "key"), ("auth", "timestamp")}
 )  # fmt: skip
 """Two words that name one together, `access_key` also before `_id`; `auth_timestamp` because it is half of a signature."""
 

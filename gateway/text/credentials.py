@@ -11,9 +11,12 @@ from gateway.text.credential_names import VALUES, is_bare_key_secret, names_cred
 
 _DEPTH_MAX: Final = 64  # containers inside each other; what lies deeper is left out, because nobody looked at it
 _ARGUMENTS_CHARS_MAX: Final = 4096  # characters of a text that is looked at as arguments of an address
-_CALLED: Final = ("name", "key", "k", "field", "header", "param", "parameter")
+_CALLED: Final = ("name", "key", "k", "field", "header", "param", "parameter", "attribute", "property", "id", "type")
 _HOLDERS: Final = frozenset(spelt for name in VALUES for spelt in (name, name.capitalize(), name.upper()))
 _ARGUMENTS: Final = re.compile(r"\??(?:[\w.~-]{1,64}=[^&;\s]*)(?:[&;][\w.~-]{1,64}=[^&;\s]*)*", re.ASCII)
+_HEADER_LINE: Final = re.compile(
+    r"((?=[^:]*-|authorization:|cookie:)[a-z0-9-]{3,64}):[ \t]*\S", re.ASCII | re.IGNORECASE
+)
 
 
 class Cleaned(dict[str, Any]):
@@ -68,10 +71,28 @@ def _inside(value: Any, path: str, parent: str, left_out: list[str], depth: int)
     elif depth < _DEPTH_MAX:
         if isinstance(value, Mapping):
             return _object(value, f"{path}.", parent, left_out, depth + 1)
-        parts = (_inside(part, f"{path}[{n}]", parent, left_out, depth + 1) for n, part in enumerate(value))
+        parts = [_part(part, f"{path}[{n}]", parent, left_out, depth + 1) for n, part in enumerate(value)]
         return [part for part in parts if part is not _LEFT_OUT]
     left_out.append(path)
     return _LEFT_OUT
+
+
+def _part(value: Any, path: str, parent: str, left_out: list[str], depth: int) -> Any:
+    """The same of what stands in a list, where a pair may be a list too: `[["Authorization", "Bearer …"]]`."""
+    if not _is_secret_pair(value):
+        return _inside(value, path, parent, left_out, depth)
+    left_out.append(path)
+    return _LEFT_OUT
+
+
+def _is_secret_pair(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and not _says_nothing(value[1])
+        and names_credential(value[0])
+    )
 
 
 def _counts(name: str, value: Any) -> bool:
@@ -94,17 +115,21 @@ def _named_value(fields: Mapping[str, Any]) -> str | None:
 
 
 def _speaks_of_one(text: str) -> bool:
-    """Whether a text is JSON, or the arguments of an address, with a credential among its names."""
-    if len(text) > 1 and text[0] in "{[" and text[-1] in "}]":
+    """Whether a text is JSON, the arguments of an address or a line of a header, with a credential among its names."""
+    bare = text.strip()
+    if len(bare) > 1 and bare[0] in '{["' and bare[-1] in '}]"':
         try:
-            value = json.loads(text)
+            value = json.loads(bare)
         except (ValueError, RecursionError):
             return False
-        return _holds_one(value)
-    if "=" in text and len(text) <= _ARGUMENTS_CHARS_MAX and _ARGUMENTS.fullmatch(text):
-        pairs = (part.partition("=") for part in re.split("[&;]", text.lstrip("?")))
+        return _speaks_of_one(value) if isinstance(value, str) else _holds_one(value)
+    if len(bare) > _ARGUMENTS_CHARS_MAX:
+        return False
+    if "=" in bare and _ARGUMENTS.fullmatch(bare):
+        pairs = (part.partition("=") for part in re.split("[&;]", bare.lstrip("?")))
         return any(value and names_credential(name) for name, _, value in pairs)
-    return False
+    line = _HEADER_LINE.match(bare)
+    return line is not None and names_credential(line[1])
 
 
 def _holds_one(value: Any) -> bool:
@@ -113,6 +138,8 @@ def _holds_one(value: Any) -> bool:
     while open_:
         container, parent = open_.pop()
         if isinstance(container, list):
+            if any(map(_is_secret_pair, container)):
+                return True
             open_ += [(part, parent) for part in container if isinstance(part, (dict, list))]
             continue
         if not isinstance(container, dict):

@@ -19,7 +19,8 @@ CREDENTIALS = (
     "Set-Cookie jwt playback_jwt authorization Authorization Proxy-Authorization auth_sign auth_timestamp sign signature "
     "X-Amz-Signature X-Amz-Credential private_key privateKey key2 token1 auth pwd password_hash api_key_base64 "
     "stream_key_value encryption_key publish_key rtmpKey bearer session_key foo_key pass_word key_material pin_code "
-    "recording_play_passcode hmac connection_string drm_key master-key webhookSecret host_key ｔｏｋｅｎ 密码"
+    "recording_play_passcode hmac connection_string drm_key master-key webhookSecret host_key ｔｏｋｅｎ 密码 "
+    "authcode mfa_code backupCode mnemonic sas blob_sas"
 )
 HARMLESS = (
     "object_key storageKey s3Key s3_key public_key publicKey public_keys keyframe keyframes key_frame key_frame_interval "
@@ -64,6 +65,9 @@ def test_what_only_looks_like_a_credential_is_kept(name: str) -> None:
         {"password": True, "token": None, "secret": "", "cookies": [], "credentials": {}},
         {"text": "a=b", "more": "x=1&y=2", "odd": "{", "list": "[1]", "base64": "dG9rZW4="},
         {"url": "https://cdn.example.com/a.m3u8?token=x"},
+        {"why": "token: expired", "more": "password: wrong", "at": "x-ray: 5", "said": '"token"', "quoted": '"'},
+        {"methods": ["password", "otp"], "ways": [["a", "b"], ["token", None], ["object_key", "live/a.mp4"]]},
+        {"tags": [{"id": "7", "value": "x"}, {"type": "team", "value": "x"}]},
     ],
     ids=str,
 )
@@ -83,6 +87,15 @@ def test_a_key_of_an_object_and_what_says_nothing_are_kept(said: dict[str, Any])
         ({"args": ["?x=1&auth_key=a"]}, ["args[0]"]),
         ({"text": json.dumps({"a": [{"api_key": "x"}]})}, ["text"]),
         ({"text": json.dumps([{"name": "token", "value": "x"}])}, ["text"]),
+        ({"text": ' \n{"stream_key": "x"}\t'}, ["text"]),
+        ({"text": json.dumps(json.dumps({"stream_key": "x"}))}, ["text"]),
+        ({"text": '[["X-Api-Key", "x"], ["a", 1]]'}, ["text"]),
+        ({"headers": [["Authorization", "Bearer x"], ["accept", "a"]]}, ["headers[0]"]),
+        ({"lines": ["Authorization: Bearer x", "accept: a", "set-cookie: a=b"]}, ["lines[0]", "lines[2]"]),
+        (
+            {"params": [{"id": "stream_key", "value": "x"}, {"type": "password", "value": "x"}]},
+            ["params[0].value", "params[1].value"],
+        ),
     ],
     ids=str,
 )
