@@ -208,6 +208,21 @@ async def test_each_file_is_looked_at_and_what_is_there_is_told_apart_from_what_
     assert done.receipt == "2 there, 1 missing"
 
 
+async def test_each_look_has_the_time_of_an_attempt_and_one_address_is_looked_at_once() -> None:
+    beats = 0
+
+    async def heartbeat(memo: Any, progress: Any) -> None:
+        nonlocal beats
+        beats += 1
+
+    async with ScriptedServer(otherwise=Reply(status=206, headers=PART)) as server, looking() as sink:
+        one = of(*[f"{server.url}/{number % 3}" for number in range(9)]).replace(heartbeat=heartbeat)
+        done = await sink.deliver(one)
+        assert (len(server.received), beats) == (3, 3)
+    assert isinstance(done, Done)
+    assert done.receipt == "9 there"
+
+
 async def test_what_a_server_says_of_itself_has_no_power_and_no_length() -> None:
     headers = (("content-range", "bytes 0-0/99999999999999999999999"), ("etag", "\x1b[2J" + "e" * 999))
     follow_up = await looked(Reply(status=206, headers=headers))

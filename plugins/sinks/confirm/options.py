@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from gateway import ONE_OR_MANY, ConfigPath, Duration, Options, Trust
+from gateway import ONE_OR_MANY, Duration, Options, Trust
 
 _HOLDER: Final = re.compile(r"(?:[a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?(?:/[^/\s?#]{1,255})?", re.A)
 
@@ -34,7 +34,7 @@ class Answering(Options):
     """For whose files the operator answers."""
 
     allow: Annotated[tuple[Annotated[str, AfterValidator(_holder)], ...], ONE_OR_MANY] = Field(
-        (),
+        default=(),
         description="Hosts, or `host/bucket`, that only you or your vendor can put files on: what is seen there is "
         "`confirmed`, what is seen elsewhere only `measured`. Without wildcards.",
     )
@@ -43,7 +43,7 @@ class Answering(Options):
 class ConfirmOptions(Options):
     """At what it may look, and whose word it takes."""
 
-    confirm: Answering = Field(default_factory=Answering, description="For whose files you answer.")
+    confirm: Answering = Field(Answering(), description="For whose files you answer.")
     allow: Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], ONE_OR_MANY] = Field(
         (),
         description="Networks that may be called although they are not public, such as 10.0.0.0/8. No other private "
@@ -58,7 +58,4 @@ class ConfirmOptions(Options):
         timedelta(),
         description="How long a file may be absent, counted from the first look, before it is called missing; until then it "
         "is looked for again.",
-    )
-    ca: ConfigPath | None = Field(
-        None, description="A PEM file of authorities to trust instead of the system's, for a private CA."
     )

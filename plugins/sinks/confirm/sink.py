@@ -40,9 +40,13 @@ class Confirm(Sink):
         self._check(delivery)
         there: list[File] = []
         missing: list[File] = []
+        looks: dict[str, Look] = {}
         for file in delivery.event.files:
             if url := _address(file):
-                look = await self._look(url)
+                if url not in looks:
+                    looks[url] = await self._look(url)
+                    await delivery.alive()  # so that `delivery.timeout` bounds one look, however many files there are
+                look = looks[url]
                 (there if look.there else missing).append(self._seen(file, url, look))
         if not there and not missing:
             return "nothing to look at: no file with an address"
@@ -97,7 +101,7 @@ class Confirm(Sink):
 
     @functools.cached_property
     def _via(self) -> Via:
-        return Via(guard=AddressGuard(tuple(map(ip_network, self.options.allow))), ca=self.options.ca)
+        return Via(guard=AddressGuard(tuple(map(ip_network, self.options.allow))))
 
 
 def _address(file: File) -> str | None:
