@@ -44,7 +44,7 @@ class Confirm(Sink):
         for file in delivery.event.files:
             if url := _address(file):
                 if url not in looks:
-                    looks[url] = await self._look(url)
+                    looks[url] = await self._ask_for_a_byte(url)
                     await delivery.alive()  # so that `delivery.timeout` bounds one look, however many files there are
                 look = looks[url]
                 (there if look.there else missing).append(self._seen(file, url, look))
@@ -77,7 +77,7 @@ class Confirm(Sink):
                 f"for `{wanted}` or more (min_trust)"
             )
 
-    async def _look(self, url: str) -> Look:
+    async def _ask_for_a_byte(self, url: str) -> Look:
         try:
             answer: Answer = await self.http.get(
                 url, headers={"range": RANGE}, via=self._via, classify=_unjudged, limit=LOOK_BYTES_MAX
