@@ -57,3 +57,31 @@ async def test_a_page_of_one_type_reads_its_rows_along_the_index(store: Store, u
             assert "events_kind" in text
             assert "type = 'recording.kind2'" in text.replace("::text", "").replace("(type)", "type")
             assert "Seq Scan" not in text
+
+
+async def test_the_next_type_and_source_are_sought_and_not_read_row_by_row(store: Store, url: str) -> None:
+    await fill(store)
+    with beside(url) as session:
+        values = {"type": "recording.kind1", "source": ""}
+        if session.backend == "sqlite":
+            plan = session.rows(f"EXPLAIN QUERY PLAN {event_search._NEXT_KIND}", values)
+            looks = [str(row[3]) for row in plan if "events" in str(row[3])]
+            assert len(looks) == 2
+            assert "SEARCH events USING COVERING INDEX events_kind (type=? AND source>?)" in looks
+            assert "SEARCH events USING COVERING INDEX events_kind (type>?)" in looks
+        else:
+            session.rows("SET enable_seqscan = off")
+            text = "\n".join(str(row[0]) for row in session.rows(f"EXPLAIN {event_search._NEXT_KIND}", values))
+            assert text.count("events_kind") == 2
+            assert "Seq Scan" not in text
+
+
+async def test_the_types_and_sources_are_found_in_order_and_each_once(store: Store, url: str) -> None:
+    await fill(store)
+    with beside(url) as session:
+        there = sorted({(str(row[0]), str(row[1])) for row in session.rows("SELECT type, source FROM events")})
+        found = [("", "")]
+        while rows := session.rows(event_search._NEXT_KIND, {"type": found[-1][0], "source": found[-1][1]}):
+            found.append((str(rows[0][0]), str(rows[0][1])))
+        assert len(there) > 1
+        assert found[1:] == there

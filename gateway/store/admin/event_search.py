@@ -33,8 +33,12 @@ _STATE: Final = """, (SELECT count(*) FROM deliveries d WHERE d.event = events.s
 _SEARCH: Final = """SELECT {columns} FROM events WHERE {held}seq <= :before - 1 ORDER BY seq DESC LIMIT :most"""
 _FORWARD: Final = """SELECT {columns} FROM events WHERE {held}seq > :after AND seq <= :upto ORDER BY seq LIMIT :most"""
 _KINDS_MAX: Final = 26  # types by sources that one page is put together from; past it every row is looked at
-_NEXT_KIND: Final = """SELECT type, source FROM events WHERE (type, source) > (:type, :source)
-  ORDER BY type, source LIMIT 1"""
+# Not `(type, source) > (…)`: SQLite then seeks the type alone and looks at every row of it.
+_NEXT_KIND: Final = """SELECT type, source FROM (
+    SELECT * FROM (SELECT type, source FROM events WHERE type = :type AND source > :source ORDER BY source LIMIT 1) AS a
+    UNION ALL
+    SELECT * FROM (SELECT type, source FROM events WHERE type > :type ORDER BY type, source LIMIT 1) AS b
+  ) AS next ORDER BY type, source LIMIT 1"""
 _OF_KIND: Final = """SELECT * FROM (SELECT {columns} FROM events
   WHERE {held}type = :type_{n} AND source = :source_{n} AND seq <= :before - 1 ORDER BY seq DESC LIMIT :most) AS of_{n}"""
 _STATES: Final[Mapping[DeliveryState | Literal["unrouted"], str]] = {
