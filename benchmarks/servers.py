@@ -74,13 +74,10 @@ class Server:
         return int(match[1]) * 1024 / 1e6
 
     def cpu(self) -> float:
-        """Seconds of processor time that all its threads have used; other programs on the machine do not change it."""
-        threads = [
-            thread
-            for process in (self.process, *self.beside)
-            for thread in Path(f"/proc/{process.pid}/task").glob("*/schedstat")
-        ]
-        return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+        """Seconds of processor time of all its threads, those too that have ended; other programs do not change it."""
+        # the clock of another process, as clock_getcpuclockid(3) makes it
+        clocks = [(~process.pid << 3) | 2 for process in (self.process, *self.beside)]
+        return sum(time.clock_gettime(clock) for clock in clocks)
 
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels."""
