@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -100,6 +101,30 @@ async def test_the_33rd_stream_and_the_fifth_of_a_session_are_refused() -> None:
         pass
 
 
+def test_over_http_the_33rd_stream_is_429_and_a_place_that_is_left_is_free_again(served: Served) -> None:
+    readings = [Reading(served) for _ in range(STREAMS_MAX)]
+    assert {one.status for one in readings} == {200}
+    refused = Reading(served)
+    assert refused.status == 429
+    assert "retry-after: " in refused.head.lower()
+    assert b"too_many_streams" in refused._upto(b"}")
+    assert served.post(Player().body("RECORD_FAILED", number=900)).status == 200  # and callbacks come in as ever
+    assert {one.message()["event"] for one in readings} == {"event"}
+    readings[0].client.sock.shutdown(socket.SHUT_WR)
+    readings[0].client.rest()
+    for _ in range(500):  # it is freed after the last byte, so perhaps not at the first try
+        again = Reading(served)
+        if again.status == 200:
+            break
+        again.close()
+    assert again.status == 200
+    for one in (*readings[1:], again):
+        one.client.sock.shutdown(socket.SHUT_WR)
+        one.client.rest()
+    for one in (*readings, refused, again):
+        one.close()
+
+
 def row(number: int, kind: str = "event") -> LiveRow:
     return LiveRow(number, 0, kind, "live", "", "recording.failed", {"n": number})
 
@@ -158,8 +183,6 @@ async def test_a_reader_that_takes_nothing_is_dropped(monkeypatch: pytest.Monkey
 
 def test_a_reader_that_sends_its_end_has_left_and_its_place_is_free(served: Served) -> None:
     """A browser that leaves a page closes its half and says no more."""
-    import socket
-
     for _ in range(STREAMS_MAX + 1):
         reading = Reading(served)
         assert reading.status == 200
