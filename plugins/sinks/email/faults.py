@@ -19,11 +19,25 @@ _TEXT_CHARS_MAX: Final = 200  # characters of a server's own words
 _TOO_LARGE: Final = 552
 
 # Servers' own words, where the number says too little: Postfix answers everything at RCPT, and much with 5.7.1.
+_ADDRESS: Final = re.compile(r"<[^<>\s]*>|\S+@\S+")  # because a mailbox may be called sender@ or policy@
+_NAMES_US: Final = re.compile(  # also beside words about a mailbox: `Sender address rejected: User unknown`
+    r"\bsender (?:address|domain|verif|denied|rejected|is |not )|verification failed for|client host|\b(?:helo|ehlo) command"
+    r"|relay(?:ing)? (?:access )?(?:is )?(?:denied|prohibited|not permitted|not allowed)|for sending|from sending"
+    r"|sending (?:is|has been|was)|you (?:have|had) (?:reached|exceeded|sent)|you've (?:reached|exceeded|sent)|from you\b"
+    r"|your (?:ip|host|server|network|domain)\b",
+    re.IGNORECASE,
+)
+_NAMES_RULE: Final = re.compile(  # which outweighs x.1.x and x.2.x where no mailbox is named
+    r"\bclient\b|\bhelo\b|\behlo\b|\brelay|\bpolic(?:y|ies)\b|\bspf\b|\bdkim\b|\bdmarc\b|\brbl\b|dnsbl"
+    r"|block ?list|black ?list|spamhaus|your account",
+    re.IGNORECASE,
+)
 _NAMES_RECIPIENT: Final = re.compile(
     r"user unknown|unknown (?:user|recipient|mailbox)|no such (?:user|recipient|mailbox|address|account|person)"
     r"|(?:user|recipient|mailbox|account|address) (?:\S+ )?(?:does not|doesn't|doesnt) exist"
     r"|(?:user|recipient|mailbox|account|address) (?:\S+ )?(?:not found|unavailable|is disabled|disabled|is full|full|inactive)"
-    r"|recipient address rejected(?!.*(?:polic|quota|rate|limit|sender|client|helo|greylist))"
+    r"|recipient address rejected(?!.*(?:polic|quota|rate|limit|sender|client|helo|ehlo|gr[ae]ylist|spf|dkim|dmarc|rbl|dnsbl"
+    r"|black|block|spam|forged|reputation|authori[sz]ed|hostname|reverse|\bptr\b|your ))"
     r"|invalid (?:recipient|mailbox)|bad destination|no mailbox here|not a valid mailbox|mailbox name not allowed",
     re.IGNORECASE,
 )
@@ -75,16 +89,19 @@ def fault_of(stage: Stage, code: int, message: str) -> Blame:
     words = " ".join(str(message).split())
     enhanced = _ENHANCED.match(words)
     subject, detail = (int(enhanced[2]), int(enhanced[3])) if enhanced else (None, None)
+    words = _ADDRESS.sub("<>", words)
     if stage == "MAIL":
-        large = code == _TOO_LARGE or (subject, detail) in {(3, 4), (2, 3)}
-        return Blame.MESSAGE if large and not _NAMES_SENDER.search(words) else Blame.TARGET
-    if subject == 1:
-        about_us = detail in {7, 8, 9} or (_NAMES_SENDER.search(words) and not _NAMES_RECIPIENT.search(words))
+        large = (code == _TOO_LARGE and subject != 2) or (subject, detail) in {(3, 4), (2, 3)}
+        ours = _NAMES_SENDER.search(words) or _NAMES_US.search(words) or "quota" in words.lower()
+        return Blame.MESSAGE if large and not ours else Blame.TARGET
+    if (subject, detail) == (2, 3):
+        return Blame.MESSAGE
+    if _NAMES_US.search(words):
+        return Blame.TARGET
+    if subject in {1, 2}:
+        rule = _NAMES_SENDER.search(words) or _NAMES_RULE.search(words)
+        about_us = (subject == 1 and detail in {7, 8, 9}) or (rule and not _NAMES_RECIPIENT.search(words))
         return Blame.TARGET if about_us else Blame.RECIPIENT
-    if subject == 2:
-        if detail == 3:
-            return Blame.MESSAGE
-        return Blame.TARGET if _NAMES_SENDER.search(words) else Blame.RECIPIENT
     if subject == 6 or (subject, detail) == (3, 4):
         return Blame.MESSAGE
     if _NAMES_RECIPIENT.search(words):
