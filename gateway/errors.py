@@ -113,6 +113,10 @@ class StoreUnavailable(StoreError):
     """The commit did not happen, or nobody can say that it did: nothing may be acknowledged."""
 
 
+class PageDamaged(StoreUnavailable):
+    """A page of the database cannot be read, and what was asked for lies on it."""
+
+
 class StoreFileGone(StoreUnavailable):
     """The SQLite file (or one beside it) was deleted, renamed or replaced under the open connection; the text says what to do."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
-from gateway.errors import StoreError
+from gateway.errors import PageDamaged, StoreError
 from gateway.store.admin import audit
 from gateway.store.admin.audit import AuditEntry
 from gateway.store.engine.batch import Bulk
@@ -85,15 +85,38 @@ def run_act(
         for start in range(0, len(items), BATCH_ROWS_MAX):
             if watcher.stopping():
                 break
-            batch = items[start : start + BATCH_ROWS_MAX]
-            answers, row = connections.change(partial(_batch, rule=rule, batch=prepare(batch), log=log))
-            log.committed(answers, row)
-            watcher.told(answers)
+            for answers in _committed(connections, items[start : start + BATCH_ROWS_MAX], rule, prepare, log):
+                watcher.told(answers)
     finally:
         if log.unfinished:
             with suppress(Exception):  # because what ended it is what is to be said
                 connections.change(log.stop)
     return Total(matched=entry.matched, answers=log.answers, stopped=log.unfinished)
+
+
+def _committed(
+    connections: Changing,
+    batch: Sequence[Item],
+    rule: Rule[Any],
+    prepare: Callable[[Sequence[Item]], Sequence[Any]],
+    log: _Log,
+) -> Iterator[Sequence[ItemResult]]:
+    """The answers of one transaction; where something of it lies on a damaged page, of one for each half, so that in the end
+    only that is not done."""
+    pieces = [batch]
+    while pieces:
+        piece = pieces.pop(0)
+        try:
+            answers, row = connections.change(partial(_batch, rule=rule, batch=prepare(piece), log=log))
+        except PageDamaged as error:
+            half = len(piece) // 2
+            if half:
+                pieces[:0] = [piece[:half], piece[half:]]
+                continue
+            answers = [ItemResult(str(piece[0]), str(error), well=False)]
+            row = connections.change(partial(log.write, more=answers))
+        log.committed(answers, row)
+        yield answers
 
 
 def each(act: Callable[[Bulk, Item], ItemResult]) -> Rule[Item]:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from gateway.errors import ItemRefused, StoreError, StoreFileGone, StoreUnavailable
+from gateway.errors import ItemRefused, PageDamaged, StoreError, StoreFileGone, StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.migrations import migrate, require
@@ -143,6 +143,8 @@ class StoreConnections:
     def _close_if_lost(self, session: _S, work: Callable[[_S], T], doing: str) -> T:
         try:
             return _with_patience(session, work, doing)
+        except PageDamaged:
+            raise  # the connection is well
         except StoreUnavailable:
             self.close()  # because it may be the connection that is broken
             raise
@@ -218,6 +220,8 @@ def _with_patience(session: _S, work: Callable[[_S], T], doing: str) -> T:
             again += 1
             if trouble not in (Trouble.AGAIN, Trouble.GONE) or again == _DEADLOCK_RUNS_MAX:
                 kind = ItemRefused if trouble in (Trouble.ITEM, Trouble.GONE) else StoreUnavailable
+                if trouble is Trouble.DAMAGED:
+                    kind = PageDamaged
                 if kind is StoreUnavailable and session.passes(error):
                     kind = NotYet
                 raise kind(f"the store cannot be {doing}: {session.explain(error)}") from None

@@ -124,7 +124,7 @@ def forward(
     """The next deliveries that are meant, oldest first; and the last row that was looked at."""
     statement, keep, values = _statement(session, known, wanted)
     statement = statement.replace(
-        "d.id <= :before - 1 ORDER BY d.id DESC", "d.id > :after AND d.id <= :upto ORDER BY d.id"
+        "d.id <= :before - 1 ORDER BY d.id DESC", "d.id >= :after + 1 AND d.id <= :upto ORDER BY d.id"
     )
     return onwards(session, statement, _keys, keep, after=after, upto=upto, most=most, **values)
 

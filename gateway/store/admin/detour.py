@@ -1,14 +1,16 @@
-"""The way of a listing round a damaged page: what lies on it is not shown, and everything else is."""
+"""The way of a listing, and of a bulk act, round a damaged page: what lies on it is missed, and everything else is not."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal
+from contextlib import nullcontext
+from typing import Any, Final, Literal, TypeVar
 
 from gateway.store.engine.session import Session, Trouble, value_of
 
 NEWEST_KEY: Final = 2**62  # above every key
 COUNT_FAILURES_MAX: Final = 5_000  # statements of one count that meet damage; past it nobody should wait for a figure
+ONWARD_FAILURES_MAX: Final = 200  # statements that meet damage in one look ahead; the next one goes on from there
 _NARROWER: Final = 10  # times
 _LAST: Final = {
     "sqlite": "SELECT seq FROM sqlite_sequence WHERE name = '{table}'",
@@ -16,6 +18,8 @@ _LAST: Final = {
 }
 _LAST_BEFORE: Final = 2  # before this comes the oldest row there can be
 _KEYS: Final = {"events": "seq", "deliveries": "id"}
+
+T = TypeVar("T")
 
 
 class Detour:
@@ -49,7 +53,7 @@ class Detour:
             self._window = max(most // _NARROWER, 1)
             return at
         if at == NEWEST_KEY:
-            at = self._last() + 1
+            at = last_key(self._session, self._table) + 1
         self._damaged = at
         if self._readable is not None and self._readable < at:
             return (self._readable + at) // 2
@@ -69,9 +73,10 @@ class Detour:
             self._window *= 2
         return None
 
-    def _last(self) -> int:
-        text = _LAST[self._session.backend].format(table=self._table, key=_KEYS[self._table])
-        return int(value_of(self._session.rows(text)) or 0)
+
+def last_key(session: Session, table: Literal["events", "deliveries"]) -> int:
+    """The last key that a table gave, as its sequence says, which a damaged page of the table does not hide."""
+    return int(value_of(session.rows(_LAST[session.backend].format(table=table, key=_KEYS[table]))) or 0)
 
 
 def readable(
@@ -95,6 +100,29 @@ def readable(
         return [*along_keys(some[:half]), *along_keys(some[half:])] if half else []
 
     return along_keys(ids)
+
+
+def readable_onwards(
+    session: Session, ask: Callable[[int, int], tuple[Sequence[T], int]], after: int, upto: int
+) -> tuple[Sequence[T], int]:
+    """What `ask` gives of the keys above the first and up to the second of its values, and the last key that it speaks of:
+    of as many as can be read at once. What cannot be read is passed over, key by key. Outside of any transaction, because
+    SQLite writes nothing more in one that met damage."""
+    keys = upto - after
+    for _ in range(ONWARD_FAILURES_MAX):
+        end = min(after + keys, upto)
+        try:
+            with session.along_keys() if end < upto else nullcontext():
+                return ask(after, end)
+        except Exception as error:
+            if session.trouble(error) is not Trouble.DAMAGED:
+                raise
+        if keys == 1:
+            after += 1
+            if after == upto:
+                break
+        keys = max(keys // _NARROWER, 1)
+    return (), after
 
 
 class UndamagedCount:

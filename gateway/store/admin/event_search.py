@@ -31,7 +31,9 @@ LATE_MS: Final = 3_600_000  # an event may have a row so much later than its tim
 _COLUMNS: Final = "seq, source, type, subject, received_at, trust, id"
 _STATE: Final = """, (SELECT count(*) FROM deliveries d WHERE d.event = events.seq AND {of} LIMIT 1)"""
 _SEARCH: Final = """SELECT {columns} FROM events WHERE {held}seq <= :before - 1 ORDER BY seq DESC LIMIT :most"""
-_FORWARD: Final = """SELECT {columns} FROM events WHERE {held}seq > :after AND seq <= :upto ORDER BY seq LIMIT :most"""
+_FORWARD: Final = (
+    """SELECT {columns} FROM events WHERE {held}seq >= :after + 1 AND seq <= :upto ORDER BY seq LIMIT :most"""
+)
 _KINDS_MAX: Final = 26  # types by sources that one page is put together from; past it every row is looked at
 # Not `(type, source) > (…)`: SQLite then seeks the type alone and looks at every row of it.
 _NEXT_KIND: Final = """SELECT type, source FROM (

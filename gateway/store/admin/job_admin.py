@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
+from gateway.errors import PageDamaged
 from gateway.states import BulkAct
 from gateway.store.admin import audit, jobs
 from gateway.store.admin.audit import Actor, AuditEntry
+from gateway.store.admin.bulk import ItemResult
 from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter
 from gateway.store.admin.queries import StoreQueries
@@ -57,7 +60,38 @@ class JobAdmin(StoreQueries):
     def step_job(self, id: int, most: int, **tools: Any) -> jobs.JobRow:
         """Do some of a bulk act; the job as it is then."""
         with_sinks = jobs.Tools(known=self._known, **tools)
-        return self._connections.change(lambda session: jobs.step(session, id, with_sinks, most))
+        try:
+            return self._connections.change(lambda session: jobs.step(session, id, with_sinks, most))
+        except PageDamaged:
+            return self._step_round_damage(id, most, with_sinks)
+
+    def _step_round_damage(self, id: int, most: int, tools: jobs.Tools) -> jobs.JobRow:
+        """A step in a transaction for each part of it, and in the end for each row, so that only what lies on a damaged page
+        is not done."""
+        job = self._connections.read(lambda session: jobs.one(session, id))
+        wanted, most = jobs.filter_of(job.act, job.filter), min(most, jobs.STEP_ROWS_MAX)
+        chosen, at = self._connections.read(
+            lambda session: jobs.next_readable(session, self._known, wanted, after=job.at_row, upto=job.upto, most=most)
+        )
+        parts: list[Sequence[Any]] = [chosen] if chosen else []
+        while parts:
+            part = parts.pop(0)
+            span = jobs.Span(_key(part[0]) - 1, _key(part[-1]))
+            try:
+                job = self._span(id, tools, span)
+            except PageDamaged as error:
+                half = len(part) // 2
+                if half:
+                    parts[:0] = [part[:half], part[half:]]
+                    continue
+                given_up = ItemResult(_name(part[0]), str(error), well=False)
+                job = self._span(id, tools, replace(span, given_up=given_up))
+            if job.finished_at is not None or job.at_row != span.upto:
+                return job  # it was ended, or another gateway goes on
+        return self._span(id, tools, jobs.Span(at, at)) if job.at_row < at else job
+
+    def _span(self, id: int, tools: jobs.Tools, span: jobs.Span) -> jobs.JobRow:
+        return self._connections.change(lambda session: jobs.step(session, id, tools, jobs.STEP_ROWS_MAX, span))
 
     def hold_job(self, id: int, owner: str) -> jobs.JobRow:
         """Keep a bulk act that rests; the job as it is."""
@@ -101,3 +135,12 @@ class JobAdmin(StoreQueries):
             return said
 
         return self._connections.change(whole)
+
+
+def _key(chosen: Any) -> int:
+    """The row of a delivery, or of an event with its name."""
+    return int(chosen[0] if isinstance(chosen, tuple) else chosen)
+
+
+def _name(chosen: Any) -> str:
+    return str(chosen[1] if isinstance(chosen, tuple) else chosen)

@@ -15,7 +15,7 @@ from gateway.store.admin.audit import Actor, AuditEntry
 from gateway.store.admin.bulk import ItemResult
 from gateway.store.admin.deliveries import Configured
 from gateway.store.admin.delivery_filter import DeliveryFilter
-from gateway.store.admin.detour import NEWEST_KEY
+from gateway.store.admin.detour import NEWEST_KEY, last_key, readable_onwards
 from gateway.store.admin.event_search import EventFilter
 from gateway.store.admin.pages import PAGE_ROWS_MAX
 from gateway.store.engine.batch import Bulk, storable
@@ -42,10 +42,6 @@ _HOLD: Final = """UPDATE jobs SET owner = :owner, until_at = :now + :lease, stat
 _ON: Final = """UPDATE jobs SET at_row = :at, done = :done, failed = :failed, answers = :answers WHERE id = :id"""
 _END: Final = """UPDATE jobs SET finished_at = :now, state = :state, result = :result, owner = NULL
   WHERE id = :id AND finished_at IS NULL"""
-_LAST: Final = {
-    "deliveries": "SELECT max(id) FROM deliveries",
-    "events": "SELECT max(seq) FROM events",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +80,15 @@ class Tools:
     ids: erasure.Ids | None
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The rows above `after` and up to `upto`, as one step of a job; `given_up`: nothing is done there, with this answer."""
+
+    after: int
+    upto: int
+    given_up: ItemResult | None = None
+
+
 def filter_of(act: BulkAct, said: Mapping[str, Any]) -> DeliveryFilter | EventFilter:
     """The filter of a job from what is kept of it."""
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
@@ -95,11 +100,10 @@ def preview(
 ) -> tuple[int, int]:
     """How many are meant, and the last row there was; `upto`: of these only, as an earlier preview said."""
     if upto is None:
-        ((last,),) = session.rows(_LAST["deliveries" if isinstance(wanted, DeliveryFilter) else "events"])
-        upto = int(last or 0)
+        upto = last_key(session, "deliveries" if isinstance(wanted, DeliveryFilter) else "events")
     matched, at = 0, 0
     while at < upto:
-        found, at = _next(session, known, wanted, after=at, upto=upto, most=NEWEST_KEY)
+        found, at = next_readable(session, known, wanted, after=at, upto=upto, most=NEWEST_KEY)
         matched += len(found)
     return matched, upto
 
@@ -110,6 +114,17 @@ def _next(
     if isinstance(wanted, DeliveryFilter):
         return deliveries.forward(session, known, wanted, after=after, upto=upto, most=most)
     return event_search.forward(session, wanted, after=after, upto=upto, most=most)
+
+
+def next_readable(
+    session: Session, known: Configured, wanted: DeliveryFilter | EventFilter, *, after: int, upto: int, most: int
+) -> tuple[Sequence[Any], int]:
+    """The next that are meant, round damaged pages, and the last row that was looked at. In no transaction."""
+
+    def ask(after: int, upto: int) -> tuple[Sequence[Any], int]:
+        return _next(session, known, wanted, after=after, upto=upto, most=most)
+
+    return readable_onwards(session, ask, after, upto)
 
 
 def start(
@@ -172,23 +187,23 @@ def free(session: Session, owner: str) -> Sequence[int]:
     return [int(id_) for (id_,) in session.rows(_FREE, {"owner": owner})]
 
 
-def step(session: Bulk, id: int, tools: Tools, most: int) -> JobRow:
-    """Do some of a job; the job as it is then. Nothing where another gateway has it."""
+def step(session: Bulk, id: int, tools: Tools, most: int, span: Span | None = None) -> JobRow:
+    """Do some of a job, or all of a span of it; the job as it is then. Nothing where another gateway has it."""
     if not session.change(_HOLD, {"id": id, "owner": tools.owner, "lease": LEASE_MS}):
         return one(session, id)
     job = one(session, id)
     if job.holder not in tools.holders:
         _end(session, job, "stopped", f"{STOPPED}; {job.done} of {job.matched} were done")
         return one(session, id)
-    chosen, at = _next(
-        session,
-        tools.known,
-        filter_of(job.act, job.filter),
-        after=job.at_row,
-        upto=job.upto,
-        most=min(most, STEP_ROWS_MAX),
-    )
-    answers = _do(session, job, chosen, tools)
+    if span is not None and job.at_row > span.after:
+        return job  # another gateway has done it
+    after, upto = (job.at_row, job.upto) if span is None else (span.after, span.upto)
+    if span is not None and span.given_up is not None:
+        at, answers = upto, [span.given_up]
+    else:
+        wanted = filter_of(job.act, job.filter)
+        chosen, at = _next(session, tools.known, wanted, after=after, upto=upto, most=min(most, STEP_ROWS_MAX))
+        answers = _do(session, job, chosen, tools)
     done = job.done + sum(answer.well for answer in answers)
     failed = job.failed + sum(not answer.well for answer in answers)
     kept = [*job.answers, *({"target": answer.item, "done": answer.well, "text": answer.text} for answer in answers)][

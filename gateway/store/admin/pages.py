@@ -110,7 +110,9 @@ def onwards(
 ) -> tuple[list[int], int]:
     """The first keys above `after` and up to `upto` of rows that `keep` wants, of one window of rows; and the last key
     that was looked at, `upto` at the end."""
-    rows = [*map(columns, session.rows(statement, {**values, "after": after, "upto": upto, "most": _WINDOW_ROWS}))]
+    # no more than there are keys, because the database would look at the row behind them, which may lie on a damaged page
+    most_rows = min(_WINDOW_ROWS, upto - after)
+    rows = [*map(columns, session.rows(statement, {**values, "after": after, "upto": upto, "most": most_rows}))]
     keys: list[int] = []
     for row in rows:
         if keep(row):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from gateway.errors import GatewayError, Malformed, NotFound, StoreUnavailable, Untrusted
+from gateway.errors import GatewayError, Malformed, NotFound, StoreError, StoreUnavailable, Untrusted
 from gateway.store.admin import pages
 from gateway.store.admin.bulk import ItemResult
 from gateway.store.admin.connections import StoreConnections
+from gateway.store.admin.shown_rows import RefusedRow
 from gateway.store.engine.batch import Bulk
+from gateway.store.engine.session import Session, Trouble
 from gateway.store.outbox.accept import accept
 from gateway.store.records import Accepted, NewEvent, Refusal
 
@@ -33,7 +36,7 @@ def judge_all(connections: StoreConnections, judge: Judge, ids: Sequence[int]) -
 
 def _judge(connections: StoreConnections, judge: Judge, id: int) -> Judged:
     try:
-        row = connections.read(lambda session: pages.refusal(session, id))
+        row = connections.read(partial(_read, id=id))
         if row is None:
             raise NotFound(f"there is no refused callback {id}; only the last ones of each source are kept")
         return Judged(id, judge(row.refusal))
@@ -45,6 +48,15 @@ def _judge(connections: StoreConnections, judge: Judge, id: int) -> Judged:
         return Judged(id, why=f"still refused: malformed_body: {error.detail}")
     except GatewayError as error:
         return Judged(id, why=str(error))
+
+
+def _read(session: Session, id: int) -> RefusedRow | None:
+    try:
+        return pages.refusal(session, id)
+    except Exception as error:
+        if session.trouble(error) is not Trouble.DAMAGED:
+            raise
+        raise StoreError(session.explain(error)) from None  # of this one alone
 
 
 def accept_judged(session: Bulk, batch: Sequence[Judged]) -> Sequence[ItemResult]:
