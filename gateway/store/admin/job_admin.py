@@ -76,7 +76,7 @@ class JobAdmin(StoreQueries):
         parts: list[Sequence[Any]] = [chosen] if chosen else []
         while parts:
             part = parts.pop(0)
-            span = jobs.Span(_key(part[0]) - 1, _key(part[-1]))
+            span = jobs.JobSpan(_row_of(part[0]) - 1, _row_of(part[-1]))
             try:
                 job = self._span(id, tools, span)
             except PageDamaged as error:
@@ -88,9 +88,9 @@ class JobAdmin(StoreQueries):
                 job = self._span(id, tools, replace(span, given_up=given_up))
             if job.finished_at is not None or job.at_row != span.upto:
                 return job  # it was ended, or another gateway goes on
-        return self._span(id, tools, jobs.Span(at, at)) if job.at_row < at else job
+        return self._span(id, tools, jobs.JobSpan(at, at)) if job.at_row < at else job
 
-    def _span(self, id: int, tools: jobs.Tools, span: jobs.Span) -> jobs.JobRow:
+    def _span(self, id: int, tools: jobs.Tools, span: jobs.JobSpan) -> jobs.JobRow:
         return self._connections.change(lambda session: jobs.step(session, id, tools, jobs.STEP_ROWS_MAX, span))
 
     def hold_job(self, id: int, owner: str) -> jobs.JobRow:
@@ -137,7 +137,7 @@ class JobAdmin(StoreQueries):
         return self._connections.change(whole)
 
 
-def _key(chosen: Any) -> int:
+def _row_of(chosen: Any) -> int:
     """The row of a delivery, or of an event with its name."""
     return int(chosen[0] if isinstance(chosen, tuple) else chosen)
 

@@ -81,7 +81,7 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class JobSpan:
     """The rows above `after` and up to `upto`, as one step of a job; `given_up`: nothing is done there, with this answer."""
 
     after: int
@@ -187,7 +187,7 @@ def free(session: Session, owner: str) -> Sequence[int]:
     return [int(id_) for (id_,) in session.rows(_FREE, {"owner": owner})]
 
 
-def step(session: Bulk, id: int, tools: Tools, most: int, span: Span | None = None) -> JobRow:
+def step(session: Bulk, id: int, tools: Tools, most: int, span: JobSpan | None = None) -> JobRow:
     """Do some of a job, or all of a span of it; the job as it is then. Nothing where another gateway has it."""
     if not session.change(_HOLD, {"id": id, "owner": tools.owner, "lease": LEASE_MS}):
         return one(session, id)

@@ -36,7 +36,7 @@ def judge_all(connections: StoreConnections, judge: Judge, ids: Sequence[int]) -
 
 def _judge(connections: StoreConnections, judge: Judge, id: int) -> Judged:
     try:
-        row = connections.read(partial(_read, id=id))
+        row = connections.read(partial(_refusal_of, id=id))
         if row is None:
             raise NotFound(f"there is no refused callback {id}; only the last ones of each source are kept")
         return Judged(id, judge(row.refusal))
@@ -50,7 +50,7 @@ def _judge(connections: StoreConnections, judge: Judge, id: int) -> Judged:
         return Judged(id, why=str(error))
 
 
-def _read(session: Session, id: int) -> RefusedRow | None:
+def _refusal_of(session: Session, id: int) -> RefusedRow | None:
     try:
         return pages.refusal(session, id)
     except Exception as error:
