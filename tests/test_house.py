@@ -222,18 +222,21 @@ def test_a_circle_of_any_length_is_seen_and_what_only_leads_to_one_is_not_in_it(
     ]
 
 
-# Files from before the bound. The list only gets shorter: whoever works in one splits it by subject.
+# Tests that may be longer, each with its reason; no file of gateway/ and plugins/ is among them.
+LONG_FOR_A_REASON = {
+    "tests/dispatch/conftest.py": "one house, with the scripted sinks that every test of the room builds it of",
+    "tests/store/test_invariants.py": "one state machine, whose rules share what they know",
+    "tests/test_house.py": "one house, read once",
+    "tests/web/test_protocol.py": "one listener serves all of it, and each case leaves it as it was",
+}
+# Tests of several promises from before the bound. The list only gets shorter: whoever works in one splits it by promise.
 STILL_LONG = {
     "tests/alarms/test_alarms.py",
     "tests/cli/test_events.py",
     "tests/cli/test_follow.py",
     "tests/cli/test_mcp.py",
     "tests/cli/test_sinks_trying.py",
-    "tests/config/test_load.py",
-    "tests/dispatch/conftest.py",
-    "tests/dispatch/test_breaking.py",
     "tests/dispatch/test_dispatcher.py",
-    "tests/dispatch/test_ends.py",
     "tests/egress/test_client.py",
     "tests/events/test_cloudevents.py",
     "tests/reload/test_running.py",
@@ -250,10 +253,8 @@ STILL_LONG = {
     "tests/sources/test_hmac.py",
     "tests/sources/test_normal.py",
     "tests/sources/test_signature.py",
-    "tests/sources/test_vendor_events.py",
     "tests/sources/test_vendor_signatures.py",
     "tests/store/test_contents.py",
-    "tests/store/test_invariants.py",
     "tests/store/test_leases.py",
     "tests/store/test_opening.py",
     "tests/store/test_sharing.py",
@@ -261,12 +262,10 @@ STILL_LONG = {
     "tests/store_admin/test_audit.py",
     "tests/store_admin/test_changing.py",
     "tests/store_admin/test_reading.py",
-    "tests/test_house.py",
     "tests/testing/test_plugins_page.py",
     "tests/text/test_strict_json.py",
     "tests/web/test_ingress.py",
     "tests/web/test_listeners.py",
-    "tests/web/test_protocol.py",
 }
 
 
@@ -276,8 +275,10 @@ def test_no_file_is_longer_than_three_hundred_lines() -> None:
         for path in (*OURS, *_files("tests"))
         if len(path.read_text().splitlines()) > FILE_LINES_MAX
     }
-    assert long - STILL_LONG == set(), "split it by subject, not by length"
-    assert STILL_LONG - long == set(), "take it off the list"
+    may_be = STILL_LONG | LONG_FOR_A_REASON.keys()
+    assert long - may_be == set(), "split it by subject, not by length"
+    assert may_be - long == set(), "take it off the list"
+    assert {path for path in may_be if not path.startswith("tests/")} == set()
 
 
 def test_the_documented_floors_are_these() -> None:

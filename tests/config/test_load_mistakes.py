@@ -1,0 +1,137 @@
+"""Everything that is wrong is said at once, with its place, and soon."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.config.document.diagnostics import ConfigError, Diagnostic
+from gateway.config.load import load
+from gateway.testing.corpus import Case, cases
+from tests.config.configs import KEY, Configs
+from tests.config.test_load import SINKS
+
+
+def test_an_error_reads_like_a_good_compilers(configs: Configs) -> None:
+    with pytest.raises(ConfigError) as raised:
+        configs.load("server:\n  prot: 80\n")
+    place = configs.folder / "gateway.yaml"
+    text = str(raised.value)
+    assert text.startswith(f"{place}:2:3: server.prot: found an unknown key, expected one of host, port,")
+    assert text.endswith("\n    hint: did you mean port?")
+    assert raised.value.problems[0].as_dict()["message"].startswith("found an unknown key")
+
+
+def test_after_a_hundred_problems_the_rest_is_counted() -> None:
+    error = ConfigError([Diagnostic(file="f", line=line, found="x") for line in range(1, 121)])
+    assert str(error).endswith("… and 20 more")
+    assert str(Diagnostic(file="f", expected="y")) == "f: expected y"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("version: 2", "another version"), ("version: [1]", "another version"), ("[a]", "no mapping"), ("text", "no mapping"),
+        ("server: 5", "expected a mapping"), ("routes: {a: b}", "expected a list"), ("routes: [x]", "expected a mapping"),
+        ("sources: [a]", "expected a mapping"), ("sinks: {app: {}}", "expected a sink type"), ("plugins: x", "expected a list"),
+        ("sinks: {app: {type: [x]}}", "found a list, expected a sink type"), ("sources: {x: {type: broken}}", "some-package 1.0"),
+        ("sinks: {app: {type: fake, delivery: 5}}", "expected a mapping"), ("sinks: {app: {type: zzz}}", "under `plugins:`"),
+        ("locale: {timezone: Asia/Shangai}", "Asia/Shanghai?"), ("locale: {timezone: ../etc/passwd}", "IANA"),
+        ("server: {host: 'a b'}", "host name"), (f"server: {{uds: {'u' * 107}}}", "at most 107 bytes"), ("server: {host: [a]}", "expected text"),
+        (f"locale: {{timezone: {'x' * 100_000}}}", "IANA"), (f"sinks: {{a: {{type: {'x' * 100_000}}}}}", "an installed sink type"),
+        (f"log: {{level: {'x' * 100_000}}}", "debug, info"), ("server: {host: 1.2.3}", "host name"), ("server: {host: 127.0.0.1:80}", "host name"),
+        ("server: {port: 65536}", "at most 65535"), ("server: {max_body: 1}", "at least 1KiB"), ("server: {uds_mode: 9}", "octal"),
+        ("server: {trusted_proxies: [proxy]}", "a network"), ("server: {trusted_proxies: [[]]}", "a network"),
+        ("store: {keep: {delivered: 23h}}", "at least 1d"), ("store: {remember: 1h}", "at least 1d"),
+        ("store: 'sqlite:///:memory:'", "in memory"), ("store: ./gateway.db", "sqlite:///file"), ("store: {url: 5}", "sqlite:///file"),
+        ("store: {password: x}", "`password` for a SQLite file"), ("store: postgresql://u:p@h:x/d", "host cannot be read"),
+        ("store: {url: 'postgresql://u:p@h/d', password: q}", "a password in the URL and one beside it"),
+        ("delivery: {retry: {initial: 2h}}", "longer than `max`"), ("delivery: {batch: {max: 0}}", "at least 1"),
+        ("admin: {tokens: [{name: a, token: short}]}", "at least 32"), ("admin: {token: short}", "at least 32"),
+        ("admin: {token: ''}", "not empty"), ("admin: {token: '${X:-}', port: 8080}", "the address of `server` again"),
+        (f"admin: {{tokens: [{{name: a, token: {KEY}}}, {{name: a, token: {KEY}}}]}}", "the same name"),
+        (f"admin: {{token: {KEY}, tokens: [{{name: admin, token: {KEY}}}]}}", "one called admin"),
+        ("admin: {host: localhost, port: 8080}", "the address of `server` again"),
+        ("server: {host: 0.0.0.0, port: 9090}", "the address of `server` again"),
+        ("server: {uds: a.sock, port: 80}", "`port` beside `uds`"), ("server: {uds: a}\nadmin: {uds: a}", "the address of"),
+        ("routes: [{name: 'a b', to: x}]", "a name of"), ("routes: [{name: a}]", "names no sink"),
+        ("routes: [{match: {stream: []}, stop: true}]", "at least one glob"), ("routes: [{match: {app: ''}, stop: true}]", "256"),
+        ("routes: [{where: 'event.data.nope', stop: true}]", "nope"), ("routes: [{where: '(', stop: true}]", "where"),
+        ("routes: [{where: 5, stop: true}]", "only true or false"), ("routes: [{where: '', stop: true}]", "empty"),
+        ("tests: [{event: {type: x}, callback: {source: a, file: b}, expect: []}]", "either `event` or `callback`"),
+        ("tests: [{callback: {source: liv, file: b}, expect: []}]", "the source 'liv'"), ("tests: [{event: {}}]", "a value for this key"),
+        ("sinks: {app: {type: fake, delivery: {batch: {max: 3}}}}", "takes events singly"),
+        ("sources: {a: {type: fake, path: a/b, keys: [x]}}", "one path segment"), ("sources: {'': {type: fake}}", "empty"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_line_and_path(configs: Configs, text: str, found: str) -> None:
+    problems = configs.problems(text)
+    assert found in "\n".join(map(str, problems)), "\n".join(map(str, problems))
+    assert all(problem.line for problem in problems)
+
+
+def test_two_sources_cannot_share_a_path(configs: Configs) -> None:
+    text = f"sources:\n  a: {{type: fake, keys: [{KEY}]}}\n  b: {{type: fake, keys: [{KEY}], path: a}}\n"
+    problem = configs.problem(text)
+    assert (problem.line, problem.path) == (3, "sources.b.path")
+    assert "'a'" in problem.found
+
+
+def test_two_routes_cannot_share_a_name(configs: Configs) -> None:
+    problem = configs.problem(SINKS + "routes:\n  - {name: x, to: ops}\n  - {name: x, to: app}\n")
+    assert (problem.line, problem.path, problem.hint) == (6, "routes.1.name", "the first one is in line 5")
+
+
+def test_a_path_is_never_quoted_because_it_may_be_a_key(configs: Configs) -> None:
+    assert "secret-path" not in str(
+        configs.problem(f"sources: {{a: {{type: fake, path: secret-path/, keys: [{KEY}]}}}}")
+    )
+
+
+def test_a_file_that_cannot_be_read_is_a_problem_without_a_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for name, found in (("none.yaml", "No such file"), ("fifo", "not a regular file"), (".", "not a regular file")):
+        with pytest.raises(ConfigError) as raised:
+            load(tmp_path / name, environ={})
+        assert found in str(raised.value)
+    (tmp_path / "large").write_bytes(b"#" * (2**20 + 1))
+    with pytest.raises(ConfigError, match="1 MiB"):
+        load(tmp_path / "large", environ={})
+
+
+def test_plugins_that_cannot_be_loaded_are_named_at_their_lines(configs: Configs) -> None:
+    problems = configs.problems("plugins:\n  - good\n  - bad_one\n  - fine\n  - bad_two\nsinks:\n  x: {type: nope}\n")
+    assert [(problem.line, problem.path) for problem in problems] == [
+        (3, "plugins.1"),
+        (5, "plugins.3"),
+        (7, "sinks.x.type"),
+    ]
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(f"unknown_{n}: 1" for n in range(40_000)),
+        "server: {" + ", ".join(f"unknown_{n}: 1" for n in range(40_000)) + "}",
+        "routes:\n" + "- {too: x}\n" * 40_000,
+        "sinks:\n" + "".join(f"  s{n}: {{type: nope}}\n" for n in range(20_000)),
+        "sources:\n" + "".join(f"  S{n}: 1\n" for n in range(40_000)),
+    ],
+    ids=["keys", "options", "routes", "sinks", "names"],
+)
+def test_a_file_of_nothing_but_mistakes_ends_soon(configs: Configs, text: str) -> None:
+    began = time.process_time()
+    assert len(configs.problems(text)) >= 100
+    assert time.process_time() - began < 5  # of CPU time: a twentieth of what it takes without a bound
+
+
+@pytest.mark.parametrize("case", cases("yaml"), ids=str)
+def test_the_hostile_corpus_is_refused_in_under_a_second_with_its_line(configs: Configs, case: Case) -> None:
+    began = time.process_time()
+    problems = configs.problems(case.value)
+    assert time.process_time() - began < 1
+    assert all(problem.line and problem.file.endswith("gateway.yaml") for problem in problems)
