@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gateway.admin.service import AdminService
 from gateway.alarms.watch import AlarmWatch
@@ -26,6 +27,7 @@ from gateway.plugin import Callback
 from gateway.plugin.hooks import Relay, WatchThreads
 from gateway.plugin.registry import Registry
 from gateway.recordings.follower import RecordingFollower
+from gateway.recordings.watch_setup import watch_setup
 from gateway.reload import Reloaded, ReloadRefused, compare, kept_sinks, refuse_what_is_wrong
 from gateway.reloader import Reloader
 from gateway.routing import Router, RoutingDecision
@@ -37,6 +39,7 @@ from gateway.runtime.trace_export import make_traces
 from gateway.runtime.traces import Traces
 from gateway.store.admin.audit import Actor
 from gateway.store.outbox.conditions import Announced
+from gateway.store.outbox.watch_due import Told
 from gateway.store.records import Accepted
 from gateway.store_keeper import StoreKeeper
 from gateway.watchdog import Watchdog
@@ -87,15 +90,10 @@ class Gateway:
         self.metrics.expect(settings.sources, settings.sinks)
         self._router = self._make_router(loaded)
         self._intake = self._make_intake(self._router)
-        self.alarms = AlarmWatch(
-            store=self.store,
-            clock=self.clock,
-            metrics=self.metrics,
-            setup=lambda: self.settings.alarm_setup,
-            decide=self._decide,
-            stored=self._alarm_stored,
-        )
-        self._recordings = RecordingFollower(store=self.store, clock=self.clock, metrics=self.metrics)
+        own: Any = {"store": self.store, "clock": self.clock, "metrics": self.metrics}
+        own |= {"decide": self._decide, "stored": self._own_stored}
+        self.alarms = AlarmWatch(**own, setup=lambda: self.settings.alarm_setup)
+        self._recordings = RecordingFollower(**own, setup=lambda: watch_setup(self.settings), see=self.alarms.see)
         self._reloader = Reloader(
             self._swap,
             path=loaded.path,
@@ -282,7 +280,7 @@ class Gateway:
         self._journal.stored([new.event for new in follow_ups.events], follow_ups.decisions, accepted)
 
     @harmless
-    def _alarm_stored(self, event: Event, announced: Announced) -> None:
+    def _own_stored(self, event: Event, announced: Announced | Told) -> None:
         decision = RoutingDecision(tuple(delivery.sink for delivery in announced.new.deliveries), ())
         self._journal.stored([event], [decision], [announced.accepted])
         for sink in announced.accepted.waiting:

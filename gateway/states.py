@@ -27,8 +27,8 @@ AlarmType = Literal[
     "gateway.event.held",
     "gateway.key.expiring",
 ]
-RecordingState = Literal["open", "ended", "failed"]
-"""What is known of the end of a recording."""
+RecordingState = Literal["open", "ended", "failed", "overdue"]
+"""What is known of the end of a recording; `overdue`: it is open, and a watch told of what did not come."""
 BulkAct = Literal["retry", "replay", "cancel", "release", "erase", "move"]
 
 RefusalCode = Literal[

@@ -43,7 +43,12 @@ class RecordingItem(Result):
     domain: str | None
     app: str | None
     stream: str
-    state: Annotated[RecordingState, Field(description="`open` until an event says that it ended or failed.")]
+    state: Annotated[
+        RecordingState,
+        Field(
+            description="`open` until an event says that it ended or failed; `overdue`: a watch told of what did not come."
+        ),
+    ]
     first_at: Annotated[Time, Field(description="Of its first event.")]
     started_at: Annotated[Time | None, Field(description="As the vendor's `recording.started` says.")]
     ended_at: Time | None
@@ -110,7 +115,7 @@ def _item(full: RecordingFull, whole: bool) -> RecordingItem:
         ],
         events=[event.ref for event in full.events],
         events_total=full.total,
-        missing=recording.missing,
+        missing=list(dict.fromkeys([*recording.missing, *full.overdue])),
     )
 
 

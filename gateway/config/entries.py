@@ -20,6 +20,7 @@ from gateway.config.grammar.settings import (
     SourceSettings,
     TestSettings,
 )
+from gateway.config.grammar.watch import WatchSettings
 from gateway.config.validation import Validation, where_raised
 from gateway.errors import PluginError
 from gateway.model import Trust
@@ -161,6 +162,14 @@ class Entries:
             (table, route)
             for number, table in self._numbered(node)
             if (route := self.validation.model(table, RouteSettings, given={"name": f"route-{number}"})) is not None
+        ]
+
+    def watches(self, node: YamlNode | None) -> list[tuple[Table, WatchSettings]]:
+        """All rules of `watch`, in order."""
+        return [
+            (table, rule)
+            for _, table in self._numbered(node)
+            if (rule := self.validation.model(table, WatchSettings)) is not None
         ]
 
     def tests(self, node: YamlNode | None) -> list[tuple[Table, TestSettings]]:

@@ -30,6 +30,7 @@ from gateway.config.loaded import Loaded, refuse_demo_keys, refuse_to_serve, set
 from gateway.config.overrides import override
 from gateway.config.store_location import store_settings
 from gateway.config.validation import Validation, where_raised
+from gateway.config.watch_checks import watch_problems
 from gateway.errors import PluginError
 from gateway.plugin.registry import Registry
 from gateway.text import redaction
@@ -168,6 +169,7 @@ class _Loading:
         sinks = entries.sinks(root.entries.get("sinks"), root, defaults, locale)
         routes = entries.routes(root.entries.get("routes"))
         tests = entries.tests(root.entries.get("tests"))
+        watches = entries.watches(root.entries.get("watch"))
         settings = Settings.model_construct(
             version=1,
             server=server,
@@ -180,6 +182,7 @@ class _Loading:
             sources=sources,
             sinks=sinks,
             routes=tuple(route for _, route in routes),
+            watch=tuple(rule for _, rule in watches),
             alarms=self._section(root, "alarms", AlarmSettings),
             tests=tuple(test for _, test in tests),
         )
@@ -192,6 +195,7 @@ class _Loading:
         for table, route in routes:
             self._problems += crosschecks.sinks_exist(table, "to", route.to, sink_names)
             self._where(table, route)
+        self._problems += watch_problems(watches, source_names)
         if isinstance(section := root.entries.get("alarms"), Table):
             self._problems += crosschecks.sinks_exist(section, "to", settings.alarms.to, sink_names)
             self._problems += crosschecks.alarm_types(section, settings.alarms.types)

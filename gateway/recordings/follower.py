@@ -1,14 +1,25 @@
-"""Joins events into recordings while the gateway runs: in small steps behind everything else, one gateway at a time."""
+"""Joins events into recordings while the gateway runs, and tells what did not come: in small steps behind everything else."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import structlog
 
 from gateway.errors import StoreError
+from gateway.model import SOURCE_SILENT, Event
+from gateway.recordings.silence import silent_sources
+from gateway.recordings.watch_event import new_watch_event, watch_event
+from gateway.recordings.watch_setup import WatchSetup
+from gateway.routing import RoutingDecision
 from gateway.runtime.clock import Clock
+from gateway.states import AlarmType
+from gateway.store.outbox import activity
 from gateway.store.outbox.recording_joins import STEP_ROWS_MAX, Followed
+from gateway.store.outbox.watch_due import Told, WatchDue
+from gateway.store.records import NewEvent
 from gateway.store.store import Store
 
 LOOK_SECONDS: Final = 1.0  # between two looks for what is new
@@ -30,19 +41,36 @@ class FollowerMetrics(Protocol):
 
 
 class RecordingFollower:
-    """One a gateway."""
+    """One a gateway. `setup` gives the rules of the configuration that runs now, `stored` hears of each event that was told,
+    `see` is where alarms take in what a process sees."""
 
-    def __init__(self, *, store: Store, clock: Clock, metrics: FollowerMetrics) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        metrics: FollowerMetrics,
+        setup: Callable[[], WatchSetup],
+        decide: Callable[[Event], RoutingDecision],
+        stored: Callable[[Event, Told], None],
+        see: Callable[[AlarmType, str, bool, str], None],
+    ) -> None:
         self._store = store
         self._clock = clock
         self._metrics = metrics
+        self._setup = setup
+        self._decide = decide
+        self._stored = stored
+        self._see = see
+        self._applied: WatchSetup | None = None
+        self._waited_since = clock.now()  # for sources that were never heard
 
     async def follow_until_cancelled(self) -> None:
         """Look, and look again; what goes wrong is tried again at the next look."""
         while True:
             rest = LOOK_SECONDS
             try:
-                followed = await self.follow_once()
+                followed = await self.look_once()
                 if followed.looked == STEP_ROWS_MAX:
                     rest = min(followed.seconds * REST_SHARE, LOOK_SECONDS)
             except StoreError as error:
@@ -51,8 +79,42 @@ class RecordingFollower:
                 log.exception("recordings_not_followed")
             await self._clock.sleep(rest)
 
-    async def follow_once(self) -> Followed:
-        """One step. Raises StoreError."""
-        followed = await self._store.follow_recordings()
+    async def look_once(self) -> Followed:
+        """One step, and what is due after it. Raises StoreError.
+
+        Nothing is told while events wait to be joined, because what is waited for may be among them.
+        """
+        setup = self._setup()
+        if setup != self._applied:
+            await self._store.apply_watches(setup.events)
+            self._applied = setup
+        followed = await self._store.follow_recordings(setup.events)
         self._metrics.recording_events.inc(followed.looked)
+        if followed.looked < STEP_ROWS_MAX:
+            await self._store_due(setup)
+            await self._look_for_silence(setup)
         return followed
+
+    async def _store_due(self, setup: WatchSetup) -> None:
+        events: dict[str, Event] = {}
+
+        def make(row: WatchDue, behind: Event) -> NewEvent:
+            event = watch_event(row, behind)
+            events[event.id] = event
+            return new_watch_event(event, self._decide(event))
+
+        for told in await self._store.tell_watches(setup.events, make):
+            self._stored(events[told.new.event.id], told)
+
+    async def _look_for_silence(self, setup: WatchSetup) -> None:
+        if not setup.silence:
+            return
+        known = await self._store.ask(activity.all_activity)
+        heard: Mapping[str, datetime] = {
+            rule.source: datetime.fromtimestamp(row.seen_at / 1000, UTC)
+            if (row := known.get(rule.source)) is not None and row.seen_at is not None
+            else self._waited_since
+            for rule in setup.silence
+        }
+        for source, (silent, names) in silent_sources(setup.silence, self._clock.now(), heard).items():
+            self._see(SOURCE_SILENT, source, silent, names)

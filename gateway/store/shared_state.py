@@ -6,13 +6,16 @@ from asyncio import Future
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
+from gateway.model import Event
 from gateway.store.engine.backend import Backend
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
-from gateway.store.outbox import alarms, counts, gates, losses, rates, recording_joins
+from gateway.store.outbox import alarms, counts, gates, losses, rates, recording_joins, watches
 from gateway.store.outbox.conditions import AlarmDue, Announced, Seen
 from gateway.store.outbox.rates import RateUse
+from gateway.store.outbox.watch_due import Told, WatchDue, store_due
+from gateway.store.outbox.watches import WatchRule
 from gateway.store.records import Due, Gate, NewEvent
 
 
@@ -102,9 +105,25 @@ class SharedState:
         work = partial(alarms.announce, seen=tuple(seen), every=every, make=make, owner=self._owner)
         return self._writer.put(Kind.CALL, work)
 
-    async def follow_recordings(self) -> recording_joins.Followed:
+    async def follow_recordings(self, rules: Sequence[WatchRule] = ()) -> recording_joins.Followed:
         """Join the next events into recordings, behind everything else; without a write where there are none."""
         if not await self._backend.reader.ask(recording_joins.behind):
             return recording_joins.Followed(0, ())
-        followed: recording_joins.Followed = await self._writer.put_background(recording_joins.follow)
+        work = partial(recording_joins.follow, rules=tuple(rules))
+        followed: recording_joins.Followed = await self._writer.put_background(work)
         return followed
+
+    def apply_watches(self, rules: Sequence[WatchRule]) -> Future[None]:
+        """From now on recordings wait by these rules."""
+        return self._writer.put(Kind.CALL, lambda session: watches.apply(session, tuple(rules)))
+
+    async def tell_watches(
+        self, rules: Sequence[WatchRule], make: Callable[[WatchDue, Event], NewEvent]
+    ) -> Sequence[Told]:
+        """Store what is overdue or came after all, each once for all gateways. `make` is called on the writer's thread."""
+        if not await self._backend.reader.ask(watches.is_due):
+            return ()
+        told: Sequence[Told] = await self._writer.put(
+            Kind.CALL, lambda session: store_due(session, tuple(rules), make, self._owner)
+        )
+        return told

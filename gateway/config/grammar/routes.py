@@ -26,6 +26,11 @@ class MatchSettings(Section):
     project_id: Annotated[Globs | None, Field(description="The vendor's project or account.")] = None
     trust: Annotated[Globs | None, Field(description="How much the signature covered.")] = None
 
+    @property
+    def globs(self) -> Mapping[str, tuple[str, ...]]:
+        """The conditions that are there, by field."""
+        return {key: globs for key in MatchSettings.model_fields if (globs := getattr(self, key)) is not None}
+
 
 class RouteSettings(Section):
     """One route: who is meant, and where to."""
@@ -47,9 +52,7 @@ class RouteSettings(Section):
     @property
     def match(self) -> Mapping[str, tuple[str, ...]]:
         """The conditions that are there, by field."""
-        return {
-            key: globs for key in MatchSettings.model_fields if (globs := getattr(self.conditions, key)) is not None
-        }
+        return self.conditions.globs
 
 
 class CallbackSettings(Section):

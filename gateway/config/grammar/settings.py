@@ -16,6 +16,7 @@ from gateway.config.grammar.network import Network, overlap
 from gateway.config.grammar.routes import CallbackSettings, MatchSettings, RouteSettings, TestSettings
 from gateway.config.grammar.section import Section
 from gateway.config.grammar.store import KeepSettings, LimitSettings, StoreSettings
+from gateway.config.grammar.watch import WatchSettings
 from gateway.fields import Language, NotEmpty, Size, Timezone, between
 from gateway.fields.hosts import is_loopback
 from gateway.model import Trust
@@ -133,6 +134,9 @@ class Settings(Section):
     sources: Annotated[Mapping[str, SourceSettings], Field(description="Where callbacks come from, by name.")] = {}
     sinks: Annotated[Mapping[str, SinkSettings], Field(description="Where events go, by name.")] = {}
     routes: Annotated[tuple[RouteSettings, ...], Field(description="Which events go where, in order.")] = ()
+    watch: Annotated[
+        tuple[WatchSettings, ...], Field(description="What should come, and by when; what does not is told.")
+    ] = ()
     alarms: Annotated[AlarmSettings, Field(description="Who is told what the gateway says of itself.")] = (
         AlarmSettings()
     )

@@ -15,6 +15,7 @@ from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session, number_of
 from gateway.store.outbox.recording_joins import RECORDING
 from gateway.store.outbox.recording_state import Recording
+from gateway.store.outbox.watches import overdue_types
 
 EVENTS_SHOWN_MAX: Final = 200  # of one recording, the newest
 _WINDOW_ROWS: Final = 2000
@@ -46,7 +47,7 @@ class RecordingFilter:
             and fits(self.stream, recording.stream)
             and fits(self.domain, recording.domain or "")
             and fits(self.app, recording.app or "")
-            and (self.missing is None or bool(recording.missing) is self.missing)
+            and (self.missing is None or bool(recording.missing or recording.overdue) is self.missing)
             and (self.since is None or recording.from_at >= self.since)
             and (self.until is None or recording.from_at < self.until)
         )
@@ -68,6 +69,7 @@ class RecordingFull(NamedTuple):
     recording: Recording
     events: Sequence[RecordingEvent]
     total: int
+    overdue: Sequence[str]
 
 
 def page(
@@ -108,7 +110,7 @@ def _full(session: Session, recording: Recording) -> RecordingFull:
     total = len(events)
     if total == EVENTS_SHOWN_MAX:
         total = number_of(session.rows(_COUNT, of))
-    return RecordingFull(recording, events, total)
+    return RecordingFull(recording, events, total, overdue_types(session, _id(recording)) if recording.overdue else ())
 
 
 def _id(recording: Recording) -> int:

@@ -159,11 +159,19 @@ _FIRST: Final = (
     """CREATE TABLE recordings (
         id {key}, source TEXT NOT NULL, subject TEXT NOT NULL, domain TEXT, app TEXT, stream TEXT NOT NULL, task TEXT,
         state TEXT NOT NULL, from_at {int} NOT NULL, to_at {int} NOT NULL, pushed_at {int}, unpushed_at {int},
-        started_at {int}, ended_at {int}, failed_at {int}, begun {int} NOT NULL, completed {int} NOT NULL){end}""",
+        started_at {int}, ended_at {int}, failed_at {int}, begun {int} NOT NULL, completed {int} NOT NULL,
+        overdue {int} NOT NULL){end}""",
     "CREATE INDEX recordings_stream ON recordings (source, subject, from_at)",
     """CREATE TABLE recording_events (
         event {int} PRIMARY KEY REFERENCES events (seq) ON DELETE CASCADE,
         recording {int} NOT NULL REFERENCES recordings (id) ON DELETE CASCADE, job TEXT{exact}){end}""",
+    # What is waited for behind an event, by a rule of `watch` (see outbox/watches.py).
+    """CREATE TABLE watches (
+        id {key}, rule TEXT NOT NULL, recording {int} NOT NULL REFERENCES recordings (id) ON DELETE CASCADE,
+        event {int} NOT NULL, expect TEXT NOT NULL, state TEXT NOT NULL, since_at {int} NOT NULL, due_at {int} NOT NULL,
+        UNIQUE (rule, event)){end}""",
+    "CREATE INDEX watches_due ON watches (due_at, id) WHERE state IN ('waiting', 'back')",
+    "CREATE INDEX watches_recording ON watches (recording, rule)",
     "CREATE INDEX recording_events_recording ON recording_events (recording, event)",
     "CREATE INDEX recording_events_job ON recording_events (job) WHERE job IS NOT NULL",
 )

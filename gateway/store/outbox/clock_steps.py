@@ -41,6 +41,8 @@ _MOVE: Final = {
 _SINKS: Final = """UPDATE sinks SET stalled_ms = stalled_ms + :step, stalled_since = stalled_since + :step,
     seen_at = seen_at + :step, open_until = open_until + :step,
     probe_until = CASE WHEN :back = 1 THEN probe_until + :step ELSE probe_until END"""
+_WATCHES: Final = """UPDATE watches SET due_at = due_at + :step, since_at = since_at + :step
+  WHERE state IN ('waiting', 'back') AND due_at > :floor"""
 _RATES: Final = "UPDATE rates SET until_at = until_at + :step, free_at = free_at + :step"
 # A sink without a row has stood still for nothing so far.
 _SINK: Final = "INSERT INTO sinks (name, stalled_ms) VALUES (:sink, 0) ON CONFLICT (name) DO NOTHING"
@@ -130,6 +132,7 @@ class ClockSteps:
                 session.change(_SINK, {"sink": sink})
             session.change(_SINKS, values)
             session.change(_RATES, {"step": step})
+            session.change(_WATCHES, values)
             self._left = [id_ for (id_,) in session.rows(_WAITING, values)]
             self._step, self._floor = step, floor
         log.warning("clock_stepped", seconds=step / 1000, deliveries=leases + len(self._left))

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.session import Session, number_of, value_of
 from gateway.store.outbox.recording_state import EventColumns, Recording, Sign, belongs_to, sign_of
+from gateway.store.outbox.watches import WatchRule, overdue_types, see
 
 STEP_ROWS_MAX: Final = 200  # events of one transaction
 GAP_MS: Final = 10 * 60_000  # far past the longest transaction
@@ -35,7 +36,7 @@ _LAST: Final = "SELECT max(seq) FROM events"
 _JOINED: Final = "SELECT recording FROM recording_events WHERE event = :event"
 _FIELDS: Final = (
     *("source", "subject", "domain", "app", "stream", "from_at", "to_at", "task", "pushed_at", "unpushed_at"),
-    *("started_at", "ended_at", "failed_at", "begun", "completed"),
+    *("started_at", "ended_at", "failed_at", "begun", "completed", "overdue"),
 )
 RECORDING: Final = f"SELECT id, {', '.join(_FIELDS)} FROM recordings"  # noqa: S608
 _OF_STREAM: Final = f"""{RECORDING} WHERE source = :source AND subject = :subject
@@ -81,7 +82,7 @@ def lock(session: Session) -> None:
         session.rows(_LOCK)
 
 
-def follow(session: Bulk, most: int = STEP_ROWS_MAX) -> Followed:
+def follow(session: Bulk, most: int = STEP_ROWS_MAX, rules: Sequence[WatchRule] = ()) -> Followed:
     """Join the next events. One gateway at a time; a step that is not committed is done again whole."""
     began = time.monotonic()
     with session.atomic():
@@ -90,7 +91,7 @@ def follow(session: Bulk, most: int = STEP_ROWS_MAX) -> Followed:
         now = number_of(session.rows("SELECT CAST(:now AS bigint)"))
         rows = _events(session, _NEW, {"after": mark["at"], "most": most})
         late = [] if session.one_transaction else _late(session, mark["gaps"], most)
-        changed = _join_all(session, [row for row in (*late, *rows) if row.held is None])
+        changed = _join_all(session, [row for row in (*late, *rows) if row.held is None], rules)
         gaps = [gap for gap in mark["gaps"] if 0 <= now - gap[2] < GAP_MS]
         if not session.one_transaction:
             seqs = [mark["at"], *(row.seq for row in rows)]
@@ -128,7 +129,7 @@ def join(session: Bulk, seq: int) -> None:
     _join_all(session, _events(session, _ONE, {"seq": seq}))
 
 
-def _join_all(session: Bulk, rows: Sequence[EventColumns]) -> list[int]:
+def _join_all(session: Bulk, rows: Sequence[EventColumns], rules: Sequence[WatchRule] = ()) -> list[int]:
     if not rows:
         return []
     span = {"after": min(row.seq for row in rows) - 1, "upto": max(row.seq for row in rows)}
@@ -138,7 +139,7 @@ def _join_all(session: Bulk, rows: Sequence[EventColumns]) -> list[int]:
         sign = sign_of(row) if row.seq not in joined else None
         if sign is not None:
             joining.add(sign, row.id)
-    return joining.write()
+    return joining.write(rules)
 
 
 class _Joining:
@@ -149,7 +150,7 @@ class _Joining:
         self._streams: dict[tuple[str, str], list[Recording]] = {}
         self._by_row: dict[int, Recording] = {}
         self._by_name: dict[tuple[str, str, str], Recording] = {}  # kind, source, id or job
-        self._signs: list[tuple[Sign, Recording]] = []
+        self._signs: list[tuple[Sign, Recording, Mapping[str, int]]] = []
 
     def add(self, sign: Sign, id: str) -> None:
         """Take in an event of this id."""
@@ -159,19 +160,21 @@ class _Joining:
             recording = Recording.of(sign)
             self._streams[sign.source, sign.subject].append(recording)
         recording.add(sign)
-        self._signs.append((sign, recording))
+        self._signs.append((sign, recording, recording.counts))
         self._by_name["id", sign.source, id] = recording
         if sign.data.job_id is not None:
             self._by_name["job", sign.source + " " + sign.subject, sign.data.job_id] = recording
 
-    def write(self) -> list[int]:
+    def write(self, rules: Sequence[WatchRule]) -> list[int]:
         """Write what changed; which recordings those are."""
-        changed = {id(recording): recording for _, recording in self._signs}
+        changed = {id(recording): recording for _, recording, _ in self._signs}
         for recording in changed.values():
             recording.id = _put(self._session, recording)
-        for sign, recording in self._signs:
+        for sign, recording, counts in self._signs:
             values = {"event": sign.event, "recording": recording.id, "job": sign.data.job_id}
             self._session.change(_JOIN, values)
+            assert recording.id is not None  # it was written
+            see(self._session, rules, sign, recording.id, counts)
         return [recording.id for recording in changed.values() if recording.id is not None]
 
     def _of_stream(self, sign: Sign) -> list[Recording]:
@@ -216,6 +219,20 @@ def _put(session: Bulk, recording: Recording) -> int:
     return recording.id
 
 
+def overdue_by(session: Bulk, recording: int, more: int) -> None:
+    """So many more of what it waits for are overdue; fewer below 0. With the lock."""
+    for row in session.rows(f"{RECORDING} WHERE id = :id", {"id": recording}):
+        one = Recording(*row)
+        one.overdue = max(one.overdue + more, 0)
+        _put(session, one)
+
+
+def put_in(session: Bulk, seq: int, recording: int) -> None:
+    """An event that was made of a recording belongs to it. With the lock."""
+    if not session.rows(_JOINED, {"event": seq}):
+        session.change(_JOIN, {"event": seq, "recording": recording, "job": None})
+
+
 # -- events that go
 
 
@@ -245,6 +262,7 @@ def rebuild(session: Bulk, recordings: Collection[int]) -> None:
             continue
         recording = Recording.of(signs[0])
         recording.id = id_
+        recording.overdue = len(overdue_types(session, id_))
         for sign in signs:
             recording.add(sign)
         _put(session, recording)

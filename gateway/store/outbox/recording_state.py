@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -16,6 +16,8 @@ from gateway.model import (
     FOLLOW_UP_TYPES,
     RECORDING_ENDED,
     RECORDING_FAILED,
+    RECORDING_OVERDUE,
+    RECORDING_RECOVERED,
     RECORDING_STARTED,
     STREAM_ENDED,
     STREAM_STARTED,
@@ -27,19 +29,27 @@ EARLY_MS: Final = 120_000  # so long after another event of the same recording m
 VENDOR_CLOCK_MS: Final = 24 * 3_600_000  # a vendor's time that lies further from its coming is not believed
 
 
+_TOLD_AFTERWARDS: Final = FOLLOW_UP_TYPES | {RECORDING_OVERDUE, RECORDING_RECOVERED}
+
+
 class _Data(msgspec.Struct):
     domain: str | None = None
     app: str | None = None
     stream: str | None = None
     job_id: str | None = None
+    provider: str | None = None
+    format: str | None = None
+    project_id: str | None = None
     task_id: str | None = None
 
 
 class _Body(msgspec.Struct):
     time: datetime | None = None
+    trust: str | None = None
     data: _Data = msgspec.field(default_factory=_Data)
 
 
+_CONDITIONS: Final = ("provider", "domain", "app", "stream", "format", "project_id")
 _decode: Final = msgspec.json.Decoder(_Body).decode
 
 
@@ -71,6 +81,15 @@ class Sign(NamedTuple):
     data: Any
     with_ids: tuple[str, ...] = ()
     again: bool = False
+    received_at: int = 0
+    trust: str | None = None
+
+    @property
+    def values(self) -> Mapping[str, str | None]:
+        """What the conditions of a rule look at."""
+        data = self.data
+        own = {"type": self.type, "source": self.source, "trust": self.trust}
+        return {**own, **{name: getattr(data, name) for name in _CONDITIONS}}
 
 
 def sign_of(row: EventColumns) -> Sign | None:
@@ -89,7 +108,18 @@ def sign_of(row: EventColumns) -> Sign | None:
     with_ids: tuple[str, ...] = (row.id,) if row.variant else ()
     if row.cause is not None:
         with_ids = (row.cause, row.cause.rpartition("~")[0])
-    return Sign(row.seq, row.source, row.type, row.subject, at, read.data, with_ids, bool(row.variant))
+    return Sign(
+        row.seq,
+        row.source,
+        row.type,
+        row.subject,
+        at,
+        read.data,
+        with_ids,
+        bool(row.variant),
+        row.received_at,
+        read.trust,
+    )
 
 
 @dataclass(slots=True)
@@ -112,6 +142,7 @@ class Recording:
     failed_at: int | None = None
     begun: int = 0
     completed: int = 0
+    overdue: int = 0  # what people were told is, and has not come
 
     @classmethod
     def of(cls, sign: Sign) -> Recording:
@@ -123,7 +154,9 @@ class Recording:
         """Take in one more event; the order of all of them does not matter."""
         at = sign.at
         self.task = self.task or sign.data.task_id
-        if sign.type in FOLLOW_UP_TYPES:  # they say what was done with a file, however much later
+        if (
+            sign.type in _TOLD_AFTERWARDS
+        ):  # they say what was done with a file, or what did not come, however much later
             return
         self.from_at, self.to_at = min(self.from_at, at), max(self.to_at, at)
         match sign.type:
@@ -151,12 +184,25 @@ class Recording:
             return "ended"
         if self.started_at is None and not self.begun and (self.unpushed_at is not None or self.completed):
             return "ended"
-        return "open"
+        return "overdue" if self.overdue > 0 else "open"
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many events of each type there are; of those that one is enough of, one."""
+        singles = {
+            RECORDING_STARTED: self.started_at,
+            RECORDING_ENDED: self.ended_at,
+            RECORDING_FAILED: self.failed_at,
+            STREAM_STARTED: self.pushed_at,
+            STREAM_ENDED: self.unpushed_at,
+        }
+        counts = {type_: int(at is not None) for type_, at in singles.items()}
+        return counts | {FILE_STARTED: self.begun, FILE_COMPLETED: self.completed}
 
     @property
     def missing(self) -> list[str]:
         """The event types that should have come by its end and have not; of an open one nothing."""
-        if self.state == "open":
+        if self.state in ("open", "overdue"):
             return []
         files_alone = self.ended_at is self.failed_at is self.unpushed_at is None
         missing = []
@@ -171,7 +217,7 @@ class Recording:
     @property
     def over_at(self) -> int | None:
         """When it ended or failed; of finished files alone, the last of them."""
-        if self.state == "open":
+        if self.state in ("open", "overdue"):
             return None
         return self.failed_at or self.ended_at or self.unpushed_at or self.to_at
 

@@ -1,0 +1,71 @@
+"""Tells what is overdue, and what came after all: each once, in the transaction that notes that it was told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from gateway.model import Event
+from gateway.store.engine.batch import Bulk, read_event
+from gateway.store.outbox.accept import accept
+from gateway.store.outbox.recording_joins import lock, overdue_by, put_in
+from gateway.store.outbox.watches import WatchRule
+from gateway.store.records import Accepted, NewEvent
+
+TELL_ROWS_MAX: Final = 100  # of one transaction
+_DUE: Final = f"""SELECT w.id, w.rule, w.state, w.expect, w.since_at, w.recording, w.event, :now FROM watches w
+  WHERE w.state IN ('waiting', 'back') AND w.due_at <= :now ORDER BY w.due_at, w.id LIMIT {TELL_ROWS_MAX}"""  # noqa: S608
+_EVENT: Final = "SELECT body, raw, raw_type, variant, supersedes FROM events WHERE seq = :event"
+_DROP: Final = "DELETE FROM watches WHERE id = :id"
+_TOLD: Final = "UPDATE watches SET state = CASE WHEN state = 'waiting' THEN 'overdue' ELSE 'over' END WHERE id = :id"
+_SEQ: Final = "SELECT seq FROM events WHERE source = :source AND id = :id ORDER BY seq LIMIT 1"
+
+
+class WatchDue(NamedTuple):
+    """What is to be told: a row of `watches`, and the store's time."""
+
+    id: int
+    rule: str
+    state: str
+    expect: str
+    since_at: int
+    recording: int
+    event: int
+    now: int
+
+    @property
+    def came(self) -> bool:
+        """Whether it came after all; else it is overdue."""
+        return self.state == "back"
+
+
+class Told(NamedTuple):
+    """What was told."""
+
+    new: NewEvent
+    accepted: Accepted
+
+
+def store_due(
+    session: Bulk, rules: Sequence[WatchRule], make: Callable[[WatchDue, Event], NewEvent], owner: str
+) -> Sequence[Told]:
+    """Store what is due, as events of its recording. Rows of rules that are gone, or whose event is, go too."""
+    names = {rule.name for rule in rules}
+    stored: list[Told] = []
+    with session.atomic():
+        lock(session)
+        for row in [WatchDue(*columns) for columns in session.rows(_DUE)]:
+            contents = session.rows(_EVENT, {"event": row.event}) if row.rule in names else ()
+            if not contents:
+                if row.came:
+                    overdue_by(session, row.recording, -1)
+                session.change(_DROP, {"id": row.id})
+                continue
+            new = make(row, read_event(*next(iter(contents))))
+            ((accepted,),) = accept(session, [[new]], owner)
+            session.change(_TOLD, {"id": row.id})
+            overdue_by(session, row.recording, -1 if row.came else 1)
+            for (seq,) in session.rows(_SEQ, {"source": new.event.source, "id": new.event.id}):
+                put_in(session, seq, row.recording)
+            stored.append(Told(new, accepted))
+    return stored

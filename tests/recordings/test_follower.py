@@ -1,0 +1,81 @@
+"""The follower tells by the rules that run now, and only once nothing waits to be joined."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gateway.model import FILE_COMPLETED, RECORDING_OVERDUE, RECORDING_STARTED, SOURCE_SILENT
+from gateway.recordings.follower import RecordingFollower
+from gateway.recordings.silence import SilenceRule
+from gateway.recordings.watch_setup import WatchSetup
+from gateway.routing import RoutingDecision
+from gateway.runtime.clock import FrozenClock
+from gateway.runtime.metrics import Metrics
+from gateway.store.outbox.recording_joins import STEP_ROWS_MAX
+from gateway.store.outbox.watches import WatchRule
+from gateway.store.records import Heard
+from gateway.store.store import Store
+from tests.store.kit import event, new, take
+
+RULE = WatchRule("no-file", {"type": (RECORDING_STARTED,)}, FILE_COMPLETED, 60_000)
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Any]:
+    """A follower on a store of its own; `told` are the events, `seen` what alarms were shown."""
+    clock = FrozenClock()
+    store = Store(f"sqlite:///{tmp_path}/gateway.db", clock=clock)
+    await store.open()
+    scene = SimpleNamespace(store=store, clock=clock, told=[], seen=[], setup=WatchSetup((RULE,), ()))
+    scene.follower = RecordingFollower(
+        store=store,
+        clock=clock,
+        metrics=Metrics(clock),
+        setup=lambda: scene.setup,
+        decide=lambda _: RoutingDecision((), ()),
+        stored=lambda event, _: scene.told.append(event.type),
+        see=lambda *seen: scene.seen.append(seen),
+    )
+    yield scene
+    await store.close()
+
+
+async def test_nothing_is_told_while_what_is_waited_for_may_wait_to_be_joined(scene: Any) -> None:
+    await take(scene.store, new(event(1, type=RECORDING_STARTED, stream="s", at=scene.clock.now())))
+    await scene.follower.look_once()
+    scene.clock.advance(60)
+    fill = [event(n, stream=f"f{n}", at=scene.clock.now()) for n in range(2, STEP_ROWS_MAX + 2)]
+    await take(scene.store, *map(new, fill), new(event(999, type=FILE_COMPLETED, stream="s", at=scene.clock.now())))
+    assert (await scene.follower.look_once()).looked == STEP_ROWS_MAX
+    await scene.follower.look_once()
+    assert scene.told == []
+
+
+async def test_rules_of_a_reload_hold_from_the_next_look(scene: Any) -> None:
+    await take(scene.store, new(event(1, type=RECORDING_STARTED, stream="s", at=scene.clock.now())))
+    await scene.follower.look_once()
+    scene.setup = WatchSetup((WatchRule("no-file", RULE.when, FILE_COMPLETED, 5_000),), ())
+    await scene.follower.look_once()
+    scene.clock.advance(5)
+    await scene.follower.look_once()
+    assert scene.told == [RECORDING_OVERDUE]
+
+
+async def test_a_silent_source_is_seen_by_alarms_and_again_when_it_is_back(scene: Any) -> None:
+    scene.setup = WatchSetup((), (SilenceRule("quiet", "live", timedelta(hours=1), None, scene.clock.now().tzinfo),))
+    await scene.follower.look_once()
+    scene.clock.advance(3600)
+    await scene.follower.look_once()
+    await scene.store.heard([Heard("live", scene.clock.ms(), ignored=False, vendor_type="", size=1)])
+    await scene.follower.look_once()
+    assert scene.seen == [
+        (SOURCE_SILENT, "live", False, ""),
+        (SOURCE_SILENT, "live", True, "watch quiet"),
+        (SOURCE_SILENT, "live", False, ""),
+    ]
