@@ -192,10 +192,17 @@ def from_document(document: Mapping[str, Any], raw: bytes = b"", raw_type: str =
         alarm=_alarm_of(data) if str(document["type"]).startswith(ALARM_PREFIX) else None,
         supersedes=text_of(document, "supersedes") or "",
         cause=cause_of(document),
-        depth=whole_of(document, "depth") or 0,
+        depth=_depth_of(document),
         raw=raw,
         raw_type=raw_type,
     )
+
+
+def _depth_of(document: Mapping[str, Any]) -> int:
+    depth = whole_of(document, "depth") or 0
+    if depth < 0:
+        raise ValueError("depth: how many causes stand before it, from 0")
+    return depth
 
 
 def _alarm_of(data: Mapping[str, Any]) -> Alarm:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import copy
 import hashlib
 import hmac
@@ -15,23 +16,27 @@ from msgspec.structs import replace
 from starlette.datastructures import Headers
 
 from gateway import (
+    RECORDING_ARCHIVED,
     Callback,
     Malformed,
     Played,
     Scene,
     Source,
+    Trust,
     Untrusted,
     sign_webhook,
     signing_key,
     to_document,
     to_json,
 )
+from gateway.intake import pipeline
 from gateway.plugin import contract
 from gateway.testing import NOW, callback, factories
+from plugins.sources.common.keyed import Keyed
 from tests.sources.vendors import KEY, NEEDED, WHSEC, make
 
 AT = int(NOW.timestamp())
-KINDS: tuple[Any, ...] = (None, True, 0, 1.5, 2**62, "", "x", ["x", 1], [{}], {"a": {"b": [1]}})
+KINDS: tuple[Any, ...] = (None, True, 0, -1, 1.5, 2**62, "", "x", ["x", 1], [{}], {"a": {"b": [1]}})
 OF_JSON = sorted(set(NEEDED) - {"twilio", "standard-webhooks"})
 
 
@@ -80,15 +85,58 @@ def test_any_value_of_any_kind_in_any_field_is_a_refusal_or_an_event(type: str) 
     assert seen > 50
 
 
+DOUBLED = ('{"x":1,"x":2}', '[{"x":1,"x":{"y":1,"y":2}}]')
+
+
+@pytest.mark.parametrize("type", OF_JSON)
+@pytest.mark.parametrize("odd", DOUBLED)
+def test_a_doubled_key_in_any_field_of_the_signature_too_is_a_refusal_or_an_event(type: str, odd: str) -> None:
+    """By the way of the gateway, where an object with a doubled key is none of JSON's own kinds."""
+    source = make(type)
+    seen = 0
+    for scene in source.scenes:
+        good = source.play(Scene(type=scene, number=1, now=NOW))
+        said = json.loads(good.body)
+        for path in places(said):
+            text = json.dumps(put(said, path, "@@ODD@@")).replace('"@@ODD@@"', odd)
+            headers = good.headers
+            if isinstance(source, Keyed) and type not in (*FIELDS, "hmac"):  # whose signatures cover other things
+                headers = {**headers, **source.headers(text.encode(), AT, source._keys[0])}
+            received = callback(text.encode(), headers=headers)
+            with contextlib.suppress(Malformed, Untrusted):
+                verified = pipeline.verify(source, received, Trust.NONE)
+                for event in pipeline.normalise(source, received, verified, keep_ids=False):
+                    to_json(event)
+            seen += 1
+    assert seen >= 10
+
+
 def test_any_value_in_a_document_of_another_gateway_is_a_refusal_or_an_event() -> None:
     source = make("standard-webhooks")
-    said = to_document(factories.event("recording.file.completed", extra={"a": [1]}, problems=("x",)))
-    for path in places(said):
+    callbacks = to_document(factories.event("recording.file.completed", extra={"a": [1]}, problems=("x",)))
+    for said, path in (
+        (one, path) for one in (callbacks, to_document(factories.event(RECORDING_ARCHIVED))) for path in places(one)
+    ):
         for kind in KINDS:
             body = json.dumps(put(said, path, kind)).encode()
             marks = sign_webhook("m1", AT, body, [signing_key(WHSEC)])
             headers = {"webhook-id": "m1", "webhook-timestamp": str(AT), "webhook-signature": marks}
             outcome(source, callback(body, headers=headers))
+
+
+def test_a_doubled_key_in_a_document_of_another_gateway_is_a_refusal_or_an_event() -> None:
+    source = make("standard-webhooks")
+    said = to_document(factories.event(RECORDING_ARCHIVED, extra={"a": [1]}, problems=("x",)))
+    for path in places(said):
+        for odd in DOUBLED:
+            body = json.dumps(put(said, path, "@@ODD@@")).replace('"@@ODD@@"', odd).encode()
+            marks = sign_webhook("m1", AT, body, [signing_key(WHSEC)])
+            headers = {"webhook-id": "m1", "webhook-timestamp": str(AT), "webhook-signature": marks}
+            with contextlib.suppress(Malformed, Untrusted):
+                received = callback(body, headers=headers)
+                verified = pipeline.verify(source, received, Trust.NONE)
+                for event in pipeline.normalise(source, received, verified, keep_ids=False):
+                    to_json(event)
 
 
 @pytest.mark.parametrize("problems", [5, True, "x", {"a": 1}])

@@ -27,7 +27,9 @@ def kind_of(value: Any) -> str:
     """What a field holds, in a word for an error, since its value may be a credential."""
     if value is None:
         return "missing"
-    return "empty" if value == "" else _KINDS[type(value)]
+    if value == "":
+        return "empty"
+    return _KINDS.get(type(value), "an object")  # before repair also one of a class of its own, with a doubled key
 
 
 def text_of(said: Mapping[str, Any], name: str) -> str:
