@@ -35,6 +35,7 @@ from gateway.testing import (
     delivery,
     event,
     events,
+    follow_ups,
     opened,
     running,
 )
@@ -140,11 +141,12 @@ def test_every_event_is_on_the_shelf_once(tmp_path: Path) -> None:
 def test_a_shelf_that_tells_says_where_the_file_lies(tmp_path: Path) -> None:
     async def body() -> None:
         async with opened(Shelf, {"folder": str(tmp_path), "tell": True}) as sink:
-            done = await sink.deliver(delivery())
+            one = delivery()
+            done = await sink.deliver(one)
             assert isinstance(done, Done)
-            [follow_up] = done.events
-            assert isinstance(follow_up, FollowUp)
-            assert follow_up.files[0].archived.url == (tmp_path / done.receipt).as_uri()
+            assert isinstance(done.events[0], FollowUp)
+            [event] = follow_ups(one, done)
+            assert event.files[0].archived.url == (tmp_path / done.receipt).as_uri()
 
     asyncio.run(body())
 
