@@ -281,6 +281,28 @@ def test_no_file_is_longer_than_three_hundred_lines() -> None:
     assert {path for path in may_be if not path.startswith("tests/")} == set()
 
 
+ROOM_LINES_MIN = 30
+SMALL_ROOMS = {
+    "gateway/__main__.py": "`python -m gateway`",
+    "gateway/compact_json.py": "below the words of events and of text, which both write JSON with it",
+    "gateway/extras.py": "says which extra is not installed, to every floor",
+    "gateway/follow_up.py": "what a sink may answer: above events, below plugins",
+    "gateway/version.py": "read by the build, which imports nothing else",
+}
+
+
+def test_a_room_is_large_enough_to_be_one() -> None:
+    """A folder with code, and a file that is a room by itself, has thirty lines or a reason."""
+    lines: dict[str, int] = {}
+    for path in OURS:
+        parts = path.relative_to(ROOT).parts
+        room = "/".join(parts if parts[0] == "gateway" and len(parts) == 2 else parts[:-1])
+        lines[room] = lines.get(room, 0) + sum(bool(line.strip()) for line in path.read_text().splitlines())
+    # a package that only holds others has a docstring and no code
+    small = {room for room, number in lines.items() if 2 <= number < ROOM_LINES_MIN}
+    assert small == SMALL_ROOMS.keys(), "join it with a neighbour, or say why it stands alone"
+
+
 def test_the_documented_floors_are_these() -> None:
     rows = re.findall(r"^\| (\d+) \| ([^|]+) \|", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE)
     documented = {int(number): set(re.findall(r"`(\w+)`", rooms)) for number, rooms in rows}
