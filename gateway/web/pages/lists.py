@@ -1,4 +1,4 @@
-"""The pages that are lists: events, deliveries, refused callbacks, the audit log."""
+"""The pages that are lists: events, recordings, deliveries, refused callbacks, the audit log."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 from starlette.responses import Response
 
 from gateway.admin.queries import AuditQuery, DeliveryQuery, EventQuery, RefusedQuery
+from gateway.admin.recording_reads import RecordingQuery
 from gateway.model import EVENT_TYPES
 from gateway.states import DEAD_REASONS, WAITS_FOR
 from gateway.web.api.request_reader import number_of
@@ -18,6 +19,17 @@ async def events(visit: Visit) -> Response:
     """Events, newest first."""
     values = {"types": EVENT_TYPES, "sources": list(visit.gateway.settings.sources)}
     return await listing(visit, "events.html", EventQuery, visit.service.events, **values)
+
+
+async def recordings(visit: Visit) -> Response:
+    """Recordings, newest first."""
+    return await listing(visit, "recordings.html", RecordingQuery, partial(visit.service.recordings))
+
+
+async def recording(visit: Visit) -> Response:
+    """One recording."""
+    detail = await visit.service.recording(number_of(visit.request.path_params["number"]))
+    return await visit.page("recording.html", detail=detail)
 
 
 async def deliveries(visit: Visit) -> Response:

@@ -34,6 +34,8 @@ PAGES: Final = (
     _form("/events/{ref}/reveal", events.reveal),
     _form("/events/{ref}/replay", acts.replay),
     _form("/events/{ref}/release", acts.release),
+    HtmlPage("/recordings", lists.recordings),
+    HtmlPage("/recordings/{number}", lists.recording),
     HtmlPage("/deliveries", lists.deliveries),
     _form("/deliveries/{number}/retry", acts.retry),
     _form("/deliveries/{number}/cancel", acts.cancel),

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
-from gateway.admin import act_results, overview_results, results, sink_results
+from gateway.admin import act_results, overview_results, recording_reads, results, sink_results
 from gateway.admin.results import Page
 from gateway.store.admin.dead_letters import DeadLetters
 
@@ -130,6 +130,12 @@ class Fixed:
 
     async def bulk(self, *_: Any) -> Any:
         return act_results.BulkPreview(matched=3, upto=7)
+
+    async def recordings(self, *_: Any) -> Any:
+        return self._page(recording_reads.RecordingItem)
+
+    async def recording(self, *_: Any) -> Any:
+        return self._one(recording_reads.RecordingItem)
 
     async def jobs(self, *_: Any) -> Any:
         return self._page(act_results.JobItem)

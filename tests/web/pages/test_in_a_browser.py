@@ -17,7 +17,7 @@ from tests.web.pages.browser import OPERATE
 from tests.web.pages.chromium import axe, chromium, size, text, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-PAGES = ("/", "/events", "/deliveries", "/dead", "/jobs", "/sinks", "/sinks/app", "/sources", "/sources/live", "/refused", "/refused/1", "/route", "/config", "/audit")  # fmt: skip
+PAGES = ("/", "/events", "/recordings", "/deliveries", "/dead", "/jobs", "/sinks", "/sinks/app", "/sources", "/sources/live", "/refused", "/refused/1", "/route", "/config", "/audit")  # fmt: skip
 
 
 @pytest.fixture

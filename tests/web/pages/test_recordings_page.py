@@ -1,0 +1,35 @@
+"""The pages of recordings: what came, what is missing, and links to the events it is known from."""
+
+from __future__ import annotations
+
+import time
+
+from tests.web.pages.browser import Browser
+
+
+def joined(reader: Browser) -> str:
+    """The list, once the events of the store are joined, within ten seconds."""
+    end = time.monotonic() + 10
+    while 'href="/recordings/1"' not in (body := reader.get("/recordings").body.decode()):
+        assert time.monotonic() < end, body
+        time.sleep(0.05)
+    return body
+
+
+def test_recordings_are_listed_and_each_has_its_files_and_events(reader: Browser) -> None:
+    assert "<h1>Recordings</h1>" in joined(reader)
+    body = reader.get("/recordings/1").body.decode()
+    assert 'href="/events/live:' in body
+    event = body.split('href="/events/')[1].split('"')[0]
+    assert reader.get(f"/events/{event}").status == 200
+    assert "auth_key=" not in body
+
+
+def test_filters_are_in_the_address_and_a_mistake_is_said(reader: Browser) -> None:
+    joined(reader)
+    assert "There is no recording." in reader.get("/recordings?stream=nothing-like-it").body.decode()
+    assert reader.get("/recordings?state=&since=&stream=").status == 200
+    wrong = reader.get("/recordings?state=opn")
+    assert wrong.status == 400
+    assert "open" in wrong.body.decode()
+    assert reader.get("/recordings/999999").status == 404
