@@ -12,13 +12,16 @@ from gateway.events.alarm_text import alarm_text
 from gateway.model import DELIVERY_DEAD, SINK_DOWN
 from gateway.routing import RoutingDecision
 from gateway.runtime.activity import News
+from gateway.states import BulkAct
 from gateway.store.admin import live, once
-from gateway.store.admin.admin import StoreAdmin
+from gateway.store.admin.admin import DeliveryFilter, StoreAdmin
+from gateway.store.admin.event_search import EventFilter
+from gateway.store.admin.jobs import JobRow
 from gateway.store.outbox.conditions import AlarmDue
 from gateway.store.records import NewEvent
 from gateway.store.store import Store
 from tests.store.kit import LEASE, event, new, other, settlement, table, take
-from tests.store_admin.test_audit import CANARY, ONE, everything
+from tests.store_admin.test_audit import CANARY, ME, ONE, everything
 
 LANGUAGES = ("en", "zh")
 
@@ -104,3 +107,36 @@ async def test_an_answer_that_is_kept_for_a_repeat_is_taken_back_and_not_done_ag
     known = [await store.write(lambda session, name=str(n): once.begin(session, "t", name, "d")) for n in range(3)]
     assert [one.status for one in known if one is not None] == [410, 410, 200]
     assert json.loads(known[0].body)["code"] == "erased" if known[0] else False
+
+
+def _started(admin: StoreAdmin, act: BulkAct, wanted: DeliveryFilter | EventFilter) -> int:
+    _, upto = admin.preview(wanted)
+    return admin.start_job(act, wanted, upto=upto, options={}, pause_us=0, actor=ME, holder="h")
+
+
+def _stepped(admin: StoreAdmin, id: int, steps: int = 1) -> JobRow:
+    for _ in range(steps):
+        job = admin.step_job(id, 1, owner="o", holders={"h"}, route=lambda _: (["app"], "[]"), ids=None)
+    return job
+
+
+async def test_what_a_bulk_act_asked_for_is_gone_with_what_it_erased(store: Store, admin: StoreAdmin, url: str) -> None:
+    await take(store, new(event(1, stream=CANARY), "app"), new(event(2, stream=CANARY), "app"))
+    beside = _started(admin, "retry", DeliveryFilter(stream=CANARY))
+    _stepped(admin, beside)
+    erasing = _started(admin, "erase", EventFilter(stream=CANARY))
+    job = _stepped(admin, erasing, 5)
+    assert (job.state, job.done, job.filter) == ("done", 2, {})
+    job = _stepped(admin, beside, 5)
+    assert (job.finished_at is None, job.filter) == (False, {})
+    assert CANARY not in everything(url)
+
+
+async def test_a_bulk_act_that_nothing_was_erased_beside_keeps_what_it_asked_for(
+    store: Store, admin: StoreAdmin
+) -> None:
+    await take(store, new(event(1, stream="main"), "app"))
+    admin.erase(ONE)
+    id = _started(admin, "retry", DeliveryFilter(stream="main"))
+    job = _stepped(admin, id, 5)
+    assert (job.finished_at is None, job.filter) == (False, {"stream": "main"})

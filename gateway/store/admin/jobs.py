@@ -42,6 +42,9 @@ _HOLD: Final = """UPDATE jobs SET owner = :owner, until_at = :now + :lease, stat
 _ON: Final = """UPDATE jobs SET at_row = :at, done = :done, failed = :failed, answers = :answers WHERE id = :id"""
 _END: Final = """UPDATE jobs SET finished_at = :now, state = :state, result = :result, owner = NULL
   WHERE id = :id AND finished_at IS NULL"""
+# What an erasure asked for names what is gone, and so may what another act asked for that went on beside one.
+_HIDE: Final = """UPDATE jobs SET filter = '{}', answers = CASE WHEN act = 'erase' THEN answers ELSE '[]' END WHERE id = :id
+  AND (act = 'erase' OR EXISTS (SELECT 1 FROM audit a WHERE a.id > jobs.audit AND a.act IN ('events erase', 'bulk erase')))"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +241,7 @@ def fail(session: Bulk, id: int, why: str) -> None:
 
 def _end(session: Bulk, job: JobRow, state: JobState, result: str) -> None:
     if session.change(_END, {"id": job.id, "state": state, "result": storable(result, audit.TEXT_CHARS_MAX)}):
+        session.change(_HIDE, {"id": job.id})
         audit.end(session, job.audit, result)
 
 
