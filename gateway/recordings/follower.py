@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-import structlog
-
 from gateway.errors import StoreError
 from gateway.model import SOURCE_SILENT, Event
 from gateway.recordings.silence import silent_sources
@@ -15,6 +13,7 @@ from gateway.recordings.watch_event import new_watch_event, watch_event
 from gateway.recordings.watch_setup import WatchSetup
 from gateway.routing import RoutingDecision
 from gateway.runtime.clock import Clock
+from gateway.runtime.lean_imports import import_structlog
 from gateway.states import AlarmType
 from gateway.store.outbox import activity
 from gateway.store.outbox.recording_joins import STEP_ROWS_MAX, Followed
@@ -24,7 +23,7 @@ from gateway.store.store import Store
 
 LOOK_SECONDS: Final = 1.0  # between two looks for what is new
 REST_SHARE: Final = 49.0  # times as long as a full step took it rests, so that accepting loses 2 % to it at most
-log = structlog.get_logger("gateway.recordings")
+log = import_structlog().get_logger("gateway.recordings")
 
 
 class GrowingMetric(Protocol):
