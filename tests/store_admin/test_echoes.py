@@ -9,7 +9,7 @@ import pytest
 
 from gateway.alarms.alarm_event import alarm_event, new_alarm
 from gateway.events.alarm_text import alarm_text
-from gateway.model import DELIVERY_DEAD, SINK_DOWN
+from gateway.model import DELIVERY_DEAD, RECORDING_OVERDUE, RECORDING_RECOVERED, SINK_DOWN
 from gateway.routing import RoutingDecision
 from gateway.runtime.activity import News
 from gateway.states import BulkAct
@@ -140,3 +140,17 @@ async def test_a_bulk_act_that_nothing_was_erased_beside_keeps_what_it_asked_for
     id = _started(admin, "retry", DeliveryFilter(stream="main"))
     job = _stepped(admin, id, 5)
     assert (job.finished_at is None, job.filter) == (False, {"stream": "main"})
+
+
+@pytest.mark.parametrize("type", [RECORDING_OVERDUE, RECORDING_RECOVERED])
+async def test_what_a_watch_said_behind_an_event_is_erased_with_it(
+    store: Store, admin: StoreAdmin, url: str, type: str
+) -> None:
+    first = event(1, stream=CANARY)
+    told_of = event(2, type=type, stream=CANARY, extra={"behind": first.id})
+    another = event(3, type=type, stream="main", extra={"behind": f"{4:032x}"})
+    await take(store, new(first, "app"))
+    await take(store, *[new(one, "app") for one in (told_of, another)])
+    admin.erase(ONE)
+    assert CANARY not in everything(url)
+    assert [row.id for row in admin.events()] == [another.id]

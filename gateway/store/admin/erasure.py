@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
+from gateway.model import RECORDING_OVERDUE, RECORDING_RECOVERED
 from gateway.store.admin import audit, echoes
 from gateway.store.admin.commands import end_delivery
 from gateway.store.admin.event_lookup import row_of, seq_of
@@ -20,6 +22,9 @@ Ids = Callable[[Refusal], Collection[str]]
 _ALL: Final = "SELECT seq FROM events WHERE id = :id AND source = :source"
 _FOLLOWING: Final = """SELECT c.seq FROM events e JOIN events c ON c.source = e.source AND c.cause IS NOT NULL
   AND c.cause = :ref WHERE e.seq = :seq"""
+# What a watch rule said behind an event: it names that one in `extra`, and all that the event is called.
+_BEHIND: Final = f"""SELECT c.seq, c.body FROM events e JOIN events c ON c.source = e.source AND c.seq > e.seq
+  AND c.type IN ('{RECORDING_OVERDUE}', '{RECORDING_RECOVERED}') WHERE e.seq = :seq"""  # noqa: S608  constants of ours
 _CONTENT: Final = "SELECT id, source, subject, raw FROM events WHERE seq {ids}"
 _REMEMBER: Final = """INSERT INTO remembered (id, source, fingerprint, trust, held, seal, seen_at)
   SELECT e.id, e.source, e.fingerprint, e.trust, CASE WHEN e.held IS NULL THEN 0 ELSE 1 END, e.seal, :now FROM events e
@@ -97,4 +102,10 @@ def _with_what_follows(session: Bulk, seqs: Sequence[int]) -> list[int]:
         ref = row_of(session, seq).ref
         following = session.rows(_FOLLOWING, {"seq": seq, "ref": ref})
         all_ += [child for (child,) in following if child not in all_]
+        behind = session.rows(_BEHIND, {"seq": seq})
+        all_ += [child for child, body in behind if child not in all_ and _stands_behind(body, ref)]
     return all_
+
+
+def _stands_behind(body: str, ref: str) -> bool:
+    return ref in body and json.loads(body)["data"]["extra"].get("behind") == ref
