@@ -16,6 +16,8 @@ from gateway import (
     RECORDING_FAILED,
     RECORDING_STARTED,
     RECORDING_UNKNOWN,
+    STREAM_ENDED,
+    STREAM_STARTED,
     Event,
     Scene,
     Trust,
@@ -43,6 +45,64 @@ def test_the_push_of_a_stream_at_huaweis_address_is_verified_by_its_own_formula(
         verified = source.verify(received)
         assert (verified.scheme, verified.key, verified.validity) == ("hmac-sha256-push", position, 600)
         assert source.normalise(received, verified) == ()
+
+
+@pytest.mark.parametrize(("event", "type"), [("PUBLISH", STREAM_STARTED), ("PUBLISH_DONE", STREAM_ENDED)])
+def test_a_push_is_an_event_where_it_is_asked_for(live: Any, event: str, type: str) -> None:
+    source = live.source(stream_events=True, domains=["push.example.com"], apps=["live"])
+    fields = {"stream": "s", "user_args": "auth_key=canary"}
+    for asked in (event, type):
+        received = callback(source.play(Scene(type=asked, number=1, now=NOW, fields=fields)))
+        (made,) = source.normalise(received, source.verify(received))
+        assert (made.type, made.vendor_type, made.trust, made.subject) == (
+            type, event, Trust.FIELDS, "push.example.com/live/s",
+        )  # fmt: skip
+        (again,) = source.normalise(received, source.verify(received))
+        assert again.id == made.id
+        assert "canary" not in str(made.extra)
+
+
+def test_a_push_of_a_type_that_nobody_knows_is_ignored(live: Any) -> None:
+    source = live.source(stream_events=True, sign_type="none", keys=[])
+    received = callback({"event": "PUBLISH_SOON", "domain": "push.example.com", "app": "live", "stream": "s"})
+    assert source.normalise(received, source.verify(received)) == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "trust"),
+    [
+        ({"domains": ["push.example.com"], "apps": ["live"]}, Trust.FIELDS),
+        ({"domains": ["push.example.com"], "apps": ["live", "lives"]}, Trust.FIELDS),
+        ({"domains": ["push.*"], "apps": ["live"]}, Trust.TIMESTAMP),
+        ({"domains": ["push.example.com"], "apps": []}, Trust.TIMESTAMP),
+    ],
+)
+def test_a_push_is_trusted_for_its_fields_only_with_exact_names(
+    live: Any, names: dict[str, list[str]], trust: Trust
+) -> None:
+    source = live.source(stream_events=True, **names)
+    assert source.verify(callback(pushed(stream="x") | _signed_for(stream="x"))).trust is trust
+
+
+def test_a_push_that_could_be_cut_in_two_ways_is_trusted_for_its_time_only(live: Any) -> None:
+    source = live.source(stream_events=True, domains=["push.example.com"], apps=["live", "lives"])
+    assert source.verify(callback(_signed_for(stream="s1"))).trust is Trust.TIMESTAMP
+
+
+def _signed_for(**changes: Any) -> dict[str, Any]:
+    said = pushed(**changes)
+    text = "".join(str(said[name]) for name in ("event", "domain", "app", "stream", "auth_timestamp"))
+    return {**said, "auth_sign": hmac.new(KEY.encode(), text.encode(), hashlib.sha256).hexdigest()}
+
+
+@pytest.mark.parametrize("trick", ["tampered", "expired"])
+def test_a_played_push_that_is_not_the_vendors_is_refused(
+    live: Any, trick: str, refusal: Callable[..., tuple[str, str]]
+) -> None:
+    source = live.source(stream_events=True)
+    received = callback(source.play(Scene(type="PUBLISH", number=1, now=NOW, **{trick: True})))
+    code = {"tampered": "signature_mismatch", "expired": "signature_expired"}[trick]
+    assert refusal(lambda: source.verify(received))[0] == code
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,11 @@ class HuaweiLiveOptions(Options):
         default=True,
         description="Whether a callback whose signed fields could be cut elsewhere falls to the trust `timestamp`.",
     )
+    stream_events: bool = Field(
+        default=False,
+        description="Whether the vendor's stream-push callbacks at this address become `stream.started` and "
+        "`stream.ended`. Left out, they are verified and ignored.",
+    )
     max_bodies_per_signature: int | None = Field(
         default=None,
         ge=0,

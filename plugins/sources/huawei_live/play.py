@@ -13,6 +13,7 @@ from uuid import UUID
 
 from gateway import FILE_COMPLETED, FILE_STARTED, RECORDING_ENDED, RECORDING_FAILED, RECORDING_STARTED, Played, Scene
 from plugins.sources.huawei_live.options import HuaweiLiveOptions
+from plugins.sources.huawei_live.push import PUSH_TYPES
 from plugins.vendors.huawei_live import signature
 
 _VALIDITY: Final = timedelta(minutes=20)
@@ -41,6 +42,9 @@ class PlaysHuawei(Protocol):
 def play(source: PlaysHuawei, scene: Scene) -> Played:
     """The request of a scene. Raises ValueError for a type, scheme or trick that cannot be played."""
     type = _OURS.get(scene.type, scene.type)
+    for pushed, event_type in PUSH_TYPES.items():
+        if scene.type in (pushed, event_type):
+            return _push(source, scene, pushed)
     if type not in signature.TYPES:
         raise ValueError(f"huawei-live has no callback {scene.type!r}; known: {', '.join(source.scenes)}")
     said = {**_sample(source, type, scene), **scene.fields}
@@ -51,6 +55,26 @@ def play(source: PlaysHuawei, scene: Scene) -> Played:
     else:
         said = _sign(source, scheme, said, scene)
     body = json.dumps(said, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Played(body=body.encode(), headers={"content-type": "application/json"})
+
+
+def _push(source: PlaysHuawei, scene: Scene, event: str) -> Played:
+    """A stream-push callback: always HMAC, its timestamp a number and last in what is signed."""
+    domain, app = source.example_names()
+    names = {"event": event, "domain": domain, "app": app, "stream": f"stream-{scene.number}"}
+    about = {"user_args": "", "client_ip": "192.0.2.1", "node_ip": "192.0.2.2"}
+    document: dict[str, Any] = {**names, **about, "publish_timestamp": str(int(scene.now.timestamp())), **scene.fields}
+    if source.options.keys:
+        document.setdefault("auth_timestamp", _expiry(source, scene))
+        fields = "".join(str(document[name]) for name in signature.PUSH_NAMES).encode()
+        key = source.options.keys[0].reveal().encode()
+        made = signature.sign_push(key, fields, str(document["auth_timestamp"]).encode()).hex()
+        document["auth_sign"] = scene.fields.get("auth_sign", made)
+        if scene.tampered:
+            document["stream"] += "-tampered"
+    elif scene.tampered or scene.expired:
+        raise ValueError("a callback without a signature can be neither tampered with nor expired")
+    body = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return Played(body=body.encode(), headers={"content-type": "application/json"})
 
 
