@@ -146,7 +146,7 @@ keys:
             return ()
         reading.drop("numDropped")  # of the sender's queue, not of this recording
         egress = reading.inside("egressInfo")
-        status = _status(egress)
+        status = _status(egress) if isinstance(callback.json().get("egressInfo"), dict) else None
         message, code = egress.text("error"), egress.label("errorCode")
         files = _files(egress) if vendor_type == _ENDED else ()
         event = made(
@@ -213,7 +213,7 @@ def _encoded(value: Mapping[str, Any]) -> str:
 
 def _status(egress: Reading) -> str | None:
     """The state of the egress; None where it cannot be read, since a guess would say that it went well."""
-    if not egress.has("status"):
+    if egress.peek("status") is None:
         return _STATUSES[0]  # protojson leaves out what is zero
     number = egress.peek("status")
     if type(number) is int and 0 <= number < len(_STATUSES):

@@ -51,6 +51,7 @@ from plugins.sources.common.keyed import (
 )
 
 _VERSION: Final = "v1,"
+_BETWEEN: Final = re.compile(r"[,;]?\s+")  # a proxy that joins lines of a header writes a comma
 _NAMES: Final = (WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE)
 _NAMES_OF_SVIX: Final = tuple(name.replace("webhook-", "svix-") for name in _NAMES)
 _SIGNED: Final = (*_NAMES[:2], *_NAMES_OF_SVIX[:2])
@@ -124,7 +125,7 @@ secrets:
             raise Untrusted("signature_missing", f"{id_header} holds a dot, which the standard keeps for itself")
         presented = [
             from_base64(one.removeprefix(_VERSION), 32)
-            for one in header(callback, signature_header).split(" ")
+            for one in _BETWEEN.split(header(callback, signature_header))
             if one.startswith(_VERSION)
         ]
         sent = seconds_of(timestamp, timestamp_header)

@@ -377,6 +377,20 @@ def test_a_short_id_names_one_event_wherever_an_event_is_named(configured: Path,
     assert shown[0] in cli("deliveries", "list").stdout
 
 
+def test_an_event_that_came_through_another_gateway_has_a_short_id_too(configured: Path, cli: Cli) -> None:
+    hexes = [f"{digit}{'ab' * 5}{'0' * 21}" for digit in "0123"]
+    ids = [f"{hexes[0]}~other", f"{hexes[1]}~a~b-2", hexes[2], f"{hexes[2]}~other"]
+
+    async def work(store: Store) -> None:
+        await accept(store, *[wanted(an_event(number=n, id=id)) for n, id in enumerate(ids)])
+
+    stock(configured, work)
+    shown = [line.split()[0] for line in cli("events", "list").stdout.splitlines()[1:]]
+    assert shown == [ids[3], ids[2], hexes[1][:8], hexes[0][:8]]  # as far as one name means one event
+    for short, id in zip(shown, reversed(ids), strict=True):
+        assert json.loads(cli("events", "show", short, "--json").stdout)["id"] == id
+
+
 def test_an_event_is_erased_after_asking(stocked: list[str], cli: Cli) -> None:
     assert "Aborted" in cli("events", "erase", stocked[0], input="n\n", code=1).stderr
     cli("events", "erase", stocked[0], "--yes")

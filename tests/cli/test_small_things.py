@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from gateway.runtime.file_watch import identity_of
+from gateway.testing import delivery, opened
+from plugins.sinks.cards.template import zone
+from plugins.sinks.email import Email
 from tests.cli.conftest import KEY, ROOT, Cli
 from tests.config.configs import Configs
 
@@ -105,6 +108,23 @@ def test_a_missing_time_zone_database_is_said_as_that(tmp_path: Path, monkeypatc
     monkeypatch.setattr(zoneinfo, "available_timezones", set)
     assert "no time zone database" in Configs(tmp_path).problem("locale: {timezone: Asia/Shanghai}").expected
     assert Times("UTC")(0) == "1970-01-01 00:00:00"
+
+
+async def test_without_a_time_zone_database_mails_and_cards_are_still_written_in_utc() -> None:
+    import zoneinfo
+
+    subject = "{{ event.time | time }}"
+    mail = {"host": "127.0.0.1", "tls": "none", "from": "a@example.com", "to": "b@example.com"}
+    before = zoneinfo.TZPATH
+    zoneinfo.reset_tzpath([])
+    zoneinfo.ZoneInfo.clear_cache()
+    try:
+        assert str(zone("UTC")) == "UTC"  # of every card
+        for options in (mail, {**mail, "subject": subject}):
+            async with opened(Email, options) as sink:
+                assert "2026-01-01" in await sink.preview(delivery())
+    finally:
+        zoneinfo.reset_tzpath(before)
 
 
 OF_A_STORE = [

@@ -233,6 +233,7 @@ def test_one_rendition_of_mux_is_a_file_and_the_job_is_always_the_asset(data: di
         (True, RECORDING_UNKNOWN, ("egressInfo.status",)),
         (["EGRESS_COMPLETE"], RECORDING_UNKNOWN, ("egressInfo.status",)),
         ("EGRESS_FOLDED", RECORDING_UNKNOWN, ()),
+        ("", RECORDING_UNKNOWN, ()),
     ],
     ids=str,
 )
@@ -245,6 +246,12 @@ def test_a_status_of_livekit_that_cannot_be_read_is_unknown_and_never_a_word_of_
     if problems:
         assert made.vendor_type == "egress_ended"
         assert "EGRESS_STARTING" not in json.dumps(dict(made.extra))
+
+
+@pytest.mark.parametrize("info", [{"egressInfo": None}, {"egressInfo": []}, {"egressInfo": "EG_1"}], ids=str)
+def test_an_egress_of_livekit_that_is_not_there_has_no_status(info: dict[str, Any]) -> None:
+    made = event("livekit", info, "egress_ended")
+    assert (made.type, made.vendor_type, made.error) == (RECORDING_UNKNOWN, "egress_ended", None)
 
 
 def test_a_meeting_of_a_thousand_files_has_them_all() -> None:

@@ -108,6 +108,7 @@ def test_several_signatures_and_several_secrets_while_one_is_being_changed(refus
     assert take(signed(body, secrets=(OTHER, WHSEC)))[0].key == 0
     assert take(signed(body, secrets=(OTHER,)), secrets=[WHSEC, OTHER])[0].key == 1
     assert take(signed(body, extra="v1a,AAAA v1,AAAA v2,x "))[0].key == 0
+    assert take(signed(body, extra="v1,AAAA, "))[0].key == 0  # two lines of a header, joined on the way
     for received in (signed(body, secrets=(OTHER,)), signed(body, extra="v1,")):
         assert refusal(lambda received=received: take(received))[0] == "signature_mismatch"  # type: ignore[misc]
 

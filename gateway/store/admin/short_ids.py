@@ -11,7 +11,8 @@ from gateway.store.engine.session import Session
 DIGITS_MIN: Final = (
     8  # digits; two events of a small store seldom share fewer, and a listing should not change its width
 )
-_HEX: Final = re.compile(r"[0-9a-f]{16,}")
+# an id of a gateway's own; behind it the sources and variants that gateways on the way told it apart by
+_OURS: Final = re.compile(r"([0-9a-f]{16,})(?:~[a-z0-9][a-z0-9_-]*)*")
 _BESIDE: Final = (
     "SELECT id FROM events WHERE id > :id ORDER BY id LIMIT 1",
     "SELECT id FROM events WHERE id < :id ORDER BY id DESC LIMIT 1",
@@ -26,11 +27,13 @@ def short_refs(session: Session, events: Iterable[tuple[str, str, str]]) -> Mapp
 
 
 def _short(session: Session, ref: str, id: str, source: str) -> str:
-    if not _HEX.fullmatch(id):
+    ours = _OURS.fullmatch(id)
+    if ours is None:
         return ref
     beside = [other for text in _BESIDE for (other,) in session.rows(text, {"id": id})]
     shared = max((_shared(id, other) for other in beside), default=0)
-    name = id[: max(DIGITS_MIN, shared + 1)] + ref.removeprefix(id)
+    digits = max(DIGITS_MIN, shared + 1)
+    name = ref if digits > len(ours[1]) else id[:digits] + ref.removeprefix(id)
     others = session.rows(_OTHERS, {"id": id, "source": source})
     return f"{source}:{name}" if others else name
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -73,5 +73,5 @@ def try_out(text: str, escape: Escape, timezone: str, language: str, links: Show
 
 
 def zone(name: str) -> tzinfo:
-    """The zone of this name."""
-    return ZoneInfo(name)
+    """The zone of this name; UTC needs no time zone database."""
+    return UTC if name == "UTC" else ZoneInfo(name)
