@@ -241,6 +241,7 @@ async def test_hundreds_of_missing_files_are_told_once_each(opened: Opener, url:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)  # PostgreSQL takes a minute for it on two busy cores
 async def test_ten_thousand_missing_files_are_told_once_each(opened: Opener, url: str, clock: FrozenClock) -> None:
     await many_are_told_once(opened, url, clock, 10_000)
 
