@@ -60,7 +60,11 @@ class Invocation:
 
     def must_exist(self) -> None:
         """Raises UsageError where there is no file."""
-        if not self.path.exists():
+        try:
+            there = self.path.exists()
+        except OSError as error:  # of a folder on the way that may not be entered
+            raise click.UsageError(f"the configuration {self.path} cannot be read: {error.strerror}") from None
+        if not there:
             missing = missing_folder(self.path)
             raise click.UsageError(
                 f"there is no configuration at {self.path}{f': {missing}' if missing else ''}. Name one with --config or ${CONFIG_ENV}; `gateway init` writes one."

@@ -14,6 +14,7 @@ import pytest
 import structlog
 
 from gateway.errors import StoreError, StoreHeld
+from gateway.store.admin.admin import StoreAdmin
 from gateway.store.sqlite.error_texts import explain
 from gateway.store.sqlite.owner_lock import OwnerLock
 from gateway.store.sqlite.session import SqliteSession, make_file
@@ -61,6 +62,12 @@ def _closed_folder(file: Path) -> Path:
     return file.parent
 
 
+def _unreachable_folder(file: Path) -> Path:
+    file.touch()
+    file.parent.chmod(0o700)
+    return file.parent
+
+
 def _closed_file(file: Path) -> Path:
     file.touch()
     file.chmod(0o600)
@@ -83,7 +90,7 @@ def _closed_lock(file: Path) -> Path:
     return beside
 
 
-@pytest.mark.parametrize("close", [_closed_folder, _closed_file, _closed_log, _closed_lock])
+@pytest.mark.parametrize("close", [_closed_folder, _unreachable_folder, _closed_file, _closed_log, _closed_lock])
 def test_a_store_that_may_not_be_opened_says_which_place_whose_it_is_and_with_what_mode(
     folder: Path, close: Callable[[Path], Path]
 ) -> None:
@@ -95,10 +102,15 @@ def test_a_store_that_may_not_be_opened_says_which_place_whose_it_is_and_with_wh
         make_file(file)
         SqliteSession(file, "writer")
 
-    said = as_nobody(opens)
-    assert f"{place}, which belongs to root:root with mode {place.stat().st_mode & 0o7777:04o}" in said
-    assert "nobody may not" in said
-    assert "chown" in said
+    def looks() -> None:
+        StoreAdmin(f"sqlite:///{file}").status()
+
+    # who only looks makes no file, and takes no lock
+    for tries in (opens, looks) if close in (_unreachable_folder, _closed_file) else (opens,):
+        said = as_nobody(tries)
+        assert f"{place}, which belongs to root:root with mode {place.stat().st_mode & 0o7777:04o}" in said
+        assert "nobody may not" in said
+        assert "chown" in said
 
 
 @pytest.mark.parametrize("missing", ["a/g.db", "a/b/c/g.db", "file/g.db"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Callable, Collection
@@ -17,6 +18,7 @@ from gateway.store.engine.patience import NoAnswer, NotYet, patiently
 from gateway.store.engine.session import Session, Trouble
 from gateway.store.sqlite import scrub
 from gateway.store.sqlite.batch import SqliteBulk
+from gateway.store.sqlite.error_texts import cannot_open
 from gateway.store.sqlite.owner_lock import OwnerLock
 from gateway.store.sqlite.session import SqliteSession, make_file
 from gateway.text.file_trouble import missing_folder
@@ -187,7 +189,11 @@ class StoreConnections:
 
     def _file(self) -> Path:
         path = self._address.path.absolute()
-        if not path.exists():
+        try:
+            there = path.exists()
+        except OSError as error:
+            raise StoreUnavailable(cannot_open(path, error)) from None
+        if not there:
             if (missing := missing_folder(path)) is not None:
                 raise StoreUnavailable(
                     f"there is no store at {path}: {missing}; make it, or name another place (store.url)"
@@ -228,4 +234,4 @@ def _with_patience(session: _S, work: Callable[[_S], T], doing: str) -> T:
 
 
 def _holds_something(path: Path) -> bool:
-    return path.exists() and path.stat().st_size > 0
+    return os.path.exists(path) and path.stat().st_size > 0  # one that cannot be reached is told when it is opened

@@ -28,7 +28,7 @@ def explain(error: BaseException) -> str:
 def cannot_open(path: Path, error: Exception) -> str:
     """Why a store's file cannot be opened: the first of the file and its folders that stands in the way."""
     start = f"the store {path} cannot be opened: "
-    if path.is_dir():
+    if os.path.isdir(path):  # not Path's: it raises where a folder on the way may not be entered
         return f"{start}it is a folder; name a file in it (store.url)"
     if isinstance(error, OSError) and error.errno not in (*_REFUSED, errno.ENOENT, errno.ENOTDIR):
         return start + str(error.strerror)
@@ -43,9 +43,9 @@ def cannot_open(path: Path, error: Exception) -> str:
     folder = path.parent
     for ending in ("-wal", "-shm", ".lock"):
         beside = path.with_name(path.name + ending)
-        if beside.exists() and not os.access(beside, os.R_OK | os.W_OK):
+        if os.path.exists(beside) and not os.access(beside, os.R_OK | os.W_OK):
             return start + _not_allowed(beside, "read and write")
-    if not path.exists():
+    if not os.path.exists(path):
         return start + ("there is no such file" if os.access(folder, os.W_OK) else _not_allowed(folder, "write in"))
     if not os.access(path, os.R_OK | os.W_OK):
         return start + _not_allowed(path, "read and write")
