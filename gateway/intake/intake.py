@@ -262,7 +262,7 @@ async def _let_others_come_so_far() -> None:
     """Between two stages: what many callbacks have before them is done for all of them before the next stage begins.
 
     Because each stage is so much code that it pushes the others out of the processor's caches: one callback after the
-    other through all of them takes a fifth more time (docs/decisions/0012). Alone it costs a turn of the loop.
+    other through all of them takes a tenth more time (docs/decisions/0012). Alone it costs a turn of the loop.
     """
     await asyncio.sleep(0)
 
