@@ -14,6 +14,13 @@ _SECRET: Final = re.compile(
     r"sign|token|secret|passw|credential|cookie|authori[sz]ation|(^|[_-])(auth|key|mac|hmac)($|[_-])", re.I
 )
 _PAIR: Final = re.compile(r'"([^"\\]{1,256})"(\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,}\]]+)')
+_NAME: Final = re.compile(r"[\w-]{1,256}+")
+# What stands between a name and its value, however it is written: form, XML, header, part of a form, JSON in a text.
+_LOOSE_VALUE: Final = re.compile(
+    r"""((?=[^\w*,;&}\]<]{0,15}[:=>"'])[^\w*,;&}\]<]{1,16}(?:(?:bearer|basic|digest)\s+)?)[^\s"'&<>,;}\]\\]+""", re.I
+)
+_ESCAPED_LETTER: Final = re.compile(r"\\u00(2d|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])", re.I)
+_JSON_DEPTH_MAX: Final = 4  # texts of JSON one in the other
 
 
 def is_secret(name: str) -> bool:
@@ -41,21 +48,46 @@ def masked_body(body: bytes) -> str:
         document = json.loads(text)
     except (ValueError, RecursionError):
         # not JSON, perhaps that is why it was refused: what looks like a pair is masked all the same
-        return redact(_PAIR.sub(_mask_pair, text))
+        return redact(_loosely_masked(text))
     return redact(json.dumps(_masked(document), ensure_ascii=False, indent=2))
+
+
+def _loosely_masked(text: str) -> str:
+    """A text that is no JSON, with the value of whatever looks like the name of a credential masked."""
+    text = _ESCAPED_LETTER.sub(lambda found: chr(int(found[1], 16)), text)
+    text = _PAIR.sub(_mask_pair, text)
+    pieces: list[str] = []
+    at = 0
+    for name in _NAME.finditer(text):
+        if name.start() >= at and is_secret(name[0]) and (value := _LOOSE_VALUE.match(text, name.end())):
+            pieces += (text[at : value.end(1)], MASK)
+            at = value.end()
+    return "".join((*pieces, text[at:]))
 
 
 def _mask_pair(found: re.Match[str]) -> str:
     return f'"{found[1]}"{found[2]}"{MASK}"' if is_secret(found[1]) else found[0]
 
 
-def _masked(value: Any) -> Any:
+def _masked(value: Any, depth: int = 0) -> Any:
     if isinstance(value, Mapping):
         return {
-            name: MASK if is_secret(name) and inner not in (None, "") else _masked(inner)
+            name: MASK if is_secret(name) and inner not in (None, "") else _masked(inner, depth)
             for name, inner in value.items()
         }
-    return [_masked(inner) for inner in value] if isinstance(value, list) else value
+    if isinstance(value, str):
+        return _masked_text(value, depth)
+    return [_masked(inner, depth) for inner in value] if isinstance(value, list) else value
+
+
+def _masked_text(text: str, depth: int) -> str:
+    """A text inside a document: JSON of its own, a form, or words, in which a colon alone makes no pair."""
+    if depth < _JSON_DEPTH_MAX and text[:1] in ("{", "["):
+        try:
+            return json.dumps(_masked(json.loads(text), depth + 1), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            return _loosely_masked(text)
+    return _loosely_masked(text) if any(mark in text for mark in "=<{") else text
 
 
 def masked_event(document: Mapping[str, Any]) -> dict[str, Any]:
