@@ -55,6 +55,8 @@ VIDEO: Final = {
 }
 _ALGORITHMS: Final = {20: "sha1", 32: "sha256"}  # by the length of the signature: the auth token's, a shared key's
 _ABOUT_RECORDINGS: Final = ("recording-", "composition-")
+_OF_RECORDINGS: Final = ("StatusCallbackEvent", "RecordingStatus", "RecordingSid", "RecordingUrl", "CompositionSid")
+_OF_OTHERS: Final = ("CallStatus", "MessageStatus", "SmsStatus")  # how a call or a message goes on
 
 
 _SID: Final = re.compile(r"[A-Z]{2}[0-9a-f]{32}")
@@ -145,14 +147,15 @@ url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is par
         return Verified(trust=covered(fields), scheme=f"hmac-{algorithm}", key=key, seal=seal)
 
     def vendor_type(self, callback: Callback) -> str | None:
-        return Reading(_form(callback.body)).text("StatusCallbackEvent")
+        form = _form(callback.body)
+        return Reading(form).text("StatusCallbackEvent") or _of_something_else(form)
 
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
-        """One event; none for rooms, participants and tracks, whose callbacks share the address."""
+        """One event; none for rooms, participants, tracks, calls and messages, whose callbacks share the address."""
         form = _form(callback.body)
         reading = Reading(form)
         happened, status = reading.text("StatusCallbackEvent"), reading.text("RecordingStatus")
-        if happened is not None and not happened.startswith(_ABOUT_RECORDINGS):
+        if _of_something_else(form) or (happened and not happened.startswith(_ABOUT_RECORDINGS)):
             return ()
         type = (
             VIDEO.get(happened, RECORDING_UNKNOWN)
@@ -288,3 +291,10 @@ def _fault(reading: Reading, status: str | None) -> Fault:
         code=reading.text("ErrorCode") or reading.text("FailedOperation") or status,
         message=reading.text("ErrorMessage"),
     )
+
+
+def _of_something_else(form: Mapping[str, Any]) -> str | None:
+    """What tells of a call or a message and of no recording, such as `CallStatus=ringing`; None: it is about one."""
+    if any(form.get(name) for name in _OF_RECORDINGS):
+        return None
+    return next((f"{name}={form[name]}" for name in _OF_OTHERS if form.get(name)), None)

@@ -136,6 +136,23 @@ IGNORED: dict[str, tuple[dict[str, Any], Any, str]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("form", "named"),
+    [
+        (b"CallSid=CA1&CallStatus=ringing", "CallStatus=ringing"),
+        (b"CallSid=CA1&CallStatus=completed&CallDuration=7&RecordingSid=", "CallStatus=completed"),
+        (b"MessageSid=SM1&MessageStatus=delivered&SmsStatus=delivered", "MessageStatus=delivered"),
+        (b"CallSid=CA1&CallStatus=completed&RecordingSid=RE1&RecordingUrl=https://a.example/RE1", None),
+        (b"CallSid=CA1&CallStatus=in-progress&RecordingSid=RE1&RecordingStatus=in-progress", None),
+    ],
+    ids=str,
+)
+def test_how_a_call_or_a_message_of_twilio_goes_on_is_no_recording(form: bytes, named: str | None) -> None:
+    source = make("twilio")
+    made = source.normalise(callback(form), Verified(trust=Trust.BODY, scheme="test", key=0))
+    assert (len(made), source.vendor_type(callback(form))) == (int(named is None), named)
+
+
 @pytest.mark.parametrize("type", IGNORED)
 def test_whatever_makes_no_event_is_named_to_people_by_its_vendors_type(type: str) -> None:
     options, said, named = IGNORED[type]
