@@ -75,6 +75,7 @@ class Intake:
 
     async def handle_callback(self, endpoint: SourceEndpoint, callback: Callback) -> CallbackAnswer:
         """Verify, normalise, route and store one callback. Raises Problem; everything else is a bug of a plugin."""
+        await _let_others_come_so_far()
         large = len(callback.body) > LARGE_BODY_BYTES
         verified = await self._verify(endpoint, callback, large)
         callback.release()
@@ -262,7 +263,7 @@ async def _let_others_come_so_far() -> None:
     """Between two stages: what many callbacks have before them is done for all of them before the next stage begins.
 
     Because each stage is so much code that it pushes the others out of the processor's caches: one callback after the
-    other through all of them takes a tenth more time (docs/decisions/0012). Alone it costs a turn of the loop.
+    other through all of them takes a tenth more time (docs/decisions/0012). Alone each costs a turn of the loop.
     """
     await asyncio.sleep(0)
 
