@@ -50,6 +50,8 @@ def test_the_push_of_a_stream_at_huaweis_address_is_verified_by_its_own_formula(
 @pytest.mark.parametrize(("event", "type"), [("PUBLISH", STREAM_STARTED), ("PUBLISH_DONE", STREAM_ENDED)])
 def test_a_push_is_an_event_where_it_is_asked_for(live: Any, event: str, type: str) -> None:
     source = live.source(stream_events=True, domains=["push.example.com"], apps=["live"])
+    assert event in source.scenes, "gateway send plays it"
+    assert event not in live.source().scenes
     fields = {"stream": "s", "user_args": "auth_key=canary"}
     for asked in (event, type):
         received = callback(source.play(Scene(type=asked, number=1, now=NOW, fields=fields)))

@@ -53,7 +53,7 @@ class Outbox(RuleBasedStateMachine):
         if self.fixed_url is not None:
             with self.beside() as side:
                 if side.rows("SELECT to_regclass('meta') IS NOT NULL")[0][0]:
-                    side.change(f"TRUNCATE {TABLES} RESTART IDENTITY")
+                    side.change(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
                     side.change(
                         "INSERT INTO meta (name, value) VALUES ('schema', '1'), ('shape', :shape)",
                         {"shape": shape(1)},

@@ -51,6 +51,8 @@ apps: @APPS@
         self._domain_allowed = _matcher(self.options.domains)
         self._app_allowed = _matcher(self.options.apps)
         self._pairs = options.exact_names(self.options)
+        if self.options.stream_events:
+            self.scenes = (*TYPES, *PUSH_TYPES)  # type: ignore[misc]  # here it is a choice
 
     @property
     def unsigned(self) -> bool:
