@@ -45,6 +45,7 @@ MODULES: Mapping[str, str] = {
     "gateway.events.cloudevents": "`fingerprint`, by which the store knows a repeat",
     "gateway.events.samples": "`largest`, the largest event that a sink may meet",
     "gateway.egress.worker": "how large an event is before it goes to a thread",
+    "gateway.intake": "the way of a callback, walked with odd values in every field",
     "gateway.fields": "which secrets a model holds, and how people write quantities",
     "gateway.signing": "Ed25519 keys, made and broken",
     "gateway.signing.ed25519": "the same",
