@@ -57,6 +57,12 @@ def overview(gateway: Running, window: Window, started_at: int | None, masked: b
     )
 
 
+def sink_series(name: str, minute: int, admin: StoreAdmin) -> Series | None:
+    """How the attempts of one sink went in the last 24 hours; None: there were none."""
+    day = Happened.counted(admin, "24h", minute)
+    return next((one for one in _series(day, "sink") if one.name == name), None)
+
+
 def _counts(sums: Sequence[Sum]) -> Counts:
     refused: Counter[str] = Counter()
     for one in sums:

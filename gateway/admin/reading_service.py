@@ -10,7 +10,7 @@ from gateway.admin import bulk, configuration, overview, reads, recording_reads,
 from gateway.admin.access import Running, StoreAccess
 from gateway.admin.act_results import JobItem, Names
 from gateway.admin.happened import Window
-from gateway.admin.overview_results import AuditItem, Configuration, Overview, StoreStatus
+from gateway.admin.overview_results import AuditItem, Configuration, Overview, Series, StoreStatus
 from gateway.admin.queries import AuditQuery, DeliveryQuery, EventQuery, PageQuery, RefusedQuery
 from gateway.admin.recording_reads import RecordingItem, RecordingQuery
 from gateway.admin.requests import EventNames
@@ -91,6 +91,10 @@ class ReadingService:
         """One sink."""
         settings, minute = self._gateway.loaded.settings, self._gateway.clock.ms() // 60_000
         return await self._access.read(lambda admin: sink_states.sink_item(settings, admin, name, minute))
+
+    async def sink_series(self, name: str) -> Series | None:
+        """How the attempts of one sink went in the last 24 hours."""
+        return await self._access.read(partial(overview.sink_series, name, self._gateway.clock.ms() // 60_000))
 
     async def sources(self, *, whole: bool = False) -> Page[SourceItem]:
         """Every source."""

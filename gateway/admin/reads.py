@@ -115,7 +115,7 @@ def audit(gateway: Running, asked: AuditQuery, admin: StoreAdmin) -> Page[AuditI
         "audit",
         asked,
         lambda limit, before, walk: admin.audit(
-            act=asked.act, actor=asked.who, target=asked.target, since=since, limit=limit, before=before
+            act=asked.act, actor=asked.who, target=asked.target, since=since, limit=limit, before=before, walk=walk
         ),
         views.audit_item,
         lambda row: row.id,

@@ -11,12 +11,14 @@ import secrets
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from gateway.store.admin.detour import NEWEST_KEY
 from gateway.store.admin.pages import PAGE_ROWS_MAX
+from gateway.store.admin.walk import Walk
 from gateway.store.engine.batch import storable
-from gateway.store.engine.session import Session
+from gateway.store.engine.session import Session, value_of
 
 UNDER_WAY: Final = "under way"  # what is left of an act whose process died: `done` says how far it came
 TEXT_CHARS_MAX: Final = 200  # characters of a name, a place or an answer
@@ -27,7 +29,9 @@ _UPDATE: Final = """UPDATE audit SET target = target || :more, done = :done, res
 _END: Final = "UPDATE audit SET result = :result WHERE id = :id"
 _PAGE: Final = """SELECT id, at, actor, place, act, target, filter, matched, done, result FROM audit
   WHERE {condition}id < :before ORDER BY id DESC LIMIT :most"""
-_CONDITIONS: Final = {"": "", "act": "act = :name AND ", "actor": "actor = :name AND "}
+_NEXT_NAME: Final = "SELECT {column} FROM audit WHERE {column} > :name ORDER BY {column} LIMIT 1"
+_NAMES_MAX: Final = 64  # acts or actors that one page is put together from; past it every row is looked at
+LATE_MS: Final = 3_600_000  # an act may have a row so much later than its time; past it nothing newer follows
 _KEY: Final = "SELECT value FROM meta WHERE name = 'audit_key'"
 _MAKE_KEY: Final = "INSERT INTO meta (name, value) VALUES ('audit_key', :key) ON CONFLICT (name) DO NOTHING"
 _OF_STREAMS: Final = ("stream", "subject", "q")
@@ -147,19 +151,59 @@ def page(
     before: int | None,
     act: str | None = None,
     actor: str | None = None,
+    since: int | None = None,
+    walk: Walk | None = None,
 ) -> Sequence[AuditRow]:
-    """A page of acts, newest first. `act` or `actor` are exact, and found along their index."""
-    statement = _PAGE.format(condition=_CONDITIONS["act" if act is not None else "actor" if actor is not None else ""])
-    values = {"name": act if act is not None else actor} if act is not None or actor is not None else {}
+    """A page of acts, newest first. `act` or `actor` are globs, and what fits is found along its index; `wanted` has the
+    last word. `walk` ends it early where its time is up."""
+    statement, values = _search(session, act, actor)
     page_rows: list[AuditRow] = []
     at = NEWEST_KEY if before is None else before
-    while len(page_rows) < limit:
+    while statement and len(page_rows) < limit:
         rows = [_row(row) for row in session.rows(statement, {**values, "before": at, "most": PAGE_ROWS_MAX})]
         page_rows += [row for row in rows if wanted(row)]
-        if len(rows) < PAGE_ROWS_MAX:
+        if len(rows) < PAGE_ROWS_MAX or (since is not None and rows[-1].at < since - LATE_MS):
             break
         at = rows[-1].id
+        if walk is not None and len(page_rows) < limit:
+            walk.looked += len(rows)
+            if walk.over():
+                walk.cut_at = at
+                break
     return page_rows[:limit]
+
+
+def _search(session: Session, act: str | None, actor: str | None) -> tuple[str, dict[str, str]]:
+    """The statement of a page: along the key, or a merge of the acts (or actors) that fit, each along its index; empty
+    where none fits."""
+    column, glob = ("act", act) if act is not None else ("actor", actor)
+    names = None if glob is None else _names(session, column, glob)
+    if names is None:
+        return _PAGE.format(condition=""), {}
+    marks = {
+        f"name_{chr(97 + n // 26)}{chr(97 + n % 26)}": name for n, name in enumerate(names)
+    }  # digits name no value
+    parts = [f"SELECT * FROM ({_PAGE.format(condition=f'{column} = :{mark} AND ')}) AS {mark}" for mark in marks]  # noqa: S608
+    merged = f"SELECT * FROM ({' UNION ALL '.join(parts)}) AS acts ORDER BY id DESC LIMIT :most" if parts else ""  # noqa: S608
+    return merged, marks
+
+
+def _names(session: Session, column: str, glob: str) -> Sequence[str] | None:
+    """The acts or actors that there are and that fit, each sought behind the one before it; None: they are many."""
+    if not set(glob) & set("*?["):
+        return [glob]
+    fitting: list[str] = []
+    name = ""
+    for _ in range(4 * _NAMES_MAX):
+        rows = session.rows(_NEXT_NAME.format(column=column), {"name": name})
+        if not rows:
+            return fitting
+        name = value_of(rows)
+        if fnmatchcase(name, glob):
+            fitting.append(name)
+            if len(fitting) > _NAMES_MAX:
+                return None
+    return None
 
 
 def _row(row: tuple[Any, ...]) -> AuditRow:

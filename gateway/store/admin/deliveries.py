@@ -12,6 +12,7 @@ from gateway.states import DeadReason, DeliveryState, WaitsFor
 from gateway.store.admin import event_lookup
 from gateway.store.admin.delivery_filter import DeliveryFilter, DeliveryKeys
 from gateway.store.admin.detour import readable
+from gateway.store.admin.few import few_deliveries
 from gateway.store.admin.pages import (
     PAGE_ROWS_MAX,
     among,
@@ -95,6 +96,8 @@ def ids(
 ) -> list[int]:
     """The ids of the deliveries that are meant, newest first. Raises NotFound for an event that is not there."""
     statement, keep, values = _statement(session, known, wanted)
+    if wanted.event is None and (few := few_deliveries(session, "waiting" if wanted.held else wanted.state)):
+        statement = statement.replace("d.id <= :before", f"{few}d.id <= :before")
     over = wanted.over if wanted.since is not None else None
     return search(session, statement, _keys, keep, limit, before, over=over, walk=walk, **values)
 

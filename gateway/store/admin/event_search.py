@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 from gateway.model import ALARM_PREFIX, Trust
 from gateway.states import DELIVERY_STATES, HOLD_REASONS, DeliveryState, HoldReason
 from gateway.store.admin.detour import readable
+from gateway.store.admin.few import few_events
 from gateway.store.admin.pages import (
     EVENT,
     PAGE_ROWS_MAX,
@@ -136,15 +137,17 @@ def ids(
     columns = _COLUMNS + ("" if wanted.state is None else _STATE.format(of=_STATES[wanted.state]))
     held = _held(wanted.held)
     newer = "" if wanted.after is None else "seq > :after AND "
-    statement = _SEARCH.format(held=held + newer, columns=columns)
+    few = few_events(session, wanted.state)
+    statement = _SEARCH.format(held=held + few + newer, columns=columns)
     values: dict[str, Any] = {} if wanted.after is None else {"after": wanted.after}
     # of what is new each row is looked at, because that is less than asking which kinds there are
-    by_kind = wanted.after is None and (wanted.type is not None or wanted.source is not None)
+    by_kind = wanted.after is None and not few and (wanted.type is not None or wanted.source is not None)
     if by_kind and (merged := _of_kinds(session, columns, held, wanted)):
         statement, values = merged
         if not statement:
             return []
-    keep: Callable[[EventKeys], bool] = anything if wanted.plain else wanted.keeps
+    exact = wanted.plain or (by_kind and bool(values) and not set(wanted.said()) - {"held", "type", "source"})
+    keep: Callable[[EventKeys], bool] = anything if exact else wanted.keeps  # a merge of kinds gives no other
     over = None if wanted.since is None else partial(_older, wanted.since - LATE_MS)
     return search(session, statement, _keys, keep, limit, before, over=over, walk=walk, **values)
 

@@ -21,6 +21,10 @@ from gateway.store.records import Held, Refusal
 
 PAGE_ROWS_MAX: Final = 200  # rows of a page
 _WINDOW_ROWS: Final = 5000  # rows of one statement of a search
+_FIRST_WINDOW_ROWS: Final = (
+    250  # of its first one, because what is asked for is mostly near; each next one is twice as wide
+)
+_WALK_WINDOW_ROWS: Final = 1000  # of a search whose time is bounded, which is looked at between two statements
 
 _IDS: Final = {
     "sqlite": "IN (SELECT value FROM json_each(:ids))",
@@ -74,9 +78,11 @@ def search(
     seqs: list[int] = []
     at = NEWEST_KEY if before is None else before
     everything = keep is anything
+    widest = _WINDOW_ROWS if walk is None else min(_WALK_WINDOW_ROWS, _WINDOW_ROWS)
+    window = min(max(_FIRST_WINDOW_ROWS, 2 * limit), widest)
     round_damage = Detour(session, "deliveries" if "FROM deliveries" in statement else "events")
     while len(seqs) < limit and at > 1:  # keys begin with 1
-        most = round_damage.narrowed(limit if everything else _WINDOW_ROWS)
+        most = round_damage.narrowed(limit if everything else window)
         try:
             rows = [*map(columns, round_damage.rows(statement, {**values, "before": at, "most": most}))]
         except Exception as error:
@@ -91,6 +97,7 @@ def search(
         if len(rows) < most or (over is not None and over(rows[-1])):
             break
         at = rows[-1].key
+        window = min(2 * window, widest)
         if walk is not None and len(seqs) < limit and walk.over():
             walk.cut_at = at
             break

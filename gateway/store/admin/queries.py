@@ -213,6 +213,7 @@ class StoreQueries:
         since: int | None = None,
         limit: int = 50,
         before: int | None = None,
+        walk: Walk | None = None,
     ) -> Sequence[AuditRow]:
         """A page of what people did; `act` and `actor` are globs, `target` a sink, a delivery or an event that was named."""
 
@@ -224,13 +225,10 @@ class StoreQueries:
                 and (since is None or row.at >= since)
             )
 
-        exact = {
-            name: value
-            for name, value in (("act", act), ("actor", actor))
-            if value is not None and not set(value) & set("*?[")
-        }
         return self._connections.read(
-            lambda session: audit.page(session, wanted, limit=min(limit, 200), before=before, **exact)
+            lambda session: audit.page(
+                session, wanted, limit=min(limit, 200), before=before, act=act, actor=actor, since=since, walk=walk
+            )
         )
 
     def _rows(self, ids: Sequence[int]) -> Sequence[DeliveryRow]:

@@ -22,8 +22,7 @@ async def sink(visit: Visit) -> Response:
     """One sink, its last deliveries, and what it would send for a stored event or a sample."""
     name = visit.request.path_params["name"]
     item = await visit.service.sink(name)
-    overview = await visit.service.overview("24h")
-    series = next((one for one in overview.plots.get("sinks", ()) if one.name == name), None)
+    series = await visit.service.sink_series(name)
     last = await visit.service.deliveries(DeliveryQuery(sink=(name,), limit=ROWS_SHOWN_MAX))
     query = visit.request.query_params
     preview = None
@@ -34,7 +33,13 @@ async def sink(visit: Visit) -> Response:
         )
     spark_of_it = spark(series, visit.words, visit.formats)
     return await visit.page(
-        "sink.html", sink=item, last=last.items, preview=preview, types=EVENT_TYPES, spark=spark_of_it
+        "sink.html",
+        sink=item,
+        last=last.items,
+        cut=last.next is not None,
+        preview=preview,
+        types=EVENT_TYPES,
+        spark=spark_of_it,
     )
 
 

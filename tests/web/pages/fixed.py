@@ -104,6 +104,9 @@ class Fixed:
     async def sink(self, *_: Any) -> Any:
         return self._one(sink_results.SinkItem)
 
+    async def sink_series(self, *_: Any) -> Any:
+        return self._one(overview_results.Series)
+
     async def preview(self, *_: Any) -> Any:
         return self._one(sink_results.PreviewAnswer)
 
