@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import importlib
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -210,6 +211,10 @@ class Database(Sink):
 
         if isinstance(error, DeliveryFailed):
             return error
+        folder = self._address.path.parent
+        if self._address.dialect == "sqlite" and not os.path.isdir(folder):
+            where = self._address.shown
+            return Unavailable(f"{where}: SQLITE_CANTOPEN: its folder {folder.name!r} is not there: make it")
         return judge(error, self._address.shown, self._ready.table.columns.keys() if self._ready else ())
 
     # -- what the options mean

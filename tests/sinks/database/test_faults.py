@@ -197,7 +197,8 @@ async def test_certificates_that_are_not_there_are_said_to_be(tmp_path: Path) ->
 
 
 async def test_a_file_that_cannot_be_opened_or_is_none_of_sqlites_is_unavailable(tmp_path: Path) -> None:
-    assert "CANTOPEN" in (await _opening(f"sqlite:///{tmp_path}/no/where.db")).detail
+    said = (await _opening(f"sqlite:///{tmp_path}/no/where.db")).detail
+    assert "SQLITE_CANTOPEN: its folder 'no' is not there: make it" in said
     (tmp_path / "junk.db").write_bytes(b"junk" * 1000)
     assert "NOTADB" in (await _opening(f"sqlite:///{tmp_path}/junk.db")).detail
 
