@@ -29,6 +29,9 @@ AlarmType = Literal[
 ]
 RecordingState = Literal["open", "ended", "failed", "overdue"]
 """What is known of the end of a recording; `overdue`: it is open, and a watch told of what did not come."""
+WatchState = Literal["waiting", "overdue", "met", "back", "over"]
+"""What became of what a watch expects; `overdue`: told as missing, `back`: it came after all and that is to be told,
+`over`: nothing more is to be told."""
 BulkAct = Literal["retry", "replay", "cancel", "release", "erase", "move"]
 
 RefusalCode = Literal[
@@ -102,4 +105,5 @@ WAITS_FOR: Final[tuple[WaitsFor, ...]] = get_args(WaitsFor)
 HOLD_REASONS: Final[tuple[HoldReason, ...]] = get_args(HoldReason)
 REFUSAL_CODES: Final = frozenset(get_args(RefusalCode))
 JOB_STATES: Final[tuple[JobState, ...]] = get_args(JobState)
+WATCH_STATES: Final[tuple[WatchState, ...]] = get_args(WatchState)
 RECORDING_STATES: Final[tuple[RecordingState, ...]] = get_args(RecordingState)

@@ -15,7 +15,7 @@ from gateway.store.records import Held
 ROOT = Path(__file__).resolve().parent.parent
 _QUOTED = re.compile(r"'([a-z_ ]+)'")
 COLUMNS = {
-    "state": {*states.DELIVERY_STATES, *states.JOB_STATES},
+    "state": {*states.DELIVERY_STATES, *states.JOB_STATES, *states.RECORDING_STATES, *states.WATCH_STATES},
     "reason": {*states.DEAD_REASONS, "erased"},  # of a sink's circuit, once what it said was erased
     "outcome": {outcome.value for outcome in Outcome},
     "held": {*states.HOLD_REASONS},
