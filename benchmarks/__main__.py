@@ -18,7 +18,7 @@ from pathlib import Path
 import aiohttp
 import uvloop
 
-from benchmarks import peers, servers, wire
+from benchmarks import dashboard, peers, servers, wire
 from benchmarks.arrivals import Arrivals, Entered
 from gateway.fields import Secret
 from gateway.plugin import Scene
@@ -102,6 +102,8 @@ async def one_round(requests: Sequence[bytes], folder: Path, seconds: float, lev
         figures["end to end p50 ms"] = statistics.median(waits)
         figures["accept p50 ms, low load"] = statistics.median(accepts)
 
+    figures |= await dashboard.measured(requests, folder, seconds, level)
+
     with await asyncio.to_thread(Entered, servers.example(port, admin, folder)) as server:
         figures["start to ready s"] = server.start_seconds
         figures["PSS MB, example"] = server.pss()
@@ -172,6 +174,7 @@ BESIDE_PEERS = {
 
 BOUNDS = {
     "commits per event": "0.30 or less",
+    "an open dashboard costs, %": "under 5, of the CPU of an accept",
     "PSS MB, example": "aim 70",
     "start to ready s": "aim 0.8",
     "gateway --help s": "aim 0.2",

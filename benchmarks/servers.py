@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 KEY = "demo-benchmark-0123456789abcdef0123456789"
+TOKEN = "demo-benchmark-fedcba9876543210fedcba9876543210"
 
 ECHO = """
 import sys, uvicorn
@@ -38,7 +39,7 @@ uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), loop="uvloop", http="h
 CONFIG = """
 version: 1
 server: {{host: 127.0.0.1, port: {port}}}
-admin: {{host: 127.0.0.1, port: {admin}}}
+admin: {{host: 127.0.0.1, port: {admin}, tokens: [{{name: bench, token: {token}}}]}}
 store: {store}
 log: {{level: {level}, format: json}}
 sources:
@@ -137,7 +138,7 @@ def configure(
     """Write the configuration that is measured into `folder`: the file."""
     path = folder / "gateway.yaml"
     config = CONFIG.format(
-        port=port, admin=admin, sink=sink, key=KEY, to=to, level=level, store=store, delivery=delivery
+        port=port, admin=admin, sink=sink, key=KEY, token=TOKEN, to=to, level=level, store=store, delivery=delivery
     )
     path.write_text(textwrap.dedent(config))
     path.chmod(0o600)

@@ -46,11 +46,13 @@ def _fits(globs: Sequence[str], value: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of the stream: news; `missed`, which says how many were not told; or None, a sign of life."""
+    """One message of the stream: news; `missed`, which says how many were not told; or None, a sign of life. `more`: the
+    next one is there already, so that both may go out together."""
 
     id: int | None = None
     event: str | None = None
     data: Any = None
+    more: bool = False
 
 
 class LiveHub:
@@ -132,9 +134,9 @@ class LiveHub:
                         continue
                 if oldest > at + 1:
                     yield Message(rows[0].id - 1, "missed", {"missed": oldest - at - 1})
-                for row in rows:
-                    if row.kind == "missed" or wanted.keeps(row):
-                        yield message_of(row)
+                kept = [row for row in rows if row.kind == "missed" or wanted.keeps(row)]
+                for left, row in zip(range(len(kept) - 1, -1, -1), kept, strict=True):
+                    yield message_of(row, more=left > 0)
                 at = rows[-1].id
                 continue
             try:
@@ -150,9 +152,9 @@ class LiveHub:
         return [row for row in self._ring if row.id > at]
 
 
-def message_of(row: LiveRow) -> Message:
+def message_of(row: LiveRow, *, more: bool = False) -> Message:
     """One piece of news as it is told."""
-    return Message(row.id, row.kind, {"at": row.at, **_place(row), **row.body})
+    return Message(row.id, row.kind, {"at": row.at, **_place(row), **row.body}, more)
 
 
 def _place(row: LiveRow) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
@@ -147,6 +148,25 @@ async def test_32_streams_hold_one_ring_and_a_slow_one_is_told_what_it_missed() 
     assert [message async for message in news] == []
 
 
+async def test_news_that_are_there_together_go_out_in_one_piece_and_in_bounded_ones() -> None:
+    hub = LiveHub()
+    hub.feed([row(n) for n in range(1, 1 + RING_ROWS)])
+    news = hub.follow(NewsFilter(), 1, earlier=lambda id: None)
+    pieces: list[bytes] = []
+    told = f"id: {RING_ROWS}\n".encode()
+
+    async def send(message: Any) -> None:
+        pieces.append(message.get("body", b""))
+        if told in pieces[-1]:
+            hub.close()
+
+    async with asyncio.timeout(5):
+        await event_stream.EventStream(news, await anext(news))({}, asyncio.Event().wait, send)  # type: ignore[arg-type]
+    assert b"".join(pieces).count(b"event: event") == RING_ROWS - 1
+    assert len(pieces) < 10
+    assert max(map(len, pieces)) < event_stream.TOGETHER_BYTES_MAX + 1024
+
+
 async def test_a_quiet_stream_shows_signs_of_life_and_one_whose_token_was_removed_ends() -> None:
     hub = LiveHub()
     holds = [True, True, False]
@@ -168,8 +188,6 @@ async def test_a_reader_that_takes_nothing_is_dropped(monkeypatch: pytest.Monkey
                 yield Message(1, "event", {})
         finally:
             closed.append(True)
-
-    import asyncio
 
     async def stuck(message: Any) -> None:
         if message["type"] == "http.response.body":

@@ -14,6 +14,9 @@ from gateway.admin.stream import Message
 from gateway.errors import GatewayError
 from gateway.runtime.lean_imports import import_structlog
 
+TOGETHER_BYTES_MAX: Final = (
+    32 * 1024
+)  # of messages that go out in one piece, because each piece costs as much as an insert
 STALL_SECONDS: Final = 15.0  # in which a reader must take what was sent
 log = import_structlog().get_logger("gateway.web")
 
@@ -51,9 +54,13 @@ class EventStream(Response):
 
     async def _send(self, send: Send) -> None:
         await _chunk(send, written(self._first))
+        together = bytearray()
         try:
             async for message in self._news:
-                await _chunk(send, written(message))
+                together += written(message)
+                if not message.more or len(together) >= TOGETHER_BYTES_MAX:
+                    await _chunk(send, bytes(together))
+                    together.clear()
         except GatewayError as error:
             await _chunk(send, f": {type(error).__name__}\n\n".encode())
         await send({"type": "http.response.body", "body": b"", "more_body": False})
