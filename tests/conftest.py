@@ -64,6 +64,14 @@ def _learnt_here() -> Iterator[None]:
     redaction._process = before  # type: ignore[misc]
 
 
+@pytest.fixture(autouse=True)
+def _lines_of_a_test() -> Iterator[None]:
+    """The short way of log lines ends with the test that configured it: else a later one could not listen to them."""
+    yield
+    if (plain_lines := sys.modules.get("gateway.runtime.plain_lines")) is not None:
+        plain_lines.use(None)
+
+
 # A process learns secrets for good: after a thousand tests each line would be searched for those of all of them.
 _of_a_module = pytest.fixture(_learnt_here, scope="module", autouse=True)
 _of_a_test = pytest.fixture(_learnt_here, autouse=True)
