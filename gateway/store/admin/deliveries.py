@@ -96,10 +96,13 @@ def ids(
 ) -> list[int]:
     """The ids of the deliveries that are meant, newest first. Raises NotFound for an event that is not there."""
     statement, keep, values = _statement(session, known, wanted)
+    plainly: str | None = None
     if wanted.event is None and (few := few_deliveries(session, "waiting" if wanted.held else wanted.state)):
-        statement = statement.replace("d.id <= :before", f"{few}d.id <= :before")
+        plainly, statement = statement, statement.replace("d.id <= :before", f"{few}d.id <= :before")
     over = wanted.over if wanted.since is not None else None
-    return search(session, statement, _keys, keep, limit, before, over=over, walk=walk, **values)
+    return search(
+        session, statement, _keys, keep, limit, before, over=over, walk=walk, round_damage_by=plainly, **values
+    )
 
 
 def _statement(

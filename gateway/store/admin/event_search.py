@@ -138,7 +138,8 @@ def ids(
     held = _held(wanted.held)
     newer = "" if wanted.after is None else "seq > :after AND "
     few = few_events(session, wanted.state)
-    statement = _SEARCH.format(held=held + few + newer, columns=columns)
+    plainly = _SEARCH.format(held=held + newer, columns=columns)
+    statement = _SEARCH.format(held=held + few + newer, columns=columns) if few else plainly
     values: dict[str, Any] = {} if wanted.after is None else {"after": wanted.after}
     # of what is new each row is looked at, because that is less than asking which kinds there are
     by_kind = wanted.after is None and not few and (wanted.type is not None or wanted.source is not None)
@@ -149,7 +150,8 @@ def ids(
     exact = wanted.plain or (by_kind and bool(values) and not set(wanted.said()) - {"held", "type", "source"})
     keep: Callable[[EventKeys], bool] = anything if exact else wanted.keeps  # a merge of kinds gives no other
     over = None if wanted.since is None else partial(_older, wanted.since - LATE_MS)
-    return search(session, statement, _keys, keep, limit, before, over=over, walk=walk, **values)
+    by = plainly if few else None
+    return search(session, statement, _keys, keep, limit, before, over=over, walk=walk, round_damage_by=by, **values)
 
 
 def forward(

@@ -69,11 +69,13 @@ def search(
     *,
     over: Callable[[K], bool] | None = None,
     walk: Walk | None = None,
+    round_damage_by: str | None = None,
     **values: Any,
 ) -> list[int]:
     """The first keys, from `before` down, of the rows that `keep` wants. `columns` names what the statement gives.
 
     `over`: no row from this one on is wanted. `walk` ends it early where its time or its rows are up.
+    `round_damage_by`: the statement that goes on once there was damage, where this one does not look along the keys.
     """
     seqs: list[int] = []
     at = NEWEST_KEY if before is None else before
@@ -86,7 +88,7 @@ def search(
         try:
             rows = [*map(columns, round_damage.rows(statement, {**values, "before": at, "most": most}))]
         except Exception as error:
-            at = round_damage.met(error, at, most)
+            at, statement = round_damage.met(error, at, most), round_damage_by or statement
             continue
         if (nearer := round_damage.passed(at)) is not None:
             at = nearer
