@@ -64,7 +64,7 @@ async def test_erasing_an_event_takes_what_it_said_along(store: Store, url: str)
 async def test_retention_takes_recordings_with_their_last_event(opened: Opener, url: str, clock: FrozenClock) -> None:
     store = await opened(keep=Keep(unrouted=timedelta(days=1)))
     await joined(store, url, of(RECORDING_STARTED, 0))
-    assert len(table(url, "id", "recordings")) == 1
+    assert len(table(url, "id", "recording_sessions")) == 1
     clock.advance((START - clock.now() + timedelta(days=2)).total_seconds())
     await store.sweep()
     assert there(url) == []

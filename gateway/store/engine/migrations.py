@@ -156,18 +156,18 @@ _FIRST: Final = (
     "CREATE INDEX audit_actor ON audit (actor, id)",
     # What events of one stream are joined into (see outbox/recording_state.py). from_at, to_at: its first and last event; begun,
     # completed: files. `meta` has how far the events were looked at.
-    """CREATE TABLE recordings (
+    """CREATE TABLE recording_sessions (
         id {key}, source TEXT NOT NULL, subject TEXT NOT NULL, domain TEXT, app TEXT, stream TEXT NOT NULL, task TEXT,
         state TEXT NOT NULL, from_at {int} NOT NULL, to_at {int} NOT NULL, pushed_at {int}, unpushed_at {int},
         started_at {int}, ended_at {int}, failed_at {int}, begun {int} NOT NULL, completed {int} NOT NULL,
         overdue {int} NOT NULL){end}""",
-    "CREATE INDEX recordings_stream ON recordings (source, subject, from_at)",
+    "CREATE INDEX recording_sessions_stream ON recording_sessions (source, subject, from_at)",
     """CREATE TABLE recording_events (
         event {int} PRIMARY KEY REFERENCES events (seq) ON DELETE CASCADE,
-        recording {int} NOT NULL REFERENCES recordings (id) ON DELETE CASCADE, job TEXT{exact}){end}""",
+        recording {int} NOT NULL REFERENCES recording_sessions (id) ON DELETE CASCADE, job TEXT{exact}){end}""",
     # What is waited for behind an event, by a rule of `watch` (see outbox/watches.py).
     """CREATE TABLE watches (
-        id {key}, rule TEXT NOT NULL, recording {int} NOT NULL REFERENCES recordings (id) ON DELETE CASCADE,
+        id {key}, rule TEXT NOT NULL, recording {int} NOT NULL REFERENCES recording_sessions (id) ON DELETE CASCADE,
         event {int} NOT NULL, expect TEXT NOT NULL, state TEXT NOT NULL, since_at {int} NOT NULL, due_at {int} NOT NULL,
         UNIQUE (rule, event)){end}""",
     "CREATE INDEX watches_due ON watches (due_at, id) WHERE state IN ('waiting', 'back')",

@@ -38,7 +38,7 @@ _FIELDS: Final = (
     *("source", "subject", "domain", "app", "stream", "from_at", "to_at", "task", "pushed_at", "unpushed_at"),
     *("started_at", "ended_at", "failed_at", "begun", "completed", "overdue"),
 )
-RECORDING: Final = f"SELECT id, {', '.join(_FIELDS)} FROM recordings"  # noqa: S608
+RECORDING: Final = f"SELECT id, {', '.join(_FIELDS)} FROM recording_sessions"  # noqa: S608
 _OF_STREAM: Final = f"""{RECORDING} WHERE source = :source AND subject = :subject
   ORDER BY from_at DESC LIMIT {RECENT_MAX}"""
 _AROUND: Final = f"""{RECORDING} WHERE source = :source AND subject = :subject AND from_at <= :at
@@ -47,16 +47,16 @@ _WITH_ID: Final = f"""{RECORDING} WHERE id IN (SELECT j.recording FROM events e 
   WHERE e.id = :id AND e.source = :source) LIMIT 1"""  # noqa: S608
 _OF_JOB: Final = f"""{RECORDING} WHERE source = :source AND subject = :subject
   AND id IN (SELECT j.recording FROM recording_events j WHERE j.job = :job AND j.job IS NOT NULL) LIMIT 1"""  # noqa: S608
-_INSERT: Final = f"""INSERT INTO recordings (state, {", ".join(_FIELDS)})
+_INSERT: Final = f"""INSERT INTO recording_sessions (state, {", ".join(_FIELDS)})
   VALUES (:state, {", ".join(f":{name}" for name in _FIELDS)}) RETURNING id"""  # noqa: S608
-_UPDATE: Final = f"""UPDATE recordings SET state = :state, {", ".join(f"{name} = :{name}" for name in _FIELDS)}
+_UPDATE: Final = f"""UPDATE recording_sessions SET state = :state, {", ".join(f"{name} = :{name}" for name in _FIELDS)}
   WHERE id = :id"""  # noqa: S608
 _JOIN: Final = "INSERT INTO recording_events (event, recording, job) VALUES (:event, :recording, :job)"
 _JOINED_BETWEEN: Final = "SELECT event FROM recording_events WHERE event > :after AND event <= :upto"
 _EVENTS: Final = f"""SELECT {COLUMNS} FROM events WHERE seq IN
   (SELECT j.event FROM recording_events j WHERE j.recording = :recording) ORDER BY seq"""  # noqa: S608
 _TOUCHED: Final = """SELECT DISTINCT recording FROM recording_events WHERE event > :after AND event <= :upto"""
-_EMPTY: Final = """DELETE FROM recordings WHERE id = :id
+_EMPTY: Final = """DELETE FROM recording_sessions WHERE id = :id
   AND NOT EXISTS (SELECT 1 FROM recording_events j WHERE j.recording = :id)"""
 
 
@@ -258,7 +258,7 @@ def rebuild(session: Bulk, recordings: Collection[int]) -> None:
     for id_ in sorted(recordings):
         signs = [sign for row in _events(session, _EVENTS, {"recording": id_}) if (sign := sign_of(row)) is not None]
         if not signs:
-            session.change("DELETE FROM recordings WHERE id = :id", {"id": id_})
+            session.change("DELETE FROM recording_sessions WHERE id = :id", {"id": id_})
             continue
         recording = Recording.of(signs[0])
         recording.id = id_

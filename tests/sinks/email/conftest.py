@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import ipaddress
 import ssl
@@ -156,7 +157,8 @@ async def serving(
         listener.close()
         for one in server.open:
             if one.transport is not None:
-                one.transport.abort()
+                with contextlib.suppress(AttributeError):  # Python 3.11.2, of a TLS connection that is lost already
+                    one.transport.abort()
             if one._handler_coroutine is not None:
                 one._handler_coroutine.cancel()
         await asyncio.sleep(0)

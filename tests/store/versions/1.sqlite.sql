@@ -120,20 +120,20 @@ CREATE INDEX audit_act ON audit (act, id);
 
 CREATE INDEX audit_actor ON audit (actor, id);
 
-CREATE TABLE recordings (
+CREATE TABLE recording_sessions (
         id INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, subject TEXT NOT NULL, domain TEXT, app TEXT, stream TEXT NOT NULL, task TEXT,
         state TEXT NOT NULL, from_at INTEGER NOT NULL, to_at INTEGER NOT NULL, pushed_at INTEGER, unpushed_at INTEGER,
         started_at INTEGER, ended_at INTEGER, failed_at INTEGER, begun INTEGER NOT NULL, completed INTEGER NOT NULL,
         overdue INTEGER NOT NULL) STRICT;
 
-CREATE INDEX recordings_stream ON recordings (source, subject, from_at);
+CREATE INDEX recording_sessions_stream ON recording_sessions (source, subject, from_at);
 
 CREATE TABLE recording_events (
         event INTEGER PRIMARY KEY REFERENCES events (seq) ON DELETE CASCADE,
-        recording INTEGER NOT NULL REFERENCES recordings (id) ON DELETE CASCADE, job TEXT) STRICT;
+        recording INTEGER NOT NULL REFERENCES recording_sessions (id) ON DELETE CASCADE, job TEXT) STRICT;
 
 CREATE TABLE watches (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, rule TEXT NOT NULL, recording INTEGER NOT NULL REFERENCES recordings (id) ON DELETE CASCADE,
+        id INTEGER PRIMARY KEY AUTOINCREMENT, rule TEXT NOT NULL, recording INTEGER NOT NULL REFERENCES recording_sessions (id) ON DELETE CASCADE,
         event INTEGER NOT NULL, expect TEXT NOT NULL, state TEXT NOT NULL, since_at INTEGER NOT NULL, due_at INTEGER NOT NULL,
         UNIQUE (rule, event)) STRICT;
 
@@ -145,7 +145,7 @@ CREATE INDEX recording_events_recording ON recording_events (recording, event);
 
 CREATE INDEX recording_events_job ON recording_events (job) WHERE job IS NOT NULL;
 
-INSERT INTO meta (name, value) VALUES ('schema', '1'), ('shape', '118ffe941c9862d5'), ('instance', '0011223344556677'), ('made_at', '1767225600000');
+INSERT INTO meta (name, value) VALUES ('schema', '1'), ('shape', 'f7f7b1014993dda8'), ('instance', '0011223344556677'), ('made_at', '1767225600000');
 
 INSERT INTO events (id, source, type, subject, received_at, trust, fingerprint, body, raw, raw_type, routing) VALUES ('0123456789abcdef', 'live', 'recording.file.completed', 's', 1767225600000, 3, x'7b7d', '{"id":"0123456789abcdef","source":"live","type":"recording.file.completed","subject":"s","time":"2026-01-01T00:00:00Z","specversion":"1.0","data":{"provider":"huawei-live","stream":"s"}}', x'7b7d', 'application/json', '[]');
 
