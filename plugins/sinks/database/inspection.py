@@ -15,7 +15,9 @@ from gateway import FILE_COMPLETED, Event, Unavailable, sample
 from plugins.sinks.database import ddl, own_table, table_fit, upsert
 from plugins.sinks.database.options import DatabaseOptions
 
-_THERE_ALREADY: Final = {"23505", "42P07"}  # what PostgreSQL says to the loser of a race
+# What PostgreSQL says to the loser of a race, by how far the winner was: the table is there, its row type is there, or
+# its names are being written into the catalogue.
+_THERE_ALREADY: Final = {"42P07", "42710", "23505"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,11 @@ async def inspect_table(
     schema, _, name = options.table.rpartition(".")
     table = await _reflect(engine, name, schema or None)
     if table is None and own and options.create:
-        await _create(engine, ddl.table(name, schema or None, rows=options.rows, key=options.key, dialect=dialect))
+        wanted = ddl.table(name, schema or None, rows=options.rows, key=options.key, dialect=dialect)
+        lost = await _create(engine, wanted)
         table = await _reflect(engine, name, schema or None)
+        if table is None and lost is not None:
+            raise lost  # because what has the name is no table: a type of somebody's
     if table is None:
         raise Unavailable(f"{where}: there is no table {options.table}")
     columns = list(rows_of(sample(FILE_COMPLETED))[0]) if own else list(options.columns or ())
@@ -71,11 +76,13 @@ async def _reflect(engine: AsyncEngine, name: str, schema: str | None) -> sa.Tab
         return await table_fit.reflect(connection, name, schema)
 
 
-async def _create(engine: AsyncEngine, table: sa.Table) -> None:
-    """Losing the race against another gateway is as good as winning it."""
+async def _create(engine: AsyncEngine, table: sa.Table) -> DBAPIError | None:
+    """Losing the race against another gateway is as good as winning it: what the loser was told is given, not raised."""
     try:
         async with engine.begin() as connection:
             await connection.execute(CreateTable(table, if_not_exists=True))
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) not in _THERE_ALREADY:
             raise
+        return error
+    return None
