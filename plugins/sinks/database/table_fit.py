@@ -26,6 +26,8 @@ def _reflect(connection: sa.Connection, name: str, schema: str | None) -> sa.Tab
         warnings.simplefilter("ignore", sa.exc.SAWarning)  # of types it does not know: the driver gets the plain value
         try:
             table = sa.Table(name, sa.MetaData(), schema=schema, autoload_with=connection, resolve_fks=False)
+            if not table.columns:  # another gateway made it since its columns were asked for, as can be on SQLite
+                table = sa.Table(name, sa.MetaData(), schema=schema, autoload_with=connection, resolve_fks=False)
         except sa.exc.NoSuchTableError:
             return None
     for column in table.columns:

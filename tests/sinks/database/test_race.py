@@ -1,4 +1,4 @@
-"""Two gateways that make the table at once, on PostgreSQL: whoever is told that it is there already goes on with it."""
+"""Two gateways that make the table at once: whoever comes second goes on with it, however far the first one was."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from psycopg import errors as pg
+from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.schema import CreateTable
 
 from gateway import Unavailable
 from gateway.testing import delivery, event
+from plugins.sinks.database import ddl
 from tests.sinks.database.conftest import Place, making
 
 Plant = Callable[[Callable[[str], None]], None]
@@ -21,16 +24,16 @@ Plant = Callable[[Callable[[str], None]], None]
 @pytest.fixture
 def at_create(request: pytest.FixtureRequest) -> Plant:
     """Something to happen just before the sink makes its table."""
+    return lambda happen: _plant(request, "before", "CREATE TABLE", happen)
 
-    def plant(happen: Callable[[str], None]) -> None:
-        def before(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-            if "CREATE TABLE" in statement:
-                happen(statement)
 
-        sa.event.listen(Engine, "before_cursor_execute", before)
-        request.addfinalizer(lambda: sa.event.remove(Engine, "before_cursor_execute", before))
+def _plant(request: pytest.FixtureRequest, when: str, words: str, happen: Callable[[str], None]) -> None:
+    def hook(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        if words in statement:
+            happen(statement)
 
-    return plant
+    sa.event.listen(Engine, f"{when}_cursor_execute", hook)
+    request.addfinalizer(lambda: sa.event.remove(Engine, f"{when}_cursor_execute", hook))
 
 
 @pytest.mark.parametrize("state", ["42P07", "42710", "23505"])
@@ -67,3 +70,20 @@ async def test_a_type_of_that_name_is_said_in_the_servers_words(postgres: Place)
     with pytest.raises(Unavailable, match='42710 DuplicateObject: type "recordings" already exists'):
         async with making(postgres.url):
             pass
+
+
+async def test_a_table_that_comes_between_two_looks_at_it_is_read_whole(
+    sqlite: Place, request: pytest.FixtureRequest
+) -> None:
+    table = ddl.table("recordings", None, rows="file", key=None, dialect="sqlite")
+    made = []
+
+    def win(_statement: str) -> None:
+        if not made:
+            made.append(table)
+            sqlite.run(str(CreateTable(table).compile(dialect=dialect())))
+
+    _plant(request, "after", "temp.table_xinfo", win)  # its columns were asked for, and next whether it is there
+    async with making(sqlite.url) as sink:
+        assert await sink.deliver(delivery(event())) == "1 row"
+    assert made
