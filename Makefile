@@ -3,8 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
-# twice the processors: a test that starts a process or asks a server waits more than it works
-WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2))))
+WORKERS ?= logical
 PARALLEL := -n $(WORKERS) --dist worksteal --durations 15 --durations-min 1
 SEARCH := --hypothesis-profile search --timeout 900 -o faulthandler_timeout=1000
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -14,7 +13,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 help:
 	@echo 'make run       start the gateway with config.example.yaml (make send in a second terminal)'
 	@echo 'make send      play the vendor: five signed callbacks to the running gateway'
-	@echo 'make test      the test suite, in twice as many workers as there are processors (WORKERS=1: fewer)'
+	@echo 'make test      the test suite, in as many workers as there are processors (WORKERS=1: fewer)'
 	@echo 'make fast      what needs no child process, no PostgreSQL and no long walk: under a minute'
 	@echo 'make room R=dispatch   the tests and the types of one room'
 	@echo 'make check     format, lint, strict types'
