@@ -14,9 +14,9 @@ from gateway.store.admin.jobs import JobRow
 from tests.store.conftest import Opener
 from tests.store.kit import event, new, take
 from tests.store.test_damaged_page import PAGE, damage, damage_leaf
-from tests.store.test_damaged_page_postgres import EVENTS, lost, url
+from tests.store.test_damaged_page_postgres import EVENTS, damaged, lost, url
 
-__all__ = ["lost", "url"]  # fixtures
+__all__ = ["damaged", "lost", "url"]  # fixtures
 
 NUMBER = 40
 ACTOR = Actor(name="ann", place="here")

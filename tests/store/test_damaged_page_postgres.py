@@ -1,14 +1,9 @@
-"""A page of the PostgreSQL store that the server cannot read: what lies on it is all that people and retention miss.
-
-The page is spoiled in a copy of the database, before anybody has looked at it: a server that has a page in memory does
-not read it again.
-"""
+"""A page of the PostgreSQL store that the server cannot read: what lies on it is all that people and retention miss."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import structlog
@@ -17,45 +12,33 @@ from gateway.errors import StoreUnavailable
 from gateway.runtime.clock import FrozenClock
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.store import Keep
-from tests.postgres import database_url
 from tests.store.conftest import Opener
-from tests.store.kit import LEASE, beside, event, new, settlement, take
+from tests.store.kit import LEASE, event, new, settlement, take
+from tests.store.spoiled import spoiled
 
-PAGE = 8192
 EVENTS = 120
 SPOILED = 3  # the page
 
 
 @pytest.fixture
-async def url(postgres_url: str, open_at: Opener) -> AsyncIterator[str]:
+async def damaged(postgres_url: str, open_at: Opener) -> AsyncIterator[tuple[str, set[int]]]:
     store = await open_at(url=postgres_url)
     await take(store, *[new(event(n), "app") for n in range(1, EVENTS + 1)])
     await store.close()
-    name = f"{postgres_url.partition('?')[0].rpartition('/')[2]}_damaged"
-    with beside(database_url(postgres_url, "postgres")) as server:
-        template = postgres_url.partition("?")[0].rpartition("/")[2]
-        server.change(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
-        ((folder, oid),) = server.rows(
-            f"SELECT current_setting('data_directory'), oid FROM pg_database WHERE datname = '{name}'"
-        )
-    with beside(postgres_url) as original:
-        ((path,),) = original.rows("SELECT pg_relation_filenode('events')")
-    with (Path(folder) / "base" / str(oid) / str(path)).open("r+b") as file:
-        file.seek(SPOILED * PAGE)
-        file.write(b"\xff" * 64)
-    yield database_url(postgres_url, name)
-    with beside(database_url(postgres_url, "postgres")) as server:
-        server.change(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with spoiled(postgres_url, "events", SPOILED) as (url, lost):
+        assert 1 < len(lost) < EVENTS / 4
+        yield url, lost
 
 
 @pytest.fixture
-def lost(postgres_url: str, url: str) -> set[int]:
+def url(damaged: tuple[str, set[int]]) -> str:
+    return damaged[0]
+
+
+@pytest.fixture
+def lost(damaged: tuple[str, set[int]]) -> set[int]:
     """The numbers of the events on it."""
-    with beside(postgres_url) as original:
-        rows = original.rows(f"SELECT seq FROM events WHERE CAST(ctid AS text) LIKE '({SPOILED},%'")
-    numbers = {seq for (seq,) in rows}
-    assert 1 < len(numbers) < EVENTS / 4
-    return numbers
+    return damaged[1]
 
 
 def test_listings_and_paging_go_round_it(url: str, lost: set[int], clock: FrozenClock) -> None:

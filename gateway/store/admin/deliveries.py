@@ -96,13 +96,11 @@ def ids(
 ) -> list[int]:
     """The ids of the deliveries that are meant, newest first. Raises NotFound for an event that is not there."""
     statement, keep, values = _statement(session, known, wanted)
-    plainly: str | None = None
+    by: tuple[str, Callable[[DeliveryKeys], bool]] | None = None
     if wanted.event is None and (few := few_deliveries(session, "waiting" if wanted.held else wanted.state)):
-        plainly, statement = statement, statement.replace("d.id <= :before", f"{few}d.id <= :before")
+        by, statement = (statement, keep), statement.replace("d.id <= :before", f"{few}d.id <= :before")
     over = wanted.over if wanted.since is not None else None
-    return search(
-        session, statement, _keys, keep, limit, before, over=over, walk=walk, round_damage_by=plainly, **values
-    )
+    return search(session, statement, _keys, keep, limit, before, over=over, walk=walk, round_damage_by=by, **values)
 
 
 def _statement(

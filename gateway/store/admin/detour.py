@@ -11,6 +11,7 @@ from gateway.store.engine.session import Session, Trouble, value_of
 NEWEST_KEY: Final = 2**62  # above every key
 COUNT_FAILURES_MAX: Final = 5_000  # statements of one count that meet damage; past it nobody should wait for a figure
 ONWARD_FAILURES_MAX: Final = 200  # statements that meet damage in one look ahead; the next one goes on from there
+_STEPPED_ROWS_MAX: Final = 200  # rows of one search that are tried one by one before it leaps: those of a few pages
 _NARROWER: Final = 10  # times
 _LAST: Final = {
     "sqlite": "SELECT seq FROM sqlite_sequence WHERE name = '{table}'",
@@ -23,14 +24,16 @@ T = TypeVar("T")
 
 
 class Detour:
-    """Of one search, newest first. It comes near the damage row by row, then leaps ever farther, since nobody can say
-    where the damage ends, and from behind it back to its end; farther on the windows are wide again."""
+    """Of one search, newest first. It goes through the damage row by row, because the rows of a page need not follow one
+    another; after many it leaps ever farther, since nobody can say where the damage ends, and from behind it back to its
+    end. Farther on the windows are wide again."""
 
     def __init__(self, session: Session, table: Literal["events", "deliveries"]) -> None:
         self._session = session
         self._table = table
         self._window: int | None = None
         self._leap = 1
+        self._steps = 0
         self._damaged: int | None = None  # the row before this one cannot be read
         self._readable: int | None = None  # and the one before this can: its end lies between
 
@@ -59,7 +62,9 @@ class Detour:
             return (self._readable + at) // 2
         self._readable = None
         leapt = at - self._leap
-        self._leap *= 2
+        self._steps += 1
+        if self._steps > _STEPPED_ROWS_MAX:
+            self._leap *= 2
         return max(leapt, _LAST_BEFORE) if at > _LAST_BEFORE else 1
 
     def passed(self, at: int) -> int | None:

@@ -44,6 +44,7 @@ _NEXT_KIND: Final = """SELECT type, source FROM (
   ) AS next ORDER BY type, source LIMIT 1"""
 _OF_KIND: Final = """SELECT * FROM (SELECT {columns} FROM events
   WHERE {held}type = :type_{n} AND source = :source_{n} AND seq <= :before - 1 ORDER BY seq DESC LIMIT :most) AS of_{n}"""
+_UNION: Final = " UNION ALL "
 _STATES: Final[Mapping[DeliveryState | Literal["unrouted"], str]] = {
     "unrouted": "true",
     **{state: f"d.state = '{state}'" for state in DELIVERY_STATES},
@@ -150,7 +151,7 @@ def ids(
     exact = wanted.plain or (by_kind and bool(values) and not set(wanted.said()) - {"held", "type", "source"})
     keep: Callable[[EventKeys], bool] = anything if exact else wanted.keeps  # a merge of kinds gives no other
     over = None if wanted.since is None else partial(_older, wanted.since - LATE_MS)
-    by = plainly if few else None
+    by = (plainly, wanted.keeps) if few or _UNION in statement else None
     return search(session, statement, _keys, keep, limit, before, over=over, walk=walk, round_damage_by=by, **values)
 
 
@@ -200,5 +201,5 @@ def _of_kinds(session: Session, columns: str, held: str, wanted: EventFilter) ->
     parts = [_OF_KIND.format(columns=columns, held=held, n=letters[n]) for n in range(len(kinds))]
     values = {f"type_{letters[n]}": kind for n, (kind, _) in enumerate(kinds)}
     values |= {f"source_{letters[n]}": whose for n, (_, whose) in enumerate(kinds)}
-    merged = " UNION ALL ".join(parts)
+    merged = _UNION.join(parts)
     return f"SELECT * FROM ({merged}) AS kinds ORDER BY seq DESC LIMIT :most" if parts else "", values  # noqa: S608

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.states import DeliveryState
-from gateway.store.engine.session import Session, number_of
+from gateway.store.engine.session import Session, Trouble, number_of
 
 LOOKED_AT_ROWS_MAX: Final = 2000  # that one page looks at; past it rows are looked at along their key
 # The conditions are those of the indexes word for word, or SQLite ignores them.
@@ -25,12 +25,12 @@ EVENTS: Final = "seq IN (SELECT event FROM deliveries WHERE {indexed}) AND "
 
 
 def few_deliveries(session: Session, state: DeliveryState | None) -> str:
-    """The condition that leaves those of this state alone, with others; empty: they are not few, or not asked for."""
+    """The condition that leaves those of this state alone, with others; empty: they are not few, cannot be counted, or are not asked for."""
     return _condition(session, DELIVERIES, state)
 
 
 def few_events(session: Session, state: str | None) -> str:
-    """The condition that leaves their events alone, with others; empty: they are not few, or not asked for."""
+    """The condition that leaves their events alone, with others; empty: they are not few, cannot be counted, or are not asked for."""
     return _condition(session, EVENTS, state)
 
 
@@ -38,5 +38,10 @@ def _condition(session: Session, condition: str, state: str | None) -> str:
     indexed = _INDEXED.get(state or "")
     if indexed is None:
         return ""
-    rows = number_of(session.rows(COUNT.format(indexed=indexed), {"most": LOOKED_AT_ROWS_MAX + 1}))
+    try:
+        rows = number_of(session.rows(COUNT.format(indexed=indexed), {"most": LOOKED_AT_ROWS_MAX + 1}))
+    except Exception as error:
+        if session.trouble(error) is not Trouble.DAMAGED:
+            raise
+        return ""  # along the key there is a way round it
     return condition.format(indexed=indexed) if rows <= LOOKED_AT_ROWS_MAX else ""

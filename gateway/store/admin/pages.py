@@ -69,26 +69,28 @@ def search(
     *,
     over: Callable[[K], bool] | None = None,
     walk: Walk | None = None,
-    round_damage_by: str | None = None,
+    round_damage_by: tuple[str, Callable[[K], bool]] | None = None,
     **values: Any,
 ) -> list[int]:
     """The first keys, from `before` down, of the rows that `keep` wants. `columns` names what the statement gives.
 
     `over`: no row from this one on is wanted. `walk` ends it early where its time or its rows are up.
-    `round_damage_by`: the statement that goes on once there was damage, where this one does not look along the keys.
+    `round_damage_by`: the statement, and what to keep of its rows, that go on once there was damage, where this one does
+    not look along the keys alone: it would read a row far ahead, and fail for that one wherever it begins.
     """
     seqs: list[int] = []
     at = NEWEST_KEY if before is None else before
-    everything = keep is anything
     widest = _WINDOW_ROWS if walk is None else min(_WALK_WINDOW_ROWS, _WINDOW_ROWS)
     window = min(max(_FIRST_WINDOW_ROWS, 2 * limit), widest)
     round_damage = Detour(session, "deliveries" if "FROM deliveries" in statement else "events")
     while len(seqs) < limit and at > 1:  # keys begin with 1
-        most = round_damage.narrowed(limit if everything else window)
+        most = round_damage.narrowed(limit if keep is anything else window)
         try:
             rows = [*map(columns, round_damage.rows(statement, {**values, "before": at, "most": most}))]
         except Exception as error:
-            at, statement = round_damage.met(error, at, most), round_damage_by or statement
+            at = round_damage.met(error, at, most)
+            if round_damage_by is not None:
+                statement, keep = round_damage_by
             continue
         if (nearer := round_damage.passed(at)) is not None:
             at = nearer
