@@ -10,6 +10,7 @@ import pytest
 
 BUDGET_S = 5.0
 BUSY_MAX = 2.0  # processes that want to run for each processor
+NOISE = 2.0  # in a worker: the same suite took 383 and 537 s of work on one machine, and single tests twice theirs
 WORKED_S = pytest.StashKey[float]()
 
 
@@ -37,8 +38,9 @@ def over_budget(item: pytest.Item, report: pytest.TestReport) -> None:
     busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     in_worker = "PYTEST_XDIST_WORKER" in os.environ
     took, what = (item.stash.get(WORKED_S, 0.0), "work") if in_worker else (report.duration, "time")
-    if busy <= BUSY_MAX and took > BUDGET_S * busy:
+    allowed = BUDGET_S * (max(busy, NOISE) if in_worker else busy)
+    if busy <= BUSY_MAX and took > allowed:
         report.outcome = "failed"
         report.longrepr = (
-            f"It took {took:.1f} s of {what}: make it quicker, or mark it `@pytest.mark.slow` (over {BUDGET_S:g} s)"
+            f"It took {took:.1f} s of {what}: make it quicker, or mark it `@pytest.mark.slow` (over {allowed:.0f} s)"
         )
