@@ -93,7 +93,8 @@ class Gateway:
         own: Any = {"store": self.store, "clock": self.clock, "metrics": self.metrics}
         own |= {"decide": self._decide, "stored": self._own_stored}
         self.alarms = AlarmWatch(**own, setup=lambda: self.settings.alarm_setup)
-        self._recordings = RecordingFollower(**own, setup=lambda: watch_setup(self.settings), see=self.alarms.see)
+        watching: Any = {"setup": lambda: watch_setup(self.settings), "see": self.alarms.see}
+        self._recordings = RecordingFollower(**own, **watching, keeps_order=self.dispatcher.keeps_order)
         self._reloader = Reloader(
             self._swap,
             path=loaded.path,

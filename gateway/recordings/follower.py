@@ -40,8 +40,8 @@ class FollowerMetrics(Protocol):
 
 
 class RecordingFollower:
-    """One a gateway. `setup` gives the rules of the configuration that runs now, `stored` hears of each event that was told,
-    `see` is where alarms take in what a process sees."""
+    """One a gateway. `setup` gives the rules of the configuration that runs now, `keeps_order` says whether a sink has
+    `order: stream`, `stored` hears of each event that was told, `see` is where alarms take in what a process sees."""
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class RecordingFollower:
         metrics: FollowerMetrics,
         setup: Callable[[], WatchSetup],
         decide: Callable[[Event], RoutingDecision],
+        keeps_order: Callable[[str], bool],
         stored: Callable[[Event, Told], None],
         see: Callable[[AlarmType, str, bool, str], None],
     ) -> None:
@@ -59,6 +60,7 @@ class RecordingFollower:
         self._metrics = metrics
         self._setup = setup
         self._decide = decide
+        self._keeps_order = keeps_order
         self._stored = stored
         self._see = see
         self._applied: WatchSetup | None = None
@@ -100,7 +102,7 @@ class RecordingFollower:
         def make(row: WatchDue, behind: Event) -> NewEvent:
             event = watch_event(row, behind)
             events[event.id] = event
-            return new_watch_event(event, self._decide(event))
+            return new_watch_event(event, self._decide(event), self._keeps_order)
 
         for told in await self._store.tell_watches(setup.events, make):
             self._stored(events[told.new.event.id], told)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from gateway.events.times import format_time
 from gateway.intake.pipeline import new_event
-from gateway.model import RECORDING_OVERDUE, RECORDING_RECOVERED, Event, Verified, event_id
+from gateway.model import RECORDING_OVERDUE, RECORDING_RECOVERED, Event, Verified, event_id, order_key
 from gateway.routing import RoutingDecision
 from gateway.store.outbox.watch_due import WatchDue
 from gateway.store.records import NewDelivery, NewEvent
@@ -43,9 +44,12 @@ def watch_event(row: WatchDue, behind: Event) -> Event:
     )
 
 
-def new_watch_event(event: Event, decision: RoutingDecision) -> NewEvent:
-    """Its row. Its deliveries wait to be claimed."""
-    wanted = tuple(NewDelivery(sink=sink) for sink in decision.sinks)
+def new_watch_event(event: Event, decision: RoutingDecision, keeps_order: Callable[[str], bool]) -> NewEvent:
+    """Its row. Its deliveries wait to be claimed, at a sink with `order: stream` in their place of their stream."""
+    wanted = tuple(
+        NewDelivery(sink=sink, order_key=order_key(event.source, event.subject, ordered=keeps_order(sink)))
+        for sink in decision.sinks
+    )
     verified = Verified(trust=event.trust, scheme="gateway")
     return new_event(
         event, decision, deliveries=wanted, raw_type="application/json", hold_conflicts=False, verified=verified

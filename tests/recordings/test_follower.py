@@ -39,6 +39,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Any]:
         metrics=Metrics(clock),
         setup=lambda: scene.setup,
         decide=lambda _: RoutingDecision((), ()),
+        keeps_order=lambda _: False,
         stored=lambda event, _: scene.told.append(event.type),
         see=lambda *seen: scene.seen.append(seen),
     )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 from tests.running import Player
@@ -12,8 +16,11 @@ WATCH = """watch:
 """
 
 
+IN_ORDER = CONFIG.replace("path: events.jsonl}", "path: events.jsonl, delivery: {order: stream}}")
+
+
 def test_what_does_not_come_reaches_the_sinks_of_its_routes(tmp_path: Path) -> None:
-    with serve(tmp_path, config=CONFIG + WATCH) as served:
+    with serve(tmp_path, config=IN_ORDER + WATCH) as served:
         assert served.post(Player().body(number=1)).status == 200
         (item,) = until(
             served,
@@ -27,3 +34,11 @@ def test_what_does_not_come_reaches_the_sinks_of_its_routes(tmp_path: Path) -> N
         served.ask()
         served.result()
     assert "recording.overdue" in (tmp_path / "events.jsonl").read_text()
+    with closing(sqlite3.connect(tmp_path / "gateway.db")) as store:
+        keys = store.execute("SELECT DISTINCT order_key FROM deliveries WHERE sink = 'file'").fetchall()
+    assert keys == [(f"live {detail['item']['subject']}",)], "its place among its stream's deliveries"
+    show = [sys.executable, "-m", "gateway", "-c", tmp_path / "gateway.yaml", "events", "show", detail["item"]["ref"]]
+    told = subprocess.run(show, capture_output=True, text=True, check=True, timeout=30).stdout
+    assert "The gateway noticed it." in told
+    assert "callback" not in told.partition("{")[0]
+    assert "vendor's bytes" not in told

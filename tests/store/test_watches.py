@@ -46,7 +46,7 @@ def now_of(clock: FrozenClock, type: str, stream: str = "s", **more: object) -> 
 
 
 def make(row: WatchDue, behind: Event) -> NewEvent:
-    return new_watch_event(watch_event(row, behind), RoutingDecision((), ()))
+    return new_watch_event(watch_event(row, behind), RoutingDecision((), ()), lambda _sink: False)
 
 
 async def tell(store: Store, *rules: WatchRule) -> list[tuple[str, str | None]]:

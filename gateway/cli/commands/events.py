@@ -204,7 +204,7 @@ def _print_event(event: EventFull, when: output.Times) -> None:
             ("supersedes", row.supersedes and f"{row.supersedes}, whose signature covered less"),
             ("superseded by", row.superseded and f"{row.superseded}, whose signature covered more"),
             ("follows on", _cause(event)),
-            ("vendor's bytes", event.raw and f"{len(event.raw)} of {event.raw_type} (--raw prints them)"),
+            ("vendor's bytes", f"{len(event.raw)} of {event.raw_type} (--raw prints them)" if event.raw else None),
         ]
     )
     for child in event.children:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from gateway.admin.results import DeliveryDetail, EventDetail, VerdictItem
 from gateway.events.alarm_text import alarm_text
-from gateway.model import ALARM_TYPES
+from gateway.model import ALARM_TYPES, RECORDING_OVERDUE, RECORDING_RECOVERED
 from gateway.web.pages.codes import says
 from gateway.web.pages.render import pretty
 from gateway.web.pages.words import PageWords
@@ -80,7 +80,8 @@ def _past(detail: EventDetail, t: PageWords) -> Iterator[StoryStep]:
 
 def _origin(detail: EventDetail, t: PageWords) -> str:
     """How the event came about: a callback, what a sink reported, or what the gateway says of itself."""
-    if detail.item.type in ALARM_TYPES:
+    watched = detail.item.type in {RECORDING_OVERDUE, RECORDING_RECOVERED} and not detail.raw.size_bytes
+    if detail.item.type in ALARM_TYPES or watched:
         return t("The gateway noticed it.")
     if detail.cause is not None:
         return t("{sink} reported it.", sink=detail.cause.sink)
