@@ -1,1 +1,1 @@
-"""How forwards are signed and verified: Standard Webhooks and Ed25519."""
+"""How requests are signed and verified: Standard Webhooks, Ed25519, and calls to clouds."""
