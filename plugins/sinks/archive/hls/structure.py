@@ -1,0 +1,77 @@
+"""What a player reads in a playlist, as m3u8 reads it: the same before and after its addresses were rewritten."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import Any, Final, NamedTuple
+
+from plugins.sinks.archive.hls.tags import ADDRESS_IN, tag_of
+
+_READ: Final = ADDRESS_IN.keys() | {
+    "EXTINF",
+    "EXT-X-STREAM-INF",
+    "EXT-X-BYTERANGE",
+    "EXT-X-DISCONTINUITY",
+    "EXT-X-GAP",
+    "EXT-X-ENDLIST",
+    "EXT-X-MEDIA-SEQUENCE",
+    "EXT-X-DISCONTINUITY-SEQUENCE",
+    "EXT-X-TARGETDURATION",
+    "EXT-X-PLAYLIST-TYPE",
+    "EXT-X-I-FRAMES-ONLY",
+}
+"""The others are handed on as they are, and m3u8 gives up where a date in one of them is odd."""
+
+
+class Structure(NamedTuple):
+    """`digest` is of all but the addresses; `seconds` of all segments, None where one says nothing that can be added."""
+
+    digest: str
+    addresses: list[str]
+    seconds: float | None
+
+
+def structure_of(text: str) -> Structure:
+    """Raises ValueError where m3u8 cannot read it."""
+    from m3u8.parser import parse  # type: ignore[import-untyped]
+
+    try:
+        parts = parse(text, custom_tags_parser=_skip)
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+        raise ValueError(f"m3u8 cannot read it: {type(error).__name__}") from None
+    addresses: list[str] = []
+    digest = hashlib.sha256()
+    for name, part in parts.items():
+        for piece in part if isinstance(part, list) else (part,):
+            _move_addresses(piece, addresses)
+            digest.update(f"{name}={piece!r}\n".encode())
+    return Structure(digest.hexdigest(), addresses, _seconds(parts))
+
+
+def _skip(line: str, _number: int, parts: dict[str, Any], _state: dict[str, Any]) -> bool:
+    tag = tag_of(line)
+    if tag == "EXT-X-KEY":
+        parts["keys"].clear()  # it looks through them for each new one; every segment has its own beside
+    return tag not in _READ
+
+
+def _move_addresses(value: Any, addresses: list[str]) -> None:
+    """Out of what m3u8 made into the list; what several segments share (a key, a map) once."""
+    if isinstance(value, dict):
+        if isinstance(value.get("uri"), str):
+            addresses.append(value["uri"])
+            value["uri"] = None
+        for part in value.values():
+            if isinstance(part, (dict, list)):
+                _move_addresses(part, addresses)
+    elif isinstance(value, list):
+        for part in value:
+            _move_addresses(part, addresses)
+
+
+def _seconds(parts: dict[str, Any]) -> float | None:
+    durations = [segment.get("duration") for segment in parts["segments"] if "uri" in segment]
+    if not durations or any(type(one) is not float or not 0 <= one < math.inf for one in durations):
+        return None
+    return round(math.fsum(durations), 3)
