@@ -17,6 +17,7 @@ from gateway.store.store import Store
 NEWS_SECONDS: Final = 0.25  # between two looks while somebody watches
 IDLE_SECONDS: Final = 1.0
 COUNTS_SECONDS: Final = 10.0
+FOLDED_HOURS_MAX: Final = 12  # at one time, every ten minutes: one is due in an hour
 WATCH_SECONDS: Final = 3.0  # between two words to the other gateways that somebody watches here
 
 log = import_structlog().get_logger("gateway.admin")
@@ -122,3 +123,6 @@ class Teller:
             self._forget_at = now + 600
             minute = self._clock.ms() // 60_000
             await self._store.write(lambda session: minutes.forget(session, minute))
+            for _ in range(FOLDED_HOURS_MAX):
+                if not await self._store.write(lambda session: minutes.fold(session, minute)):
+                    break

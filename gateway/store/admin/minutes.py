@@ -1,4 +1,8 @@
-"""The counters of each minute: written by every gateway for itself, summed up when they are read, forgotten after a week."""
+"""The counters of each minute: written by every gateway for itself, summed up when they are read, forgotten after a week.
+
+What is older than a day is folded into one row an hour for all gateways, because a plot of a week shows hours: ten
+thousand rows a name would be read for each look at it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from gateway.runtime.activity import Counted
 from gateway.store.engine.session import Session
 
 KEEP_MINUTES: Final = 8 * 24 * 60
+WHOLE_MINUTES: Final = 25 * 60  # what is younger stays in minutes: a plot of a day has points of ten
 _PUT: Final = """INSERT INTO minutes (minute, owner, kind, name, total, good, bad, dead, last_at, spread)
   VALUES (:minute, :owner, :kind, :name, :total, :good, :bad, :dead, :last_at, CAST(:spread AS text))
   ON CONFLICT (minute, owner, kind, name) DO UPDATE SET total = excluded.total, good = excluded.good, bad = excluded.bad,
@@ -24,7 +29,14 @@ _SUMS: Final = """SELECT minute / :step AS point, kind, name, CAST(sum(total) AS
 _VERIFIED: Final = """SELECT name, CAST(sum(total) AS bigint), max(last_at) FROM minutes
   WHERE minute >= :since AND kind = 'verified' GROUP BY name ORDER BY name"""
 _SPREAD: Final = "SELECT name, spread FROM minutes WHERE minute >= :since AND kind = 'sink' AND spread IS NOT NULL"
-_OWNERS: Final = "SELECT count(DISTINCT owner) FROM minutes WHERE minute >= :since"
+_FIRST_WHOLE: Final = "SELECT min(minute) FROM minutes WHERE minute >= :since AND minute < :until AND owner <> ''"
+_TAKE_HOUR: Final = """DELETE FROM minutes WHERE minute >= :first AND minute < :first + 60 AND owner <> ''
+  RETURNING kind, name, total, good, bad, dead, last_at"""
+_PUT_HOUR: Final = """INSERT INTO minutes AS t (minute, owner, kind, name, total, good, bad, dead, last_at)
+  VALUES (:minute, '', :kind, :name, :total, :good, :bad, :dead, :last_at)
+  ON CONFLICT (minute, owner, kind, name) DO UPDATE SET total = t.total + excluded.total, good = t.good + excluded.good,
+    bad = t.bad + excluded.bad, dead = t.dead + excluded.dead,
+    last_at = CASE WHEN t.last_at > excluded.last_at THEN t.last_at ELSE excluded.last_at END"""
 
 
 class Sum(NamedTuple):
@@ -53,6 +65,28 @@ def put(session: Session, counted: Sequence[Counted], owner: str) -> None:
 def forget(session: Session, minute: int) -> int:
     """Delete some of what is older than a week, seen from this minute; how many."""
     return session.change(_FORGET, {"oldest": minute - KEEP_MINUTES})
+
+
+def fold(session: Session, minute: int) -> bool:
+    """Fold the oldest hour that is still in minutes into one row a name. False: there is none.
+
+    The rows are deleted before they are counted, so that of two gateways only one has them.
+    """
+    until = (minute - WHOLE_MINUTES) // 60 * 60
+    with session.atomic():
+        ((oldest,),) = session.rows(_FIRST_WHOLE, {"since": minute - KEEP_MINUTES, "until": until})
+        if oldest is None:
+            return False
+        first = oldest // 60 * 60
+        totals: dict[tuple[str, str], list[int]] = {}
+        for kind, name, *counts, last_at in session.rows(_TAKE_HOUR, {"first": first}):
+            added = totals.setdefault((kind, name), [0, 0, 0, 0, 0])
+            added[:4] = [before + int(count) for before, count in zip(added, counts, strict=False)]
+            added[4] = max(added[4], int(last_at))
+        for (kind, name), (total, good, bad, dead, last_at) in totals.items():
+            values = {"minute": first, "kind": kind, "name": name, "total": total, "good": good}
+            session.change(_PUT_HOUR, values | {"bad": bad, "dead": dead, "last_at": last_at})
+    return True
 
 
 def sums(session: Session, since: int, step: int) -> Sequence[Sum]:
