@@ -96,7 +96,7 @@ class BesideStore:
 
     def refusal(self, id: int) -> RefusedDetail:
         """One refused callback."""
-        return reads.refusal(id, self._admin)
+        return reads.refusal(id, False, self._admin)
 
     def recordings(self, asked: RecordingQuery) -> Page[RecordingItem]:
         """A page of recordings."""

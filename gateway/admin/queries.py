@@ -66,8 +66,8 @@ class EventQuery(EventWanted, PageQuery):
     after: Annotated[int | None, Field(ge=0, le=2**62, description="Only those stored after this `seq`.")] = None
 
 
-class EventShown(Query):
-    """How much of an event is shown."""
+class Shown(Query):
+    """How much of an event or of a refused callback is shown."""
 
     masked: Annotated[
         bool,

@@ -15,7 +15,7 @@ from gateway.admin.queries import AuditQuery, DeliveryQuery, EventQuery, PageQue
 from gateway.admin.recording_reads import RecordingItem, RecordingQuery
 from gateway.admin.requests import EventNames
 from gateway.admin.results import DeliveryDetail, DeliveryItem, EventItem, Page
-from gateway.admin.sink_results import RefusedDetail, RefusedItem, SinkItem, SourceItem
+from gateway.admin.sink_results import RefusedItem, SinkItem, SourceItem
 from gateway.admin.teller import Counting
 from gateway.store.admin.dead_letters import DeadLetters, dead_letters
 from gateway.store.store import Store
@@ -114,10 +114,6 @@ class ReadingService:
     async def refused(self, asked: RefusedQuery) -> Page[RefusedItem]:
         """A page of refused callbacks."""
         return await self._access.read(partial(reads.refused, self._gateway, asked))
-
-    async def refusal(self, id: int) -> RefusedDetail:
-        """One refused callback."""
-        return await self._access.read(partial(reads.refusal, id))
 
     async def audit(self, asked: AuditQuery) -> Page[AuditItem]:
         """What people did."""

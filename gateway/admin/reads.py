@@ -101,10 +101,10 @@ def refused(gateway: Running, asked: RefusedQuery, admin: StoreAdmin) -> Page[Re
     )
 
 
-def refusal(id: int, admin: StoreAdmin) -> RefusedDetail:
-    """One refused callback."""
+def refusal(id: int, whole: bool, admin: StoreAdmin) -> RefusedDetail:
+    """One refused callback. `whole`: with credentials and the queries of URLs."""
     row = admin.refusal(id)
-    return views.refused_detail(row, EXPLAINED.get(row.refusal.code))
+    return views.refused_detail(row, EXPLAINED.get(row.refusal.code), whole=whole)
 
 
 def audit(gateway: Running, asked: AuditQuery, admin: StoreAdmin) -> Page[AuditItem]:

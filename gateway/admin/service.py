@@ -17,7 +17,7 @@ from gateway.admin.own_command import run_own_command
 from gateway.admin.reading_service import ReadingService, Whole
 from gateway.admin.requests import ReplayCommand
 from gateway.admin.results import EventDetail
-from gateway.admin.sink_results import PreviewAnswer, TestAnswer
+from gateway.admin.sink_results import PreviewAnswer, RefusedDetail, TestAnswer
 from gateway.admin.stream import LiveHub, Message, NewsFilter
 from gateway.admin.teller import Teller
 from gateway.store.admin import live
@@ -122,7 +122,13 @@ class AdminService(ReadingService):
         """An end to each."""
         return await self._access.change(partial(acts.cancel, ids, actor))
 
-    # -- sinks and sources
+    # -- sinks, sources and what was refused
+
+    async def refusal(self, id: int, *, whole: bool, actor: Actor) -> RefusedDetail:
+        """One refused callback; that somebody saw its credentials is written down."""
+        if whole:
+            await self._access.change(lambda admin: _refusal_revealed(admin, id, actor))
+        return await self._access.read(partial(reads.refusal, id, whole))
 
     async def pause(self, sink: str, actor: Actor) -> OneDone:
         """Hold everything for a sink."""
@@ -195,3 +201,8 @@ def _revealed(admin: StoreAdmin, ref: str, actor: Actor) -> EventFull:
     full = admin.event(ref)
     admin.note("events reveal", full.row.name, actor=actor)
     return full
+
+
+def _refusal_revealed(admin: StoreAdmin, id: int, actor: Actor) -> None:
+    row = admin.refusal(id)
+    admin.note("refused reveal", f"{row.id} of {row.refusal.source or 'no source'}", actor=actor)

@@ -108,7 +108,7 @@ class HeaderItem(Result):
 
 
 class RefusedDetail(RefusedItem):
-    """One refused callback: what its code means, and what came, without credentials."""
+    """One refused callback: what its code means, and what came. `masked`: without credentials and URL queries."""
 
     meaning: str | None
     headers: Sequence[HeaderItem]

@@ -177,15 +177,21 @@ def _refused(row: RefusedRow) -> dict[str, object]:
     }
 
 
-def refused_detail(row: RefusedRow, meaning: str | None) -> RefusedDetail:
-    """One refused callback, without its credentials."""
-    kept = bool(row.refusal.body) or not row.refusal.size
+def refused_detail(row: RefusedRow, meaning: str | None, *, whole: bool) -> RefusedDetail:
+    """One refused callback, without its credentials unless `whole`."""
+    refusal = row.refusal
+    kept = bool(refusal.body) or not refusal.size
+    body = refusal.body.decode("utf-8", "backslashreplace") if whole else masked_body(refusal.body)
+    plain = {"detail": refusal.detail, "path": refusal.path} if whole else {}
     return RefusedDetail(
-        **_refused(row),  # type: ignore[arg-type]
+        **_refused(row) | plain,  # type: ignore[arg-type]
         meaning=meaning,
-        headers=[HeaderItem(name=name, value=value) for name, value in masked_headers(row.refusal.headers)],
-        body=masked_body(row.refusal.body) if kept else None,
-        masked=True,
+        headers=[
+            HeaderItem(name=name, value=value)
+            for name, value in (refusal.headers if whole else masked_headers(refusal.headers))
+        ],
+        body=body if kept else None,
+        masked=not whole,
     )
 
 

@@ -135,7 +135,7 @@ class RemoteQueries:
         return self._rows("refused", refused_row, {"source": source}, limit, before)
 
     def refusal(self, id: int) -> RefusedRow:
-        return refused_row(self._remote.get(f"/refused/{id}"))
+        return refused_row(self._remote.get(f"/refused/{id}", masked="true"))
 
     def sinks(self) -> Sequence[SinkRow]:
         return [sink_row(item) for item in self._remote.get("/sinks", exact="true")["items"]]

@@ -62,7 +62,7 @@ class RemoteService:
         return self._get(Page[RefusedItem], "/refused", _query(asked))
 
     def refusal(self, id: int) -> RefusedDetail:
-        return self._get(RefusedDetail, f"/refused/{id}")
+        return self._get(RefusedDetail, f"/refused/{id}", {"masked": "true"} if self._masked else None)
 
     def recordings(self, asked: RecordingQuery) -> Page[RecordingItem]:
         return self._get(Page[RecordingItem], "/recordings", _query(asked))

@@ -63,7 +63,9 @@ async def test_a_gateway_that_counts_late_is_added_to_the_hour(store: Store) -> 
     late = Counted(NOW - 3 * 24 * 60, "source", "live", Count(total=5, good=5, last_at=1))
     await store.write(lambda session: minutes.put(session, [late], "c"))
     assert await store.write(fold_all) == 1
-    assert sum(row.total for row in await store.ask(lambda session: minutes.sums(session, NOW - WEEK, 60))) == before + 5
+    assert (
+        sum(row.total for row in await store.ask(lambda session: minutes.sums(session, NOW - WEEK, 60))) == before + 5
+    )
 
 
 async def test_two_gateways_that_fold_at_once_count_once(store: Store, url: str) -> None:

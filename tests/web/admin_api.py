@@ -50,7 +50,7 @@ def fill(served: Served, events: int = 3) -> None:
     """Some events that are delivered, and one refused callback."""
     for number in range(events):
         assert served.post(Player().body(number=number)).status == 200
-    assert served.post(b'{"event_type": "RECORD_START"}').status == 401
+    assert served.post(b'{"event_type": "RECORD_START", "auth_sign": "not-his"}').status == 401
 
 
 def ask(

@@ -115,6 +115,20 @@ def test_looking_at_credentials_and_taking_the_bytes_is_written_down(served: Ser
     assert ref in rows[0]["target"]
 
 
+def test_a_refused_callback_is_whole_to_whom_may_operate_and_that_is_written_down(served: Served) -> None:
+    number = ask(served, "/refused?source=live&limit=1").json()["items"][0]["id"]
+    shown, whole, masked = (
+        ask(served, f"/refused/{number}{query}", token).json()
+        for query, token in (("", READ), ("", OPERATE), ("?masked=true", OPERATE))
+    )
+    assert shown == masked
+    assert (shown["masked"], whole["masked"]) == (True, False)
+    assert "********" in shown["body"]
+    assert json.loads(whole["body"])["auth_sign"] == "not-his"
+    rows = ask(served, "/audit?act=refused%20reveal&who=ops").json()["items"]
+    assert [row["target"] for row in rows] == [f"{number} of live"]
+
+
 def test_the_overview_counts_what_came_what_left_and_what_was_refused(served: Served) -> None:
     until(served, "/events?state=delivered", lambda page: len(page["items"]) == 3)
     run_in(served, served.behind.admin._teller._store_counts())  # type: ignore[attr-defined]

@@ -102,9 +102,12 @@ SINK_ENDPOINTS: Final = (
     reading(
         "/refused/{number}",
         "refusal",
-        "One refused callback: why, and what came, without credentials.",
-        lambda call: call.service.refusal(int(call.path["number"])),
+        "One refused callback: why, and what came.",
+        lambda call: call.service.refusal(
+            int(call.path["number"]), whole=call.whole and not call.query.masked, actor=call.actor
+        ),
         sink_results.RefusedDetail,
+        query=queries.Shown,
         problems=NOT_FOUND,
     ),
     acting(

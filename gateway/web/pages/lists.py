@@ -50,8 +50,18 @@ async def refused(visit: Visit) -> Response:
 
 
 async def refusal(visit: Visit) -> Response:
-    """One refused callback."""
-    detail = await visit.service.refusal(number_of(visit.request.path_params["number"]))
+    """One refused callback, without what is secret in it."""
+    return await _refusal(visit, whole=False)
+
+
+async def refusal_revealed(visit: Visit) -> Response:
+    """The same with everything, which is written down."""
+    return await _refusal(visit, whole=True)
+
+
+async def _refusal(visit: Visit, *, whole: bool) -> Response:
+    id = number_of(visit.request.path_params["number"])
+    detail = await visit.service.refusal(id, whole=whole, actor=visit.actor)
     return await visit.page("refusal.html", detail=detail)
 
 

@@ -32,6 +32,7 @@ PAGES: Final = (
     HtmlPage("/events", lists.events),
     HtmlPage("/events/{ref}", events.event),
     _form("/events/{ref}/reveal", events.reveal),
+    _form("/refused/{number}/reveal", lists.refusal_revealed),
     _form("/events/{ref}/replay", acts.replay),
     _form("/events/{ref}/release", acts.release),
     HtmlPage("/recordings", lists.recordings),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -30,7 +30,8 @@ def page_routes(gateway: Serving, tokens: Tokens) -> Sequence[BaseRoute]:
     by_path: dict[str, dict[str, HtmlPage]] = {}
     for page in PAGES:
         by_path.setdefault(page.path, {})[page.method] = page
-    routes = [Route(path, _serving(gateway, tokens, methods)) for path, methods in by_path.items()]
+    shown = {path for path, methods in by_path.items() if "GET" in methods}
+    routes = [Route(path, _serving(gateway, tokens, methods, _above(path, shown))) for path, methods in by_path.items()]
     routes.append(Route("/sign-in", _open(gateway, tokens, signing_in)))
     routes.append(Route("/sign-out", _open(gateway, tokens, signing_out)))
     routes.append(Route("/static/{version}/{name}", _static(tokens)))
@@ -53,7 +54,14 @@ def missing_page(gateway: Serving, tokens: Tokens) -> Callable[[Request, Any], A
     return serve
 
 
-def _serving(gateway: Serving, tokens: Tokens, methods: Mapping[str, HtmlPage]) -> Serve:
+def _above(path: str, shown: Collection[str]) -> str:
+    """The nearest page above a form's address that can be looked at."""
+    while path and path not in shown:
+        path = path.rpartition("/")[0]
+    return path or "/"
+
+
+def _serving(gateway: Serving, tokens: Tokens, methods: Mapping[str, HtmlPage], above: str) -> Serve:
     async def serve(request: Request) -> Response:
         page = methods.get("GET" if request.method == "HEAD" else request.method)
         session = tokens.sessions.of(request)
@@ -66,6 +74,9 @@ def _serving(gateway: Serving, tokens: Tokens, methods: Mapping[str, HtmlPage]) 
             return chosen
         visit = visit_of(gateway, request, holder, session if holder else None)
         try:
+            if page is None and request.method in SAFE and holder is not None:
+                # a link of a page that a form made, such as to another language, or a reload of its address
+                return to("/".join(request.url.path.split("/")[: above.count("/") + 1]) if above != "/" else "/")
             if page is None:
                 raise Problem(405, "method_not_allowed", f"this takes {', '.join(methods)}")
             if request.method not in SAFE:

@@ -22,6 +22,7 @@ ACTS: Final = {
     "events release": "Released events",
     "events erase": "Erased events",
     "events reveal": "Looked at a whole event",
+    "refused reveal": "Looked at a whole refused callback",
     "refused retry": "Retried refused callbacks",
     "jobs cancel": "Cancelled a bulk act",
     "bulk retry": "Retried in bulk",

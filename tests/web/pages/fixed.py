@@ -119,7 +119,7 @@ class Fixed:
     async def refused(self, *_: Any) -> Any:
         return self._page(sink_results.RefusedItem)
 
-    async def refusal(self, *_: Any) -> Any:
+    async def refusal(self, *_: Any, **__: Any) -> Any:
         return self._one(sink_results.RefusedDetail)
 
     async def audit(self, *_: Any) -> Any:

@@ -28,7 +28,11 @@ HOSTILE = {
     "surrogate-like": "\U0001f600" * 50,
 }
 PLACES = {"{ref}": "r", "{number}": "1", "{name}": "n"}
-SHOWN = [page for page in PAGES if page.method == "GET" or page.path in ("/route", "/bulk", "/events/{ref}/reveal")]
+SHOWN = [
+    page
+    for page in PAGES
+    if page.method == "GET" or page.path in ("/route", "/bulk", "/events/{ref}/reveal", "/refused/{number}/reveal")
+]
 
 
 class Seen(HTMLParser):
@@ -144,3 +148,28 @@ def test_signed_links_are_shown_on_purpose_only_and_that_is_written_down(operato
     assert "********" not in whole.split('id="raw"')[1].split("</pre>")[0]
     assert reader.send(f"/events/{ref}/reveal").status == 403
     assert "events reveal" in operator.get("/audit").body.decode()
+    refused = operator.get("/refused").body.decode().split('href="/refused/')[1].split('"')[0]
+    masked, whole = (
+        operator.get(f"/refused/{refused}").body.decode(),
+        operator.send(f"/refused/{refused}/reveal").body.decode(),
+    )
+    assert whole != masked
+    assert "/reveal" in masked
+    assert 'action="/refused' not in whole.split('id="came"')[1]
+    assert reader.send(f"/refused/{refused}/reveal").status == 403
+    assert "refused reveal" in operator.get("/audit").body.decode()
+
+
+@pytest.mark.parametrize(
+    ("link", "page"),
+    [
+        ("/refused/1/reveal?lang=en", "/refused/1/reveal"),
+        ("/refused/1/reveal", "/refused/1"),
+        ("/events/live:r~1/replay", "/events/live:r~1"),
+        ("/deliveries/7/retry", "/deliveries"),
+        ("/bulk", "/"),
+    ],
+)
+def test_a_link_of_a_page_that_a_form_made_leads_to_a_page(operator: Browser, link: str, page: str) -> None:
+    reply = operator.get(link)
+    assert (reply.status, reply.header("location")) == (303, page)
