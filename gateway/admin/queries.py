@@ -66,7 +66,7 @@ class EventQuery(EventWanted, PageQuery):
     after: Annotated[int | None, Field(ge=0, le=2**62, description="Only those stored after this `seq`.")] = None
 
 
-class Shown(Query):
+class Masking(Query):
     """How much of an event or of a refused callback is shown."""
 
     masked: Annotated[

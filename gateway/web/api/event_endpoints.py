@@ -63,7 +63,7 @@ EVENT_ENDPOINTS: Final = (
         "One event with everything that is kept of it.",
         lambda call: call.service.event(call.path["ref"], whole=call.whole and not call.query.masked, actor=call.actor),
         results.EventDetail,
-        query=queries.Shown,
+        query=queries.Masking,
         problems=NAMED,
     ),
     Endpoint(

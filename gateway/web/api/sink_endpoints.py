@@ -107,7 +107,7 @@ SINK_ENDPOINTS: Final = (
             int(call.path["number"]), whole=call.whole and not call.query.masked, actor=call.actor
         ),
         sink_results.RefusedDetail,
-        query=queries.Shown,
+        query=queries.Masking,
         problems=NOT_FOUND,
     ),
     acting(

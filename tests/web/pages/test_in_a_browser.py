@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,12 @@ from tests.web.pages.chromium import axe, chromium, size, text, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 PAGES = ("/", "/events", "/recordings", "/deliveries", "/dead", "/jobs", "/sinks", "/sinks/app", "/sources", "/sources/live", "/refused", "/refused/1", "/route", "/config", "/audit")  # fmt: skip
+
+SHIFT_MAX = 0.01  # a tenth of what is called good (web.dev/articles/cls)
+SHIFT = """const [wait, done] = arguments; let sum = 0
+  new PerformanceObserver((list) => { for (const one of list.getEntries()) if (!one.hadRecentInput) sum += one.value })
+    .observe({type: 'layout-shift', buffered: true})
+  setTimeout(() => done(sum), wait)"""
 
 
 @pytest.fixture
@@ -172,7 +179,7 @@ def test_no_page_has_a_serious_fault_for_people_who_need_help(served: Served, la
         event = driver.execute_script("return document.querySelector('#rows a').getAttribute('href')")
         for width in (1280, 390):
             size(driver, width, 900)
-            for path in (*PAGES, event):
+            for path in (*PAGES, "/recordings/1", event):
                 driver.get(base(served) + path)
                 driver.execute_script(script)
                 result = driver.execute_async_script(
@@ -185,6 +192,45 @@ def test_no_page_has_a_serious_fault_for_people_who_need_help(served: Served, la
                     for node in one["nodes"]
                 ]
                 assert serious == [], (path, width)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_on_a_page_jumps_while_it_loads_or_news_come_in(served: Served, width: int) -> None:
+    for number in range(30):
+        callback(served, number)
+    with chromium(width) as driver:
+        sign_in(driver, served)
+        event = driver.execute_script("return document.querySelector('#rows a').getAttribute('href')")
+        for path in (*PAGES, "/recordings/1", event):
+            driver.get(base(served) + path)
+            shift = driver.execute_async_script(SHIFT, 700)
+            assert shift < SHIFT_MAX, path
+        driver.get(base(served) + "/events")
+        until(driver, lambda d: text(d, "[data-live-sign]") == "Live")
+        before = driver.execute_script("return document.querySelectorAll('#rows tr').length")
+        driver.execute_script("scrollTo(0, 600)")
+        seen = "return document.querySelectorAll('#rows tr').item(arguments[0]).getBoundingClientRect().top"
+        place = driver.execute_script(seen, 12)
+        callback(served, 900)
+        until(driver, lambda d: d.execute_script("return document.querySelectorAll('#rows tr').length") > before)
+        assert abs(driver.execute_script(seen, 13) - place) < 1
+
+
+def test_a_newcomer_signs_in_with_the_token_of_the_example(tmp_path: Path) -> None:
+    text_of = Path("config.example.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "config.example.yaml"
+    path.write_text(re.sub(r"(?m)^(\s*port:) \d+", r"\1 0", text_of), encoding="utf-8")
+    gateway: Any = Gateway(load(path, environ={}))
+    with Served(gateway) as served, chromium() as driver:
+        from selenium.webdriver.common.by import By
+
+        driver.get(base(served))
+        token = re.search(r"token: (demo-\S+)", text_of)
+        assert token is not None
+        driver.find_element(By.ID, "token").send_keys(token[1] + "\n")
+        until(driver, lambda d: d.find_element(By.CSS_SELECTOR, "nav a[href='/events']"))
+        assert "Sign in" not in text(driver)
+        no_complaint(driver)
 
 
 @pytest.mark.parametrize("width", [1280, 390])

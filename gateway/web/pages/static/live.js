@@ -39,11 +39,15 @@ async function look() {
   if (wanted) want();
 }
 
+// What a person looks at stays where it is, in browsers that do not see to it as well: `place` is the first row in view.
 function merge(fresh) {
+  const place = scrollY > 0 && [...document.querySelectorAll("[data-live] [id]")].find((one) => one.getBoundingClientRect().top >= 0);
+  const top = place && place.getBoundingClientRect().top;
   for (const region of document.querySelectorAll("[data-live]")) {
     const other = fresh.getElementById(region.id);
     if (other) morph(region, other);
   }
+  if (place && place.isConnected) scrollBy({ top: place.getBoundingClientRect().top - top, behavior: "instant" });
 }
 
 // Makes `old` like `fresh`, keeping every element that is in both: focus, selection and open parts stay with them.
