@@ -63,12 +63,13 @@ _PROVISIONAL: Final = (
     ("gateway.egress.worker", "computed is_small"),
     ("gateway.runtime.sliding_window", "SlidingWindow"),
     # texts
-    ("gateway.text.redaction", "MASK learn_secret"),
+    ("gateway.text.redaction", "MASK learn_passing_secret learn_secret"),
     ("gateway.text.escaping", "quoted visible_json"),
     ("gateway.text.inert", "without_gaps"),
     ("gateway.text.credentials", "without_credentials"),
     ("gateway.text.strict_json", "TEXT_BYTES_MAX decode_document"),
     # signatures
+    ("gateway.signing.sigv4", "SigV4"),
     ("gateway.signing.standard_webhooks", "WEBHOOK_ID WEBHOOK_SIGNATURE WEBHOOK_TIMESTAMP signing_key"),
 )
 _ROOM_OF: Final = {name: room for room, names in (*_STABLE, *_PROVISIONAL) for name in names.split()}

@@ -179,6 +179,7 @@ from gateway.runtime.sliding_window import SlidingWindow as SlidingWindow
 # provisional: texts
 from gateway.text.redaction import (
     MASK as MASK,
+    learn_passing_secret as learn_passing_secret,
     learn_secret as learn_secret,
 )
 from gateway.text.escaping import (
@@ -193,6 +194,7 @@ from gateway.text.strict_json import (
 )
 
 # provisional: signatures
+from gateway.signing.sigv4 import SigV4 as SigV4
 from gateway.signing.standard_webhooks import (
     WEBHOOK_ID as WEBHOOK_ID,
     WEBHOOK_SIGNATURE as WEBHOOK_SIGNATURE,

@@ -42,7 +42,10 @@ _NEVER_SIGNED: Final = frozenset(
     }
 )
 _PLAIN: Final = "-_.~"  # beside letters and digits, what stays unencoded
-_WORD: Final = re.compile(r"[A-Za-z0-9_.+=,@/-]+", re.ASCII)
+_WORD: Final = re.compile(
+    r"[\x21-\x2b\x2d\x2e\x30-\x7e]+", re.ASCII
+)  # no space, comma and slash: they stand between words
+_TOKEN_TEXT: Final = re.compile(r"[\x21-\x7e]+", re.ASCII)
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -58,12 +61,12 @@ class SigV4:
 
     def __post_init__(self) -> None:
         for name in ("access_key", "region", "service"):
-            if not _WORD.fullmatch(text := getattr(self, name)) or "/" in text:
-                raise ValueError(f"a {name.replace('_', ' ')} without spaces, slashes and controls")
+            if not _WORD.fullmatch(getattr(self, name)):
+                raise ValueError(f"`{name}` without spaces, slashes, commas and control characters")
         if not self.secret_key:
-            raise ValueError("a secret key that is not empty")
-        if self.session_token is not None and not _WORD.fullmatch(self.session_token):
-            raise ValueError("a session token without spaces and controls")
+            raise ValueError("`secret_key` that is not empty")
+        if self.session_token is not None and not _TOKEN_TEXT.fullmatch(self.session_token):
+            raise ValueError("`session_token` without spaces and control characters")
 
     def sign(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, now: datetime

@@ -7,6 +7,7 @@ import html
 import json
 import re
 import threading
+from collections import deque
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
@@ -17,6 +18,7 @@ MASK: Final = "********"  # what stands where a secret was
 SECRET_CHARS_MIN: Final = 6  # because replacing shorter texts would shred every line, and they protect nothing
 _SEGMENT_CHARS_MIN: Final = 16  # the least length of a word, or of a URL's path segment, that is taken for a token
 _DEPTH_MAX: Final = 8
+PASSING_SECRETS_MAX: Final = 64  # because a gateway that runs for a year fetches thousands of tokens
 _COMPARED_FORMS_MAX: Final = 256  # spellings that are compared with each other, each time one is learnt
 
 # Both also as they look inside JSON text: `\/` for a slash, `\u0026` for an ampersand.
@@ -56,6 +58,7 @@ class Redactor:
             None  # secrets that are words of everyday texts, where they stand as secrets
         )
         self._known: set[str] = set()
+        self._passing: deque[set[str]] = deque(maxlen=PASSING_SECRETS_MAX)
         self._lock = threading.Lock()
 
     def learn(self, secret: str) -> None:
@@ -64,16 +67,26 @@ class Redactor:
         Of a URL the parts that can be secret are learnt one by one as well. Texts under six characters are ignored.
         """
         with self._lock:
-            known = set(self._known)
-            for part in _parts(secret):
-                known |= _spellings(part)
+            known = self._known.union(*map(_spellings, _parts(secret)))
             if known != self._known:
                 self._known = known
-                words = {form for form in known if form.lower() in COMMON_WORDS}
-                self._forms = tuple(sorted(known - words, key=lambda form: (-len(form), form)))
-                self._least = _without_longer(self._forms)
-                named = _NAMED_WORD.format(words="|".join(sorted(words)))
-                self._words = re.compile(named) if words else None
+                self._look_for()
+
+    def learn_passing(self, secret: str) -> None:
+        """`learn` for what is good for a while, such as a fetched token: the last 64 of them are known."""
+        with self._lock:
+            forms = set[str]().union(*map(_spellings, _parts(secret)))
+            if forms and forms not in self._passing:
+                self._passing.append(forms)
+                self._look_for()
+
+    def _look_for(self) -> None:
+        known = self._known.union(*self._passing)
+        words = {form for form in known if form.lower() in COMMON_WORDS}
+        self._forms = tuple(sorted(known - words, key=lambda form: (-len(form), form)))
+        self._least = _without_longer(self._forms)
+        named = _NAMED_WORD.format(words="|".join(sorted(words)))
+        self._words = re.compile(named) if words else None
 
     def redact(self, text: str) -> str:
         """The text with every known secret, URL query value, fragment and user-info masked. Never raises."""
@@ -206,6 +219,11 @@ _process: Final = Redactor()  # one a process, because a text may hold the secre
 def learn_secret(secret: str) -> None:
     """Mask this text everywhere from now on. See Redactor.learn."""
     _process.learn(secret)
+
+
+def learn_passing_secret(secret: str) -> None:
+    """Mask this short-lived text everywhere for now. See Redactor.learn_passing."""
+    _process.learn_passing(secret)
 
 
 def redact(text: str) -> str:

@@ -167,7 +167,7 @@ def test_a_body_is_left_out_of_the_signature_only_at_s3_over_tls(key: SigV4, url
     ],
 )
 def test_what_cannot_be_a_credential_is_refused_without_showing_it(values: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match=r"^a ") as caught:
+    with pytest.raises(ValueError, match=r"^`") as caught:
         SigV4(*values)
     assert "secret" not in repr(SigV4("AKID", "the-secret", "r", "s3", "the-token"))
     assert str(caught.value).isprintable()

@@ -1,4 +1,4 @@
-"""docs/sinks.md says what the code does: the status table, the headers, the examples."""
+"""docs/sinks.md and docs/calls.md say what the code does: the status table, the headers, the examples."""
 
 from __future__ import annotations
 
@@ -60,8 +60,9 @@ async def test_the_headers_named_are_the_headers_sent() -> None:
     assert {name for got in server.received for name, _ in got.headers} - usual == named
 
 
+CALLS = (Path(__file__).resolve().parents[2] / "docs" / "calls.md").read_text()
 CHINESE = (Path(__file__).resolve().parents[2] / "docs" / "sinks.zh-CN.md").read_text()
-EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", TEXT + CHINESE, re.M | re.S)
+EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", TEXT + CALLS + CHINESE, re.M | re.S)
 ENVIRON = {
     "APP_SECRET": SECRET,
     "NTFY_URL": "ntfys://ntfy.sh/a-topic-nobody-guesses",

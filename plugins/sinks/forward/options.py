@@ -11,10 +11,15 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway import ConfigPath, Duration, Options, Proxy, Secret, Size, Url, between
+from plugins.sinks.forward.cloud_schemes import AUTHORIZING
+from plugins.sinks.forward.said_errors import SaidErrorsOption
 from plugins.sinks.forward.signatures import HuaweiLiveScheme, Signature, Signatures
 
 _NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
-_OURS: Final = re.compile(r"webhook-.*|recording-gateway-.*|ce-.*|x-hub-signature.*")
+_OURS: Final = re.compile(
+    r"webhook-.*|recording-gateway-.*|ce-.*|x-hub-signature.*|x-amz-(date|content-sha256|security-token)|x-sdk-.*"
+    r"|signature|signature-input|content-digest"
+)
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+( *;[\x20-\x7e]*)?", re.ASCII)
 _SOCKET_PATH_BYTES_MAX: Final = 107  # bytes, what a unix address holds
 _TRANSPORTS: Final = frozenset(
@@ -23,7 +28,10 @@ _TRANSPORTS: Final = frozenset(
         "connection",
         "content-length",
         "expect",
+        "host",
         "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
         "te",
         "trailer",
         "transfer-encoding",
@@ -36,7 +44,8 @@ def _header_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise PydanticCustomError("header_name", "a header name of letters, digits and hyphens")
     if _OURS.fullmatch(name.lower()) or name.lower() in _TRANSPORTS:
-        raise PydanticCustomError("header_taken", "a header that the gateway does not set itself")
+        expected = f"a header that the gateway does not set itself; {name} is made for each request"
+        raise PydanticCustomError("header_taken", "{expected}", {"expected": expected})
     return name
 
 
@@ -98,6 +107,11 @@ class ForwardOptions(Options):
     permanent_statuses: tuple[Status, ...] = Field(
         (), description="Statuses that end a delivery at once, whatever the table says."
     )
+    errors: SaidErrorsOption = Field(
+        None,
+        description="Where an answer in JSON says that the call failed, also in a 200: a mapping, or the preset `aws`, "
+        "`huawei-cloud`, `tencent-cloud`, `alibaba-cloud`, `volcengine`, `graphql` or `json-rpc`.",
+    )
     not_found_grace: Duration = Field(
         timedelta(minutes=30), description="How long a 404 is tried again, since a service may be being deployed."
     )
@@ -133,6 +147,10 @@ class ForwardOptions(Options):
             raise PydanticCustomError("sign", "at least one signature in the list, or no `sign`")
         if len(set(schemes)) < len(schemes):
             raise PydanticCustomError("sign", "each scheme once; several secrets go into one `secrets`")
+        authorizing = [scheme for scheme in schemes if scheme in AUTHORIZING]
+        if len(authorizing) > 1 or (authorizing and "authorization" in {name.lower() for name in self.headers}):
+            what = " and ".join([*authorizing[:2], *(["the header Authorization"] if len(authorizing) == 1 else [])])
+            raise PydanticCustomError("sign", "one thing that sets Authorization, not {what}", {"what": what})
         if self.body == "huawei-live" and not any(isinstance(sign, HuaweiLiveScheme) for sign in self.signs):
             raise PydanticCustomError(
                 "sign", "`sign: {scheme: huawei-live, key: …}` beside body: huawei-live (body: raw sends it as it came)"

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field, GetCoreSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 from gateway import Duration, Options, Secret, between, secret, sender_key
+from plugins.sinks.forward.cloud_schemes import HuaweiAkSkScheme, OAuth2Scheme, SigV4Scheme
 from plugins.vendors.huawei_live import signature
 
 _KNOWN: Final = tuple(word for word in signature.USUAL_SPELLINGS if word != signature.NONE)
@@ -78,8 +79,15 @@ class HuaweiLiveScheme(Options):
     )
 
 
-Signature = StandardWebhooksScheme | GitHubScheme | HuaweiLiveScheme
-_SCHEMES: Final = {"standard-webhooks": StandardWebhooksScheme, "github": GitHubScheme, "huawei-live": HuaweiLiveScheme}
+Signature = StandardWebhooksScheme | GitHubScheme | HuaweiLiveScheme | SigV4Scheme | HuaweiAkSkScheme | OAuth2Scheme
+_SCHEMES: Final = {
+    "standard-webhooks": StandardWebhooksScheme,
+    "github": GitHubScheme,
+    "huawei-live": HuaweiLiveScheme,
+    "sigv4": SigV4Scheme,
+    "huawei-aksk": HuaweiAkSkScheme,
+    "oauth2": OAuth2Scheme,
+}
 
 
 class _ByScheme:
@@ -117,6 +125,8 @@ Signatures = Annotated[Signature | tuple[Signature, ...] | None, _ByScheme()]
 
 def advice(signs: Sequence[Signature]) -> Iterator[str]:
     """Warnings about signatures that cover less than people expect."""
+    if any(isinstance(sign, SigV4Scheme | HuaweiAkSkScheme) for sign in signs):
+        return
     if any(isinstance(sign, StandardWebhooksScheme) for sign in signs):
         return
     for sign in signs:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
-import hashlib
-import hmac
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -14,7 +13,6 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from gateway import (
     ANSWER_BYTES_MAX,
     WEBHOOK_ID,
-    WEBHOOK_SIGNATURE,
     WEBHOOK_TIMESTAMP,
     AddressGuard,
     Answer,
@@ -29,22 +27,22 @@ from gateway import (
     Trust,
     Unavailable,
     Via,
-    WebhookKey,
     computed,
     failure_of,
     format_time,
     is_small,
     learn_secret,
     reach_url,
-    sender_key,
-    sign_webhook,
 )
 from plugins.sinks.forward import bodies
+from plugins.sinks.forward.access_token import AccessToken, bearer
 from plugins.sinks.forward.advice import advice
 from plugins.sinks.forward.batches import ANSWER_BYTES_EACH, BATCHED, batch_id, parts, results_of
 from plugins.sinks.forward.bodies import Body
 from plugins.sinks.forward.options import ForwardOptions
-from plugins.sinks.forward.signatures import GitHubScheme, HuaweiLiveScheme, StandardWebhooksScheme
+from plugins.sinks.forward.said_errors import failure_said
+from plugins.sinks.forward.signatures import GitHubScheme, HuaweiLiveScheme
+from plugins.sinks.forward.signers import Signers
 
 # What is not printable ASCII travels as %XX of its UTF-8; so does, in values that a receiver decodes, the percent sign.
 _ASCII: Final = "".join(map(chr, range(0x20, 0x7F)))
@@ -66,10 +64,16 @@ class Forward(Sink):
         for _, value in parse_qsl(urlsplit(self.options.url).query):
             learn_secret(value)  # because a receiver may echo its own URL's token
         try:
-            sign_webhook("first", 0, b"", self._keys)
+            self._signers.load()
         except ImportError:
             raise Unavailable("the library behind Ed25519 keys cannot be loaded") from None
         await self.http.prepare(self.options.url, self._via)
+
+    async def preview(self, delivery: Delivery) -> str | None:
+        """None: what `deliver` gives to `http` is shown. No token is asked for then, a word stands in its place."""
+        if self._token is not None:
+            self._token.rehearse()
+        return None
 
     async def deliver(self, delivery: Delivery) -> str | Done | None:
         """2xx is delivered; everything else is what docs/sinks.md says of it."""
@@ -81,7 +85,7 @@ class Forward(Sink):
         event, now = delivery.event, self.http.clock.now()
         body = self._body(event, now) if is_small(event) else await asyncio.to_thread(self._body, event, now)
         headers = {"content-type": self.options.content_type or self._media_type(body), **_provenance(event)}
-        if self._github is not None:
+        if self._signers.github is not None:
             headers |= {"x-github-event": _encode(event.type), "x-github-delivery": event.ref}
         headers |= self._extra
         headers |= body.headers
@@ -127,28 +131,44 @@ class Forward(Sink):
         *,
         limit: int = ANSWER_BYTES_MAX,
     ) -> Answer:
-        """Sign it and send it."""
+        """Sign it and send it; once more with another token where the first is not taken."""
         headers[WEBHOOK_ID] = id
         headers[WEBHOOK_TIMESTAMP] = stamp = str(int(now.timestamp()))
-        if self._keys:
-            headers[WEBHOOK_SIGNATURE] = sign_webhook(id, int(stamp), content, self._keys)
-        if self._github is not None:
-            headers["x-hub-signature-256"] = "sha256=" + hmac.new(self._github, content, hashlib.sha256).hexdigest()
+        headers |= self._signers.content_headers(id, int(stamp), content)
         if members[0].replay:
             headers["webhook-replay"] = "true"
-        return await self.http.request(
-            self.options.method,
-            self.options.url,
-            content=content,
-            headers=headers,
-            via=self._via,
-            classify=functools.partial(self._classify, members),
-            limit=limit,
-        )
+        method, url = self.options.method, self.options.url
+        headers |= self._signers.request_headers(method, url, headers, content, now)
+
+        async def call(headers: dict[str, str]) -> Answer:
+            return await self.http.request(
+                method,
+                url,
+                content=content,
+                headers=headers,
+                via=self._via,
+                classify=functools.partial(self._classify, members),
+                limit=limit,
+            )
+
+        if self._token is None:
+            return await call(headers)
+        token = await self._token.get()
+        try:
+            return await call(headers | bearer(token))
+        except DeliveryFailed as failure:
+            if failure.status != 401:
+                raise
+        self._token.forget(token)
+        return await call(headers | bearer(await self._token.get()))
 
     def _media_type(self, body: Body) -> str:
         """GitHub's own middleware takes nothing but application/json, and CloudEvents are JSON."""
-        return bodies.JSON if self._github is not None and body.media_type == bodies.STRUCTURED else body.media_type
+        return (
+            bodies.JSON
+            if self._signers.github is not None and body.media_type == bodies.STRUCTURED
+            else body.media_type
+        )
 
     def _body(self, event: Event, now: datetime) -> Body:
         match self.options.body:
@@ -162,9 +182,11 @@ class Forward(Sink):
         return bodies.huawei_live(event, afresh, now)
 
     def _classify(self, members: Sequence[Delivery], answer: Answer) -> None:
+        options = self.options
+        if options.errors is not None and (said := failure_said(options.errors, answer)) is not None:
+            raise said
         if 200 <= answer.status < 300:
             return
-        options = self.options
         failure = failure_of(answer, retry=options.retry_statuses, permanent=options.permanent_statuses)
         if answer.status == 404 and 404 not in options.retry_statuses and not isinstance(failure, Refused):
             tried = self.http.clock.now() - max(delivery.first_attempt_at for delivery in members)
@@ -173,15 +195,14 @@ class Forward(Sink):
         raise failure
 
     @functools.cached_property
-    def _keys(self) -> tuple[WebhookKey, ...]:
-        signs = [sign for sign in self.options.signs if isinstance(sign, StandardWebhooksScheme)]
-        return tuple(sender_key(secret.reveal()) for one in signs for secret in one.secrets)
+    def _signers(self) -> Signers:
+        return Signers(self.options.signs)
 
     @functools.cached_property
-    def _github(self) -> bytes | None:
-        return next(
-            (sign.secret.reveal().encode() for sign in self.options.signs if isinstance(sign, GitHubScheme)), None
-        )
+    def _token(self) -> AccessToken | None:
+        scheme = self._signers.oauth2
+        # a socket is the target's, and a token is had elsewhere
+        return None if scheme is None else AccessToken(scheme, self.http, dataclasses.replace(self._via, uds=None))
 
     @functools.cached_property
     def _extra(self) -> dict[str, str]:
