@@ -49,6 +49,8 @@ _PROVISIONAL: Final = (
     ("gateway.model", "ALL_TYPES ALARM_TYPES SINK_DOWN SINK_UP DELIVERY_DEAD SOURCE_SILENT SOURCE_BACK REFUSALS"),
     ("gateway.model", "STORE_LIMIT STORE_OK RELOAD_REFUSED EVENT_HELD KEY_EXPIRING"),
     ("gateway.events.alarm_text", "alarm_text"),
+    ("gateway.events.bearer_link", "carries_credential"),
+    ("gateway.model", "Erased"),
     ("gateway.events.cloudevents", "SOURCE_PREFIX parse_time"),
     # options
     ("gateway.fields", "MAY_BE_EMPTY"),

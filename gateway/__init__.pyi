@@ -148,6 +148,8 @@ from gateway.model import (
     KEY_EXPIRING as KEY_EXPIRING,
 )
 from gateway.events.alarm_text import alarm_text as alarm_text
+from gateway.events.bearer_link import carries_credential as carries_credential
+from gateway.model import Erased as Erased
 from gateway.events.cloudevents import (
     SOURCE_PREFIX as SOURCE_PREFIX,
     parse_time as parse_time,

@@ -9,6 +9,7 @@ from random import Random
 from typing import Final
 
 from gateway.dispatch.attempt import bounded
+from gateway.dispatch.erasure_notices import ErasureNotices
 from gateway.dispatch.follow_ups import FollowUpMaker, FollowUps
 from gateway.dispatch.lane import Lane
 from gateway.dispatch.lane_context import Shared
@@ -85,6 +86,7 @@ class Dispatcher:
             name: Lane(sink, policies[name], self._shared) for name, sink in sinks.items()
         }
         self._rates = SharedRates(store, clock, lambda: self.lanes)
+        self._erasures = ErasureNotices(store, clock)
         self._tasks: list[asyncio.Task[None]] = []
         self._counted = set(self.lanes)
         self._counted_at: float | None = None
@@ -120,6 +122,7 @@ class Dispatcher:
             return
         outcomes, poll = self._tasks
         poll.cancel()
+        await self._erasures.close()
         with contextlib.suppress(StoreError):
             # first, because whoever is waited for may be killed with us: what is left in flight then is no loss
             self._store.disown().add_done_callback(_heard)
@@ -246,6 +249,7 @@ class Dispatcher:
         due = {one.sink: one.at for one in found}
         for name, lane in self.lanes.items():
             lane.note_poll(due.get(name), gates.get(name), versions[name])
+        self._erasures.spread(self.lanes)
         now = self._clock.monotonic()
         if self._counted_at is None or now - self._counted_at >= COUNT_INTERVAL_SECONDS:
             self._counted_at = now

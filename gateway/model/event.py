@@ -56,6 +56,14 @@ class Alarm(Value, frozen=True, kw_only=True):
         return self.about.split(ABOUT_SEPARATOR)
 
 
+class Erased(Value, frozen=True):
+    """An event that a person erased: its source, its `ref`, and when. A plain id stands for every content under it."""
+
+    source: str
+    ref: str
+    at: datetime
+
+
 class Event(Value, frozen=True, kw_only=True, dict=True, eq=False):
     """One thing that happened to one recording, or (`alarm`) to the gateway itself. `source` is the configured name; times are aware UTC.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from gateway.follow_up import DeliveryResult, Done
-from gateway.model import Delivery, Event, Trust, Verified
+from gateway.model import Delivery, Erased, Event, Trust, Verified
 from gateway.plugin.callback import Callback
 
 if TYPE_CHECKING:
@@ -168,6 +168,14 @@ class Sink:
     async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[DeliveryResult]:
         """Carry several at once (only with `delivery.batch`): one result each, same length and order."""
         raise NotImplementedError
+
+    async def erased(self, events: Sequence[Erased]) -> None:
+        """People erased these events: let go of what is held of them, and of what is being delivered of them now.
+
+        For a sink that keeps what it was given (a feed, an index). Called within a second or so, with the events of
+        every source, whether they came here or not; all of the last `store.remember` again after each start; and again
+        until it does not raise. So it has to be harmless where there is nothing to let go of.
+        """
 
     @classmethod
     def usual_rate(cls, options: Any) -> str | None:

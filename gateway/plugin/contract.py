@@ -43,6 +43,7 @@ _METHODS: Final[dict[type[Any], dict[str, tuple[str, bool]]]] = {
         "deliver": ("self, delivery", True),
         "deliver_batch": ("self, deliveries", False),
         "preview": ("self, delivery", False),
+        "erased": ("self, events", False),
     },
 }
 _TEXTS: Final = ("vendor_type", "domain", "app", "stream", "format", "project_id", "job_id", "task_id")

@@ -11,7 +11,7 @@ from gateway.store.engine.backend import Backend
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
-from gateway.store.outbox import alarms, counts, gates, losses, rates, recording_joins, watches
+from gateway.store.outbox import alarms, counts, erasures, gates, losses, rates, recording_joins, watches
 from gateway.store.outbox.conditions import AlarmDue, Announced, Seen
 from gateway.store.outbox.rates import RateUse
 from gateway.store.outbox.watch_due import Told, WatchDue, store_due
@@ -86,6 +86,10 @@ class SharedState:
     def due(self) -> Future[Sequence[Due]]:
         """The least due time of every sink, an index probe each, read by the reader's connection; for the 1 s poll."""
         return self._backend.reader.ask(counts.due)
+
+    def erasures(self, after: int) -> Future[Sequence[erasures.ErasureRow]]:
+        """The next of what people erased, by whichever gateway or command; for sinks that hold something of it."""
+        return self._backend.reader.ask(lambda session: erasures.page(session, after))
 
     # -- what the gateway says of itself
 

@@ -25,6 +25,7 @@ FILES: Mapping[str, tuple[set[str], str]] = {
     "plugins/sinks/apprise/sink.py": ({"gateway.extras"}, _EXTRA),
     "plugins/sinks/cards/template.py": ({"gateway.extras"}, _EXTRA),
     "plugins/sinks/database/sink.py": ({"gateway.extras"}, _EXTRA),
+    "plugins/sinks/feed/sink.py": ({"gateway.extras"}, _EXTRA),
     "plugins/sinks/email/sink.py": ({"gateway.extras"}, _EXTRA),
     "plugins/sinks/database/column_map.py": ({"gateway.where", "gateway.where.names", "gateway.where.syntax"}, _CEL),
     "plugins/sinks/database/whole.py": ({"gateway.where.syntax"}, _CEL),

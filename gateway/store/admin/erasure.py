@@ -10,9 +10,9 @@ from gateway.model import RECORDING_OVERDUE, RECORDING_RECOVERED
 from gateway.store.admin import audit, echoes
 from gateway.store.admin.commands import end_delivery
 from gateway.store.admin.event_lookup import row_of, seq_of
-from gateway.store.admin.pages import among, refusal
+from gateway.store.admin.pages import among, event_ref, refusal
 from gateway.store.engine.batch import Bulk
-from gateway.store.outbox import recording_joins
+from gateway.store.outbox import erasures, recording_joins
 from gateway.store.records import Refusal
 from gateway.store.sqlite import scrub
 
@@ -25,7 +25,7 @@ _FOLLOWING: Final = """SELECT c.seq FROM events e JOIN events c ON c.source = e.
 # What a watch rule said behind an event: it names that one in `extra`, and all that the event is called.
 _BEHIND: Final = f"""SELECT c.seq, c.body FROM events e JOIN events c ON c.source = e.source AND c.seq > e.seq
   AND c.type IN ('{RECORDING_OVERDUE}', '{RECORDING_RECOVERED}') WHERE e.seq = :seq"""  # noqa: S608  constants of ours
-_CONTENT: Final = "SELECT id, source, subject, raw FROM events WHERE seq {ids}"
+_CONTENT: Final = "SELECT id, variant, source, subject, raw FROM events WHERE seq {ids}"
 _REMEMBER: Final = """INSERT INTO remembered (id, source, fingerprint, trust, held, seal, seen_at)
   SELECT e.id, e.source, e.fingerprint, e.trust, CASE WHEN e.held IS NULL THEN 0 ELSE 1 END, e.seal, :now FROM events e
   WHERE e.seq = :seq ON CONFLICT (id, source, fingerprint, trust, held) DO UPDATE SET seen_at = excluded.seen_at"""
@@ -80,10 +80,11 @@ def erase(session: Bulk, ref: str, same: SameCallbacks) -> str:
     for (delivery,) in session.rows(f"SELECT id {of_them}", {"ids": ids}):
         end_delivery(session, delivery, ERASED)
     contents = session.rows(_CONTENT.format(ids=condition), {"ids": ids})
-    for id_, source, _, raw in contents:
+    for id_, variant, source, _, raw in contents:
+        erasures.note(session, source, event_ref(id_, bytes(variant)))
         for refused in same.of(session, source, id_, bytes(raw)):
             session.change("DELETE FROM refused WHERE id = :id", {"id": refused})
-    streams = {part for _, _, subject, _ in contents for part in (subject, subject.rpartition("/")[2])}
+    streams = {part for *_, subject, _ in contents for part in (subject, subject.rpartition("/")[2])}
     audit.hide(session, streams)
     echoes.silence(session, seqs, {id_ for id_, *_ in contents}, streams)
     scrub.ask(session)

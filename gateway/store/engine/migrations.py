@@ -113,6 +113,8 @@ _FIRST: Final = (
         PRIMARY KEY (id, source, fingerprint, trust, held)){pairs}""",
     "CREATE INDEX remembered_seal ON remembered (seal, fingerprint) WHERE seal IS NOT NULL",
     "CREATE INDEX remembered_seen ON remembered (seen_at)",
+    # What people erased, so that every gateway tells its sinks (see outbox/erasures.py). ref: `id` or `id~variant`.
+    "CREATE TABLE erasures (id {key}, source TEXT NOT NULL, ref TEXT NOT NULL, at {int} NOT NULL){end}",
     # source: empty where the path named none. verified: 1, the signature fitted (or the path nearly did): these have a
     # quota of their own, so that what anybody can send pushes nothing out that can be had back.
     """CREATE TABLE refused (

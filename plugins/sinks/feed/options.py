@@ -1,0 +1,135 @@
+"""The options of the sink `feed`: where it lies, what it is called, and what an item says."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway import ConfigPath, Language, Options, Timezone, Trust, Url, visible
+from plugins.sinks.cards.template import TEMPLATE_CHARS_MAX, try_out
+from plugins.sinks.cards.text import Invalid
+from plugins.sinks.feed.publishable import Kind
+
+ITEMS_MAX: Final = 1000
+_PREFIX: Final = re.compile(r"[a-z][a-z0-9+.-]{0,20}://[^\s?#]{0,1000}/", re.A)
+_FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", re.A)
+
+
+def _one_line(text: str) -> str:
+    if not text.strip() or visible(text) != text:
+        raise PydanticCustomError("line", "a text of one line without control characters")
+    return text
+
+
+def _file_name(text: str) -> str:
+    if not _FILE_NAME.fullmatch(text):
+        raise PydanticCustomError("file_name", "a name of letters, digits, - and _, without a folder and an end")
+    return text
+
+
+def _folder_address(text: str) -> str:
+    if not _PREFIX.fullmatch(text):
+        raise PydanticCustomError(
+            "folder_address", "an address that ends in a slash, such as https://media.example.com/feed/"
+        )
+    return text
+
+
+def _image(text: str) -> str:
+    if not text.lower().endswith((".jpg", ".png")):
+        raise PydanticCustomError("image", "the address of a .jpg or .png, because podcast directories take no other")
+    return text
+
+
+Line = Annotated[str, Field(max_length=500), AfterValidator(_one_line)]
+FileName = Annotated[str, AfterValidator(_file_name)]
+Prefix = Annotated[str, AfterValidator(_folder_address)]
+Folder = Annotated[Url, AfterValidator(_folder_address)]
+
+
+class FeedOptions(Options):
+    """Where it lies, what it is called, and what an item says."""
+
+    to: ConfigPath = Field(
+        description="The folder that the feed is written into. It must be there, and be the gateway's own."
+    )
+    name: FileName = Field(
+        "feed", description="What its files are called: NAME.xml is the RSS, NAME.json the JSON Feed."
+    )
+    formats: Annotated[tuple[Literal["rss", "json"], ...], Field(min_length=1)] = Field(
+        ("rss", "json"), description="Which of the two are written."
+    )
+    title: Line = Field(description="What the feed is called.")
+    link: Url = Field(description="The page that the feed belongs to.")
+    description: Line | None = Field(None, description="A sentence about it; absent: its title.")
+    url: Folder | None = Field(
+        None, description="The address under which `to` is served, so that the feed can say where it is itself."
+    )
+    items: int = Field(50, ge=1, le=ITEMS_MAX, description="How many recordings it lists, the newest.")
+    public: dict[Prefix, Folder] = Field(
+        {},
+        description="Where archived files can be opened: the beginning of their address as it is stored, and the "
+        "address in the web that takes its place.",
+    )
+    addresses: Annotated[tuple[Kind, ...], Field(min_length=1)] = Field(
+        ("archived", "play"),
+        description="Which address of a file is published, the first that it has. A signed one never is.",
+    )
+    min_trust: Trust = Field(
+        Trust.FIELDS,
+        description="What the vendor's signature must cover at least; an event with less is refused, because anybody could "
+        "have put its address there.",
+    )
+    author: Line | None = Field(None, description="Who makes the recordings, for podcast directories.")
+    email: Annotated[str, Field(pattern=r"^[^@\s<>]{1,64}@[^@\s<>]{1,255}$")] | None = Field(
+        None, description="The owner's address, for podcast directories. It is public."
+    )
+    image: Annotated[Url, AfterValidator(_image)] | None = Field(
+        None, description="The feed's picture, a .jpg or .png."
+    )
+    category: Line | None = Field(None, description="A category of podcast directories, such as Education.")
+    explicit: bool = Field(False, description="Whether it is not for children.")
+    timezone: Timezone = Field("UTC", description="The zone that times are shown in. Default: `locale.timezone`.")
+    language: Language = Field(
+        "en",
+        description="The feed's language; its own words are Chinese for `zh`, else English. Default: `locale.language`.",
+    )
+    item_title: Annotated[str, Field(max_length=TEMPLATE_CHARS_MAX)] | None = Field(
+        None, description="A Jinja2 template of an item's title, in the place of stream and time."
+    )
+    item_text: Annotated[str, Field(max_length=TEMPLATE_CHARS_MAX)] | None = Field(
+        None,
+        description="A Jinja2 template of an item's text, plain lines, in the place of what is known of the files.",
+    )
+
+    @field_validator("item_title", "item_text")
+    @classmethod
+    def _can_be_rendered(cls, text: str | None, info: ValidationInfo) -> str | None:
+        given = info.data
+        if text is not None and {"timezone", "language"} <= given.keys():
+            try:
+                try_out(text, None, given["timezone"], given["language"], "none")
+            except Invalid as error:
+                raise PydanticCustomError(
+                    "template", "a template that works: {problem}", {"problem": str(error)}
+                ) from None
+        return text
+
+    @property
+    def rss_name(self) -> str:
+        """Of the RSS file."""
+        return f"{self.name}.xml"
+
+    @property
+    def json_name(self) -> str:
+        """Of the JSON Feed."""
+        return f"{self.name}.json"
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.email is not None and self.author is None:
+            raise PydanticCustomError("needed", "`author` beside `email`")
+        return self
