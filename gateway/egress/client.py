@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 from gateway import compact_json
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     import httpx
 
     from gateway.egress.pool import Pool
+    from gateway.egress.streamed import Streamed
 
 ANSWER_BYTES_MAX: Final = 64 * 1024  # bytes read of an answer; then the connection is closed, not drained
 CALL_SECONDS_MAX: Final = (
     300.0  # seconds; a bound for calls outside an attempt: `delivery.timeout` cuts every attempt earlier
 )
+STREAM_SECONDS: Final = 15.0  # until the head of a streamed answer, and between two pieces of it
 USER_AGENT: Final = f"recording-gateway/{__version__}"
 
 
@@ -135,6 +138,41 @@ class Http:
             underway.answered(answer.status)
         (classify or judge)(answer)
         return answer
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = STREAM_SECONDS,
+        silence: float = STREAM_SECONDS,
+        via: Via = DIRECT,
+    ) -> AsyncIterator[Streamed]:
+        """One request without a body, and an answer that is read in pieces, however large: nothing of it is held.
+
+        `timeout` is seconds until its head is there, `silence` the longest time without a byte after that. No status is
+        judged: look at `status`, and call `judge(await stream.answer(…))` where it is none that you want. Raises what
+        `request` raises for the network and for a request that cannot be sent.
+        """
+        sent = {"user-agent": USER_AGENT, "accept": "*/*", "accept-encoding": "identity"}
+        sent |= {name.lower(): value for name, value in (headers or {}).items()}
+        pool = await self._pool(via, url[:6].lower() == "https:")
+        if (underway := current.get()) is not None:
+            underway.context.inject(sent)
+            underway.sends(method, pool.origin(url))
+        try:
+            async with asyncio.timeout(timeout):
+                stream = await pool.begin(method, url, sent, silence, self.clock)
+        except TimeoutError:
+            raise Retry(f"no answer from {pool.origin(url)} within {timeout:g} s", service=True) from None
+        if underway is not None:
+            underway.answered(stream.status)
+        try:
+            yield stream
+        finally:
+            await stream.end()
 
     async def fetch_untrusted(
         self,

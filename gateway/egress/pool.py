@@ -22,6 +22,7 @@ from gateway.egress.answers import Answer  # noqa: E402
 from gateway.egress.exchange import TCPConnector, UnixConnector  # noqa: E402
 from gateway.egress.guard import AddressGuard  # noqa: E402
 from gateway.egress.resolver import GuardedResolver, Lookup, getaddrinfo  # noqa: E402
+from gateway.egress.streamed import Streamed  # noqa: E402
 from gateway.egress.transport import RESENT, Transport, headers_of, read_up_to  # noqa: E402
 from gateway.errors import Unavailable  # noqa: E402
 
@@ -72,6 +73,40 @@ class Pool:
         clock: Clock,
     ) -> Answer:
         """One request on one connection; raises only what faults.py makes of an exception."""
+        target, response = await self._begin(method, url, params, headers, content)
+        stream = response.stream
+        assert isinstance(stream, httpx.AsyncByteStream)
+        try:
+            try:
+                body, truncated = await read_up_to(stream, limit)
+            finally:
+                await stream.aclose()
+        except faults.EXPECTED as error:
+            raise faults.network_failure(error, target.origin, resent=RESENT in response.extensions) from None
+        return Answer(
+            status=response.status_code,
+            headers=response.headers,
+            body=body,
+            truncated=truncated,
+            origin=target.origin,
+            now=clock.now(),
+            resent=RESENT in response.extensions,
+        )
+
+    async def begin(self, method: str, url: str, headers: Mapping[str, str], silence: float, clock: Clock) -> Streamed:
+        """One request, and its answer when its head is there. Whoever has it calls `end`."""
+        target, response = await self._begin(method, url, None, headers, None)
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        return Streamed(response.status_code, response.headers, response.stream, target.origin, silence, clock)
+
+    async def _begin(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        content: bytes | None,
+    ) -> tuple[Target, httpx.Response]:
         request = None
         try:
             target = target_of(url)
@@ -88,25 +123,10 @@ class Pool:
                 method, target.url, headers=headers_of(framed), stream=httpx.ByteStream(content or b"")
             )
             request.read()  # so that every transport finds bytes, not a stream
-            response = await self._transport.handle_async_request(request)
-            stream = response.stream
-            assert isinstance(stream, httpx.AsyncByteStream)
-            try:
-                body, truncated = await read_up_to(stream, limit)
-            finally:
-                await stream.aclose()
+            return target, await self._transport.handle_async_request(request)
         except faults.EXPECTED as error:
             resent = request is not None and RESENT in request.extensions
             raise faults.network_failure(error, self.origin(url), resent=resent) from None
-        return Answer(
-            status=response.status_code,
-            headers=response.headers,
-            body=body,
-            truncated=truncated,
-            origin=target.origin,
-            now=clock.now(),
-            resent=RESENT in response.extensions,
-        )
 
     def origin(self, url: str) -> str:
         """host:port of a URL, for texts; never its path, query or user-info."""
