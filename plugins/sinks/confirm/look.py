@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
 
 from gateway import Answer, DeliveryFailed, Refused, Retry, Unavailable, failure_of, visible
 
@@ -73,16 +72,3 @@ def _total(answer: Answer) -> int | None:
 
 def _header(answer: Answer, name: str) -> str | None:
     return visible(answer.headers.get(name, ""))[:_HEADER_CHARS_MAX] or None
-
-
-def holders_of(url: str) -> frozenset[str]:
-    """The names under which an operator may answer for what lies there: its host, with and without port and bucket."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return frozenset()
-    host = f"[{host}]" if ":" in host else host
-    hosts = {host} if port is None else {host, f"{host}:{port}"}
-    bucket = parts.path.removeprefix("/").partition("/")[0]
-    return frozenset(hosts | {f"{name}/{bucket}" for name in hosts if bucket})

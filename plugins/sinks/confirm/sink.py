@@ -23,8 +23,9 @@ from gateway import (
     Via,
     redact,
 )
-from plugins.sinks.confirm.look import LOOK_BYTES_MAX, RANGE, Look, holders_of, look_of, unreached
+from plugins.sinks.confirm.look import LOOK_BYTES_MAX, RANGE, Look, look_of, unreached
 from plugins.sinks.confirm.options import ConfirmOptions
+from plugins.sinks.holders import holders_of
 
 
 class Confirm(Sink):
