@@ -27,6 +27,7 @@ FILES: Mapping[str, tuple[set[str], str]] = {
     "plugins/sinks/database/sink.py": ({"gateway.extras"}, _EXTRA),
     "plugins/sinks/feed/sink.py": ({"gateway.extras"}, _EXTRA),
     "plugins/sinks/email/sink.py": ({"gateway.extras"}, _EXTRA),
+    "plugins/sinks/storage/clients.py": ({"gateway.extras"}, _EXTRA),
     "plugins/sinks/database/column_map.py": ({"gateway.where", "gateway.where.names", "gateway.where.syntax"}, _CEL),
     "plugins/sinks/database/whole.py": ({"gateway.where.syntax"}, _CEL),
     "plugins/sources/common/expressions.py": (

@@ -1,0 +1,162 @@
+"""Fetches one file: goes on where a connection broke, begins anew where the file is another, says when a link has ended."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from gateway import Http, Refused, Retry, Via
+from plugins.sinks.archive.answer import Begun, FileVersion, begun_of, failure, total_of_nothing
+from plugins.sinks.archive.turns import Bandwidth
+
+SILENCE_SECONDS: Final = 10.0  # without a byte, and until an answer begins; below the usual `delivery.timeout`
+RECONNECT_BYTES_MIN: Final = 64 * 1024  # that must have come on a connection for another one at once when it breaks
+_ANSWER_BYTES: Final = 4096  # read of an answer that is not the file
+
+
+NOTHING_SEEN: Final = FileVersion()
+
+
+@dataclass(frozen=True)
+class FileLink:
+    """An address to fetch from. `ends`: when it does. `address` gives it signed, for private objects; each time anew."""
+
+    url: str
+    ends: datetime | None = None
+    address: Callable[[], Awaitable[str]] | None = None
+
+
+@dataclass
+class Position:
+    """How far a file is, and of which file that is. Made of what a memo holds, and put back there."""
+
+    offset: int = 0
+    total: int | None = None
+    version: FileVersion = NOTHING_SEEN
+
+    def memo(self) -> Mapping[str, Any]:
+        return {"offset": self.offset, "total": self.total, "version": list(self.version)}
+
+    def begin_anew(self) -> None:
+        """Forget it: the file is another."""
+        self.offset, self.total, self.version = 0, None, NOTHING_SEEN
+
+    @classmethod
+    def of(cls, memo: Mapping[str, Any]) -> Position:
+        """Nothing where the memo is not one of ours."""
+        offset, total, version = memo.get("offset"), memo.get("total"), memo.get("version")
+        if type(offset) is not int or offset < 0 or not (total is None or type(total) is int):
+            return cls()
+        if not isinstance(version, list) or len(version) != 3:
+            return cls()
+        if not all(part is None or isinstance(part, str) for part in version):
+            return cls()
+        return cls(offset, total, FileVersion(*version))
+
+
+class Changed(Exception):
+    """The file at the address is another than the one that was begun: what was fetched is of no use."""
+
+
+class Fetcher:
+    """Fetches for one sink: through its address guard, with its bandwidth, and without following redirects."""
+
+    def __init__(self, http: Http, via: Via, bandwidth: Bandwidth, bytes_max: int) -> None:
+        self._http = http
+        self._via = via
+        self._bandwidth = bandwidth
+        self._bytes_max = bytes_max
+
+    async def pieces(
+        self, link: FileLink, place: Position, *, part: tuple[int, int] | None = None, bytes_max: int | None = None
+    ) -> AsyncGenerator[bytes]:
+        """The bytes from `place.offset` on, which goes with them; `part` is (first byte, length) of a larger file.
+
+        Raises Changed where they would be of another file; Retry, Refused.
+        """
+        most = self._bytes_max if bytes_max is None else min(bytes_max, self._bytes_max)
+        while not _is_whole(place, part):
+            came = 0
+            try:
+                async with aclosing(self._one_answer(link, place, part, most)) as pieces:
+                    async for piece in pieces:
+                        came += len(piece)
+                        place.offset += len(piece)
+                        yield piece
+                if place.total is None:
+                    place.total = place.offset  # an answer that did not say how long it is has come to its end
+                elif not _is_whole(place, part):
+                    raise Retry(f"its bytes ended at {place.offset} of {place.total}")
+            except Retry as broken:
+                if came < RECONNECT_BYTES_MIN:
+                    raise Retry(broken.detail, broken.after, status=broken.status) from None
+
+    async def _one_answer(
+        self, link: FileLink, place: Position, part: tuple[int, int] | None, bytes_max: int
+    ) -> AsyncGenerator[bytes]:
+        if place.offset and place.version.validator is None:
+            raise Changed  # nobody could tell whether the rest is of the same file
+        url = link.url if link.address is None else await link.address()
+        async with self._http.stream(
+            "GET",
+            url,
+            headers=_range(place, part),
+            timeout=SILENCE_SECONDS,
+            silence=SILENCE_SECONDS,
+            via=self._via,
+        ) as stream:
+            begun = begun_of(stream)
+            if begun is None:
+                if total_of_nothing(stream) == place.offset + (part[0] if part else 0) and not part:
+                    place.total = place.offset
+                    return
+                if stream.status == 416 and place.offset:
+                    raise Changed
+                raise failure(await stream.answer(_ANSWER_BYTES), link.ends)
+            _check(begun, place, part, stream.origin)
+            place.version = begun.version
+            place.total = part[1] if part else begun.total
+            if place.total is not None and place.total > bytes_max:
+                raise Refused(f"{stream.origin}: it has {place.total} bytes, more than {bytes_max}")
+            end = place.total
+            async with aclosing(stream.chunks()) as chunks:
+                async for chunk in chunks:
+                    if end is not None and place.offset + len(chunk) > end:
+                        raise Retry(f"{stream.origin} sends more bytes than it said")
+                    if place.offset + len(chunk) > bytes_max:
+                        raise Refused(f"{stream.origin}: it has more than {bytes_max} bytes")
+                    await self._bandwidth.spend(len(chunk))
+                    yield chunk
+
+
+def _is_whole(place: Position, part: tuple[int, int] | None) -> bool:
+    return place.offset == (part[1] if part else place.total)
+
+
+def _range(place: Position, part: tuple[int, int] | None) -> dict[str, str]:
+    """What asks for the rest of this very file, and of a file that was not begun for all of it."""
+    first = place.offset + (part[0] if part else 0)
+    if not place.offset and part is None:
+        return {}
+    headers = {"range": f"bytes={first}-" if part is None else f"bytes={first}-{part[0] + part[1] - 1}"}
+    if place.offset and place.version.validator is not None:
+        headers["if-range"] = place.version.validator
+    return headers
+
+
+def _check(begun: Begun, place: Position, part: tuple[int, int] | None, origin: str) -> None:
+    """Whether the answer goes on where we are. Raises Changed, Retry; Refused where a part cannot be had."""
+    first = place.offset + (part[0] if part else 0)
+    if begun.start != first:
+        if part is not None and begun.start == 0:
+            raise Refused(f"{origin} knows no ranges, and only a part of its file is wanted")
+        if begun.start == 0 and place.offset:
+            raise Changed
+        raise Retry(f"{origin} sends bytes from {begun.start} on, and not from {first}")
+    if place.offset and not place.version.is_of(begun.version):
+        raise Changed
+    if place.offset and part is None and place.total is not None and begun.total not in (None, place.total):
+        raise Changed

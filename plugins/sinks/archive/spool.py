@@ -1,0 +1,182 @@
+"""Where a file lies until it is whole: one file a download, locked, flushed when it is to be remembered."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from gateway import Retry
+from plugins.sinks.storage.local_folder import failure, hash_of
+
+KEPT_SECONDS: Final = 7 * 86_400  # of a file that nobody went on with: a little more than deliveries live
+WRITE_BYTES: Final = 2**20  # written at once
+_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+
+T = TypeVar("T")
+
+
+def boot_id() -> str:
+    """What changes when the system begins anew: until then everything written is there, flushed or not. Empty: not known."""
+    try:
+        return _BOOT.read_text().strip()
+    except OSError:
+        return ""
+
+
+class Spool:
+    """A folder of unfinished files with a limit on all their bytes. None: no limit."""
+
+    def __init__(self, folder: Path, limit: int | None = None) -> None:
+        self.folder = folder
+        self._limit = limit
+        self._promised: dict[str, int] = {}
+
+    async def open(self) -> None:
+        """Make the folder, and delete what nobody went on with. Raises Unavailable."""
+        await on_disk(self._open, self.folder)
+
+    def file(self, name: str) -> SpoolFile:
+        """The file of this name, which is opened before it is used."""
+        return SpoolFile(self, self.folder / name)
+
+    async def promise(self, name: str, size: int) -> bool:
+        """Whether a file of this size fits beside all others; until `forget` its room is kept."""
+        if self._limit is None:
+            return True
+        lying = await on_disk(self._lying, self.folder)
+        others = {**lying, **self._promised}
+        others.pop(name, None)
+        if sum(others.values()) + size > self._limit:
+            return False
+        self._promised[name] = size
+        return True
+
+    def forget(self, name: str) -> None:
+        self._promised.pop(name, None)
+
+    def _open(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        old = time.time() - KEPT_SECONDS
+        for entry in os.scandir(self.folder):
+            if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < old:
+                Path(entry.path).unlink(missing_ok=True)
+
+    def _lying(self) -> dict[str, int]:
+        sizes: dict[str, int] = {}
+        for entry in os.scandir(self.folder):
+            try:
+                sizes[entry.name] = entry.stat(follow_symlinks=False).st_size
+            except FileNotFoundError:
+                continue
+        return sizes
+
+
+class SpoolFile:
+    """One file that grows: bytes are gathered to a MiB, hashed and written off the loop."""
+
+    def __init__(self, spool: Spool, path: Path) -> None:
+        self.path = path
+        self.offset = 0  # bytes taken, written or not
+        self._spool = spool
+        self._file: Any = None
+        self._hash = hashlib.sha256()
+        self._gathered = bytearray()
+
+    async def open(self, offset: int) -> None:
+        """Lock it and go on after `offset` bytes, or after fewer where there are fewer. Raises Retry, Unavailable."""
+        self.offset = await on_disk(lambda: self._open(offset), self.path)
+
+    async def write(self, piece: bytes) -> None:
+        """Add bytes; on the disk when `flush` says so."""
+        self.offset += len(piece)
+        self._gathered += piece
+        if len(self._gathered) >= WRITE_BYTES:
+            await self._write_out()
+
+    async def flush(self) -> int:
+        """How many bytes are durable now."""
+        await self._write_out()
+        await on_disk(lambda: os.fdatasync(self._file.fileno()), self.path)
+        return self.offset
+
+    async def finish(self) -> None:
+        """All of it is there: write out the rest. What an earlier writer left behind the end is cut off."""
+        await self._write_out()
+        await on_disk(lambda: self._cut(self.offset), self.path)
+
+    async def hash(self) -> str:
+        """SHA-256 of all bytes, lower hex."""
+        await self._write_out()
+        return self._hash.hexdigest()
+
+    async def restart(self) -> None:
+        """Begin anew: nothing of what is there is of use."""
+        self._gathered.clear()
+        self._hash = hashlib.sha256()
+        self.offset = 0
+        await on_disk(lambda: self._cut(0), self.path)
+
+    async def remove(self) -> None:
+        """Close it, and delete it where it still is."""
+        self.close()
+        await on_disk(lambda: self.path.unlink(missing_ok=True), self.path)
+
+    def close(self) -> None:
+        self._spool.forget(self.path.name)
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    async def _write_out(self) -> None:
+        if self._gathered:
+            gathered, self._gathered = self._gathered, bytearray()
+            await on_disk(lambda: self._put(gathered), self.path)
+
+    def _put(self, gathered: bytearray) -> None:
+        self._hash.update(gathered)
+        view = memoryview(gathered)
+        while view:
+            view = view[self._file.write(view) :]
+
+    def _open(self, offset: int) -> int:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        self._file = os.fdopen(descriptor, "r+b", buffering=0)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.close()
+            raise _Locked(errno.EAGAIN, "another delivery writes it") from None
+        except OSError:
+            pass  # a network file system may have no locks
+        lying = os.fstat(descriptor).st_size
+        start = min(offset, lying)
+        self._cut(start)
+        if start:
+            hash_of(self.path, self._hash)
+        return start
+
+    def _cut(self, size: int) -> None:
+        self._file.truncate(size)
+        self._file.seek(size)
+
+
+class _Locked(OSError):
+    """Somebody else has this file in hand."""
+
+
+async def on_disk(job: Callable[[], T], path: Path) -> T:
+    """What the job returns, off the loop. Raises Retry or Unavailable for what the disk does."""
+    try:
+        return await asyncio.to_thread(job)
+    except _Locked as error:
+        raise Retry(f"{path.parent}: {error.strerror}") from None
+    except OSError as error:
+        raise failure(error, str(path.parent)) from None

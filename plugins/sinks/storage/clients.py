@@ -1,0 +1,104 @@
+"""obstore's clients, made of options: who we are, where it is, how long we wait."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from gateway import Unavailable
+from gateway.extras import how_to_install, missing
+from plugins.sinks.storage.options import Credentials, StorageOptions
+
+CALL_SECONDS: Final = 300  # of one request, such as the one that joins the parts
+SILENCE_SECONDS: Final = 120  # without a byte of an answer
+RETRY_SECONDS: Final = 60  # within which a request that failed is made again at once
+
+
+def make_store(options: StorageOptions) -> Any:
+    """One of obstore's. Raises ModuleNotFoundError without it, and its own exceptions where the options do not fit."""
+    from obstore.store import AzureStore, GCSStore, S3Store
+
+    rest = {"client_options": _client(options), "retry_config": _RETRIES, "prefix": options.prefix or None}
+    given = options.credentials
+    if options.kind == "azure":
+        return AzureStore(options.bucket, config=_azure(options, given), **rest)
+    if options.kind == "gcs":
+        return GCSStore(options.bucket, config=_gcs(options, given), **rest)
+    return S3Store(options.bucket, config=_s3(options, given), **rest)
+
+
+def missing_library(extra: str) -> Sequence[str]:
+    """A sentence where obstore is not installed; `extra` brings it."""
+    return missing(extra, "obstore")
+
+
+def not_installed(extra: str) -> Unavailable:
+    """What is raised where it was wanted all the same."""
+    return Unavailable(f"object stores need obstore: {how_to_install(extra)}")
+
+
+def bucket_url(endpoint: str, bucket: str, *, path_style: bool) -> str:
+    """The address of a bucket at an endpoint: in the host, or in the path."""
+    parts = urlsplit(endpoint.rstrip("/"))
+    if path_style:
+        return urlunsplit((parts.scheme, parts.netloc, f"{parts.path}/{bucket}", "", ""))
+    return urlunsplit((parts.scheme, f"{bucket}.{parts.netloc}", parts.path, "", ""))
+
+
+_RETRIES: Final[Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
+
+
+def _client(options: StorageOptions) -> Any:
+    client: dict[str, Any] = {
+        "timeout": timedelta(seconds=CALL_SECONDS),
+        "read_timeout": timedelta(seconds=SILENCE_SECONDS),
+        "allow_http": (options.endpoint or "https:").lower().startswith("http:"),
+    }
+    if options.ca is not None:
+        client["root_certificate"] = Path(options.ca).read_bytes()
+    if options.proxy is not None:
+        client["proxy_url"] = options.proxy.reveal()
+    return client
+
+
+def _s3(options: StorageOptions, given: Credentials) -> Any:
+    config: dict[str, Any] = {"region": options.region, "virtual_hosted_style_request": not options.path_style}
+    if options.endpoint is not None:
+        in_host = not options.path_style  # the library then wants the bucket in the endpoint's host
+        config["endpoint"] = (
+            bucket_url(options.endpoint, options.bucket, path_style=False) if in_host else options.endpoint.rstrip("/")
+        )
+    if given.access_key is not None and given.secret_key is not None:
+        config |= {"access_key_id": given.access_key.reveal(), "secret_access_key": given.secret_key.reveal()}
+    if given.token is not None:
+        config["session_token"] = given.token.reveal()
+    if given.anonymous:
+        config["skip_signature"] = True
+    return config
+
+
+def _azure(options: StorageOptions, given: Credentials) -> Any:
+    config: dict[str, Any] = {"account_name": given.account}
+    if options.endpoint is not None:
+        config["endpoint"] = options.endpoint
+    if given.account_key is not None:
+        config["account_key"] = given.account_key.reveal()
+    if given.sas is not None:
+        config["sas_key"] = given.sas.reveal()
+    if given.anonymous:
+        config["skip_signature"] = True
+    return config
+
+
+def _gcs(options: StorageOptions, given: Credentials) -> Any:
+    config: dict[str, Any] = {}
+    if options.endpoint is not None:
+        config["base_url"] = options.endpoint
+    if given.service_account is not None:
+        config["service_account"] = str(given.service_account)
+    if given.anonymous:
+        config["skip_signature"] = True
+    return config

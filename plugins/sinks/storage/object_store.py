@@ -1,0 +1,158 @@
+"""An object store as a storage: S3 and what speaks it, GCS, Azure, through obstore. Parts go up one after another."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import re
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from gateway import DeliveryFailed, Refused, Retry, Stopping, Unavailable, redact
+from plugins.sinks.storage.clients import bucket_url, make_store, missing_library, not_installed
+from plugins.sinks.storage.options import StorageOptions
+from plugins.sinks.storage.storage import Body, Sent, Stored
+
+SHA256: Final = "sha256"  # the metadata that says it
+PART_BYTES_MIN: Final = 5 * 2**20  # of one part; two of each upload are in memory
+PARTS_MAX: Final = 10_000  # of one upload, on S3
+_READ_BYTES: Final = 2**20
+_AWS: Final = "https://s3.{region}.amazonaws.com"
+_ADDRESS: Final = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.A | re.I)
+_STATUS: Final = re.compile(r"\bstatus(?: code)?[: ]+([1-5][0-9]{2})\b", re.A | re.I)
+
+
+class ObjectStore:
+    """One bucket, and below the prefix of its options."""
+
+    def __init__(self, options: StorageOptions, extra: str) -> None:
+        self._options = options
+        self._extra = extra
+
+    def url(self, key: str) -> str:
+        options = self._options
+        whole = quote(f"{options.prefix}/{key}" if options.prefix else key)
+        if options.kind == "azure":
+            base = options.endpoint or f"https://{options.credentials.account}.blob.core.windows.net"
+            return f"{base.rstrip('/')}/{options.bucket}/{whole}"
+        if options.kind == "gcs":
+            return f"{(options.endpoint or 'https://storage.googleapis.com').rstrip('/')}/{options.bucket}/{whole}"
+        base = options.endpoint or _AWS.format(region=options.region)
+        return f"{bucket_url(base, options.bucket, path_style=options.path_style)}/{whole}"
+
+    async def head(self, key: str, *, hashed: bool = False) -> Stored | None:
+        """The hash is the one that was told when it was put; of an object that somebody else put nobody knows it."""
+        import obstore
+        from obstore.exceptions import NotFoundError
+
+        try:
+            if not hashed:
+                meta = await obstore.head_async(self._store, key)
+                return Stored(meta["size"], None, meta["e_tag"])
+            answer = await obstore.get_async(self._store, key, options={"head": True})
+            return Stored(answer.meta["size"], _metadata(answer.attributes), answer.meta["e_tag"])
+        except (NotFoundError, FileNotFoundError):
+            return None
+        except Exception as error:
+            raise self._failure(error) from None
+
+    async def put(
+        self,
+        key: str,
+        body: Body,
+        *,
+        size: int | None = None,
+        media_type: str | None = None,
+        sha256: str | None = None,
+        sent: Sent | None = None,
+    ) -> None:
+        """The parts are joined at the end, so that nobody sees one of them; where something fails they are given up."""
+        import obstore
+
+        attributes = {"Content-Type": media_type} if media_type else {}
+        if sha256:
+            attributes[SHA256] = sha256
+        if isinstance(body, Path):
+            size = await asyncio.to_thread(lambda: body.stat().st_size)
+        pieces = body if isinstance(body, bytes) else _counted(_pieces(body) if isinstance(body, Path) else body, sent)
+        try:
+            await obstore.put_async(
+                self._store,
+                key,
+                pieces,
+                attributes=attributes or None,
+                chunk_size=part_size(size),
+                max_concurrency=1,  # because each part in flight is in memory
+            )
+        except (DeliveryFailed, Stopping):
+            raise
+        except Exception as error:
+            raise self._failure(error) from None
+
+    async def reach(self) -> str:
+        """Asks for an object that is hardly there: an answer of that is the bucket's."""
+        await self.head("recording-gateway-reaches-this-bucket")
+        return f"{self.url('').rstrip('/')} answers"
+
+    def missing(self) -> Sequence[str]:
+        return missing_library(self._extra)
+
+    async def close(self) -> None:
+        self.__dict__.pop("_store", None)
+
+    @functools.cached_property
+    def _store(self) -> Any:
+        try:
+            return make_store(self._options)
+        except ModuleNotFoundError:
+            raise not_installed(self._extra) from None
+        except (ValueError, OSError) as error:
+            raise Unavailable(f"{self._options.to}: {redact(str(error))[:200]}") from None
+        except Exception as error:  # the library's own
+            raise Unavailable(f"{self._options.to}: {_words(error)}") from None
+
+    def _failure(self, error: Exception) -> Retry | Refused | Unavailable:
+        """The outcome of what the library raised. Its text has the URL of the request, so only its first words are told."""
+        from obstore import exceptions as named
+
+        place, words = self._options.to, _words(error)
+        if isinstance(error, named.PermissionDeniedError | named.UnauthenticatedError | PermissionError):
+            return Unavailable(f"{place} does not let us in: {words}")
+        if isinstance(error, named.NotFoundError | FileNotFoundError):
+            return Unavailable(f"{place} is not there: {words}")
+        if isinstance(error, named.InvalidPathError | named.NotSupportedError):
+            return Refused(f"{place} cannot hold this key: {words}")
+        return Retry(f"{place}: {words}", service=True)
+
+
+def part_size(size: int | None) -> int:
+    """Bytes of a part, so that a body of this size fits into as many as there may be; a MiB more each where it is large."""
+    needed = -(-(size or 0) // PARTS_MAX)
+    return max(PART_BYTES_MIN, -(-needed // 2**20) * 2**20)
+
+
+async def _pieces(path: Path) -> AsyncIterator[bytes]:
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while piece := await asyncio.to_thread(file.read, _READ_BYTES):
+            yield piece
+
+
+async def _counted(pieces: AsyncIterator[bytes], sent: Sent | None) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        yield piece
+        if sent is not None:
+            sent(len(piece))
+
+
+def _metadata(attributes: Any) -> str | None:
+    named = {str(name).lower(): value for name, value in dict(attributes).items()}
+    value = named.get(SHA256)
+    return value if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value, re.A) else None
+
+
+def _words(error: Exception) -> str:
+    """What the library says without the request's address, its query and its own insides."""
+    first = str(error).partition("\n")[0]
+    return redact(" ".join(_ADDRESS.sub("…", first).split()))[:300]

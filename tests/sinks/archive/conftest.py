@@ -1,0 +1,49 @@
+"""An archive into a folder of this test, and events whose files a server on loopback has."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import Delivery, Done, File, FollowUp, Trust
+from gateway.testing import delivery, event, opened
+from plugins.sinks.archive import Archive
+from tests.sinks.archive.media_server import MediaServer, media_server
+
+HERE = "127.0.0.0/8"
+Opening = Callable[..., AbstractAsyncContextManager[Archive]]
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Opening:
+    """An opened sink; its folder is `tmp_path/kept`."""
+    (tmp_path / "kept").mkdir()
+
+    def opening(options: Mapping[str, Any] | None = None, **more: Any) -> AbstractAsyncContextManager[Archive]:
+        given = {"to": str(tmp_path / "kept"), "key": "{stream}/{job_id}.{format}", "allow": HERE, **(options or {})}
+        return opened(Archive, given, name="keep", **more)
+
+    return opening
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[MediaServer]:
+    async with media_server() as one:
+        yield one
+
+
+def of(*urls: str, size: int | None = None, **changes: Any) -> Delivery:
+    """A delivery of an event with a file at each address; `size` is what its callback says."""
+    files = tuple(File(format="mp4", download_url=url, size_bytes=size) for url in urls)
+    return delivery(event(**{"files": files, "trust": Trust.FIELDS, "stream": "main", "job_id": "job", **changes}))
+
+
+def archived(answer: object) -> FollowUp:
+    """The one event that follows."""
+    assert isinstance(answer, Done), answer
+    [follow_up] = answer.events
+    return follow_up
