@@ -102,6 +102,7 @@ class RemoteQueries:
             beside=tuple(event_row(item) for item in answer["variants"]),
             conflicts=answer["conflicts"],
             children=tuple(event_row(item) for item in answer["children"]),
+            recording=answer.get("session"),  # absent: an older gateway
         )
 
     def deliveries(

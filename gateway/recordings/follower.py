@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from gateway.errors import StoreError
-from gateway.model import SOURCE_SILENT, Event
+from gateway.model import RECORDING_OVERDUE, RECORDING_RECOVERED, SOURCE_SILENT, Event
 from gateway.recordings.silence import silent_sources
 from gateway.recordings.watch_event import new_watch_event, watch_event
 from gateway.recordings.watch_setup import WatchSetup
@@ -32,8 +32,17 @@ class GrowingMetric(Protocol):
     def inc(self, amount: float = 1) -> None: ...
 
 
+class LabelledMetric(Protocol):
+    """One for each value of its labels."""
+
+    def labels(self, *values: str) -> GrowingMetric: ...
+
+
 class FollowerMetrics(Protocol):
     """Where it is counted."""
+
+    @property
+    def watches_told(self) -> LabelledMetric: ...
 
     @property
     def recording_events(self) -> GrowingMetric: ...
@@ -89,6 +98,9 @@ class RecordingFollower:
         if setup != self._applied:
             await self._store.apply_watches(setup.events)
             self._applied = setup
+            for rule in setup.events:  # at 0 from the start, because a series that begins at 1 has no increase
+                for type in (RECORDING_OVERDUE, RECORDING_RECOVERED):
+                    self._metrics.watches_told.labels(rule.name, type)
         followed = await self._store.follow_recordings(setup.events)
         self._metrics.recording_events.inc(followed.looked)
         if followed.looked < STEP_ROWS_MAX:
@@ -105,7 +117,9 @@ class RecordingFollower:
             return new_watch_event(event, self._decide(event), self._keeps_order)
 
         for told in await self._store.tell_watches(setup.events, make):
-            self._stored(events[told.new.event.id], told)
+            event = events[told.new.event.id]
+            self._metrics.watches_told.labels(str(event.extra["watch"]), event.type).inc()
+            self._stored(event, told)
 
     async def _look_for_silence(self, setup: WatchSetup) -> None:
         if not setup.silence:

@@ -60,6 +60,9 @@ class Metrics:
         self.alive_bytes = self._counter("alive_bytes", "Bytes that long deliveries say they have done.", "sink")
         self.follow_ups = self._counter("follow_ups", "Events that follow on deliveries.", "sink", "result")
         self.recording_events = self._counter("recording_events", "Events looked at to join them into recordings.")
+        self.watches_told = self._counter(
+            "watches_told", "Events that watch rules told, by rule and type.", "watch", "type"
+        )
         self.attempt_seconds = self._histogram(
             "attempt_seconds", "How long an attempt took.", _SLOW_BUCKETS_SECONDS, "sink"
         )

@@ -80,3 +80,9 @@ def test_one_is_shown_with_its_files_and_links_without_their_queries(stocked: No
 def test_one_that_is_not_there_is_said(stocked: None, cli: Cli) -> None:
     gone = cli("recordings", "show", "7", code=1)
     assert "there is no recording 7" in gone.stderr
+
+
+def test_an_event_says_which_recording_it_belongs_to(stocked: None, cli: Cli) -> None:
+    ref = json.loads(cli("recordings", "show", "1", "--json").stdout)["events"][0]
+    assert "`gateway recordings show 1` has it whole" in cli("events", "show", ref).stdout
+    assert json.loads(cli("events", "show", ref, "--json").stdout)["session"] == 1

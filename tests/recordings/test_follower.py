@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.model import FILE_COMPLETED, RECORDING_OVERDUE, RECORDING_STARTED, SOURCE_SILENT
+from gateway.model import FILE_COMPLETED, RECORDING_OVERDUE, RECORDING_RECOVERED, RECORDING_STARTED, SOURCE_SILENT
 from gateway.recordings.follower import RecordingFollower
 from gateway.recordings.silence import SilenceRule
 from gateway.recordings.watch_setup import WatchSetup
@@ -33,10 +33,11 @@ async def scene(tmp_path: Path) -> AsyncIterator[Any]:
     store = Store(f"sqlite:///{tmp_path}/gateway.db", clock=clock)
     await store.open()
     scene = SimpleNamespace(store=store, clock=clock, told=[], seen=[], setup=WatchSetup((RULE,), ()))
+    scene.metrics = Metrics(clock)
     scene.follower = RecordingFollower(
         store=store,
         clock=clock,
-        metrics=Metrics(clock),
+        metrics=scene.metrics,
         setup=lambda: scene.setup,
         decide=lambda _: RoutingDecision((), ()),
         keeps_order=lambda _: False,
@@ -66,6 +67,13 @@ async def test_rules_of_a_reload_hold_from_the_next_look(scene: Any) -> None:
     scene.clock.advance(5)
     await scene.follower.look_once()
     assert scene.told == [RECORDING_OVERDUE]
+    counted = {
+        type: scene.metrics.registry.get_sample_value(
+            "recording_gateway_watches_told_total", {"watch": "no-file", "type": type}
+        )
+        for type in (RECORDING_OVERDUE, RECORDING_RECOVERED)
+    }
+    assert counted == {RECORDING_OVERDUE: 1, RECORDING_RECOVERED: 0}
 
 
 async def test_a_silent_source_is_seen_by_alarms_and_again_when_it_is_back(scene: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from gateway import (
     RECORDING_MISSING,
     RECORDING_STARTED,
     Delivery,
+    DeliveryFailed,
     Done,
     File,
     FollowUp,
@@ -231,6 +233,13 @@ async def test_what_a_server_says_of_itself_has_no_power_and_no_length() -> None
     assert measured.size_bytes is None
     assert len(measured.etag or "") <= 255
     assert "\x1b" not in (measured.etag or "")
+
+
+async def test_a_private_authority_is_the_one_that_is_trusted(tmp_path: Path) -> None:
+    """That it is not there is seen because it is read: the option reaches the connection."""
+    async with ScriptedServer() as server, looking(ca=str(tmp_path / "authority.pem")) as sink:
+        with pytest.raises(DeliveryFailed, match="the TLS files of this target"):
+            await sink.deliver(of(server.url.replace("http:", "https:") + "/a"))
 
 
 async def test_a_preview_shows_the_request_without_its_signature() -> None:

@@ -7,6 +7,7 @@ import pytest
 from gateway import Source
 from gateway.testing import SourcePromises
 from plugins.sources.huawei_live import HuaweiLive
+from plugins.sources.huawei_live.push import PUSH_TYPES
 
 KEY = "0123456789abcdef0123456789abcdef"
 OLD_KEY = "an-older-key-that-is-still-in-use"
@@ -52,6 +53,21 @@ class TestHuaweiLiveByMd5(TestHuaweiLive):
 
     def make_source(self) -> Source:
         return HuaweiLive("live", HuaweiLive.Options.model_validate({"keys": [KEY], "sign_type": "MD5"}))
+
+
+class TestHuaweiLiveWithThePushOfStreams(SourcePromises):
+    """The vendor's other callback at the same address, with its own formula and names."""
+
+    signed_fields = ("auth_timestamp", "event", "domain", "app", "stream")
+    credentials = ("auth_sign", "auth_timestamp")
+    secrets = (KEY, OLD_KEY)
+
+    def make_source(self) -> Source:
+        names = {"domains": ["push.example.com"], "apps": ["live"]}
+        options = {"keys": [KEY, OLD_KEY], "stream_events": True, **names}
+        source = HuaweiLive("live", HuaweiLive.Options.model_validate(options))
+        source.scenes = tuple(PUSH_TYPES)  # type: ignore[misc]  # the others are tried above
+        return source
 
 
 def test_a_promise_that_is_broken_is_noticed() -> None:

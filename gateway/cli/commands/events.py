@@ -149,6 +149,7 @@ def show(invocation: Invocation, ref: str, why: bool, as_json: bool, raw: bool) 
             "children": [event_object(row) for row in event.children],
             "cause": json.loads(event.body).get("cause"),
             "conflicts": event.conflicts,
+            "session": event.recording,
         }
         click.echo(visible_json(shown, indent=True))
         return
@@ -204,6 +205,10 @@ def _print_event(event: EventFull, when: output.Times) -> None:
             ("supersedes", row.supersedes and f"{row.supersedes}, whose signature covered less"),
             ("superseded by", row.superseded and f"{row.superseded}, whose signature covered more"),
             ("follows on", _cause(event)),
+            (
+                "recording",
+                event.recording and f"{event.recording}: `gateway recordings show {event.recording}` has it whole",
+            ),
             ("vendor's bytes", f"{len(event.raw)} of {event.raw_type} (--raw prints them)" if event.raw else None),
         ]
     )

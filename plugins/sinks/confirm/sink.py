@@ -102,7 +102,7 @@ class Confirm(Sink):
 
     @functools.cached_property
     def _via(self) -> Via:
-        return Via(guard=AddressGuard(tuple(map(ip_network, self.options.allow))))
+        return Via(ca=self.options.ca, guard=AddressGuard(tuple(map(ip_network, self.options.allow))))
 
 
 def _address(file: File) -> str | None:

@@ -21,7 +21,9 @@ def test_recordings_are_listed_and_each_has_its_files_and_events(reader: Browser
     body = reader.get("/recordings/1").body.decode()
     assert 'href="/events/live:' in body
     event = body.split('href="/events/')[1].split('"')[0]
-    assert reader.get(f"/events/{event}").status == 200
+    page = reader.get(f"/events/{event}")
+    assert page.status == 200
+    assert 'href="/recordings/1"' in page.body.decode(), "and back again"
     assert "auth_key=" not in body
 
 
