@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from gateway import ONE_OR_MANY, ConfigPath, Options, Secret, Size, Trust, Url, between
+from plugins.sinks.archive.hls.options import HlsOptions
 from plugins.sinks.archive.key import DEFAULT_KEY, KeyTemplate
 from plugins.sinks.holders import Answering, Networks
 from plugins.sinks.storage.options import StorageOptions
@@ -97,6 +98,9 @@ class ArchiveOptions(StorageOptions):
         False,
         description="Whether another file under the same key may be written over. Otherwise the new one gets `-2`; the same "
         "file again is no second one either way.",
+    )
+    hls: HlsOptions = Field(
+        HlsOptions(), description="What becomes of HLS recordings, whose playlists name many files."
     )
     confirm: Answering = Field(Answering(), description="For whose files you answer, as for the sink `confirm`.")
     spool: SpoolOptions = Field(SpoolOptions(), description="Where files wait on their way to an object store.")

@@ -27,8 +27,10 @@ from gateway import (
 from plugins.sinks.archive.archived_event import done_of, kept_of, memo_of
 from plugins.sinks.archive.copy_progress import CopyProgress, cancelled
 from plugins.sinks.archive.fetch import Fetcher, FileLink
+from plugins.sinks.archive.hls.copy_run import archive_hls
+from plugins.sinks.archive.hls.structure import not_installed
 from plugins.sinks.archive.job import Copied, FileJob, Shop
-from plugins.sinks.archive.key import KeyTemplate, format_of, is_playlist, keys_of
+from plugins.sinks.archive.key import PLAYLISTS, KeyTemplate, format_of, is_playlist, keys_of
 from plugins.sinks.archive.one_file import archive_file
 from plugins.sinks.archive.options import EXTRA, ArchiveOptions
 from plugins.sinks.archive.private_bucket import private_object, signed_address
@@ -82,7 +84,9 @@ class Archive(Sink):
         return await self._shop.storage.reach()
 
     def missing(self) -> Sequence[str]:
-        return self._shop.storage.missing()
+        only = {name.lower() for name in self.options.only}
+        hls = () if only and only.isdisjoint(PLAYLISTS) else not_installed()
+        return [*self._shop.storage.missing(), *hls]
 
     @property
     def wanted_trust(self) -> Trust:
@@ -161,9 +165,7 @@ async def _one(job: FileJob) -> Copied | DeliveryFailed:
         job.show(kept.size_bytes, kept.size_bytes)
         return kept
     try:
-        if is_playlist(job.event, job.file):
-            raise Refused(f"{job.key}: HLS cannot be archived yet")
-        kept = await archive_file(job)
+        kept = await (archive_hls(job) if is_playlist(job.event, job.file) else archive_file(job))
     except DeliveryFailed as failure:
         return failure
     job.show(kept.size_bytes, kept.size_bytes, job.key)

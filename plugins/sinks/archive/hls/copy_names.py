@@ -13,14 +13,27 @@ INDEX: Final = "index.m3u8"
 
 STEM_CHARS_MAX: Final = 80
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+", re.A)
-_ENDINGS: Final = frozenset(
-    (
-        *("ts", "m2ts", "mts", "mp4", "m4s", "m4v", "m4a", "m4f", "cmfv", "cmfa", "cmft", "mov"),
-        *("aac", "mp3", "ac3", "ec3", "eac3", "flac", "ogg", "wav", "vtt", "webvtt"),
-        *("jpg", "jpeg", "png", "webp", "gif", "avif"),
-    )
-)
-"""No others: what a web server would run or a browser would show as a page has no place among media."""
+MEDIA_TYPES: Final = {
+    **dict.fromkeys(("ts", "m2ts", "mts"), "video/mp2t"),
+    **dict.fromkeys(("mp4", "m4s", "m4v", "m4f", "cmfv", "cmft"), "video/mp4"),
+    **dict.fromkeys(("m4a", "cmfa"), "audio/mp4"),
+    **dict.fromkeys(("vtt", "webvtt"), "text/vtt"),
+    **{ending: f"audio/{ending}" for ending in ("aac", "ac3", "flac", "ogg", "wav")},
+    **{ending: f"image/{ending}" for ending in ("jpeg", "png", "webp", "gif", "avif")},
+    "ec3": "audio/eac3",
+    "eac3": "audio/eac3",
+    "jpg": "image/jpeg",
+    "mov": "video/quicktime",
+    "mp3": "audio/mpeg",
+}
+"""By the ending of a name. No other endings: what a web server would run or a browser would show as a page has no place
+among media, and a type is taken from the name, because the vendor's server could say that it is a page."""
+
+OTHER_TYPES: Final = {
+    "m3u8": "application/vnd.apple.mpegurl",
+    "key": "application/octet-stream",
+    "json": "application/json",
+}
 _OF_ROLE: Final = {Role.PLAYLIST: "m3u8", Role.KEY: "key", Role.DATA: "json"}
 _DEVICES: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])", re.A | re.I)  # no files on some systems
 
@@ -44,13 +57,19 @@ class CopyNames:
         return name
 
 
+def media_type_of(name: str) -> str:
+    """Of a copy with this name."""
+    ending = name.rpartition(".")[2]
+    return MEDIA_TYPES.get(ending) or OTHER_TYPES[ending]
+
+
 def _parts(url: str, role: Role, fragmented: bool) -> tuple[str, str]:
     file = unquote(urlsplit(url).path.rpartition("/")[2])
     stem, _, ending = file.rpartition(".")
     ending = ending.lower()
     if role in _OF_ROLE:
         stem, ending = stem if ending in (_OF_ROLE[role], "m3u") else file, _OF_ROLE[role]
-    elif not stem or ending not in _ENDINGS:
+    elif not stem or ending not in MEDIA_TYPES:
         stem, ending = file, "mp4" if role is Role.MAP else "m4s" if fragmented else "ts"
     stem = _UNSAFE.sub("_", stem).strip("_-")[:STEM_CHARS_MAX].strip("_-")
     return (f"{stem}_" if _DEVICES.fullmatch(stem) else stem) or role.value, ending

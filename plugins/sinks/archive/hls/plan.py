@@ -16,16 +16,18 @@ from plugins.sinks.archive.hls.tags import Role
 
 
 class PlannedFile(NamedTuple):
-    """One file to copy. `reach`: how many bytes it has at least, by the byte ranges that are named of it."""
+    """One file to copy. `reach`: how many bytes it has at least, by the byte ranges that are named of it. `is_gap`: it is not
+    there, and only has a name."""
 
     url: str
     name: str
     role: Role
     reach: int = 0
+    is_gap: bool = False
 
 
 class Plan(NamedTuple):
-    """`playlists` are (name, text) in the order in which they are written: `index.m3u8` last, so that what can be played is
+    """`items` are what is copied. `playlists` are (name, text) in the order in which they are written: `index.m3u8` last, so that what can be played is
     whole. `seconds` is the longest playlist's. `digest` is the same where everything else is."""
 
     items: tuple[PlannedFile, ...]
@@ -68,7 +70,7 @@ def plan_of(top: Playlist, media: Sequence[Playlist] = ()) -> Plan:
         texts.append((given.get(playlist.url, INDEX), text.encode()))
         if length is not None:
             seconds.append(length)
-    listed = tuple(items.values())
+    listed = tuple(item for item in items.values() if not item.is_gap)
     return Plan(listed, tuple(texts), max(seconds, default=None), _digest(listed, texts))
 
 
@@ -82,14 +84,15 @@ def _add_items(
             raise Refused(
                 f"the playlist {spoken(playlist.url)}, line {spot.line + 1}, names a playlist as a {spot.role}"
             )
-        if spot.url not in items:
+        known = items.get(spot.url)
+        if known is None:
             if len(items) >= OBJECTS_MAX:
                 raise Refused(f"the recording has over {OBJECTS_MAX} files")
             name = names.name(spot.url, spot.role, folder=folder, fragmented=playlist.has_map)
-            items[spot.url] = PlannedFile(spot.url, name, spot.role)
-        item, reach = items[spot.url], playlist.reach.get(spot.url, 0)
-        if reach > item.reach:
-            items[spot.url] = item._replace(reach=reach)
+            known = PlannedFile(spot.url, name, spot.role, is_gap=True)
+        items[spot.url] = known._replace(
+            reach=max(known.reach, playlist.reach.get(spot.url, 0)), is_gap=known.is_gap and spot.is_gap
+        )
 
 
 def _digest(items: Sequence[PlannedFile], texts: Sequence[tuple[str, bytes]]) -> str:

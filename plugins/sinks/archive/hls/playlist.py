@@ -35,7 +35,8 @@ _NONE: Final[Mapping[str, Variable]] = MappingProxyType({})
 class Spot(NamedTuple):
     """One address as it stands in the text, `lines[line][start:end]`, and where it leads.
 
-    `kept` is what is written in its place where nothing is fetched; None where the name of the copy is.
+    `kept` is what is written in its place where nothing is fetched; None where the name of the copy is. `is_gap`: the vendor
+    says that nothing lies there.
     """
 
     line: int
@@ -44,6 +45,7 @@ class Spot(NamedTuple):
     role: Role
     url: str
     kept: str | None = None
+    is_gap: bool = False
 
 
 class Playlist(NamedTuple):
@@ -103,6 +105,7 @@ class _Scan:
         self.reach: dict[str, int] = {}
         self._expected: Role | None = None  # what the next address is
         self._range: str | None = None  # which bytes of it
+        self._is_gap = False
         self._range_ends: dict[tuple[Role, str], int] = {}  # where a range without a beginning begins
 
     def take_line(self, number: int) -> None:
@@ -116,8 +119,8 @@ class _Scan:
                 raise ValueError("an address without #EXTINF or #EXT-X-STREAM-INF before it")
             url = absolute(self.url, self.variables.fill(line))
             self._count_range(self._expected, url, self._range)
-            self.spots.append(Spot(number, 0, len(line), self._expected, url))
-            self._expected = self._range = None
+            self.spots.append(Spot(number, 0, len(line), self._expected, url, is_gap=self._is_gap))
+            self._expected, self._range, self._is_gap = None, None, False
 
     def _take_tag(self, number: int, line: str, tag: str) -> None:
         self.tags.add(tag)
@@ -129,6 +132,8 @@ class _Scan:
             self._range = line[after:] if tag == "EXT-X-BYTERANGE" else self._range
         elif tag == "EXT-X-STREAM-INF":
             self._expected = Role.PLAYLIST
+        elif tag == "EXT-X-GAP":
+            self._is_gap = True
         if tag in LEFT_OUT:
             self.lines[number] = f"# {tag} is left out of the copy"
         elif tag == "EXT-X-DEFINE":
@@ -153,7 +158,8 @@ class _Scan:
         url = absolute(self.url, text) if kept is None else kept
         if kept is None and "BYTERANGE" in attributes:
             self._count_range(role, url, attributes["BYTERANGE"].text)
-        self.spots.append(Spot(number, uri.start, uri.end, role, url, kept))
+        is_gap = role is Role.PART and _text(attributes, "GAP") == "YES"
+        self.spots.append(Spot(number, uri.start, uri.end, role, url, kept, is_gap))
 
     def _kept(self, role: Role, attributes: Mapping[str, Attribute], text: str) -> str | None:
         """What stands in the place of this address where nothing is fetched for it."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+from gateway import Unavailable
+from gateway.extras import how_to_install, missing
 from plugins.sinks.archive.hls.tags import ADDRESS_IN, tag_of
+from plugins.sinks.archive.options import EXTRA
 
 _READ: Final = ADDRESS_IN.keys() | {
     "EXTINF",
@@ -32,10 +36,17 @@ class Structure(NamedTuple):
     seconds: float | None
 
 
-def structure_of(text: str) -> Structure:
-    """Raises ValueError where m3u8 cannot read it."""
-    from m3u8.parser import parse  # type: ignore[import-untyped]
+def not_installed() -> Sequence[str]:
+    """What HLS needs and is not here, a sentence each."""
+    return missing(EXTRA, "m3u8")
 
+
+def structure_of(text: str) -> Structure:
+    """Raises ValueError where m3u8 cannot read it, and Unavailable where it is not installed."""
+    try:
+        from m3u8.parser import parse  # type: ignore[import-untyped]
+    except ModuleNotFoundError:
+        raise Unavailable(f"HLS needs m3u8: {how_to_install(EXTRA)}") from None
     try:
         parts = parse(text, custom_tags_parser=_skip)
     except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:

@@ -1,0 +1,49 @@
+"""A recording on a server of loopback: playlists as texts, segments as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway import Delivery, File
+from tests.sinks.archive.conftest import of
+from tests.sinks.archive.media_server import Media, MediaServer
+
+
+@dataclass
+class Text(Media):
+    """A playlist, or whatever else is written by hand."""
+
+    content: bytes = b""
+
+    def pieces(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        yield self.content[start:end]
+
+
+def text(content: str | bytes) -> Text:
+    octets = content if isinstance(content, bytes) else content.encode()
+    return Text(size=len(octets), content=octets, etag=None, media_type="application/vnd.apple.mpegurl")
+
+
+def segments(server: MediaServer, folder: str, count: int, size: int = 3000, seconds: float = 2.0) -> str:
+    """Put so many beside each other on the server; the playlist of them, with its end mark."""
+    for number in range(count):
+        server.files[f"{folder}/{number}.ts"] = Media(size + number, seed=number, media_type="text/html")
+    lines = [f"#EXTINF:{seconds},\n{number}.ts?sign={number}" for number in range(count)]
+    return "\n".join(["#EXTM3U", "#EXT-X-TARGETDURATION:2", *lines, "#EXT-X-ENDLIST", ""])
+
+
+def recording(url: str, seconds: float | None = None, **changes: object) -> Delivery:
+    file = File(format="hls", download_url=url, duration_seconds=seconds, **changes)  # type: ignore[arg-type]
+    return of(files=(file,), format="hls")
+
+
+def kept(folder: Path) -> dict[str, bytes]:
+    """What lies in a folder, by its path; without what only says whose folder it is."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files if path.name != "about.txt"}
+
+
+def octets(media: Media) -> bytes:
+    return b"".join(media.pieces())
