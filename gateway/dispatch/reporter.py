@@ -97,7 +97,7 @@ class AttemptReporter:
         self._activity.attempt(
             self._sink, attempt.seconds, delivered=outcome is Outcome.DELIVERED, dead=bool(settlement.reason)
         )
-        if self._activity.watched:
+        if self._activity.wants_news():
             self._activity.publish(
                 "attempt",
                 {

@@ -143,7 +143,8 @@ class Journal:
                 self._watchers.notify(size=len(event.raw), event=watched, sinks=sinks)
 
     def _tell_those_who_watch(self, event: Event, decision: RoutingDecision, answer: Accepted) -> None:
-        if not (answer.new or answer.variant or answer.held):
+        activity = self._metrics.activity
+        if not (answer.new or answer.variant or answer.held) or not activity.wants_news():
             return
         ref = f"{answer.id}~{answer.variant}" if answer.variant else answer.id
         body: dict[str, Any] = {
@@ -156,7 +157,7 @@ class Journal:
             "held": answer.held.value if answer.held else None,
             "sinks": [] if answer.held else list(decision.sinks),
         }
-        self._metrics.activity.publish("event", body, source=event.source, type=event.type, event=answer.id)
+        activity.publish("event", body, source=event.source, type=event.type, event=answer.id)
 
     def _tell_of_weak(self, event: Event) -> None:
         self._metrics.ranked_last.labels(event.source).inc()

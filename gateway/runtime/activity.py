@@ -97,6 +97,15 @@ class Activity:
         took = seconds * 1000
         count.spread[next((n for n, most in enumerate(SPREAD_MS) if took <= most), len(SPREAD_MS))] += 1
 
+    def wants_news(self) -> bool:
+        """Asked before news are put together: whether somebody watches and they would be kept. What is not is counted."""
+        if not self.watched:
+            return False
+        if len(self._news) < NEWS_MAX:
+            return True
+        self.missed += 1
+        return False
+
     def publish(
         self,
         kind: NewsKind,
@@ -108,12 +117,8 @@ class Activity:
         event: str = "",
     ) -> None:
         """Say it to those who watch. Where nobody does, nothing is kept."""
-        if not self.watched:
-            return
-        if len(self._news) >= NEWS_MAX:
-            self.missed += 1
-            return
-        self._news.append(News(self._clock.ms(), kind, source, sink, type, event, body))
+        if self.wants_news():
+            self._news.append(News(self._clock.ms(), kind, source, sink, type, event, body))
 
     def _count(self, kind: Kind, name: str) -> Count | None:
         now = self._clock.ms()
