@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -64,10 +63,12 @@ def _is_secret(name: str, value: str) -> bool:
 
 
 def _is_signed(path: str) -> bool:
-    segments = path.split("/")
+    segments = path.removeprefix("/").split("/")
     if any(_TOKEN.fullmatch(segment) for segment in segments):
         return True
-    return any(
-        (_HASH.fullmatch(one) and _TIME.fullmatch(other)) or (_TIME.fullmatch(one) and _HASH.fullmatch(other))
-        for one, other in pairwise(segments)
+    if len(segments) < 3:
+        return False
+    first, second = segments[:2]  # where networks put them; deeper it is a folder's name
+    return bool(
+        (_HASH.fullmatch(first) and _TIME.fullmatch(second)) or (_TIME.fullmatch(first) and _HASH.fullmatch(second))
     )

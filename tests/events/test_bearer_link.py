@@ -54,6 +54,7 @@ OPEN = (
     "a.mp4?download=studio-1-2026-01-01-20-00.mp4",
     "a.mp4#t=10",
     f"objects/{HASH}.mp4",
+    f"live/{HASH}/20260101/a.mp4",
     "a.mp4?token=",
     "a.mp4?sign_type=md5",
 )
