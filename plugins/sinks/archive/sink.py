@@ -86,7 +86,10 @@ class Archive(Sink):
     def missing(self) -> Sequence[str]:
         only = {name.lower() for name in self.options.only}
         hls = () if only and only.isdisjoint(PLAYLISTS) else not_installed()
-        return [*open_storage(self.options, extra=EXTRA).missing(), *hls]  # without a client, which is not there to be judged
+        return [
+            *open_storage(self.options, extra=EXTRA).missing(),
+            *hls,
+        ]  # without a client, which is not there to be judged
 
     @property
     def wanted_trust(self) -> Trust:
