@@ -6,13 +6,15 @@ from __future__ import annotations
 from typing import Final, Literal, get_args
 
 DeliveryState = Literal["waiting", "sending", "delivered", "dead"]
-WaitsFor = Literal["retry", "circuit", "paused", "orphaned", "order", "last", "rate", "batch"]
+WaitsFor = Literal["retry", "circuit", "paused", "orphaned", "order", "last", "rate", "batch", "consumer"]
 """What a waiting delivery waits for."""
+PullWait = Literal["empty", "paused", "concurrency", "rate", "stopping", "store_unavailable"]
+"""Why a consumer of a pull sink is given nothing."""
 DeadReason = Literal["refused", "expired", "cancelled", "crashed"]
 HoldReason = Literal["conflict", "quarantined"]
 """Why an event is held; `store.records.Held` in the core."""
 TrustName = Literal["none", "timestamp", "fields", "body"]
-SinkState = Literal["ready", "paused", "circuit open", "not configured"]
+SinkState = Literal["ready", "paused", "circuit open", "waits for a consumer", "not configured"]
 JobState = Literal["waiting", "running", "done", "cancelled", "stopped", "failed"]
 AlarmType = Literal[
     "gateway.sink.down",
@@ -84,9 +86,12 @@ ApiCode = Literal[
     "not_tested",
     "nothing_sent",
     "preview_first",
+    "lease_lost",
     "quarantined",
+    "receipt_invalid",
     "token_in_query",
     "too_many_attempts",
+    "too_many_consumers",
     "too_many_requests",
     "too_many_streams",
     "took_too_long",

@@ -49,8 +49,11 @@ def _of_sink(sink: SinkItem, at: int) -> Iterator[Attention]:
         link = f"/dead?sink={sink.name}"
         yield Attention(kind="delivery.dead", about=sink.name, count=sink.dead, text=text, since=None, link=link)
     oldest = sink.oldest_waiting_at
-    if sink.state == "ready" and oldest is not None and oldest < moment(at - LONG_WAIT_MS):
-        yield waiting("sink.behind", f"is behind: {deliveries}")
+    if oldest is not None and oldest < moment(at - LONG_WAIT_MS):
+        if sink.state == "ready":
+            yield waiting("sink.behind", f"is behind: {deliveries}")
+        elif sink.state == "waits for a consumer":
+            yield waiting("sink.unfetched", f"waits for a consumer: {deliveries}, some for long")
 
 
 def _many(count: int, what: str) -> str:

@@ -17,6 +17,7 @@ from gateway.admin.requests import EventNames
 from gateway.admin.results import DeliveryDetail, DeliveryItem, EventItem, Page
 from gateway.admin.sink_results import RefusedItem, SinkItem, SourceItem
 from gateway.admin.teller import Counting
+from gateway.dispatch.dispatcher import Dispatcher
 from gateway.store.admin.dead_letters import DeadLetters, dead_letters
 from gateway.store.store import Store
 
@@ -28,6 +29,8 @@ class Whole(Running, Protocol):
     def store(self) -> Store: ...
     @property
     def metrics(self) -> Counting: ...
+    @property
+    def dispatcher(self) -> Dispatcher: ...
     @property
     def file_state(self) -> str:
         """`ok`, or that the last reload was refused."""

@@ -14,6 +14,7 @@ from gateway.admin.bulk import BulkCommand
 from gateway.admin.jobs import JobRunner, holder_of
 from gateway.admin.overview_results import ReloadAnswer, RouteAnswer
 from gateway.admin.own_command import run_own_command
+from gateway.admin.pull_desk import PullDesk
 from gateway.admin.reading_service import ReadingService, Whole
 from gateway.admin.requests import ReplayCommand
 from gateway.admin.results import EventDetail
@@ -55,6 +56,7 @@ class AdminService(ReadingService):
             gateway, self._access, gateway.store.owner, gateway.metrics.activity, alone=not gateway.store.shared
         )
         self._costly = Allowance(COSTLY_PER_MINUTE_MAX, gateway.clock)
+        self.pull = PullDesk(gateway.dispatcher)
 
     def start(self) -> None:
         """Begin to store counters and news, and to go on with bulk acts. The store is open."""

@@ -9,7 +9,7 @@ from gateway.admin.happened import Happened
 from gateway.admin.moments import stamp
 from gateway.admin.sink_results import SinkItem, UnderWayItem
 from gateway.admin.spread import latency
-from gateway.config.grammar.settings import Settings
+from gateway.config.grammar.settings import Settings, SinkSettings
 from gateway.errors import NotFound
 from gateway.states import SinkState
 from gateway.store.admin import minutes
@@ -41,6 +41,18 @@ def sink_item(settings: Settings, admin: StoreAdmin, name: str, minute: int) -> 
     return found
 
 
+def state_of(configured: SinkSettings | None, row: SinkRow | None) -> SinkState:
+    """How a sink is, in one word; `row` is what the store knows of it."""
+    gate = None if row is None else row.gate
+    if configured is None:
+        return "not configured"
+    if gate is not None and gate.paused:
+        return "paused"
+    if configured.pulled:  # nobody calls it, so no circuit of it counts
+        return "ready" if row is not None and row.sending else "waits for a consumer"
+    return "circuit open" if gate is not None and gate.open_until is not None else "ready"
+
+
 def _holds(row: SinkRow) -> bool:
     """Whether there is anything of it: what waits, and what a person may still look for."""
     return bool(row.waiting or row.sending or row.delivered or row.dead or row.gate.paused)
@@ -52,13 +64,6 @@ def _sink(
     configured = settings.sinks.get(name)
     gate = None if row is None else row.gate
     mine = [one for one in hour.sums if one.kind == "sink" and one.name == name]
-    state: SinkState = "ready"
-    if configured is None:
-        state = "not configured"
-    elif gate is not None and gate.paused:
-        state = "paused"
-    elif gate is not None and gate.open_until is not None:
-        state = "circuit open"
     errors = (
         admin.ask(lambda session: session.rows(_LAST_ERROR, {"sink": name})) if row is not None and row.dead else ()
     )
@@ -67,7 +72,7 @@ def _sink(
     return SinkItem(
         name=name,
         type=None if configured is None else configured.type,
-        state=state,
+        state=state_of(configured, row),
         reason=reason,
         probe_after=None if gate is None else stamp(gate.open_until),
         waiting=0 if row is None else row.waiting,

@@ -17,5 +17,6 @@ def store_admin(settings: Settings, *, clock: Clock | None = None) -> StoreAdmin
         configured=tuple(settings.sinks),
         rated=tuple(name for name, sink in sinks if sink.delivery.rate is not None),
         batched=tuple(name for name, sink in sinks if sink.delivery.batch is not None),
+        pulled=tuple(name for name, sink in sinks if sink.pulled),
         ordered=tuple(name for name, sink in sinks if sink.delivery.order == "stream"),
     )

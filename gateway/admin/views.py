@@ -36,6 +36,7 @@ WAIT_TEXTS: Mapping[WaitsFor, str] = {
     "last": "everything else, because its signature carried too many contents",
     "rate": "its turn within its sink's rate",
     "batch": "others to be sent with",
+    "consumer": "a consumer to fetch it",
 }
 
 

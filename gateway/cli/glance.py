@@ -22,6 +22,7 @@ COLOURS: Final = {
     "ready": "green",
     "paused": "yellow",
     "circuit open": "red",
+    "waits for a consumer": "cyan",
     "not configured": "red",
 }
 WHAT_TO_DO: Final = {
@@ -31,6 +32,7 @@ WHAT_TO_DO: Final = {
     "sink.down": "gateway sinks test {about}",
     "sink.paused": "gateway sinks resume {about}",
     "sink.behind": "gateway deliveries list --sink {about} --state waiting",
+    "sink.unfetched": "gateway deliveries list --sink {about} --state waiting",
     "delivery.dead": "gateway deliveries list --sink {about} --state dead",
 }
 

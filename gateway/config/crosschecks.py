@@ -124,6 +124,28 @@ def exposure(settings: Settings, root: Table) -> Iterator[Diagnostic]:
         )
 
 
+def consumers(settings: Settings, root: Table, known: Sequence[str]) -> Iterator[Diagnostic]:
+    """A token of a consumer that lists a sink which is not there, or from which nothing can be fetched."""
+    admin = root.entries.get("admin")
+    listed = admin.entries.get("tokens") if isinstance(admin, Table) else None
+    for number, token in enumerate(settings.admin.tokens):
+        table = listed.items[number] if isinstance(listed, Items) and number < len(listed.items) else None
+        if not isinstance(table, Table):
+            continue
+        yield from sinks_exist(table, "sinks", token.sinks, known)
+        node = table.entries.get("sinks", table)
+        for place, name in enumerate(token.sinks):
+            sink = settings.sinks.get(name)
+            if sink is not None and not sink.pulled:
+                item = node.items[place] if isinstance(node, Items) and place < len(node.items) else node
+                pulls = [other for other, one in settings.sinks.items() if one.pulled]
+                yield item.problem(
+                    found=f"the sink {name!r} is of the type {sink.type}, which calls its target itself",
+                    expected="sinks of the type pull",
+                    hint=f"these are: {', '.join(pulls)}" if pulls else "there is none; write one under `sinks`",
+                )
+
+
 def callers(settings: Settings, sources: Table | None) -> Iterator[Diagnostic]:
     """Warning: sources that take callbacks from some addresses only, behind a proxy that nobody named."""
     server = settings.server

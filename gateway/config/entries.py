@@ -88,7 +88,7 @@ class Entries:
             delivery = self._delivery(table, defaults, cls, options)
             sink = self._make(table, cls, name, options, http=None, log=None) if options is not None else None
             if delivery is not None and options is not None and sink is not None:
-                sinks[name] = SinkSettings(type=cls.type, delivery=delivery, options=options)
+                sinks[name] = SinkSettings(type=cls.type, delivery=delivery, options=options).of_type(cls)
                 self.wanted_trust[name] = self._wanted_trust(table, sink)
         return sinks
 

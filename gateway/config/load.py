@@ -189,6 +189,7 @@ class _Loading:
         source_names, sink_names = _keys(root, "sources"), _keys(root, "sinks")
         self._problems += crosschecks.listeners(settings, root)
         self._problems += crosschecks.store_driver(settings, root)
+        self._problems += crosschecks.consumers(settings, root, sink_names)
         if isinstance(root.entries.get("sources"), Table):
             self._problems += crosschecks.paths(sources, root.entries["sources"])  # type: ignore[arg-type]
         self._problems += crosschecks.names(routes)

@@ -102,6 +102,14 @@ class Lane:
         if self.slots.unreserve() and self.claimer.due:
             self.claimer.ring()
 
+    def wake(self, *, urgent: bool = False) -> None:
+        """A row was left waiting. `urgent`: a batch's window does not hold it back."""
+        self.claimer.wake(urgent=urgent)
+
+    def ring(self) -> None:
+        """Something changed: think again."""
+        self.claimer.ring()
+
     def hand_over(self, lease: Lease) -> None:
         """A reserved delivery, committed and leased."""
         expires = self.slots.reserved_since() + self.slots.lease / 1000

@@ -58,7 +58,7 @@ class SharedRates:
             grown = share > lane.pace.share
             lane.pace.grant(share, now + HOLD_MS / 1000)
             if grown:
-                lane.claimer.ring()
+                lane.ring()
 
     async def leave(self) -> None:
         """This gateway ends: others need not wait until its shares do."""

@@ -146,6 +146,8 @@ class Sink:
     batches_when_asked: ClassVar[bool] = False
     """Whether only a `delivery.batch` of the sink's own makes it batch, not the one for all sinks: a receiver that was
     written for single events would not know what to make of several."""
+    pulled: ClassVar[bool] = False
+    """Whether consumers fetch what is for this sink (docs/api.md, Pull) instead of the gateway calling `deliver`."""
     batched: bool = False
     """Whether `delivery.batch` holds for this sink. The core sets it; one delivery alone still comes to `deliver`."""
 

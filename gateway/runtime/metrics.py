@@ -73,6 +73,8 @@ class Metrics:
         self.oldest_waiting_seconds = self._gauge(
             "oldest_waiting_seconds", "Age of the oldest waiting delivery.", "sink"
         )
+        self.pull_waiting = self._gauge("pull_waiting", "Consumers that wait for a delivery of a pull sink.", "sink")
+        self.pull_leased = self._counter("pull_leased", "Deliveries of a pull sink that consumers were given.", "sink")
         self.circuit_open = self._gauge("circuit_open", "1 while a sink's circuit is open.", "sink")
         self.commit_batch_size = self._histogram(
             "commit_batch_size", "Items in one commit.", (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)

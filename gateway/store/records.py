@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from gateway.model import Event, Outcome, Value
-from gateway.states import DeadReason, DeliveryState, ProblemCode
+from gateway.states import DeadReason, DeliveryState, ProblemCode, PullWait
 
 
 class Rank(enum.IntEnum):
@@ -20,6 +20,10 @@ class Rank(enum.IntEnum):
     BEHIND = 2  # an earlier one of its ordering key; no claim reads it
     LEASED = 3
     LAST = 4
+
+
+CONSUMER = "consumer"
+"""The owner of a lease that no gateway's process holds but a consumer of a pull sink, for people and for the start."""
 
 
 class Held(enum.StrEnum):
@@ -158,6 +162,21 @@ class Gate(Value, frozen=True, kw_only=True):
     pauses: int = 0  # how often in a row the circuit opened
     stalled: int = 0
     reason: str | None = None
+
+
+class Pulled(Value, frozen=True):
+    """What a consumer is given of a pull sink, and why it is nothing: empty, paused, or as many leased as may be."""
+
+    leases: Sequence[Lease]
+    why: PullWait | None
+
+
+class Peeked(Value, frozen=True, kw_only=True):
+    """A delivery that a consumer would be given now. `attempts` are the tries it had."""
+
+    delivery: int
+    attempts: int
+    event: Event
 
 
 class Due(Value, frozen=True, kw_only=True):

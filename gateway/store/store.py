@@ -33,6 +33,7 @@ from gateway.store.outbox.clock_repair import Spans
 from gateway.store.outbox.clock_steps import ClockSteps
 from gateway.store.outbox.limits import StoreLimits
 from gateway.store.outbox.retention import Keep
+from gateway.store.pulled_rows import PulledRows
 from gateway.store.records import Accepted, Heard, NewEvent, Refusal, Settlement
 from gateway.store.shared_state import SharedState
 from gateway.text.store_address import parse_address
@@ -45,7 +46,7 @@ T = TypeVar("T")
 log = import_structlog().get_logger("gateway.store")
 
 
-class Store(SharedState, LeasedRows):
+class Store(SharedState, LeasedRows, PulledRows):
     """The gateway's side of the store: `open` takes the lock and migrates; every write goes through one writer thread.
 
     Methods that return a Future put an item in the writer's queue at once, in call order, and are resolved after the

@@ -19,7 +19,7 @@ FAILURES_MAX: Final = 100  # a minute
 WINDOW_SECONDS: Final = 60.0
 PEERS_MAX: Final = 1024  # addresses remembered
 
-Role = Literal["read", "operate"]
+Role = Literal["read", "operate", "pull"]
 
 
 class TokenLike(Protocol):
@@ -31,12 +31,24 @@ class TokenLike(Protocol):
     def token(self) -> Revealing: ...
     @property
     def role(self) -> Role: ...
+    @property
+    def sinks(self) -> Sequence[str]:
+        """Where a consumer fetches from."""
 
 
 class Revealing(Protocol):
     """A secret."""
 
     def reveal(self) -> str: ...
+
+
+def may_not(token: TokenLike, role: Role) -> str:
+    """Why the holder of a token may not do what is for this role; nothing: it may."""
+    if role == "pull":
+        return "" if token.role == "pull" else f"the token {token.name!r} is no consumer's: its role is not `pull`"
+    if token.role == "pull":
+        return f"the token {token.name!r} only fetches from the sinks that it lists"
+    return f"the token {token.name!r} may read, and this changes something" if role not in ("read", token.role) else ""
 
 
 class Tokens:
@@ -54,15 +66,15 @@ class Tokens:
         401, 403, 429."""
         self.refuse_in_query(request)
         if "authorization" not in request.headers:
-            token = self._signed_in(request)
+            token = self._signed_in(request) if role != "pull" else None  # because a consumer is a program
         else:
             token = self.find(self._presented(request))
             if token is None:
                 self._failed(request, self._presented(request) is not None)
         if token is None:
             raise Problem(401, "unauthorized", "a token of `admin.tokens` is needed: `Authorization: Bearer …`")
-        if role == "operate" and token.role != "operate":
-            raise Problem(403, "forbidden", f"the token {token.name!r} may read, and this changes something")
+        if refusal := may_not(token, role):
+            raise Problem(403, "forbidden", refusal)
         return token
 
     def refuse_in_query(self, request: Request) -> None:
@@ -77,14 +89,18 @@ class Tokens:
         return None if presented is None else self._of_digest(hashlib.sha256(presented).digest())
 
     def holder(self, session: PersonSession) -> TokenLike | None:
-        """The token that a session was begun with, while it is configured."""
-        return self._of_digest(session.digest)
+        """The token that a session was begun with, while it is configured and is no consumer's."""
+        token = self._of_digest(session.digest)
+        return None if token is None or token.role == "pull" else token
 
     def sign_in(self, request: Request, presented: bytes) -> str:
         """Begin a session: its id. Raises Problem: 401, 429."""
-        if self.find(presented) is None:
+        token = self.find(presented)
+        if token is None:
             self._failed(request, guessed=True)
             raise Problem(401, "unauthorized", "this is no token of `admin.tokens`")
+        if token.role == "pull":
+            raise Problem(403, "forbidden", may_not(token, "read"))
         id, _ = self.sessions.begin(hashlib.sha256(presented).digest())
         return id
 

@@ -23,7 +23,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def path_of(endpoint: Endpoint) -> str:
     return (
-        endpoint.path.replace("{number}", "999").replace("{ref}", "nothing-of-this-name").replace("{name}", "no-such")
+        endpoint.path.replace("{number}", "999")
+        .replace("{ref}", "nothing-of-this-name")
+        .replace("{name}", "no-such")
+        .replace("{sink}", "no-such")
     )
 
 
@@ -32,6 +35,9 @@ def test_an_operation_is_for_its_role_and_no_other(served: Served, endpoint: End
     path, method = path_of(endpoint), endpoint.method
     assert ask(served, path, None, method).status == 401
     assert ask(served, path, "x" * 40, method).status in (401, 429)
+    if endpoint.role == "pull":  # tests/web/test_api_pull.py
+        assert {ask(served, path, token, method).status for token in (READ, OPERATE)} == {403}
+        return
     if endpoint.role == "operate":
         refused = ask(served, path, READ, method)
         assert (refused.status, refused.json()["code"]) == (403, "forbidden")
@@ -50,7 +56,11 @@ def test_nothing_of_it_is_on_the_public_listener(served: Served, endpoint: Endpo
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 def test_every_change_needs_the_right_to_operate_or_changes_nothing(endpoint: Endpoint) -> None:
-    assert endpoint.method == "GET" or endpoint.role == "operate" or endpoint.name in {"route", "preview_of", "names"}
+    assert (
+        endpoint.method == "GET"
+        or endpoint.role in ("operate", "pull")
+        or endpoint.name in {"route", "preview_of", "names"}
+    )
 
 
 def test_a_token_in_the_url_another_method_and_a_foreign_host_are_refused(served: Served) -> None:

@@ -18,6 +18,7 @@ from gateway.text.redaction import redact
 
 if TYPE_CHECKING:
     from gateway.cli.remote_client import Remote
+    from gateway.config.grammar.settings import SinkSettings
     from gateway.model import Event
     from gateway.store.admin.shown_rows import SinkRow, UnderWay
 
@@ -36,11 +37,11 @@ def list_(invocation: Invocation, as_json: bool, limit: int, everything: bool) -
 
     A sink that the store still holds deliveries for, but that is not configured any more, is shown as `not configured`.
     """
-    types = {name: configured.type for name, configured in invocation.settings.sinks.items()}
+    sinks = invocation.settings.sinks
     with invocation.admin() as admin:
         known = {row.name: row for row in admin.sinks()}
-    names = [*types, *(name for name, row in known.items() if name not in types and _holds(row))]
-    objects = [_object(name, types.get(name), known.get(name)) for name in names]
+    names = [*sinks, *(name for name, row in known.items() if name not in sinks and _holds(row))]
+    objects = [_object(name, sinks.get(name), known.get(name)) for name in names]
     ages = output.Ages(Clock().ms())
     oldest = {name: ages(row.oldest_waiting_at) for name, row in known.items()}
     output.print_rows(
@@ -209,19 +210,14 @@ def _under_way(long: UnderWay) -> Mapping[str, Any]:
     return {**{name: getattr(long, name) for name in names}, "text": redact(long.text)}
 
 
-def _object(name: str, type: str | None, row: SinkRow | None) -> Mapping[str, Any]:
+def _object(name: str, configured: SinkSettings | None, row: SinkRow | None) -> Mapping[str, Any]:
+    from gateway.admin.sink_states import state_of
+
     gate = None if row is None else row.gate
-    state = "ready"
-    if type is None:
-        state = "not configured"
-    elif gate is not None and gate.paused:
-        state = "paused"
-    elif gate is not None and gate.open_until is not None:
-        state = "circuit open"
     return {
         "name": name,
-        "type": type,
-        "state": state,
+        "type": None if configured is None else configured.type,
+        "state": state_of(configured, row),
         "reason": None if gate is None else gate.reason,
         "probe_after": None if gate is None else output.stamp(gate.open_until),
         "waiting": 0 if row is None else row.waiting,

@@ -121,8 +121,25 @@ class TokenSettings(Section):
     name: Annotated[Name, Field(description="What logs call the holder of this token.")]
     token: Annotated[Secret, secret(min_length=32), Field(description="The token itself: at least 32 characters.")]
     role: Annotated[
-        Literal["read", "operate"], Field(description="`read` looks, `operate` changes things as well.")
+        Literal["read", "operate", "pull"],
+        Field(
+            description="`read` looks, `operate` changes things as well, `pull` does neither: a consumer, which only "
+            "fetches from `sinks`."
+        ),
     ] = "read"
+    sinks: Annotated[
+        tuple[Name, ...], Field(description="With the role `pull`: the sinks of the type pull that it fetches from.")
+    ] = ()
+
+    @model_validator(mode="after")
+    def _consumers_have_sinks(self) -> Self:
+        if self.role == "pull" and not self.sinks:
+            raise PydanticCustomError("sinks", "`sinks` beside the role `pull`: the names of sinks of the type pull")
+        if self.role != "pull" and self.sinks:
+            raise PydanticCustomError(
+                "sinks", "`sinks` only beside the role `pull`; {role} sees all", {"role": self.role}
+            )
+        return self
 
 
 class AdminSettings(ListenerAddress):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from gateway.config.grammar.alarms import AlarmSettings, AlarmSetup
 from gateway.config.grammar.delivery import BatchSettings, DeliverySettings, RetrySettings
@@ -115,6 +115,18 @@ class SinkSettings(Section):
         DeliverySettings()
     )
     options: Annotated[Any, Field(description="The type's own options.")] = None
+
+    _pulled: bool = PrivateAttr(default=False)
+
+    @property
+    def pulled(self) -> bool:
+        """Whether consumers fetch what is for it, as its type says."""
+        return self._pulled
+
+    def of_type(self, cls: Any) -> Self:
+        """Note what the class of its type says of every sink of this type."""
+        self._pulled = bool(cls.pulled)
+        return self
 
 
 class Settings(Section):

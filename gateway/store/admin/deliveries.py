@@ -41,11 +41,13 @@ _ATTEMPTS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configured:
-    """What the configuration says of sinks: which there are (None: nobody said), which have a rate, which take batches."""
+    """What the configuration says of sinks: which there are (None: nobody said), which have a rate, which take batches,
+    which are fetched from."""
 
     sinks: frozenset[str] | None
     rated: frozenset[str]
     batched: frozenset[str]
+    pulled: frozenset[str]
     ordered: frozenset[str]
 
 
@@ -219,7 +221,7 @@ def _soonest(held: WaitsFor | None, row: _DeliveryColumns) -> int | None:
             return row.open_until
         case "orphaned" | "paused" | "order":
             return None
-        case None | "retry" | "last" | "rate" | "batch":
+        case None | "retry" | "last" | "rate" | "batch" | "consumer":
             return row.due_at
         case _:
             assert_never(held)
@@ -231,12 +233,14 @@ def _held(sink: str, known: Configured, paused: bool, tripped: bool, rank: int, 
         return "orphaned"
     if paused:
         return "paused"
-    if tripped:
+    if tripped and sink not in known.pulled:
         return "circuit"
     if rank == Rank.BEHIND:
         return "order"
     if later:
         return "retry"
+    if sink in known.pulled:
+        return "consumer"
     if rank == Rank.LAST:
         return "last"
     return "rate" if sink in known.rated else "batch" if sink in known.batched else None

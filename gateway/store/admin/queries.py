@@ -43,7 +43,8 @@ class StoreQueries:
     Opens its own short-lived connections, takes no lock, never checkpoints, never makes or migrates a store (except
     `migrate`). Synchronous; one short transaction a call. `configured` are the sinks of the configuration, for
     `held: orphaned` (None: not known, so nothing is); `rated`, `batched` and `ordered` those with delivery.rate,
-    delivery.batch and delivery.order, for `held: rate|batch` and for the order of what is replayed.
+    delivery.batch and delivery.order, `pulled` those that consumers fetch from, for `held: rate|batch|consumer` and for
+    the order of what is replayed.
 
     Everything raises StoreUnavailable where the store is not there or does not answer, and SchemaMismatch where its
     tables are older or newer than this program.
@@ -58,6 +59,7 @@ class StoreQueries:
         configured: Collection[str] | None = None,
         rated: Collection[str] = (),
         batched: Collection[str] = (),
+        pulled: Collection[str] = (),
         ordered: Collection[str] = (),
     ) -> None:
         try:
@@ -69,6 +71,7 @@ class StoreQueries:
             sinks=None if configured is None else frozenset(configured),
             rated=frozenset(rated),
             batched=frozenset(batched),
+            pulled=frozenset(pulled),
             ordered=frozenset(ordered),
         )
 

@@ -42,11 +42,12 @@ class Spans:
             self._longest[kind] = max(span, self._longest[kind])
 
     def repair(self, session: Session, *, alone: bool) -> None:
-        """Pull rows that lie too far ahead to now. `alone`: nobody sends, so every lease has ended."""
+        """Pull rows that lie too far ahead to now. `alone`: no gateway sends, so every lease has ended but a consumer's."""
         longest = {kind: self._longest_noted(session, kind) for kind in _LIMITS}
         for (sink,) in session.rows(sql.NAMES):
-            lease = 0 if alone else longest["lease"]
-            session.change(sql.PULL, {"sink": sink, "rank": Rank.LEASED, "longest": lease})
+            if alone:
+                session.change(sql.PULL_OWN, {"sink": sink, "rank": Rank.LEASED, "longest": 0})
+            session.change(sql.PULL, {"sink": sink, "rank": Rank.LEASED, "longest": longest["lease"]})
             for rank in (Rank.FRESH, Rank.AGAIN, Rank.LAST):
                 session.change(sql.PULL, {"sink": sink, "rank": rank, "longest": longest["delay"]})
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.store.records import Rank
+from gateway.store.records import CONSUMER, Rank
 
 # -- leases --------------------------------------------------------------------------------------------------------
 
@@ -154,8 +154,8 @@ CONTENT: Final = "SELECT body, raw, raw_type, variant, supersedes, trace FROM ev
 # -- losses: what was in flight when a process died -----------------------------------------------------------------
 
 _ENDED: Final = f"sink = :sink AND rank = {Rank.LEASED} AND state IN ('waiting','sending') AND due_at <= :now"
-_DIED: Final = """CASE WHEN EXISTS (SELECT 1 FROM gateways g WHERE g.owner = deliveries.owner AND g.seen_at > :now - :silent)
-    THEN 0 ELSE 1 END"""
+_DIED: Final = f"""CASE WHEN owner = '{CONSUMER}' OR EXISTS (SELECT 1 FROM gateways g WHERE g.owner = deliveries.owner
+    AND g.seen_at > :now - :silent) THEN 0 ELSE 1 END"""
 COUNT_LOSSES: Final = f"""UPDATE deliveries SET losses = losses + {_DIED}, lone_losses = lone_losses + alone * {_DIED},
     alone = 0, owner = NULL WHERE {_ENDED} AND owner IS NOT NULL AND owner <> :owner"""
 LOSSES: Final = """SELECT id, losses, lone_losses FROM deliveries
@@ -173,6 +173,31 @@ BEAT: Final = """INSERT INTO gateways (owner, started_at, seen_at) VALUES (:owne
 PULL: Final = """UPDATE deliveries SET due_at = :now WHERE sink = :sink AND rank = :rank AND state IN ('waiting','sending')
   AND due_at > :now + :longest"""
 """`longest` is what a lease or a delay can honestly be; what lies further was written by a clock that stood wrong."""
+PULL_OWN: Final = f"{PULL} AND coalesce(owner, '') <> '{CONSUMER}'"
+"""The same but for what consumers hold, because they do not end with the gateway."""
+
+# -- consumers: deliveries of a pull sink, leased, extended and settled from outside --------------------------------
+
+_CONTENT: Final = "e.body, e.raw, e.raw_type, e.variant, e.supersedes"
+LIVE_LEASES: Final = f"""SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.sink = :sink AND d.rank = {Rank.LEASED}
+  AND d.state IN ('waiting','sending') AND d.due_at > :now LIMIT :most) AS bounded"""
+LEASED: Final = f"""SELECT :now, d.id, d.event, d.token, d.attempts, d.round, d.replay, d.first_at, d.stalled, d.due_at,
+    d.order_key, d.memo, {_CONTENT}, e.trace
+  FROM deliveries d JOIN events e ON e.seq = d.event
+  WHERE d.id = :id AND d.token = :token AND d.sink = :sink AND d.rank = {Rank.LEASED}"""
+LEASED_UNTIL: Final = f"SELECT due_at FROM deliveries WHERE id = :id AND token = :token AND rank = {Rank.LEASED}"
+# How the lease with this token was ended by the consumer who had it, while nobody had the delivery since.
+ENDED_AS: Final = """SELECT a.outcome FROM deliveries d JOIN attempts a ON a.delivery = d.id AND a.token = d.token
+  WHERE d.id = :id AND d.token = :token AND d.state <> 'sending' AND a.started_at = :started
+    AND (a.outcome <> 'delivered' OR d.state = 'delivered')"""
+PEEK: Final = f"""SELECT d.id, d.attempts, d.due_at, {_CONTENT} FROM deliveries d JOIN events e ON e.seq = d.event
+  WHERE d.sink = :sink AND d.rank = :rank AND d.state IN ('waiting','sending') AND d.due_at <= :now
+  ORDER BY d.due_at, d.id LIMIT :most"""
+# What no gateway calls cannot be broken: a circuit that was open when the sink was another is closed.
+CLOSE: Final = """UPDATE sinks SET open_until = NULL, pauses = 0, probe_until = NULL, reason = NULL,
+    stalled_ms = stalled_ms + CASE WHEN paused_at IS NULL THEN :now - coalesce(stalled_since, :now) ELSE 0 END,
+    stalled_since = CASE WHEN paused_at IS NULL THEN NULL ELSE stalled_since END
+  WHERE name = :sink AND open_until IS NOT NULL"""
 
 # -- known ids -----------------------------------------------------------------------------------------------------
 

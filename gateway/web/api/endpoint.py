@@ -63,8 +63,8 @@ class Endpoint:
     @property
     def is_once(self) -> bool:
         """Whether it heeds an Idempotency-Key. What a reader may do changes nothing, so its answer is kept nowhere: a
-        preview holds an event whole."""
-        return self.method != "GET" and self.role != "read"
+        preview holds an event whole. A consumer's word is one word however often it is said: its receipt sees to that."""
+        return self.method != "GET" and self.role == "operate"
 
     def status_of(self, result: object) -> int:
         """202 where it only began."""

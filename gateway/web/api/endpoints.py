@@ -9,6 +9,7 @@ from gateway.web.api.delivery_endpoints import DELIVERY_ENDPOINTS
 from gateway.web.api.endpoint import reading
 from gateway.web.api.event_endpoints import EVENT_ENDPOINTS
 from gateway.web.api.gateway_endpoints import GATEWAY_ENDPOINTS
+from gateway.web.api.pull_endpoints import PULL_ENDPOINTS
 from gateway.web.api.recording_endpoints import RECORDING_ENDPOINTS
 from gateway.web.api.sink_endpoints import SINK_ENDPOINTS
 
@@ -25,5 +26,6 @@ ENDPOINTS: Final = (
     *DELIVERY_ENDPOINTS,
     *RECORDING_ENDPOINTS,
     *SINK_ENDPOINTS,
+    *PULL_ENDPOINTS,
     *GATEWAY_ENDPOINTS,
 )

@@ -177,6 +177,6 @@ def _problems(endpoint: Endpoint) -> dict[str, Any]:
         codes["403"] = _SENDING["403"]
     for status, text in endpoint.problems.items():
         there = codes.get(str(status))
-        codes[str(status)] = f"{there}, {text}" if there and status != 404 else text
+        codes[str(status)] = f"{there}, {text}" if there and status not in (403, 404) else text
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": said, "content": content} for status, said in sorted(codes.items())}

@@ -22,7 +22,7 @@ from gateway.web.api.idempotency import idempotent
 from gateway.web.api.request_reader import number_of, read_body, read_query
 from gateway.web.api.responses import answered, refusal, refused
 from gateway.web.ports import Serving
-from gateway.web.tokens import Role, TokenLike, Tokens
+from gateway.web.tokens import TokenLike, Tokens, may_not
 
 PREFIX: Final = "/api/v1"
 RECHECK_SECONDS: Final = 60.0  # after which a stream's token is looked at again
@@ -64,6 +64,8 @@ def _serving(
 async def _answer(gateway: Serving, request: Request, endpoint: Endpoint, holder: TokenLike) -> Response:
     for name in endpoint.integers & set(request.path_params):
         number_of(request.path_params[name])
+    if endpoint.role == "pull" and request.path_params["sink"] not in holder.sinks:
+        raise Problem(403, "forbidden", f"the token {holder.name!r} does not list this sink")
     query = read_query(request, endpoint.query)
     body = None if endpoint.method == "GET" else await read_body(request, endpoint.body)
     secret = holder.token.reveal()
@@ -73,7 +75,7 @@ async def _answer(gateway: Serving, request: Request, endpoint: Endpoint, holder
         role=holder.role,
         token=secret,
         session=getattr(request.state, "session", None),
-        may=_still(gateway, secret, endpoint.role),
+        may=_still(gateway, secret, endpoint, request.path_params.get("sink")),
         path=request.path_params,
         query=query,
         body=body,
@@ -93,17 +95,21 @@ async def _answer(gateway: Serving, request: Request, endpoint: Endpoint, holder
     return await idempotent(request, gateway.admin, holder_of(secret), content, answer)
 
 
-def _still(gateway: Serving, secret: str, role: Role) -> Callable[[], bool]:
-    """Asks, at most once a minute, whether a token still holds."""
+def _still(gateway: Serving, secret: str, endpoint: Endpoint, sink: str | None) -> Callable[[], bool]:
+    """Asks, at most once a minute, whether a token still holds; of a consumer's at every look, because it waits for a
+    minute at most."""
     looked = gateway.clock.monotonic()
     holds = True
 
     def still() -> bool:
         nonlocal looked, holds
-        if gateway.clock.monotonic() - looked >= RECHECK_SECONDS:
+        if endpoint.role == "pull" or gateway.clock.monotonic() - looked >= RECHECK_SECONDS:
             looked = gateway.clock.monotonic()
             holds = any(
-                one.token.reveal() == secret and role in ("read", one.role) for one in gateway.settings.admin.all_tokens
+                one.token.reveal() == secret
+                and not may_not(one, endpoint.role)
+                and (endpoint.role != "pull" or sink in one.sinks)
+                for one in gateway.settings.admin.all_tokens
             )
         return holds
 

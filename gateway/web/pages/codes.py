@@ -25,6 +25,7 @@ CODES: Final[Mapping[str, Mapping[str, str]]] = {
         "last": "everything else, because its signature came too often",
         "rate": "its turn within the sink's rate",
         "batch": "others to be sent with",
+        "consumer": "a consumer to fetch it",
     },
     "held_as": {
         "true": "held, for whatever reason",
@@ -74,6 +75,7 @@ CODES: Final[Mapping[str, Mapping[str, str]]] = {
         "ready": "works",
         "paused": "paused",
         "circuit open": "does not work",
+        "waits for a consumer": "waits for a consumer",
         "not configured": "not configured",
     },
     "outcome": {

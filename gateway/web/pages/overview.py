@@ -28,6 +28,10 @@ ATTENTION: Final = {
         "{about} is behind: one delivery has waited for long",
         "{about} is behind: {count} deliveries wait, some for long",
     ),
+    "sink.unfetched": (
+        "{about} waits for a consumer: one delivery has waited for long",
+        "{about} waits for a consumer: {count} deliveries wait, some for long",
+    ),
     "source.silent": ("{about} is silent", "{about} is silent"),
     "store.limit": ("The store is nearly full", "The store is nearly full"),
     "reload.refused": (

@@ -1,0 +1,110 @@
+"""The API's operations of consumers, who fetch from pull sinks: lease, ack, nack, extend, and a look."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from gateway.admin import pull_desk, pull_messages
+from gateway.web.api.endpoint import Call, Endpoint
+from gateway.web.api.long_answer import LongAnswer
+
+_PROBLEMS: Final = {
+    403: "forbidden: the token is no consumer's, or does not list this sink",
+    404: "not_found",
+    409: "not_possible",
+}
+_RECEIPTS: Final = {**_PROBLEMS, 400: "receipt_invalid", 409: "not_possible, lease_lost"}
+
+
+async def _lease(call: Call) -> Any:
+    asked, sink, desk = call.body, call.path["sink"], call.service.pull
+    lane = desk.lane(sink)
+    length = pull_desk.length_of(lane, asked.seconds)
+    await lane.outcomes.receipts()  # first, because without them nothing could be handed over
+    given = await lane.give(asked.max, length)
+    if given.leases or not asked.wait or given.why == "stopping":
+        return LongAnswer.at_once(lane, given, length)
+    return LongAnswer.later(desk.place(sink), lane, asked, length, call.may)
+
+
+async def _ack(call: Call) -> Any:
+    return await call.service.pull.ack(call.path["sink"], call.body.receipts, call.actor.name)
+
+
+async def _nack(call: Call) -> Any:
+    return await call.service.pull.nack(call.path["sink"], call.body, call.actor.name)
+
+
+async def _extend(call: Call) -> Any:
+    return await call.service.pull.extend(call.path["sink"], call.body.receipts, call.body.seconds)
+
+
+async def _peek(call: Call) -> Any:
+    name = call.path["sink"]
+    lane = call.service.pull.lane(name)
+    item = await call.service.sink(name)
+    content = pull_desk.peek_answer(item, await lane.peek(call.query.limit))
+    return Response(content, media_type="application/json")
+
+
+def _fetching(verb: str, summary: str, run: Any, answer: Any, body: Any, **more: Any) -> Endpoint:
+    return Endpoint(
+        method="POST",
+        path=f"/pull/{{sink}}/{verb}",
+        name=f"pull_{verb}",
+        summary=summary,
+        role="pull",
+        run=run,
+        answer=answer,
+        body=body,
+        **more,
+    )
+
+
+PULL_ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path="/pull/{sink}",
+        name="pull_peek",
+        summary="A pull sink, and what would be handed out now. Nothing is leased.",
+        role="pull",
+        run=_peek,
+        answer=pull_messages.PeekAnswer,
+        query=pull_messages.PeekQuery,
+        problems=_PROBLEMS,
+    ),
+    _fetching(
+        "lease",
+        "Fetch what is due, or wait for it: it is the caller's until its lease ends.",
+        _lease,
+        pull_messages.LeaseAnswer,
+        pull_messages.LeaseCommand,
+        problems={**_PROBLEMS, 429: "too_many_consumers"},
+    ),
+    _fetching(
+        "ack",
+        "What was fetched is done.",
+        _ack,
+        pull_messages.EndedAnswer,
+        pull_messages.AckCommand,
+        problems=_RECEIPTS,
+    ),
+    _fetching(
+        "nack",
+        "What was fetched is not done: try it again, refuse it for good, or give it back untouched.",
+        _nack,
+        pull_messages.EndedAnswer,
+        pull_messages.NackCommand,
+        problems=_RECEIPTS,
+    ),
+    _fetching(
+        "extend",
+        "What was fetched takes longer.",
+        _extend,
+        pull_messages.ExtendAnswer,
+        pull_messages.ExtendCommand,
+        problems=_RECEIPTS,
+    ),
+)
