@@ -52,6 +52,7 @@ _PROVISIONAL: Final = (
     ("gateway.events.bearer_link", "carries_credential"),
     ("gateway.model", "Erased"),
     ("gateway.events.cloudevents", "SOURCE_PREFIX parse_time"),
+    ("gateway.model", "order_key"),
     # options
     ("gateway.fields", "MAY_BE_EMPTY"),
     ("gateway.text.suggest", "suggestion"),
@@ -63,6 +64,7 @@ _PROVISIONAL: Final = (
     ("gateway.egress.client", "ANSWER_BYTES_MAX"),
     ("gateway.egress.answers", "RETRY_AFTER_MAX RETRY_AFTER_MIN"),
     ("gateway.egress.worker", "computed is_small"),
+    ("gateway.runtime.traces", "trace_headers"),
     ("gateway.runtime.sliding_window", "SlidingWindow"),
     # texts
     ("gateway.text.redaction", "MASK learn_passing_secret learn_secret"),

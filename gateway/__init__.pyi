@@ -154,6 +154,7 @@ from gateway.events.cloudevents import (
     SOURCE_PREFIX as SOURCE_PREFIX,
     parse_time as parse_time,
 )
+from gateway.model import order_key as order_key
 
 # provisional: options
 from gateway.fields import MAY_BE_EMPTY as MAY_BE_EMPTY
@@ -177,6 +178,7 @@ from gateway.egress.worker import (
     is_small as is_small,
 )
 from gateway.runtime.sliding_window import SlidingWindow as SlidingWindow
+from gateway.runtime.traces import trace_headers as trace_headers
 
 # provisional: texts
 from gateway.text.redaction import (

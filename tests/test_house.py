@@ -28,7 +28,7 @@ FLOORS = (
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 FILE_LINES_MAX = 300
-SHARED_BY_SINKS = {"cards", "storage"}  # rooms on the sinks' shelf that are no sinks
+SHARED_BY_SINKS = {"cards", "storage", "streams"}  # rooms on the sinks' shelf that are no sinks
 SINK_FILES = {"console", "file"}  # sinks that are one file; `append_file` beside them is shared
 VENDORS = (
     *("huawei", "tencent", "alibaba", "volcengine", "cloudflare", "livekit", "agora", "zoom", "twilio"),

@@ -109,3 +109,14 @@ def log_fields(context: TraceContext | None) -> dict[str, str]:
 def exemplar(context: TraceContext | None) -> dict[str, str] | None:
     """What a histogram shows beside a value: a trace that somebody records; None: there is none."""
     return log_fields(context) if context is not None and context.sampled else None
+
+
+def trace_headers() -> dict[str, str]:
+    """`traceparent` and `tracestate` of what a sink sends now, by other ways than `self.http`, which sends them by itself.
+
+    Empty where the attempt belongs to no trace. Ask in the task that `deliver` was called in.
+    """
+    headers: dict[str, str] = {}
+    if (underway := current.get()) is not None:
+        underway.context.inject(headers)
+    return headers

@@ -21,6 +21,8 @@ NEEDS = [
     ("sinks: {x: {type: database, url: 'mysql://db.example.com/d?ssl_mode=verify_identity'}}", "database", "aiomysql"),
     ("sinks: {x: {type: database, url: 'postgresql://db/d?sslmode=verify-full'}}", "database", "psycopg"),
     ("sinks: {x: {type: apprise, url: 'ntfys://h/t'}}", "apprise", "apprise"),
+    ("sinks: {x: {type: nats, url: 'nats://127.0.0.1'}}", "nats", "nats"),
+    ("sinks: {x: {type: redis, url: 'redis://127.0.0.1'}}", "redis", "redis"),
     ("store: postgresql://db.example.com/g", "postgres", "psycopg"),
 ]
 

@@ -29,6 +29,7 @@ FILES: Mapping[str, tuple[set[str], str]] = {
     "plugins/sinks/feed/sink.py": ({"gateway.extras"}, _EXTRA),
     "plugins/sinks/email/sink.py": ({"gateway.extras"}, _EXTRA),
     "plugins/sinks/storage/clients.py": ({"gateway.extras"}, _EXTRA),
+    "plugins/sinks/streams/sink.py": ({"gateway.extras"}, _EXTRA),
     "plugins/sinks/database/column_map.py": ({"gateway.where", "gateway.where.names", "gateway.where.syntax"}, _CEL),
     "plugins/sinks/database/whole.py": ({"gateway.where.syntax"}, _CEL),
     "plugins/sources/common/expressions.py": (
@@ -50,6 +51,8 @@ MODULES: Mapping[str, str] = {
     "gateway.egress.worker": "how large an event is before it goes to a thread",
     "gateway.intake": "the way of a callback, walked with odd values in every field",
     "gateway.fields": "which secrets a model holds, and how people write quantities",
+    "gateway.runtime.traces": "the trace that an attempt runs under, for sinks that send it on by themselves",
+    "gateway.text.trace_context": "the same",
     "gateway.signing": "Ed25519 keys, made and broken",
     "gateway.signing.ed25519": "the same",
     "gateway.testing.sinks": "the kit's own log, for fixtures that keep sinks open longer than `opened`",

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import select
-import socket
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,71 +13,22 @@ import pytest
 
 from gateway import Retry
 from gateway.testing import delivery, event
+from tests.cable import FAR, Cable
 from tests.running import KEY, Player, Running
 from tests.sinks.database.conftest import Place, making
 
 
-class Cable:
-    """A port that leads to a server, until it is cut."""
+class DatabaseCable(Cable):
+    """A cable to a database, with the URL that leads through it."""
 
     def __init__(self, place: Place) -> None:
         parts = urlsplit(place.url)
         query = dict(parse_qsl(parts.query))
-        self._far: tuple[str, int] | str = (parts.hostname or "127.0.0.1", parts.port or 3306)
+        far: FAR = (parts.hostname or "127.0.0.1", parts.port or 3306)
         if place.kind == "postgresql" and not parts.hostname:
-            self._far = f"{query['host']}/.s.PGSQL.{query.get('port', 5432)}"
-        self._wires: list[socket.socket] = []
-        self._listener: socket.socket | None = None
-        self.port = 0
-        self.mend()
-        user = (parts.username or "root") + "@"
-        self.url = f"{parts.scheme}://{user}127.0.0.1:{self.port}{parts.path}"
-
-    def mend(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", self.port), reuse_port=False)
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
-
-    def cut(self) -> None:
-        """Every connection ends, and no new one is taken."""
-        if self._listener is not None:
-            with contextlib.suppress(OSError):  # a listener that is shut down says it is not connected
-                self._listener.shutdown(socket.SHUT_RDWR)
-            self._listener.close()
-            self._listener = None
-        for wire in self._wires:
-            with contextlib.suppress(OSError):
-                wire.shutdown(socket.SHUT_RDWR)
-        self._wires.clear()
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                near, _ = listener.accept()
-            except OSError:
-                return
-            far = socket.socket(socket.AF_UNIX) if isinstance(self._far, str) else socket.socket()
-            far.connect(self._far)
-            self._wires += [near, far]
-            threading.Thread(target=self._carry, args=(near, far), daemon=True).start()
-
-    def _carry(self, near: socket.socket, far: socket.socket) -> None:
-        with near, far, contextlib.suppress(OSError):
-            while True:
-                for ready in select.select([near, far], [], [])[0]:
-                    data = ready.recv(65536)
-                    if not data:
-                        return
-                    (far if ready is near else near).sendall(data)
-
-
-@contextlib.contextmanager
-def cabled(place: Place) -> Iterator[Cable]:
-    cable = Cable(place)
-    try:
-        yield cable
-    finally:
-        cable.cut()
+            far = f"{query['host']}/.s.PGSQL.{query.get('port', 5432)}"
+        super().__init__(far)
+        self.url = f"{parts.scheme}://{parts.username or 'root'}@127.0.0.1:{self.port}{parts.path}"
 
 
 @pytest.fixture(params=["postgres", "mysql"])
@@ -121,7 +69,7 @@ def wait_for_rows(place: Place, rows: int) -> bool:
 @pytest.mark.slow  # the circuit's first pause is five seconds
 def test_a_database_that_goes_away_and_comes_back_loses_nothing(served: Place, tmp_path: Path) -> None:
     player = Player()
-    with cabled(served) as cable, Running(tmp_path, CONFIG.format(key=KEY, url=cable.url)) as running:
+    with DatabaseCable(served) as cable, Running(tmp_path, CONFIG.format(key=KEY, url=cable.url)) as running:
         for _ in range(20):
             assert running.post(player.body())[0] == 200
         assert wait_for_rows(served, 20)
@@ -139,7 +87,7 @@ def test_a_database_that_goes_away_and_comes_back_loses_nothing(served: Place, t
 
 @pytest.mark.slow  # the circuit's first pause is five seconds
 def test_a_database_that_is_not_there_at_the_start_does_not_stop_the_gateway(served: Place, tmp_path: Path) -> None:
-    with cabled(served) as cable:
+    with DatabaseCable(served) as cable:
         cable.cut()
         with Running(tmp_path, CONFIG.format(key=KEY, url=cable.url)) as running:
             assert running.post(Player().body())[0] == 200
@@ -149,7 +97,7 @@ def test_a_database_that_is_not_there_at_the_start_does_not_stop_the_gateway(ser
 
 
 async def test_connections_that_died_in_the_pool_cost_no_attempt(served: Place) -> None:
-    with cabled(served) as cable:
+    with DatabaseCable(served) as cable:
         async with making(cable.url, connections=1) as sink:
             await sink.deliver(delivery())
             cable.cut()

@@ -1,0 +1,118 @@
+"""One connection to NATS: who waits in it hears at once when it ends, or when the server forbids the subject."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Any, Final
+
+import nats.errors
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import PubAck
+
+from plugins.sinks.nats.faults import last_of
+from plugins.sinks.nats.options import NatsOptions
+
+_CONNECT_SECONDS: Final = 5  # seconds for each step of connecting to one server
+_ANSWER_SECONDS: Final = 86_400.0  # seconds; the attempt's own timeout ends it long before
+_PING_SECONDS: Final = 20  # seconds between questions whether the server is still there
+_PINGS_UNANSWERED_MAX: Final = 2
+
+
+class _Checked(Client):
+    """Says nothing before TLS where TLS is asked for: the library goes by what the server claims, in clear."""
+
+    wants_tls = False
+    checked = False
+
+    def _connect_command(self) -> bytes:
+        if self.wants_tls and not self._server_info.get("tls_required"):
+            raise nats.errors.SecureConnWantedError
+        self.checked = True
+        command: bytes = super()._connect_command()
+        return command
+
+
+class NatsConnection:
+    """`client` is connected, and is not connected again by itself: the gateway makes another."""
+
+    def __init__(self) -> None:
+        self.client = _Checked()
+        self._stream: JetStreamContext = self.client.jetstream()
+        self._waiting: dict[asyncio.Future[None], str] = {}
+        self._errors: list[Exception] = []
+
+    async def connect(self, options: NatsOptions, tls: ssl.SSLContext | None) -> None:
+        """Raises what the server or the network said."""
+        self.client.wants_tls = options.secure
+        logging_in: dict[str, Any] = {
+            "user": options.username,
+            "password": options.password.reveal() if options.password else None,
+            "token": options.token.reveal() if options.token else None,
+        }
+        try:
+            await self.client.connect(
+                [f"{'tls' if place.secure else 'nats'}://{place.shown}" for place in options.endpoints],
+                name="recording-gateway",
+                allow_reconnect=False,
+                max_reconnect_attempts=1,  # each server is tried twice; 0 would be for ever
+                reconnect_time_wait=0,
+                connect_timeout=_CONNECT_SECONDS,
+                ping_interval=_PING_SECONDS,
+                max_outstanding_pings=_PINGS_UNANSWERED_MAX,
+                error_cb=self._heard,
+                closed_cb=self._closed,
+                tls=tls,
+                **{name: value for name, value in logging_in.items() if value is not None},
+            )
+        except nats.errors.NoServersError as error:
+            await self.end()
+            raise last_of(self._errors, error) from None
+        except BaseException:
+            await self.end()
+            raise
+        assert self.client.checked  # else the library has changed, and our check with it
+
+    async def publish(self, subject: str, body: bytes, headers: dict[str, Any], stream: str | None) -> PubAck:
+        """What the stream answered. Raises what it, the server or the connection said."""
+        # not by `publish_async`, which in nats-py 2.16 never ends where the server answers with an error
+        request = asyncio.ensure_future(
+            self._stream.publish(subject, body, timeout=_ANSWER_SECONDS, stream=stream, headers=headers)
+        )
+        failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[failure] = subject
+        try:
+            await asyncio.wait((request, failure), return_when=asyncio.FIRST_COMPLETED)
+            if failure.done() and not request.done():
+                failure.result()
+            return await request
+        finally:
+            del self._waiting[failure]
+            failure.cancel()
+            request.cancel()
+
+    async def find_stream(self, subject: str) -> str:
+        """The stream that takes this subject. Raises NotFoundError, and what a server that is not asked often says."""
+        name: str = await self._stream.find_stream_name_by_subject(subject)
+        return name
+
+    async def end(self) -> None:
+        """Close it; who still waits hears of it."""
+        await self.client.close()
+        await self._closed()
+
+    async def _heard(self, error: Exception) -> None:
+        """What the server says to nobody in particular: such as that a subject may not be published to."""
+        self._errors.append(error)
+        del self._errors[:-8]
+        if "permissions violation" in str(error).lower():
+            self._fail(error, [failure for failure, subject in self._waiting.items() if f'"{subject}"' in str(error)])
+
+    async def _closed(self) -> None:
+        self._fail(self.client.last_error or nats.errors.ConnectionClosedError(), [*self._waiting])
+
+    def _fail(self, error: Exception, failures: list[asyncio.Future[None]]) -> None:
+        for failure in failures:
+            if not failure.done():
+                failure.set_exception(error)

@@ -1,0 +1,93 @@
+"""An event as a message: CloudEvents structured or binary, with what every message says beside it.
+
+The names follow in each sink from the binding of its protocol: https://github.com/cloudevents/spec, folder
+cloudevents/bindings. They agree in this: structured is told by the media type `application/cloudevents+json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+from gateway import Delivery, format_time, order_key, to_document, to_json, visible
+
+STRUCTURED: Final = "application/cloudevents+json"
+LONG_BYTES_MAX: Final = 2048  # bytes of `subject` and `cause`, as in the headers of a forward
+VALUE_BYTES_MAX: Final = 512  # bytes of every other attribute
+_LONG: Final = frozenset({"subject", "cause"})
+# NATS binding 3.1.3.2: space, quote, percent and what is not printable ASCII.
+_PLAIN: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMessage:
+    """What goes to a broker. Texts are of one line, not encoded yet."""
+
+    id: str  # what a broker knows a repeat by; a replay has one of its own, because a person wants it there again
+    key: str | None  # the gateway's order key: a stream of one source
+    topic: str
+    body: bytes
+    media_type: str
+    attributes: Mapping[str, str]  # of CloudEvents, in binary mode, without any prefix
+    properties: Mapping[str, str]  # in both modes, under these names
+
+    def named(self, prefix: str) -> dict[str, str]:
+        """Attributes under a prefix, and the properties."""
+        return {f"{prefix}{name}": value for name, value in self.attributes.items()} | dict(self.properties)
+
+
+def compose(
+    delivery: Delivery, topic: str, body: Literal["event", "binary"], trace: Mapping[str, str]
+) -> StreamMessage:
+    """The message of one delivery. `trace`: the trace context to send on."""
+    event = delivery.event
+    properties = {
+        "recording-gateway-id": event.ref,
+        "recording-gateway-source": event.source,
+        "recording-gateway-type": event.type,
+        "recording-gateway-trust": event.trust.value,
+        "recording-gateway-received": format_time(event.received_at),
+    }
+    if event.supersedes:
+        properties["recording-gateway-supersedes"] = event.supersedes
+    if delivery.replay:
+        properties["recording-gateway-replay"] = "true"
+    attributes: dict[str, str] = {}
+    if body == "event":
+        content, media_type = to_json(event), STRUCTURED
+    else:
+        document = to_document(event)
+        content, media_type = _encode(document.pop("data")), document.pop("datacontenttype")
+        attributes = {name: _attribute(name, value) for name, value in document.items()}
+    return StreamMessage(
+        id=f"{event.source}/{event.ref}" + (f"/{delivery.id}" if delivery.replay else ""),
+        key=order_key(event.source, event.subject, ordered=True),
+        topic=topic,
+        body=content.encode(),
+        media_type=media_type,
+        attributes=attributes,
+        properties={name: _bounded(value, VALUE_BYTES_MAX) for name, value in properties.items()} | dict(trace),
+    )
+
+
+def _attribute(name: str, value: Any) -> str:
+    """Text as it is, a number in digits, an object (`cause`) as JSON: the canonical strings of CloudEvents."""
+    text = value if isinstance(value, str) else _encode(value)
+    return _bounded(text, LONG_BYTES_MAX if name in _LONG else VALUE_BYTES_MAX)
+
+
+def _bounded(text: str, bytes_max: int) -> str:
+    """On one line and without controls, which CloudEvents forbids and MQTT brokers hang up on; what is longer is cut and
+    ends in an ellipsis. The body has it whole."""
+    text = visible(text)
+    raw = text.encode()
+    return text if len(raw) <= bytes_max else raw[: bytes_max - 3].decode(errors="ignore") + "…"
+
+
+def percent_encoded(value: str) -> str:
+    """For a header that holds nothing but printable ASCII."""
+    return quote(value, safe=_PLAIN)

@@ -1,0 +1,87 @@
+"""A port that leads to a server, until somebody cuts the cable or freezes what is in it."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+from typing import Self
+
+FAR = tuple[str, int] | str  # host and port, or the path of a unix socket
+
+
+class Cable:
+    """Leads to `far` from `port` on loopback."""
+
+    def __init__(self, far: FAR) -> None:
+        self._far = far
+        self._wires: list[socket.socket] = []
+        self._listener: socket.socket | None = None
+        self._flows = threading.Event()
+        self._flows.set()
+        self.port = 0
+        self.connections = 0
+        self.mend()
+
+    def mend(self) -> None:
+        """New connections are taken again, at the same port."""
+        self._listener = socket.create_server(("127.0.0.1", self.port), reuse_port=False)
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def cut(self) -> None:
+        """Every connection ends, and no new one is taken."""
+        if self._listener is not None:
+            with contextlib.suppress(OSError):  # a listener that is shut down says it is not connected
+                self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            self._listener = None
+        self.drop()
+
+    def drop(self) -> None:
+        """Every connection ends."""
+        for wire in self._wires:
+            with contextlib.suppress(OSError):
+                wire.shutdown(socket.SHUT_RDWR)
+        self._wires.clear()
+
+    def freeze(self) -> None:
+        """Nothing arrives any more at either end, and nobody is told."""
+        self._flows.clear()
+
+    def thaw(self) -> None:
+        """What was held up arrives."""
+        self._flows.set()
+
+    def close(self) -> None:
+        self.thaw()
+        self.cut()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                near, _ = listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            far = socket.socket(socket.AF_UNIX) if isinstance(self._far, str) else socket.socket()
+            far.connect(self._far)
+            self._wires += [near, far]
+            threading.Thread(target=self._carry, args=(near, far), daemon=True).start()
+
+    def _carry(self, near: socket.socket, far: socket.socket) -> None:
+        with near, far, contextlib.suppress(OSError):
+            while True:
+                for ready in select.select([near, far], [], [])[0]:
+                    data = ready.recv(65536)
+                    self._flows.wait()
+                    if not data:
+                        return
+                    (far if ready is near else near).sendall(data)

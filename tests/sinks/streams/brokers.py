@@ -1,0 +1,141 @@
+"""Real brokers, each with a place of its own in it that is removed afterwards, and a second way in to read what arrived."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+from urllib.parse import unquote
+
+import pytest
+
+from gateway import Sink
+from plugins.sinks.nats import Nats as NatsSink
+from plugins.sinks.redis import Redis as RedisSink
+from plugins.sinks.streams.broker_url import URLS
+
+
+class Got(NamedTuple):
+    """One message as a consumer reads it. `headers` are what stands beside the body, under the names of the protocol."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    topic: str
+    key: str | None = None
+
+
+class Broker:
+    """One kind, at its port on this machine."""
+
+    sink: ClassVar[type[Sink]]
+    port: ClassVar[int]
+    scheme: ClassVar[str]
+    prefix: ClassVar[str]  # of CloudEvents' attributes
+    spec_type: ClassVar[str] = "content-type"  # where the media type stands
+    knows_repeats: ClassVar[bool] = False
+    connections_max: ClassVar[int] = 1
+    lets_everybody_in: ClassVar[bool] = False
+    too_large: ClassVar[int] = 0  # bytes that this broker does not take in one message; 0: there is no such bound here
+
+    def __init__(self) -> None:
+        self.name = f"gateway-{uuid.uuid4().hex[:12]}"
+
+    def decoded(self, value: str) -> str:
+        """A header's value, where the protocol encodes it."""
+        return value
+
+    def url(self, port: int | None = None) -> str:
+        return f"{self.scheme}://127.0.0.1:{port or self.port}"
+
+    def options(self, port: int | None = None, **more: Any) -> dict[str, Any]:
+        """The sink's, through `port` where that leads to the broker."""
+        return {"url": self.url(port), **more}
+
+    def far(self, *, secure: bool) -> dict[str, Any]:
+        """Options of a broker somewhere else."""
+        url = URLS[self.sink.type]
+        return {"url": f"{url.tls if secure else url.plain}://broker.example.com"}
+
+    async def open(self) -> None:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        raise NotImplementedError
+
+    async def read(self) -> list[Got]:
+        """All that arrived, in order."""
+        raise NotImplementedError
+
+    def skip(self, error: BaseException) -> None:
+        pytest.skip(f"no {type(self).__name__} at 127.0.0.1:{self.port} ({type(error).__name__})")
+
+
+class Redis(Broker):
+    sink = RedisSink
+    port, scheme, prefix, knows_repeats = 6379, "redis", "ce-", True
+    connections_max = 20  # one command at a time each
+
+    def options(self, port: int | None = None, **more: Any) -> dict[str, Any]:
+        return super().options(port, **{"stream": self.name, **more})
+
+    async def open(self) -> None:
+        import redis.asyncio
+        import redis.exceptions
+
+        self.client = redis.asyncio.Redis(port=self.port)
+        try:
+            await self.client.ping()
+        except redis.exceptions.ConnectionError as error:
+            self.skip(error)
+
+    async def close(self) -> None:
+        await self.client.delete(self.name, *await self.client.keys(f"{{{self.name}}}*"))
+        await self.client.aclose()
+
+    async def read(self) -> list[Got]:
+        entries = [
+            {name.decode(): value for name, value in fields.items()}
+            for _, fields in await self.client.xrange(self.name)
+        ]
+        return [
+            Got(fields.pop("body"), {name: value.decode() for name, value in fields.items()}, self.name)
+            for fields in entries
+        ]
+
+
+class Nats(Broker):
+    sink = NatsSink
+    port, scheme, prefix, spec_type, knows_repeats = 4222, "nats", "ce-", "Content-Type", True
+    lets_everybody_in, too_large = True, 1_000_000
+
+    def decoded(self, value: str) -> str:
+        return unquote(value)
+
+    def options(self, port: int | None = None, **more: Any) -> dict[str, Any]:
+        return super().options(port, **{"subject": f"{self.name}.{{type}}", **more})
+
+    async def open(self) -> None:
+        import nats
+
+        async def ignore(error: Exception) -> None: ...
+
+        try:
+            self.client = await nats.connect(
+                f"nats://127.0.0.1:{self.port}", max_reconnect_attempts=1, reconnect_time_wait=0, error_cb=ignore
+            )
+        except nats.errors.NoServersError as error:
+            self.skip(error)
+        self.streams = self.client.jetstream()
+        await self.streams.add_stream(name=self.name, subjects=[f"{self.name}.>"], max_msg_size=1_000_000)
+
+    async def close(self) -> None:
+        await self.streams.delete_stream(self.name)
+        await self.client.close()
+
+    async def read(self) -> list[Got]:
+        state = (await self.streams.stream_info(self.name)).state
+        messages = [await self.streams.get_msg(self.name, seq) for seq in range(1, state.messages + 1)]
+        return [Got(one.data or b"", one.headers or {}, one.subject or "") for one in messages]
+
+
+BROKERS: dict[str, type[Broker]] = {"redis": Redis, "nats": Nats}

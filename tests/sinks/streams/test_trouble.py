@@ -1,0 +1,149 @@
+"""Brokers that go away, freeze, are not there or say no: what it means, and that nothing is lost by it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gateway import Refused, Retry, Unavailable
+from gateway.testing import delivery, event, opened
+from tests.cable import Cable
+from tests.sinks.streams.brokers import BROKERS, Broker
+
+PATIENCE_SECONDS = 0.3  # of an attempt, in the place of `delivery.timeout`
+
+
+@pytest.fixture
+def cable(broker: Broker) -> Iterator[Cable]:
+    with Cable(("127.0.0.1", broker.port)) as cable:
+        yield cable
+
+
+async def ids(broker: Broker) -> list[str]:
+    return [got.headers["recording-gateway-id"] for got in await broker.read()]
+
+
+async def test_a_broker_that_was_away_is_connected_to_again_by_the_next_attempt(broker: Broker, cable: Cable) -> None:
+    one, two, three = [event(number=number) for number in range(3)]
+    async with opened(broker.sink, broker.options(cable.port)) as sink:
+        assert await sink.deliver(delivery(one))
+        assert await sink.deliver(delivery(one, replay=True))
+        connections = cable.connections
+        cable.drop()  # its end is known before the next attempt, which so costs none
+        await asyncio.sleep(0.1)
+        assert await sink.deliver(delivery(two))
+        assert cable.connections > connections
+        cable.cut()
+        await asyncio.sleep(0.1)
+        for _ in range(2):
+            with pytest.raises(Retry) as failed:
+                await sink.deliver(delivery(three))
+            assert failed.value.service
+            assert "127.0.0.1" in failed.value.detail
+        cable.mend()
+        assert await sink.deliver(delivery(three))
+    assert await ids(broker) == [one.ref, one.ref, two.ref, three.ref]
+
+
+async def test_a_connection_that_ends_under_an_attempt_is_told_at_once(broker: Broker, cable: Cable) -> None:
+    async with opened(broker.sink, broker.options(cable.port)) as sink:
+        await sink.deliver(delivery(event()))
+        cable.freeze()
+        attempts = [asyncio.ensure_future(sink.deliver(delivery(event(number=number)))) for number in (1, 2)]
+        await asyncio.sleep(0.1)
+        cable.cut()
+        cable.thaw()
+        async with asyncio.timeout(3):
+            ends = await asyncio.gather(*attempts, return_exceptions=True)
+        assert all(isinstance(end, Retry) and end.service for end in ends), ends
+
+
+async def test_a_frozen_broker_holds_an_attempt_no_longer_than_its_time_and_the_next_one_not_at_all(
+    broker: Broker, cable: Cable
+) -> None:
+    one, two = event(number=1), event(number=2)
+    async with opened(broker.sink, broker.options(cable.port)) as sink:
+        await sink.deliver(delivery(event()))
+        cable.freeze()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await sink.deliver(delivery(one))
+        connections = cable.connections
+        cable.thaw()  # for the new connection; the old one is never trusted again
+        assert await sink.deliver(delivery(one))
+        assert await sink.deliver(delivery(two))
+        assert cable.connections > connections
+    arrived = await ids(broker)
+    assert {one.ref, two.ref} <= set(arrived)
+    assert arrived.count(two.ref) == 1
+
+
+async def test_a_frozen_broker_does_not_keep_the_gateway_from_stopping(broker: Broker, cable: Cable) -> None:
+    async with opened(broker.sink, broker.options(cable.port)) as sink:
+        await sink.deliver(delivery(event()))
+        cable.freeze()
+        attempt = asyncio.ensure_future(sink.deliver(delivery(event(number=1))))
+        await asyncio.sleep(0.05)
+        attempt.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await attempt  # and closing, which `opened` bounds
+
+
+async def test_a_closed_sink_sends_nothing(broker: Broker) -> None:
+    async with opened(broker.sink, broker.options()) as sink:
+        await sink.deliver(delivery(event()))
+        await sink.close()
+        with pytest.raises(Retry, match="closed"):
+            await sink.deliver(delivery(event(number=1)))
+        await sink.open()
+        await sink.deliver(delivery(event(number=2)))
+    assert len(await ids(broker)) == 2
+
+
+async def test_many_at_once_share_one_connection(broker: Broker, cable: Cable) -> None:
+    async with opened(broker.sink, broker.options(cable.port)) as sink:
+        await asyncio.gather(*[sink.deliver(delivery(event(number=number))) for number in range(20)])
+        assert cable.connections <= broker.connections_max
+    assert len(await ids(broker)) == 20
+
+
+async def test_a_look_at_the_broker_delivers_nothing(broker: Broker) -> None:
+    async with opened(broker.sink, broker.options()) as sink:
+        said = await sink.connect()
+        assert said is not None
+        assert str(broker.port) in said
+    assert await broker.read() == []
+
+
+@pytest.mark.parametrize("kind", BROKERS)
+async def test_a_broker_that_is_not_there_is_tried_again_later(kind: str) -> None:
+    broker = BROKERS[kind]()
+    async with opened(broker.sink, broker.options(9)) as sink:
+        with pytest.raises(Retry) as failed:
+            await sink.deliver(delivery(event()))
+        assert failed.value.service
+        with pytest.raises(Unavailable):
+            await sink.connect()
+
+
+@pytest.mark.parametrize("broker", [kind for kind in BROKERS if not BROKERS[kind].lets_everybody_in], indirect=True)
+async def test_a_wrong_password_is_a_broken_target_and_in_no_text(broker: Broker) -> None:
+    options = broker.options(username="nobody", password="canary-password-0123")
+    logged: list[Any] = []
+    async with opened(broker.sink, options, logged=logged) as sink:
+        with pytest.raises(Unavailable) as failed:
+            await sink.deliver(delivery(event()))
+    assert "username" in failed.value.detail
+    assert "canary-password" not in f"{failed.value!r} {logged}"
+
+
+@pytest.mark.parametrize("broker", [kind for kind in BROKERS if BROKERS[kind].too_large], indirect=True)
+async def test_an_event_that_is_too_large_for_the_broker_is_refused_and_no_other(broker: Broker) -> None:
+    large = event(extra={"text": "x" * broker.too_large})
+    async with opened(broker.sink, broker.options()) as sink:
+        results = await sink.deliver_batch([delivery(large, id=1), delivery(event(number=2), id=2)])
+        assert isinstance(results[0], Refused), results
+        assert isinstance(results[1], str), results
