@@ -38,6 +38,7 @@ from plugins.sinks.archive.spool import Spool
 from plugins.sinks.archive.turns import Bandwidth, Turns
 from plugins.sinks.storage.local_folder import SPOOL
 from plugins.sinks.storage.open import open_storage
+from plugins.sinks.storage.storage import FileStorage
 
 FILES_MAX: Final = 100  # of one event, because the memo and the event that follows have room for so many
 
@@ -52,11 +53,11 @@ class Archive(Sink):
     async def open(self) -> None:
         """Raises Unavailable where the folder is not there, or the spool cannot be written."""
         if self.options.kind == "folder":
-            await self._shop.storage.reach()
+            await self._storage.reach()
         await self._shop.spool.open()
 
     async def close(self) -> None:
-        await self._shop.storage.close()
+        await self._storage.close()
 
     async def deliver(self, delivery: Delivery) -> str | Done:
         """What was archived. A file that failed is tried again alone; raises Retry for it when the others are done."""
@@ -81,15 +82,13 @@ class Archive(Sink):
         return "\n".join(lines) or "nothing to archive"
 
     async def connect(self) -> str:
-        return await self._shop.storage.reach()
+        return await self._storage.reach()
 
     def missing(self) -> Sequence[str]:
         only = {name.lower() for name in self.options.only}
         hls = () if only and only.isdisjoint(PLAYLISTS) else not_installed()
-        return [
-            *open_storage(self.options, extra=EXTRA).missing(),
-            *hls,
-        ]  # without a client, which is not there to be judged
+        # asked while a configuration is judged, when there is no client yet
+        return [*self._storage.missing(), *hls]
 
     @property
     def wanted_trust(self) -> Trust:
@@ -138,6 +137,10 @@ class Archive(Sink):
         return KeyTemplate(self.options.key)
 
     @functools.cached_property
+    def _storage(self) -> FileStorage:
+        return open_storage(self.options, extra=EXTRA)
+
+    @functools.cached_property
     def _shop(self) -> Shop:
         options = self.options
         folder = options.folder / SPOOL if options.kind == "folder" else options.spool.folder
@@ -147,7 +150,7 @@ class Archive(Sink):
             options=options,
             http=self.http,
             via=via,
-            storage=open_storage(options, extra=EXTRA),
+            storage=self._storage,
             fetcher=Fetcher(self.http, via, Bandwidth(options.bandwidth, self.http), options.max_size),
             spool=Spool(folder, None if options.kind == "folder" else options.spool.limit),
             turns=Turns(options.parallel),

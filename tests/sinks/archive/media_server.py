@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import random
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -63,6 +63,7 @@ class MediaServer:
     drop_after: list[int] = field(default_factory=list)
     stall_after: list[int] = field(default_factory=list)
     status: list[tuple[int, bytes]] = field(default_factory=list)
+    on_drop: Callable[[], None] = field(default=lambda: None)
     asked: list[Asked] = field(default_factory=list)
     url: str = ""
 
@@ -103,6 +104,7 @@ class MediaServer:
             await writer.drain()
             one.sent += len(piece)
             if drop is not None and one.sent >= drop:
+                self.on_drop()
                 return False
             if stall is not None and one.sent >= stall:
                 await asyncio.Event().wait()
