@@ -100,7 +100,7 @@ class ArchiveOptions(StorageOptions):
         "file again is no second one either way.",
     )
     hls: HlsOptions = Field(
-        HlsOptions(), description="What becomes of HLS recordings, whose playlists name many files."
+        HlsOptions(), description="Of HLS: what becomes of its keys, and how long a segment may be."
     )
     confirm: Answering = Field(Answering(), description="For whose files you answer, as for the sink `confirm`.")
     spool: SpoolOptions = Field(SpoolOptions(), description="Where files wait on their way to an object store.")
