@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import weakref
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,11 +16,13 @@ from gateway import Answer, Event, File, Http, Retry, Via
 from plugins.sinks.archive.answer import FileVersion, failure
 from plugins.sinks.archive.copy_progress import CopyProgress
 from plugins.sinks.archive.fetch import Changed, Fetcher, FileLink, Position
+from plugins.sinks.archive.key import Name, numbered
 from plugins.sinks.archive.options import ArchiveOptions
 from plugins.sinks.archive.spool import Spool, SpoolFile, boot_id
 from plugins.sinks.archive.turns import Turns
 from plugins.sinks.storage.storage import Body, FileStorage
 
+NUMBERS_MAX: Final = 100  # of other files under one key
 KEEP_SECONDS: Final = 5.0  # between two memos of one download
 CHANGES_MAX: Final = 2  # of a file while it is fetched; then it is left alone for a while
 _GROWTH_BYTES: Final = 64 * 2**20  # of room that is asked for at once, of a file that does not say how long it is
@@ -73,14 +75,14 @@ class Shop:
 
 @dataclass(frozen=True)
 class FileJob:
-    """One file. `memo` is this file's alone, and durable once `keep` returns; `key` is its name before another lies there."""
+    """One file. `memo` is this file's alone, and durable once `keep` returns; `name` the first that it may have."""
 
     shop: Shop
     progress: CopyProgress
     event: Event
     file: File
     number: int
-    key: str
+    name: Name
     link: FileLink
     memo: MutableMapping[str, Any]
 
@@ -141,9 +143,18 @@ class FileJob:
     def now(self) -> datetime:
         return self.shop.http.clock.now()
 
-    def lock(self) -> asyncio.Lock:
-        """Held from the look at what lies under this key until our object does, so that two do not take one name."""
-        return self.shop.locks.setdefault(self.key, asyncio.Lock())
+    @property
+    def key(self) -> str:
+        """What it is called while nothing else is."""
+        return self.name.key
+
+    def candidates(self) -> Sequence[str]:
+        """The keys to be tried one after the other, until nothing else lies under one."""
+        return [numbered(self.name.plain, number) for number in range(self.name.number, self.name.number + NUMBERS_MAX)]
+
+    def lock(self, key: str) -> asyncio.Lock:
+        """Held from the look at what lies under a key until our object does, so that two do not take one."""
+        return self.shop.locks.setdefault(key, asyncio.Lock())
 
     def spool_name(self, name: str = "") -> str:
         """The name of a download of this job in the spool."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -61,18 +63,27 @@ class KeyTemplate:
         return key
 
 
-def keys_of(template: KeyTemplate, event: Event, files: Sequence[File]) -> Sequence[str]:
-    """One key for each file; the second file of one key has `-2`, and so on, in the order of the event."""
-    keys: list[str] = []
+class Name(NamedTuple):
+    """A key, and the number that tells one file of it from others: 1 is the key itself."""
+
+    plain: str
+    number: int
+
+    @property
+    def key(self) -> str:
+        return numbered(self.plain, self.number)
+
+
+def names_of(template: KeyTemplate, event: Event, files: Sequence[File]) -> Sequence[Name]:
+    """One name for each file; the second file of one key has `-2`, and so on, in the order of the event."""
+    plain = [template.key(event, file) for file in files]
     taken: set[str] = set()
-    for file in files:
-        plain = template.key(event, file)
-        key, number = plain, 2
-        while key in taken:
-            key, number = numbered(plain, number), number + 1
-        taken.add(key)
-        keys.append(key)
-    return keys
+    names: list[Name] = []
+    for key in plain:
+        name = next(name for name in map(partial(Name, key), itertools.count(1)) if name.key not in taken)
+        taken.add(name.key)
+        names.append(name)
+    return names
 
 
 def numbered(key: str, number: int) -> str:

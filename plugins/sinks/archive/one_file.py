@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Any
 
 from gateway import Refused, Retry
+from plugins.sinks.archive.answer import FileVersion
 from plugins.sinks.archive.fetch import Changed, Position
-from plugins.sinks.archive.job import Copied, Fetched, FileJob, NoRoom
-from plugins.sinks.archive.key import numbered
+from plugins.sinks.archive.job import NUMBERS_MAX, Copied, Fetched, FileJob, NoRoom
 from plugins.sinks.archive.mismatch import check_size
-
-NUMBER_MAX: Final = 100  # of other files under one key
 
 
 async def archive_file(job: FileJob) -> Copied:
@@ -49,44 +47,37 @@ async def _placed(job: FileJob) -> Copied | None:
 
 
 async def _place(job: FileJob, fetched: Fetched) -> Copied:
-    version = fetched.version
-    async with job.lock():
-        key, there = await _free_key(job, fetched.size_bytes, fetched.sha256)
-        if not there:
-            await _say_placing(job, key, fetched.size_bytes, fetched.sha256, version.etag, version.media_type)
-            await job.put(
-                key, fetched.path, size=fetched.size_bytes, media_type=version.media_type, sha256=fetched.sha256
-            )
-            await _check_it_is_there(job, key, fetched.size_bytes)
-    return Copied(
-        key, fetched.size_bytes, fetched.sha256, version.etag, version.media_type, text="there already" * there
-    )
+    """Under the first key where nothing else lies. Raises Refused where too many others do."""
+    size, sha256, version = fetched.size_bytes, fetched.sha256, fetched.version
+    for key in job.candidates():
+        async with job.lock(key):
+            there = None if job.shop.options.overwrite else await job.shop.storage.head(key)
+            ours = there is not None and there.size_bytes == size and await _is_same(job, key, sha256)
+            if there is not None and not ours:
+                continue
+            if not ours:
+                await _say_placing(job, key, size, sha256, version)
+                await job.put(key, fetched.path, size=size, media_type=version.media_type, sha256=sha256)
+                await _check_it_is_there(job, key, size)
+            return Copied(key, size, sha256, version.etag, version.media_type, text="there already" * ours)
+    raise _no_name(job)
 
 
-async def _say_placing(
-    job: FileJob, key: str, size: int | None, sha256: str | None, etag: str | None, media_type: str | None
-) -> None:
+async def _is_same(job: FileJob, key: str, sha256: str) -> bool:
+    there = await job.shop.storage.head(key, hashed=True)
+    job.progress.moved()
+    return there is not None and there.sha256 == sha256
+
+
+def _no_name(job: FileJob) -> Refused:
+    return Refused(f"{job.key}: {NUMBERS_MAX} other files have this name; put {{id}} into `key`")
+
+
+async def _say_placing(job: FileJob, key: str, size: int | None, sha256: str | None, version: FileVersion) -> None:
     """Before the object is put, so that whoever comes after a crash knows it as ours."""
-    placing: dict[str, Any] = {"key": key, "sha256": sha256, "size": size, "etag": etag, "type": media_type}
-    job.memo["placing"] = placing
+    placing: dict[str, Any] = {"key": key, "sha256": sha256, "size": size}
+    job.memo["placing"] = {**placing, "etag": version.etag, "type": version.media_type}
     await job.keep()
-
-
-async def _free_key(job: FileJob, size: int | None, sha256: str | None) -> tuple[str, bool]:
-    """The key to write under, and whether this very file lies there. Raises Refused where too many others do."""
-    if job.shop.options.overwrite:
-        return job.key, False
-    for number in range(1, NUMBER_MAX):
-        key = numbered(job.key, number)
-        there = await job.shop.storage.head(key)
-        if there is None:
-            return key, False
-        if sha256 is not None and there.size_bytes == size:
-            there = await job.shop.storage.head(key, hashed=True)
-            job.progress.moved()
-            if there is not None and there.sha256 == sha256:
-                return key, True
-    raise Refused(f"{job.key}: {NUMBER_MAX} other files have this name; put {{id}} into `key`")
 
 
 async def _check_it_is_there(job: FileJob, key: str, size: int) -> None:
@@ -99,16 +90,22 @@ async def _check_it_is_there(job: FileJob, key: str, size: int) -> None:
 
 async def _straight(job: FileJob) -> Copied:
     """Without a spool: as it comes it goes, and what is interrupted begins anew."""
-    place, digest = Position(), hashlib.sha256()
     job.memo.pop("place", None)
     await job.shop.spool.file(job.spool_name()).remove()
-    async with job.lock():
-        key, _ = await _free_key(job, None, None)
-        async with aclosing(_hashed(job, place, digest)) as pieces:
-            first = await anext(pieces, b"")
-            await _say_placing(job, key, place.total, None, place.version.etag, place.version.media_type)
-            await job.put(key, _after(first, pieces), size=place.total, media_type=place.version.media_type)
-        await _check_it_is_there(job, key, place.offset)
+    for key in job.candidates():
+        async with job.lock(key):
+            if job.shop.options.overwrite or await job.shop.storage.head(key) is None:
+                return await _stream(job, key)
+    raise _no_name(job)
+
+
+async def _stream(job: FileJob, key: str) -> Copied:
+    place, digest = Position(), hashlib.sha256()
+    async with aclosing(_hashed(job, place, digest)) as pieces:
+        first = await anext(pieces, b"")
+        await _say_placing(job, key, place.total, None, place.version)
+        await job.put(key, _after(first, pieces), size=place.total, media_type=place.version.media_type)
+    await _check_it_is_there(job, key, place.offset)
     return Copied(key, place.offset, digest.hexdigest(), place.version.etag, place.version.media_type)
 
 

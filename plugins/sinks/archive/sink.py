@@ -30,7 +30,7 @@ from plugins.sinks.archive.fetch import Fetcher, FileLink
 from plugins.sinks.archive.hls.copy_run import archive_hls
 from plugins.sinks.archive.hls.structure import not_installed
 from plugins.sinks.archive.job import Copied, FileJob, Shop
-from plugins.sinks.archive.key import PLAYLISTS, KeyTemplate, format_of, is_playlist, keys_of
+from plugins.sinks.archive.key import PLAYLISTS, KeyTemplate, format_of, is_playlist, names_of
 from plugins.sinks.archive.one_file import archive_file
 from plugins.sinks.archive.options import EXTRA, ArchiveOptions
 from plugins.sinks.archive.private_bucket import private_object, signed_address
@@ -115,12 +115,12 @@ class Archive(Sink):
                 event,
                 file,
                 number,
-                key,
+                name,
                 self._link(file, url, event.trust),
                 progress.memo_of(number),
             )
-            for number, (file, key) in enumerate(
-                zip(event.files, keys_of(self._template, event, event.files), strict=True)
+            for number, (file, name) in enumerate(
+                zip(event.files, names_of(self._template, event, event.files), strict=True)
             )
             if (url := file.download_url or file.play_url) and (not only or format_of(event, file) in only)
         ]

@@ -86,6 +86,7 @@ class SpoolFile:
         self.offset = 0  # bytes taken, written or not
         self._spool = spool
         self._file: Any = None
+        self._closed = False
         self._hash = hashlib.sha256()
         self._gathered = bytearray()
 
@@ -129,6 +130,7 @@ class SpoolFile:
         await on_disk(lambda: self.path.unlink(missing_ok=True), self.path)
 
     def close(self) -> None:
+        self._closed = True
         self._spool.forget(self.path.name)
         if self._file is not None:
             self._file.close()
@@ -149,6 +151,9 @@ class SpoolFile:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
+        if self._closed:  # whoever asked was cancelled meanwhile
+            self.close()
+            raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

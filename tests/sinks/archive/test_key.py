@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from gateway import File
 from gateway.testing import event
 from plugins.sinks.archive import ArchiveOptions
-from plugins.sinks.archive.key import DEFAULT_KEY, KEY_BYTES_MAX, KeyTemplate, keys_of, numbered, safe_value
+from plugins.sinks.archive.key import DEFAULT_KEY, KEY_BYTES_MAX, KeyTemplate, names_of, numbered, safe_value
 
 AT = datetime(2026, 3, 8, 14, 12, 25, tzinfo=UTC)
 FILE = File(format="mp4", ended_at=AT, download_url="https://x.example/live/record-1.mp4?sig=1")
@@ -70,7 +70,7 @@ NAMES = st.text(max_size=300) | st.sampled_from(
 @example("", " ", "\x00", "\u202e")
 def test_a_key_has_the_segments_of_its_template_and_none_climbs(domain: str, app: str, stream: str, form: str) -> None:
     one = event(domain=domain, app=app, stream=stream, job_id=stream, files=(FILE.replace(format=form),))
-    [key] = keys_of(KeyTemplate(DEFAULT_KEY), one, one.files)
+    [(key, _)] = names_of(KeyTemplate(DEFAULT_KEY), one, one.files)
     segments = key.split("/")
     assert len(segments) == 7
     assert len(key.encode()) <= KEY_BYTES_MAX
@@ -90,8 +90,12 @@ def test_two_values_have_two_names(one: str, other: str) -> None:
 
 def test_files_on_one_key_are_numbered_in_the_order_of_the_event() -> None:
     one = event(stream="a", files=(FILE, FILE, FILE.replace(format="flv"), FILE))
-    assert keys_of(KeyTemplate("{stream}.{format}"), one, one.files) == ["a.mp4", "a-2.mp4", "a.flv", "a-3.mp4"]
-    assert keys_of(KeyTemplate("{stream}"), event(stream="a-2", files=(FILE,)), [FILE]) == ["a-2"]
+    assert [name.key for name in names_of(KeyTemplate("{stream}.{format}"), one, one.files)] == [
+        "a.mp4", "a-2.mp4", "a.flv", "a-3.mp4",
+    ]  # fmt: skip
+    files = [FILE.replace(asset_id=name) for name in ("a", "a-2", "a", "a", "a-2")]
+    names = [name.key for name in names_of(KeyTemplate("{asset_id}"), one, files)]
+    assert names == ["a", "a-2", "a-3", "a-4", "a-2-2"]
 
 
 @pytest.mark.parametrize(

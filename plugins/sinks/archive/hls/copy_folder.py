@@ -8,12 +8,10 @@ from typing import Any, Final
 
 from gateway import Refused
 from plugins.sinks.archive.hls.copy_names import INDEX
-from plugins.sinks.archive.job import FileJob
-from plugins.sinks.archive.key import numbered
+from plugins.sinks.archive.job import NUMBERS_MAX, FileJob
 
 MARK: Final = "about.txt"
 """What says whose folder it is, before anything else lies in it: two recordings under one key never mix."""
-NUMBER_MAX: Final = 100  # of other recordings under one key
 
 
 async def claim_folder(job: FileJob, memo: MutableMapping[str, Any], digest: str) -> tuple[str, bool]:
@@ -29,8 +27,7 @@ async def claim_folder(job: FileJob, memo: MutableMapping[str, Any], digest: str
         again = False
         await _put_mark(job, folder, text)
     else:
-        async with job.lock():
-            folder, again = await _free_folder(job, text)
+        folder, again = await _free_folder(job, text)
     memo.clear()
     memo.update({"folder": folder, "digest": digest})
     await job.keep()
@@ -39,16 +36,16 @@ async def claim_folder(job: FileJob, memo: MutableMapping[str, Any], digest: str
 
 async def _free_folder(job: FileJob, text: bytes) -> tuple[str, bool]:
     ours, storage = hashlib.sha256(text).hexdigest(), job.shop.storage
-    for number in range(1, NUMBER_MAX):
-        folder = numbered(job.key, number)
-        mark = await storage.head(f"{folder}/{MARK}", hashed=True)
-        if mark is not None and mark.sha256 == ours:
-            return folder, True
-        free = mark is None and await storage.head(f"{folder}/{INDEX}") is None
-        if free or job.shop.options.overwrite:
-            await _put_mark(job, folder, text)
-            return folder, False
-    raise Refused(f"{job.key}: {NUMBER_MAX} other recordings have this name; put {{id}} into `key`")
+    for folder in job.candidates():
+        async with job.lock(folder):
+            mark = await storage.head(f"{folder}/{MARK}", hashed=True)
+            if mark is not None and mark.sha256 == ours:
+                return folder, True
+            free = mark is None and await storage.head(f"{folder}/{INDEX}") is None
+            if free or job.shop.options.overwrite:
+                await _put_mark(job, folder, text)
+                return folder, False
+    raise Refused(f"{job.key}: {NUMBERS_MAX} other recordings have this name; put {{id}} into `key`")
 
 
 async def _put_mark(job: FileJob, folder: str, text: bytes) -> None:
