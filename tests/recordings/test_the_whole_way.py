@@ -25,7 +25,7 @@ sinks:
     to: FOLDER/feed
     title: The studio
     link: https://media.example.com/
-    public: {"file://QUOTED/kept/": "https://media.example.com/files/"}
+    public: [{below: FOLDER/kept, at: "https://media.example.com/files/"}]
 routes:
   - {name: copy, match: {type: recording.file.completed}, to: [keep, podcast]}
   - {name: tell, match: {type: recording.archived}, to: [ops, rows, podcast]}

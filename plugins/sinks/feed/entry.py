@@ -58,13 +58,14 @@ class Painter:
         self._options = options
         self._view = View(words(options.language), zone(options.timezone), "none")
         self._words = feed_words(options.language)
+        self._public = {served.below: served.at for served in options.public}
         self._title = options.item_title and Template(options.item_title, None, self._view, clean=clean)
         self._text = options.item_text and Template(options.item_text, None, self._view, clean=clean)
 
     def entry(self, event: Event) -> Entry:
         """The entry of an event with files. Raises Invalid where a template fails."""
         files = event.files[:FILES_MAX]
-        addresses = [address_of(file, self._options.addresses, self._options.public) for file in files]
+        addresses = [address_of(file, self._options.addresses, self._public) for file in files]
         attachments = tuple(
             [_attachment(file, event, one.url) for file, one in zip(files, addresses, strict=True) if one.url]
         )

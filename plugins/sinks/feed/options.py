@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import quote
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -14,7 +16,8 @@ from plugins.sinks.cards.text import Invalid
 from plugins.sinks.feed.publishable import Kind
 
 ITEMS_MAX: Final = 1000
-_PREFIX: Final = re.compile(r"[a-z][a-z0-9+.-]{0,20}://[^\s?#]{0,1000}/", re.A)
+_FOLDER_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]{0,20}://[^\s?#]{0,1000}/", re.A)
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://", re.A)
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", re.A)
 
 
@@ -31,7 +34,7 @@ def _file_name(text: str) -> str:
 
 
 def _folder_address(text: str) -> str:
-    if not _PREFIX.fullmatch(text):
+    if not _FOLDER_ADDRESS.fullmatch(text):
         raise PydanticCustomError(
             "folder_address", "an address that ends in a slash, such as https://media.example.com/feed/"
         )
@@ -46,8 +49,28 @@ def _image(text: str) -> str:
 
 Line = Annotated[str, Field(max_length=500), AfterValidator(_one_line)]
 FileName = Annotated[str, AfterValidator(_file_name)]
-Prefix = Annotated[str, AfterValidator(_folder_address)]
 Folder = Annotated[Url, AfterValidator(_folder_address)]
+
+
+class Served(Options):
+    """Files of an archive that a web server has, too."""
+
+    below: str = Field(
+        description="The folder (a path beside the configuration file) or the address that they are stored below."
+    )
+    at: Folder = Field(description="The address in the web that takes its place.")
+
+    @field_validator("below")
+    @classmethod
+    def _as_stored(cls, text: str, info: ValidationInfo) -> str:
+        """As the addresses of archived files begin."""
+        if not text.strip() or not text.isprintable():
+            raise PydanticCustomError("below", "a folder, or an address such as https://recordings.example.com/")
+        if _SCHEME.match(text) is None:
+            base = (info.context or {}).get("base")
+            folder = Path(text).expanduser() if base is None else Path(base) / Path(text).expanduser()
+            text = f"file://{quote(str(folder.absolute()))}"
+        return text.rstrip("/") + "/"
 
 
 class FeedOptions(Options):
@@ -69,10 +92,8 @@ class FeedOptions(Options):
         None, description="The address under which `to` is served, so that the feed can say where it is itself."
     )
     items: int = Field(50, ge=1, le=ITEMS_MAX, description="How many recordings it lists, the newest.")
-    public: dict[Prefix, Folder] = Field(
-        {},
-        description="Where archived files can be opened: the beginning of their address as it is stored, and the "
-        "address in the web that takes its place.",
+    public: tuple[Served, ...] = Field(
+        (), description="Where archived files can be opened; of two that fit, the longer `below` holds."
     )
     addresses: Annotated[tuple[Kind, ...], Field(min_length=1)] = Field(
         ("archived", "play"),

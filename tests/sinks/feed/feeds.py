@@ -18,7 +18,10 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 USUAL: Mapping[str, Any] = {
     "title": "The studio",
     "link": "https://media.example.com/",
-    "public": {"file:///srv/media/": "https://media.example.com/files/", "s3://archive/": "https://cdn.example.com/"},
+    "public": [
+        {"below": "/srv/media", "at": "https://media.example.com/files/"},
+        {"below": "s3://archive", "at": "https://cdn.example.com/"},
+    ],
 }
 
 

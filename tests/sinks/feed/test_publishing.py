@@ -21,6 +21,7 @@ from plugins.sinks.feed.json_feed import json_feed
 from plugins.sinks.feed.publishable import published_at
 from plugins.sinks.feed.rss import rss
 from plugins.sinks.feed.state import FeedItem, Version
+from plugins.sinks.storage.local_folder import Folder
 from tests.sinks.feed.feeds import USUAL, archived, feeding, finished
 from tests.sinks.feed.feeds import json_feed as read_json
 
@@ -115,8 +116,9 @@ def test_whatever_an_item_says_is_xml_and_json(title: str, text: str) -> None:
         ({"name": "../a"}, "without a folder"),
         ({"name": ".hidden"}, "without a folder"),
         ({"url": "https://media.example.com/feed"}, "ends in a slash"),
-        ({"public": {"/srv/media/": "https://m.example.com/"}}, "ends in a slash"),
-        ({"public": {"s3://a/": "ftp://m.example.com/"}}, "http"),
+        ({"public": [{"below": " ", "at": "https://m.example.com/"}]}, "a folder, or an address"),
+        ({"public": [{"below": "s3://a", "at": "ftp://m.example.com/"}]}, "http"),
+        ({"public": [{"below": "s3://a", "at": "https://m.example.com/x"}]}, "ends in a slash"),
         ({"image": "https://m.example.com/i.svg"}, ".jpg or .png"),
         ({"email": "a@b.example"}, "`author` beside `email`"),
         ({"title": "a\x1b"}, "without control characters"),
@@ -127,3 +129,10 @@ def test_whatever_an_item_says_is_xml_and_json(title: str, text: str) -> None:
 def test_a_mistake_in_the_options_is_said_in_words(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         FeedOptions.model_validate({"to": "/x", **USUAL, **options})
+
+
+def test_a_folder_is_beside_the_configuration_and_spelt_as_an_archive_spells_it(tmp_path: Path) -> None:
+    options = {"to": "feed", **USUAL, "public": [{"below": "my kept/", "at": "https://m.example.com/"}]}
+    read = FeedOptions.model_validate(options, context={"base": tmp_path})
+    assert read.public[0].below == f"file://{tmp_path}/my%20kept/"
+    assert Folder(tmp_path / "my kept").url("a b.mp4").startswith(read.public[0].below)
