@@ -140,7 +140,13 @@ class MediaServer:
 @asynccontextmanager
 async def media_server(**files: Media) -> AsyncIterator[MediaServer]:
     """On loopback; `a_mp4` is served at /a.mp4."""
-    server = MediaServer({f"/{name.replace('_', '.')}": media for name, media in files.items()})
+    async with listening(MediaServer({f"/{name.replace('_', '.')}": media for name, media in files.items()})) as server:
+        yield server
+
+
+@asynccontextmanager
+async def listening(server: MediaServer) -> AsyncIterator[MediaServer]:
+    """This one, on loopback."""
     connections: set[asyncio.Task[None]] = set()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -148,12 +154,12 @@ async def media_server(**files: Media) -> AsyncIterator[MediaServer]:
         connections.add(task)
         task.add_done_callback(connections.discard)
 
-    listening = await asyncio.start_server(connected, "127.0.0.1", 0)
-    server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    listener = await asyncio.start_server(connected, "127.0.0.1", 0)
+    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     try:
         yield server
     finally:
-        listening.close()
+        listener.close()
         for task in connections:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
