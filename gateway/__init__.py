@@ -22,7 +22,8 @@ _STABLE: Final = (
     ("gateway.model", "RECORDING_UNKNOWN STREAM_STARTED STREAM_ENDED"),
     # plugins: what is inherited from, and what is handed over
     ("gateway.plugin.callback", "Callback"),
-    ("gateway.plugin.base", "Source Response Scene Played Sink Options"),
+    ("gateway.plugin.base", "Source Response Scene Played Sink"),
+    ("gateway.plugin.options", "Options"),
     ("gateway.model", "Delivery Attempt Outcome Progress"),
     ("gateway.follow_up", "DeliveryResult Done FollowUp"),
     ("gateway.plugin.hookspecs", "hookimpl"),
@@ -51,6 +52,8 @@ _PROVISIONAL: Final = (
     ("gateway.events.alarm_text", "alarm_text"),
     ("gateway.events.bearer_link", "carries_credential"),
     ("gateway.model", "Erased"),
+    # sources: what the vendor's own API says
+    ("gateway.plugin.vendor_api", "CallbackConfiguration ListSpan ListedPage Reconcile"),
     ("gateway.events.cloudevents", "SOURCE_PREFIX parse_time"),
     ("gateway.model", "order_key"),
     # options

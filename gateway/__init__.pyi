@@ -53,8 +53,8 @@ from gateway.plugin.base import (
     Scene as Scene,
     Played as Played,
     Sink as Sink,
-    Options as Options,
 )
+from gateway.plugin.options import Options as Options
 from gateway.plugin.callback import Callback as Callback
 from gateway.model import (
     Delivery as Delivery,
@@ -155,6 +155,14 @@ from gateway.events.cloudevents import (
     parse_time as parse_time,
 )
 from gateway.model import order_key as order_key
+
+# provisional: sources
+from gateway.plugin.vendor_api import (
+    CallbackConfiguration as CallbackConfiguration,
+    ListSpan as ListSpan,
+    ListedPage as ListedPage,
+    Reconcile as Reconcile,
+)
 
 # provisional: options
 from gateway.fields import MAY_BE_EMPTY as MAY_BE_EMPTY

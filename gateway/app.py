@@ -38,9 +38,7 @@ from gateway.runtime.metrics import Metrics
 from gateway.runtime.trace_export import make_traces
 from gateway.runtime.traces import Traces
 from gateway.store.admin.audit import Actor
-from gateway.store.outbox.conditions import Announced
-from gateway.store.outbox.watch_due import Told
-from gateway.store.records import Accepted
+from gateway.store.records import Accepted, OwnEvent
 from gateway.store_keeper import StoreKeeper
 from gateway.watchdog import Watchdog
 
@@ -78,7 +76,7 @@ class Gateway:
             metrics=self.metrics,
             threads=self.watch_threads,
             traces=self.traces,
-            decide=self._decide,
+            decide=self.decide,
             followed=self._followed,
         )
         self.refusals = Refusals(store=self.store, metrics=self.metrics, clock=self.clock)
@@ -91,7 +89,7 @@ class Gateway:
         self._router = self._make_router(loaded)
         self._intake = self._make_intake(self._router)
         own: Any = {"store": self.store, "clock": self.clock, "metrics": self.metrics}
-        own |= {"decide": self._decide, "stored": self._own_stored}
+        own |= {"decide": self.decide, "stored": self.own_stored}
         self.alarms = AlarmWatch(**own, setup=lambda: self.settings.alarm_setup)
         watching: Any = {"setup": lambda: watch_setup(self.settings), "see": self.alarms.see}
         self._recordings = RecordingFollower(**own, **watching, keeps_order=self.dispatcher.keeps_order)
@@ -274,14 +272,14 @@ class Gateway:
 
     # -- what it says of itself
 
-    def _decide(self, event: Event) -> RoutingDecision:
+    def decide(self, event: Event) -> RoutingDecision:
         return self._router.decide(event)  # of the configuration that runs now
 
     def _followed(self, follow_ups: FollowUps, accepted: Sequence[Accepted]) -> None:
         self._journal.stored([new.event for new in follow_ups.events], follow_ups.decisions, accepted)
 
     @harmless
-    def _own_stored(self, event: Event, announced: Announced | Told) -> None:
+    def own_stored(self, event: Event, announced: OwnEvent) -> None:
         decision = RoutingDecision(tuple(delivery.sink for delivery in announced.new.deliveries), ())
         self._journal.stored([event], [decision], [announced.accepted])
         for sink in announced.accepted.waiting:

@@ -82,6 +82,7 @@ def make_endpoints(loaded: Loaded) -> Mapping[str, SourceEndpoint]:
             min_trust=configured.min_trust,
             hold_conflicts=configured.on_conflict == "hold",
             keep_ids=configured.keep_ids,
+            reconciles=source.reconcile is not None,
             allow_from=configured.allow_from,
             max_body=configured.max_body or _most_of(source, server),
         )

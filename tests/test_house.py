@@ -21,7 +21,7 @@ FLOORS = (
     {"routing", "store_keeper", "watchdog"},
     {"config"},
     {"dispatch", "reload"},
-    {"intake", "admin", "alarms", "recordings", "web"},
+    {"intake", "admin", "alarms", "recordings", "reconcile", "web"},
     {"assembly", "reloader"},
     {"app"},
     {"cli", "testing", "__main__", "__init__"},

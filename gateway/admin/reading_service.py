@@ -18,17 +18,19 @@ from gateway.admin.results import DeliveryDetail, DeliveryItem, EventItem, Page
 from gateway.admin.sink_results import RefusedItem, SinkItem, SourceItem
 from gateway.admin.teller import Counting
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.reconcile.runner import ReconcileMetrics, ReconcilingGateway
 from gateway.store.admin.dead_letters import DeadLetters, dead_letters
-from gateway.store.store import Store
 
 
-class Whole(Running, Protocol):
+class AdminMetrics(Counting, ReconcileMetrics, Protocol):
+    """The gateway's metrics, as far as they are used here."""
+
+
+class Whole(Running, ReconcilingGateway, Protocol):
     """The gateway behind all of it."""
 
     @property
-    def store(self) -> Store: ...
-    @property
-    def metrics(self) -> Counting: ...
+    def metrics(self) -> AdminMetrics: ...
     @property
     def dispatcher(self) -> Dispatcher: ...
     @property

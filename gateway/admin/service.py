@@ -21,6 +21,7 @@ from gateway.admin.results import EventDetail
 from gateway.admin.sink_results import PreviewAnswer, RefusedDetail, TestAnswer
 from gateway.admin.stream import LiveHub, Message, NewsFilter
 from gateway.admin.teller import Teller
+from gateway.reconcile.runner import Reconciler
 from gateway.store.admin import live
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.audit import Actor
@@ -55,6 +56,7 @@ class AdminService(ReadingService):
         self._jobs = JobRunner(
             gateway, self._access, gateway.store.owner, gateway.metrics.activity, alone=not gateway.store.shared
         )
+        self._reconciler = Reconciler(gateway)
         self._costly = Allowance(COSTLY_PER_MINUTE_MAX, gateway.clock)
         self.pull = PullDesk(gateway.dispatcher)
 
@@ -62,10 +64,12 @@ class AdminService(ReadingService):
         """Begin to store counters and news, and to go on with bulk acts. The store is open."""
         self._teller.start()
         self._jobs.start()
+        self._reconciler.start()
 
     async def close(self) -> None:
         """End streams, stop, close what was opened. The store is still open."""
         self.hub.close()
+        await self._reconciler.close()
         await self._jobs.close()
         await self._teller.close()
         await self._access.close()

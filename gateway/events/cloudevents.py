@@ -10,7 +10,7 @@ from typing import Any, Final
 from gateway.compact_json import encode, encode_sorted
 from gateway.events.beside import keep_json, kept_json, original_of
 from gateway.events.compact import compact
-from gateway.events.fields_of import list_of, needed, number_of, object_of, text_of, time_of, whole_of, wrong
+from gateway.events.fields_of import flag_of, list_of, needed, number_of, object_of, text_of, time_of, whole_of, wrong
 from gateway.events.later import cause_document, cause_of, later_document, later_of
 from gateway.events.times import format_time, parse_time
 from gateway.model import ALARM_PREFIX, Alarm, Event, Fault, File, Storage, Trust, Verified
@@ -87,6 +87,8 @@ def _envelope(event: Event) -> dict[str, Any]:
         document["cause"] = cause_document(event.cause)
     if event.depth:
         document["depth"] = event.depth
+    if event.reconciled:
+        document["reconciled"] = True
     return document
 
 
@@ -193,6 +195,7 @@ def from_document(document: Mapping[str, Any], raw: bytes = b"", raw_type: str =
         supersedes=text_of(document, "supersedes") or "",
         cause=cause_of(document),
         depth=_depth_of(document),
+        reconciled=flag_of(document, "reconciled"),
         raw=raw,
         raw_type=raw_type,
     )

@@ -84,6 +84,7 @@ class _Document(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     supersedes: str | None = None
     cause: Any = None
     depth: int = 0
+    reconciled: bool = False
     data: msgspec.Raw
 
 
@@ -131,6 +132,7 @@ def compact(event: Event) -> tuple[str, bytes] | None:
                 supersedes=event.supersedes or None,
                 cause=None if event.cause is None else cause_document(event.cause),
                 depth=event.depth,
+                reconciled=event.reconciled,
                 data=msgspec.Raw(data),
             )
         )
@@ -203,6 +205,7 @@ class _Stored(msgspec.Struct):
     supersedes: str = ""
     cause: Cause | None = None
     depth: int = 0
+    reconciled: bool = False
 
 
 _decode: Final = msgspec.json.Decoder(_Stored).decode
@@ -243,6 +246,7 @@ def read_compact(body: str, raw: bytes, raw_type: str) -> Event | None:
         supersedes=stored.supersedes,
         cause=stored.cause,
         depth=stored.depth,
+        reconciled=stored.reconciled,
         raw=raw,
         raw_type=raw_type,
     )

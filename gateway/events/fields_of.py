@@ -23,6 +23,13 @@ def whole_of(entry: Mapping[str, Any], name: str) -> int | None:
     raise wrong(name, value, "a whole number")
 
 
+def flag_of(entry: Mapping[str, Any], name: str) -> bool:
+    value = entry.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise wrong(name, value, "true or false")
+
+
 def number_of(entry: Mapping[str, Any], name: str) -> float | None:
     value = entry.get(name)
     if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):

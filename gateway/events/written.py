@@ -36,9 +36,10 @@ _DOCUMENT_KEYS: Final = (
     "supersedes",
     "cause",
     "depth",
+    "reconciled",
     "data",
 )
-_NEVER_ABSENT: Final = ("id", "source", "provider", "received_at", "trust")
+_NEVER_ABSENT: Final = ("id", "source", "provider", "received_at", "trust", "reconciled")
 
 
 def is_document(mapping: Any) -> bool:
@@ -212,6 +213,12 @@ def _depth(key: str, value: Any) -> int:
     return _whole(key, value) or 0
 
 
+def _flag(key: str, value: Any) -> bool:
+    if value in (True, "true", False, "false"):
+        return value in (True, "true")  # because a loader may keep a scalar as its source text
+    raise ValueError(f"`{key}` is true or false, not {_kind(value)}")
+
+
 def _mapping(key: str, value: Any) -> Mapping[str, Any]:
     if isinstance(value, Mapping):
         return value
@@ -279,7 +286,8 @@ _ALARM: Final[Mapping[str, Callable[[str, Any], Any]]] = {
 }
 ALARM_KEYS: Final = frozenset(_ALARM)
 """What a flat event of the gateway's own types may say besides."""
-_FLAT: Final = {**_SAID, "id": _text, "source": _text, "time": _time, "trust": _trust, "cause": _cause, "depth": _depth}
+_ROUND: Final = {"trust": _trust, "cause": _cause, "depth": _depth, "reconciled": _flag}
+_FLAT: Final = {**_SAID, "id": _text, "source": _text, "time": _time, **_ROUND}
 _DATA_KEYS: Final = (*_SAID, "files", "verified")
 FLAT_KEYS: Final = ("type", *_FLAT, "files")
 """What a flat event may say."""

@@ -44,6 +44,7 @@ class SourceEndpoint:
     min_trust: Trust = Trust.NONE
     hold_conflicts: bool = True
     keep_ids: bool = False
+    reconciles: bool = False  # its vendor's own list is asked for
     allow_from: Sequence[IPv4Network | IPv6Network] = ()  # the web looks at it, before it reads a body
     max_body: int | None = None  # bytes, and at this too; None: `server.max_body`
 
@@ -174,6 +175,7 @@ class Intake:
                         verified=verified,
                         rendered=rendered,
                         trace=callback.trace,
+                        placed=endpoint.reconciles,
                     )
                     for event, decision, rendered in zip(events, decisions, written, strict=True)
                 ]

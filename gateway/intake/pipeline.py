@@ -10,6 +10,7 @@ from gateway.errors import Malformed, Untrusted
 from gateway.events.beside import amend
 from gateway.events.cloudevents import render
 from gateway.events.link_life import name_link_ends
+from gateway.events.places import places_of
 from gateway.intake import before_repair
 from gateway.model import Event, EventId, Seal, Trust, Verified, id_of_source
 from gateway.plugin import Callback, Source, contract
@@ -74,9 +75,10 @@ def new_event(
     verified: Verified,
     rendered: tuple[str, bytes] | None = None,
     trace: TraceContext | None = None,
+    placed: bool = False,
 ) -> NewEvent:
-    """The row of an event; `rendered` is what `render` gave, `trace` what its attempts continue. Raises ValueError for an event that JSON or UTF-8 cannot
-    hold."""
+    """The row of an event; `rendered` is what `render` gave, `trace` what its attempts continue, `placed` says that its files may
+    be known by another id. Raises ValueError for an event that JSON or UTF-8 cannot hold."""
     body, fingerprint = rendered or render(event)
     seal = verified.seal
     most, ranks = _bound(verified)
@@ -95,6 +97,7 @@ def new_event(
         seal_most=most,
         seal_ranks=ranks,
         trace=None if trace is None else trace.stored(),
+        places=places_of(event) if placed else (),
     )
 
 

@@ -51,6 +51,7 @@ def _judged(loaded: Loaded, router: Router, refusal: Refusal) -> Sequence[NewEve
             hold_conflicts=configured.on_conflict == "hold",
             verified=verified,
             trace=callback.trace,
+            placed=source.reconcile is not None,
         )
         for event, decision in _routed(router, normalise(source, callback, verified, keep_ids=configured.keep_ids))
     ]

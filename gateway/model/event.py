@@ -94,6 +94,7 @@ class Event(Value, frozen=True, kw_only=True, dict=True, eq=False):
     alarm: Alarm | None = None
     cause: Cause | None = None  # of a follow-up
     depth: int = 0  # how many causes stand before it
+    reconciled: bool = False  # no callback brought it: the vendor's own list had it
     raw: bytes = b""  # the vendor's bytes, untouched; they may hold credentials
     # Names other content under the same id, where there is any: 8 hexadecimal digits; empty for the first that came.
     variant: str = ""

@@ -8,22 +8,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from gateway.follow_up import DeliveryResult, Done
 from gateway.model import Delivery, Erased, Event, Trust, Verified
 from gateway.plugin.callback import Callback
+from gateway.plugin.options import Options
+from gateway.plugin.vendor_api import CallbackConfiguration, ListedPage, ListSpan, Reconcile
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from gateway.egress.client import Http
-
-
-class Options(BaseModel):
-    """The base of every plugin's options: unknown keys are refused, values are final, defaults are checked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 @dataclass(frozen=True)
@@ -126,6 +122,36 @@ class Source:
     def play(self, scene: Scene) -> Played:
         """A callback as the vendor would send it, signed with the first key. Raise ValueError where it cannot."""
         raise ValueError(f"the source type {self.type} cannot be played")
+
+    # -- the vendor's own API, for a type that has one. These alone may wait and call; they raise what a sink raises,
+    # with a text for people: Retry (later, perhaps not before `after`), Unavailable and Refused (somebody has to act).
+
+    @property
+    def reconcile(self) -> Reconcile | None:
+        """What these options say of asking the vendor; None: it is not asked. Everything below needs it."""
+        return None
+
+    async def list_recordings(self, http: Http, span: ListSpan, next: str | None) -> ListedPage:
+        """A page of the finished recordings that the vendor lists for `span`: the first, or the one that `next` names.
+
+        The same recording must be the same event each time: its id of `event_id`, its trust what came over TLS from the
+        vendor itself is worth. The core knows by the place of the file whose callback came already.
+        """
+        raise NotImplementedError
+
+    def expected_configuration(self, url: str) -> Sequence[CallbackConfiguration]:
+        """How the vendor is to call this source at `url`, each domain and app by itself. Pure. Raise ValueError where the options do
+        not say it."""
+        raise NotImplementedError
+
+    async def read_configuration(self, http: Http) -> Sequence[CallbackConfiguration]:
+        """How the vendor calls back, as it says itself."""
+        raise NotImplementedError
+
+    async def write_configuration(self, http: Http, wanted: CallbackConfiguration) -> str | None:
+        """Let the vendor call back like this: change the configuration of this `id`, or make one where it has none. The answer
+        is what is left to do by hand, in a sentence."""
+        raise NotImplementedError
 
 
 class Sink:

@@ -36,6 +36,7 @@ _METHODS: Final[dict[type[Any], dict[str, tuple[str, bool]]]] = {
         "acknowledge": ("self, callback, events", False),
         "advice": ("self", False),
         "play": ("self, scene", False),
+        "expected_configuration": ("self, url", False),
     },
     Sink: {
         "open": ("self", False),
@@ -48,6 +49,7 @@ _METHODS: Final[dict[type[Any], dict[str, tuple[str, bool]]]] = {
 }
 _TEXTS: Final = ("vendor_type", "domain", "app", "stream", "format", "project_id", "job_id", "task_id")
 _TEXT: Final = frozenset({str, type(None)})
+_FLAG: Final = frozenset({bool})
 _ID: Final = frozenset({EventId, str})
 _WHOLE: Final = frozenset({int, type(None)})
 _NUMBER: Final = frozenset({int, float, type(None)})
@@ -164,6 +166,7 @@ def _is_plain(event: Event, source: str) -> bool:
         and event.alarm is None
         and event.cause is None
         and event.depth == 0
+        and type(event.reconciled) in _FLAG
         and type(event.raw) is bytes
     )
 
@@ -217,6 +220,8 @@ def _event_problem(event: Any, source: str) -> str | None:
             return f"cause.{said}"
     if type(event.depth) is not int or event.depth < 0:
         return "depth is no whole number from 0"
+    if type(event.reconciled) is not bool:
+        return "reconciled is neither true nor false"
     for number, file in enumerate(event.files):
         if said := file_problem(file):
             return f"files[{number}].{said}"

@@ -63,6 +63,15 @@ class Metrics:
         self.watches_told = self._counter(
             "watches_told", "Events that watch rules told, by rule and type.", "watch", "type"
         )
+        self.reconciled = self._counter(
+            "reconciled", "Recordings that a vendor listed, by what came of them.", "source", "result"
+        )
+        self.reconcile_failures = self._counter(
+            "reconcile_failures", "Times that a vendor's list could not be had.", "source"
+        )
+        self.reconcile_last = self._gauge(
+            "reconcile_last_timestamp_seconds", "When a vendor's list was last gone through.", "source"
+        )
         self.attempt_seconds = self._histogram(
             "attempt_seconds", "How long an attempt took.", _SLOW_BUCKETS_SECONDS, "sink"
         )

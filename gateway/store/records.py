@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -58,6 +58,8 @@ class NewEvent(Value, frozen=True, kw_only=True):
     seal_most: int = 0  # so many different contents may share the seal; 0: no bound
     seal_ranks: bool = False  # one more than that is ranked last instead of quarantined
     trace: str | None = None  # what its attempts continue, as TraceContext.stored writes it
+    places: tuple[bytes, ...] = ()  # where its files lie; only of a source whose vendor's own list is asked for
+    better: bool = False  # it says more of what stands under its id, and is trusted as much: it takes that place
 
 
 class Lease(Value, frozen=True, kw_only=True):
@@ -97,6 +99,15 @@ class Accepted(Value, frozen=True, kw_only=True):
 
 
 # --- in: settling -------------------------------------------------------------------------------------------------
+
+
+class OwnEvent(Protocol):
+    """An event that no callback brought, and what became of it."""
+
+    @property
+    def new(self) -> NewEvent: ...
+    @property
+    def accepted(self) -> Accepted: ...
 
 
 class Settlement(Value, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 
 from gateway.model import Event
@@ -11,9 +12,21 @@ from gateway.store.engine.backend import Backend
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
-from gateway.store.outbox import alarms, counts, erasures, gates, losses, rates, recording_joins, watches
+from gateway.store.outbox import (
+    alarms,
+    counts,
+    erasures,
+    gates,
+    losses,
+    rates,
+    reconciliation,
+    recording_joins,
+    watches,
+)
 from gateway.store.outbox.conditions import AlarmDue, Announced, Seen
 from gateway.store.outbox.rates import RateUse
+from gateway.store.outbox.reconciliation import PageStored, ReconciliationRow, Run
+from gateway.store.outbox.retention import Keep
 from gateway.store.outbox.watch_due import Told, WatchDue, store_due
 from gateway.store.outbox.watches import WatchRule
 from gateway.store.records import Due, Gate, NewEvent
@@ -25,6 +38,7 @@ class SharedState:
     _backend: Backend
     _writer: Writer
     _owner: str
+    _keep: Keep
 
     # -- what was in flight when a process died
 
@@ -131,3 +145,45 @@ class SharedState:
             Kind.CALL, lambda session: store_due(session, tuple(rules), make, self._owner)
         )
         return told
+
+    # -- asking vendors for their lists
+
+    def reconciliations(self) -> Future[Mapping[str, ReconciliationRow]]:
+        """What is known of the asking, by source."""
+        return self._backend.reader.ask(reconciliation.rows)
+
+    def hold_reconciliation(self, source: str) -> Future[ReconciliationRow | None]:
+        """Take the asking of a source for two minutes, or keep it; None: another gateway has it."""
+        return self._writer.put(Kind.CALL, lambda session: reconciliation.hold(session, source, self._owner))
+
+    async def note_places(self, source: str) -> int:
+        """Know where the files of all stored events lie; from when on (ms) nothing can have been forgotten."""
+        first = True
+        while await self._writer.put_background(
+            partial(reconciliation.note_step, source=source, keep=self._keep, first=first)
+        ):
+            first = False
+        row = (await self.reconciliations()).get(source)
+        return 0 if row is None else row.known_from
+
+    async def reconcile_step(self, source: str, run: Run, events: Sequence[NewEvent]) -> PageStored | None:
+        """Store what a page brought, behind everything else; None: another gateway has it now, and nothing was stored."""
+        step: PageStored | None = await self._writer.put_background(
+            partial(reconciliation.step, source=source, owner=self._owner, run=run, events=tuple(events))
+        )
+        return step
+
+    def end_reconciliation(self, source: str, run: Run, wait: timedelta) -> Future[Run | None]:
+        """A run has ended; the next begins after `wait`."""
+        return self._writer.put(Kind.CALL, lambda session: reconciliation.end(session, source, self._owner, run, wait))
+
+    def fail_reconciliation(self, source: str, error: str, wait: timedelta) -> Future[None]:
+        """A run could not get on, and goes on after `wait`."""
+        return self._writer.put(
+            Kind.CALL, lambda session: reconciliation.fail(session, source, self._owner, error, wait)
+        )
+
+    def leave_reconciliations(self, *, dead: bool = False) -> Future[None]:
+        """Let go of this gateway's runs; `dead`: of those of a gateway that died, where this one is alone."""
+        owner = None if dead and self._backend.alone else self._owner
+        return self._writer.put(Kind.CALL, lambda session: reconciliation.leave(session, owner))

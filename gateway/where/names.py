@@ -31,6 +31,7 @@ def shape_of_event() -> Mapping[str, Shape]:
     (file,) = everything.files
     everything = everything.replace(
         supersedes="x",
+        reconciled=True,
         cause=None if everything.cause is None else everything.cause.replace(earlier=("x",)),
         files=(file.replace(confirmed=file.measured),),
     )

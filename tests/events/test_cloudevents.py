@@ -132,7 +132,9 @@ def test_what_is_absent_is_null_inside_data_and_left_out_around_it() -> None:
 
 def test_every_field_of_the_model_is_in_the_json() -> None:
     looked = sample("recording.archived").files[0]
-    full = event("recording.archived", supersedes="another", files=(looked.replace(confirmed=looked.measured),))
+    full = event(
+        "recording.archived", supersedes="another", reconciled=True, files=(looked.replace(confirmed=looked.measured),)
+    )
     document = to_document(full)
     said = {**document, **document["data"]}
     assert set(Event.__struct_fields__) - {"raw", "raw_type", "variant", "alarm"} <= said.keys()

@@ -78,10 +78,11 @@ def test_every_key_of_the_flat_form_is_read() -> None:
         "problems": ["file_size"],
         "cause": {"id": "a1", "sink": "archive"},
         "depth": "1",
+        "reconciled": "true",
     }
     assert set(written) == set(FLAT_KEYS)
     event = event_of(written)
-    assert (event.cause, event.depth) == (Cause("a1", "archive"), 1)
+    assert (event.cause, event.depth, event.reconciled) == (Cause("a1", "archive"), 1, True)
     assert (event.id, event.stream, event.trust, event.problems) == ("abc", "1001", Trust.NONE, ("file_size",))
     assert event.error == Fault(code="7", message="m")
     assert event.files[0] == File(

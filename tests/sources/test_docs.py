@@ -77,8 +77,8 @@ def test_the_example_is_what_the_source_makes_of_the_callback() -> None:
 def test_every_field_is_described_where_it_stands_and_no_other() -> None:
     document = json.loads(block(EVENT, "event"))
     around = list(table(EVENT, "## Around it"))
-    assert [name for name in around if name not in {"supersedes", "cause", "depth"}] == list(document)
-    follow_up = replace(documented(), supersedes="another", cause=Cause("1", "archive"), depth=1)
+    assert [name for name in around if name not in {"supersedes", "cause", "depth", "reconciled"}] == list(document)
+    follow_up = replace(documented(), supersedes="another", cause=Cause("1", "archive"), depth=1, reconciled=True)
     assert around == list(to_document(follow_up))
     assert table(EVENT, "## Inside `data`").keys() == document["data"].keys()
     look = Measured(at=RECEIVED_AT, by="archive")

@@ -167,6 +167,18 @@ _FIRST: Final = (
     """CREATE TABLE recording_events (
         event {int} PRIMARY KEY REFERENCES events (seq) ON DELETE CASCADE,
         recording {int} NOT NULL REFERENCES recording_sessions (id) ON DELETE CASCADE, job TEXT{exact}){end}""",
+    # Where the files of events lie, of sources whose vendor's own list is asked for (see outbox/file_places.py). id: of
+    # the event; listed: 1, the list brought it.
+    """CREATE TABLE file_places (
+        source TEXT NOT NULL, place {blob} NOT NULL, id TEXT{exact} NOT NULL, listed {small} NOT NULL,
+        seen_at {int} NOT NULL, PRIMARY KEY (source, place, id)){pairs}""",
+    "CREATE INDEX file_places_seen ON file_places (seen_at)",
+    # The asking, one row a source (see outbox/reconciliation.py). due_at: when it begins again, or goes on; owner, until_at: the
+    # gateway that does it, and until when nobody else may. known_from: what ended before may be forgotten here; noted: the
+    # last event whose places are kept, at noted_at. run: the one under way, last: the last that ended, as JSON.
+    """CREATE TABLE reconciliations (
+        source TEXT PRIMARY KEY, due_at {int} NOT NULL, owner TEXT, until_at {int} NOT NULL, known_from {int} NOT NULL,
+        noted {int} NOT NULL, noted_at {int} NOT NULL, failures {int} NOT NULL, run TEXT, last TEXT, error TEXT){end}""",
     # What is waited for behind an event, by a rule of `watch` (see outbox/watches.py).
     """CREATE TABLE watches (
         id {key}, rule TEXT NOT NULL, recording {int} NOT NULL REFERENCES recording_sessions (id) ON DELETE CASCADE,

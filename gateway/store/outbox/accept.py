@@ -13,6 +13,7 @@ from typing import Final
 
 from gateway.model import Event, shown_variant
 from gateway.store.engine.batch import Bulk, EventIn, Kept
+from gateway.store.outbox import file_places
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.contents import Action, Content, judge
 from gateway.store.outbox.seals import over_sealed
@@ -30,14 +31,19 @@ def accept(session: Bulk, callbacks: Sequence[Sequence[NewEvent]], owner: str) -
     because nobody may keep them out by filling one id.
     """
     events = [new for callback in callbacks for new in callback]
+    placed = [n for n, new in enumerate(events) if new.places]
     waves = list(_waves(events))
     names = set() if session.one_transaction else _names(events)  # alone, nobody has to be kept out
     # On PostgreSQL one statement is its own transaction, and cheaper than three; what needs more than one gets a real one.
-    together = session.one_transaction or names or len(waves) > 1 or any(len(callback) > 1 for callback in callbacks)
+    together = (
+        session.one_transaction or names or placed or len(waves) > 1 or any(len(callback) > 1 for callback in callbacks)
+    )
     answers: dict[int, Accepted] = {}
     with session.atomic() if together else nullcontext():
         if names:
             session.lock(names)
+        for n in placed:  # one after the other, because the first may be the second's file
+            answers[n] = _placed(session, events[n], owner)
         for wave in waves:
             kept = session.insert([EventIn(events[n]) for n in wave], owner)
             known = [n for n, one in zip(wave, kept, strict=True) if one is None]
@@ -48,6 +54,22 @@ def accept(session: Bulk, callbacks: Sequence[Sequence[NewEvent]], owner: str) -
                     answers.update((n, _known(session, events[n], owner)) for n in known)
     flat = iter([answers[n] for n in range(len(events))])
     return [[next(flat) for _ in callback] for callback in callbacks]
+
+
+def _placed(session: Bulk, new: NewEvent, owner: str) -> Accepted:
+    """One event, by where its file lies too. Inside a transaction that has its locks."""
+    resolved = file_places.resolve(session, new)
+    if isinstance(resolved, Accepted):
+        return resolved
+    (kept,) = session.insert([EventIn(resolved)], owner)
+    if kept is not None:
+        answer = _answer(resolved, True, kept)
+    else:
+        session.lock({f"id {resolved.event.source} {resolved.event.id}"})
+        answer = _known(session, resolved, owner)
+    if (answer.new or answer.variant) and answer.held is None:
+        file_places.note(session, resolved)
+    return answer
 
 
 def try_accept(session: Bulk) -> None:
@@ -62,8 +84,8 @@ def try_accept(session: Bulk) -> None:
 
 
 def _waves(events: Sequence[NewEvent]) -> Iterator[list[int]]:
-    """Positions in order, so cut that no event and no bounded seal is twice in one wave: a later one must see the first."""
-    pending = list(range(len(events)))
+    """Positions in order of those without places, so cut that no event and no bounded seal is twice in one wave: a later one must see the first."""
+    pending = [n for n, new in enumerate(events) if not new.places]
     while pending:
         wave: list[int] = []
         later: list[int] = []
@@ -93,6 +115,7 @@ def _exact(new: NewEvent) -> bool:
 def _names(events: Sequence[NewEvent]) -> set[str]:
     """What nobody else may decide about meanwhile: the heads of ordering keys, the contents under bounded seals."""
     names = {f"{one.sink} {one.order_key}" for new in events for one in new.deliveries if one.order_key is not None}
+    names |= file_places.names_of_places(events)
     return names | {f"seal {new.seal.hex()}" for new in events if new.seal is not None and _exact(new)}
 
 

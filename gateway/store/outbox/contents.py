@@ -70,7 +70,8 @@ def judge(new: NewEvent, contents: Sequence[Content], *, sealed: bool) -> Judgem
     if not standing:
         free = all(one.variant != b"" for one in contents)
         return Judgement(Action.FIRST, b"" if free else _free(new, contents))
-    if new.event.trust.rank > max(one.trust for one in standing):
+    best = max(one.trust for one in standing)
+    if new.event.trust.rank > best or (new.better and new.event.trust.rank == best and not same):
         return Judgement(Action.SUPERSEDE, _free(new, contents), supersedes=_ref(new.event.id, standing))
     if same:
         return Judgement(Action.DUPLICATE)

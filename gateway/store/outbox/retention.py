@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from gateway.store.engine.session import Session
-from gateway.store.outbox import erasures, recording_joins
+from gateway.store.outbox import erasures, file_places, recording_joins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,8 @@ def sweep_step(session: Session, keep: Keep, after: int, most: int) -> Step:
 
 
 def forget_step(session: Session, keep: Keep, most: int) -> int:
-    """Forget up to `most` ids that were remembered long enough, and as many that were erased so long ago; how many."""
+    """Forget up to `most` ids and places of files that were remembered long enough, and as many that were erased so long ago;
+    how many."""
     remember = _ms(keep.remember)
-    return session.change(_FORGET, {"remember": remember, "most": most}) + erasures.forget(session, remember, most)
+    forgotten = session.change(_FORGET, {"remember": remember, "most": most})
+    return forgotten + erasures.forget(session, remember, most) + file_places.forget_step(session, remember, most)

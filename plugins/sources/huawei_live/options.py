@@ -6,16 +6,17 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from gateway import ONE_OR_MANY, Duration, Globs, Options, Secret, between, secret
 from plugins.sources.common.keyed import keys_advice
+from plugins.sources.huawei_live.reconcile import HuaweiReconcile
 from plugins.vendors.huawei_live.signature import COVERS, FIELDS, NONE, USUAL_SPELLINGS, schemes_of
 
-_GLOB = frozenset("*?[")
+GLOB: Final = frozenset("*?[")
 
 
 class HuaweiLiveOptions(Options):
@@ -52,6 +53,11 @@ class HuaweiLiveOptions(Options):
         default=False,
         description="Whether the vendor's stream-push callbacks at this address become `stream.started` and "
         "`stream.ended`. Left out, they are verified and ignored.",
+    )
+    reconcile: HuaweiReconcile | None = Field(
+        default=None,
+        description="Whose API says which recordings there are, for those whose callback never came, and how the vendor is "
+        "to call back.",
     )
     max_bodies_per_signature: int | None = Field(
         default=None,
@@ -150,7 +156,7 @@ def what_to_list(options: HuaweiLiveOptions, domain: str, app: str) -> str:
 def _open(options: HuaweiLiveOptions) -> dict[str, str]:
     reasons = {}
     for name, allowed in (("domains", options.domains), ("apps", options.apps)):
-        globs = [text for text in allowed if _GLOB & set(text)]
+        globs = [text for text in allowed if GLOB & set(text)]
         if globs:
             reasons[name] = f"{name} holds the glob {globs[0]!r}"
         elif not allowed:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, NamedTuple
 
-from gateway import Callback, Event, Malformed, Played, Scene, Seal, Source, Trust, Untrusted, Verified
+from gateway import Callback, Event, Malformed, Played, Scene, Seal, Trust, Untrusted, Verified
 from plugins.sources.common.fields import kind_of, text_of
 from plugins.sources.common.keyed import check_expiry, from_hex, mismatch, position
 from plugins.sources.huawei_live import options
 from plugins.sources.huawei_live.normal import IDENTITY, TYPES, event_of
 from plugins.sources.huawei_live.options import HuaweiLiveOptions
 from plugins.sources.huawei_live.push import PUSH_TYPES, push_event_of
+from plugins.sources.huawei_live.vendor_side import AskingSource, matcher
 from plugins.vendors.huawei_live import signature
 
 _HEX: Final = re.compile("[0-9a-fA-F]{32}|[0-9a-fA-F]{64}")  # of an MD5 or of an HMAC-SHA256
 
 
-class HuaweiLive(Source):
+class HuaweiLive(AskingSource):
     """Recording callbacks of Huawei Cloud Live. docs/sources.md says what its signatures cover and where the traps are."""
 
     type: ClassVar[str] = "huawei-live"
@@ -48,8 +48,8 @@ apps: @APPS@
     def prepare(self) -> None:
         self._schemes = self.options.sign_type
         self._keys = tuple(key.reveal().encode() for key in self.options.keys)
-        self._domain_allowed = _matcher(self.options.domains)
-        self._app_allowed = _matcher(self.options.apps)
+        self._domain_allowed = matcher(self.options.domains)
+        self._app_allowed = matcher(self.options.apps)
         self._pairs = options.exact_names(self.options)
         if self.options.stream_events:
             self.scenes = (*TYPES, *PUSH_TYPES)  # type: ignore[misc]  # here it is a choice
@@ -258,11 +258,3 @@ def _signed(document: Mapping[str, Any]) -> _Signed:
         urls.append(url or "")
     joined = "".join((event_type, domain, app, stream, *urls))
     return _Signed(event_type, domain, app, stream, urls[0], urls[1], joined, unreadable)
-
-
-def _matcher(globs: Sequence[str]) -> Callable[[str], bool]:
-    """Whether a text is one of these globs; none: any. Case-sensitive and the whole text, as in routes."""
-    if not globs:
-        return lambda text: True
-    one = re.compile("|".join(f"(?:{fnmatch.translate(glob)})" for glob in globs))
-    return lambda text: one.match(text) is not None

@@ -134,6 +134,16 @@ CREATE TABLE recording_events (
         event INTEGER PRIMARY KEY REFERENCES events (seq) ON DELETE CASCADE,
         recording INTEGER NOT NULL REFERENCES recording_sessions (id) ON DELETE CASCADE, job TEXT) STRICT;
 
+CREATE TABLE file_places (
+        source TEXT NOT NULL, place BLOB NOT NULL, id TEXT NOT NULL, listed INTEGER NOT NULL,
+        seen_at INTEGER NOT NULL, PRIMARY KEY (source, place, id)) STRICT, WITHOUT ROWID;
+
+CREATE INDEX file_places_seen ON file_places (seen_at);
+
+CREATE TABLE reconciliations (
+        source TEXT PRIMARY KEY, due_at INTEGER NOT NULL, owner TEXT, until_at INTEGER NOT NULL, known_from INTEGER NOT NULL,
+        noted INTEGER NOT NULL, noted_at INTEGER NOT NULL, failures INTEGER NOT NULL, run TEXT, last TEXT, error TEXT) STRICT;
+
 CREATE TABLE watches (
         id INTEGER PRIMARY KEY AUTOINCREMENT, rule TEXT NOT NULL, recording INTEGER NOT NULL REFERENCES recording_sessions (id) ON DELETE CASCADE,
         event INTEGER NOT NULL, expect TEXT NOT NULL, state TEXT NOT NULL, since_at INTEGER NOT NULL, due_at INTEGER NOT NULL,
@@ -147,7 +157,7 @@ CREATE INDEX recording_events_recording ON recording_events (recording, event);
 
 CREATE INDEX recording_events_job ON recording_events (job) WHERE job IS NOT NULL;
 
-INSERT INTO meta (name, value) VALUES ('schema', '1'), ('shape', '7ed23674d9ca5ab4'), ('instance', '0011223344556677'), ('made_at', '1767225600000');
+INSERT INTO meta (name, value) VALUES ('schema', '1'), ('shape', 'e2b45232fdaaf9ef'), ('instance', '0011223344556677'), ('made_at', '1767225600000');
 
 INSERT INTO events (id, source, type, subject, received_at, trust, fingerprint, body, raw, raw_type, routing) VALUES ('0123456789abcdef', 'live', 'recording.file.completed', 's', 1767225600000, 3, x'7b7d', '{"id":"0123456789abcdef","source":"live","type":"recording.file.completed","subject":"s","time":"2026-01-01T00:00:00Z","specversion":"1.0","data":{"provider":"huawei-live","stream":"s"}}', x'7b7d', 'application/json', '[]');
 

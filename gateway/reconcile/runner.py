@@ -1,0 +1,283 @@
+"""Asks vendors for their lists while the gateway runs: when it is due, on one gateway of several, from where it was left off."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Protocol
+
+from msgspec.structs import replace
+
+from gateway.config.loaded import Loaded
+from gateway.egress.client import Http
+from gateway.errors import DeliveryFailed, GatewayError, Retry, StoreError
+from gateway.model import Event
+from gateway.plugin.vendor_api import ListedPage, ListSpan, Reconcile
+from gateway.reconcile.listed_events import new_events
+from gateway.routing import RoutingDecision
+from gateway.runtime.clock import Clock
+from gateway.runtime.lean_imports import import_structlog
+from gateway.store.outbox.reconciliation import ListedStored, ReconciliationRow, Run
+from gateway.store.records import OwnEvent
+from gateway.store.store import Store
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter, Gauge
+
+LOOK_SECONDS: Final = 5.0  # between two looks for what is due
+HOLD_SECONDS: Final = 30.0  # between two signs of life while a call is waited for
+RETRY_WAIT_MIN: Final = timedelta(minutes=1)  # a call that failed; each time twice as long
+RETRY_WAIT_MAX: Final = timedelta(hours=1)  # also where somebody has to act, because nobody tells us that they did
+DOUBLINGS_MAX: Final = 6
+PROBLEMS_SHOWN_MAX: Final = 3  # of a page
+
+log = import_structlog().get_logger("gateway.reconcile")
+
+
+class ReconcileMetrics(Protocol):
+    """Where it is counted."""
+
+    @property
+    def reconciled(self) -> Counter: ...
+    @property
+    def reconcile_failures(self) -> Counter: ...
+    @property
+    def reconcile_last(self) -> Gauge: ...
+
+
+class Ordering(Protocol):
+    """Who knows which sinks have `order: stream`."""
+
+    def keeps_order(self, sink: str) -> bool: ...
+
+
+class ReconcilingGateway(Protocol):
+    """What is used of the gateway that runs."""
+
+    @property
+    def loaded(self) -> Loaded: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def store(self) -> Store: ...
+    @property
+    def http(self) -> Http: ...
+    @property
+    def metrics(self) -> ReconcileMetrics: ...
+    @property
+    def dispatcher(self) -> Ordering: ...
+    def decide(self, event: Event) -> RoutingDecision: ...
+    def own_stored(self, event: Event, announced: OwnEvent) -> None: ...
+
+
+class Reconciler:
+    """`start` and `close` once each. A run whose gateway died goes on here after its lease, from the page where it stood."""
+
+    def __init__(self, gateway: ReconcilingGateway) -> None:
+        self._gateway = gateway
+        self._task: asyncio.Task[None] | None = None
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._bell = asyncio.Event()
+        self._read: Loaded | None = None
+        self._options: Mapping[str, Reconcile] = {}
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._look_until_closed(), name="reconciling")
+
+    def hurry(self) -> None:
+        """Look now: a run was asked for."""
+        self._bell.set()
+
+    async def close(self) -> None:
+        """Stop at once: what was stored is noted, and the next gateway goes on there."""
+        tasks = [*self._under_way.values(), *([] if self._task is None else [self._task])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._task is not None:
+            with contextlib.suppress(StoreError):
+                await self._gateway.store.leave_reconciliations()
+
+    async def _look_until_closed(self) -> None:
+        with contextlib.suppress(StoreError):
+            await self._gateway.store.leave_reconciliations(dead=True)
+        while True:
+            try:
+                await self.look_once()
+            except StoreError as error:
+                log.warning("reconciliations_not_read", error=str(error))
+            except Exception:
+                log.exception("reconciliations_not_read")
+            await self._pause(LOOK_SECONDS)
+
+    async def _pause(self, seconds: float) -> None:
+        sleep = asyncio.ensure_future(self._gateway.clock.sleep(seconds))
+        rung = asyncio.ensure_future(self._bell.wait())
+        try:
+            await asyncio.wait({sleep, rung}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleep.cancel()
+            rung.cancel()
+        self._bell.clear()
+
+    async def look_once(self) -> None:
+        """Begin, or go on with, what is due. Raises StoreError."""
+        asked = self._asked()
+        if not asked:
+            return
+        rows = await self._gateway.store.reconciliations()
+        for name, options in asked.items():
+            row = rows.get(name)
+            if row is not None and row.last is not None and row.last.ended is not None:
+                self._gateway.metrics.reconcile_last.labels(name).set(row.last.ended / 1000)
+            if (task := self._under_way.get(name)) is not None and not task.done():
+                continue
+            if self._is_due(row, options):
+                self._under_way[name] = asyncio.create_task(self._carefully(name), name=f"reconcile {name}")
+
+    def _is_due(self, row: ReconciliationRow | None, options: Reconcile) -> bool:
+        if row is None:
+            return options.every is not None
+        if not row.is_free(self._gateway.store.owner):
+            return False
+        if options.every is None:  # only what somebody asked for
+            return row.run is not None and row.is_due(RETRY_WAIT_MAX)
+        return row.is_due(options.every)
+
+    def _asked(self) -> Mapping[str, Reconcile]:
+        """The sources whose vendor is asked, by the configuration that runs now."""
+        loaded = self._gateway.loaded
+        if self._read is not loaded:
+            self._read, self._options = loaded, asked_sources(loaded)
+        return self._options
+
+    async def wait(self) -> None:
+        """Until what is under way has ended; for tests."""
+        await asyncio.gather(*self._under_way.values())
+
+    # -- one source
+
+    async def _carefully(self, name: str) -> None:
+        try:
+            await self._reconcile(name)
+        except StoreError as error:  # its lease ends, and somebody goes on
+            log.warning("reconcile_waits", source=name, error=str(error))
+        except Exception:
+            log.exception("reconcile_failed", source=name)
+
+    async def _reconcile(self, name: str) -> None:
+        store, clock = self._gateway.store, self._gateway.clock
+        row = await store.hold_reconciliation(name)
+        options = self._asked().get(name)
+        if row is None or options is None:
+            return
+        every = options.every or RETRY_WAIT_MAX
+        try:
+            run = await self._walk(name, options, row)
+        except DeliveryFailed as error:
+            await self._failed(name, row, error.detail, _wait(row, error, every))
+        except GatewayError as error:
+            if isinstance(error, StoreError):
+                raise
+            await self._failed(name, row, str(error), every)
+        except Exception as error:  # a plugin's own bug
+            log.exception("reconcile_failed", source=name)
+            await self._failed(name, row, f"{type(error).__name__}; the log says where", every)
+        else:
+            if run is None:
+                log.info("reconcile_handed_over", source=name)
+            elif (ended := await store.end_reconciliation(name, run, every)) is not None:
+                self._gateway.metrics.reconcile_last.labels(name).set(clock.ms() / 1000)
+                log.info("reconciled", source=name, listed=ended.looked, made=ended.made, better=ended.better,
+                    unreadable=ended.problems, since=_moment(ended.since).isoformat())  # fmt: skip
+
+    async def _failed(self, name: str, row: ReconciliationRow, error: str, wait: timedelta) -> None:
+        self._gateway.metrics.reconcile_failures.labels(name).inc()
+        log.warning(
+            "reconcile_failed", source=name, error=error, again_in=wait.total_seconds(), failures=row.failures + 1
+        )
+        await self._gateway.store.fail_reconciliation(name, error, wait)
+
+    async def _walk(self, name: str, options: Reconcile, row: ReconciliationRow) -> Run | None:
+        """The run at its end; None: it was lost to another gateway, or its source is gone. Raises DeliveryFailed, StoreError."""
+        gateway = self._gateway
+        known_from = await gateway.store.note_places(name)
+        run = row.run or begun(options, row.now, known_from)
+        loaded, source = gateway.loaded, gateway.loaded.source(name)
+        span = span_of(run)
+        while run.since < run.until:
+            if gateway.loaded is not loaded:  # another configuration runs now
+                if name not in self._asked():
+                    return None
+                loaded, source = gateway.loaded, gateway.loaded.source(name)
+            page = await source.list_recordings(gateway.http, span, run.next)
+            rows = new_events(source, page, span, gateway.decide, gateway.dispatcher.keeps_order)
+            if gateway.store.full():
+                raise Retry("the store is over its limits (store.limits)", RETRY_WAIT_MIN)
+            run = replace(
+                run, next=page.next, looked=run.looked + len(rows), problems=run.problems + len(page.problems)
+            )
+            step = await gateway.store.reconcile_step(name, run, rows)
+            if step is None:
+                return None
+            run = step.run
+            self._report(name, page, len(rows), step.stored)
+            if page.next is None:
+                break
+            if not await self._rest(name, options):
+                return None
+        return run
+
+    def _report(self, name: str, page: ListedPage, listed: int, stored: Sequence[ListedStored]) -> None:
+        counts = {"made": 0, "better": 0}
+        for one in stored:
+            counts["better" if one.accepted.supersedes else "made"] += 1
+            self._gateway.own_stored(one.new.event, one)
+        counts["known"] = listed - len(stored)
+        counts["unreadable"] = len(page.problems)
+        for result, count in counts.items():
+            self._gateway.metrics.reconciled.labels(name, result).inc(count)
+        for problem in page.problems[:PROBLEMS_SHOWN_MAX]:
+            log.warning("listed_recording_unreadable", source=name, problem=problem)
+
+    async def _rest(self, name: str, options: Reconcile) -> bool:
+        """Keep to the rate, and the lease; False: another gateway has it now."""
+        seconds = options.calls.seconds / options.calls.count
+        while seconds > 0:
+            await self._gateway.clock.sleep(min(seconds, HOLD_SECONDS))
+            seconds -= HOLD_SECONDS
+            if seconds > 0 and await self._gateway.store.hold_reconciliation(name) is None:
+                return False
+        return True
+
+
+def asked_sources(loaded: Loaded) -> Mapping[str, Reconcile]:
+    """The sources that have a `reconcile:`, by name."""
+    sources = {name: loaded.source(name).reconcile for name in loaded.settings.sources}
+    return {name: options for name, options in sources.items() if options is not None}
+
+
+def begun(options: Reconcile, now: int, known_from: int) -> Run:
+    """A run that begins at `now` (ms), and asks for nothing from before `known_from`."""
+    since = now - round(options.since.total_seconds() * 1000)
+    until = now - round(options.after.total_seconds() * 1000)
+    return Run(began=now, since=max(since, known_from), until=until)
+
+
+def span_of(run: Run) -> ListSpan:
+    """The time that a run asks for."""
+    return ListSpan(_moment(run.since), _moment(run.until))
+
+
+def _wait(row: ReconciliationRow, error: DeliveryFailed, every: timedelta) -> timedelta:
+    """What the vendor asks for; else a minute, doubled each time; where somebody has to act, an hour."""
+    usual = RETRY_WAIT_MIN * 2 ** min(row.failures, DOUBLINGS_MAX) if isinstance(error, Retry) else RETRY_WAIT_MAX
+    after = getattr(error, "after", None)
+    return max(after or timedelta(), min(usual, RETRY_WAIT_MAX, every))
+
+
+def _moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
