@@ -17,8 +17,17 @@ SILENCE_SECONDS: Final = 120  # without a byte of an answer
 RETRY_SECONDS: Final = 60  # within which a request that failed is made again at once
 
 
+AWS: Final = "https://s3.{region}.amazonaws.com"
+NO_PROXY: Final = ("http://127.0.0.1:9", "*,0.0.0.0/0,::/0")
+"""A proxy that nothing goes through, because without one the library takes the environment's."""
+
+
 def make_store(options: StorageOptions) -> Any:
-    """One of obstore's. Raises ModuleNotFoundError without it, and its own exceptions where the options do not fit."""
+    """One of obstore's. Raises ModuleNotFoundError without it, and its own exceptions where the options do not fit.
+
+    The library reads the environment (a proxy, an endpoint, a token) wherever it is told nothing, so it is told all but
+    credentials that the options leave to the machine.
+    """
     from obstore.store import AzureStore, GCSStore, S3Store
 
     rest = {"client_options": _client(options), "retry_config": _RETRIES, "prefix": options.prefix or None}
@@ -27,7 +36,26 @@ def make_store(options: StorageOptions) -> Any:
         return AzureStore(options.bucket, config=_azure(options, given), **rest)
     if options.kind == "gcs":
         return GCSStore(options.bucket, config=_gcs(options, given), **rest)
-    return S3Store(options.bucket, config=_s3(options, given), **rest)
+    if given.access_key is not None and given.secret_key is not None:
+        rest["credential_provider"] = _Keys(given)
+    return S3Store(options.bucket, config=_s3(options), **rest)
+
+
+class _Keys:
+    """The keys of the options and no token of the environment beside them."""
+
+    def __init__(self, given: Credentials) -> None:
+        assert given.access_key is not None
+        assert given.secret_key is not None
+        self._keys = {
+            "access_key_id": given.access_key.reveal(),
+            "secret_access_key": given.secret_key.reveal(),
+            "token": None if given.token is None else given.token.reveal(),
+            "expires_at": None,
+        }
+
+    def __call__(self) -> Any:
+        return self._keys
 
 
 def missing_library(extra: str) -> Sequence[str]:
@@ -61,23 +89,23 @@ def _client(options: StorageOptions) -> Any:
         client["root_certificate"] = Path(options.ca).read_bytes()
     if options.proxy is not None:
         client["proxy_url"] = options.proxy.reveal()
+    else:
+        client["proxy_url"], client["proxy_excludes"] = NO_PROXY
     return client
 
 
-def _s3(options: StorageOptions, given: Credentials) -> Any:
-    config: dict[str, Any] = {"region": options.region, "virtual_hosted_style_request": not options.path_style}
-    if options.endpoint is not None:
-        in_host = not options.path_style  # the library then wants the bucket in the endpoint's host
-        config["endpoint"] = (
-            bucket_url(options.endpoint, options.bucket, path_style=False) if in_host else options.endpoint.rstrip("/")
-        )
-    if given.access_key is not None and given.secret_key is not None:
-        config |= {"access_key_id": given.access_key.reveal(), "secret_access_key": given.secret_key.reveal()}
-    if given.token is not None:
-        config["session_token"] = given.token.reveal()
-    if given.anonymous:
-        config["skip_signature"] = True
-    return config
+def _s3(options: StorageOptions) -> Any:
+    endpoint = options.endpoint or AWS.format(region=options.region)
+    if not options.path_style:  # the library then wants the bucket in the endpoint's host
+        endpoint = bucket_url(endpoint, options.bucket, path_style=False)
+    return {
+        "region": options.region,
+        "virtual_hosted_style_request": not options.path_style,
+        "endpoint": endpoint.rstrip("/"),
+        "aws_endpoint_url_s3": endpoint.rstrip("/"),
+        "skip_signature": options.credentials.anonymous,
+        "request_payer": "false",
+    }
 
 
 def _azure(options: StorageOptions, given: Credentials) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from gateway import DeliveryFailed, Refused, Retry, Stopping, Unavailable, redact
-from plugins.sinks.storage.clients import bucket_url, make_store, missing_library, not_installed
+from plugins.sinks.storage.clients import AWS, bucket_url, make_store, missing_library, not_installed
 from plugins.sinks.storage.options import StorageOptions
 from plugins.sinks.storage.storage import Body, Sent, Stored
 
@@ -19,7 +19,6 @@ SHA256: Final = "sha256"  # the metadata that says it
 PART_BYTES_MIN: Final = 5 * 2**20  # of one part; two of each upload are in memory
 PARTS_MAX: Final = 10_000  # of one upload, on S3
 _READ_BYTES: Final = 2**20
-_AWS: Final = "https://s3.{region}.amazonaws.com"
 _ADDRESS: Final = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.A | re.I)
 _STATUS: Final = re.compile(r"\bstatus(?: code)?[: ]+([1-5][0-9]{2})\b", re.A | re.I)
 
@@ -39,7 +38,7 @@ class ObjectStore:
             return f"{base.rstrip('/')}/{options.bucket}/{whole}"
         if options.kind == "gcs":
             return f"{(options.endpoint or 'https://storage.googleapis.com').rstrip('/')}/{options.bucket}/{whole}"
-        base = options.endpoint or _AWS.format(region=options.region)
+        base = options.endpoint or AWS.format(region=options.region)
         return f"{bucket_url(base, options.bucket, path_style=options.path_style)}/{whole}"
 
     async def head(self, key: str, *, hashed: bool = False) -> Stored | None:

@@ -1,0 +1,226 @@
+"""An object store as the archive's storage: the same promises as a folder's, over moto's S3."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import DeliveryFailed, Refused, Retry, Trust, Unavailable
+from gateway.testing import Reply, ScriptedServer, opened
+from plugins.sinks.archive import Archive
+from plugins.sinks.storage.object_store import PART_BYTES_MIN, part_size
+from plugins.sinks.storage.open import open_storage
+from plugins.sinks.storage.options import StorageOptions
+from plugins.sinks.storage.storage import FileStorage
+from tests.sinks.archive.conftest import HERE, archived, of
+from tests.sinks.archive.media_server import Media, MediaServer
+
+KEYS = {"access_key": "AK-canary-0123456789", "secret_key": "SK-canary-0123456789"}
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """moto's S3, with the bucket `kept`."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+def place(endpoint: str, bucket: str = "kept") -> dict[str, Any]:
+    return {"to": f"s3://{bucket}/live", "endpoint": endpoint, "path_style": True, "credentials": KEYS}
+
+
+@pytest.fixture
+def bucket(endpoint: str) -> Iterator[Any]:
+    """boto3's view of it, empty."""
+    import boto3
+
+    s3 = boto3.resource(
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id=KEYS["access_key"],
+        aws_secret_access_key=KEYS["secret_key"],
+        region_name="us-east-1",
+    )
+    one = s3.create_bucket(Bucket="kept")
+    yield one
+    one.objects.all().delete()
+
+
+@pytest.fixture(params=["folder", "s3"])
+async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[FileStorage]:
+    options: Mapping[str, Any] = {"to": str(tmp_path)}
+    if request.param == "s3":
+        request.getfixturevalue("bucket")
+        options = place(request.getfixturevalue("endpoint"))
+    one = open_storage(StorageOptions.model_validate(options), extra="archive")
+    yield one
+    await one.close()
+
+
+async def pieces(total: int, failure: Exception | None = None) -> AsyncIterator[bytes]:
+    for _ in range(total // 2**20):
+        yield bytes(2**20)
+    yield bytes(total % 2**20)
+    if failure is not None:
+        raise failure
+
+
+@pytest.mark.parametrize("size", [0, 1, PART_BYTES_MIN, PART_BYTES_MIN + 1, 12_000_000])
+@pytest.mark.parametrize("kind", ["bytes", "path", "pieces"])
+async def test_what_is_put_is_there_whole_under_its_key(
+    storage: FileStorage, kind: str, size: int, tmp_path: Path
+) -> None:
+    (tmp_path / ".spool").mkdir()
+    path = tmp_path / ".spool/a"
+    path.write_bytes(bytes(size))
+    body: Any = {"bytes": bytes(size), "path": path, "pieces": pieces(size)}[kind]
+    digest = sha256(bytes(size)).hexdigest()
+    assert await storage.head("a%2Fb/ü c.mp4") is None
+    await storage.put("a%2Fb/ü c.mp4", body, size=size, media_type="video/mp4", sha256=digest)
+    there = await storage.head("a%2Fb/ü c.mp4", hashed=True)
+    assert there is not None
+    assert (there.size_bytes, there.sha256) == (size, digest)
+    await storage.put("a%2Fb/ü c.mp4", b"other")
+    there = await storage.head("a%2Fb/ü c.mp4")
+    assert there is not None
+    assert there.size_bytes == 5
+
+
+@pytest.mark.parametrize("failure", [Refused("no"), Retry("no"), Unavailable("no")], ids=["refused", "retry", "away"])
+async def test_what_fails_on_the_way_leaves_nothing(storage: FileStorage, failure: DeliveryFailed) -> None:
+    for size in (1, 12_000_000):
+        with pytest.raises(type(failure), match="no"):
+            await storage.put("a/b", pieces(size, failure))
+        assert await storage.head("a/b") is None
+
+
+async def test_a_part_that_was_not_joined_is_given_up(endpoint: str, bucket: Any) -> None:
+    one = open_storage(StorageOptions.model_validate(place(endpoint)), extra="archive")
+    with pytest.raises(Refused):
+        await one.put("a", pieces(12_000_000, Refused("no")))
+    assert list(bucket.multipart_uploads.all()) == []
+    assert list(bucket.objects.all()) == []
+
+
+def archive(endpoint: str, tmp_path: Path, **changes: Any) -> AbstractAsyncContextManager[Archive]:
+    options = {**place(endpoint), "key": "{stream}/{name}.{format}", "allow": HERE}
+    return opened(Archive, {**options, "spool": {"folder": str(tmp_path / "spool")}, **changes}, name="keep")
+
+
+@pytest.mark.parametrize("limit", ["20GiB", "0"], ids=["spooled", "straight"])
+async def test_a_file_goes_into_the_bucket_and_the_same_again_is_no_second_one(
+    limit: str, endpoint: str, bucket: Any, server: MediaServer, tmp_path: Path
+) -> None:
+    media = server.files["/a.mp4"] = Media(12_000_000)
+    server.drop_after = [5_000_000]
+    spool = {"folder": str(tmp_path / "spool"), "limit": limit}
+    async with archive(endpoint, tmp_path, spool=spool) as sink:
+        [file] = archived(await sink.deliver(of(server.url + "/a.mp4", size=12_000_000))).files
+        assert file.archived is not None
+        assert (file.archived.url, file.sha256) == (f"{endpoint}/kept/live/main/a.mp4", media.sha256)
+        assert list((tmp_path / "spool").iterdir()) == []
+        if limit != "0":
+            [again] = archived(await sink.deliver(of(server.url + "/a.mp4"))).files
+            assert again.archived == file.archived
+    [there] = bucket.objects.all()
+    assert there.key == "live/main/a.mp4"
+    got = there.get()
+    assert (sha256(got["Body"].read()).hexdigest(), got["ContentType"]) == (media.sha256, "video/mp4")
+
+
+@pytest.mark.parametrize("limit", ["20GiB", "0"], ids=["spooled", "straight"])
+async def test_a_file_of_the_wrong_size_is_not_there_where_the_options_say_so(
+    limit: str, endpoint: str, bucket: Any, server: MediaServer, tmp_path: Path
+) -> None:
+    server.files["/a.mp4"] = Media(6_000_000)
+    spool = {"folder": str(tmp_path / "spool"), "limit": limit}
+    async with archive(endpoint, tmp_path, spool=spool, on_mismatch="fail") as sink:
+        with pytest.raises(Refused, match="6000000 bytes came, and the callback says 7"):
+            await sink.deliver(of(server.url + "/a.mp4", size=7))
+    assert list(bucket.objects.all()) == []
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("trust", "path", "read"),
+    [
+        (Trust.FIELDS, "/vendor/live/a.mp4", True),
+        (Trust.FIELDS, "/vendor/live/a.mp4?Expires=1&Signature=x", True),
+        (Trust.BODY, "/vendor/live/%61.mp4", True),
+        (Trust.TIMESTAMP, "/vendor/live/a.mp4", False),
+        (Trust.FIELDS, "/vendor/private/a.mp4", False),
+        (Trust.FIELDS, "/vendor/live/../private/a.mp4", False),
+        (Trust.FIELDS, "/vendor/live/%2e%2e/private/a.mp4", False),
+        (Trust.FIELDS, "/vendor/live/%252e%252e/a.mp4", False),
+        (Trust.FIELDS, "/vendor/live//a.mp4", False),
+        (Trust.FIELDS, "/kept/live/a.mp4", False),
+        (Trust.FIELDS, "/vendor/live", False),
+    ],
+)
+async def test_private_objects_are_read_only_below_the_listed_prefix_and_for_a_signed_address(
+    trust: Trust, path: str, read: bool, tmp_path: Path
+) -> None:
+    async with ScriptedServer(otherwise=Reply(body=b"film")) as vendor:
+        private = {"endpoint": vendor.url, "bucket": "vendor", "prefix": "live/", "path_style": True, **KEYS}
+        options = {"to": str(tmp_path), "allow": HERE, "key": "{name}", "private": [private], "min_trust": "none"}
+        async with opened(Archive, options) as sink:
+            await sink.deliver(of(vendor.url + path, trust=trust))
+        [got] = vendor.received
+    assert ("X-Amz-Signature=" in got.target) is read
+    assert ("Signature=x" in got.target) is False or not read
+    assert "SK-canary" not in str(got)
+
+
+@pytest.mark.parametrize(
+    ("reply", "failure", "text"),
+    [
+        (Reply(status=403, body=b"<Error><Code>AccessDenied</Code></Error>"), Unavailable, "does not let us in"),
+        (Reply(status=404, body=b"<Error><Code>NoSuchBucket</Code></Error>"), Unavailable, "is not there"),
+        (Reply(status=500), Retry, "500"),
+    ],
+)
+async def test_what_an_object_store_answers_means_later_or_until_somebody_acts(
+    reply: Reply, failure: type[DeliveryFailed], text: str
+) -> None:
+    async with ScriptedServer(otherwise=reply) as store:
+        one = open_storage(StorageOptions.model_validate(place(store.url)), extra="archive")
+        with pytest.raises(failure, match=text) as raised:
+            await asyncio.wait_for(one.put("a?b", b"x"), 20)
+    assert store.url not in raised.value.detail
+    assert "canary" not in raised.value.detail
+
+
+async def test_nothing_of_the_environment_changes_where_or_as_whom_it_writes(
+    endpoint: str, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library would take an endpoint, a token and a proxy from there."""
+    nowhere = "http://127.0.0.1:1"
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, nowhere)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "another")
+    monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
+    one = open_storage(StorageOptions.model_validate(place(endpoint)), extra="archive")
+    await one.put("a", b"x")
+    assert [there.key for there in bucket.objects.all()] == ["live/a"]
+    async with ScriptedServer(otherwise=Reply(headers=(("etag", '"1"'),))) as store:
+        await open_storage(StorageOptions.model_validate(place(store.url)), extra="archive").put("a", b"x")
+    [got] = store.received
+    assert (got.header("x-amz-security-token"), got.header("x-amz-request-payer")) == (None, None)
+    assert "AK-canary-0123456789" in (got.header("authorization") or "")
+
+
+def test_a_large_body_has_parts_that_are_few_enough() -> None:
+    for size in (None, 0, 10**9, 50 * 2**30, 5 * 2**40):
+        assert part_size(size) >= PART_BYTES_MIN
+        assert (size or 0) <= part_size(size) * 10_000
