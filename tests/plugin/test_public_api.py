@@ -32,6 +32,11 @@ FILES: Mapping[str, tuple[set[str], str]] = {
     "plugins/sinks/streams/sink.py": ({"gateway.extras"}, _EXTRA),
     "plugins/sinks/database/column_map.py": ({"gateway.where", "gateway.where.names", "gateway.where.syntax"}, _CEL),
     "plugins/sinks/database/whole.py": ({"gateway.where.syntax"}, _CEL),
+    "plugins/sinks/forward/shape/cel_body.py": (
+        {"gateway.where", "gateway.where.expression", "gateway.where.names"},
+        "a body that an expression makes is held to the bounds of a route's `where`, and so are its names",
+    ),
+    "plugins/sinks/forward/shape/templates.py": ({"gateway.where.names"}, "what an event can have, as it is written"),
     "plugins/sources/common/expressions.py": (
         {"gateway.runtime.lean_imports", "gateway.where.names", "gateway.where.syntax"},
         _CEL,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 import jinja2
@@ -12,13 +15,13 @@ from jinja2.runtime import Context, LoopContext, StrictUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from gateway import suggestion
+from plugins.sinks.cards.template_data import FixedForm, Nothing, Open, RawText, kind_of_data, plain_data
+from plugins.sinks.cards.template_filters import FILTERS, VALUE_CHARS_MAX
 from plugins.sinks.cards.text import ELLIPSIS, Clean, Escape, Invalid, cut, plain
 
 OUTPUT_CHARS_MAX: Final = 64 * 1024  # characters
 LOOP_TURNS_MAX: Final = 2000  # of all loops together
 LOOP_DEPTH_MAX: Final = 2  # of loops in one another
-_VALUE_CHARS_MAX: Final = 2000  # characters of one value
-_JOINED_MAX: Final = 100  # elements of a list that `join` shows
 _SOURCE_CHARS_MAX: Final = 8 * 1024
 
 # Whatever is not named here cannot be written. Calls, imports, macros, blocks and assignments are not.
@@ -32,21 +35,30 @@ _TESTS: Final = (
     "defined", "undefined", "none", "number", "string", "eq", "ne", "lt", "le", "gt", "ge", "in", "equalto", "==",
     "!=", "<", "<=", ">", ">=", "true", "false", "odd", "even",
 )  # fmt: skip
-_TEXT_CHARS_MAX: Final = 8192  # characters of a text that a template gets to see
+TEXT_CHARS_MAX: Final = 8192  # characters of a text that a card's template gets to see
+RENDER_SECONDS_MAX: Final = 1.0  # of processor time in loops, which a busy machine makes no longer
 
 
-class RawText(str):
-    """A text that needs no escape any more, such as a cleaned address."""
-
-    __slots__ = ()
+class Misnamed(Invalid):
+    """It names what no event has, rather than what this one lacks."""
 
 
-class Open(dict[str, Any]):
-    """A mapping in which any key may be missing: the vendor's own fields."""
+class _UnknownName(SecurityError):
+    """A key that a mapping of a fixed form has not."""
 
 
-class Nothing(Undefined):
-    """What is absent in an event: written as nothing, and so is everything below it."""
+class _Turns(list[Any]):
+    """What is looped over. Each turn asks how long all of them took."""
+
+    def __init__(self, values: Any, end: float) -> None:
+        super().__init__(values)
+        self._end = end
+
+    def __iter__(self) -> Iterator[Any]:
+        for value in super().__iter__():
+            if time.thread_time() > self._end:
+                raise SecurityError("its loops take too long")
+            yield value
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -70,11 +82,13 @@ class _Environment(ImmutableSandboxedEnvironment):
         if isinstance(obj, dict) and isinstance(key, str):
             if key in obj:
                 return obj[key]
-            if isinstance(obj, Open):
+            if isinstance(obj, Open) or (isinstance(obj, FixedForm) and key in obj.optional):
                 return Nothing()
-            raise SecurityError(f"there is no {key}{suggestion(key, obj)}")
+            raise _UnknownName(f"there is no {key}{suggestion(key, [*obj, *getattr(obj, 'optional', ())])}")
         raise SecurityError(
-            f"a {_kind(obj)} has no {key!r}" if isinstance(key, str) else f"a {_kind(obj)} has no such item"
+            f"a {kind_of_data(obj)} has no {key!r}"
+            if isinstance(key, str)
+            else f"a {kind_of_data(obj)} has no such item"
         )
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
@@ -86,16 +100,18 @@ class _Environment(ImmutableSandboxedEnvironment):
 class Compiled:
     """A template that can be rendered again and again."""
 
-    def __init__(self, template: jinja2.Template) -> None:
+    def __init__(self, template: jinja2.Template, text_chars_max: int = TEXT_CHARS_MAX) -> None:
         self._template = template
+        self._text_chars_max = text_chars_max
 
     def render(self, values: Mapping[str, Any], *, strict: bool) -> str:
-        """Raises Invalid for whatever fails; `strict`: also for too much output."""
+        """Raises Invalid for whatever fails, Misnamed for a name that no event has; `strict`: also for too much output."""
         parts: list[str] = []
         left = OUTPUT_CHARS_MAX
-        given = {name: _plain_data(value) for name, value in values.items()}
+        given = {name: plain_data(value, self._text_chars_max) for name, value in values.items()}
+        end = time.thread_time() + RENDER_SECONDS_MAX
         try:
-            for part in self._template.generate(given, _turns=[LOOP_TURNS_MAX]):
+            for part in self._template.generate(given, _turns=[LOOP_TURNS_MAX], _end=end):
                 parts.append(part[: max(left, 0)])
                 left -= len(part)
                 if left < 0:
@@ -105,19 +121,47 @@ class Compiled:
                     break
         except Invalid:
             raise
+        except (_UnknownName, jinja2.UndefinedError) as error:
+            raise Misnamed(_line(error) + cut(plain(str(error.message), 300), 300)) from None
         except jinja2.TemplateError as error:
-            _fail(cut(plain(str(error.message), 300), 300))
-        except TypeError:
-            _fail("it compares or computes with a value that is absent or of another type; ask for it first with an if")
+            _fail(_line(error) + cut(plain(str(error.message), 300), 300))
+        except TypeError as error:
+            _fail(
+                _line(error)
+                + "it compares or computes with a value that is absent or of another type; ask for it first with an if"
+            )
         except Exception as error:
-            _fail(f"it fails with {type(error).__name__}")
+            _fail(_line(error) + f"it fails with {type(error).__name__}")
         return "".join(parts)
 
 
+def _line(error: BaseException) -> str:
+    """Where in the template: Jinja2 puts its lines into the traceback."""
+    lines = [
+        number for frame, number in traceback.walk_tb(error.__traceback__) if "__jinja_exception__" in frame.f_globals
+    ]
+    return f"line {lines[-1]}: " if lines else ""
+
+
+Encoder = Callable[[Any], str]
+"""What makes of a value the text that stands in its place."""
+
+
 def compiled(
-    source: str, escape: Escape, filters: Mapping[str, tuple[Callable[[Any], object], bool]], clean: Clean = plain
+    source: str,
+    escape: Escape,
+    filters: Mapping[str, tuple[Callable[[Any], object], bool]],
+    clean: Clean = plain,
+    *,
+    encoders: Mapping[str, Encoder] = MappingProxyType({}),
+    place: Callable[[nodes.Template], None] | None = None,
+    text_chars_max: int = TEXT_CHARS_MAX,
 ) -> Compiled:
-    """Raises Invalid, with the line where there is one."""
+    """Raises Invalid, with the line where there is one.
+
+    `place` may put one of `encoders`, as a filter, around each value that is written, by where it stands: what such a one
+    makes is neither cleaned nor escaped. Nothing that is absent but None reaches it.
+    """
     if len(source) > _SOURCE_CHARS_MAX:
         _fail("a template of at most 8 KiB")
     environment = _Environment(
@@ -131,13 +175,16 @@ def compiled(
     )
     environment.globals.clear()
     environment.filters = {name: _wrapped(function, raw) for name, (function, raw) in filters.items()}
-    environment.filters |= {**_FILTERS, "_turns": _turns}
+    environment.filters |= {**FILTERS, "_turns": _turns}
+    environment.filters |= {name: _encoding(function) for name, function in encoders.items()}
     environment.tests = {name: environment.tests[name] for name in _TESTS}
     try:
         tree = environment.parse(source)
         _check(tree, 0)
         _count_turns(tree)
-        return Compiled(environment.from_string(tree))
+        if place is not None:
+            place(tree)
+        return Compiled(environment.from_string(tree), text_chars_max)
     except Invalid:
         raise
     except jinja2.TemplateSyntaxError as error:
@@ -170,17 +217,17 @@ def _count_turns(tree: nodes.Template) -> None:
 
 
 @jinja2.pass_context
-def _turns(context: Context, value: Any) -> list[Any]:
+def _turns(context: Context, value: Any) -> Sequence[Any]:
     """What is looped over, paid for out of one budget."""
     if value is None or isinstance(value, Nothing):
         return []
     if not isinstance(value, list | tuple | dict):
-        raise SecurityError(f"a {_kind(value)} cannot be looped over")
+        raise SecurityError(f"a {kind_of_data(value)} cannot be looped over")
     budget: list[int] = context["_turns"]
     budget[0] -= len(value) + 1
     if budget[0] < 0:
         raise SecurityError(f"all loops together may make {LOOP_TURNS_MAX} turns")
-    return list(value)
+    return _Turns(value, context["_end"])
 
 
 def _finalize(escape: Escape, clean: Clean) -> Callable[[Any], Any]:
@@ -190,8 +237,8 @@ def _finalize(escape: Escape, clean: Clean) -> Callable[[Any], Any]:
         if value is None or isinstance(value, Undefined):
             return ""
         if not isinstance(value, str | int | float):
-            raise SecurityError(f"a {_kind(value)} cannot be written; name one of its parts")
-        text = clean(("true" if value else "false") if isinstance(value, bool) else str(value), _VALUE_CHARS_MAX)
+            raise SecurityError(f"a {kind_of_data(value)} cannot be written; name one of its parts")
+        text = clean(("true" if value else "false") if isinstance(value, bool) else str(value), VALUE_CHARS_MAX)
         return text if escape is None else escape(text)
 
     return final
@@ -205,66 +252,13 @@ def _wrapped(function: Callable[[Any], object], raw: bool) -> Callable[[Any], An
     return call
 
 
-def _text(value: Any) -> str:
-    return "" if _absent(value) else str(value)
+def _encoding(function: Encoder) -> Callable[[Any], RawText]:
+    def call(value: Any) -> RawText:
+        if isinstance(value, StrictUndefined):
+            value._fail_with_undefined_error()
+        return RawText(function(None if isinstance(value, Undefined) else value))
 
-
-def _absent(value: Any) -> bool:
-    return value is None or isinstance(value, Undefined)
-
-
-def _join(value: Any, between: str = ", ") -> str:
-    if not isinstance(value, list | tuple):
-        return ""
-    some = [cut(_text(one), _VALUE_CHARS_MAX) for one in list(value)[:_JOINED_MAX]]
-    return str(between)[:20].join([*some, *([ELLIPSIS] if len(value) > _JOINED_MAX else [])])
-
-
-def _item(value: Any, at: int) -> Any:
-    return value[at] if isinstance(value, list | tuple | str) and value else None
-
-
-def _number(value: Any, other: float = 0) -> float:
-    try:
-        return float(value) if isinstance(value, str | int | float) else other
-    except (ValueError, OverflowError):
-        return other
-
-
-def _rounded(value: Any, digits: int = 0) -> float:
-    rounded = round(_number(value), min(max(int(digits), 0), 10))
-    return int(rounded) if not digits and abs(rounded) < 2**63 else rounded
-
-
-_FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
-    "default": lambda value, other="": other if _absent(value) else value,
-    "upper": lambda value: _text(value).upper(),
-    "lower": lambda value: _text(value).lower(),
-    "trim": lambda value: _text(value).strip(),
-    "cut": lambda value, most=80: cut(_text(value), max(int(most), 1)),
-    "join": _join,
-    "length": lambda value: len(value) if isinstance(value, list | tuple | dict | str) else 0,
-    "first": lambda value: _item(value, 0),
-    "last": lambda value: _item(value, -1),
-    "number": _number,
-    "round": _rounded,
-}
-
-
-def _plain_data(value: Any, open: bool = False) -> Any:
-    """Mappings, lists, texts, numbers and nothing else, none of them anybody else's."""
-    if isinstance(value, Mapping):
-        made = {str(key): _plain_data(inner, open or key == "extra") for key, inner in value.items()}
-        return Open(made) if open else made
-    if isinstance(value, list | tuple):
-        return [_plain_data(inner, open) for inner in value]
-    return value if value is None or isinstance(value, int | float | bool) else str(value)[:_TEXT_CHARS_MAX]
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, Undefined):
-        return "name that is not there"
-    return "mapping" if isinstance(value, dict) else "list" if isinstance(value, list | tuple) else "text"
+    return call
 
 
 def _fail(why: str) -> NoReturn:

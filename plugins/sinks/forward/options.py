@@ -5,14 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway import ConfigPath, Duration, Options, Proxy, Secret, Size, Url, between
+from gateway import ConfigPath, Duration, Options, Proxy, Secret, Size, between
 from plugins.sinks.forward.cloud_schemes import AUTHORIZING
 from plugins.sinks.forward.said_errors import SaidErrorsOption
+from plugins.sinks.forward.shape.body_forms import (
+    BodyOption,
+    CelBodyOption,
+    MaybeTemplate,
+    MethodOption,
+    TemplateBody,
+    UrlOption,
+)
+from plugins.sinks.forward.shape.parts import Parts, body_kind
+from plugins.sinks.forward.shape.template_marks import HeaderTemplate, is_template
 from plugins.sinks.forward.signatures import HuaweiLiveScheme, Signature, Signatures
 
 _NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
@@ -67,12 +77,20 @@ Status = Annotated[int, Field(ge=300, le=599)]
 class ForwardOptions(Options):
     """Where events are forwarded to, and how."""
 
-    url: Url = Field(description="Where to: http or https, without user name and password.")
-    method: Literal["POST", "PUT", "PATCH"] = Field("POST", description="The request's method.")
-    body: Literal["event", "binary", "raw", "huawei-live"] = Field(
+    url: UrlOption = Field(
+        description="Where to: http or https, without user name and password. Path and query may be templates."
+    )
+    method: MethodOption = Field(
+        "POST", description="POST, PUT, PATCH or DELETE, or a template that makes one of them."
+    )
+    body: BodyOption = Field(
         "event",
         description="`event`: the event as CloudEvents JSON; `binary`: its `data` alone, the rest as `ce-` headers; "
-        "`raw`: the vendor's bytes, untouched; `huawei-live`: the vendor's callback, signed afresh as `sign` says.",
+        "`raw`: the vendor's bytes, untouched; `huawei-live`: the vendor's callback, signed afresh as `sign` says; "
+        "`template`: what `template` makes. Or a mapping with `template` or `cel`.",
+    )
+    template: str | None = Field(
+        None, min_length=1, description="With `body: template`: the template, as in `body: {template: …}`."
     )
     content_type: Annotated[str, AfterValidator(_media_type)] | None = Field(
         None, description="The media type to send. Default: that of the body."
@@ -81,11 +99,16 @@ class ForwardOptions(Options):
         None,
         description="How to sign: one of the schemes below, or a list of them. Absent: the receiver cannot tell who calls.",
     )
-    headers: Mapping[Annotated[str, AfterValidator(_header_name)], Annotated[Secret, AfterValidator(_header_value)]] = (
-        Field(
-            default_factory=dict,
-            description="Further headers. Values are kept secret; what is not ASCII is percent-encoded.",
-        )
+    headers: Mapping[
+        Annotated[str, AfterValidator(_header_name)], Annotated[Secret, AfterValidator(_header_value), MaybeTemplate]
+    ] = Field(
+        default_factory=dict,
+        description="Further headers. Values are kept secret, and may be templates; what is not ASCII is "
+        "percent-encoded.",
+    )
+    secrets: Mapping[Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,63}$")], Secret] = Field(
+        default_factory=dict,
+        description="What templates and expressions write as `secrets.NAME`, and nobody else ever sees.",
     )
     allow_private: bool = Field(
         True, description="Whether the URL may lead to addresses that are not public, as your own services do."
@@ -139,7 +162,65 @@ class ForwardOptions(Options):
             raise PydanticCustomError("certificate", "a certificate beside the key")
         self._signs_agree()
         self._socket_agrees()
+        self._shape_agrees()
         return self
+
+    @property
+    def shape_parts(self) -> Parts | None:
+        """What is made anew for each event; None where everything is as the options have it."""
+        parts = Parts(
+            method=self.method if is_template(self.method) else None,
+            url=self.url if is_template(self.url) else None,
+            headers=tuple((name, template.text) for name, template in self.header_templates),
+            body=self.body.template if isinstance(self.body, TemplateBody) else self.template,
+            cel=self.body.cel if isinstance(self.body, CelBodyOption) else None,
+            kind=body_kind(self.content_type) or "json",
+            secrets=tuple(self.secrets),
+        )
+        return None if parts == Parts(kind=parts.kind, secrets=parts.secrets) else parts
+
+    @property
+    def header_templates(self) -> Sequence[tuple[str, HeaderTemplate]]:
+        """The headers with something to fill in."""
+        values: Mapping[str, object] = self.headers  # `MaybeTemplate` made them of secrets
+        return [(name, value) for name, value in values.items() if isinstance(value, HeaderTemplate)]
+
+    @property
+    def plain_headers(self) -> Sequence[tuple[str, Secret]]:
+        """The others."""
+        values: Mapping[str, object] = self.headers
+        return [(name, value) for name, value in values.items() if isinstance(value, Secret)]
+
+    @property
+    def shapes_body(self) -> bool:
+        """Whether a template or an expression makes the body."""
+        return self.body == "template" or not isinstance(self.body, str)
+
+    def _shape_agrees(self) -> None:
+        if (self.body == "template") != (self.template is not None):
+            raise PydanticCustomError("template", "`body: template` and `template: …` together, or neither")
+        if self.shapes_body:
+            kind = body_kind(self.content_type)
+            if kind is None or (kind != "json" and isinstance(self.body, CelBodyOption)):
+                what = (
+                    "JSON, XML or a form" if self.body == "template" or isinstance(self.body, TemplateBody) else "JSON"
+                )
+                raise PydanticCustomError(
+                    "content_type", "a `content_type` of {what}: values are encoded for it", {"what": what}
+                )
+        parts = self.shape_parts
+        texts = () if parts is None else (parts.method, parts.url, parts.body, parts.cel, *dict(parts.headers).values())
+        if unused := [name for name in self.secrets if not any(f"secrets.{name}" in (text or "") for text in texts)]:
+            raise PydanticCustomError("secrets", "a template that writes secrets.{name}", {"name": unused[0]})
+        if parts is not None:
+            from plugins.sinks.forward.shape.filler import shape_of  # because only these need templates and CEL
+
+            try:
+                shape_of(parts)
+            except ValueError as error:
+                raise PydanticCustomError(
+                    "template", "templates that can be filled in; {why}", {"why": str(error)}
+                ) from None
 
     def _signs_agree(self) -> None:
         schemes = [sign.scheme for sign in self.signs]

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from gateway import (
@@ -29,7 +29,6 @@ from gateway import (
     Via,
     computed,
     failure_of,
-    format_time,
     is_small,
     learn_secret,
     reach_url,
@@ -41,12 +40,15 @@ from plugins.sinks.forward.batches import ANSWER_BYTES_EACH, BATCHED, batch_id, 
 from plugins.sinks.forward.bodies import Body
 from plugins.sinks.forward.options import ForwardOptions
 from plugins.sinks.forward.said_errors import failure_said
+from plugins.sinks.forward.sent_request import ASCII, SentRequest, encoded, provenance
+from plugins.sinks.forward.shape.parts import MEDIA_TYPES, NOTHING_FILLED, body_kind
+from plugins.sinks.forward.shape.template_marks import is_template, parted
 from plugins.sinks.forward.signatures import GitHubScheme, HuaweiLiveScheme
 from plugins.sinks.forward.signers import Signers
 
-# What is not printable ASCII travels as %XX of its UTF-8; so does, in values that a receiver decodes, the percent sign.
-_ASCII: Final = "".join(map(chr, range(0x20, 0x7F)))
-_PLAIN: Final = _ASCII.replace("%", "")
+if TYPE_CHECKING:
+    from plugins.sinks.forward.shape.filler import Shape
+
 EVENTS_HEADER: Final = "recording-gateway-events"
 _NOT_SENT: Final = Retry("not sent: an earlier request of this batch failed")
 
@@ -62,7 +64,11 @@ class Forward(Sink):
     async def open(self) -> None:
         """Load certificates, keys and libraries, so that the first delivery need not wait. Connects to nothing."""
         for _, value in parse_qsl(urlsplit(self.options.url).query):
-            learn_secret(value)  # because a receiver may echo its own URL's token
+            if not is_template(value):
+                learn_secret(value)  # because a receiver may echo its own URL's token
+        for _, template in self.options.header_templates:
+            for word in template.secret_words():
+                learn_secret(word)
         try:
             self._signers.load()
         except ImportError:
@@ -83,14 +89,27 @@ class Forward(Sink):
                 raise result
             return result
         event, now = delivery.event, self.http.clock.now()
-        body = self._body(event, now) if is_small(event) else await asyncio.to_thread(self._body, event, now)
-        headers = {"content-type": self.options.content_type or self._media_type(body), **_provenance(event)}
+        small = is_small(event) and self._shape is None  # because a template may loop
+        message = self._message(event, now) if small else await asyncio.to_thread(self._message, event, now)
+        return _receipt(await self._send(event.ref, now, message, [delivery]))
+
+    def _message(self, event: Event, now: datetime) -> SentRequest:
+        """Everything of the request but what is made of the whole of it. Raises Refused."""
+        options = self.options
+        filled = NOTHING_FILLED
+        if self._shape is not None:
+            try:
+                filled = self._shape.fill(event, self._secrets)
+            except ValueError as error:
+                raise Refused(f"the request cannot be made of this event: {error}") from None
+        body = self._body(event, now) if filled.body is None else Body(filled.body, MEDIA_TYPES[self._kind], {})
+        headers = {"content-type": options.content_type or self._media_type(body), **provenance(event)}
         if self._signers.github is not None:
-            headers |= {"x-github-event": _encode(event.type), "x-github-delivery": event.ref}
+            headers |= {"x-github-event": encoded(event.type), "x-github-delivery": event.ref}
         headers |= self._extra
+        headers |= filled.headers
         headers |= body.headers
-        answer = await self._send(event.ref, now, body.content, headers, [delivery])
-        return _receipt(answer)
+        return SentRequest(filled.method or options.method, filled.url or options.url, body.content, headers)
 
     async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[DeliveryResult]:
         """One request for all that fit into `batch_bytes`; after one that fails, what is left is tried again later."""
@@ -118,26 +137,26 @@ class Forward(Sink):
         }
         id, now = batch_id([delivery.event for delivery in members]), self.http.clock.now()
         limit = ANSWER_BYTES_MAX + ANSWER_BYTES_EACH * len(members)
-        answer = await self._send(id, now, content, headers, members, limit=limit)
+        message = SentRequest(self.options.method, self.options.url, content, headers)
+        answer = await self._send(id, now, message, members, limit=limit)
         return results_of(answer, members, _receipt(answer))
 
     async def _send(
         self,
         id: str,
         now: datetime,
-        content: bytes,
-        headers: dict[str, str],
+        message: SentRequest,
         members: Sequence[Delivery],
         *,
         limit: int = ANSWER_BYTES_MAX,
     ) -> Answer:
         """Sign it and send it; once more with another token where the first is not taken."""
+        method, url, content, headers = message
         headers[WEBHOOK_ID] = id
         headers[WEBHOOK_TIMESTAMP] = stamp = str(int(now.timestamp()))
         headers |= self._signers.content_headers(id, int(stamp), content)
         if members[0].replay:
             headers["webhook-replay"] = "true"
-        method, url = self.options.method, self.options.url
         headers |= self._signers.request_headers(method, url, headers, content, now)
 
         async def call(headers: dict[str, str]) -> Answer:
@@ -206,7 +225,23 @@ class Forward(Sink):
 
     @functools.cached_property
     def _extra(self) -> dict[str, str]:
-        return {name.lower(): quote(value.reveal(), safe=_ASCII) for name, value in self.options.headers.items()}
+        return {name.lower(): quote(value.reveal(), safe=ASCII) for name, value in self.options.plain_headers}
+
+    @functools.cached_property
+    def _shape(self) -> Shape | None:
+        if (parts := self.options.shape_parts) is None:
+            return None
+        from plugins.sinks.forward.shape.filler import shape_of  # because only these forwards need templates and CEL
+
+        return shape_of(parts)
+
+    @functools.cached_property
+    def _secrets(self) -> dict[str, str]:
+        return {name: value.reveal() for name, value in self.options.secrets.items()}
+
+    @functools.cached_property
+    def _kind(self) -> str:
+        return body_kind(self.options.content_type) or "json"
 
     @functools.cached_property
     def _via(self) -> Via:
@@ -223,21 +258,23 @@ class Forward(Sink):
 
     @classmethod
     def takes_batches(cls, options: ForwardOptions | None = None) -> bool:
-        """CloudEvents know batches of whole events; GitHub's receivers take one event a request."""
+        """CloudEvents know batches of whole events; GitHub's receivers take one event a request, and a template sees one."""
         return options is None or (
-            options.body == "event" and not any(isinstance(s, GitHubScheme) for s in options.signs)
+            options.body == "event"
+            and options.shape_parts is None
+            and not any(isinstance(s, GitHubScheme) for s in options.signs)
         )
 
     @property
     def wanted_trust(self) -> Trust:
         """A receiver of the vendor's own words takes them for the vendor's, so the vendor should have signed them."""
-        return Trust.FIELDS if self.options.body in {"raw", "huawei-live"} else Trust.NONE
+        return Trust.FIELDS if self.options.body in ("raw", "huawei-live") else Trust.NONE
 
     async def connect(self) -> str | None:
         """TCP and TLS; through a proxy or a unix socket nothing is tried."""
         if self.options.proxy is not None or self.options.uds is not None:
             return None
-        return await reach_url(self.options.url, ca=self.options.ca, verify=self.options.verify)
+        return await reach_url(parted(self.options.url)[0], ca=self.options.ca, verify=self.options.verify)
 
     def advice(self) -> list[str]:
         """What a careful reviewer would say about these options."""
@@ -247,23 +284,3 @@ class Forward(Sink):
 def _receipt(answer: Answer) -> str:
     again = "; a kept connection had been closed, sent again on a fresh one" if answer.resent else ""
     return f"HTTP {answer.status}{again}"
-
-
-def _provenance(event: Event) -> dict[str, str]:
-    """Where the event came from and how far it may be believed, for a receiver that reads no JSON (body: raw)."""
-    headers = {
-        "recording-gateway-source": _encode(event.source),
-        "recording-gateway-type": _encode(event.type),
-        "recording-gateway-trust": event.trust.value,
-        "recording-gateway-received": format_time(event.received_at),
-    }
-    if event.supersedes:
-        headers["recording-gateway-supersedes"] = _encode(event.supersedes)
-    if event.verified is not None:
-        headers["recording-gateway-scheme"] = _encode(event.verified.scheme)
-    return headers
-
-
-@functools.lru_cache(maxsize=1024)  # because sources, types and schemes are few, and encoding takes a while
-def _encode(value: str) -> str:
-    return bodies.bounded(value, bodies.HEADER_BYTES_MAX, safe=_PLAIN)

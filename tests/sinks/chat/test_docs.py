@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from plugins.sinks.cards.sandbox import _FILTERS, OUTPUT_CHARS_MAX
+from plugins.sinks.cards.sandbox import OUTPUT_CHARS_MAX
 from plugins.sinks.cards.template import TEMPLATE_CHARS_MAX, Template
+from plugins.sinks.cards.template_filters import FILTERS
 from plugins.sinks.chat.chat_service import service
 from plugins.sinks.chat.options import ChatOptions
 
@@ -45,7 +46,7 @@ def test_the_other_rate_of_telegram_is_told() -> None:
 def test_every_filter_is_told_and_every_one_told_is_there() -> None:
     table = ENGLISH.split("| filter | gives |", 1)[1].split("\n\n", 1)[0]
     told = {name for cell in re.findall(r"^\| ([^|]*) \|", table, re.M) for name in re.findall(r"`(\w+)", cell)}
-    assert told == {*_FILTERS, *Template("x", None, view())._filters()}
+    assert told == {*FILTERS, *Template("x", None, view())._filters()}
     assert TEMPLATE_CHARS_MAX == 8 * 1024
     assert OUTPUT_CHARS_MAX == 64 * 1024
 
