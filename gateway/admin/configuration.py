@@ -35,6 +35,7 @@ def configuration(gateway: Running, started_at: int, state: str, whole: bool, ad
             "sources": {name: source.type for name, source in loaded.settings.sources.items()},
             "sinks": {name: sink.type for name, sink in loaded.settings.sinks.items()},
         },
+        pulled=[name for name, sink in loaded.settings.sinks.items() if sink.pulled],
         warnings=[diagnostic(one) for one in loaded.warnings],
         reloads=[LastReload(at=moment(row.at), who=row.actor, result=row.result) for row in rows],
     )

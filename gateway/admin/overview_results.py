@@ -145,6 +145,7 @@ class Configuration(Result):
     current: Annotated[bool, Field(description="false: the last reload was refused, the file is not what runs.")]
     settings: Mapping[str, Any]
     types: Annotated[Mapping[str, Mapping[str, str]], Field(description="The type of each source and sink.")]
+    pulled: Annotated[Sequence[str], Field(description="The sinks that consumers fetch from.")]
     warnings: Sequence[DiagnosticItem]
     reloads: Sequence[LastReload]
 

@@ -43,7 +43,8 @@ class RemoteInvocation(Invocation):
     @functools.cached_property
     def settings(self) -> Any:
         """What commands ask of the settings: names and types, the time zone, the address that vendors call."""
-        shown = self._there.get("/config")["settings"]
+        answer = self._there.get("/config")
+        shown, pulled = answer["settings"], frozenset(answer["pulled"])
         public = shown["server"]
         from gateway.config.grammar.settings import ServerSettings
         from gateway.model import Trust
@@ -54,7 +55,9 @@ class RemoteInvocation(Invocation):
                 name: SimpleNamespace(type=one["type"], path=one["path"], min_trust=Trust(one["min_trust"]))
                 for name, one in shown["sources"].items()
             },
-            sinks={name: SimpleNamespace(type=one["type"]) for name, one in shown["sinks"].items()},
+            sinks={
+                name: SimpleNamespace(type=one["type"], pulled=name in pulled) for name, one in shown["sinks"].items()
+            },
             locale=SimpleNamespace(timezone=shown["locale"]["timezone"]),
             server=server,
         )

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "status": "One screen: does it run, what goes in and out, what needs a person.",
     "top": "The gateway at a glance, live.",
     "tail": "What happens now: events, attempts, sinks, a line each.",
+    "listen": "Post what a pull sink has to a program on this machine.",
     "mcp": "Let an assistant ask the gateway (Model Context Protocol).",
     "check": "Validate the configuration and run its route tests.",
     "route": "Explain where an event would go, and why not elsewhere.",
