@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway import ONE_OR_MANY, ConfigPath, Options, Secret, Size, Trust, Url, between
@@ -44,7 +44,9 @@ class PrivateBucket(Options):
     endpoint: Url = Field(description="The S3 service's address, such as `https://obs.cn-north-4.myhuaweicloud.com`.")
     bucket: str = Field(description="The bucket's name.", min_length=3, max_length=255, pattern=r"^[A-Za-z0-9._-]+$")
     prefix: str = Field(
-        description="What the object's key must begin with, such as `live/`; empty is the whole bucket.", max_length=500
+        description="What the object's key must begin with, such as `live/`, with a slash at its end; empty is the whole bucket.",
+        max_length=500,
+        pattern=r"^(?:[^/].*/)?$",
     )
     region: str = Field("us-east-1", description="The region that is signed for.", max_length=64)
     path_style: bool = Field(False, description="Name the bucket in the path when signing.")
@@ -109,3 +111,14 @@ class ArchiveOptions(StorageOptions):
         description="Buckets whose objects are read with keys, and not by the link as it came. Only for an event of trust "
         "`fields` or more, only as its signed `download_url` says.",
     )
+
+    @model_validator(mode="after")
+    def _heard(self) -> ArchiveOptions:
+        """What would be read and not heard is a mistake."""
+        if self.kind == "folder" and "spool" in self.model_fields_set:
+            raise PydanticCustomError(
+                "archive", "`spool` says nothing to a folder, where files wait in `.spool` of their own"
+            )
+        if self.verify == "none" and "on_mismatch" in self.model_fields_set:
+            raise PydanticCustomError("archive", "`on_mismatch` says nothing with `verify: none`")
+        return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -106,6 +107,8 @@ class StorageOptions(Options):
         idle = said.get(kind, {"region", "path_style"}) & self.model_fields_set
         if idle:
             raise PydanticCustomError("storage", f"`{sorted(idle)[0]}` says nothing to {_NAMES[kind]}")
+        if kind == "s3" and self.endpoint is not None and not self.path_style and _is_address(self.endpoint):
+            raise PydanticCustomError("storage", "`path_style: true`, because an address has no host for each bucket")
         return self
 
     @property
@@ -128,6 +131,14 @@ class StorageOptions(Options):
     def prefix(self) -> str:
         """What stands before every key in the bucket, without slashes around it."""
         return urlsplit(self.to).path.strip("/")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        ip_address(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
+    return True
 
 
 _NAMES: Final = {"folder": "a folder", "s3": "S3", "gcs": "GCS", "azure": "Azure"}
