@@ -22,7 +22,7 @@ from typing import Any
 from gateway.fields import Secret
 from gateway.plugin import Scene
 from gateway.plugin.registry import Registry
-from tests import threads
+from tests import threads, warm
 from tests.commands import invoke
 
 KEY = "demo-0123456789abcdef0123456789abcdef"
@@ -122,7 +122,7 @@ def receiving(answer: int = 200) -> Iterator[Receiver]:
 
 
 class Running:
-    """`gateway serve` in a folder of its own."""
+    """`gateway serve` in a folder of its own: the installed `command`, or what is usually the same, a fork (tests/warm.py)."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class Running:
         self.path.chmod(0o600)
         self._added: dict[str, str | None] = {**(environ or {}), "GATEWAY_CONFIG": None}
         self.environ = {name: text for name, text in {**os.environ, **self._added}.items() if text is not None}
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | warm.Process | None = None
         self.arguments: tuple[str, ...] = ()  # of `gateway serve`
         self.output: int | None = None  # a descriptor for standard output and error, in place of the file gateway.log
         self.redirection = ""  # of a shell, such as `2>&-`
@@ -156,13 +156,19 @@ class Running:
     def start(self, *, ready: bool = True) -> Running:
         with (self.folder / "gateway.log").open("ab") as log:
             output = log if self.output is None else self.output
-            words = [self.command, "serve", *self.arguments]
-            if self.redirection:
-                words = ["sh", "-c", f'exec "$0" "$@" {self.redirection}', *words]
-            self.process = subprocess.Popen(words, cwd=self.folder, env=self.environ, stdout=output, stderr=output)
+            self.process = self._started(output if isinstance(output, int) else output.fileno())
         if ready:
             self.wait_ready()
         return self
+
+    def _started(self, output: int) -> subprocess.Popen[bytes] | warm.Process:
+        words = ["serve", *self.arguments]
+        if self.command == COMMAND and not self.redirection and warm.fits(self.environ):
+            return warm.start(words, cwd=self.folder, environ=self.environ, stdin=0, stdout=output, stderr=output)
+        words = [self.command, *words]
+        if self.redirection:
+            words = ["sh", "-c", f'exec "$0" "$@" {self.redirection}', *words]
+        return subprocess.Popen(words, cwd=self.folder, env=self.environ, stdout=output, stderr=output)
 
     def wait_ready(self, within: float = 40.0) -> None:
         assert self.process is not None

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from tests import warm
+
 KEY = "demo-0123456789abcdef0123456789abcdef"
 CONFIG = f"""\
 version: 1
@@ -80,14 +82,17 @@ def run(
     arguments: Sequence[str], *, cwd: Path, environ: Mapping[str, str] | None = None, input: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own."""
+    env = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")},
+        "PYTHONPATH": ROOT,
+        **(environ or {}),
+    }
+    if warm.fits(env):
+        return warm.run(arguments, cwd=cwd, environ=env, input=input)
     return subprocess.run(
         [sys.executable, "-m", "gateway", *arguments],
         cwd=cwd,
-        env={
-            **{k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")},
-            "PYTHONPATH": ROOT,
-            **(environ or {}),
-        },
+        env=env,
         input=input,
         capture_output=True,
         text=True,
