@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import ssl
 import threading
 from typing import Self
 
@@ -12,10 +13,11 @@ FAR = tuple[str, int] | str  # host and port, or the path of a unix socket
 
 
 class Cable:
-    """Leads to `far` from `port` on loopback."""
+    """Leads to `far` from `port` on loopback; with `tls` its near end is encrypted, for a server that speaks none."""
 
-    def __init__(self, far: FAR) -> None:
+    def __init__(self, far: FAR, tls: ssl.SSLContext | None = None) -> None:
         self._far = far
+        self._tls = tls
         self._wires: list[socket.socket] = []
         self._listener: socket.socket | None = None
         self._flows = threading.Event()
@@ -77,10 +79,17 @@ class Cable:
             threading.Thread(target=self._carry, args=(near, far), daemon=True).start()
 
     def _carry(self, near: socket.socket, far: socket.socket) -> None:
-        with near, far, contextlib.suppress(OSError):
+        with near, far, contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            if self._tls is not None:
+                near = self._tls.wrap_socket(near, server_side=True, do_handshake_on_connect=False)
+                stack.enter_context(near)
+                self._wires.append(near)
+                near.do_handshake()
             while True:
                 for ready in select.select([near, far], [], [])[0]:
                     data = ready.recv(65536)
+                    while isinstance(ready, ssl.SSLSocket) and ready.pending():  # which `select` does not see
+                        data += ready.recv(65536)
                     self._flows.wait()
                     if not data:
                         return

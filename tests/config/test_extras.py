@@ -22,6 +22,8 @@ NEEDS = [
     ("sinks: {x: {type: database, url: 'postgresql://db/d?sslmode=verify-full'}}", "database", "psycopg"),
     ("sinks: {x: {type: apprise, url: 'ntfys://h/t'}}", "apprise", "apprise"),
     ("sinks: {x: {type: nats, url: 'nats://127.0.0.1'}}", "nats", "nats"),
+    ("sinks: {x: {type: rabbitmq, url: 'amqp://127.0.0.1'}}", "rabbitmq", "aio_pika"),
+    ("sinks: {x: {type: mqtt, url: 'mqtt://127.0.0.1'}}", "mqtt", "aiomqtt"),
     ("sinks: {x: {type: redis, url: 'redis://127.0.0.1'}}", "redis", "redis"),
     ("store: postgresql://db.example.com/g", "postgres", "psycopg"),
 ]

@@ -10,7 +10,9 @@ from urllib.parse import unquote
 import pytest
 
 from gateway import Sink
+from plugins.sinks.mqtt import Mqtt as MqttSink
 from plugins.sinks.nats import Nats as NatsSink
+from plugins.sinks.rabbitmq import RabbitMq as RabbitMqSink
 from plugins.sinks.redis import Redis as RedisSink
 from plugins.sinks.streams.broker_url import URLS
 
@@ -55,6 +57,10 @@ class Broker:
         """Options of a broker somewhere else."""
         url = URLS[self.sink.type]
         return {"url": f"{url.tls if secure else url.plain}://broker.example.com"}
+
+    def encrypted(self, port: int) -> dict[str, Any]:
+        """Options of an encrypted end at this port."""
+        return {"url": f"{URLS[self.sink.type].tls}://127.0.0.1:{port}"}
 
     async def open(self) -> None:
         raise NotImplementedError
@@ -138,4 +144,67 @@ class Nats(Broker):
         return [Got(one.data or b"", one.headers or {}, one.subject or "") for one in messages]
 
 
-BROKERS: dict[str, type[Broker]] = {"redis": Redis, "nats": Nats}
+class RabbitMq(Broker):
+    sink = RabbitMqSink
+    port, scheme, prefix = 5672, "amqp", "cloudEvents_"
+
+    def options(self, port: int | None = None, **more: Any) -> dict[str, Any]:
+        return super().options(port, **{"routing_key": self.name, **more})
+
+    async def open(self) -> None:
+        import aio_pika
+
+        try:
+            self.client = await aio_pika.connect(port=self.port)
+        except ConnectionError as error:
+            self.skip(error)
+        self.channel = await self.client.channel()
+        self.queue = await self.channel.declare_queue(self.name)
+
+    async def close(self) -> None:
+        await self.queue.delete(if_unused=False, if_empty=False)
+        await self.client.close()
+
+    async def read(self) -> list[Got]:
+        arrived = []
+        while (one := await self.queue.get(fail=False, no_ack=True)) is not None:
+            headers = {name: str(value) for name, value in one.headers.items()}
+            assert one.delivery_mode == 2, "kept on disk"
+            arrived.append(Got(one.body, {"content-type": one.content_type or "", **headers}, one.routing_key or ""))
+        return arrived
+
+
+class Mqtt(Broker):
+    sink = MqttSink
+    port, scheme, prefix, lets_everybody_in = 1883, "mqtt", "", True
+
+    def options(self, port: int | None = None, **more: Any) -> dict[str, Any]:
+        return super().options(port, **{"topic": f"{self.name}/{{type}}", **more})
+
+    async def open(self) -> None:
+        import aiomqtt
+
+        self.client = aiomqtt.Client("127.0.0.1", self.port, protocol=aiomqtt.ProtocolVersion.V5)
+        try:
+            await self.client.__aenter__()
+        except aiomqtt.MqttError as error:
+            self.skip(error)
+        await self.client.subscribe(f"{self.name}/#", qos=1)
+
+    async def close(self) -> None:
+        await self.client.__aexit__(None, None, None)
+
+    async def read(self) -> list[Got]:
+        end = f"{self.name}/end"
+        await self.client.publish(end, qos=1)
+        arrived = []
+        async for one in self.client.messages:
+            if str(one.topic) == end:
+                break
+            told = one.properties
+            headers = {"content-type": told.ContentType, **dict(told.UserProperty)}  # type: ignore[union-attr]
+            arrived.append(Got(bytes(one.payload), headers, str(one.topic)))  # type: ignore[arg-type]
+        return arrived
+
+
+BROKERS: dict[str, type[Broker]] = {"redis": Redis, "nats": Nats, "rabbitmq": RabbitMq, "mqtt": Mqtt}

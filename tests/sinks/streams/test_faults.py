@@ -1,95 +1,25 @@
-"""What each answer of a broker means: a table for each, with the words as the broker has them."""
+"""What brokers say no with: by the table, and by the brokers themselves."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from gateway import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.testing import delivery, event, opened
+from tests.sinks.streams.answers import AGAIN, ANSWERS, SHUT
 from tests.sinks.streams.brokers import BROKERS, Broker
-
-AGAIN = ("Retry", True)  # and counts towards the circuit
-LATER = ("Retry", False)
-SHUT = ("Unavailable", False)
-NEVER = ("Refused", False)
 
 
 def kind_of(failure: DeliveryFailed) -> tuple[str, bool]:
     return type(failure).__name__, getattr(failure, "service", False)
-
-
-def redis_answers() -> list[tuple[BaseException, tuple[str, bool]]]:
-    from redis import exceptions as errors
-    from redis._parsers.base import BaseParser
-
-    def answered(text: str) -> BaseException:
-        error: BaseException = BaseParser.parse_error(text)
-        return error
-
-    return [
-        (answered("WRONGTYPE Operation against a key holding the wrong kind of value"), SHUT),
-        (answered("NOPERM User default has no permissions to run the 'xadd' command"), SHUT),
-        (answered("NOAUTH Authentication required."), SHUT),
-        (answered("WRONGPASS invalid username-password pair or user is disabled."), SHUT),
-        (answered("MOVED 3999 127.0.0.1:6381"), SHUT),
-        (answered("ERR unknown command 'XADD', with args beginning with:"), SHUT),
-        (answered("READONLY You can't write against a read only replica."), AGAIN),
-        (answered("OOM command not allowed when used memory > 'maxmemory'."), AGAIN),
-        (answered("LOADING Redis is loading the dataset in memory"), AGAIN),
-        (answered("MISCONF Redis is configured to save RDB snapshots"), AGAIN),
-        (answered("NOREPLICAS Not enough good replicas to write."), AGAIN),
-        (answered("CLUSTERDOWN The cluster is down"), AGAIN),
-        (answered("MASTERDOWN Link with MASTER is down"), AGAIN),
-        (answered("BUSY Redis is busy running a script."), AGAIN),
-        (answered("ERR max number of clients reached"), AGAIN),
-        (answered("ERR something new"), LATER),
-        (errors.TimeoutError("Timeout reading from socket"), AGAIN),
-        (errors.ConnectionError("Connection closed by server."), AGAIN),
-        (errors.DataError("Invalid input of type: 'NoneType'."), NEVER),
-    ]
-
-
-def nats_answers() -> list[tuple[BaseException, tuple[str, bool]]]:
-    import nats.errors
-    from nats.js import errors
-
-    def answered(code: int, number: int, text: str) -> BaseException:
-        try:
-            raise errors.APIError.from_error({"code": code, "err_code": number, "description": text})
-        except errors.APIError as error:
-            return error
-
-    return [
-        (errors.NoStreamResponseError(), SHUT),
-        (answered(400, 10060, "expected stream does not match"), SHUT),
-        (answered(503, 10039, "JetStream not enabled for account"), SHUT),
-        (answered(400, 10109, "invalid operation on sealed stream"), SHUT),
-        (answered(400, 10054, "message size exceeds maximum allowed"), NEVER),
-        (answered(503, 10077, "maximum messages exceeded"), AGAIN),
-        (answered(503, 10023, "insufficient resources"), AGAIN),
-        (answered(500, 10047, "insufficient storage resources available"), AGAIN),
-        (answered(400, 10999, "something new"), LATER),
-        (nats.errors.MaxPayloadError(), NEVER),
-        (nats.errors.Error("nats: 'Authorization Violation'"), SHUT),
-        (nats.errors.Error('nats: permissions violation for publish to "a.b"'), SHUT),
-        (nats.errors.Error("nats: 'Maximum Connections Exceeded'"), AGAIN),
-        (nats.errors.ConnectionClosedError(), AGAIN),
-        (nats.errors.UnexpectedEOF(), AGAIN),
-        (nats.errors.TimeoutError(), AGAIN),
-        (nats.errors.SecureConnWantedError(), SHUT),
-    ]
-
-
-ANSWERS: dict[str, Callable[[], list[tuple[BaseException, tuple[str, bool]]]]] = {
-    "redis": redis_answers,
-    "nats": nats_answers,
-}
 
 
 @pytest.mark.parametrize("kind", BROKERS)
@@ -168,20 +98,91 @@ async def test_the_same_event_again_is_one_message_in_the_stream(broker: Any) ->
     assert len(await broker.read()) == 1
 
 
-async def test_a_server_that_speaks_no_tls_hears_nothing_of_a_password() -> None:
-    """NATS begins in clear and says itself whether TLS follows, so that anybody on the way could say no."""
-    heard = bytearray()
+@pytest.mark.parametrize("broker", ["rabbitmq"], indirect=True)
+async def test_what_no_queue_takes_waits_or_is_refused_and_in_words(broker: Any) -> None:
+    nobody = f"{broker.name}-nobody"
+    for more, kind in (
+        ({"routing_key": nobody}, Unavailable),
+        ({"routing_key": f"{nobody}.{{app}}"}, Refused),
+        ({"routing_key": nobody, "unroutable": "refuse"}, Refused),
+        ({"exchange": "amq.topic", "routing_key": nobody}, Unavailable),
+    ):
+        failure = await refusal(broker, **more)
+        assert type(failure) is kind, more
+        assert f"no queue takes the message (exchange {more.get('exchange', '(default)')!r}" in str(failure)
+        assert nobody in str(failure)
+    assert isinstance(await refusal(broker, exchange=nobody), Unavailable)
+    assert "virtual host" in str(await refusal(broker, url=f"{broker.url()}/no-such-host"))
+
+
+@pytest.mark.parametrize("broker", ["rabbitmq"], indirect=True)
+async def test_a_queue_that_is_full_says_later_and_loses_nothing(broker: Any) -> None:
+    full = await broker.channel.declare_queue(
+        f"{broker.name}-full", exclusive=True, arguments={"x-max-length": 1, "x-overflow": "reject-publish"}
+    )
+    async with opened(broker.sink, broker.options(routing_key=full.name)) as sink:
+        results = await sink.deliver_batch([delivery(event(number=number), id=number) for number in range(1, 10)])
+    delivered = [result for result in results if isinstance(result, str)]
+    rest = [result for result in results if not isinstance(result, str)]
+    assert rest
+    assert all(isinstance(result, Retry) and result.service for result in rest), results
+    assert (await broker.channel.declare_queue(full.name, passive=True)).declaration_result.message_count == len(
+        delivered
+    )
+
+
+@pytest.mark.parametrize("broker", ["mqtt"], indirect=True)
+async def test_the_receipt_says_where_nobody_subscribes(broker: Any) -> None:
+    async with opened(broker.sink, broker.options()) as sink:
+        assert await sink.deliver(delivery(event())) == "PUBACK Success"
+    async with opened(broker.sink, broker.options(topic=f"{broker.name}-nobody")) as sink:
+        assert await sink.deliver(delivery(event())) == "PUBACK No matching subscribers"
+
+
+@asynccontextmanager
+async def scripted_mqtt(puback: int, connack: bytes = bytes([0x20, 3, 0, 0, 0])) -> AsyncIterator[int]:
+    """The port of a broker that confirms every PUBLISH with this reason code."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b'INFO {"server_id":"x","version":"2.9.10","max_payload":1048576}\r\n')
-        heard.extend(await reader.read())
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                kind = (await reader.readexactly(1))[0] >> 4
+                length, shift = 0, 0
+                while (part := (await reader.readexactly(1))[0]) & 0x80:
+                    length, shift = length | (part & 0x7F) << shift, shift + 7
+                packet = await reader.readexactly(length | part << shift)
+                if kind == 1:
+                    writer.write(connack)
+                elif kind == 3:
+                    end = 2 + int.from_bytes(packet[:2])
+                    writer.write(bytes([0x40, 4, *packet[end : end + 2], puback, 0]))
+                elif kind == 14:
+                    break
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    sink_type = BROKERS["nats"].sink
-    options = {"url": f"tls://127.0.0.1:{port}", "username": "u", "password": "canary-0123456789"}
-    async with server, opened(sink_type, options) as sink:
-        with pytest.raises(Unavailable, match="does not speak TLS"):
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("puback", "kind", "words"),
+    [(0x87, Unavailable, "may not publish there"), (0x97, Retry, "Quota exceeded"), (0x99, Refused, "0x99")],
+)
+async def test_a_confirmation_that_says_no_is_none(puback: int, kind: type[Exception], words: str) -> None:
+    async with (
+        scripted_mqtt(puback) as port,
+        opened(BROKERS["mqtt"].sink, {"url": f"mqtt://127.0.0.1:{port}"}) as sink,
+    ):
+        with pytest.raises(kind, match=words):
             await sink.deliver(delivery(event()))
-    assert bytes(heard) == b""
+
+
+async def test_what_an_mqtt_broker_says_it_does_not_take_is_not_sent() -> None:
+    small = bytes([0x20, 8, 0, 0, 5, 0x27, 0, 0, 2, 0])  # MaximumPacketSize 512
+    async with (
+        scripted_mqtt(0, small) as port,
+        opened(BROKERS["mqtt"].sink, {"url": f"mqtt://127.0.0.1:{port}"}) as sink,
+    ):
+        with pytest.raises(Refused, match="512 bytes"):
+            await sink.deliver(delivery(event()))
