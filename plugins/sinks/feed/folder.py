@@ -6,36 +6,54 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
+from gateway import BlockingWorker, Unavailable
 from plugins.sinks import append_file
+from plugins.sinks.feed.place import STATE_BYTES_MAX, Make
 
-STATE_BYTES_MAX: Final = 64 * 1024 * 1024  # bytes of a state file that is read
 _PUBLIC: Final = 0o644  # because another program serves them
 _OWN: Final = 0o600
 _NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP})
 
 
-class Written(NamedTuple):
-    """What is to lie there: the state, and the files by their names."""
-
-    state: bytes
-    files: Mapping[str, bytes]
-
-
 class FeedFolder:
-    """One feed's part of a folder. Everything blocks: call it from a worker."""
+    """One feed's part of a folder. What blocks is done in a thread of its own, in order."""
 
     def __init__(self, path: Path, name: str) -> None:
         self._path = path
         self._state = f".{name}.feed-state.json"
         self._lock = f".{name}.feed-lock"
+        self._worker = BlockingWorker(f"feed {name}")
 
-    def change(self, make: Callable[[bytes | None], Written]) -> None:
-        """Hand on the state that is there (None: none), and write what is made of it: each file whole or not at all, the
-        state first, so that whatever a crash cuts off is made again of it. Raises OSError, and what `make` raises."""
+    async def change(self, make: Make) -> None:
+        await self._guarded(lambda: self._change(make))
+
+    async def reach(self) -> str:
+        await self._guarded(self._reach)
+        return f"{self._path.name} can be written"
+
+    async def close(self) -> None:
+        await self._worker.close()
+
+    async def _guarded(self, job: Callable[[], None]) -> None:
+        try:
+            await self._worker.run(job)
+        except OSError as error:
+            reason = os.strerror(error.errno).lower() if error.errno else str(error)
+            if isinstance(error, FileNotFoundError):
+                reason = "the folder is not there: make it"  # where it lies is nobody's business
+            raise Unavailable(f"{self._path.name}: {reason}") from None
+
+    def _reach(self) -> None:
+        with append_file.folder(self._path) as folder:
+            if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    def _change(self, make: Make) -> None:
+        """Under the lock. Raises OSError, and what `make` raises."""
         with append_file.folder(self._path) as folder, self._locked(folder):
             written = make(_content(folder, self._state))
             changed = _put(folder, self._state, written.state, _OWN)

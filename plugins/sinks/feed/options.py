@@ -10,10 +10,11 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway import ConfigPath, Language, Options, Timezone, Trust, Url, visible
+from gateway import Language, Options, Timezone, Trust, Url, visible
 from plugins.sinks.cards.template import TEMPLATE_CHARS_MAX, try_out
 from plugins.sinks.cards.text import Invalid
 from plugins.sinks.feed.publishable import Kind
+from plugins.sinks.storage.options import StorageOptions
 
 ITEMS_MAX: Final = 1000
 _FOLDER_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]{0,20}://[^\s?#]{0,1000}/", re.A)
@@ -73,12 +74,9 @@ class Served(Options):
         return text.rstrip("/") + "/"
 
 
-class FeedOptions(Options):
+class FeedOptions(StorageOptions):
     """Where it lies, what it is called, and what an item says."""
 
-    to: ConfigPath = Field(
-        description="The folder that the feed is written into. It must be there, and be the gateway's own."
-    )
     name: FileName = Field(
         "feed", description="What its files are called: NAME.xml is the RSS, NAME.json the JSON Feed."
     )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -14,7 +13,6 @@ from gateway import (
     FILE_COMPLETED,
     RECORDING_ARCHIVED,
     RECORDING_CONFIRMED,
-    BlockingWorker,
     Delivery,
     Erased,
     Refused,
@@ -25,13 +23,17 @@ from gateway import (
 from gateway.extras import missing
 from plugins.sinks.cards.text import Invalid
 from plugins.sinks.feed import state
-from plugins.sinks.feed.entry import Entry, Painter
-from plugins.sinks.feed.folder import FeedFolder, Written
+from plugins.sinks.feed.entry import Painter
+from plugins.sinks.feed.folder import FeedFolder
 from plugins.sinks.feed.json_feed import json_feed, json_item
 from plugins.sinks.feed.options import FeedOptions
+from plugins.sinks.feed.place import FeedBucket, FeedPlace, Written
 from plugins.sinks.feed.rss import rss
+from plugins.sinks.storage.clients import missing_library
+from plugins.sinks.storage.shared_object import SharedObjects
 
 T = TypeVar("T")
+STORE_EXTRA: Final = "archive"  # brings the library of object stores
 _LISTED = frozenset({FILE_COMPLETED, RECORDING_ARCHIVED, RECORDING_CONFIRMED})
 
 
@@ -44,16 +46,14 @@ class Feed(Sink):
     options: FeedOptions
 
     @functools.cached_property
-    def _worker(self) -> BlockingWorker:
-        return BlockingWorker(f"feed {self.name}")
-
-    @functools.cached_property
     def _painter(self) -> Painter:
         return Painter(self.options)
 
     @functools.cached_property
-    def _folder(self) -> FeedFolder:
-        return FeedFolder(self.options.to, self.name)
+    def _place(self) -> FeedPlace:
+        if self.options.kind == "folder":
+            return FeedFolder(self.options.folder, self.name)
+        return FeedBucket(SharedObjects(self.options, STORE_EXTRA), self.name)
 
     async def open(self) -> None:
         """Writes the feed as it stands, so that what changed in the options shows. Raises Unavailable."""
@@ -61,7 +61,7 @@ class Feed(Sink):
 
     async def close(self) -> None:
         """Nothing is held open between writes; let the last one end."""
-        await self._worker.close()
+        await self._place.close()
 
     async def deliver(self, delivery: Delivery) -> str:
         [result] = await self.deliver_batch([delivery])
@@ -71,7 +71,15 @@ class Feed(Sink):
 
     async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[str | Exception]:
         """All of them with one write."""
-        return await self._worker.run(lambda: self._take_in(deliveries))
+        results: list[str | Exception | None] = [self._judged(delivery) for delivery in deliveries]
+        wanted = [number for number, result in enumerate(results) if result is None]
+        if wanted:
+            chosen = [deliveries[number] for number in wanted]
+            for number, result in zip(
+                wanted, await self._change(lambda held: self._take_in(held, chosen)), strict=True
+            ):
+                results[number] = result
+        return [result for result in results if result is not None]
 
     async def erased(self, events: Sequence[Erased]) -> None:
         """What a person erased leaves the feed at once."""
@@ -90,28 +98,15 @@ class Feed(Sink):
 
     def missing(self) -> Sequence[str]:
         """The libraries that write RSS and render titles."""
-        return missing("feed", "feedgen", "jinja2")
+        store = () if self.options.kind == "folder" else missing_library(STORE_EXTRA)
+        return [*missing("feed", "feedgen", "jinja2"), *store]
 
     @property
     def wanted_trust(self) -> Trust:
         return self.options.min_trust
 
-    # -- in the worker's thread
-
-    def _take_in(self, deliveries: Sequence[Delivery]) -> Sequence[str | Exception]:
-        results: list[str | Exception | None] = [self._judged(delivery) for delivery in deliveries]
-        entries: list[tuple[int, Delivery, Entry]] = []
-        for number, delivery in enumerate(deliveries):
-            if results[number] is None:
-                try:
-                    entries.append((number, delivery, self._painter.entry(delivery.event)))
-                except Invalid as error:
-                    results[number] = Refused(f"its item cannot be written: {error}")
-        if entries:
-            listed = self._changed(lambda held: _added(held, entries, self.options.items))
-            for (number, _, _), receipt in zip(entries, listed, strict=True):
-                results[number] = receipt
-        return [result for result in results if result is not None]
+    async def connect(self) -> str:
+        return await self._place.reach()
 
     def _judged(self, delivery: Delivery) -> str | Exception | None:
         """What is to be said of it without looking into the feed; None: it belongs there."""
@@ -129,48 +124,48 @@ class Feed(Sink):
         )
 
     async def _change(self, change: Callable[[state.State], T]) -> T:
-        return await self._worker.run(lambda: self._changed(change))
-
-    def _changed(self, change: Callable[[state.State], T]) -> T:
-        """What the change gives, when state and files are on the disk. Raises Unavailable."""
+        """What the change gives, when state and files are there. It is made off the loop, perhaps again. Raises Unavailable
+        and Retry."""
         given: list[T] = []
 
         def make(data: bytes | None) -> Written:
-            held = state.decoded(data)
+            held = self._state_of(data)
             given[:] = [change(held)]
             held.keep_newest(self.options.items)
-            files = {}
+            files: dict[str, bytes] = {}
             if "rss" in self.options.formats:
                 files[self.options.rss_name] = rss(self.options, held.items)
             if "json" in self.options.formats:
                 files[self.options.json_name] = json_feed(self.options, held.items)
             return Written(held.written(), files)
 
-        name = self.options.to.name
+        await self._place.change(make)
+        return given[0]
+
+    def _state_of(self, data: bytes | None) -> state.State:
         try:
-            self._folder.change(make)
+            return state.decoded(data)
         except (ValueError, msgspec.DecodeError):
             raise Unavailable(
-                f"{name}: the feed's state (.{self.name}.feed-state.json) is damaged or of a newer program: move it away, and "
-                "replay the events that are to be listed"
+                f"the feed's state (.{self.name}.feed-state.json) is damaged or of a newer program: move it away, and replay "
+                "the events that are to be listed"
             ) from None
-        except OSError as error:
-            reason = os.strerror(error.errno).lower() if error.errno else str(error)
-            if isinstance(error, FileNotFoundError):
-                reason = "the folder is not there: make it"  # where it lies is nobody's business
-            raise Unavailable(f"{name}: {reason}") from None
-        return given[0]
+
+    def _take_in(self, held: state.State, deliveries: Sequence[Delivery]) -> list[str | Exception]:
+        results: list[str | Exception] = []
+        for delivery in deliveries:
+            try:
+                there = held.add(delivery.event, self._painter.entry(delivery.event))
+                results.append("listed" if there else "left out: erased meanwhile")
+            except Invalid as error:
+                results.append(Refused(f"its item cannot be written: {error}"))
+        held.keep_newest(most := self.options.items)
+        listed = held.holds((delivery.event.source, delivery.event.ref) for delivery in deliveries)
+        return [
+            f"older than the newest {most}" if result == "listed" and not there else result
+            for result, there in zip(results, listed, strict=True)
+        ]
 
 
 def _is_listed(delivery: Delivery) -> bool:
     return delivery.event.type in _LISTED and bool(delivery.event.files)
-
-
-def _added(held: state.State, entries: Sequence[tuple[int, Delivery, Entry]], most: int) -> list[str]:
-    taken = [held.add(delivery.event, entry) for _, delivery, entry in entries]
-    held.keep_newest(most)
-    shown = held.holds((delivery.event.source, delivery.event.ref) for _, delivery, _ in entries)
-    return [
-        "listed" if there else f"older than the newest {most}" if new else "left out: erased meanwhile"
-        for new, there in zip(taken, shown, strict=True)
-    ]
