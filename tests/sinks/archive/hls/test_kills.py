@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests import threads
 from tests.running import KEY, Player, Running
 from tests.sinks.archive.hls.conftest import kept, octets, segments, text
-from tests.sinks.archive.media_server import MediaServer, listening
+from tests.sinks.archive.media_server import MediaServer
+from tests.sinks.archive.serving import serving, until
 
 SEGMENTS = 2000
 KILLS = 5
@@ -55,33 +52,6 @@ class BadDay(MediaServer):
             if path in self.files:
                 self.files[path].etag = f'"{self.count}"'
         return await super()._answer(head, writer)
-
-
-@contextlib.contextmanager
-def serving(server: MediaServer) -> Iterator[None]:
-    """The server in a thread of its own."""
-    loop, begun, over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-
-    async def serve() -> None:
-        async with listening(server):
-            begun.set()
-            await over.wait()
-
-    thread = threads.start(loop.run_until_complete, serve())
-    begun.wait(10)
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        threads.end(thread)
-        loop.close()
-
-
-def until(true: Callable[[], object], within: float = 60.0) -> None:
-    end = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.01)
 
 
 @pytest.mark.slow

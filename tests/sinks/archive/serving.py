@@ -1,0 +1,40 @@
+"""A media server in a thread of its own, for gateways that are processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from tests import threads
+from tests.sinks.archive.media_server import MediaServer, listening
+
+
+@contextlib.contextmanager
+def serving(server: MediaServer) -> Iterator[None]:
+    """The server in a thread of its own."""
+    loop, begun, over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with listening(server):
+            begun.set()
+            await over.wait()
+
+    thread = threads.start(loop.run_until_complete, serve())
+    begun.wait(10)
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        threads.end(thread)
+        loop.close()
+
+
+def until(true: Callable[[], object], within: float = 60.0) -> None:
+    """Wait until it is."""
+    end = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.01)
