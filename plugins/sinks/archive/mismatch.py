@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from gateway import File, Refused
+from plugins.sinks.archive.hls.copy_names import INDEX
 from plugins.sinks.archive.job import Copied, FileJob
 
 SECONDS_APART_MAX: Final = 2.0  # of two lengths that are the same
@@ -33,7 +34,7 @@ def check_seconds(job: FileJob, seconds: float) -> None:
 def mismatches(file: File, kept: Copied) -> Sequence[Mapping[str, Any]]:
     """What differs: `what`, as it was `said` and as it was `measured`. Of HLS the size says nothing, of others the length."""
     differences: list[Mapping[str, Any]] = []
-    if kept.seconds is None and file.size_bytes is not None and file.size_bytes != kept.size_bytes:
+    if not kept.key.endswith(f"/{INDEX}") and file.size_bytes is not None and file.size_bytes != kept.size_bytes:
         differences.append({"what": "size_bytes", "said": file.size_bytes, "measured": kept.size_bytes})
     said = file.duration_seconds
     if kept.seconds is not None and said is not None and not _same(said, kept.seconds):

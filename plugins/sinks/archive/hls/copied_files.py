@@ -25,6 +25,11 @@ class CopiedFiles:
     def __len__(self) -> int:
         return self._next + len(self._beyond)
 
+    @property
+    def last(self) -> int:
+        """The number of the last one that is there, -1 for none."""
+        return max(self._beyond, default=self._next - 1)
+
     def add(self, number: int, size_bytes: int) -> None:
         """This one is in the storage."""
         self._beyond.add(number)

@@ -24,6 +24,9 @@ from plugins.sinks.archive.job import Copied, FileJob, NoRoom
 from plugins.sinks.archive.mismatch import check_seconds
 
 FAILURES_IN_A_ROW_MAX: Final = 8  # of files, without one that came; then the server is left alone for a while
+UNREMEMBERED_MAX: Final = (
+    128  # files that may be there beyond the last that a memo knows: those on their way, or passed over
+)
 RESUMED_BYTES_MIN: Final = 16 * 2**20  # of a file that goes on after a crash where it was; a shorter one begins anew
 
 
@@ -36,8 +39,11 @@ async def archive_hls(job: FileJob) -> Copied:
     plan = await plan_for(job, memo.get("digest"))
     if plan.seconds is not None:
         check_seconds(job, plan.seconds)
+    remembered = memo.get("digest") == plan.digest
     folder, again = await claim_folder(job, memo, plan.digest)
-    run = _Run(job, plan, folder, again, memo)
+    run = _Run(job, plan, folder, memo)
+    if again:
+        run.expect_files(remembered)
     await run.copy_files()
     size = run.copied.size_bytes
     sha256 = ""
@@ -61,15 +67,19 @@ class _PartOfJob(FileJob):
 class _Run:
     """One attempt at the files of a plan."""
 
-    def __init__(self, job: FileJob, plan: Plan, folder: str, again: bool, memo: MutableMapping[str, Any]) -> None:
+    def __init__(self, job: FileJob, plan: Plan, folder: str, memo: MutableMapping[str, Any]) -> None:
         self.copied = CopiedFiles(memo, len(plan.items))
         self.fetched = 0
         self._job = job
         self._plan = plan
         self._folder = folder
-        self._again = again
+        self._expected_below = 0
         self._parts: MutableMapping[str, Any] = memo.setdefault("parts", {})
         self._failures_in_a_row = 0
+
+    def expect_files(self, remembered: bool) -> None:
+        """An attempt before this one may have put some. `remembered`: its memo is here, which only misses the last ones."""
+        self._expected_below = self.copied.last + 1 + UNREMEMBERED_MAX if remembered else len(self._plan.items)
 
     async def copy_files(self) -> None:
         """All that are not there yet. What fails is tried again after the others, as long as something comes."""
@@ -115,7 +125,7 @@ class _Run:
     async def _copy(self, number: int, item: PlannedFile) -> int:
         """Its bytes. What lies there from an attempt before this one is whole: it would not be there otherwise."""
         key = f"{self._folder}/{item.name}"
-        if self._again:
+        if number < self._expected_below:
             there = await self._job.shop.storage.head(key)
             self._job.progress.moved()
             if there is not None and there.size_bytes >= item.reach:

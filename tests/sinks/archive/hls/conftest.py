@@ -10,6 +10,8 @@ from gateway import Delivery, File
 from tests.sinks.archive.conftest import of
 from tests.sinks.archive.media_server import Media, MediaServer
 
+END = "#EXT-X-ENDLIST\n"
+
 
 @dataclass
 class Text(Media):
@@ -47,3 +49,10 @@ def kept(folder: Path) -> dict[str, bytes]:
 
 def octets(media: Media) -> bytes:
     return b"".join(media.pieces())
+
+
+def asked_for(server: MediaServer) -> list[str]:
+    """The files that were asked for since the last look, without their queries."""
+    paths = [one.target.partition("?")[0] for one in server.asked]
+    server.asked.clear()
+    return paths

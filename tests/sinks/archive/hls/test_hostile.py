@@ -92,7 +92,7 @@ def copied(content: str | bytes, url: str = BASE) -> Plan:
         (M + "#EXTINF:1," + "x" * LINE_CHARS_MAX + "\na.ts\n", "line 2, has over 16384 characters"),
         (M + "\n" * LINES_MAX, "has over 200000 lines"),
         (b"#" * (PLAYLIST_BYTES_MAX + 1), "is over 8388608 bytes"),
-        (M + (S + "a\n") * (ADDRESSES_MAX + 1), "the address number 50001"),
+        pytest.param(M + (S + "a\n") * (ADDRESSES_MAX + 1), "the address number 50001", marks=pytest.mark.wide),
         (M + "#EXT-X-STREAM-INF:BANDWIDTH=x\nb.m3u8\n", "m3u8 cannot read it"),
     ],
     ids=lambda value: repr(value[:60]) if isinstance(value, (str, bytes)) else None,
