@@ -96,6 +96,7 @@ class Gateway:
         self._reloader = Reloader(
             self._swap,
             path=loaded.path,
+            files=lambda: self.loaded.watched_files,
             store=self.store,
             alarms=self.alarms,
             metrics=self.metrics,

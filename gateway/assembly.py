@@ -13,6 +13,7 @@ from gateway.config.grammar.store import StoreSettings
 from gateway.config.load import Loaded
 from gateway.dispatch.policy import BatchPolicy, DeliveryPolicy, RetryPolicy
 from gateway.egress.client import Http
+from gateway.fields.network_set import NetworkSet
 from gateway.intake.intake import SourceEndpoint
 from gateway.plugin import Sink, Source
 from gateway.runtime.clock import Clock
@@ -83,7 +84,7 @@ def make_endpoints(loaded: Loaded) -> Mapping[str, SourceEndpoint]:
             hold_conflicts=configured.on_conflict == "hold",
             keep_ids=configured.keep_ids,
             reconciles=source.reconcile is not None,
-            allow_from=configured.allow_from,
+            allow_from=NetworkSet(configured.networks),
             max_body=configured.max_body or _most_of(source, server),
         )
     return endpoints

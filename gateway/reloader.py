@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,19 +28,21 @@ AUDIT_SECONDS: Final = 2.0  # how long a reload waits for its row in the audit l
 
 
 class Reloader:
-    """What a reload of the file at `path` does beside `swap`, which changes what runs: all of it, or nothing."""
+    """What a reload of the file at `path` does beside `swap`, which changes what runs: all of it, or nothing. `files` are
+    watched: it, and what it names."""
 
     def __init__(
         self,
         swap: Callable[[], Awaitable[Reloaded]],
         *,
         path: Path,
+        files: Callable[[], Sequence[Path]],
         store: Store,
         alarms: AlarmWatch,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
-        self._swap, self._path = swap, path
+        self._swap, self._path, self._files = swap, path, files
         self._store, self._alarms, self._metrics, self._clock = store, alarms, metrics, clock
         self._turn = asyncio.Lock()
         self.file_state = "ok"  # for readiness: whether the file is what runs
@@ -69,13 +71,13 @@ class Reloader:
             return done
 
     async def watch(self) -> None:
-        """Reload whenever the configuration file became another one, until cancelled."""
+        """Reload whenever the configuration file, or one that it names, became another one, until cancelled."""
 
         async def changed() -> None:
             with contextlib.suppress(GatewayError):  # it was said already
                 await self.reload(Actor("file watch", socket.gethostname()))
 
-        await FileWatch(self._path, changed, self._clock).watch_until_cancelled()
+        await FileWatch(self._files, changed, self._clock).watch_until_cancelled()
 
     def _tell_refused(self, error: GatewayError) -> None:
         self.file_state = "not what runs: the last reload was refused"

@@ -152,8 +152,8 @@ def callers(settings: Settings, sources: Table | None) -> Iterator[Diagnostic]:
     if server.trusted_proxies or (server.uds is None and not is_loopback(server.host)):
         return
     for name, source in settings.sources.items():
-        here = server.uds is None and any(ip_address(one) in net for net in source.allow_from for one in _LOCAL)
-        if source.allow_from and sources is not None and not here:
+        here = server.uds is None and any(ip_address(one) in net for net in source.networks for one in _LOCAL)
+        if source.networks and sources is not None and not here:
             place = sources.entries[name]
             node = place.entries.get("allow_from", place) if isinstance(place, Table) else place
             yield node.problem(

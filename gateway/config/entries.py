@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
+from gateway.config.allow_files import read_allow_files
 from gateway.config.document.diagnostics import PROBLEMS_SHOWN_MAX, near
 from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, describe, is_null
 from gateway.config.document.yaml import shown_key
@@ -50,6 +51,8 @@ class Entries:
             core = self.validation.model(
                 _only(table, SOURCE_KEYS), SourceSettings, given={"path": name, **_left_out(table)}
             )
+            if core is not None:
+                self.validation.problems += read_allow_files(core, table)
             if cls is None:
                 continue
             options = self._options(table, cls.Options, SOURCE_KEYS)

@@ -39,6 +39,12 @@ class Loaded:
     forms: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
     guessed: bool = False
 
+    @property
+    def watched_files(self) -> Sequence[Path]:
+        """The file, and those that it names whose content is part of it. The file itself is the first."""
+        named = [one.file for source in self.settings.sources.values() for one in source.allow_files]
+        return [self.path, *dict.fromkeys(named)]
+
     def source(self, name: str) -> Source:
         """The source of this name, made afresh."""
         configured = self.settings.sources[name]

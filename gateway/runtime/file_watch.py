@@ -1,11 +1,12 @@
-"""Notices that the configuration file is another one, also where a mounted folder swaps its symlinks."""
+"""Notices that the configuration, or a file that it names, is another one, also where a mounted folder swaps its symlinks."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import os
-from collections.abc import Awaitable, Callable
+import stat
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +24,10 @@ def identity_of(path: Path) -> Look:
     try:
         real = os.path.realpath(path)
         status = os.stat(real)
-        with open(real, "rb") as file:
-            content = file.read(FILE_BYTES_MAX + 1)
+        content = b""
+        if stat.S_ISREG(status.st_mode):  # because a pipe would be waited for
+            with open(real, "rb") as file:
+                content = file.read(FILE_BYTES_MAX + 1)
     except OSError:
         return None
     # because a file that is written twice within one tick of its file system's clock keeps its time, and may keep its size
@@ -32,13 +35,16 @@ def identity_of(path: Path) -> Look:
 
 
 class FileWatch:
-    """Calls `changed` when the file became another one. A file that is gone, or is being written, is waited for."""
+    """Calls `changed` when one of the files became another one. The first is waited for while it is gone; that another one
+    is gone is a change. What is being written is waited for. `files` is asked at each look; a new one is not a change."""
 
-    def __init__(self, path: Path, changed: Callable[[], Awaitable[object]], clock: Clock) -> None:
-        self._path = path
+    def __init__(
+        self, files: Callable[[], Sequence[Path]], changed: Callable[[], Awaitable[object]], clock: Clock
+    ) -> None:
+        self._files = files
         self._changed = changed
         self._clock = clock
-        self._known = identity_of(path)
+        self._known = self._looks()
         self._before = self._known
 
     async def watch_until_cancelled(self) -> None:
@@ -49,9 +55,14 @@ class FileWatch:
 
     async def turn(self) -> None:
         """One look."""
-        now = await asyncio.to_thread(identity_of, self._path)
+        now = await asyncio.to_thread(self._looks)
         settled = now == self._before
         self._before = now
-        if now is not None and settled and now != self._known:
+        first = next(iter(now))
+        self._known = {path: self._known.get(path, look) for path, look in now.items()}
+        if now[first] is not None and settled and now != self._known:
             self._known = now
             await self._changed()
+
+    def _looks(self) -> dict[Path, Look]:
+        return {path: identity_of(path) for path in self._files()}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Sequence
 
+from gateway.fields.network_set import NetworkSet
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -58,7 +60,9 @@ def admitted(address: str | None, networks: Sequence[Network]) -> bool:
     if not networks:
         return True
     found = None if address is None else parse(address)
-    return found is not None and _among(found, networks)
+    if found is None:
+        return False
+    return networks.holds(found) if isinstance(networks, NetworkSet) else _among(found, networks)
 
 
 def _among(address: Address, networks: Sequence[Network]) -> bool:

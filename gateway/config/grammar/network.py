@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, PrivateAttr, Tag, WithJsonSchema
 from pydantic_core import PydanticCustomError
+
+from gateway.config.grammar.section import Section
+from gateway.fields import ConfigPath
 
 _NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_-]{1,63})*\.?")
 _MODE: Final = re.compile(r"(?:0o?)?([0-7]{3})")
@@ -58,6 +62,46 @@ Network = Annotated[
     PlainSerializer(str, when_used="json"),
     WithJsonSchema({"type": "string", "examples": ["10.0.0.0/8"]}),
 ]
+
+
+class AllowFile(Section):
+    """A file of networks, one a line, that is watched as the configuration is."""
+
+    file: Annotated[
+        ConfigPath,
+        Field(
+            description="A file of addresses and networks, one a line, `#` before a comment. It is watched like the configuration."
+        ),
+    ]
+    _networks: tuple[IPv4Network | IPv6Network, ...] = PrivateAttr(default=())
+
+    @property
+    def networks(self) -> Sequence[IPv4Network | IPv6Network]:
+        """What it held when the configuration was read."""
+        return self._networks
+
+    def hold(self, networks: Sequence[IPv4Network | IPv6Network]) -> None:
+        """Note what it holds: part of what this is, so that a file that changed makes its source another."""
+        self._networks = tuple(networks)
+
+
+def _form(value: object) -> str:
+    """Which form somebody meant, so that a mistake in one is not explained by what the other wants."""
+    if isinstance(value, (Mapping, AllowFile)):
+        return "a file"
+    return "a list" if isinstance(value, (list, tuple)) else "a network"
+
+
+_AllowEntry = Annotated[
+    Annotated[Network, Tag("a network")] | Annotated[AllowFile, Tag("a file")],
+    Discriminator(lambda value: "a file" if _form(value) == "a file" else "a network"),
+]
+AllowFrom = Annotated[
+    Annotated[tuple[_AllowEntry, ...], Tag("a list")] | Annotated[AllowFile, Tag("a file")],
+    Discriminator(lambda value: "a file" if _form(value) == "a file" else "a list"),
+]
+"""Networks and files of networks, or one such file."""
+
 Mode = Annotated[
     int,
     BeforeValidator(_mode),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr
@@ -12,7 +13,7 @@ from gateway.config.grammar.alarms import AlarmSettings, AlarmSetup
 from gateway.config.grammar.delivery import BatchSettings, DeliverySettings, RetrySettings
 from gateway.config.grammar.identifiers import PathSegment
 from gateway.config.grammar.listeners import AdminSettings, ServerSettings, TokenSettings
-from gateway.config.grammar.network import Network, overlap
+from gateway.config.grammar.network import AllowFile, AllowFrom, overlap
 from gateway.config.grammar.routes import CallbackSettings, MatchSettings, RouteSettings, TestSettings
 from gateway.config.grammar.section import Section
 from gateway.config.grammar.store import KeepSettings, LimitSettings, StoreSettings
@@ -80,11 +81,11 @@ class SourceSettings(Section):
         ),
     ] = Trust.TIMESTAMP
     allow_from: Annotated[
-        tuple[Network, ...],
+        AllowFrom,
         NotEmpty("at least one network; leave the key out to take callbacks from anywhere"),
         Field(
-            description="Addresses or networks that callbacks may come from; without it, from anywhere. Behind a proxy it needs "
-            "`server.trusted_proxies`."
+            description="Addresses or networks that callbacks may come from, or `{file: PATH}` with them, alone or among "
+            "others; without it, from anywhere. Behind a proxy it needs `server.trusted_proxies`."
         ),
     ] = ()
     max_body: Annotated[
@@ -105,6 +106,20 @@ class SourceSettings(Section):
         ),
     ] = False
     options: Annotated[Any, Field(description="The type's own options.")] = None
+
+    @property
+    def allow_files(self) -> Sequence[AllowFile]:
+        """The files among `allow_from`."""
+        entries = (self.allow_from,) if isinstance(self.allow_from, AllowFile) else self.allow_from
+        return [entry for entry in entries if isinstance(entry, AllowFile)]
+
+    @property
+    def networks(self) -> Sequence[IPv4Network | IPv6Network]:
+        """Where callbacks may come from, those of files among them; none: from anywhere."""
+        if isinstance(self.allow_from, AllowFile):
+            return self.allow_from.networks
+        listed = [entry.networks if isinstance(entry, AllowFile) else (entry,) for entry in self.allow_from]
+        return [network for networks in listed for network in networks]
 
 
 class SinkSettings(Section):
