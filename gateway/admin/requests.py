@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.admin.queries import Ref, Text
+from gateway.fields import Duration, between
 
 
 class Command(BaseModel):
@@ -38,6 +39,12 @@ class RouteCommand(Command):
     config: Annotated[
         str | None, Field(max_length=64 * 1024, description="YAML: routes, and tests where there are some.")
     ] = None
+
+
+class ReconcileCommand(Command):
+    """How far back the vendor's list is asked for; left out: as the source's `reconcile` says."""
+
+    since: Annotated[Duration, between("1h", "30d")] | None = None
 
 
 class PreviewCommand(Command):

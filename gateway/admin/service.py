@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -154,6 +155,12 @@ class AdminService(ReadingService):
         answer = acts.test_answer(sink, ran)
         await self._access.change(lambda admin: admin.note("sinks test", sink, actor=actor, result=answer.outcome))
         return answer
+
+    async def reconcile(self, source: str, since: timedelta | None, actor: Actor) -> OneDone:
+        """Let a gateway ask this source's vendor now for what it lists."""
+        text = await self._reconciler.ask_now(source, since)
+        await self._access.change(lambda admin: admin.note("sources reconcile", source, actor=actor, result=text))
+        return OneDone(target=source, done=True, text=text)
 
     async def preview(
         self, sink: str, event: dict[str, Any] | str | None, type: str | None, actor: Actor

@@ -83,6 +83,8 @@ class SourceItem(Result):
     refused_at: Time | None
     ignored: Annotated[Sequence[IgnoredItem], Field(description="Verified, and not about recordings.")]
     verified: Sequence[VerifiedItem]
+    reconciled_at: Annotated[Time | None, Field(description="When its vendor's own list was last gone through.")] = None
+    reconcile_error: Annotated[str | None, Field(description="Why that list cannot be had.")] = None
 
 
 class RefusedItem(Result):

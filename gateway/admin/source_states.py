@@ -75,6 +75,8 @@ def _source(
             IgnoredItem(vendor_type=one.vendor_type, at=moment(one.at), size_bytes=one.size) for one in heard.ignored
         ],
         verified=verified,
+        reconciled_at=stamp(heard.reconciled_at),
+        reconcile_error=heard.reconcile_error,
     )
 
 

@@ -119,6 +119,8 @@ def source_row(item: Mapping[str, Any]) -> SourceRow:
             )
             for heard in item["ignored"]
         ),
+        reconciled_at=optional_ms(item.get("reconciled_at")),
+        reconcile_error=item.get("reconcile_error"),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from gateway.fields import Duration, Rate, between
+from gateway.fields import Duration, Rate, Url, between
 from gateway.fields.quantities import parse_rate
 from gateway.model import Event
 from gateway.plugin.options import Options
@@ -28,6 +28,11 @@ class Reconcile(Options):
     after: Annotated[Duration, between("0", "1d")] = Field(
         default=timedelta(minutes=15),
         description="How long after the end of a recording its callback is waited for, before the list is believed.",
+    )
+    callback_url: Url | None = Field(
+        default=None,
+        description="The whole address at which the vendor reaches this source, for `gateway sources doctor`. Left out: only "
+        "its path is compared.",
     )
     calls: Rate = Field(default=parse_rate("60/m"), description="How many calls of the vendor's API there may be.")
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from gateway.config.loaded import Loaded
 from gateway.egress.client import Http
-from gateway.errors import DeliveryFailed, GatewayError, Retry, StoreError
+from gateway.errors import DeliveryFailed, GatewayError, NotFound, Problem, Retry, StoreError
 from gateway.model import Event
 from gateway.plugin.vendor_api import ListedPage, ListSpan, Reconcile
 from gateway.reconcile.listed_events import new_events
@@ -22,6 +22,7 @@ from gateway.runtime.lean_imports import import_structlog
 from gateway.store.outbox.reconciliation import ListedStored, ReconciliationRow, Run
 from gateway.store.records import OwnEvent
 from gateway.store.store import Store
+from gateway.text.suggest import suggestion
 
 if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge
@@ -87,9 +88,21 @@ class Reconciler:
         """Begin."""
         self._task = asyncio.create_task(self._look_until_closed(), name="reconciling")
 
-    def hurry(self) -> None:
-        """Look now: a run was asked for."""
+    async def ask_now(self, name: str, since: timedelta | None) -> str:
+        """Begin a run of this source, on this gateway or another; says what was done. Raises NotFound, Problem."""
+        sources, options = self._gateway.loaded.settings.sources, self._asked().get(name)
+        if name not in sources:
+            raise NotFound(f"no source {name[:100]!r} is configured{suggestion(name[:100], sources)}")
+        if options is None:
+            raise Problem(409, "not_possible", f"the source {name} has no `reconcile:`, which says whose list is asked")
+        if since is not None:
+            options = options.model_copy(update={"since": since})
+        known_from = await self._gateway.store.note_places(name)
+        run = begun(options, self._gateway.clock.ms(), known_from)
+        if not await self._gateway.store.ask_for_reconciliation(name, run):
+            raise Problem(409, "not_possible", f"a gateway is asking the vendor of {name} now")
         self._bell.set()
+        return f"the list since {_moment(run.since).isoformat(timespec='seconds')} is asked for now"
 
     async def close(self) -> None:
         """Stop at once: what was stored is noted, and the next gateway goes on there."""
@@ -131,8 +144,8 @@ class Reconciler:
         rows = await self._gateway.store.reconciliations()
         for name, options in asked.items():
             row = rows.get(name)
-            if row is not None and row.last is not None and row.last.ended is not None:
-                self._gateway.metrics.reconcile_last.labels(name).set(row.last.ended / 1000)
+            if row is not None and row.ended_at is not None:
+                self._gateway.metrics.reconcile_last.labels(name).set(row.ended_at / 1000)
             if (task := self._under_way.get(name)) is not None and not task.done():
                 continue
             if self._is_due(row, options):

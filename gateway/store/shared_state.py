@@ -173,6 +173,10 @@ class SharedState:
         )
         return step
 
+    def ask_for_reconciliation(self, source: str, run: Run) -> Future[bool]:
+        """Let a gateway begin this run at once; False: one is under way."""
+        return self._writer.put(Kind.CALL, lambda session: reconciliation.ask_for(session, source, run))
+
     def end_reconciliation(self, source: str, run: Run, wait: timedelta) -> Future[Run | None]:
         """A run has ended; the next begins after `wait`."""
         return self._writer.put(Kind.CALL, lambda session: reconciliation.end(session, source, self._owner, run, wait))

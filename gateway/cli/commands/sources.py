@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli import output
+from gateway.cli.commands.sources_doctor import doctor
 from gateway.cli.context import Group, config_option, names, pass_invocation
 from gateway.cli.invocation import Invocation
 from gateway.cli.table import available, styled
@@ -24,9 +25,12 @@ PIPE_COLUMNS: Final = 80  # columns, where the output is no terminal
 UNNAMED: Final = "without a type"
 
 
-@click.group(cls=Group, short_help="Where callbacks come from: list, show.")
+@click.group(cls=Group, short_help="Where callbacks come from: list, show, doctor.")
 def command() -> None:
     """Where callbacks come from, and whether they come."""
+
+
+command.add_command(doctor)
 
 
 @command.command("list")
@@ -78,6 +82,8 @@ def show(invocation: Invocation, name: str, as_json: bool) -> None:
             ("min_trust", trust),
             ("last seen", times(known.seen_at) or "never"),
             ("last refused", times(known.refused_at)),
+            ("vendor's list", times(known.reconciled_at)),
+            ("vendor's list fails", known.reconcile_error),
             *((f"refused {code}", count) for code, count in known.refused.items()),
             *((f"ignored {one.vendor_type or UNNAMED}", f"{times(one.at)}, {one.size} bytes") for one in known.ignored),
         ]
@@ -122,7 +128,10 @@ def _print(rows: Sequence[_Row], ages: output.Ages) -> None:
             click.echo(visible(f"  {row.url}"))
         refused = (f"{count} {code}" for code, count in known.refused.items())
         ignored = (f"{one.vendor_type or UNNAMED} {ages(one.at)} ago" for one in known.ignored)
-        for word, parts in (("refused", refused), ("ignored", ignored)):
+        if known.reconciled_at is not None:
+            click.echo(f"  vendor's list gone through {ages(known.reconciled_at)} ago")
+        failing = (known.reconcile_error,) if known.reconcile_error else ()
+        for word, parts in (("refused", refused), ("ignored", ignored), ("vendor's list fails", failing)):
             if text := visible(", ".join(parts)):
                 for line in textwrap.wrap(f"{word}: {text}", width - 2, subsequent_indent="  "):
                     click.echo(f"  {line}")
@@ -137,6 +146,8 @@ def _object(row: _Row) -> Mapping[str, Any]:
         "refused": dict(row.known.refused),
         "last_refused_at": output.stamp(row.known.refused_at),
         "ignored": [_ignored(one) for one in row.known.ignored],
+        "reconciled_at": output.stamp(row.known.reconciled_at),
+        "reconcile_error": row.known.reconcile_error,
     }
 
 

@@ -50,6 +50,8 @@ class SourceRow(Value, frozen=True, kw_only=True):
     refused: Mapping[str, int] = msgspec.field(default_factory=dict)  # code -> count
     refused_at: int | None = None
     ignored: Sequence[Heard] = ()  # the last of each vendor type that made no event, newest first
+    reconciled_at: int | None = None  # when its vendor's list was last gone through
+    reconcile_error: str | None = None  # why it is not now
 
 
 class EventFull(Value, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Final
 from gateway.store.admin.shown_rows import SourceRow
 from gateway.store.engine.batch import Bulk, storable
 from gateway.store.engine.session import Session
+from gateway.store.outbox import reconciliation
 from gateway.store.records import Heard
 
 TYPES_KEPT_MAX: Final = 50  # types that make no event, of each source
@@ -56,6 +57,7 @@ def all_activity(session: Session) -> Mapping[str, SourceRow]:
     for source, code, count, at in session.rows(_REFUSED):
         refused.setdefault(source, {})[code] = count
         refused_at[source] = max(at, refused_at.get(source, at))
+    asked = reconciliation.rows(session)
     return {
         name: SourceRow(
             name=name,
@@ -63,6 +65,8 @@ def all_activity(session: Session) -> Mapping[str, SourceRow]:
             refused=refused.get(name, {}),
             refused_at=refused_at.get(name),
             ignored=tuple(ignored.get(name, ())),
+            reconciled_at=asked[name].ended_at if name in asked else None,
+            reconcile_error=asked[name].error if name in asked else None,
         )
-        for name in sorted({*seen, *ignored, *refused})
+        for name in sorted({*seen, *ignored, *refused, *asked})
     }

@@ -47,7 +47,7 @@ def names_of_places(events: Sequence[NewEvent]) -> set[str]:
     return {f"file {new.event.source} {place.hex()}" for new in events for place in new.places}
 
 
-def resolve(session: Bulk, new: NewEvent) -> NewEvent | Accepted:
+def resolve(session: Session, new: NewEvent) -> NewEvent | Accepted:
     """The event as it is to be accepted: under the id that its file has already, where it has one. An answer: it says
     nothing new. Its places are locked."""
     rows = _known(session, new)
@@ -66,7 +66,7 @@ def resolve(session: Bulk, new: NewEvent) -> NewEvent | Accepted:
     return _renamed(new, listed.id, better=agree(new.event, standing))
 
 
-def _against(session: Bulk, new: NewEvent, rows: Sequence[PlaceRow]) -> NewEvent | Accepted:
+def _against(session: Session, new: NewEvent, rows: Sequence[PlaceRow]) -> NewEvent | Accepted:
     """A listed file whose callback came: nothing new, unless what came is trusted less and says that the file lies elsewhere."""
     other: str | None = None
     for id_ in dict.fromkeys(row.id for row in rows):
@@ -77,7 +77,7 @@ def _against(session: Bulk, new: NewEvent, rows: Sequence[PlaceRow]) -> NewEvent
     return new if other is None else _renamed(new, other)
 
 
-def _known(session: Bulk, new: NewEvent) -> Sequence[PlaceRow]:
+def _known(session: Session, new: NewEvent) -> Sequence[PlaceRow]:
     by_id: dict[str, PlaceRow] = {}
     for place in new.places:
         values = {"source": new.event.source, "place": place}

@@ -90,6 +90,11 @@ class ReconciliationRow:
         numbers = (known_from, noted, noted_at, failures)
         return cls(source, due_at, owner, until_at, *numbers, began, ended, error, int(now))
 
+    @property
+    def ended_at(self) -> int | None:
+        """When the list was last gone through."""
+        return None if self.last is None else self.last.ended
+
     def is_due(self, every: timedelta) -> bool:
         """Whether somebody should begin, or go on. A clock that was set back does not put it off."""
         return self.due_at <= self.now or self.due_at > self.now + max(_ms(every), WAIT_MS_MAX)

@@ -83,6 +83,15 @@ SINK_ENDPOINTS: Final = (
         sink_results.SourceItem,
         problems=NOT_FOUND,
     ),
+    acting(
+        "/sources/{name}/reconcile",
+        "reconcile",
+        "Ask a source's vendor for its list of recordings now; it goes on by itself.",
+        lambda call: call.service.reconcile(call.path["name"], call.body.since, call.actor),
+        act_results.OneDone,
+        body=requests.ReconcileCommand,
+        problems={404: "not_found", 409: "not_possible"},
+    ),
     reading(
         "/refused",
         "refused",

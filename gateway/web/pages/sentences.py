@@ -18,6 +18,8 @@ ACTS: Final = {
     "sinks pause": "Paused a sink",
     "sinks resume": "Resumed a sink",
     "sinks test": "Tested a sink",
+    "sources reconcile": "Asked a vendor for its list",
+    "sources doctor": "Changed a vendor's callbacks",
     "events replay": "Sent events again",
     "events release": "Released events",
     "events erase": "Erased events",
