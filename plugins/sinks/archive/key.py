@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from gateway import Event, File, suggestion
+from plugins.sinks.archive.media_types import UNKNOWN_ENDING, safe_ending
 
 DEFAULT_KEY: Final = "{domain}/{app}/{stream}/{ended_at:%Y/%m/%d}/{job_id}.{format}"
 VALUE_BYTES_MAX: Final = 200  # of one value
@@ -21,7 +22,6 @@ KEY_BYTES_MAX: Final = (
 )
 TEMPLATE_CHARS_MAX: Final = 500
 FIELDS_MAX: Final = 24
-UNKNOWN_FORMAT: Final = "bin"
 PLAYLISTS: Final = ("hls", "m3u8")
 _EXTENSION_CHARS_MAX: Final = 12
 _SHORTER: Final = (VALUE_BYTES_MAX, 100, 50, 30)  # bytes of a value, until the key is short enough
@@ -103,7 +103,7 @@ def format_of(event: Event, file: File) -> str:
     if said:
         return said
     extension = _name_of_url(file.download_url or file.play_url or "").rpartition(".")[2].lower()
-    return extension if re.fullmatch(r"[a-z0-9]{1,5}", extension, re.A) else UNKNOWN_FORMAT
+    return extension if re.fullmatch(r"[a-z0-9]{1,5}", extension, re.A) else UNKNOWN_ENDING
 
 
 def is_playlist(event: Event, file: File) -> bool:
@@ -229,7 +229,7 @@ _TEXTS: Final[dict[str, Callable[[Event, File], str | None]]] = {
     "task_id": lambda event, _: event.task_id,
     "asset_id": lambda _, file: file.asset_id,
     "name": lambda _, file: _name(file),
-    "format": format_of,
+    "format": lambda event, file: safe_ending(format_of(event, file)),
 }
 _TIMES: Final[dict[str, Callable[[Event, File], datetime | None]]] = {
     "started_at": lambda _, file: file.started_at,

@@ -11,6 +11,7 @@ from gateway import Refused, Retry
 from plugins.sinks.archive.answer import FileVersion
 from plugins.sinks.archive.fetch import Changed, Position
 from plugins.sinks.archive.job import NUMBERS_MAX, Copied, Fetched, FileJob, NoRoom
+from plugins.sinks.archive.media_types import media_type_of_key
 from plugins.sinks.archive.mismatch import check_size
 
 
@@ -57,7 +58,7 @@ async def _place(job: FileJob, fetched: Fetched) -> Copied:
                 continue
             if not ours:
                 await _say_placing(job, key, size, sha256, version)
-                await job.put(key, fetched.path, size=size, media_type=version.media_type, sha256=sha256)
+                await job.put(key, fetched.path, size=size, media_type=media_type_of_key(key), sha256=sha256)
                 await _check_it_is_there(job, key, size)
             return Copied(key, size, sha256, version.etag, version.media_type, text="there already" * ours)
     raise _no_name(job)
@@ -104,7 +105,7 @@ async def _stream(job: FileJob, key: str) -> Copied:
     async with aclosing(_hashed(job, place, digest)) as pieces:
         first = await anext(pieces, b"")
         await _say_placing(job, key, place.total, None, place.version)
-        await job.put(key, _after(first, pieces), size=place.total, media_type=place.version.media_type)
+        await job.put(key, _after(first, pieces), size=place.total, media_type=media_type_of_key(key))
     await _check_it_is_there(job, key, place.offset)
     return Copied(key, place.offset, digest.hexdigest(), place.version.etag, place.version.media_type)
 

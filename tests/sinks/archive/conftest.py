@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from plugins.sinks.archive import Archive
 from tests.sinks.archive.media_server import MediaServer, media_server
 
 HERE = "127.0.0.0/8"
+KEYS = {"access_key": "AK-canary-0123456789", "secret_key": "SK-canary-0123456789"}
 Opening = Callable[..., AbstractAsyncContextManager[Archive]]
 
 
@@ -47,3 +48,36 @@ def archived(answer: object) -> FollowUp:
     assert isinstance(answer, Done), answer
     [follow_up] = answer.events
     return follow_up
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[str]:
+    """moto's S3, with the bucket `kept`."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+def place(endpoint: str, bucket: str = "kept") -> dict[str, Any]:
+    return {"to": f"s3://{bucket}/live", "endpoint": endpoint, "path_style": True, "credentials": KEYS}
+
+
+@pytest.fixture
+def bucket(endpoint: str) -> Iterator[Any]:
+    """boto3's view of it, empty."""
+    import boto3
+
+    s3 = boto3.resource(
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id=KEYS["access_key"],
+        aws_secret_access_key=KEYS["secret_key"],
+        region_name="us-east-1",
+    )
+    one = s3.create_bucket(Bucket="kept")
+    yield one
+    one.objects.all().delete()

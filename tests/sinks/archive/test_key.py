@@ -88,6 +88,15 @@ def test_two_values_have_two_names(one: str, other: str) -> None:
     assert (safe_value(one) == safe_value(other)) is (one == other)
 
 
+@pytest.mark.parametrize(
+    ("form", "ending"),
+    [("MP4", "mp4"), ("flv", "flv"), ("html", "bin"), ("php", "bin"), ("../x", "bin"), (None, "mp4")],
+)
+def test_no_file_ends_like_a_page_or_a_program(form: str | None, ending: str) -> None:
+    file = FILE.replace(format=form)
+    assert KeyTemplate("{stream}.{format}").key(event(stream="a", format=None), file) == f"a.{ending}"
+
+
 def test_files_on_one_key_are_numbered_in_the_order_of_the_event() -> None:
     one = event(stream="a", files=(FILE, FILE, FILE.replace(format="flv"), FILE))
     assert [name.key for name in names_of(KeyTemplate("{stream}.{format}"), one, one.files)] == [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from hashlib import sha256
 from pathlib import Path
@@ -18,43 +18,8 @@ from plugins.sinks.storage.object_store import PART_BYTES_MIN, part_size
 from plugins.sinks.storage.open import open_storage
 from plugins.sinks.storage.options import StorageOptions
 from plugins.sinks.storage.storage import FileStorage
-from tests.sinks.archive.conftest import HERE, archived, of
+from tests.sinks.archive.conftest import HERE, KEYS, archived, of, place
 from tests.sinks.archive.media_server import Media, MediaServer
-
-KEYS = {"access_key": "AK-canary-0123456789", "secret_key": "SK-canary-0123456789"}
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """moto's S3, with the bucket `kept`."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-def place(endpoint: str, bucket: str = "kept") -> dict[str, Any]:
-    return {"to": f"s3://{bucket}/live", "endpoint": endpoint, "path_style": True, "credentials": KEYS}
-
-
-@pytest.fixture
-def bucket(endpoint: str) -> Iterator[Any]:
-    """boto3's view of it, empty."""
-    import boto3
-
-    s3 = boto3.resource(
-        "s3",
-        endpoint_url=endpoint,
-        aws_access_key_id=KEYS["access_key"],
-        aws_secret_access_key=KEYS["secret_key"],
-        region_name="us-east-1",
-    )
-    one = s3.create_bucket(Bucket="kept")
-    yield one
-    one.objects.all().delete()
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -122,7 +87,7 @@ def archive(endpoint: str, tmp_path: Path, **changes: Any) -> AbstractAsyncConte
 async def test_a_file_goes_into_the_bucket_and_the_same_again_is_no_second_one(
     limit: str, endpoint: str, bucket: Any, server: MediaServer, tmp_path: Path
 ) -> None:
-    media = server.files["/a.mp4"] = Media(12_000_000)
+    media = server.files["/a.mp4"] = Media(12_000_000, media_type="text/html")
     server.drop_after = [5_000_000]
     spool = {"folder": str(tmp_path / "spool"), "limit": limit}
     async with archive(endpoint, tmp_path, spool=spool) as sink:

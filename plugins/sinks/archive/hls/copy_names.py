@@ -7,28 +7,13 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from plugins.sinks.archive.hls.tags import Role
+from plugins.sinks.archive.media_types import MEDIA_TYPES
 
 INDEX: Final = "index.m3u8"
 """The playlist that a player is given."""
 
 STEM_CHARS_MAX: Final = 80
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+", re.A)
-MEDIA_TYPES: Final = {
-    **dict.fromkeys(("ts", "m2ts", "mts"), "video/mp2t"),
-    **dict.fromkeys(("mp4", "m4s", "m4v", "m4f", "cmfv", "cmft"), "video/mp4"),
-    **dict.fromkeys(("m4a", "cmfa"), "audio/mp4"),
-    **dict.fromkeys(("vtt", "webvtt"), "text/vtt"),
-    **{ending: f"audio/{ending}" for ending in ("aac", "ac3", "flac", "ogg", "wav")},
-    **{ending: f"image/{ending}" for ending in ("jpeg", "png", "webp", "gif", "avif")},
-    "ec3": "audio/eac3",
-    "eac3": "audio/eac3",
-    "jpg": "image/jpeg",
-    "mov": "video/quicktime",
-    "mp3": "audio/mpeg",
-}
-"""By the ending of a name. No other endings: what a web server would run or a browser would show as a page has no place
-among media, and a type is taken from the name, because the vendor's server could say that it is a page."""
-
 OTHER_TYPES: Final = {
     "m3u8": "application/vnd.apple.mpegurl",
     "key": "application/octet-stream",
