@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
+from gateway.errors import Ambiguous, NotFound
 from gateway.model import RECORDING_OVERDUE, RECORDING_RECOVERED
 from gateway.store.admin import audit, echoes
 from gateway.store.admin.commands import end_delivery
-from gateway.store.admin.event_lookup import row_of, seq_of
+from gateway.store.admin.event_lookup import readings_of, row_of, seq_of
 from gateway.store.admin.pages import among, event_ref, refusal
 from gateway.store.engine.batch import Bulk
 from gateway.store.outbox import erasures, recording_joins
@@ -25,6 +26,8 @@ _FOLLOWING: Final = """SELECT c.seq FROM events e JOIN events c ON c.source = e.
 # What a watch rule said behind an event: it names that one in `extra`, and all that the event is called.
 _BEHIND: Final = f"""SELECT c.seq, c.body FROM events e JOIN events c ON c.source = e.source AND c.seq > e.seq
   AND c.type IN ('{RECORDING_OVERDUE}', '{RECORDING_RECOVERED}') WHERE e.seq = :seq"""  # noqa: S608  constants of ours
+_REMEMBERED: Final = "SELECT DISTINCT source FROM remembered WHERE id = :id ORDER BY source"
+_LEFT_OF_IT: Final = "SELECT seq FROM events WHERE cause IS NOT NULL AND cause = :ref AND source = :source"
 _CONTENT: Final = "SELECT id, variant, source, subject, raw FROM events WHERE seq {ids}"
 _REMEMBER: Final = """INSERT INTO remembered (id, source, fingerprint, trust, held, seal, seen_at)
   SELECT e.id, e.source, e.fingerprint, e.trust, CASE WHEN e.held IS NULL THEN 0 ELSE 1 END, e.seal, :now FROM events e
@@ -65,14 +68,42 @@ def erase(session: Bulk, ref: str, same: SameCallbacks) -> str:
 
     A plain id takes every content under it along, `id~variant` only that one; and both what follows on it, because that
     says the same of it. Ids and fingerprints stay remembered, so that the vendor's repeat, or the sink's, does not bring
-    it back.
+    it back. What sinks may still hold is noted for them, also of what retention deleted before.
     """
     recording_joins.lock(session)
-    row = row_of(session, seq_of(session, ref))
-    seqs = [row.seq]
-    if "~" not in row.ref.removeprefix(row.id):
-        seqs = [seq for (seq,) in session.rows(_ALL, {"id": row.id, "source": row.source})]
-    seqs = _with_what_follows(session, seqs)
+    try:
+        row = row_of(session, seq_of(session, ref))
+    except Ambiguous:
+        raise
+    except NotFound:
+        if (deleted := _deleted_before(session, ref)) is None:
+            raise
+        name, seqs = deleted
+    else:
+        name, seqs = row.ref, [row.seq]
+        if "~" not in row.ref.removeprefix(row.id):
+            seqs = [seq for (seq,) in session.rows(_ALL, {"id": row.id, "source": row.source})]
+    if seqs := _with_what_follows(session, seqs):
+        _delete(session, seqs, same)
+    return name
+
+
+def _deleted_before(session: Bulk, ref: str) -> tuple[str, list[int]] | None:
+    """What retention deleted, of which only the id is remembered, may be held by sinks all the same: they are told. Its name,
+    and the rows of what follows on it; None: nobody knows it. Raises Ambiguous where its source has to be said."""
+    for source, name in readings_of(ref):
+        for id in filter(None, (name, name.rpartition("~")[0])):
+            of_it = [known for (known,) in session.rows(_REMEMBERED, {"id": id}) if source in (None, known)]
+            if len(of_it) > 1:
+                raise Ambiguous(ref, [f"{known}:{name}" for known in of_it])
+            if of_it:
+                erasures.note(session, of_it[0], name)
+                children = session.rows(_LEFT_OF_IT, {"source": of_it[0], "ref": name})
+                return name, [seq for (seq,) in children]
+    return None
+
+
+def _delete(session: Bulk, seqs: Sequence[int], same: SameCallbacks) -> None:
     condition, ids = among(session, seqs)
     of_them = f"FROM deliveries WHERE event {condition} AND state IN ('waiting','sending') ORDER BY id"
     names = session.rows(f"SELECT sink, order_key {of_them}", {"ids": ids})
@@ -93,7 +124,6 @@ def erase(session: Bulk, ref: str, same: SameCallbacks) -> str:
         session.change(_REMEMBER, {"seq": seq})
         session.change("DELETE FROM events WHERE seq = :seq", {"seq": seq})
     recording_joins.rebuild(session, of_recordings)
-    return row.ref
 
 
 def _with_what_follows(session: Bulk, seqs: Sequence[int]) -> list[int]:

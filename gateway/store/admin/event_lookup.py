@@ -34,18 +34,18 @@ class _Row(NamedTuple):
 def seq_of(session: Session, ref: str) -> int:
     """The row of the event that `ref` names. Raises NotFound, which says what is near, or Ambiguous, which lists them."""
     ref = ref.strip()
-    for source, named in _readings(ref):
+    for source, named in readings_of(ref):
         for id, variant in _split(named):
             if rows := _of_id(session, id, source):
                 return _one(rows, variant, ref)
-    for source, named in _readings(ref):
+    for source, named in readings_of(ref):
         id, tilde, variant = named.partition("~")
         if len(id) >= PREFIX_DIGITS_MIN and (rows := _by_prefix(session, id.lower(), source)):
             return _one(rows, variant if tilde else None, ref)
     raise _not_found(session, ref)
 
 
-def _readings(ref: str) -> list[tuple[str | None, str]]:
+def readings_of(ref: str) -> list[tuple[str | None, str]]:
     """What a name can mean: an id of any source, or after a colon one of the source before it."""
     source, colon, rest = ref.partition(":")
     return [(None, ref), (source, rest)] if colon and source and rest else [(None, ref)]
@@ -93,7 +93,7 @@ def _one(rows: Sequence[_Row], variant: str | None, ref: str) -> int:
 
 
 def _not_found(session: Session, ref: str) -> NotFound:
-    _, named = _readings(ref)[-1]
+    _, named = readings_of(ref)[-1]
     id = named.partition("~")[0]
     if session.rows("SELECT 1 FROM remembered WHERE id = :id LIMIT 1", {"id": named}) or session.rows(
         "SELECT 1 FROM remembered WHERE id = :id LIMIT 1", {"id": id}

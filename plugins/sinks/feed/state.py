@@ -66,7 +66,8 @@ class State(msgspec.Struct):
 
     def add(self, event: Event, entry: Entry) -> bool:
         """Take an event in; False where it was erased meanwhile."""
-        gone = [self.erased.get(_erased_name(event.source, ref), "") for ref in (event.ref, event.id)]
+        names = (event.ref, event.id, "" if event.cause is None else event.cause.id)
+        gone = [self.erased.get(_erased_name(event.source, name), "") for name in names]
         if format_time(event.received_at) <= max(gone):
             return False
         item = self._item(event)
@@ -91,7 +92,8 @@ class State(msgspec.Struct):
             self.erased[_erased_name(event.source, event.ref)] = format_time(event.at)
             for item in self.items:
                 if item.source == event.source:
-                    for ref in [ref for ref in item.versions if event.ref in (ref, _plain(ref))]:
+                    whole = event.ref == item.id  # what follows on it goes too
+                    for ref in [ref for ref in item.versions if whole or event.ref in (ref, _plain(ref))]:
                         del item.versions[ref]
         self.items = [item for item in self.items if item.versions]
         limit = format_time(now - ERASED_KEPT)

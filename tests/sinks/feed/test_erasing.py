@@ -44,6 +44,16 @@ async def test_of_an_item_that_was_said_several_times_only_what_was_erased_goes(
         assert await sink.deliver(variant) == "left out: erased meanwhile"
 
 
+async def test_what_follows_on_an_erased_event_goes_and_comes_with_it(tmp_path: Path) -> None:
+    one = finished(1)
+    copied = archived(one)
+    async with feeding(tmp_path) as sink:
+        await sink.deliver_batch([one, copied])
+        await sink.erased([gone(str(one.event.id))])  # retention may have deleted what follows, so that nobody names it
+        assert titles(tmp_path) == []
+        assert await sink.deliver(copied) == "left out: erased meanwhile"
+
+
 async def test_what_was_erased_is_remembered_for_as_long_as_it_can_be_on_its_way(tmp_path: Path) -> None:
     clock = FrozenClock()
     one = finished(1)

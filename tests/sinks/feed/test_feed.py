@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gateway import RECORDING_CONFIRMED, RECORDING_STARTED, File, Measured, Refused, Trust, Unavailable
+from gateway import RECORDING_CONFIRMED, RECORDING_STARTED, File, Measured, Refused, Trust, Unavailable, Verified
 from gateway.testing import NOW, SinkPromises, delivery, event
 from plugins.sinks.feed import Feed
 from tests.sinks.feed.feeds import (
@@ -224,3 +224,10 @@ async def test_an_hour_that_only_the_vendor_knows_is_shown_in_the_zone_that_was_
     [item] = json_feed(tmp_path)["items"]
     assert item["title"].endswith("· 2026-01-01 09:00:00 +08:00")
     assert item["content_text"].endswith("暂无可打开的地址。")
+
+
+async def test_a_test_message_is_not_for_everybody(tmp_path: Path) -> None:
+    tried = finished(1, source="test", verified=Verified(trust=Trust.FIELDS, scheme="test"))
+    async with feeding(tmp_path) as sink:
+        assert await sink.deliver(tried) == "a test: the feed was written, and lists no tests"
+    assert titles(tmp_path) == []
