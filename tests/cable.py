@@ -13,10 +13,15 @@ FAR = tuple[str, int] | str  # host and port, or the path of a unix socket
 
 
 class Cable:
-    """Leads to `far` from `port` on loopback; with `tls` its near end is encrypted, for a server that speaks none."""
+    """Leads to `far` from `port` on loopback.
 
-    def __init__(self, far: FAR, tls: ssl.SSLContext | None = None) -> None:
+    With `tls` its near end is encrypted, for a server that speaks none. A server that tells its callers to come to
+    `named` is made to say `port` instead.
+    """
+
+    def __init__(self, far: FAR, tls: ssl.SSLContext | None = None, named: tuple[str, int] | None = None) -> None:
         self._far = far
+        self._named = named
         self._tls = tls
         self._wires: list[socket.socket] = []
         self._listener: socket.socket | None = None
@@ -91,6 +96,9 @@ class Cable:
                     while isinstance(ready, ssl.SSLSocket) and ready.pending():  # which `select` does not see
                         data += ready.recv(65536)
                     self._flows.wait()
+                    if self._named is not None and ready is far:
+                        host, port = self._named
+                        data = data.replace(host.encode() + port.to_bytes(4), host.encode() + self.port.to_bytes(4))
                     if not data:
                         return
                     (far if ready is near else near).sendall(data)

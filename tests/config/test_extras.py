@@ -24,6 +24,7 @@ NEEDS = [
     ("sinks: {x: {type: nats, url: 'nats://127.0.0.1'}}", "nats", "nats"),
     ("sinks: {x: {type: rabbitmq, url: 'amqp://127.0.0.1'}}", "rabbitmq", "aio_pika"),
     ("sinks: {x: {type: mqtt, url: 'mqtt://127.0.0.1'}}", "mqtt", "aiomqtt"),
+    ("sinks: {x: {type: kafka, brokers: 'localhost:9092'}}", "kafka", "aiokafka"),
     ("sinks: {x: {type: redis, url: 'redis://127.0.0.1'}}", "redis", "redis"),
     ("store: postgresql://db.example.com/g", "postgres", "psycopg"),
 ]

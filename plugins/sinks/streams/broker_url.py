@@ -85,7 +85,7 @@ URLS: Final[Mapping[str, BrokerUrl]] = {
     "nats": BrokerUrl("nats", "tls", 4222, 4222),
     "rabbitmq": BrokerUrl("amqp", "amqps", 5672, 5671, takes_path=True),
     "mqtt": BrokerUrl("mqtt", "mqtts", 1883, 8883),
-    "kafka": BrokerUrl("kafka", "kafkas", 9092, 9093),
+    "kafka": BrokerUrl("kafka", "kafkas", 9092, 9092),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import ssl
 from abc import abstractmethod
 from collections.abc import Awaitable, Mapping, Sequence
@@ -192,6 +193,7 @@ async def _settled(publishing: Awaitable[str], where: str) -> str | BaseExceptio
 
 
 def _import(libraries: Sequence[str]) -> None:
-    """In a thread, because it takes a while."""
+    """In a thread, because it takes a while. What they log of a broker that is away, the outcome of each attempt says too."""
     for name in libraries:
         importlib.import_module(name)
+        logging.getLogger(name.partition(".")[0]).setLevel(logging.CRITICAL)

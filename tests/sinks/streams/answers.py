@@ -121,9 +121,41 @@ def mqtt_answers() -> list[tuple[BaseException, tuple[str, bool]]]:
     ]
 
 
+def kafka_answers() -> list[tuple[BaseException, tuple[str, bool]]]:
+    from aiokafka import errors
+
+    return [
+        (errors.UnknownTopicOrPartitionError(), SHUT),
+        (errors.TopicAuthorizationFailedError("recordings"), SHUT),
+        (errors.ClusterAuthorizationFailedError(), SHUT),
+        (errors.SaslAuthenticationFailed("canary"), SHUT),
+        (errors.AuthenticationFailedError("canary"), SHUT),
+        (errors.UnsupportedSaslMechanismError("Kafka broker does not support PLAIN sasl mechanism."), SHUT),
+        (errors.InvalidTopicError(), SHUT),
+        (errors.UnsupportedVersionError(), SHUT),
+        (errors.MessageSizeTooLargeError("The message is 9 bytes when serialized"), NEVER),
+        (errors.RecordListTooLargeError(), NEVER),
+        (errors.PolicyViolationError(), NEVER),
+        (errors.NotEnoughReplicasError(), AGAIN),
+        (errors.NotEnoughReplicasAfterAppendError(), AGAIN),
+        (errors.NotLeaderForPartitionError(), AGAIN),
+        (errors.LeaderNotAvailableError(), AGAIN),
+        (errors.RequestTimedOutError(), AGAIN),
+        (errors.KafkaStorageError(), AGAIN),
+        (errors.KafkaTimeoutError(), AGAIN),
+        (errors.KafkaConnectionError("Unable to bootstrap from [('h', 9092, 0)]"), AGAIN),
+        (errors.OutOfOrderSequenceNumber(), AGAIN),
+        (errors.UnknownProducerId(), AGAIN),
+        (errors.ProducerFenced(), AGAIN),
+        (errors.ProducerClosed(), AGAIN),
+        (errors.UnknownError(), LATER),
+    ]
+
+
 ANSWERS: dict[str, Callable[[], list[tuple[BaseException, tuple[str, bool]]]]] = {
     "redis": redis_answers,
     "nats": nats_answers,
     "rabbitmq": rabbitmq_answers,
     "mqtt": mqtt_answers,
+    "kafka": kafka_answers,
 }

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 from gateway import Sink
+from plugins.sinks.kafka import Kafka as KafkaSink
 from plugins.sinks.mqtt import Mqtt as MqttSink
 from plugins.sinks.nats import Nats as NatsSink
 from plugins.sinks.rabbitmq import RabbitMq as RabbitMqSink
@@ -24,6 +25,7 @@ class Got(NamedTuple):
     headers: Mapping[str, str]
     topic: str
     key: str | None = None
+    partition: int = 0
 
 
 class Broker:
@@ -61,6 +63,11 @@ class Broker:
     def encrypted(self, port: int) -> dict[str, Any]:
         """Options of an encrypted end at this port."""
         return {"url": f"{URLS[self.sink.type].tls}://127.0.0.1:{port}"}
+
+    @property
+    def named(self) -> tuple[str, int] | None:
+        """The address that the broker tells its callers to come to, where it tells them one."""
+        return None
 
     async def open(self) -> None:
         raise NotImplementedError
@@ -207,4 +214,68 @@ class Mqtt(Broker):
         return arrived
 
 
-BROKERS: dict[str, type[Broker]] = {"redis": Redis, "nats": Nats, "rabbitmq": RabbitMq, "mqtt": Mqtt}
+class Kafka(Broker):
+    """The mock cluster of librdkafka: a broker in this process, as far as the protocol goes."""
+
+    sink = KafkaSink
+    port, prefix, lets_everybody_in, too_large, connections_max = 0, "ce_", True, 2**20, 3
+    _cluster: ClassVar[Any] = None
+
+    def options(self, port: int | None = None, **more: Any) -> dict[str, Any]:
+        return {"brokers": f"127.0.0.1:{port or self.port}", "topic": self.name, **more}
+
+    def far(self, *, secure: bool) -> dict[str, Any]:
+        return {"brokers": "broker.example.com", "tls": secure}
+
+    def encrypted(self, port: int) -> dict[str, Any]:
+        return {"brokers": f"127.0.0.1:{port}", "tls": True}
+
+    @property
+    def named(self) -> tuple[str, int]:
+        return "127.0.0.1", self.port
+
+    async def open(self) -> None:
+        from confluent_kafka import Consumer, Producer
+
+        if Kafka._cluster is None:  # for all tests of this process
+            Kafka._cluster = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
+            [one] = Kafka._cluster.list_topics(timeout=5).brokers.values()
+            Kafka.port = one.port
+        self.consumer = Consumer(
+            {
+                "bootstrap.servers": f"127.0.0.1:{self.port}",
+                "group.id": self.name,
+                "enable.partition.eof": True,
+                "log_level": 0,
+            }
+        )
+
+    async def close(self) -> None:
+        self.consumer.close()
+
+    async def read(self) -> list[Got]:
+        from confluent_kafka import TopicPartition
+
+        partitions = self.consumer.list_topics(self.name, timeout=5).topics[self.name].partitions
+        self.consumer.assign([TopicPartition(self.name, number, 0) for number in partitions])
+        arrived, ends = [], 0
+        while ends < len(partitions):
+            one = self.consumer.poll(0.1)
+            if one is None:
+                continue
+            if one.error() is not None:
+                ends += 1
+                continue
+            headers = {name: value.decode() for name, value in one.headers() or ()}
+            key = None if one.key() is None else one.key().decode()
+            arrived.append((one.timestamp(), Got(one.value(), headers, one.topic(), key, one.partition())))
+        return [got for _, got in sorted(arrived, key=lambda pair: pair[0])]
+
+
+BROKERS: dict[str, type[Broker]] = {
+    "redis": Redis,
+    "nats": Nats,
+    "rabbitmq": RabbitMq,
+    "mqtt": Mqtt,
+    "kafka": Kafka,
+}

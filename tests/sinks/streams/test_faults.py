@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway import DeliveryFailed, Refused, Retry, Unavailable
+from gateway import DeliveryFailed, Refused, Retry, Unavailable, order_key
 from gateway.testing import delivery, event, opened
 from tests.sinks.streams.answers import AGAIN, ANSWERS, SHUT
 from tests.sinks.streams.brokers import BROKERS, Broker
@@ -186,3 +186,21 @@ async def test_what_an_mqtt_broker_says_it_does_not_take_is_not_sent() -> None:
     ):
         with pytest.raises(Refused, match="512 bytes"):
             await sink.deliver(delivery(event()))
+
+
+@pytest.mark.parametrize("broker", ["kafka"], indirect=True)
+async def test_the_events_of_a_stream_are_in_one_partition_and_in_order(broker: Any) -> None:
+    members = [delivery(event(number=number, stream=f"room-{number % 5}"), id=number) for number in range(1, 31)]
+    async with opened(broker.sink, broker.options(compression="gzip")) as sink:
+        for member in members:
+            await sink.deliver(member)
+    arrived = await broker.read()
+    places: dict[str, set[int]] = {}
+    for got in arrived:
+        places.setdefault(str(got.key), set()).add(got.partition)
+    assert places.keys() == {f"live push.example.com/live/room-{number}" for number in range(5)}
+    assert all(len(partitions) == 1 for partitions in places.values())
+    assert len(set.union(*places.values())) > 1
+    for key in places:
+        sent = [one.event.ref for one in members if order_key("live", one.event.subject, ordered=True) == key]
+        assert [got.headers["recording-gateway-id"] for got in arrived if got.key == key] == sent

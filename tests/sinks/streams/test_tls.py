@@ -33,7 +33,7 @@ def cable(broker: Broker, folder: Path) -> Iterator[Cable]:
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     context.load_verify_locations(folder / "ca.pem")
     context.verify_mode = ssl.CERT_REQUIRED
-    with Cable(("127.0.0.1", broker.port), tls=context) as cable:
+    with Cable(("127.0.0.1", broker.port), tls=context, named=broker.named) as cable:
         yield cable
 
 

@@ -18,7 +18,7 @@ PATIENCE_SECONDS = 0.3  # of an attempt, in the place of `delivery.timeout`
 
 @pytest.fixture
 def cable(broker: Broker) -> Iterator[Cable]:
-    with Cable(("127.0.0.1", broker.port)) as cable:
+    with Cable(("127.0.0.1", broker.port), named=broker.named) as cable:
         yield cable
 
 
@@ -26,6 +26,7 @@ async def ids(broker: Broker) -> list[str]:
     return [got.headers["recording-gateway-id"] for got in await broker.read()]
 
 
+@pytest.mark.wide
 async def test_a_broker_that_was_away_is_connected_to_again_by_the_next_attempt(broker: Broker, cable: Cable) -> None:
     one, two, three = [event(number=number) for number in range(3)]
     async with opened(broker.sink, broker.options(cable.port)) as sink:
@@ -48,6 +49,7 @@ async def test_a_broker_that_was_away_is_connected_to_again_by_the_next_attempt(
     assert await ids(broker) == [one.ref, one.ref, two.ref, three.ref]
 
 
+@pytest.mark.wide
 async def test_a_connection_that_ends_under_an_attempt_is_told_at_once(broker: Broker, cable: Cable) -> None:
     async with opened(broker.sink, broker.options(cable.port)) as sink:
         await sink.deliver(delivery(event()))
@@ -81,6 +83,7 @@ async def test_a_frozen_broker_holds_an_attempt_no_longer_than_its_time_and_the_
     assert arrived.count(two.ref) == 1
 
 
+@pytest.mark.wide
 async def test_a_frozen_broker_does_not_keep_the_gateway_from_stopping(broker: Broker, cable: Cable) -> None:
     async with opened(broker.sink, broker.options(cable.port)) as sink:
         await sink.deliver(delivery(event()))
