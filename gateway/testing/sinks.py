@@ -11,11 +11,12 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.egress.client import Http
 from gateway.fields import MASK, secrets_of
+from gateway.model import Erased
 from gateway.plugin import Sink
 from gateway.plugin.contract import class_problem
 from gateway.runtime import lean_imports
 from gateway.runtime.clock import FrozenClock
-from gateway.testing.factories import delivery, events
+from gateway.testing.factories import NOW, delivery, events
 from gateway.testing.server import ScriptedServer
 from gateway.text import redaction
 
@@ -108,6 +109,17 @@ class SinkPromises:
                         assert secret.reveal() not in (said or ""), f"{path} is shown"
                 assert server.connections == 0
                 await sink.close()
+
+        asyncio.run(body())
+
+    def test_it_lets_go_of_what_never_came_as_often_as_it_is_asked_to(self) -> None:
+        if self.sink.erased is Sink.erased:
+            return
+
+        async def body() -> None:
+            async with self.opened() as (sink, _):
+                for events in ((), [Erased("live", "0" * 32, NOW)], [Erased("live", "0" * 32, NOW)]):
+                    await sink.erased(events)
 
         asyncio.run(body())
 

@@ -40,6 +40,11 @@ def loaded(folder: Path, text: str) -> Registry:
             "not asynchronous; write `async def deliver",
         ),
         (SINK + "    async def deliver(self, d): ...\n    def open(self): ...", "its open is not asynchronous"),
+        (SINK + "    async def deliver(self, d): ...\n    def erased(self, e): ...", "its erased is not asynchronous"),
+        (
+            SINK + "    async def deliver(self, d): ...\n    async def erased(self): ...",
+            "write `async def erased(self, events)",
+        ),
         (
             SINK + "    async def deliver(self, d): ...\n    async def close(self, now): ...",
             "its close cannot be called",

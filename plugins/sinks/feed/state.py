@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from gateway import Erased, Event, Trust, format_time
+from gateway import Erased, Event, Trust, parse_time
 from plugins.sinks.feed.entry import Entry
 
 VERSIONS_MAX: Final = 8  # versions kept of one item; a person makes more, and the best are kept
@@ -24,7 +24,7 @@ _FORM: Final = 1
 
 _VARIANT: Final = re.compile(r"~[0-9a-f]{8}\Z", re.A)  # an id may have a tilde of its own
 
-Rank = tuple[bool, bool, int, str]
+Rank = tuple[bool, bool, int, int]
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -54,21 +54,21 @@ class FeedItem(msgspec.Struct):
     @property
     def at(self) -> str:
         """When it was recorded, as was said first of all, so that a later word of it does not make it new."""
-        return min(version.entry.at for version in self.versions.values())
+        return min((version.entry.at for version in self.versions.values()), key=parse_time)
 
 
 class State(msgspec.Struct):
-    """All of one feed. `erased`: by source and ref, when."""
+    """All of one feed. `erased`: by source and ref, when (ms)."""
 
     form: int = _FORM
     items: list[FeedItem] = msgspec.field(default_factory=list)
-    erased: dict[str, str] = msgspec.field(default_factory=dict)
+    erased: dict[str, int] = msgspec.field(default_factory=dict)
 
     def add(self, event: Event, entry: Entry) -> bool:
         """Take an event in; False where it was erased meanwhile."""
         names = (event.ref, event.id, "" if event.cause is None else event.cause.id)
-        gone = [self.erased.get(_erased_name(event.source, name), "") for name in names]
-        if format_time(event.received_at) <= max(gone):
+        gone = [self.erased.get(_erased_name(event.source, name), 0) for name in names]
+        if _ms(event.received_at) <= max(gone):
             return False
         item = self._item(event)
         if item is None:
@@ -89,20 +89,20 @@ class State(msgspec.Struct):
     def erase(self, erased: Sequence[Erased], now: datetime) -> None:
         """Let go of everything that these events said; what still comes of them is not taken in."""
         for event in erased:
-            self.erased[_erased_name(event.source, event.ref)] = format_time(event.at)
+            self.erased[_erased_name(event.source, event.ref)] = _ms(event.at)
             for item in self.items:
                 if item.source == event.source:
                     whole = event.ref == item.id  # what follows on it goes too
                     for ref in [ref for ref in item.versions if whole or event.ref in (ref, _plain(ref))]:
                         del item.versions[ref]
         self.items = [item for item in self.items if item.versions]
-        limit = format_time(now - ERASED_KEPT)
+        limit = _ms(now - ERASED_KEPT)
         newest = sorted(self.erased.items(), key=lambda pair: pair[1])[-ERASED_MAX:]
         self.erased = {name: at for name, at in newest if at >= limit}
 
     def keep_newest(self, most: int) -> None:
         """Only so many items, the newest first."""
-        self.items.sort(key=lambda item: (item.at, item.name), reverse=True)
+        self.items.sort(key=lambda item: (parse_time(item.at), item.name), reverse=True)
         del self.items[most:]
 
     def holds(self, refs: Iterable[tuple[str, str]]) -> list[bool]:
@@ -137,7 +137,12 @@ def _rank(event: Event) -> Rank:
     """Archived before confirmed before said; then by what was signed; then the later."""
     archived = any(file.archived is not None for file in event.files)
     confirmed = any(file.confirmed is not None for file in event.files)
-    return archived, confirmed, Trust(event.trust).rank, format_time(event.received_at)
+    return archived, confirmed, Trust(event.trust).rank, _ms(event.received_at)
+
+
+def _ms(at: datetime) -> int:
+    """Comparable, which a time as text is not: the digits of its second are as many as there are."""
+    return round(at.timestamp() * 1000)
 
 
 def _erased_name(source: str, ref: str) -> str:

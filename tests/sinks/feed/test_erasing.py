@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from gateway import Delivery, Erased
 from gateway.testing import NOW, FrozenClock
 from tests.sinks.feed.feeds import archived, feeding, finished, json_feed, streams, titles
@@ -30,6 +32,15 @@ async def test_an_erased_event_leaves_and_what_comes_of_it_afterwards_is_not_tak
         again = later(one, timedelta(seconds=2))  # what came after it is another thing
         assert await sink.deliver(again) == "listed"
     assert str(one.event.id) not in (tmp_path / "feed.xml").read_text().replace(str(again.event.id), "")
+
+
+@pytest.mark.parametrize("after", [0, 1, 499, 1000, 1500])  # ms from the coming of the event to its erasing
+async def test_what_came_before_it_was_erased_stays_out_to_the_millisecond(tmp_path: Path, after: int) -> None:
+    one = finished(1)
+    async with feeding(tmp_path) as sink:
+        await sink.erased([Erased("live", one.event.ref, NOW + timedelta(milliseconds=after))])
+        assert await sink.deliver(one) == "left out: erased meanwhile"
+        assert await sink.deliver(later(one, timedelta(milliseconds=after + 1))) == "listed"
 
 
 async def test_of_an_item_that_was_said_several_times_only_what_was_erased_goes(tmp_path: Path) -> None:

@@ -199,6 +199,14 @@ async def test_a_damaged_state_and_a_folder_that_is_gone_or_unsafe_open_the_circ
     assert not (tmp_path / "elsewhere").exists()
 
 
+async def test_parts_of_a_second_are_in_order_too(tmp_path: Path) -> None:
+    async with feeding(tmp_path) as sink:
+        for number, ms in enumerate((500, 0, 250, 1000, 999)):
+            ended = (finished(0).event.files[0].replace(ended_at=NOW + timedelta(milliseconds=ms)),)
+            await sink.deliver(finished(number, files=ended))
+    assert streams(tmp_path) == ["s3", "s4", "s0", "s2", "s1"]
+
+
 async def test_recordings_of_one_time_keep_one_order(tmp_path: Path) -> None:
     async with feeding(tmp_path, items=5) as sink:
         same = [finished(number, time=NOW, files=finished(0).event.files) for number in range(9)]

@@ -101,7 +101,7 @@ def test_whatever_an_item_says_is_xml_and_json(title: str, text: str) -> None:
     entry = Entry(
         title=title, text=text, at="2026-01-01T00:00:00Z", attachments=(Attachment("https://a.example/a", "video/mp4"),)
     )
-    item = FeedItem("live", "0" * 16, {"0" * 16: Version((False, False, 2, ""), entry)})
+    item = FeedItem("live", "0" * 16, {"0" * 16: Version((False, False, 2, 0), entry)})
     made = ElementTree.fromstring(rss(options, [item, item]))
     assert len(made.findall("channel/item")) == 2
     assert len(json.loads(json_feed(options, [item]))["items"]) == 1
