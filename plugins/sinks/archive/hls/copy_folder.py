@@ -7,54 +7,60 @@ from collections.abc import MutableMapping
 from typing import Any, Final
 
 from gateway import Refused
-from plugins.sinks.archive.hls.copy_names import INDEX
+from plugins.sinks.archive.hls.copy_names import INDEX, media_type_of
 from plugins.sinks.archive.job import NUMBERS_MAX, FileJob
 
 MARK: Final = "about.txt"
 """What says whose folder it is, before anything else lies in it: two recordings under one key never mix."""
 
 
+IN_WORK: Final = b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n"
+"""What is played in place of another recording while this one is written over it: nothing yet, and no mixture."""
+
+
 async def claim_folder(job: FileJob, memo: MutableMapping[str, Any], digest: str) -> tuple[str, bool]:
-    """The folder of this copy, and whether files of it may lie there already, from an attempt before this one.
+    """The folder of this copy, and whether files that lie in it are ours, from an attempt before this one.
 
     Raises Refused where too many others have the name, and what the storage raises. Keeps the folder in the memo.
     """
-    text = _mark(job, digest)
-    folder, before = memo.get("folder"), memo.get("digest")
-    if isinstance(folder, str) and before == digest:
-        return folder, True
-    if isinstance(folder, str):  # the vendor has written the recording anew meanwhile
-        again = False
-        await _put_mark(job, folder, text)
-    else:
-        folder, again = await _free_folder(job, text)
+    if isinstance(memo.get("folder"), str) and memo.get("digest") == digest:
+        return memo["folder"], not memo.get("over")
+    folder, again, over = await _free_folder(job, digest)  # a new one too where the vendor wrote the recording anew
     memo.clear()
-    memo.update({"folder": folder, "digest": digest})
+    memo.update({"folder": folder, "digest": digest, "over": over})
     await job.keep()
     return folder, again
 
 
-async def _free_folder(job: FileJob, text: bytes) -> tuple[str, bool]:
-    ours, storage = hashlib.sha256(text).hexdigest(), job.shop.storage
+async def _free_folder(job: FileJob, digest: str) -> tuple[str, bool, bool]:
+    """The folder, whether what lies there is ours, and whether it may be of another recording, which is written over."""
+    storage, marks = job.shop.storage, {over: _mark(job, digest, over) for over in (False, True)}
     for folder in job.candidates():
         async with job.lock(folder):
             mark = await storage.head(f"{folder}/{MARK}", hashed=True)
-            if mark is not None and mark.sha256 == ours:
-                return folder, True
-            free = mark is None and await storage.head(f"{folder}/{INDEX}") is None
-            if free or job.shop.options.overwrite:
-                await _put_mark(job, folder, text)
-                return folder, False
+            for over, text in marks.items():
+                if mark is not None and mark.sha256 == hashlib.sha256(text).hexdigest():
+                    return folder, not over, over
+            there = mark is not None or await storage.head(f"{folder}/{INDEX}") is not None
+            if there and job.shop.options.overwrite:
+                await _put(job, f"{folder}/{INDEX}", IN_WORK)
+                await _put(job, f"{folder}/{MARK}", marks[True])
+                return folder, False, True
+            if not there and await storage.head(folder) is None:  # a file of that name leaves no room for a folder
+                await _put(job, f"{folder}/{MARK}", marks[False])
+                return folder, False, False
     raise Refused(f"{job.key}: {NUMBERS_MAX} other recordings have this name; put {{id}} into `key`")
 
 
-async def _put_mark(job: FileJob, folder: str, text: bytes) -> None:
-    sha256 = hashlib.sha256(text).hexdigest()
-    await job.put(f"{folder}/{MARK}", text, size=len(text), media_type="text/plain; charset=utf-8", sha256=sha256)
+async def _put(job: FileJob, key: str, content: bytes) -> None:
+    sha256 = hashlib.sha256(content).hexdigest()
+    await job.put(key, content, size=len(content), media_type=media_type_of(key), sha256=sha256)
 
 
-def _mark(job: FileJob, digest: str) -> bytes:
+def _mark(job: FileJob, digest: str, over: bool) -> bytes:
     return (
         f"The copy of a recording: event {job.event.ref} of the source {job.event.source}, file {job.number + 1}.\n"
-        f"It is whole when {INDEX} is there.\nPlan: {digest}\n"
+        f"It is whole when {INDEX} names its segments.\n"
+        + "Other files here may be of another recording.\n" * over
+        + f"Plan: {digest}\n"
     ).encode()

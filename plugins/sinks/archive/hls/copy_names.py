@@ -18,6 +18,7 @@ OTHER_TYPES: Final = {
     "m3u8": "application/vnd.apple.mpegurl",
     "key": "application/octet-stream",
     "json": "application/json",
+    "txt": "text/plain; charset=utf-8",
 }
 _OF_ROLE: Final = {Role.PLAYLIST: "m3u8", Role.KEY: "key", Role.DATA: "json"}
 _DEVICES: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])", re.A | re.I)  # no files on some systems

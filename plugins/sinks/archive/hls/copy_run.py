@@ -24,8 +24,10 @@ from plugins.sinks.archive.job import Copied, FileJob, NoRoom
 from plugins.sinks.archive.mismatch import check_seconds
 
 FAILURES_IN_A_ROW_MAX: Final = 8  # of files, without one that came; then the server is left alone for a while
+KEEP_SECONDS: Final = 1.0  # between two memos
+UNKEPT_MAX: Final = 64  # files that came since the last memo
 UNREMEMBERED_MAX: Final = (
-    128  # files that may be there beyond the last that a memo knows: those on their way, or passed over
+    160  # files after the last that a memo knows, which may be there: these, and those on their way
 )
 RESUMED_BYTES_MIN: Final = 16 * 2**20  # of a file that goes on after a crash where it was; a shorter one begins anew
 
@@ -76,6 +78,8 @@ class _Run:
         self._expected_below = 0
         self._parts: MutableMapping[str, Any] = memo.setdefault("parts", {})
         self._failures_in_a_row = 0
+        self._unkept = 0
+        self._kept_at = job.shop.http.clock.monotonic()
 
     def expect_files(self, remembered: bool) -> None:
         """An attempt before this one may have put some. `remembered`: its memo is here, which only misses the last ones."""
@@ -117,6 +121,14 @@ class _Run:
                 )
             count = f"{len(self.copied)} of {len(self._plan.items)} files"
             self._job.show(self.copied.size_bytes, None, f"{self._folder}: {count}")
+            await self._keep_now_and_then()
+
+    async def _keep_now_and_then(self) -> None:
+        """Not each file by itself: what a memo misses of them is looked for after a kill."""
+        self._unkept += 1
+        now = self._job.shop.http.clock.monotonic()
+        if self._unkept >= UNKEPT_MAX or now - self._kept_at >= KEEP_SECONDS:
+            self._unkept, self._kept_at = 0, now
             await self._job.keep()
 
     def _words(self, item: PlannedFile, failure: DeliveryFailed) -> str:

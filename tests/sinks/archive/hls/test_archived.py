@@ -163,7 +163,7 @@ async def test_the_same_recording_again_is_no_second_copy_and_another_one_gets_a
     assert sorted(path.name for path in (tmp_path / "kept/main").iterdir()) == ["job-2.hls", "job.hls"]
 
 
-async def test_a_recording_that_the_vendor_wrote_anew_meanwhile_is_copied_anew(
+async def test_a_recording_that_the_vendor_wrote_anew_meanwhile_is_copied_anew_beside_what_was_begun(
     archive: Opening, server: MediaServer, tmp_path: Path
 ) -> None:
     server.files["/r.m3u8"] = text(segments(server, "", 3))
@@ -174,10 +174,42 @@ async def test_a_recording_that_the_vendor_wrote_anew_meanwhile_is_copied_anew(
             path.unlink()
         server.files["/r.m3u8"] = text(segments(server, "", 4, size=5000))
         archived(await sink.deliver(again))
-    copies = kept(tmp_path / "kept/main/job.hls")
+    copies = kept(tmp_path / "kept/main/job-2.hls")
     assert {name: len(copies[name]) for name in copies if name.endswith("ts")} == {
         f"{n}.ts": 5000 + n for n in range(4)
     }
+
+
+async def test_one_recording_over_another_is_never_a_mixture_of_both(
+    archive: Opening, server: MediaServer, tmp_path: Path
+) -> None:
+    server.files["/r.m3u8"] = text(segments(server, "", 4))
+    first = recording(server.url + "/r.m3u8")
+    other = first.replace(event=first.event.replace(id="another"))
+    folder = tmp_path / "kept/main/job.hls"
+    async with archive({"overwrite": True}) as sink:
+        archived(await sink.deliver(first))
+        server.files["/r.m3u8"] = text(segments(server, "", 4, size=5000))
+        missing = server.files.pop("/2.ts")
+        _, again = await retried(sink, other)
+        assert kept(folder)["index.m3u8"] == b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n"
+        server.files["/2.ts"] = missing
+        archived(await sink.deliver(other))  # its memo was lost: nothing there is trusted
+        archived(await sink.deliver(again))
+    copies = kept(folder)
+    assert [len(copies[f"{n}.ts"]) for n in range(4)] == [5000, 5001, 5002, 5003]
+    assert b"3.ts" in copies["index.m3u8"]
+
+
+async def test_a_file_where_the_folder_would_be_leaves_the_sink_well(
+    archive: Opening, server: MediaServer, tmp_path: Path
+) -> None:
+    server.files["/r.m3u8"] = text(segments(server, "", 2))
+    (tmp_path / "kept/main").mkdir()
+    (tmp_path / "kept/main/job.hls").write_text("a file")
+    async with archive({"overwrite": True}) as sink:
+        archived(await sink.deliver(recording(server.url + "/r.m3u8")))
+    assert "index.m3u8" in kept(tmp_path / "kept/main/job-2.hls")
 
 
 async def test_byte_ranges_of_one_file_fetch_it_once_and_must_be_in_it(
