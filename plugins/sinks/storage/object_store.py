@@ -74,7 +74,9 @@ class ObjectStore:
         if sha256:
             attributes[SHA256] = sha256
         if isinstance(body, Path):
-            size = await asyncio.to_thread(lambda: body.stat().st_size)
+            size = (await asyncio.to_thread(body.stat)).st_size
+            if size <= PART_BYTES_MIN:  # one request in place of three
+                body = await asyncio.to_thread(body.read_bytes)
         pieces = body if isinstance(body, bytes) else _counted(_pieces(body) if isinstance(body, Path) else body, sent)
         try:
             await obstore.put_async(

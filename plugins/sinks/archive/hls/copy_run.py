@@ -146,10 +146,13 @@ class _Run:
         is_long = item.reach >= RESUMED_BYTES_MIN
         values = {one.name: getattr(self._job, one.name) for one in fields(FileJob)}
         job = _PartOfJob(**{**values, "memo": self._parts.setdefault(str(number), {}) if is_long else {}})
-        try:
-            return await self._fetch(job, item, key, is_long)
-        except NoRoom:
-            return await self._straight(job, item, key)
+        spool, name = job.shop.spool, job.spool_name(item.name)
+        if await spool.promise(name, item.reach or 1):
+            try:
+                return await self._fetch(job, item, key, is_long)
+            except NoRoom:
+                pass
+        return await self._straight(job, item, key)
 
     async def _fetch(self, job: FileJob, item: PlannedFile, key: str, is_long: bool) -> int:
         spooled = job.shop.spool.file(job.spool_name(item.name))

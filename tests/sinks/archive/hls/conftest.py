@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from gateway import Delivery, File
+import pytest
+
+from gateway import Delivery, File, Retry
 from tests.sinks.archive.conftest import of
 from tests.sinks.archive.media_server import Media, MediaServer
 
@@ -56,3 +59,10 @@ def asked_for(server: MediaServer) -> list[str]:
     paths = [one.target.partition("?")[0] for one in server.asked]
     server.asked.clear()
     return paths
+
+
+async def retried(sink: Any, delivery: Delivery) -> tuple[str, Delivery]:
+    """What it says, and the delivery as it comes again."""
+    with pytest.raises(Retry) as failure:
+        await sink.deliver(delivery)
+    return failure.value.detail, delivery.replace(memo=failure.value.memo or {}, attempt=delivery.attempt + 1)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from gateway import RECORDING_ARCHIVED, Delivery, Refused, Retry
+from gateway import RECORDING_ARCHIVED, Delivery, Refused
 from gateway.testing import NOW
 from tests.sinks.archive.conftest import Opening, archived
-from tests.sinks.archive.hls.conftest import END, asked_for, kept, octets, recording, segments, text
+from tests.sinks.archive.hls.conftest import END, asked_for, kept, octets, recording, retried, segments, text
 from tests.sinks.archive.media_server import Media, MediaServer
 
 
@@ -21,13 +21,6 @@ async def refused(opening: Any, delivery: Delivery) -> str:
         with pytest.raises(Refused) as refusal:
             await sink.deliver(delivery)
     return refusal.value.detail
-
-
-async def retried(sink: Any, delivery: Delivery) -> tuple[str, Delivery]:
-    """What it says, and the delivery as it comes again."""
-    with pytest.raises(Retry) as failure:
-        await sink.deliver(delivery)
-    return failure.value.detail, delivery.replace(memo=failure.value.memo or {}, attempt=delivery.attempt + 1)
 
 
 async def test_a_master_with_all_it_names_is_copied_and_told_with_its_address_bytes_and_seconds(

@@ -1,0 +1,60 @@
+"""An HLS recording in an object store: the same promises as in a folder, over moto's S3."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sinks.archive.conftest import Opening, archived, place
+from tests.sinks.archive.hls.conftest import END, asked_for, octets, recording, retried, segments, text
+from tests.sinks.archive.media_server import Media, MediaServer
+
+
+def stored(bucket: Any) -> dict[str, Any]:
+    return {one.key.removeprefix("live/main/job.hls/"): one.Object() for one in bucket.objects.all()}
+
+
+@pytest.mark.parametrize("limit", [0, 2**30], ids=["straight", "spooled"])
+async def test_a_recording_is_whole_before_it_appears_and_each_file_has_its_own_type(
+    archive: Opening, server: MediaServer, bucket: Any, endpoint: str, tmp_path: Path, limit: int
+) -> None:
+    playlist = segments(server, "", 4).replace("#EXTINF", '#EXT-X-KEY:METHOD=AES-128,URI="k"\n#EXTINF', 1)
+    server.files |= {"/r.m3u8": text(playlist), "/k": text(b"0123456789abcdef")}
+    missing = server.files.pop("/2.ts")
+    options = {**place(endpoint), "hls": {"keys": "beside"}, "spool": {"folder": str(tmp_path / "sp"), "limit": limit}}
+    async with archive(options) as sink:
+        _, again = await retried(sink, recording(server.url + "/r.m3u8"))
+        assert sorted(stored(bucket)) == ["0.ts", "1.ts", "3.ts", "about.txt", "k.key"]
+        server.files["/2.ts"] = missing
+        asked_for(server)
+        [file] = archived(await sink.deliver(again)).files
+        assert asked_for(server) == (["/2.ts"] if limit else ["/r.m3u8", "/2.ts"])
+    objects = stored(bucket)
+    assert objects["2.ts"].get()["Body"].read() == octets(missing)
+    assert {name: one.content_type for name, one in objects.items()} == {
+        **{f"{n}.ts": "video/mp2t" for n in range(4)},  # the server said text/html
+        "about.txt": "text/plain; charset=utf-8",
+        "index.m3u8": "application/vnd.apple.mpegurl",
+        "k.key": "application/octet-stream",
+    }
+    assert file.archived is not None
+    assert file.archived.url == f"{endpoint}/kept/live/main/job.hls/index.m3u8"
+    assert list((tmp_path / "sp").iterdir()) == []
+
+
+async def test_a_long_file_of_byte_ranges_goes_on_where_it_was(
+    archive: Opening, server: MediaServer, bucket: Any, endpoint: str, tmp_path: Path
+) -> None:
+    size = 20 * 2**20
+    ranges = f"#EXTM3U\n#EXTINF:1,\n#EXT-X-BYTERANGE:{size}@0\nall.mp4\n{END}"
+    server.files = {"/r.m3u8": text(ranges), "/all.mp4": Media(size)}
+    server.drop_after = [2**20, 12 * 2**20, 0, 0]  # the first is the playlist's
+    options = {**place(endpoint), "spool": {"folder": str(tmp_path / "sp")}}
+    async with archive(options) as sink:
+        _, again = await retried(sink, recording(server.url + "/r.m3u8"))
+    async with archive(options) as sink:
+        archived(await sink.deliver(again))
+    assert server.sent < size + 2**20
+    assert stored(bucket)["all.mp4"].get()["Body"].read() == octets(server.files["/all.mp4"])
