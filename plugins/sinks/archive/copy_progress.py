@@ -40,12 +40,11 @@ class CopyProgress:
         self._done[name] = done
         if total is not None:
             self._total[name] = total
-        if text:
-            self.text = text
-        self.moved()
+        self.moved(text)
 
-    def moved(self) -> None:
-        """Something got on."""
+    def moved(self, text: str = "") -> None:
+        """Something got on; `text` says what."""
+        self.text = text or self.text
         self._moved_at = self._clock.monotonic()
 
     async def keep(self) -> None:

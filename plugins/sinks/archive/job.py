@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from gateway import Answer, Event, File, Http, Retry, Via
+from gateway import Answer, Event, File, Http, Refused, Retry, Via
 from plugins.sinks.archive.answer import FileVersion, failure
 from plugins.sinks.archive.copy_progress import CopyProgress
 from plugins.sinks.archive.fetch import Changed, Fetcher, FileLink, Position
@@ -106,6 +106,9 @@ class FileJob:
                 place = await self._begin(spooled, remembered)
                 await self._fetch(link, spooled, place, name, part, bytes_max, remembered)
                 await spooled.finish()
+            except (Refused, NoRoom):  # nobody comes back for it
+                await spooled.remove()
+                raise
             except BaseException:
                 spooled.close()
                 raise
@@ -125,10 +128,15 @@ class FileJob:
         self, key: str, body: Body, *, size: int | None = None, media_type: str | None = None, sha256: str | None = None
     ) -> None:
         """Put an object, whole or not at all; its bytes count as the delivery's getting on."""
+        sent = 0
+
+        def count(octets: int) -> None:
+            nonlocal sent
+            sent += octets
+            self.progress.moved(f"{key}, {sent / size:.0%} stored" if size else key)
+
         async with self.shop.turns.turn(self.link.ends):
-            await self.shop.storage.put(
-                key, body, size=size, media_type=media_type, sha256=sha256, sent=lambda _: self.progress.moved()
-            )
+            await self.shop.storage.put(key, body, size=size, media_type=media_type, sha256=sha256, sent=count)
         self.progress.moved()
 
     async def keep(self) -> None:
@@ -164,7 +172,7 @@ class FileJob:
     async def _begin(self, spooled: SpoolFile, remembered: bool) -> Position:
         """How far the file is already: as far as the memo says, or all that is there if the system ran since then."""
         place = Position.of(self.memo.get("place") or {}) if remembered else Position()
-        ran_on = bool(self.memo.get("boot")) and self.memo.get("boot") == await asyncio.to_thread(boot_id)
+        ran_on = bool(self.memo.get("boot")) and self.memo.get("boot") == await self.shop.spool.on_disk(boot_id)
         began = "place" in self.memo and remembered
         await spooled.open(0 if not began else _WHOLE if ran_on else place.offset)
         self.progress.moved()
@@ -217,7 +225,7 @@ class FileJob:
         """Flush what came, and keep how far that is; when."""
         place.offset = await spooled.flush()
         self.memo["place"] = dict(place.memo())
-        self.memo["boot"] = await asyncio.to_thread(boot_id)
+        self.memo["boot"] = await self.shop.spool.on_disk(boot_id)
         await self.keep()
         return self._monotonic()
 

@@ -92,7 +92,6 @@ async def _check_it_is_there(job: FileJob, key: str, size: int) -> None:
 async def _straight(job: FileJob) -> Copied:
     """Without a spool: as it comes it goes, and what is interrupted begins anew."""
     job.memo.pop("place", None)
-    await job.shop.spool.file(job.spool_name()).remove()
     for key in job.candidates():
         async with job.lock(key):
             if job.shop.options.overwrite or await job.shop.storage.head(key) is None:

@@ -36,6 +36,7 @@ from plugins.sinks.archive.options import EXTRA, ArchiveOptions
 from plugins.sinks.archive.private_bucket import private_object, signed_address
 from plugins.sinks.archive.spool import Spool
 from plugins.sinks.archive.turns import Bandwidth, Turns
+from plugins.sinks.storage.disk import Disk
 from plugins.sinks.storage.local_folder import SPOOL
 from plugins.sinks.storage.open import open_storage
 from plugins.sinks.storage.storage import FileStorage
@@ -54,7 +55,7 @@ class Archive(Sink):
         """Raises Unavailable where the folder is not there, or the spool cannot be written."""
         if self.options.kind == "folder":
             await self._storage.reach()
-        await self._shop.spool.open()
+        await self._shop.spool.tidy()
 
     async def close(self) -> None:
         await self._storage.close()
@@ -65,6 +66,7 @@ class Archive(Sink):
         if not (jobs := self._jobs(delivery, progress := CopyProgress(delivery, self.http, 0))):
             return "nothing to archive: no file with an address" + " of these formats" * bool(self.options.only)
         progress.files = len(jobs)
+        await self._shop.spool.tidy()
         results = await progress.beside(_all(jobs))
         if failed := [one for one in results if isinstance(one, Retry | Unavailable)]:
             raise _again(failed, progress)
@@ -137,8 +139,12 @@ class Archive(Sink):
         return KeyTemplate(self.options.key)
 
     @functools.cached_property
+    def _disk(self) -> Disk:
+        return Disk(f"archive {self.name}", self.options.parallel + 2)
+
+    @functools.cached_property
     def _storage(self) -> FileStorage:
-        return open_storage(self.options, extra=EXTRA)
+        return open_storage(self.options, extra=EXTRA, disk=self._disk)
 
     @functools.cached_property
     def _shop(self) -> Shop:
@@ -152,7 +158,7 @@ class Archive(Sink):
             via=via,
             storage=self._storage,
             fetcher=Fetcher(self.http, via, Bandwidth(options.bandwidth, self.http), options.max_size),
-            spool=Spool(folder, None if options.kind == "folder" else options.spool.limit),
+            spool=Spool(folder, None if options.kind == "folder" else options.spool.limit, self._disk),
             turns=Turns(options.parallel),
         )
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import fcntl
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from gateway import Retry
-from plugins.sinks.storage.local_folder import failure, hash_of
+from plugins.sinks.storage.disk import Disk, InUse
+from plugins.sinks.storage.local_folder import hash_of
 
 KEPT_SECONDS: Final = 7 * 86_400  # of a file that nobody went on with: a little more than deliveries live
+TIDY_SECONDS: Final = 3600.0
 WRITE_BYTES: Final = 2**20  # written at once
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -33,14 +34,22 @@ def boot_id() -> str:
 class Spool:
     """A folder of unfinished files with a limit on all their bytes. None: no limit."""
 
-    def __init__(self, folder: Path, limit: int | None = None) -> None:
+    def __init__(self, folder: Path, limit: int | None, disk: Disk) -> None:
         self.folder = folder
+        self._disk = disk
         self._limit = limit
         self._promised: dict[str, int] = {}
+        self._tidy_at = 0.0
 
-    async def open(self) -> None:
-        """Make the folder, and delete what nobody went on with. Raises Unavailable."""
-        await on_disk(self._open, self.folder)
+    async def tidy(self) -> None:
+        """Make the folder, and once an hour delete what nobody went on with. Raises Unavailable."""
+        if (now := time.monotonic()) >= self._tidy_at:
+            await self.on_disk(self._tidy)
+            self._tidy_at = now + TIDY_SECONDS
+
+    async def on_disk(self, job: Callable[[], T]) -> T:
+        """What the job returns, off the loop. Raises Retry or Unavailable for what the disk does."""
+        return await self._disk.work(job, self.folder)
 
     def file(self, name: str) -> SpoolFile:
         """The file of this name, which is opened before it is used."""
@@ -50,7 +59,7 @@ class Spool:
         """Whether a file of this size fits beside all others; until `forget` its room is kept."""
         if self._limit is None:
             return True
-        lying = await on_disk(self._lying, self.folder)
+        lying = await self.on_disk(self._lying)
         others = {**lying, **self._promised}
         others.pop(name, None)
         if sum(others.values()) + size > self._limit:
@@ -61,8 +70,13 @@ class Spool:
     def forget(self, name: str) -> None:
         self._promised.pop(name, None)
 
-    def _open(self) -> None:
+    def _tidy(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        whose = self.folder.stat()
+        if whose.st_mode & stat.S_IWOTH or whose.st_uid not in (os.geteuid(), 0):
+            raise PermissionError(
+                errno.EPERM, "everybody may write it, or it is another user's; it has to be the gateway's own"
+            )
         old = time.time() - KEPT_SECONDS
         for entry in os.scandir(self.folder):
             if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < old:
@@ -92,7 +106,7 @@ class SpoolFile:
 
     async def open(self, offset: int) -> None:
         """Lock it and go on after `offset` bytes, or after fewer where there are fewer. Raises Retry, Unavailable."""
-        self.offset = await on_disk(lambda: self._open(offset), self.path)
+        self.offset = await self._spool.on_disk(lambda: self._open(offset))
 
     async def write(self, piece: bytes) -> None:
         """Add bytes; on the disk when `flush` says so."""
@@ -104,13 +118,13 @@ class SpoolFile:
     async def flush(self) -> int:
         """How many bytes are durable now."""
         await self._write_out()
-        await on_disk(lambda: os.fdatasync(self._file.fileno()), self.path)
+        await self._spool.on_disk(lambda: os.fdatasync(self._file.fileno()))
         return self.offset
 
     async def finish(self) -> None:
         """All of it is there: write out the rest. What an earlier writer left behind the end is cut off."""
         await self._write_out()
-        await on_disk(lambda: self._cut(self.offset), self.path)
+        await self._spool.on_disk(lambda: self._cut(self.offset))
 
     async def hash(self) -> str:
         """SHA-256 of all bytes, lower hex."""
@@ -122,12 +136,12 @@ class SpoolFile:
         self._gathered.clear()
         self._hash = hashlib.sha256()
         self.offset = 0
-        await on_disk(lambda: self._cut(0), self.path)
+        await self._spool.on_disk(lambda: self._cut(0))
 
     async def remove(self) -> None:
         """Close it, and delete it where it still is."""
         self.close()
-        await on_disk(lambda: self.path.unlink(missing_ok=True), self.path)
+        await self._spool.on_disk(lambda: self.path.unlink(missing_ok=True))
 
     def close(self) -> None:
         self._closed = True
@@ -139,7 +153,7 @@ class SpoolFile:
     async def _write_out(self) -> None:
         if self._gathered:
             gathered, self._gathered = self._gathered, bytearray()
-            await on_disk(lambda: self._put(gathered), self.path)
+            await self._spool.on_disk(lambda: self._put(gathered))
 
     def _put(self, gathered: bytearray) -> None:
         self._hash.update(gathered)
@@ -158,7 +172,7 @@ class SpoolFile:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self.close()
-            raise _Locked(errno.EAGAIN, "another delivery writes it") from None
+            raise InUse(errno.EAGAIN, "another delivery writes it") from None
         except OSError:
             pass  # a network file system may have no locks
         lying = os.fstat(descriptor).st_size
@@ -171,17 +185,3 @@ class SpoolFile:
     def _cut(self, size: int) -> None:
         self._file.truncate(size)
         self._file.seek(size)
-
-
-class _Locked(OSError):
-    """Somebody else has this file in hand."""
-
-
-async def on_disk(job: Callable[[], T], path: Path) -> T:
-    """What the job returns, off the loop. Raises Retry or Unavailable for what the disk does."""
-    try:
-        return await asyncio.to_thread(job)
-    except _Locked as error:
-        raise Retry(f"{path.parent}: {error.strerror}") from None
-    except OSError as error:
-        raise failure(error, str(path.parent)) from None

@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import quote
 
-from gateway import Retry, Unavailable
+from plugins.sinks.storage.disk import Disk
 from plugins.sinks.storage.storage import Body, Sent, Stored
 
 SPOOL: Final = ".spool"
 """The folder inside it for what is not whole yet; no key can begin with a dot."""
 HASH_BYTES: Final = 2**20  # read at once
-_WHOLE_DISK_ERRNOS: Final = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
-)
-
-T = TypeVar("T")
 
 
 class Folder:
     """Files below one folder, each under its key. Made with the folders that its key needs."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, disk: Disk | None = None) -> None:
         self.root = root
+        self._disk = disk or Disk(f"folder {root.name}")
 
     def url(self, key: str) -> str:
         return f"file://{quote(str(self._path(key).absolute()))}"
 
     async def head(self, key: str, *, hashed: bool = False) -> Stored | None:
-        return await self._off_the_loop(lambda: _head(self._path(key), hashed))
+        return await self._disk.work(lambda: _head(self._path(key), hashed), self.root)
 
     async def put(
         self,
@@ -50,15 +45,15 @@ class Folder:
     ) -> None:
         """A path is moved to its place; it should lie below `SPOOL`, because that is one rename."""
         if isinstance(body, Path):
-            await self._off_the_loop(lambda: self._move(body, key))
+            await self._disk.work(lambda: self._move(body, key), self.root)
             return
         beside = self.root / SPOOL / f"{secrets.token_hex(8)}.part"
         try:
             if isinstance(body, bytes):
-                await self._off_the_loop(lambda: _write(beside, body))
+                await self._disk.work(lambda: _write(beside, body), self.root)
             else:
                 await self._write_pieces(beside, body, sent)
-            await self._off_the_loop(lambda: self._move(beside, key))
+            await self._disk.work(lambda: self._move(beside, key), self.root)
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
@@ -72,13 +67,13 @@ class Folder:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             return f"{self.root} can be written"
 
-        return await self._off_the_loop(there)
+        return await self._disk.work(there, self.root)
 
     def missing(self) -> Sequence[str]:
         return ()
 
     async def close(self) -> None:
-        return
+        await self._disk.close()
 
     def _path(self, key: str) -> Path:
         parts = key.split("/")
@@ -86,13 +81,13 @@ class Folder:
         return self.root.joinpath(*parts)
 
     async def _write_pieces(self, path: Path, pieces: AsyncIterator[bytes], sent: Sent | None) -> None:
-        file = await self._off_the_loop(lambda: _fresh(path))
+        file = await self._disk.work(lambda: _fresh(path), self.root)
         try:
             async for piece in pieces:
-                await self._off_the_loop(lambda piece=piece: file.write(piece))  # type: ignore[misc]
+                await self._disk.work(lambda piece=piece: file.write(piece), self.root)  # type: ignore[misc]
                 if sent is not None:
                     sent(len(piece))
-            await self._off_the_loop(lambda: _flush(file))
+            await self._disk.work(lambda: _flush(file), self.root)
         finally:
             file.close()
 
@@ -113,19 +108,6 @@ class Folder:
             source.unlink()
         for folder in changed:
             _sync(folder)
-
-    async def _off_the_loop(self, job: Callable[[], T]) -> T:
-        try:
-            return await asyncio.to_thread(job)
-        except OSError as error:
-            raise failure(error, str(self.root)) from None
-
-
-def failure(error: OSError, place: str) -> Retry | Unavailable:
-    """What trouble with a disk means: of the whole folder where it is full, gone or closed to us."""
-    text = f"{place}: {(error.strerror or type(error).__name__).lower()}"
-    whole = error.errno in _WHOLE_DISK_ERRNOS or error.errno in (errno.ENOENT, errno.ENOTDIR)
-    return Unavailable(text) if whole else Retry(text)
 
 
 def hash_of(path: Path, into: Any = None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -12,6 +11,7 @@ from urllib.parse import quote
 
 from gateway import DeliveryFailed, Refused, Retry, Stopping, Unavailable, redact
 from plugins.sinks.storage.clients import AWS, bucket_url, make_store, missing_library, not_installed
+from plugins.sinks.storage.disk import Disk
 from plugins.sinks.storage.options import StorageOptions
 from plugins.sinks.storage.storage import Body, Sent, Stored
 
@@ -26,8 +26,9 @@ _STATUS: Final = re.compile(r"\bstatus(?: code)?[: ]+([1-5][0-9]{2})\b", re.A | 
 class ObjectStore:
     """One bucket, and below the prefix of its options."""
 
-    def __init__(self, options: StorageOptions, extra: str) -> None:
+    def __init__(self, options: StorageOptions, extra: str, disk: Disk | None = None) -> None:
         self._options = options
+        self._disk = disk or Disk("object store")
         self._extra = extra
 
     def url(self, key: str) -> str:
@@ -74,10 +75,11 @@ class ObjectStore:
         if sha256:
             attributes[SHA256] = sha256
         if isinstance(body, Path):
-            size = (await asyncio.to_thread(body.stat)).st_size
-            if size <= PART_BYTES_MIN:  # one request in place of three
-                body = await asyncio.to_thread(body.read_bytes)
-        pieces = body if isinstance(body, bytes) else _counted(_pieces(body) if isinstance(body, Path) else body, sent)
+            path = body
+            size = await self._disk.work(lambda: path.stat().st_size, path.parent)
+            # a small one is one request in place of three
+            body = await self._disk.work(path.read_bytes, path.parent) if size <= PART_BYTES_MIN else self._pieces(path)
+        pieces = body if isinstance(body, bytes) else _counted(body, sent)
         try:
             await obstore.put_async(
                 self._store,
@@ -92,6 +94,11 @@ class ObjectStore:
         except Exception as error:
             raise self._failure(error) from None
 
+    async def _pieces(self, path: Path) -> AsyncIterator[bytes]:
+        with await self._disk.work(lambda: path.open("rb"), path.parent) as file:
+            while piece := await self._disk.work(lambda: file.read(_READ_BYTES), path.parent):
+                yield piece
+
     async def reach(self) -> str:
         """Asks for an object that is hardly there: an answer of that is the bucket's."""
         await self.head("recording-gateway-reaches-this-bucket")
@@ -102,6 +109,7 @@ class ObjectStore:
 
     async def close(self) -> None:
         self.__dict__.pop("_store", None)
+        await self._disk.close()
 
     @functools.cached_property
     def _store(self) -> Any:
@@ -132,12 +140,6 @@ def part_size(size: int | None) -> int:
     """Bytes of a part, so that a body of this size fits into as many as there may be; a MiB more each where it is large."""
     needed = -(-(size or 0) // PARTS_MAX)
     return max(PART_BYTES_MIN, -(-needed // 2**20) * 2**20)
-
-
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
-    with await asyncio.to_thread(path.open, "rb") as file:
-        while piece := await asyncio.to_thread(file.read, _READ_BYTES):
-            yield piece
 
 
 async def _counted(pieces: AsyncIterator[bytes], sent: Sent | None) -> AsyncIterator[bytes]:

@@ -16,7 +16,6 @@ from plugins.sinks.archive.hls.playlist import Playlist, parse_playlist
 from plugins.sinks.archive.hls.tags import Role
 from plugins.sinks.archive.job import FileJob
 from plugins.sinks.archive.private_bucket import private_object, signed_address
-from plugins.sinks.archive.spool import on_disk
 
 _REMEMBERED: Final = "playlists"  # the spool's name for them
 
@@ -128,4 +127,4 @@ async def _remembered(job: FileJob) -> dict[str, bytes] | None:
             return None
         return {url: text.encode() for url, text in texts.items()} if isinstance(texts, dict) else None
 
-    return await on_disk(load, path)
+    return await job.shop.spool.on_disk(load)
