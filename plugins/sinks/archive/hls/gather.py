@@ -92,8 +92,13 @@ async def _text(job: FileJob, url: str, texts: dict[str, bytes]) -> bytes:
     if url in texts:
         return texts[url]
     link = job.link if url == job.link.url else link_to(job, url)
-    answer = await job.read_small(link, PLAYLIST_BYTES_MAX)
     place = f"the playlist {spoken(url)}"
+    try:
+        answer = await job.read_small(link, PLAYLIST_BYTES_MAX)
+    except Refused as failure:
+        raise Refused(f"{place}: {failure.detail}", status=failure.status) from None
+    except Retry as failure:
+        raise Retry(f"{place}: {failure.detail}", failure.after, status=failure.status) from None
     if answer.truncated:
         raise Refused(f"{place} is over {PLAYLIST_BYTES_MAX} bytes")
     if answer.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):

@@ -14,18 +14,14 @@ from plugins.sinks.archive.options import EXTRA
 
 _READ: Final = ADDRESS_IN.keys() | {
     "EXTINF",
-    "EXT-X-STREAM-INF",
     "EXT-X-BYTERANGE",
     "EXT-X-DISCONTINUITY",
     "EXT-X-GAP",
     "EXT-X-ENDLIST",
-    "EXT-X-MEDIA-SEQUENCE",
-    "EXT-X-DISCONTINUITY-SEQUENCE",
-    "EXT-X-TARGETDURATION",
-    "EXT-X-PLAYLIST-TYPE",
-    "EXT-X-I-FRAMES-ONLY",
 }
-"""The others are handed on as they are, and m3u8 gives up where a date in one of them is odd."""
+"""The others are handed on as they are, and m3u8 gives up where a date or a number in one of them is odd."""
+
+SECONDS_MAX: Final = 10 * 366 * 86_400  # of a segment; a longer one is a mistake
 
 
 class Structure(NamedTuple):
@@ -60,8 +56,12 @@ def structure_of(text: str) -> Structure:
     return Structure(digest.hexdigest(), addresses, _seconds(parts))
 
 
-def _skip(line: str, _number: int, parts: dict[str, Any], _state: dict[str, Any]) -> bool:
+def _skip(line: str, _number: int, parts: dict[str, Any], state: dict[str, Any]) -> bool:
+    """m3u8's hook for tags: whether it has nothing to do with this one."""
     tag = tag_of(line)
+    if tag == "EXT-X-STREAM-INF":  # the next line is a playlist; what is said of it stays as it is
+        parts["is_variant"] = state["expect_playlist"] = True
+        state["stream_info"] = None
     if tag == "EXT-X-KEY":
         parts["keys"].clear()  # it looks through them for each new one; every segment has its own beside
     return tag not in _READ
@@ -83,6 +83,6 @@ def _move_addresses(value: Any, addresses: list[str]) -> None:
 
 def _seconds(parts: dict[str, Any]) -> float | None:
     durations = [segment.get("duration") for segment in parts["segments"] if "uri" in segment]
-    if not durations or any(type(one) is not float or not 0 <= one < math.inf for one in durations):
+    if not durations or any(type(one) is not float or not 0 <= one <= SECONDS_MAX for one in durations):
         return None
     return round(math.fsum(durations), 3)

@@ -210,6 +210,17 @@ def test_only_an_end_mark_says_that_nothing_more_comes(text: str, ended: bool) -
     assert playlist(text).is_ended is ended
 
 
-@pytest.mark.parametrize("duration", ["-1", "nan", "1e999"])
+@pytest.mark.parametrize("duration", ["-1", "nan", "1e999", "1e308"])
 def test_a_duration_that_cannot_be_added_is_none(duration: str) -> None:
-    assert copied(f"#EXTM3U\n#EXTINF:{duration},\na.ts\n#EXT-X-ENDLIST\n").seconds is None
+    assert copied(f"#EXTM3U\n#EXTINF:{duration},\na.ts\n#EXTINF:{duration},\nb.ts\n#EXT-X-ENDLIST\n").seconds is None
+
+
+def test_what_is_no_address_may_be_as_odd_as_it_likes() -> None:
+    text = (
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9.6\n#EXT-X-MEDIA-SEQUENCE:x\n#EXT-X-VERSION:\n#EXT-X-PROGRAM-DATE-TIME:\n"
+        "#EXT-X-AGORA-TRACK-EVENT:EVENT=START,TRACK_TYPE=AUDIO,TIME=1583676745\n#EXTINF:9.6,\na.ts\n#EXT-X-ENDLIST\n"
+    )
+    assert written(copied(text)) == {"index.m3u8": text}
+    master = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=x,FRAME-RATE=,NAME=a b\na.m3u8\n"
+    media = playlist(text, "https://cdn.example.com/live/main/a.m3u8")
+    assert written(plan_of(playlist(master), [media]))["index.m3u8"] == master

@@ -93,7 +93,9 @@ def copied(content: str | bytes, url: str = BASE) -> Plan:
         (M + "\n" * LINES_MAX, "has over 200000 lines"),
         (b"#" * (PLAYLIST_BYTES_MAX + 1), "is over 8388608 bytes"),
         pytest.param(M + (S + "a\n") * (ADDRESSES_MAX + 1), "the address number 50001", marks=pytest.mark.wide),
-        (M + "#EXT-X-STREAM-INF:BANDWIDTH=x\nb.m3u8\n", "m3u8 cannot read it"),
+        (b"\n" * 10_000_000, "is over 8388608 bytes"),
+        (M + "#EXTINF\na.ts\n" + E, "m3u8 cannot read it"),
+        (M + '#EXT-X-STREAM-INF:BANDWIDTH=1,URI="c"\nb.m3u8\n', "carries an address"),
     ],
     ids=lambda value: repr(value[:60]) if isinstance(value, (str, bytes)) else None,
 )

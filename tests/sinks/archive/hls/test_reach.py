@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway import Delivery, Refused
+from gateway.testing import Reply, ScriptedServer
 from tests.sinks.archive.conftest import Opening, archived
 from tests.sinks.archive.hls.conftest import END, asked_for, kept, recording, segments, text
 from tests.sinks.archive.media_server import Media, MediaServer
@@ -47,6 +48,24 @@ async def test_a_playlist_without_an_end_is_read_up_to_its_bound(archive: Openin
     server.files["/r.m3u8"] = Media(10**9)
     assert "is over 8388608 bytes" in await refused(archive(), recording(server.url + "/r.m3u8"))
     assert server.sent < 2 * 8388608
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply(headers=(("content-encoding", "gzip"),), body=b"x"), "sends the playlist r.m3u8 packed"),
+        (Reply(status=302, headers=(("location", "http://10.0.0.1/"),)), "the playlist r.m3u8: HTTP 302 from"),
+        (
+            Reply(body=b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nhttp://10.0.0.1/v.m3u8\n"),
+            "the playlist v.m3u8: 10.0.0.1",
+        ),
+    ],
+)
+async def test_a_playlist_that_is_not_there_as_it_should_be_is_named(
+    archive: Opening, reply: Reply, words: str
+) -> None:
+    async with ScriptedServer(reply) as server:
+        assert words in await refused(archive(), recording(server.url + "/r.m3u8?sig=canary"))
 
 
 async def test_all_playlists_together_have_a_bound(
