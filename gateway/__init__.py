@@ -43,7 +43,8 @@ _STABLE: Final = (
     ("gateway.text.escaping", "visible"),
     ("gateway.text.inert", "inert"),
     # signatures
-    ("gateway.signing.standard_webhooks", "InvalidSignature WebhookKey sender_key sign_webhook verify_webhook"),
+    ("gateway.signing.shared_keys", "InvalidSignature"),
+    ("gateway.signing.standard_webhooks", "WebhookKey sender_key sign_webhook verify_webhook"),
 )
 _PROVISIONAL: Final = (
     # events
@@ -77,7 +78,12 @@ _PROVISIONAL: Final = (
     ("gateway.text.strict_json", "TEXT_BYTES_MAX decode_document"),
     # signatures
     ("gateway.signing.sigv4", "SigV4"),
-    ("gateway.signing.standard_webhooks", "WEBHOOK_ID WEBHOOK_SIGNATURE WEBHOOK_TIMESTAMP signing_key"),
+    ("gateway.signing.content_digest", "CONTENT_DIGEST content_digest"),
+    ("gateway.signing.http_messages", "sign_message verify_message"),
+    ("gateway.signing.message_components", "SignedRequest component_problem"),
+    ("gateway.signing.message_keys", "message_signer message_verifier MessageSigner"),
+    ("gateway.signing.shared_keys", "signing_key"),
+    ("gateway.signing.standard_webhooks", "WEBHOOK_ID WEBHOOK_SIGNATURE WEBHOOK_TIMESTAMP"),
 )
 _ROOM_OF: Final = {name: room for room, names in (*_STABLE, *_PROVISIONAL) for name in names.split()}
 

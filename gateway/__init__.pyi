@@ -123,8 +123,8 @@ from gateway.text.escaping import visible as visible
 from gateway.text.inert import inert as inert
 
 # signatures
+from gateway.signing.shared_keys import InvalidSignature as InvalidSignature
 from gateway.signing.standard_webhooks import (
-    InvalidSignature as InvalidSignature,
     WebhookKey as WebhookKey,
     sender_key as sender_key,
     sign_webhook as sign_webhook,
@@ -207,9 +207,26 @@ from gateway.text.strict_json import (
 
 # provisional: signatures
 from gateway.signing.sigv4 import SigV4 as SigV4
+from gateway.signing.content_digest import (
+    CONTENT_DIGEST as CONTENT_DIGEST,
+    content_digest as content_digest,
+)
+from gateway.signing.http_messages import (
+    sign_message as sign_message,
+    verify_message as verify_message,
+)
+from gateway.signing.message_components import (
+    SignedRequest as SignedRequest,
+    component_problem as component_problem,
+)
+from gateway.signing.message_keys import (
+    message_signer as message_signer,
+    message_verifier as message_verifier,
+    MessageSigner as MessageSigner,
+)
+from gateway.signing.shared_keys import signing_key as signing_key
 from gateway.signing.standard_webhooks import (
     WEBHOOK_ID as WEBHOOK_ID,
     WEBHOOK_SIGNATURE as WEBHOOK_SIGNATURE,
     WEBHOOK_TIMESTAMP as WEBHOOK_TIMESTAMP,
-    signing_key as signing_key,
 )

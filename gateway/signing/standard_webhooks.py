@@ -11,19 +11,18 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from gateway.signing.ed25519 import PRIVATE, PUBLIC, PrivateKey, PublicKey
+from gateway.signing.shared_keys import DEMO, InvalidSignature, signing_key
 
 # https://www.standardwebhooks.com: the signed text is `id.timestamp.body`, the key what follows `whsec_` in base64.
 WEBHOOK_ID: Final = "webhook-id"
 WEBHOOK_TIMESTAMP: Final = "webhook-timestamp"  # seconds since 1970 UTC
 WEBHOOK_SIGNATURE: Final = "webhook-signature"  # `v1,` and base64, one for each key
 TOLERANCE_SECONDS: Final = 300  # seconds, either way
-KEY_BYTES_MIN: Final = 24  # the least length of a key
+RFC9421_REQUIRED: Final = ("@method", "@authority", "@path", "content-digest", WEBHOOK_ID)
 
-_DEMO: Final = "demo-"  # how a key of the example configuration begins; not part of the key
-_PREFIX: Final = "whsec_"
 _VERSION: Final = b"v1,"
 _ASYMMETRIC: Final = b"v1a,"
 _SECONDS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
@@ -33,34 +32,9 @@ WebhookKey = bytes | PrivateKey
 """What a sender signs with, made by `sender_key`."""
 
 
-class InvalidSignature(Exception):
-    """These bytes are not from who they say, or not of today. `code` is `missing`, `stale` or `mismatch`."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-
-
-def signing_key(secret: str) -> bytes:
-    """The key in a secret such as `whsec_…` (base64 of 24 bytes or more). Raises ValueError, which never shows it."""
-    text = secret.strip().removeprefix(_DEMO)
-    if text.startswith((PRIVATE, PUBLIC)):
-        raise ValueError(f"a {_PREFIX} secret; {PRIVATE} and {PUBLIC} are the Ed25519 keys of v1a")
-    text = text.removeprefix(_PREFIX)
-    try:
-        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError(f"{_PREFIX} followed by base64; `gateway secret` makes one") from None
-    if len(key) < KEY_BYTES_MIN:
-        raise ValueError(
-            f"{_PREFIX} followed by base64 of at least {KEY_BYTES_MIN} bytes, not {len(key)}; `gateway secret` makes one"
-        )
-    return key
-
-
 def sender_key(secret: str) -> WebhookKey:
     """What `sign_webhook` signs with: the key of a `whsec_…`, or a `whsk_…`. Raises ValueError, which never shows it."""
-    text = secret.strip().removeprefix(_DEMO)
+    text = secret.strip().removeprefix(DEMO)
     if text.startswith(PUBLIC):
         raise ValueError(f"{PRIVATE}, the private key; {PUBLIC} is the public one, which the receiver gets")
     return PrivateKey(text) if text.startswith(PRIVATE) else signing_key(secret)
@@ -89,13 +63,22 @@ def verify_webhook(
     *,
     tolerance: float = TOLERANCE_SECONDS,
     now: float | datetime | None = None,
+    scheme: Literal["standard-webhooks", "rfc9421"] = "standard-webhooks",
+    method: str = "POST",
+    url: str | None = None,
 ) -> str:
     """Check a request that the gateway forwarded; returns its id, by which to drop a repeat.
 
     `body` is the request's bytes, read before anything decodes them; `headers` may be spelt in any case; `secrets` is
     one secret (`whsec_…`) or public key (`whpk_…`, with the extra `ed25519`) or several; `tolerance` is seconds; `now`
     is for tests. Raises InvalidSignature, and ValueError for a secret that is none.
+
+    `scheme="rfc9421"`: the request must be signed by HTTP Message Signatures, over method, authority, path, content-digest and
+    webhook-id at least. `url` is then needed, the one that the gateway calls, and `secrets` may be public keys in PEM too;
+    which algorithm counts is said by them alone.
     """
+    if scheme == "rfc9421":
+        return _verify_message(body, headers, secrets, tolerance, now, method, url)
     keys = [_receiver_key(secret) for secret in ([secrets] if isinstance(secrets, str) else secrets)]
     if not keys:
         raise ValueError("at least one secret")
@@ -119,8 +102,32 @@ def verify_webhook(
     return id
 
 
+def _verify_message(
+    body: bytes,
+    headers: Mapping[str, str],
+    secrets: str | Sequence[str],
+    tolerance: float,
+    now: float | datetime | None,
+    method: str,
+    url: str | None,
+) -> str:
+    from gateway.signing.http_messages import verify_message
+    from gateway.signing.message_components import SignedRequest
+    from gateway.signing.message_keys import message_verifier
+
+    if url is None:
+        raise ValueError("`url`: the one that the gateway calls, because it is signed")
+    keys = [message_verifier(secret) for secret in ([secrets] if isinstance(secrets, str) else secrets)]
+    if not keys:
+        raise ValueError("at least one secret")
+    request = SignedRequest(method, url, list(headers.items()))
+    at = time.time() if now is None else now
+    verify_message(request, body, keys, required=RFC9421_REQUIRED, tolerance=tolerance, now=at)
+    return _header(headers, WEBHOOK_ID)
+
+
 def _receiver_key(secret: str) -> bytes | PublicKey:
-    text = secret.strip().removeprefix(_DEMO)
+    text = secret.strip().removeprefix(DEMO)
     return PublicKey(text) if text.startswith(PUBLIC) else signing_key(secret)
 
 

@@ -134,7 +134,7 @@ secrets:
         if key is None:
             raise mismatch(signature_header, self._keys, "v1 of the standard")
         validity = check_sent(sent, callback.received_at, self.options.tolerance)
-        ours = _ours(callback.json(verified=True))
+        ours = event_of_gateway(callback.json(verified=True))
         if ours is not None:
             return self.verified(key, trust=ours.trust, validity=validity)
         if not self._unsigned:
@@ -148,7 +148,7 @@ secrets:
     def normalise(self, callback: Callback, verified: Verified) -> Sequence[Event]:
         """An event of another gateway as it is, under this source's name; else what `event` makes of the body."""
         document = callback.json()
-        event = _ours(document)
+        event = event_of_gateway(document)
         if event is not None:
             here = event.replace(source=self.name, received_at=callback.received_at, raw=callback.body)
             return (here.replace(trust=verified.trust, verified=verified),)
@@ -188,7 +188,7 @@ def _text(said: Mapping[str, Any], name: str) -> str | None:
     return value if type(value) is str else None
 
 
-def _ours(document: Mapping[str, Any]) -> Event | None:
+def event_of_gateway(document: Mapping[str, Any]) -> Event | None:
     """The event of a document that another gateway made; None for any other body."""
     id, type, data = document.get("id"), document.get("type"), document.get("data")
     if document.get("specversion") != "1.0" or type not in EVENT_TYPES or not isinstance(data, Mapping):

@@ -221,6 +221,33 @@ async def test_a_receiver_with_the_public_key_accepts_and_a_stranger_is_refused(
             check(body, dict(got.headers), public)
 
 
+async def test_a_receiver_of_http_message_signatures_accepts_what_was_sent_to_it_and_nothing_else(
+    load: Callable[[str], ModuleType], forwarding: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver, one = load("rfc9421"), event()
+    sign = {"scheme": "rfc9421", "key": SECRET, "keyid": "k"}
+    async with ScriptedServer() as server, forwarding(f"{server.url}/in?a=b", sign=sign) as sink:
+        monkeypatch.setattr(receiver, "URL", f"{server.url}/in?a=b")
+        await sink.deliver(delivery(one))
+        [got] = server.received
+    headers = dict(got.headers)
+    assert receiver.verify_message(got.body, headers) == one.id
+    for body, changed in (
+        (got.body + b" ", headers),
+        (got.body, {**headers, "webhook-id": "x"}),
+        (got.body, {name: value for name, value in headers.items() if name != "signature"}),
+    ):
+        with pytest.raises(receiver.InvalidSignature):
+            receiver.verify_message(body, changed)
+    monkeypatch.setattr(receiver, "URL", f"{server.url}/elsewhere")
+    with pytest.raises(receiver.InvalidSignature):
+        receiver.verify_message(got.body, headers)
+    with pytest.raises(ValueError, match="`url`"):
+        verify_webhook(got.body, headers, SECRET, scheme="rfc9421")
+    with pytest.raises(ValueError, match="at least one secret"):
+        verify_webhook(got.body, headers, [], scheme="rfc9421", url="https://x/")
+
+
 async def test_a_receiver_made_for_github_accepts_and_a_changed_body_is_refused(
     load: Callable[[str], ModuleType], forwarding: Any
 ) -> None:

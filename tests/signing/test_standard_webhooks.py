@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from gateway.signing.ed25519 import PrivateKey
-from gateway.signing.standard_webhooks import InvalidSignature, sender_key, sign_webhook, signing_key, verify_webhook
+from gateway.signing.shared_keys import InvalidSignature, signing_key
+from gateway.signing.standard_webhooks import sender_key, sign_webhook, verify_webhook
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ID = "msg_p5jXN8AQM9LWM0D4loKWxJek"

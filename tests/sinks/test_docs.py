@@ -52,7 +52,7 @@ def test_the_table_says_what_each_status_does(status: int) -> None:
 
 async def test_the_headers_named_are_the_headers_sent() -> None:
     named = {row[0].strip("`") for row in rows("### Headers")}
-    sign = [{"secrets": [SECRET]}, {"scheme": "github", "secret": SECRET}]
+    sign = [{"secrets": [SECRET]}, {"scheme": "github", "secret": SECRET}, {"scheme": "rfc9421", "key": SECRET}]
     async with ScriptedServer() as server, forwarding(server.url, sign=sign) as sink:
         await sink.deliver(delivery(event(), replay=True))
         await sink.deliver_batch([delivery(event())])

@@ -39,6 +39,28 @@ class OfKeys(SourcePromises):
         return make(self.kind, **self.options)
 
 
+class TestRfc9421(OfKeys):
+    kind = "rfc9421"
+    credentials = ("signature", "signature-input", "content-digest", "host")
+
+
+class TestRfc9421WithWhatItsUrlSays(OfKeys):
+    kind = "rfc9421"
+    options: ClassVar[dict[str, Any]] = {
+        "url": "https://hooks.example.com/in?tenant=a",
+        "components": ["@method", "@target-uri", "@query", "content-digest", "x-id"],
+        "id_header": "x-id",
+        "label": "ours",
+    }
+    credentials = ("signature", "signature-input", "content-digest", "x-id")
+
+
+class TestRfc9421WithoutTheBody(OfKeys):
+    kind = "rfc9421"
+    options: ClassVar[dict[str, Any]] = {"components": ["@method", "@path"]}
+    credentials = ("signature", "signature-input")
+
+
 class TestTencentCss(OfKeys):
     kind = "tencent-css"
     signed_fields = ("t",)

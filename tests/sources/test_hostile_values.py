@@ -165,6 +165,7 @@ def test_any_text_in_any_field_of_a_form_is_a_refusal_or_an_event() -> None:
 HEADERS: dict[str, tuple[str, ...]] = {
     "standard-webhooks": ("webhook-id", "webhook-timestamp", "webhook-signature"),
     "hmac": ("x-signature", "x-timestamp"),
+    "rfc9421": ("signature", "signature-input", "content-digest"),
     "alibaba-live": ("ali-live-signature", "ali-live-timestamp"),
     "mux": ("mux-signature",),
     "cloudflare-stream": ("webhook-signature",),

@@ -135,7 +135,7 @@ def test_what_is_unwise_is_said() -> None:
 def test_expressions_are_paid_for_only_where_there_are_some() -> None:
     code = (
         "import sys\nfrom tests.sources.vendors import make, NEEDED\n"
-        "for type in NEEDED:\n    if type != 'hmac': make(type)\n"
+        "for type in NEEDED:\n    if type not in ('hmac', 'rfc9421'): make(type)\n"
         "make('hmac', event={})\nassert 'cel' not in sys.modules\nmake('hmac')\nassert 'cel' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=".")

@@ -43,6 +43,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "huawei-live": {"keys": [KEY, OLD_KEY], "domains": ["push.example.com"], "apps": ["live"]},
     "standard-webhooks": {"secrets": [WHSEC]},
     "hmac": {"keys": [KEY, OLD_KEY], **OF_HMAC},
+    "rfc9421": {"keys": [KEY, OLD_KEY], "event": OF_HMAC["event"]},
     "tencent-css": {"keys": [KEY, OLD_KEY]},
     "alibaba-live": {"keys": [KEY, OLD_KEY], "callback_hosts": ["hooks.example.com", "old.example.com"]},
     "volcengine-live": {"keys": [KEY, OLD_KEY]},

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway import ConfigPath, Duration, Options, Proxy, Secret, Size, between
 from plugins.sinks.forward.cloud_schemes import AUTHORIZING
+from plugins.sinks.forward.message_scheme import MessageSignatureScheme
 from plugins.sinks.forward.said_errors import SaidErrorsOption
 from plugins.sinks.forward.shape.body_forms import (
     BodyOption,
@@ -232,6 +233,14 @@ class ForwardOptions(Options):
         if len(authorizing) > 1 or (authorizing and "authorization" in {name.lower() for name in self.headers}):
             what = " and ".join([*authorizing[:2], *(["the header Authorization"] if len(authorizing) == 1 else [])])
             raise PydanticCustomError("sign", "one thing that sets Authorization, not {what}", {"what": what})
+        names = {name.lower() for name in self.headers}
+        for sign in self.signs:
+            if isinstance(sign, MessageSignatureScheme) and (unsure := next(sign.uncoverable(names), None)):
+                raise PydanticCustomError(
+                    "components",
+                    "components that each request has when it is signed; {name} is none (its own `headers` are)",
+                    {"name": unsure},
+                )
         if self.body == "huawei-live" and not any(isinstance(sign, HuaweiLiveScheme) for sign in self.signs):
             raise PydanticCustomError(
                 "sign", "`sign: {scheme: huawei-live, key: …}` beside body: huawei-live (body: raw sends it as it came)"

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, Field, GetCoreSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
-from gateway import Duration, Options, Secret, between, secret, sender_key
+from gateway import CONTENT_DIGEST, Duration, Options, Secret, between, secret, sender_key
 from plugins.sinks.forward.cloud_schemes import HuaweiAkSkScheme, OAuth2Scheme, SigV4Scheme
+from plugins.sinks.forward.message_scheme import MessageSignatureScheme
 from plugins.vendors.huawei_live import signature
 
 _KNOWN: Final = tuple(word for word in signature.USUAL_SPELLINGS if word != signature.NONE)
@@ -79,11 +80,20 @@ class HuaweiLiveScheme(Options):
     )
 
 
-Signature = StandardWebhooksScheme | GitHubScheme | HuaweiLiveScheme | SigV4Scheme | HuaweiAkSkScheme | OAuth2Scheme
+Signature = (
+    StandardWebhooksScheme
+    | GitHubScheme
+    | HuaweiLiveScheme
+    | MessageSignatureScheme
+    | SigV4Scheme
+    | HuaweiAkSkScheme
+    | OAuth2Scheme
+)
 _SCHEMES: Final = {
     "standard-webhooks": StandardWebhooksScheme,
     "github": GitHubScheme,
     "huawei-live": HuaweiLiveScheme,
+    "rfc9421": MessageSignatureScheme,
     "sigv4": SigV4Scheme,
     "huawei-aksk": HuaweiAkSkScheme,
     "oauth2": OAuth2Scheme,
@@ -125,7 +135,13 @@ Signatures = Annotated[Signature | tuple[Signature, ...] | None, _ByScheme()]
 
 def advice(signs: Sequence[Signature]) -> Iterator[str]:
     """Warnings about signatures that cover less than people expect."""
-    if any(isinstance(sign, SigV4Scheme | HuaweiAkSkScheme) for sign in signs):
+    for sign in signs:
+        if isinstance(sign, MessageSignatureScheme) and CONTENT_DIGEST not in sign.components:
+            yield (
+                "sign: rfc9421 without content-digest among its components leaves the body unsigned: whoever sees a request "
+                "can send another body until it expires"
+            )
+    if any(isinstance(sign, SigV4Scheme | HuaweiAkSkScheme | MessageSignatureScheme) for sign in signs):
         return
     if any(isinstance(sign, StandardWebhooksScheme) for sign in signs):
         return
