@@ -27,8 +27,10 @@ class Cable:
         self._listener: socket.socket | None = None
         self._flows = threading.Event()
         self._flows.set()
+        self._counting = threading.Lock()
         self.port = 0
-        self.connections = 0
+        self.connections = 0  # ever
+        self.open = 0  # now
         self.mend()
 
     def mend(self) -> None:
@@ -81,7 +83,16 @@ class Cable:
             far = socket.socket(socket.AF_UNIX) if isinstance(self._far, str) else socket.socket()
             far.connect(self._far)
             self._wires += [near, far]
-            threading.Thread(target=self._carry, args=(near, far), daemon=True).start()
+            threading.Thread(target=self._counted, args=(near, far), daemon=True).start()
+
+    def _counted(self, near: socket.socket, far: socket.socket) -> None:
+        with self._counting:
+            self.open += 1
+        try:
+            self._carry(near, far)
+        finally:
+            with self._counting:
+                self.open -= 1
 
     def _carry(self, near: socket.socket, far: socket.socket) -> None:
         with near, far, contextlib.suppress(OSError), contextlib.ExitStack() as stack:

@@ -18,7 +18,7 @@ _END_SECONDS: Final = 1.0  # seconds for each step of an end
 
 
 class Kafka(StreamSink[Any]):
-    """Delivered when the partition's leader says that all replicas in sync have it."""
+    """Produces each event into a topic. Delivered when the partition's leader says that all replicas in sync have it."""
 
     type = "kafka"
     Options = KafkaOptions

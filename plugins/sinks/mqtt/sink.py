@@ -20,7 +20,7 @@ _KEEPALIVE_SECONDS: Final = 20  # seconds between questions whether the broker i
 
 
 class Mqtt(StreamSink["Confirmed"]):
-    """Delivered when the broker has confirmed, whether anybody subscribes or not; the receipt says so."""
+    """Publishes each event with QoS 1. Delivered when PUBACK has come; the receipt says where nobody subscribes."""
 
     type = "mqtt"
     Options = MqttOptions

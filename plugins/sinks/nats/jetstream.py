@@ -16,6 +16,7 @@ from plugins.sinks.nats.options import NatsOptions
 
 _CONNECT_SECONDS: Final = 5  # seconds for each step of connecting to one server
 _ANSWER_SECONDS: Final = 86_400.0  # seconds; the attempt's own timeout ends it long before
+_END_SECONDS: Final = 0.5  # seconds for an end that the server hears of
 _PING_SECONDS: Final = 20  # seconds between questions whether the server is still there
 _PINGS_UNANSWERED_MAX: Final = 2
 
@@ -99,8 +100,13 @@ class NatsConnection:
 
     async def end(self) -> None:
         """Close it; who still waits hears of it."""
-        await self.client.close()
-        await self._closed()
+        try:
+            async with asyncio.timeout(_END_SECONDS):  # because it waits for ever where TLS had failed
+                await self.client.close()
+        except TimeoutError:
+            pass
+        finally:
+            await self._closed()
 
     async def _heard(self, error: Exception) -> None:
         """What the server says to nobody in particular: such as that a subject may not be published to."""

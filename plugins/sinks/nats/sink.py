@@ -20,7 +20,7 @@ _MESSAGE_ID: Final = "Nats-Msg-Id"
 
 
 class Nats(StreamSink["NatsConnection"]):
-    """Delivered when the stream's acknowledgement has come."""
+    """Publishes each event into JetStream. Delivered when the stream's acknowledgement has come."""
 
     type = "nats"
     Options = NatsOptions

@@ -29,7 +29,7 @@ class OpenExchange(NamedTuple):
 
 
 class RabbitMq(StreamSink[OpenExchange]):
-    """Delivered when the broker has confirmed."""
+    """Publishes each event to an exchange or a queue. Delivered when the broker has confirmed it."""
 
     type = "rabbitmq"
     Options = RabbitMqOptions

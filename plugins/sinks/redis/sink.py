@@ -25,7 +25,7 @@ return {id, 0}
 
 
 class Redis(StreamSink[Any]):
-    """Delivered when XADD has answered with the entry's id."""
+    """Adds each event to a stream of Redis. Delivered when XADD has answered with the entry's id."""
 
     type = "redis"
     Options = RedisOptions
