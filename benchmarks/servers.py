@@ -45,15 +45,16 @@ log: {{level: {level}, format: json}}
 sources:
   live: {{type: huawei-live, keys: [{key}], domains: [push.example.com], apps: [live]}}
 sinks:
-  app:
-    type: forward
-    url: http://127.0.0.1:{sink}/recordings
-    delivery: {delivery}
-    sign: {{scheme: standard-webhooks, secrets: ["demo-whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]}}
+  app: {{{app}, delivery: {delivery}}}
 routes:
   - {{name: all, {to}}}
 """
 
+# the sink `app`, as what stands between the braces of a YAML mapping
+FORWARD = (
+    "type: forward, url: 'http://127.0.0.1:{sink}/recordings', "
+    "sign: {{scheme: standard-webhooks, secrets: ['demo-whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw']}}"
+)
 DELIVERY = "{concurrency: 32}"
 
 
@@ -114,12 +115,14 @@ def gateway(
     level: str = "info",
     store: str = "sqlite:///bench.db",
     delivery: str = DELIVERY,
+    app: str = FORWARD,
 ) -> Iterator[Server]:
-    """The gateway on a fresh SQLite file (or another store, as it is), forwarding to `sink` or storing only."""
+    """The gateway on a fresh SQLite file (or another store, as it is), delivering to `app` or storing only; a forward goes
+    to the port `sink`."""
     for old in folder.glob("bench.db*"):
         old.unlink()
     to = "to: [app]" if routed else "match: {type: nothing}, to: [app]"
-    configure(folder, port=port, admin=admin, sink=sink, to=to, level=level, store=store, delivery=delivery)
+    configure(folder, port=port, admin=admin, sink=sink, to=to, level=level, store=store, delivery=delivery, app=app)
     with running([str(Path(sys.executable).parent / "gateway"), "serve"], folder, port, admin) as server:
         yield server
 
@@ -133,12 +136,14 @@ def configure(
     to: str,
     level: str,
     store: str,
-    delivery: str = "{concurrency: 32}",
+    delivery: str = DELIVERY,
+    app: str = FORWARD,
 ) -> Path:
     """Write the configuration that is measured into `folder`: the file."""
     path = folder / "gateway.yaml"
+    options = app.format(sink=sink)
     config = CONFIG.format(
-        port=port, admin=admin, sink=sink, key=KEY, token=TOKEN, to=to, level=level, store=store, delivery=delivery
+        port=port, admin=admin, app=options, key=KEY, token=TOKEN, to=to, level=level, store=store, delivery=delivery
     )
     path.write_text(textwrap.dedent(config))
     path.chmod(0o600)
