@@ -64,10 +64,11 @@ class Confirmed(aiomqtt.Client):
 
     async def publish_confirmed(self, topic: str, body: bytes, *, retain: bool, properties: Properties) -> str:
         """The name of the reason code that the broker confirms with. Raises NotTaken, TooLarge, and what ended the connection."""
-        size = len(topic.encode()) + len(body) + _FRAME_BYTES
-        size += len(properties.pack())  # type: ignore[no-untyped-call]
-        if self._bytes_max and size > self._bytes_max:
-            raise TooLarge(f"the event is larger than the broker takes ({self._bytes_max} bytes in a packet)")
+        if self._bytes_max:
+            size = len(topic.encode()) + len(body) + _FRAME_BYTES
+            size += len(properties.pack())  # type: ignore[no-untyped-call]
+            if size > self._bytes_max:
+                raise TooLarge(f"the event is larger than the broker takes ({self._bytes_max} bytes in a packet)")
         sent = self._client.publish(topic, body, 1, retain, properties)
         if sent.rc != MQTT_ERR_SUCCESS:
             raise aiomqtt.MqttCodeError(sent.rc)
