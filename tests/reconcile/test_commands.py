@@ -54,21 +54,25 @@ def test_a_look_prints_what_is_missing_and_stores_no_event(run: Run, vendor: Ven
     vendor.rows = [listed(1), listed(2, download_url="https://recordings.obs.example.com/x?Signature=secret")]
     looked = run("reconcile", "--dry-run")
     assert looked.exit_code == 1
-    assert "2 listed, 0 known, 2 would be had" in looked.output
+    assert "2 listed, 0 known, 2 missing" in looked.output
     assert "recordings/live/record-push.example.com-live-s1-1/record-1.m3u8" in looked.output
     assert events(run) == []
 
 
 def test_what_is_missing_is_had_and_written_down(run: Run, vendor: Vendor) -> None:
     vendor.rows = [listed(1)]
-    assert "1 listed, 0 known, 1 were had" in run("reconcile", "--source", "live").output
+    assert "1 listed, 0 known, 1 missing before" in run("reconcile", "--source", "live").output
     assert [(one["subject"], one["deliveries"]) for one in events(run)] == [
         ("push.example.com/live/s1", {"waiting": 1})
     ]
     again = run("reconcile", "--source", "live", "--dry-run", "--json")
     assert (again.exit_code, json.loads(again.output)["recordings"]) == (0, [])
     (act,) = json.loads(run("audit", "list", "--json").output)[:1]
-    assert (act["act"], act["target"], act["result"]) == ("sources reconcile", "live", "1 listed, 0 known, 1 were had")
+    assert (act["act"], act["target"], act["result"]) == (
+        "sources reconcile",
+        "live",
+        "1 listed, 0 known, 1 missing before",
+    )
     assert json.loads(run("sources", "show", "live", "--json").output)["reconciled_at"]
 
 

@@ -104,8 +104,9 @@ def _ask_there(invocation: Invocation, source: str | None, since: timedelta | No
 def _summary(asked: AskedList, *, dry_run: bool) -> str:
     run = asked.run
     count = len(asked.events)
-    had = "would be had" if dry_run else "were had"
-    return f"{run.looked} listed, {run.looked - count} known, {count} {had if count else 'missing'}"
+    return (
+        f"{run.looked} listed, {run.looked - count} known, {count} missing{' before' if count and not dry_run else ''}"
+    )
 
 
 def _print(asked: AskedList, times: output.Times, *, dry_run: bool) -> None:

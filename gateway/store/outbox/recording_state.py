@@ -45,6 +45,7 @@ class _Data(msgspec.Struct):
 
 class _Body(msgspec.Struct):
     time: datetime | None = None
+    reconciled: bool = False
     trust: str | None = None
     data: _Data = msgspec.field(default_factory=_Data)
 
@@ -103,7 +104,7 @@ def sign_of(row: EventColumns) -> Sign | None:
     if not read.data.stream:
         return None
     at = row.received_at if read.time is None else round(read.time.timestamp() * 1000)
-    if abs(at - row.received_at) > VENDOR_CLOCK_MS:
+    if abs(at - row.received_at) > VENDOR_CLOCK_MS and not read.reconciled:  # what its list has may be days old
         at = row.received_at
     with_ids: tuple[str, ...] = (row.id,) if row.variant else ()
     if row.cause is not None:

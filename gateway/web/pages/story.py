@@ -85,6 +85,8 @@ def _origin(detail: EventDetail, t: PageWords) -> str:
         return t("The gateway noticed it.")
     if detail.cause is not None:
         return t("{sink} reported it.", sink=detail.cause.sink)
+    if detail.event.get("reconciled"):
+        return t("The vendor's own list had it; no callback had come.")
     return t("The callback came to {source} and was kept.", source=detail.item.source)
 
 

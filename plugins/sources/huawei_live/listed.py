@@ -31,6 +31,9 @@ PAGE_ROWS: Final = 100  # the most that the vendor gives
 PAGES_MAX: Final = 10_000  # of one question; a list that is longer goes on for ever
 RECORD_TYPES: Final = ("CONTINUOUS_RECORD", "COMMAND_RECORD", "PLAN_RECORD", "ON_DEMAND_RECORD")
 """Each is asked for by itself: without one the vendor lists the first alone."""
+PLANNED: Final = "PLAN_RECORD"
+TIMES_OFF_SECONDS_MAX: Final = 5.0  # between a recording's two times and its duration
+TIMES_OFF_SHARE: Final = 0.05
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -109,14 +112,17 @@ def listed_event(source: str, project: str, entry: object, now: datetime) -> Eve
     format = format.lower() if format else None
     stored, asset = reading.inside("obs_addr"), reading.inside("vod_info")
     storage = Storage(location=stored.text("location"), bucket=stored.text("bucket"), key=stored.text("object"))
+    duration = reading.seconds("duration")
+    started, ended = _times(entry, duration)
+    reading.drop(*(name for name in ("start_time", "end_time") if ended is not None or not entry.get(name)))
     file = File(
         format=format,
         download_url=reading.text("download_url"),
         play_url=asset.text("play_url"),
         asset_id=asset.text("asset_id"),
-        duration_seconds=reading.seconds("duration"),
-        started_at=reading.time("start_time"),
-        ended_at=reading.time("end_time"),
+        duration_seconds=duration,
+        started_at=started,
+        ended_at=ended,
         storage=storage if storage.location or storage.bucket or storage.key else None,
     )
     return Event(
@@ -140,6 +146,20 @@ def listed_event(source: str, project: str, entry: object, now: datetime) -> Eve
         raw=json.dumps(entry, ensure_ascii=True, separators=(",", ":")).encode(),
         raw_type="application/json",
     )
+
+
+def _times(entry: Mapping[str, Any], duration: float | None) -> tuple[datetime | None, datetime | None]:
+    """Start and end. The vendor says that they hold for planned recordings: else they are believed where they agree with the
+    duration, and otherwise stay in `extra` as they came."""
+    reading = Reading(dict(entry))
+    started, ended = reading.time("start_time"), reading.time("end_time")
+    if started is None or ended is None:
+        return None, None
+    if entry.get("record_type") == PLANNED:
+        return started, ended
+    seconds = (ended - started).total_seconds()
+    near = duration is not None and abs(seconds - duration) <= max(TIMES_OFF_SECONDS_MAX, TIMES_OFF_SHARE * duration)
+    return (started, ended) if near else (None, None)
 
 
 def _identity(file: File) -> list[Any]:
