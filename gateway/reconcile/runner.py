@@ -118,13 +118,13 @@ class Reconciler:
         with contextlib.suppress(StoreError):
             await self._gateway.store.leave_reconciliations(dead=True)
         while True:
+            await self._pause(LOOK_SECONDS)
             try:
                 await self.look_once()
             except StoreError as error:
                 log.warning("reconciliations_not_read", error=str(error))
             except Exception:
                 log.exception("reconciliations_not_read")
-            await self._pause(LOOK_SECONDS)
 
     async def _pause(self, seconds: float) -> None:
         sleep = asyncio.ensure_future(self._gateway.clock.sleep(seconds))

@@ -33,9 +33,9 @@ async def test_what_no_callback_told_is_told_once(url: str, vendor: Vendor, conf
 
 
 async def test_a_listed_file_whose_callback_came_is_known(url: str, vendor: Vendor, configured: Configured) -> None:
-    vendor.rows = [entry(1)]
     async with running(configured(url)) as gateway:
-        assert (await gateway.send(DONE, fields=callback_fields(vendor.rows[0]))).status == 200
+        assert (await gateway.send(DONE, fields=callback_fields(entry(1)))).status == 200
+        vendor.rows = [entry(1)]
         await asked(gateway)
         (event,) = gateway.events()
         assert not event.reconciled
@@ -71,10 +71,10 @@ async def test_a_callback_that_came_before_the_vendor_was_asked_is_known(
 async def test_what_a_weaker_signature_said_otherwise_is_superseded(
     url: str, vendor: Vendor, configured: Configured
 ) -> None:
-    vendor.rows = [entry(1)]
-    forged = {**callback_fields(vendor.rows[0]), "download_url": "https://evil.example/other.m3u8"}
+    forged = {**callback_fields(entry(1)), "download_url": "https://evil.example/other.m3u8"}
     async with running(configured(url)) as gateway:
         await gateway.send(DONE, fields=forged)
+        vendor.rows = [entry(1)]
         await asked(gateway)
         await asked(gateway)
         first, second = gateway.events()

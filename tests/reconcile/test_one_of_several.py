@@ -88,7 +88,7 @@ async def test_a_callback_that_says_more_and_is_trusted_as_much_is_the_better_ve
 def test_a_gateway_that_is_killed_between_two_pages_goes_on_there(
     configured: Configured, lite: str, vendor: Vendor, tmp_path: Path
 ) -> None:
-    vendor.rows = [entry(n) for n in range(250)]
+    vendor.rows = [entry(n) for n in range(150)]
     config = configured(lite, {"since": "30d", "calls": "20/s"}) | {"server": {"port": 0}, "admin": {"port": 0}}
     path = tmp_path / "gateway.yaml"
     path.write_text(json.dumps(config).replace('"recorder"', '"console"'))
@@ -115,6 +115,6 @@ def test_a_gateway_that_is_killed_between_two_pages_goes_on_there(
             assert vendor.came.wait_for(lambda: vendor.listed[-1]["record_type"] == "ON_DEMAND_RECORD", 30)
         served.terminate()
         served.wait(20)
-    assert stored() == 250
+    assert stored() == 150
     offsets = [query["offset"] for query in vendor.listed if query["record_type"] == "CONTINUOUS_RECORD"]
     assert offsets.count("0") <= 2, "the first page is not asked for again once it was stored"
