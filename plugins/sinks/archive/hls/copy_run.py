@@ -24,6 +24,8 @@ from plugins.sinks.archive.job import Copied, FileJob, NoRoom
 from plugins.sinks.archive.mismatch import check_seconds
 
 FAILURES_IN_A_ROW_MAX: Final = 8  # of files, without one that came; then the server is left alone for a while
+FAILED_MAX: Final = 64  # of files in one go; their numbers are in the memo, which has an end
+PARTS_MAX: Final = 8  # of long files whose halves the memo knows
 KEEP_SECONDS: Final = 1.0  # between two memos
 UNKEPT_MAX: Final = 64  # files that came since the last memo
 UNREMEMBERED_MAX: Final = (
@@ -96,12 +98,12 @@ class _Run:
                 await asyncio.gather(*tasks)
             finally:
                 await cancelled(*tasks)
-            if failed and (len(self.copied) == came or self._failures_in_a_row >= FAILURES_IN_A_ROW_MAX):
+            if failed and (len(self.copied) == came or self._is_enough(failed)):
                 raise failed[0][1]
             waiting.extendleft(number for number, _ in reversed(failed))
 
     async def _work(self, waiting: deque[int], failed: list[tuple[int, Retry]]) -> None:
-        while waiting and self._failures_in_a_row < FAILURES_IN_A_ROW_MAX:
+        while waiting and not self._is_enough(failed):
             number = waiting.popleft()
             item = self._plan.items[number]
             try:
@@ -122,6 +124,9 @@ class _Run:
             count = f"{len(self.copied)} of {len(self._plan.items)} files"
             self._job.show(self.copied.size_bytes, None, f"{self._folder}: {count}")
             await self._keep_now_and_then()
+
+    def _is_enough(self, failed: list[tuple[int, Retry]]) -> bool:
+        return self._failures_in_a_row >= FAILURES_IN_A_ROW_MAX or len(failed) >= FAILED_MAX
 
     async def _keep_now_and_then(self) -> None:
         """Not each file by itself: what a memo misses of them is looked for after a kill."""
@@ -145,7 +150,7 @@ class _Run:
         self.fetched += 1
         is_long = item.reach >= RESUMED_BYTES_MIN
         values = {one.name: getattr(self._job, one.name) for one in fields(FileJob)}
-        job = _PartOfJob(**{**values, "memo": self._parts.setdefault(str(number), {}) if is_long else {}})
+        job = _PartOfJob(**{**values, "memo": self._part(number) if is_long else {}})
         spool, name = job.shop.spool, job.spool_name(item.name)
         if await spool.promise(name, item.reach or 1):
             try:
@@ -153,6 +158,13 @@ class _Run:
             except NoRoom:
                 pass
         return await self._straight(job, item, key)
+
+    def _part(self, number: int) -> MutableMapping[str, Any]:
+        """What is known of half a file."""
+        if str(number) not in self._parts and len(self._parts) >= PARTS_MAX:
+            del self._parts[next(iter(self._parts))]
+        part: MutableMapping[str, Any] = self._parts.setdefault(str(number), {})
+        return part
 
     async def _fetch(self, job: FileJob, item: PlannedFile, key: str, is_long: bool) -> int:
         spooled = job.shop.spool.file(job.spool_name(item.name))

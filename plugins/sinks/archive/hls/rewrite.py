@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 
 from gateway import Refused
@@ -18,10 +17,10 @@ def rewritten(playlist: Playlist, names: Mapping[str, str]) -> tuple[str, float 
     player would call it. Raises Refused there.
     """
     lines = list(playlist.lines)
-    instead: dict[str, set[str]] = defaultdict(set)
+    instead: set[tuple[str, str]] = set()
     for spot in playlist.spots:
         line, name = playlist.lines[spot.line], _written(spot, names)
-        instead[line[spot.start : spot.end]].add(name)
+        instead.add((line[spot.start : spot.end], name))
         lines[spot.line] = line[: spot.start] + name + line[spot.end :]
     text = "\n".join(lines)
     place = f"the playlist {spoken(playlist.url)}"
@@ -32,7 +31,7 @@ def rewritten(playlist: Playlist, names: Mapping[str, str]) -> tuple[str, float 
     except ValueError as reason:
         raise Refused(f"{place}: {reason}") from None
     replaced = zip(before.addresses, after.addresses, strict=False)
-    if before.digest != after.digest or any(new not in instead[old] for old, new in replaced):
+    if before.digest != after.digest or not instead.issuperset(replaced):
         raise Refused(f"{place} has an address where its grammar has none; it is not copied, since players may call it")
     return text, after.seconds
 

@@ -43,28 +43,55 @@ def structure_of(text: str) -> Structure:
         from m3u8.parser import parse  # type: ignore[import-untyped]
     except ModuleNotFoundError:
         raise Unavailable(f"HLS needs m3u8: {how_to_install(EXTRA)}") from None
+    summary = _Summary()
     try:
-        parts = parse(text, custom_tags_parser=_skip)
+        summary.add_all(parse(text, custom_tags_parser=summary.add_before))
     except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
         raise ValueError(f"m3u8 cannot read it: {type(error).__name__}") from None
-    addresses: list[str] = []
-    digest = hashlib.sha256()
-    for name, part in parts.items():
-        for piece in part if isinstance(part, list) else (part,):
-            _move_addresses(piece, addresses)
-            digest.update(f"{name}={piece!r}\n".encode())
-    return Structure(digest.hexdigest(), addresses, _seconds(parts))
+    return Structure(summary.digest.hexdigest(), summary.addresses, summary.seconds)
 
 
-def _skip(line: str, _number: int, parts: dict[str, Any], state: dict[str, Any]) -> bool:
-    """m3u8's hook for tags: whether it has nothing to do with this one."""
-    tag = tag_of(line)
-    if tag == "EXT-X-STREAM-INF":  # the next line is a playlist; what is said of it stays as it is
-        parts["is_variant"] = state["expect_playlist"] = True
-        state["stream_info"] = None
-    if tag == "EXT-X-KEY":
-        parts["keys"].clear()  # it looks through them for each new one; every segment has its own beside
-    return tag not in _READ
+class _Summary:
+    """What m3u8 reads, taken out of its hands segment by segment: a long playlist of its objects is a hundred MiB."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        self.addresses: list[str] = []
+        self._durations: list[Any] = []
+
+    @property
+    def seconds(self) -> float | None:
+        if not self._durations or any(type(one) is not float or not 0 <= one <= SECONDS_MAX for one in self._durations):
+            return None
+        return round(math.fsum(self._durations), 3)
+
+    def add_before(self, line: str, _number: int, parts: dict[str, Any], state: dict[str, Any]) -> bool:
+        """m3u8's hook for the tags: takes what is complete, and says whether m3u8 has nothing to do with this one."""
+        self._add_segments(parts)
+        tag = tag_of(line)
+        if tag == "EXT-X-STREAM-INF":  # the next line is a playlist; what is said of it stays as it is
+            parts["is_variant"] = state["expect_playlist"] = True
+            state["stream_info"] = None
+        if tag == "EXT-X-KEY":
+            parts["keys"].clear()  # it looks through them for each new one; every segment has its own beside
+        return tag not in _READ
+
+    def add_all(self, parts: dict[str, Any]) -> None:
+        self._add_segments(parts)
+        for name, part in parts.items():
+            for piece in part if isinstance(part, list) else (part,):
+                self._add(name, piece)
+
+    def _add_segments(self, parts: dict[str, Any]) -> None:
+        for segment in parts["segments"]:
+            if "uri" in segment:
+                self._durations.append(segment.get("duration"))
+            self._add("segment", segment)
+        parts["segments"].clear()
+
+    def _add(self, name: str, piece: Any) -> None:
+        _move_addresses(piece, self.addresses)
+        self.digest.update(f"{name}={piece!r}\n".encode())
 
 
 def _move_addresses(value: Any, addresses: list[str]) -> None:
@@ -74,15 +101,8 @@ def _move_addresses(value: Any, addresses: list[str]) -> None:
             addresses.append(value["uri"])
             value["uri"] = None
         for part in value.values():
-            if isinstance(part, (dict, list)):
+            if isinstance(part, dict | list):
                 _move_addresses(part, addresses)
     elif isinstance(value, list):
         for part in value:
             _move_addresses(part, addresses)
-
-
-def _seconds(parts: dict[str, Any]) -> float | None:
-    durations = [segment.get("duration") for segment in parts["segments"] if "uri" in segment]
-    if not durations or any(type(one) is not float or not 0 <= one <= SECONDS_MAX for one in durations):
-        return None
-    return round(math.fsum(durations), 3)

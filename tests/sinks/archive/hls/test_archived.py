@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -105,6 +106,20 @@ async def test_a_server_that_is_down_is_left_alone_after_a_few_files(archive: Op
         detail, _ = await retried(sink, recording(server.url + "/r.m3u8"))
     assert "HTTP 503" in detail
     assert len(asked_for(server)) <= 1 + 8 + 4
+
+
+async def test_a_server_of_which_every_second_file_fails_is_left_alone_and_the_memo_stays_short(
+    archive: Opening, server: MediaServer
+) -> None:
+    server.files["/r.m3u8"] = text(segments(server, "", 400, size=10))
+    for number in range(0, 400, 2):
+        del server.files[f"/{number}.ts"]
+    async with archive() as sink:
+        again = recording(server.url + "/r.m3u8")
+        for _ in range(3):
+            detail, again = await retried(sink, again)
+        assert "HTTP 404" in detail
+        assert len(json.dumps(dict(again.memo))) < 2000
 
 
 async def test_a_link_that_ended_hinders_only_what_is_not_there_yet(
