@@ -18,6 +18,7 @@ from tests.budget import measured, over_budget
 from tests.examples import register
 from tests.marks import mark
 from tests.postgres import database_url, folder_of, shared
+from tests.ready_stores import make
 
 RUN = "PYTEST_RUN_OF_THE_GATEWAY"  # names the run to its workers: the process that began it, and a word nobody else has
 _databases = count(1)
@@ -97,6 +98,24 @@ def postgres_url(postgres_server: str, _postgres_admin: Any) -> Iterator[str]:
     """The URL of an empty database, made for this test alone."""
     name = f"gateway_{os.getpid()}_{next(_databases)}"
     _postgres_admin.execute(f"CREATE DATABASE {name} STRATEGY file_copy")  # half the work, where no disk is waited for
+    yield database_url(postgres_server, name)
+    _postgres_admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def _postgres_template(postgres_server: str, _postgres_admin: Any) -> str:
+    """The name of a database that a gateway has been started on, once."""
+    name = f"gateway_{os.getpid()}_ready"
+    _postgres_admin.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
+    make(database_url(postgres_server, name))
+    return name
+
+
+@pytest.fixture
+def postgres_store_url(postgres_server: str, _postgres_admin: Any, _postgres_template: str) -> Iterator[str]:
+    """The URL of a store without an event, for this test alone: a copy (tests/ready_stores.py)."""
+    name = f"gateway_{os.getpid()}_{next(_databases)}"
+    _postgres_admin.execute(f"CREATE DATABASE {name} TEMPLATE {_postgres_template} STRATEGY file_copy")
     yield database_url(postgres_server, name)
     _postgres_admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

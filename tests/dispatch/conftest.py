@@ -29,6 +29,7 @@ from gateway.runtime.clock import FrozenClock
 from gateway.runtime.metrics import Metrics
 from gateway.store.records import Accepted, NewDelivery, NewEvent
 from gateway.store.store import Store
+from tests.ready_stores import file_at
 
 Script = Callable[[Delivery], Awaitable[str | None]]
 
@@ -312,9 +313,9 @@ Build = Callable[..., Awaitable[House]]
 
 @pytest.fixture
 async def build(tmp_path: Path) -> AsyncIterator[Build]:
-    """Make and open a House on a fresh SQLite file; it is closed after the test."""
+    """Make and open a House on an empty SQLite store; it is closed after the test."""
     made: list[House] = []
-    url = f"sqlite:///{tmp_path / 'gateway.db'}"
+    url = file_at(tmp_path / "gateway.db")
 
     async def make(*sinks: Sink, **options: Any) -> House:
         house = House(options.pop("url", url), *sinks, **options)

@@ -30,6 +30,12 @@ from tests.store.conftest import Opener
 from tests.store.kit import LEASE, act, beside, new, session, settlement, states, table, take
 
 
+@pytest.fixture
+def url(untouched: str) -> str:
+    """Here the making of the tables itself is looked at."""
+    return untouched
+
+
 async def test_what_was_stored_is_there_after_closing_and_opening(opened: Opener, url: str) -> None:
     store = await opened()
     await take(store, new(1, "app"))

@@ -20,6 +20,12 @@ from tests.store.kit import LEASE, act, beside, new, session, settlement, states
 VERSIONS = range(1, migrations.VERSION + 1)
 
 
+@pytest.fixture
+def url(untouched: str) -> str:
+    """Here the making of the tables itself is looked at."""
+    return untouched
+
+
 def made(url: str, clock: FrozenClock, version: int) -> None:
     """The store of a version, at an address where nothing is yet."""
     address = parse_address(url)

@@ -36,6 +36,12 @@ def test_a_missing_file_is_said_to_be_missing_and_is_not_made(tmp_path: Path) ->
 
 
 @pytest.fixture
+def url(untouched: str) -> str:
+    """Here the first start itself is looked at."""
+    return untouched
+
+
+@pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is making the store: it is not worth the wait."""
     monkeypatch.setattr(connections, "OPENING_SECONDS", 0.05)
