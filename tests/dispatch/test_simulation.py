@@ -90,7 +90,7 @@ POLICIES = {
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 12))])
 async def test_after_any_series_of_accidents_everything_has_arrived(build: Build, seed: int) -> None:
     fate = Fate(seed)
     rng = Random(seed + 1000)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,18 +24,15 @@ def our_wheel(wheels: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def fresh(our_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Environment]:
-    """A fresh environment with our wheel and these."""
-
-    def make(*others: Path) -> Environment:
-        environment = Environment(tmp_path_factory.mktemp("environment"))
-        environment.install(our_wheel, *others)
-        return environment
-
-    return make
+def environment(our_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """A fresh environment with our wheel, to which the strangers' packages come one after the other."""
+    environment = Environment(tmp_path_factory.mktemp("environment"))
+    environment.install(our_wheel)
+    return environment
 
 
 @pytest.fixture(scope="session")
-def acme(fresh: Callable[..., Environment], wheels: Path) -> Environment:
+def acme(environment: Environment, wheels: Path) -> Environment:
     """The environment of somebody who installed acme-recordings."""
-    return fresh(build(HERE / "acme-recordings", wheels))
+    environment.install(build(HERE / "acme-recordings", wheels))
+    return environment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,16 +25,16 @@ def run(*arguments: str, code: int = 0) -> Result:
 
 @pytest.mark.parametrize("kind", ["sink", "source"])
 def test_a_new_package_is_installed_beside_the_wheel_and_its_tests_pass(
-    kind: str, fresh: Callable[..., Environment], tmp_path: Path
+    kind: str, environment: Environment, tmp_path: Path
 ) -> None:
     project = tmp_path / "project"
-    run("plugins", "new", "acme-new", f"--{kind}", "--folder", str(project))
-    environment = fresh(build(project, tmp_path))
+    run("plugins", "new", f"new-{kind}", f"--{kind}", "--folder", str(project))
+    environment.install(build(project, tmp_path))
     done = environment.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", cwd=project)
     assert " passed" in done.stdout
     assert "warning" not in done.stdout
     listed = environment.run("gateway", "plugins", "list", cwd=tmp_path).stdout
-    assert "recording-gateway-acme-new 0.1.0" in listed
+    assert f"recording-gateway-new-{kind} 0.1.0" in listed
     assert "well." in environment.run("gateway", "check", cwd=project).stdout
     environment.run("gateway", "new-plugin", "acme-other", f"--{kind}", cwd=tmp_path)  # the wheel has the templates
     assert (tmp_path / "recording-gateway-acme-other" / "pyproject.toml").is_file()

@@ -55,7 +55,7 @@ def test_the_committed_document_is_what_is_served(served: Served) -> None:
 def test_no_request_is_our_error_and_every_answer_is_as_documented(label: str, served: Served) -> None:
     address = f"http://127.0.0.1:{served.addresses.private.port}"
 
-    @examples(5, HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much)
+    @examples(3, HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much)
     def asked(case: Any) -> None:
         case.call_and_validate(
             base_url=address, headers={"Authorization": f"Bearer {OPERATE}"}, checks=CHECKS, timeout=20
