@@ -20,7 +20,7 @@ from plugins.sinks.archive.key import Name, numbered
 from plugins.sinks.archive.options import ArchiveOptions
 from plugins.sinks.archive.spool import Spool, SpoolFile, boot_id
 from plugins.sinks.archive.turns import Turns
-from plugins.sinks.storage.storage import Body, FileStorage
+from plugins.sinks.storage.storage import Body, FileStorage, Resume
 
 NUMBERS_MAX: Final = 100  # of other files under one key
 KEEP_SECONDS: Final = 5.0  # between two memos of one download
@@ -125,9 +125,17 @@ class FileJob:
         return answer
 
     async def put(
-        self, key: str, body: Body, *, size: int | None = None, media_type: str | None = None, sha256: str | None = None
+        self,
+        key: str,
+        body: Body,
+        *,
+        size: int | None = None,
+        media_type: str | None = None,
+        sha256: str | None = None,
+        remembered: bool = False,
     ) -> None:
-        """Put an object, whole or not at all; its bytes count as the delivery's getting on."""
+        """Put an object, whole or not at all; its bytes count as the delivery's getting on. `remembered`: the memo says how
+        far it is, where the storage can go on after a crash."""
         sent = 0
 
         def count(octets: int) -> None:
@@ -135,8 +143,11 @@ class FileJob:
             sent += octets
             self.progress.moved(f"{key}, {sent / size:.0%} stored" if size else key)
 
+        resume = Resume(self.shop.http, self.memo.setdefault("upload", {}), self.keep) if remembered else None
         async with self.shop.turns.turn(self.link.ends):
-            await self.shop.storage.put(key, body, size=size, media_type=media_type, sha256=sha256, sent=count)
+            await self.shop.storage.put(
+                key, body, size=size, media_type=media_type, sha256=sha256, sent=count, resume=resume
+            )
         self.progress.moved()
 
     async def keep(self) -> None:

@@ -58,7 +58,9 @@ async def _place(job: FileJob, fetched: Fetched) -> Copied:
                 continue
             if not ours:
                 await _say_placing(job, key, size, sha256, version)
-                await job.put(key, fetched.path, size=size, media_type=media_type_of_key(key), sha256=sha256)
+                await job.put(
+                    key, fetched.path, size=size, media_type=media_type_of_key(key), sha256=sha256, remembered=True
+                )
                 await _check_it_is_there(job, key, size)
             return Copied(key, size, sha256, version.etag, version.media_type, text="there already" * ours)
     raise _no_name(job)

@@ -76,6 +76,12 @@ def bucket_url(endpoint: str, bucket: str, *, path_style: bool) -> str:
     return urlunsplit((parts.scheme, f"{bucket}.{parts.netloc}", parts.path, "", ""))
 
 
+def s3_url(options: StorageOptions) -> str:
+    """The address of an S3 bucket."""
+    endpoint = options.endpoint or AWS.format(region=options.region)
+    return bucket_url(endpoint, options.bucket, path_style=options.path_style)
+
+
 _RETRIES: Final[Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
 
 

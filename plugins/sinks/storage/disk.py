@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -28,14 +27,14 @@ class Disk:
     """A few daemon threads, begun when they are wanted. One that hangs is not used until it is free again."""
 
     def __init__(self, name: str, threads: int = THREADS) -> None:
-        self._free = deque(BlockingWorker(f"{name} {number}") for number in range(threads))
+        self._free = [BlockingWorker(f"{name} {number}") for number in range(threads)]
         self._all = tuple(self._free)
         self._places = asyncio.Semaphore(threads)
 
     async def work(self, job: Callable[[], T], place: object) -> T:
         """What the job returns or raises; of an OSError, what it means of `place`: Retry or Unavailable."""
         await self._places.acquire()
-        worker = self._free.popleft()
+        worker = self._free.pop()  # the last one that was busy, because each thread keeps memory of its own
         running = asyncio.ensure_future(worker.run(job))
         running.add_done_callback(lambda done: self._is_free(worker, done))
         try:

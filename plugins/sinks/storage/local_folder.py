@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from plugins.sinks.storage.disk import Disk
-from plugins.sinks.storage.storage import Body, Sent, Stored
+from plugins.sinks.storage.storage import Body, Resume, Sent, Stored
 
 SPOOL: Final = ".spool"
 """The folder inside it for what is not whole yet; no key can begin with a dot."""
@@ -42,6 +42,7 @@ class Folder:
         media_type: str | None = None,
         sha256: str | None = None,
         sent: Sent | None = None,
+        resume: Resume | None = None,
     ) -> None:
         """A path is moved to its place; it should lie below `SPOOL`, because that is one rename."""
         if isinstance(body, Path):

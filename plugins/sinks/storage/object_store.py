@@ -10,10 +10,11 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from gateway import DeliveryFailed, Refused, Retry, Stopping, Unavailable, redact
-from plugins.sinks.storage.clients import AWS, bucket_url, make_store, missing_library, not_installed
+from plugins.sinks.storage.clients import make_store, missing_library, not_installed, s3_url
 from plugins.sinks.storage.disk import Disk
 from plugins.sinks.storage.options import StorageOptions
-from plugins.sinks.storage.storage import Body, Sent, Stored
+from plugins.sinks.storage.s3_upload import RESUMED_BYTES_MIN, S3Upload
+from plugins.sinks.storage.storage import Body, Resume, Sent, Stored
 
 SHA256: Final = "sha256"  # the metadata that says it
 PART_BYTES_MIN: Final = 5 * 2**20  # of one part; two of each upload are in memory
@@ -39,8 +40,7 @@ class ObjectStore:
             return f"{base.rstrip('/')}/{options.bucket}/{whole}"
         if options.kind == "gcs":
             return f"{(options.endpoint or 'https://storage.googleapis.com').rstrip('/')}/{options.bucket}/{whole}"
-        base = options.endpoint or AWS.format(region=options.region)
-        return f"{bucket_url(base, options.bucket, path_style=options.path_style)}/{whole}"
+        return f"{s3_url(options)}/{whole}"
 
     async def head(self, key: str, *, hashed: bool = False) -> Stored | None:
         """The hash is the one that was told when it was put; of an object that somebody else put nobody knows it."""
@@ -67,6 +67,7 @@ class ObjectStore:
         media_type: str | None = None,
         sha256: str | None = None,
         sent: Sent | None = None,
+        resume: Resume | None = None,
     ) -> None:
         """The parts are joined at the end, so that nobody sees one of them; where something fails they are given up."""
         import obstore
@@ -77,6 +78,11 @@ class ObjectStore:
         if isinstance(body, Path):
             path = body
             size = await self._disk.work(lambda: path.stat().st_size, path.parent)
+            if resume is not None and size >= RESUMED_BYTES_MIN and self._options.credentials.access_key is not None:
+                headers = {"content-type": media_type} if media_type else {}
+                headers |= {f"x-amz-meta-{SHA256}": sha256} if sha256 else {}
+                upload = S3Upload(self._options, self._disk, key, path, size, part_size(size), resume)
+                return await upload.put(headers, sent)
             # a small one is one request in place of three
             body = await self._disk.work(path.read_bytes, path.parent) if size <= PART_BYTES_MIN else self._pieces(path)
         pieces = body if isinstance(body, bytes) else _counted(body, sent)

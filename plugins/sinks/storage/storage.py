@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
+
+from gateway import Http
 
 Sent = Callable[[int], None]
 Body = bytes | Path | AsyncIterator[bytes]
@@ -17,6 +20,15 @@ class Stored(NamedTuple):
     size_bytes: int
     sha256: str | None = None
     etag: str | None = None
+
+
+@dataclass(frozen=True)
+class Resume:
+    """What an upload is remembered by: `memo` is changed in place, and durable when `keep` returns."""
+
+    http: Http
+    memo: MutableMapping[str, Any]
+    keep: Callable[[], Awaitable[None]]
 
 
 class FileStorage(Protocol):
@@ -40,11 +52,12 @@ class FileStorage(Protocol):
         media_type: str | None = None,
         sha256: str | None = None,
         sent: Sent | None = None,
+        resume: Resume | None = None,
     ) -> None:
         """Write the object, over what is there: whole or not at all.
 
         `size` is of pieces, where it is known; `sha256` is told to storages that keep it; `sent` is called with the bytes
-        that went since the last call. What the pieces raise is raised, and nothing is written then.
+        that went since the last call; with `resume` a storage that can goes on after a crash with a body that is a path. What the pieces raise is raised, and nothing is written then.
         """
 
     async def reach(self) -> str:

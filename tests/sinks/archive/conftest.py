@@ -81,3 +81,5 @@ def bucket(endpoint: str) -> Iterator[Any]:
     one = s3.create_bucket(Bucket="kept")
     yield one
     one.objects.all().delete()
+    for upload in one.multipart_uploads.all():
+        upload.abort()
