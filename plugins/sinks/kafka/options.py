@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway import ONE_OR_MANY, Size, between
+from gateway import ONE_OR_MANY, Options, Size, between
 from plugins.sinks.streams.broker_url import URLS, BrokerAddress
 from plugins.sinks.streams.options import StreamOptions
 
@@ -25,8 +25,8 @@ def _host_port(text: str) -> str:
     return text
 
 
-class KafkaOptions(StreamOptions):
-    """Which cluster, and which topic."""
+class _Place(Options):
+    """Where to: a class of its own, so that these are listed before the options that all brokers have."""
 
     brokers: Annotated[tuple[Annotated[str, AfterValidator(_host_port)], ...], Field(min_length=1), ONE_OR_MANY] = (
         Field(
@@ -47,6 +47,10 @@ class KafkaOptions(StreamOptions):
         description="Most bytes of one message; a larger event is refused. The topic's `max.message.bytes` is to fit.",
     )
     compression: Literal["none", "gzip"] = Field("none", description="How messages are compressed.")
+
+
+class KafkaOptions(StreamOptions, _Place):
+    """Which cluster, and which topic."""
 
     @property
     def endpoints(self) -> Sequence[BrokerAddress]:

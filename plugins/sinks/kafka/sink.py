@@ -12,8 +12,8 @@ from plugins.sinks.kafka.options import KafkaOptions
 from plugins.sinks.streams.cloud_event import StreamMessage
 from plugins.sinks.streams.sink import StreamSink
 
-_ANSWER_MS: Final = 6_000  # milliseconds for one answer of a broker, or for a topic to be there
-CONFIRM_SECONDS = 15.0  # seconds for all that the producer tries for one message, such as finding a new leader
+_ANSWER_MS: Final = 5_000  # milliseconds for one answer of a broker, or for a topic to be there
+CONFIRM_SECONDS = 10.0  # seconds for all that the producer tries for one message, such as finding a new leader
 _END_SECONDS: Final = 1.0  # seconds for each step of an end
 
 

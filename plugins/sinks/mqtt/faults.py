@@ -34,12 +34,14 @@ class TooLarge(Exception):
     """The broker said while connecting that it takes no packet as large as this."""
 
 
-def judge(error: BaseException, where: str, topic: str = "") -> DeliveryFailed:
-    """The outcome of an attempt that ended so. `topic`: where the message was to go."""
+def judge(error: BaseException, where: str, topic: str = "", *, fixed: bool = True) -> DeliveryFailed:
+    """The outcome of an attempt that ended so. `topic`: where the message was to go; `fixed`: whether all others go there
+    too, so that what is wrong with it is wrong with the whole target."""
     if isinstance(error, TooLarge):
         return Refused(f"{where}: {error}")
     if isinstance(error, NotTaken):
-        return _coded(error.code, f"{error.name} (topic {said(topic)!r})", where, of_one=True)
+        verdict = _coded(error.code, f"{error.name} (topic {said(topic)!r})", where, of_one=True)
+        return Retry(verdict.detail) if isinstance(verdict, Unavailable) and not fixed else verdict
     if isinstance(error, aiomqtt.MqttCodeError):
         if isinstance(error.rc, ReasonCode):
             return _coded(error.rc.value, str(error.rc), where, of_one=False)

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from gateway import Options
 from plugins.sinks.streams.broker_url import URLS, BrokerAddress
 from plugins.sinks.streams.options import StreamOptions
 from plugins.sinks.streams.topic import is_topic
@@ -21,19 +22,23 @@ def _is_topic_name(text: str) -> bool:
     return fits and bool(text) and not text.startswith("$") and not set(text) & set("+#")
 
 
-class MqttOptions(StreamOptions):
-    """Which broker, and which topic."""
+class _Place(Options):
+    """Where to: a class of its own, so that these are listed before the options that all brokers have."""
 
     url: Annotated[str, _URL] = Field(description="The broker: mqtt://host:1883, or mqtts://host:8883 with TLS.")
     topic: Annotated[str, is_topic(_is_topic_name, "a topic such as recordings/{app}/{stream}, without wildcards")] = (
         Field(
-            "recordings/{type}",
+            "recordings",
             description="The topic, which may name `{source}` `{type}` `{domain}` `{app}` `{stream}`.",
         )
     )
     retain: bool = Field(
         False, description="Whether the broker keeps the last event of each topic for those who subscribe later."
     )
+
+
+class MqttOptions(StreamOptions, _Place):
+    """Which broker, and which topic."""
 
     @property
     def endpoints(self) -> Sequence[BrokerAddress]:

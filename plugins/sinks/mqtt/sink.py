@@ -69,7 +69,7 @@ class Mqtt(StreamSink["Confirmed"]):
         except Exception as error:
             from plugins.sinks.mqtt.faults import judge
 
-            raise judge(error, self._where, message.topic) from None
+            raise judge(error, self._where, message.topic, fixed=self._topics.is_fixed) from None
         return f"PUBACK {confirmation}"
 
     def _shown(self, message: StreamMessage) -> Mapping[str, str]:

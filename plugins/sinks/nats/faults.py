@@ -16,6 +16,7 @@ _REFUSED: Final = frozenset({10054, 10097})
 # 10039 the account has no JetStream, 10076 the server has none, 10059 no such stream, 10060 another stream has the
 # subject, 10109 the stream is sealed, 10107 mirrors take no messages: until somebody mends it
 _UNAVAILABLE: Final = frozenset({10035, 10039, 10059, 10060, 10076, 10107, 10109})
+_OF_THE_SUBJECT: Final = frozenset({10060})
 _NOT_LET_IN: Final = (
     "authorization violation",
     "authentication",
@@ -24,15 +25,15 @@ _NOT_LET_IN: Final = (
 )
 
 
-def judge(error: BaseException, where: str, subject: str = "") -> DeliveryFailed:
-    """The outcome of an attempt that ended so. `subject`: where the message was to go."""
+def judge(error: BaseException, where: str, subject: str = "", *, fixed: bool = True) -> DeliveryFailed:
+    """The outcome of an attempt that ended so. `subject`: where the message was to go; `fixed`: whether all others go there
+    too, so that what is wrong with it is wrong with the whole target."""
     unheard = isinstance(error, nats.js.errors.NotFoundError) and error.err_code is None  # looked for, and not there
     if unheard or isinstance(error, nats.js.errors.NoStreamResponseError | nats.errors.NoRespondersError):
-        return Unavailable(
-            f"{where}: no stream takes the subject {subject or 'of the event'!r}; make one (`nats stream add`), or see `subject`"
-        )
+        text = f"{where}: no stream takes the subject {subject!r}; make one (`nats stream add`), or see `subject`"
+        return Unavailable(text) if fixed else Retry(text)
     if isinstance(error, nats.js.errors.APIError):
-        return _answered(error, where)
+        return _answered(error, where, fixed=fixed)
     if isinstance(error, nats.errors.MaxPayloadError):
         return Refused(f"{where}: the event is larger than the server takes (max_payload)")
     if isinstance(error, nats.errors.SecureConnWantedError):
@@ -49,7 +50,7 @@ def judge(error: BaseException, where: str, subject: str = "") -> DeliveryFailed
     if isinstance(error, nats.errors.NoServersError):
         return Retry(f"{where} cannot be reached", service=True)
     if isinstance(error, nats.errors.Error):
-        return _spoken(error, where)
+        return _spoken(error, where, fixed=fixed)
     return network(error, where) or Retry(f"{where}: {type(error).__name__}", service=True)
 
 
@@ -57,23 +58,24 @@ def _not_let_in(where: str) -> Unavailable:
     return Unavailable(f"{where} does not let us in: check `username` and `password`, or `token`")
 
 
-def _answered(error: nats.js.errors.APIError, where: str) -> DeliveryFailed:
+def _answered(error: nats.js.errors.APIError, where: str, *, fixed: bool) -> DeliveryFailed:
     text = f"{where}: {said(error.description or type(error).__name__)} ({error.err_code or error.code})"
     if error.err_code in _REFUSED:
         return Refused(text)
     if error.err_code in _UNAVAILABLE:
-        return Unavailable(text)
+        return Retry(text) if error.err_code in _OF_THE_SUBJECT and not fixed else Unavailable(text)
     return Retry(text, service=error.code is None or error.code >= 500)
 
 
-def _spoken(error: nats.errors.Error, where: str) -> DeliveryFailed:
+def _spoken(error: nats.errors.Error, where: str, *, fixed: bool) -> DeliveryFailed:
     """What the server says in words: it has no numbers for these."""
     words = said(error)
     low = words.lower()
     if any(phrase in low for phrase in _NOT_LET_IN):
         return _not_let_in(where)
     if "permissions violation" in low:
-        return Unavailable(f"{where}: the user may not publish there: {words}")
+        text = f"{where}: the user may not publish there: {words}"
+        return Unavailable(text) if fixed else Retry(text)
     if "maximum payload" in low:
         return Refused(f"{where}: the event is larger than the server takes (max_payload)")
     return Retry(f"{where}: {words}", service=True)

@@ -53,7 +53,7 @@ class Nats(StreamSink["NatsConnection"]):
         except Exception as error:
             from plugins.sinks.nats.faults import judge
 
-            raise judge(error, self._where, message.topic) from None
+            raise judge(error, self._where, message.topic, fixed=self._subject.is_fixed) from None
         return f"{answer.stream} {answer.seq}{'; it was there already' if answer.duplicate else ''}"
 
     def _shown(self, message: StreamMessage) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from gateway import Options
 from plugins.sinks.streams.broker_url import URLS, BrokerAddress
 from plugins.sinks.streams.options import StreamOptions
 from plugins.sinks.streams.topic import Topic, is_topic
@@ -20,8 +21,8 @@ def _is_routing_key(text: str) -> bool:
     return text.isprintable() and len(text.encode()) <= KEY_BYTES_MAX
 
 
-class RabbitMqOptions(StreamOptions):
-    """Which broker, and where in it."""
+class _Place(Options):
+    """Where to: a class of its own, so that these are listed before the options that all brokers have."""
 
     url: Annotated[str, _URL] = Field(
         description="The broker: amqp://host:5672/vhost, or amqps:// with TLS. Without a path the virtual host is `/`."
@@ -41,6 +42,10 @@ class RabbitMqOptions(StreamOptions):
         description="What becomes of an event that no queue takes: it waits with all others until a queue is bound, or it is "
         "refused. Default: `wait` where the routing key is the same for all events, else `refuse`.",
     )
+
+
+class RabbitMqOptions(StreamOptions, _Place):
+    """Which broker, and where in it."""
 
     @property
     def endpoints(self) -> Sequence[BrokerAddress]:

@@ -8,15 +8,15 @@ from typing import Annotated, Final, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway import Duration, between
+from gateway import Duration, Options, between
 from plugins.sinks.streams.broker_url import URLS, BrokerAddress
 from plugins.sinks.streams.options import StreamOptions
 
 _URL: Final = URLS["redis"]
 
 
-class RedisOptions(StreamOptions):
-    """Which Redis, and which stream in it."""
+class _Place(Options):
+    """Where to: a class of its own, so that these are listed before the options that all brokers have."""
 
     url: Annotated[str, _URL] = Field(
         description="The server: redis://host:6379/0, or rediss:// with TLS. The number is that of the database."
@@ -32,6 +32,10 @@ class RedisOptions(StreamOptions):
         None,
         description="How long Redis remembers which events it has, so that a repeat adds no second entry. Absent: it does not.",
     )
+
+
+class RedisOptions(StreamOptions, _Place):
+    """Which Redis, and which stream in it."""
 
     @property
     def endpoints(self) -> Sequence[BrokerAddress]:

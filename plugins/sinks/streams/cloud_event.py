@@ -52,6 +52,8 @@ def compose(
         "recording-gateway-trust": event.trust.value,
         "recording-gateway-received": format_time(event.received_at),
     }
+    if (key := order_key(event.source, event.subject, ordered=True)) is not None:
+        properties["recording-gateway-key"] = key
     if event.supersedes:
         properties["recording-gateway-supersedes"] = event.supersedes
     if delivery.replay:
@@ -65,7 +67,7 @@ def compose(
         attributes = {name: _attribute(name, value) for name, value in document.items()}
     return StreamMessage(
         id=f"{event.source}/{event.ref}" + (f"/{delivery.id}" if delivery.replay else ""),
-        key=order_key(event.source, event.subject, ordered=True),
+        key=key,
         topic=topic,
         body=content.encode(),
         media_type=media_type,

@@ -14,7 +14,7 @@ import pytest
 
 from gateway import DeliveryFailed, Refused, Retry, Unavailable, order_key
 from gateway.testing import delivery, event, opened
-from tests.sinks.streams.answers import AGAIN, ANSWERS, SHUT
+from tests.sinks.streams.answers import AGAIN, ANSWERS, LATER, SHUT
 from tests.sinks.streams.brokers import BROKERS, Broker
 
 
@@ -51,7 +51,7 @@ def test_what_the_network_did_is_told_without_the_words_of_the_exception(
     assert "canary" not in failure.detail
 
 
-async def refusal(broker: Broker, *, events: int = 1, **options: Any) -> Exception:
+async def refusal(broker: Broker, **options: Any) -> DeliveryFailed:
     """What delivering to a place that the broker does not like ends in."""
     async with opened(broker.sink, broker.options(**options)) as sink:
         with pytest.raises((Retry, Refused, Unavailable)) as failed:
@@ -86,8 +86,10 @@ async def test_a_subject_that_no_stream_takes_opens_the_circuit_and_names_it(bro
     failure = await refusal(broker, subject=f"{broker.name}-nobody.x")
     assert isinstance(failure, Unavailable)
     assert f"no stream takes the subject '{broker.name}-nobody.x'" in failure.detail
-    failure = await refusal(broker, stream="another")
-    assert isinstance(failure, Unavailable)
+    assert isinstance(await refusal(broker, subject=f"{broker.name}.x", stream="another"), Unavailable)
+    for more in ({"subject": f"{broker.name}-nobody.{{type}}"}, {"stream": "another"}):
+        failure = await refusal(broker, **more)
+        assert kind_of(failure) == LATER, "another event may have a subject that is taken"
 
 
 @pytest.mark.parametrize("broker", ["nats"], indirect=True)
@@ -173,9 +175,12 @@ async def test_a_confirmation_that_says_no_is_none(puback: int, kind: type[Excep
     async with (
         scripted_mqtt(puback) as port,
         opened(BROKERS["mqtt"].sink, {"url": f"mqtt://127.0.0.1:{port}"}) as sink,
+        opened(BROKERS["mqtt"].sink, {"url": f"mqtt://127.0.0.1:{port}", "topic": "{app}"}) as other,
     ):
         with pytest.raises(kind, match=words):
             await sink.deliver(delivery(event()))
+        with pytest.raises(Retry if kind is Unavailable else kind, match=words):
+            await other.deliver(delivery(event()))
 
 
 async def test_what_an_mqtt_broker_says_it_does_not_take_is_not_sent() -> None:

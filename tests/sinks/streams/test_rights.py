@@ -106,12 +106,16 @@ async def test_a_subject_that_may_not_be_published_to_is_told_at_once_and_only_t
     server: dict[str, Any],
 ) -> None:
     """The server says so to nobody in particular, and sends no answer."""
+    async with opened(Nats, {**server, "subject": "forbidden"}) as sink:
+        with pytest.raises(Unavailable, match="may not publish there"):
+            await sink.deliver(delivery(event()))
     async with opened(Nats, {**server, "subject": "{app}.x"}) as sink:
         async with asyncio.timeout(3):
             results = await sink.deliver_batch(
                 [delivery(event(app="forbidden"), id=1), delivery(event(number=5, app="recordings"), id=2)]
             )
-    assert isinstance(results[0], Unavailable)
+    assert isinstance(results[0], Retry)
+    assert not results[0].service
     assert "may not publish there" in str(results[0])
     assert isinstance(results[1], str)
 
