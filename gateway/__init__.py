@@ -59,6 +59,7 @@ _PROVISIONAL: Final = (
     ("gateway.model", "order_key"),
     # options
     ("gateway.fields", "MAY_BE_EMPTY"),
+    ("gateway.text.signing_key", "SigningKey"),
     ("gateway.text.suggest", "suggestion"),
     # targets
     ("gateway.fields.hosts", "is_loopback"),

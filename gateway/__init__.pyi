@@ -166,6 +166,7 @@ from gateway.plugin.vendor_api import (
 
 # provisional: options
 from gateway.fields import MAY_BE_EMPTY as MAY_BE_EMPTY
+from gateway.text.signing_key import SigningKey as SigningKey
 from gateway.text.suggest import suggestion as suggestion
 
 # provisional: targets

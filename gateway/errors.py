@@ -19,13 +19,15 @@ class GatewayError(Exception):
 class Untrusted(GatewayError):
     """The callback is not who it says it is: answered 401 with `code`, which is stable and documented.
 
-    `detail` is for people and never holds a secret, an expected signature or the body.
+    `detail` is for people and never holds a secret, an expected signature or the body. `answer`: what the sender hears
+    in its place, where only whoever runs the gateway may know more.
     """
 
-    def __init__(self, code: RefusalCode, detail: str) -> None:
+    def __init__(self, code: RefusalCode, detail: str, *, answer: str | None = None) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
+        self.answer = answer
 
 
 class Malformed(GatewayError):
@@ -92,10 +94,22 @@ class Stopping(GatewayError):
 
 
 class Problem(GatewayError):
-    """A refusal at the public listener, rendered as application/problem+json (RFC 9457) with a stable `code`."""
+    """A refusal at the public listener, rendered as application/problem+json (RFC 9457) with a stable `code`.
 
-    def __init__(self, status: int, code: ProblemCode, detail: str, *, retry_after: int | None = None) -> None:
+    `answer`: what the caller hears in place of `detail`, which only whoever runs the gateway may know.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: ProblemCode,
+        detail: str,
+        *,
+        retry_after: int | None = None,
+        answer: str | None = None,
+    ) -> None:
         super().__init__(detail)
+        self.answer = answer
         self.status = status
         self.code = code
         self.detail = detail

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from gateway.admin.results import Result, Time
+from gateway.plugin.key_state import KeyTime
 from gateway.states import SinkState, TrustName
 
 
@@ -62,6 +63,18 @@ class VerifiedItem(Result):
     last_at: Time
 
 
+class KeyItem(Result):
+    """One key of a source, without what it is."""
+
+    place: Annotated[int, Field(description="Position in `keys`, from 0.")]
+    name: str | None
+    time: Annotated[KeyTime, Field(description="Whether it holds now, begins later, or has ended.")]
+    valid_from: Time | None
+    valid_until: Time | None
+    last_used_at: Annotated[Time | None, Field(description="When it last verified a callback; null: never.")]
+    may_go: Annotated[bool, Field(description="Another key is used in its stead, or it has ended.")]
+
+
 class IgnoredItem(Result):
     """The last callback of one of the vendor's types that made no event."""
 
@@ -85,6 +98,7 @@ class SourceItem(Result):
     verified: Sequence[VerifiedItem]
     reconciled_at: Annotated[Time | None, Field(description="When its vendor's own list was last gone through.")] = None
     reconcile_error: Annotated[str | None, Field(description="Why that list cannot be had.")] = None
+    keys: Annotated[Sequence[KeyItem], Field(description="Where its type says which of its options are keys.")]
 
 
 class RefusedItem(Result):

@@ -9,6 +9,7 @@ from typing import Final
 from gateway.admin.happened import Happened
 from gateway.admin.moments import moment, stamp
 from gateway.admin.sink_results import IgnoredItem, SourceItem, VerifiedItem
+from gateway.admin.source_keys import key_items
 from gateway.config.grammar.settings import Settings
 from gateway.errors import NotFound
 from gateway.store.admin import minutes
@@ -40,7 +41,8 @@ def source_items(
     heard = admin.sources()
     names = [*settings.sources, *sorted({*seen, *verified, *heard} - set(settings.sources) - {""})]
     return [
-        _source(settings, name, day, verified[name], masked, heard.get(name, SourceRow(name=name))) for name in names
+        _source(settings, name, day, verified[name], masked, heard.get(name, SourceRow(name=name)), minute)
+        for name in names
     ]
 
 
@@ -51,6 +53,7 @@ def _source(
     verified: Sequence[VerifiedItem],
     masked: bool,
     heard: SourceRow,
+    minute: int,
 ) -> SourceItem:
     configured = settings.sources.get(name)
     mine = [one for one in day.sums if one.kind == "source" and one.name == name]
@@ -77,6 +80,7 @@ def _source(
         verified=verified,
         reconciled_at=stamp(heard.reconciled_at),
         reconcile_error=heard.reconcile_error,
+        keys=key_items(None if configured is None else configured.options, heard, minute * 60_000),
     )
 
 

@@ -11,7 +11,7 @@ from gateway.errors import StoreError
 from gateway.runtime.activity import Activity
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
-from gateway.store.admin import live, minutes
+from gateway.store.admin import key_uses, live, minutes
 from gateway.store.store import Store
 
 NEWS_SECONDS: Final = 0.25  # between two looks while somebody watches
@@ -116,6 +116,12 @@ class Teller:
                 await self._store.write(lambda session: minutes.put(session, counted, owner))
             except StoreError:
                 self._activity.not_stored(counted)
+                raise
+        if uses := self._activity.fetch_key_uses():
+            try:
+                await self._store.write(lambda session: key_uses.put(session, uses))
+            except StoreError:
+                self._activity.key_uses_not_stored(uses)
                 raise
         self._activity.forget_old()
         now = self._clock.monotonic()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Final, Protocol
 
 from gateway.alarms.alarm_event import alarm_event, new_alarm
+from gateway.alarms.key_watch import KeyWatch
 from gateway.errors import StoreError
 from gateway.model import RELOAD_REFUSED, STORE_LIMIT, Event
 from gateway.routing import RoutingDecision
@@ -18,6 +20,7 @@ from gateway.states import AlarmType
 from gateway.store.outbox.conditions import AlarmDue, Announced, Seen
 from gateway.store.records import NewEvent
 from gateway.store.store import Store
+from gateway.text.signing_key import SigningKey
 
 log = import_structlog().get_logger("gateway.alarms")
 
@@ -37,6 +40,10 @@ class Setup(Protocol):
     def language(self) -> str: ...
     @property
     def page(self) -> str | None: ...
+    @property
+    def keys(self) -> Mapping[str, Sequence[SigningKey]]: ...
+    @property
+    def key_ahead(self) -> timedelta: ...
 
 
 class AlarmWatch:
@@ -59,6 +66,7 @@ class AlarmWatch:
         self._decide = decide
         self._stored = stored
         self._seen: dict[tuple[str, str], Seen] = {}
+        self._keys = KeyWatch(store, clock, setup, self.see)
         self._bell = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._logged: dict[str, float] = {}  # type -> when it was last logged that it could not be stored
@@ -93,6 +101,7 @@ class AlarmWatch:
             self._bell.clear()
             self.busy = True
             try:
+                await self._keys.see_endings()
                 await self.store_due()
             except Exception:  # whatever it is, the next look comes
                 log.exception("alarms_not_looked_for")

@@ -9,7 +9,16 @@ from gateway.admin.moments import milliseconds
 from gateway.model import Outcome
 from gateway.store.admin.audit import AuditRow
 from gateway.store.admin.bulk import ItemResult
-from gateway.store.admin.shown_rows import AttemptRow, DeliveryRow, EventRow, RefusedRow, SinkRow, SourceRow, UnderWay
+from gateway.store.admin.shown_rows import (
+    AttemptRow,
+    DeliveryRow,
+    EventRow,
+    KeyRow,
+    RefusedRow,
+    SinkRow,
+    SourceRow,
+    UnderWay,
+)
 from gateway.store.records import Gate, Heard, Held, Refusal
 
 
@@ -121,6 +130,18 @@ def source_row(item: Mapping[str, Any]) -> SourceRow:
         ),
         reconciled_at=optional_ms(item.get("reconciled_at")),
         reconcile_error=item.get("reconcile_error"),
+        keys=[
+            KeyRow(
+                place=key["place"],
+                name=key["name"],
+                time=key["time"],
+                valid_from=optional_ms(key["valid_from"]),
+                valid_until=optional_ms(key["valid_until"]),
+                used_at=optional_ms(key["last_used_at"]),
+                may_go=key["may_go"],
+            )
+            for key in item.get("keys", ())  # absent: an older gateway
+        ],
     )
 
 

@@ -35,7 +35,7 @@ def unwrapped(annotation: Any, metadata: Sequence[Any] = ()) -> tuple[Any, tuple
 def holds_secret(annotation: Any, _seen: frozenset[Any] = frozenset()) -> bool:
     """Whether a Secret stands anywhere in the values of this type."""
     annotation, _ = unwrapped(annotation)
-    if annotation is Secret:
+    if isinstance(annotation, type) and issubclass(annotation, Secret):
         return True
     if is_model(annotation):
         return annotation not in _seen and any(

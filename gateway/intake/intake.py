@@ -110,12 +110,13 @@ class Intake:
                 verified = verify(endpoint.source, callback, endpoint.min_trust)
         except Untrusted as error:
             fitted = error.code in VERIFIED_CODES
-            self._keep_refusal(endpoint, callback, Problem(401, error.code, error.detail), verified=fitted)
+            refused = Problem(401, error.code, error.detail, answer=error.answer)
+            self._keep_refusal(endpoint, callback, refused, verified=fitted)
         except Malformed as error:
             self._keep_refusal(endpoint, callback, Problem(400, "malformed_body", error.detail))
         except MISTAKES as error:
             self._break(endpoint, callback, "verify", error)
-        self._journal.verified(endpoint.name, verified, callback)
+        self._journal.verified(endpoint.source, verified, callback)
         return verified
 
     async def _normalise(

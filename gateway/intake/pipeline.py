@@ -25,7 +25,8 @@ HOPS_MAX: Final = 8  # sources that one after the other put their name behind an
 
 def verify(source: Source, callback: Callback, min_trust: Trust) -> Verified:
     """What the signature covers. Raises Untrusted, also where it is less than `min_trust`, or Malformed."""
-    verified = contract.checked_verdict(source, before_repair.verify(source, callback))
+    times = source.key_times
+    verified = _verdict(source, callback) if times is None else times.verify(callback, _verdict)
     callback.believe()
     if verified.trust.rank < min_trust.rank:
         raise Untrusted(
@@ -33,6 +34,10 @@ def verify(source: Source, callback: Callback, min_trust: Trust) -> Verified:
             f"the signature covers `{verified.trust}` ({verified.scheme}); this source asks for `{min_trust}` (min_trust)",
         )
     return verified
+
+
+def _verdict(source: Source, callback: Callback) -> Verified:
+    return contract.checked_verdict(source, before_repair.verify(source, callback))
 
 
 def normalise(source: Source, callback: Callback, verified: Verified, *, keep_ids: bool) -> Sequence[Event]:

@@ -65,8 +65,9 @@ class Journal:
         self._activity.ignored(source, callback)
 
     @harmless
-    def verified(self, source: str, verified: Verified, callback: Callback) -> None:
+    def verified(self, origin: Source, verified: Verified, callback: Callback) -> None:
         """Count by scheme, key and trust; warn of the first whose signature covered less than its fields."""
+        source = origin.name
         scheme = self._schemes(verified.scheme)
         if callback.span is not None:
             callback.span.note(
@@ -75,6 +76,8 @@ class Journal:
             )
         self._verified(source, scheme, verified.key, verified.trust.value).inc()
         key = "" if verified.key is None else verified.key
+        if verified.key is not None and verified.key < len(origin.key_marks):
+            self._metrics.activity.key_used(source, origin.key_marks[verified.key])
         self._metrics.activity.verified(f"{source} {scheme} {key} {verified.trust.value}")
         if verified.validity is not None:
             self._validity(source).observe(verified.validity, exemplar(callback.trace))

@@ -51,7 +51,7 @@ STORE_LIMIT: Final = "gateway.store.limit"  # the store is nearly full
 STORE_OK: Final = "gateway.store.ok"  # it has room again
 RELOAD_REFUSED: Final = "gateway.reload.refused"  # the configuration file was not taken over
 EVENT_HELD: Final = "gateway.event.held"  # events wait for a person
-KEY_EXPIRING: Final = "gateway.key.expiring"  # reserved: nothing raises it yet
+KEY_EXPIRING: Final = "gateway.key.expiring"  # the only key in use of a source is to end
 ALARM_TYPES: Final[tuple[AlarmType, ...]] = (
     SINK_DOWN,
     SINK_UP,

@@ -13,8 +13,10 @@ from pydantic import BaseModel
 from gateway.follow_up import DeliveryResult, Done
 from gateway.model import Delivery, Erased, Event, Trust, Verified
 from gateway.plugin.callback import Callback
+from gateway.plugin.key_times import KeyTimes
 from gateway.plugin.options import Options
 from gateway.plugin.vendor_api import CallbackConfiguration, ListedPage, ListSpan, Reconcile
+from gateway.text.signing_key import keys_of
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -84,6 +86,8 @@ class Source:
     def __init__(self, name: str, options: Any) -> None:
         self.name = name
         self.options = options
+        self.key_times = KeyTimes.of(self)
+        self.key_marks = tuple(key.mark for key in keys_of(options))
         self.prepare()
 
     def prepare(self) -> None:

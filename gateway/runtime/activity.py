@@ -61,6 +61,7 @@ class Activity:
         self._counts: dict[tuple[int, Kind, str], Count] = {}
         self._changed: set[tuple[int, Kind, str]] = set()
         self._news: list[News] = []
+        self._key_uses: dict[tuple[str, str], int] = {}
         self.watched = False
         self.missed = 0
 
@@ -82,6 +83,19 @@ class Activity:
         """A signature fitted; `name` says of which source, by what."""
         if (count := self._count("verified", name)) is not None:
             count.total += 1
+
+    def key_used(self, source: str, mark: str) -> None:
+        """A key of a source verified something."""
+        self._key_uses[source, mark] = self._clock.ms()
+
+    def fetch_key_uses(self) -> Mapping[tuple[str, str], int]:
+        """When each key was used last, of those that were since the last time."""
+        uses, self._key_uses = self._key_uses, {}
+        return uses
+
+    def key_uses_not_stored(self, uses: Mapping[tuple[str, str], int]) -> None:
+        """The store did not take these: they are fetched once more, but for keys that were used again."""
+        self._key_uses = {**uses, **self._key_uses}
 
     def attempt(self, sink: str, seconds: float, *, delivered: bool, dead: bool) -> None:
         """An attempt ended."""

@@ -30,6 +30,10 @@ class Secret:
         """The text itself. Never put it into a log, an error or a page."""
         return self._text
 
+    def advised(self, advice: str) -> Secret:
+        """The same with a warning."""
+        return Secret(self._text, advice=advice)
+
     @property
     def is_demo(self) -> bool:
         """Whether this is a key of the example configuration, which everybody knows."""
@@ -64,7 +68,7 @@ class Secret:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(
-            _secret_from,
+            secret_from,
             serialization=core_schema.plain_serializer_function_ser_schema(_masked, when_used="json"),
         )
 
@@ -79,7 +83,8 @@ def _masked(value: object) -> str:
     return MASK
 
 
-def _secret_from(value: object) -> Secret:
+def secret_from(value: object) -> Secret:
+    """A secret of what the configuration says. Raises PydanticCustomError."""
     if isinstance(value, Secret):
         return value
     if not isinstance(value, str):
@@ -104,14 +109,21 @@ class SecretRule:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {**handler(schema), "minLength": self.min_length}
+        return self._measured(handler(schema))
+
+    def _measured(self, body: dict[str, Any]) -> dict[str, Any]:
+        if "anyOf" not in body:
+            return {**body, "minLength": self.min_length} if "minLength" in body else body
+        text, parts = body["anyOf"]  # a SigningKey: a text, or a mapping with one
+        named = {**parts["properties"], "key": self._measured(parts["properties"]["key"])}
+        return {"anyOf": [self._measured(text), {**parts, "properties": named}]}
 
     def _check(self, value: Secret) -> Secret:
         length = len(value.reveal())
         if length < self.min_length:
             raise PydanticCustomError("secret_short", f"a secret of at least {self.min_length} characters")
         if length < self.advise:
-            return Secret(value.reveal(), advice=f"shorter than {self.advise} characters; `gateway secret` makes one")
+            return value.advised(f"shorter than {self.advise} characters; `gateway secret` makes one")
         return value
 
 

@@ -21,7 +21,7 @@ def body(problem: Problem) -> bytes:
         "type": "about:blank",  # RFC 9457: the title is the status and nothing more
         "title": _title(problem.status),
         "status": problem.status,
-        "detail": problem.detail,
+        "detail": problem.detail if problem.answer is None else problem.answer,
         "code": problem.code,
     }
     return json.dumps(members).encode()  # ASCII, so that no text of any kind can be cut or doubled on its way

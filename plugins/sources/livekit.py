@@ -35,7 +35,7 @@ from gateway import (
 )
 from plugins.sources.common.event import format_of, is_web, made, named_by, stored
 from plugins.sources.common.fields import Reading
-from plugins.sources.common.keyed import Key, Keyed, from_base64, header, keys_advice, mismatch
+from plugins.sources.common.keyed import OF_A_KEY, Key, Keyed, from_base64, header, keys_advice, mismatch
 
 # docs.livekit.io: webhooks; github.com/livekit/protocol webhook/, livekit_egress.proto
 AUTHORIZATION: Final = "authorization"
@@ -62,7 +62,7 @@ class LiveKitOptions(Options):
 
     keys: Annotated[Mapping[str, Key], AfterValidator(_some)] = Field(
         description="The API secret of each API key that may sign, as in the server's own `keys`. Several while one is "
-        "being changed."
+        "being changed." + OF_A_KEY
     )
     clock_skew: Annotated[Duration, between("0", "1h")] = Field(
         default=timedelta(minutes=1), description="How far this clock and the server's may be apart."

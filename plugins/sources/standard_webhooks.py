@@ -24,7 +24,7 @@ from gateway import (
     Options,
     Played,
     Scene,
-    Secret,
+    SigningKey,
     Trust,
     Untrusted,
     Verified,
@@ -38,6 +38,7 @@ from gateway import (
 from plugins.sources.common.event_map import EventMap, Translator, unsigned_headers_advice
 from plugins.sources.common.fields import kind_of
 from plugins.sources.common.keyed import (
+    OF_A_KEY,
     Keyed,
     Tolerance,
     any_position,
@@ -59,7 +60,7 @@ _SIGNED: Final = (*_NAMES[:2], *_NAMES_OF_SVIX[:2])
 _OUR_ID: Final = re.compile(r"(?=.{32,128}\Z)[0-9a-f]{32}(?:~[a-z0-9][a-z0-9_-]{0,63})*")
 
 
-def _signing_secret(value: Secret) -> Secret:
+def _signing_secret(value: SigningKey) -> SigningKey:
     try:
         signing_key(value.reveal())
     except ValueError as error:
@@ -67,7 +68,7 @@ def _signing_secret(value: Secret) -> Secret:
     return value
 
 
-def _some(value: tuple[Secret, ...]) -> tuple[Secret, ...]:
+def _some(value: tuple[SigningKey, ...]) -> tuple[SigningKey, ...]:
     if not 1 <= len(value) <= 8:
         raise PydanticCustomError("signing_secrets", "one to eight secrets")
     return value
@@ -77,10 +78,11 @@ class StandardWebhooksOptions(Options):
     """What a source of type `standard-webhooks` can be told."""
 
     secrets: Annotated[
-        tuple[Annotated[Secret, AfterValidator(_signing_secret)], ...], ONE_OR_MANY, AfterValidator(_some)
+        tuple[Annotated[SigningKey, AfterValidator(_signing_secret)], ...], ONE_OR_MANY, AfterValidator(_some)
     ] = Field(
         json_schema_extra={"minItems": 1, "maxItems": 8},
-        description="`whsec_` and base64 of 24 bytes or more, as the sender has it. Several while it is being changed.",
+        description="`whsec_` and base64 of 24 bytes or more, as the sender has it. Several while it is being changed."
+        + OF_A_KEY,
     )
     tolerance: Tolerance = Field(
         default=timedelta(minutes=5),

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from gateway.runtime.clock import Clock
+from gateway.store.admin import key_uses
 from gateway.store.records import Heard
 from gateway.store.store import Store
-from tests.cli.conftest import CONFIG, Cli
+from gateway.text.signing_key import SigningKey
+from tests.cli.conftest import CONFIG, KEY, Cli
 from tests.cli.stocked import a_refusal, stock
 
 URL = "http://127.0.0.1:8080/hooks/live"
@@ -107,3 +109,31 @@ def test_check_and_init_print_the_whole_callback_url_of_each_source(
     assert any(line.startswith("source live (huawei-live): ") and line.endswith(url) for line in said)
     written = cli("init", "other.yaml", "--source", "zoom").stderr
     assert "(zoom): http://127.0.0.1:8080/hooks/" in written
+
+
+def test_sources_list_says_when_each_key_was_used_last_and_which_may_go(configured: Path, cli: Cli) -> None:
+    now = Clock().ms()
+    keys = (SigningKey("the-old-key-of-the-vendor"), SigningKey("the-new-key-of-the-vendor"))
+    used = {("live", keys[0].mark): now - 3 * 86_400_000, ("live", keys[1].mark): now - 60_000}
+
+    async def work(store: Store) -> None:
+        await store.write(lambda session: key_uses.put(session, used))
+
+    path = configured / "gateway.yaml"
+    text = path.read_text()
+    written = "[{key: the-old-key-of-the-vendor, name: old}, the-new-key-of-the-vendor, {key: a-key-of-next-year, valid_from: 2999-01-01}]"
+    path.write_text(text.replace(f"keys: [{KEY}]", f"keys: {written}"))
+    stock(configured, work)
+    listed = " ".join(cli("sources", "list").stdout.split())
+    assert (
+        "keys: old last used 3 d ago: may go, keys[1] last used 1 m ago, keys[2] from 2999-01-01, never used" in listed
+    )
+    shown = cli("sources", "show", "live").stdout
+    assert "last used 3 d ago: may go" in shown
+    (live,) = json.loads(cli("sources", "list", "--json").stdout)
+    assert [(key["name"], key["time"], key["may_go"]) for key in live["keys"]] == [
+        ("old", "holds", True),
+        (None, "holds", False),
+        (None, "begins", False),
+    ]
+    assert "the-old-key" not in json.dumps(live) + listed + shown

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from gateway.config.annotations import unwrapped
 from gateway.fields import Rate, Secret
 from gateway.text.secret import MASK
+from gateway.text.signing_key import SigningKey
 
 
 class Row(NamedTuple):
@@ -77,7 +78,7 @@ def _kind(annotation: Any, metadata: Sequence[Any] = ()) -> str:
         return "mapping"
     names = {
         bool: "true or false", int: "number", float: "number", str: "text", timedelta: "duration", Rate: "rate",
-        Secret: "secret", Path: "path", IPv4Network: "network", IPv6Network: "network", Any: "anything",
+        Secret: "secret", SigningKey: "key", Path: "path", IPv4Network: "network", IPv6Network: "network", Any: "anything",
     }  # fmt: skip
     return names.get(annotation, "text") if isinstance(annotation, type) else "anything"
 

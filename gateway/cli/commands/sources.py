@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -18,7 +19,7 @@ from gateway.runtime.clock import Clock
 from gateway.text.escaping import visible, visible_json
 
 if TYPE_CHECKING:
-    from gateway.store.admin.shown_rows import SourceRow
+    from gateway.store.admin.shown_rows import KeyRow, SourceRow
     from gateway.store.records import Heard
 
 PIPE_COLUMNS: Final = 80  # columns, where the output is no terminal
@@ -72,7 +73,7 @@ def show(invocation: Invocation, name: str, as_json: bool) -> None:
     if as_json:
         click.echo(visible_json({**_object(row), "min_trust": trust}, indent=True))
         return
-    times = output.Times(invocation.settings.locale.timezone)
+    times, ages = output.Times(invocation.settings.locale.timezone), output.Ages(Clock().ms())
     known = row.known
     output.facts(
         [
@@ -85,6 +86,7 @@ def show(invocation: Invocation, name: str, as_json: bool) -> None:
             ("vendor's list", times(known.reconciled_at)),
             ("vendor's list fails", known.reconcile_error),
             *((f"refused {code}", count) for code, count in known.refused.items()),
+            *((f"keys[{key.place}]", _told_of(key, times, lambda at: f"{ages(at)} ago")) for key in row.keys),
             *((f"ignored {one.vendor_type or UNNAMED}", f"{times(one.at)}, {one.size} bytes") for one in known.ignored),
         ]
     )
@@ -100,19 +102,22 @@ class _Row:
     type: str | None
     url: str | None
     known: SourceRow
+    keys: Sequence[KeyRow] = ()
 
 
 def _rows(invocation: Invocation) -> tuple[Sequence[_Row], int]:
     """The configured sources, then those that the store still knows; and how many requests named none."""
+    from gateway.admin.source_keys import key_rows
     from gateway.store.admin.shown_rows import SourceRow
 
-    settings = invocation.settings
+    settings, now = invocation.settings, Clock().ms()
     with invocation.admin() as admin:
         known = dict(admin.sources())
     nowhere = known.pop("", SourceRow(name=""))
     rows = [
-        _Row(name, one.type, settings.server.callback_url(one.path), known.pop(name, SourceRow(name=name)))
+        _Row(name, one.type, settings.server.callback_url(one.path), heard, key_rows(one.options, heard, now))
         for name, one in settings.sources.items()
+        for heard in (known.pop(name, SourceRow(name=name)),)
     ]
     return [*rows, *(_Row(name, None, None, one) for name, one in known.items())], sum(nowhere.refused.values())
 
@@ -131,10 +136,34 @@ def _print(rows: Sequence[_Row], ages: output.Ages) -> None:
         if known.reconciled_at is not None:
             click.echo(f"  vendor's list gone through {ages(known.reconciled_at)} ago")
         failing = (known.reconcile_error,) if known.reconcile_error else ()
-        for word, parts in (("refused", refused), ("ignored", ignored), ("vendor's list fails", failing)):
+        of_interest = len(row.keys) > 1 or any(key.name or key.valid_until for key in row.keys)
+        keys = (
+            f"{_called(key)} {_told_of(key, _day, lambda at: f'{ages(at)} ago')}" for key in row.keys if of_interest
+        )
+        told = (("keys", keys), ("refused", refused), ("ignored", ignored), ("vendor's list fails", failing))
+        for word, parts in told:
             if text := visible(", ".join(parts)):
                 for line in textwrap.wrap(f"{word}: {text}", width - 2, subsequent_indent="  "):
                     click.echo(f"  {line}")
+
+
+def _called(key: KeyRow) -> str:
+    return key.name or f"keys[{key.place}]"
+
+
+def _day(at: int | None) -> str:
+    return "" if at is None else datetime.fromtimestamp(at / 1000, UTC).date().isoformat()
+
+
+def _told_of(key: KeyRow, moment: Callable[[int | None], str | None], ago: Callable[[int], str]) -> str:
+    """What there is to know of a key, in words."""
+    words = [] if key.name is None or moment is _day else [f"({key.name})"]
+    if key.time == "begins":
+        words.append(f"from {moment(key.valid_from)},")
+    if key.valid_until is not None:
+        words.append(f"{'ended' if key.time == 'ended' else 'until'} {moment(key.valid_until)},")
+    words.append("never used" if key.used_at is None else f"last used {ago(key.used_at)}")
+    return " ".join(words) + (": may go" if key.may_go else "")
 
 
 def _object(row: _Row) -> Mapping[str, Any]:
@@ -148,6 +177,18 @@ def _object(row: _Row) -> Mapping[str, Any]:
         "ignored": [_ignored(one) for one in row.known.ignored],
         "reconciled_at": output.stamp(row.known.reconciled_at),
         "reconcile_error": row.known.reconcile_error,
+        "keys": [
+            {
+                "place": key.place,
+                "name": key.name,
+                "time": key.time,
+                "valid_from": output.stamp(key.valid_from),
+                "valid_until": output.stamp(key.valid_until),
+                "last_used_at": output.stamp(key.used_at),
+                "may_go": key.may_go,
+            }
+            for key in row.keys
+        ],
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Annotated, NamedTuple
 
 from pydantic import Field
@@ -10,16 +12,20 @@ from gateway.config.grammar.identifiers import Name
 from gateway.config.grammar.routes import MatchSettings, RouteSettings
 from gateway.config.grammar.section import Section
 from gateway.fields import ONE_OR_MANY, Duration, Globs, Language, between, parse_duration
+from gateway.text.signing_key import SigningKey
 
 ROUTE_NAME = "alarms"  # of the route that this section is short for
 
 
 class AlarmSetup(NamedTuple):
-    """What an alarm is written with: ms between two of a type, the language of its text, the dashboard's address."""
+    """What an alarm is written with: ms between two of a type, the language of its text, the dashboard's address; and the
+    keys of each source, with how long before its end the only one in use is told of."""
 
     every_ms: int
     language: str
     page: str | None
+    keys: Mapping[str, Sequence[SigningKey]] = {}
+    key_ahead: timedelta = timedelta(days=14)
 
 
 class AlarmSettings(Section):
@@ -44,6 +50,12 @@ class AlarmSettings(Section):
             description="Language of the text inside an alarm; chats and mails have their own. Default: `locale.language`."
         ),
     ] = None
+
+    key_ends_within: Annotated[
+        Duration,
+        between("1h", "365d"),
+        Field(description="How long before its `valid_until` the only key in use of a source is told of."),
+    ] = parse_duration("14d")
 
     @property
     def route(self) -> RouteSettings | None:

@@ -21,6 +21,7 @@ from gateway.config.grammar.watch import WatchSettings
 from gateway.fields import Language, NotEmpty, Size, Timezone, between
 from gateway.fields.hosts import is_loopback
 from gateway.model import Trust
+from gateway.text.signing_key import keys_of
 
 __all__ = [
     "AdminSettings",
@@ -184,7 +185,9 @@ class Settings(Section):
     def alarm_setup(self) -> AlarmSetup:
         """What is needed to write an alarm."""
         every = round(self.alarms.every.total_seconds() * 1000)
-        return AlarmSetup(every, self.alarms.language or self.locale.language, self.admin.page)
+        keys = {name: keys_of(one.options) for name, one in self.sources.items()}
+        language = self.alarms.language or self.locale.language
+        return AlarmSetup(every, language, self.admin.page, keys, self.alarms.key_ends_within)
 
     @property
     def listeners_overlap(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
@@ -9,7 +10,7 @@ from typing import Any, Final, Self, TypeVar
 
 from gateway.errors import NotFound, StoreUnavailable
 from gateway.runtime.clock import Clock
-from gateway.store.admin import audit, commands, event_full, jobs, overview, pages, short_ids
+from gateway.store.admin import audit, commands, event_full, jobs, key_uses, overview, pages, short_ids
 from gateway.store.admin import deliveries as waiting
 from gateway.store.admin.audit import AuditRow
 from gateway.store.admin.connections import StoreConnections
@@ -173,7 +174,7 @@ class StoreQueries:
 
     def sources(self) -> Mapping[str, SourceRow]:
         """What is known of every source that sent something, by name; of paths that name none under the empty one."""
-        return self._connections.read(activity.all_activity)
+        return self._connections.read(_sources)
 
     def jobs(self, *, limit: int = 50, before: int | None = None) -> Sequence[JobRow]:
         """A page of bulk acts, newest first."""
@@ -236,3 +237,13 @@ class StoreQueries:
 
     def _rows(self, ids: Sequence[int]) -> Sequence[DeliveryRow]:
         return self._connections.read(lambda session: waiting.by_id(session, self._known, ids))[::-1]
+
+
+def _sources(session: Session) -> Mapping[str, SourceRow]:
+    known = dict(activity.all_activity(session))
+    uses: dict[str, dict[str, int]] = defaultdict(dict)
+    for (source, mark), at in key_uses.all_uses(session).items():
+        uses[source][mark] = at
+    for source, marks in uses.items():
+        known[source] = known.get(source, SourceRow(name=source)).replace(key_uses=marks)
+    return known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -42,6 +43,18 @@ class LaterVerdict(Value, frozen=True, kw_only=True):
     routing: str
 
 
+class KeyRow(Value, frozen=True, kw_only=True):
+    """One key of a source, as people see it: its place in the list, and times in ms."""
+
+    place: int
+    name: str | None
+    time: Literal["holds", "begins", "ended"]
+    valid_from: int | None
+    valid_until: int | None
+    used_at: int | None
+    may_go: bool
+
+
 class SourceRow(Value, frozen=True, kw_only=True):
     """What is known of a source: when it was last heard of, and, of what is kept, why callbacks were refused."""
 
@@ -52,6 +65,8 @@ class SourceRow(Value, frozen=True, kw_only=True):
     ignored: Sequence[Heard] = ()  # the last of each vendor type that made no event, newest first
     reconciled_at: int | None = None  # when its vendor's list was last gone through
     reconcile_error: str | None = None  # why it is not now
+    key_uses: Mapping[str, int] = msgspec.field(default_factory=dict)  # by the mark of a key: when it last verified
+    keys: Sequence[KeyRow] | None = None  # None: to be told by the configuration and `key_uses`
 
 
 class EventFull(Value, frozen=True, kw_only=True):

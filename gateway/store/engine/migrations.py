@@ -115,6 +115,9 @@ _FIRST: Final = (
     "CREATE INDEX remembered_seen ON remembered (seen_at)",
     # What people erased, so that every gateway tells its sinks (see outbox/erasures.py). ref: `id` or `id~variant`.
     "CREATE TABLE erasures (id {key}, source TEXT NOT NULL, ref TEXT NOT NULL, at {int} NOT NULL){end}",
+    # When each key of a source last verified something. mark: of the key, not its place in the list.
+    """CREATE TABLE key_uses (
+        source TEXT NOT NULL, mark TEXT NOT NULL, last_at {int} NOT NULL, PRIMARY KEY (source, mark)){pairs}""",
     # source: empty where the path named none. verified: 1, the signature fitted (or the path nearly did): these have a
     # quota of their own, so that what anybody can send pushes nothing out that can be had back.
     """CREATE TABLE refused (

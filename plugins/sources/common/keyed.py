@@ -26,6 +26,7 @@ from gateway import (
     Scene,
     Seal,
     Secret,
+    SigningKey,
     Source,
     Trust,
     Untrusted,
@@ -35,6 +36,7 @@ from gateway import (
 )
 
 HEADER_BYTES_MAX: Final = 4096  # bytes of a header that carries a signature
+OF_A_KEY: Final = " Each is a text, or `{key, name, valid_from, valid_until}`."  # of whatever option holds keys
 KEY_CHARS_MIN: Final = 6  # because the redactor does not look for a shorter text, so it would show up in logs
 
 _DIGITS: Final = re.compile("[0-9]{1,10}")
@@ -46,13 +48,13 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-def some(keys: tuple[Secret, ...]) -> tuple[Secret, ...]:
+def some(keys: tuple[SigningKey, ...]) -> tuple[SigningKey, ...]:
     if not keys:
         raise PydanticCustomError("keys", "at least one key, as the vendor has it")
     return keys
 
 
-Key = Annotated[Secret, secret(min_length=KEY_CHARS_MIN, advise=16)]
+Key = Annotated[SigningKey, secret(min_length=KEY_CHARS_MIN, advise=16)]
 Keys = Annotated[tuple[Key, ...], ONE_OR_MANY, AfterValidator(some)]
 Tolerance = Annotated[Duration, between("1s", "1d")]
 
@@ -62,6 +64,7 @@ class KeyedOptions(Options):
 
     keys: Keys = Field(
         description="The secret that the vendor signs with; several while it is being changed. At least 6 characters."
+        + OF_A_KEY
     )
 
 

@@ -17,7 +17,7 @@ from gateway import (
     Played,
     Scene,
     Seal,
-    Secret,
+    SigningKey,
     Trust,
     Untrusted,
     Verified,
@@ -27,6 +27,7 @@ from gateway import (
 from plugins.sources.common.fields import kind_of
 from plugins.sources.common.keyed import (
     KEY_CHARS_MIN,
+    OF_A_KEY,
     Keyed,
     check_expiry,
     from_hex,
@@ -43,10 +44,12 @@ class TokenOptions(Options):
     """The options of a vendor that signs an expiry and nothing else."""
 
     keys: Annotated[
-        tuple[Annotated[Secret, secret(min_length=KEY_CHARS_MIN, advise=32)], ...], ONE_OR_MANY, AfterValidator(some)
+        tuple[Annotated[SigningKey, secret(min_length=KEY_CHARS_MIN, advise=32)], ...],
+        ONE_OR_MANY,
+        AfterValidator(some),
     ] = Field(
         description="The callback key of the vendor's console; several while it is being changed. "
-        "At least 6 characters, better the 32 that the vendor allows."
+        "At least 6 characters, better the 32 that the vendor allows." + OF_A_KEY
     )
     clock_skew: Annotated[Duration, between("0", "1d")] = Field(
         default=timedelta(), description="How long after its expiry a signature is still accepted."

@@ -10,9 +10,9 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway import ONE_OR_MANY, Options, Secret
+from gateway import ONE_OR_MANY, Options, SigningKey
 from plugins.sources.common.event_map import EventMap
-from plugins.sources.common.keyed import Key, Tolerance, from_base64, from_hex, some
+from plugins.sources.common.keyed import OF_A_KEY, Key, Tolerance, from_base64, from_hex, some
 
 PIECE: Final = re.compile(r"\{(body|timestamp|id)\}")
 SIZES: Final[Mapping[str, int]] = {"sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64}
@@ -38,7 +38,7 @@ def _template(text: str) -> str:
     return text
 
 
-def _written(key: Secret, info: ValidationInfo) -> Secret:
+def _written(key: SigningKey, info: ValidationInfo) -> SigningKey:
     encoding = info.data.get("key_encoding", "text")
     if decoded(key.reveal(), encoding) is None:
         raise PydanticCustomError("keys", "a key in {encoding} (key_encoding)", {"encoding": encoding})
@@ -56,6 +56,7 @@ class HmacOptions(Options):
     )
     keys: Annotated[tuple[Annotated[Key, AfterValidator(_written)], ...], ONE_OR_MANY, AfterValidator(some)] = Field(
         description="The secret that the vendor signs with; several while it is being changed. At least 6 characters."
+        + OF_A_KEY
     )
     header: HeaderName = Field(description="The header that holds the signature.")
     part: str | None = Field(

@@ -11,8 +11,8 @@ from typing import Annotated, Final
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from gateway import ONE_OR_MANY, Duration, Globs, Options, Secret, between, secret
-from plugins.sources.common.keyed import keys_advice
+from gateway import ONE_OR_MANY, Duration, Globs, Options, SigningKey, between, secret
+from plugins.sources.common.keyed import OF_A_KEY, keys_advice
 from plugins.sources.huawei_live.reconcile import HuaweiReconcile
 from plugins.vendors.huawei_live.signature import COVERS, FIELDS, NONE, USUAL_SPELLINGS, schemes_of
 
@@ -28,10 +28,10 @@ class HuaweiLiveOptions(Options):
         "`hmac-sha256-timestamp`, `md5` or `none`; one or a list, in any case, hyphens or not.",
         json_schema_extra={"examples": list(USUAL_SPELLINGS)},
     )
-    keys: Annotated[tuple[Annotated[Secret, secret(min_length=16, advise=32)], ...], ONE_OR_MANY] = Field(
+    keys: Annotated[tuple[Annotated[SigningKey, secret(min_length=16, advise=32)], ...], ONE_OR_MANY] = Field(
         default=(),
         description="The key of the vendor's console; several while it is being changed. "
-        "At least 16 characters, better 32.",
+        "At least 16 characters, better 32." + OF_A_KEY,
     )
     domains: Globs = Field(
         default=(),
@@ -88,7 +88,7 @@ class HuaweiLiveOptions(Options):
 
     @field_validator("keys", mode="after")
     @classmethod
-    def _as_signed(cls, keys: tuple[Secret, ...], info: ValidationInfo) -> tuple[Secret, ...]:
+    def _as_signed(cls, keys: tuple[SigningKey, ...], info: ValidationInfo) -> tuple[SigningKey, ...]:
         schemes = info.data.get("sign_type")
         if schemes == (NONE,) and keys:
             raise PydanticCustomError(

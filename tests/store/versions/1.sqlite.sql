@@ -79,6 +79,9 @@ CREATE INDEX remembered_seen ON remembered (seen_at);
 
 CREATE TABLE erasures (id INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, ref TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
 
+CREATE TABLE key_uses (
+        source TEXT NOT NULL, mark TEXT NOT NULL, last_at INTEGER NOT NULL, PRIMARY KEY (source, mark)) STRICT, WITHOUT ROWID;
+
 CREATE TABLE refused (
         id INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, verified INTEGER NOT NULL DEFAULT 0, code TEXT NOT NULL, detail TEXT NOT NULL, received_at INTEGER NOT NULL,
         method TEXT NOT NULL, path TEXT NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL, size INTEGER NOT NULL,
@@ -157,7 +160,7 @@ CREATE INDEX recording_events_recording ON recording_events (recording, event);
 
 CREATE INDEX recording_events_job ON recording_events (job) WHERE job IS NOT NULL;
 
-INSERT INTO meta (name, value) VALUES ('schema', '1'), ('shape', 'e2b45232fdaaf9ef'), ('instance', '0011223344556677'), ('made_at', '1767225600000');
+INSERT INTO meta (name, value) VALUES ('schema', '1'), ('shape', '5d74f10116bd76fc'), ('instance', '0011223344556677'), ('made_at', '1767225600000');
 
 INSERT INTO events (id, source, type, subject, received_at, trust, fingerprint, body, raw, raw_type, routing) VALUES ('0123456789abcdef', 'live', 'recording.file.completed', 's', 1767225600000, 3, x'7b7d', '{"id":"0123456789abcdef","source":"live","type":"recording.file.completed","subject":"s","time":"2026-01-01T00:00:00Z","specversion":"1.0","data":{"provider":"huawei-live","stream":"s"}}', x'7b7d', 'application/json', '[]');
 
