@@ -21,8 +21,8 @@ from gateway import (
     Played,
     Scene,
     Seal,
-    Secret,
     SignedRequest,
+    SigningKey,
     Trust,
     Untrusted,
     Url,
@@ -35,7 +35,7 @@ from gateway import (
     verify_message,
 )
 from plugins.sources.common.event_map import EventMap, Translator, unsigned_headers_advice
-from plugins.sources.common.keyed import Keyed, Tolerance, check_sent, keys_advice, seal_of, some
+from plugins.sources.common.keyed import OF_A_KEY, Keyed, Tolerance, check_sent, keys_advice, seal_of, some
 from plugins.sources.common.map_example import example, example_headers, scenes_of
 from plugins.sources.standard_webhooks import event_of_gateway
 
@@ -49,7 +49,7 @@ _CODES: Final[Mapping[str, Literal["signature_missing", "signature_expired", "si
 }
 
 
-def _key(value: Secret) -> Secret:
+def _key(value: SigningKey) -> SigningKey:
     try:
         message_verifier(value.reveal())
     except ValueError as error:
@@ -66,9 +66,10 @@ def _component(name: str) -> str:
 class Rfc9421Options(Options):
     """What a source of type `rfc9421` can be told."""
 
-    keys: Annotated[tuple[Annotated[Secret, AfterValidator(_key)], ...], ONE_OR_MANY, AfterValidator(some)] = Field(
+    keys: Annotated[tuple[Annotated[SigningKey, AfterValidator(_key)], ...], ONE_OR_MANY, AfterValidator(some)] = Field(
         description="What the sender's signatures are checked with; several while it is being changed. `whsec_…` or a text of "
         "at least 16 characters (hmac-sha256), `whpk_…` (ed25519), or a public key in PEM (ed25519, ecdsa-p256-sha256)."
+        + OF_A_KEY
     )
     components: tuple[Annotated[str, AfterValidator(_component)], ...] = Field(
         default=COMPONENTS,
