@@ -37,6 +37,9 @@ _METHODS: Final[dict[type[Any], dict[str, tuple[str, bool]]]] = {
         "advice": ("self", False),
         "play": ("self, scene", False),
         "expected_configuration": ("self, url", False),
+        "list_recordings": ("self, http, span, next", False),
+        "read_configuration": ("self, http", False),
+        "write_configuration": ("self, http, wanted", False),
     },
     Sink: {
         "open": ("self", False),
@@ -47,6 +50,9 @@ _METHODS: Final[dict[type[Any], dict[str, tuple[str, bool]]]] = {
         "erased": ("self, events", False),
     },
 }
+_CALLING: Final = frozenset(
+    {"list_recordings", "read_configuration", "write_configuration"}
+)  # of a source: all that may wait
 _TEXTS: Final = ("vendor_type", "domain", "app", "stream", "format", "project_id", "job_id", "task_id")
 _TEXT: Final = frozenset({str, type(None)})
 _FLAG: Final = frozenset({bool})
@@ -85,30 +91,31 @@ def class_problem(cls: type[Any], base: type[Any]) -> str | None:
         method = inspect.getattr_static(cls, name)
         if method is inspect.getattr_static(base, name):
             if required:
-                return f"it has no {name}; write `{_kind(base)} {name}({arguments})`"
+                return f"it has no {name}; write `{_kind(base, name)} {name}({arguments})`"
         elif inspect.isfunction(method) and (said := _method_problem(method, base, name, arguments)):
             return said
     return None
 
 
 def _method_problem(method: Callable[..., Any], base: type[Any], name: str, arguments: str) -> str | None:
-    wanted = f"write `{_kind(base)} {name}({arguments})`"
+    kind = _kind(base, name)
+    wanted = f"write `{kind} {name}({arguments})`"
     try:
         inspect.signature(method).bind(*arguments.split(", "))
     except TypeError as error:
         return f"its {name} cannot be called with ({arguments}): {error}; {wanted}"
     work = inspect.unwrap(method)
-    if base is Sink and not inspect.iscoroutinefunction(work):
+    if kind == "async def" and not inspect.iscoroutinefunction(work):
         return f"its {name} is not asynchronous; {wanted}"
-    if base is Source and inspect.iscoroutinefunction(work):
+    if kind == "def" and inspect.iscoroutinefunction(work):
         return f"its {name} is asynchronous, and sources are not; {wanted}"
     if inspect.isgeneratorfunction(work) or inspect.isasyncgenfunction(work):
         return f"its {name} yields; return a value, for several a list"
     return None
 
 
-def _kind(base: type[Any]) -> str:
-    return "async def" if base is Sink else "def"
+def _kind(base: type[Any], name: str) -> str:
+    return "async def" if base is Sink or name in _CALLING else "def"
 
 
 def checked(source: Source, callback: Callback, events: object) -> Sequence[Event]:

@@ -77,8 +77,8 @@ async def test_another_gateway_leaves_a_run_alone_until_its_lease_ends(
         ((429, {"retry-after": "7200"}, b"{}"), "too many calls; lower `calls`", 7200),
         ((429, {}, b"{}"), "too many calls", 60),
         ((500, {}, b"x"), "answered 500", 60),
-        ((200, {}, b"<html>captive</html>"), "not JSON", 60),
-        ((200, {}, b"[]"), "no object", 60),
+        ((200, {}, b"<html>captive</html>"), "no JSON object", 60),
+        ((200, {}, b"[]"), "no JSON object", 60),
         ((200, {}, b'{"record_contents": 7}'), "is this the API of Huawei Live?", 60),
     ],
 )

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from gateway import Answer, Http, Refused, Retry, Unavailable, redact, visible
+from gateway import Answer, Http, Malformed, Refused, Retry, Unavailable, decode_document, redact, visible
 from plugins.sources.huawei_live.reconcile import HuaweiReconcile
 from plugins.vendors.huawei_aksk import sign_call
 
@@ -55,10 +55,12 @@ async def call(
         raise Refused(f"the API at {answer.origin} answered with more than {ANSWER_BYTES_MAX} bytes")
     if not answer.body.strip():
         return {}
-    said = answer.json()
-    if not isinstance(said, dict):
-        raise Retry(f"the API at {answer.origin} answered with JSON that is no object: {answer.quoted}")
-    return said
+    try:
+        return decode_document(answer.body).plain  # what no store could hold is repaired, as in a callback
+    except Malformed as error:
+        raise Retry(
+            f"the API at {answer.origin} answered with no JSON object ({error.detail}): {answer.quoted}"
+        ) from None
 
 
 def _classifier(options: HuaweiReconcile) -> Callable[[Answer], None]:

@@ -66,6 +66,8 @@ class HuaweiReconcile(Reconcile):
                 raise PydanticCustomError("base_url", "a `base_url` with https: what it answers is believed")
             if parts.query or parts.fragment:
                 raise PydanticCustomError("base_url", "a `base_url` without a query")
+        if self.callback_url is not None and "?" in self.callback_url:
+            raise PydanticCustomError("callback_url", "a `callback_url` without a query, because the vendor takes none")
         return self
 
     @property
