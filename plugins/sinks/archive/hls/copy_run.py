@@ -5,22 +5,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncGenerator, MutableMapping
-from contextlib import aclosing
-from dataclasses import dataclass, fields
+from collections.abc import MutableMapping
 from typing import Any, Final
 
-from gateway import DeliveryFailed, Refused, Retry, Unavailable
+from gateway import DeliveryFailed, Refused, Retry
 from plugins.sinks.archive.copy_progress import cancelled
-from plugins.sinks.archive.fetch import Changed, Position
 from plugins.sinks.archive.hls.bounds import DATA_BYTES_MAX, KEY_BYTES_MAX
 from plugins.sinks.archive.hls.copied_files import CopiedFiles
 from plugins.sinks.archive.hls.copy_folder import claim_folder
 from plugins.sinks.archive.hls.copy_names import INDEX, media_type_of
-from plugins.sinks.archive.hls.gather import forget_playlists, link_to, plan_for
+from plugins.sinks.archive.hls.file_copy import copy_file
+from plugins.sinks.archive.hls.gather import forget_playlists, plan_for
 from plugins.sinks.archive.hls.plan import Plan, PlannedFile
 from plugins.sinks.archive.hls.tags import Role
-from plugins.sinks.archive.job import Copied, FileJob, NoRoom
+from plugins.sinks.archive.job import Copied, FileJob
 from plugins.sinks.archive.mismatch import check_seconds
 
 FAILURES_IN_A_ROW_MAX: Final = 8  # of files, without one that came; then the server is left alone for a while
@@ -28,9 +26,7 @@ FAILED_MAX: Final = 64  # of files in one go; their numbers are in the memo, whi
 PARTS_MAX: Final = 8  # of long files whose halves the memo knows
 KEEP_SECONDS: Final = 1.0  # between two memos
 UNKEPT_MAX: Final = 64  # files that came since the last memo
-UNREMEMBERED_MAX: Final = (
-    160  # files after the last that a memo knows, which may be there: these, and those on their way
-)
+UNREMEMBERED_MAX: Final = 160  # files behind the last of a memo that may be there: these, and those on their way
 RESUMED_BYTES_MIN: Final = 16 * 2**20  # of a file that goes on after a crash where it was; a shorter one begins anew
 
 
@@ -58,14 +54,6 @@ async def archive_hls(job: FileJob) -> Copied:
     await forget_playlists(job)
     text = f"{len(plan.items)} files" if run.fetched else "there already"
     return Copied(f"{folder}/{INDEX}", size, sha256, None, media_type_of(INDEX), plan.seconds, text)
-
-
-@dataclass(frozen=True)
-class _PartOfJob(FileJob):
-    """One file of a recording, with a memo of its own; how far it is is shown by the recording's job."""
-
-    def show(self, done: int, total: int | None, text: str = "") -> None:
-        self.progress.moved()
 
 
 class _Run:
@@ -148,16 +136,8 @@ class _Run:
             if there is not None and there.size_bytes >= item.reach:
                 return there.size_bytes
         self.fetched += 1
-        is_long = item.reach >= RESUMED_BYTES_MIN
-        values = {one.name: getattr(self._job, one.name) for one in fields(FileJob)}
-        job = _PartOfJob(**{**values, "memo": self._part(number) if is_long else {}})
-        spool, name = job.shop.spool, job.spool_name(item.name)
-        if await spool.promise(name, item.reach or 1):
-            try:
-                return await self._fetch(job, item, key, is_long)
-            except NoRoom:
-                pass
-        return await self._straight(job, item, key)
+        memo = self._part(number) if item.reach >= RESUMED_BYTES_MIN else None
+        return await copy_file(self._job, item, key, self._bytes_max(item), memo)
 
     def _part(self, number: int) -> MutableMapping[str, Any]:
         """What is known of half a file."""
@@ -165,51 +145,6 @@ class _Run:
             del self._parts[next(iter(self._parts))]
         part: MutableMapping[str, Any] = self._parts.setdefault(str(number), {})
         return part
-
-    async def _fetch(self, job: FileJob, item: PlannedFile, key: str, is_long: bool) -> int:
-        spooled = job.shop.spool.file(job.spool_name(item.name))
-        try:
-            fetched = await job.fetch(
-                link_to(job, item.url), item.name, bytes_max=self._bytes_max(item), remembered=is_long
-            )
-            spooled = fetched.spooled
-            _check_reach(item, fetched.size_bytes)
-            await job.put(
-                key,
-                fetched.path,
-                size=fetched.size_bytes,
-                media_type=media_type_of(item.name),
-                sha256=fetched.sha256,
-            )
-        except (Retry, Unavailable):
-            if not is_long:
-                await spooled.remove()
-            raise
-        except (Refused, NoRoom):
-            await spooled.remove()
-            raise
-        finally:
-            spooled.close()
-        await spooled.remove()
-        return fetched.size_bytes
-
-    async def _straight(self, job: FileJob, item: PlannedFile, key: str) -> int:
-        """Where the spool has no room: as it comes it goes."""
-        place = Position()
-        async with aclosing(self._pieces(job, item, place)) as pieces:
-            await job.put(key, pieces, size=place.total, media_type=media_type_of(item.name))
-        return place.offset
-
-    async def _pieces(self, job: FileJob, item: PlannedFile, place: Position) -> AsyncGenerator[bytes]:
-        link = link_to(job, item.url)
-        try:
-            async with aclosing(job.shop.fetcher.pieces(link, place, bytes_max=self._bytes_max(item))) as pieces:
-                async for piece in pieces:
-                    job.progress.moved()
-                    yield piece
-        except Changed:
-            raise Retry("the file changed while it was copied") from None
-        _check_reach(item, place.offset)
 
     def _bytes_max(self, item: PlannedFile) -> int:
         options = self._job.shop.options
@@ -219,8 +154,3 @@ class _Run:
         if item.role is Role.DATA:
             return min(DATA_BYTES_MAX, left)
         return left if item.reach else min(options.hls.max_segment, left)
-
-
-def _check_reach(item: PlannedFile, size: int) -> None:
-    if size < item.reach:
-        raise Retry(f"it has {size} bytes, and a byte range of it goes up to {item.reach}")

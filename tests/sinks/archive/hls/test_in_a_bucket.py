@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway import Progress
 from tests.sinks.archive.conftest import Opening, archived, place
 from tests.sinks.archive.hls.conftest import END, asked_for, octets, recording, retried, segments, text
 from tests.sinks.archive.media_server import Media, MediaServer
@@ -57,4 +61,32 @@ async def test_a_long_file_of_byte_ranges_goes_on_where_it_was(
     async with archive(options) as sink:
         archived(await sink.deliver(again))
     assert server.sent < size + 2**20
+    assert stored(bucket)["all.mp4"].get()["Body"].read() == octets(server.files["/all.mp4"])
+
+
+async def test_a_stop_in_the_middle_of_a_long_file_is_no_loss(
+    archive: Opening, server: MediaServer, bucket: Any, endpoint: str, tmp_path: Path
+) -> None:
+    size = 20 * 2**20
+    ranges = f"#EXTM3U\n#EXTINF:1,\n#EXT-X-BYTERANGE:{size}@0\nall.mp4\n{END}"
+    server.files = {"/r.m3u8": text(ranges), "/all.mp4": Media(size)}
+    server.stall_after = [2**20, 12 * 2**20]
+    options = {**place(endpoint), "spool": {"folder": str(tmp_path / "sp")}}
+    memos: list[Any] = []
+
+    async def keep(memo: Mapping[str, Any] | None, _: Progress | None) -> None:
+        if memo is not None:
+            memos.append(json.loads(json.dumps(dict(memo))))
+
+    first = recording(server.url + "/r.m3u8").replace(heartbeat=keep)
+    async with archive(options) as sink:
+        delivering = asyncio.ensure_future(sink.deliver(first))
+        while server.sent < 12 * 2**20:
+            await asyncio.sleep(0.005)
+        delivering.cancel()
+        await asyncio.gather(delivering, return_exceptions=True)
+    async with archive(options) as sink:
+        archived(await sink.deliver(first.replace(heartbeat=None, memo=memos[-1])))
+    goes_on_at = int(server.asked[-1].headers["range"].removeprefix("bytes=").rstrip("-"))
+    assert goes_on_at > 2**22  # some of what was sent was still on its way
     assert stored(bucket)["all.mp4"].get()["Body"].read() == octets(server.files["/all.mp4"])
