@@ -14,6 +14,8 @@ from plugins.sinks.archive.turns import Bandwidth
 
 SILENCE_SECONDS: Final = 10.0  # without a byte, and until an answer begins; below the usual `delivery.timeout`
 RECONNECT_BYTES_MIN: Final = 64 * 1024  # that must have come on a connection for another one at once when it breaks
+SLOW_SECONDS: Final = 60.0  # of waiting for bytes, in which
+SLOW_BYTES_MIN: Final = 64 * 1024  # have to come: who drips holds no place for ever
 _ANSWER_BYTES: Final = 4096  # read of an answer that is not the file
 
 
@@ -121,15 +123,41 @@ class Fetcher:
             place.total = part[1] if part else begun.total
             if place.total is not None and place.total > bytes_max:
                 raise Refused(f"{stream.origin}: it has {place.total} bytes, more than {bytes_max}")
-            end = place.total
+            end, patience = place.total, _Patience(self._http.clock.monotonic)
             async with aclosing(stream.chunks()) as chunks:
                 async for chunk in chunks:
+                    if patience.is_over(len(chunk)):
+                        raise Retry(f"{stream.origin}: less than {SLOW_BYTES_MIN} bytes came in {SLOW_SECONDS:g} s")
                     if end is not None and place.offset + len(chunk) > end:
                         raise Retry(f"{stream.origin} sends more bytes than it said")
                     if place.offset + len(chunk) > bytes_max:
                         raise Refused(f"{stream.origin}: it has more than {bytes_max} bytes")
                     await self._bandwidth.spend(len(chunk))
                     yield chunk
+                    patience.begin()
+
+
+class _Patience:
+    """Measures the waiting for bytes alone: neither what a bandwidth makes us wait nor what a disk takes."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._waited = 0.0
+        self._came = 0
+        self.begin()
+
+    def begin(self) -> None:
+        self._began = self._now()
+
+    def is_over(self, came: int) -> bool:
+        """Whether too little came for the time that was waited."""
+        self._waited += self._now() - self._began
+        self._came += came
+        if self._waited < SLOW_SECONDS:
+            return False
+        slow = self._came < SLOW_BYTES_MIN
+        self._waited, self._came = 0.0, 0
+        return slow
 
 
 def _is_whole(place: Position, part: tuple[int, int] | None) -> bool:

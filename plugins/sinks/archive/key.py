@@ -98,12 +98,12 @@ def numbered(key: str, number: int) -> str:
 
 
 def format_of(event: Event, file: File) -> str:
-    """What kind of file it is, in small letters: as the callback says, else as its address ends."""
-    said = (file.format or event.format or "").strip().lower()
-    if said:
-        return said
+    """What kind of file it is, in small letters: as the callback says, else as its address ends. A playlist is `hls`."""
     extension = _name_of_url(file.download_url or file.play_url or "").rpartition(".")[2].lower()
-    return extension if re.fullmatch(r"[a-z0-9]{1,5}", extension, re.A) else UNKNOWN_ENDING
+    form = (file.format or event.format or "").strip().lower() or (
+        extension if re.fullmatch(r"[a-z0-9]{1,5}", extension, re.A) else UNKNOWN_ENDING
+    )
+    return PLAYLISTS[0] if form in PLAYLISTS else form
 
 
 def is_playlist(event: Event, file: File) -> bool:

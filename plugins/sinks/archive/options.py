@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, cast
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -105,7 +105,11 @@ class ArchiveOptions(StorageOptions):
         HlsOptions(), description="Of HLS: what becomes of its keys, and how long a segment may be."
     )
     confirm: Answering = Field(Answering(), description="For whose files you answer, as for the sink `confirm`.")
-    spool: SpoolOptions = Field(SpoolOptions(), description="Where files wait on their way to an object store.")
+    spool: SpoolOptions = Field(
+        # read like one that was written, because its folder lies beside the configuration file
+        cast(SpoolOptions, {}),
+        description="Where files wait on their way to an object store.",
+    )
     private: tuple[PrivateBucket, ...] = Field(
         (),
         description="Buckets whose objects are read with keys, and not by the link as it came. Only for an event of trust "

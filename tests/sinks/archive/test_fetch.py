@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway import Delivery, DeliveryFailed, File, Refused, Retry, Trust
+from gateway import Delivery, DeliveryFailed, File, Http, Refused, Retry, Trust
 from gateway.testing import NOW, Reply, ScriptedServer
 from plugins.sinks.archive import fetch
 from tests.sinks.archive.conftest import Opening, archived, of
@@ -141,6 +141,13 @@ async def test_an_answer_that_is_no_file_leaves_nothing_in_the_archive(
         with pytest.raises(failure, match=text):
             await sink.deliver(of(scripted.url + "/a.mp4"))
     assert [path.name for path in (tmp_path / "kept").iterdir()] == [".spool"]
+
+
+async def test_who_drips_holds_no_place_for_ever(archive: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "SLOW_SECONDS", 0.2)
+    async with ScriptedServer(Reply(drip=True, body=b"x" * 50_000)) as scripted, archive(clock=Http().clock) as sink:
+        with pytest.raises(Retry, match=r"less than 65536 bytes came in 0\.2 s"):
+            await sink.deliver(of(scripted.url + "/a.mp4"))
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/a.mp4", "http://0x7f.1/a", "file:///etc/passwd", "http://[::1]/a"])
