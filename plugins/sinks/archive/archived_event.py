@@ -60,10 +60,13 @@ def _archived(group: Sequence[tuple[FileJob, Copied]], number: int) -> FollowUp:
         for difference in mismatches(job.file, kept)
         if job.shop.options.verify != "none"
     ]
+    lengths = [
+        {"file": place, "seconds": kept.seconds} for place, (_, kept) in enumerate(group) if kept.seconds is not None
+    ]
     return FollowUp(
         RECORDING_ARCHIVED,
         files=[_file(job, kept) for job, kept in group],
-        data={"mismatch": differing} if differing else {},
+        data={**({"mismatch": differing} if differing else {}), **({"hls": lengths} if lengths else {})},
         identity=(number,) if number else (),
     )
 
