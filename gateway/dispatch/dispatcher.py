@@ -182,8 +182,11 @@ class Dispatcher:
 
     @property
     def busy(self) -> Sequence[str]:
-        """The sinks that are being opened, carry something, or wait for its outcome to be written."""
-        return [name for name, lane in self.lanes.items() if lane.held or not lane.opened.is_set()]
+        """The sinks that are being opened, carry something, wait for its outcome to be written, or let go of something."""
+        letting_go = self._erasures.busy
+        return [
+            name for name, lane in self.lanes.items() if lane.held or not lane.opened.is_set() or name in letting_go
+        ]
 
     @property
     def retiring(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -52,6 +52,13 @@ class ErasureNotices:
             reached = self._reached.setdefault(sink, _Reached())
             if (reached.task is None or reached.task.done()) and self._clock.monotonic() >= reached.again_at:
                 reached.task = asyncio.create_task(self._notify(sink, reached), name=f"erasures: {sink.name}")
+
+    @property
+    def busy(self) -> Sequence[str]:
+        """The sinks that are being told now."""
+        return [
+            sink.name for sink, reached in self._reached.items() if reached.task is not None and not reached.task.done()
+        ]
 
     async def close(self) -> None:
         """Nobody is told any more."""

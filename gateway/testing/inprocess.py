@@ -189,6 +189,14 @@ class RunningGateway:
         if self.gateway.watch_threads.busy:
             await asyncio.to_thread(self.gateway.watch_threads.flush, WATCHERS_PATIENCE_SECONDS)
 
+    async def erase(self, *events: Event) -> None:
+        """Erase these as `gateway events erase` does, and let a second pass, in which sinks that have `erased` hear of it."""
+        with self._admin() as admin:
+            total = admin.erase([f"{event.source}:{event.ref}" for event in events])
+        if total.failed:
+            raise LookupError("; ".join(answer.text for answer in total.answers if not answer.well))
+        await self.advance(1)
+
     # -- what came of it, as the store says
 
     def events(self) -> list[Event]:

@@ -50,7 +50,7 @@ def accepted(gateway: Running, player: Player) -> str:
     return f"live/{answer['events'][0]}"
 
 
-@pytest.mark.wide  # what a process died with goes alone afterwards, one a poll
+@pytest.mark.slow  # what a process died with goes alone afterwards, one a poll
 def test_a_feed_lists_each_recording_once_over_three_kills(tmp_path: Path) -> None:
     feed = tmp_path / "feed"
     feed.mkdir(mode=0o755)
