@@ -167,7 +167,7 @@ class Reconciler:
             self._read, self._options = loaded, asked_sources(loaded)
         return self._options
 
-    async def wait(self) -> None:
+    async def until_idle(self) -> None:
         """Until what is under way has ended; for tests."""
         await asyncio.gather(*self._under_way.values())
 

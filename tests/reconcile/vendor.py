@@ -17,6 +17,7 @@ from huaweicloudsdkcore.sdk_request import SdkRequest
 from huaweicloudsdkcore.signer.signer import Signer
 
 from gateway.testing.inprocess import RunningGateway
+from tests import threads
 
 PROJECT = "70b76xxxxxx34253880af501cdxxxxxx"
 AK, SK = "AKEXAMPLE0123456789A", "secret-of-the-tests-0123456789abcdef0123"
@@ -158,15 +159,14 @@ def served() -> Iterator[tuple[Vendor, str]]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
+    thread = threads.start(server.serve_forever, 0.02)
     try:
         yield vendor, f"http://127.0.0.1:{server.server_port}"
     finally:
         vendor.go_on.set()
         server.shutdown()
         server.server_close()
-        thread.join()
+        threads.end(thread)
 
 
 async def asked(gateway: RunningGateway) -> None:
@@ -174,7 +174,7 @@ async def asked(gateway: RunningGateway) -> None:
     reconciler = gateway.gateway.admin._reconciler
     await gateway.gateway.store.write(lambda session: session.change("UPDATE reconciliations SET due_at = 0"))
     await reconciler.look_once()
-    done = asyncio.ensure_future(reconciler.wait())
+    done = asyncio.ensure_future(reconciler.until_idle())
     while not done.done():
         gateway.clock.advance(0.002)  # its rate
         await asyncio.sleep(0.001)
