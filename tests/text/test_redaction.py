@@ -13,7 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.text.redaction import MASK, SECRET_CHARS_MIN, Redactor, learn_secret, redact, redact_event
+from gateway.text.redaction import (
+    MASK,
+    PASSING_SECRETS_MAX,
+    SECRET_CHARS_MIN,
+    Redactor,
+    learn_secret,
+    redact,
+    redact_event,
+)
 
 CANARY = "cañary/with+odd chars&\"'<7>"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=SECRET_CHARS_MIN, max_size=40)
@@ -206,3 +214,14 @@ def test_an_event_is_redacted_as_each_of_its_values_would_be(event: dict[str, ob
         for key, value in event.items()
     }
     assert redact_event(None, "info", dict(event)) == expected
+
+
+def test_of_passing_secrets_the_last_are_known_and_no_other_is_forgotten() -> None:
+    redactor = Redactor()
+    redactor.learn("for-ever-0123456789")
+    tokens = [f"passing-{number:04}-0123456789" for number in range(PASSING_SECRETS_MAX + 1)]
+    redactor.learn_passing("for-ever-0123456789")
+    for token in (*tokens, tokens[-1]):
+        redactor.learn_passing(token)
+    assert redactor.redact(f"{tokens[0]} {tokens[1]} for-ever-0123456789") == f"{tokens[0]} {MASK} {MASK}"
+    assert redactor.redact(f"bearer {tokens[-1]}") == f"bearer {MASK}"

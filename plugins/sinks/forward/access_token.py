@@ -44,7 +44,7 @@ class AccessToken:
                 return token
             if self._asked > before and self._failure is not None:
                 # asked for while this one waited: to ask again at once would only make a queue of the same failure
-                raise self._failure
+                raise self._failure.with_traceback(None)
             self._failure = None
             try:
                 token, lifetime = await self._fetch()

@@ -20,6 +20,7 @@ from plugins.sinks.forward.shape.body_forms import (
     MaybeTemplate,
     MethodOption,
     TemplateBody,
+    TemplateText,
     UrlOption,
 )
 from plugins.sinks.forward.shape.parts import Parts, body_kind
@@ -90,8 +91,8 @@ class ForwardOptions(Options):
         "`raw`: the vendor's bytes, untouched; `huawei-live`: the vendor's callback, signed afresh as `sign` says; "
         "`template`: what `template` makes. Or a mapping with `template` or `cel`.",
     )
-    template: str | None = Field(
-        None, min_length=1, description="With `body: template`: the template, as in `body: {template: …}`."
+    template: TemplateText | None = Field(
+        None, description="With `body: template`: the template, as in `body: {template: …}`."
     )
     content_type: Annotated[str, AfterValidator(_media_type)] | None = Field(
         None, description="The media type to send. Default: that of the body."
@@ -218,10 +219,10 @@ class ForwardOptions(Options):
 
             try:
                 shape_of(parts)
-            except ValueError as error:
-                raise PydanticCustomError(
-                    "template", "templates that can be filled in; {why}", {"why": str(error)}
-                ) from None
+            except (
+                ValueError
+            ) as error:  # plain, because it may be the fault of a value that is not here (check --no-secrets)
+                raise ValueError(f"it cannot be filled in: {error}") from None
 
     def _signs_agree(self) -> None:
         schemes = [sign.scheme for sign in self.signs]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator
@@ -15,11 +16,21 @@ BodyWord = Literal["event", "binary", "raw", "huawei-live", "template"]
 METHODS: Final = ("POST", "PUT", "PATCH", "DELETE")
 
 
+@dataclass(frozen=True)
+class _StandIns:
+    """What `check --no-secrets` tries where the value is not here."""
+
+    stand_ins: tuple[str, ...]
+
+
+TemplateText = Annotated[str, Field(min_length=1), _StandIns(("{}", "<placeholder/>", "placeholder=1"))]
+"""A template that makes a body of one kind or another."""
+
+
 class TemplateBody(Options):
     """A body that a template makes."""
 
-    template: str = Field(
-        min_length=1,
+    template: TemplateText = Field(
         description="A template (Jinja2) that makes JSON, XML or a form, as `content_type` says; each value is encoded for "
         "the place it stands in.",
     )
@@ -28,7 +39,9 @@ class TemplateBody(Options):
 class CelBodyOption(Options):
     """A body that an expression makes."""
 
-    cel: str = Field(min_length=1, description="A CEL expression whose value is the body, as JSON.")
+    cel: Annotated[str, _StandIns(("{}",))] = Field(
+        min_length=1, description="A CEL expression whose value is the body, as JSON."
+    )
 
 
 def _body(value: Any, info: ValidationInfo) -> Any:
@@ -69,6 +82,8 @@ BodyOption = Annotated[
     BeforeValidator(_body, json_schema_input_type=BodyWord | TemplateBody | CelBodyOption),
 ]
 UrlOption = Annotated[Url, WrapValidator(_url)]
-MethodOption = Annotated[str, AfterValidator(_method), Field(json_schema_extra={"examples": list(METHODS)})]
+MethodOption = Annotated[
+    str, _StandIns(METHODS), AfterValidator(_method), Field(json_schema_extra={"examples": list(METHODS)})
+]
 MaybeTemplate: Final = AfterValidator(_header)
 """Behind the rules of a header's value: one with something to fill in becomes a `HeaderTemplate`."""
