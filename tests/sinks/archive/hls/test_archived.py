@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway import RECORDING_ARCHIVED, Delivery, Refused
+from gateway import RECORDING_ARCHIVED, Delivery, Progress, Refused, Stopping
 from gateway.testing import NOW
 from tests.sinks.archive.conftest import Opening, archived
 from tests.sinks.archive.hls.conftest import END, asked_for, kept, octets, recording, retried, segments, text
@@ -108,8 +109,8 @@ async def test_a_server_that_is_down_is_left_alone_after_a_few_files(archive: Op
 async def test_a_server_of_which_every_second_file_fails_is_left_alone_and_the_memo_stays_short(
     archive: Opening, server: MediaServer
 ) -> None:
-    server.files["/r.m3u8"] = text(segments(server, "", 400, size=10))
-    for number in range(0, 400, 2):
+    server.files["/r.m3u8"] = text(segments(server, "", 160, size=10))
+    for number in range(0, 160, 2):
         del server.files[f"/{number}.ts"]
     async with archive() as sink:
         again = recording(server.url + "/r.m3u8")
@@ -117,6 +118,30 @@ async def test_a_server_of_which_every_second_file_fails_is_left_alone_and_the_m
             detail, again = await retried(sink, again)
         assert "HTTP 404" in detail
         assert len(json.dumps(dict(again.memo))) < 2000
+
+
+async def test_a_gateway_that_stops_hands_over_and_nothing_that_is_there_is_fetched_again(
+    archive: Opening, server: MediaServer, tmp_path: Path
+) -> None:
+    server.files["/r.m3u8"] = text(segments(server, "", 100))
+    memos: list[Mapping[str, Any]] = []
+
+    async def heartbeat(memo: Mapping[str, Any] | None, _: Progress | None) -> None:
+        if memo is not None:
+            memos.append(json.loads(json.dumps(dict(memo))))
+        if len(memos) > 1:  # the second one knows of 64 files
+            raise Stopping("the gateway stops")
+
+    first = recording(server.url + "/r.m3u8").replace(heartbeat=heartbeat)
+    async with archive() as sink:
+        with pytest.raises(Stopping):
+            await sink.deliver(first)
+        there = set(kept(tmp_path / "kept/main/job.hls"))
+        assert 64 <= len(there) < 100
+        asked_for(server)
+        archived(await sink.deliver(first.replace(heartbeat=None, memo=memos[-1])))
+    assert {path.removeprefix("/") for path in asked_for(server)} & there == set()
+    assert len(kept(tmp_path / "kept/main/job.hls")) == 101
 
 
 async def test_a_link_that_ended_hinders_only_what_is_not_there_yet(

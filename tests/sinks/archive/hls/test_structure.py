@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import m3u8
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,7 +52,7 @@ segments = st.builds(
     st.sampled_from(["", "#EXT-X-BYTERANGE:100@50\n", "#EXT-X-GAP\n", "#EXT-X-BYTERANGE:7@0\n"]),
     addresses,
 )
-media = st.lists(segments, min_size=1, max_size=8).map(
+media = st.lists(segments, min_size=1, max_size=5).map(
     lambda blocks: "\n".join(
         [
             "#EXTM3U",
@@ -107,7 +108,8 @@ def test_a_media_playlist(text: str) -> None:
     assert again.playlists == plan.playlists
 
 
-@given(st.lists(variants, min_size=1, max_size=6), st.lists(media, min_size=1, max_size=3))
+@pytest.mark.wide
+@given(st.lists(variants, min_size=1, max_size=5), st.lists(media, min_size=1, max_size=2))
 def test_a_master(lines: list[str], texts: list[str]) -> None:
     text = "\n".join(["#EXTM3U", *lines, ""])
     master = parse_playlist(text.encode(), BASE, keys="beside")
