@@ -16,8 +16,9 @@ _UNAVAILABLE: Final = frozenset(
 )
 _NOT_LET_IN: Final = frozenset({0x86, 0x87, 0x8C})
 _REFUSED: Final = frozenset({0x95, 0x99})  # the packet is too large, the payload is not what it says
+_UNSPECIFIED: Final = 0x80
 _OF_ONE_MESSAGE: Final = frozenset(
-    {0x80, 0x83}
+    {_UNSPECIFIED, 0x83}
 )  # unspecified, or the broker's own: said to a message, not to a connection
 
 
@@ -44,6 +45,8 @@ def judge(error: BaseException, where: str, topic: str = "", *, fixed: bool = Tr
         return Retry(verdict.detail) if isinstance(verdict, Unavailable) and not fixed else verdict
     if isinstance(error, aiomqtt.MqttCodeError):
         if isinstance(error.rc, ReasonCode):
+            if error.rc.value == _UNSPECIFIED and not isinstance(error, aiomqtt.exceptions.MqttConnectError):
+                return Retry(f"{where} closed the connection", service=True)  # the library's code for no word at all
             return _coded(error.rc.value, str(error.rc), where, of_one=False)
         if error.rc == MQTT_ERR_PAYLOAD_SIZE:
             return Refused(f"{where}: the event is larger than MQTT has room for")

@@ -32,7 +32,9 @@ def judge(error: BaseException, where: str, *, waits: bool = True) -> DeliveryFa
     if isinstance(error, errors.ChannelPreconditionFailed):
         words = said(_words(error))
         return Refused(f"{where}: {words}") if "message size" in words else Unavailable(f"{where}: {words}")
-    if isinstance(error, errors.ConnectionClosed | errors.ChannelClosed | errors.ChannelInvalidStateError):
+    if isinstance(error, errors.ChannelInvalidStateError):  # whose words are for programmers
+        return Retry(f"{where} closed the connection", service=True)
+    if isinstance(error, errors.ConnectionClosed | errors.ChannelClosed):
         return Retry(f"{where} closed the connection: {said(_words(error)) or type(error).__name__}", service=True)
     if isinstance(error, errors.AMQPConnectionError):
         cause = error.__cause__ or error.__context__

@@ -107,7 +107,7 @@ def mqtt_answers() -> list[tuple[BaseException, tuple[str, bool]]]:
     return [
         *[(connecting(code), SHUT) for code in (0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x9C, 0x9D)],
         *[(connecting(code), AGAIN) for code in (0x80, 0x88, 0x89, 0x97, 0x9F)],
-        *[(ended(code), AGAIN) for code in (0x8B, 0x8D, 0x8E, 0x93, 0x97)],
+        *[(ended(code), AGAIN) for code in (0x80, 0x8B, 0x8D, 0x8E, 0x93, 0x97)],
         (ended(0x87), SHUT),
         (NotTaken(0x87, "Not authorized"), SHUT),
         (NotTaken(0x90, "Topic name invalid"), SHUT),
