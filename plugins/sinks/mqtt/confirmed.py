@@ -100,6 +100,8 @@ class Confirmed(aiomqtt.Client):
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
     def _on_disconnect(self, *given: Any) -> None:
+        if not self._connected.done():  # the library would wait for its timeout
+            self._connected.set_exception(aiomqtt.MqttError("closed the connection before it let anybody in"))
         super()._on_disconnect(*given)
         if self._disconnected.done() and not self._disconnected.cancelled():
             self._disconnected.exception()  # looked at, because nobody may be waiting for it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -150,3 +151,23 @@ async def test_an_event_that_is_too_large_for_the_broker_is_refused_and_no_other
         results = await sink.deliver_batch([delivery(large, id=1), delivery(event(number=2), id=2)])
         assert isinstance(results[0], Refused), results
         assert isinstance(results[1], str), results
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x00" * 400], ids=["nothing", "http", "zeros"]
+)
+@pytest.mark.parametrize("kind", BROKERS)
+async def test_who_is_no_such_broker_is_told_soon_and_nothing_is_lost(kind: str, answer: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    broker = BROKERS[kind]()
+    options = broker.options(server.sockets[0].getsockname()[1])
+    async with server, opened(broker.sink, options) as sink, asyncio.timeout(4):
+        with pytest.raises((Retry, Unavailable)) as failed:
+            await sink.deliver(delivery(event()))
+    assert "127.0.0.1" in failed.value.detail
