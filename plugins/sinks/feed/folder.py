@@ -24,8 +24,8 @@ class FeedFolder:
 
     def __init__(self, path: Path, name: str) -> None:
         self._path = path
-        self._state = f".{name}.feed-state.json"
-        self._lock = f".{name}.feed-lock"
+        self._state = f".{name}-state.json"
+        self._lock = f".{name}-lock"
         self._worker = BlockingWorker(f"feed {name}")
 
     async def change(self, make: Make) -> None:

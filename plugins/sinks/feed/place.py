@@ -47,7 +47,7 @@ class FeedBucket:
 
     def __init__(self, store: SharedObjects, name: str) -> None:
         self._store = store
-        self._state = f".{name}.feed-state.json"
+        self._state = f".{name}-state.json"
         self._one_at_a_time = asyncio.Lock()
 
     async def change(self, make: Make) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
+from urllib.parse import unquote
 
 from gateway import Event, File, carries_credential, redact
 from plugins.sinks.cards.links import web_link
@@ -42,7 +43,8 @@ def published_at(url: str, public: Mapping[str, str]) -> str | None:
     prefix = max((prefix for prefix in public if url.startswith(prefix)), key=len, default=None)
     if prefix is not None:
         rest = url[len(prefix) :]
-        return None if ".." in rest.split("/") else public[prefix] + rest
+        climbs = not {".", ".."}.isdisjoint(unquote(rest).replace("\\", "/").split("/"))  # a web server would follow it
+        return None if climbs else public[prefix] + rest
     return url if url.lower().startswith(("http://", "https://")) else None
 
 

@@ -52,8 +52,8 @@ class Feed(Sink):
     @functools.cached_property
     def _place(self) -> FeedPlace:
         if self.options.kind == "folder":
-            return FeedFolder(self.options.folder, self.name)
-        return FeedBucket(SharedObjects(self.options, STORE_EXTRA), self.name)
+            return FeedFolder(self.options.folder, self.options.name)
+        return FeedBucket(SharedObjects(self.options, STORE_EXTRA), self.options.name)
 
     async def open(self) -> None:
         """Writes the feed as it stands, so that what changed in the options shows. Raises Unavailable."""
@@ -149,7 +149,7 @@ class Feed(Sink):
             return state.decoded(data)
         except (ValueError, msgspec.DecodeError):
             raise Unavailable(
-                f"the feed's state (.{self.name}.feed-state.json) is damaged or of a newer program: move it away, and replay "
+                f"the feed's state (.{self.options.name}-state.json) is damaged or of a newer program: move it away, and replay "
                 "the events that are to be listed"
             ) from None
 

@@ -72,4 +72,4 @@ async def test_what_was_erased_is_remembered_for_as_long_as_it_can_be_on_its_way
         await sink.erased([gone(one.event.ref)])
         clock.advance(3 * 86400)
         await sink.erased([Erased("live", "1" * 32, clock.now())])
-    assert str(one.event.ref) not in (tmp_path / ".pod.feed-state.json").read_text()
+    assert str(one.event.ref) not in (tmp_path / ".feed-state.json").read_text()

@@ -155,18 +155,28 @@ async def test_files_are_whole_served_to_others_and_untouched_where_nothing_chan
     finally:
         os.umask(before)
     assert {name: stat.S_IMODE(status.st_mode) for name, status in before_it.items()} == {
-        "feed.xml": 0o644, "feed.json": 0o644, ".pod.feed-state.json": 0o600, ".pod.feed-lock": 0o600,
+        "feed.xml": 0o644, "feed.json": 0o644, ".feed-state.json": 0o600, ".feed-lock": 0o600,
     }  # fmt: skip
 
 
 async def test_a_new_title_shows_at_the_start_and_only_the_asked_files_are_written(tmp_path: Path) -> None:
-    async with feeding(tmp_path) as sink:
+    async with feeding(tmp_path, formats=["rss"]) as sink:
         await sink.deliver(finished(1))
-    (tmp_path / "feed.json").unlink()
-    async with feeding(tmp_path, title="Another", formats=["json"], name="it"):
-        assert json_feed(tmp_path, "it.json")["title"] == "Another"
-        assert len(json_feed(tmp_path, "it.json")["items"]) == 1
     assert "feed.json" not in os.listdir(tmp_path)
+    async with feeding(tmp_path, title="Another", formats=["json"]):
+        assert json_feed(tmp_path)["title"] == "Another"
+        assert len(json_feed(tmp_path)["items"]) == 1
+
+
+async def test_feeds_of_several_names_lie_in_one_folder_and_two_sinks_of_one_name_write_one_feed(
+    tmp_path: Path,
+) -> None:
+    async with feeding(tmp_path) as one, feeding(tmp_path) as same, feeding(tmp_path, name="it") as other:
+        await one.deliver(finished(1))
+        await same.deliver(finished(2))
+        await other.deliver(finished(3))
+    assert streams(tmp_path) == ["s2", "s1"]
+    assert len(json_feed(tmp_path, "it.json")["items"]) == 1
 
 
 async def test_two_gateways_on_one_folder_lose_nothing_of_each_other(tmp_path: Path) -> None:
@@ -182,17 +192,17 @@ async def test_a_damaged_state_and_a_folder_that_is_gone_or_unsafe_open_the_circ
         (lambda: None, "the folder is not there: make it"),
         (lambda: (folder.mkdir(), folder.chmod(0o777)), "writable by everybody"),
         (
-            lambda: (folder.chmod(0o700), (folder / ".pod.feed-state.json").write_text("{")),
+            lambda: (folder.chmod(0o700), (folder / ".feed-state.json").write_text("{")),
             "is damaged or of a newer program",
         ),
-        (lambda: (folder / ".pod.feed-state.json").write_text('{"form":2}'), "is damaged or of a newer program"),
+        (lambda: (folder / ".feed-state.json").write_text('{"form":2}'), "is damaged or of a newer program"),
     ):
         spoil()
         with pytest.raises(Unavailable, match=words) as caught:
             async with feeding(folder):
                 pass
         assert str(tmp_path) not in str(caught.value)
-    (folder / ".pod.feed-state.json").unlink()
+    (folder / ".feed-state.json").unlink()
     (folder / "feed.xml").symlink_to(tmp_path / "elsewhere")
     async with feeding(folder) as sink:
         await sink.deliver(finished(1))

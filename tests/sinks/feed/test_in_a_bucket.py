@@ -102,7 +102,7 @@ async def test_a_feed_that_a_crash_left_behind_its_state_is_made_again(bucket: A
     bucket.Object("pod/feed.json").put(Body=b"{}")
     async with feeding(bucket, endpoint):
         assert streams(bucket) == ["s1"]
-    bucket.Object("pod/.pod.feed-state.json").put(Body=b"{")
+    bucket.Object("pod/.feed-state.json").put(Body=b"{")
     with pytest.raises(Unavailable, match="is damaged or of a newer program"):
         async with feeding(bucket, endpoint):
             pass

@@ -62,6 +62,7 @@ async def test_an_address_of_ours_is_published_only_where_it_is_served(tmp_path:
     secret = Storage(location="https://internal.example", bucket="b", key="k")
     inner = [("file:///srv/secret/a.mp4", None), ("s3://archive/x/a.mp4", "https://cdn.example.com/x/a.mp4"),
              ("file:///srv/media/../secret/a.mp4", None), ("https://media.example.com/b.mp4", "https://media.example.com/b.mp4"),
+             ("file:///srv/media/%2e%2e/secret/a.mp4", None), ("file:///srv/media/x/..%2f..%2fsecret/a.mp4", None),
              ("javascript:alert(1)", None), ("s3://other/a.mp4", None)]  # fmt: skip
     for number, (url, published) in enumerate(inner):
         async with feeding(tmp_path) as sink:
