@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args, get_origin
 
@@ -133,6 +133,9 @@ class TypedReader:
         if origin in TABLES:
             _, values = (*get_args(annotation), Any, Any)[:2]
             return {key: self.value(entry, values) for key, entry in node.entries.items()}
+        parts = getattr(annotation, "parts", None)
+        if isinstance(parts, Mapping):  # a text that may also be written as a table of these
+            return {key: self.value(entry, parts.get(key, Secret)) for key, entry in node.entries.items()}
         if holds_secret(annotation) or annotation is Any:
             _hide(node)
         return untyped(node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
@@ -13,7 +13,6 @@ from pydantic_core import PydanticCustomError, core_schema
 from gateway.text.secret import Secret, secret_from
 
 NAME_CHARS_MAX: Final = 64
-_PARTS: Final = ("key", "name", "valid_from", "valid_until")
 
 
 class SigningKey(Secret):
@@ -23,6 +22,8 @@ class SigningKey(Secret):
     """
 
     __slots__ = ("name", "valid_from", "valid_until")
+    parts: ClassVar[Mapping[str, type]] = {"key": Secret, "name": str, "valid_from": datetime, "valid_until": datetime}
+    """What a mapping is made of; the reader of the configuration looks for it."""
 
     def __init__(
         self,
@@ -101,8 +102,8 @@ def keys_of(options: object) -> tuple[SigningKey, ...]:
 def _key_from(value: object) -> object:
     if not isinstance(value, Mapping):
         return value if isinstance(value, SigningKey) else SigningKey(secret_from(value).reveal())
-    if unknown := sorted(str(part) for part in value if part not in _PARTS):
-        raise PydanticCustomError("key_parts", f"a key with {', '.join(_PARTS)}, and not {unknown[0][:40]!r}")
+    if unknown := sorted(str(part) for part in value if part not in SigningKey.parts):
+        raise PydanticCustomError("key_parts", f"a key with {', '.join(SigningKey.parts)}, and not {unknown[0][:40]!r}")
     if "key" not in value:
         raise PydanticCustomError("key_parts", "a key written as a text, or as {key: …, valid_until: …}")
     begins, ends = (_time(value.get(part), part) for part in ("valid_from", "valid_until"))

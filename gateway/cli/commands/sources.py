@@ -115,7 +115,13 @@ def _rows(invocation: Invocation) -> tuple[Sequence[_Row], int]:
         known = dict(admin.sources())
     nowhere = known.pop("", SourceRow(name=""))
     rows = [
-        _Row(name, one.type, settings.server.callback_url(one.path), heard, key_rows(one.options, heard, now))
+        _Row(
+            name,
+            one.type,
+            settings.server.callback_url(one.path),
+            heard,
+            key_rows(getattr(one, "options", None), heard, now),
+        )
         for name, one in settings.sources.items()
         for heard in (known.pop(name, SourceRow(name=name)),)
     ]

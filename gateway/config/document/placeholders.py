@@ -7,7 +7,7 @@ import enum
 import hashlib
 import types
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -77,4 +77,5 @@ _BY_TYPE: Final[tuple[tuple[type[Any], tuple[Any, ...]], ...]] = (
     (timedelta, _DURATIONS),
     (Rate, ("1/s",)),
     (Path, ("/placeholder",)),
+    (datetime, ("2000-01-01T00:00:00Z", "2999-01-01T00:00:00Z")),
 )
