@@ -42,7 +42,7 @@ class PrivateBucket(Options):
     """A bucket of the vendor's (or yours) whose objects are private, and the keys that may read below one prefix of it."""
 
     endpoint: Url = Field(description="The S3 service's address, such as `https://obs.cn-north-4.myhuaweicloud.com`.")
-    bucket: str = Field(description="The bucket's name.", min_length=3, max_length=255, pattern=r"^[A-Za-z0-9._-]+$")
+    bucket: str = Field(description="The bucket's name.", max_length=255, pattern=r"^[A-Za-z0-9._-]+$")
     prefix: str = Field(
         description="What the object's key must begin with, such as `live/`, with a slash at its end; empty is the whole bucket.",
         max_length=500,

@@ -45,7 +45,8 @@ FILES_MAX: Final = 100  # of one event, because the memo and the event that foll
 
 
 class Archive(Sink):
-    """Streams: nothing is in memory whole. Every address goes through the guard, and no redirect is followed."""
+    """Copies the files of an event into a folder or an object store, and says where they are then. Nothing is in memory
+    whole; every address goes through the guard, and no redirect is followed."""
 
     type = "archive"
     Options = ArchiveOptions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -21,7 +22,10 @@ PART_BYTES_MIN: Final = 5 * 2**20  # of one part; two of each upload are in memo
 PARTS_MAX: Final = 10_000  # of one upload, on S3
 _READ_BYTES: Final = 2**20
 _ADDRESS: Final = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.A | re.I)
-_STATUS: Final = re.compile(r"\bstatus(?: code)?[: ]+([1-5][0-9]{2})\b", re.A | re.I)
+LETTING_GO_SECONDS: Final = 0.05
+"""In which the library's threads let go of a call's last objects: an interpreter that ends before that is aborted (seen)."""
+_TRIES: Final = re.compile(r"Error performing ([A-Z]{3,7}) … in .{1,120}? - (?:HTTP error: )?")
+_SYSTEM: Final = re.compile(r'message: "([A-Za-z ]{3,60})"')
 
 
 class ObjectStore:
@@ -114,7 +118,8 @@ class ObjectStore:
         return missing_library(self._extra)
 
     async def close(self) -> None:
-        self.__dict__.pop("_store", None)
+        if self.__dict__.pop("_store", None) is not None:
+            await asyncio.sleep(LETTING_GO_SECONDS)
         await self._disk.close()
 
     @functools.cached_property
@@ -162,6 +167,9 @@ def _metadata(attributes: Any) -> str | None:
 
 
 def _words(error: Exception) -> str:
-    """What the library says without the request's address, its query and its own insides."""
-    first = str(error).partition("\n")[0]
-    return redact(" ".join(_ADDRESS.sub("…", first).split()))[:300]
+    """What the library says without the request's address, how often it tried, and its own insides but the system's word."""
+    first, _, insides = str(error).partition("\n")
+    words = _TRIES.sub(r"\1: ", _ADDRESS.sub("…", first))
+    if system := _SYSTEM.search(insides):
+        words += f" ({system[1].lower()})"
+    return redact(" ".join(words.split()))[:300]

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from gateway import ConfigPath, Options, Proxy, Secret, Url, suggestion
 
 KINDS: Final = {"file": "folder", "s3": "s3", "gs": "gcs", "az": "azure"}
-_BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]", re.A)
+_BUCKET: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?", re.A)
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://", re.A)
 _EXPECTED: Final = "a folder, or `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`"
 

@@ -89,6 +89,26 @@ def test_a_killed_gateway_goes_on_where_it_was(tmp_path: Path) -> None:
     assert again(server) < 2**22
 
 
+@pytest.mark.wide
+def test_a_gateway_that_stops_in_the_middle_of_an_upload_ends_well(endpoint: str, bucket: Any, tmp_path: Path) -> None:
+    """The library's own threads are at work then."""
+    media, server = Media(14_000_000), MediaServer()
+    server.files["/a.mp4"] = media
+    server.stall_after = [media.size, 9_000_000]  # the first answer only says that there is no room
+    place = f"to: s3://kept\n    endpoint: {endpoint}\n    path_style: true\n    spool: {{folder: spool, limit: 0}}\n"
+    to = place + "    credentials: {access_key: AK-of-the-archive, secret_key: SK-of-the-archive}"
+    with serving(server), Running(tmp_path, config(to)).start() as running:
+        begin(running, server, media.size)
+        until(lambda: list(bucket.multipart_uploads.all()))
+        assert running.stop() == 0
+        assert "Traceback" not in running.log
+        assert "panicked" not in running.log
+        assert [there.size for there in bucket.objects.all()] == []
+        running.start()
+        assert told(running)["sha256"] == media.sha256
+        assert running.stop() == 0
+
+
 class Memory:
     """How much a process grew, at most, each time it was begun."""
 
