@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from gateway.states import ProblemCode, RefusalCode
 
@@ -60,7 +60,7 @@ class Retry(DeliveryFailed):
         self,
         detail: str,
         after: timedelta | None = None,
-        memo: Mapping[str, Any] | None = None,
+        memo: Mapping[str, object] | None = None,
         *,
         status: int | None = None,
         service: bool = False,

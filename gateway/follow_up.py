@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gateway.model import File, Value
 
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 class FollowUp(Value, frozen=True):

@@ -102,7 +102,7 @@ def document(admin: StoreAdmin, ref: str) -> dict[str, Any]:
     return body
 
 
-def preview_command(sink: str, event: dict[str, Any] | None, type: str | None) -> tuple[list[str], str]:
+def preview_command(sink: str, event: dict[str, object] | None, type: str | None) -> tuple[list[str], str]:
     """The command that prints it, and what is its input."""
     if event is not None:
         return ["sinks", "preview", sink, "--event", "-"], json.dumps(event)

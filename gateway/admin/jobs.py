@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from gateway.admin.access import Running, StoreAccess
 from gateway.config.loaded import Loaded
@@ -138,7 +138,7 @@ class JobRunner:
 
     def _step(self, id: int, most: int, admin: StoreAdmin) -> JobRow:
         loaded = self._gateway.loaded
-        tools: dict[str, Any] = {"owner": self._owner, "holders": holders(loaded)}
+        tools: dict[str, object] = {"owner": self._owner, "holders": holders(loaded)}
         return admin.step_job(id, most, **tools, route=route_of(loaded), ids=ids_of(loaded))
 
     def _publish_job(self, job: JobRow) -> None:

@@ -16,7 +16,7 @@ _HIDDEN = ("literal[", "bool", "list[", "function-", "constrained-", "nullable",
 
 
 def validated(
-    model: type[M], values: Mapping[str, Any], *, known: str = "member", code: ProblemCode = "unknown_value"
+    model: type[M], values: Mapping[str, object], *, known: str = "member", code: ProblemCode = "unknown_value"
 ) -> M:
     """The model. Raises Problem 400: `unknown_filter` or `unknown_field` for a name that there is not, else `code`."""
     names = model.model_fields

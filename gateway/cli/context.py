@@ -127,7 +127,7 @@ class Group(click.Group):
 class Choice(click.Choice[str]):
     """One of several words; a wrong one is answered with the one that was probably meant."""
 
-    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+    def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:
         return f"{value!r} is none of them{suggestion(str(value), self.choices)}"
 
 

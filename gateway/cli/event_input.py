@@ -49,7 +49,7 @@ def events(
         raise click.UsageError(str(error)) from None
 
 
-def _usual(invocation: Invocation, written: Any) -> dict[str, str]:
+def _usual(invocation: Invocation, written: object) -> dict[str, str]:
     """What an event without `source` and `provider` means: the source it names, or the only one there is."""
     sources = invocation.settings.sources
     named = written.get("source") if isinstance(written, dict) else None

@@ -23,7 +23,7 @@ class Events(Protocol):
 class EventFollower:
     """`begin` once, then `fresh` at every look. It asks for rows above a `seq`, so a look costs what is new."""
 
-    def __init__(self, admin: Events, wanted: Mapping[str, Any]) -> None:
+    def __init__(self, admin: Events, wanted: Mapping[str, object]) -> None:
         self._admin = admin
         self._wanted = wanted
         self._at = 0

@@ -83,7 +83,7 @@ class LiveLines:
         else:
             self._news_line(kind, data)
 
-    def _news_line(self, kind: str, data: Mapping[str, Any]) -> None:
+    def _news_line(self, kind: str, data: Mapping[str, object]) -> None:
         at = data.get("at")
         at = at if isinstance(at, int) else round(time.time() * 1000)
         if kind == "attempt":
@@ -137,7 +137,7 @@ def _worst(row: EventRow) -> str:
     )
 
 
-def _attempt(data: Mapping[str, Any]) -> str:
+def _attempt(data: Mapping[str, object]) -> str:
     parts = []
     if isinstance(seconds := data.get("seconds"), int | float):
         parts.append(f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s")
@@ -158,6 +158,6 @@ def _sink(data: Mapping[str, Any]) -> str:
     return f"{state}: {data['reason']}" if data.get("reason") else state
 
 
-def _job(data: Mapping[str, Any]) -> str:
+def _job(data: Mapping[str, object]) -> str:
     failed = f", {data['failed']} could not be" if data.get("failed") else ""
     return f"{data.get('act')} {data.get('state')}: {data.get('done')} of {data.get('matched')}{failed}"

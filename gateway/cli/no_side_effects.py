@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 # Python raises these for whatever a sink could do outside; what a library in C does by itself it does not see.
 _FORBIDDEN: Final = frozenset(
@@ -50,7 +50,7 @@ class _Watch:
             self._installed = True
         self.on, self.tried = True, []
 
-    def _hear(self, what: str, arguments: tuple[Any, ...]) -> None:
+    def _hear(self, what: str, arguments: tuple[object, ...]) -> None:
         if not self.on:
             return
         if what == "open":

@@ -81,7 +81,7 @@ def listing(
 def print_rows(
     rows: Iterable[Row],
     columns: Mapping[str, Callable[[Row], str]],
-    as_object: Callable[[Row], Mapping[str, Any]],
+    as_object: Callable[[Row], Mapping[str, object]],
     *,
     what: str,
     first: str = "first",

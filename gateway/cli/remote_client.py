@@ -73,7 +73,7 @@ class Remote:
             f"no answer from {self.url} ({type(error).__name__}): does the gateway run, and is this its private listener?"
         )
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
+    def _ask(self, method: str, path: str, body: Mapping[str, object] | None) -> object:
         content = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.token}"} | ({"Content-Type": "application/json"} if content else {})
         connection = self._connection()
@@ -139,7 +139,7 @@ def refused(answer: Any, status: int, url: str) -> GatewayError:
     return RefusedElsewhere("\n".join(visible(line) for text in lines for line in text.splitlines()), status)
 
 
-def problem_line(problem: Mapping[str, Any]) -> str:
+def problem_line(problem: Mapping[str, object]) -> str:
     """A mistake in a configuration, as `check` says it."""
     shown = {name: str(problem.get(name) or "") for name in ("file", "path", "message", "hint")}
     place = f"{shown['file']}:{problem['line']}:{problem['column']}" if problem.get("line") else shown["file"]

@@ -89,13 +89,13 @@ class RemoteService:
     def resume(self, sink: str) -> OneDone:
         return self._post(f"/sinks/{segment(sink)}/resume")
 
-    def _get(self, model: type[M], path: str, query: Mapping[str, Any] | None = None) -> M:
+    def _get(self, model: type[M], path: str, query: Mapping[str, object] | None = None) -> M:
         return self._model(model, self._remote.get(path, **(query or {})))
 
-    def _post(self, path: str, body: Mapping[str, Any] | None = None) -> OneDone:
+    def _post(self, path: str, body: Mapping[str, object] | None = None) -> OneDone:
         return self._model(OneDone, self._remote.post(path, body))
 
-    def _model(self, model: type[M], answer: Any) -> M:
+    def _model(self, model: type[M], answer: object) -> M:
         try:
             return model.model_validate(answer)
         except ValidationError:
@@ -104,13 +104,13 @@ class RemoteService:
             ) from None
 
 
-def _query(asked: BaseModel) -> dict[str, Any]:
+def _query(asked: BaseModel) -> dict[str, object]:
     """The parameters as a URL has them."""
     values = asked.model_dump(mode="json", exclude_defaults=True)
     return {name: _written(value) for name, value in values.items() if value is not None}
 
 
-def _written(value: Any) -> str:
+def _written(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(value) if isinstance(value, list) else str(value)

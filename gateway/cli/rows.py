@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.cli import output
 
@@ -37,7 +37,7 @@ def short_events(admin: StoreAdmin) -> output.Prepare[DeliveryRow]:
     return prepare
 
 
-def delivery_object(row: DeliveryRow) -> dict[str, Any]:
+def delivery_object(row: DeliveryRow) -> dict[str, object]:
     """A delivery as JSON shows it."""
     return {
         "id": row.id,
@@ -55,7 +55,7 @@ def delivery_object(row: DeliveryRow) -> dict[str, Any]:
     }
 
 
-def attempt_object(row: AttemptRow) -> dict[str, Any]:
+def attempt_object(row: AttemptRow) -> dict[str, object]:
     """An attempt as JSON shows it."""
     return {
         "number": row.number,
@@ -73,7 +73,7 @@ def delivery_state(row: DeliveryRow) -> str:
     return f"{row.state} ({because})" if because else row.state
 
 
-def event_object(row: EventRow) -> dict[str, Any]:
+def event_object(row: EventRow) -> dict[str, object]:
     """An event as JSON shows it; `supersedes` and `superseded` only where there is one."""
     others = {"supersedes": row.supersedes, "superseded": row.superseded}
     return {name: ref for name, ref in others.items() if ref is not None} | {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -59,7 +59,7 @@ def _body(content: bytes) -> str:
     return redact(visible_json(_masked(said), indent=True))
 
 
-def _masked(value: Any) -> Any:
+def _masked(value: object) -> object:
     """Without the values that are credentials by their names, such as a signature in a body."""
     if isinstance(value, Mapping):
         return {

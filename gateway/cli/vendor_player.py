@@ -74,7 +74,7 @@ def _by_event_type(source: Source) -> dict[str, list[str]]:
     return scenes_by_type
 
 
-def field(text: str) -> tuple[str, Any]:
+def field(text: str) -> tuple[str, object]:
     """`NAME=VALUE`; the value is JSON, or else text. Raises UsageError."""
     name, equals, value = text.partition("=")
     if not equals or not name:

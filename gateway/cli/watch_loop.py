@@ -32,7 +32,7 @@ def news_of(invocation: Invocation, admin: Any, wanted: NewsFilter, *, attempts:
 
 
 def follow(
-    admin: Any,
+    admin: object,
     news: NewsFeed,
     follower: EventFollower,
     lines: LiveLines,
@@ -51,7 +51,7 @@ def follow(
 
 
 def _loop(
-    admin: Any,
+    admin: object,
     news: NewsFeed,
     follower: EventFollower,
     lines: LiveLines,

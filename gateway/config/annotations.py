@@ -17,7 +17,7 @@ LISTS: Final = (list, tuple, set, frozenset, Sequence, AbstractSet, Collection, 
 TABLES: Final = (dict, Mapping)
 
 
-def unwrapped(annotation: Any, metadata: Sequence[Any] = ()) -> tuple[Any, tuple[Any, ...]]:
+def unwrapped(annotation: object, metadata: Sequence[object] = ()) -> tuple[Any, tuple[object, ...]]:
     """The annotation without Annotated, NewType and `type` aliases, and the metadata that was around it."""
     constraints = tuple(metadata)
     while True:
@@ -46,7 +46,7 @@ def holds_secret(annotation: Any, _seen: frozenset[Any] = frozenset()) -> bool:
     )
 
 
-def leaves_of(annotation: Any) -> Iterable[Any]:
+def leaves_of(annotation: object) -> Iterable[object]:
     annotation, _ = unwrapped(annotation)
     if not is_union(annotation):
         yield annotation
@@ -55,7 +55,7 @@ def leaves_of(annotation: Any) -> Iterable[Any]:
         yield from leaves_of(branch)
 
 
-def metadata_of(annotation: Any, metadata: Sequence[Any]) -> Iterable[Any]:
+def metadata_of(annotation: object, metadata: Sequence[object]) -> Iterable[object]:
     yield from metadata
     if is_union(annotation):
         for branch in get_args(annotation):
@@ -63,7 +63,7 @@ def metadata_of(annotation: Any, metadata: Sequence[Any]) -> Iterable[Any]:
             yield from metadata_of(inner, more)
 
 
-def reads_first(metadata: Sequence[Any]) -> bool:
+def reads_first(metadata: Sequence[object]) -> bool:
     """Whether somebody looks at the value before its type does."""
     return any(
         isinstance(one, (BeforeValidator, PlainValidator, WrapValidator))
@@ -72,7 +72,7 @@ def reads_first(metadata: Sequence[Any]) -> bool:
     )
 
 
-def before_validators(model: type[BaseModel], name: str) -> Sequence[Any]:
+def before_validators(model: type[BaseModel], name: str) -> Sequence[object]:
     """The model's own validators of a field that see the value before its type does, as metadata."""
     return [
         BeforeValidator(lambda value: value)
@@ -93,12 +93,12 @@ def fields_by_key(model: type[BaseModel]) -> dict[str, tuple[str, FieldInfo]]:
     return by_key
 
 
-def origin_of(annotation: Any) -> Any:
+def origin_of(annotation: object) -> object:
     inner, _ = unwrapped(annotation)
     return get_origin(inner) or inner
 
 
-def is_union(annotation: Any) -> bool:
+def is_union(annotation: object) -> bool:
     return get_origin(annotation) in {Union, types.UnionType}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -144,7 +144,7 @@ def _problem(group: Sequence[tuple[MistakePlace, str, str]], root: YamlNode) -> 
     return Diagnostic(file=node.file, line=node.line, column=node.column, path=path, found=found, expected=expected)
 
 
-def _said(kind: str, message: str, context: dict[str, Any]) -> tuple[str, str]:
+def _said(kind: str, message: str, context: dict[str, object]) -> tuple[str, str]:
     """(a whole sentence, or "", what was expected)."""
     if kind in _SENTENCES:
         return re.sub(r"^(Value|Assertion) error, ", "", message) or "a value that is refused", ""

@@ -85,7 +85,7 @@ def _where(table: Table, text: Any) -> Sequence[Diagnostic]:
     return []
 
 
-def described(event: Mapping[str, Any], running: Loaded) -> Event:
+def described(event: Mapping[str, object], running: Loaded) -> Event:
     """The event that a person wrote: CloudEvents JSON or the flat form. Raises ValueError."""
     sources = running.settings.sources
     named = event.get("source")

@@ -7,7 +7,6 @@ import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from functools import partial
-from typing import Any
 
 from gateway.errors import Refused, Retry, Stopping, Unavailable
 from gateway.follow_up import DeliveryResult, Done
@@ -40,7 +39,7 @@ class Carriage:
         self._deliveries = deliveries
         self._sink = sink
 
-    def __await__(self) -> Generator[Any, Any, Sequence[DeliveryResult]]:
+    def __await__(self) -> Generator[object, object, Sequence[DeliveryResult]]:
         return self.carry().__await__()
 
     async def carry(self) -> Sequence[DeliveryResult]:
@@ -65,8 +64,8 @@ class Nonsense(Exception):
 
 
 async def bounded(
-    call: Callable[[], Awaitable[Any]], timeout: float, begin: Callable[[asyncio.Timeout], None] | None = None
-) -> Any:
+    call: Callable[[], Awaitable[object]], timeout: float, begin: Callable[[asyncio.Timeout], None] | None = None
+) -> object:
     """What `call` gives within `timeout` seconds, or the exception it ended with, as a value.
 
     Raises only the CancelledError of someone who cancels this task from outside. A plugin's own SystemExit,
@@ -93,7 +92,7 @@ async def bounded(
     return failure
 
 
-async def _through(hook: Hooks, deliveries: Sequence[Delivery], sink: Sink) -> Any:
+async def _through(hook: Hooks, deliveries: Sequence[Delivery], sink: Sink) -> object:
     promise = hook.deliver(deliveries=deliveries, sink=sink)
     if not inspect.isawaitable(promise):
         raise Nonsense(f"the hook deliver gave {_what(promise)}, not an awaitable")
@@ -145,7 +144,7 @@ def _apart(results: list[SinkAnswer]) -> tuple[list[SinkAnswer], list[int]]:
     return results, together
 
 
-def _runs(task: asyncio.Task[Any] | None) -> bool:
+def _runs(task: asyncio.Task[object] | None) -> bool:
     """Whether it is this task that runs now, and not somebody who throws its coroutine away."""
     try:
         return asyncio.current_task() is task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from gateway.dispatch.attempt import Nonsense, SinkAnswer
 from gateway.dispatch.lane_context import Shared
@@ -68,7 +68,7 @@ class Pulse:
         self,
         dispatch: Dispatch,
         member: LeasedDelivery,
-        memo: Mapping[str, Any] | None = None,
+        memo: Mapping[str, object] | None = None,
         progress: Progress | None = None,
     ) -> None:
         """Raises Stopping, and ValueError for a memo or a progress that cannot be kept."""
@@ -106,7 +106,7 @@ class Pulse:
         self,
         dispatch: Dispatch,
         member: LeasedDelivery,
-        memo: Mapping[str, Any] | None,
+        memo: Mapping[str, object] | None,
         progress: Progress | None,
     ) -> None:
         lease, logged = member.lease, False

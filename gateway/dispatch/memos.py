@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 MEMO_CHARS_MAX: Final = 64 * 1024  # of JSON
 
 
-def checked_memo(given: object) -> Mapping[str, Any]:
+def checked_memo(given: object) -> Mapping[str, object]:
     """A copy of the memo, if it can be kept. Raises ValueError, whose text says why not."""
     if not isinstance(given, Mapping):
         raise ValueError(f"its memo is a {type(given).__name__}, not a mapping")
@@ -19,5 +19,5 @@ def checked_memo(given: object) -> Mapping[str, Any]:
         raise ValueError(f"its memo is no JSON ({error})") from None
     if len(text) > MEMO_CHARS_MAX:
         raise ValueError(f"its memo has {len(text)} characters of JSON, more than {MEMO_CHARS_MAX}")
-    copy: Mapping[str, Any] = json.loads(text)
+    copy: Mapping[str, object] = json.loads(text)
     return copy

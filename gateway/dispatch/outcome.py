@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from gateway.dispatch.attempt import Nonsense, Result
 from gateway.dispatch.memos import checked_memo
@@ -118,10 +118,10 @@ def _clean(text: str) -> str:
     return text
 
 
-def _memo(lease: Lease, result: Result) -> tuple[Mapping[str, Any] | None, str | None]:
+def _memo(lease: Lease, result: Result) -> tuple[Mapping[str, object] | None, str | None]:
     """What the next attempt is to know: the sink's new memo, else the one it had, because a timeout brings none."""
     kept = lease.memo or None
-    given: Any = result.memo if isinstance(result, Retry) else None
+    given: object = result.memo if isinstance(result, Retry) else None
     if given is None:
         return kept, None
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from gateway.dispatch.attempt import Nonsense, Result
 from gateway.dispatch.follow_ups import FollowUps
@@ -67,7 +66,7 @@ class AttemptReporter:
         """One attempt ended."""
         settlement, attempt = given.settlement, given.attempt
         outcome = attempt.outcome
-        facts: dict[str, Any] = {
+        facts: dict[str, object] = {
             "sink": self._sink,
             "id": lease.event.ref,
             "delivery": lease.delivery,

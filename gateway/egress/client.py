@@ -98,7 +98,7 @@ class Http:
         method: str,
         url: str,
         *,
-        json: Any = None,
+        json: object = None,
         content: bytes | str | None = None,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,

@@ -8,7 +8,7 @@ import base64
 import functools
 import ssl
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.runtime import lean_imports
 
@@ -163,7 +163,7 @@ async def open_pool(
         reason = error.strerror or getattr(error, "reason", None) or type(error).__name__
         raise Unavailable(f"the TLS files of this target cannot be used: {reason}") from None
 
-    def connector(**keeping: Any) -> aiohttp.BaseConnector:
+    def connector(**keeping: object) -> aiohttp.BaseConnector:
         # limit=0, because every sink's concurrency is the limit
         if via.uds is not None:
             return UnixConnector(str(via.uds), limit=0, **keeping)

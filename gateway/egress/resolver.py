@@ -15,7 +15,7 @@ from gateway.egress.guard import AddressGuard, Forbidden
 Lookup = Callable[[str, int, socket.AddressFamily], Awaitable[Sequence[tuple[Any, ...]]]]
 
 
-async def getaddrinfo(host: str, port: int, family: socket.AddressFamily) -> Sequence[tuple[Any, ...]]:
+async def getaddrinfo(host: str, port: int, family: socket.AddressFamily) -> Sequence[tuple[object, ...]]:
     loop = asyncio.get_running_loop()
     return await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
 

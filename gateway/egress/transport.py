@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Final
 
 from gateway.runtime import lean_imports
 
@@ -60,7 +60,7 @@ class Transport(httpx.AsyncBaseTransport):
                 answer = await _send(self._fresh, request, body)
         except _EXPECTED as error:
             raise as_httpx(error, request) from error
-        extensions: dict[str, Any] = {"http_version": b"HTTP/1.1"}
+        extensions: dict[str, object] = {"http_version": b"HTTP/1.1"}
         if RESENT in request.extensions:
             extensions[RESENT] = True
         if answer.reason:
@@ -75,7 +75,7 @@ class Transport(httpx.AsyncBaseTransport):
             if exchanges is not None:
                 await exchanges.close()
 
-    def _exchanges(self, **keeping: Any) -> Exchanges:
+    def _exchanges(self, **keeping: object) -> Exchanges:
         return Exchanges(
             self._connector(**keeping),
             proxy=self._proxy,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec.structs import force_setattr
 
 from gateway.model import Event
@@ -32,7 +30,7 @@ def original_of(event: Event) -> bytes:
     return kept
 
 
-def amend(event: Event, **fields: Any) -> None:
+def amend(event: Event, **fields: object) -> None:
     """For the core, before anybody else has the event: other values in place, because a copy would leave out what is kept
     beside it. Nothing of its JSON may have been made."""
     event.__dict__.pop("subject", None)

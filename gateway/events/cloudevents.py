@@ -68,8 +68,8 @@ def _spelled_out(event: Event) -> tuple[str, bytes]:
     return f'{envelope[:-1]},"data":{said[:-1]},{rest[1:]}}}', said.encode()
 
 
-def _envelope(event: Event) -> dict[str, Any]:
-    document: dict[str, Any] = {
+def _envelope(event: Event) -> dict[str, object]:
+    document: dict[str, object] = {
         "specversion": "1.0",
         "id": event.ref,
         "source": SOURCE_PREFIX + event.source,
@@ -92,9 +92,9 @@ def _envelope(event: Event) -> dict[str, Any]:
     return document
 
 
-def _said(event: Event) -> dict[str, Any]:
+def _said(event: Event) -> dict[str, object]:
     """The part of `data` that a second try of the same callback repeats; an alarm has more than a recording."""
-    data: dict[str, Any] = {
+    data: dict[str, object] = {
         "provider": event.provider,
         "vendor_type": event.vendor_type,
         "domain": event.domain,
@@ -114,7 +114,7 @@ def _said(event: Event) -> dict[str, Any]:
     return data
 
 
-def _alarm(alarm: Alarm) -> dict[str, Any]:
+def _alarm(alarm: Alarm) -> dict[str, object]:
     return {
         "about": alarm.about,
         "since": None if alarm.since is None else format_time(alarm.since),
@@ -125,7 +125,7 @@ def _alarm(alarm: Alarm) -> dict[str, Any]:
     }
 
 
-def _circumstances(event: Event) -> dict[str, Any]:
+def _circumstances(event: Event) -> dict[str, object]:
     verified = event.verified
     return {
         "received_at": format_time(event.received_at),
@@ -201,14 +201,14 @@ def from_document(document: Mapping[str, Any], raw: bytes = b"", raw_type: str =
     )
 
 
-def _depth_of(document: Mapping[str, Any]) -> int:
+def _depth_of(document: Mapping[str, object]) -> int:
     depth = whole_of(document, "depth") or 0
     if depth < 0:
         raise ValueError("depth: how many causes stand before it, from 0")
     return depth
 
 
-def _alarm_of(data: Mapping[str, Any]) -> Alarm:
+def _alarm_of(data: Mapping[str, object]) -> Alarm:
     count = whole_of(data, "count")
     return Alarm(
         about=needed(data, "about"),

@@ -9,28 +9,28 @@ from typing import Any
 from gateway.events.times import parse_time
 
 
-def text_of(entry: Mapping[str, Any], name: str) -> str | None:
+def text_of(entry: Mapping[str, object], name: str) -> str | None:
     value = entry.get(name)
     if value is None or isinstance(value, str):
         return value
     raise wrong(name, value, "text")
 
 
-def whole_of(entry: Mapping[str, Any], name: str) -> int | None:
+def whole_of(entry: Mapping[str, object], name: str) -> int | None:
     value = entry.get(name)
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     raise wrong(name, value, "a whole number")
 
 
-def flag_of(entry: Mapping[str, Any], name: str) -> bool:
+def flag_of(entry: Mapping[str, object], name: str) -> bool:
     value = entry.get(name)
     if value is None or isinstance(value, bool):
         return bool(value)
     raise wrong(name, value, "true or false")
 
 
-def number_of(entry: Mapping[str, Any], name: str) -> float | None:
+def number_of(entry: Mapping[str, object], name: str) -> float | None:
     value = entry.get(name)
     if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
         return value
@@ -46,14 +46,14 @@ def list_of(entry: Mapping[str, Any], name: str) -> Sequence[Any]:
     raise wrong(name, value, "a list")
 
 
-def object_of(entry: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+def object_of(entry: Mapping[str, object], name: str) -> Mapping[str, object] | None:
     value = entry.get(name)
     if value is None or isinstance(value, Mapping):
         return value
     raise wrong(name, value, "an object")
 
 
-def wrong(name: str, value: Any, expected: str) -> ValueError:
+def wrong(name: str, value: object, expected: str) -> ValueError:
     return ValueError(f"{name}: {type(value).__name__} found, {expected} expected")
 
 
@@ -64,7 +64,7 @@ def needed(entry: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def time_of(entry: Mapping[str, Any], name: str) -> datetime | None:
+def time_of(entry: Mapping[str, object], name: str) -> datetime | None:
     text = text_of(entry, name)
     if text is None:
         return None

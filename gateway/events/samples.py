@@ -44,7 +44,7 @@ _CAUSE_ID: Final = "6ec2ae8ec2c3f2e0fbdc4a3d7d06a1a5"
 _FOLDER: Final = "https://recordings.example.com/live/mystream"
 
 
-def sample(type: str, *, full: bool = True, **flat: Any) -> Event:
+def sample(type: str, *, full: bool = True, **flat: object) -> Event:
     """An event of this type: `full` with everything the type can carry, else with nothing that may be absent.
 
     `flat` replaces what the sample says, by the names of `Event`. Raises ValueError as `event_of` does.
@@ -194,7 +194,7 @@ def _vendor_type(type: str) -> str | None:
     return "SOMETHING_NEW" if type == RECORDING_UNKNOWN else type.removeprefix("recording.").upper()
 
 
-def _extra(type: str) -> dict[str, Any]:
+def _extra(type: str) -> dict[str, object]:
     if type in {RECORDING_OVERDUE, RECORDING_RECOVERED}:
         return {"watch": "no-file", "expected": FILE_COMPLETED}
     return {"note": "a field without a place"} if type == RECORDING_UNKNOWN else {}

@@ -42,12 +42,12 @@ _DOCUMENT_KEYS: Final = (
 _NEVER_ABSENT: Final = ("id", "source", "provider", "received_at", "trust", "reconciled")
 
 
-def is_document(mapping: Any) -> bool:
+def is_document(mapping: object) -> bool:
     """Whether this is meant as CloudEvents JSON. Raises ValueError for what is no mapping at all."""
     return bool({"data", "specversion"} & _mapping("event", mapping).keys())
 
 
-def type_of(value: Any) -> str:
+def type_of(value: object) -> str:
     """One of ALL_TYPES, or ValueError with a near miss."""
     if value is None:
         raise ValueError("the event has no `type`; one of " + ", ".join(ALL_TYPES))
@@ -61,7 +61,7 @@ def known_type(type: str) -> str:
     return type
 
 
-def flat_arguments(flat: Mapping[str, Any], file: File) -> dict[str, Any]:
+def flat_arguments(flat: Mapping[str, object], file: File) -> dict[str, Any]:
     """What the flat form says, as arguments of `Event`; what its files leave out comes from `file`."""
     _only(FLAT_KEYS, flat, "")
     for key in _NEVER_ABSENT:
@@ -74,7 +74,7 @@ def flat_arguments(flat: Mapping[str, Any], file: File) -> dict[str, Any]:
     return arguments
 
 
-def read_alarm(flat: Mapping[str, Any], base: Alarm) -> Alarm:
+def read_alarm(flat: Mapping[str, object], base: Alarm) -> Alarm:
     """The alarm of `base` with what the flat form says of it instead."""
     return base.replace(**{key: _ALARM[key](key, flat[key]) for key in ALARM_KEYS & flat.keys()})
 
@@ -112,14 +112,14 @@ def _record(readers: Mapping[str, Callable[[str, Any], Any]], where: str, value:
     return {key: readers[key](f"{where}.{key}", part) for key, part in entry.items()}
 
 
-def _only(known: Collection[str], found: Collection[Any], where: str) -> None:
+def _only(known: Collection[str], found: Collection[object], where: str) -> None:
     for key in found:
         if key not in known:
             place = f" in `{where}`" if where else ""
             raise ValueError(f"unknown key {key!r}{place}" + suggestion(str(key), known))
 
 
-def _text(key: str, value: Any) -> str | None:
+def _text(key: str, value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -127,7 +127,7 @@ def _text(key: str, value: Any) -> str | None:
     raise ValueError(f"`{key}` is text, not {_kind(value)}")
 
 
-def _texts(key: str, value: Any) -> tuple[str, ...]:
+def _texts(key: str, value: object) -> tuple[str, ...]:
     return tuple(_text(key, entry) or "" for entry in _list(key, value))
 
 
@@ -139,7 +139,7 @@ def _whole(key: str, value: Any) -> int | None:
     raise ValueError(f"`{key}` is a whole number, not {_kind(value)}")
 
 
-def _real(key: str, value: Any) -> float | None:
+def _real(key: str, value: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, (int, float, str)) and not isinstance(value, bool):
@@ -152,7 +152,7 @@ def _real(key: str, value: Any) -> float | None:
     raise ValueError(f"`{key}` is a number, not {_kind(value)}")
 
 
-def _time(key: str, value: Any) -> datetime | None:
+def _time(key: str, value: object) -> datetime | None:
     if value is None:
         return None
     if isinstance(value, datetime) and value.tzinfo is not None:
@@ -209,23 +209,23 @@ def _cause(key: str, value: Any) -> Cause | None:
     return Cause(**fields)
 
 
-def _depth(key: str, value: Any) -> int:
+def _depth(key: str, value: object) -> int:
     return _whole(key, value) or 0
 
 
-def _flag(key: str, value: Any) -> bool:
+def _flag(key: str, value: object) -> bool:
     if value in (True, "true", False, "false"):
         return value in (True, "true")  # because a loader may keep a scalar as its source text
     raise ValueError(f"`{key}` is true or false, not {_kind(value)}")
 
 
-def _mapping(key: str, value: Any) -> Mapping[str, Any]:
+def _mapping(key: str, value: object) -> Mapping[str, object]:
     if isinstance(value, Mapping):
         return value
     raise ValueError(f"`{key}` is a mapping, not {_kind(value)}")
 
 
-def _list(key: str, value: Any) -> Sequence[Any]:
+def _list(key: str, value: object) -> Sequence[object]:
     if value is None:
         return ()
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
@@ -233,7 +233,7 @@ def _list(key: str, value: Any) -> Sequence[Any]:
     raise ValueError(f"`{key}` is a list, not {_kind(value)}")
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, (str, int, float)):
@@ -241,22 +241,22 @@ def _kind(value: Any) -> str:
     return "nothing" if value is None else "a list" if isinstance(value, Sequence) else type(value).__name__
 
 
-def _extra(key: str, value: Any) -> dict[str, Any]:
+def _extra(key: str, value: object) -> dict[str, object]:
     return {} if value is None else dict(_mapping(key, value))
 
 
 _STORAGE: Final = dict.fromkeys(Storage.__struct_fields__, _text)
 _FAULT: Final = dict.fromkeys(Fault.__struct_fields__, _text)
-_MEASURED: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+_MEASURED: Final[Mapping[str, Callable[[str, object], object]]] = {
     "at": _time,
     "by": _text,
     "size_bytes": _whole,
     "etag": _text,
     "media_type": _text,
 }
-_ARCHIVED: Final[Mapping[str, Callable[[str, Any], Any]]] = {"url": _text, "at": _time}
-_CAUSE: Final[Mapping[str, Callable[[str, Any], Any]]] = {"id": _text, "sink": _text, "earlier": _texts}
-_FILE: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+_ARCHIVED: Final[Mapping[str, Callable[[str, object], object]]] = {"url": _text, "at": _time}
+_CAUSE: Final[Mapping[str, Callable[[str, object], object]]] = {"id": _text, "sink": _text, "earlier": _texts}
+_FILE: Final[Mapping[str, Callable[[str, object], object]]] = {
     **dict.fromkeys(("format", "download_url", "play_url", "asset_id"), _text),
     **dict.fromkeys(("size_bytes", "width", "height"), _whole),
     **dict.fromkeys(("started_at", "ended_at"), _time),
@@ -268,7 +268,7 @@ _FILE: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "measured": _measured,
     "archived": _archived,
 }
-_SAID: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+_SAID: Final[Mapping[str, Callable[[str, object], object]]] = {
     **dict.fromkeys(("provider", "vendor_type", "domain", "app", "stream", "format"), _text),
     **dict.fromkeys(("project_id", "job_id", "task_id"), _text),
     "error": _fault,
@@ -276,7 +276,7 @@ _SAID: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "problems": _texts,
     "extra": _extra,
 }
-_ALARM: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+_ALARM: Final[Mapping[str, Callable[[str, object], object]]] = {
     "about": lambda key, value: _text(key, value) or "",
     "since": _time,
     "count": lambda key, value: _whole(key, value) or 0,

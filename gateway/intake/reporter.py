@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from prometheus_client import Counter, Histogram
 
@@ -150,7 +150,7 @@ class Journal:
         if not (answer.new or answer.variant or answer.held) or not activity.wants_news():
             return
         ref = f"{answer.id}~{answer.variant}" if answer.variant else answer.id
-        body: dict[str, Any] = {
+        body: dict[str, object] = {
             "ref": ref,
             "subject": event.subject,
             "trust": event.trust.value,

@@ -11,7 +11,7 @@ from typing import Any, Final
 from gateway.model.event import Event
 from gateway.model.value import Value
 
-_NO_MEMO: Final[Mapping[str, Any]] = MappingProxyType({})
+_NO_MEMO: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 class Progress(Value, frozen=True):
@@ -38,7 +38,7 @@ class Delivery(Value, frozen=True, kw_only=True):
     replay: bool = False
     heartbeat: Heartbeat | None = None  # the core's; a sink calls `alive`
 
-    async def alive(self, memo: Mapping[str, Any] | None = None, progress: Progress | None = None) -> None:
+    async def alive(self, memo: Mapping[str, object] | None = None, progress: Progress | None = None) -> None:
         """Say that this delivery gets on: its lease begins anew, and `memo` (None: as it was) is kept durably.
 
         Whoever carries it the next time, after a restart too, gets the memo kept last. Call it every few seconds of a

@@ -13,7 +13,7 @@ from gateway.model.trust import Trust, Verified
 from gateway.model.value import Value
 
 ABOUT_SEPARATOR: Final = ", "
-_NO_EXTRA: Final[Mapping[str, Any]] = MappingProxyType({})
+_NO_EXTRA: Final[Mapping[str, object]] = MappingProxyType({})
 _NOT_COMPARED: Final = frozenset({"variant", "supersedes", "raw_type"})
 
 
@@ -110,7 +110,7 @@ class Event(Value, frozen=True, kw_only=True, dict=True, eq=False):
     def __hash__(self) -> int:
         return hash((self.id, self.source, self.received_at))
 
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
+    def __rich_repr__(self) -> list[tuple[str, object]]:
         """What is shown: not the vendor's bytes, which may hold credentials."""
         return [(name, getattr(self, name)) for name in self.__struct_fields__ if name != "raw"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -29,7 +29,7 @@ def event_id(
     app: str | None,
     stream: str | None,
     format: str | None,
-    identity: Sequence[Any],
+    identity: Sequence[object],
 ) -> EventId:
     """The stable id: lower hex of the first 16 bytes of SHA-256 over canonical JSON of its arguments.
 

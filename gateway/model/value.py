@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 from msgspec.structs import replace
@@ -11,6 +11,6 @@ from msgspec.structs import replace
 class Value(msgspec.Struct, frozen=True):
     """What all that follows are: values that never change."""
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, **changes: object) -> Self:
         """The same with other values in these fields."""
         return replace(self, **changes)

@@ -132,7 +132,7 @@ class _Scene:
 
     def __init__(self, event: Event) -> None:
         self._event = event
-        self._prepared: Any = None
+        self._prepared: object = None
 
     def value(self, where: Where) -> Any:
         if self._prepared is None:
@@ -161,12 +161,12 @@ class _Clause:
 class _Failed:
     """The verdict of one clause that did not hold: all but the value seen is written once."""
 
-    def __init__(self, route: str, said: Mapping[str, Any]) -> None:
+    def __init__(self, route: str, said: Mapping[str, object]) -> None:
         self._route = route
         self._head = encode({"route": route, **said})[:-1] + ',"value":'
-        self._last: tuple[Any, Verdict] | None = None
+        self._last: tuple[object, Verdict] | None = None
 
-    def __call__(self, value: Any) -> Verdict:
+    def __call__(self, value: object) -> Verdict:
         if self._last is not None and self._last[0] == value:
             return self._last[1]
         shown = value[:_VALUE_CHARS_MAX] + "…" if isinstance(value, str) and len(value) > _VALUE_CHARS_MAX else value

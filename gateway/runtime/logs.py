@@ -68,7 +68,7 @@ def configure(
         render = JsonRenderer(ascii=encoding != "utf8")
     line = LineRenderer(render)
     writer = _writer(given, line, encoding, threaded=threaded)
-    processors: list[Any] = [structlog.contextvars.merge_contextvars, line]
+    processors: list[object] = [structlog.contextvars.merge_contextvars, line]
     plain = isinstance(render, JsonRenderer) and encoding == "utf8" and LEVELS[level] <= LEVELS["info"]
     use(PlainLines(writer.put, processors, line) if plain else None)
     structlog.configure(
@@ -157,7 +157,7 @@ class LineRenderer:
     def __init__(self, render: Callable[[Entry], str]) -> None:
         self._render = render
 
-    def __call__(self, logger: Any, method: str, entry: Entry) -> str:
+    def __call__(self, logger: object, method: str, entry: Entry) -> str:
         """The line. Never raises: of what cannot be written out, at least the event is said."""
         event = entry.pop("event", "")
         level = "error" if method == "exception" else "warning" if method == "warn" else method
@@ -266,7 +266,7 @@ def once_in(seconds: float, monotonic: Callable[[], float] = time.monotonic) -> 
     return OnceIn(seconds, monotonic)
 
 
-def _raised(given: Any) -> _Raised | None:
+def _raised(given: object) -> _Raised | None:
     if isinstance(given, BaseException):
         return type(given), given, given.__traceback__
     if given is True:
@@ -280,7 +280,7 @@ def _traceback(raised: _Raised) -> str:
     return text if len(text) <= EXCEPTION_CHARS_MAX else redact_start(text, EXCEPTION_CHARS_MAX) + "…"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, str):
         return quoted(value)
     if value is None or isinstance(value, bool):

@@ -23,7 +23,7 @@ _INFO_LEVEL: Final = 20
 class PlainLines:
     """Where lines of level `info` go while the log is JSON in UTF-8; `processors` are structlog's, of which ours is `last`."""
 
-    def __init__(self, put: Callable[[str], None], processors: list[Any], last: object) -> None:
+    def __init__(self, put: Callable[[str], None], processors: list[object], last: object) -> None:
         self._put = put
         self._processors = processors
         self._last = last
@@ -62,7 +62,7 @@ class PlainLogger:
     def __init__(self, name: str) -> None:
         self.usual = import_structlog().get_logger(name)
 
-    def info(self, event: str, **values: Any) -> None:
+    def info(self, event: str, **values: object) -> None:
         """As structlog's."""
         if self.lines is None or not self.lines.put(event, values):
             self.usual.info(event, **values)

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, Final, TextIO
+from typing import Final, TextIO
 
 from gateway.runtime.line_writer import LineOutput, LineWriter
 
@@ -41,7 +41,7 @@ class LineStream(io.TextIOBase):
         return self._stream.errors
 
     @property
-    def buffer(self) -> Any:
+    def buffer(self) -> object:
         """The bytes below: whoever writes them waits for the reader."""
         return self._stream.buffer
 

@@ -23,7 +23,7 @@ class Cleaned(dict[str, Any]):
     """Fields that were looked through already: asked a second time, they need no second look."""
 
 
-def without_credentials(fields: Mapping[str, Any], path: str = "") -> tuple[dict[str, Any], list[str]]:
+def without_credentials(fields: Mapping[str, object], path: str = "") -> tuple[dict[str, object], list[str]]:
     """The fields without what names a credential, at any depth; and the paths of what was left out.
 
     `path` stands before each path. A flag, a null and an empty text are kept, because they give nothing away.
@@ -57,11 +57,11 @@ def _object(fields: Mapping[str, Any], path: str, parent: str, left_out: list[st
 _LEFT_OUT: Final = object()
 
 
-def _says_nothing(value: Any) -> bool:
+def _says_nothing(value: object) -> bool:
     return value is None or value is True or value is False or (not value and isinstance(value, (str, Mapping, list)))
 
 
-def _inside(value: Any, path: str, parent: str, left_out: list[str], depth: int) -> Any:
+def _inside(value: object, path: str, parent: str, left_out: list[str], depth: int) -> object:
     """The value without what in it names a credential, or _LEFT_OUT."""
     if isinstance(value, str):
         if not _speaks_of_one(value):
@@ -77,7 +77,7 @@ def _inside(value: Any, path: str, parent: str, left_out: list[str], depth: int)
     return _LEFT_OUT
 
 
-def _part(value: Any, path: str, parent: str, left_out: list[str], depth: int) -> Any:
+def _part(value: object, path: str, parent: str, left_out: list[str], depth: int) -> object:
     """The same of what stands in a list, where a pair may be a list too: `[["Authorization", "Bearer …"]]`."""
     if not _is_secret_pair(value):
         return _inside(value, path, parent, left_out, depth)
@@ -85,7 +85,7 @@ def _part(value: Any, path: str, parent: str, left_out: list[str], depth: int) -
     return _LEFT_OUT
 
 
-def _is_secret_pair(value: Any) -> bool:
+def _is_secret_pair(value: object) -> bool:
     return (
         isinstance(value, (list, tuple))
         and len(value) == 2
@@ -95,14 +95,14 @@ def _is_secret_pair(value: Any) -> bool:
     )
 
 
-def _counts(name: str, value: Any) -> bool:
+def _counts(name: str, value: object) -> bool:
     """Whether this is a number of tokens, and no token: `tokens: 5`."""
     return type(value) in (int, float) and words_of(name)[-1:] in (
         ["tokens"], ["cookies"], ["keys"], ["secrets"], ["passes"], ["pass"], ["sign"],
     )  # fmt: skip
 
 
-def _named_value(fields: Mapping[str, Any]) -> str | None:
+def _named_value(fields: Mapping[str, object]) -> str | None:
     """The field with the value of a pair such as {name: Authorization, value: …}, where its name spells a credential."""
     if not 2 <= len(fields) <= 8 or _HOLDERS.isdisjoint(fields):
         return None
@@ -132,9 +132,9 @@ def _speaks_of_one(text: str) -> bool:
     return line is not None and names_credential(line[1])
 
 
-def _holds_one(value: Any) -> bool:
+def _holds_one(value: object) -> bool:
     """Whether JSON inside a text names a credential anywhere; without recursion, since nobody bounded its depth."""
-    open_: list[tuple[Any, str]] = [(value, "")]
+    open_: list[tuple[object, str]] = [(value, "")]
     while open_:
         container, parent = open_.pop()
         if isinstance(container, list):

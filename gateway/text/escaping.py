@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final
+from typing import Final
 
 _UNSEEN: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
@@ -48,7 +48,7 @@ def quoted(text: str) -> str:
     return '"' + visible(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
-def visible_json(value: Any, *, indent: bool = False, ascii: bool = False) -> str:
+def visible_json(value: object, *, indent: bool = False, ascii: bool = False) -> str:
     """JSON that keeps letters of every language readable (unless `ascii`), but writes out what a terminal would obey.
 
     What JSON does not know is written by `str`. With `indent` the only line breaks are those of the layout.

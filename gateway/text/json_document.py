@@ -22,7 +22,7 @@ class Document:
     Of a document in which nothing is odd all ways to read it are `plain`.
     """
 
-    def __init__(self, plain: dict[str, Any] | None, tree: Any = None, problems: Sequence[str] = ()) -> None:
+    def __init__(self, plain: dict[str, object] | None, tree: object = None, problems: Sequence[str] = ()) -> None:
         self._tree = tree
         self._problems = problems
         if plain is not None:
@@ -34,7 +34,7 @@ class Document:
         return self._tree is None
 
     @cached_property
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, object]:
         """What `normalise` reads. Made when it is asked for, because strangers never come so far."""
         return self._repaired[0]
 
@@ -49,7 +49,7 @@ class Document:
         return () if self.plain_alone else self._repaired[2]
 
     @cached_property
-    def _repaired(self) -> tuple[dict[str, Any], Sequence[str], Sequence[str]]:
+    def _repaired(self) -> tuple[dict[str, object], Sequence[str], Sequence[str]]:
         repair = Repair(list(self._problems))
         plain = repair.object(pairs_of(self._tree), "", 1)
         return plain, tuple(repair.problems[:PROBLEMS_MAX]), tuple(repair.doubled)
@@ -86,12 +86,12 @@ class DoubledObject(dict[str, Any]):
 
     __slots__ = ("_doubled",)
 
-    def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
+    def __init__(self, pairs: Sequence[tuple[str, object]]) -> None:
         seen = [key for key, _ in pairs]
         self._doubled = {key for key, times in Counter(seen).items() if times > 1}
         super().__init__((key, value) for key, value in pairs if key not in self._doubled)
 
-    def _check(self, key: Any) -> None:
+    def _check(self, key: object) -> None:
         if key in self._doubled:
             raise Malformed(twice(key))
 

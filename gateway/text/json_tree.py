@@ -42,7 +42,7 @@ class Pairs:
 
     __slots__ = ("pairs",)
 
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
         self.pairs = pairs
 
 
@@ -80,7 +80,7 @@ def pairs_of(value: Any) -> Sequence[tuple[str, Any]]:
     return value.pairs if type(value) is Pairs else list(value.items())
 
 
-def measure(tree: Any, most: int) -> None:
+def measure(tree: object, most: int) -> None:
     """Hold the bounds without recursion."""
     nodes, depth = 1, 0
     level = [tree]
@@ -88,7 +88,7 @@ def measure(tree: Any, most: int) -> None:
         depth += 1
         if depth > READABLE_DEPTH_MAX:
             raise Flaw(f"the body is nested deeper than {READABLE_DEPTH_MAX} levels")
-        deeper: list[Any] = []
+        deeper: list[object] = []
         for container in level:
             values = container if type(container) is list else [value for _, value in pairs_of(container)]
             nodes += len(values)

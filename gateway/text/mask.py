@@ -69,7 +69,7 @@ def _mask_pair(found: re.Match[str]) -> str:
     return f'"{found[1]}"{found[2]}"{MASK}"' if is_secret(found[1]) else found[0]
 
 
-def _masked(value: Any, depth: int = 0) -> Any:
+def _masked(value: object, depth: int = 0) -> object:
     if isinstance(value, Mapping):
         return {
             name: MASK if is_secret(name) and inner not in (None, "") else _masked(inner, depth)

@@ -236,7 +236,7 @@ def redact_start(text: str, limit: int) -> str:
     return _process.redact_start(text, limit)
 
 
-def redact_event(_logger: object, _name: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def redact_event(_logger: object, _name: str, event_dict: MutableMapping[str, object]) -> MutableMapping[str, object]:
     """A structlog processor: redacts every text in the event. Place it after the one that formats exceptions."""
     texts = _plain_texts(event_dict)
     if texts is not None:
@@ -265,7 +265,7 @@ def _plain_texts(event_dict: Mapping[str, Any]) -> list[str] | None:
     return texts
 
 
-def _redact_value(value: Any, depth: int) -> Any:
+def _redact_value(value: object, depth: int) -> object:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, str):

@@ -43,7 +43,7 @@ class _Odd(Exception):
     """Something is in it that no store can hold: it has to be read with more care."""
 
 
-def decode_object(body: bytes, most: int = NODES_MAX) -> dict[str, Any]:
+def decode_object(body: bytes, most: int = NODES_MAX) -> dict[str, object]:
     """One JSON object from UTF-8 bytes, repaired where something in it cannot be kept. Raises Malformed."""
     return decode_document(body, most).plain
 
@@ -60,7 +60,7 @@ def decode_document(body: bytes, most: int = NODES_MAX) -> Document:
     return _decode_with_care(body, most) if plain is None else Document(plain)
 
 
-def _decode_plain(body: bytes, most: int) -> dict[str, Any] | None:
+def _decode_plain(body: bytes, most: int) -> dict[str, object] | None:
     """The object, where nothing in it is odd; None: somebody has to look closer. Raises Malformed for too many values."""
     escaped = b"\\u" in body
     try:

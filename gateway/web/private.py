@@ -48,7 +48,7 @@ def private_app(
     *,
     hosts: Callable[[], Collection[str]] = tuple,
     more: Sequence[BaseRoute] = (),
-    missing: Callable[[Request, Any], Awaitable[Response]] | None = None,
+    missing: Callable[[Request, object], Awaitable[Response]] | None = None,
 ) -> Starlette:
     """The application of the private listener; `app.state.gateway` is behind it. `hosts` gives the names beside localhost;
     `more` are further routes, and `missing` answers where there is none."""

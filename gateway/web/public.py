@@ -61,7 +61,7 @@ class PublicRefusals:
         extra = (_ALLOW,) if problem.status == 405 else ()
         return self._respond(request, None if entry is None else entry.name, problem, *extra)
 
-    async def answer_unknown(self, request: Request, _: Any) -> ProblemResponse:
+    async def answer_unknown(self, request: Request, _: object) -> ProblemResponse:
         """No route, or no source at it."""
         problem = unknown_source()
         if SPAN not in request.scope and self._ingress.spans.on:
@@ -69,7 +69,7 @@ class PublicRefusals:
         self._keep_unknown(request, problem)
         return self._respond(request, None, problem)
 
-    async def answer_bug(self, request: Request, _: Any) -> ProblemResponse:
+    async def answer_bug(self, request: Request, _: object) -> ProblemResponse:
         """A mistake of ours before the callback; the server logs it."""
         return self._respond(request, None, Problem(500, "internal_error", "the gateway failed", retry_after=60))
 

@@ -38,7 +38,7 @@ def shape_of_event() -> Mapping[str, Shape]:
     return {"event": _shape(cloudevents.to_document(everything))}
 
 
-def _shape(value: Any) -> Shape:
+def _shape(value: object) -> Shape:
     if isinstance(value, dict):
         return {key: None if key in _OPEN else _shape(part) for key, part in value.items()}
     if isinstance(value, list):

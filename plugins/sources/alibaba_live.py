@@ -181,7 +181,7 @@ callback_hosts: [@HOST@]   # the host of the callback address in the console: it
     def headers(self, body: bytes, at: int, key: bytes) -> Mapping[str, str]:
         return {TIMESTAMP: str(at), SIGNATURE: mark(self.options.callback_hosts[0], str(at), key).hex()}
 
-    def _signed(self, said: Mapping[str, Any], at: int, scene: Scene) -> Played:
+    def _signed(self, said: Mapping[str, object], at: int, scene: Scene) -> Played:
         played = super()._signed(said, at, replace(scene, tampered=False))
         if not scene.tampered:
             return played

@@ -51,7 +51,7 @@ _STATUSES: Final = (
 )  # fmt: skip  # by their numbers, as some encoders write them
 
 
-def _some(keys: Mapping[str, Any]) -> Mapping[str, Any]:
+def _some(keys: Mapping[str, object]) -> Mapping[str, object]:
     if not keys or not all(keys):
         raise PydanticCustomError("keys", "at least one API key with its secret, such as {APIabc: secret}")
     return keys
@@ -207,7 +207,7 @@ def _object(part: str) -> Mapping[str, Any]:
         ) from None
 
 
-def _encoded(value: Mapping[str, Any]) -> str:
+def _encoded(value: Mapping[str, object]) -> str:
     return base64.urlsafe_b64encode(json.dumps(value, separators=(",", ":")).encode()).decode().rstrip("=")
 
 

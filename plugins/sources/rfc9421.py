@@ -193,7 +193,7 @@ keys:
         extra = {} if self.options.id_header is None else {self.options.id_header: "msg-1"}
         return self._headers(body, at, key.decode(), extra)
 
-    def _signed(self, document: Mapping[str, Any], at: int, scene: Scene) -> Played:
+    def _signed(self, document: Mapping[str, object], at: int, scene: Scene) -> Played:
         body = self._written(document)
         extra = example_headers(self.options.event, self._translator, scene.type, scene, self._unique(scene))
         if self.options.id_header is not None:

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -185,12 +185,12 @@ def mark(key: bytes, id: str, timestamp: str, body: bytes) -> bytes:
     return hmac.digest(key, b"%b.%b.%b" % (id.encode(), timestamp.encode(), body), "sha256")
 
 
-def _text(said: Mapping[str, Any], name: str) -> str | None:
+def _text(said: Mapping[str, object], name: str) -> str | None:
     value = said.get(name)
     return value if type(value) is str else None
 
 
-def event_of_gateway(document: Mapping[str, Any]) -> Event | None:
+def event_of_gateway(document: Mapping[str, object]) -> Event | None:
     """The event of a document that another gateway made; None for any other body."""
     id, type, data = document.get("id"), document.get("type"), document.get("data")
     if document.get("specversion") != "1.0" or type not in EVENT_TYPES or not isinstance(data, Mapping):

@@ -169,7 +169,7 @@ keys:
         }
 
 
-def _format_of(detail: Any) -> str | None:
+def _format_of(detail: object) -> str | None:
     """The file format in record_detail, which is JSON inside a text."""
     try:
         found = json.loads(detail) if isinstance(detail, str) else None

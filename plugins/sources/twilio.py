@@ -220,7 +220,7 @@ url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is par
         made_of = mark(key, self._urls[0] + joined(_fields(body)))
         return {SIGNATURE: base64.b64encode(made_of).decode()}
 
-    def _written(self, said: Mapping[str, Any]) -> bytes:
+    def _written(self, said: Mapping[str, object]) -> bytes:
         return urlencode({name: str(value) for name, value in said.items()}, quote_via=quote).encode()
 
     def _spoilt(self, body: bytes) -> bytes:
@@ -243,9 +243,9 @@ def _fields(body: bytes) -> Sequence[tuple[str, str]]:
     return fields  # NUL and long texts as they are signed; the event is repaired where it is kept
 
 
-def _form(body: bytes) -> dict[str, Any]:
+def _form(body: bytes) -> dict[str, object]:
     """The form by name; a name that is there several times has a list."""
-    form: dict[str, Any] = {}
+    form: dict[str, object] = {}
     for name, value in dict.fromkeys(_fields(body)):  # a pair that is there twice is signed once
         if name in form:
             earlier = form[name]
@@ -293,7 +293,7 @@ def _fault(reading: Reading, status: str | None) -> Fault:
     )
 
 
-def _of_something_else(form: Mapping[str, Any]) -> str | None:
+def _of_something_else(form: Mapping[str, object]) -> str | None:
     """What tells of a call or a message and of no recording, such as `CallStatus=ringing`; None: it is about one."""
     if any(form.get(name) for name in _OF_RECORDINGS):
         return None

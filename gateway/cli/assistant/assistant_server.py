@@ -36,7 +36,7 @@ INSTRUCTIONS: Final = (
     "Recording Gateway: takes recording callbacks of live-video clouds and delivers them to sinks. Ask `status` first, "
     "`why_not_delivered` for an event that did not arrive. " + NOTICE
 )
-OUTPUT: Final[Mapping[str, Any]] = {
+OUTPUT: Final[Mapping[str, object]] = {
     "type": "object",
     "properties": {
         "notice": {"type": "string"},
@@ -116,7 +116,7 @@ class AssistantServer:
         self._tools = tools_of(operate=operate, clock=clock or Clock())
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="assistant")
         self._service: Service | None = None
-        self.protocol: Server[Any] = Server(
+        self.protocol: Server[object] = Server(
             "recording-gateway",
             version=__version__,
             title="Recording Gateway",
@@ -132,10 +132,10 @@ class AssistantServer:
             await loop.run_in_executor(self._thread, self._service.__exit__)
         self._thread.shutdown(wait=False)
 
-    async def _list_tools(self, context: Any, asked: Any) -> protocol.ListToolsResult:
+    async def _list_tools(self, context: object, asked: object) -> protocol.ListToolsResult:
         return protocol.ListToolsResult(tools=[tool.described for tool in self._tools.values()])
 
-    async def _call_tool(self, context: Any, asked: protocol.CallToolRequestParams) -> protocol.CallToolResult:
+    async def _call_tool(self, context: object, asked: protocol.CallToolRequestParams) -> protocol.CallToolResult:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
@@ -148,7 +148,7 @@ class AssistantServer:
         except Exception as error:  # a bug: what it says may hold what strangers wrote
             return result({"error": {"code": "failed", "detail": type(error).__name__}}, wrong=True)
 
-    def _answer(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _answer(self, name: str, arguments: Mapping[str, object]) -> Mapping[str, object]:
         tool = self._tools.get(name)
         if tool is None:
             raise NotFound(f"there is no tool {name[:60]!r} here; there are: {', '.join(self._tools)}")

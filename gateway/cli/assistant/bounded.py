@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from gateway.text.escaping import visible
 from gateway.text.mask import is_secret
@@ -19,7 +19,7 @@ TOTAL_CHARS_MAX: Final = 40_000  # of all texts of one answer together
 _UNSEEN: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 
-def bounded(value: Any) -> Any:
+def bounded(value: object) -> object:
     """A value of JSON, within the bounds. What is cut says how much there was."""
     return _Bounds().fit(value, 0)
 
@@ -28,7 +28,7 @@ class _Bounds:
     def __init__(self) -> None:
         self._left = TOTAL_CHARS_MAX
 
-    def fit(self, value: Any, depth: int) -> Any:
+    def fit(self, value: object, depth: int) -> object:
         if value is None or isinstance(value, bool | int | float):
             return value
         if isinstance(value, str):
@@ -42,8 +42,8 @@ class _Bounds:
             return items if len(value) <= ITEMS_MAX else [*items, f"… ({len(value) - ITEMS_MAX} more)"]
         return self._text(str(value), TEXT_CHARS_MAX)
 
-    def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-        fitted: dict[str, Any] = {}
+    def _mapping(self, value: Mapping[object, object], depth: int) -> dict[str, object]:
+        fitted: dict[str, object] = {}
         for number, (name, inner) in enumerate(value.items()):
             if number == ITEMS_MAX:
                 fitted["…"] = f"({len(value) - ITEMS_MAX} more)"

@@ -48,11 +48,11 @@ class PreviewedChange:
     target: str
     to: str | None
     will: str
-    stood: tuple[Any, ...]
-    now: Mapping[str, Any]
+    stood: tuple[object, ...]
+    now: Mapping[str, object]
 
     @property
-    def bound(self) -> tuple[Any, ...]:
+    def bound(self) -> tuple[object, ...]:
         """What a confirmation of it stands for."""
         return (self.act, self.target, self.to, self.will, self.stood)
 

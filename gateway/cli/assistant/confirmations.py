@@ -20,7 +20,7 @@ class NotConfirmed(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    act: Any
+    act: object
     until: float
 
 
@@ -39,7 +39,7 @@ class Confirmations:
             self._open.popitem(last=False)
         return name
 
-    def take_back(self, name: str, act: Any) -> None:
+    def take_back(self, name: str, act: object) -> None:
         """Use it up for this act. Raises NotConfirmed where it is none, is over, or stands for another act."""
         given = self._open.pop(name, None)
         if given is None or self._clock.monotonic() > given.until:

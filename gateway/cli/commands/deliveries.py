@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -117,7 +117,7 @@ def show(invocation: Invocation, id: int, as_json: bool) -> None:
         )
 
 
-def _chosen_by(command: Callable[..., Any]) -> Callable[..., Any]:
+def _chosen_by(command: Callable[..., object]) -> Callable[..., object]:
     """What names the deliveries of a bulk act: ids, or a sink and filters."""
     command = event_filters(command)
     command = click.option(

@@ -201,7 +201,7 @@ def _short(default: str) -> str:
     return default if len(default) <= _DEFAULT_CHARS_MAX else f"{default[: _DEFAULT_CHARS_MAX - 1]}…"
 
 
-def _default(entry: Mapping[str, Any]) -> str:
+def _default(entry: Mapping[str, object]) -> str:
     default = entry.get("default")
     if isinstance(default, str):
         return _duration(default) if _ISO_DURATION.match(default) else default or '""'

@@ -139,7 +139,7 @@ def _object(name: str, asked: AskedList) -> Mapping[str, Any]:
     }
 
 
-def _recording(result: str, event: Event) -> Mapping[str, Any]:
+def _recording(result: str, event: Event) -> Mapping[str, object]:
     return {
         "result": result,
         "id": event.id,

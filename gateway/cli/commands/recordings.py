@@ -42,7 +42,7 @@ def list_(
     invocation: Invocation, missing: bool, as_json: bool, limit: int, everything: bool, **asked: str | None
 ) -> None:
     """Recordings, newest first: when they began, how long they were, how many files came, what did not."""
-    filters: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    filters: dict[str, object] = {name: value for name, value in asked.items() if value is not None}
     filters |= {name: [filters[name]] for name in ("source", "stream", "domain", "app") if name in filters}
     filters |= {"missing": True} if missing else {}
     times = output.Times(invocation.settings.locale.timezone)

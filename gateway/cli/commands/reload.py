@@ -70,7 +70,7 @@ def _say(answer: dict[str, Any]) -> None:
         click.echo("  routes changed")
 
 
-def _line(problem: dict[str, Any]) -> str:
+def _line(problem: dict[str, object]) -> str:
     shown = {name: str(problem.get(name) or "") for name in ("file", "path", "message", "hint")}
     place = f"{shown['file']}:{problem['line']}:{problem['column']}" if problem.get("line") else shown["file"]
     said = ": ".join(part for part in (place, shown["path"], shown["message"]) if part)

@@ -198,5 +198,5 @@ def _object(row: _Row) -> Mapping[str, Any]:
     }
 
 
-def _ignored(one: Heard) -> Mapping[str, Any]:
+def _ignored(one: Heard) -> Mapping[str, object]:
     return {"type": one.vendor_type or None, "last_seen_at": output.stamp(one.at), "size_bytes": one.size}

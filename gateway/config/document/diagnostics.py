@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Final
 
 from gateway.errors import GatewayError
 from gateway.text.suggest import nearest
@@ -39,7 +39,7 @@ class Diagnostic:
         subject = f"{self.path}: " if self.path else ""
         return f"{place}: {subject}{self.message}" + (f"\n    hint: {self.hint}" if self.hint else "")
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """For `check --json`: the fields and the message."""
         return {**asdict(self), "message": self.message}
 

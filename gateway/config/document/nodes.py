@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from gateway.config.document.diagnostics import Diagnostic
 
@@ -148,7 +148,7 @@ def real(text: str) -> float | None:
     return float(text)
 
 
-def untyped(node: YamlNode | None) -> Any:
+def untyped(node: YamlNode | None) -> object:
     """The value by YAML 1.2 core rules, for fields that take anything."""
     if isinstance(node, Table):
         return {key: untyped(entry) for key, entry in node.entries.items()}

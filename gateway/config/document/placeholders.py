@@ -24,7 +24,7 @@ _SIZES: Final = ("1KiB", "1MiB", "256MiB", "1GiB", "1")
 ATTEMPTS_MAX: Final = 11  # more than any of these has
 
 
-def stand_in(scalar: Scalar, annotation: Any, metadata: Sequence[Any] = ()) -> Any:
+def stand_in(scalar: Scalar, annotation: object, metadata: Sequence[object] = ()) -> object:
     """The value to try now; `scalar.tried` counts those that a validator refused."""
     options = _options(annotation, metadata, _secrets(scalar.path))
     if scalar.text != PLACEHOLDER:  # part of the text is known: try it first
@@ -70,7 +70,7 @@ def _options(annotation: Any, metadata: Sequence[Any], secrets: tuple[str, ...])
     return (*_TEXTS, *secrets)
 
 
-_BY_TYPE: Final[tuple[tuple[type[Any], tuple[Any, ...]], ...]] = (
+_BY_TYPE: Final[tuple[tuple[type[object], tuple[object, ...]], ...]] = (
     (bool, (True, False)),
     (int, _NUMBERS),
     (float, _NUMBERS),

@@ -96,7 +96,7 @@ _TEXTS: Final = frozenset(
 class _EventReader:
     """Gives texts where events have texts: a stream called 007 is no number."""
 
-    def read_node(self, node: YamlNode) -> Any:
+    def read_node(self, node: YamlNode) -> object:
         """The event, as `gateway.events.samples.event_of` takes it."""
         if isinstance(node, Table):
             return {

@@ -22,7 +22,7 @@ _HOURS: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])\s*-\s*([01][0-9]|2[
 _DAY_MINUTES: Final = 24 * 60
 
 
-def _expected(text: Any) -> Any:
+def _expected(text: object) -> object:
     if text == ANY or text in EXPECTED_TYPES:
         return text
     near = suggestion(str(text), (*EXPECTED_TYPES, ANY))

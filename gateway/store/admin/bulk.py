@@ -97,8 +97,8 @@ def run_act(
 def _committed(
     connections: Changing,
     batch: Sequence[Item],
-    rule: Rule[Any],
-    prepare: Callable[[Sequence[Item]], Sequence[Any]],
+    rule: Rule[object],
+    prepare: Callable[[Sequence[Item]], Sequence[object]],
     log: _Log,
 ) -> Iterator[Sequence[ItemResult]]:
     """The answers of one transaction; where something of it lies on a damaged page, of one for each half, so that in the end
@@ -136,7 +136,7 @@ def _one(session: Bulk, one: Callable[[Bulk, Item], ItemResult], item: Item) -> 
 
 
 def _batch(
-    session: Bulk, *, rule: Rule[Any], batch: Sequence[Any], log: _Log
+    session: Bulk, *, rule: Rule[object], batch: Sequence[object], log: _Log
 ) -> tuple[Sequence[ItemResult], int | None]:
     answers = rule(session, batch)
     return answers, log.write(session, answers)

@@ -107,8 +107,8 @@ def ids(
 
 def _statement(
     session: Session, known: Configured, wanted: DeliveryFilter
-) -> tuple[str, Callable[[DeliveryKeys], bool], dict[str, Any]]:
-    values: dict[str, Any] = {} if wanted.event is None else {"event": event_lookup.seq_of(session, wanted.event)}
+) -> tuple[str, Callable[[DeliveryKeys], bool], dict[str, object]]:
+    values: dict[str, object] = {} if wanted.event is None else {"event": event_lookup.seq_of(session, wanted.event)}
     condition = "d.event = :event AND " if values else ""
     sinks = None if wanted.sink is None else several(wanted.sink)
     if (
@@ -179,7 +179,7 @@ def _keys(columns: tuple[Any, ...]) -> DeliveryKeys:
     return DeliveryKeys(*columns)
 
 
-def _row(columns: tuple[Any, ...], known: Configured) -> DeliveryRow:
+def _row(columns: tuple[object, ...], known: Configured) -> DeliveryRow:
     row = _DeliveryColumns._make(columns)
     held: WaitsFor | None = None
     next_at = finished_at = None

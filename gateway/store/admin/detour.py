@@ -85,8 +85,8 @@ def last_key(session: Session, table: Literal["events", "deliveries"]) -> int:
 
 
 def readable(
-    session: Session, ids: Sequence[int], ask: Callable[[Sequence[int]], Sequence[tuple[Any, ...]]]
-) -> list[tuple[Any, ...]]:
+    session: Session, ids: Sequence[int], ask: Callable[[Sequence[int]], Sequence[tuple[object, ...]]]
+) -> list[tuple[object, ...]]:
     """The rows of these ids, in their order; without those that lie on a damaged page."""
     try:
         return list(ask(ids))
@@ -94,7 +94,7 @@ def readable(
         if session.trouble(error) is not Trouble.DAMAGED:
             raise
 
-    def along_keys(some: Sequence[int]) -> list[tuple[Any, ...]]:
+    def along_keys(some: Sequence[int]) -> list[tuple[object, ...]]:
         try:
             with session.along_keys():
                 return list(ask(some))

@@ -32,7 +32,7 @@ class JobAdmin(StoreQueries):
         wanted: DeliveryFilter | EventFilter,
         *,
         upto: int,
-        options: Mapping[str, Any],
+        options: Mapping[str, object],
         pause_us: int,
         actor: Actor,
         holder: str,
@@ -73,7 +73,7 @@ class JobAdmin(StoreQueries):
         chosen, at = self._connections.read(
             lambda session: jobs.next_readable(session, self._known, wanted, after=job.at_row, upto=job.upto, most=most)
         )
-        parts: list[Sequence[Any]] = [chosen] if chosen else []
+        parts: list[Sequence[object]] = [chosen] if chosen else []
         while parts:
             part = parts.pop(0)
             span = jobs.JobSpan(_row_of(part[0]) - 1, _row_of(part[-1]))
@@ -142,5 +142,5 @@ def _row_of(chosen: Any) -> int:
     return int(chosen[0] if isinstance(chosen, tuple) else chosen)
 
 
-def _name(chosen: Any) -> str:
+def _name(chosen: object) -> str:
     return str(chosen[1] if isinstance(chosen, tuple) else chosen)

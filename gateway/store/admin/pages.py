@@ -44,7 +44,7 @@ _TRUSTS: Final = {trust.rank: name for name, trust in zip(TRUST_NAMES, Trust, st
 _TIME: Final = re.compile(r'^\{"specversion".*?"time":"([0-9TZ:.+-]{1,40})","datacontenttype"', re.DOTALL)
 
 
-def among(session: Session, ids: Collection[int]) -> tuple[str, Any]:
+def among(session: Session, ids: Collection[int]) -> tuple[str, object]:
     """The condition `one of these ids` and the value of `:ids`, in the database's own way."""
     return _IDS[session.backend], json.dumps(list(ids)) if session.backend == "sqlite" else list(ids)
 
@@ -62,7 +62,7 @@ K = TypeVar("K", bound=KeyedRow)
 def search(
     session: Session,
     statement: str,
-    columns: Callable[[tuple[Any, ...]], K],
+    columns: Callable[[tuple[object, ...]], K],
     keep: Callable[[K], bool],
     limit: int,
     before: int | None,
@@ -70,7 +70,7 @@ def search(
     over: Callable[[K], bool] | None = None,
     walk: Walk | None = None,
     round_damage_by: tuple[str, Callable[[K], bool]] | None = None,
-    **values: Any,
+    **values: object,
 ) -> list[int]:
     """The first keys, from `before` down, of the rows that `keep` wants. `columns` names what the statement gives.
 
@@ -111,13 +111,13 @@ def search(
 def onwards(
     session: Session,
     statement: str,
-    columns: Callable[[tuple[Any, ...]], K],
+    columns: Callable[[tuple[object, ...]], K],
     keep: Callable[[K], bool],
     *,
     after: int,
     upto: int,
     most: int,
-    **values: Any,
+    **values: object,
 ) -> tuple[list[int], int]:
     """The first keys above `after` and up to `upto` of rows that `keep` wants, of one window of rows; and the last key
     that was looked at, `upto` at the end."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.events.beside import keep_json
 from gateway.events.cloudevents import from_document
@@ -132,7 +132,7 @@ def storable(text: str, limit: int = DETAIL_CHARS_MAX) -> str:
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
-def memo_text(memo: Mapping[str, Any] | None) -> str | None:
+def memo_text(memo: Mapping[str, object] | None) -> str | None:
     """A memo as JSON. What JSON has no word for becomes its text, because a settle is never refused."""
     return json.dumps(dict(memo), default=str, skipkeys=True) if memo else None
 

@@ -34,7 +34,7 @@ class Session(Protocol):
     def rows(self, sql: str, values: Mapping[str, Any] = ...) -> Sequence[tuple[Any, ...]]:
         """Run one statement; its rows, if it gives any."""
 
-    def change(self, sql: str, values: Mapping[str, Any] = ...) -> int:
+    def change(self, sql: str, values: Mapping[str, object] = ...) -> int:
         """Run one statement; the number of rows it changed."""
 
     def atomic(self) -> AbstractContextManager[None]:

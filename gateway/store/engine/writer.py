@@ -38,7 +38,7 @@ class Writer:
     def __init__(
         self,
         connect: Callable[[], Bulk],
-        many: Callable[[Bulk, Kind, Sequence[Any]], Sequence[Any]],
+        many: Callable[[Bulk, Kind, Sequence[object]], Sequence[object]],
         *,
         before: Callable[[Bulk], object] = lambda _: None,
         tick: Callable[[Bulk], None] = lambda _: None,
@@ -284,7 +284,7 @@ def _trouble(session: Bulk, error: BaseException) -> Trouble:
     return Trouble.BUG if isinstance(error, StoreError) else session.trouble(error)
 
 
-def _resolve_all(waiting: Sequence[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+def _resolve_all(waiting: Sequence[tuple[asyncio.Future[object], object, BaseException | None]]) -> None:
     for future, answer, error in waiting:
         if future.done():  # the waiter was cancelled; what it asked for stays committed
             continue

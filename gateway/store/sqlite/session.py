@@ -118,7 +118,7 @@ class SqliteSession:
     def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> Sequence[tuple[Any, ...]]:
         return self._run_statement(sql, values).fetchall()
 
-    def change(self, sql: str, values: Mapping[str, Any] | None = None) -> int:
+    def change(self, sql: str, values: Mapping[str, object] | None = None) -> int:
         return self._run_statement(sql, values).rowcount
 
     def _run_statement(self, sql: str, values: Mapping[str, Any] | None) -> sqlite3.Cursor:

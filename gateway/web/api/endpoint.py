@@ -51,8 +51,8 @@ class Endpoint:
     name: str
     summary: str
     role: Role
-    run: Callable[[Call], Awaitable[Any]]
-    answer: Any
+    run: Callable[[Call], Awaitable[object]]
+    answer: object
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     integers: frozenset[str] = frozenset({"number"})

@@ -35,11 +35,11 @@ def read_query(request: Request, model: type[M] | None) -> M | None:
     return None if model is None else validated(model, pairs, known="parameter")
 
 
-def _near(name: str, known: Mapping[str, Any]) -> str:
+def _near(name: str, known: Mapping[str, object]) -> str:
     return suggestion(name, known) if known else "; it takes none"
 
 
-def _is_list(annotation: Any) -> bool:
+def _is_list(annotation: object) -> bool:
     if get_origin(annotation) is Sequence:
         return True
     return any(_is_list(one) for one in get_args(annotation))
@@ -56,7 +56,7 @@ async def read_body(request: Request, model: type[M] | None) -> M | None:
         if content.strip():
             raise Problem(400, "malformed_body", "this takes no body")
         return None
-    document: Any = {}
+    document: object = {}
     if content:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":

@@ -25,7 +25,7 @@ from gateway.errors import (
 from gateway.reload import ReloadRefused
 from gateway.web import problems
 
-_ANYTHING: Final[TypeAdapter[Any]] = TypeAdapter(Any)
+_ANYTHING: Final[TypeAdapter[object]] = TypeAdapter(Any)
 
 
 async def answered(status: int, result: Any) -> Response:
@@ -34,7 +34,7 @@ async def answered(status: int, result: Any) -> Response:
     return Response(content, status, media_type="application/json")
 
 
-def _written(result: Any) -> bytes:
+def _written(result: object) -> bytes:
     return _ANYTHING.dump_json(result, by_alias=True)
 
 

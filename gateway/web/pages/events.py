@@ -63,7 +63,7 @@ async def _first(visit: Visit, detail: EventDetail, *, whole: bool) -> EventDeta
         return None
 
 
-def _facts(event: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _facts(event: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """The plain members of the data, by their names."""
     data = event.get("data")
     for name, value in data.items() if isinstance(data, Mapping) else ():

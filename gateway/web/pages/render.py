@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from markupsafe import Markup, escape
@@ -44,12 +44,12 @@ def link_to(name: str) -> str:
     return f"/static/{version_of(name)}/{name}"
 
 
-def pretty(value: Any) -> str:
+def pretty(value: object) -> str:
     """JSON for people."""
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: object) -> object:
     """Every text that a template writes, with what nobody sees in it written out."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
@@ -82,6 +82,6 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def render(name: str, values: Mapping[str, Any]) -> str:
+def render(name: str, values: Mapping[str, object]) -> str:
     """A page."""
     return _environment().get_template(name).render(values)

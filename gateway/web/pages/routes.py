@@ -40,7 +40,7 @@ def page_routes(gateway: Serving, tokens: Tokens) -> Sequence[BaseRoute]:
     return routes
 
 
-def missing_page(gateway: Serving, tokens: Tokens) -> Callable[[Request, Any], Awaitable[Response]]:
+def missing_page(gateway: Serving, tokens: Tokens) -> Callable[[Request, object], Awaitable[Response]]:
     """What a person who is signed in sees where there is no page; everybody else gets what a program gets."""
 
     async def serve(request: Request, _: Any) -> Response:

@@ -158,7 +158,7 @@ class RouteView:
     why: str
 
 
-def routes_of(verdict: VerdictItem, t: PageWords, event: Mapping[str, Any] | None = None) -> Sequence[RouteView]:
+def routes_of(verdict: VerdictItem, t: PageWords, event: Mapping[str, object] | None = None) -> Sequence[RouteView]:
     """What each route said of this event. What is not of a form that is known here is left out: a newer program may have written it."""
     return [view for route in verdict.routes if (view := route_view(route, t, event)) is not None]
 
@@ -181,7 +181,7 @@ def route_view(route: Mapping[str, Any], t: PageWords, event: Mapping[str, Any] 
         return None
 
 
-def _holds(clause: str, t: PageWords, event: Mapping[str, Any]) -> str:
+def _holds(clause: str, t: PageWords, event: Mapping[str, object]) -> str:
     """A clause that held, with what the event says there."""
     data = event.get("data")
     value = event.get(clause, data.get(clause) if isinstance(data, Mapping) else None)
@@ -210,7 +210,7 @@ class FileView:
     size: int | None
 
 
-def files_of(event: Mapping[str, Any], *, whole: bool) -> Sequence[FileView]:
+def files_of(event: Mapping[str, object], *, whole: bool) -> Sequence[FileView]:
     """The files of an event. A link is one where all of it is shown: without its signature it opens nothing."""
     data = event.get("data")
     files = data.get("files") if isinstance(data, Mapping) else None

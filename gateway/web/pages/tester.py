@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import yaml
 from starlette.responses import Response
@@ -28,7 +28,7 @@ SAMPLE: Final = {
 async def tester(visit: Visit) -> Response:
     """The form, filled with today's routes, and with a stored event where one is named."""
     ref = visit.request.query_params.get("event")
-    event: Any = SAMPLE | {"source": next(iter(visit.gateway.settings.sources), "live")}
+    event: object = SAMPLE | {"source": next(iter(visit.gateway.settings.sources), "live")}
     if ref:
         event = (await visit.service.event(ref, whole=False, actor=visit.actor)).event
     return await visit.page("route.html", **_values(pretty(event), await _running(visit)))
@@ -49,12 +49,12 @@ async def tried(visit: Visit) -> Response:
     return await visit.page("route.html", **_values(text, routes, answer=answer, views=views, now=now))
 
 
-def _values(event: str, routes: str, **more: Any) -> Mapping[str, Any]:
-    empty: Mapping[str, Any] = {"answer": None, "views": (), "now": None, "problem": None}
+def _values(event: str, routes: str, **more: object) -> Mapping[str, object]:
+    empty: Mapping[str, object] = {"answer": None, "views": (), "now": None, "problem": None}
     return {"event": event, "routes": routes, "types": EVENT_TYPES, **empty, **more}
 
 
-def _fields_of(text: str) -> dict[str, Any]:
+def _fields_of(text: str) -> dict[str, object]:
     try:
         event = json.loads(text)
     except (ValueError, RecursionError):
@@ -69,7 +69,7 @@ async def _running(visit: Visit) -> str:
     return as_yaml({name: settings[name] for name in ("routes", "tests") if settings.get(name)})
 
 
-def tidy(value: Any) -> Any:
+def tidy(value: object) -> object:
     """Without what is not set, and with the names that people write."""
     if isinstance(value, Mapping):
         parts = {str(key): tidy(part) for key, part in value.items()}
@@ -81,7 +81,7 @@ def tidy(value: Any) -> Any:
     return value
 
 
-def as_yaml(value: Any) -> str:
+def as_yaml(value: object) -> str:
     """A configuration as it is written by people."""
     plain = tidy(json.loads(json.dumps(value, default=str)))
     return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110))

@@ -72,7 +72,7 @@ class Visit:
         """A page of this template."""
         return await self.page_of(template, lambda: values, status)
 
-    async def page_of(self, template: str, values: Callable[[], Mapping[str, Any]], status: int = 200) -> Response:
+    async def page_of(self, template: str, values: Callable[[], Mapping[str, object]], status: int = 200) -> Response:
         """A page of this template, made in a thread with its values, because one event with many files takes long."""
         theme = self.request.cookies.get("theme")
         common = {

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "zh": "中文"}
 _FOLDER: Final = Path(__file__).parent / "locales"
@@ -49,11 +49,11 @@ class PageWords:
         self.language = language
         self._known = catalogue(language)
 
-    def __call__(self, text: str, /, **values: Any) -> str:
+    def __call__(self, text: str, /, **values: object) -> str:
         said = self._known.get(text, text)
         return said.format(**values) if values else said
 
-    def many(self, one: str, more: str, count: int, /, **values: Any) -> str:
+    def many(self, one: str, more: str, count: int, /, **values: object) -> str:
         """`one` for a count of 1, `more` for any other; `{count}` is in both. Chinese knows one form, under `more`."""
         text = one if count == 1 and self.language == "en" else more
         return self(text, count=f"{count:,}", **values)

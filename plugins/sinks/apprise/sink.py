@@ -192,7 +192,7 @@ def _library() -> Any:
         return apprise
 
 
-def _watch(plugin: Any) -> Calls:
+def _watch(plugin: object) -> Calls:
     """Put ourselves in the place of `requests` in the modules of this plugin's class and of those above it."""
     import requests
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from gateway import File, Refused
 from plugins.sinks.archive.hls.copy_names import INDEX
@@ -31,9 +31,9 @@ def check_seconds(job: FileJob, seconds: float) -> None:
         )
 
 
-def mismatches(file: File, kept: Copied) -> Sequence[Mapping[str, Any]]:
+def mismatches(file: File, kept: Copied) -> Sequence[Mapping[str, object]]:
     """What differs: `what`, as it was `said` and as it was `measured`. Of HLS the size says nothing, of others the length."""
-    differences: list[Mapping[str, Any]] = []
+    differences: list[Mapping[str, object]] = []
     if not kept.key.endswith(f"/{INDEX}") and file.size_bytes is not None and file.size_bytes != kept.size_bytes:
         differences.append({"what": "size_bytes", "said": file.size_bytes, "measured": kept.size_bytes})
     said = file.duration_seconds

@@ -78,7 +78,7 @@ def _no_name(job: FileJob) -> Refused:
 
 async def _say_placing(job: FileJob, key: str, size: int | None, sha256: str | None, version: FileVersion) -> None:
     """Before the object is put, so that whoever comes after a crash knows it as ours."""
-    placing: dict[str, Any] = {"key": key, "sha256": sha256, "size": size}
+    placing: dict[str, object] = {"key": key, "sha256": sha256, "size": size}
     job.memo["placing"] = {**placing, "etag": version.etag, "type": version.media_type}
     await job.keep()
 

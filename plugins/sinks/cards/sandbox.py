@@ -64,15 +64,15 @@ class _Turns(list[Any]):
 class _Environment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"+", "-", "/"})
 
-    def getattr(self, obj: Any, attribute: str) -> Any:
+    def getattr(self, obj: object, attribute: str) -> object:
         return self._below(obj, attribute)
 
-    def getitem(self, obj: Any, argument: Any) -> Any:
+    def getitem(self, obj: object, argument: object) -> object:
         if isinstance(obj, list | tuple) and isinstance(argument, int):
             return obj[argument] if -len(obj) <= argument < len(obj) else Nothing()
         return self._below(obj, argument)
 
-    def _below(self, obj: Any, key: Any) -> Any:
+    def _below(self, obj: object, key: object) -> object:
         if obj is None or isinstance(obj, Nothing):
             return Nothing()
         if isinstance(obj, Undefined):
@@ -91,7 +91,7 @@ class _Environment(ImmutableSandboxedEnvironment):
             else f"a {kind_of_data(obj)} has no such item"
         )
 
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+    def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
         if not all(isinstance(one, int | float) and abs(one) < 2**63 for one in (left, right)):
             raise SecurityError(f"{operator} is for numbers")
         return super().call_binop(context, operator, left, right)
@@ -104,7 +104,7 @@ class Compiled:
         self._template = template
         self._text_chars_max = text_chars_max
 
-    def render(self, values: Mapping[str, Any], *, strict: bool) -> str:
+    def render(self, values: Mapping[str, object], *, strict: bool) -> str:
         """Raises Invalid for whatever fails, Misnamed for a name that no event has; `strict`: also for too much output."""
         parts: list[str] = []
         left = OUTPUT_CHARS_MAX
@@ -150,7 +150,7 @@ Encoder = Callable[[Any], str]
 def compiled(
     source: str,
     escape: Escape,
-    filters: Mapping[str, tuple[Callable[[Any], object], bool]],
+    filters: Mapping[str, tuple[Callable[[object], object], bool]],
     clean: Clean = plain,
     *,
     encoders: Mapping[str, Encoder] = MappingProxyType({}),
@@ -217,7 +217,7 @@ def _count_turns(tree: nodes.Template) -> None:
 
 
 @jinja2.pass_context
-def _turns(context: Context, value: Any) -> Sequence[Any]:
+def _turns(context: Context, value: object) -> Sequence[object]:
     """What is looped over, paid for out of one budget."""
     if value is None or isinstance(value, Nothing):
         return []
@@ -230,8 +230,8 @@ def _turns(context: Context, value: Any) -> Sequence[Any]:
     return _Turns(value, context["_end"])
 
 
-def _finalize(escape: Escape, clean: Clean) -> Callable[[Any], Any]:
-    def final(value: Any) -> Any:
+def _finalize(escape: Escape, clean: Clean) -> Callable[[object], object]:
+    def final(value: object) -> object:
         if isinstance(value, RawText | StrictUndefined):
             return value  # the second fails when it is written, as it should
         if value is None or isinstance(value, Undefined):
@@ -244,7 +244,7 @@ def _finalize(escape: Escape, clean: Clean) -> Callable[[Any], Any]:
     return final
 
 
-def _wrapped(function: Callable[[Any], object], raw: bool) -> Callable[[Any], Any]:
+def _wrapped(function: Callable[[object], object], raw: bool) -> Callable[[object], object]:
     def call(value: Any) -> Any:
         made = function(None if isinstance(value, Undefined) else value)
         return RawText(made) if raw else made
@@ -252,7 +252,7 @@ def _wrapped(function: Callable[[Any], object], raw: bool) -> Callable[[Any], An
     return call
 
 
-def _encoding(function: Encoder) -> Callable[[Any], RawText]:
+def _encoding(function: Encoder) -> Callable[[object], RawText]:
     def call(value: Any) -> RawText:
         if isinstance(value, StrictUndefined):
             value._fail_with_undefined_error()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from gateway import ALL_TYPES, Event, sample, to_document
@@ -39,7 +39,7 @@ class Template:
         document = {"subject": None, "time": None} | to_document(event)  # what is absent is nothing, not a mistake
         return self._compiled.render({"event": document}, strict=strict).strip()
 
-    def _filters(self) -> Mapping[str, tuple[Callable[[Any], object], bool]]:
+    def _filters(self) -> Mapping[str, tuple[Callable[[object], object], bool]]:
         """By name: a function of one value, and whether what it gives is harmless as it is."""
         return {
             "size": (lambda value: size(value) if isinstance(value, int) else "", False),
@@ -51,13 +51,13 @@ class Template:
             "url": (self._url, True),
         }
 
-    def _time(self, value: Any) -> str:
+    def _time(self, value: object) -> str:
         try:
             return self._view.time(datetime.fromisoformat(value)) if isinstance(value, str) else ""
         except ValueError:
             return ""
 
-    def _url(self, value: Any) -> str:
+    def _url(self, value: object) -> str:
         return (web_link(value, self._view.links) or "") if isinstance(value, str) else ""
 
 

@@ -21,7 +21,7 @@ class Open(dict[str, Any]):
 class FixedForm(dict[str, Any]):
     """A mapping of a fixed form: `optional` are the keys that it may lack, which are then nothing."""
 
-    def __init__(self, values: Mapping[str, Any], optional: Collection[str]) -> None:
+    def __init__(self, values: Mapping[str, object], optional: Collection[str]) -> None:
         super().__init__(values)
         self.optional = optional
 
@@ -30,7 +30,7 @@ class Nothing(Undefined):
     """What is absent in an event: written as nothing, and so is everything below it."""
 
 
-def plain_data(value: Any, text_chars_max: int, open: bool = False) -> Any:
+def plain_data(value: object, text_chars_max: int, open: bool = False) -> object:
     """Mappings, lists, texts, numbers and nothing else, none of them anybody else's."""
     if isinstance(value, Mapping):
         made = {str(key): plain_data(inner, text_chars_max, open or key == "extra") for key, inner in value.items()}
@@ -42,7 +42,7 @@ def plain_data(value: Any, text_chars_max: int, open: bool = False) -> Any:
     return value if value is None or isinstance(value, int | float | bool) else str(value)[:text_chars_max]
 
 
-def kind_of_data(value: Any) -> str:
+def kind_of_data(value: object) -> str:
     if isinstance(value, Undefined):
         return "name that is not there"
     return "mapping" if isinstance(value, dict) else "list" if isinstance(value, list | tuple) else "text"

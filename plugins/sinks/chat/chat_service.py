@@ -58,7 +58,7 @@ class Tried:
     """What an answer is judged by besides itself: which attempt it was, and what the one before had been told."""
 
     attempt: int = 1
-    memo: Mapping[str, Any] = field(default_factory=dict)
+    memo: Mapping[str, object] = field(default_factory=dict)
 
 
 class Service(ABC):
@@ -126,14 +126,14 @@ class Service(ABC):
     # -- its message
 
     @abstractmethod
-    def render(self, card: Card) -> dict[str, Any]:
+    def render(self, card: Card) -> dict[str, object]:
         """The message as JSON, every element within its own limit."""
 
     @abstractmethod
     def fits(self, payload: Mapping[str, Any]) -> bool:
         """Whether the message as a whole is within the limits."""
 
-    def compose(self, card: Card) -> dict[str, Any]:
+    def compose(self, card: Card) -> dict[str, object]:
         """The message of this card, with as much of it as there is room for."""
         for most, links in LEVELS:
             smaller = card.shortened(most, links=links)
@@ -170,7 +170,7 @@ class Service(ABC):
         """The rate that fits these options."""
         return self.rate
 
-    def request(self, to: Destination, payload: Mapping[str, Any], now: datetime) -> Request:
+    def request(self, to: Destination, payload: Mapping[str, object], now: datetime) -> Request:
         """The POST of one attempt, signed now where the service has a signature."""
         assert to.url is not None
         return Request(to.url.reveal(), encode(payload))
@@ -200,7 +200,7 @@ def encode(payload: Mapping[str, Any]) -> bytes:
     return _encode(payload).encode()
 
 
-def weight(payload: Mapping[str, Any]) -> int:
+def weight(payload: Mapping[str, object]) -> int:
     """Bytes of the body."""
     return len(encode(payload))
 

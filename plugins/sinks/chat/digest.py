@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from gateway import RECORDING_FAILED, Delivery, SlidingWindow
 from plugins.sinks.cards.card import Card, View
@@ -22,7 +22,7 @@ class Digest:
     """One message and the deliveries that are in it."""
 
     deliveries: Sequence[Delivery]
-    payload: Mapping[str, Any]
+    payload: Mapping[str, object]
 
 
 def digests(
@@ -115,7 +115,7 @@ class _Writer:
 
     def _payload(
         self, deliveries: Sequence[Delivery], lines: Sequence[str], part: str, *, links: bool
-    ) -> Mapping[str, Any] | None:
+    ) -> Mapping[str, object] | None:
         words = self._view.words
         left_out = (
             [] if links or not self._has_links(deliveries) else [self._service.escape(f"({words.links_left_out})")]

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from gateway import (
     RETRY_AFTER_MAX,
@@ -25,7 +25,7 @@ _WAIT_SECONDS_MAX: Final = RETRY_AFTER_MAX.total_seconds()
 _QUOTED_CHARS_MAX: Final = 160  # characters of a service's own words inside an error text
 
 
-def body_of(answer: Answer) -> Mapping[str, Any] | None:
+def body_of(answer: Answer) -> Mapping[str, object] | None:
     """The body where it is a JSON object."""
     try:
         found = json.loads(answer.body)
@@ -34,7 +34,7 @@ def body_of(answer: Answer) -> Mapping[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def code_of(body: Mapping[str, Any], key: str) -> int | None:
+def code_of(body: Mapping[str, object], key: str) -> int | None:
     """A whole number of the body, also where it is written as text."""
     value = body.get(key)
     if isinstance(value, bool):
@@ -45,7 +45,7 @@ def code_of(body: Mapping[str, Any], key: str) -> int | None:
         return None
 
 
-def words_of(body: Mapping[str, Any] | None, *keys: str) -> str:
+def words_of(body: Mapping[str, object] | None, *keys: str) -> str:
     """The first text under these keys. Compare its small letters, but show it as it is: it may hold a secret."""
     found = (body.get(key) for key in keys) if body else ()
     return next((value for value in found if isinstance(value, str)), "")

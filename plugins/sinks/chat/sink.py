@@ -78,8 +78,8 @@ class Chat(Sink):
                 break
         return [results.get(id(delivery), rest) for delivery in deliveries]
 
-    async def _outcome(self, payload: Mapping[str, Any], deliveries: Sequence[Delivery]) -> str | Exception:
-        memo: dict[str, Any] = {}
+    async def _outcome(self, payload: Mapping[str, object], deliveries: Sequence[Delivery]) -> str | Exception:
+        memo: dict[str, object] = {}
         for delivery in deliveries:
             memo |= delivery.memo
         try:
@@ -111,7 +111,7 @@ class Chat(Sink):
 
     # -- sending
 
-    async def _post(self, payload: Mapping[str, Any], attempt: int, memo: Mapping[str, Any]) -> str:
+    async def _post(self, payload: Mapping[str, object], attempt: int, memo: Mapping[str, object]) -> str:
         known = {**self._learnt, **memo}
         served, clock = self._service, self.http.clock
         request = served.request(self.options, served.again(payload, known), clock.now())
@@ -152,7 +152,7 @@ class Chat(Sink):
         return MessageAllowance(self._service.allows)
 
     @functools.cached_property
-    def _learnt(self) -> dict[str, Any]:
+    def _learnt(self) -> dict[str, object]:
         return {}
 
     @functools.cached_property

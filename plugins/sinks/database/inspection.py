@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -45,7 +45,7 @@ async def inspect_table(
     dialect: str,
     where: str,
     key: Sequence[str],
-    rows_of: Callable[[Event], list[dict[str, Any]]],
+    rows_of: Callable[[Event], list[dict[str, object]]],
     now: float,
 ) -> Ready:
     """Raises Misfit with every problem, Unavailable where there is no table, and what the driver raises."""

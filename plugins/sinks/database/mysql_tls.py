@@ -3,7 +3,7 @@ server the password in clear that asks for it."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import aiomysql  # type: ignore[import-untyped]
 from pymysql.constants import CLIENT  # type: ignore[import-untyped]
@@ -23,7 +23,7 @@ class CarefulConnection(aiomysql.Connection):  # type: ignore[misc]
         if self._server_auth_plugin == _CLEAR:
             self._refuse_clear()
 
-    async def _process_auth(self, plugin_name: bytes, auth_packet: Any) -> Any:
+    async def _process_auth(self, plugin_name: bytes, auth_packet: object) -> object:
         if plugin_name == _CLEAR.encode():
             self._refuse_clear()
         return await super()._process_auth(plugin_name, auth_packet)
@@ -33,7 +33,7 @@ class CarefulConnection(aiomysql.Connection):  # type: ignore[misc]
             raise OperationalError(TLS_ERROR, "the server wants the password in clear; use ssl_mode=verify_identity")
 
 
-async def connect(**arguments: Any) -> CarefulConnection:
+async def connect(**arguments: object) -> CarefulConnection:
     """Like aiomysql.connect. Raises OperationalError."""
     connection = CarefulConnection(**arguments)
     await connection._connect()

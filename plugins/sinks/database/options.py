@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError, core_schema
@@ -49,7 +49,7 @@ class _DatabaseUrl:
     shown: bool = False  # errors do not quote it, because it may hold a password at a wrong place
     stand_ins: tuple[str, ...] = ("postgresql://placeholder@placeholder.invalid/placeholder",)  # for check --no-secrets
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.with_info_after_validator_function(self._place, handler(source))
 
     def _place(self, value: str, info: ValidationInfo) -> str:
@@ -94,7 +94,7 @@ class DatabaseOptions(Options):
 
     @model_validator(mode="before")
     @classmethod
-    def _take_password_out(cls, given: Any) -> Any:
+    def _take_password_out(cls, given: object) -> object:
         if not isinstance(given, Mapping) or not isinstance(url := given.get("url"), str):
             return given
         bare, password = split_password(url)

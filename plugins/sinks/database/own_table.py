@@ -119,7 +119,7 @@ class Standard:
         files: Sequence[File] = (event.files or (File(),)) if self._files else (File(),)
         return [self._row(event, index, file) for index, file in enumerate(files)]
 
-    def _row(self, event: Event, index: int, file: File) -> dict[str, Any]:
+    def _row(self, event: Event, index: int, file: File) -> dict[str, object]:
         storage = file.storage or Storage()
         row = {name: column.read(event, index, file, storage) for name, column in self._columns.items()}
         row[STORED_AT] = self._now()
@@ -127,12 +127,12 @@ class Standard:
             row[ROW_KEY] = self._row_key(event, index, row)
         return row
 
-    def _row_key(self, event: Event, index: int, row: Mapping[str, Any]) -> str:
+    def _row_key(self, event: Event, index: int, row: Mapping[str, object]) -> str:
         """A hash, because values may be longer than an index takes, and absent ones must not make every row its own.
 
         The file's number is part of it, so that two files of one job are two rows. An event that lacks a value of the
         key has a row of its own.
         """
         values = [row[name] for name in self._key]
-        named: list[Any] = ["event", event.ref] if None in values else ["key", *map(str, values)]
+        named: list[object] = ["event", event.ref] if None in values else ["key", *map(str, values)]
         return hashlib.sha256(json.dumps([*named, index]).encode()).hexdigest()[:40]

@@ -144,7 +144,7 @@ class Database(Sink):
 
     async def _all_fitted(
         self, deliveries: Sequence[Delivery]
-    ) -> tuple[Ready, dict[int, list[dict[str, Any]]], dict[int, DeliveryResult]]:
+    ) -> tuple[Ready, dict[int, list[dict[str, object]]], dict[int, DeliveryResult]]:
         """By position: the rows of those that fit, and why the others do not."""
         if self._ready is None:
             await self.open()
@@ -171,7 +171,7 @@ class Database(Sink):
                 refused[number] = failure
         return fitting, refused
 
-    async def _try(self, ready: Ready, rows: Sequence[dict[str, Any]]) -> DeliveryFailed | None:
+    async def _try(self, ready: Ready, rows: Sequence[dict[str, object]]) -> DeliveryFailed | None:
         """Write these rows in one transaction, or say why not."""
         if not rows:
             return None
@@ -198,7 +198,7 @@ class Database(Sink):
         if self._address.dialect == "sqlite" and self._engine is not None:
             await self._engine.dispose()
 
-    async def _write(self, statement: sa.Executable, rows: Sequence[dict[str, Any]]) -> None:
+    async def _write(self, statement: sa.Executable, rows: Sequence[dict[str, object]]) -> None:
         if self._engine is None:
             raise Retry("the sink is closed")
         async with self._engine.begin() as connection:
@@ -256,11 +256,11 @@ class Database(Sink):
         return missing("database", "sqlalchemy", "greenlet", _DRIVERS[self._address.dialect])
 
 
-def _in_order(rows: Sequence[dict[str, Any]], key: Sequence[str]) -> list[dict[str, Any]]:
+def _in_order(rows: Sequence[dict[str, object]], key: Sequence[str]) -> list[dict[str, object]]:
     return sorted(rows, key=lambda row: [str(row[name]) for name in key])
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if value is None:
         return "null"
     return format_time(value) if isinstance(value, datetime) else visible_json(value)

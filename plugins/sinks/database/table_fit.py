@@ -56,7 +56,7 @@ def problems(
         yield from _key_problems(table, columns, key, dialect)
 
 
-def _fills_itself(column: sa.Column[Any], table: sa.Table, dialect: str) -> bool:
+def _fills_itself(column: sa.Column[object], table: sa.Table, dialect: str) -> bool:
     if column.server_default is not None or column.identity is not None or column.computed is not None:
         return True
     return column is table.autoincrement_column and (dialect == "sqlite" or column.autoincrement is True)
@@ -106,8 +106,8 @@ def misfits(rows_of: Any, table: sa.Table, dialect: str) -> Iterator[str]:
 
 
 def fitted(
-    rows: Sequence[Mapping[str, Any]], table: sa.Table, key: Sequence[str], dialect: str
-) -> list[dict[str, Any]]:
+    rows: Sequence[Mapping[str, object]], table: sa.Table, key: Sequence[str], dialect: str
+) -> list[dict[str, object]]:
     """The rows as the driver wants them. Raises Refused, naming the column."""
     fitting = []
     for row in rows:
@@ -134,7 +134,7 @@ def listed(found: Sequence[str], name: str) -> str:
     return f"the table {name} does not fit: " + "; ".join(found[:_PROBLEMS_SHOWN_MAX]) + more
 
 
-def _type(column: sa.Column[Any]) -> str:
+def _type(column: sa.Column[object]) -> str:
     try:
         return str(column.type)
     except sa.exc.CompileError:

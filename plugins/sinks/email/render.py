@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import jinja2
 
@@ -73,7 +73,7 @@ def draw_digest(view: View, words: MailWords, deliveries: Sequence[Delivery], *,
     )
 
 
-def _render(subject: str, **values: Any) -> Drawn:
+def _render(subject: str, **values: object) -> Drawn:
     made = {name: template.render(values) for name, template in templates().items()}
     return Drawn(subject, _squeezed(made["mail.txt"]), made["mail.html"])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from plugins.sinks.feed.entry import Attachment
 from plugins.sinks.feed.options import FeedOptions
@@ -16,7 +16,7 @@ MEDIA_TYPE: Final = "application/feed+json"
 
 def json_feed(options: FeedOptions, items: Sequence[FeedItem]) -> bytes:
     """The whole file. The same items make the same bytes."""
-    feed: dict[str, Any] = {"version": VERSION, "title": options.title, "home_page_url": options.link}
+    feed: dict[str, object] = {"version": VERSION, "title": options.title, "home_page_url": options.link}
     if options.url is not None:
         feed["feed_url"] = options.url + options.json_name
     if options.description is not None:
@@ -30,10 +30,10 @@ def json_feed(options: FeedOptions, items: Sequence[FeedItem]) -> bytes:
     return json.dumps(feed, ensure_ascii=False, indent=1).encode("utf-8", "replace") + b"\n"
 
 
-def json_item(item: FeedItem) -> dict[str, Any]:
+def json_item(item: FeedItem) -> dict[str, object]:
     """One item of it."""
     shown = item.entry
-    document: dict[str, Any] = {
+    document: dict[str, object] = {
         "id": item.name,
         "title": shown.title,
         "content_text": shown.text,
@@ -45,8 +45,8 @@ def json_item(item: FeedItem) -> dict[str, Any]:
     return document
 
 
-def _attachment(attachment: Attachment) -> dict[str, Any]:
-    document: dict[str, Any] = {"url": attachment.url, "mime_type": attachment.type}
+def _attachment(attachment: Attachment) -> dict[str, object]:
+    document: dict[str, object] = {"url": attachment.url, "mime_type": attachment.type}
     if attachment.size:
         document["size_in_bytes"] = attachment.size
     if attachment.seconds is not None:

@@ -136,7 +136,7 @@ def _lifetime(expires_in: Any) -> float:
     return min(seconds, LIFETIME_SECONDS_MAX) if seconds > 0 else LIFETIME_SECONDS
 
 
-def _document(answer: Answer) -> dict[str, Any]:
+def _document(answer: Answer) -> dict[str, object]:
     try:
         said = answer.json()
     except Retry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from gateway import Event, Refused, to_document, to_json
@@ -65,7 +65,7 @@ def binary(event: Event) -> Body:
     return Body(_encode(data).encode(), media_type, headers)
 
 
-def _attribute(value: Any) -> str:
+def _attribute(value: object) -> str:
     """Text as it is, a number in digits, an object (`cause`) as JSON, because a header holds nothing but text."""
     return value if isinstance(value, str) else _encode(value)
 

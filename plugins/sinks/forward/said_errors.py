@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -105,7 +105,7 @@ PRESETS: Final[Mapping[str, SaidErrors]] = MappingProxyType(
 )  # fmt: skip
 
 
-def _preset(value: Any) -> Any:
+def _preset(value: object) -> object:
     if not isinstance(value, str):
         return value
     if value not in PRESETS:
@@ -141,7 +141,7 @@ def failure_said(spec: SaidErrors, answer: Answer) -> DeliveryFailed | None:
     return Refused(detail, status=answer.status) if good else None
 
 
-def _document(spec: SaidErrors, answer: Answer, good: bool) -> Any:
+def _document(spec: SaidErrors, answer: Answer, good: bool) -> object:
     body = answer.body.strip()
     if not spec.code or not body or answer.truncated:  # an error is short
         return None
@@ -153,8 +153,8 @@ def _document(spec: SaidErrors, answer: Answer, good: bool) -> Any:
         return None
 
 
-def _codes(spec: SaidErrors, answer: Answer, document: Any) -> Iterator[str]:
-    values: Sequence[Any] = [
+def _codes(spec: SaidErrors, answer: Answer, document: object) -> Iterator[str]:
+    values: Sequence[object] = [
         *(answer.headers.get(name) for name in spec.header),
         *(_at(document, p) for p in spec.code),
     ]
@@ -169,7 +169,7 @@ def _codes(spec: SaidErrors, answer: Answer, document: Any) -> Iterator[str]:
             yield code
 
 
-def _at(document: Any, path: str) -> Any:
+def _at(document: object, path: str) -> object:
     for name in path.split("."):
         if isinstance(document, dict):
             document = document.get(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, GetCoreSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
@@ -103,7 +103,7 @@ _SCHEMES: Final = {
 class _ByScheme:
     """Lets the scheme alone decide what is read, so that a mistake in one is not explained by what another wants."""
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         schemes: dict[Hashable, core_schema.CoreSchema] = {
             scheme: handler.generate_schema(model) for scheme, model in _SCHEMES.items()
         }
@@ -117,7 +117,7 @@ class _ByScheme:
         )
 
 
-def _choose(value: Any) -> Any:
+def _choose(value: object) -> object:
     if value is None:
         return "none"
     if isinstance(value, list | tuple):

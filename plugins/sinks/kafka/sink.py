@@ -26,7 +26,7 @@ class Kafka(StreamSink[Any]):
     broker = "Kafka"
     libraries = ("aiokafka",)
 
-    async def _connect(self) -> Any:
+    async def _connect(self) -> object:
         from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
         from aiokafka.errors import KafkaConnectionError  # type: ignore[import-untyped]
 
@@ -50,7 +50,7 @@ class Kafka(StreamSink[Any]):
             raise
         return producer
 
-    def _access(self) -> dict[str, Any]:
+    def _access(self) -> dict[str, object]:
         options = self.options
         protocol = "SSL" if options.tls else "PLAINTEXT"
         if options.password is None:

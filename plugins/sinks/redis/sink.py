@@ -76,7 +76,7 @@ class Redis(StreamSink[Any]):
     async def _end(self, connection: Any) -> None:
         await connection.aclose()
 
-    def _lives(self, connection: Any) -> bool:
+    def _lives(self, connection: object) -> bool:
         return True  # its pool tries a connection before it gives it out
 
     async def _greet(self, connection: Any) -> str:
@@ -85,7 +85,7 @@ class Redis(StreamSink[Any]):
             raise Unavailable(f"{self._where}: the key {self.options.stream!r} is a {kind}, not a stream")
         return "logged in; the stream is there" if kind == "stream" else "logged in; the stream will be made"
 
-    async def _publish(self, connection: Any, message: StreamMessage) -> str:
+    async def _publish(self, connection: object, message: StreamMessage) -> str:
         [answer] = await self._publish_all(connection, [message])
         if isinstance(answer, BaseException):
             raise answer
@@ -98,7 +98,7 @@ class Redis(StreamSink[Any]):
         answers = await pipeline.execute(raise_on_error=False)
         return [answer if isinstance(answer, BaseException) else _receipt(answer) for answer in answers]
 
-    def _command(self, message: StreamMessage) -> list[Any]:
+    def _command(self, message: StreamMessage) -> list[object]:
         options = self.options
         bound = [] if options.max_length is None else ["MAXLEN", "~", options.max_length]
         fields = [part for field in self._shown(message).items() for part in field]

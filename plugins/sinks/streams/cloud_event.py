@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import quote
 
 from gateway import Delivery, format_time, order_key, to_document, to_json, visible
@@ -76,7 +76,7 @@ def compose(
     )
 
 
-def _attribute(name: str, value: Any) -> str:
+def _attribute(name: str, value: object) -> str:
     """Text as it is, a number in digits, an object (`cause`) as JSON: the canonical strings of CloudEvents."""
     text = value if isinstance(value, str) else _encode(value)
     return _bounded(text, LONG_BYTES_MAX if name in _LONG else VALUE_BYTES_MAX)

@@ -56,7 +56,7 @@ def contents(said: Mapping[str, Any], without: Collection[str] = ()) -> str:
     return hashlib.sha256(_canonical(kept).encode()).hexdigest()[:32]
 
 
-def named_by(said: Mapping[str, Any], *names: str, without: Collection[str] = ()) -> list[Any]:
+def named_by(said: Mapping[str, object], *names: str, without: Collection[str] = ()) -> list[object]:
     """The values of these fields, as they came; where all of them are absent, the digest of everything."""
     values = [said.get(name) for name in names]
     return values if any(value not in (None, "") for value in values) else [contents(said, without)]

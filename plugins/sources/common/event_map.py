@@ -175,7 +175,7 @@ class Translator:
             **{name: take.text(name) for name in TEXTS},
         )
 
-    def _files(self, document: Mapping[str, Any], given: Any, problems: list[str]) -> tuple[File, ...]:
+    def _files(self, document: Mapping[str, object], given: object, problems: list[str]) -> tuple[File, ...]:
         if not self.of_file:
             return ()
         listed = "files" in self.expressions

@@ -91,7 +91,7 @@ def _headers_read(tree: CelNode) -> Iterator[str]:
         yield ANY_HEADER
 
 
-def context(**names: Any) -> Any:
+def context(**names: object) -> object:
     """What expressions over these names are evaluated with: without nulls, so that what is absent is absent.
 
     Lists are whole, because no macro may stand in another one: each costs a step an element. CEL has a form for whatever

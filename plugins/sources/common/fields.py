@@ -23,7 +23,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KINDS: Final = {str: "text", bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
 
 
-def kind_of(value: Any) -> str:
+def kind_of(value: object) -> str:
     """What a field holds, in a word for an error, since its value may be a credential."""
     if value is None:
         return "missing"
@@ -32,7 +32,7 @@ def kind_of(value: Any) -> str:
     return _KINDS.get(type(value), "an object")  # before repair also one of a class of its own, with a doubled key
 
 
-def text_of(said: Mapping[str, Any], name: str) -> str:
+def text_of(said: Mapping[str, object], name: str) -> str:
     """A field the event is named by. Raises Malformed where it is missing or no text."""
     value = said.get(name)
     if type(value) is not str:
@@ -49,9 +49,9 @@ class Reading:
 
     __slots__ = ("_left", "_nested", "_path", "_unread", "problems")
 
-    def __init__(self, said: Mapping[str, Any], path: str = "", problems: list[str] | None = None) -> None:
+    def __init__(self, said: Mapping[str, object], path: str = "", problems: list[str] | None = None) -> None:
         self._left = dict(said)
-        self._unread: dict[str, Any] = {}
+        self._unread: dict[str, object] = {}
         self._nested: dict[str, Reading | list[Reading]] = {}
         self._path = path
         self.problems: list[str] = [] if problems is None else problems
@@ -192,7 +192,7 @@ class Reading:
         self.problems += left_out
         return kept
 
-    def _rest(self) -> dict[str, Any]:
+    def _rest(self) -> dict[str, object]:
         kept = self._left | self._unread
         for name, nested in self._nested.items():
             rest = nested._rest() if isinstance(nested, Reading) else [one._rest() for one in nested]
@@ -200,13 +200,13 @@ class Reading:
                 kept[name] = rest
         return kept
 
-    def keep(self, name: str, value: Any) -> None:
+    def keep(self, name: str, value: object) -> None:
         """Say that this value of a field that was taken could not be read: it goes into `extra` as it came."""
         self._unread[name] = value
         self.problems.append(self._path + name)
 
 
-def moment_of(value: Any, over: int = 1) -> datetime | None:
+def moment_of(value: object, over: int = 1) -> datetime | None:
     """A number of units since 1970 (`over` of them in a second), or its decimal text, as aware UTC; None: no such time."""
     if type(value) is str and _DECIMAL.fullmatch(value):
         value = float(value) if "." in value else int(value)

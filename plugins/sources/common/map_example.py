@@ -17,9 +17,9 @@ def scenes_of(map: EventMap) -> tuple[str, ...]:
     return tuple(map.types) or (EVENT_TYPES if map.type else (ANY,))
 
 
-def example(map: EventMap, translator: Translator, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+def example(map: EventMap, translator: Translator, type: str, scene: Scene, unique: str) -> dict[str, object]:
     """The fields of such a callback. What an expression computes from several fields may come out as a problem."""
-    document: dict[str, Any] = {"number": scene.number}
+    document: dict[str, object] = {"number": scene.number}
     values = _values(map, type, scene, unique)
     if map.types.get(type, type) == FILE_COMPLETED:
         values["files"] = [_file(translator, document, scene, unique)]
@@ -39,8 +39,8 @@ def example_headers(map: EventMap, translator: Translator, type: str, scene: Sce
     return {name: value for name, value in found.items() if name is not None}
 
 
-def _values(map: EventMap, type: str, scene: Scene, unique: str) -> dict[str, Any]:
-    values: dict[str, Any] = {
+def _values(map: EventMap, type: str, scene: Scene, unique: str) -> dict[str, object]:
+    values: dict[str, object] = {
         "type": type,
         "time": f"{scene.now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "domain": "push.example.com",
@@ -81,7 +81,7 @@ def _file(translator: Translator, document: dict[str, Any], scene: Scene, unique
     return file
 
 
-def _place(into: dict[str, Any], path: tuple[str, ...] | None, value: Any, *, instead: bool = True) -> None:
+def _place(into: dict[str, object], path: tuple[str, ...] | None, value: object, *, instead: bool = True) -> None:
     if not path:
         return
     *outer, last = path

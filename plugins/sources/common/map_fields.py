@@ -26,7 +26,7 @@ _UNITS: Final = ((10**17, 10**9), (10**14, 10**6), (10**11, 1000), (0, 1))  # fr
 class Taker:
     """What the expressions said, as the types of the normal form; what is of another type is a problem."""
 
-    def __init__(self, values: Mapping[str, Any], problems: list[str], path: str = "") -> None:
+    def __init__(self, values: Mapping[str, object], problems: list[str], path: str = "") -> None:
         self._values = values
         self._problems = problems
         self._path = path
@@ -69,12 +69,12 @@ class Taker:
         self._miss(name, value)
         return None
 
-    def _miss(self, name: str, value: Any) -> None:
+    def _miss(self, name: str, value: object) -> None:
         if value is not None:
             self._problems.append(self._path + name)
 
 
-READS: Final[Mapping[str, Callable[[Taker, str], Any]]] = {
+READS: Final[Mapping[str, Callable[[Taker, str], object]]] = {
     **dict.fromkeys((name for name in File.__struct_fields__ if name != "storage"), Taker.text),
     **dict.fromkeys(("location", "bucket", "key"), Taker.text),
     **dict.fromkeys(("width", "height"), Taker.pixels),
@@ -95,7 +95,7 @@ def _since_1970(value: Any) -> datetime | None:
     return moment_of(number, over)
 
 
-def plain_value(value: Any) -> Any:
+def plain_value(value: object) -> object:
     """A value that names an event, in a form that is the same for ever."""
     if value is UNREADABLE:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
@@ -119,7 +119,7 @@ class Md5Token(Keyed):
             return at - int(self.options.clock_skew.total_seconds()) - 60
         return at + min(_VALIDITY_SECONDS, int(self.options.max_validity.total_seconds()))
 
-    def _signed(self, said: Mapping[str, Any], at: int, scene: Scene) -> Played:
+    def _signed(self, said: Mapping[str, object], at: int, scene: Scene) -> Played:
         expires = said.get("t", at)
         signed = {"sign": token(self._keys[0], str(expires)).hex(), **said, "t": expires}
         if scene.tampered:
@@ -127,7 +127,7 @@ class Md5Token(Keyed):
         return Played(body=self._written(signed), headers={"content-type": self.content_type})
 
 
-def _credentials(said: Mapping[str, Any]) -> tuple[str, str]:
+def _credentials(said: Mapping[str, object]) -> tuple[str, str]:
     """`sign` and `t` as texts; their values are in no error."""
     presented, expires = said.get("sign"), said.get("t")
     if type(presented) is not str or not presented:

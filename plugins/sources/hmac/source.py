@@ -156,7 +156,7 @@ event:                      # where the fields of an event stand in the body
     def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
         return example(self.options.event, self._translator, type, scene, unique)
 
-    def _signed(self, document: Mapping[str, Any], at: int, scene: Scene) -> Played:
+    def _signed(self, document: Mapping[str, object], at: int, scene: Scene) -> Played:
         options = self.options
         id = f"msg-{self._unique(scene)[:24]}" if options.id_header else ""
         body = self._body(document, at)
@@ -179,7 +179,7 @@ event:                      # where the fields of an event stand in the body
             headers[options.id_header] = id
         return Played(body=body, headers=headers)
 
-    def _body(self, said: Mapping[str, Any], at: int) -> bytes:
+    def _body(self, said: Mapping[str, object], at: int) -> bytes:
         field = self.options.timestamp_field
         return self._written(said if field is None else {field: at, **said})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from gateway import CallbackConfiguration, Http, Refused, Retry
@@ -59,7 +59,7 @@ async def read_callbacks(http: Http, options: HuaweiReconcile) -> Sequence[Callb
     return known
 
 
-def _configuration(entry: Mapping[str, Any]) -> CallbackConfiguration:
+def _configuration(entry: Mapping[str, object]) -> CallbackConfiguration:
     types = entry.get("notify_event_subscription")
     return CallbackConfiguration(
         domain=str(entry.get("publish_domain") or ""),
@@ -94,7 +94,7 @@ async def _send(
     wanted: CallbackConfiguration,
     event_types: Sequence[str],
 ) -> None:
-    body: dict[str, Any] = {
+    body: dict[str, object] = {
         **wanted.rest,
         "publish_domain": wanted.domain,
         "app": wanted.app,

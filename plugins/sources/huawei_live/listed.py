@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from gateway import (
@@ -148,7 +148,7 @@ def listed_event(source: str, project: str, entry: object, now: datetime) -> Eve
     )
 
 
-def _times(entry: Mapping[str, Any], duration: float | None) -> tuple[datetime | None, datetime | None]:
+def _times(entry: Mapping[str, object], duration: float | None) -> tuple[datetime | None, datetime | None]:
     """Start and end. The vendor says that they hold for planned recordings: else they are believed where they agree with the
     duration, and otherwise stay in `extra` as they came."""
     reading = Reading(dict(entry))
@@ -162,7 +162,7 @@ def _times(entry: Mapping[str, Any], duration: float | None) -> tuple[datetime |
     return (started, ended) if near else (None, None)
 
 
-def _identity(file: File) -> list[Any]:
+def _identity(file: File) -> list[object]:
     """Where the file lies, because the list has no job_id: its bucket and object, else the path of its address."""
     if file.storage is not None and file.storage.bucket and file.storage.key:
         return [SCHEME, file.storage.bucket, file.storage.key]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from gateway import (
     FILE_COMPLETED,
@@ -88,7 +88,7 @@ def event_of(source: str, callback: Callback, verified: Verified, *, signed: boo
     )
 
 
-def _identity(document: Mapping[str, Any], type: str, moment: str) -> list[Any]:
+def _identity(document: Mapping[str, object], type: str, moment: str) -> list[object]:
     """What names the thing, as it came: the file's own names, else the moment (the signature's expiry, which alone
     tells two starts of one stream apart; unsigned, the time of arrival). An unknown type is part of its event's name."""
     if document.get("job_id") not in (None, ""):

@@ -100,7 +100,7 @@ def _sign(source: PlaysHuawei, scheme: str, document: dict[str, Any], scene: Sce
     return {**signed, "auth_timestamp": str(int(timestamp) + 1)}  # all that this formula covers
 
 
-def _own(scene: Scene, name: str) -> dict[str, Any]:
+def _own(scene: Scene, name: str) -> dict[str, object]:
     return {name: scene.fields[name]} if name in scene.fields else {}
 
 
@@ -113,11 +113,11 @@ def _expiry(source: PlaysHuawei, scene: Scene) -> int:
     return math.ceil(scene.now.timestamp()) + half + (scene.number % half if half else 0)
 
 
-def _sample(source: PlaysHuawei, type: str, scene: Scene) -> dict[str, Any]:
+def _sample(source: PlaysHuawei, type: str, scene: Scene) -> dict[str, object]:
     """The fields of the vendor's page: of all types, of files, of finished files, of failures."""
     domain, app = source.example_names()
     digest = hashlib.sha256(f"{source.name}/{scene.number}/{scene.now.isoformat()}".encode()).hexdigest()
-    document: dict[str, Any] = {
+    document: dict[str, object] = {
         "project_id": hashlib.sha256(source.name.encode()).hexdigest()[:32],
         "event_type": type,
         "publish_domain": domain,
@@ -134,7 +134,7 @@ def _sample(source: PlaysHuawei, type: str, scene: Scene) -> dict[str, Any]:
     return document
 
 
-def _finished(document: dict[str, Any], digest: str, now: datetime) -> dict[str, Any]:
+def _finished(document: dict[str, object], digest: str, now: datetime) -> dict[str, object]:
     ended = now.replace(microsecond=0) - timedelta(seconds=2)
     started = ended - _LASTED
     extension = {"FLV": "flv", "MP4": "mp4"}.get(str(document["record_format"]).upper(), "m3u8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from gateway import Callback, Event, Malformed, Played, Scene, Seal, Trust, Untrusted, Verified
 from plugins.sources.common.fields import kind_of, text_of
@@ -99,7 +99,7 @@ apps: @APPS@
             )
         return ""
 
-    def _verify_push(self, document: Mapping[str, Any], callback: Callback) -> Verified:
+    def _verify_push(self, document: Mapping[str, object], callback: Callback) -> Verified:
         """That a stream is pushed is no recording, but nobody may say it who does not belong: it has its own formula."""
         event, domain, app, stream = (text_of(document, name) for name in signature.PUSH_NAMES)
         if self.unsigned:
@@ -214,12 +214,12 @@ apps: @APPS@
         )
 
 
-def _is_push(said: Mapping[str, Any]) -> bool:
+def _is_push(said: Mapping[str, object]) -> bool:
     """Whether this is about the push of a stream: such a callback has `event` where one of a recording has its type."""
     return "event" in said and "event_type" not in said
 
 
-def _credentials(document: Mapping[str, Any]) -> tuple[str, str]:
+def _credentials(document: Mapping[str, object]) -> tuple[str, str]:
     """auth_sign and auth_timestamp as texts; their values are in no error."""
     presented = document.get("auth_sign")
     if type(presented) is not str or not presented:
@@ -247,7 +247,7 @@ class _Signed(NamedTuple):
     unreadable: str | None
 
 
-def _signed(document: Mapping[str, Any]) -> _Signed:
+def _signed(document: Mapping[str, object]) -> _Signed:
     event_type, domain, app, stream = (text_of(document, name) for name in signature.NAMES[:4])
     unreadable = None
     urls = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from plugins.vendors.huawei_live import signature
 
@@ -37,7 +37,7 @@ def reissue(body: bytes, *, scheme: str, key: bytes, expires: int) -> bytes:
     return text.encode()
 
 
-def _text(name: str, value: Any) -> str:
+def _text(name: str, value: object) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -45,7 +45,7 @@ def _text(name: str, value: Any) -> str:
     return value
 
 
-def _members(text: str) -> Iterator[tuple[str, int, int, Any]]:
+def _members(text: str) -> Iterator[tuple[str, int, int, object]]:
     """Each member of the object: its name, where its value begins and ends, and the value."""
     at = _skip(text, 0)
     if text[at : at + 1] != "{":

@@ -7,7 +7,7 @@ import hmac
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from gateway import Trust
 
@@ -40,7 +40,7 @@ _SPELLINGS: Final = {
 USUAL_SPELLINGS: Final = ("hmac-sha256", FIELDS, TIMESTAMP, MD5, NONE)
 
 
-def expiry_of(value: Any) -> str | None:
+def expiry_of(value: object) -> str | None:
     """auth_timestamp as the digits that were sent, since those are what is signed: a text of 1 to 10 or an integer."""
     text = str(value) if type(value) is int else value
     return text if type(text) is str and _DIGITS.fullmatch(text) else None

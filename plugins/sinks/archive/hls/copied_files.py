@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from typing import Any
 
 
 class CopiedFiles:
     """All up to one number but for a few that failed, or are still on their way. Written into a memo."""
 
-    def __init__(self, memo: MutableMapping[str, Any], count: int) -> None:
+    def __init__(self, memo: MutableMapping[str, object], count: int) -> None:
         self._memo = memo
         self._end = 0
         self._missing: set[int] = set()

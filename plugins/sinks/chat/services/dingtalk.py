@@ -57,7 +57,7 @@ class DingTalk(Lookalikes):
             raise ValueError(self.mentions)
         return f"@{who}"
 
-    def render(self, card: Card) -> dict[str, Any]:
+    def render(self, card: Card) -> dict[str, object]:
         buttons, inline, note = self.links_of(card)
         if card.mentions:  # an action card mentions nobody
             buttons, inline = [], [*buttons, *inline]
@@ -94,7 +94,7 @@ class DingTalk(Lookalikes):
     def fits(self, payload: Mapping[str, Any]) -> bool:
         return weight(payload) <= 19_500
 
-    def request(self, to: Destination, payload: Mapping[str, Any], now: datetime) -> Request:
+    def request(self, to: Destination, payload: Mapping[str, object], now: datetime) -> Request:
         assert to.url is not None
         url = to.url.reveal()
         if to.secret is not None:

@@ -46,14 +46,14 @@ class Discord(Backslashes):
             raise ValueError(self.mentions)
         return f"<@&{who.removeprefix('role:')}>" if who.startswith("role:") else f"<@{who}>"
 
-    def render(self, card: Card) -> dict[str, Any]:
+    def render(self, card: Card) -> dict[str, object]:
         buttons, inline, note = self.links_of(card)
-        embed: dict[str, Any] = {
+        embed: dict[str, object] = {
             "title": self.trim(self.escape(f"{card.mark} {card.title}"), 256),
             "color": _COLOURS[card.severity],
             "timestamp": format_time(card.at),
         }
-        fields: list[dict[str, Any]] = []
+        fields: list[dict[str, object]] = []
         if card.text is not None:
             embed["description"] = self.text(card) or "-"
         else:
@@ -72,7 +72,7 @@ class Discord(Backslashes):
         ]  # because a button takes no longer URL
         if fields:
             embed["fields"] = fields[:25]
-        message: dict[str, Any] = {"embeds": [embed], "allowed_mentions": self._allowed(card)}
+        message: dict[str, object] = {"embeds": [embed], "allowed_mentions": self._allowed(card)}
         if card.mentions:
             message["content"] = " ".join(map(self.mention, card.mentions))
         if buttons:
@@ -83,9 +83,9 @@ class Discord(Backslashes):
             ]
         return message
 
-    def _allowed(self, card: Card) -> dict[str, Any]:
+    def _allowed(self, card: Card) -> dict[str, object]:
         """Nobody but whom the configuration names."""
-        allowed: dict[str, Any] = {"parse": ["everyone"] if any(who in _EVERYBODY for who in card.mentions) else []}
+        allowed: dict[str, object] = {"parse": ["everyone"] if any(who in _EVERYBODY for who in card.mentions) else []}
         named = [who for who in card.mentions if who not in _EVERYBODY]
         if users := [who for who in named if not who.startswith("role:")]:
             allowed["users"] = users
@@ -100,7 +100,7 @@ class Discord(Backslashes):
             texts += [field["name"], field["value"]]
         return units("".join(texts)) <= 6000 and all(units(field["value"]) <= 1024 for field in embed.get("fields", ()))
 
-    def request(self, to: Destination, payload: Mapping[str, Any], now: datetime) -> Request:
+    def request(self, to: Destination, payload: Mapping[str, object], now: datetime) -> Request:
         assert to.url is not None
         # `wait`, because without it a message that was not taken is answered like one that was; the other for buttons
         return Request(with_query(to.url.reveal(), wait="true", with_components="true"), encode(payload))

@@ -53,9 +53,9 @@ class Feishu(Lookalikes):
             raise ValueError(self.mentions)
         return f"<at id={who}></at>"
 
-    def render(self, card: Card) -> dict[str, Any]:
+    def render(self, card: Card) -> dict[str, object]:
         buttons, inline, note = self.links_of(card)
-        elements: list[dict[str, Any]] = []
+        elements: list[dict[str, object]] = []
         if card.mentions:
             elements.append(_div("lark_md", " ".join(map(self.mention, card.mentions))))
         if card.text is not None:
@@ -83,7 +83,7 @@ class Feishu(Lookalikes):
     def fits(self, payload: Mapping[str, Any]) -> bool:
         return weight(payload) <= 19_500  # the signature comes on top
 
-    def request(self, to: Destination, payload: Mapping[str, Any], now: datetime) -> Request:
+    def request(self, to: Destination, payload: Mapping[str, object], now: datetime) -> Request:
         assert to.url is not None
         signed = dict(payload)
         if to.secret is not None:
@@ -126,15 +126,15 @@ def _aside(answer: Answer) -> timedelta:
     return timedelta(seconds=5 + (answer.now.microsecond // 1000 + answer.now.second * 7) % 26)
 
 
-def _text(tag: str, content: str) -> dict[str, Any]:
+def _text(tag: str, content: str) -> dict[str, object]:
     return {"tag": tag, "content": content}
 
 
-def _div(tag: str, content: str) -> dict[str, Any]:
+def _div(tag: str, content: str) -> dict[str, object]:
     return {"tag": "div", "text": _text(tag, content)}
 
 
-def _button(label: str, url: str, kind: str) -> dict[str, Any]:
+def _button(label: str, url: str, kind: str) -> dict[str, object]:
     return {
         "tag": "button", "text": _text("plain_text", label), "type": "primary" if kind == "play" else "default", "url": url,
     }  # fmt: skip

@@ -52,7 +52,7 @@ class GoogleChat(Service):
     def trim(self, text: str, most: int) -> str:
         return cut_tags(text, most, octets)
 
-    def render(self, card: Card) -> dict[str, Any]:
+    def render(self, card: Card) -> dict[str, object]:
         buttons, inline, note = self.links_of(card)
         # the header reads no markup, so the colour stands in a line of its own
         kind = card.title.split(" · ")[0]
@@ -73,7 +73,7 @@ class GoogleChat(Service):
             widgets.append({"buttonList": {"buttons": made}})
         header = {"title": inert(f"{card.mark} {card.title}")}
         shown = {"cardId": "recording", "card": {"header": header, "sections": [{"widgets": widgets}]}}
-        message: dict[str, Any] = {"cardsV2": [shown]}
+        message: dict[str, object] = {"cardsV2": [shown]}
         if card.mentions:
             message["text"] = " ".join(map(self.mention, card.mentions))
         return message
@@ -98,7 +98,7 @@ class GoogleChat(Service):
         raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)
 
 
-def _paragraph(text: str) -> dict[str, Any]:
+def _paragraph(text: str) -> dict[str, object]:
     return {"textParagraph": {"text": text}}
 
 

@@ -31,13 +31,13 @@ class Mattermost(Attachments):
             raise ValueError(self.mentions)
         return f"@{who.removeprefix('@')}"
 
-    def render(self, card: Card) -> dict[str, Any]:
+    def render(self, card: Card) -> dict[str, object]:
         _, inline, note = self.links_of(card)
         title = f"{card.mark} {card.title}"
         parts = [self.text(card)] if card.text is not None else []
         if inline:
             parts.append(" · ".join(self.link(link.label, link.url) for link in inline))
-        attachment: dict[str, Any] = {
+        attachment: dict[str, object] = {
             "fallback": self.escape(cut(title, 150)),
             "color": self.colours[card.severity],
             "title": self.escape(title),

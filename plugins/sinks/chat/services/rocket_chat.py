@@ -29,14 +29,14 @@ class RocketChat(Attachments):
             raise ValueError(self.mentions)
         return f"@{who.removeprefix('@')}"
 
-    def render(self, card: Card) -> dict[str, Any]:
+    def render(self, card: Card) -> dict[str, object]:
         buttons, inline, note = self.links_of(card)
         parts = [self.text(card)] if card.text is not None else []
         if note:
             parts.append(self.fact(note))
         if inline:
             parts.append(" · ".join(self.link(link.label, link.url) for link in inline))
-        attachment: dict[str, Any] = {
+        attachment: dict[str, object] = {
             "color": self.colours[card.severity],
             "title": self.escape(f"{card.mark} {card.title}"),
         }

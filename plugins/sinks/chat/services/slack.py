@@ -62,9 +62,9 @@ class Slack(Service):
     def trim(self, text: str, most: int) -> str:
         return cut_tags(text, most, escape=self.escape)
 
-    def render(self, card: Card) -> dict[str, Any]:
+    def render(self, card: Card) -> dict[str, object]:
         buttons, inline, note = self.links_of(card)
-        blocks: list[dict[str, Any]] = []
+        blocks: list[dict[str, object]] = []
         if card.text is not None:
             for part in self._parts(self.text(card) or "-"):
                 blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": part, "verbatim": True}})
@@ -84,7 +84,7 @@ class Slack(Service):
             made = [{"type": "button", "text": _plain(link.label, 75), "url": link.url} for link in buttons[:25]]
             blocks.append({"type": "actions", "elements": made})
         said = [*map(self.mention, card.mentions), f"{card.mark} {self.bold(self.escape(cut(card.title, 150)))}"]
-        message: dict[str, Any] = {"text": " ".join(said), "unfurl_links": False, "unfurl_media": False}
+        message: dict[str, object] = {"text": " ".join(said), "unfurl_links": False, "unfurl_media": False}
         if blocks:
             message["attachments"] = [{"color": _COLOURS[card.severity], "blocks": blocks}]
         return message
@@ -123,7 +123,7 @@ class Slack(Service):
         return []
 
 
-def _plain(text: str, most: int) -> dict[str, Any]:
+def _plain(text: str, most: int) -> dict[str, object]:
     return {"type": "plain_text", "text": cut(text, most), "emoji": False}
 
 

@@ -84,7 +84,7 @@ class Teams(Markdown):
     def fits(self, payload: Mapping[str, Any]) -> bool:
         return weight(payload) <= 19_500
 
-    def request(self, to: Destination, payload: Mapping[str, Any], now: datetime) -> Request:
+    def request(self, to: Destination, payload: Mapping[str, object], now: datetime) -> Request:
         assert to.url is not None
         body = dict(payload)
         if to.wrap == "message":
@@ -113,7 +113,7 @@ class Teams(Markdown):
         return []
 
 
-def _text_run(*parts: tuple[str, Mapping[str, str]]) -> dict[str, Any]:
+def _text_run(*parts: tuple[str, Mapping[str, str]]) -> dict[str, object]:
     return {
         "type": "RichTextBlock",
         "inlines": [{"type": "TextRun", "text": inert(text), **style} for text, style in parts],

@@ -63,7 +63,7 @@ class Telegram(Service):
     def trim(self, text: str, most: int) -> str:
         return cut_tags(text, most, self.measure)
 
-    def render(self, card: Card) -> dict[str, Any]:
+    def render(self, card: Card) -> dict[str, object]:
         buttons, inline, note = self.links_of(card)
         parts = [f"{card.mark} {self.bold(self.escape(card.title))}", self.text(card)]
         if note:
@@ -72,7 +72,7 @@ class Telegram(Service):
             parts.append(" ".join(self.link(link.label, link.url) for link in inline))
         if card.mentions:
             parts.append(" ".join(map(self.mention, card.mentions)))
-        message: dict[str, Any] = {
+        message: dict[str, object] = {
             "text": "\n".join(filter(None, parts)),
             "parse_mode": "HTML",
             "link_preview_options": {"is_disabled": True},
@@ -101,7 +101,7 @@ class Telegram(Service):
             changed["chat_id"] = memo["chat_id"]
         return changed
 
-    def request(self, to: Destination, payload: Mapping[str, Any], now: datetime) -> Request:
+    def request(self, to: Destination, payload: Mapping[str, object], now: datetime) -> Request:
         assert to.token is not None
         body = {"chat_id": to.chat_id, **payload}
         if to.thread is not None:

@@ -42,7 +42,7 @@ class WeCom(Lookalikes):
             raise ValueError(self.mentions)
         return f"<@{who}>"
 
-    def render(self, card: Card) -> dict[str, Any]:
+    def render(self, card: Card) -> dict[str, object]:
         if any(who == "all" or _MOBILE.fullmatch(who) for who in card.mentions):
             return self._plain(card)
         if card.text is None and not card.mentions and (made := self._template(card)) is not None:
@@ -53,7 +53,7 @@ class WeCom(Lookalikes):
         kind = payload["msgtype"]
         return kind not in _BYTES_MAX or octets(payload[kind]["content"]) <= _BYTES_MAX[kind]
 
-    def _template(self, card: Card) -> dict[str, Any] | None:
+    def _template(self, card: Card) -> dict[str, object] | None:
         """A card with something to open; None where this one has nothing, or more to say than there is room for."""
         stream, extra = card.fact("stream"), [fact for fact in card.facts if fact.key in card.words.brief]
         if (
@@ -79,7 +79,7 @@ class WeCom(Lookalikes):
         }
         return {"msgtype": "template_card", "template_card": template}
 
-    def _markdown(self, card: Card) -> dict[str, Any]:
+    def _markdown(self, card: Card) -> dict[str, object]:
         _, inline, note = self.links_of(card)
         heading = f'<font color="{_COLOURS[card.severity]}">{self.escape(card.title)}</font>'
         parts = [f"### {card.mark} {heading}", self.text(card)]
@@ -89,7 +89,7 @@ class WeCom(Lookalikes):
         parts.append(" ".join(map(self.mention, card.mentions)))
         return {"msgtype": "markdown", "markdown": {"content": "\n".join(filter(None, parts))}}
 
-    def _plain(self, card: Card) -> dict[str, Any]:
+    def _plain(self, card: Card) -> dict[str, object]:
         """Only plain text can call everybody, or somebody by the mobile."""
         parts = [f"{card.mark} {_clear(card.title)}"]
         if card.text is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, NoReturn
+from typing import ClassVar, Final, NoReturn
 from urllib.parse import quote
 from xml.parsers import expat
 
@@ -27,7 +27,7 @@ _FORM: Final = re.compile(
 _LINE_BREAK: Final = re.compile(r"[ \t]*[\r\n]\s*")
 
 
-def scalar(value: Any) -> str:
+def scalar(value: object) -> str:
     """As a value is written into a text. Raises SecurityError for a list and a mapping."""
     if value is None:
         return ""
@@ -81,7 +81,7 @@ class JsonGrammar:
         return text
 
 
-def _all_different(pairs: list[tuple[str, Any]]) -> None:
+def _all_different(pairs: list[tuple[str, object]]) -> None:
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
         raise Invalid("what it makes has one name twice in an object")

@@ -55,7 +55,7 @@ class CelBody:
         return text
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """What CEL's values are in JSON, as its specification has it. Raises Invalid."""
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 from urllib.parse import quote, unquote, urlsplit
 
 from jinja2.exceptions import SecurityError
@@ -20,7 +20,7 @@ _HEADER_PLAIN: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(co
 _HEADER_OWN: Final = "".join(map(chr, range(0x20, 0x7F)))
 
 
-def _segment(value: Any) -> str:
+def _segment(value: object) -> str:
     text = scalar(value)
     if not text:
         raise SecurityError("a value in the path is absent or empty")

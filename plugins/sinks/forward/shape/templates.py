@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache, partial
-from typing import Any, Final
+from typing import Final
 
 from gateway import TEXT_BYTES_MAX, Event, to_document
 from gateway.where.names import shape_of_event
@@ -33,7 +33,7 @@ class RequestTemplate:
                 text_chars_max=TEXT_BYTES_MAX,
             )
 
-    def render(self, shown: Mapping[str, Any]) -> str:
+    def render(self, shown: Mapping[str, object]) -> str:
         """For what `shown_to_templates` makes of an event. Raises Invalid, which says where."""
         with _named(self._what):
             return self._grammar.check(self._compiled.render(shown, strict=True))
@@ -48,17 +48,17 @@ def _named(what: str) -> Iterator[None]:
         raise kind(f"{what}: {error}") from None
 
 
-def shown_to_templates(event: Event, secrets: Mapping[str, str]) -> Mapping[str, Any]:
+def shown_to_templates(event: Event, secrets: Mapping[str, str]) -> Mapping[str, object]:
     """`event`, its JSON, which knows what an event can have besides: that is nothing, and no mistake; and `secrets`."""
     return {"event": _known(to_document(event), _shape()), "secrets": FixedForm(secrets, ())}
 
 
 @cache
-def _shape() -> Any:
+def _shape() -> object:
     return shape_of_event()["event"]
 
 
-def _known(value: Any, shape: Any) -> Any:
+def _known(value: object, shape: object) -> object:
     if isinstance(value, dict) and isinstance(shape, dict):
         return FixedForm({key: _known(part, shape.get(key)) for key, part in value.items()}, shape)
     if isinstance(value, list) and isinstance(shape, list):
@@ -66,26 +66,26 @@ def _known(value: Any, shape: Any) -> Any:
     return value
 
 
-def _seconds(value: Any) -> float | None:
+def _seconds(value: object) -> float | None:
     try:
         return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else None
     except ValueError:
         return None
 
 
-def _epoch(value: Any) -> int | None:
+def _epoch(value: object) -> int | None:
     return None if (seconds := _seconds(value)) is None else int(seconds)
 
 
-def _epoch_ms(value: Any) -> int | None:
+def _epoch_ms(value: object) -> int | None:
     return None if (seconds := _seconds(value)) is None else round(seconds * 1000)
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-FILTERS_OF_REQUESTS: Final[Mapping[str, Callable[[Any], object]]] = {
+FILTERS_OF_REQUESTS: Final[Mapping[str, Callable[[object], object]]] = {
     "epoch": _epoch,  # of a time: seconds since 1970
     "epoch_ms": _epoch_ms,
     "json": _json,  # a text of JSON, for a place that holds one as a text

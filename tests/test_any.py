@@ -1,0 +1,62 @@
+"""`Any` stands where the outside is untyped; what only passes through, or is looked at before it is used, is an `object`."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# A room, how often it may say `Any`, and of what. The numbers only get smaller; a new plugin has ten to begin with.
+ALLOWED = {
+    "gateway/admin": (33, "rows that API models are filled from by name"),
+    "gateway/app.py": (2, "what `Served` is behind"),
+    "gateway/cli": (116, "answers of an API elsewhere, what click hands over, rich's cells"),
+    "gateway/config": (85, "annotations, and what YAML said before it is checked"),
+    "gateway/dispatch": (4, "what a sink remembers"),
+    "gateway/egress": (6, "aiohttp's connector"),
+    "gateway/events": (74, "the JSON of events, as it is stored and sent"),
+    "gateway/fields": (26, "what pydantic hands to a validator"),
+    "gateway/follow_up.py": (2, "what a sink may say"),
+    "gateway/model": (3, "vendor fields without a place"),
+    "gateway/plugin": (42, "classes of strangers, looked at when they are loaded"),
+    "gateway/routing": (5, "verdicts as JSON"),
+    "gateway/runtime": (5, "structlog's events"),
+    "gateway/signing": (2, "JSON Web Keys"),
+    "gateway/store": (85, "rows, and parameters of statements, as the drivers have them"),
+    "gateway/testing": (33, "events and answers that authors describe"),
+    "gateway/text": (48, "JSON before anything is known of it"),
+    "gateway/watchdog.py": (2, "a frame"),
+    "gateway/web": (51, "bodies and parameters of the API"),
+    "gateway/where": (13, "values of CEL"),
+    "plugins/sinks/apprise": (35, "apprise has no types"),
+    "plugins/sinks/archive": (36, "what a sink remembers of its copies"),
+    "plugins/sinks/cards": (19, "Jinja's values"),
+    "plugins/sinks/chat": (38, "payloads of services"),
+    "plugins/sinks/database": (84, "SQLAlchemy's columns, and values of any type"),
+    "plugins/sinks/email": (16, "what the outside says"),
+    "plugins/sinks/feed": (12, "what the outside says"),
+    "plugins/sinks/forward": (23, "what templates and CEL make"),
+    "plugins/sinks/kafka": (15, "aiokafka has no types"),
+    "plugins/sinks/mqtt": (20, "paho's callbacks"),
+    "plugins/sinks/nats": (12, "what the outside says"),
+    "plugins/sinks/redis": (17, "redis-py's replies"),
+    "plugins/sinks/storage": (27, "obstore's options"),
+    "plugins/sources": (29, "the vendors' JSON"),
+    "plugins/sources/common": (30, "the vendors' JSON"),
+    "plugins/sources/hmac": (11, "the vendors' JSON"),
+    "plugins/sources/huawei_live": (15, "the vendor's JSON"),
+}
+OF_A_NEW_ROOM = 10
+
+
+def test_a_room_says_any_no_more_often_than_its_outside_makes_it() -> None:
+    there: Counter[str] = Counter()
+    for path in (file for folder in ("gateway", "plugins") for file in (ROOT / folder).rglob("*.py")):
+        parts = path.relative_to(ROOT).parts
+        folder = parts[0] == "plugins" and len(parts) > 3
+        names = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name))
+        there["/".join(parts[: 3 if folder else 2])] += sum(name.id == "Any" for name in names)
+    more = {room: count for room, count in there.items() if count > ALLOWED.get(room, (OF_A_NEW_ROOM, ""))[0]}
+    assert more == {}, "say `object`, or the type; where the outside has none, raise the number with its reason"
+    assert {room for room in ALLOWED if not there[room]} == set(), "take it off the list"
