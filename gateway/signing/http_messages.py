@@ -21,8 +21,8 @@ from gateway.signing.shared_keys import InvalidSignature
 from gateway.signing.structured_fields import Bare, FieldItem, InnerList, parse_dictionary, written_dictionary
 
 DEFAULT_LABEL: Final = "sig1"
-HEADERS_BYTES_MAX: Final = 8192  # of Signature and Signature-Input each, all their lines together
-LABELS_MAX: Final = 8  # signatures of one request that are looked at
+HEADERS_BYTES_MAX: Final = 4096  # of Signature and Signature-Input each, all their lines together
+LABELS_MAX: Final = 4  # signatures of one request that are looked at, because a stranger's cost as much as a sender's
 COMPONENTS_MAX: Final = 32  # covered by one signature
 _LABEL: Final = re.compile(r"[a-z*][a-z0-9_.*-]{0,63}", re.ASCII)
 

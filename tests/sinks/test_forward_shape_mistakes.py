@@ -36,6 +36,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"body": {"template": "<?xml version='1.0' encoding='gbk'?><a/>"}, "content_type": "text/xml"}, "UTF-8"),
     ({"body": {"template": "a=b c&{{ event.id }}"}, "content_type": "application/x-www-form-urlencoded"}, "pair 1"),
     ({"body": {"template": "{{ event.id }}"}, "content_type": "text/plain"}, "JSON, XML or a form"),
+    ({"body": {"template": "[]"}, "headers": {"Content-Type": "text/xml"}}, "instead of the header Content-Type"),
     ({"body": {"cel": "[event.id]"}, "content_type": "text/xml"}, "`content_type` of JSON"),
     ({"body": {"cel": "event.strem"}}, "body.cel: column 7: there is no field 'strem'"),
     ({"body": {"cel": "event.id"}}, "neither a map nor a list"),

@@ -167,11 +167,12 @@ async def test_a_part_that_is_no_template_stays_as_it_was_with_any_body() -> Non
         ({"body": {"template": '{"t": {{ event.time | epoch }}, "m": {{ event.time | epoch_ms }}}'}},
          b'{"t": 1767225600, "m": 1767225600500}', "application/json"),
         ({"body": {"template": '{"j": "{{ event.data.files | json }}"}'}}, b'{"j": "[]"}', "application/json"),
+        ({"body": {"template": '["{{ event.data.problems | join("+") }}"]'}}, b'["' + b"p" * 3000 + b'+q"]', "application/json"),
     ],
-    ids=range(9),
+    ids=range(10),
 )  # fmt: skip
 async def test_a_body_is_what_its_template_or_expression_makes(options: dict[str, Any], body: bytes, kind: str) -> None:
-    one = event(id="x", files=(), time=datetime(2026, 1, 1, 0, 0, 0, 500_000, UTC))
+    one = event(id="x", files=(), problems=("p" * 3000, "q"), time=datetime(2026, 1, 1, 0, 0, 0, 500_000, UTC))
     async with ScriptedServer() as server, forwarding(server.url, **options) as sink:
         await sink.deliver(delivery(one))
         [got] = server.received

@@ -150,7 +150,7 @@ Encoder = Callable[[Any], str]
 def compiled(
     source: str,
     escape: Escape,
-    filters: Mapping[str, tuple[Callable[[object], object], bool]],
+    filters: Mapping[str, tuple[Callable[..., object], bool]],
     clean: Clean = plain,
     *,
     encoders: Mapping[str, Encoder] = MappingProxyType({}),
@@ -174,8 +174,8 @@ def compiled(
         lstrip_blocks=True,
     )
     environment.globals.clear()
-    environment.filters = {name: _wrapped(function, raw) for name, (function, raw) in filters.items()}
-    environment.filters |= {**FILTERS, "_turns": _turns}
+    environment.filters = {**FILTERS, "_turns": _turns}
+    environment.filters |= {name: _wrapped(function, raw) for name, (function, raw) in filters.items()}
     environment.filters |= {name: _encoding(function) for name, function in encoders.items()}
     environment.tests = {name: environment.tests[name] for name in _TESTS}
     try:
@@ -244,9 +244,9 @@ def _finalize(escape: Escape, clean: Clean) -> Callable[[object], object]:
     return final
 
 
-def _wrapped(function: Callable[[object], object], raw: bool) -> Callable[[object], object]:
-    def call(value: Any) -> Any:
-        made = function(None if isinstance(value, Undefined) else value)
+def _wrapped(function: Callable[..., object], raw: bool) -> Callable[..., object]:
+    def call(value: object, *more: object) -> object:
+        made = function(None if isinstance(value, Undefined) else value, *more)
         return RawText(made) if raw else made
 
     return call

@@ -202,6 +202,10 @@ class ForwardOptions(Options):
         if (self.body == "template") != (self.template is not None):
             raise PydanticCustomError("template", "`body: template` and `template: …` together, or neither")
         if self.shapes_body:
+            if "content-type" in {name.lower() for name in self.headers}:
+                raise PydanticCustomError(
+                    "content_type", "`content_type` instead of the header Content-Type: values are encoded for it"
+                )
             kind = body_kind(self.content_type)
             if kind is None or (kind != "json" and isinstance(self.body, CelBodyOption)):
                 what = (

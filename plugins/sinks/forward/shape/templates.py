@@ -14,6 +14,7 @@ from gateway.where.names import shape_of_event
 from plugins.sinks.cards.sandbox import Misnamed, compiled
 from plugins.sinks.cards.template_data import FixedForm
 from plugins.sinks.cards.text import Invalid
+from plugins.sinks.forward.shape.body_grammars import scalar
 from plugins.sinks.forward.shape.value_places import TextGrammar, place
 
 
@@ -85,8 +86,14 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-FILTERS_OF_REQUESTS: Final[Mapping[str, Callable[[object], object]]] = {
+def _join(value: object, between: object = ", ") -> str:
+    """Whole, as nobody wants half of an address: what is too much is refused with the body."""
+    return str(between).join(map(scalar, value)) if isinstance(value, list | tuple) else ""
+
+
+FILTERS_OF_REQUESTS: Final[Mapping[str, Callable[..., object]]] = {
     "epoch": _epoch,  # of a time: seconds since 1970
     "epoch_ms": _epoch_ms,
+    "join": _join,
     "json": _json,  # a text of JSON, for a place that holds one as a text
 }
