@@ -18,6 +18,7 @@ from gateway.dispatch.receipts import Receipts
 from gateway.errors import NotFound, Problem, Refused, Retry
 from gateway.events.cloudevents import to_json
 from gateway.store.records import Lease, Peeked, Pulled
+from gateway.text.trace_context import TraceContext
 
 WAITERS_PER_SINK_MAX: Final = 32  # long polls of one sink at once
 WAITERS_MAX: Final = 64  # of all sinks, because the private listener has 128 connections, and people need some
@@ -130,12 +131,14 @@ def _fitting(leases: Sequence[Lease]) -> tuple[list[tuple[Lease, str]], list[Lea
 
 
 def _item(lease: Lease, event: str, receipts: Receipts, length: int) -> str:
+    trace = TraceContext.of_stored(lease.trace)
     head = {
         "delivery": lease.delivery,
         "attempt": lease.attempt,
         "replay": lease.replay,
         "receipt": receipts.of(lease, length),
         "leased_until": moment(lease.until),
+        "traceparent": None if trace is None else trace.traceparent,
     }
     return f'{json.dumps(head)[:-1]},"event":{event}}}'
 

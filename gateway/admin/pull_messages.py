@@ -98,6 +98,7 @@ class LeasedItem(Result):
     replay: bool
     receipt: str
     leased_until: Time
+    traceparent: Annotated[str | None, Field(description="The trace that it belongs to, for your own requests.")]
     event: dict[str, Any]
 
 

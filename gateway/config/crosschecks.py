@@ -146,6 +146,17 @@ def consumers(settings: Settings, root: Table, known: Sequence[str]) -> Iterator
                 )
 
 
+def fetched(settings: Settings, sinks: Table | None) -> Iterator[Diagnostic]:
+    """Warning: a sink that consumers fetch from, and no token of one that lists it."""
+    listed = {name for token in settings.admin.tokens for name in token.sinks}
+    for name, sink in settings.sinks.items():
+        if sink.pulled and name not in listed and sinks is not None:
+            yield sinks.key(name).problem(
+                found=f"nobody can fetch from the sink {name!r}: no token of `admin.tokens` lists it",
+                hint=f"add `{{name: …, token: …, role: pull, sinks: [{name}]}}`",
+            )
+
+
 def callers(settings: Settings, sources: Table | None) -> Iterator[Diagnostic]:
     """Warning: sources that take callbacks from some addresses only, behind a proxy that nobody named."""
     server = settings.server

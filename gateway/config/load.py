@@ -209,6 +209,7 @@ class _Loading:
         self._warnings += crosschecks.callers(settings, sources_table if isinstance(sources_table, Table) else None)
         self._warnings += crosschecks.trust(routes, settings, entries.wanted_trust)
         sinks_table = root.entries.get("sinks")
+        self._warnings += crosschecks.fetched(settings, sinks_table if isinstance(sinks_table, Table) else None)
         self._warnings += crosschecks.reach(routes, settings, sinks_table if isinstance(sinks_table, Table) else None)
         return settings, entries
 

@@ -23,7 +23,7 @@ from tests.cli.terminal import Terminal
 from tests.running import SECRET, Receiver, receiving
 from tests.web.admin_api import READ, ask, post, serve, until
 from tests.web.doors import Served
-from tests.web.test_api_pull import PULL, PULLING, fetch, newest_body, put, tell
+from tests.web.pull_api import PULL, PULLING, fetch, newest_body, put, tell
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 

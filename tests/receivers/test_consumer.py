@@ -11,7 +11,7 @@ import pytest
 
 from tests.web.admin_api import ask
 from tests.web.admin_api import serve as serving
-from tests.web.test_api_pull import PULL, PULLING, put
+from tests.web.pull_api import PULL, PULLING, put
 
 
 def test_the_consumer_of_the_page_fetches_acknowledges_and_gives_back(

@@ -55,6 +55,11 @@ async def test_a_claim_goes_round_the_event_on_it_and_says_why_that_one_is_dead(
     assert store.healthy()
 
 
+async def test_what_consumers_are_given_goes_round_it_too(store: Store) -> None:
+    assert len((await store.hand_out("app", 10, LEASE, 100)).leases) == 4
+    assert store.healthy()
+
+
 async def test_what_is_in_one_batch_with_it_is_done(store: Store) -> None:
     read = "SELECT sum(length(raw)), max(raw) FROM events"
     with held_up(store):

@@ -34,6 +34,7 @@ from tests.store.kit import LEASE, event, new, session, settlement
 
 DAY = 86_400
 SINKS = ("plain", "ordered")
+OPEN = ("waiting", "sending")
 TABLES = "meta, events, verdicts, deliveries, attempts, sinks, remembered, refused"
 
 Row = dict[str, Any]
@@ -62,6 +63,7 @@ class Outbox(RuleBasedStateMachine):
         self.side: Session = session(self.url, self.clock)
         self.leases: dict[tuple[int, int], Lease] = {}  # in some lane's hands, as far as the lane knows
         self.handed: set[tuple[int, int]] = set()
+        self.fetched: set[tuple[int, int]] = set()  # those of them that consumers have
         self.tokens: dict[int, int] = {}
         self.burnt: dict[int, int] = defaultdict(int)  # attempts as they should be, by delivery
         self.finished: dict[int, str] = {}
@@ -213,6 +215,22 @@ class Outbox(RuleBasedStateMachine):
             assert lease.sink == sink
             self.leases = {pair: held for pair, held in self.leases.items() if held.delivery != lease.delivery}
             self.hold(lease)
+
+    @rule(sink=st.sampled_from(SINKS), most=st.integers(1, 6), limit=st.integers(1, 4))
+    def hand_out(self, sink: str, most: int, limit: int) -> None:
+        """The sink is one that consumers fetch from now; the next claim says that it is not."""
+        rows = [row for row in self.deliveries().values() if row["sink"] == sink and row["state"] in OPEN]
+        now = self.clock.ms()
+        paused = any(row[1] is not None for row in self.side.rows(sql.GATE, {"sink": sink}))
+        live = sum(1 for row in rows if row["rank"] == 3 and row["due_at"] > now)
+        due = sum(1 for row in rows if row["rank"] != 2 and row["due_at"] <= now)
+        given = self.do(lambda: self.store.hand_out(sink, most, LEASE, limit))
+        assert len(given.leases) == (0 if paused else max(min(most, limit - live, due), 0))  # invariant 8
+        assert bool(given.leases) is (given.why is None)
+        for lease in given.leases:
+            self.leases = {pair: held for pair, held in self.leases.items() if held.delivery != lease.delivery}
+            self.hold(lease)
+            self.fetched.add((lease.delivery, lease.token))
 
     def pick(self, data: st.DataObject) -> Lease:
         return data.draw(st.sampled_from(list(self.leases.values())))
@@ -389,10 +407,14 @@ class Outbox(RuleBasedStateMachine):
     @rule()
     def crash(self) -> None:
         """The process is gone without a word, and another begins."""
+        before = self.deliveries()
         self.runner.run(self.store.close())
         self.store = self.start()
         alone = self.url.startswith("sqlite")
-        self.leases = {} if alone else self.leases
+        self.leases = {pair: lease for pair, lease in self.leases.items() if not alone or pair in self.fetched}
+        for id_, row in self.deliveries().items():
+            if (id_, row["token"]) in self.fetched:
+                assert row == before[id_]  # a consumer has it still
 
     # -- what holds after everything
 

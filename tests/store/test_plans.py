@@ -131,7 +131,7 @@ HOT = {
     "oldest": sql.OLDEST_DUE,
     "count rank": sql.COUNT_RANK,
     "count dead": sql.COUNT_DEAD,
-    "pull": sql.PULL,
+    **{name: getattr(sql, name) for name in ("PULL", "PULL_OWN", "LIVE_LEASES", "LEASED", "ENDED_AS", "PEEK")},
     "window": retention._WINDOW,
     "remember": retention._REMEMBER,
     "delete": retention._DELETE,
@@ -149,7 +149,7 @@ def test_on_sqlite_no_hot_statement_scans_or_sorts(lite: SqliteBulk, name: str, 
     tables = ("events", "deliveries", "attempts", "remembered", " d", " o", " h", " e", " a", " r")
     scans = [line for line in plan if line.startswith("SCAN") and line.endswith(tables)]
     assert scans == []
-    if name in ("claim", "probe fresh", "due", "oldest", "promote"):
+    if name in ("claim", "probe fresh", "due", "oldest", "promote", "PEEK"):
         assert not [line for line in plan if "TEMP B-TREE" in line]
 
 

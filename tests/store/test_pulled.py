@@ -115,6 +115,19 @@ async def test_what_a_consumer_held_is_no_loss_when_its_sink_becomes_one_that_is
     assert (lease.losses, lease.attempt) == (0, 2)
 
 
+async def test_what_a_gateway_held_is_handed_out_when_its_sink_becomes_one_that_is_fetched_from(
+    opened: Opener, url: str, clock: FrozenClock
+) -> None:
+    store = await opened(owner="host:1:gone")
+    await take(store, new(1, "q"))
+    await store.claim("q", 1, LEASE)
+    await store.close()
+    store = await opened(owner="host:2:here")
+    clock.advance(LEASE / 1000 + 30)
+    (lease,) = (await store.hand_out("q", 1, LEASE, 9)).leases
+    assert lease.attempt == 2
+
+
 async def test_a_cancelled_delivery_is_nobodys_any_more(store: Store, url: str, clock: FrozenClock) -> None:
     await take(store, new(1, "q"))
     (lease,) = (await store.hand_out("q", 1, LEASE, 9)).leases

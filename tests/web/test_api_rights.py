@@ -35,7 +35,7 @@ def test_an_operation_is_for_its_role_and_no_other(served: Served, endpoint: End
     path, method = path_of(endpoint), endpoint.method
     assert ask(served, path, None, method).status == 401
     assert ask(served, path, "x" * 40, method).status in (401, 429)
-    if endpoint.role == "pull":  # tests/web/test_api_pull.py
+    if endpoint.role == "pull":  # tests/web/test_api_pull_rights.py
         assert {ask(served, path, token, method).status for token in (READ, OPERATE)} == {403}
         return
     if endpoint.role == "operate":

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from gateway.store.engine.batch import Bulk, ClaimedRow, leases_of, read_event
-from gateway.store.engine.session import Session, number_of, value_of
+from gateway.store.engine.session import Session, Trouble, number_of, value_of
+from gateway.store.outbox import losses
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.gates import gate_of
 from gateway.store.outbox.settle import renew
@@ -35,17 +36,26 @@ class _PeekedRow(NamedTuple):
 
 def hand_out(session: Bulk, sink: str, most: int, lease: int, limit: int, first: int) -> Pulled:
     """Lease up to `most` due deliveries for `lease` ms to whoever asks, while fewer than `limit` of this sink are leased."""
-    with session.atomic():
-        gate = gate_of(session, sink)
-        if gate.paused:
-            return Pulled((), "paused")
-        if gate.open_until is not None:
-            session.change(sql.CLOSE, {"sink": sink})
-        session.lock({f"pull {sink}"})  # because two gateways that count at once would both find room
-        room = limit - number_of(session.rows(sql.LIVE_LEASES, {"sink": sink, "most": limit}))
-        if room <= 0:
-            return Pulled((), "concurrency")
-        leases = session.lease_due(sink, min(most, room), lease, first, (), CONSUMER)
+    room = limit
+    losses.count(session, sink, CONSUMER)  # what gateways held when the sink was one that they call
+    try:
+        with session.atomic():
+            gate = gate_of(session, sink)
+            if gate.paused:
+                return Pulled((), "paused")
+            if gate.open_until is not None:
+                session.change(sql.CLOSE, {"sink": sink})
+            session.lock({f"pull {sink}"})  # because two gateways that count at once would both find room
+            room = limit - number_of(session.rows(sql.LIVE_LEASES, {"sink": sink, "most": limit}))
+            if room <= 0:
+                return Pulled((), "concurrency")
+            leases = session.lease_due(sink, min(most, room), lease, first, (), CONSUMER)
+    except Exception as error:
+        if session.one_transaction or session.trouble(error) is not Trouble.DAMAGED:
+            raise
+        leases = session.lease_due(
+            sink, 1, lease, first, (), CONSUMER
+        )  # sets aside what is damaged, in steps of its own
     return Pulled(tuple(leases), None if leases else "empty")
 
 

@@ -236,11 +236,13 @@ class PostgresBulk(PostgresSession):
         try:
             return leases_of(self.tally, sink, map(ClaimedRow._make, self.raw(_TAKE, values)), lease)
         except Exception as error:
-            if self.trouble(error) is not Trouble.DAMAGED:
+            if self.trouble(error) is not Trouble.DAMAGED or self.under_way:  # whose transaction that is comes again
                 raise
         self._set_damaged_aside(sink, lease, running, owner)
         with self.along_keys():
-            rows = self.raw(_TAKE, values)
+            rows = self.raw(
+                _TAKE, values, prepare=False
+            )  # a prepared plan may be older than the setting, and read it all
         return leases_of(self.tally, sink, map(ClaimedRow._make, rows), lease)
 
     def _set_damaged_aside(self, sink: str, lease: int, running: Collection[int], owner: str) -> None:

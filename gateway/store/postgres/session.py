@@ -148,19 +148,20 @@ class PostgresSession:
             values = {"now": self.now(), **(values or {})}
         return self._execute(translate(sql).encode(), values)
 
-    def _execute(self, text: Any, values: Any = None, *, binary: bool = False) -> Any:
+    def _execute(self, text: Any, values: Any = None, *, binary: bool = False, prepare: bool | None = None) -> Any:
         """Every statement passes here: it ends within its time, or its connection does."""
         with DEADLINES.of(self.connection.fileno(), self._seconds):
-            return self.connection.execute(text, values, binary=binary)
+            return self.connection.execute(text, values, binary=binary, prepare=prepare)
 
-    def raw(self, sql: bytes, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
-        """A statement in psycopg's own spelling, with `now` given."""
-        rows: Sequence[tuple[Any, ...]] = self._execute(sql, {"now": self.now(), **values}, binary=True).fetchall()
+    def raw(self, sql: bytes, values: Mapping[str, Any], *, prepare: bool | None = None) -> Sequence[tuple[Any, ...]]:
+        """A statement in psycopg's own spelling, with `now` given. `prepare=False`: planned anew, as the settings are now."""
+        given = {"now": self.now(), **values}
+        rows: Sequence[tuple[Any, ...]] = self._execute(sql, given, binary=True, prepare=prepare).fetchall()
         return rows
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
-        if self.connection.info.transaction_status != self._errors.pq.TransactionStatus.IDLE:
+        if self.under_way:
             yield
             return
         self._execute(self._begin)
@@ -170,6 +171,11 @@ class PostgresSession:
         except BaseException:
             self.rollback()
             raise
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a transaction has begun."""
+        return bool(self.connection.info.transaction_status != self._errors.pq.TransactionStatus.IDLE)
 
     @contextmanager
     def along_keys(self) -> Iterator[None]:

@@ -26,9 +26,7 @@ class LongAnswer(Response):
     media_type = "application/json"
 
     def __init__(self, lane: PulledLane, length: int) -> None:
-        super().__init__(None, 200)
-        del self.headers["content-length"]
-        self.headers["x-accel-buffering"] = "no"
+        super().__init__(None, 200, {"x-accel-buffering": "no"})
         self._lane = lane
         self._length = length
         self._place: AbstractContextManager[None] = nullcontext()
@@ -62,8 +60,11 @@ class LongAnswer(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = asyncio.ensure_future(_gone(receive))
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            if self._asked is not None:
+            if self._asked is None:
+                await asyncio.sleep(0)  # so that a caller who has gone already is seen
+            else:
+                del self.headers["content-length"]
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                 waiting = asyncio.ensure_future(self._wait(self._asked))
                 try:
                     await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -78,6 +79,9 @@ class LongAnswer(Response):
                 await self._lane.give_back(self._given.leases)
                 return
             content = await lease_answer(self._lane, self._given, self._length)
+            if self._asked is None:
+                self.headers["content-length"] = str(len(content))
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": content, "more_body": False})
         finally:
             gone.cancel()
