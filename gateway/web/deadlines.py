@@ -9,7 +9,7 @@ import asyncio
 import enum
 import math
 from collections import deque
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -20,6 +20,9 @@ from gateway.web import problems
 from gateway.web.budget import Budget
 from gateway.web.linger import Polite
 from gateway.web.listener_limits import ListenerLimits
+
+HALF_CLOSED: Final = "half_closed"
+"""In the scope of a request whose caller says no more: it may be gone, and nobody can tell before something is written."""
 
 
 class Phase(enum.Enum):
@@ -99,6 +102,7 @@ class TimedProtocol(HttpToolsProtocol):
         if not self._owes() or (self.cycle.response_started and not self.cycle.response_complete):
             return False
         self.cycle.keep_alive = False
+        self.cycle.scope[HALF_CLOSED] = True  # type: ignore[typeddict-unknown-key]
         return True
 
     def shutdown(self) -> None:

@@ -118,9 +118,18 @@ def test_what_comes_after_a_consumer_left_is_the_next_ones(served: Served) -> No
     assert item["attempt"] == 1
 
 
+def test_callers_who_left_before_they_were_answered_take_nothing_with_them(served: Served) -> None:
+    for _ in range(20):
+        calling(served, "lease", {"wait": 30, "seconds": 600}).sock.close()
+    put(served)
+    (item,) = fetch(served, wait=10)["items"]
+    assert item["attempt"] == 1
+
+
 def test_those_who_wait_are_bounded_and_the_rest_is_told_so(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pull_desk, "WAITERS_PER_SINK_MAX", 2)
-    lane = served.behind.dispatcher.lanes["q"]  # type: ignore[attr-defined]
+    lane, waiting = served.behind.dispatcher.lanes["q"], served.behind.admin.pull._waiting  # type: ignore[attr-defined]
+    until(served, "/sinks/q", lambda _: not waiting.total())
     clients = [calling(served, "lease", {"wait": 30}) for _ in range(2)]
     until(served, "/sinks/q", lambda _: len(lane._waiters) == 2)
     refused = call(served, "lease", {"wait": 30})
