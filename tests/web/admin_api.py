@@ -51,6 +51,7 @@ def fill(served: Served, events: int = 3) -> None:
     for number in range(events):
         assert served.post(Player().body(number=number)).status == 200
     assert served.post(b'{"event_type": "RECORD_START", "auth_sign": "not-his"}').status == 401
+    until(served, "/refused", lambda page: page["items"])  # they are written beside the answer
 
 
 def ask(
