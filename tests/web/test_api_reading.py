@@ -68,15 +68,15 @@ def test_what_there_is_not_is_refused_with_what_was_probably_meant(
 @pytest.mark.parametrize(
     ("query", "count"),
     [
-        ("", 3),
+        ("?source=live", 3),  # the gateway's own alarms come when they come
         ("?type=recording.file.completed,recording.failed&source=live", 3),
         ("?type=recording.failed", 0),
         ("?domain=push.*&app=live&trust=fields", 3),
         ("?trust=none,timestamp", 0),
         ("?state=unrouted", 0),
         ("?held=true", 0),
-        ("?held=false", 3),
-        ("?since=1h", 3),
+        ("?held=false&source=live", 3),
+        ("?since=1h&source=live", 3),
         ("?until=1h", 0),
         ("?subject=*/nothing", 0),
         ("?q=nothing", 0),
