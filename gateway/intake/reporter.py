@@ -141,7 +141,9 @@ class Journal:
             )
             if stored:
                 watched = (
-                    event.replace(variant=answer.variant, supersedes=answer.supersedes) if answer.variant else event
+                    event.replace(id=answer.id, variant=answer.variant, supersedes=answer.supersedes)
+                    if answer.variant
+                    else event
                 )
                 self._watchers.notify(size=len(event.raw), event=watched, sinks=sinks)
 

@@ -97,6 +97,24 @@ async def test_what_the_api_says_instead_is_told_in_words(
         assert (await row(gateway)).error is None
 
 
+async def test_a_type_of_recording_that_the_api_does_not_know_is_left_out(
+    vendor: Vendor, configured: Configured, lite: str
+) -> None:
+    vendor.rows = [entry(1), entry(2, record_type="ON_DEMAND_RECORD")]
+    ok = json.dumps({"record_contents": vendor.rows[:1]}).encode()
+    vendor.answers = [
+        (200, {}, ok),
+        (200, {}, b"{}"),
+        (400, {}, b'{"error_code":"LIVE.100011001","error_msg":"record_type"}'),
+    ]
+    async with running(configured(lite)) as gateway:
+        await asked(gateway)
+        assert [one.stream for one in gateway.events()] == ["s1", "s2"]
+        vendor.answers = [(400, {}, b'{"error_code":"LIVE.100011001","error_msg":"start_time"}')]
+        await asked(gateway)
+        assert "start_time" in (await row(gateway)).error
+
+
 async def test_a_wrong_secret_key_is_told_and_never_shown(
     vendor: Vendor, configured: Configured, lite: str, capsys: Any
 ) -> None:

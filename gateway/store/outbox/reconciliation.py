@@ -14,7 +14,7 @@ from gateway.store.engine.batch import Bulk, storable
 from gateway.store.engine.session import Session, number_of
 from gateway.store.outbox import file_places
 from gateway.store.outbox.accept import accept
-from gateway.store.outbox.retention import Keep
+from gateway.store.outbox.retention import REMEMBERED_MIN, Keep
 from gateway.store.records import Accepted, NewEvent
 
 LEASE_MS: Final = 120_000  # after which another gateway goes on; a call ends after 30 s
@@ -140,8 +140,9 @@ def note_step(session: Bulk, source: str, keep: Keep, *, first: bool) -> bool:
 
 
 def _known_from(session: Session, row: ReconciliationRow, keep: Keep) -> int:
-    in_store = row.now - _ms(min(keep.delivered, keep.unrouted))  # what came since then cannot have been deleted
-    remembered = row.now - _ms(keep.remember)
+    # what came since then cannot have been deleted
+    in_store = row.now - _ms(max(min(keep.delivered, keep.unrouted), REMEMBERED_MIN))
+    remembered = row.now - _ms(max(keep.remember, REMEMBERED_MIN))
     if row.noted_at and row.noted_at >= in_store:
         return max(row.known_from, remembered)
     return in_store if session.rows(_FORGOTTEN) else min(in_store, remembered)
