@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, MutableMapping
+import contextlib
+from collections.abc import Awaitable, Iterator, MutableMapping
 from typing import Any, Final, TypeVar
 
 from gateway import Delivery, Http, Progress
@@ -26,6 +27,7 @@ class CopyProgress:
         self._done: dict[str, int] = {}
         self._total: dict[str, int] = {}
         self._moved_at = http.clock.monotonic()
+        self._waits = 0
 
     def memo_of(self, number: int) -> MutableMapping[str, Any]:
         """This file's part, to be changed in place and kept by `keep`."""
@@ -47,6 +49,16 @@ class CopyProgress:
         self.text = text or self.text
         self._moved_at = self._clock.monotonic()
 
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Around a wait for others, who get on or are cut off themselves: it is no standing still."""
+        self._waits += 1
+        try:
+            yield
+        finally:
+            self._waits -= 1
+            self.moved()
+
     async def keep(self) -> None:
         """Make the memo durable. Raises Stopping."""
         await self.delivery.alive(self.memo, self._progress())
@@ -65,7 +77,7 @@ class CopyProgress:
 
     async def _beat(self) -> None:
         while True:
-            if self._clock.monotonic() - self._moved_at < STILL_SECONDS_MAX:
+            if self._waits or self._clock.monotonic() - self._moved_at < STILL_SECONDS_MAX:
                 await self.delivery.alive(None, self._progress())
             await self._clock.sleep(BEAT_SECONDS)
 

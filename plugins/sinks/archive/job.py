@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import weakref
-from collections.abc import MutableMapping, Sequence
+from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -101,7 +102,7 @@ class FileJob:
         Raises Retry, Refused, Unavailable, Stopping; NoRoom where the spool is too small for it.
         """
         spooled = self.shop.spool.file(self.spool_name(name))
-        async with self.shop.turns.turn(link.ends):
+        async with self.turn(link.ends):
             try:
                 place = await self._begin(spooled, remembered)
                 await self._fetch(link, spooled, place, name, part, bytes_max, remembered)
@@ -117,7 +118,7 @@ class FileJob:
     async def read_small(self, link: FileLink, bytes_max: int) -> Answer:
         """A small file, in memory: a playlist. What is longer comes `truncated`. Raises Retry, Refused."""
         url = link.url if link.address is None else await link.address()
-        async with self.shop.turns.turn(link.ends):
+        async with self.turn(link.ends):
             answer = await self.shop.http.request("GET", url, via=self.shop.via, limit=bytes_max, classify=_unjudged)
         self.progress.moved()
         if answer.status != 200:
@@ -133,9 +134,10 @@ class FileJob:
         media_type: str | None = None,
         sha256: str | None = None,
         remembered: bool = False,
+        in_turn: bool = False,
     ) -> None:
         """Put an object, whole or not at all; its bytes count as the delivery's getting on. `remembered`: the memo says how
-        far it is, where the storage can go on after a crash."""
+        far it is, where the storage can go on after a crash. `in_turn`: the caller has its turn already."""
         sent = 0
 
         def count(octets: int) -> None:
@@ -144,7 +146,7 @@ class FileJob:
             self.progress.moved(f"{key}, {sent / size:.0%} stored" if size else key)
 
         resume = Resume(self.shop.http, self.memo.setdefault("upload", {}), self.keep) if remembered else None
-        async with self.shop.turns.turn(self.link.ends):
+        async with contextlib.nullcontext() if in_turn else self.turn(self.link.ends):
             await self.shop.storage.put(
                 key, body, size=size, media_type=media_type, sha256=sha256, sent=count, resume=resume
             )
@@ -171,9 +173,24 @@ class FileJob:
         """The keys to be tried one after the other, until nothing else lies under one."""
         return [numbered(self.name.plain, number) for number in range(self.name.number, self.name.number + NUMBERS_MAX)]
 
-    def lock(self, key: str) -> asyncio.Lock:
+    @contextlib.asynccontextmanager
+    async def lock(self, key: str) -> AsyncIterator[None]:
         """Held from the look at what lies under a key until our object does, so that two do not take one."""
-        return self.shop.locks.setdefault(key, asyncio.Lock())
+        lock = self.shop.locks.setdefault(key, asyncio.Lock())
+        with self.progress.waiting():
+            await lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextlib.asynccontextmanager
+    async def turn(self, ends: datetime | None) -> AsyncIterator[None]:
+        """One of the places of `parallel`; whoever waits for it is alive. Never within another."""
+        async with contextlib.AsyncExitStack() as stack:
+            with self.progress.waiting():
+                await stack.enter_async_context(self.shop.turns.turn(ends))
+            yield
 
     def spool_name(self, name: str = "") -> str:
         """The name of a download of this job in the spool."""
@@ -223,6 +240,8 @@ class FileJob:
                 return
             except Changed:
                 changes += 1
+                if self.memo.pop("place", None) is not None:  # before others' bytes lie where it says that these do
+                    await self.keep()
                 await spooled.restart()
                 place.begin_anew()
                 if changes > CHANGES_MAX:

@@ -103,10 +103,11 @@ async def _straight(job: FileJob) -> Copied:
 
 async def _stream(job: FileJob, key: str) -> Copied:
     place, digest = Position(), hashlib.sha256()
-    async with aclosing(_hashed(job, place, digest)) as pieces:
+    async with job.turn(job.link.ends), aclosing(_hashed(job, place, digest)) as pieces:
         first = await anext(pieces, b"")
         await _say_placing(job, key, place.total, None, place.version)
-        await job.put(key, _after(first, pieces), size=place.total, media_type=media_type_of_key(key))
+        body = _after(first, pieces)
+        await job.put(key, body, size=place.total, media_type=media_type_of_key(key), in_turn=True)
     await _check_it_is_there(job, key, place.offset)
     return Copied(key, place.offset, digest.hexdigest(), place.version.etag, place.version.media_type)
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from gateway import Delivery, Progress, Retry, Stopping
+from gateway.testing import FrozenClock
+from plugins.sinks.archive import copy_progress, one_file
 from plugins.sinks.archive import job as jobs
-from plugins.sinks.archive import one_file
 from tests.sinks.archive.conftest import Opening, archived, of
 from tests.sinks.archive.media_server import Media, MediaServer
 
@@ -40,30 +41,32 @@ class Beats:
         return delivery.replace(memo=self.memo, heartbeat=self)
 
 
-async def cut_off(archive: Opening, server: MediaServer, beats: Beats) -> None:
+def lying(spool: Path) -> int:
+    return sum(path.stat().st_size for path in spool.iterdir()) if spool.exists() else 0
+
+
+async def cut_off(archive: Opening, server: MediaServer, beats: Beats, spool: Path) -> None:
     """An attempt that ends like a process: in the middle, without a word."""
     server.files["/a.mp4"] = Media(SIZE)
     server.stall_after = [CUT]
     async with archive() as sink:
         task = asyncio.ensure_future(sink.deliver(beats.of(of(server.url + "/a.mp4"))))
-        while not server.sent >= CUT:
+        while lying(spool) <= CUT - 2**20:  # all that came but what was gathered for one write
             await asyncio.sleep(0.005)
-        await asyncio.sleep(0.05)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_what_was_there_is_not_fetched_again(archive: Opening, server: MediaServer, tmp_path: Path) -> None:
     beats = Beats()
-    await cut_off(archive, server, beats)
+    await cut_off(archive, server, beats, tmp_path / "kept/.spool")
     assert not (tmp_path / "kept/main").exists()
     [spooled] = (tmp_path / "kept/.spool").iterdir()
-    lying = spooled.stat().st_size
-    assert lying > CUT - 2**20  # all that came but what was gathered for one write
+    begun = spooled.stat().st_size
     async with archive() as sink:
         [file] = archived(await sink.deliver(beats.of(of(server.url + "/a.mp4")))).files
     assert file.sha256 == Media(SIZE).sha256
-    assert server.asked[-1].headers["range"] == f"bytes={lying}-"
+    assert server.asked[-1].headers["range"] == f"bytes={begun}-"
     assert beats.memo["files"]["0"]["done"][1] == SIZE
     assert list((tmp_path / "kept/.spool").iterdir()) == []
 
@@ -73,7 +76,7 @@ async def test_what_was_lost_is_fetched_again_and_never_mixed(
     loss: str, archive: Opening, server: MediaServer, tmp_path: Path
 ) -> None:
     beats = Beats()
-    await cut_off(archive, server, beats)
+    await cut_off(archive, server, beats, tmp_path / "kept/.spool")
     [spooled] = (tmp_path / "kept/.spool").iterdir()
     part: Any = beats.memo["files"]["0"]
     if loss == "spool":
@@ -147,6 +150,32 @@ async def test_it_says_how_far_it_is(archive: Opening, server: MediaServer, monk
     assert done == sorted(done)
     assert beats.progress[-1].replace(text="") == Progress(SIZE + 1000, SIZE + 1000)
     assert {progress.text for progress in beats.progress} >= {"main/job.mp4"}
+
+
+async def test_whoever_waits_for_a_turn_is_alive_and_whoever_stands_still_is_not(
+    archive: Opening, server: MediaServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(copy_progress, "STILL_SECONDS_MAX", 0.0)  # nothing moves while the clock stands
+    server.files["/a.mp4"] = Media(SIZE)
+    server.stall_after = [CUT]
+    first, second = Beats(), Beats()
+    clock = FrozenClock()
+    async with archive({"parallel": 1}, clock=clock) as sink:
+        tasks = [
+            asyncio.ensure_future(sink.deliver(beats.of(of(server.url + "/a.mp4", id=str(number)))))
+            for number, beats in enumerate((first, second))
+        ]
+        while lying(tmp_path / "kept/.spool") <= CUT - 2**20:
+            await asyncio.sleep(0.005)
+        heard = len(first.progress), len(second.progress)
+        for _ in range(3):
+            clock.advance(copy_progress.BEAT_SECONDS)
+            for _ in range(20):
+                await asyncio.sleep(0)
+        assert (len(first.progress), len(second.progress)) == (heard[0], heard[1] + 3)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_two_that_carry_one_delivery_do_not_write_one_file(archive: Opening, server: MediaServer) -> None:
