@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway import RECORDING_ARCHIVED, RECORDING_MISSING, RECORDING_STARTED, Done, File, Refused, Unavailable
+from gateway import RECORDING_ARCHIVED, RECORDING_MISSING, RECORDING_STARTED, Done, File, Refused, Storage, Unavailable
 from gateway.testing import NOW, SinkPromises, delivery, event, running
 from plugins.sinks.archive import Archive
 from tests.sinks.archive.conftest import HERE, Opening, archived, of
@@ -127,6 +127,16 @@ async def test_a_file_that_can_never_be_had_is_told_beside_those_that_are_kept(
     good, lost = answer.events
     assert [(one.type, len(one.files)) for one in (good, lost)] == [(RECORDING_ARCHIVED, 1), (RECORDING_MISSING, 1)]
     assert "10.0.0.1:80 may not be called" in lost.data["error"]["message"]
+
+
+async def test_what_no_signature_covers_is_never_followed(archive: Opening, server: MediaServer) -> None:
+    server.files["/bucket/a.mp4"] = Media(10)
+    storage = Storage(location=server.url, bucket="bucket", key="a.mp4")
+    async with archive() as sink:
+        assert await sink.deliver(of(files=(File(format="mp4", storage=storage),))) == (
+            "nothing to archive: no file with an address"
+        )
+    assert server.asked == []
 
 
 async def test_only_files_of_the_wanted_formats_are_copied(archive: Opening, server: MediaServer) -> None:
