@@ -35,12 +35,12 @@ class PulledLane(Lane):
         self._waiting = shared.metrics.pull_waiting.labels(sink.name)
         self._leased = shared.metrics.pull_leased.labels(sink.name)
         self._waiting.set(0)
+        self.prober.opened = True  # there is nothing to open
 
     # -- as the dispatcher sees it
 
     def start(self) -> None:
-        """There is nothing to open."""
-        self.prober.opened = True
+        """Nothing runs: consumers come by themselves."""
         self.claimer.opened.set()
 
     async def stop(self, grace: float) -> None:

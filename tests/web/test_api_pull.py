@@ -160,6 +160,25 @@ def test_a_paused_sink_says_so(served: Served) -> None:
     assert len(fetch(served, wait=5)["items"]) == 1
 
 
+def test_a_reload_sends_who_waits_home_and_takes_the_receipts_of_before(tmp_path: Path) -> None:
+    with serve(tmp_path, config=PULLING) as served:
+        put(served)
+        (item,) = fetch(served)["items"]
+        lane = served.behind.dispatcher.lanes["q"]  # type: ignore[attr-defined]
+        with calling(served, "lease", {"wait": 30}) as client:
+            until(served, "/sinks/q", lambda _: len(lane._waiters) == 1)
+            path = tmp_path / "gateway.yaml"
+            path.write_text(path.read_text().replace("concurrency: 100", "concurrency: 1"))
+            assert post(served, "/reload").status == 200
+            assert whole(client).json() == {"items": [], "why": "stopping"}
+        put(served)
+        assert fetch(served) == {"items": [], "why": "concurrency"}
+        assert tell(served, "ack", [item["receipt"]])[0] == 200
+        assert len(fetch(served)["items"]) == 1
+        served.ask()
+        served.result()
+
+
 def test_a_token_that_a_reload_takes_away_ends_the_wait(tmp_path: Path) -> None:
     with serve(tmp_path, config=PULLING) as served:
         lane = served.behind.dispatcher.lanes["q"]  # type: ignore[attr-defined]
