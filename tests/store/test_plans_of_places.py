@@ -18,8 +18,8 @@ STATEMENTS = {
     "of a source": file_places._OF_SOURCE,
     "forget": file_places._FORGET,
 }
-PLACES = """INSERT INTO file_places (source, place, id, listed, seen_at)
-  SELECT 'live', e.fingerprint, e.id, 0, 1 FROM events e"""
+PLACES = """INSERT INTO file_places (source, place, id, listed, trust, seen_at)
+  SELECT 'live', e.fingerprint, e.id, 0, 0, 1 FROM events e"""
 
 
 @pytest.mark.parametrize("name", STATEMENTS)

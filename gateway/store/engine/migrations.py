@@ -171,10 +171,10 @@ _FIRST: Final = (
         event {int} PRIMARY KEY REFERENCES events (seq) ON DELETE CASCADE,
         recording {int} NOT NULL REFERENCES recording_sessions (id) ON DELETE CASCADE, job TEXT{exact}){end}""",
     # Where the files of events lie, of sources whose vendor's own list is asked for (see outbox/file_places.py). id: of
-    # the event; listed: 1, the list brought it.
+    # the event; listed: 1, the list brought it; trust: Trust.rank.
     """CREATE TABLE file_places (
         source TEXT NOT NULL, place {blob} NOT NULL, id TEXT{exact} NOT NULL, listed {small} NOT NULL,
-        seen_at {int} NOT NULL, PRIMARY KEY (source, place, id)){pairs}""",
+        trust {small} NOT NULL, seen_at {int} NOT NULL, PRIMARY KEY (source, place, id)){pairs}""",
     "CREATE INDEX file_places_seen ON file_places (seen_at)",
     # The asking, one row a source (see outbox/reconciliation.py). due_at: when it begins again, or goes on; owner, until_at: the
     # gateway that does it, and until when nobody else may. known_from: what ended before may be forgotten here; noted: the

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from gateway.events.cloudevents import from_document, render
 from gateway.events.places import agree, places_of
-from gateway.model import FILE_COMPLETED, Event
+from gateway.model import FILE_COMPLETED, Event, Trust
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.session import Session, value_of
 from gateway.store.records import Accepted, NewEvent
@@ -20,12 +20,11 @@ from gateway.store.records import Accepted, NewEvent
 _FRESH_MS: Final = 12 * 3_600_000  # so old, what is still listed is noted again, because it is forgotten after a while
 NOTED_ROWS_MAX: Final = 200  # events that one step looks at
 
-_KNOWN: Final = (
-    "SELECT id, listed, seen_at FROM file_places WHERE source = :source AND place = :place ORDER BY listed DESC, id"
-)
-_NOTE: Final = """INSERT INTO file_places (source, place, id, listed, seen_at)
-  VALUES (:source, :place, :id, :listed, :now) ON CONFLICT (source, place, id) DO UPDATE SET seen_at = excluded.seen_at,
-    listed = CASE WHEN excluded.listed = 1 THEN 1 ELSE file_places.listed END"""
+_KNOWN: Final = "SELECT id, listed, trust, seen_at FROM file_places WHERE source = :source AND place = :place ORDER BY listed DESC, id"
+_NOTE: Final = """INSERT INTO file_places (source, place, id, listed, trust, seen_at)
+  VALUES (:source, :place, :id, :listed, :trust, :now) ON CONFLICT (source, place, id) DO UPDATE SET
+    seen_at = excluded.seen_at, listed = CASE WHEN excluded.listed = 1 THEN 1 ELSE file_places.listed END,
+    trust = CASE WHEN excluded.trust > file_places.trust THEN excluded.trust ELSE file_places.trust END"""
 _STANDING: Final = """SELECT body FROM events WHERE source = :source AND id = :id AND held IS NULL
   ORDER BY superseded IS NOT NULL, trust DESC, seq LIMIT 1"""
 _OF_SOURCE: Final = """SELECT seq, id, body FROM events WHERE type = :type AND source = :source AND seq > :after
@@ -39,6 +38,7 @@ class PlaceRow(NamedTuple):
 
     id: str
     listed: int
+    trust: int
     seen_at: int
 
 
@@ -68,13 +68,24 @@ def resolve(session: Session, new: NewEvent) -> NewEvent | Accepted:
 
 def _against(session: Session, new: NewEvent, rows: Sequence[PlaceRow]) -> NewEvent | Accepted:
     """A listed file whose callback came: nothing new, unless what came is trusted less and says that the file lies elsewhere."""
-    other: str | None = None
-    for id_ in dict.fromkeys(row.id for row in rows):
-        standing = _standing(session, new.event.source, id_)
-        if standing is None or agree(new.event, standing) or standing.trust.rank >= new.event.trust.rank:
-            return Accepted(id=id_, new=False)
-        other = other or id_
-    return new if other is None else _renamed(new, other)
+    told = next((row for row in rows if _tells(session, new, row)), None)
+    return _renamed(new, rows[0].id) if told is None else Accepted(id=told.id, new=False)
+
+
+def _tells(session: Session, new: NewEvent, row: PlaceRow) -> bool:
+    """Whether an event whose file lies at a place of a listed one has told that one."""
+    standing = _standing(session, new.event.source, row.id)
+    if standing is not None:
+        return agree(new.event, standing) or standing.trust.rank >= new.event.trust.rank
+    # It was deleted since, and what is left of it is where its file lay.
+    return row.trust >= Trust.FIELDS.rank or all(
+        _lies_at(session, new.event.source, place, row.id) for place in new.places
+    )
+
+
+def _lies_at(session: Session, source: str, place: bytes, id: str) -> bool:
+    rows = session.rows(_KNOWN, {"source": source, "place": place})
+    return any(PlaceRow(*columns).id == id for columns in rows)
 
 
 def _known(session: Session, new: NewEvent) -> Sequence[PlaceRow]:
@@ -100,7 +111,7 @@ def _renamed(new: NewEvent, id: str, *, better: bool = False) -> NewEvent:
 def note(session: Bulk, new: NewEvent) -> None:
     """Keep where the files of an event lie that was stored."""
     for place in new.places:
-        _note(session, new.event.source, place, new.event.id, listed=new.event.reconciled)
+        _note(session, new.event.source, place, new.event.id, new.event.trust.rank, listed=new.event.reconciled)
 
 
 def note_again(session: Bulk, new: NewEvent, now: int) -> None:
@@ -108,11 +119,11 @@ def note_again(session: Bulk, new: NewEvent, now: int) -> None:
     for row in _known(session, new):
         if row.seen_at < now - _FRESH_MS:
             for place in new.places:
-                _note(session, new.event.source, place, row.id, listed=bool(row.listed))
+                _note(session, new.event.source, place, row.id, row.trust, listed=bool(row.listed))
 
 
-def _note(session: Bulk, source: str, place: bytes, id: str, *, listed: bool) -> None:
-    session.change(_NOTE, {"source": source, "place": place, "id": id, "listed": int(listed)})
+def _note(session: Bulk, source: str, place: bytes, id: str, trust: int, *, listed: bool) -> None:
+    session.change(_NOTE, {"source": source, "place": place, "id": id, "listed": int(listed), "trust": trust})
 
 
 def note_stored(session: Bulk, source: str, after: int) -> tuple[int, int]:
@@ -125,7 +136,7 @@ def note_stored(session: Bulk, source: str, after: int) -> tuple[int, int]:
     for _, id_, body in rows:
         event = from_document(json.loads(body))
         for place in places_of(event):
-            _note(session, source, place, id_, listed=event.reconciled)
+            _note(session, source, place, id_, event.trust.rank, listed=event.reconciled)
     return len(rows), rows[-1][0] if rows else after
 
 

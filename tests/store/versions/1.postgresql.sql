@@ -139,7 +139,7 @@ CREATE TABLE recording_events (
 
 CREATE TABLE file_places (
         source TEXT NOT NULL, place bytea NOT NULL, id TEXT COLLATE "C" NOT NULL, listed integer NOT NULL,
-        seen_at bigint NOT NULL, PRIMARY KEY (source, place, id)) WITH (autovacuum_vacuum_scale_factor = 0.01);
+        trust integer NOT NULL, seen_at bigint NOT NULL, PRIMARY KEY (source, place, id)) WITH (autovacuum_vacuum_scale_factor = 0.01);
 
 CREATE INDEX file_places_seen ON file_places (seen_at);
 
@@ -160,7 +160,7 @@ CREATE INDEX recording_events_recording ON recording_events (recording, event);
 
 CREATE INDEX recording_events_job ON recording_events (job) WHERE job IS NOT NULL;
 
-INSERT INTO meta (name, value) VALUES ('schema', '1'), ('shape', '5d74f10116bd76fc'), ('instance', '0011223344556677'), ('made_at', '1767225600000');
+INSERT INTO meta (name, value) VALUES ('schema', '1'), ('shape', '967bd9b902406fac'), ('instance', '0011223344556677'), ('made_at', '1767225600000');
 
 INSERT INTO events (id, source, type, subject, received_at, trust, fingerprint, body, raw, raw_type, routing) VALUES ('0123456789abcdef', 'live', 'recording.file.completed', 's', 1767225600000, 3, '\\x7b7d'::bytea, '{"id":"0123456789abcdef","source":"live","type":"recording.file.completed","subject":"s","time":"2026-01-01T00:00:00Z","specversion":"1.0","data":{"provider":"huawei-live","stream":"s"}}', '\\x7b7d'::bytea, 'application/json', '[]');
 
