@@ -3,56 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.alarms.watch import AlarmWatch
-from gateway.config.document.diagnostics import ConfigError
-from gateway.config.load import load
-from gateway.config.route_tests import run_tests
 from gateway.errors import GatewayError, Refused, StoreUnavailable, Unavailable
-from gateway.events.alarm_text import alarm_text
-from gateway.events.cloudevents import from_document, to_document
-from gateway.events.samples import event_of, sample
-from gateway.model import ALARM_TYPES, EVENT_TYPES, SINK_DOWN, Event, alarm_globs
+from gateway.model import SINK_DOWN
 from gateway.routing import Router
-from gateway.routing.router import Route
-from gateway.routing.verdicts import explain
 from gateway.store.admin.audit import Actor
 from gateway.store.outbox.conditions import Seen
 from gateway.store.store import Store
 from gateway.testing.inprocess import RunningGateway, running
-from plugins.sinks.cards.card import View
-from plugins.sinks.cards.text import plain
-from plugins.sinks.cards.words import words
-from plugins.sinks.console import line
-from plugins.sinks.database.column_map import Mapped
-from plugins.sinks.database.own_table import Standard
-
-KEY = "demo-key-0123456789"
-BASE: Mapping[str, Any] = {
-    "version": 1,
-    "sources": {"live": {"type": "huawei-live", "keys": [KEY]}},
-    "sinks": {"app": {"type": "recorder"}, "ops": {"type": "recorder"}},
-    "routes": [{"name": "recordings", "to": ["app"]}],
-    "alarms": {"to": ["ops", "app"]},
-}
-
-
-TWO = {"app": {"type": "console"}, "ops": {"type": "console"}}
-
-
-def alarms(gateway: RunningGateway) -> list[Event]:
-    return [event for event in gateway.events() if event.alarm is not None]
-
-
-def types(gateway: RunningGateway) -> list[str]:
-    return [event.type for event in alarms(gateway)]
+from tests.alarms.configured import BASE, TWO, alarms, types
 
 
 def got(gateway: RunningGateway, sink: str) -> list[str]:
@@ -266,160 +229,3 @@ async def test_of_several_gateways_on_one_database_exactly_one_tells(postgres_ur
     finally:
         for store in both:
             await store.close()
-
-
-# --- routes
-
-
-@pytest.mark.parametrize(
-    ("match", "wanted"),
-    [
-        ({}, False),
-        ({"type": ["*"]}, False),
-        ({"type": ["recording.*", "stream.*"]}, False),
-        ({"type": ["*.down"]}, False),
-        ({"source": ["gateway"]}, False),
-        ({"trust": ["body"]}, False),
-        ({"type": ["gateway.*"]}, True),
-        ({"type": ["gateway*"]}, True),
-        ({"type": ["*", "gateway.store.*"]}, False),
-        ({"type": ["recording.failed", "gateway.sink.down"]}, True),
-        ({"type": ["gateway.*"], "source": ["gateway"]}, True),
-        ({"type": ["gateway.*"], "stream": ["*"]}, False),
-    ],
-)
-def test_a_route_of_recordings_takes_no_alarm_and_a_route_that_names_them_does(
-    match: Mapping[str, Sequence[str]], wanted: bool
-) -> None:
-    decision = Router([Route(name="one", match=match, to=["mail"])]).decide(sample(SINK_DOWN))
-    assert (decision.sinks == ("mail",)) is wanted
-    assert explain(decision.json())[0].startswith("+ one" if wanted else "- one")
-
-
-def test_a_catch_all_that_stops_keeps_no_alarm_from_its_route() -> None:
-    routes = [
-        Route(name="all", to=["app"], stop=True),
-        Route(name="alarms", match={"type": ["gateway.*"]}, to=["mail"]),
-    ]
-    assert Router(routes).decide(sample(SINK_DOWN)).sinks == ("mail",)
-    assert Router(routes).decide(sample("recording.failed")).sinks == ("app",)
-
-
-def test_the_explanation_says_why_a_sink_hears_nothing_of_itself() -> None:
-    route = Route(name="alarms", match={"type": ["gateway.*"]}, to=["ops", "mail"])
-    decision = Router([route]).decide(event_of({"type": SINK_DOWN, "about": "ops"}))
-    assert decision.sinks == ("mail",)
-    assert "not to ops" in "\n".join(explain(decision.json()))
-    assert Router([route]).decide(event_of({"type": "gateway.store.limit", "about": "ops"})).sinks == ("ops", "mail")
-
-
-@pytest.mark.parametrize("globs", [["gateway.*"], ["recording.*"], ["*"]])
-def test_only_globs_that_begin_with_gateway_mean_alarms(globs: list[str]) -> None:
-    assert bool(alarm_globs(globs)) is (globs == ["gateway.*"])
-
-
-# --- the configuration
-
-
-def write(tmp_path: Path, changes: Mapping[str, Any]) -> Path:
-    path = tmp_path / "gateway.yaml"
-    path.write_text(json.dumps({**BASE, "sinks": {"ops": {"type": "console"}}, "routes": [{"to": ["ops"]}], **changes}))
-    path.chmod(0o600)
-    return path
-
-
-def test_alarms_is_short_for_a_route(tmp_path: Path) -> None:
-    loaded = load(write(tmp_path, {"alarms": {"to": "ops", "types": "gateway.sink.*", "language": "zh"}}))
-    assert loaded.settings.all_routes[-1].match == {"type": ("gateway.sink.*",)}
-    assert loaded.settings.alarms.every == timedelta(minutes=1)
-    assert loaded.settings.alarm_setup.language == "zh"
-    assert load(write(tmp_path, {"alarms": {}})).settings.all_routes == loaded.settings.routes
-    test = {"event": {"type": "gateway.sink.up", "about": "app"}, "expect": ["ops"]}
-    told = load(
-        write(tmp_path, {"routes": [{"to": ["app"]}], "sinks": TWO, "alarms": {"to": ["ops"]}, "tests": [test]})
-    )
-    assert run_tests(told) == []
-    assert not [problem for problem in told.warnings if "no route names" in problem.found]
-
-
-@pytest.mark.parametrize(
-    ("section", "text"),
-    [
-        ({"to": ["opps"]}, "did you mean"),
-        ({"types": ["gateway.sink.downs"]}, "did you mean"),
-        ({"types": ["recording.*"]}, "no alarm is of the type"),
-        ({"every": "5s"}, "alarms.every"),
-        ({"too": ["ops"]}, "alarms.too"),
-        ([], "alarms"),
-    ],
-)
-def test_a_mistake_in_alarms_is_said_where_it_is(tmp_path: Path, section: Any, text: str) -> None:
-    with pytest.raises(ConfigError) as error:
-        load(write(tmp_path, {"alarms": section}))
-    assert text in str(error.value)
-
-
-# --- what it says
-
-
-@pytest.mark.parametrize("type", ALARM_TYPES)
-def test_every_alarm_has_a_sentence_in_both_languages_and_a_sample_that_survives_its_json(type: str) -> None:
-    english, chinese = (alarm_text(type, "ops", 3, "503", language=language) for language in ("en", "zh-CN"))
-    assert english != chinese
-    assert english.endswith("503")
-    assert chinese.endswith("503")
-    assert "{" not in english + chinese
-    assert any(letter >= "\u4e00" for letter in chinese)
-    for full in (True, False):
-        event = sample(type, full=full)
-        document = to_document(event)
-        assert from_document(document) == event
-        assert event_of(document) == event
-        assert {"about", "since", "count", "text", "detail", "link"} <= document["data"].keys()
-    assert not {"about", "link"} & to_document(sample(EVENT_TYPES[0]))["data"].keys()
-
-
-def test_the_number_of_one_is_singular() -> None:
-    assert "1 delivery to ops was given up" in alarm_text("gateway.delivery.dead", "ops", 1)
-    assert "1 event of live is held until a person releases it:" in alarm_text("gateway.event.held", "live", 1)
-
-
-def test_what_a_vendor_calls_about_makes_no_alarm_of_a_recording() -> None:
-    document = to_document(sample("recording.failed"))
-    document["data"]["about"] = "ops"
-    assert from_document(document).alarm is None
-
-
-async def test_the_watch_ends_with_its_gateway() -> None:
-    async with running(BASE) as gateway:
-        watch: AlarmWatch = gateway.gateway.alarms
-    assert watch._task is not None
-    assert watch._task.done()
-
-
-# --- what sinks make of it
-
-
-@pytest.mark.parametrize("type", ALARM_TYPES)
-def test_a_card_of_an_alarm_is_in_its_readers_language_whatever_the_events_text_is_in(type: str) -> None:
-    event = event_of({"type": type, "about": "ops", "text": "some text in another language"})
-    for language, label in (("en", "What"), ("zh-CN", "说明")):
-        card = View(words(language), UTC).card(event)
-        assert card.title.endswith("ops")
-        assert card.facts[0].label == label
-        assert card.facts[0].value == plain(alarm_text(type, "ops", 3, language=language))
-        assert [link.url for link in card.links] == ["https://gateway.example.com/"]
-        assert View(words(language), UTC).line(event).name.startswith(card.facts[0].value[:20])
-
-
-def test_the_console_says_an_alarm_on_its_line() -> None:
-    assert 'text="nothing can be delivered to ops' in line(sample(SINK_DOWN))
-
-
-def test_the_databases_own_table_has_an_alarms_text_and_facts() -> None:
-    (row,) = Standard("event", (), lambda: datetime(2026, 1, 1, tzinfo=UTC)).rows(sample(SINK_DOWN))
-    assert row["error_message"].startswith("nothing can be delivered to ops")
-    assert row["extra"]["about"] == "ops"
-    mapped = Mapped({"id": "event.id", "about": "event.data.about", "n": "event.data.count"}, files=False)
-    assert mapped.rows(sample(SINK_DOWN))[0]["about"] == "ops"
-    assert mapped.rows(sample("recording.failed"))[0]["about"] is None

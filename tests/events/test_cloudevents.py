@@ -29,24 +29,24 @@ from gateway.model import (
     Verified,
 )
 from gateway.testing.factories import NOW, event, events
+from tests.events.any_event import JSON
 
 TEXT = st.none() | st.text(max_size=6)
+
+
 NUMBER = st.none() | st.integers(0, 2**63 - 1)
+
+
 MOMENT = st.datetimes(
     datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.sampled_from([UTC, timezone(timedelta(hours=8))])
 ).map(lambda at: at.astimezone(UTC))
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**63)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
-    max_leaves=5,
-)
+
+
 MEASURED = st.builds(
     Measured, at=MOMENT, by=st.text(min_size=1, max_size=6), size_bytes=NUMBER, etag=TEXT, media_type=TEXT
 )
+
+
 FILES = st.builds(
     File,
     **dict.fromkeys(("format", "download_url", "play_url", "asset_id"), TEXT),
@@ -59,7 +59,11 @@ FILES = st.builds(
     archived=st.none() | st.builds(Archived, url=st.text(min_size=1, max_size=6), at=st.none() | MOMENT),
     storage=st.none() | st.builds(Storage, location=TEXT, bucket=TEXT, key=TEXT),
 )
+
+
 TRUSTS = st.sampled_from(list(Trust))
+
+
 ANY_EVENT = st.builds(
     Event,
     id=st.text(min_size=1, max_size=6),
@@ -172,85 +176,6 @@ def test_the_seal_and_the_vendors_bytes_stay_inside() -> None:
     sealed = event(raw=b"canary", verified=Verified(trust=Trust.FIELDS, scheme="s", key=1, seal=Seal(digest=b"canary")))
     assert "canary" not in to_json(sealed)
     assert to_document(sealed)["data"]["verified"] == {"scheme": "s", "key": 1}
-
-
-# --- fingerprints
-
-
-def test_the_fingerprint_ignores_when_it_came_and_how_it_was_signed() -> None:
-    one = event()
-    other = replace(
-        one,
-        received_at=NOW + timedelta(days=1),
-        verified=Verified(trust=Trust.FIELDS, scheme="another", key=3),
-        trust=Trust.TIMESTAMP,
-        raw=b"other",
-    )
-    assert fingerprint(one) == fingerprint(other)
-    assert len(fingerprint(one)) == 16
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"id": "x"},
-        {"type": "x"},
-        {"source": "x"},
-        {"time": NOW},
-        {"time": None},
-        {"stream": "x"},
-        {"files": ()},
-        {"error": Fault(code="x")},
-        {"problems": ("x",)},
-        {"extra": {"x": 1}},
-    ],
-    ids=str,
-)
-def test_the_fingerprint_changes_with_what_is_said(changes) -> None:
-    assert fingerprint(replace(event(), **changes)) != fingerprint(event())
-
-
-def test_the_fingerprint_does_not_depend_on_the_order_of_the_vendors_fields() -> None:
-    one = event(extra={"a": {"x": 1, "y": 2}, "b": 1})
-    other = replace(one, extra={"b": 1, "a": {"y": 2, "x": 1}})
-    assert fingerprint(one) == fingerprint(other)
-    assert fingerprint(one) != fingerprint(replace(one, extra={"a": {"x": 2, "y": 1}, "b": 1}))
-
-
-TRAPS = st.sampled_from(['"data":', ',"received_at":', '},"data":{', "}", '\\",\\"received_at\\":', ""]) | st.text(
-    max_size=4
-)
-
-
-@given(source=TRAPS, stream=TRAPS, message=TRAPS, scheme=TRAPS, kind=TRAPS, at=st.none() | st.just(NOW))
-def test_the_fingerprint_is_over_what_the_event_says_whatever_its_texts_hold(
-    source: str, stream: str, message: str, scheme: str, kind: str, at: datetime | None
-) -> None:
-    """Its definition, word for word: ids that were stored by an earlier version must still be known as the same."""
-    one = replace(
-        event(),
-        source=source,
-        stream=stream,
-        vendor_type=kind,
-        error=Fault(message=message),
-        time=at,
-        extra={},
-        verified=Verified(Trust.FIELDS, scheme),
-    )
-    said = to_document(one)["data"]
-    del said["received_at"], said["verified"]
-    text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
-    named = "\0".join((one.id, one.type, source, "" if at is None else format_time(at), text))
-    assert fingerprint(one) == hashlib.sha256(named.encode()).digest()[:16]
-    assert render(one)[0] == to_json(one) == json.dumps(to_document(one), ensure_ascii=False, separators=(",", ":"))
-
-
-def test_what_json_cannot_say_is_told_and_not_stored() -> None:
-    for extra in ({"x": float("nan")}, {"x": float("inf")}):
-        with pytest.raises(ValueError, match="JSON"):
-            to_json(event(extra=extra))
-        with pytest.raises(ValueError, match="JSON"):
-            render(event(extra=extra))
 
 
 # --- times

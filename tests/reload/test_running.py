@@ -14,47 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.running import KEY, Player, Receiver, Running, receiving
-
-TOKEN = "demo-operate-0123456789abcdef0123456789"
-READER = "demo-reader-0123456789abcdef01234567890"
-SOURCE = f"sources:\n  live: {{type: huawei-live, keys: ['{KEY}'], domains: [push.example.com], apps: [live]}}\n"
-TOKENS = f"tokens: [{{name: deploy, token: {TOKEN}, role: operate}}, {{name: look, token: {READER}}}]"
-
-
-def config(receiver: Receiver, *, to: str = "app", sinks: str = "", path: str = "in") -> str:
-    return (
-        SOURCE
-        + f"sinks:\n  app: {{type: forward, url: 'http://127.0.0.1:{receiver.port}/{path}', delivery: {{retry: {{initial: 100ms, max: 1s}}}}}}\n"
-        + f"  archive: {{type: file, path: archive.jsonl}}\n{sinks}routes:\n  - {{name: all, to: [{to}]}}\n"
-    )
-
-
-def running_with_tokens(folder: Path, text: str) -> Running:
-    running = Running(folder, text)
-    running.path.write_text(running.path.read_text().replace("admin: {", f"admin: {{{TOKENS}, "))
-    running.arguments = ("--no-watch",)  # so that only the test decides when
-    return running
-
-
-def write(running: Running, old: str, new: str) -> None:
-    text = running.path.read_text()
-    assert old in text
-    beside = running.path.with_suffix(".new")
-    beside.write_text(text.replace(old, new))
-    beside.chmod(0o600)
-    beside.replace(running.path)
-
-
-def ask(running: Running, token: str | None = TOKEN, **headers: str) -> tuple[int, dict[str, Any]]:
-    sent = {**({"Authorization": f"Bearer {token}"} if token else {}), **headers}
-    request = urllib.request.Request(f"http://127.0.0.1:{running.admin}/api/v1/reload", method="POST", headers=sent)
-    try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.status, json.loads(answer.read())
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.loads(error.read())
+from tests.reload.served import SOURCE, TOKEN, ask, config, running_with_tokens, write
+from tests.running import Player, Running, receiving
 
 
 def until(condition: Callable[[], bool], within: float = 15.0) -> bool:
@@ -260,47 +221,3 @@ def test_deliveries_of_a_sink_that_left_wait_for_it_and_move_elsewhere(tmp_path:
         assert ask(running)[0] == 200
         assert receiver.wait_for(lambda seen: first in seen.ids)
         assert until(lambda: [row["state"] for row in waiting()] == ["delivered"])
-
-
-def test_only_an_operator_with_the_right_token_may_reload(tmp_path: Path) -> None:
-    with receiving() as receiver, running_with_tokens(tmp_path, config(receiver)) as running:
-        assert ask(running, None)[0] == 401
-        assert ask(running, READER)[:1] == (403,)
-        for _ in range(10):
-            assert ask(running, "x" * 40)[0] == 401
-        status, answer = ask(running, "x" * 40)
-        assert (status, answer["code"]) == (429, "too_many_attempts")
-        assert ask(running)[0] == 200, "a right token is never braked"
-        url = f"http://127.0.0.1:{running.admin}/api/v1/reload?token={TOKEN}"
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=5)
-        with caught.value as error:
-            assert error.code == 400
-        assert TOKEN not in running.log
-        assert looked_at(running, TOKEN) == (405, "method_not_allowed", "POST")
-        assert looked_at(running, "y" * 40)[0] == 429
-
-
-def looked_at(running: Running, token: str) -> tuple[int, str, str | None]:
-    """What a GET of the route is answered: status, code, and the header Allow."""
-    url = f"http://127.0.0.1:{running.admin}/api/v1/reload"
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"}), timeout=5)
-    with caught.value as error:
-        return error.code, json.load(error)["code"], error.headers.get("allow")
-
-
-def test_without_a_token_there_is_no_api(tmp_path: Path) -> None:
-    with receiving() as receiver, Running(tmp_path, config(receiver)) as running:
-        assert ask(running)[0] == 404
-        assert looked_at(running, TOKEN)[:2] == (404, "not_found")
-        assert "admin.token" in running.cli("reload", check=False)
-
-
-def test_a_token_is_exchanged_by_a_reload(tmp_path: Path) -> None:
-    fresh = "demo-another-0123456789abcdef0123456789a"
-    with receiving() as receiver, running_with_tokens(tmp_path, config(receiver)) as running:
-        write(running, TOKEN, fresh)
-        assert ask(running)[0] == 200
-        assert ask(running)[0] == 401
-        assert ask(running, fresh)[0] == 200

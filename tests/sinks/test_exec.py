@@ -9,8 +9,6 @@ import re
 import shutil
 import signal
 import stat
-import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,8 +21,7 @@ from gateway.testing import SinkPromises, cases, delivery, event, events
 from plugins.sinks.exec import Exec, ExecOptions
 from plugins.sinks.exec import child as child_module
 from plugins.sinks.exec.options import OURS
-
-PYTHON = sys.executable
+from tests.sinks.programs import PYTHON, running
 
 
 class TestExecKeepsThePromises(SinkPromises):
@@ -32,12 +29,6 @@ class TestExecKeepsThePromises(SinkPromises):
 
     def options(self, url: str) -> Mapping[str, Any]:
         return {"command": [PYTHON, "-c", "pass"], "environment": {"GATEWAY_TOKEN": "exec-canary-token"}}
-
-
-def running(code: str, **options: Any) -> Exec:
-    """A sink that runs this Python."""
-    read = ExecOptions.model_validate({"command": [PYTHON, "-c", code], "cwd": "/", **options})
-    return Exec("job", read, http=None, log=None)  # type: ignore[arg-type]
 
 
 async def test_the_program_reads_the_event_and_its_words_are_the_receipt() -> None:
@@ -139,65 +130,6 @@ async def test_an_event_whose_signature_covered_too_little_runs_nothing(trust: T
     assert sink.wanted_trust is Trust.FIELDS
     await running("pass", min_trust="none").deliver(delivery(event(trust=trust)))
     await running("pass").deliver(delivery(event(trust=Trust.BODY)))
-
-
-def _pid(path: Path) -> int:
-    end = time.monotonic() + 10
-    while not (path.exists() and path.read_text()):
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    return int(path.read_text())
-
-
-def _alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"  # nobody may be there to reap an orphan
-
-
-GRANDCHILD = (
-    "import os,subprocess,sys,time;"
-    "p=subprocess.Popen([sys.executable,'-c','import time; time.sleep(600)']);"
-    "open('pid.new','w').write(str(p.pid)); os.rename('pid.new','pid');"
-)
-
-
-async def test_after_the_timeout_neither_it_nor_its_children_live(tmp_path: Path) -> None:
-    sink = running(GRANDCHILD + "time.sleep(600)", cwd=str(tmp_path))
-    task = asyncio.create_task(sink.deliver(delivery()))
-    pid = await asyncio.to_thread(_pid, tmp_path / "pid")
-    began = time.monotonic()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert time.monotonic() - began < 1
-    await asyncio.to_thread(_wait_gone, pid)
-
-
-async def test_what_an_ended_program_leaves_behind_is_ended_and_holds_nothing_up(tmp_path: Path) -> None:
-    sink = running(GRANDCHILD, cwd=str(tmp_path))
-    async with asyncio.timeout(10):
-        assert await sink.deliver(delivery()) == "exit 0"
-    await asyncio.to_thread(_wait_gone, int((tmp_path / "pid").read_text()))
-
-
-def _wait_gone(pid: int) -> None:
-    end = time.monotonic() + 1
-    while _alive(pid):
-        assert time.monotonic() < end, "a grandchild lives a second after"
-        time.sleep(0.01)
-
-
-async def test_what_escaped_its_group_does_not_hold_an_attempt_up(tmp_path: Path) -> None:
-    code = GRANDCHILD.replace("time.sleep(600)'])", "time.sleep(600)'], start_new_session=True)") + "print('done')"
-    sink = running(code, cwd=str(tmp_path))
-    try:
-        async with asyncio.timeout(10):
-            assert await sink.deliver(delivery()) == "exit 0: done"
-    finally:
-        os.kill(int((tmp_path / "pid").read_text()), 9)
 
 
 async def test_a_flood_of_output_is_read_and_dropped() -> None:

@@ -7,9 +7,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,10 @@ import pytest
 from pydantic import ValidationError
 
 from gateway import Http, Unavailable, to_document
-from gateway.testing import FrozenClock, SinkPromises, cases, delivery, event
+from gateway.testing import SinkPromises, cases, delivery, event
 from plugins.sinks import append_file
 from plugins.sinks.file import FileOptions, JsonLines
+from tests.sinks.written_lines import lines, names, writing
 
 
 class TestFileKeepsThePromises(SinkPromises):
@@ -38,24 +37,6 @@ def no_umask() -> Iterator[None]:
     before = os.umask(0)
     yield
     os.umask(before)
-
-
-@asynccontextmanager
-async def writing(path: Path, clock: FrozenClock | None = None, **options: Any) -> AsyncIterator[JsonLines]:
-    http = Http(clock=clock or FrozenClock())
-    sink = JsonLines("log", FileOptions.model_validate({"path": str(path), **options}), http=http, log=None)  # type: ignore[arg-type]
-    await sink.open()
-    yield sink
-    await sink.close()
-    await http.close()
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(os.listdir(folder))
-
-
-def lines(path: Path) -> list[Any]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 async def test_each_event_is_one_line_of_json(tmp_path: Path) -> None:
@@ -238,81 +219,6 @@ async def test_half_a_line_left_by_a_crash_spoils_no_other(tmp_path: Path) -> No
     first, second = path.read_text().splitlines()
     assert first == '{"half": '
     assert json.loads(second)["id"] == event().id
-
-
-async def test_a_file_moved_away_by_another_program_is_begun_again(tmp_path: Path) -> None:
-    path = tmp_path / "events.jsonl"
-    async with writing(path) as sink:
-        await sink.deliver(delivery())
-        path.rename(tmp_path / "moved")
-        await sink.deliver(delivery())
-    assert len(lines(path)) == len(lines(tmp_path / "moved")) == 1
-
-
-# -- rotation
-
-
-async def test_a_new_file_is_begun_before_the_size_is_passed_and_nothing_is_lost(tmp_path: Path) -> None:
-    path, clock = tmp_path / "events.jsonl", FrozenClock()
-    async with writing(path, clock, rotate={"size": "4KiB", "keep": 100}) as sink:
-        for number in range(20):
-            await sink.deliver(delivery(event(number=number)))
-    files = [tmp_path / name for name in names(tmp_path)]
-    assert len(files) > 3
-    assert all(file.stat().st_size <= 4096 for file in files)
-    written = [entry["id"] for file in files if file != path for entry in lines(file)] + [e["id"] for e in lines(path)]
-    assert written == [event(number=number).id for number in range(20)]
-    assert "events.20260101T000000000Z.jsonl" in {file.name for file in files}
-
-
-async def test_an_event_larger_than_the_size_still_gets_its_line(tmp_path: Path) -> None:
-    path = tmp_path / "events.jsonl"
-    async with writing(path, rotate={"size": 1024}) as sink:
-        await sink.deliver(delivery(event(stream="x" * 5000)))
-        await sink.deliver(delivery(event(stream="x" * 5000)))
-    assert len(lines(path)) == 1
-    assert len(names(tmp_path)) == 2
-
-
-async def test_a_new_file_is_begun_on_each_day_and_old_ones_go(tmp_path: Path) -> None:
-    path, clock = tmp_path / "events.jsonl", FrozenClock()
-    (tmp_path / "events.bystander.jsonl").write_text("not ours")
-    async with writing(path, clock, rotate={"daily": True, "keep": 2}) as sink:
-        for day in range(5):
-            await sink.deliver(delivery(event(number=day)))
-            clock.advance(3600)
-            await sink.deliver(delivery(event(number=day)))
-            clock.advance(23 * 3600)
-    assert names(tmp_path) == [
-        "events.20260104T000000000Z.jsonl",
-        "events.20260105T000000000Z.jsonl",
-        "events.bystander.jsonl",
-        "events.jsonl",
-    ]
-    assert [len(lines(path)), lines(path)[0]["id"]] == [2, event(number=4).id]
-
-
-async def test_after_a_restart_the_file_itself_says_of_which_day_it_is(tmp_path: Path) -> None:
-    path, clock = tmp_path / "events.jsonl", FrozenClock(datetime(2026, 1, 2, 1, tzinfo=UTC))
-    path.write_text('{"of": "yesterday"}\n')
-    yesterday = datetime(2026, 1, 1, 23, tzinfo=UTC).timestamp()
-    os.utime(path, (yesterday, yesterday))
-    async with writing(path, clock, rotate={"daily": True}) as sink:
-        await sink.deliver(delivery())
-    assert len(lines(path)) == 1
-    assert lines(tmp_path / "events.20260102T010000000Z.jsonl") == [{"of": "yesterday"}]
-
-
-async def test_two_rotations_in_one_moment_overwrite_nothing(tmp_path: Path) -> None:
-    path, clock = tmp_path / "events.jsonl", FrozenClock()
-    async with writing(path, clock, rotate={"size": 1024}) as sink:
-        for number in range(3):
-            await sink.deliver(delivery(event(number=number, stream="x" * 2000)))
-    assert names(tmp_path) == [
-        "events.20260101T000000000Z.jsonl",
-        "events.20260101T000000001Z.jsonl",
-        "events.jsonl",
-    ]
 
 
 @pytest.mark.parametrize("rotate", [{}, {"daily": False}, {"size": 10}, {"size": "1MiB", "keep": 0}])

@@ -23,7 +23,7 @@ from gateway.signing.ed25519 import generate
 from gateway.testing import NOW, FrozenClock, HttpSinkPromises, Reply, ScriptedServer, callback, delivery, event
 from plugins.sinks.forward import Forward
 from plugins.sources.huawei_live import HuaweiLive, HuaweiLiveOptions
-from tests.egress.test_client import make_certificate, server_context
+from tests.egress.test_client_tls import make_certificate, server_context
 from tests.sinks.test_forward import AFRESH, GITHUB, NEW, OLD, SIGN, forwarding
 
 CALLBACK = json.dumps(

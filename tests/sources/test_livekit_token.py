@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from gateway import Trust
-from tests.sources.test_vendor_signatures import AT, Code, sent
+from tests.sources.played import AT, sent
+from tests.sources.test_vendor_signatures import Code
 from tests.sources.vendors import KEY, OLD_KEY, make
 
 

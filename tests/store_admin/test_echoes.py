@@ -21,7 +21,8 @@ from gateway.store.outbox.conditions import AlarmDue
 from gateway.store.records import NewEvent
 from gateway.store.store import Store
 from tests.store.kit import LEASE, event, new, other, settlement, table, take
-from tests.store_admin.test_audit import CANARY, ME, ONE, everything
+from tests.store_admin.acts import ME, ONE
+from tests.store_admin.test_traces import CANARY, everything
 
 LANGUAGES = ("en", "zh")
 

@@ -14,14 +14,8 @@ from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.shown_rows import EventRow
 from gateway.store.records import Held, Refusal
 from gateway.store.store import Store
-from tests.store.kit import LEASE, START, beside, event, new, other, pause, resume, settlement, take
-
-AT = round(START.timestamp() * 1000)
-
-
-async def settle(store: Store, sink: str, state: str, **changes: object) -> None:
-    (lease,) = await store.claim(sink, 1, LEASE)
-    await store.settle([settlement(lease, state, **changes)])
+from tests.store.kit import LEASE, beside, event, new, other, pause, take
+from tests.store_admin.shown import AT, settle
 
 
 def _numbers(rows: Sequence[EventRow]) -> list[int]:
@@ -147,89 +141,6 @@ def test_an_event_that_is_deleted_between_two_looks_is_not_found(desks: Callable
     admin.migrate()
     with pytest.raises(NotFound, match="deleted meanwhile"):
         admin._connections.read(lambda session: event_lookup.row_of(session, 7))
-
-
-# -- deliveries and what they wait for
-
-
-def held(admin: StoreAdmin) -> list[str | None]:
-    return [row.held for row in admin.deliveries()]
-
-
-async def test_a_delivery_that_may_go_waits_for_nothing(store: Store, admin: StoreAdmin) -> None:
-    await take(store, new(1, "app"))
-    (row,) = admin.deliveries()
-    assert (row.state, row.held, row.attempts, row.round, row.reason, row.last_error) == (
-        "waiting",
-        None,
-        0,
-        0,
-        None,
-        None,
-    )
-    assert row.next_attempt_at == AT
-    assert (row.event_id, row.event_ref, row.sink, row.finished_at) == (f"{1:032x}", f"{1:032x}", "app", None)
-
-
-async def test_a_delivery_of_a_sink_that_is_not_configured_is_orphaned(
-    store: Store, admin: StoreAdmin, desks: Callable[..., StoreAdmin]
-) -> None:
-    await take(store, new(1, "gone"))
-    assert held(admin) == ["orphaned"]
-    assert admin.deliveries()[0].next_attempt_at is None
-    assert held(desks(configured=())) == ["orphaned"]
-    assert held(desks()) == [None]  # nobody said what is configured
-
-
-async def test_paused_hides_circuit_and_circuit_hides_retry(
-    store: Store, admin: StoreAdmin, url: str, clock: FrozenClock
-) -> None:
-    await take(store, new(1, "app"))
-    await settle(store, "app", "waiting", delay=60_000)
-    assert held(admin) == ["retry"]
-    assert admin.deliveries()[0].next_attempt_at == AT + 60_000
-    await store.trip("app", 5_000, "down")
-    assert held(admin) == ["circuit"]
-    assert admin.deliveries()[0].next_attempt_at == AT + 5_000
-    pause(url, clock, "app")
-    assert held(admin) == ["paused"]
-    assert admin.deliveries()[0].next_attempt_at is None
-    resume(url, clock, "app")
-    assert held(admin) == ["circuit"]
-
-
-async def test_a_retry_that_is_due_waits_no_longer(store: Store, admin: StoreAdmin, clock: FrozenClock) -> None:
-    await take(store, new(1, "app"))
-    await settle(store, "app", "waiting", delay=60_000, detail="busy")
-    clock.advance(61)
-    (row,) = admin.deliveries()
-    assert (row.held, row.attempts, row.last_error) == (None, 1, "busy")
-
-
-async def test_a_delivery_behind_the_head_of_its_stream_waits_for_order(store: Store, admin: StoreAdmin) -> None:
-    await take(store, new(1, "app", key="k"), new(2, "app", key="k"))
-    assert held(admin) == ["order", None]
-    assert admin.deliveries()[0].next_attempt_at is None
-
-
-async def test_a_due_delivery_of_a_rated_or_batched_sink_waits_for_that(
-    store: Store, desks: Callable[..., StoreAdmin]
-) -> None:
-    await take(store, new(1, "app", "ops"))
-    assert held(desks(configured=("app", "ops"), rated=("app",), batched=("ops", "app"))) == ["batch", "rate"]
-
-
-async def test_what_is_sent_or_finished_waits_for_nothing(
-    store: Store, admin: StoreAdmin, url: str, clock: FrozenClock
-) -> None:
-    await take(store, new(1, "app", "ops", lease=LEASE), new(2, "app"))
-    await settle(store, "app", "dead", reason="refused", detail="no such room")
-    pause(url, clock, "app")
-    dead, ops, app = admin.deliveries()
-    assert (dead.state, dead.held, dead.reason, dead.last_error) == ("dead", None, "refused", "no such room")
-    assert (dead.finished_at, dead.next_attempt_at) == (AT, None)
-    assert (ops.state, ops.held, ops.next_attempt_at) == ("sending", None, None)
-    assert (app.state, app.held) == ("sending", None)
 
 
 async def test_deliveries_are_found_by_event_sink_and_state(

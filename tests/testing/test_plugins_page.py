@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import os
 import re
@@ -11,41 +10,18 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 import gateway
 import gateway.testing
-from gateway import Refused, Retry, Sink, Source, Trust, Unavailable
+from gateway import Refused, Retry, Sink, Trust, Unavailable
 from gateway.config.load import load
-from gateway.plugin import hookspecs
 from gateway.plugin.registry import Registry
 from gateway.testing import HttpSinkPromises, Received, Reply, ScriptedServer, delivery, event, opened, running
 from tests.cli.conftest import run
-from tests.plugin.test_public_api import PROVISIONAL
-
-PAGE = Path(__file__).resolve().parent.parent.parent / "docs/plugins.md"
-TEXT = PAGE.read_text()
-FILES = dict(re.findall(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL))
-
-
-def written(folder: Path, *names: str) -> Path:
-    for name in names:
-        (folder / name).write_text(FILES[name])
-        (folder / name).chmod(0o600)
-    return folder
-
-
-def module(folder: Path, name: str) -> ModuleType:
-    registry = Registry([f"./{name}"], written(folder, name))
-    found = [
-        plugin for plugin in registry._manager.get_plugins() if getattr(plugin, "__file__", "") == str(folder / name)
-    ]
-    assert isinstance(found[0], ModuleType)
-    return found[0]
-
+from tests.testing.page import FILES, TEXT, module, written
 
 # -- the tutorial
 
@@ -241,64 +217,3 @@ async def test_every_delivery_leaves_a_line(gallery: Path, capsys: pytest.Captur
     app = [(line["events"], line["attempts"], line["outcome"]) for line in lines if line["sink"] == "app"]
     assert app == [([ids[0]], [1], ["Retry"]), ([ids[1]], [1], ["delivered"]), ([ids[0]], [2], ["delivered"])]
     assert [line["outcome"] for line in lines if line["sink"] == "batched"] == [["delivered"] * 2]
-
-
-# -- the reference
-
-
-def rows(heading: str) -> list[str]:
-    section = re.split(rf"^#+ {re.escape(heading)}$", TEXT, flags=re.MULTILINE)[1].split("\n#")[0]
-    cells = re.findall(r"^\| (`[^|]+`[^|]*) \|", section, re.MULTILINE)
-    return [name for cell in cells for name in re.findall(r"`(\w+)", cell)]
-
-
-def test_every_exported_name_is_documented_as_stable_or_provisional_and_nothing_else() -> None:
-    assert sorted(rows("gateway") + rows("gateway, provisional")) == sorted(gateway.__all__)
-    assert sorted(rows("gateway, provisional")) == sorted(PROVISIONAL)
-    assert sorted(rows("gateway.testing")) == sorted(gateway.testing.__all__)
-
-
-def test_every_hook_is_documented_with_its_arguments() -> None:
-    section = TEXT.split("\n## Hooks\n")[1].split("\n## ")[0]
-    documented = dict(re.findall(r"^\| `(\w+)\(([^)]*)\)", section, re.MULTILINE))
-    specs = {
-        name: ", ".join(inspect.signature(value).parameters)
-        for name, value in vars(hookspecs).items()
-        if hasattr(value, f"{hookspecs.PROJECT}_spec")
-    }
-    assert documented == specs
-    assert set(specs) == set(hookspecs.NAMES)
-
-
-@pytest.mark.parametrize(("base", "given"), [(Sink, {"name", "options", "http", "log"}), (Source, {"name", "options"})])
-def test_every_member_is_documented_and_no_other(base: type[Any], given: set[str]) -> None:
-    public = {name for name in {**vars(base), **base.__annotations__} if not name.startswith("_")}
-    assert set(rows(f"{base.__name__}: members")) == public | given
-
-
-def test_every_public_member_says_what_it_is_for() -> None:
-    for base in (Sink, Source, gateway.testing.RunningGateway):
-        for name, member in vars(base).items():
-            if inspect.isfunction(member) and not name.startswith("_"):
-                assert inspect.getdoc(member), f"{base.__name__}.{name}"
-
-
-def test_no_public_name_is_also_a_modules() -> None:
-    """Because importing the module would put it in the name's place."""
-    for room in (gateway, gateway.testing):
-        folder = Path(str(room.__file__)).parent
-        assert not [name for name in room.__all__ if (folder / f"{name}.py").exists() or (folder / name).is_dir()]
-
-
-@pytest.mark.parametrize("room", [gateway, gateway.testing], ids=lambda room: room.__name__)
-def test_every_exported_name_is_there_in_whatever_order_it_is_asked_for(room: ModuleType) -> None:
-    script = (
-        "import importlib, pkgutil, sys\nimport gateway, plugins\nroom = importlib.import_module(sys.argv[1])\n"
-        "names = list(room.__all__)\n"
-        "for found in pkgutil.walk_packages(gateway.__path__, 'gateway.'):\n"
-        "    if not found.name.endswith('__main__'): importlib.import_module(found.name)\n"
-        "import types\n"
-        "assert not [name for name in names if isinstance(getattr(room, name), types.ModuleType)]\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script, room.__name__], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr

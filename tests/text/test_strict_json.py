@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sqlite3
-from collections.abc import Callable
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Malformed
 from gateway.testing.corpus import cases
-from gateway.text import strict_json
-from gateway.text.json_bounds import UNVERIFIED_NODES_MAX
 from gateway.text.strict_json import (
     DEPTH_MAX,
-    INTEGER_MAX,
     KEY_CHARS_MAX,
     NODES_MAX,
     TEXT_BYTES_MAX,
-    Document,
     decode_document,
     decode_object,
 )
-from tests.examples import examples
+from tests.text.documents import JSON, nested
 
 
 def refused(body: bytes) -> str:
@@ -76,14 +70,9 @@ def test_no_error_repeats_a_value() -> None:
     assert "canary" not in refused(b"[" + b'{"canary":[]},' * NODES_MAX + b"1]")
 
 
-# --- what is repaired, each as the whole document, what is kept of it, and what is named
-
-
-def nested(depth: int, inner: str = "1") -> bytes:
-    return ('{"a":' * depth + inner + "}" * depth).encode()
-
-
 BIG = "9" * 5000
+
+
 ODD: dict[str, tuple[bytes, object, list[str]]] = {
     "half of a pair": (b'{"a":"x\\ud800y"}', {"a": "x\ufffdy"}, ["a"]),
     "the other half": (b'{"a":["\\udc00"]}', {"a": ["\ufffd"]}, ["a[0]"]),
@@ -111,6 +100,8 @@ ODD: dict[str, tuple[bytes, object, list[str]]] = {
     ),
     "too deep, and more": (b'{"x":%b,"y":2}' % (b"[" * 300 + b"]" * 300), ..., ["x" + "[0]" * (DEPTH_MAX - 1)]),
 }
+
+
 ODD["a long text, between bytes"] = (
     ODD["a long text, between bytes"],  # type: ignore[assignment]
     {"a": "x" + "é" * ((TEXT_BYTES_MAX - 1) // 2)},
@@ -184,87 +175,6 @@ def test_no_two_originals_read_the_same_where_things_are_named() -> None:
     assert len(set(read)) == len(bodies)
 
 
-# --- the bounds, from both sides
-
-
-@pytest.mark.parametrize(
-    ("inside", "outside"),
-    [
-        (nested(DEPTH_MAX), nested(DEPTH_MAX + 1)),
-        (nested(DEPTH_MAX - 1, "[]"), nested(DEPTH_MAX, "[]")),
-        (b'{"' + b"k" * KEY_CHARS_MAX + b'":1}', b'{"' + b"k" * (KEY_CHARS_MAX + 1) + b'":1}'),
-        (b'{"a":"' + b"x" * TEXT_BYTES_MAX + b'"}', b'{"a":"' + b"x" * (TEXT_BYTES_MAX + 1) + b'"}'),
-        (
-            b'{"a":["' + "é".encode() * (TEXT_BYTES_MAX // 2) + b'"]}',
-            b'{"a":["' + "é".encode() * (TEXT_BYTES_MAX // 2 + 1) + b'"]}',
-        ),
-        (b'{"a":%d}' % INTEGER_MAX, b'{"a":%d}' % (INTEGER_MAX + 1)),
-        (b'{"a":%d}' % -INTEGER_MAX, b'{"a":%d}' % (-INTEGER_MAX - 1)),
-        (b'{"a":1.7976931348623157e308}', b'{"a":1.8e308}'),
-    ],
-    ids=["depth", "depth of lists", "key", "text", "text in bytes", "integer", "negative", "float"],
-)
-def test_what_is_inside_the_bounds_is_kept_and_what_is_not_is_repaired(inside, outside) -> None:
-    assert decode_document(inside).plain == json.loads(inside)
-    assert decode_document(inside).problems == ()
-    assert len(decode_document(outside).problems) == 1
-
-
-@pytest.mark.parametrize("most", [UNVERIFIED_NODES_MAX, NODES_MAX])
-@pytest.mark.parametrize("value", ["1", "[]", "{}", '"a,b[{"', '"\\""', "1.5", "null"])
-def test_the_number_of_values_is_exact(most: int, value: str) -> None:
-    assert len(decode_object(f'{{"a":[{",".join([value] * (most - 2))}]}}'.encode(), most)["a"]) == most - 2
-    with pytest.raises(Malformed, match=f"more than {most} values"):
-        decode_object(f'{{"a":[{",".join([value] * (most - 1))}]}}'.encode(), most)
-
-
-WIDE = {
-    "lists": b"[],",
-    "objects": b"{},",
-    "numbers": b"1,",
-    "texts": b'"",',
-    "long numbers": b"1e999,",
-    "pairs": b'{"":0},',
-}
-
-
-@pytest.mark.parametrize("name", WIDE)
-def test_what_is_too_wide_is_refused_before_it_is_decoded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(text: str) -> None:
-        raise AssertionError("decoded")
-
-    monkeypatch.setattr(strict_json, "_decode_fast", never)
-    monkeypatch.setattr(strict_json, "decode", never)
-    body = b'{"a":[' + WIDE[name] * (262_144 // len(WIDE[name])) + b"1]}"
-    with pytest.raises(Malformed, match="more than 1000 values"):
-        decode_object(body, UNVERIFIED_NODES_MAX)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [rb'{"a":"\ud800"}', b'{"a":1,"a":2}', b'{"a":1e999}', b'{"a":99999999999999999999}', b'{"a":' + b"[" * 40 + b"]" * 40 + b"}",
-     b'{"' + b"k" * 300 + b'":1}', b"\xef\xbb\xbf{}", b'{"a":', b"[1]"],
-)  # fmt: skip
-def test_what_is_odd_is_decoded_once_more_and_no_more(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    counted: list[str] = []
-    usual = strict_json.decode
-
-    def counting(text: str) -> object:
-        counted.append(text)
-        return usual(text)
-
-    monkeypatch.setattr(strict_json, "decode", counting)
-    with contextlib.suppress(Malformed):
-        strict_json.decode_document(body)
-    assert len(counted) == 1
-
-
-def test_commas_and_brackets_inside_texts_are_no_values() -> None:
-    text = "a,b;[c]{d}:" * 5000
-    body = json.dumps({"error_message": text, "more": ['\\",\\"' * 100]}).encode()
-    assert decode_object(body, UNVERIFIED_NODES_MAX)["error_message"] == text
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -285,15 +195,6 @@ def test_what_is_only_unusual_is_data(body) -> None:
 
 def test_a_key_may_stand_in_several_objects() -> None:
     assert decode_object(b'{"a":{"b":1},"b":{"a":1}}') == {"a": {"b": 1}, "b": {"a": 1}}
-
-
-# --- properties
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**66), 2**66) | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
-    max_leaves=12,
-)
 
 
 @given(said=st.dictionaries(st.text(max_size=4), JSON, max_size=4), ascii_only=st.booleans())
@@ -324,103 +225,3 @@ def test_no_bytes_raise_anything_but_malformed(body) -> None:
     else:
         document.original(escape=True), document.original(escape=False), document.naming(0), document.naming(-1)
         assert document.problems or document.plain == json.loads(body)
-
-
-# --- the fast way: it gives what the careful way gives, or leaves it to that ---------------------------------------------
-
-_TEXTS = st.text(st.sampled_from('ab:"\\ é\u0000{}[],'), max_size=6) | st.sampled_from(
-    ["app", "http://a:b/c", "\\u003a"]
-)
-_SPACES = st.sampled_from(["", " ", "\n", "\t ", "\r\n"])
-
-
-def _spelt(text: str, escape: int) -> str:
-    """A JSON text in one of its spellings: as it is, with every letter escaped in small or large digits, or one of them."""
-    if escape == 0:
-        return json.dumps(text)
-    if escape == 1:
-        return json.dumps(text, ensure_ascii=False)
-    chosen = range(len(text)) if escape < 4 else range(1)
-    digits = "%04x" if escape % 2 else "%04X"
-    return '"' + "".join(
-        "\\u" + digits % ord(letter) if n in chosen else json.dumps(letter)[1:-1] for n, letter in enumerate(text)
-    ) + '"'  # fmt: skip
-
-
-_SPELT = st.builds(_spelt, _TEXTS, st.integers(0, 5))
-_LEAVES = _SPELT | st.sampled_from(
-    ["null", "true", "0", "-0", "1.5", "1e5", "-1e-7", str(2**63), str(-(2**63)), "1e400", "NaN"]
-)
-
-
-@st.composite
-def _objects(draw: st.DrawFn, values: st.SearchStrategy[str]) -> str:
-    """An object whose keys may be there twice, in other spellings and with white space anywhere."""
-    pairs = draw(st.lists(st.tuples(_SPELT, values), max_size=4))
-    if pairs and draw(st.booleans()):
-        pairs.append((draw(st.sampled_from(pairs))[0], draw(values)))
-    space = draw(_SPACES)
-    return "{" + ",".join(f"{key}{space}:{space}{value}" for key, value in pairs) + "}"
-
-
-_DOCUMENTS = _objects(
-    st.recursive(
-        _LEAVES,
-        lambda inner: st.lists(inner, max_size=3).map(",".join).map("[{}]".format) | _objects(inner),
-        max_leaves=6,
-    )
-)
-
-
-@given(body=_DOCUMENTS.map(str.encode))
-@example(body=b'{"app" :1,"app":2}')
-@example(body=b'{"app":1,"\\u0061pp":2}')
-@example(body=b'{"app":"x\\u003ay","app":2}')
-@example(body=b'{"a":{"b":"::","b":1}}')
-@example(body=b'{":":1,"a":":","a":1}')
-@examples(200)
-def test_the_fast_way_never_misses_a_key_that_is_there_twice(body: bytes) -> None:
-    doubled = []
-
-    def pairs(found: list[tuple[str, object]]) -> dict[str, object]:
-        doubled.extend(key for key, _ in found if [one for one, _ in found].count(key) > 1)
-        return dict(found)
-
-    json.loads(body, object_pairs_hook=pairs)
-    plain = strict_json._decode_plain(body, NODES_MAX)
-    assert not (doubled and plain is not None)
-
-
-def _outcome(decode: Callable[[bytes], Document], body: bytes) -> object:
-    try:
-        document = decode(body)
-        return json.dumps(document.plain), list(document.problems), list(document.doubled)
-    except Malformed as error:
-        return str(error)
-
-
-@given(
-    body=_DOCUMENTS.map(str.encode)
-    | st.recursive(st.integers() | st.floats(), lambda inner: st.lists(inner, max_size=3), max_leaves=5).map(
-        lambda value: json.dumps({"a": value}).encode()
-    )
-    | st.binary(max_size=40)
-    | st.text(st.sampled_from('{}[]":,0123456789eE.+-\\u dantrflsNI\n'), max_size=30).map(
-        lambda text: f'{{"a":{text}}}'.encode()
-    )
-)
-@examples(200)
-def test_the_fast_way_gives_what_the_careful_way_gives(body: bytes) -> None:
-    assert _outcome(decode_document, body) == _outcome(lambda one: strict_json._decode_with_care(one, NODES_MAX), body)
-
-
-def test_what_vendors_send_goes_the_fast_way() -> None:
-    said = {
-        "event_type": "RECORD",
-        "url": "https://a.example/b?c=d:e",
-        "at": "2026-01-01T00:00:00Z",
-        "size": 5,
-        "in": [{"x": 1.5}],
-    }
-    for body in (json.dumps(said), json.dumps(said, indent=2), json.dumps(said, separators=(",", ":"))):
-        assert strict_json._decode_plain(body.encode(), NODES_MAX) == said

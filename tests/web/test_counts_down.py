@@ -10,7 +10,7 @@ import pytest
 
 from gateway.errors import Problem
 from tests.web.doors import SHORT, Answer, Behind, Served, post
-from tests.web.test_listeners import until
+from tests.web.ports import until
 from tests.web.test_protocol import _open
 
 ROUNDS = 6

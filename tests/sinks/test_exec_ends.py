@@ -1,0 +1,72 @@
+"""A program that is ended: nothing of it is left running, and nothing of it holds an attempt up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.testing import delivery
+from tests.sinks.programs import running
+
+
+def _pid(path: Path) -> int:
+    end = time.monotonic() + 10
+    while not (path.exists() and path.read_text()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return int(path.read_text())
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"  # nobody may be there to reap an orphan
+
+
+GRANDCHILD = (
+    "import os,subprocess,sys,time;"
+    "p=subprocess.Popen([sys.executable,'-c','import time; time.sleep(600)']);"
+    "open('pid.new','w').write(str(p.pid)); os.rename('pid.new','pid');"
+)
+
+
+async def test_after_the_timeout_neither_it_nor_its_children_live(tmp_path: Path) -> None:
+    sink = running(GRANDCHILD + "time.sleep(600)", cwd=str(tmp_path))
+    task = asyncio.create_task(sink.deliver(delivery()))
+    pid = await asyncio.to_thread(_pid, tmp_path / "pid")
+    began = time.monotonic()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert time.monotonic() - began < 1
+    await asyncio.to_thread(_wait_gone, pid)
+
+
+async def test_what_an_ended_program_leaves_behind_is_ended_and_holds_nothing_up(tmp_path: Path) -> None:
+    sink = running(GRANDCHILD, cwd=str(tmp_path))
+    async with asyncio.timeout(10):
+        assert await sink.deliver(delivery()) == "exit 0"
+    await asyncio.to_thread(_wait_gone, int((tmp_path / "pid").read_text()))
+
+
+def _wait_gone(pid: int) -> None:
+    end = time.monotonic() + 1
+    while _alive(pid):
+        assert time.monotonic() < end, "a grandchild lives a second after"
+        time.sleep(0.01)
+
+
+async def test_what_escaped_its_group_does_not_hold_an_attempt_up(tmp_path: Path) -> None:
+    code = GRANDCHILD.replace("time.sleep(600)'])", "time.sleep(600)'], start_new_session=True)") + "print('done')"
+    sink = running(code, cwd=str(tmp_path))
+    try:
+        async with asyncio.timeout(10):
+            assert await sink.deliver(delivery()) == "exit 0: done"
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), 9)

@@ -1,0 +1,5 @@
+"""Vectors of the vendor's formulas."""
+
+from __future__ import annotations
+
+EVERYTHING = ["md5", "hmac-sha256"]
