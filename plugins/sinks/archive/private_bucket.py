@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from gateway import Trust
 from plugins.sinks.archive.options import EXTRA, PrivateBucket
@@ -27,21 +27,27 @@ def private_object(url: str, trust: Trust, buckets: Sequence[PrivateBucket]) -> 
         return None
     try:
         parts = urlsplit(url)
-        host, path = parts.netloc.lower(), unquote(parts.path, errors="strict")
+        host, path = _host(parts), unquote(parts.path, errors="strict")
     except ValueError:
         return None
-    if "@" in host or "%" in path or "\\" in path or not path.isprintable():
+    if "@" in parts.netloc or "%" in path or "\\" in path or not path.isprintable():
         return None
     for bucket in buckets:
         for path_style in (False, True):
             place = urlsplit(bucket_url(bucket.endpoint, bucket.bucket, path_style=path_style))
-            if (parts.scheme.lower(), host) != (place.scheme.lower(), place.netloc.lower()):
+            if (parts.scheme.lower(), host) != (place.scheme.lower(), _host(place)):
                 continue
             before, key = f"{place.path}/", path[len(place.path) + 1 :]
             whole = all(part not in ("", ".", "..") for part in key.split("/"))
             if path.startswith(before) and key.startswith(bucket.prefix) and whole:
                 return bucket, key
     return None
+
+
+def _host(parts: SplitResult) -> str:
+    """Host and port, without the port that its scheme has anyway. Raises ValueError."""
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme.lower())
+    return f"{parts.hostname or ''}:{port}"
 
 
 async def signed_address(bucket: PrivateBucket, key: str) -> str:

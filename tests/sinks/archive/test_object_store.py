@@ -13,7 +13,8 @@ import pytest
 
 from gateway import DeliveryFailed, Refused, Retry, Trust, Unavailable
 from gateway.testing import Reply, ScriptedServer, opened
-from plugins.sinks.archive import Archive
+from plugins.sinks.archive import Archive, ArchiveOptions
+from plugins.sinks.archive.private_bucket import private_object
 from plugins.sinks.storage.object_store import PART_BYTES_MIN, part_size
 from plugins.sinks.storage.open import open_storage
 from plugins.sinks.storage.options import StorageOptions
@@ -189,3 +190,32 @@ def test_a_large_body_has_parts_that_are_few_enough() -> None:
     for size in (None, 0, 10**9, 50 * 2**30, 5 * 2**40):
         assert part_size(size) >= PART_BYTES_MIN
         assert (size or 0) <= part_size(size) * 10_000
+
+
+OBS = "https://obs.cn-north-4.myhuaweicloud.com"
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("https://vendor.obs.cn-north-4.myhuaweicloud.com/live/a%20b.mp4?Signature=x", "live/a b.mp4"),
+        ("https://VENDOR.obs.cn-north-4.myhuaweicloud.com:443/live/a.mp4", "live/a.mp4"),
+        ("https://obs.cn-north-4.myhuaweicloud.com/vendor/live/a.mp4", "live/a.mp4"),
+        ("http://vendor.obs.cn-north-4.myhuaweicloud.com/live/a.mp4", None),
+        ("https://vendor.obs.cn-north-4.myhuaweicloud.com:8443/live/a.mp4", None),
+        ("https://vendor.obs.cn-north-4.myhuaweicloud.com.evil.example/live/a.mp4", None),
+        ("https://evil@vendor.obs.cn-north-4.myhuaweicloud.com/live/a.mp4", None),
+        ("https://evil.example/vendor.obs.cn-north-4.myhuaweicloud.com/live/a.mp4", None),
+        ("https://other.obs.cn-north-4.myhuaweicloud.com/live/a.mp4", None),
+        ("https://vendor.obs.cn-north-4.myhuaweicloud.com/live/..%2fprivate/a.mp4", None),
+        ("https://vendor.obs.cn-north-4.myhuaweicloud.com/live/%00a.mp4", None),
+        ("https://vendor.obs.cn-north-4.myhuaweicloud.com/live/a\\..\\b.mp4", None),
+        ("https://vendor.obs.cn-north-4.myhuaweicloud.com:x/live/a.mp4", None),
+        ("https://[vendor/live/a.mp4", None),
+    ],
+)
+def test_a_private_object_is_what_the_address_names_and_nothing_like_it(url: str, key: str | None) -> None:
+    read = {"endpoint": OBS, "bucket": "vendor", "prefix": "live/", **KEYS}
+    options = ArchiveOptions.model_validate({"to": "kept", "private": [read]})
+    named = private_object(url, Trust.FIELDS, options.private)
+    assert (None if named is None else named[1]) == key
