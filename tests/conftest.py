@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from gateway.text import redaction
+from tests import delivered_events
 from tests.budget import measured, over_budget
 from tests.examples import register
 from tests.marks import mark
@@ -45,8 +46,11 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    delivered_events.watch()
     with measured(item):
-        return (yield)
+        result = yield
+    delivered_events.complain()
+    return result
 
 
 @pytest.hookimpl(wrapper=True)

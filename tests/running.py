@@ -24,6 +24,7 @@ from gateway.plugin import Scene
 from gateway.plugin.registry import Registry
 from tests import threads, warm
 from tests.commands import invoke
+from tests.delivered_events import hold_request
 
 KEY = "demo-0123456789abcdef0123456789abcdef"
 SECRET = "demo-whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -69,6 +70,7 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 if receiver.delay:
                     receiver.stopped.wait(receiver.delay)
+                hold_request(self.headers.get("content-type", ""), body)
                 with receiver._came:
                     receiver.requests.append(({key.lower(): value for key, value in self.headers.items()}, body))
                     receiver._came.notify_all()

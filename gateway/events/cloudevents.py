@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from gateway.compact_json import encode, encode_sorted
 from gateway.events.beside import keep_json, kept_json, original_of
-from gateway.events.compact import compact
+from gateway.events.compact import DATA_SCHEMA, compact
 from gateway.events.fields_of import flag_of, list_of, needed, number_of, object_of, text_of, time_of, whole_of, wrong
 from gateway.events.later import cause_document, cause_of, later_document, later_of
 from gateway.events.times import format_time, parse_time
 from gateway.model import ALARM_PREFIX, Alarm, Event, Fault, File, Storage, Trust, Verified
 
 __all__ = [
-    "SOURCE_PREFIX", "fingerprint", "format_time", "from_document", "keep_json", "parse_time", "render", "to_document",
+    "DATA_SCHEMA", "SOURCE_PREFIX", "fingerprint", "format_time", "from_document", "keep_json", "parse_time", "render", "to_document",
     "to_json",
 ]  # fmt: skip
 
@@ -80,6 +80,7 @@ def _envelope(event: Event) -> dict[str, object]:
     if event.time is not None:
         document["time"] = format_time(event.time)
     document["datacontenttype"] = "application/json"
+    document["dataschema"] = DATA_SCHEMA
     document["trust"] = event.trust.value
     if event.supersedes:
         document["supersedes"] = event.supersedes

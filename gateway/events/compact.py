@@ -17,6 +17,8 @@ from gateway.events.later import cause_document, later_document
 from gateway.events.times import format_time
 from gateway.model import ALARM_PREFIX, Cause, Event, Fault, File, Storage, Trust, Verified
 
+DATA_SCHEMA: Final = "urn:recording-gateway:event:1#data"
+"""`dataschema` of every event: `gateway schema event` prints what it names."""
 _PLAIN_MIN: Final = 1e-4  # from here up to _PLAIN_MAX every encoder spells a fraction in the same way
 _PLAIN_MAX: Final = 1e16
 _ENDS: Final = (
@@ -80,6 +82,7 @@ class _Document(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     subject: str | None = None
     time: str | None = None
     datacontenttype: str
+    dataschema: str
     trust: Any
     supersedes: str | None = None
     cause: Any = None
@@ -128,6 +131,7 @@ def compact(event: Event) -> tuple[str, bytes] | None:
                 subject=event.subject or None,
                 time=time,
                 datacontenttype="application/json",
+                dataschema=DATA_SCHEMA,
                 trust=event.trust,
                 supersedes=event.supersedes or None,
                 cause=None if event.cause is None else cause_document(event.cause),
