@@ -29,6 +29,7 @@ from gateway.store.engine.session import Session
 from gateway.store.outbox import statements as sql
 from gateway.store.records import Accepted, Held, Lease, NewDelivery, NewEvent
 from gateway.store.store import Store
+from gateway.store.verify.verifier import verify
 from tests.examples import examples
 from tests.store.kit import LEASE, event, new, session, settlement
 
@@ -439,6 +440,10 @@ class Outbox(RuleBasedStateMachine):
         tries = set(self.side.rows("SELECT delivery, outcome FROM attempts"))
         for id_, state in self.finished.items():
             assert state != "delivered" or (id_, "delivered") in tries  # 9
+
+    @rule()
+    def verify_says_so_too(self) -> None:
+        assert list(verify(lambda question: question(self.side))) == []
 
     @invariant()
     def what_was_acknowledged_is_there(self) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import click
 
 from gateway.cli import output
+from gateway.cli.commands.store_verify import verify
 from gateway.cli.context import Group, config_option, local_option, pass_invocation, pass_local
 from gateway.cli.invocation import Invocation
 from gateway.text.escaping import visible_json
 
 
-@click.group(cls=Group, short_help="The store: status, migrate.")
+@click.group(cls=Group, short_help="The store: status, verify, migrate.")
 def command() -> None:
     """The store of this configuration."""
+
+
+command.add_command(verify)
 
 
 @command.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, Final, Self, TypeVar
@@ -32,6 +32,8 @@ from gateway.store.admin.shown_rows import (
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Session
 from gateway.store.outbox import activity, counts
+from gateway.store.verify import verifier
+from gateway.store.verify.violations import Violation
 from gateway.text.store_address import parse_address
 
 T = TypeVar("T")
@@ -207,6 +209,14 @@ class StoreQueries:
     def status(self) -> Status:
         """The store at a glance."""
         return self._connections.read(lambda session: overview.status(session, self._address))
+
+    def verify(self, progress: Callable[[int], object] = lambda _keys: None) -> Iterator[Violation]:
+        """Every violation of the outbox's invariants, as it is found; `progress` hears of the keys that were looked at."""
+        return verifier.verify(self._connections.read, progress)
+
+    def keys_to_verify(self) -> int:
+        """How many keys `verify` looks at."""
+        return self._connections.read(verifier.keys)
 
     def audit(
         self,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Literal
 
 from gateway.errors import SchemaMismatch, StoreUnavailable
 from gateway.store.engine.patience import NoTablesYet, NotYet
@@ -207,6 +208,11 @@ def schema_version(session: Session) -> int:
     """The version of the tables that are there; 0: none."""
     ((there,),) = session.rows(_TABLES[session.backend])
     return int(value_of(session.rows("SELECT value FROM meta WHERE name = 'schema'")) or 0) if there else 0
+
+
+def statements(backend: Literal["sqlite", "postgresql"]) -> Sequence[str]:
+    """All that makes the tables of this program."""
+    return [statement.format_map(_WORDS[backend]) for step in STEPS for statement in step]
 
 
 def shape(version: int) -> str:

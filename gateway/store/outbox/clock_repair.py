@@ -19,6 +19,12 @@ _NOTE: Final = """INSERT INTO meta (name, value) VALUES (:name, :value)
   ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE CAST(meta.value AS bigint) < CAST(excluded.value AS bigint)"""
 
 
+def longest_spans(session: Session) -> dict[str, int]:
+    """The longest `lease` and `delay` (ms) that were ever given, or that nobody need have noted."""
+    noted = {kind: value_of(session.rows(_NOTED, {"name": f"longest_{kind}"})) for kind in _LIMITS}
+    return {kind: max(limit, int(noted[kind] or 0)) for kind, limit in _LIMITS.items()}
+
+
 class Spans:
     """The longest lease and the longest delay that were ever given, kept beside the rows: what lies further is a jump.
 

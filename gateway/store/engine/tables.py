@@ -1,0 +1,87 @@
+"""The store's tables as values: columns, keys and what refers to what, read from the steps that make them.
+
+Because a list of tables beside those steps would forget the next one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, Literal
+
+from gateway.store.engine.migrations import statements
+
+Kind = Literal["int", "text", "blob"]
+_KINDS: Final[Mapping[str, Kind]] = {"INTEGER": "int", "TEXT": "text", "BLOB": "blob"}
+_TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+_INDEXES: Final = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A column whose value is a key of another table."""
+
+    column: str
+    table: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreTable:
+    """`key` are the columns of the primary key, in its order. `numbered`: the database gives the key, and none twice."""
+
+    name: str
+    columns: Sequence[str]
+    kinds: Sequence[Kind]
+    key: Sequence[str]
+    numbered: bool
+    references: Sequence[Reference]
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """`tables` stand behind those that they refer to; `indexes` are the names of all that were asked for."""
+
+    tables: Mapping[str, StoreTable]
+    indexes: frozenset[str]
+
+
+@cache
+def schema() -> Schema:
+    """The tables of this program, as SQLite has understood the steps that make them."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        for statement in statements("sqlite"):
+            database.execute(statement)
+        tables = [_table(database, name) for (name,) in database.execute(_TABLES).fetchall()]
+        indexes = frozenset(name for (name,) in database.execute(_INDEXES))
+    return Schema({table.name: table for table in _sorted(tables)}, indexes)
+
+
+def _table(database: sqlite3.Connection, name: str) -> StoreTable:
+    columns = [
+        (name_, _KINDS[type_], place)
+        for _, name_, type_, _, _, place in database.execute(f"PRAGMA table_info({name})").fetchall()
+    ]
+    ((text,),) = database.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (name,)).fetchall()
+    references = database.execute(f"PRAGMA foreign_key_list({name})").fetchall()
+    return StoreTable(
+        name=name,
+        columns=[column for column, _, _ in columns],
+        kinds=[kind for _, kind, _ in columns],
+        key=[column for column, _, place in sorted(columns, key=lambda column: column[2]) if place],
+        numbered="AUTOINCREMENT" in text,
+        references=[Reference(column, table, key) for _, _, table, column, key, *_ in references],
+    )
+
+
+def _sorted(tables: Sequence[StoreTable]) -> Sequence[StoreTable]:
+    """Each behind those that it refers to."""
+    done: dict[str, StoreTable] = {}
+    while len(done) < len(tables):
+        for table in tables:
+            if table.name not in done and all(other.table in done for other in table.references):
+                done[table.name] = table
+    return list(done.values())

@@ -1,0 +1,57 @@
+"""What must hold of stored events that no statement can say: that they can be read, and went where their routes named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from gateway.store.engine.batch import read_event
+from gateway.store.verify.violations import Violation
+
+ROWS_MAX: Final = 200  # events in memory at a time, without the vendor's bytes
+# Of other content under a known id (it has a variant) the routes' word is only what would have been: a person released it.
+EVENTS: Final = """SELECT r.seq, r.id, r.source, r.type, length(r.variant), r.body, r.routing,
+    (SELECT count(*) FROM deliveries d WHERE d.event = r.seq)
+  FROM events r WHERE r.seq > :after AND r.seq <= :upto ORDER BY r.seq LIMIT :most"""
+"""The rows between `:after` and `:upto`, at most `:most`."""
+
+
+def judge(rows: Sequence[tuple[Any, ...]]) -> Iterator[Violation]:
+    """The violations of these rows of `EVENTS`."""
+    for seq, id_, source, type_, variant, body, routing, deliveries in rows:
+        if (why := _unreadable(body, id_, source, type_)) is not None:
+            yield Violation("event", f"events {seq}", f"event {id_} (row {seq}) cannot be sent: {why}")
+        wanted = _wanted(routing)
+        if wanted is None:
+            yield Violation("routed", f"events {seq}", f"event {id_} (row {seq}): what its routes said cannot be read")
+        elif not variant and deliveries < len(wanted):
+            yield Violation(
+                "routed",
+                f"events {seq}",
+                f"event {id_} (row {seq}) was to go to {', '.join(wanted)}, and has {deliveries} deliveries",
+            )
+
+
+def _unreadable(body: str, id_: str, source: str, type_: str) -> str | None:
+    try:
+        event = read_event(body, b"", "", b"", None)
+    except Exception as error:  # whatever is wrong with it, a lane could not read it either
+        return f"its body cannot be read ({type(error).__name__})"
+    shown = (event.id, event.source, event.type)
+    return None if shown == (id_, source, type_) else f"its body is of {' '.join(shown)}"
+
+
+def _wanted(routing: str) -> list[str] | None:
+    """The sinks that its routes named, without those that it was kept from; None: it cannot be read."""
+    try:
+        verdicts = json.loads(routing)
+        named: dict[str, None] = {}
+        spared: set[str] = set()
+        for verdict in verdicts:
+            if "clause" not in verdict:
+                named.update(dict.fromkeys(verdict.get("to") or ()))
+            spared.update(verdict.get("about") or (), verdict.get("cause") or ())
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return None
+    return [sink for sink in named if sink not in spared]
