@@ -27,7 +27,7 @@ SECTIONS = (
 )
 ANYTHING = {"options", "event"}  # free-form
 NOTHING = {"rate", "batch"}  # `null`, written out, turns off what a type or a section above brings
-EMPTY_TEXT = {"prefix"}  # hmac: no text before the digits
+EMPTY_TEXT = {"prefix", "exchange"}  # hmac: no text before the digits; rabbitmq: the default exchange has no other name
 
 
 def _models() -> Iterator[tuple[str, type[BaseModel]]]:
