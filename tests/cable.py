@@ -7,6 +7,7 @@ import select
 import socket
 import ssl
 import threading
+import time
 from typing import Self
 
 FAR = tuple[str, int] | str  # host and port, or the path of a unix socket
@@ -31,6 +32,8 @@ class Cable:
         self.port = 0
         self.connections = 0  # ever
         self.open = 0  # now
+        self.delay_s = 0.0  # of each piece, either way
+        self.deaf = False  # what the far end says is lost
         self.mend()
 
     def mend(self) -> None:
@@ -107,6 +110,10 @@ class Cable:
                     while isinstance(ready, ssl.SSLSocket) and ready.pending():  # which `select` does not see
                         data += ready.recv(65536)
                     self._flows.wait()
+                    if self.delay_s:
+                        time.sleep(self.delay_s)
+                    if self.deaf and ready is far and data:
+                        continue
                     if self._named is not None and ready is far:
                         host, port = self._named
                         data = data.replace(host.encode() + port.to_bytes(4), host.encode() + self.port.to_bytes(4))

@@ -29,6 +29,12 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    faults = parser.getgroup("faults", "scenarios of tests/faults")
+    faults.addoption("--seed", type=int, default=1, help="what is random in them; one that failed says its own")
+    faults.addoption("--whole", action="store_true", help="their long forms, some twenty minutes in all")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # else this is a worker of pytest-xdist, which was told
         os.environ[RUN] = f"{os.getpid()}-{secrets.token_hex(4)}"

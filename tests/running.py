@@ -132,6 +132,7 @@ class Running:
         config: str,
         *,
         store: str = "sqlite:///gateway.db",
+        store_more: str = "",
         environ: Mapping[str, str] | None = None,
         command: str = COMMAND,
     ) -> None:
@@ -140,7 +141,7 @@ class Running:
         self.folder = folder
         self.port, self.admin = free_port(), free_port()
         self.path = folder / "gateway.yaml"
-        head = f"version: 1\nserver: {{port: {self.port}}}\nadmin: {{port: {self.admin}}}\nstore: {{url: '{store}'}}\nlog: {{format: json}}\n"
+        head = f"version: 1\nserver: {{port: {self.port}}}\nadmin: {{port: {self.admin}}}\nstore: {{url: '{store}'{store_more}}}\nlog: {{format: json}}\n"
         self.path.write_text(head + config)
         self.path.chmod(0o600)
         self._added: dict[str, str | None] = {**(environ or {}), "GATEWAY_CONFIG": None}

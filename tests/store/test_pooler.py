@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import pwd
-import shutil
-import signal
-import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
@@ -26,55 +18,15 @@ from gateway.text.store_address import parse_address
 from tests.store.conftest import Opener
 from tests.store.faults import on_writer
 from tests.store.kit import LEASE, new, settlement, states
-
-PORT = 6432
-
-
-def _start(folder: Path, server: str, mode: str) -> subprocess.Popen[bytes]:
-    program = shutil.which("pgbouncer") or ("/usr/sbin/pgbouncer" if os.path.exists("/usr/sbin/pgbouncer") else None)
-    if program is None:
-        pytest.skip("pgbouncer is not installed (Debian: apt-get install pgbouncer)")
-    owner = pwd.getpwuid(os.stat(f"{server}/.s.PGSQL.5432").st_uid)
-    config = folder / "pgbouncer.ini"
-    config.write_text(
-        f"""[databases]
-* = host={server} port=5432 user=postgres
-[pgbouncer]
-listen_addr =
-listen_port = {PORT}
-unix_socket_dir = {folder}
-auth_type = any
-pool_mode = {mode}
-default_pool_size = 2
-logfile = {folder}/log
-pidfile = {folder}/pid
-"""
-    )
-    for path in (folder, config):
-        os.chown(path, owner.pw_uid, owner.pw_gid)
-    become = ["-u", owner.pw_name] if os.geteuid() == 0 else []
-    running = subprocess.Popen(
-        [program, *become, str(config)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    until = time.monotonic() + 10
-    while not (folder / f".s.PGSQL.{PORT}").exists():
-        if running.poll() is not None or time.monotonic() > until:
-            running.kill()
-            log = folder / "log"
-            pytest.skip(f"pgbouncer did not start: {log.read_text()[-300:] if log.exists() else 'no log'}")
-        time.sleep(0.02)
-    return running
+from tests.store.pooler import Pooler
 
 
 @pytest.fixture
 def pooled(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[str]:
     """The URL of the test's database behind a pgbouncer in the mode that the test names."""
     server = parse_qs(urlsplit(postgres_url).query)["host"][0]
-    with tempfile.TemporaryDirectory(prefix="gw-pgb-", dir="/tmp") as place:
-        running = _start(Path(place), server, getattr(request, "param", "transaction"))
-        yield postgres_url.replace(server, place) + f"&port={PORT}"
-        running.send_signal(signal.SIGKILL)
-        running.wait(10)
+    with Pooler(server, getattr(request, "param", "transaction")) as pooler:
+        yield pooler.url_of(postgres_url)
 
 
 @pytest.mark.parametrize(("pooled", "count"), [("transaction", 2), ("session", 1)], indirect=["pooled"])

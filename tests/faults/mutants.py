@@ -1,0 +1,54 @@
+"""Copies of the program with one mistake each, which the scenarios must find."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Change(NamedTuple):
+    """In this file this text, which stands there once, becomes that."""
+
+    file: str
+    old: str
+    new: str
+
+
+_PERFORMED = "                    answers = self._perform(session, unit)\n"
+MUTANTS: dict[str, tuple[Change, ...]] = {
+    "it answers before it commits": (
+        Change(
+            "gateway/store/engine/writer.py",
+            _PERFORMED,
+            _PERFORMED
+            + "                    self._resolve(unit, [(answer, None) for answer in answers])\n"
+            + "                    time.sleep(0.2)\n",
+        ),
+    ),
+    "nobody takes up what was in flight when it died": (
+        Change("gateway/store/store.py", "repair(session, alone=self._backend.alone)", "repair(session, alone=False)"),
+        Change("gateway/store/sqlite/batch.py", "gone = self._front(sink, LEASED, now, most, skip)", "gone = []"),
+    ),
+    "it does not wait for the disk": (
+        Change("gateway/store/sqlite/session.py", "PRAGMA synchronous=FULL", "PRAGMA synchronous=OFF"),
+    ),
+}
+
+
+def mutant(folder: Path, name: str) -> str:
+    """Make the copy in `folder`; the command that starts it."""
+    for room in ("gateway", "plugins"):
+        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
+    for change in MUTANTS[name]:
+        path = folder / change.file
+        text = path.read_text()
+        assert text.count(change.old) == 1, f"{change.file} reads another way now: plant this mistake anew"
+        path.write_text(text.replace(change.old, change.new))
+    command = folder / "gateway-with-a-mistake"
+    command.write_text(f"#!/bin/sh\nPYTHONPATH='{folder}' exec '{sys.executable}' -m gateway \"$@\"\n")
+    command.chmod(0o755)
+    return str(command)

@@ -1,0 +1,93 @@
+"""A PostgreSQL of a scenario's own, whose processes may be stopped, frozen and killed: all are children of ours."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psutil
+import psycopg
+
+from tests.postgres import Postgres, database_url, folder_of, pg_ctl
+
+
+class Server:
+    """One server, with a database a scenario."""
+
+    def __init__(self) -> None:
+        self._postgres = Postgres(folder_of(f"{os.getpid()}-{secrets.token_hex(4)}"), owner=os.getpid())
+        self.folder = self._postgres.folder
+        self.data = self._postgres.data  # its socket is here too
+
+    def database(self, name: str) -> str:
+        """The URL of a new database."""
+        with psycopg.connect(self._postgres.url, autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {name}")
+        return database_url(self._postgres.url, name)
+
+    def processes(self) -> list[psutil.Process]:
+        """The server's own, the first of all first."""
+        first = psutil.Process(int((self.data / "postmaster.pid").read_text().split()[0]))
+        return [first, *first.children(recursive=True)]
+
+    def restart(self) -> None:
+        """In good order: transactions that run are ended."""
+        pg_ctl(self.data, "-m", "fast", "stop")
+        self._start()
+
+    def stop_at_once(self, away: float) -> None:
+        """As if it crashed, and back after so many seconds."""
+        pg_ctl(self.data, "-m", "immediate", "stop")
+        time.sleep(away)
+        self._start()
+
+    def _start(self) -> None:
+        pg_ctl(self.data, "-o", f'-h "" -k {self.data}', "-l", str(self.data / "log"), "start")
+
+    def kill_backend(self, database: str) -> None:
+        """kill -9 of one process that serves this database, at which the server restarts all."""
+        with psycopg.connect(self._postgres.url, autocommit=True) as admin:
+            found = admin.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s LIMIT 1", (database,)).fetchone()
+        if found is not None:
+            os.kill(found[0], signal.SIGKILL)
+
+    def terminate_backends(self, database: str) -> None:
+        """End every connection to this database."""
+        with psycopg.connect(self._postgres.url, autocommit=True) as admin:
+            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database,))
+
+    def freeze(self, seconds: float) -> None:
+        """No process of it runs for so long."""
+        stopped = self.processes()
+        for one in stopped:
+            with suppress(psutil.NoSuchProcess):  # its caller went meanwhile
+                one.suspend()
+        try:
+            time.sleep(seconds)
+        finally:
+            for one in stopped:
+                with suppress(psutil.NoSuchProcess):
+                    one.resume()
+
+    def lock(self, database: str, seconds: float) -> None:
+        """Somebody holds the tables for so long."""
+        with psycopg.connect(database_url(self._postgres.url, database)) as other:
+            other.execute("LOCK TABLE events, deliveries IN ACCESS EXCLUSIVE MODE")
+            time.sleep(seconds)
+
+    def close(self) -> None:
+        self._postgres.close()
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    """A server until the block ends."""
+    server = Server()
+    try:
+        yield server
+    finally:
+        server.close()

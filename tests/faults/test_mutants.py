@@ -1,0 +1,56 @@
+"""The harness finds planted mistakes: each copy of the program with one loses what it acknowledged, and the account says so."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.faults.account import Account
+from tests.faults.disk import Disk
+from tests.faults.mutants import MUTANTS, mutant
+from tests.faults.test_disk import NO_RESERVE, power_cuts
+from tests.faults.world import World
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+ANSWERS_AFTER_S = 0.2  # else what was not stored in time has often arrived already
+ARRIVES_S = 30  # what has not arrived by then never will
+
+
+def _world(folder: Path, seed: int, command: str, home: Path) -> World:
+    world = World(folder, seed, command=command, home=home, store_more=NO_RESERVE)
+    world.receiver.tell(f"app slow {ANSWERS_AFTER_S}")
+    return world
+
+
+def _killed(folder: Path, seed: int, command: str) -> Account:
+    with _world(folder, seed, command, folder) as world:
+        world.gateways[0].start()
+        world.begin(streams=64)
+        for _ in range(3):
+            world.wait_for(100)
+            world.nap(0.1)
+            world.kill()
+            world.gateways[0].start()
+        return world.settle(ARRIVES_S)
+
+
+def _cut(folder: Path, seed: int, command: str) -> Account:
+    with closing(Disk(folder)) as disk, _world(folder, seed, command, disk.place) as world:
+        power_cuts(world, disk, 2)
+        account = world.settle(ARRIVES_S)
+        world.kill()
+        return account
+
+
+FOUND_BY = {name: _cut if "disk" in name else _killed for name in MUTANTS}
+
+
+@pytest.mark.parametrize("mistake", FOUND_BY)
+def test_a_planted_mistake_is_found(tmp_path: Path, seed: int, mistake: str) -> None:
+    (tmp_path / "program").mkdir()
+    (tmp_path / "world").mkdir()
+    account = FOUND_BY[mistake](tmp_path / "world", seed, mutant(tmp_path / "program", mistake))
+    with pytest.raises(AssertionError, match="acknowledged and never delivered"):
+        account.closes(again_max=1_000_000)

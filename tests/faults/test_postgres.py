@@ -1,0 +1,74 @@
+"""Two gateways and a PostgreSQL that is restarted, stopped, killed, frozen or locked; and ten gateways of which two die."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.server import Server, serving
+from tests.faults.world import IN_HAND, World
+
+pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(2400)]
+LEASE_ENDS_S = 60  # a lease of a gateway that died: the time-out of its sink and thirty seconds, then it is claimed
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serving() as one:
+        yield one
+
+
+FAULTS: dict[str, Callable[[Server, str], object]] = {
+    "restarted": lambda server, _: server.restart(),
+    "stopped at once": lambda server, _: server.stop_at_once(1.0),
+    "a backend killed": lambda server, name: server.kill_backend(name),
+    "connections ended": lambda server, name: server.terminate_backends(name),
+    "frozen": lambda server, _: server.freeze(7.0),
+    "locked": lambda server, name: server.lock(name, 7.0),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_database_that_fails_loses_nothing_and_gateways_go_on_by_themselves(
+    tmp_path: Path, seed: int, whole: bool, server: Server, fault: str
+) -> None:
+    name = fault.replace(" ", "_")
+    times = 5 if whole else 1
+    with World(tmp_path, seed, store=server.database(name), gateways=2, sinks=("app", "two")) as world:
+        for one in world.gateways:
+            one.start()
+        world.begin(rate=150)
+        for _ in range(times):
+            world.wait_for(100)
+            world.disturb()
+            FAULTS[fault](server, name)
+            world.disturb()
+            world.wait_for(100)
+            world.disturb()  # an outcome that could not be written is written, or its lease ends
+        world.disturb()
+        account = world.settle()
+        assert all(one.process is not None and one.process.poll() is None for one in world.gateways)
+    account.closes(again_max=times * 2 * 2 * IN_HAND)
+
+
+def test_ten_gateways_of_which_two_die_close_the_account_and_keep_the_order_of_streams(
+    tmp_path: Path, seed: int, whole: bool, server: Server
+) -> None:
+    callbacks = 20_000 if whole else 1_500
+    with World(tmp_path, seed, store=server.database("ten"), gateways=10, order=True) as world:
+        for one in world.gateways:
+            one.start()
+        world.begin(callbacks=callbacks, streams=40)
+        world.wait_for(callbacks // 4, within=600)
+        dead = world.rng.sample(range(10), 2)
+        world.kill(dead[0])
+        world.wait_for(callbacks // 8, within=600)
+        world.kill(dead[1])
+        world.wait_for(callbacks // 8, within=600)
+        world.disturb()
+        server.restart()
+        world.disturb()
+        account = world.settle(within=1200 if whole else LEASE_ENDS_S + 120)
+    account.closes(again_max=10 * IN_HAND)

@@ -1,0 +1,214 @@
+"""A world of a vendor, gateways, a receiver and a database in processes of their own, whose account is closed at the end."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+from tests.faults import ledger
+from tests.faults.account import Account
+from tests.faults.vendor import Plan
+from tests.running import COMMAND, KEY, SECRET, Running
+
+ROOT = Path(__file__).resolve().parents[2]
+CONCURRENCY = 8  # of each sink
+IN_HAND = 2 * CONCURRENCY  # of a lane: what it carries, and what waits in memory for its outcome to be written
+CONFIG = f"""
+sources:
+  live: {{type: huawei-live, keys: ['{KEY}'], domains: [push.example.com], apps: [live]}}
+"""
+
+
+def config(port: int, sinks: Sequence[str], *, order: bool = False, more: str = "") -> str:
+    """Each of these sinks is told of everything."""
+    lines = [CONFIG, "sinks:"]
+    for sink in sinks:
+        lines += [
+            f"  {sink}:",
+            "    type: forward",
+            f"    url: http://127.0.0.1:{port}/{sink}",
+            f"    sign: {{scheme: standard-webhooks, secrets: ['{SECRET}']}}",
+            f"    delivery: {{concurrency: {CONCURRENCY}, timeout: 3s, order: {'stream' if order else 'none'}, retry: {{initial: 50ms, max: 400ms}}}}",
+        ]
+    return "\n".join([*lines, "routes:", f"  - {{name: all, to: [{', '.join(sinks)}]}}", more])
+
+
+class Child:
+    """A Python module in a process of its own, which speaks a line when it is ready."""
+
+    def __init__(self, module: str, argument: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module, argument],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.said = self._line()
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, "it ended before it was ready"
+        return line.strip()
+
+    def tell(self, line: str) -> None:
+        """Say something, and wait until it was heard."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        self._line()
+
+    def end(self, within: float) -> int:
+        """Close what it listens to, and wait for its end."""
+        assert self.process.stdin is not None
+        with suppress(OSError):
+            self.process.stdin.close()
+        return self.process.wait(within)
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+
+
+class World:
+    """Everything of one scenario. `seed` decides all that is random, but not how the processes interleave."""
+
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        *,
+        store: str = "sqlite:///gateway.db",
+        store_more: str = "",
+        gateways: int = 1,
+        sinks: Sequence[str] = ("app",),
+        order: bool = False,
+        more: str = "",
+        command: str = COMMAND,
+        environ: dict[str, str] | None = None,
+        home: Path | None = None,
+    ) -> None:
+        self.folder, self.seed, self.rng = folder, seed, random.Random(seed)
+        self.sinks, self.order = sinks, order
+        self.moments: list[float] = []
+        self.receiver = Child("tests.faults.receiver", str(folder / "came"))
+        self.streams = 0
+        self.vendors: list[Child] = []
+        self._acknowledged = ledger.Tail(folder / "posted", 2, "200")
+        self._arrived = ledger.Tail(folder / "came", 1)
+        text = config(int(self.receiver.said), sinks, order=order, more=more)
+        self.gateways = [
+            Running(
+                (home or folder) / f"gateway-{n}", text,
+                store=store, store_more=store_more, environ=environ, command=command,
+            )
+            for n in range(gateways)
+        ]  # fmt: skip
+
+    # -- the vendor
+
+    def begin(self, *, streams: int = 32, callbacks: int = 0, rate: float = 0, forgets: float = 0.02) -> None:
+        """The vendor begins. With so many `callbacks` it ends by itself, and `settle` waits for that."""
+        self._bounded = callbacks > 0
+        self.streams = streams
+        plan = Plan(
+            ledger=str(self.folder / "posted"),
+            ports=[one.port for one in self.gateways],
+            streams=streams,
+            callbacks=callbacks,
+            rate=rate,
+            forgets=forgets,
+            seed=self.seed,
+            first=streams * 1_000_000 * len(self.vendors) + streams,
+        )
+        self.vendors.append(Child("tests.faults.vendor", json.dumps(plan._asdict())))
+
+    def acknowledged(self) -> int:
+        """How many callbacks were, by now."""
+        return self._acknowledged.count()
+
+    def arrived(self, sink: str) -> int:
+        """How many events did at this sink, by now."""
+        self._arrived.count()
+        return sum(one.startswith(f"{sink} ") for one in self._arrived.seen)
+
+    def wait_for(self, more: int, within: float = 120.0) -> None:
+        """Until so many more callbacks are acknowledged; one that has ended has nothing to wait for."""
+        least = self.acknowledged() + more
+        self.until(lambda: self.acknowledged() >= least or self.vendors[-1].process.poll() is not None, within)
+
+    @staticmethod
+    def until(true: Callable[[], Any], within: float = 60.0) -> None:
+        end = time.monotonic() + within
+        while not true():
+            assert time.monotonic() < end, f"not within {within:.0f} s"
+            time.sleep(0.02)
+
+    # -- faults
+
+    def disturb(self) -> None:
+        """Note that something happens now that may bring deliveries again."""
+        self.moments.append(time.monotonic())
+
+    def kill(self, n: int = 0) -> None:
+        """kill -9 of a gateway, noted before and after: what it sends until it is gone may come again."""
+        self.gateways[n].kill()
+        self.disturb()
+
+    def keep_up(self, n: int = 0) -> None:
+        """Start a gateway again that has died, as whoever runs it would."""
+        process = self.gateways[n].process
+        if process is None or process.poll() is not None:
+            self.disturb()
+            self.gateways[n].start(ready=False)
+
+    def nap(self, longest: float) -> None:
+        """Some time, drawn from the seed."""
+        time.sleep(self.rng.uniform(0, longest))
+
+    # -- the end
+
+    def settle(self, within: float = 120.0) -> Account:
+        """The vendor ends; everything that was acknowledged arrives; the account."""
+        for one in self.vendors:
+            if self._bounded:
+                one.process.wait(within)
+            assert one.end(within) == 0, "the vendor was answered something that it should never be"
+        self.acknowledged()
+        owed = {f"{sink} {number}" for sink in self.sinks for number in self._acknowledged.seen}
+
+        def there() -> bool:
+            self._arrived.count()
+            return owed <= self._arrived.seen
+
+        with suppress(AssertionError):  # the account says it better
+            self.until(there, within)
+        account = Account(
+            posted=list(ledger.posted(self.folder / "posted")),
+            came=list(ledger.came(self.folder / "came")),
+            sinks=self.sinks,
+            streams=self.streams if self.order else 0,
+            disturbed=sorted(self.moments),
+        )
+        print(f"seed {self.seed}: {account.line()}")
+        return account
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for running in self.gateways:
+            if running.process is not None and running.process.poll() is None:
+                running.kill()
+        for child in (*self.vendors, self.receiver):
+            child.kill()
