@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,8 @@ RETRY_SECONDS: Final = 60  # within which a request that failed is made again at
 
 
 AWS: Final = "https://s3.{region}.amazonaws.com"
+AZURE: Final = "https://{account}.blob.core.windows.net"
+GCS: Final = "https://storage.googleapis.com"
 NO_PROXY: Final = ("http://127.0.0.1:9", "*,0.0.0.0/0,::/0")
 """A proxy that nothing goes through, because without one the library takes the environment's."""
 
@@ -33,29 +35,33 @@ def make_store(options: StorageOptions) -> Any:
     rest = {"client_options": _client(options), "retry_config": _RETRIES, "prefix": options.prefix or None}
     given = options.credentials
     if options.kind == "azure":
+        rest |= _provider(_azure_key(given))
         return AzureStore(options.bucket, config=_azure(options, given), **rest)
     if options.kind == "gcs":
         return GCSStore(options.bucket, config=_gcs(options, given), **rest)
-    if given.access_key is not None and given.secret_key is not None:
-        rest["credential_provider"] = _Keys(given)
+    rest |= _provider(_s3_key(given))
     return S3Store(options.bucket, config=_s3(options), **rest)
 
 
-class _Keys:
-    """The keys of the options and no token of the environment beside them."""
+def _provider(key: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The keys of the options and no token of the environment beside them; nothing where there are none."""
+    return {} if key is None else {"credential_provider": lambda: {**key, "expires_at": None}}
 
-    def __init__(self, given: Credentials) -> None:
-        assert given.access_key is not None
-        assert given.secret_key is not None
-        self._keys = {
-            "access_key_id": given.access_key.reveal(),
-            "secret_access_key": given.secret_key.reveal(),
-            "token": None if given.token is None else given.token.reveal(),
-            "expires_at": None,
-        }
 
-    def __call__(self) -> Any:
-        return self._keys
+def _s3_key(given: Credentials) -> Mapping[str, Any] | None:
+    if given.access_key is None or given.secret_key is None:
+        return None
+    return {
+        "access_key_id": given.access_key.reveal(),
+        "secret_access_key": given.secret_key.reveal(),
+        "token": None if given.token is None else given.token.reveal(),
+    }
+
+
+def _azure_key(given: Credentials) -> Mapping[str, Any] | None:
+    if given.account_key is not None:
+        return {"access_key": given.account_key.reveal()}
+    return None if given.sas is None else {"sas_token": given.sas.reveal().removeprefix("?")}
 
 
 def missing_library(extra: str) -> Sequence[str]:
@@ -115,24 +121,17 @@ def _s3(options: StorageOptions) -> Any:
 
 
 def _azure(options: StorageOptions, given: Credentials) -> Any:
-    config: dict[str, Any] = {"account_name": given.account}
-    if options.endpoint is not None:
-        config["endpoint"] = options.endpoint
-    if given.account_key is not None:
-        config["account_key"] = given.account_key.reveal()
-    if given.sas is not None:
-        config["sas_key"] = given.sas.reveal()
-    if given.anonymous:
-        config["skip_signature"] = True
-    return config
+    return {
+        "account_name": given.account,
+        "endpoint": options.endpoint or AZURE.format(account=given.account),
+        "use_emulator": False,
+        "use_fabric_endpoint": False,
+        "skip_signature": given.anonymous,
+    }
 
 
 def _gcs(options: StorageOptions, given: Credentials) -> Any:
-    config: dict[str, Any] = {}
-    if options.endpoint is not None:
-        config["base_url"] = options.endpoint
+    config: dict[str, Any] = {"base_url": options.endpoint or GCS, "skip_signature": False}
     if given.service_account is not None:
         config["service_account"] = str(given.service_account)
-    if given.anonymous:
-        config["skip_signature"] = True
     return config

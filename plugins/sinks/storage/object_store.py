@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from gateway import DeliveryFailed, Refused, Retry, Stopping, Unavailable, redact
-from plugins.sinks.storage.clients import make_store, missing_library, not_installed, s3_url
+from plugins.sinks.storage.clients import AZURE, GCS, make_store, missing_library, not_installed, s3_url
 from plugins.sinks.storage.disk import Disk
 from plugins.sinks.storage.options import StorageOptions
 from plugins.sinks.storage.s3_upload import RESUMED_BYTES_MIN, S3Upload
@@ -40,10 +40,10 @@ class ObjectStore:
         options = self._options
         whole = quote(f"{options.prefix}/{key}" if options.prefix else key)
         if options.kind == "azure":
-            base = options.endpoint or f"https://{options.credentials.account}.blob.core.windows.net"
+            base = options.endpoint or AZURE.format(account=options.credentials.account)
             return f"{base.rstrip('/')}/{options.bucket}/{whole}"
         if options.kind == "gcs":
-            return f"{(options.endpoint or 'https://storage.googleapis.com').rstrip('/')}/{options.bucket}/{whole}"
+            return f"{(options.endpoint or GCS).rstrip('/')}/{options.bucket}/{whole}"
         return f"{s3_url(options)}/{whole}"
 
     async def head(self, key: str, *, hashed: bool = False) -> Stored | None:

@@ -31,7 +31,9 @@ class Credentials(Options):
     service_account: ConfigPath | None = Field(
         default=None, description="GCS: the JSON file of a service account's key."
     )
-    anonymous: bool = Field(default=False, description="Sign nothing: for a store that lets everybody write.")
+    anonymous: bool = Field(
+        default=False, description="S3 and Azure: sign nothing, for a store that lets everybody write."
+    )
 
     @model_validator(mode="after")
     def _together(self) -> Credentials:
@@ -96,7 +98,7 @@ class StorageOptions(Options):
         wanted: dict[str, tuple[str, ...]] = {
             "folder": (),
             "s3": ("access_key", "secret_key", "token", "anonymous"),
-            "gcs": ("service_account", "anonymous"),
+            "gcs": ("service_account",),
             "azure": ("account", "account_key", "sas", "anonymous"),
         }
         if strange := sorted(given.model_fields_set - set(wanted[kind])):

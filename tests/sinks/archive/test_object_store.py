@@ -219,3 +219,31 @@ def test_a_private_object_is_what_the_address_names_and_nothing_like_it(url: str
     options = ArchiveOptions.model_validate({"to": "kept", "private": [read]})
     named = private_object(url, Trust.FIELDS, options.private)
     assert (None if named is None else named[1]) == key
+
+
+@pytest.mark.parametrize(
+    ("options", "target", "signed"),
+    [
+        ({"to": "az://box/p", "credentials": {"account": "acc", "account_key": "QUtjYW5hcnk="}}, "/box/p/a", "SharedKey acc:"),
+        ({"to": "az://box", "credentials": {"account": "acc", "sas": "?sv=1&sig=x"}}, "/box/a?sv=1&sig=x", None),
+    ],
+    ids=["by key", "by signature"],
+)  # fmt: skip
+async def test_azure_is_asked_as_the_options_say_and_not_as_the_environment(
+    options: Mapping[str, Any], target: str, signed: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AZURE_STORAGE_ENDPOINT", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("AZURE_STORAGE_USE_EMULATOR", "AZURE_SKIP_SIGNATURE"):
+        monkeypatch.setenv(name, "true")
+    monkeypatch.setenv("AZURE_STORAGE_TOKEN", "another")
+    written = Reply(status=201, headers=(("etag", '"1"'),))
+    async with ScriptedServer(otherwise=written) as store:
+        read = StorageOptions.model_validate({**options, "endpoint": store.url})
+        one = open_storage(read, extra="archive")
+        await one.put("a", b"x")
+        await one.close()
+    [got] = store.received
+    assert (got.target, got.body) == (target, b"x")
+    assert (got.header("authorization") or "").startswith(signed or "")
+    assert "another" not in str(got.headers)
