@@ -7,14 +7,18 @@ from typing import Final
 
 from gateway.admin.moments import moment
 from gateway.admin.overview_results import Attention, Now
-from gateway.admin.sink_results import SinkItem
+from gateway.admin.sink_results import SinkItem, SourceItem
 from gateway.text.redaction import redact
 
 LONG_WAIT_MS: Final = 15 * 60 * 1000
+LIST_FAILURES_MIN: Final = 3  # in a row; a call that fails now and then needs nobody
 
 
-def attention(now: Now, sinks: Sequence[SinkItem], at: int, *, served: bool = True) -> Iterator[Attention]:
-    """What needs a person at `at` (ms): first whether any gateway serves, then what is held, then sink by sink."""
+def attention(
+    now: Now, sinks: Sequence[SinkItem], at: int, *, served: bool = True, sources: Sequence[SourceItem] = ()
+) -> Iterator[Attention]:
+    """What needs a person at `at` (ms): first whether any gateway serves, then what is held, then sink by sink, and the sources
+    whose vendor's list cannot be had."""
     if not served:
         waiting = f", and {_many(now.waiting, 'delivery')} {_verb(now.waiting, 'wait')}" if now.waiting else ""
         text = f"no gateway runs on this store: callbacks are not taken{waiting}"
@@ -24,6 +28,11 @@ def attention(now: Now, sinks: Sequence[SinkItem], at: int, *, served: bool = Tr
         yield Attention(kind="event.held", about="", count=now.held, text=text, since=None, link="/events?held=true")
     for sink in sinks:
         yield from _of_sink(sink, at)
+    for source in sources:
+        if source.reconcile_failures >= LIST_FAILURES_MIN:
+            text = f"the vendor's list of {source.name} cannot be had: {redact(source.reconcile_error or '')}"
+            link = f"/sources/{source.name}"
+            yield Attention(kind="source.unlisted", about=source.name, count=None, text=text, since=None, link=link)
 
 
 def _of_sink(sink: SinkItem, at: int) -> Iterator[Attention]:

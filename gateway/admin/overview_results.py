@@ -35,7 +35,7 @@ class Attention(Result):
     """Something that needs a person: what, since when, and where to look."""
 
     kind: str
-    about: Annotated[str, Field(description="The sink, or empty.")]
+    about: Annotated[str, Field(description="The sink or source, or empty.")]
     count: int | None
     text: str
     since: Time | None

@@ -98,6 +98,7 @@ class SourceItem(Result):
     verified: Sequence[VerifiedItem]
     reconciled_at: Annotated[Time | None, Field(description="When its vendor's own list was last gone through.")] = None
     reconcile_error: Annotated[str | None, Field(description="Why that list cannot be had.")] = None
+    reconcile_failures: Annotated[int, Field(description="How often in a row.")] = 0
     keys: Annotated[Sequence[KeyItem], Field(description="Where its type says which of its options are keys.")]
 
 

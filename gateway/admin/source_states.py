@@ -80,6 +80,7 @@ def _source(
         verified=verified,
         reconciled_at=stamp(heard.reconciled_at),
         reconcile_error=heard.reconcile_error,
+        reconcile_failures=heard.reconcile_failures,
         keys=key_items(None if configured is None else configured.options, heard, minute * 60_000),
     )
 

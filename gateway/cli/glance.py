@@ -31,6 +31,7 @@ WHAT_TO_DO: Final = {
     "sink.orphaned": "gateway deliveries move {about} --to SINK",
     "sink.down": "gateway sinks test {about}",
     "sink.paused": "gateway sinks resume {about}",
+    "source.unlisted": "gateway sources show {about}",
     "sink.behind": "gateway deliveries list --sink {about} --state waiting",
     "sink.unfetched": "gateway deliveries list --sink {about} --state waiting",
     "delivery.dead": "gateway deliveries list --sink {about} --state dead",

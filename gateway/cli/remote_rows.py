@@ -130,6 +130,7 @@ def source_row(item: Mapping[str, Any]) -> SourceRow:
         ),
         reconciled_at=optional_ms(item.get("reconciled_at")),
         reconcile_error=item.get("reconcile_error"),
+        reconcile_failures=item.get("reconcile_failures", 0),
         keys=[
             KeyRow(
                 place=key["place"],

@@ -15,7 +15,7 @@ from gateway.runtime.clock import Clock
 from gateway.testing import running
 from tests.commands import invoke
 from tests.reconcile.conftest import Configured
-from tests.reconcile.vendor import Vendor, callback_fields, entry
+from tests.reconcile.vendor import Vendor, asked, callback_fields, entry
 from tests.web.admin_api import OPERATE, READ, ask, serve, until
 
 URL = "https://hooks.example.com/hooks/live"
@@ -121,6 +121,18 @@ def test_a_refusal_of_the_vendor_is_told_in_words(run: Run, vendor: Vendor) -> N
         assert "it does not take this access key" in refused.output
         assert "secret-of-the-tests" not in refused.output
     assert json.loads(run("sources", "show", "live", "--json").output)["reconciled_at"] is None
+
+
+async def test_a_list_that_cannot_be_had_again_and_again_needs_a_person(
+    configured: Configured, lite: str, vendor: Vendor
+) -> None:
+    vendor.secret = "another secret of the vendor's"
+    async with running(configured(lite)) as gateway:
+        service = gateway.gateway.admin
+        for failures in range(1, 4):
+            await asked(gateway)
+            kinds = [one.kind for one in (await service.overview()).attention]
+            assert ("source.unlisted" in kinds) == (failures == 3)
 
 
 # -- doctor

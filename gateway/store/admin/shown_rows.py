@@ -65,6 +65,7 @@ class SourceRow(Value, frozen=True, kw_only=True):
     ignored: Sequence[Heard] = ()  # the last of each vendor type that made no event, newest first
     reconciled_at: int | None = None  # when its vendor's list was last gone through
     reconcile_error: str | None = None  # why it is not now
+    reconcile_failures: int = 0  # in a row
     key_uses: Mapping[str, int] = msgspec.field(default_factory=dict)  # by the mark of a key: when it last verified
     keys: Sequence[KeyRow] | None = None  # None: to be told by the configuration and `key_uses`
 

@@ -67,6 +67,7 @@ def all_activity(session: Session) -> Mapping[str, SourceRow]:
             ignored=tuple(ignored.get(name, ())),
             reconciled_at=asked[name].ended_at if name in asked else None,
             reconcile_error=asked[name].error if name in asked else None,
+            reconcile_failures=asked[name].failures if name in asked else 0,
         )
         for name in sorted({*seen, *ignored, *refused, *asked})
     }
