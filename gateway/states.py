@@ -10,6 +10,8 @@ WaitsFor = Literal["retry", "circuit", "paused", "orphaned", "order", "last", "r
 """What a waiting delivery waits for."""
 PullWait = Literal["empty", "paused", "concurrency", "rate", "stopping", "store_unavailable"]
 """Why a consumer of a pull sink is given nothing."""
+OutcomeName = Literal["delivered", "retry", "refused", "unavailable", "lost"]
+TrialOutcome = Literal["delivered", "not delivered", "refused", "unavailable", "failed"]  # of a test message
 DeadReason = Literal["refused", "expired", "cancelled", "crashed"]
 HoldReason = Literal["conflict", "quarantined"]
 """Why an event is held; `store.records.Held` in the core."""

@@ -33,6 +33,7 @@ def _codes(of: object) -> set[str]:
 def test_what_is_also_an_enumeration_has_the_same_members() -> None:
     assert tuple(trust.value for trust in Trust) == states.TRUST_NAMES
     assert tuple(held.value for held in Held) == states.HOLD_REASONS
+    assert tuple(outcome.value for outcome in Outcome) == get_args(states.OutcomeName)
     assert set(ALARM_TYPES) == set(get_args(states.AlarmType))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast, get_args
 
 from gateway.admin.access import Running
 from gateway.admin.act_results import ManyDone, OneDone
@@ -15,6 +15,7 @@ from gateway.admin.requests import ReplayCommand
 from gateway.admin.sink_results import PreviewAnswer, TestAnswer
 from gateway.errors import GatewayError, NotFound, Problem
 from gateway.intake.reverify import ids_of, judge_of, route_of
+from gateway.states import TrialOutcome
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.audit import Actor
 from gateway.store.admin.bulk import Total
@@ -118,7 +119,9 @@ def preview_answer(sink: str, ran: Ran) -> PreviewAnswer:
     return PreviewAnswer(sink=sink, text=redact(ran.output.rstrip("\n")))
 
 
-_TOLD = re.compile(r"^(?P<outcome>[a-z ]+) in (?P<ms>[0-9]+) ms(?:: (?P<detail>.*))?$", re.DOTALL)
+_TOLD = re.compile(
+    r"^(?P<outcome>" + "|".join(get_args(TrialOutcome)) + r") in (?P<ms>[0-9]+) ms(?:: (?P<detail>.*))?$", re.DOTALL
+)
 
 
 def test_answer(sink: str, ran: Ran) -> TestAnswer:
@@ -128,7 +131,9 @@ def test_answer(sink: str, ran: Ran) -> TestAnswer:
     if parts is None:
         raise Problem(409, "not_tested", redact(text[-500:]) or "it could not be tried")
     detail = redact(parts["detail"] or "")
-    return TestAnswer(sink=sink, outcome=parts["outcome"], seconds=int(parts["ms"]) / 1000, detail=detail)
+    return TestAnswer(
+        sink=sink, outcome=cast("TrialOutcome", parts["outcome"]), seconds=int(parts["ms"]) / 1000, detail=detail
+    )
 
 
 def usage(error: str) -> Problem:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.states import DeadReason, DeliveryState, HoldReason, TrustName, WaitsFor
+from gateway.states import DeadReason, DeliveryState, HoldReason, OutcomeName, TrustName, WaitsFor
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class AttemptItem(Result):
     number: int
     started_at: Time
     seconds: float
-    outcome: str
+    outcome: OutcomeName
     status: int | None
     detail: str
 

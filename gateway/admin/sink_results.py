@@ -9,7 +9,7 @@ from pydantic import Field
 
 from gateway.admin.results import Result, Time
 from gateway.plugin.key_state import KeyTime
-from gateway.states import SinkState, TrustName
+from gateway.states import SinkState, TrialOutcome, TrustName
 
 
 class Latency(Result):
@@ -144,6 +144,6 @@ class TestAnswer(Result):
     """What became of a test message."""
 
     sink: str
-    outcome: str
+    outcome: TrialOutcome
     seconds: float
     detail: str

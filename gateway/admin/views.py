@@ -62,10 +62,11 @@ def event_item(row: EventRow) -> EventItem:
 
 def delivery_item(row: DeliveryRow) -> DeliveryItem:
     """A delivery as listed."""
-    return DeliveryItem(**_delivery(row))  # type: ignore[arg-type]
+    return DeliveryItem(**delivery_fields(row))  # type: ignore[arg-type]
 
 
-def _delivery(row: DeliveryRow) -> dict[str, object]:
+def delivery_fields(row: DeliveryRow) -> dict[str, object]:
+    """The same by name; the last four are its event's."""
     return {
         "id": row.id,
         "event_id": row.event_id,
@@ -101,7 +102,7 @@ def attempt_item(row: AttemptRow) -> AttemptItem:
 def delivery_detail(row: DeliveryRow, attempts: Sequence[AttemptRow]) -> DeliveryDetail:
     """A delivery with its attempts."""
     return DeliveryDetail(
-        **_delivery(row),  # type: ignore[arg-type]
+        **delivery_fields(row),  # type: ignore[arg-type]
         history=[attempt_item(one) for one in attempts],
         next=next_try(row),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gateway.store.admin.admin import DeliveryFilter, StoreAdmin
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_GLOB = frozenset("*?[")
+T = TypeVar("T")
 
 
 def event_filters(command: _F) -> _F:
@@ -85,33 +85,27 @@ def known_source(invocation: Invocation, admin: StoreAdmin, name: str | None) ->
 
 
 def known_type(glob: str | None) -> str | None:
-    """A glob that fits an event type that there is."""
-    from fnmatch import fnmatchcase
+    """A glob that fits an event type that there is. Raises UsageError."""
+    from gateway.admin import filters
 
-    from gateway.model import ALL_TYPES
-
-    if glob is None or any(fnmatchcase(type, glob) for type in ALL_TYPES):
-        return glob
-    raise click.UsageError(f"no event type {glob!r}{suggestion(glob, ALL_TYPES)}")
+    return None if glob is None else _meant(partial(filters.known_type, glob))
 
 
 def moment(invocation: Invocation, text: str | None) -> int | None:
     """A time in milliseconds: as written, in the configured time zone, or so long ago. Raises UsageError."""
     if text is None:
         return None
-    from gateway.fields import parse_duration
-    from gateway.fields.locale import zone_of
+    from gateway.admin import filters
     from gateway.runtime.clock import Clock
 
+    return _meant(partial(filters.moment_of, text, invocation.settings.locale.timezone, Clock()), "--since ")
+
+
+def _meant(check: Callable[[], T], option: str = "") -> T:
+    """What the API says of a filter is a UsageError here."""
+    from gateway.admin.filters import UnknownValue
+
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            at = Clock().now() - parse_duration(text)
-        except ValueError:
-            raise click.UsageError(
-                f"--since {text}: expected a time such as 2026-01-31T12:00, or how long ago, such as 90m or 2d"
-            ) from None
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=zone_of(invocation.settings.locale.timezone))
-    return round(at.astimezone(UTC).timestamp() * 1000)
+        return check()
+    except UnknownValue as error:
+        raise click.UsageError(f"{option}{error}") from None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from gateway.admin.moments import stamp
 from gateway.cli import output
 from gateway.cli.news import BACK, LOST, NewsItem
 from gateway.cli.rows import event_object, event_state
@@ -78,7 +79,7 @@ class LiveLines:
             output.note(f"{data.get('missed')} more happened than could be told")
         elif self._as_json:
             at = data.get("at")
-            stamped = output.stamp(at) if isinstance(at, int) else None
+            stamped = stamp(at) if isinstance(at, int) else None
             click.echo(visible_json({"kind": kind, **data, "at": stamped}))
         else:
             self._news_line(kind, data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from time import monotonic
 from typing import Any, Final, Self, TypeVar
 
@@ -183,13 +183,6 @@ def span(ms: int) -> str:
         if ms >= 2 * size or (unit != "m" and ms >= size):
             return f"{ms // size} {unit}"
     return f"{ms // 1000} s" if ms < 60_000 else "1 m"
-
-
-def stamp(at: int | None) -> str | None:
-    """RFC 3339 in UTC with milliseconds, for JSON."""
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def progress(length: int, label: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gateway.admin.moments import stamp
 from gateway.cli import output
 
 if TYPE_CHECKING:
@@ -38,28 +39,18 @@ def short_events(admin: StoreAdmin) -> output.Prepare[DeliveryRow]:
 
 
 def delivery_object(row: DeliveryRow) -> dict[str, object]:
-    """A delivery as JSON shows it."""
-    return {
-        "id": row.id,
-        "event_id": row.event_id,
-        "event_ref": row.event_ref,
-        "sink": row.sink,
-        "state": row.state,
-        "held": row.held,
-        "reason": row.reason,
-        "attempts": row.attempts,
-        "round": row.round,
-        "next_attempt_at": output.stamp(row.next_attempt_at),
-        "finished_at": output.stamp(row.finished_at),
-        "last_error": row.last_error,
-    }
+    """A delivery as JSON shows it: as the API does, but for what its event says of itself."""
+    from gateway.admin.views import delivery_fields
+
+    of_its_event = {"source", "type", "subject", "received_at"}
+    return {name: value for name, value in delivery_fields(row).items() if name not in of_its_event}
 
 
 def attempt_object(row: AttemptRow) -> dict[str, object]:
     """An attempt as JSON shows it."""
     return {
         "number": row.number,
-        "started_at": output.stamp(row.started_at),
+        "started_at": stamp(row.started_at),
         "seconds": row.took_ms / 1000,
         "outcome": row.outcome.value,
         "status": row.status,
@@ -82,7 +73,7 @@ def event_object(row: EventRow) -> dict[str, object]:
         "source": row.source,
         "type": row.type,
         "subject": row.subject,
-        "received_at": output.stamp(row.received_at),
+        "received_at": stamp(row.received_at),
         "held": None if row.held is None else row.held.value,
         "deliveries": dict(row.deliveries),
     }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gateway.egress.client import Http
     from gateway.model import Delivery, Event
     from gateway.plugin import Sink, Source
+    from gateway.states import TrialOutcome
 
 TEST_SOURCE: Final = "test"
 TEST_STREAM: Final = "test-message"
@@ -179,11 +180,18 @@ def _delivery(loaded: Loaded, name: str, event: Event) -> Delivery:
     return Delivery(id=0, event=event, sink=name, attempt=1, first_attempt_at=now, deadline=now + timeout)
 
 
-def outcome_of(result: object) -> str:
+def outcome_of(result: object) -> TrialOutcome:
     """What became of an attempt, in a word or two."""
     from gateway.errors import Refused, Retry, Unavailable
 
-    for kind, words in ((Refused, "refused"), (Unavailable, "unavailable"), (Retry, "not delivered")):
-        if isinstance(result, kind):
-            return words
-    return "failed" if isinstance(result, BaseException) else "delivered"
+    match result:
+        case Refused():
+            return "refused"
+        case Unavailable():
+            return "unavailable"
+        case Retry():
+            return "not delivered"
+        case BaseException():
+            return "failed"
+        case _:
+            return "delivered"

@@ -15,8 +15,9 @@ from gateway.plugin import Sink
 from gateway.plugin.hooks import Hooks
 from gateway.plugin.hookspecs import hookimpl
 
-Result = str | BaseException | None
-SinkAnswer = Result | Done
+SinkAnswer = DeliveryResult | BaseException  # a sink may be cancelled, or try to end the process
+AttemptResult = str | BaseException | None
+"""What one attempt came to, when what follows on it was taken apart: a receipt, or what was raised."""
 
 
 class Carrier:

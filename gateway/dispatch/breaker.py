@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from gateway.dispatch.asked import seconds
-from gateway.dispatch.attempt import Result
+from gateway.dispatch.attempt import AttemptResult
 from gateway.dispatch.circuit import Circuit, pause
 from gateway.dispatch.outcome import describe
 from gateway.dispatch.store_clock import StoreClock
@@ -75,11 +75,11 @@ class Breaker:
 
     # -- changing
 
-    def note(self, delivery: int, result: Result) -> bool:
+    def note(self, delivery: int, result: AttemptResult) -> bool:
         """Take in one attempt; True: the circuit is to be opened, see `trip`."""
         return self._circuit.note(delivery, result) and not self.open
 
-    def trip(self, result: Result) -> Awaitable[None]:
+    def trip(self, result: AttemptResult) -> Awaitable[None]:
         """Open the circuit: here with this call, for all gateways when the result was awaited.
 
         Nothing begins here any more, even if the store cannot be told.
@@ -111,7 +111,7 @@ class Breaker:
         """The mark of a probe for `lease` ms; None: not now, or another gateway is at it."""
         return await self._store.probe(self._sink, lease)
 
-    async def probed(self, mark: int, result: Result, *, good: bool) -> None:
+    async def probed(self, mark: int, result: AttemptResult, *, good: bool) -> None:
         """The probe ended: close the circuit, or leave the sink alone for longer."""
         now = self._clock.ms()
         stalled = self.stalled(now)
@@ -142,7 +142,7 @@ class Breaker:
         self._seen_at = self._clock.ms()
         self._gauge.set(1 if gate.open_until is not None else 0)
 
-    def _length(self, result: Result) -> int:
+    def _length(self, result: AttemptResult) -> int:
         """Milliseconds of the next pause."""
         after = result.after if isinstance(result, Unavailable) else None
         least = min(seconds(after), self._longest)

@@ -9,7 +9,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final
 
-from gateway.dispatch.attempt import Nonsense, Result, carry
+from gateway.dispatch.attempt import AttemptResult, Nonsense, carry
 from gateway.dispatch.attempt_span import AttemptSpans, end_span, trace_of
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.circuit import answered, failed_service
@@ -208,7 +208,7 @@ class Deliverer:
         self,
         dispatch: Dispatch,
         deliveries: Sequence[Delivery],
-        results: Sequence[Result],
+        results: Sequence[AttemptResult],
         started_at: int,
         seconds: float,
         done: Sequence[Done | None] = (),
@@ -233,7 +233,7 @@ class Deliverer:
         self,
         member: LeasedDelivery,
         delivery: Delivery,
-        result: Result,
+        result: AttemptResult,
         decision: RetryDecision,
         started_at: int,
         seconds: float,
@@ -268,7 +268,7 @@ class Deliverer:
         if self._slots.gathering is not None and member.lease.event.type == RECORDING_FAILED:
             self._slots.gathering.hurry(self._shared.store_clock.ms() / 1000 + delay)
 
-    async def report_to_breaker(self, dispatch: Dispatch, results: Sequence[Result]) -> None:
+    async def report_to_breaker(self, dispatch: Dispatch, results: Sequence[AttemptResult]) -> None:
         """What the results say of the sink as a whole. A batch is one call, so it counts once."""
         if not dispatch.members:
             return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from gateway.dispatch.attempt import Nonsense, Result
+from gateway.dispatch.attempt import AttemptResult, Nonsense
 from gateway.dispatch.memos import checked_memo
 from gateway.dispatch.retry import RetryDecision
 from gateway.errors import DeliveryFailed, Retry
@@ -35,7 +35,7 @@ class AttemptRecord:
 
 def attempt_record(
     lease: Lease,
-    result: Result,
+    result: AttemptResult,
     decision: RetryDecision,
     *,
     started_at: int,
@@ -86,7 +86,7 @@ def _moment(ms: float) -> datetime:
     return datetime.fromtimestamp(ms / 1000, UTC)
 
 
-def describe(result: Result) -> str:
+def describe(result: AttemptResult) -> str:
     """A receipt or a failure in at most 500 characters, without secrets and without what a database refuses."""
     if result is None:
         return ""
@@ -118,7 +118,7 @@ def _clean(text: str) -> str:
     return text
 
 
-def _memo(lease: Lease, result: Result) -> tuple[Mapping[str, object] | None, str | None]:
+def _memo(lease: Lease, result: AttemptResult) -> tuple[Mapping[str, object] | None, str | None]:
     """What the next attempt is to know: the sink's new memo, else the one it had, because a timeout brings none."""
     kept = lease.memo or None
     given: object = result.memo if isinstance(result, Retry) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from gateway.dispatch.attempt import Nonsense, Result, bounded
+from gateway.dispatch.attempt import AttemptResult, Nonsense, bounded
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.circuit import answered, pause
 from gateway.dispatch.lane_context import Shared
@@ -43,7 +43,7 @@ class Prober:
         if failure is not None and not self._breaker.open:
             await self._breaker.trip(failure)
 
-    async def open_first(self) -> Result:
+    async def open_first(self) -> AttemptResult:
         """Open the sink before its lane starts; what it failed with, and the circuit is left alone."""
         return await self._try_to_open()
 
@@ -76,7 +76,7 @@ class Prober:
         self.mark = mark
         return Dispatch([member], probe=mark), None
 
-    async def ended(self, dispatch: Dispatch, result: Result) -> None:
+    async def ended(self, dispatch: Dispatch, result: AttemptResult) -> None:
         """The probe was carried. Whoever failed is not asked again until the others were: it may be the event's fault."""
         mark, self.mark = self.mark, None
         if mark is None or mark != dispatch.probe:
@@ -114,7 +114,7 @@ class Prober:
             leases = await store.claim(name, 1, self._lease, running=tuple(running), probe=True)
         return LeasedDelivery(leases[0], asked + self._lease / 1000) if leases else None
 
-    async def _try_to_open(self) -> Result:
+    async def _try_to_open(self) -> AttemptResult:
         if self.opened:
             return None
         self.opening = True

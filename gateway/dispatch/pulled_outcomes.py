@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from gateway.dispatch.attempt import Nonsense, Result
+from gateway.dispatch.attempt import AttemptResult, Nonsense
 from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.outcome import AttemptRecord, attempt_record
 from gateway.dispatch.policy import DeliveryPolicy
@@ -46,7 +46,7 @@ class PulledOutcomes:
             self._receipts = Receipts(await self._store.receipt_key(), self._sink)
         return self._receipts
 
-    async def end(self, receipts: Sequence[Receipt], result: Result) -> Sequence[bool]:
+    async def end(self, receipts: Sequence[Receipt], result: AttemptResult) -> Sequence[bool]:
         """End these leases with one result: a receipt for people, or what failed. False: the lease was lost. Raises StoreError."""
         leases = await self._store.leased(self._sink, [(one.delivery, one.token) for one in receipts])
         held = {
@@ -95,19 +95,19 @@ class PulledOutcomes:
             log.warning("outcomes_wait", sink=self._sink, error=str(writing.exception()))
         self.waiters.call()
 
-    def _decide(self, lease: Lease, result: Result) -> RetryDecision:
+    def _decide(self, lease: Lease, result: AttemptResult) -> RetryDecision:
         policy, elapsed = self._policy.retry, lease.elapsed / 1000
         return decide(result, attempt=lease.attempt, elapsed=elapsed, policy=policy, rng=self._shared.rng)
 
-    def _record(self, receipt: Receipt, lease: Lease, result: Result, decision: RetryDecision) -> AttemptRecord:
+    def _record(self, receipt: Receipt, lease: Lease, result: AttemptResult, decision: RetryDecision) -> AttemptRecord:
         seconds = max(self._clock.ms() - receipt.leased_at, 0) / 1000
         return attempt_record(lease, result, decision, started_at=receipt.leased_at, seconds=seconds)
 
-    def _report(self, receipt: Receipt, lease: Lease, result: Result, record: AttemptRecord) -> None:
+    def _report(self, receipt: Receipt, lease: Lease, result: AttemptResult, record: AttemptRecord) -> None:
         trace = TraceContext.of_stored(lease.trace)
         self._account.report(lease, self._delivery(receipt, lease), result, record, trace)
 
-    async def _settle_late(self, receipt: Receipt, result: Result) -> bool:
+    async def _settle_late(self, receipt: Receipt, result: AttemptResult) -> bool:
         """Nobody holds it under this token now: whoever says the same again is told the same, else it is only written down."""
         outcome = _outcome(result)
         before = await self._store.ended_as(receipt.delivery, receipt.token, receipt.leased_at)
@@ -144,7 +144,7 @@ class PulledOutcomes:
         )
 
 
-def _outcome(result: Result) -> Outcome:
+def _outcome(result: AttemptResult) -> Outcome:
     if not isinstance(result, BaseException):
         return Outcome.DELIVERED
     return Outcome.REFUSED if isinstance(result, Refused) else Outcome.RETRY

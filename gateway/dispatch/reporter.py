@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.dispatch.attempt import Nonsense, Result
+from gateway.dispatch.attempt import AttemptResult, Nonsense
 from gateway.dispatch.follow_ups import FollowUps
 from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.outcome import AttemptRecord, describe
@@ -61,7 +61,7 @@ class AttemptReporter:
 
     @harmless
     def report(
-        self, lease: Lease, delivery: Delivery, result: Result, given: AttemptRecord, trace: TraceContext | None
+        self, lease: Lease, delivery: Delivery, result: AttemptResult, given: AttemptRecord, trace: TraceContext | None
     ) -> None:
         """One attempt ended."""
         settlement, attempt = given.settlement, given.attempt

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.dispatch.attempt import Nonsense, Result, bounded, carry
+from gateway.dispatch.attempt import AttemptResult, Nonsense, bounded, carry
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Delivery
 from gateway.plugin import Sink
@@ -143,13 +143,13 @@ class Wrapper:
     @hookimpl(wrapper=True)
     def deliver(
         self, deliveries: Sequence[Delivery], sink: Sink
-    ) -> Generator[None, Awaitable[Sequence[Result]], Awaitable[Sequence[Result]]]:
+    ) -> Generator[None, Awaitable[Sequence[AttemptResult]], Awaitable[Sequence[AttemptResult]]]:
         inner = yield
         return self.around(inner)  # type: ignore[no-any-return]
 
 
 async def test_a_wrapper_receives_the_awaitable_and_returns_another() -> None:
-    async def rehearse(inner: Any) -> Sequence[Result]:
+    async def rehearse(inner: Any) -> Sequence[AttemptResult]:
         return [f"rehearsed {result}" for result in await inner]
 
     assert await one(Scripted(), Wrapper(rehearse)) == "rehearsed None"

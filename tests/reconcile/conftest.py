@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests import store_urls
 from tests.reconcile.vendor import AK, PROJECT, SK, Vendor, served
+
+url = store_urls.url
 
 KEY = "demo-0123456789abcdef0123456789abcdef"
 
@@ -22,14 +25,6 @@ def vendor_at() -> Iterator[tuple[Vendor, str]]:
 @pytest.fixture
 def vendor(vendor_at: tuple[Vendor, str]) -> Vendor:
     return vendor_at[0]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty store of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/gateway.db"
-    return str(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture

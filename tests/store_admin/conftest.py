@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,23 +10,9 @@ import pytest
 from gateway.runtime.clock import FrozenClock
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.store import Store
-from tests.ready_stores import file_at
+from tests import store_urls
 
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a store without an event, of each kind."""
-    if request.param == "sqlite":
-        return file_at(tmp_path / "gateway.db")
-    return str(request.getfixturevalue("postgres_store_url"))
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def untouched(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a place without a store, of each kind: for what is told of the first start."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/gateway.db"
-    return str(request.getfixturevalue("postgres_url"))
+url, untouched = store_urls.url, store_urls.untouched
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gateway.admin.moments import stamp
 from gateway.cli import output
 from gateway.cli.context import Group, config_option, pass_invocation
 from gateway.cli.filters import moment
@@ -69,7 +70,7 @@ def list_(
 def _object(row: AuditRow) -> Mapping[str, Any]:
     return {
         "id": row.id,
-        "at": output.stamp(row.at),
+        "at": stamp(row.at),
         "who": row.actor,
         "from": row.place,
         "act": row.act,

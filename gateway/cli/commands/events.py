@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from gateway.admin.moments import stamp
 from gateway.cli import difference, output
 from gateway.cli.commands.events_replay import erase, release, replay
 from gateway.cli.context import Group, config_option, event_ids, pass_invocation
@@ -141,7 +142,7 @@ def show(invocation: Invocation, ref: str, why: bool, as_json: bool, raw: bool) 
             "event": json.loads(event.body),
             "routes": json.loads(event.routing),
             "later_routes": [
-                {"at": output.stamp(one.made_at), "by": one.made_by, "routes": json.loads(one.routing)}
+                {"at": stamp(one.made_at), "by": one.made_by, "routes": json.loads(one.routing)}
                 for one in event.verdicts
             ],
             "deliveries": [delivery_object(row) for row in deliveries],

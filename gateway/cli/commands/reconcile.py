@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from gateway.admin.moments import stamp
 from gateway.cli import output
 from gateway.cli.context import config_option, names, pass_invocation
 from gateway.cli.durations import Duration
@@ -130,8 +131,8 @@ def _print(asked: AskedList, times: output.Times, *, dry_run: bool) -> None:
 def _object(name: str, asked: AskedList) -> Mapping[str, Any]:
     return {
         "source": name,
-        "since": output.stamp(asked.run.since),
-        "until": output.stamp(asked.run.until),
+        "since": stamp(asked.run.since),
+        "until": stamp(asked.run.until),
         "listed": asked.run.looked,
         "known": asked.run.looked - len(asked.events),
         "recordings": [_recording(result, event) for result, event in asked.events],
@@ -147,7 +148,7 @@ def _recording(result: str, event: Event) -> Mapping[str, object]:
         "app": event.app,
         "stream": event.stream,
         "format": event.format,
-        "ended_at": output.stamp(_ms(event)),
+        "ended_at": stamp(_ms(event)),
         "file": _place(event),
     }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.admin.explained import EXPLAINED
+from gateway.admin.moments import stamp
 from gateway.cli import output
 from gateway.cli.bulk_progress import agreed, bulk_options, finish, watched
 from gateway.cli.context import Group, config_option, names, pass_invocation
@@ -150,7 +151,7 @@ def _object(row: RefusedRow) -> dict[str, Any]:
         "source": refusal.source,
         "code": refusal.code,
         "detail": refusal.detail,
-        "received_at": output.stamp(refusal.received_at),
+        "received_at": stamp(refusal.received_at),
         "peer": refusal.peer,
         "method": refusal.method,
         "path": masked_path(refusal.path, refusal.source),

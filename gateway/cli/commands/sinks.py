@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gateway.admin.moments import stamp
 from gateway.cli import output
 from gateway.cli.context import Group, config_option, names, pass_invocation
 from gateway.cli.invocation import Invocation
@@ -219,11 +220,11 @@ def _object(name: str, configured: SinkSettings | None, row: SinkRow | None) -> 
         "type": None if configured is None else configured.type,
         "state": state_of(configured, row),
         "reason": None if gate is None else gate.reason,
-        "probe_after": None if gate is None else output.stamp(gate.open_until),
+        "probe_after": None if gate is None else stamp(gate.open_until),
         "waiting": 0 if row is None else row.waiting,
         "sending": 0 if row is None else row.sending,
         "delivered": 0 if row is None else row.delivered,
         "dead": 0 if row is None else row.dead,
-        "oldest_waiting_at": None if row is None else output.stamp(row.oldest_waiting_at),
+        "oldest_waiting_at": None if row is None else stamp(row.oldest_waiting_at),
         "under_way": [_under_way(long) for long in (() if row is None else row.under_way)],
     }

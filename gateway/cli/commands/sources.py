@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from gateway.admin.moments import stamp
 from gateway.cli import output
 from gateway.cli.commands.sources_doctor import doctor
 from gateway.cli.context import Group, config_option, names, pass_invocation
@@ -177,20 +178,20 @@ def _object(row: _Row) -> Mapping[str, Any]:
         "name": row.name,
         "type": row.type,
         "callback_url": row.url,
-        "last_seen_at": output.stamp(row.known.seen_at),
+        "last_seen_at": stamp(row.known.seen_at),
         "refused": dict(row.known.refused),
-        "last_refused_at": output.stamp(row.known.refused_at),
+        "last_refused_at": stamp(row.known.refused_at),
         "ignored": [_ignored(one) for one in row.known.ignored],
-        "reconciled_at": output.stamp(row.known.reconciled_at),
+        "reconciled_at": stamp(row.known.reconciled_at),
         "reconcile_error": row.known.reconcile_error,
         "keys": [
             {
                 "place": key.place,
                 "name": key.name,
                 "time": key.time,
-                "valid_from": output.stamp(key.valid_from),
-                "valid_until": output.stamp(key.valid_until),
-                "last_used_at": output.stamp(key.used_at),
+                "valid_from": stamp(key.valid_from),
+                "valid_until": stamp(key.valid_until),
+                "last_used_at": stamp(key.used_at),
                 "may_go": key.may_go,
             }
             for key in row.keys
@@ -199,4 +200,4 @@ def _object(row: _Row) -> Mapping[str, Any]:
 
 
 def _ignored(one: Heard) -> Mapping[str, object]:
-    return {"type": one.vendor_type or None, "last_seen_at": output.stamp(one.at), "size_bytes": one.size}
+    return {"type": one.vendor_type or None, "last_seen_at": stamp(one.at), "size_bytes": one.size}

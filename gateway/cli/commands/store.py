@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from gateway.admin.moments import stamp
 from gateway.cli import output
 from gateway.cli.commands.store_verify import verify
 from gateway.cli.context import Group, config_option, local_option, pass_invocation, pass_local
@@ -38,7 +39,7 @@ def status(invocation: Invocation, as_json: bool) -> None:
                     "waiting": snapshot.waiting,
                     "dead": snapshot.dead,
                     "refused": snapshot.refused,
-                    "oldest_waiting_at": output.stamp(snapshot.oldest_waiting_at),
+                    "oldest_waiting_at": stamp(snapshot.oldest_waiting_at),
                     "size_bytes": snapshot.size_bytes,
                     "details": dict(snapshot.details),
                 },
