@@ -78,6 +78,7 @@ def play(tmp_path: Path) -> Iterator[Play]:
         runner.run(store.close())
 
 
+pytestmark = pytest.mark.wide
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
