@@ -8,7 +8,7 @@ PARALLEL := -n $(WORKERS) --dist worksteal --durations 15 --durations-min 1
 SEARCH := --hypothesis-profile search --timeout 900 -o faulthandler_timeout=1000
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run send test fast room test-slow faults fuzz test-all check format coverage bench clean
+.PHONY: help run send test fast room test-slow faults fuzz test-all check format coverage bench release clean
 
 help:
 	@echo 'make run       start the gateway with config.example.yaml (make send in a second terminal)'
@@ -20,6 +20,7 @@ help:
 	@echo 'make test-slow also what takes long, and a random search; make test-all: on every Python from 3.11 that is here'
 	@echo 'make faults    kills, full disks, power cuts, failing databases and networks: 100 kills, 100,000 callbacks; 20 minutes (SEED=2)'
 	@echo 'make fuzz      the random search alone: what it finds becomes an @example of the test'
+	@echo 'make release   the wheel, the source archive, and a list of what is in them (CycloneDX) in dist/'
 	@echo 'make coverage  the suite with branch coverage; make bench: the benchmarks (QUICK=1: CPU time against the stored baseline,'
 	@echo '               PEERS=1: beside Alertmanager and hookspool, STORE=postgresql: beside SQLite)'
 
@@ -66,6 +67,13 @@ coverage: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks$(if $(QUICK),.quick)$(if $(STORE),.ways --store '$(STORE)')$(if $(PEERS), --peers)
+
+release: $(VENV)/.dev
+	rm -rf dist && $(BIN)/python -m build --no-isolation --outdir dist .
+	@rm -rf $(VENV)-release && $(PYTHON) -m venv $(VENV)-release
+	@$(VENV)-release/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$$(ls dist/*.whl)"
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json $(VENV)-release/bin/python
+	@rm -rf $(VENV)-release && ls dist
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -20,9 +20,9 @@ from gateway.testing import running
 from tests.test_docs_links import _wrong
 
 ROOT = Path(__file__).resolve().parents[2]
-RULES_FILE = ROOT / "deploy/prometheus-rules.yaml"
+RULES_FILE = ROOT / "deploy/prometheus/prometheus-rules.yaml"
 RULES: list[dict[str, Any]] = yaml.safe_load(RULES_FILE.read_text())["groups"][0]["rules"]
-DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy/grafana-dashboard.json").read_text())
+DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy/prometheus/grafana-dashboard.json").read_text())
 PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
 SCRAPED = {"job", "instance"}  # Prometheus adds them
 VARIABLES = {"$__rate_interval": "5m", "$job": "j", "$source": "s", "$sink": "k"}
@@ -139,7 +139,7 @@ def test_every_alert_says_what_it_is_and_where_to_read_on(rule: dict[str, Any]) 
     assert named <= grouped | (SCRAPED | {"sink"} if plain else set()), summary
     page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
     assert anchor == rule["alert"].lower()
-    assert _wrong(RULES_FILE, f"../{page}#{anchor}") is None
+    assert _wrong(RULES_FILE, f"../../{page}#{anchor}") is None
 
 
 def test_there_is_a_rule_for_each_thing_that_a_person_must_hear_of() -> None:
