@@ -86,7 +86,13 @@ def head_too_large(found: str) -> Problem:
 
 
 def refusal_of(error: httptools.HttpParserError) -> Problem:
-    """What to answer when the parser gave up: the reason a callback of ours left it with, else that it is no HTTP."""
-    if isinstance(error.__context__, Refusing):
-        return error.__context__.problem
+    """What to answer when the parser gave up: the reason a callback of ours left it with, else that it is no HTTP.
+
+    One that failed by itself (no memory is left) says nothing about the request: whoever sent it should send it again.
+    """
+    reason = error.__context__
+    if isinstance(reason, Refusing):
+        return reason.problem
+    if reason is not None and not isinstance(reason, httptools.HttpParserError | ValueError):
+        return Problem(500, "internal_error", "the gateway failed; the request was not read", retry_after=60)
     return _malformed("this is not an HTTP/1.1 request")
