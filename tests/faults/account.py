@@ -92,9 +92,12 @@ class Account:
             f"answers {dict(sorted(statuses.items()))}, faults {len(self.disturbed)}"
         )
 
-    def closes(self, *, again_max: int) -> None:
+    def closes(self, *, again_max: int, refusals: frozenset[int] = frozenset({503})) -> None:
         """All that must hold, whatever happened; raises AssertionError with the first ten that do not fit."""
         few = slice(0, 10)
+        assert {one.status for one in self.posted} <= refusals | {0, 200}, (
+            f"answered what it should not be: {self.line()}"
+        )
         assert self.ids, "nothing was acknowledged, so nothing was tried"
         assert self.lost[few] == [], f"acknowledged and never delivered: {self.line()}"
         assert self.strangers[few] == [], "delivered, but never sent"

@@ -15,3 +15,10 @@ def seed(request: pytest.FixtureRequest) -> int:
 def whole(request: pytest.FixtureRequest) -> bool:
     """`--whole`: the long form, of `make faults`."""
     return bool(request.config.getoption("--whole"))
+
+
+@pytest.fixture
+def long_form(whole: bool) -> None:
+    """What others stand for in the short form: see `LONG`."""
+    if not whole:
+        pytest.skip("only in the long form: make faults, or --whole")

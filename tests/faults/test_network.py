@@ -10,7 +10,7 @@ import pytest
 
 from tests.cable import Cable
 from tests.faults.server import Server, serving
-from tests.faults.world import IN_HAND, World
+from tests.faults.world import IN_HAND, LONG, World
 from tests.store.pooler import Pooler
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(900)]
@@ -53,7 +53,7 @@ FAULTS: dict[str, Callable[[Cable], None]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [pytest.param(one, marks=() if one == "half open" else LONG) for one in FAULTS])
 def test_a_network_that_fails_between_gateway_and_database_loses_nothing(
     tmp_path: Path, seed: int, whole: bool, server: Server, fault: str
 ) -> None:
@@ -77,7 +77,7 @@ def test_a_network_that_fails_between_gateway_and_database_loses_nothing(
     account.closes(again_max=times * 2 * IN_HAND)
 
 
-@pytest.mark.parametrize("mode", ["transaction", "session"])
+@pytest.mark.parametrize("mode", ["transaction", pytest.param("session", marks=LONG)])
 def test_a_pooler_that_is_killed_and_comes_back_loses_nothing(
     tmp_path: Path, seed: int, server: Server, mode: str
 ) -> None:

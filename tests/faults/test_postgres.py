@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.server import Server, serving
-from tests.faults.world import IN_HAND, World
+from tests.faults.world import IN_HAND, LONG, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(2400)]
 LEASE_ENDS_S = 60  # a lease of a gateway that died: the time-out of its sink and thirty seconds, then it is claimed
@@ -30,7 +30,10 @@ FAULTS: dict[str, Callable[[Server, str], object]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+SHORT = {"stopped at once", "a backend killed", "frozen"}
+
+
+@pytest.mark.parametrize("fault", [pytest.param(one, marks=() if one in SHORT else LONG) for one in FAULTS])
 def test_a_database_that_fails_loses_nothing_and_gateways_go_on_by_themselves(
     tmp_path: Path, seed: int, whole: bool, server: Server, fault: str
 ) -> None:

@@ -12,17 +12,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
+
 from tests.faults import ledger
 from tests.faults.account import Account
 from tests.faults.vendor import Plan
 from tests.running import COMMAND, KEY, SECRET, Running
 
+LONG = pytest.mark.usefixtures("long_form")  # on a scenario, or one row of one, that the short form leaves out
 ROOT = Path(__file__).resolve().parents[2]
 CONCURRENCY = 8  # of each sink
 IN_HAND = 2 * CONCURRENCY  # of a lane: what it carries, and what waits in memory for its outcome to be written
 CONFIG = f"""
 sources:
-  live: {{type: huawei-live, keys: ['{KEY}'], domains: [push.example.com], apps: [live]}}
+  live: {{type: huawei-live, keys: ['{KEY}'], domains: [push.example.com], apps: [live], clock_skew: 6h}}
 """
 
 
