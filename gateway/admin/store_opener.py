@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from gateway.config.grammar.settings import Settings
+from gateway.errors import StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.store.admin.admin import StoreAdmin
+from gateway.text.store_address import StoreAddress, parse_address
+
+
+def store_address(settings: Settings) -> StoreAddress:
+    """The place that a configuration names. Raises StoreUnavailable."""
+    store = settings.store
+    try:
+        return parse_address(store.url, None if store.password is None else store.password.reveal())
+    except ValueError as error:
+        raise StoreUnavailable(str(error)) from None
 
 
 def store_admin(settings: Settings, *, clock: Clock | None = None) -> StoreAdmin:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 from gateway.store.store import Store
-from tests.cli.conftest import Cli
+from tests.cli.conftest import ROOT, Cli
 from tests.cli.stocked import accept, an_event, stock, wanted
+from tests.web.ports import until
 
 
 async def three(store: Store) -> None:
@@ -29,3 +33,67 @@ def test_a_sound_store_is_said_to_be_and_a_broken_promise_ends_with_1(cli: Cli, 
     document = json.loads(cli("store", "verify", "--json", code=1).stdout)
     assert document["counts"] == {"reason": 1}
     assert [(one["rule"], one["row"]) for one in document["violations"]] == [("reason", "deliveries 2")]
+
+
+def test_a_store_goes_to_a_file_and_another_store_and_each_step_says_what_comes_next(
+    cli: Cli, configured: Path
+) -> None:
+    stock(configured, three)
+    backup = cli("store", "backup", "backup.db")
+    assert backup.stdout.startswith("backup.db: ")
+    assert "delete gateway.db-wal and -shm" in backup.stderr
+    told = cli("store", "backup", "backup.db", code=1).stderr
+    assert "is there already" in told
+    assert "rows" in cli("store", "export", "export.ndjson").stderr
+    assert "is not empty" in cli("store", "import", "export.ndjson", code=1).stderr
+    copied = cli("store", "copy", "--to", "sqlite:///other.db")
+    assert "only one may go on" in copied.stderr
+    assert "sqlite:///file" in cli("store", "copy", "--to", "sqlite:/other.db", code=2).stderr
+    (configured / "gateway.db").rename("old.db")
+    rows = cli("store", "import", "export.ndjson").stdout
+    assert rows.endswith(" rows\n")
+    assert cli("store", "verify").stdout == "every promise of the outbox holds\n"
+    assert "store import" in cli("audit", "list").stdout
+    for backed_up in ("backup.db", "other.db"):
+        (configured / "gateway.db").unlink()
+        (configured / backed_up).rename("gateway.db")
+        assert cli("store", "verify").stdout == "every promise of the outbox holds\n"
+        assert "6 waiting" in " ".join(cli("status", code=1).stdout.split())
+
+
+def test_an_import_that_was_killed_goes_on(cli: Cli, configured: Path) -> None:
+    stock(configured, three)
+    cli("store", "export", "export.ndjson")
+    (configured / "gateway.db").unlink()
+    lines = Path("export.ndjson").read_bytes().splitlines(keepends=True)
+    importing = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "store", "import", "-"],
+        stdin=subprocess.PIPE,
+        cwd=configured,
+        env={**os.environ, "PYTHONPATH": ROOT},
+    )
+    assert importing.stdin is not None
+    importing.stdin.write(b"".join(lines[:-2]))
+    importing.stdin.flush()
+    try:
+        until(lambda: rows_in("gateway.db", "events") == 3)
+    finally:
+        importing.kill()
+        importing.wait(10)
+        importing.stdin.close()
+    assert "not filled to its end" in cli("store", "verify", code=1).stderr
+    assert "not filled to its end" in cli("serve", code=1).stderr
+    assert "were there already" in cli("store", "import", "export.ndjson").stdout
+    assert cli("store", "verify").stdout == "every promise of the outbox holds\n"
+
+
+def rows_in(file: str, table: str) -> int:
+    """As far as they are there."""
+    if not Path(file).exists():
+        return 0
+    with closing(sqlite3.connect(file)) as beside:
+        try:
+            ((count,),) = beside.execute(f"SELECT count(*) FROM {table}").fetchall()
+        except sqlite3.OperationalError:
+            return 0
+        return int(count)

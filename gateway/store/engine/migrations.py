@@ -196,6 +196,7 @@ _FIRST: Final = (
 
 STEPS: Final = (_FIRST,)
 VERSION: Final = len(STEPS)
+UNFINISHED: Final = "unfinished"  # instead of the digest, while rows come from another store: nobody opens it
 _SHAPE_CHARS: Final = 16  # of the digest that tells a released version from what stood in its place before
 
 _TABLES: Final = {
@@ -223,7 +224,10 @@ def shape(version: int) -> str:
 
 def _refuse_development(session: Session, version: int, shown: str) -> None:
     """Raises SchemaMismatch where the tables have the number of a version and not its steps."""
-    if value_of(session.rows("SELECT value FROM meta WHERE name = 'shape'")) != shape(version):
+    noted = value_of(session.rows("SELECT value FROM meta WHERE name = 'shape'"))
+    if noted == UNFINISHED:
+        raise SchemaMismatch(f"the store {shown} was not filled to its end: run the same `gateway store` command again")
+    if noted != shape(version):
         raise SchemaMismatch(
             f"the store {shown} was made by an earlier development state of version {version}, whose tables no later "
             "program can bring forward: move it away, or name another store, and let the gateway make a new one"

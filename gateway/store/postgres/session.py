@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final, Literal
 
@@ -158,6 +158,17 @@ class PostgresSession:
         given = {"now": self.now(), **values}
         rows: Sequence[tuple[Any, ...]] = self._execute(sql, given, binary=True, prepare=prepare).fetchall()
         return rows
+
+    def put_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Insert many rows of a table in the open transaction."""
+        text: Any = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+        with (
+            DEADLINES.of(self.connection.fileno(), self._seconds),
+            self.connection.cursor() as cursor,
+            cursor.copy(text) as copy,
+        ):
+            for row in rows:
+                copy.write_row(row)
 
     @contextmanager
     def atomic(self) -> Iterator[None]:

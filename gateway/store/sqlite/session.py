@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -125,6 +125,11 @@ class SqliteSession:
         if ":now" in sql:
             values = {"now": self._clock.ms(), **(values or {})}
         return self.connection.execute(sql, values or {})
+
+    def put_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Insert many rows of a table in the open transaction."""
+        places = ", ".join("?" * len(columns))
+        self.connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)  # noqa: S608  names of ours
 
     @contextmanager
     def atomic(self) -> Iterator[None]:

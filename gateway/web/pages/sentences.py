@@ -34,6 +34,8 @@ ACTS: Final = {
     "bulk erase": "Erased in bulk",
     "bulk move": "Moved in bulk",
     "store migrate": "Migrated the store",
+    "store import": "Filled the store from an export",
+    "store copy": "Filled the store from another",
     "reload": "Reloaded the configuration",
 }
 """Acts of the audit log by the name that they are kept and filtered under."""

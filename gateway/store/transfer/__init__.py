@@ -1,0 +1,1 @@
+"""A whole store taken elsewhere: to a file and back, to another database, to a backup."""
