@@ -6,6 +6,7 @@ import copy
 import gc
 import os
 import secrets
+import signal
 import sys
 from collections.abc import Generator, Iterator
 from itertools import count
@@ -36,6 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job, and so would every process of a test
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):  # else this is a worker of pytest-xdist, which was told
         os.environ[RUN] = f"{os.getpid()}-{secrets.token_hex(4)}"
 

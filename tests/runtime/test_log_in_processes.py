@@ -98,7 +98,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(gateway: tuple[Running, Rece
     running, receiver = gateway
     running.start()
     player = Player()
-    for number in range(1, 31):
+    for number in range(1, 16):
         assert running.post(player.body())[0] == 200
         assert receiver.wait_for(lambda came, number=number: len(came.requests) >= number, 10)
     for path in ("healthz", "readyz"):
