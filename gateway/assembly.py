@@ -7,6 +7,7 @@ import secrets
 import socket
 from collections.abc import Callable, Mapping
 
+from gateway.admin.store_opener import cipher_of
 from gateway.config.grammar.delivery import DeliverySettings
 from gateway.config.grammar.listeners import ServerSettings
 from gateway.config.grammar.store import StoreSettings
@@ -31,6 +32,7 @@ def make_store(settings: StoreSettings, clock: Clock, observe: Callable[[int, fl
     return Store(
         settings.url,
         password=settings.password.reveal() if settings.password else None,
+        cipher=cipher_of(settings),
         keep=keep_of(settings),
         clock=clock,
         # unique a start, because in a container the next process has the same name and number

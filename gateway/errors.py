@@ -151,6 +151,14 @@ class ItemRefused(StoreError):
     """The database refuses this one item for ever (a constraint, a value it cannot hold); its batch is not hurt."""
 
 
+class StoreKeyMissing(StoreError):
+    """What is stored is encrypted with a key that is not given; the text names it."""
+
+
+class ValueUnreadable(StoreError):
+    """A stored value will never be opened: its key is lost, or it was changed or moved; the text says which."""
+
+
 class StoreHeld(StoreError):
     """Another process holds this SQLite file; the text names it."""
 

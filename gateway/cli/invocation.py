@@ -80,11 +80,8 @@ class Invocation:
 
         Because the shell of a person who looks after a gateway need not hold the secrets that the gateway has.
         """
-        from gateway.config.document.substitution import PLACEHOLDER
-
         loaded = self.load(placeholders=True)
-        store = loaded.settings.store
-        if PLACEHOLDER in store.url or (store.password is not None and "placeholder" in store.password.reveal()):
+        if loaded.store_guessed:
             loaded = self.load()  # raises, and says which variable or file is not there
         return loaded
 

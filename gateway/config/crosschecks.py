@@ -108,10 +108,13 @@ def purpose(root: Table, sources: Sequence[str], routes: int) -> Iterator[Diagno
 
 
 def store_driver(settings: Settings, root: Table) -> Iterator[Diagnostic]:
-    """A store whose database nobody here can speak to."""
+    """A store whose database nobody here can speak to, or whose rows nobody here can open."""
     if settings.store.url.partition("://")[0] in ("postgresql", "postgres"):
         for text in missing("postgres", "psycopg"):
             yield root.entries.get("store", root).problem(found=f"the store is PostgreSQL: {text}")
+    if settings.store.encryption is not None:
+        for text in missing("encryption", "cryptography"):
+            yield root.entries.get("store", root).problem(found=f"the store is encrypted: {text}")
 
 
 def exposure(settings: Settings, root: Table) -> Iterator[Diagnostic]:

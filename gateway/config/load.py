@@ -100,6 +100,7 @@ class _Loading:
             warnings=tuple(in_order(self._warnings)),
             places=_places(root),
             forms={scalar.path: scalar.names for scalar in scalars(root) if scalar.names},
+            store_guessed=any(scalar.placeholder for scalar in scalars(root.entries.get("store"))),
             guessed=any(scalar.placeholder for scalar in scalars(root.entries.get("routes"))),
         )
 

@@ -28,7 +28,8 @@ class Loaded:
     """A configuration that can be served. `places` are line and column of every dotted path, `forms` the
     `${…}` that were put into one.
 
-    `guessed` says that something in the routes is a stand-in (`check --no-secrets`), so that tests cannot judge them.
+    `guessed` says that something in the routes is a stand-in (`check --no-secrets`), so that tests cannot judge them;
+    `store_guessed` the same of the store, which cannot be opened then.
     """
 
     settings: Settings
@@ -38,6 +39,7 @@ class Loaded:
     places: Mapping[str, tuple[str, int, int]] = field(default_factory=dict, repr=False)
     forms: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
     guessed: bool = False
+    store_guessed: bool = False
 
     @property
     def watched_files(self) -> Sequence[Path]:

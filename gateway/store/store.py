@@ -20,15 +20,16 @@ from gateway.store.admin.audit import AuditEntry
 from gateway.store.admin.shown_rows import SinkRow
 from gateway.store.engine.backend import Backend, backend_of
 from gateway.store.engine.batch import Bulk, Tally
+from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.patience import NotYet, awaited
 from gateway.store.engine.session import Session
-from gateway.store.engine.sweep import sweep
+from gateway.store.engine.sweep import reencrypt, sweep
 from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
 from gateway.store.leased_rows import LeasedRows
 from gateway.store.outbox import activity, counts, losses, refused
 from gateway.store.outbox import settle as settling
-from gateway.store.outbox.accept import accept, try_accept
+from gateway.store.outbox.accept import accept, ping
 from gateway.store.outbox.clock_repair import Spans
 from gateway.store.outbox.clock_steps import ClockSteps
 from gateway.store.outbox.limits import StoreLimits
@@ -59,6 +60,7 @@ class Store(SharedState, LeasedRows, PulledRows):
         url: str,
         *,
         password: str | None = None,
+        cipher: Cipher | None = None,  # None: everything is stored in plain
         keep: Keep = Keep(),  # noqa: B008  frozen
         clock: Clock | None = None,
         owner: str | None = None,  # host:pid, for people
@@ -68,7 +70,8 @@ class Store(SharedState, LeasedRows, PulledRows):
         self._keep = keep
         self._owner = owner or f"{socket.gethostname()}:{os.getpid()}"
         self._clock = clock or Clock()
-        self._backend: Backend = backend_of(parse_address(url, password), self._clock)
+        self._backend: Backend = backend_of(parse_address(url, password), self._clock, cipher)
+        self._encrypted = cipher is not None
         self._limits = StoreLimits(keep, self._backend.folder)
         self._spans = Spans()
         self._steps = ClockSteps(self._clock.monotonic)
@@ -194,7 +197,10 @@ class Store(SharedState, LeasedRows, PulledRows):
                 await self._writer.put_background(lambda session: self._spans.repair(session, alone=False))
                 self._repair_at = time.monotonic() + REPAIR_INTERVAL_SECONDS
             await self._recount()
-            return await sweep(self._backend, self._writer, self._keep)
+            deleted = await sweep(self._backend, self._writer, self._keep)
+            if self._encrypted:
+                await reencrypt(self._backend, self._writer)
+            return deleted
 
     def _count_if_tight(self) -> None:
         due = self._limits.tight and self._limits.count_at <= time.monotonic()
@@ -227,7 +233,7 @@ class Store(SharedState, LeasedRows, PulledRows):
         Raises StoreUnavailable. For readiness, at most once in 5 s.
         """
         trying = self._writer.refusing
-        await self._writer.put(Kind.CALL, partial(_ping, trying=trying))
+        await self._writer.put(Kind.CALL, partial(ping, trying=trying))
         if trying:
             self._writer.accepts_again()
 
@@ -287,13 +293,3 @@ class Store(SharedState, LeasedRows, PulledRows):
         found = counts.open_deliveries(session, self._keep.waiting)
         of = counts.open_by_source(session, self._keep.waiting) if self._limits.would_be_tight(found) else None
         self._limits.counted(found, time.perf_counter() - started, of)
-
-
-def _ping(session: Bulk, *, trying: bool) -> None:
-    if trying:
-        with session.atomic():
-            try_accept(session)
-    session.change(
-        "INSERT INTO meta (name, value) VALUES ('pinged_at', CAST(:now AS text)) "
-        "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-    )

@@ -6,6 +6,7 @@ import click
 
 from gateway.admin.moments import stamp
 from gateway.cli import output
+from gateway.cli.commands.store_keys import keys, reencrypt
 from gateway.cli.commands.store_transfer import backup, copy, export, import_
 from gateway.cli.commands.store_verify import verify
 from gateway.cli.context import Group, config_option, local_option, pass_invocation, pass_local
@@ -13,12 +14,12 @@ from gateway.cli.invocation import Invocation
 from gateway.text.escaping import visible_json
 
 
-@click.group(cls=Group, short_help="The store: status, verify, backup, export, import, copy, migrate.")
+@click.group(cls=Group, short_help="The store: status, verify, backup, export, import, copy, keys, reencrypt, migrate.")
 def command() -> None:
     """The store of this configuration."""
 
 
-for one in (verify, backup, export, import_, copy):
+for one in (verify, backup, export, import_, copy, keys, reencrypt):
     command.add_command(one)
 
 

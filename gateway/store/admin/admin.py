@@ -15,10 +15,12 @@ from gateway.store.admin.job_admin import JobAdmin
 from gateway.store.admin.pages import several
 from gateway.store.admin.shown_rows import DeliveryRow
 from gateway.store.engine.batch import Bulk, storable
+from gateway.store.outbox import key_change
 from gateway.store.outbox import statements as sql
 
 __all__ = ["Actor", "AuditRow", "DeliveryFilter", "StoreAdmin", "Total", "Watcher"]
 
+REENCRYPT_ROWS: Final = 200  # of one transaction
 SCRUB_SECONDS: Final = 10.0  # a gateway looks four times a second; a reader that holds the log is gone within seconds
 WATCHER: Final = Watcher()
 
@@ -98,6 +100,20 @@ class StoreAdmin(JobAdmin):
         before, after = self._connections.migrate()
         self._one("store migrate", "", actor, lambda session: f"schema {before} to {after}")
         return before, after
+
+    def encrypt_anew(
+        self, tell: Callable[[key_change.KeyChange], None] = lambda _: None, *, actor: Actor | None = None
+    ) -> key_change.KeyChange | None:
+        """Encrypt with the first key what stands in plain or under another, to the end; `tell` hears how far it is. None: no key
+        is configured. Raises StoreKeyMissing."""
+        ended = self._connections.change(lambda session: key_change.step(session, REENCRYPT_ROWS, again=True))
+        while ended is not None and ended.ended_at is None:
+            tell(ended)
+            ended = self._connections.change(lambda session: key_change.step(session, REENCRYPT_ROWS)) or ended
+        if ended is not None:
+            result = f"{ended.rows} rows encrypted, {ended.given_up} given up"
+            self._one("store reencrypt", ended.to, actor, lambda session: result)
+        return ended
 
     # -- many. What was committed stays where it is stopped; all of one act have one row in the audit log
 

@@ -16,6 +16,7 @@ from gateway.store.admin.event_lookup import row_of, seq_of
 from gateway.store.admin.pages import among
 from gateway.store.admin.shown_rows import EventFull, EventRow
 from gateway.store.engine.batch import Bulk, storable
+from gateway.store.engine.encrypted_rows import VERDICT, encrypt
 from gateway.store.engine.session import Session
 from gateway.store.outbox import recording_joins
 from gateway.store.outbox import statements as sql
@@ -170,7 +171,7 @@ def replay(
     row = row_of(session, seq_of(session, ref))
     if row.held is not None:
         raise StoreError(f"the event {row.ref} is held ({row.held}): look at it, then `gateway events release` it")
-    _keep(session, row.seq, verdict)
+    _keep(session, row, verdict)
     there = session.rows(_OF_EVENT, {"event": row.seq})
     if sinks is None:
         sinks = [sink for _, sink, _, _ in there]
@@ -216,10 +217,11 @@ def _sinks_of(session: Bulk, ids: Sequence[int]) -> list[str]:
     return [sink for sink, _ in session.rows(_KEYS.format(ids=condition), {"ids": these})] if ids else []
 
 
-def _keep(session: Bulk, seq: int, verdict: Asked | None) -> None:
+def _keep(session: Bulk, row: EventRow, verdict: Asked | None) -> None:
     """What the routes said this time stands beside what they said before, because nobody may rewrite why it went."""
     if verdict is not None:
-        session.change(_VERDICT, {"event": seq, "by": storable(verdict.by), "routing": verdict.routing})
+        routing = encrypt(session, VERDICT, (row.source, row.ref), verdict.routing)
+        session.change(_VERDICT, {"event": row.seq, "by": storable(verdict.by), "routing": routing})
 
 
 def release(
@@ -230,7 +232,7 @@ def release(
     row = row_of(session, seq_of(session, ref))
     if not session.change(_LET_GO, {"seq": row.seq}):
         raise StoreError(f"the event {row.ref} is not held")
-    _keep(session, row.seq, verdict)
+    _keep(session, row, verdict)
     begun = _begin(session, row, sinks, ordered, replay=0)
     recording_joins.join(session, row.seq)
     return begun

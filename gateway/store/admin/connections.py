@@ -12,7 +12,9 @@ from typing import Final, TypeVar
 
 from gateway.errors import ItemRefused, PageDamaged, StoreError, StoreFileGone, StoreUnavailable
 from gateway.runtime.clock import Clock
+from gateway.store.engine import cipher_keys
 from gateway.store.engine.batch import Bulk, Tally
+from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.migrations import migrate, require
 from gateway.store.engine.patience import NoAnswer, NotYet, patiently
 from gateway.store.engine.session import Session, Trouble
@@ -46,8 +48,9 @@ class _SqliteDesk(SqliteBulk):
 class StoreConnections:
     """Two connections, each made when it is first used: one that only reads, one for short transactions."""
 
-    def __init__(self, address: StoreAddress, clock: Clock | None) -> None:
+    def __init__(self, address: StoreAddress, clock: Clock | None, cipher: Cipher | None = None) -> None:
         self._address = address
+        self._cipher = cipher
         self._clock = clock or Clock()
         self._who = secrets.token_hex(8)
         self._reader: Session | None = None
@@ -70,6 +73,7 @@ class StoreConnections:
         """Do something in one transaction, then tell the gateways. Raises as `read`, and ItemRefused."""
         if self._writer is None:
             self._writer = self._opened(self._open_writer)
+            _with_patience(self._writer, cipher_keys.register, "changed")
         session = self._writer
 
         def whole(session: Bulk) -> T:
@@ -163,8 +167,14 @@ class StoreConnections:
         return patiently(checked, OPENING_SECONDS)
 
     def _checked(self, session: _S) -> _S:
+        session.cipher = self._cipher
+
+        def fitting(session: _S) -> None:
+            require(session, self._address.shown)
+            cipher_keys.require(session, self._address.shown)
+
         try:
-            _with_patience(session, lambda session: require(session, self._address.shown), "read")
+            _with_patience(session, fitting, "read")
         except BaseException:
             session.close()
             raise

@@ -9,7 +9,9 @@ from typing import Final
 from gateway.compact_json import encode
 from gateway.model import ALARM_SOURCE, ALARM_TYPES
 from gateway.store.admin.pages import among
+from gateway.store.engine.encrypted_rows import EventKey, body_if_readable
 from gateway.store.engine.session import Session
+from gateway.store.outbox.key_change import rewrite_event
 
 ERASED: Final = "erased"
 KEPT_CHARS: Final = 300  # of an error by which it is known again where it stands cut, with words before it
@@ -22,8 +24,7 @@ _SAID: Final = """SELECT a.detail FROM attempts a JOIN deliveries d ON d.id = a.
 _REASON: Final = "UPDATE sinks SET reason = 'erased' WHERE reason IS NOT NULL AND name = :sink"
 _ALARM: Final = "UPDATE alarms SET detail = 'erased' WHERE detail <> '' AND about = :sink"
 _NEWS: Final = "DELETE FROM live WHERE kind = 'sink' AND sink = :sink"
-_ALARM_EVENTS: Final = """SELECT seq, id, body FROM events WHERE type = :type AND source = :source AND seq > :since"""
-_REWRITE: Final = "UPDATE events SET body = :body WHERE seq = :seq"
+_ALARM_EVENTS: Final = """SELECT seq, id, variant, body, raw, routing FROM events WHERE type = :type AND source = :source AND seq > :since"""
 _NEWS_OF: Final = "DELETE FROM live WHERE event = :event"
 _ANSWERS: Final = "SELECT token, name, body FROM requests WHERE status <> 0"
 _TAKE_BACK: Final = "UPDATE requests SET status = 410, body = :body WHERE token = :token AND name = :name"
@@ -59,12 +60,18 @@ def _silence_alarms(session: Session, since: int, said: Iterable[str]) -> None:
     if not looked_for:
         return
     for type in ALARM_TYPES:
-        for seq, id_, body in session.rows(_ALARM_EVENTS, {"type": type, "source": ALARM_SOURCE, "since": since}):
-            document = json.loads(body)
+        for seq, id_, variant, body, raw, routing in session.rows(
+            _ALARM_EVENTS, {"type": type, "source": ALARM_SOURCE, "since": since}
+        ):
+            key = EventKey(ALARM_SOURCE, id_, bytes(variant))
+            readable = body_if_readable(session, key, body)
+            if readable is None:
+                continue
+            document = json.loads(readable)
             detail = document["data"]["detail"]
             if detail and any(text in detail for text in looked_for):
                 document["data"] |= {"detail": ERASED, "text": document["data"]["text"].replace(detail, ERASED)}
-                session.change(_REWRITE, {"seq": seq, "body": encode(document)})
+                rewrite_event(session, seq, key, body, raw, routing, encode(document))
                 session.change(_NEWS_OF, {"event": id_})
 
 

@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from gateway.errors import Ambiguous, NotFound
+from gateway.errors import Ambiguous, NotFound, ValueUnreadable
 from gateway.model import RECORDING_OVERDUE, RECORDING_RECOVERED
 from gateway.store.admin import audit, echoes
 from gateway.store.admin.commands import end_delivery
 from gateway.store.admin.event_lookup import readings_of, row_of, seq_of
 from gateway.store.admin.pages import among, event_ref, refusal
 from gateway.store.engine.batch import Bulk
+from gateway.store.engine.encrypted_rows import EventKey, body_if_readable, open_event
 from gateway.store.outbox import erasures, recording_joins
 from gateway.store.records import Refusal
 from gateway.store.sqlite import scrub
@@ -24,11 +25,11 @@ _ALL: Final = "SELECT seq FROM events WHERE id = :id AND source = :source"
 _FOLLOWING: Final = """SELECT c.seq FROM events e JOIN events c ON c.source = e.source AND c.cause IS NOT NULL
   AND c.cause = :ref WHERE e.seq = :seq"""
 # What a watch rule said behind an event: it names that one in `extra`, and all that the event is called.
-_BEHIND: Final = f"""SELECT c.seq, c.body FROM events e JOIN events c ON c.source = e.source AND c.seq > e.seq
+_BEHIND: Final = f"""SELECT c.seq, c.body, c.source, c.id, c.variant FROM events e JOIN events c ON c.source = e.source AND c.seq > e.seq
   AND c.type IN ('{RECORDING_OVERDUE}', '{RECORDING_RECOVERED}') WHERE e.seq = :seq"""  # noqa: S608  constants of ours
 _REMEMBERED: Final = "SELECT DISTINCT source FROM remembered WHERE id = :id ORDER BY source"
 _LEFT_OF_IT: Final = "SELECT seq FROM events WHERE cause IS NOT NULL AND cause = :ref AND source = :source"
-_CONTENT: Final = "SELECT id, variant, source, subject, raw FROM events WHERE seq {ids}"
+_CONTENT: Final = "SELECT id, variant, source, subject, raw, body FROM events WHERE seq {ids}"
 _REMEMBER: Final = """INSERT INTO remembered (id, source, fingerprint, trust, held, seal, seen_at)
   SELECT e.id, e.source, e.fingerprint, e.trust, CASE WHEN e.held IS NULL THEN 0 ELSE 1 END, e.seal, :now FROM events e
   WHERE e.seq = :seq ON CONFLICT (id, source, fingerprint, trust, held) DO UPDATE SET seen_at = excluded.seen_at"""
@@ -111,11 +112,11 @@ def _delete(session: Bulk, seqs: Sequence[int], same: SameCallbacks) -> None:
     for (delivery,) in session.rows(f"SELECT id {of_them}", {"ids": ids}):
         end_delivery(session, delivery, ERASED)
     contents = session.rows(_CONTENT.format(ids=condition), {"ids": ids})
-    for id_, variant, source, _, raw in contents:
+    for id_, variant, source, _, raw, body in contents:
         erasures.note(session, source, event_ref(id_, bytes(variant)))
-        for refused in same.of(session, source, id_, bytes(raw)):
+        for refused in same.of(session, source, id_, _raw(session, EventKey(source, id_, bytes(variant)), body, raw)):
             session.change("DELETE FROM refused WHERE id = :id", {"id": refused})
-    streams = {part for *_, subject, _ in contents for part in (subject, subject.rpartition("/")[2])}
+    streams = {part for _, _, _, subject, _, _ in contents for part in (subject, subject.rpartition("/")[2])}
     audit.hide(session, streams)
     echoes.silence(session, seqs, {id_ for id_, *_ in contents}, streams)
     scrub.ask(session)
@@ -134,9 +135,21 @@ def _with_what_follows(session: Bulk, seqs: Sequence[int]) -> list[int]:
         following = session.rows(_FOLLOWING, {"seq": seq, "ref": ref})
         all_ += [child for (child,) in following if child not in all_]
         behind = session.rows(_BEHIND, {"seq": seq})
-        all_ += [child for child, body in behind if child not in all_ and _stands_behind(body, ref)]
+        all_ += [
+            child
+            for child, body, *key in behind
+            if child not in all_ and _stands_behind(body_if_readable(session, EventKey(*key), body), ref)
+        ]
     return all_
 
 
-def _stands_behind(body: str, ref: str) -> bool:
-    return ref in body and json.loads(body)["data"]["extra"].get("behind") == ref
+def _raw(session: Bulk, key: EventKey, body: str, raw: bytes) -> bytes:
+    """The vendor's bytes; none where nobody can open them, because what cannot be read must go all the same."""
+    try:
+        return open_event(session, key, body, raw)[1]
+    except ValueUnreadable:
+        return b""
+
+
+def _stands_behind(body: str | None, ref: str) -> bool:
+    return body is not None and ref in body and json.loads(body)["data"]["extra"].get("behind") == ref

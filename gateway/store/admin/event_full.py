@@ -11,6 +11,7 @@ from gateway.store.admin.event_lookup import row_of, seq_of
 from gateway.store.admin.pages import EVENT, event_row
 from gateway.store.admin.shown_rows import EventFull, EventRow, LaterVerdict
 from gateway.store.engine.batch import read_event
+from gateway.store.engine.encrypted_rows import VERDICT, EventKey, decrypt, open_event
 from gateway.store.engine.session import Session
 from gateway.store.outbox import recording_joins
 
@@ -32,16 +33,18 @@ def full(session: Session, ref: str) -> EventFull:
     content = session.rows(_CONTENT, {"seq": seq})
     row = row_of(session, seq)  # after the content: a row that is still there had one
     ((body, raw, raw_type, variant, supersedes, routing, seal),) = content
+    key = EventKey(row.source, row.id, bytes(variant))
+    body, raw = open_event(session, key, body, raw)
     named = {"id": row.id, "source": row.source}
     beside = session.rows(_BESIDE.format(blob=_BLOB[session.backend]), {**named, "seq": seq, "seal": seal})
     return EventFull(
         row=row,
         body=to_json(read_event(body, raw, raw_type, variant, supersedes)) if variant else body,
-        raw=bytes(raw),
+        raw=raw,
         raw_type=raw_type,
-        routing=routing,
+        routing=decrypt(session, "events.routing", key, routing),
         verdicts=tuple(
-            LaterVerdict(made_at=at, made_by=by, routing=later)
+            LaterVerdict(made_at=at, made_by=by, routing=decrypt(session, VERDICT, (row.source, row.ref), later))
             for at, by, later in session.rows(_VERDICTS, {"seq": seq})
         ),
         beside=tuple(event_row(other) for other in beside),

@@ -6,7 +6,6 @@ Every statement looks at a bounded window of rows, so that a search through a la
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
@@ -16,6 +15,8 @@ from gateway.states import DELIVERY_STATES, TRUST_NAMES, DeliveryState
 from gateway.store.admin.detour import NEWEST_KEY, Detour
 from gateway.store.admin.shown_rows import EventRow, RefusedRow
 from gateway.store.admin.walk import Walk
+from gateway.store.engine.cipher import is_encrypted
+from gateway.store.engine.encrypted_rows import REFUSED_TEXTS, decrypt, decrypt_bytes, time_of
 from gateway.store.engine.session import Session
 from gateway.store.records import Held, Refusal
 
@@ -40,8 +41,6 @@ _REFUSED: Final = (
 )
 
 _TRUSTS: Final = {trust.rank: name for name, trust in zip(TRUST_NAMES, Trust, strict=True)}
-# In the document `time` stands before `data`. A text inside it cannot look like this: its quotes have backslashes.
-_TIME: Final = re.compile(r'^\{"specversion".*?"time":"([0-9TZ:.+-]{1,40})","datacontenttype"', re.DOTALL)
 
 
 def among(session: Session, ids: Collection[int]) -> tuple[str, object]:
@@ -183,7 +182,6 @@ def event_row(columns: tuple[Any, ...]) -> EventRow:
         "delivered": row.delivered,
         "dead": row.dead,
     }
-    time = _TIME.search(row.beginning)
     return EventRow(
         seq=row.seq,
         ref=event_ref(row.id, row.variant),
@@ -197,7 +195,7 @@ def event_row(columns: tuple[Any, ...]) -> EventRow:
         supersedes=row.supersedes,
         superseded=row.superseded,
         trust=_TRUSTS[row.trust],
-        time=None if time is None else time[1],
+        time=time_of(row.beginning),
     )
 
 
@@ -213,18 +211,25 @@ def refused(session: Session, *, source: str | None, limit: int, before: int | N
     if source is None:
         del values["source"]
     return [
-        _refused_row(row)
+        _refused_row(session, row)
         for row in session.rows(f"{_REFUSED} WHERE {of}id < :before ORDER BY id DESC LIMIT :limit", values)
     ]
 
 
 def refusal(session: Session, id: int) -> RefusedRow | None:
     """One refused callback."""
-    return next(map(_refused_row, session.rows(f"{_REFUSED} WHERE id = :id", {"id": id})), None)
+    rows = session.rows(f"{_REFUSED} WHERE id = :id", {"id": id})
+    return next((_refused_row(session, row) for row in rows), None)
 
 
-def _refused_row(row: tuple[Any, ...]) -> RefusedRow:
+def _refused_row(session: Session, row: tuple[Any, ...]) -> RefusedRow:
     id_, source, code, detail, received_at, method, path, headers, body, size, peer, verified = row
+    if is_encrypted(headers):
+        detail, path, headers = (
+            decrypt(session, f"refused.{name}", (id_,), text)
+            for name, text in zip(REFUSED_TEXTS, (detail, path, headers), strict=True)
+        )
+        body = decrypt_bytes(session, "refused.body", (id_,), bytes(body))
     return RefusedRow(
         id=id_,
         refusal=Refusal(

@@ -10,7 +10,7 @@ from typing import Any, Final, Self, TypeVar
 
 from gateway.errors import NotFound, StoreUnavailable
 from gateway.runtime.clock import Clock
-from gateway.store.admin import audit, commands, event_full, jobs, key_uses, overview, pages, short_ids
+from gateway.store.admin import audit, cipher_report, commands, event_full, jobs, key_uses, overview, pages, short_ids
 from gateway.store.admin import deliveries as waiting
 from gateway.store.admin.audit import AuditRow
 from gateway.store.admin.connections import StoreConnections
@@ -30,6 +30,7 @@ from gateway.store.admin.shown_rows import (
     Status,
 )
 from gateway.store.admin.walk import Walk
+from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.session import Session
 from gateway.store.outbox import activity, counts
 from gateway.store.verify import verifier
@@ -58,6 +59,7 @@ class StoreQueries:
         url: str,
         *,
         password: str | None = None,
+        cipher: Cipher | None = None,
         clock: Clock | None = None,
         configured: Collection[str] | None = None,
         rated: Collection[str] = (),
@@ -69,7 +71,7 @@ class StoreQueries:
             self._address = parse_address(url, password)
         except ValueError as error:
             raise StoreUnavailable(str(error)) from None
-        self._connections = StoreConnections(self._address, clock)
+        self._connections = StoreConnections(self._address, clock, cipher)
         self._known = waiting.Configured(
             sinks=None if configured is None else frozenset(configured),
             rated=frozenset(rated),
@@ -217,6 +219,10 @@ class StoreQueries:
     def keys_to_verify(self) -> int:
         """How many keys `verify` looks at."""
         return self._connections.read(verifier.keys)
+
+    def cipher_keys(self) -> cipher_report.CipherReport:
+        """What rows are encrypted with, counted, and how far a change of the key is."""
+        return self._connections.read(cipher_report.report)
 
     def audit(
         self,

@@ -11,6 +11,7 @@ from gateway.errors import StoreUnavailable
 from gateway.extras import how_to_install
 from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import Bulk
+from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.reader import StoreReader
 from gateway.store.engine.session import Session
 from gateway.store.engine.writer import Writer
@@ -61,6 +62,9 @@ class Backend(Protocol):
         """Run a small step of retention where it hurts nobody."""
         raise NotImplementedError
 
+    def scrub(self) -> None:
+        """What was overwritten is to leave the files too, soon."""
+
     def farewell(self, session: Bulk) -> None:
         """The writer's last act."""
 
@@ -68,14 +72,14 @@ class Backend(Protocol):
         """End what runs beside the writer, and give the ownership back."""
 
 
-def backend_of(address: StoreAddress, clock: Clock) -> Backend:
+def backend_of(address: StoreAddress, clock: Clock, cipher: Cipher | None = None) -> Backend:
     """The backend of an address. Raises StoreUnavailable where the extra for PostgreSQL is not installed."""
     if address.backend == "sqlite":
         from gateway.store.sqlite.backend import SqliteBackend
 
-        return SqliteBackend(address, clock)
+        return SqliteBackend(address, clock, cipher)
     try:
         from gateway.store.postgres.backend import PostgresBackend
     except ImportError as error:  # pragma: no cover  the tests have the extra
         raise StoreUnavailable(f"PostgreSQL needs an extra: {how_to_install('postgres')} ({error})") from None
-    return PostgresBackend(address, clock)
+    return PostgresBackend(address, clock, cipher)

@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from gateway.errors import StoreKeyMissing
 from gateway.events.beside import keep_json
 from gateway.events.cloudevents import from_document
 from gateway.events.compact import read_compact
 from gateway.model import Event, Outcome, shown_variant
 from gateway.states import DeadReason, DeliveryState
+from gateway.store.engine.encrypted_rows import MEMO, EventKey, decrypt, open_event
 from gateway.store.engine.session import Session
 from gateway.store.records import Held, Lease, NewEvent, Settlement
 
@@ -170,6 +172,8 @@ class ContentRow(NamedTuple):
     variant: bytes
     supersedes: str | None
     trace: str | None
+    source: str
+    event_id: str
 
 
 class ClaimedRow(NamedTuple):
@@ -193,11 +197,13 @@ class ClaimedRow(NamedTuple):
     variant: bytes
     supersedes: str | None
     trace: str | None
+    source: str
+    event_id: str
     lost: bool
     sink_stalled: int
 
 
-def leases_of(tally: Tally, sink: str, rows: Iterable[ClaimedRow], length: int) -> list[Lease]:
+def leases_of(session: Bulk, sink: str, rows: Iterable[ClaimedRow], length: int) -> list[Lease]:
     """Leases of `length` ms.
 
     A row that cannot be read is set aside: one event must not keep all others of its sink from being claimed.
@@ -205,19 +211,23 @@ def leases_of(tally: Tally, sink: str, rows: Iterable[ClaimedRow], length: int) 
     leases: list[Lease] = []
     for row in rows:
         try:
-            leases.append(_lease(sink, row, length))
+            leases.append(_lease(session, sink, row, length))
+        except StoreKeyMissing:
+            raise  # it can be read as soon as somebody gives the key
         except Exception as error:
-            tally.unreadable.append((row.id, row.token, f"{type(error).__name__}: {error}"))
+            session.tally.unreadable.append((row.id, row.token, f"{type(error).__name__}: {error}"))
     return leases
 
 
-def _lease(sink: str, row: ClaimedRow, length: int) -> Lease:
+def _lease(session: Bulk, sink: str, row: ClaimedRow, length: int) -> Lease:
+    body, raw = open_event(session, EventKey(row.source, row.event_id, row.variant), row.body, row.raw)
+    memo = decrypt(session, MEMO, (row.id,), row.memo) if row.memo else None
     elapsed = row.due_at - length - row.first_at - (row.sink_stalled - row.stalled)
     return Lease(
         delivery=row.id,
         token=row.token,
         sink=sink,
-        event=read_event(row.body, row.raw, row.raw_type, row.variant, row.supersedes),
+        event=read_event(body, raw, row.raw_type, row.variant, row.supersedes),
         attempt=row.attempts,
         round=row.round,
         replay=bool(row.replay),
@@ -226,7 +236,7 @@ def _lease(sink: str, row: ClaimedRow, length: int) -> Lease:
         until=row.due_at,
         elapsed=max(elapsed, 0),
         order_key=row.order_key,
-        memo=json.loads(row.memo) if row.memo else {},
+        memo=json.loads(memo) if memo else {},
         lost=row.lost,
         trace=row.trace,
     )

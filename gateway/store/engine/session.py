@@ -5,7 +5,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from gateway.store.engine.cipher import Cipher
 
 
 class Trouble(enum.Enum):
@@ -27,6 +30,7 @@ class Session(Protocol):
     """
 
     backend: Literal["sqlite", "postgresql"]
+    cipher: Cipher | None  # the keys of what is encrypted; None: everything is stored in plain
 
     def now(self) -> int | None:
         """The store's time where it is our own clock's; None: the server says it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import Final
 
@@ -9,9 +10,10 @@ from gateway.errors import ItemRefused
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine.backend import Backend
 from gateway.store.engine.writer import Writer
-from gateway.store.outbox import retention
+from gateway.store.outbox import key_change, retention
 from gateway.store.outbox.retention import Keep
 
+REENCRYPT_SECONDS_MAX: Final = 20.0  # of a minute that are spent on a change of the key
 SHORT_LEAPS_MAX: Final = 256  # over one row each that cannot be read; then each twice as long
 LEAPS_MAX: Final = SHORT_LEAPS_MAX + 20
 
@@ -45,3 +47,27 @@ async def sweep(backend: Backend, writer: Writer, keep: Keep) -> int:
     while await backend.background(writer, lambda session: retention.forget_step(session, keep, most)):
         pass
     return deleted
+
+
+async def reencrypt(backend: Backend, writer: Writer) -> None:
+    """Go on with sealing anew, for a while and in small batches; what is left is for the next time.
+
+    Raises StoreUnavailable, StoreKeyMissing.
+    """
+    until = time.monotonic() + REENCRYPT_SECONDS_MAX
+    most = backend.sweep_rows
+    skip = 0
+    while time.monotonic() < until:
+        look = partial(key_change.step, most=most, skip=skip)
+        skip = 0
+        try:
+            step = await backend.background(writer, look)
+        except ItemRefused:  # one of these lies on a damaged page: one by one, and past it
+            skip, most = (1, most) if most == 1 else (0, 1)
+            continue
+        if step is None:
+            return
+        if step.ended_at is not None:
+            backend.scrub()
+            log.info("store_encrypted", key=step.to, rows=step.rows, given_up=step.given_up)
+            return

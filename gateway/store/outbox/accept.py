@@ -83,6 +83,17 @@ def try_accept(session: Bulk) -> None:
     session.change("RELEASE SAVEPOINT trying")
 
 
+def ping(session: Bulk, *, trying: bool) -> None:
+    """Commit something small; `trying`: also what an accept does."""
+    if trying:
+        with session.atomic():
+            try_accept(session)
+    session.change(
+        "INSERT INTO meta (name, value) VALUES ('pinged_at', CAST(:now AS text)) "
+        "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    )
+
+
 def _waves(events: Sequence[NewEvent]) -> Iterator[list[int]]:
     """Positions in order of those without places, so cut that no event and no bounded seal is twice in one wave: a later one must see the first."""
     pending = [n for n, new in enumerate(events) if not new.places]
@@ -113,7 +124,7 @@ def _exact(new: NewEvent) -> bool:
 
 
 def _names(events: Sequence[NewEvent]) -> set[str]:
-    """What nobody else may decide about meanwhile: the heads of ordering keys, the contents under bounded seals."""
+    """What nobody else may decide about meanwhile: the heads of ordering keys, the contents under bounded cipher."""
     names = {f"{one.sink} {one.order_key}" for new in events for one in new.deliveries if one.order_key is not None}
     names |= file_places.names_of_places(events)
     return names | {f"seal {new.seal.hex()}" for new in events if new.seal is not None and _exact(new)}

@@ -45,7 +45,7 @@ def probe_claim(session: Bulk, sink: str, lease: int, running: Collection[int], 
                 session.damaged.add(taken.id)
             raise  # the transaction is over; the next run of the same work knows it
         row = ClaimedRow(*taken, *content, lost=lost, sink_stalled=gate.stalled)
-        return leases_of(session.tally, sink, [row], lease)
+        return leases_of(session, sink, [row], lease)
 
 
 def end_unreadable(session: Bulk) -> None:

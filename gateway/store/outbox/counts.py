@@ -6,8 +6,10 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from gateway.errors import StoreKeyMissing, ValueUnreadable
 from gateway.model import shown_variant
 from gateway.store.admin.shown_rows import SinkRow, UnderWay
+from gateway.store.engine.encrypted_rows import PROGRESS, decrypt
 from gateway.store.engine.session import Session, Trouble, number_of
 from gateway.store.outbox import gates
 from gateway.store.outbox import statements as sql
@@ -62,8 +64,12 @@ def under_way(session: Session, sink: str) -> tuple[UnderWay, ...]:
         return ()
     shown = []
     for id_, event, variant, progress in rows:
+        try:
+            readable = decrypt(session, PROGRESS, (id_,), progress)
+        except (StoreKeyMissing, ValueUnreadable):
+            continue
         ref = f"{event}~{shown_variant(bytes(variant))}" if variant else event
-        shown.append(UnderWay(delivery=id_, event_ref=ref, **json.loads(progress)))
+        shown.append(UnderWay(delivery=id_, event_ref=ref, **json.loads(readable)))
     return tuple(shown)
 
 

@@ -14,7 +14,8 @@ from gateway.events.cloudevents import from_document, render
 from gateway.events.places import agree, places_of
 from gateway.model import FILE_COMPLETED, Event, Trust
 from gateway.store.engine.batch import Bulk
-from gateway.store.engine.session import Session, value_of
+from gateway.store.engine.encrypted_rows import EventKey, body_if_readable
+from gateway.store.engine.session import Session
 from gateway.store.records import Accepted, NewEvent
 
 _FRESH_MS: Final = 12 * 3_600_000  # so old, what is still listed is noted again, because it is forgotten after a while
@@ -25,9 +26,9 @@ _NOTE: Final = """INSERT INTO file_places (source, place, id, listed, trust, see
   VALUES (:source, :place, :id, :listed, :trust, :now) ON CONFLICT (source, place, id) DO UPDATE SET
     seen_at = excluded.seen_at, listed = CASE WHEN excluded.listed = 1 THEN 1 ELSE file_places.listed END,
     trust = CASE WHEN excluded.trust > file_places.trust THEN excluded.trust ELSE file_places.trust END"""
-_STANDING: Final = """SELECT body FROM events WHERE source = :source AND id = :id AND held IS NULL
+_STANDING: Final = """SELECT body, variant FROM events WHERE source = :source AND id = :id AND held IS NULL
   ORDER BY superseded IS NOT NULL, trust DESC, seq LIMIT 1"""
-_OF_SOURCE: Final = """SELECT seq, id, body FROM events WHERE type = :type AND source = :source AND seq > :after
+_OF_SOURCE: Final = """SELECT seq, id, body, variant FROM events WHERE type = :type AND source = :source AND seq > :after
   AND held IS NULL ORDER BY seq LIMIT :most"""
 _FORGET: Final = """DELETE FROM file_places WHERE (source, place, id) IN (
   SELECT f.source, f.place, f.id FROM file_places f WHERE f.seen_at <= :now - :remember ORDER BY f.seen_at LIMIT :most)"""
@@ -98,8 +99,10 @@ def _known(session: Session, new: NewEvent) -> Sequence[PlaceRow]:
 
 
 def _standing(session: Session, source: str, id: str) -> Event | None:
-    body: str | None = value_of(session.rows(_STANDING, {"source": source, "id": id}))
-    return None if body is None else from_document(json.loads(body))
+    for body, variant in session.rows(_STANDING, {"source": source, "id": id}):
+        readable = body_if_readable(session, EventKey(source, id, bytes(variant)), body)
+        return None if readable is None else from_document(json.loads(readable))
+    return None
 
 
 def _renamed(new: NewEvent, id: str, *, better: bool = False) -> NewEvent:
@@ -133,8 +136,11 @@ def note_stored(session: Bulk, source: str, after: int) -> tuple[int, int]:
     """
     values: dict[str, Any] = {"type": FILE_COMPLETED, "source": source, "after": after, "most": NOTED_ROWS_MAX}
     rows = session.rows(_OF_SOURCE, values)
-    for _, id_, body in rows:
-        event = from_document(json.loads(body))
+    for _, id_, body, variant in rows:
+        readable = body_if_readable(session, EventKey(source, id_, bytes(variant)), body)
+        if readable is None:
+            continue
+        event = from_document(json.loads(readable))
         for place in places_of(event):
             _note(session, source, place, id_, event.trust.rank, listed=event.reconciled)
     return len(rows), rows[-1][0] if rows else after

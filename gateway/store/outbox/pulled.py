@@ -6,7 +6,9 @@ import secrets
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from gateway.errors import StoreKeyMissing
 from gateway.store.engine.batch import Bulk, ClaimedRow, leases_of, read_event
+from gateway.store.engine.encrypted_rows import EventKey, open_event
 from gateway.store.engine.session import Session, Trouble, number_of, value_of
 from gateway.store.outbox import losses
 from gateway.store.outbox import statements as sql
@@ -32,6 +34,8 @@ class _PeekedRow(NamedTuple):
     raw_type: str
     variant: bytes
     supersedes: str | None
+    source: str
+    event_id: str
 
 
 def hand_out(session: Bulk, sink: str, most: int, lease: int, limit: int, first: int) -> Pulled:
@@ -68,7 +72,7 @@ def leased(session: Bulk, sink: str, ids: Sequence[tuple[int, int]]) -> Sequence
         leases: Sequence[Lease] = ()
         for now, *row in rows:
             claimed = ClaimedRow._make((*row, False, stalled))
-            leases = leases_of(session.tally, sink, [claimed], claimed.due_at - int(now))
+            leases = leases_of(session, sink, [claimed], claimed.due_at - int(now))
         session.tally.unreadable.clear()  # it was readable when it was handed out; a claim finds what is damaged since
         held.append(leases[0] if leases else None)
     return held
@@ -101,7 +105,10 @@ def peek(session: Session, sink: str, most: int) -> Sequence[Peeked]:
         if len(peeked) == most:
             break
         try:
-            event = read_event(row.body, row.raw, row.raw_type, row.variant, row.supersedes)
+            body, raw = open_event(session, EventKey(row.source, row.event_id, row.variant), row.body, row.raw)
+            event = read_event(body, raw, row.raw_type, row.variant, row.supersedes)
+        except StoreKeyMissing:
+            raise
         except Exception:  # noqa: S112  a claim says so, and ends it
             continue
         peeked.append(Peeked(delivery=row.id, attempts=row.attempts, event=event))

@@ -13,6 +13,8 @@ from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from gateway.store.engine.batch import Bulk
+from gateway.store.engine.cipher import is_encrypted
+from gateway.store.engine.encrypted_rows import EventKey, body_if_readable
 from gateway.store.engine.session import Session, number_of, value_of
 from gateway.store.outbox.recording_state import EventColumns, Recording, Sign, belongs_to, sign_of
 from gateway.store.outbox.watches import WatchRule, overdue_types, see
@@ -103,7 +105,16 @@ def follow(session: Bulk, most: int = STEP_ROWS_MAX, rules: Sequence[WatchRule] 
 
 
 def _events(session: Session, statement: str, values: Mapping[str, Any]) -> list[EventColumns]:
-    return [EventColumns(*row) for row in session.rows(statement, values)]
+    return [_opened(session, EventColumns(*row)) for row in session.rows(statement, values)]
+
+
+def _opened(session: Session, row: EventColumns) -> EventColumns:
+    """What cannot be opened is joined to nothing, as what cannot be read."""
+    if not is_encrypted(row.body):
+        return row
+    return row._replace(
+        body=body_if_readable(session, EventKey(row.source, row.id, bytes(row.variant)), row.body) or ""
+    )
 
 
 def _late(session: Bulk, gaps: Sequence[Sequence[int]], most: int) -> list[EventColumns]:

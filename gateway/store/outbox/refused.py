@@ -6,6 +6,8 @@ import json
 from typing import Final
 
 from gateway.store.engine.batch import storable
+from gateway.store.engine.cipher import Cipher
+from gateway.store.engine.encrypted_rows import REFUSED_TEXTS
 from gateway.store.engine.session import Session
 from gateway.store.records import Refusal
 
@@ -16,6 +18,7 @@ _INSERT: Final = """INSERT INTO refused
   VALUES (:source, :verified, :code, :detail, :received_at, :method, :path, :headers, :body, :size, CAST(:peer AS text))"""
 _PRUNE: Final = """DELETE FROM refused WHERE source = :source AND verified = :verified AND id <= (SELECT r.id
   FROM refused r WHERE r.source = :source AND r.verified = :verified ORDER BY r.id DESC LIMIT 1 OFFSET :most)"""
+_SEAL: Final = "UPDATE refused SET detail = :detail, path = :path, headers = :headers, body = :body WHERE id = :id"
 
 
 def keep_refusal(session: Session, refusal: Refusal, most: int) -> None:
@@ -34,5 +37,18 @@ def keep_refusal(session: Session, refusal: Refusal, most: int) -> None:
         "peer": None if refusal.peer is None else storable(refusal.peer),
     }
     with session.atomic():
-        session.change(_INSERT, values)
+        if session.cipher is None:
+            session.change(_INSERT, values)
+        else:
+            _insert_encrypted(session, values, session.cipher)
         session.change(_PRUNE, {"source": values["source"], "verified": values["verified"], "most": most})
+
+
+def _insert_encrypted(session: Session, values: dict[str, object], cipher: Cipher) -> None:
+    """In two steps, because a value is bound to its row, whose number nobody knows before it is there."""
+    empty = {"detail": "", "path": "", "headers": "", "body": b""}
+    ((id_,),) = session.rows(f"{_INSERT} RETURNING id", {**values, **empty})
+    texts = {name: cipher.text(f"refused.{name}", (id_,), str(values[name])) for name in REFUSED_TEXTS}
+    body = values["body"]
+    assert isinstance(body, bytes)
+    session.change(_SEAL, {**texts, "body": cipher.binary("refused.body", (id_,), body), "id": id_})

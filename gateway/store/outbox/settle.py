@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.store.engine.batch import Bulk, SettleIn, settle_in
+from gateway.store.engine.encrypted_rows import MEMO, PROGRESS, encrypt
 from gateway.store.outbox import statements as sql
 from gateway.store.records import Settlement
 
 
 def settle(session: Bulk, groups: Sequence[Sequence[Settlement]]) -> list[list[bool]]:
     """Write outcomes; False where the lease was lost. Answers in the order of the arguments."""
-    rows = [settle_in(one) for group in groups for one in group]
+    rows = [_encrypted(session, settle_in(one)) for group in groups for one in group]
     done: list[bool] = [False] * len(rows)
     pending = list(range(len(rows)))
     while pending:
@@ -29,6 +30,10 @@ def settle(session: Bulk, groups: Sequence[Sequence[Settlement]]) -> list[list[b
         pending = later
     flat = iter(done)
     return [[next(flat) for _ in group] for group in groups]
+
+
+def _encrypted(session: Bulk, row: SettleIn) -> SettleIn:
+    return row if row.memo is None else row._replace(memo=encrypt(session, MEMO, (row.id,), row.memo))
 
 
 def _wave(session: Bulk, rows: Sequence[SettleIn]) -> list[bool]:
@@ -58,7 +63,13 @@ def renew(session: Bulk, delivery: int, token: int, lease: int) -> bool:
 
 def keep_alive(session: Bulk, delivery: int, token: int, lease: int, memo: str | None, progress: str | None) -> bool:
     """A long delivery gets on: its lease begins anew, and what is not None is kept; False: the lease was lost."""
-    values = {"id": delivery, "token": token, "lease": lease, "memo": memo, "progress": progress}
+    values = {
+        "id": delivery,
+        "token": token,
+        "lease": lease,
+        "memo": None if memo is None else encrypt(session, MEMO, (delivery,), memo),
+        "progress": None if progress is None else encrypt(session, PROGRESS, (delivery,), progress),
+    }
     return session.change(sql.KEEP_ALIVE, values) == 1
 
 

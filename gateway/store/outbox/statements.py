@@ -149,7 +149,7 @@ TAKE: Final = f"""UPDATE deliveries SET state = 'sending', rank = {Rank.LEASED},
   RETURNING id, event, token, attempts, round, replay, first_at, stalled, due_at, order_key, memo"""
 LOST: Final = """INSERT INTO attempts (delivery, token, started_at, took_ms, outcome, status, detail)
   VALUES (:id, :token, :now, 0, 'lost', NULL, '') ON CONFLICT (delivery, token) DO NOTHING"""
-CONTENT: Final = "SELECT body, raw, raw_type, variant, supersedes, trace FROM events WHERE seq = :seq"
+CONTENT: Final = "SELECT body, raw, raw_type, variant, supersedes, trace, source, id FROM events WHERE seq = :seq"
 
 # -- losses: what was in flight when a process died -----------------------------------------------------------------
 
@@ -182,7 +182,7 @@ _CONTENT: Final = "e.body, e.raw, e.raw_type, e.variant, e.supersedes"
 LIVE_LEASES: Final = f"""SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.sink = :sink AND d.rank = {Rank.LEASED}
   AND d.state IN ('waiting','sending') AND d.due_at > :now LIMIT :most) AS bounded"""
 LEASED: Final = f"""SELECT :now, d.id, d.event, d.token, d.attempts, d.round, d.replay, d.first_at, d.stalled, d.due_at,
-    d.order_key, d.memo, {_CONTENT}, e.trace
+    d.order_key, d.memo, {_CONTENT}, e.trace, e.source, e.id
   FROM deliveries d JOIN events e ON e.seq = d.event
   WHERE d.id = :id AND d.token = :token AND d.sink = :sink AND d.rank = {Rank.LEASED}"""
 LEASED_UNTIL: Final = f"SELECT due_at FROM deliveries WHERE id = :id AND token = :token AND rank = {Rank.LEASED}"
@@ -190,7 +190,7 @@ LEASED_UNTIL: Final = f"SELECT due_at FROM deliveries WHERE id = :id AND token =
 ENDED_AS: Final = """SELECT a.outcome FROM deliveries d JOIN attempts a ON a.delivery = d.id AND a.token = d.token
   WHERE d.id = :id AND d.token = :token AND d.state <> 'sending' AND a.started_at = :started
     AND (a.outcome <> 'delivered' OR d.state = 'delivered')"""
-PEEK: Final = f"""SELECT d.id, d.attempts, d.due_at, {_CONTENT} FROM deliveries d JOIN events e ON e.seq = d.event
+PEEK: Final = f"""SELECT d.id, d.attempts, d.due_at, {_CONTENT}, e.source, e.id FROM deliveries d JOIN events e ON e.seq = d.event
   WHERE d.sink = :sink AND d.rank = :rank AND d.state IN ('waiting','sending') AND d.due_at <= :now
   ORDER BY d.due_at, d.id LIMIT :most"""
 # What no gateway calls cannot be broken: a circuit that was open when the sink was another is closed.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from gateway.model import Event
 from gateway.store.engine.batch import Bulk, read_event
+from gateway.store.engine.encrypted_rows import EventKey, open_event
 from gateway.store.outbox.accept import accept
 from gateway.store.outbox.recording_joins import lock, overdue_by, put_in
 from gateway.store.outbox.watches import WatchRule
@@ -15,7 +16,7 @@ from gateway.store.records import Accepted, NewEvent
 TELL_ROWS_MAX: Final = 100  # of one transaction
 _DUE: Final = f"""SELECT w.id, w.rule, w.state, w.expect, w.since_at, w.recording, w.event, :now FROM watches w
   WHERE w.state IN ('waiting', 'back') AND w.due_at <= :now ORDER BY w.due_at, w.id LIMIT {TELL_ROWS_MAX}"""  # noqa: S608
-_EVENT: Final = "SELECT body, raw, raw_type, variant, supersedes FROM events WHERE seq = :event"
+_EVENT: Final = "SELECT body, raw, raw_type, variant, supersedes, source, id FROM events WHERE seq = :event"
 _DROP: Final = "DELETE FROM watches WHERE id = :id"
 _TOLD: Final = "UPDATE watches SET state = CASE WHEN state = 'waiting' THEN 'overdue' ELSE 'over' END WHERE id = :id"
 _SEQ: Final = "SELECT seq FROM events WHERE source = :source AND id = :id ORDER BY seq LIMIT 1"
@@ -61,7 +62,7 @@ def store_due(
                     overdue_by(session, row.recording, -1)
                 session.change(_DROP, {"id": row.id})
                 continue
-            new = make(row, read_event(*next(iter(contents))))
+            new = make(row, _event(session, next(iter(contents))))
             ((accepted,),) = accept(session, [[new]], owner)
             session.change(_TOLD, {"id": row.id})
             overdue_by(session, row.recording, -1 if row.came else 1)
@@ -69,3 +70,9 @@ def store_due(
                 put_in(session, seq, row.recording)
             stored.append(Told(new, accepted))
     return stored
+
+
+def _event(session: Bulk, columns: tuple[Any, ...]) -> Event:
+    body, raw, raw_type, variant, supersedes, source, id_ = columns
+    body, raw = open_event(session, EventKey(source, id_, bytes(variant)), body, raw)
+    return read_event(body, raw, raw_type, variant, supersedes)

@@ -12,7 +12,9 @@ from typing import TypeVar
 
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
+from gateway.store.engine import cipher_keys
 from gateway.store.engine.batch import Bulk
+from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.migrations import migrate
 from gateway.store.engine.patience import NotYet
 from gateway.store.engine.reader import StoreReader
@@ -42,14 +44,20 @@ class PostgresBackend:
     folder: Path | None = None
     sweep_rows = 200
 
-    def __init__(self, address: StoreAddress, clock: Clock) -> None:
+    def __init__(self, address: StoreAddress, clock: Clock, cipher: Cipher | None = None) -> None:
         self.address = address
+        self._cipher = cipher
         # The server's clock is the one that all gateways share; a test's frozen clock is sent along.
         self._clock = None if type(clock) is Clock else clock
         self._who = secrets.token_hex(8)
         self._notifier = Notifier(self._who)
         self._listener: NoticeListener | None = None
-        self.reader = StoreReader(lambda: PostgresSession(self.address, self._clock, timeout_ms=READ_TIMEOUT_MS))
+        self.reader = StoreReader(self._read_session)
+
+    def _read_session(self) -> Session:
+        session = PostgresSession(self.address, self._clock, timeout_ms=READ_TIMEOUT_MS)
+        session.cipher = self._cipher
+        return session
 
     def _session(self) -> PostgresSession:
         return PostgresSession(self.address, self._clock)
@@ -83,13 +91,17 @@ class PostgresBackend:
         session = self.connect()
         try:
             migrate(session, self.address.shown)
+            cipher_keys.require(session, self.address.shown)
+            cipher_keys.register(session)
         except BaseException:
             session.close()
             raise
         return session
 
     def connect(self) -> Bulk:
-        return PostgresBulk(self.address, self._clock)
+        session = PostgresBulk(self.address, self._clock)
+        session.cipher = self._cipher
+        return session
 
     def start(self) -> None:
         self.reader.start()
@@ -114,6 +126,9 @@ class PostgresBackend:
 
     def background(self, writer: Writer, work: Callable[[Session], T]) -> Future[T]:
         return self.reader.ask(work)
+
+    def scrub(self) -> None:
+        """VACUUM passes by itself."""
 
     def farewell(self, session: Bulk) -> None:
         """Nothing to put in order."""

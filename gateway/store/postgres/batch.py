@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import ClaimedRow, EventIn, Kept, SettleIn, Tally, first_lease, leases_of
+from gateway.store.engine.encrypted_rows import EventKey, encrypt_body, encrypt_raw, encrypt_routing
 from gateway.store.engine.session import Trouble
 from gateway.store.outbox import statements as sql
 from gateway.store.postgres.session import PostgresSession
@@ -130,7 +131,7 @@ taken AS (UPDATE deliveries d SET state = 'sending', rank = {
 lost AS (INSERT INTO attempts (delivery, token, started_at, took_ms, outcome, status, detail)
   SELECT taken.id, taken.token - 1, (SELECT now FROM t), 0, 'lost', NULL, '' FROM taken
   WHERE taken.id = ANY (ARRAY(SELECT id FROM gone)) ON CONFLICT DO NOTHING)
-SELECT taken.*, e.body, e.raw, e.raw_type, e.variant, e.supersedes, e.trace, taken.id = ANY (ARRAY(SELECT id FROM gone)) AS lost,
+SELECT taken.*, e.body, e.raw, e.raw_type, e.variant, e.supersedes, e.trace, e.source, e.id, taken.id = ANY (ARRAY(SELECT id FROM gone)) AS lost,
   (SELECT stalled FROM t) FROM taken JOIN events e ON e.seq = taken.event
   AND e.seq = ANY (ARRAY(SELECT event FROM taken))
 ORDER BY taken.id = ANY (ARRAY(SELECT id FROM last)), taken.id""".encode()  # noqa: S608
@@ -155,6 +156,7 @@ class PostgresBulk(PostgresSession):
 
     def insert(self, rows: Sequence[EventIn], owner: str) -> Sequence[Kept | None]:
         events = [row.new.event for row in rows]
+        keys = [EventKey(row.new.event.source, row.new.event.id, row.variant) for row in rows]
         wanted = [(n, delivery) for n, row in enumerate(rows) for delivery in row.new.deliveries]
         inserted = self.raw(
             _INSERT,
@@ -170,10 +172,10 @@ class PostgresBulk(PostgresSession):
                 "subject": [event.subject for event in events],
                 "received_at": [int(event.received_at.timestamp() * 1000) for event in events],
                 "fingerprint": [row.new.fingerprint for row in rows],
-                "body": [row.new.body for row in rows],
-                "raw": [event.raw for event in events],
+                "body": [encrypt_body(self, key, row.new.body) for key, row in zip(keys, rows, strict=True)],
+                "raw": [encrypt_raw(self, key, event.raw) for key, event in zip(keys, events, strict=True)],
                 "raw_type": [row.new.raw_type for row in rows],
-                "routing": [row.new.routing for row in rows],
+                "routing": [encrypt_routing(self, key, row.new.routing) for key, row in zip(keys, rows, strict=True)],
                 "forced": [row.forced for row in rows],
                 "trust": [event.trust.rank for event in events],
                 "supersedes": [event.supersedes or None for event in events],
@@ -234,7 +236,7 @@ class PostgresBulk(PostgresSession):
     ) -> Sequence[Lease]:
         values = {"sink": sink, "most": most, "lease": lease, "first": first, "running": list(running), "owner": owner}
         try:
-            return leases_of(self.tally, sink, map(ClaimedRow._make, self.raw(_TAKE, values)), lease)
+            return leases_of(self, sink, map(ClaimedRow._make, self.raw(_TAKE, values)), lease)
         except Exception as error:
             if self.trouble(error) is not Trouble.DAMAGED or self.under_way:  # whose transaction that is comes again
                 raise
@@ -243,7 +245,7 @@ class PostgresBulk(PostgresSession):
             rows = self.raw(
                 _TAKE, values, prepare=False
             )  # a prepared plan may be older than the setting, and read it all
-        return leases_of(self.tally, sink, map(ClaimedRow._make, rows), lease)
+        return leases_of(self, sink, map(ClaimedRow._make, rows), lease)
 
     def _set_damaged_aside(self, sink: str, lease: int, running: Collection[int], owner: str) -> None:
         """Lease those at the front whose event lies on a damaged page, each alone, so that they end and keep no other back."""

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from gateway.errors import StoreUnavailable
 from gateway.extras import how_to_install
 from gateway.runtime.clock import Clock
+from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.patience import NoAnswer, NotYet
 from gateway.store.engine.session import Trouble
 from gateway.store.postgres.deadline import DEADLINES
@@ -70,6 +71,7 @@ class PostgresSession:
     """One connection in autocommit, used by one thread at a time."""
 
     backend: Literal["sqlite", "postgresql"] = "postgresql"
+    cipher: Cipher | None = None
 
     def __init__(self, address: StoreAddress, clock: Clock | None = None, *, timeout_ms: int = 0) -> None:
         """Connect. `timeout_ms` ends a statement at the server (0: the usual). `clock` None: the server's time. Raises StoreUnavailable."""

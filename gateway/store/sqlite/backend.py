@@ -10,7 +10,9 @@ from typing import TypeVar
 
 from gateway.errors import StoreFileGone
 from gateway.runtime.clock import Clock
+from gateway.store.engine import cipher_keys
 from gateway.store.engine.batch import Bulk
+from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.migrations import migrate
 from gateway.store.engine.reader import StoreReader
 from gateway.store.engine.session import Session
@@ -32,11 +34,12 @@ class SqliteBackend:
     alone = True
     sweep_rows = 50  # 6 ms of the writer's time; 200 would be 19 in which no accept is answered
 
-    def __init__(self, address: StoreAddress, clock: Clock) -> None:
+    def __init__(self, address: StoreAddress, clock: Clock, cipher: Cipher | None = None) -> None:
         self.address = address
         self._path = address.path.absolute()  # because the process may change its folder later
         self.folder: Path | None = self._path.parent
         self._clock = clock
+        self._cipher = cipher
         self._lock = OwnerLock(self._path)
         self._version: DataVersion | None = None
         self._files: OpenFiles | None = None  # as the writer opened them first
@@ -54,6 +57,8 @@ class SqliteBackend:
         session = self.connect()
         try:
             migrate(session, self.address.shown)
+            cipher_keys.require(session, self.address.shown)
+            cipher_keys.register(session)
         except BaseException:
             session.close()
             raise
@@ -61,6 +66,7 @@ class SqliteBackend:
 
     def connect(self) -> Bulk:
         session = SqliteBulk(self._path, self._clock)
+        session.cipher = self._cipher
         try:
             if self._files is not None and not self._files.same_store(session.files):
                 self._files.check()  # because the lock, the reader and what waits in memory belong to the other file
@@ -72,7 +78,9 @@ class SqliteBackend:
         return session
 
     def _read_session(self) -> Session:
-        return SqliteSession(self._path, "reader", self._clock)
+        session = SqliteSession(self._path, "reader", self._clock)
+        session.cipher = self._cipher
+        return session
 
     def start(self) -> None:
         self.reader.start()
@@ -100,6 +108,9 @@ class SqliteBackend:
 
     def background(self, writer: Writer, work: Callable[[Session], T]) -> Future[T]:
         return writer.put_background(work)
+
+    def scrub(self) -> None:
+        self._scrubbing = True
 
     def farewell(self, session: Bulk) -> None:
         if isinstance(session, SqliteSession):

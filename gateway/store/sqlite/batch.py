@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import ClaimedRow, DueRow, EventIn, Kept, SettleIn, Tally, first_lease, leases_of
+from gateway.store.engine.encrypted_rows import EventKey, encrypt_body, encrypt_raw, encrypt_routing
 from gateway.store.engine.session import Trouble
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.gates import gate_of
@@ -58,7 +59,7 @@ _HELD: Final = (
 )
 _TAKE: Final = sql.TAKE.partition("RETURNING ")[0]
 _TAKEN: Final = f"""SELECT d.id, d.event, d.token, d.attempts, d.round, d.replay, d.first_at, d.stalled, d.due_at,
-    d.order_key, d.memo, e.body, e.raw, e.raw_type, e.variant, e.supersedes, e.trace
+    d.order_key, d.memo, e.body, e.raw, e.raw_type, e.variant, e.supersedes, e.trace, e.source, e.id
   FROM deliveries d JOIN events e ON e.seq = d.event WHERE d.id {_THESE} ORDER BY d.id"""  # noqa: S608
 
 
@@ -99,6 +100,7 @@ class SqliteBulk(SqliteSession):
     def _insert_event(self, row: EventIn, held: Held | None) -> int | None:
         new = row.new
         event = new.event
+        key = EventKey(event.source, event.id, row.variant)
         values: tuple[object, ...] = (
             event.id,
             row.variant,
@@ -109,10 +111,10 @@ class SqliteBulk(SqliteSession):
             event.subject,
             int(event.received_at.timestamp() * 1000),
             new.fingerprint,
-            new.body,
-            event.raw,
+            encrypt_body(self, key, new.body),
+            encrypt_raw(self, key, event.raw),
             new.raw_type,
-            new.routing,
+            encrypt_routing(self, key, new.routing),
             event.trust.rank,
             event.supersedes or None,
             new.trace,
@@ -216,7 +218,7 @@ class SqliteBulk(SqliteSession):
         behind = {row.id for row in last}
         rows = [ClaimedRow._make((id_, *more, id_ in lost, gate.stalled)) for id_, *more in self._taken(picked)]
         rows.sort(key=lambda row: (row.id in behind, row.id))
-        return leases_of(self.tally, sink, rows, lease)
+        return leases_of(self, sink, rows, lease)
 
     def _taken(self, picked: Sequence[DueRow]) -> Sequence[tuple[Any, ...]]:
         """What was leased, with its events; those on a damaged page are set aside, and keep no other back."""

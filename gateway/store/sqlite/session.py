@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from gateway.errors import SchemaMismatch, StoreFileGone, StoreUnavailable
 from gateway.runtime.clock import Clock
+from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.patience import NotYet, patiently
 from gateway.store.engine.session import Trouble
 from gateway.store.sqlite.error_texts import cannot_open, explain
@@ -51,6 +52,7 @@ class SqliteSession:
     """One connection, used by one thread at a time."""
 
     backend: Literal["sqlite", "postgresql"] = "sqlite"
+    cipher: Cipher | None = None
 
     def __init__(self, path: Path, role: Role, clock: Clock | None = None) -> None:
         """Open an existing file. Only the writer checkpoints: two connections that do so at one instant meet a bug of

@@ -6,23 +6,27 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from gateway.errors import ValueUnreadable
 from gateway.store.engine.batch import read_event
+from gateway.store.engine.encrypted_rows import EventKey, decrypt, open_body
+from gateway.store.engine.session import Session
 from gateway.store.verify.violations import Violation
 
 ROWS_MAX: Final = 200  # events in memory at a time, without the vendor's bytes
 # Of other content under a known id (it has a variant) the routes' word is only what would have been: a person released it.
-EVENTS: Final = """SELECT r.seq, r.id, r.source, r.type, length(r.variant), r.body, r.routing,
+EVENTS: Final = """SELECT r.seq, r.id, r.source, r.type, r.variant, r.body, r.routing,
     (SELECT count(*) FROM deliveries d WHERE d.event = r.seq)
   FROM events r WHERE r.seq > :after AND r.seq <= :upto ORDER BY r.seq LIMIT :most"""
 """The rows between `:after` and `:upto`, at most `:most`."""
 
 
-def judge(rows: Sequence[tuple[Any, ...]]) -> Iterator[Violation]:
+def judge(session: Session, rows: Sequence[tuple[Any, ...]]) -> Iterator[Violation]:
     """The violations of these rows of `EVENTS`."""
     for seq, id_, source, type_, variant, body, routing, deliveries in rows:
-        if (why := _unreadable(body, id_, source, type_)) is not None:
+        key = EventKey(source, id_, bytes(variant))
+        if (why := _unreadable(session, key, body, type_)) is not None:
             yield Violation("event", f"events {seq}", f"event {id_} (row {seq}) cannot be sent: {why}")
-        wanted = _wanted(routing)
+        wanted = _wanted(session, key, routing)
         if wanted is None:
             yield Violation("routed", f"events {seq}", f"event {id_} (row {seq}): what its routes said cannot be read")
         elif not variant and deliveries < len(wanted):
@@ -33,25 +37,27 @@ def judge(rows: Sequence[tuple[Any, ...]]) -> Iterator[Violation]:
             )
 
 
-def _unreadable(body: str, id_: str, source: str, type_: str) -> str | None:
+def _unreadable(session: Session, key: EventKey, body: str, type_: str) -> str | None:
     try:
-        event = read_event(body, b"", "", b"", None)
+        event = read_event(open_body(session, key, body), b"", "", b"", None)
+    except ValueUnreadable as error:
+        return str(error)
     except Exception as error:  # whatever is wrong with it, a lane could not read it either
         return f"its body cannot be read ({type(error).__name__})"
     shown = (event.id, event.source, event.type)
-    return None if shown == (id_, source, type_) else f"its body is of {' '.join(shown)}"
+    return None if shown == (key.id, key.source, type_) else f"its body is of {' '.join(shown)}"
 
 
-def _wanted(routing: str) -> list[str] | None:
+def _wanted(session: Session, key: EventKey, routing: str) -> list[str] | None:
     """The sinks that its routes named, without those that it was kept from; None: it cannot be read."""
     try:
-        verdicts = json.loads(routing)
+        verdicts = json.loads(decrypt(session, "events.routing", key, routing))
         named: dict[str, None] = {}
         spared: set[str] = set()
         for verdict in verdicts:
             if "clause" not in verdict:
                 named.update(dict.fromkeys(verdict.get("to") or ()))
             spared.update(verdict.get("about") or (), verdict.get("cause") or ())
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueUnreadable, ValueError, TypeError, AttributeError, RecursionError):
         return None
     return [sink for sink in named if sink not in spared]
