@@ -33,6 +33,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 def pytest_addoption(parser: pytest.Parser) -> None:
     faults = parser.getgroup("faults", "scenarios of tests/faults")
     faults.addoption("--seed", type=int, default=1, help="what is random in them; one that failed says its own")
+    faults.addoption("--kills", type=int, default=100, help="of the long form, each after a thousand callbacks")
     faults.addoption("--whole", action="store_true", help="their long forms, some twenty minutes in all")
 
 

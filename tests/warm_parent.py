@@ -12,6 +12,7 @@ import select
 import signal
 import socket
 import sys
+from contextlib import suppress
 from typing import Any
 
 # What `gateway serve` has imported when it serves, and what it loads for the plugins that most tests configure.
@@ -45,8 +46,11 @@ def wait_for_an_order(orders: socket.socket) -> tuple[dict[str, Any], list[int]]
         if orders not in ready:
             continue
         order, descriptors, _, _ = socket.recv_fds(orders, 1 << 20, 4)
-        if not order:
-            os._exit(0)  # whoever gave the orders has ended
+        if not order:  # whoever gave the orders has ended, perhaps killed, and what is left would run for ever
+            for child in waiting:
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            os._exit(0)
         child = os.fork()
         if not child:
             signal.set_wakeup_fd(-1)

@@ -17,8 +17,8 @@ def whole(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--whole"))
 
 
-@pytest.fixture
-def long_form(whole: bool) -> None:
-    """What others stand for in the short form: see `LONG`."""
-    if not whole:
-        pytest.skip("only in the long form: make faults, or --whole")
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--whole"):
+        for item in items:
+            if item.get_closest_marker("whole"):
+                item.add_marker(pytest.mark.skip("only in the long form: make faults, or --whole"))

@@ -15,8 +15,11 @@ from tests.faults.world import IN_HAND, World
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 
-def test_nothing_acknowledged_is_lost_by_kills_at_random(tmp_path: Path, seed: int, whole: bool) -> None:
-    kills, callbacks = (100, 100_000) if whole else (10, 4_000)
+def test_nothing_acknowledged_is_lost_by_kills_at_random(
+    tmp_path: Path, seed: int, whole: bool, request: pytest.FixtureRequest
+) -> None:
+    kills = int(request.config.getoption("--kills")) if whole else 10
+    callbacks = kills * (1000 if whole else 400)
     with World(tmp_path, seed, sinks=("app", "two")) as world:
         world.gateways[0].start()
         world.begin(callbacks=callbacks)
@@ -26,6 +29,7 @@ def test_nothing_acknowledged_is_lost_by_kills_at_random(tmp_path: Path, seed: i
             world.kill()
             world.gateways[0].start()
         account = world.settle(within=1200 if whole else 120)
+    assert len(account.ids) > callbacks * 0.97
     account.closes(again_max=kills * IN_HAND * 2)
 
 

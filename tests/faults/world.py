@@ -19,7 +19,7 @@ from tests.faults.account import Account
 from tests.faults.vendor import Plan
 from tests.running import COMMAND, KEY, SECRET, Running
 
-LONG = pytest.mark.usefixtures("long_form")  # on a scenario, or one row of one, that the short form leaves out
+LONG = pytest.mark.whole  # a scenario, or one row of one, that the short form leaves out
 ROOT = Path(__file__).resolve().parents[2]
 CONCURRENCY = 8  # of each sink
 IN_HAND = 2 * CONCURRENCY  # of a lane: what it carries, and what waits in memory for its outcome to be written
