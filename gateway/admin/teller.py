@@ -16,7 +16,7 @@ from gateway.store.store import Store
 
 NEWS_SECONDS: Final = 0.25  # between two looks while somebody watches
 IDLE_SECONDS: Final = 1.0
-COUNTS_SECONDS: Final = 10.0
+COUNTS_SECONDS: Final = 2.0  # what a person sees after a first callback is no older
 FOLDED_HOURS_MAX: Final = 12  # at one time, every ten minutes: one is due in an hour
 WATCH_SECONDS: Final = 3.0  # between two words to the other gateways that somebody watches here
 

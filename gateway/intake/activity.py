@@ -12,7 +12,7 @@ from gateway.runtime.harmless import harmless
 from gateway.store.records import Heard
 from gateway.store.store import Store
 
-WRITE_INTERVAL_SECONDS: Final = 5.0  # seconds
+WRITE_INTERVAL_SECONDS: Final = 2.0  # what a person sees is no older
 TYPES_MAX: Final = 50  # types of one source that wait to be written
 TYPE_CHARS_MAX: Final = 100  # characters
 
