@@ -21,9 +21,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def test_a_list_is_read_page_by_page_with_cursors(served: Served) -> None:
-    first = ask(served, "/events?limit=2").json()
+    first = ask(served, "/events?source=live&limit=2").json()
     assert len(first["items"]) == 2
-    rest = ask(served, f"/events?limit=2&cursor={first['next']}").json()
+    rest = ask(served, f"/events?source=live&limit=2&cursor={first['next']}").json()
     assert len(rest["items"]) == 1
     assert rest["next"] is None
     assert len({event["ref"] for event in first["items"] + rest["items"]}) == 3
@@ -38,8 +38,8 @@ def test_a_list_is_read_page_by_page_with_cursors(served: Served) -> None:
         ("/events?state=deed", 400, "unknown_value", "did you mean 'dead'"),
         ("/events?since=soon", 400, "unknown_value", "a time"),
         ("/events?since=9999999999d", 400, "unknown_value", ""),
-        ("/events?limit=201", 400, "unknown_value", "limit"),
-        ("/events?limit=1&limit=2", 400, "unknown_value", "twice"),
+        ("/events?source=live&limit=201", 400, "unknown_value", "limit"),
+        ("/events?source=live&limit=1&limit=2", 400, "unknown_value", "twice"),
         ("/events?cursor=x", 400, "invalid_cursor", "begin without one"),
         ("/events?cursor=MDAwMDE", 400, "invalid_cursor", "begin without one"),
         ("/deliveries?sink=fil", 400, "unknown_value", "did you mean 'file'"),
@@ -73,11 +73,11 @@ def test_what_there_is_not_is_refused_with_what_was_probably_meant(
         ("?type=recording.failed", 0),
         ("?domain=push.*&app=live&trust=fields", 3),
         ("?trust=none,timestamp", 0),
-        ("?state=unrouted", 0),
+        ("?state=unrouted&source=live", 0),
         ("?held=true", 0),
         ("?held=false&source=live", 3),
         ("?since=1h&source=live", 3),
-        ("?until=1h", 0),
+        ("?until=1h&source=live", 0),
         ("?subject=*/nothing", 0),
         ("?q=nothing", 0),
     ],
@@ -87,13 +87,13 @@ def test_events_are_found_by_what_is_known_of_them(served: Served, query: str, c
 
 
 def test_an_event_is_found_by_the_beginning_of_its_id_or_stream(served: Served) -> None:
-    event = ask(served, "/events?limit=1").json()["items"][0]
+    event = ask(served, "/events?source=live&limit=1").json()["items"][0]
     for beginning in (event["id"][:8], event["subject"].rpartition("/")[2][:3]):
         assert event["ref"] in [one["ref"] for one in ask(served, f"/events?q={beginning}").json()["items"]]
 
 
 def test_an_event_shows_its_deliveries_verdicts_and_bytes_without_credentials_to_whom_may_read(served: Served) -> None:
-    ref = ask(served, "/events?limit=1").json()["items"][0]["ref"]
+    ref = ask(served, "/events?source=live&limit=1").json()["items"][0]["ref"]
     shown, whole = (ask(served, f"/events/{ref}", token).json() for token in (READ, OPERATE))
     assert shown["verdicts"][0]["routes"][0]["route"] == "all"
     assert [delivery["sink"] for delivery in shown["deliveries"]] == ["file"]
@@ -104,7 +104,7 @@ def test_an_event_shows_its_deliveries_verdicts_and_bytes_without_credentials_to
 
 
 def test_looking_at_credentials_and_taking_the_bytes_is_written_down(served: Served) -> None:
-    ref = ask(served, "/events?limit=1").json()["items"][0]["ref"]
+    ref = ask(served, "/events?source=live&limit=1").json()["items"][0]["ref"]
     raw = ask(served, f"/events/{ref}/raw", OPERATE)
     assert raw.status == 200
     assert raw.header("content-type") == "application/octet-stream"
