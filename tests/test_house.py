@@ -232,14 +232,10 @@ LONG_FOR_A_REASON = {
 }
 # Tests of several promises from before the bound. The list only gets shorter: whoever works in one splits it by promise.
 STILL_LONG = {
-    "tests/cli/test_events.py",
     "tests/cli/test_mcp.py",
     "tests/cli/test_sinks_trying.py",
     "tests/sinks/chat/test_inert.py",
     "tests/sources/test_docs.py",
-    "tests/sources/test_normal.py",
-    "tests/store/test_opening.py",
-    "tests/store/test_sharing.py",
 }
 
 

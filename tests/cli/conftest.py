@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.store.store import Store
 from tests import warm
+from tests.cli.stocked import accept, an_event, settle, stock, wanted
 
 KEY = "demo-0123456789abcdef0123456789abcdef"
 CONFIG = f"""\
@@ -122,3 +124,22 @@ def inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
 
 
 ROOT = str(Path(__file__).resolve().parent.parent.parent)
+
+
+@pytest.fixture
+def stocked(configured: Path) -> list[str]:
+    """Ids of: an event with one dead and one delivered delivery, one that waits, one that no route wanted."""
+
+    async def work(store: Store) -> list[str]:
+        made = await accept(
+            store,
+            wanted(an_event(number=1)),
+            wanted(an_event(number=2)),
+            wanted(an_event("recording.started", number=3)),
+        )
+        await settle(store, "screen", "delivered")
+        await settle(store, "lines", "dead", reason="refused", detail="400 \x1b[31mno such thing")
+        await settle(store, "screen", "waiting", detail="connection refused")
+        return [one.id for one in made]
+
+    return stock(configured, work)

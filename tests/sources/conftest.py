@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
-from gateway import Callback, Event, Verified
+from gateway import (
+    Callback,
+    Event,
+    Verified,
+)
 from gateway.testing import NOW, callback
 from plugins.sources.huawei_live import HuaweiLive
 
@@ -117,3 +121,8 @@ def refusal() -> Callable[[Callable[[], Any]], tuple[str, str]]:
         return getattr(caught.value, "code", "malformed_body"), str(caught.value)
 
     return of
+
+
+@pytest.fixture(scope="module")
+def open_source(live):
+    return live.source(sign_type="none")

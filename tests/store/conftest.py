@@ -48,3 +48,9 @@ def opened(url: str, open_at: Opener) -> Opener:
 @pytest.fixture
 async def store(opened: Opener) -> Store:
     return await opened()
+
+
+@pytest.fixture
+async def pair(open_at: Opener, postgres_url: str) -> tuple[Store, Store]:
+    """Two gateways on one database."""
+    return await open_at(url=postgres_url, owner="a:1"), await open_at(url=postgres_url, owner="b:2")
