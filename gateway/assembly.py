@@ -62,7 +62,7 @@ def delivery_policy(settings: DeliverySettings) -> DeliveryPolicy:
         concurrency=settings.concurrency,
         rate=settings.rate,
         order=settings.order,
-        batch=None if batch is None else BatchPolicy(max=batch.max, window=batch.window),
+        batch=None if batch is None else BatchPolicy(max=batch.max, window=batch.window, group_by=batch.group_by),
         retry=RetryPolicy(
             initial=retry.initial,
             max=retry.max,

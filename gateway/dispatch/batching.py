@@ -68,3 +68,19 @@ class Gathering:
             self._known += max(known - rows, 0)
         if urgent is not None:
             self.hurry(urgent)
+
+
+class GroupGathering(Gathering):
+    """The same where each group has a window of its own: the store knows when the next one is ready, and says so at each
+    claim. In between only the first row that came since counts: nothing that comes later is ready before it."""
+
+    def add(self, now: float, *, urgent: bool = False) -> None:
+        """One more row waits; how many others do says nothing of its group."""
+        self.seen(now)
+        if urgent:
+            self.hurry(now)
+
+    def told(self, at: float | None) -> None:
+        """The claim was answered: the next group is ready `at`."""
+        if at is not None:
+            self.hurry(at)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from gateway.dispatch.batching import Gathering
+from gateway.dispatch.batching import Gathering, GroupGathering
 from gateway.dispatch.breaker import Breaker
+from gateway.dispatch.due_timer import DueTimer
 from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.leased import Dispatch, LeasedDelivery
 from gateway.dispatch.outcome import describe
@@ -14,7 +15,6 @@ from gateway.dispatch.prober import Prober
 from gateway.dispatch.slots import Slots
 from gateway.dispatch.workers import WorkerPool
 from gateway.errors import StoreError
-from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
 
 log = import_structlog().get_logger("gateway.dispatcher")
@@ -23,35 +23,6 @@ CLAIM_BATCH_MAX: Final = 100  # deliveries in one claim
 EXACT_WAIT_SECONDS: Final = 1.5  # seconds; what comes due before the next poll is waited for exactly
 CLAIM_RETRY_SECONDS: Final = 1.0  # seconds after which a claim that failed is sent again
 LAST_CLAIM_SECONDS: Final = 6.0  # seconds a claim under way may take at the end; the store answers within 5
-
-
-class DueTimer:
-    """One at a time: setting it again only ever makes it ring sooner."""
-
-    def __init__(self, clock: Clock, bell: asyncio.Event) -> None:
-        self._clock = clock
-        self._bell = bell
-        self._at = 0.0
-        self._task: asyncio.Task[None] | None = None
-
-    def set(self, seconds: float) -> None:
-        """Ring in `seconds`, unless it rings before."""
-        at = self._clock.monotonic() + max(seconds, 0.0)
-        if self._task is not None and not self._task.done():
-            if self._at <= at:
-                return
-            self._task.cancel()
-        self._at = at
-        self._task = asyncio.create_task(self._ring(seconds), name="alarm")
-
-    def stop(self) -> None:
-        """Do not ring."""
-        if self._task is not None:
-            self._task.cancel()
-
-    async def _ring(self, seconds: float) -> None:
-        await self._clock.sleep(seconds)
-        self._bell.set()
 
 
 class Claimer:
@@ -180,6 +151,8 @@ class Claimer:
             return False
         if self._slots.gathering is None:
             await self._claim(most)
+        elif isinstance(self._slots.gathering, GroupGathering):
+            await self._claim_group(self._slots.gathering)
         else:
             await self._claim_batch(self._slots.gathering)
         return True
@@ -236,14 +209,42 @@ class Claimer:
             gathering.end(None)
             raise
         gathering.end(len(members))
-        alone = [member for member in members if member.lease.delivery in self._slots.alone or member.lease.losses]
-        together = [member for member in members if member not in alone]
-        for dispatch in [Dispatch(together)] * bool(together) + [Dispatch([member]) for member in alone]:
-            self._slots.occupy(dispatch, token=True)
+        self._send(members)
         if len(members) == most:
             for one in await self._store.due():
                 if one.sink == self._sink and one.at is not None:
                     gathering.seen(one.at / 1000)
+
+    async def _claim_group(self, gathering: GroupGathering) -> None:
+        """A batch of the group whose turn it is, as far as one claim gives it; the rest of a large one comes at once."""
+        gathering.begin(self._store_clock.ms() / 1000)
+        asked = self._clock.monotonic()
+        most = self._slots.asking = gathering.most
+        try:
+            claimed = await self._store.claim_group(
+                self._sink, most, self._slots.lease, round(gathering.window * 1000), running=tuple(self._slots.leased)
+            )
+        except BaseException:
+            gathering.end(None)
+            raise
+        finally:
+            self._slots.asking = 0
+        gathering.told(None if claimed.again_at is None else claimed.again_at / 1000)
+        self._succeeded()
+        members = [LeasedDelivery(lease, asked + self._slots.lease / 1000) for lease in claimed.leases]
+        self._send(members, apart=claimed.alone)
+
+    def _send(self, members: list[LeasedDelivery], *, apart: bool = False) -> None:
+        """Together, but each for itself (all of them: `apart`) those whose last batch failed as a whole."""
+        alone = [one for one in members if apart or one.lease.delivery in self._slots.alone or one.lease.losses]
+        together = [one for one in members if one not in alone]
+        for dispatch in [Dispatch(together)] * bool(together) + [Dispatch([one]) for one in alone]:
+            self._slots.occupy(dispatch, token=True)
+
+    def _succeeded(self) -> None:
+        if self._failing:
+            self._failing = False
+            log.info("claims_again", sink=self._sink)
 
     async def _ask(self, most: int) -> list[LeasedDelivery]:
         """Lease up to `most` rows, in claims of a hundred."""
@@ -265,9 +266,7 @@ class Claimer:
                     break
         finally:
             self._slots.asking = 0
-        if self._failing:
-            self._failing = False
-            log.info("claims_again", sink=self._sink)
+        self._succeeded()
         return members
 
     async def _probe(self) -> bool:

@@ -265,7 +265,9 @@ class Deliverer:
 
     def _wait_for(self, member: LeasedDelivery, delay: float) -> None:
         member.again = delay
-        if self._slots.gathering is not None and member.lease.event.type == RECORDING_FAILED:
+        if self._slots.gathering is None:
+            return
+        if self._slots.grouped or member.lease.event.type == RECORDING_FAILED:  # of a group the store says what goes
             self._slots.gathering.hurry(self._shared.store_clock.ms() / 1000 + delay)
 
     async def report_to_breaker(self, dispatch: Dispatch, results: Sequence[AttemptResult]) -> None:

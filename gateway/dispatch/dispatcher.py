@@ -100,6 +100,7 @@ class Dispatcher:
 
         Raises StoreError. Returns at the latest half a second later: a sink that hangs while it opens delays no other.
         """
+        self._tell_groups()
         gates = await self._store.gates()
         for name, lane in self.lanes.items():
             lane.breaker.see(gates.get(name), lane.breaker.version)
@@ -166,12 +167,17 @@ class Dispatcher:
         """From now on these prepared lanes carry, beside those of `kept`; the others end within `grace` seconds behind."""
         leaving = [lane for name, lane in self.lanes.items() if name not in kept]
         self.lanes = {**{name: self.lanes[name] for name in kept}, **lanes}
+        self._tell_groups()
         for lane in lanes.values():
             lane.start()
         for lane in leaving:
             retiring = asyncio.create_task(self._retire(lane, grace), name=f"lane {lane.sink.name}: retiring")
             self._retiring.add(retiring)
             retiring.add_done_callback(self._retiring.discard)
+
+    def _tell_groups(self) -> None:
+        batches = {name: lane.policy.batch for name, lane in self.lanes.items()}
+        self._store.group_by({name: batch.group_by for name, batch in batches.items() if batch and batch.group_by})
 
     async def _retire(self, lane: Lane, grace: float) -> None:
         await lane.stop(grace)

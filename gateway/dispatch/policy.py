@@ -23,6 +23,7 @@ class BatchPolicy(Value, frozen=True, kw_only=True):
 
     max: int
     window: timedelta
+    group_by: tuple[str, ...] = ()  # fields of an event: a batch never mixes two groups
 
 
 class DeliveryPolicy(Value, frozen=True, kw_only=True):

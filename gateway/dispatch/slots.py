@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from gateway.dispatch.batching import Gathering
+from gateway.dispatch.batching import Gathering, GroupGathering
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.leased import Dispatch, LeasedDelivery
@@ -47,9 +47,11 @@ class Slots:
         self.lease = lease_of(policy)
         self.pace = Pace(policy.rate.count, policy.rate.seconds) if policy.rate else None
         batch = policy.batch
-        at_once = batch is not None and not batch.window and self.pace is None
+        at_once = batch is not None and not batch.window and not batch.group_by and self.pace is None
         self.joined_max = batch.max if batch is not None and at_once else 1
-        self.gathering = None if batch is None or at_once else Gathering(batch.max, batch.window.total_seconds())
+        self.grouped = batch is not None and bool(batch.group_by)
+        gather = GroupGathering if self.grouped else Gathering
+        self.gathering = None if batch is None or at_once else gather(batch.max, batch.window.total_seconds())
         # with a rate nothing is held beyond what goes out now, because what waits for a token waits in the store
         self.threshold = policy.concurrency if self.pace is None else policy.concurrency - 1
         self.limit = policy.concurrency * (2 if self.pace is None else 1)

@@ -19,8 +19,9 @@ from gateway.store.outbox import settle as settling
 from gateway.store.outbox.claim import end_unreadable, probe_claim
 from gateway.store.outbox.clock_repair import Spans
 from gateway.store.outbox.clock_steps import ClockSteps
+from gateway.store.outbox.group_claim import claim_group
 from gateway.store.outbox.settle_with import settle_with
-from gateway.store.records import Lease, NewEvent, Settled, Settlement
+from gateway.store.records import GroupClaim, Lease, NewEvent, Settled, Settlement
 
 CLAIM_ROWS_MAX: Final = 100  # rows of one claim
 
@@ -55,16 +56,40 @@ class LeasedRows:
                 first = self._leads.get(sink, 0)
                 self._leads[sink] = 1 - first
                 leases = session.lease_due(sink, min(most, CLAIM_ROWS_MAX), lease, first, running, self._owner)
-                if leases and self._steps.suspects(leases[0].until - lease):
-                    step = max(self._steps.correct(session), 0)  # no delivery grows old by it
-                    leases = [one.replace(elapsed=max(one.elapsed - step, 0)) for one in leases]
-            end_unreadable(session)
-            if any(one.attempt > 1 for one in leases):
-                known = losses.of_sink(session, sink)
-                leases = [_with_losses(one, known) for one in leases] if known else leases
-            return leases
+                leases = self._at_the_right_time(session, leases, lease)
+            return _known_losses(session, sink, leases)
 
         return self._writer.put(Kind.CALL, work)
+
+    def claim_group(
+        self, sink: str, most: int, lease: int, window: int, *, running: Collection[int] = ()
+    ) -> Future[GroupClaim]:
+        """The same, of one group: of the one that has waited longest, once its first row has waited `window` ms."""
+        running = tuple(running)
+
+        def work(session: Bulk) -> GroupClaim:
+            self._spans.note(session, "lease", lease)
+            if not self._backend.alone:
+                losses.count(session, sink, self._owner)
+            first = self._leads.get(sink, 0)
+            self._leads[sink] = 1 - first
+            rows = min(most, CLAIM_ROWS_MAX)
+            claimed = claim_group(session, sink, rows, lease, window, first, running, self._owner)
+            leases = self._at_the_right_time(session, claimed.leases, lease)
+            return claimed._replace(leases=_known_losses(session, sink, leases))
+
+        return self._writer.put(Kind.CALL, work)
+
+    def group_by(self, fields: Mapping[str, Sequence[str]]) -> None:
+        """From now on new rows of these sinks get the key of their group; those of all others get none."""
+        self._backend.groups.by = dict(fields)
+
+    def _at_the_right_time(self, session: Bulk, leases: Sequence[Lease], lease: int) -> Sequence[Lease]:
+        """The same leases, told by a clock that may have been set in between."""
+        if not leases or not self._steps.suspects(leases[0].until - lease):
+            return leases
+        step = max(self._steps.correct(session), 0)  # no delivery grows old by it
+        return [one.replace(elapsed=max(one.elapsed - step, 0)) for one in leases]
 
     def keep_alive(
         self, delivery: int, token: int, lease: int, memo: Mapping[str, Any] | None, progress: Progress | None
@@ -116,6 +141,15 @@ class LeasedRows:
             settling.release(session, leases, delay)
 
         return self._writer.put(Kind.CALL, work)
+
+
+def _known_losses(session: Bulk, sink: str, leases: Sequence[Lease]) -> Sequence[Lease]:
+    """With how often a process died with each in flight; those that nobody can read are ended."""
+    end_unreadable(session)
+    if not any(one.attempt > 1 for one in leases):
+        return leases
+    known = losses.of_sink(session, sink)
+    return [_with_losses(one, known) for one in leases] if known else leases
 
 
 def _with_losses(lease: Lease, known: Mapping[int, tuple[int, int]]) -> Lease:

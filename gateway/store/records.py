@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -173,6 +173,14 @@ class Gate(Value, frozen=True, kw_only=True):
     pauses: int = 0  # how often in a row the circuit opened
     stalled: int = 0
     reason: str | None = None
+
+
+class GroupClaim(NamedTuple):
+    """What a claim by group gave: leases of one group (`alone`: of one row, for itself), and when (ms) to ask for another; None: when rows come."""
+
+    leases: Sequence[Lease]
+    alone: bool
+    again_at: int | None
 
 
 class Pulled(Value, frozen=True):

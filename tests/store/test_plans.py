@@ -11,10 +11,11 @@ import pytest
 from gateway.runtime.clock import FrozenClock
 from gateway.store.engine.batch import Bulk, SettleIn, settle_in
 from gateway.store.engine.migrations import migrate
-from gateway.store.outbox import retention, settle
+from gateway.store.outbox import group_claim, retention, settle
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.accept import accept
 from gateway.store.outbox.counts import due
+from gateway.store.outbox.group_claim import claim_group
 from gateway.store.postgres.batch import PostgresBulk
 from gateway.store.sqlite import batch
 from gateway.store.sqlite.batch import SqliteBulk
@@ -25,8 +26,8 @@ from tests.store.kit import LEASE, new, settlement
 EVENTS = """WITH RECURSIVE n(i) AS (SELECT {start} UNION ALL SELECT i + 1 FROM n WHERE i < {start} + {many} - 1)
   INSERT INTO events (id, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing)
   SELECT 'filler ' || i, 's', 't', 'x', 0, {fingerprint}, CAST(:body AS text), {fingerprint}, 't', '[]' FROM n"""
-DELIVERIES = """INSERT INTO deliveries (event, sink, state, rank, due_at, token, attempts, since_at, order_key)
-  SELECT e.seq, 'app', {state}, {rank}, e.seq, 1, 1, 0, {key} FROM events e
+DELIVERIES = """INSERT INTO deliveries (event, sink, state, rank, due_at, token, attempts, since_at, order_key, group_key)
+  SELECT e.seq, 'app', {state}, {rank}, e.seq, 1, 1, 0, {key}, CASE e.seq % 500 WHEN 0 THEN 'alone app' ELSE 'g' || (e.seq % 50) END FROM events e
   WHERE e.id LIKE 'filler %' AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event = e.seq)"""
 
 
@@ -63,49 +64,35 @@ def post(postgres_url: str, clock: FrozenClock) -> Iterator[PostgresBulk]:
 # Every statement of the hot path, and which index it must live on.
 VALUES: dict[str, Any] = {
     "sink": "app",
+    "group": "g",
     "key": "k",
-    "rank": 0,
     "now": 10**15,
     "most": 32,
     "these": "[5]",
     "id": 5,
-    "token": 1,
     "seq": 5,
-    "lease": 1,
-    "delay": 1,
     "owner": "o",
-    "stalled": 0,
     "state": "waiting",
-    "unburnt": 0,
-    "memo": None,
-    "reason": None,
-    "note": None,
-    "error": None,
-    "started": 0,
-    "took": 0,
     "outcome": "retry",
-    "status": None,
     "detail": "",
-    "longest": 1,
-    "pause": 1,
-    "mark": 1,
-    "gap": 1,
-    "after": 0,
     "upto": 50,
     "at": 10**15,
-    "delivered": 1,
-    "dead": 1,
-    "unrouted": 1,
-    "remember": 1,
-    "replay": 0,
     "source": "live",
     "ref": "r",
     "variant": b"v",
     "seal": b"s",
     "fingerprint": b"f",
+    **dict.fromkeys(
+        ["token", "lease", "delay", "longest", "pause", "mark", "gap", "delivered", "dead", "unrouted", "remember"], 1
+    ),
+    **dict.fromkeys(["memo", "reason", "note", "error", "status"], None),
+    **dict.fromkeys(["rank", "stalled", "unburnt", "started", "took", "after", "replay"], 0),
 }
 HOT = {
     "claim": batch._ARM,
+    "claim of a group": batch._ARM_OF_GROUP,
+    "head": group_claim.HEAD,
+    "head of a group": group_claim.HEAD_OF_GROUP,
     "take": sql.TAKE,
     "take many": batch._TAKE,
     "taken": batch._TAKEN,
@@ -119,7 +106,7 @@ HOT = {
     "release": sql.RELEASE,
     "cancel": sql.CANCEL,
     "again": sql.NEW_ROUND,
-    "head": sql.HEAD,
+    "head of a key": sql.HEAD,
     "promote": sql.PROMOTE,
     "contents": sql.CONTENTS,
     "conflict": sql.CONFLICT,
@@ -149,7 +136,17 @@ def test_on_sqlite_no_hot_statement_scans_or_sorts(lite: SqliteBulk, name: str, 
     tables = ("events", "deliveries", "attempts", "remembered", " d", " o", " h", " e", " a", " r")
     scans = [line for line in plan if line.startswith("SCAN") and line.endswith(tables)]
     assert scans == []
-    if name in ("claim", "probe fresh", "due", "oldest", "promote", "PEEK"):
+    if name in (
+        "claim",
+        "claim of a group",
+        "head",
+        "head of a group",
+        "probe fresh",
+        "due",
+        "oldest",
+        "promote",
+        "PEEK",
+    ):
         assert not [line for line in plan if "TEMP B-TREE" in line]
 
 
@@ -215,6 +212,7 @@ def test_on_sqlite_work_takes_as_many_steps_with_twenty_times_the_backlog(lite: 
         "settle": lambda: lite.settle([settle_in(settlement((id_, 1))) for id_ in range(1, 33)], locked=True),
         "accept": lambda: accept(lite, [[new(n, "app", key="k")] for n in range(32)], "me"),
         "due": lambda: due(lite),
+        "group": lambda: claim_group(lite, "app", 32, LEASE, 1, 0, (), "me"),
     }
     filled(lite, 1_000, 0)
     before = {name: steps(lite, job) for name, job in jobs.items()}
@@ -272,6 +270,7 @@ def test_on_postgresql_no_work_reads_the_backlog(post: PostgresBulk, plans: str,
         "accept": (lambda: accept(post, [[new(n, "app")] for n in range(32)], "me"), 32),
         "ordered": (lambda: accept(post, [[new(n, "app", key="k")] for n in range(8)], "me"), 8),
         "due": (lambda: due(post), 4),
+        "group": (lambda: claim_group(post, "app", 32, LEASE, 1, 0, (1, 2), "me"), 32),
     }
     for name, (work, many) in jobs.items():
         for _ in range(7):  # past psycopg's threshold for preparing

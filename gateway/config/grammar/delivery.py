@@ -8,7 +8,12 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.config.grammar.section import Section
-from gateway.fields import MAY_BE_EMPTY, Duration, Rate, between, parse_duration
+from gateway.fields import MAY_BE_EMPTY, ONE_OR_MANY, Duration, Rate, between, parse_duration
+
+GroupField = Literal[
+    "source", "type", "trust", "provider", "domain", "app", "stream", "format", "project_id", "job_id", "task_id"
+]
+"""What a batch can be grouped by: fields of an event that hold one text."""
 
 
 class BatchSettings(Section):
@@ -18,6 +23,13 @@ class BatchSettings(Section):
     window: Annotated[Duration, between("0", "1h"), Field(description="How long the first one waits for company.")] = (
         parse_duration("30s")
     )
+    group_by: Annotated[
+        tuple[GroupField, ...],
+        ONE_OR_MANY,
+        Field(
+            description="Fields whose values a batch has in common, each group with a window of its own: `[app, stream]`."
+        ),
+    ] = ()
 
 
 class RetrySettings(Section):

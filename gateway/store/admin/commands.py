@@ -39,7 +39,7 @@ _WAITING: Final = """SELECT id, order_key, EXISTS (SELECT 1 FROM deliveries o WH
   FROM deliveries WHERE sink = :sink AND state = 'waiting' AND id {ids} ORDER BY id"""
 _THERE: Final = """SELECT count(*) FROM deliveries d WHERE d.id {ids}
   AND EXISTS (SELECT 1 FROM deliveries o WHERE o.event = d.event AND o.sink = :to)"""
-_MOVE: Final = f"""UPDATE deliveries SET sink = :to, token = token + 1, attempts = 0, due_at = :now, since_at = :now,
+_MOVE: Final = f"""UPDATE deliveries SET sink = :to, group_key = NULL, token = token + 1, attempts = 0, due_at = :now, since_at = :now,
     first_at = NULL, stalled = 0, memo = NULL, note = :note, last_error = NULL,
     rank = CASE WHEN EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = :to AND o.order_key = deliveries.order_key
       AND o.order_key IS NOT NULL AND o.rank <> {Rank.BEHIND} AND o.state IN ('waiting','sending')) THEN {Rank.BEHIND}

@@ -15,6 +15,7 @@ from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.reader import StoreReader
 from gateway.store.engine.session import Session
 from gateway.store.engine.writer import Writer
+from gateway.store.outbox.groups import Groups
 from gateway.text.store_address import StoreAddress
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ class Backend(Protocol):
     alone: bool  # no other process carries deliveries of this database
     sweep_rows: int  # events a step of retention looks at
     reader: StoreReader
+    groups: Groups  # shared with the sessions of the writer
 
     async def acquire(self, wait: float) -> None:
         """Become the owner, where there can be only one. Raises StoreHeld, StoreUnavailable."""

@@ -15,6 +15,7 @@ from gateway.model import Event, Outcome, shown_variant
 from gateway.states import DeadReason, DeliveryState
 from gateway.store.engine.encrypted_rows import MEMO, EventKey, decrypt, open_event
 from gateway.store.engine.session import Session
+from gateway.store.outbox.groups import Groups
 from gateway.store.records import Held, Lease, NewEvent, Settlement
 
 DETAIL_CHARS_MAX = 2000  # characters of a detail that are kept
@@ -87,6 +88,7 @@ class Bulk(Session, Protocol):
 
     tally: Tally
     damaged: set[int]  # deliveries whose event lies on a damaged page, as far as was seen
+    groups: Groups  # the gateway's, where the session is its writer's
     one_transaction: bool  # a whole batch is one transaction; else every kind of work has its own
 
     def insert(self, rows: Sequence[EventIn], owner: str) -> Sequence[Kept | None]:
@@ -96,9 +98,16 @@ class Bulk(Session, Protocol):
         """Write outcomes; None: an ordered delivery ends, and its key is not locked yet. No delivery twice in `rows`."""
 
     def lease_due(
-        self, sink: str, most: int, lease: int, first: int, running: Collection[int], owner: str
+        self,
+        sink: str,
+        most: int,
+        lease: int,
+        first: int,
+        running: Collection[int],
+        owner: str,
+        group: str | None = None,
     ) -> Sequence[Lease]:
-        """Lease due rows: ended leases first, then half from rank `first`, half from the other of
+        """Lease due rows (of one group): ended leases first, then half from rank `first`, half from the other of
         FRESH and AGAIN, and from LAST only what nothing else takes."""
 
     def lock(self, names: Collection[str]) -> None:

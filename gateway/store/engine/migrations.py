@@ -63,8 +63,7 @@ _FIRST: Final = (
         made_by TEXT NOT NULL, routing TEXT NOT NULL){end}""",
     "CREATE INDEX verdicts_event ON verdicts (event, id)",
     # alarmed: 1 more than the last round whose death an alarm has counted. rank: records.Rank. weak: 1 where its signature carried too many contents, so it goes last. due_at: waiting: next
-    # try; sending: end of the
-    # lease; finished: when. token: fencing, +1 at every claim and cancel, never lowered. attempts: of this round.
+    # try; sending: end of the lease; finished: when. token: fencing, +1 at every claim and cancel, never lowered. attempts: of this round.
     # losses: how often in a row its process died with it in flight; lone_losses: of these, with nothing else in flight
     # (`alone`: so it is now). In pairs, because SQLite makes a table of a longer list for each row that is written, which
     # took a third of a settle. first_at, stalled: when this round's first attempt began, and the sink's stalled clock (ms) then.
@@ -74,12 +73,15 @@ _FIRST: Final = (
         rank {small} NOT NULL CHECK (rank BETWEEN 0 AND 4), due_at {int} NOT NULL, token {small} NOT NULL,
         attempts {small} NOT NULL CHECK (attempts >= 0), round {small} NOT NULL DEFAULT 0, since_at {int} NOT NULL,
         first_at {int}, stalled {int} NOT NULL DEFAULT 0, replay {small} NOT NULL DEFAULT 0, order_key TEXT, owner TEXT,
-        source TEXT NOT NULL DEFAULT '', weak {small} NOT NULL DEFAULT 0,
+        source TEXT NOT NULL DEFAULT '', weak {small} NOT NULL DEFAULT 0, group_key TEXT,
         memo TEXT, progress TEXT, reason TEXT CHECK (reason IN ('refused', 'expired') OR reason IN ('cancelled', 'crashed')), note TEXT, last_error TEXT,
         alarmed {small} NOT NULL DEFAULT 0, losses {small} NOT NULL DEFAULT 0, lone_losses {small} NOT NULL DEFAULT 0, alone {small} NOT NULL DEFAULT 0,
         UNIQUE (event, sink), CHECK ((rank = 3) = (state = 'sending'))){busy}""",
     """CREATE INDEX deliveries_due ON deliveries (sink, rank, due_at, id)
         WHERE state IN ('waiting','sending')""",
+    # group_key: what goes in one batch with it (see outbox/groups.py); rows of other sinks have none.
+    """CREATE INDEX deliveries_grouped ON deliveries (group_key, rank, due_at, id)
+        WHERE group_key IS NOT NULL AND state IN ('waiting','sending')""",
     "CREATE INDEX deliveries_untold ON deliveries (sink) WHERE state = 'dead' AND alarmed <= round",
     "CREATE INDEX deliveries_dead ON deliveries (sink, id) WHERE state = 'dead'",
     """CREATE UNIQUE INDEX deliveries_head ON deliveries (sink, order_key)

@@ -28,24 +28,29 @@ def probe_claim(session: Bulk, sink: str, lease: int, running: Collection[int], 
         picked = next(filter(None, (_first(session, text, sink, running) for text in _PROBES)), None)
         if picked is None:
             return ()
-        values = {**picked._asdict(), "lease": lease, "owner": owner, "stalled": gate.stalled}
-        taken = next(map(TakenRow._make, session.rows(sql.TAKE, values)), None)
-        if taken is None:  # another gateway claimed it in between
-            return ()
-        lost = picked.rank == Rank.LEASED
-        if lost:
-            session.change(sql.LOST, {"id": picked.id, "token": picked.token})
-        if taken.id in session.damaged:
-            session.tally.unreadable.append((taken.id, taken.token, "a page of the file is damaged"))
-            return ()
-        try:
-            (content,) = map(ContentRow._make, session.rows(sql.CONTENT, {"seq": taken.event}))
-        except Exception as error:
-            if session.trouble(error) is Trouble.DAMAGED:
-                session.damaged.add(taken.id)
-            raise  # the transaction is over; the next run of the same work knows it
-        row = ClaimedRow(*taken, *content, lost=lost, sink_stalled=gate.stalled)
-        return leases_of(session, sink, [row], lease)
+        return take_one(session, sink, picked, lease, owner, gate.stalled)
+
+
+def take_one(session: Bulk, sink: str, picked: DueRow, lease: int, owner: str, stalled: int) -> Sequence[Lease]:
+    """Lease exactly this row, inside a transaction; nothing where another gateway claimed it in between."""
+    values = {**picked._asdict(), "lease": lease, "owner": owner, "stalled": stalled}
+    taken = next(map(TakenRow._make, session.rows(sql.TAKE, values)), None)
+    if taken is None:
+        return ()
+    lost = picked.rank == Rank.LEASED
+    if lost:
+        session.change(sql.LOST, {"id": picked.id, "token": picked.token})
+    if taken.id in session.damaged:
+        session.tally.unreadable.append((taken.id, taken.token, "a page of the file is damaged"))
+        return ()
+    try:
+        (content,) = map(ContentRow._make, session.rows(sql.CONTENT, {"seq": taken.event}))
+    except Exception as error:
+        if session.trouble(error) is Trouble.DAMAGED:
+            session.damaged.add(taken.id)
+        raise  # the transaction is over; the next run of the same work knows it
+    row = ClaimedRow(*taken, *content, lost=lost, sink_stalled=stalled)
+    return leases_of(session, sink, [row], lease)
 
 
 def end_unreadable(session: Bulk) -> None:

@@ -20,6 +20,7 @@ from gateway.store.engine.patience import NotYet
 from gateway.store.engine.reader import StoreReader
 from gateway.store.engine.session import Session
 from gateway.store.engine.writer import Writer
+from gateway.store.outbox.groups import Groups
 from gateway.store.postgres.batch import PostgresBulk
 from gateway.store.postgres.notices import NoticeListener, Notifier
 from gateway.store.postgres.session import PostgresSession
@@ -47,6 +48,7 @@ class PostgresBackend:
     def __init__(self, address: StoreAddress, clock: Clock, cipher: Cipher | None = None) -> None:
         self.address = address
         self._cipher = cipher
+        self.groups = Groups()
         # The server's clock is the one that all gateways share; a test's frozen clock is sent along.
         self._clock = None if type(clock) is Clock else clock
         self._who = secrets.token_hex(8)
@@ -101,6 +103,7 @@ class PostgresBackend:
     def connect(self) -> Bulk:
         session = PostgresBulk(self.address, self._clock)
         session.cipher = self._cipher
+        session.groups = self.groups
         return session
 
     def start(self) -> None:

@@ -5,6 +5,7 @@ Parameters are binary (`%b`): as text every quote of the JSON in an array is esc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from gateway.store.engine.batch import ClaimedRow, EventIn, Kept, SettleIn, Tall
 from gateway.store.engine.encrypted_rows import EventKey, encrypt_body, encrypt_raw, encrypt_routing
 from gateway.store.engine.session import Trouble
 from gateway.store.outbox import statements as sql
+from gateway.store.outbox.group_claim import OF_GROUP
+from gateway.store.outbox.groups import Groups
 from gateway.store.postgres.session import PostgresSession
 from gateway.store.records import Held, Lease, Rank
 from gateway.text.store_address import StoreAddress
@@ -45,23 +48,23 @@ ev AS (INSERT INTO events (id, variant, held, seal, source, type, subject, recei
   ORDER BY y.id, y.source ON CONFLICT (id, source, variant) DO NOTHING RETURNING seq, id, source, held),
 e AS MATERIALIZED (SELECT y.n, ev.seq, ev.held, y.source, (y.over AND y.ranks)::int AS weak
   FROM ev JOIN y ON y.id = ev.id AND y.source = ev.source),
-d AS MATERIALIZED (SELECT e.n, e.seq, e.source, e.weak, d.k, d.sink, d.key, d.lease, s.shut, s.stalled,
+d AS MATERIALIZED (SELECT e.n, e.seq, e.source, e.weak, d.k, d.sink, d.key, d.lease, d.grp, s.shut, s.stalled,
     d.key IS NOT NULL AND (row_number() OVER (PARTITION BY d.sink, d.key ORDER BY d.k) > 1 OR EXISTS (SELECT 1
       FROM deliveries o WHERE o.sink = d.sink AND o.order_key = d.key AND o.order_key IS NOT NULL AND o.rank <> {Rank.BEHIND}
       AND o.{_OPEN})) AS behind
-  FROM unnest(%(dn)b::bigint[], %(dsink)b::text[], %(dkey)b::text[], %(dlease)b::bigint[]) WITH ORDINALITY
-    AS d (n, sink, key, lease, k)
+  FROM unnest(%(dn)b::bigint[], %(dsink)b::text[], %(dkey)b::text[], %(dlease)b::bigint[], %(dgroup)b::text[])
+    WITH ORDINALITY AS d (n, sink, key, lease, grp, k)
   JOIN e ON e.n = d.n AND e.held IS NULL
   LEFT JOIN LATERAL (SELECT g.paused_at IS NOT NULL OR g.open_until IS NOT NULL AS shut, g.stalled_ms AS stalled
     FROM sinks g WHERE g.name = d.sink) AS s ON true),
 l AS MATERIALIZED (SELECT d.*, CASE WHEN d.behind THEN {Rank.BEHIND} WHEN d.weak = 1 THEN {Rank.LAST} WHEN d.lease IS NOT NULL AND NOT coalesce(d.shut, false) THEN {Rank.LEASED}
     ELSE {Rank.FRESH} END AS rank FROM d),
 ins AS (INSERT INTO deliveries (event, sink, state, rank, due_at, token, attempts, since_at, first_at, stalled, order_key,
-    owner, source, weak)
+    owner, source, weak, group_key)
   SELECT l.seq, l.sink, CASE l.rank WHEN {Rank.LEASED} THEN 'sending' ELSE 'waiting' END, l.rank,
     at.now + CASE l.rank WHEN {Rank.LEASED} THEN l.lease ELSE 0 END, (l.rank = {Rank.LEASED})::int, (l.rank = {Rank.LEASED})::int, at.now,
     CASE l.rank WHEN {Rank.LEASED} THEN at.now END, CASE l.rank WHEN {Rank.LEASED} THEN coalesce(l.stalled, 0) ELSE 0 END, l.key,
-    CASE l.rank WHEN {Rank.LEASED} THEN %(owner)b END, l.source, l.weak
+    CASE l.rank WHEN {Rank.LEASED} THEN %(owner)b END, l.source, l.weak, l.grp
   FROM l, at ORDER BY l.k ON CONFLICT (event, sink) DO NOTHING
   RETURNING id, event, first_at, stalled, due_at, order_key, sink, rank)
 SELECT e.n, e.held, e.weak, ins.id, ins.first_at, ins.stalled, ins.due_at, ins.order_key, ins.sink, ins.rank FROM e LEFT JOIN ins ON ins.event = e.seq ORDER BY e.n, ins.id""".encode()  # noqa: S608
@@ -135,6 +138,9 @@ SELECT taken.*, e.body, e.raw, e.raw_type, e.variant, e.supersedes, e.trace, e.s
   (SELECT stalled FROM t) FROM taken JOIN events e ON e.seq = taken.event
   AND e.seq = ANY (ARRAY(SELECT event FROM taken))
 ORDER BY taken.id = ANY (ARRAY(SELECT id FROM last)), taken.id""".encode()  # noqa: S608
+_TAKE_OF_GROUP: Final = _TAKE.replace(
+    b"d.sink = %(sink)b AND d.rank", re.sub(r":([a-z]+)", r"%(\1)b", OF_GROUP).encode() + b" AND d.rank"
+)
 
 
 _FRONT: Final = f"""SELECT id, event, rank, token FROM (SELECT d.id, d.event, d.rank, d.token,
@@ -153,6 +159,7 @@ class PostgresBulk(PostgresSession):
         super().__init__(address, clock)
         self.tally = Tally()
         self.damaged: set[int] = set()
+        self.groups = Groups()
 
     def insert(self, rows: Sequence[EventIn], owner: str) -> Sequence[Kept | None]:
         events = [row.new.event for row in rows]
@@ -186,6 +193,7 @@ class PostgresBulk(PostgresSession):
                 "dsink": [delivery.sink for _, delivery in wanted],
                 "dkey": [delivery.order_key for _, delivery in wanted],
                 "dlease": [delivery.lease for _, delivery in wanted],
+                "dgroup": [self.groups.key_of(delivery.sink, events[n]) for n, delivery in wanted],
                 "owner": owner,
             },
         )
@@ -232,18 +240,28 @@ class PostgresBulk(PostgresSession):
         return [done[row.id] for row in rows]
 
     def lease_due(
-        self, sink: str, most: int, lease: int, first: int, running: Collection[int], owner: str
+        self,
+        sink: str,
+        most: int,
+        lease: int,
+        first: int,
+        running: Collection[int],
+        owner: str,
+        group: str | None = None,
     ) -> Sequence[Lease]:
         values = {"sink": sink, "most": most, "lease": lease, "first": first, "running": list(running), "owner": owner}
+        if group is not None:
+            values["group"] = group
+        take = _TAKE if group is None else _TAKE_OF_GROUP
         try:
-            return leases_of(self, sink, map(ClaimedRow._make, self.raw(_TAKE, values)), lease)
+            return leases_of(self, sink, map(ClaimedRow._make, self.raw(take, values)), lease)
         except Exception as error:
             if self.trouble(error) is not Trouble.DAMAGED or self.under_way:  # whose transaction that is comes again
                 raise
         self._set_damaged_aside(sink, lease, running, owner)
         with self.along_keys():
             rows = self.raw(
-                _TAKE, values, prepare=False
+                take, values, prepare=False
             )  # a prepared plan may be older than the setting, and read it all
         return leases_of(self, sink, map(ClaimedRow._make, rows), lease)
 

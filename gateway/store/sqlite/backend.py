@@ -17,6 +17,7 @@ from gateway.store.engine.migrations import migrate
 from gateway.store.engine.reader import StoreReader
 from gateway.store.engine.session import Session
 from gateway.store.engine.writer import Writer
+from gateway.store.outbox.groups import Groups
 from gateway.store.postgres.notices import DataVersion
 from gateway.store.sqlite import scrub
 from gateway.store.sqlite.batch import SqliteBulk
@@ -41,6 +42,7 @@ class SqliteBackend:
         self._clock = clock
         self._cipher = cipher
         self._lock = OwnerLock(self._path)
+        self.groups = Groups()
         self._version: DataVersion | None = None
         self._files: OpenFiles | None = None  # as the writer opened them first
         self._scrubbing = True  # until a first look says otherwise: a gateway that ended may have left it undone
@@ -67,6 +69,7 @@ class SqliteBackend:
     def connect(self) -> Bulk:
         session = SqliteBulk(self._path, self._clock)
         session.cipher = self._cipher
+        session.groups = self.groups
         try:
             if self._files is not None and not self._files.same_store(session.files):
                 self._files.check()  # because the lock, the reader and what waits in memory belong to the other file

@@ -17,6 +17,8 @@ from gateway.store.engine.encrypted_rows import EventKey, encrypt_body, encrypt_
 from gateway.store.engine.session import Trouble
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.gates import gate_of
+from gateway.store.outbox.group_claim import OF_GROUP
+from gateway.store.outbox.groups import Groups
 from gateway.store.outbox.seals import over_sealed
 from gateway.store.records import Held, Lease, NewDelivery, NewEvent, Rank
 from gateway.store.sqlite.session import SqliteSession
@@ -35,10 +37,11 @@ _SEALED_EVENT: Final = _EVENT.replace(
     f"r.source = ?) AND {_LOOK.format(table='events')} + {_LOOK.format(table='remembered')} < ?",
 )
 _DELIVERY: Final = """INSERT INTO deliveries (event, sink, state, rank, due_at, token, attempts, since_at, first_at,
-    stalled, order_key, owner, source, weak) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event, sink) DO NOTHING"""
+    stalled, order_key, owner, source, weak, group_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event, sink) DO NOTHING"""
 _ARM: Final = """SELECT d.id, d.rank, d.token FROM deliveries d WHERE d.sink = :sink AND d.rank = :rank
   AND d.state IN ('waiting','sending') AND d.due_at <= :now
   ORDER BY d.due_at, d.id LIMIT :most"""
+_ARM_OF_GROUP: Final = _ARM.replace("d.sink = :sink", OF_GROUP)
 
 
 def _by_position(text: str, names: Sequence[str]) -> tuple[str, Callable[[Sequence[Any]], tuple[Any, ...]]]:
@@ -81,6 +84,7 @@ class SqliteBulk(SqliteSession):
         super().__init__(path, "writer", clock)
         self.tally = Tally()
         self.damaged: set[int] = set()
+        self.groups = Groups()
 
     def insert(self, rows: Sequence[EventIn], owner: str) -> Sequence[Kept | None]:
         now = self.now()
@@ -145,7 +149,9 @@ class SqliteBulk(SqliteSession):
                 values = (seq, sink, "sending", rank, due, 1, 1, now, now, stalled, key, owner)
             else:
                 values = (seq, sink, "waiting", rank, due, 0, 0, now, None, 0, key, None)
-            cursor = self.connection.execute(_DELIVERY, (*values, new.event.source, weak))
+            cursor = self.connection.execute(
+                _DELIVERY, (*values, new.event.source, weak, self.groups.key_of(sink, new.event))
+            )
             if not cursor.rowcount:
                 continue
             self.tally.open(new.event.source)
@@ -191,21 +197,28 @@ class SqliteBulk(SqliteSession):
         return done
 
     def lease_due(
-        self, sink: str, most: int, lease: int, first: int, running: Collection[int], owner: str
+        self,
+        sink: str,
+        most: int,
+        lease: int,
+        first: int,
+        running: Collection[int],
+        owner: str,
+        group: str | None = None,
     ) -> Sequence[Lease]:
         now = self.now()
         gate = gate_of(self, sink)
         if gate.paused or gate.open_until is not None:
             return ()
         skip = frozenset(running)
-        gone = self._front(sink, LEASED, now, most, skip)
+        gone = self._front(sink, LEASED, now, most, skip, group)
         left = most - len(gone)
-        one = self._front(sink, first, now, (left + 1) // 2, skip)
-        other = self._front(sink, 1 - first, now, left - len(one), skip)
+        one = self._front(sink, first, now, (left + 1) // 2, skip, group)
+        other = self._front(sink, 1 - first, now, left - len(one), skip, group)
         if len(one) == (left + 1) // 2 and len(one) + len(other) < left:  # the other had too few: more of the first
-            one = self._front(sink, first, now, left - len(other), skip)
+            one = self._front(sink, first, now, left - len(other), skip, group)
         left -= len(one) + len(other)
-        last = self._front(sink, LAST, now, left, skip) if left > 0 else ()
+        last = self._front(sink, LAST, now, left, skip, group) if left > 0 else ()
         picked = sorted((*gone, *one, *other, *last))
         if not picked:
             return ()
@@ -246,9 +259,14 @@ class SqliteBulk(SqliteSession):
         finally:
             look.close()
 
-    def _front(self, sink: str, rank: int, now: int, most: int, skip: Collection[int]) -> Sequence[DueRow]:
-        """The first due rows of a rank that this process has not in hand already."""
-        rows = self.connection.execute(_ARM, {"sink": sink, "rank": rank, "now": now, "most": most + len(skip)})
+    def _front(
+        self, sink: str, rank: int, now: int, most: int, skip: Collection[int], group: str | None
+    ) -> Sequence[DueRow]:
+        """The first due rows of a rank, and of a group, that this process has not in hand already."""
+        values: dict[str, object] = {"sink": sink, "rank": rank, "now": now, "most": most + len(skip)}
+        if group is not None:
+            values["group"] = group
+        rows = self.connection.execute(_ARM if group is None else _ARM_OF_GROUP, values)
         front = list(itertools.islice((row for row in map(DueRow._make, rows) if row.id not in skip), most))
         rows.close()
         return front
