@@ -91,14 +91,14 @@ def known_type(glob: str | None) -> str | None:
     return None if glob is None else _meant(partial(filters.known_type, glob))
 
 
-def moment(invocation: Invocation, text: str | None) -> int | None:
+def moment(invocation: Invocation, text: str | None, option: str = "--since ") -> int | None:
     """A time in milliseconds: as written, in the configured time zone, or so long ago. Raises UsageError."""
     if text is None:
         return None
     from gateway.admin import filters
     from gateway.runtime.clock import Clock
 
-    return _meant(partial(filters.moment_of, text, invocation.settings.locale.timezone, Clock()), "--since ")
+    return _meant(partial(filters.moment_of, text, invocation.settings.locale.timezone, Clock()), option)
 
 
 def _meant(check: Callable[[], T], option: str = "") -> T:

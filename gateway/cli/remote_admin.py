@@ -62,7 +62,9 @@ class RemoteAdmin(RemoteQueries):
     def release_many(self, refs: Sequence[str], *, route: object = None, watcher: Watcher = WATCHER) -> Total:
         return self._few("/events/release", "refs", refs, watcher)
 
-    def erase(self, refs: Sequence[str], *, ids: object = None, watcher: Watcher = WATCHER) -> Total:
+    def erase(
+        self, refs: Sequence[str], *, ids: object = None, asked: object = None, watcher: Watcher = WATCHER
+    ) -> Total:
         return self._few("/events/erase", "refs", refs, watcher)
 
     def scrub(self) -> bool:

@@ -220,6 +220,25 @@ def test_an_event_is_erased_after_asking(stocked: list[str], cli: Cli) -> None:
     assert len(json.loads(cli("events", "list", "--json").stdout)) == 2
 
 
+def test_events_are_erased_by_what_they_are(stocked: list[str], cli: Cli) -> None:
+    everything = json.loads(cli("events", "list", "--json").stdout)
+    assert "name events by their ids, or say which" in cli("events", "erase", "--yes", code=2).stderr
+    assert "or say which" in cli("events", "erase", stocked[0], "--stream", "x", "--yes", code=2).stderr
+    assert "did you mean" in cli("events", "erase", "--source", "liev", "--yes", code=2).stderr
+    assert "no event fits" in cli("events", "erase", "--stream", "nothing-*", "--yes").stdout
+    assert "1 event will be erased" in cli("events", "erase", "--stream", "stream-1", "--dry-run").stdout
+    assert len(json.loads(cli("events", "list", "--json").stdout)) == len(everything)
+    cli("events", "erase", "--stream", "stream-1", "--yes")
+    left = [row["subject"] for row in json.loads(cli("events", "list", "--json").stdout)]
+    assert left == [row["subject"] for row in everything if not row["subject"].endswith("stream-1")]
+    (erased, *_) = json.loads(cli("audit", "list", "--json").stdout)
+    assert erased["filter"].startswith("hmac-sha256:")
+    cli("events", "erase", "--since", "2026-01-01", "--until", "2026-01-01T12:00", "--yes")
+    assert len(json.loads(cli("events", "list", "--json").stdout)) == len(left)  # `until` itself is not meant
+    cli("events", "erase", "--source", "live", "--until", "1s", "--yes")
+    assert json.loads(cli("events", "list", "--json").stdout) == []
+
+
 def test_the_shell_completes_event_ids_types_and_states(stocked: list[str], cli: Cli) -> None:
     from click.shell_completion import ShellComplete
 

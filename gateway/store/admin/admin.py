@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -188,20 +188,21 @@ class StoreAdmin(JobAdmin):
         refs: str | Sequence[str],
         *,
         ids: erasure.Ids | None = None,
+        asked: Mapping[str, str] | None = None,
         actor: Actor | None = None,
         watcher: Watcher = WATCHER,
     ) -> Total:
         """Cancel open deliveries and delete events with everything that was kept of them; their ids stay remembered.
 
         A plain id takes what is held beside it along. `ids` says which events a refused callback would make, so that
-        those of the same content go too. Freed bytes are overwritten; `scrub` waits for the write-ahead log.
+        those of the same content go too. `asked` is what chose them, where something did. Freed bytes are overwritten; `scrub` waits for the write-ahead log.
         """
         refs = [refs] if isinstance(refs, str) else refs
         same = erasure.SameCallbacks(ids)
         entry = AuditEntry(
             actor=actor or Actor.here(),
             act="events erase",
-            filter={"refs": list(refs)},
+            filter={"refs": list(refs)} if asked is None else asked,
             matched=len(refs),
             hidden=True,
         )
