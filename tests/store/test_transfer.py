@@ -216,6 +216,10 @@ async def test_a_store_that_is_served_or_has_something_in_it_is_refused(
     await store.close()
     with pytest.raises(StoreError, match="is not empty"):
         transfers.copy(parse_address(full), served, silent)
+    nothing = parse_address(f"sqlite:///{tmp_path}/nothing.db")
+    with pytest.raises(StoreError, match="there is no store"):
+        transfers.copy(nothing, other, silent)
+    assert [name for name in os.listdir(tmp_path) if "nothing" in name] == []
     with pytest.raises(StoreError, match="onto itself"):
         transfers.copy(served, served, silent)
 

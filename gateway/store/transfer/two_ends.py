@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
@@ -40,7 +40,8 @@ def snapshot(address: StoreAddress, *, stopped: bool = False) -> Iterator[Sessio
 
     Raises StoreUnavailable, SchemaMismatch, StoreHeld.
     """
-    with _owned(address) if stopped else _nothing():
+    _require_file(address)
+    with _owned(address) if stopped else nullcontext():
         session = _reader(address, "admin" if stopped else "reader")
         try:
             require(session, address.shown)
@@ -90,10 +91,13 @@ def _reader(address: StoreAddress, role: Any) -> Session:
         from gateway.store.postgres.session import PostgresSession
 
         return PostgresSession(address, timeout_ms=STATEMENT_MS)
-    path = address.path.absolute()
-    if not path.exists():
-        raise StoreUnavailable(f"there is no store at {path}")
-    return SqliteSession(path, role)
+    return SqliteSession(address.path.absolute(), role)
+
+
+def _require_file(address: StoreAddress) -> None:
+    """Before a lock file is made beside a name that was only mistyped."""
+    if address.backend == "sqlite" and not address.path.exists():
+        raise StoreUnavailable(f"there is no store at {address.path.absolute()}: store.url names it")
 
 
 @contextmanager
@@ -110,11 +114,6 @@ def _owned(address: StoreAddress) -> Iterator[None]:
         yield
     finally:
         lock.free()
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 def _refuse_served(session: Session, address: StoreAddress) -> None:
