@@ -19,7 +19,8 @@ help:
 	@echo 'make check     format, lint, strict types'
 	@echo 'make test-slow also what takes long, and a random search; make test-all: on every Python from 3.11 that is here'
 	@echo 'make faults    kills, full disks, power cuts, failing databases and networks: 100 kills, 100,000 callbacks; 20 minutes (SEED=2)'
-	@echo 'make fuzz      the random search alone: what it finds becomes an @example of the test'
+	@echo 'make fuzz      the random search alone, and INPUTS=100000 hostile callbacks (SEED=0) through the whole gateway;'
+	@echo '               what is found becomes an @example of the test, or a case of gateway/testing/corpus.py'
 	@echo 'make release   the wheel, the source archive, and a list of what is in them (CycloneDX) in dist/'
 	@echo 'make coverage  the suite with branch coverage; make bench: the benchmarks (QUICK=1: CPU time against the stored baseline,'
 	@echo '               PEERS=1: beside Alertmanager and hookspool, STORE=postgresql: beside SQLite)'
@@ -49,6 +50,8 @@ faults: $(VENV)/.dev
 
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m hypothesis $(PARALLEL) $(SEARCH)
+	$(BIN)/python -m tests.fuzz $(or $(INPUTS),100000) --seed $(or $(SEED),0)
+	$(BIN)/python -m tests.fuzz.guided -max_total_time=$(or $(GUIDED_SECONDS),60)
 
 test-all:
 	bash .ci/test-all

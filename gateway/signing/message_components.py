@@ -74,7 +74,8 @@ def _derived(request: SignedRequest, name: str) -> str:
     if name == "@method":
         return request.method
     if request.url is None:
-        host = next((value for key, value in request.headers if key.lower() == "host"), "").strip().lower()
+        hosts = [value.strip().lower() for key, value in request.headers if key.lower() == "host"]
+        host = hosts[0] if len(hosts) == 1 else ""  # of two nobody can say which one was signed
         known = {"@path": request.path or "/", "@authority": re.sub(r":(80|443)$", "", host), "@query": "?"}
         if not known.get(name):
             raise ValueError(f"{name} is covered, and only the URL that the sender calls says it")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
+
+from gateway.testing.odd_json import ODD_JSON
 
 KINDS: Final[Mapping[str, str]] = {
     "body": "POSTed to /hooks/live",
@@ -17,6 +20,7 @@ KINDS: Final[Mapping[str, str]] = {
     "cel": "the `where` of a route",
     "url": "with the address guard on",
     "ans": "what a sink's server answers",
+    "value": "JSON text in the place of any value of a callback, which is then signed as its vendor signs",
 }
 
 
@@ -264,5 +268,9 @@ CASES: Final[Sequence[Case]] = (
         "ans",
         lambda: b"HTTP/1.1 429 T\r\nRetry-After: 99999999999\r\nContent-Length: 0\r\n\r\n",
         "retry, capped",
+    ),
+    *(
+        Case(f"V{number:03}", "value", partial(str, text), "refused as malformed or untrusted, or an event")
+        for number, text in enumerate(ODD_JSON, 1)
     ),
 )

@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from pydantic import ValidationError
+from starlette.datastructures import Headers
 
 from gateway import Callback, Http, Source, Trust, Untrusted, content_digest
 from gateway.testing import NOW, FrozenClock, ScriptedServer, callback, delivery, event
@@ -86,6 +88,16 @@ def test_trust_is_what_the_signature_covers(options: Any, covered: Any, trust: T
     assert (verified.seal is None) is (trust is Trust.BODY)
     if verified.seal is not None:
         assert verified.seal.most == most
+
+
+@pytest.mark.parametrize("second", ["gateway.example", "evil.example", ""])
+def test_of_two_hosts_none_was_signed(second: str) -> None:
+    """Our own listener refuses them before; a gateway behind another server may be handed both."""
+    received = signed(b"{}")
+    hosts = Headers(raw=[*received.headers.raw, (b"host", second.encode())])
+    with pytest.raises(Untrusted) as refused:
+        source().verify(replace(received, headers=hosts))
+    assert refused.value.code == "signature_mismatch"
 
 
 def test_what_must_be_covered_must_be_whatever_else_is() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from gateway.testing.corpus import CASES, KINDS, cases
+from gateway.testing.odd_json import ODD_JSON
 
 TYPES = {"body": bytes, "raw": bytes, "adm": bytes, "ans": bytes, "sign": dict}
 
 
 def test_every_case_has_its_own_id_and_a_value_of_its_kind() -> None:
-    assert len({case.id for case in CASES}) == len(CASES) == 119
+    assert len({case.id for case in CASES}) == len(CASES) == 119 + len(ODD_JSON)
     for case in CASES:
         assert type(case.value) is TYPES.get(case.kind, str), case.id
         assert case.expected
