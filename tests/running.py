@@ -48,7 +48,12 @@ class Player:
     def body(self, type: str = "RECORD_FILE_COMPLETE", **scene: Any) -> bytes:
         self._number += 1
         return self._source.play(
-            Scene(type=type, number=scene.pop("number", self._number), now=datetime.now(UTC), **scene)
+            Scene(
+                type=type,
+                number=scene.pop("number", self._number),
+                now=scene.pop("now", None) or datetime.now(UTC),
+                **scene,
+            )
         ).body
 
 
