@@ -68,7 +68,7 @@ def test_the_sidecar_keeps_its_store_in_a_claim() -> None:
 
 
 def test_the_unit_can_be_read() -> None:
-    [text] = re.findall(r"```ini\n(.*?)```", TEXT, flags=re.S)
+    text = (PAGE.parent.parent / "deploy/systemd/recording-gateway.service").read_text()
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.read_string(text)
     assert unit["Service"]["ExecStart"].endswith("gateway serve")
