@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.admin.moments import stamp
 from gateway.cli import output
 from gateway.cli.table import cut, table
 
@@ -126,8 +127,8 @@ def test_times_are_those_of_the_zone_for_people_and_utc_for_programs() -> None:
     assert output.Times()(at) == "2026-01-01 12:00:00"
     assert output.Times("Asia/Shanghai")(at) == "2026-01-01 20:00:00"
     assert output.Times()(None) == ""
-    assert output.stamp(at) == "2026-01-01T12:00:00.123Z"
-    assert output.stamp(None) is None
+    assert stamp(at) == "2026-01-01T12:00:00.123Z"
+    assert stamp(None) is None
 
 
 def test_a_bar_is_only_for_people_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
