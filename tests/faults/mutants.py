@@ -26,7 +26,7 @@ MUTANTS: dict[str, tuple[Change, ...]] = {
             _PERFORMED,
             _PERFORMED
             + "                    self._resolve(unit, [(answer, None) for answer in answers])\n"
-            + "                    time.sleep(0.2)\n",
+            + "                    time.sleep(0.2 if _has_accept(unit) else 0)\n",
         ),
     ),
     "nobody takes up what was in flight when it died": (

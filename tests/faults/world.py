@@ -181,8 +181,9 @@ class World:
 
     # -- the end
 
-    def settle(self, within: float = 120.0) -> Account:
-        """The vendor ends; everything that was acknowledged arrives; the account."""
+    def settle(self, within: float = 120.0, *, quiet: float | None = None) -> Account:
+        """The vendor ends; everything that was acknowledged arrives; the account. `quiet`: so many seconds without anything
+        that arrives are the end too."""
         for one in self.vendors:
             if self._bounded:
                 one.process.wait(within)
@@ -190,9 +191,13 @@ class World:
         self.acknowledged()
         owed = {f"{sink} {number}" for sink in self.sinks for number in self._acknowledged.seen}
 
+        seen, since = 0, time.monotonic()
+
         def there() -> bool:
-            self._arrived.count()
-            return owed <= self._arrived.seen
+            nonlocal seen, since
+            if (now := self._arrived.count()) != seen:
+                seen, since = now, time.monotonic()
+            return owed <= self._arrived.seen or (quiet is not None and time.monotonic() - since > quiet)
 
         with suppress(AssertionError):  # the account says it better
             self.until(there, within)
