@@ -81,6 +81,18 @@ async def test_a_stream_of_fresh_rows_starves_no_group(grouped: Store, clock: Fr
     assert served.count("busy") >= 25
 
 
+async def test_a_flood_of_what_goes_alone_starves_no_group(grouped: Store, clock: FrozenClock) -> None:
+    await come(grouped, 0, "quiet")
+    later(clock, 30)
+    served: list[str | None] = []
+    for number in range(1, 5):
+        await come(grouped, 2 * number, "failing", type=RECORDING_FAILED)
+        await come(grouped, 2 * number + 1, "failing", type=RECORDING_FAILED)
+        served += streams(await claim(grouped))
+    assert "quiet" in served[:3]
+    assert "failing" in served[:2]
+
+
 async def test_a_burst_of_retries_does_not_keep_what_is_fresh_back(grouped: Store, clock: FrozenClock) -> None:
     for number in range(6):
         await come(grouped, number, f"old{number}")

@@ -58,6 +58,8 @@ def claim_group(
     """Lease up to `most` rows of the one group whose turn it is."""
     heads = _heads(session, sink, first, running)
     ready = [head for head in heads if head.ready_at(window) <= head.now]
+    if first:  # every second claim: a flood of what goes before others must not starve them
+        ready.sort(key=lambda head: head.ready_at(window))
     for head in ready:
         leases = _lease_of(session, sink, head, most, lease, first, running, owner)
         if leases or session.tally.unreadable:  # those end, and the next claim looks again
@@ -68,7 +70,7 @@ def claim_group(
 
 
 def _heads(session: Bulk, sink: str, first: int, running: Collection[int]) -> Sequence[_Head]:
-    """What may be next, in the order in which it is served: what goes alone, ended leases, then fresh and again in turn."""
+    """What may be next, in the order in which it is served: what goes alone, ended leases, then fresh and again."""
     values = {"sink": sink, "most": len(running) + 1}
     alone = [
         (HEAD_OF_GROUP, rank, {**values, "group": key_alone(sink)}) for rank in (Rank.FRESH, Rank.AGAIN, Rank.LAST)
