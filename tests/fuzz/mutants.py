@@ -101,6 +101,8 @@ def _headers_changed(type: str, body: bytes, rng: random.Random, ledger: Ledger)
         place = rng.randrange(len(request.headers))
         name, value = request.headers[place]
         request.headers[place : place + 1] = rng.choice(_OF_HEADERS)(name, value, rng)
+    # as bytes on the wire, because a letter such as ÿ has no upper case there
+    request.headers = [(name, value.encode("latin-1", "replace").decode("latin-1")) for name, value in request.headers]
     return request
 
 
