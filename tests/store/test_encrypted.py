@@ -12,10 +12,10 @@ import pytest
 
 from gateway.errors import StoreKeyMissing, ValueUnreadable
 from gateway.runtime.clock import FrozenClock
-from gateway.store.admin import commands, event_full, pages
+from gateway.store.admin import commands, event_full, pages, recording_pages
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.engine.cipher import Cipher
-from gateway.store.outbox import key_change
+from gateway.store.outbox import key_change, recording_joins
 from gateway.store.records import Refusal
 from gateway.store.store import Store
 from tests.store.conftest import Opener
@@ -181,6 +181,11 @@ async def test_with_a_lost_key_the_rest_goes_on(encrypted: Store, opened: Opener
     assert len(await store.ask(lambda reader: pages.refused(reader, source=None, limit=1, before=None))) == 0
     with StoreAdmin(url, cipher=Cipher({"new": NEW}, lost=["old"])) as admin:
         assert {row.id for row in admin.events()} == {event(1).id, event(2).id}  # a list opens nothing
+    await store.write(lambda writer: recording_joins.follow(writer))
+    shown = await store.ask(
+        lambda reader: recording_pages.page(reader, recording_pages.RecordingFilter(), limit=9, before=None)
+    )
+    assert [[one.ref for one in row.events] for row in shown] == [[event(2).id]]
 
 
 async def scrubbed(url: str) -> None:

@@ -12,7 +12,7 @@ from gateway.states import RecordingState
 from gateway.store.admin.detour import NEWEST_KEY
 from gateway.store.admin.pages import fits
 from gateway.store.admin.walk import Walk
-from gateway.store.engine.encrypted_rows import EventKey, open_body
+from gateway.store.engine.encrypted_rows import EventKey, body_if_readable
 from gateway.store.engine.session import Session, number_of
 from gateway.store.outbox.recording_joins import RECORDING
 from gateway.store.outbox.recording_state import Recording
@@ -104,17 +104,14 @@ def one(session: Session, id: int) -> RecordingFull:
 
 def _full(session: Session, recording: Recording) -> RecordingFull:
     of = {"recording": _id(recording)}
-    events = [
-        RecordingEvent(
-            f"{id_}~{shown_variant(bytes(variant))}" if variant else id_,
-            type_,
-            at,
-            superseded,
-            open_body(session, EventKey(recording.source, id_, bytes(variant)), body),
-        )
-        for _, id_, variant, type_, at, superseded, body in session.rows(_EVENTS, of)
-    ]
-    total = len(events)
+    rows = session.rows(_EVENTS, of)
+    events: list[RecordingEvent] = []
+    for _, id_, variant, type_, at, superseded, body in rows:
+        readable = body_if_readable(session, EventKey(recording.source, id_, bytes(variant)), body)
+        if readable is not None:  # else it is counted, and nobody can say more of it
+            ref = f"{id_}~{shown_variant(bytes(variant))}" if variant else id_
+            events.append(RecordingEvent(ref, type_, at, superseded, readable))
+    total = len(rows)
     if total == EVENTS_SHOWN_MAX:
         total = number_of(session.rows(_COUNT, of))
     return RecordingFull(recording, events, total, overdue_types(session, _id(recording)) if recording.overdue else ())

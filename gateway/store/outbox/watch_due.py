@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
+from gateway.errors import ValueUnreadable
 from gateway.model import Event
 from gateway.store.engine.batch import Bulk, read_event
 from gateway.store.engine.encrypted_rows import EventKey, open_event
@@ -56,13 +57,14 @@ def store_due(
     with session.atomic():
         lock(session)
         for row in [WatchDue(*columns) for columns in session.rows(_DUE)]:
-            contents = session.rows(_EVENT, {"event": row.event}) if row.rule in names else ()
-            if not contents:
+            rows = session.rows(_EVENT, {"event": row.event}) if row.rule in names else ()
+            event = _event(session, next(iter(rows))) if rows else None
+            if event is None:
                 if row.came:
                     overdue_by(session, row.recording, -1)
                 session.change(_DROP, {"id": row.id})
                 continue
-            new = make(row, _event(session, next(iter(contents))))
+            new = make(row, event)
             ((accepted,),) = accept(session, [[new]], owner)
             session.change(_TOLD, {"id": row.id})
             overdue_by(session, row.recording, -1 if row.came else 1)
@@ -72,7 +74,11 @@ def store_due(
     return stored
 
 
-def _event(session: Bulk, columns: tuple[Any, ...]) -> Event:
+def _event(session: Bulk, columns: tuple[Any, ...]) -> Event | None:
+    """None: nobody can open it any more, and what waits behind it is as if it were gone."""
     body, raw, raw_type, variant, supersedes, source, id_ = columns
-    body, raw = open_event(session, EventKey(source, id_, bytes(variant)), body, raw)
+    try:
+        body, raw = open_event(session, EventKey(source, id_, bytes(variant)), body, raw)
+    except ValueUnreadable:
+        return None
     return read_event(body, raw, raw_type, variant, supersedes)
