@@ -59,7 +59,7 @@ def claim_group(
     heads = _heads(session, sink, first, running)
     ready = [head for head in heads if head.ready_at(window) <= head.now]
     if first:  # every second claim: a flood of what goes before others must not starve them
-        ready.sort(key=lambda head: head.ready_at(window))
+        ready.sort(key=lambda head: (head.ready_at(window), head.id))
     for head in ready:
         leases = _lease_of(session, sink, head, most, lease, first, running, owner)
         if leases or session.tally.unreadable:  # those end, and the next claim looks again
