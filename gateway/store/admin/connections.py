@@ -40,8 +40,7 @@ class _SqliteDesk(SqliteBulk):
     """Writes like the writer, but never checkpoints: see `SqliteSession`."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        SqliteSession.__init__(self, path, "admin", clock)
-        self.tally = Tally()
+        super().__init__(path, clock, "admin")
         self.connection.execute("PRAGMA secure_delete=ON").fetchall()  # because what a person erases is to be gone
 
 

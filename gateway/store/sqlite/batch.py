@@ -21,7 +21,7 @@ from gateway.store.outbox.group_claim import OF_GROUP
 from gateway.store.outbox.groups import Groups
 from gateway.store.outbox.seals import over_sealed
 from gateway.store.records import Held, Lease, NewDelivery, NewEvent, Rank
-from gateway.store.sqlite.session import SqliteSession
+from gateway.store.sqlite.session import Role, SqliteSession
 
 FRESH, BEHIND, LEASED, LAST = (int(rank) for rank in (Rank.FRESH, Rank.BEHIND, Rank.LEASED, Rank.LAST))
 _COLUMNS: Final = "id, variant, held, seal, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing, trust, supersedes, trace, cause"
@@ -80,8 +80,8 @@ class SqliteBulk(SqliteSession):
 
     one_transaction = True
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        super().__init__(path, "writer", clock)
+    def __init__(self, path: Path, clock: Clock, role: Role = "writer") -> None:
+        super().__init__(path, role, clock)
         self.tally = Tally()
         self.damaged: set[int] = set()
         self.groups = Groups()
