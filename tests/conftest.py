@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import logging
 import os
 import secrets
 import signal
@@ -83,10 +84,18 @@ def _learnt_here() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _lines_of_a_test() -> Iterator[None]:
-    """The short way of log lines ends with the test that configured it: else a later one could not listen to them."""
+    """How lines are written ends with the test that configured it: else a later one could not listen to them."""
     yield
     if (plain_lines := sys.modules.get("gateway.runtime.plain_lines")) is not None:
         plain_lines.use(None)
+    logs = sys.modules.get("gateway.runtime.logs")
+    root = logging.getLogger()
+    ours = [handler for handler in root.handlers if logs is not None and isinstance(handler, logs.LibraryHandler)]
+    if ours:  # it configured logs
+        sys.modules["structlog"].reset_defaults()
+        logging.captureWarnings(False)
+    for handler in ours:
+        root.removeHandler(handler)
 
 
 # A process learns secrets for good: after a thousand tests each line would be searched for those of all of them.

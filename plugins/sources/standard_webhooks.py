@@ -163,6 +163,8 @@ secrets:
     def play(self, scene: Scene) -> Played:
         """What another gateway would forward. Raises ValueError for what cannot be played."""
         self._check(scene)
+        if given := {"type", "full"} & set(scene.fields):
+            raise ValueError(f"{', '.join(sorted(given))}: the type of what is played is chosen, not one of its fields")
         event = sample(scene.type, **{"stream": f"stream-{scene.number}", **scene.fields})
         names = (event.source, event.type, event.domain, event.app, event.stream, event.format)
         event = event.replace(id=event_id(*names, [self._unique(scene)]), received_at=scene.now)

@@ -88,5 +88,5 @@ async def test_a_stop_in_the_middle_of_a_long_file_is_no_loss(
     async with archive(options) as sink:
         archived(await sink.deliver(first.replace(heartbeat=None, memo=memos[-1])))
     goes_on_at = int(server.asked[-1].headers["range"].removeprefix("bytes=").rstrip("-"))
-    assert goes_on_at > 2**22  # some of what was sent was still on its way
+    assert goes_on_at > 2**20  # behind the first stall; the sockets between hold some megabytes
     assert stored(bucket)["all.mp4"].get()["Body"].read() == octets(server.files["/all.mp4"])
