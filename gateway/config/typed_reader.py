@@ -133,6 +133,8 @@ class TypedReader:
         if origin in TABLES:
             _, values = (*get_args(annotation), Any, Any)[:2]
             return {key: self.value(entry, values) for key, entry in node.entries.items()}
+        if origin in LISTS and hasattr(unwrapped((*get_args(annotation), object)[0])[0], "parts"):
+            return [self.value(node, get_args(annotation)[0])]  # one stands for a list, as one text does
         parts = getattr(annotation, "parts", None)
         if isinstance(parts, Mapping):  # a text that may also be written as a table of these
             return {key: self.value(entry, parts.get(key, Secret)) for key, entry in node.entries.items()}

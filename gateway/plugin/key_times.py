@@ -49,10 +49,17 @@ class KeyTimes:
             return None
         return cls(source, *found)
 
+    def source_at(self, at: datetime) -> KeyedSource | None:
+        """The source with the keys that hold then; None: none does."""
+        places = self._holding(at)
+        return self._with(places) if places else None
+
+    def _holding(self, at: datetime) -> tuple[int, ...]:
+        return tuple(place for place, key in enumerate(self._keys) if key.holds_at(at))
+
     def verify(self, callback: Dated, verify: Verify) -> Verified:
         """What the signature covers, by a key that holds; `key` is its place among all. Raises Untrusted as `verify` does."""
-        at = callback.received_at
-        holding = tuple(place for place, key in enumerate(self._keys) if key.holds_at(at))
+        holding = self._holding(callback.received_at)
         try:
             if not holding:
                 said = f"no key holds now: {self._times(range(len(self._keys)))}"

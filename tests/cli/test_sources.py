@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.config.load import load
+from gateway.plugin import Callback
 from gateway.runtime.clock import Clock
 from gateway.store.admin import key_uses
 from gateway.store.records import Heard
@@ -137,3 +139,19 @@ def test_sources_list_says_when_each_key_was_used_last_and_which_may_go(configur
         (None, "begins", False),
     ]
     assert "the-old-key" not in json.dumps(live) + listed + shown
+
+
+def test_send_signs_with_a_key_that_holds_and_check_names_those_that_do_not(configured: Path, cli: Cli) -> None:
+    path = configured / "gateway.yaml"
+    text = path.read_text()
+    old = "{key: the-old-key-of-the-vendor-of-2001, valid_until: 2001-01-01}"
+    path.write_text(text.replace(f"keys: [{KEY}]", f"keys: [{old}, {KEY}]"))
+    assert "keys[0] ended on 2001-01-01 and verifies nothing any more" in cli("check").stderr
+    (both,) = cli("send", "--type", "RECORD_START", "--field", "publish_timestamp=1", "--print").stdout.splitlines()
+    path.write_text(text)
+    (new,) = cli("send", "--type", "RECORD_START", "--field", "publish_timestamp=1", "--print").stdout.splitlines()
+    source = load(path, environ={}).source("live")
+    for line in (both, new):
+        assert source.verify(Callback.of("live", line.encode(), headers=[], received_at=Clock().now())).key == 0
+    path.write_text(text.replace(f"keys: [{KEY}]", f"keys: {old}"))
+    assert "no key holds today: every callback is refused" in cli("check").stderr

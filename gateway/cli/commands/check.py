@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,7 +45,7 @@ def command(invocation: Invocation, as_json: bool, no_secrets: bool, connect: bo
     warnings: Sequence[Diagnostic] = ()
     try:
         loaded = invocation.load(placeholders=no_secrets, judge=True)
-        warnings = loaded.warnings
+        warnings = [*loaded.warnings, *_ended_keys(loaded)]
         problems = [*refuse_to_serve(loaded), *run_tests(loaded)]
     except ConfigError as error:
         problems, warnings = list(error.problems), error.warnings
@@ -66,6 +66,26 @@ def command(invocation: Invocation, as_json: bool, no_secrets: bool, connect: bo
         server = loaded.settings.server
         for name, one in loaded.settings.sources.items():
             output.note(f"source {name} ({one.type}): {server.callback_url(one.path)}")
+
+
+def _ended_keys(loaded: Loaded) -> Iterator[Diagnostic]:
+    """Warnings that hold today: keys of sources that verify nothing any more, or not yet, where none else does."""
+    from gateway.plugin.key_state import key_states
+    from gateway.runtime.clock import Clock
+    from gateway.text.signing_key import signing_keys
+
+    for name, source in loaded.settings.sources.items():
+        found = signing_keys(source.options)
+        if found is None:
+            continue
+        option, keys = found
+        states = key_states(tuple(keys.values()) if isinstance(keys, Mapping) else keys, {}, Clock().now())
+        for key in states:
+            if key.time == "ended" and key.valid_until is not None:
+                text = f"{option}[{key.place}] ended on {key.valid_until.date()} and verifies nothing any more: take it out"
+                yield loaded.problem(f"sources.{name}.{option}", found=text)
+        if not any(key.time == "holds" for key in states):
+            yield loaded.problem(f"sources.{name}.{option}", found="no key holds today: every callback is refused")
 
 
 def _object(severity: str, problem: Diagnostic) -> dict[str, Any]:
