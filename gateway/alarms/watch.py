@@ -17,6 +17,7 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.metrics import Metrics
 from gateway.states import AlarmType
+from gateway.store.engine.reruns import RERUNS
 from gateway.store.outbox.conditions import AlarmDue, Announced, Seen
 from gateway.store.records import NewEvent
 from gateway.store.store import Store
@@ -62,6 +63,7 @@ class AlarmWatch:
         self._store = store
         self._clock = clock
         self._metrics = metrics
+        metrics.store_reruns.count = RERUNS.count
         self._setup = setup
         self._decide = decide
         self._stored = stored

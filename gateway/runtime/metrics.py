@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from prometheus_client import (
@@ -91,6 +91,12 @@ class Metrics:
         self.commit_seconds = self._histogram("commit_seconds", "How long a commit took.", _FAST_BUCKETS_SECONDS)
         self.ready = self._gauge("ready", "1 while callbacks are taken, as /readyz says.")
         self.store_limit_used = self._gauge("store_limit_used", "Which part of the nearest limit of the store is used.")
+        self.store_reruns = _CountedElsewhere(
+            "store_reruns",
+            "Times that work on the store was run again, because it could not be put in order beside others'.",
+            namespace=_PREFIX,
+            registry=self.registry,
+        )
         self.route_errors = self._counter("route_errors", "Routes whose `where` failed on a live event.", "route")
         self.validity_seconds = self._histogram(
             "validity_seconds",
@@ -107,12 +113,13 @@ class Metrics:
         )
         self.config_current = self._gauge("config_current", "1 while the file, when last read, is what runs.")
         self.config_current.set(1)
-        self.log_lines_dropped = _LinesDropped(
+        self.log_lines_dropped = _CountedElsewhere(
             "log_lines_dropped",
             "Log lines that were not written: a full disk, or a reader that is gone or does not read.",
             namespace=_PREFIX,
             registry=self.registry,
         )
+        self.log_lines_dropped.count = lines_dropped
         build = Info("build", "The running version.", namespace=_PREFIX, registry=self.registry)
         build.info({"version": __version__})
 
@@ -160,13 +167,15 @@ class BoundedLabel:
         return value
 
 
-class _LinesDropped(Counter):
-    """Brought forward when it is read: whoever writes the lines counts them, and a process has that before it has a gateway."""
+class _CountedElsewhere(Counter):
+    """Brought forward when it is read: whoever writes log lines, or works on the store, counts for the whole process."""
 
+    count: Callable[[], int] | None = None
     _seen = 0
 
     def collect(self) -> Iterable[Metric]:
-        dropped = lines_dropped()
-        self.inc(dropped - self._seen)
-        self._seen = dropped
+        if self.count is not None:
+            now = self.count()
+            self.inc(now - self._seen)
+            self._seen = now
         return super().collect()

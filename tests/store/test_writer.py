@@ -140,15 +140,6 @@ async def test_on_sqlite_a_failed_transaction_leaves_nothing_of_the_batch(tmp_pa
     assert table(url, "id", "events") == []
 
 
-async def test_a_deadlock_is_run_again_up_to_three_times(open_at: Opener, postgres_url: str) -> None:
-    store = await open_at(url=postgres_url)
-    await fail_next(store, "insert", lambda _: psycopg.errors.DeadlockDetected("deadlock"), after=False, times=3)
-    assert (await take(store, new(1)))[0].new
-    await fail_next(store, "insert", lambda _: psycopg.errors.DeadlockDetected("deadlock"), after=False, times=4)
-    with pytest.raises(StoreUnavailable):
-        await store.accept([new(2)])
-
-
 async def test_an_accept_whose_answer_was_lost_is_run_again_and_says_duplicate_truly(
     store: Store, url: str, clock: FrozenClock
 ) -> None:

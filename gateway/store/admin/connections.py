@@ -17,6 +17,7 @@ from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.migrations import migrate, require
 from gateway.store.engine.patience import NoAnswer, NotYet, patiently
+from gateway.store.engine.reruns import pause
 from gateway.store.engine.session import Session, Trouble
 from gateway.store.sqlite import scrub
 from gateway.store.sqlite.batch import SqliteBulk
@@ -33,7 +34,7 @@ OPENING_SECONDS: Final = 2.0  # a person waits so long for a store that somebody
 READ_TIMEOUT_MS: Final = 2000  # ms, PostgreSQL: an old snapshot keeps dead rows, and claims slow down behind it
 _PAUSE_SECONDS_MAX: Final = 0.25  # seconds
 SCRUB_LOOK_SECONDS: Final = 0.1
-_DEADLOCK_RUNS_MAX: Final = 3  # times that a deadlock is run again
+_LOOKS_MAX: Final = 3  # at what somebody deletes meanwhile
 
 
 class _SqliteDesk(SqliteBulk):
@@ -222,7 +223,7 @@ class StoreConnections:
 
 
 def _with_patience(session: _S, work: Callable[[_S], T], doing: str) -> T:
-    again = 0
+    looks = reruns = 0
     while True:
         try:
             return work(session)
@@ -232,14 +233,16 @@ def _with_patience(session: _S, work: Callable[[_S], T], doing: str) -> T:
             trouble = session.trouble(error)
             if trouble is Trouble.BUG:
                 raise
-            again += 1
-            if trouble not in (Trouble.AGAIN, Trouble.GONE) or again == _DEADLOCK_RUNS_MAX:
-                kind = ItemRefused if trouble in (Trouble.ITEM, Trouble.GONE) else StoreUnavailable
-                if trouble is Trouble.DAMAGED:
-                    kind = PageDamaged
-                if kind is StoreUnavailable and session.passes(error):
-                    kind = NotYet
-                raise kind(f"the store cannot be {doing}: {session.explain(error)}") from None
+            if trouble is Trouble.AGAIN and pause(reruns := reruns + 1, error):
+                continue
+            if trouble is Trouble.GONE and (looks := looks + 1) < _LOOKS_MAX:
+                continue
+            kind = ItemRefused if trouble in (Trouble.ITEM, Trouble.GONE) else StoreUnavailable
+            if trouble is Trouble.DAMAGED:
+                kind = PageDamaged
+            if kind is StoreUnavailable and session.passes(error):
+                kind = NotYet
+            raise kind(f"the store cannot be {doing}: {session.explain(error)}") from None
 
 
 def _holds_something(path: Path) -> bool:

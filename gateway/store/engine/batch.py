@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
 from typing import NamedTuple, Protocol
 
 from gateway.errors import StoreKeyMissing
@@ -53,6 +54,13 @@ class Tally:
         self.freed: set[str] = set()  # sinks where the next of an ordering key came free
         self.noted: dict[str, int] = {}  # the longest lease and delay, where this made them longer
         self.unreadable: list[tuple[int, int, str]] = []  # delivery, token and why, of leases that no lane can be given
+
+    def copy(self) -> Tally:
+        """Another that says the same."""
+        other = Tally()
+        for name in self.__slots__:
+            setattr(other, name, copy(getattr(self, name)))
+        return other
 
     def open(self, source: str) -> None:
         """Count a delivery that was opened."""

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from gateway.errors import ItemRefused, StoreUnavailable
+from gateway.store.engine.reruns import pause
 from gateway.store.engine.session import Session, Trouble
 
 T = TypeVar("T")
@@ -32,7 +33,8 @@ class StoreReader:
         return asyncio.get_running_loop().run_in_executor(self._pool, self._answer, question)
 
     def _answer(self, question: Callable[[Session], T]) -> T:
-        for last in (False, True):
+        looked = reruns = 0
+        while True:
             if self._session is None:
                 self._session = self._connect()
             session = self._session
@@ -44,12 +46,14 @@ class StoreReader:
                     raise
                 if trouble is Trouble.DAMAGED:
                     raise ItemRefused(f"the store cannot be read here: {session.explain(error)}") from None
+                if trouble is Trouble.AGAIN and pause(reruns := reruns + 1, error):
+                    continue
                 if trouble is Trouble.LOST:
                     self._drop()
-                    if not last:  # the server was restarted while nobody asked
+                    if not looked:  # the server was restarted while nobody asked
+                        looked = 1
                         continue
                 raise StoreUnavailable(f"the store cannot be read: {session.explain(error)}") from None
-        raise AssertionError("unreachable")
 
     def _drop(self) -> None:
         if self._session is not None:

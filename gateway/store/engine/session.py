@@ -47,6 +47,10 @@ class Session(Protocol):
     def alone(self) -> AbstractContextManager[None]:
         """A writing transaction that every other maker of tables waits for."""
 
+    @property
+    def under_way(self) -> bool:
+        """Whether a transaction has begun."""
+
     def along_keys(self) -> AbstractContextManager[None]:
         """For statements beside a damaged page: they read the rows that they ask for by key, and no whole table."""
 

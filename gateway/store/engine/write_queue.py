@@ -207,3 +207,14 @@ class Queue:
                 self._last_background = now
                 batch.append(self._background.popleft())
             return batch if batch or not self._closing else None
+
+
+def resolve_all(waiting: Sequence[tuple[asyncio.Future[object], object, BaseException | None]]) -> None:
+    """Tell everyone who waits what came of it, in the loop."""
+    for future, answer, error in waiting:
+        if future.done():  # the waiter was cancelled; what it asked for stays committed
+            continue
+        if error is None:
+            future.set_result(answer)
+        else:
+            future.set_exception(error)

@@ -12,13 +12,15 @@ from typing import Any, Final, TypeVar
 from gateway.errors import ItemRefused, StoreError, StoreFileGone, StoreUnavailable
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine.batch import Bulk, Tally
+from gateway.store.engine.reruns import pause
 from gateway.store.engine.session import Trouble
-from gateway.store.engine.write_queue import TICK_SECONDS, Item, Kind, Queue
+from gateway.store.engine.write_queue import TICK_SECONDS, Item, Kind, Queue, resolve_all
 from gateway.store.engine.writer_link import WriterLink
 
 T = TypeVar("T")
 
 CALLS_SECONDS: Final = 0.05  # after which claims and the like give way to accepts that came meanwhile
+LOOKS_MAX: Final = 3  # more, where something went between two looks, or lies on a damaged page
 DAMAGE_SECONDS: Final = 60.0  # between two lines about a damaged page
 RERUN_SECONDS: Final = 2.0  # how long a batch whose commit may have happened looks for a connection to be run again
 
@@ -183,7 +185,7 @@ class Writer:
 
     def _commit(self, unit: list[Item]) -> list[Answer]:
         """Run and commit a unit; for each item its answer or its error. Never raises."""
-        again = 0
+        again = reruns = 0
         rerun_until: float | None = None
         while True:
             try:
@@ -197,7 +199,9 @@ class Writer:
                     answers = self._perform(session, unit)
             except BaseException as error:
                 trouble = _trouble(session, error)
-                if trouble in (Trouble.AGAIN, Trouble.GONE, Trouble.DAMAGED) and again < 3:
+                if trouble is Trouble.AGAIN and pause(reruns := reruns + 1, error):
+                    continue
+                if trouble in (Trouble.GONE, Trouble.DAMAGED) and again < LOOKS_MAX:
                     again += 1
                     continue
                 if trouble is Trouble.LOST:
@@ -273,7 +277,7 @@ class Writer:
         if not waiting or self._loop is None:
             return
         try:
-            self._loop.call_soon_threadsafe(_resolve_all, waiting)
+            self._loop.call_soon_threadsafe(resolve_all, waiting)
         except RuntimeError:  # the loop has ended, and with it everyone who waited
             log.debug("store_loop_ended", items=len(waiting))
 
@@ -282,16 +286,6 @@ def _trouble(session: Bulk, error: BaseException) -> Trouble:
     if isinstance(error, StoreFileGone):
         return Trouble.STORE
     return Trouble.BUG if isinstance(error, StoreError) else session.trouble(error)
-
-
-def _resolve_all(waiting: Sequence[tuple[asyncio.Future[object], object, BaseException | None]]) -> None:
-    for future, answer, error in waiting:
-        if future.done():  # the waiter was cancelled; what it asked for stays committed
-            continue
-        if error is None:
-            future.set_result(answer)
-        else:
-            future.set_exception(error)
 
 
 def _has_accept(unit: Sequence[Item]) -> bool:

@@ -6,13 +6,15 @@ An event is known by (source, id), so that nothing one source sends changes what
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from gateway.model import Event, shown_variant
 from gateway.store.engine.batch import Bulk, EventIn, Kept
+from gateway.store.engine.reruns import transaction
 from gateway.store.outbox import file_places
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.contents import Action, Content, judge
@@ -49,9 +51,7 @@ def accept(session: Bulk, callbacks: Sequence[Sequence[NewEvent]], owner: str) -
             known = [n for n, one in zip(wave, kept, strict=True) if one is None]
             answers.update((n, _answer(events[n], True, one)) for n, one in zip(wave, kept, strict=True) if one)
             if known:
-                with session.atomic():
-                    session.lock({f"id {events[n].event.source} {events[n].event.id}" for n in known})
-                    answers.update((n, _known(session, events[n], owner)) for n in known)
+                answers.update(transaction(session, partial(_all_known, session, {n: events[n] for n in known}, owner)))
     flat = iter([answers[n] for n in range(len(events))])
     return [[next(flat) for _ in callback] for callback in callbacks]
 
@@ -133,6 +133,11 @@ def _names(events: Sequence[NewEvent]) -> set[str]:
 def names_of(events: Sequence[NewEvent]) -> set[str]:
     """All that is locked when these events are accepted, the ids of those that are known already too."""
     return _names(events) | {f"id {new.event.source} {new.event.id}" for new in events}
+
+
+def _all_known(session: Bulk, events: Mapping[int, NewEvent], owner: str) -> dict[int, Accepted]:
+    session.lock({f"id {new.event.source} {new.event.id}" for new in events.values()})
+    return {n: _known(session, new, owner) for n, new in events.items()}
 
 
 def _known(session: Bulk, new: NewEvent, owner: str) -> Accepted:

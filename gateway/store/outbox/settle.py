@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gateway.store.engine.batch import Bulk, SettleIn, settle_in
 from gateway.store.engine.encrypted_rows import MEMO, PROGRESS, encrypt
+from gateway.store.engine.reruns import transaction
 from gateway.store.outbox import statements as sql
 from gateway.store.records import Settlement
 
@@ -43,10 +44,13 @@ def _wave(session: Bulk, rows: Sequence[SettleIn]) -> list[bool]:
         # The key is locked in a statement before the one that ends its head, because a snapshot that is older than the
         # lock would not see who stands next.
         ids = [rows[n].id for n in ordered]
-        with session.atomic():
+
+        def ends() -> Sequence[bool | None]:
             session.lock(keys_of(session, ids))
-            for n, answer in zip(ordered, session.settle([rows[n] for n in ordered], locked=True), strict=True):
-                answers[n] = answer
+            return session.settle([rows[n] for n in ordered], locked=True)
+
+        for n, answer in zip(ordered, transaction(session, ends), strict=True):
+            answers[n] = answer
     return [bool(answer) for answer in answers]
 
 

@@ -13,6 +13,7 @@ from gateway.extras import how_to_install
 from gateway.runtime.clock import Clock
 from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.patience import NoAnswer, NotYet
+from gateway.store.engine.reruns import pause
 from gateway.store.engine.session import Trouble
 from gateway.store.postgres.deadline import DEADLINES
 from gateway.text.store_address import StoreAddress
@@ -151,6 +152,16 @@ class PostgresSession:
         return self._execute(translate(sql).encode(), values)
 
     def _execute(self, text: Any, values: Any = None, *, binary: bool = False, prepare: bool | None = None) -> Any:
+        """A statement, run again where it is a transaction of its own that could not be put in order beside others."""
+        reruns = 0
+        while True:
+            try:
+                return self._send(text, values, binary=binary, prepare=prepare)
+            except self._errors.OperationalError as error:
+                if self.under_way or self.trouble(error) is not Trouble.AGAIN or not pause(reruns := reruns + 1, error):
+                    raise
+
+    def _send(self, text: Any, values: Any = None, *, binary: bool = False, prepare: bool | None = None) -> Any:
         """Every statement passes here: it ends within its time, or its connection does."""
         with DEADLINES.of(self.connection.fileno(), self._seconds):
             return self.connection.execute(text, values, binary=binary, prepare=prepare)
@@ -177,10 +188,12 @@ class PostgresSession:
         if self.under_way:
             yield
             return
-        self._execute(self._begin)
+        self._send(self._begin)
         try:
             yield
-            self._execute("COMMIT")
+            self._send(
+                "COMMIT"
+            )  # once: after a COMMIT that failed another one would do nothing, and say that it is well
         except BaseException:
             self.rollback()
             raise
@@ -214,7 +227,7 @@ class PostgresSession:
     def rollback(self) -> None:
         if self.connection.info.transaction_status != self._errors.pq.TransactionStatus.IDLE:
             with suppress(self._errors.Error):
-                self._execute("ROLLBACK")
+                self._send("ROLLBACK")
 
     def trouble(self, error: BaseException) -> Trouble:
         if isinstance(error, (OverflowError, UnicodeEncodeError)):

@@ -149,6 +149,10 @@ class SqliteSession:
 
     alone = atomic
 
+    @property
+    def under_way(self) -> bool:
+        return self.connection.in_transaction
+
     @contextmanager
     def along_keys(self) -> Iterator[None]:
         yield  # because what is asked here by key is read by key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from gateway.errors import StoreError
 from gateway.store.admin import audit
 from gateway.store.admin.audit import Actor, AuditEntry
+from gateway.store.engine import reruns
 from gateway.store.engine.migrations import UNFINISHED, VERSION, shape
 from gateway.store.engine.session import Session, value_of
 from gateway.store.engine.tables import StoreTable, schema
@@ -56,14 +58,18 @@ def fill(
     for _ in itertools.islice(rows, before):
         progress(1)
     for batch in _batches(rows):
-        table, *_ = batch[0]
-        with session.atomic():
-            _move(session, Mark(mark.of, done), Mark(mark.of, done + len(batch)))
-            session.put_rows(table.name, table.columns, [row for _, row, _ in batch])
+        reruns.rerun(session, partial(_put, session, Mark(mark.of, done), batch))
         done += len(batch)
         progress(len(batch))
     _finish(session, end(), shown, act, done)
     return before
+
+
+def _put(session: FillSession, mark: Mark, batch: Sequence[Row]) -> None:
+    table, *_ = batch[0]
+    with session.atomic():
+        _move(session, mark, Mark(mark.of, mark.rows + len(batch)))
+        session.put_rows(table.name, table.columns, [row for _, row, _ in batch])
 
 
 def refuse_other(head: DumpHead, shown: str) -> None:
@@ -84,12 +90,15 @@ def _begin(session: FillSession, head: DumpHead, shown: str) -> Mark:
                 f"{shown} was begun to be filled from something else: run that command again, or empty the store and begin anew"
             )
         return mark
+    return reruns.rerun(session, partial(_mark_unfinished, session, Mark(head.export, 0), shown))
+
+
+def _mark_unfinished(session: FillSession, mark: Mark, shown: str) -> Mark:
     with session.atomic():
         session.change("UPDATE meta SET value = :unfinished WHERE name = 'shape'", {"unfinished": UNFINISHED})
         for table in schema().tables.values():
             if table.name not in ("meta", *LEFT_OUT):
                 _refuse_filled(session, table, shown)
-        mark = Mark(head.export, 0)
         session.change("DELETE FROM audit")
         session.change("DELETE FROM meta WHERE name NOT IN ('schema', 'shape')")
         session.change("INSERT INTO meta (name, value) VALUES ('transfer', :mark)", {"mark": _text(mark)})
@@ -146,6 +155,10 @@ def _finish(session: FillSession, end: DumpEnd, shown: str, act: str, rows: int)
                 f"{shown} has {count} rows in {name} and {wanted.rows} were to come, or their content differs: what it was "
                 "filled from changed meanwhile. Empty the store and begin anew"
             )
+    reruns.rerun(session, partial(_let_go, session, end, act, rows))
+
+
+def _let_go(session: FillSession, end: DumpEnd, act: str, rows: int) -> None:
     with session.atomic():
         _give_numbers(session, end.end)
         for (sink,) in session.rows(sql.NAMES):  # nobody sends, so every lease has ended but a consumer's
