@@ -77,6 +77,7 @@ class Gateway:
             threads=self.watch_threads,
             traces=self.traces,
             decide=self.decide,
+            redact=lambda event: self.loaded.redact(event),  # noqa: PLW0108  of what runs now
             followed=self._followed,
         )
         self.refusals = Refusals(store=self.store, metrics=self.metrics, clock=self.clock)

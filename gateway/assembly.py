@@ -86,6 +86,7 @@ def make_endpoints(loaded: Loaded) -> Mapping[str, SourceEndpoint]:
             hold_conflicts=configured.on_conflict == "hold",
             keep_ids=configured.keep_ids,
             reconciles=source.reconcile is not None,
+            redaction=loaded.redactions.get(name),
             allow_from=NetworkSet(configured.networks),
             max_body=configured.max_body or _most_of(source, server),
         )

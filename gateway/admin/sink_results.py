@@ -129,7 +129,10 @@ class RefusedDetail(RefusedItem):
 
     meaning: str | None
     headers: Sequence[HeaderItem]
-    body: Annotated[str | None, Field(description="null: it was too long to be kept, so it cannot be retried.")]
+    body: Annotated[
+        str | None,
+        Field(description="null: it was not kept (too long, or its source has `redact`), so it cannot be retried."),
+    ]
     masked: bool
 
 

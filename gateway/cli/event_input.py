@@ -62,7 +62,8 @@ def _from_callback(invocation: Invocation, name: str, body: bytes) -> Sequence[E
     from gateway.runtime.clock import Clock
 
     loaded = invocation.load(placeholders=True)
-    return unverified(loaded.source(name), loaded.callback(name, body, received_at=Clock().now()))
+    events = unverified(loaded.source(name), loaded.callback(name, body, received_at=Clock().now()))
+    return [loaded.redact(event) for event in events]  # as they come to routes and sinks
 
 
 def _read_file(file: str) -> bytes:

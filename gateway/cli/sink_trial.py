@@ -73,7 +73,8 @@ def _play(loaded: Loaded, source: Source, scene: str) -> Sequence[Event]:
         played = source.play(replace(a_scene(), type=scene))
         callback = loaded.callback(source.name, played.body, headers=played.headers.items(), received_at=Clock().now())
         events = source.normalise(callback, source.verify(callback))
-        return [event.replace(raw_type=callback.headers.get("content-type", "")) for event in events]
+        kind = callback.headers.get("content-type", "")
+        return [loaded.redact(event).replace(raw_type=kind) for event in events]  # as a sink gets it
     except Exception:  # a plugin's own code; there is a sample for whom it cannot play
         return ()
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel
 
@@ -24,14 +24,16 @@ from gateway.config.grammar.settings import (
 from gateway.config.grammar.watch import WatchSettings
 from gateway.config.validation import Validation, where_raised
 from gateway.errors import PluginError
+from gateway.events.field_path import wanted_paths
 from gateway.model import Trust
 
 if TYPE_CHECKING:
     from gateway.plugin import Sink, Source
     from gateway.plugin.registry import Registry
 
-SOURCE_KEYS: Final = ("type", "path", "min_trust", "allow_from", "max_body", "on_conflict", "keep_ids")
+SOURCE_KEYS: Final = ("type", "path", "min_trust", "allow_from", "max_body", "on_conflict", "keep_ids", "redact")
 SINK_KEYS: Final = ("type", "delivery")
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class Entries:
     registry: Registry
     made: dict[str, Source | Sink] = field(default_factory=dict)  # by dotted path; for their advice
     wanted_trust: dict[str, Trust] = field(default_factory=dict)  # of the events of each sink
+    wanted_fields: dict[str, Sequence[str]] = field(default_factory=dict)  # the same
 
     def sources(self, node: YamlNode | None, root: Table) -> dict[str, SourceSettings]:
         """All sources by name."""
@@ -93,35 +96,35 @@ class Entries:
             if delivery is not None and options is not None and sink is not None:
                 sinks[name] = SinkSettings(type=cls.type, delivery=delivery, options=options).of_type(cls)
                 self.wanted_trust[name] = self._wanted_trust(table, sink)
+                self.wanted_fields[name] = self._wanted_fields(table, sink)
         return sinks
 
     def _usual_rate(self, table: Table, cls: type[Sink], options: Any) -> str | None:
         """The rate that the type brings for these options, which are None where they could not be read."""
         if options is None:
             return cls.default_rate
-        try:
-            return cls.usual_rate(options)
-        except Exception as error:  # a plugin's own code
-            self.validation.problems.append(
-                table.problem(found=f"the {cls.type} has no usual rate: {where_raised(error)}")
-            )
-            return None
+        return self._ask(table, f"the {cls.type} has no usual rate", lambda: cls.usual_rate(options), None)
 
     def _takes_batches(self, table: Table, cls: type[Sink], options: Any) -> bool:
-        try:
-            return cls.takes_batches() if options is None else cls.takes_batches(options)
-        except Exception as error:  # a plugin's own code
-            said = table.problem(found=f"the {cls.type} does not say whether it takes batches: {where_raised(error)}")
-            self.validation.problems.append(said)
-            return False
+        text = f"the {cls.type} does not say whether it takes batches"
+        return self._ask(
+            table, text, lambda: cls.takes_batches() if options is None else cls.takes_batches(options), False
+        )
 
     def _wanted_trust(self, table: Table, sink: Sink) -> Trust:
+        return self._ask(table, f"the {sink.type} has no wanted trust", lambda: Trust(sink.wanted_trust), Trust.NONE)
+
+    def _wanted_fields(self, table: Table, sink: Sink) -> Sequence[str]:
+        text = f"the {sink.type} does not say which fields it wants"
+        return self._ask(table, text, lambda: wanted_paths(sink.wanted_fields), ())
+
+    def _ask(self, table: Table, text: str, ask: Callable[[], T], otherwise: T) -> T:
+        """What a plugin's own code answers; where it fails, `otherwise`, and a problem that begins with this text."""
         try:
-            return Trust(sink.wanted_trust)
-        except Exception as error:  # a plugin's own code
-            said = table.problem(found=f"the {sink.type} has no wanted trust: {where_raised(error)}")
-            self.validation.problems.append(said)
-            return Trust.NONE
+            return ask()
+        except Exception as error:
+            self.validation.problems.append(table.problem(found=f"{text}: {where_raised(error)}"))
+            return otherwise
 
     def _delivery(
         self, table: Table, defaults: Table | None, cls: type[Sink] | None, options: Any

@@ -28,6 +28,7 @@ from gateway.config.grammar.settings import (
 )
 from gateway.config.loaded import Loaded, refuse_demo_keys, refuse_to_serve, settings_secrets
 from gateway.config.overrides import override
+from gateway.config.redact_checks import redacted_needs
 from gateway.config.store_location import store_settings
 from gateway.config.validation import Validation, where_raised
 from gateway.config.watch_checks import watch_problems
@@ -209,6 +210,8 @@ class _Loading:
         sources_table = root.entries.get("sources")
         self._warnings += crosschecks.callers(settings, sources_table if isinstance(sources_table, Table) else None)
         self._warnings += crosschecks.trust(routes, settings, entries.wanted_trust)
+        for mistaken, diagnostic in redacted_needs(routes, settings, entries.wanted_fields):
+            (self._problems if mistaken else self._warnings).append(diagnostic)
         sinks_table = root.entries.get("sinks")
         self._warnings += crosschecks.fetched(settings, sinks_table if isinstance(sinks_table, Table) else None)
         self._warnings += crosschecks.reach(routes, settings, sinks_table if isinstance(sinks_table, Table) else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from gateway.text.secret import Secret, secrets_of
 
 if TYPE_CHECKING:
     from gateway.egress.client import Http
+    from gateway.events.redacted_event import Redaction
     from gateway.plugin import Callback, Sink, Source
 
 JSON_HEADERS: Final = (("content-type", "application/json"),)
@@ -51,6 +53,16 @@ class Loaded:
         """The source of this name, made afresh."""
         configured = self.settings.sources[name]
         return self.registry.source(configured.type)(name, configured.options)
+
+    @functools.cached_property
+    def redactions(self) -> Mapping[str, Redaction]:
+        """What is taken out of events, by the names of the sources that have such rules."""
+        return redactions_of(self.settings)
+
+    def redact(self, event: Event) -> Event:
+        """The event as it is stored: without what the rules of its source name."""
+        rules = self.redactions.get(event.source)
+        return event if rules is None else rules.of(event)
 
     def callback(
         self, source: str, body: bytes, *, received_at: datetime, headers: Iterable[tuple[str, str]] = JSON_HEADERS
@@ -120,6 +132,16 @@ def refuse_to_serve(loaded: Loaded) -> list[Diagnostic]:
         Diagnostic(file="environment", path=variable, found=text, hint="OTEL_SDK_DISABLED=true turns traces off")
         for variable, text in trace_problems(os.environ)
     ]
+
+
+def redactions_of(settings: Settings) -> Mapping[str, Redaction]:
+    """The rules of `store.redact` and of each source, by its name; only of those that have some."""
+    paths = {name: (*settings.store.redact, *source.redact) for name, source in settings.sources.items()}
+    if not any(paths.values()):
+        return {}
+    from gateway.events.redacted_event import Redaction  # because most configurations have no such rule
+
+    return {name: Redaction(rules) for name, rules in paths.items() if rules}
 
 
 def settings_secrets(settings: Settings) -> list[tuple[str, Secret]]:

@@ -68,7 +68,7 @@ def _events(loaded: Loaded, test: TestSettings) -> Sequence[Event]:
     if test.callback is not None:
         return _normalised(loaded, test.callback)
     try:
-        return [event_of(test.event or {}, **dict(_provider(loaded, test)))]
+        return [loaded.redact(event_of(test.event or {}, **dict(_provider(loaded, test))))]
     except ValueError as error:
         raise UnusableTest(f"the event cannot be read: {error}") from None
 
@@ -95,7 +95,8 @@ def _normalised(loaded: Loaded, callback: CallbackSettings) -> Sequence[Event]:
     source = loaded.source(callback.source)
     request = loaded.callback(callback.source, body, received_at=_RECEIVED_AT)
     try:
-        return source.normalise(request, Verified(trust=Trust.NONE, scheme="none"))
+        events = source.normalise(request, Verified(trust=Trust.NONE, scheme="none"))
+        return [loaded.redact(event) for event in events]  # as they come to the routes
     except Malformed as error:
         raise UnusableTest(f"the callback cannot be read: {error.detail}") from None
     except Exception as error:  # a plugin's own code

@@ -91,7 +91,7 @@ def described(event: Mapping[str, object], running: Loaded) -> Event:
     named = event.get("source")
     name = next(iter(sources)) if named is None and len(sources) == 1 else named
     usual = {"source": name, "provider": sources[name].type} if isinstance(name, str) and name in sources else {}
-    return event_of(event, **usual)
+    return running.redact(event_of(event, **usual))
 
 
 def decide(routes: Sequence[RouteSettings], event: Event) -> RoutingDecision:

@@ -59,6 +59,7 @@ class Dispatcher:
         threads: WatchThreads | None = None,
         traces: Traces = OFF,
         decide: Callable[[Event], RoutingDecision] | None = None,
+        redact: Callable[[Event], Event] | None = None,
         followed: Callable[[FollowUps, Sequence[Accepted]], None] = lambda _made, _accepted: None,
     ) -> None:
         """`policies` has one entry a sink; `rng` is the source of all jitter; `threads` call the plugins that watch;
@@ -80,7 +81,7 @@ class Dispatcher:
             watchers=Watchers(hook, "attempt_finished", threads),
             rng=self._rng,
             traces=traces,
-            follow_ups=FollowUpMaker(decide=decide, keeps_order=self.keeps_order),
+            follow_ups=FollowUpMaker(decide=decide, keeps_order=self.keeps_order, redact=redact),
             followed=followed,
         )
         self.lanes: Mapping[str, Lane] = {name: self._lane(sink, policies[name]) for name, sink in sinks.items()}

@@ -48,10 +48,12 @@ class FollowUps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUpMaker:
-    """One a dispatcher. `decide` asks the routes of now, `keeps_order` whether a sink has `order: stream`."""
+    """One a dispatcher. `decide` asks the routes of now, `keeps_order` whether a sink has `order: stream`, `redact` takes out
+    what the rules of its source name."""
 
     decide: Callable[[Event], RoutingDecision] | None
     keeps_order: Callable[[str], bool]
+    redact: Callable[[Event], Event] | None = None
 
     def make(self, delivery: Delivery, done: Done, now: datetime, trace: str | None = None) -> FollowUps:
         """The events of what `deliver` returned, in the trace of its cause. Raises nothing: a delivery that arrived stays
@@ -69,6 +71,7 @@ class FollowUpMaker:
         for follow_up in wanted[:EVENTS_MAX]:
             try:
                 event = follow_up_event(delivery, follow_up, now)
+                event = event if self.redact is None else self.redact(event)
                 decisions[event.id] = decision = self._decide(event)
                 events[event.id] = self._new(event, decision, trace)
             except Exception as error:  # whatever it is: a plugin's mistake must not undo what it delivered

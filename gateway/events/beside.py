@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from msgspec.structs import force_setattr
 
 from gateway.model import Event
@@ -27,6 +29,24 @@ def keep_original(event: Event, digest: bytes) -> None:
 def original_of(event: Event) -> bytes:
     """That digest; empty where nothing was repaired."""
     kept: bytes = event.__dict__.get("original", b"")
+    return kept
+
+
+class Unredacted(NamedTuple):
+    """What an event was compared by before something was taken out of it: its fingerprint, and where its files lie."""
+
+    fingerprint: bytes
+    places: tuple[bytes, ...]
+
+
+def keep_unredacted(event: Event, before: Unredacted) -> None:
+    """Remember that, of an event that goes on without what `redact` names."""
+    event.__dict__["unredacted"] = before
+
+
+def unredacted_of(event: Event) -> Unredacted | None:
+    """That; None: nothing is taken out of the events of its source."""
+    kept: Unredacted | None = event.__dict__.get("unredacted")
     return kept
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from gateway.compact_json import encode
-from gateway.model import FILE_COMPLETED, Event, File
+from gateway.model import FILE_COMPLETED, REDACTED, Event, File
 
 _PLACE_BYTES: Final = 16
 
@@ -28,7 +28,7 @@ def places_of(event: Event) -> tuple[bytes, ...]:
 
 def _names(file: File) -> Iterator[list[str]]:
     key, path = _key(file), path_of(file)
-    if key and file.storage is not None and file.storage.bucket:
+    if key and file.storage is not None and file.storage.bucket not in (None, "", REDACTED):
         yield ["object", file.storage.bucket, key]
     if path:
         yield ["path", "/" + key if key and _ends(path, key) else path]
@@ -37,7 +37,7 @@ def _names(file: File) -> Iterator[list[str]]:
 def path_of(file: File) -> str:
     """The path of its address without percent signs; empty where it has none."""
     try:
-        path = unquote(urlsplit(file.download_url or file.play_url or "").path)
+        path = unquote(urlsplit(file.address or "").path)
     except ValueError:
         return ""
     return path if path.strip("/") else ""
@@ -59,7 +59,8 @@ def _same(one: File, other: File) -> bool:
 
 
 def _key(file: File) -> str:
-    return "" if file.storage is None or not file.storage.key else file.storage.key.lstrip("/")
+    key = "" if file.storage is None else file.storage.key or ""
+    return "" if key == REDACTED else key.lstrip("/")
 
 
 def _ends(path: str, end: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -37,6 +37,11 @@ class _Text:
         except ValueError as error:
             raise PydanticCustomError("text", str(error)) from None
         return value if isinstance(value, Secret) else checked
+
+
+def checked_text(check: Callable[[str], str], json: Mapping[str, object]) -> _Text:
+    """Beside `str`: what `check` gives for a text; it raises ValueError with what was expected. `json` is what JSON Schema says."""
+    return _Text(check, tuple(json.items()))
 
 
 def _glob(text: str) -> str:

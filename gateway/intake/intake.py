@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
@@ -26,6 +26,9 @@ from gateway.states import ProblemCode
 from gateway.store.outbox.contents import CONTENTS_MAX
 from gateway.store.records import Accepted, NewDelivery
 from gateway.store.store import Store
+
+if TYPE_CHECKING:
+    from gateway.events.redacted_event import Redaction
 
 LARGE_BODY_BYTES: Final = 16 * 1024  # what is made of a larger one, by a stranger too, may take over 2 ms: off the loop
 VERIFIED_CODES: Final = frozenset({"signature_expired", "validity_too_long", "trust_too_low", "domain_not_allowed"})
@@ -45,6 +48,7 @@ class SourceEndpoint:
     hold_conflicts: bool = True
     keep_ids: bool = False
     reconciles: bool = False  # its vendor's own list is asked for
+    redaction: Redaction | None = None  # what is taken out of its events
     allow_from: Sequence[IPv4Network | IPv6Network] = ()  # the web looks at it, before it reads a body
     max_body: int | None = None  # bytes, and at this too; None: `server.max_body`
 
@@ -122,11 +126,11 @@ class Intake:
     async def _normalise(
         self, endpoint: SourceEndpoint, callback: Callback, verified: Verified, large: bool
     ) -> Sequence[Event]:
-        keep = endpoint.keep_ids
+        wanted = functools.partial(normalise, keep_ids=endpoint.keep_ids, redaction=endpoint.redaction)
         try:
             if large:  # one would make every other callback wait
-                return await asyncio.to_thread(normalise, endpoint.source, callback, verified, keep_ids=keep)
-            return normalise(endpoint.source, callback, verified, keep_ids=keep)
+                return await asyncio.to_thread(wanted, endpoint.source, callback, verified)
+            return wanted(endpoint.source, callback, verified)
         except Malformed as error:
             self._keep_refusal(endpoint, callback, Problem(400, "malformed_body", error.detail), verified=True)
         except MISTAKES as error:
@@ -135,7 +139,7 @@ class Intake:
     def _keep_refusal(
         self, endpoint: SourceEndpoint, callback: Callback, problem: Problem, *, verified: bool = False
     ) -> NoReturn:
-        self._refusals.keep(endpoint.name, problem, callback, verified=verified)
+        self._refusals.keep(endpoint.name, problem, callback, verified=verified, body=endpoint.redaction is None)
         raise problem
 
     def _break(self, endpoint: SourceEndpoint, callback: Callback, step: str, error: BaseException) -> NoReturn:

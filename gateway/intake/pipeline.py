@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.errors import Malformed, Untrusted
-from gateway.events.beside import amend
+from gateway.events.beside import amend, unredacted_of
 from gateway.events.cloudevents import render
 from gateway.events.link_life import name_link_ends
 from gateway.events.places import places_of
@@ -17,6 +17,9 @@ from gateway.plugin import Callback, Source, contract
 from gateway.routing import RoutingDecision
 from gateway.store.records import NewDelivery, NewEvent
 from gateway.text.trace_context import TraceContext
+
+if TYPE_CHECKING:
+    from gateway.events.redacted_event import Redaction
 
 SEAL_CONTENTS_MAX: Final = 32  # different contents under one signature, where its source names no other bound
 
@@ -40,8 +43,11 @@ def _verdict(source: Source, callback: Callback) -> Verified:
     return contract.checked_verdict(source, before_repair.verify(source, callback))
 
 
-def normalise(source: Source, callback: Callback, verified: Verified, *, keep_ids: bool) -> Sequence[Event]:
-    """The events of a verified callback. Raises Malformed, and PluginError where the plugin returned nonsense.
+def normalise(
+    source: Source, callback: Callback, verified: Verified, *, keep_ids: bool, redaction: Redaction | None = None
+) -> Sequence[Event]:
+    """The events of a verified callback, without what `redaction` takes out. Raises Malformed, and PluginError where the plugin
+    returned nonsense.
 
     An id that came from outside gets the source's name, because another source may use the same, and receivers drop
     repeats by it; with `keep_ids` it stays as it came.
@@ -57,7 +63,7 @@ def normalise(source: Source, callback: Callback, verified: Verified, *, keep_id
     if not keep_ids:
         for event in events:
             _name_source(event)
-    return events
+    return events if redaction is None else [redaction.of_callback(event) for event in events]
 
 
 def _name_source(event: Event) -> None:
@@ -85,6 +91,8 @@ def new_event(
     """The row of an event; `rendered` is what `render` gave, `trace` what its attempts continue, `placed` says that its files may
     be known by another id. Raises ValueError for an event that JSON or UTF-8 cannot hold."""
     body, fingerprint = rendered or render(event)
+    before = unredacted_of(event)
+    places = (places_of(event) if before is None else before.places) if placed else ()
     seal = verified.seal
     most, ranks = _bound(verified)
     kind = (event.raw_type or raw_type or "application/octet-stream")[:255]
@@ -93,7 +101,8 @@ def new_event(
     return NewEvent(
         event=event,
         body=body,
-        fingerprint=fingerprint,
+        fingerprint=fingerprint if before is None else before.fingerprint,
+        redacted=before is not None,
         routing=decision.json(),
         deliveries=tuple(deliveries),
         raw_type=kind,
@@ -102,7 +111,7 @@ def new_event(
         seal_most=most,
         seal_ranks=ranks,
         trace=None if trace is None else trace.stored(),
-        places=places_of(event) if placed else (),
+        places=places,
     )
 
 

@@ -36,10 +36,11 @@ class Refusals:
         self._silenced: dict[str, int] = {}
 
     @harmless
-    def keep(self, source: str, problem: Problem, callback: Callback, *, verified: bool) -> None:
+    def keep(self, source: str, problem: Problem, callback: Callback, *, verified: bool, body: bool = True) -> None:
         """Count it, and within the rate log it and store it with the vendor's bytes.
 
-        `verified`: its signature fitted. Such ones have a rate and a quota of their own.
+        `verified`: its signature fitted. Such ones have a rate and a quota of their own. Not `body`: the bytes are left out,
+        because of its source's events something is.
         """
         self.count(source, problem)
         if not self._within_rate(source, verified):
@@ -55,7 +56,8 @@ class Refusals:
             also_refused=self._silenced.pop(source, 0),
             **log_fields(callback.trace),
         )
-        self._store.keep_refusal(_refusal(source, problem, callback, len(callback.body), verified=verified))
+        kept = _refusal(source, problem, callback, len(callback.body), verified=verified)
+        self._store.keep_refusal(kept if body else kept.replace(body=b""))
 
     @harmless
     def keep_unknown(self, problem: Problem, callback: Callback, size: int, paths: Mapping[str, str]) -> None:

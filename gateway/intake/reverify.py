@@ -26,7 +26,7 @@ def judge_of(loaded: Loaded) -> Callable[[Refusal], Sequence[NewEvent]]:
         if refusal.source not in loaded.settings.sources:
             raise NotFound(f"its source {refusal.source!r} is not configured any more")
         if refusal.size and not refusal.body:
-            raise GatewayError(f"its body of {refusal.size} bytes was too long to be kept")
+            raise GatewayError(f"its body of {refusal.size} bytes was not kept: {_why_without(loaded, refusal)}")
         try:
             return _judged(loaded, router, refusal)
         except GatewayError:
@@ -37,11 +37,19 @@ def judge_of(loaded: Loaded) -> Callable[[Refusal], Sequence[NewEvent]]:
     return judge
 
 
+def _why_without(loaded: Loaded, refusal: Refusal) -> str:
+    if refusal.source in loaded.redactions:
+        return f"of the source {refusal.source} something is redacted (`redact`), and nobody knows where in a body it stands"
+    return "it was too long"
+
+
 def _judged(loaded: Loaded, router: Router, refusal: Refusal) -> Sequence[NewEvent]:
     configured = loaded.settings.sources[refusal.source]
     source = loaded.source(refusal.source)
     callback = callback_of(refusal)
     verified = verify(source, callback, configured.min_trust)
+    rules = loaded.redactions.get(refusal.source)
+    events = normalise(source, callback, verified, keep_ids=configured.keep_ids, redaction=rules)
     return [
         new_event(
             event,
@@ -53,7 +61,7 @@ def _judged(loaded: Loaded, router: Router, refusal: Refusal) -> Sequence[NewEve
             trace=callback.trace,
             placed=source.reconcile is not None,
         )
-        for event, decision in _routed(router, normalise(source, callback, verified, keep_ids=configured.keep_ids))
+        for event, decision in _routed(router, events)
     ]
 
 

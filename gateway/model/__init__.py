@@ -43,7 +43,7 @@ from gateway.model.event_types import (
     names_type,
     reached_types,
 )
-from gateway.model.recorded_file import Archived, File, Measured, Storage
+from gateway.model.recorded_file import REDACTED, Archived, File, Measured, Storage
 from gateway.model.trust import Seal, Trust, Verified
 from gateway.model.value import Value
 
@@ -72,6 +72,7 @@ __all__ = [
     "RECORDING_RECOVERED",
     "RECORDING_STARTED",
     "RECORDING_UNKNOWN",
+    "REDACTED",
     "REFUSALS",
     "RELOAD_REFUSED",
     "SINK_DOWN",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from gateway.model.value import Value
+
+REDACTED: Final = "[redacted]"
+"""What stands in an event where `redact` took out a text; a number or a time that was taken out is absent."""
 
 
 class Storage(Value, frozen=True, kw_only=True):
@@ -55,6 +59,11 @@ class File(Value, frozen=True, kw_only=True):
     confirmed: Measured | None = None
     measured: Measured | None = None
     archived: Archived | None = None
+
+    @property
+    def address(self) -> str | None:
+        """Where it can be fetched; None: nobody says, or it is redacted."""
+        return next((url for url in (self.download_url, self.play_url) if url and url != REDACTED), None)
 
     @property
     def is_as_it_came(self) -> bool:

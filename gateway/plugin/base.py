@@ -239,6 +239,12 @@ class Sink:
         return ()
 
     @property
+    def wanted_fields(self) -> Sequence[str]:
+        """What of an event this sink cannot do without: paths as `redact` has them, such as `$.data.files[*].download_url`, and
+        `raw` for the vendor's bytes. `gateway check` refuses a route that brings it events of which that is redacted."""
+        return ()
+
+    @property
     def wanted_trust(self) -> Trust:
         """What the vendor's signature should have covered for what this sink does with an event.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from gateway.errors import Malformed, PluginError
 from gateway.events.link_life import name_link_ends
@@ -16,14 +17,23 @@ from gateway.plugin.vendor_api import ListedPage, ListSpan
 from gateway.routing import RoutingDecision
 from gateway.store.records import NewDelivery, NewEvent
 
+if TYPE_CHECKING:
+    from gateway.events.redacted_event import Redaction
+
 Decide = Callable[[Event], RoutingDecision]
 KeepsOrder = Callable[[str], bool]
 
 
 def new_events(
-    source: Source, page: ListedPage, span: ListSpan, decide: Decide, keeps_order: KeepsOrder
+    source: Source,
+    page: ListedPage,
+    span: ListSpan,
+    decide: Decide,
+    keeps_order: KeepsOrder,
+    redaction: Redaction | None = None,
 ) -> Sequence[NewEvent]:
-    """The rows, each recording once, without what ended after the span: its callback may be on its way.
+    """The rows, each recording once, without what ended after the span: its callback may be on its way. `redaction` takes out of
+    them what it names.
 
     Raises PluginError for a page that is no page.
     """
@@ -44,7 +54,8 @@ def new_events(
             )
         name_link_ends(event)
         if event.id not in rows and (event.time is None or event.time <= span.until):
-            rows[event.id] = _row(event, decide(event), keeps_order)
+            kept = event if redaction is None else redaction.of_callback(event)
+            rows[event.id] = _row(kept, decide(kept), keeps_order)
     return list(rows.values())
 
 

@@ -227,7 +227,8 @@ class Reconciler:
                     return None
                 loaded, source = gateway.loaded, gateway.loaded.source(name)
             page = await source.list_recordings(gateway.http, span, run.next)
-            rows = new_events(source, page, span, gateway.decide, gateway.dispatcher.keeps_order)
+            rules = loaded.redactions.get(name)
+            rows = new_events(source, page, span, gateway.decide, gateway.dispatcher.keeps_order, rules)
             if gateway.store.full():
                 raise Retry("the store is over its limits (store.limits)", RETRY_WAIT_MIN)
             run = replace(

@@ -59,6 +59,8 @@ class NewEvent(Value, frozen=True, kw_only=True):
     seal_ranks: bool = False  # one more than that is ranked last instead of quarantined
     trace: str | None = None  # what its attempts continue, as TraceContext.stored writes it
     places: tuple[bytes, ...] = ()  # where its files lie; only of a source whose vendor's own list is asked for
+    redacted: bool = False  # the fingerprint is of what it said before, so it is stored as a keyed hash of that
+    other_fingerprint: bytes = b""  # as the same content is known where it was stored before `redact`, or after it went
     better: bool = False  # it says more of what stands under its id, and is trusted as much: it takes that place
 
 
@@ -135,7 +137,7 @@ class Settled(Value, frozen=True):
 
 
 class Refusal(Value, frozen=True, kw_only=True):
-    """A callback that was refused, kept for people. `body` is empty where it was over 64 KiB; `source` where the path
+    """A callback that was refused, kept for people. `body` is empty where it was over 64 KiB or its source redacts; `source` where the path
     named none."""
 
     source: str

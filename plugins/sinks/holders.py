@@ -16,6 +16,10 @@ from gateway import ONE_OR_MANY, Options
 _HOLDER: Final = re.compile(r"(?:[a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?(?:/[^/\s?#]{1,255})?", re.A)
 
 
+ADDRESSES: Final = ("$.data.files[*].download_url",)
+"""What a sink that calls the address of a file cannot do without."""
+
+
 def _holder(text: str) -> str:
     host, slash, bucket = text.partition("/")
     holder = host.lower() + slash + bucket

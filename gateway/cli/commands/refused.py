@@ -91,7 +91,9 @@ def show(invocation: Invocation, id: int, as_json: bool) -> None:
         click.echo(f"{visible(name)}: {visible(value)}")
     click.echo()
     if not kept:
-        click.echo(f"(a body of {refusal.size} bytes is too long to be kept, so this callback cannot be retried)")
+        click.echo(
+            f"(its body of {refusal.size} bytes was not kept: it was too long, or its source has `redact`; so it cannot be retried)"
+        )
     for line in body.splitlines():
         click.echo(visible(line))
     if kept:

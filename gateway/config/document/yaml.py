@@ -103,6 +103,8 @@ class _Composer:
             hint = "YAML is indented with spaces; this line begins with a tab"
         elif "${" in there:
             hint = 'put quotes around a ${…} that stands inside [ ] or { }: ["${NAME}"]'
+        elif "$." in there and "[" in there:
+            hint = 'put quotes around a path that stands inside [ ] or { }: ["$.data.files[*].download_url"]'
         elif _misaligned(lines, min(line, len(lines) - 1)) or "block" in str(error.context or ""):
             hint = (
                 f"look at the indentation: this line begins in column {len(there) - len(there.lstrip()) + 1}, and keys of one "

@@ -19,6 +19,7 @@ from gateway.config.grammar.section import Section
 from gateway.config.grammar.store import KeepSettings, LimitSettings, StoreSettings
 from gateway.config.grammar.watch import WatchSettings
 from gateway.fields import Language, NotEmpty, Size, Timezone, between
+from gateway.fields.event_paths import EventPaths
 from gateway.fields.hosts import is_loopback
 from gateway.model import Trust
 from gateway.text.signing_key import keys_of
@@ -67,7 +68,7 @@ class LocaleSettings(Section):
 
 
 class SourceSettings(Section):
-    """`type`, `path`, `min_trust`, `allow_from`, `max_body`, `on_conflict`, `keep_ids` are the core's; every other key belongs to the type's options."""
+    """`type`, `path`, `min_trust`, `allow_from`, `max_body`, `on_conflict`, `keep_ids`, `redact` are the core's; every other key belongs to the type's options."""
 
     type: Annotated[str, Field(description="Which vendor's callbacks these are.")]
     path: Annotated[
@@ -106,6 +107,13 @@ class SourceSettings(Section):
             "behind this source. Else it goes out as `id~source`, because another source may use the same."
         ),
     ] = False
+    redact: Annotated[
+        EventPaths,
+        Field(
+            description="Paths of what is taken out of this source's events before anybody but the source has seen it, beside "
+            "those of `store.redact`, such as `$.data.files[*].download_url`."
+        ),
+    ] = ()
     options: Annotated[Any, Field(description="The type's own options.")] = None
 
     @property

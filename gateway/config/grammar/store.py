@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from gateway.config.grammar.identifiers import Name
 from gateway.config.grammar.section import Section
 from gateway.fields import Duration, NotEmpty, Secret, Size, between, parse_duration, parse_size
+from gateway.fields.event_paths import EventPaths
 
 
 class KeepSettings(Section):
@@ -133,6 +134,13 @@ class StoreSettings(Section):
             description="Encrypts what events say, and what was refused, before it is stored. Unset: stored in plain."
         ),
     ] = None
+    redact: Annotated[
+        EventPaths,
+        Field(
+            description="Paths of what is taken out of the events of all sources before they are stored, such as "
+            "`$.data.files[*].download_url`."
+        ),
+    ] = ()
     remember: Annotated[
         Duration, between("1d"), Field(description="How long ids are known, so that a repeat is a duplicate.")
     ] = parse_duration("30d")

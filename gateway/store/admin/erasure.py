@@ -51,7 +51,7 @@ class SameCallbacks:
         same = []
         for (row,) in session.rows(_REFUSED, {"source": source}):
             body, ids = self._compare(session, int(row))
-            if body == raw or id in ids:
+            if (raw and body == raw) or id in ids:
                 same.append(int(row))
         return same
 

@@ -13,6 +13,7 @@ from gateway.store.engine.session import Session
 MEMO: Final = "deliveries.memo"
 PROGRESS: Final = "deliveries.progress"
 VERDICT: Final = "verdicts.routing"
+FINGERPRINT_KEY: Final = "meta.fingerprint_key"
 REFUSED_TEXTS: Final = ("detail", "path", "headers")  # of `refused`; `headers` says whether a row is encrypted
 
 # In the document `time` stands before `data`. A text inside it cannot look like this: its quotes have backslashes.

@@ -15,7 +15,7 @@ from typing import Final
 from gateway.model import Event, shown_variant
 from gateway.store.engine.batch import Bulk, EventIn, Kept
 from gateway.store.engine.reruns import transaction
-from gateway.store.outbox import file_places
+from gateway.store.outbox import file_places, fingerprint_key
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.contents import Action, Content, judge
 from gateway.store.outbox.seals import over_sealed
@@ -32,7 +32,7 @@ def accept(session: Bulk, callbacks: Sequence[Sequence[NewEvent]], owner: str) -
     One that there is no room for under its id is answered `full`: the others of its callback are stored all the same,
     because nobody may keep them out by filling one id.
     """
-    events = [new for callback in callbacks for new in callback]
+    events = fingerprint_key.keyed(session, callbacks)
     placed = [n for n, new in enumerate(events) if new.places]
     waves = list(_waves(events))
     names = set() if session.one_transaction else _names(events)  # alone, nobody has to be kept out
@@ -146,7 +146,7 @@ def _known(session: Bulk, new: NewEvent, owner: str) -> Accepted:
     Its name is locked, but what nobody knew yet is inserted without the lock: where that happens in between, what is
     there is looked at again.
     """
-    event = new.event
+    event, new = new.event, fingerprint_key.also_known_as(session, new)
     names = {"id": event.id, "source": event.source}
     for _ in range(LOOKS_MAX):
         contents = [Content.of(row) for row in session.rows(sql.CONTENTS, names)]

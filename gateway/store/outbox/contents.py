@@ -64,7 +64,7 @@ def judge(new: NewEvent, contents: Sequence[Content], *, sealed: bool) -> Judgem
     all that stand is the genuine one, whether it says something else or the same (a route may ask for trust).
     """
     standing = [one for one in contents if not one.held]
-    same = any(one.fingerprint == new.fingerprint for one in contents)
+    same = any(one.fingerprint in (new.fingerprint, new.other_fingerprint) for one in contents)
     if sealed:
         return Judgement(Action.DUPLICATE) if same else _beside(new, contents, Held.QUARANTINED)
     if not standing:

@@ -6,6 +6,7 @@ sources whose vendor is asked, as long as their ids are, and looked up under a l
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -108,6 +109,9 @@ def _standing(session: Session, source: str, id: str) -> Event | None:
 def _renamed(new: NewEvent, id: str, *, better: bool = False) -> NewEvent:
     event = new.event.replace(id=id)
     body, fingerprint = render(event)
+    if new.redacted:  # what it said before is no more, so its fingerprint is made of the one it had
+        fingerprint = hashlib.sha256(b"renamed\0" + new.fingerprint).digest()[:16]
+        return new.replace(event=event, body=body, fingerprint=fingerprint, other_fingerprint=b"", better=better)
     return new.replace(event=event, body=body, fingerprint=fingerprint, better=better)
 
 

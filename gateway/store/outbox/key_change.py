@@ -30,6 +30,7 @@ from gateway.store.engine.encrypted_rows import (
     open_event,
 )
 from gateway.store.engine.session import Session, number_of, value_of
+from gateway.store.outbox import fingerprint_key
 from gateway.store.sqlite import scrub
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('reencrypt', 0)) IS NULL"  # as `Bulk.lock` writes it
@@ -108,6 +109,7 @@ def _advance(session: Session, at: KeyChange, most: int, now: int) -> KeyChange:
         return replace(at, after=int(rows[-1][0]))
     if at.table != TABLES[-1]:
         return replace(at, table=TABLES[TABLES.index(at.table) + 1], after=0)
+    fingerprint_key.encrypt_anew(session)
     for key in cipher_keys.known(session):
         if key.name != at.to and not key.retired:
             cipher_keys.retire(session, key.name)

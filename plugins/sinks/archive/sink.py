@@ -36,6 +36,7 @@ from plugins.sinks.archive.options import EXTRA, ArchiveOptions
 from plugins.sinks.archive.private_bucket import private_object, signed_address
 from plugins.sinks.archive.spool import Spool
 from plugins.sinks.archive.turns import Bandwidth, Turns
+from plugins.sinks.holders import ADDRESSES
 from plugins.sinks.storage.disk import Disk
 from plugins.sinks.storage.local_folder import SPOOL
 from plugins.sinks.storage.open import open_storage
@@ -94,6 +95,10 @@ class Archive(Sink):
         return [*self._storage.missing(), *hls]
 
     @property
+    def wanted_fields(self) -> Sequence[str]:
+        return ADDRESSES
+
+    @property
     def wanted_trust(self) -> Trust:
         return self.options.min_trust
 
@@ -125,7 +130,7 @@ class Archive(Sink):
             for number, (file, name) in enumerate(
                 zip(event.files, names_of(self._template, event, event.files), strict=True)
             )
-            if (url := file.download_url or file.play_url) and (not only or format_of(event, file) in only)
+            if (url := file.address) and (not only or format_of(event, file) in only)
         ]
         return sorted(jobs, key=lambda job: math.inf if job.link.ends is None else job.link.ends.timestamp())
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from ipaddress import ip_network
 
 from gateway import (
@@ -25,7 +26,7 @@ from gateway import (
 )
 from plugins.sinks.confirm.look import LOOK_BYTES_MAX, RANGE, Look, look_of, unreached
 from plugins.sinks.confirm.options import ConfirmOptions
-from plugins.sinks.holders import holders_of
+from plugins.sinks.holders import ADDRESSES, holders_of
 
 
 class Confirm(Sink):
@@ -43,7 +44,7 @@ class Confirm(Sink):
         missing: list[File] = []
         looks: dict[str, Look] = {}
         for file in delivery.event.files:
-            if url := _address(file):
+            if url := file.address:
                 if url not in looks:
                     looks[url] = await self._ask_for_a_byte(url)
                     await delivery.alive()  # so that `delivery.timeout` bounds one look, however many files there are
@@ -63,8 +64,12 @@ class Confirm(Sink):
     async def preview(self, delivery: Delivery) -> str:
         """The requests, without what is secret in their addresses."""
         self._check(delivery)
-        addresses = [url for file in delivery.event.files if (url := _address(file))]
+        addresses = [url for file in delivery.event.files if (url := file.address)]
         return "\n".join([f"GET {redact(url)}\nrange: {RANGE}" for url in addresses]) or "nothing to look at"
+
+    @property
+    def wanted_fields(self) -> Sequence[str]:
+        return ADDRESSES
 
     @property
     def wanted_trust(self) -> Trust:
@@ -103,10 +108,6 @@ class Confirm(Sink):
     @functools.cached_property
     def _via(self) -> Via:
         return Via(ca=self.options.ca, guard=AddressGuard(tuple(map(ip_network, self.options.allow))))
-
-
-def _address(file: File) -> str | None:
-    return file.download_url or file.play_url
 
 
 def _unjudged(answer: Answer) -> None:

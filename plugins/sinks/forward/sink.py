@@ -266,6 +266,10 @@ class Forward(Sink):
         )
 
     @property
+    def wanted_fields(self) -> Sequence[str]:
+        return ("raw",) if self.options.body in ("raw", "huawei-live") else ()
+
+    @property
     def wanted_trust(self) -> Trust:
         """A receiver of the vendor's own words takes them for the vendor's, so the vendor should have signed them."""
         return Trust.FIELDS if self.options.body in ("raw", "huawei-live") else Trust.NONE

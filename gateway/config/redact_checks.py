@@ -1,0 +1,52 @@
+"""Checks rules of `redact` against the sinks that an event goes to: what is taken out cannot be delivered any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from gateway.config.document.diagnostics import Diagnostic
+from gateway.config.document.nodes import Items, Table
+from gateway.config.grammar.settings import RouteSettings, Settings
+from gateway.config.loaded import redactions_of
+from gateway.events.field_path import RAW, parse_path
+from gateway.model import FILE_COMPLETED
+
+
+def redacted_needs(
+    routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, wanted: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[bool, Diagnostic]]:
+    """A sink that cannot do without what is taken out of the events of a source that a route brings. True: it is a mistake; False:
+    a warning, because a condition of the route may leave those events out."""
+    redactions = redactions_of(settings)
+    for table, route in routes if redactions else ():
+        for number, sink in enumerate(route.to):
+            for name, rules in redactions.items():
+                needs = [field for field in wanted.get(sink, ()) if field == RAW or rules.names(*_place(field))]
+                if not needs or not _may_bring(route, name, settings.sources[name].type):
+                    continue
+                node = table.entries.get("to", table)
+                place = node.items[number] if isinstance(node, Items) and number < len(node.items) else node
+                yield (
+                    route.where is None,
+                    place.problem(
+                        found=f"the sink {sink!r} cannot do without {_shown(needs)}, and of the events of the source {name!r} that is "
+                        "redacted (`redact`) before they are stored",
+                        hint=f"take the source out of the route (`match: {{source: …}}`), or the rule out of `sources.{name}.redact` "
+                        "or `store.redact`",
+                    ),
+                )
+
+
+def _place(field: str) -> Sequence[str | int]:
+    return [0 if step.name is None else step.name for step in parse_path(field)]
+
+
+def _shown(needs: Sequence[str]) -> str:
+    return " and ".join("the vendor's bytes" if field == RAW else field for field in needs)
+
+
+def _may_bring(route: RouteSettings, source: str, provider: str) -> bool:
+    """Whether this route may carry a finished file of this source."""
+    match = {"source": source, "provider": provider, "type": FILE_COMPLETED}
+    return all(any(fnmatchcase(value, glob) for glob in route.match.get(key, ("*",))) for key, value in match.items())
