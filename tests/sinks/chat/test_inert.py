@@ -7,16 +7,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
 
 from gateway import FILE_COMPLETED, RECORDING_FAILED, RECORDING_UNKNOWN, Event, Fault, File
-from gateway.testing import FrozenClock, cases, delivery, event
+from gateway.testing import FrozenClock, delivery, event
 from plugins.sinks.cards.template import Template
 from plugins.sinks.chat.chat_service import service
 from plugins.sinks.chat.digest import digests
@@ -24,181 +22,10 @@ from plugins.sinks.chat.options import ChatOptions
 from tests.examples import examples
 
 from .conftest import ALL, options, texts, view
+from .hostile_names import HOSTILE, SPACES, STARTERS
+from .markup import maps, marked, shape, skeleton
 
 HARMLESS = "room"
-HOSTILE = [
-    *(case.value for case in cases("stream")),
-    "http://evil.example/x",
-    "https://evil.example",
-    "HTTPS://EVIL.example",
-    "www.evil.example",
-    "<http://evil.example>",
-    "<http://evil.example|Play>",
-    "[Play](http://evil.example)",
-    "![x](http://evil.example/x.png)",
-    "](http://evil.example)",
-    "x](http://evil.example",
-    "[x]: http://evil.example",
-    '<a href="http://evil.example">Play</a>',
-    "</code><b>x</b>",
-    "</b></font><font color='red'>x",
-    '<at user_id="all">all</at>',
-    "<at id=all></at>",
-    "&lt;at id=all&gt;",
-    "<at>anna</at>",
-    "<@80351110224678912>",
-    "<@&80351110224678912>",
-    "<@zhangsan>",
-    "<@all>",
-    "<!here>",
-    "<!subteam^S012AB3CD>",
-    "<users/all>",
-    "@all",
-    "@channel",
-    "@here",
-    "a@b@everyone",
-    "anna@example.com",
-    "`@all`",
-    "``` x",
-    "`",
-    "\\`@all\\`",
-    "\\",
-    "\\\\[x](http://evil.example)",
-    "**x**",
-    "*x*",
-    "__x__",
-    "_x_",
-    "~~x~~",
-    "~x~",
-    "||x||",
-    "# x",
-    "> x",
-    "- x",
-    "1. x",
-    "---",
-    "| a | b |\n|---|---|\n| c | d |",
-    "x\n# y\n\n- z",
-    "x\u2028# y",
-    "{{DATE(2017-02-14T06:08:39Z, SHORT)}}",
-    "${expression}",
-    "@{triggerBody()}",
-    ":smile:",
-    "/start",
-    "#tag",
-    "\u200b@all",
-    "＜at id=all＞",
-]
-SPACES = (
-    " ",
-    "\t",
-    "\u00a0",
-    "\u1680",
-    "\u2003",
-    "\u2009",
-    "\u202f",
-    "\u205f",
-    "\u3000",
-    "\x0b",
-    "\x0c",
-    "\x85",
-    "\u2028",
-    "\n",
-)
-"""White space as Unicode knows it: two make a line break at a line's end, four make code at its beginning."""
-STARTERS = (
-    "-",
-    "- x",
-    "+ x",
-    "* x",
-    "= x",
-    "===",
-    "---",
-    "- - -",
-    "_ _ _",
-    "1. x",
-    "1) x",
-    "123456789. x",
-    "> x",
-    "# x",
-    "~~~",
-    "    x",
-    ": x",
-)
-"""What begins a block where it stands at a line's beginning."""
-READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-MARKDOWN = {"feishu", "lark", "dingtalk", "wecom", "discord", "teams", "mattermost", "rocket-chat"}
-
-
-def marked(name: str, message: Mapping[str, Any]) -> Iterator[str]:
-    """The texts of a message that the service reads as markup; in the others nothing is."""
-    if name in {"feishu", "lark"}:
-        for one in _maps(message):
-            if one.get("tag") == "lark_md":
-                yield one["content"]
-    elif name == "dingtalk":
-        yield message[message["msgtype"]]["text"]
-    elif name == "wecom":
-        if "markdown" in message:
-            yield message["markdown"]["content"]
-    elif name == "slack":
-        yield message["text"]
-        yield from (one["text"] for one in _maps(message) if one.get("type") == "mrkdwn")
-    elif name == "teams":
-        for one in _maps(message):
-            if one.get("type") == "TextBlock":
-                yield one["text"]
-            if one.get("type") == "FactSet":
-                yield from texts(one["facts"])
-    elif name == "telegram":
-        yield message["text"]
-    elif name == "google-chat":
-        for one in _maps(message):
-            for key in ("textParagraph", "decoratedText"):
-                if key in one:
-                    yield one[key]["text"]
-    else:  # embeds and attachments, in which every text is
-        for key in ("embeds", "attachments"):
-            for one in _maps(message.get(key, [])):
-                yield from (value for part, value in one.items() if isinstance(value, str) and part not in _NO_TEXT)
-
-
-_NO_TEXT = {"timestamp", "color", "title_link", "url", "type"}
-
-
-def _maps(value: object) -> Iterator[Mapping[str, Any]]:
-    if isinstance(value, Mapping):
-        yield value
-        for inner in value.values():
-            yield from _maps(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _maps(inner)
-
-
-def skeleton(name: str, text: str) -> list[object]:
-    """What a reader of this markup makes of the text, without the letters."""
-    if name == "slack":
-        return re.findall(r"<[^>]*>", text) + re.findall(r"(?<!\w)[*_~`]|[*_~`](?!\w)", text)
-    if name in MARKDOWN:
-        tokens = READER.parse(text)
-        flat = [inner for token in tokens for inner in (token, *(token.children or ()))]
-        dull = {"text", "text_special", "softbreak", "inline"}
-        return [
-            (one.type, dict(one.attrs), one.content if "html" in one.type else "")
-            for one in flat
-            if one.type not in dull
-        ]
-    found: list[object] = []
-
-    class Reader(HTMLParser):
-        def handle_starttag(self, tag: str, attrs: object) -> None:
-            found.append((tag, attrs))
-
-        def handle_endtag(self, tag: str) -> None:
-            found.append(tag)
-
-    Reader().feed(text)
-    return found
 
 
 @functools.cache
@@ -296,7 +123,7 @@ def nobody(name: str, got: Mapping[str, Any]) -> None:
             "isAtAll": False,
         }
     elif name == "teams":
-        assert not [one for one in _maps(got) if "entities" in one]
+        assert not [one for one in maps(got) if "entities" in one]
     elif name == "wecom":
         assert "<@" not in "".join(texts(got))
     elif name in {"mattermost", "rocket-chat", "google-chat"}:
@@ -388,12 +215,5 @@ def test_a_link_cannot_end_its_own_markup(name: str, tail: str) -> None:
         mild = event(files=(File(format="hls", download_url=start + "x"),))
         bad = event(files=(File(format="hls", download_url=start + tail),))
         usual, got = (message(name, service(name).compose(view().card(one))) for one in (mild, bad))
-        assert [_shape(name, part) for part in marked(name, usual)] == [
-            _shape(name, part) for part in marked(name, got)
-        ]
+        assert [shape(name, part) for part in marked(name, usual)] == [shape(name, part) for part in marked(name, got)]
         assert "](http://evil" not in "".join(texts(got))
-
-
-def _shape(name: str, text: str) -> object:
-    """The skeleton without the addresses, which do differ."""
-    return re.sub(r"https://d\.example[^'\"|>]*", "URL", str(skeleton(name, text)))

@@ -1,0 +1,100 @@
+"""What an assistant may change is shown first, confirmed for exactly that, and written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("mcp", reason="the extra mcp is not installed: pip install -e '.[dev]'")
+
+from gateway.cli.assistant.changes import CHANGES_PER_MINUTE_MAX
+from gateway.cli.assistant.confirmations import HOLDS_SECONDS
+from gateway.runtime.clock import FrozenClock
+from gateway.store.admin.admin import StoreAdmin
+
+from .talk import asked, audit, refused, talking
+
+
+async def test_a_change_is_shown_confirmed_done_once_and_written_down(stocked: Path) -> None:
+    async with talking(stocked, operate=True) as client:
+        (dead,) = (await asked(client, "dead_letters"))["items"]
+        change = {"act": "retry_delivery", "target": str(dead["id"])}
+        shown = await asked(client, "preview_change", **change)
+        assert "new round" in shown["will"]
+        assert shown["now"]["state"] == "dead"
+        assert audit(stocked) == []
+        confirmed = {**change, "confirmation": shown["confirmation"]}
+        done = await asked(client, "make_change", **confirmed)
+        assert done["done"] is True
+        assert audit(stocked) == [("ann (assistant)", "deliveries retry", str(dead["id"]))]
+        assert (await refused(client, "make_change", **confirmed))["code"] == "not_confirmed"
+        assert len(audit(stocked)) == 1
+
+
+async def test_every_change_does_what_it_says(stocked: Path) -> None:
+    async with talking(stocked, operate=True) as client:
+
+        async def change(act: str, target: str, **more: str) -> Any:
+            shown = await asked(client, "preview_change", act=act, target=target, **more)
+            return await asked(
+                client, "make_change", act=act, target=target, **more, confirmation=shown["confirmation"]
+            )
+
+        await change("pause_sink", "lines")
+        assert (await refused(client, "preview_change", act="pause_sink", target="lines"))["code"] == "not_possible"
+        await change("resume_sink", "lines")
+        (event,) = (await asked(client, "find_events", type="recording.started"))["items"]
+        await change("replay_event", event["ref"], to="screen")
+        (waiting,) = (await asked(client, "why_not_delivered", ref=event["ref"]))["deliveries"]
+        assert (waiting["sink"], waiting["state"]) == ("screen", "waiting")
+        await change("cancel_delivery", str(waiting["id"]))
+    acts = [act for _, act, _ in reversed(audit(stocked))]
+    assert acts == ["sinks pause", "sinks resume", "events replay", "deliveries cancel"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"target": "screen"},
+        {"act": "resume_sink"},
+        {"confirmation": "made-up"},
+        {"act": "replay_event", "to": "screen"},
+    ],
+)
+async def test_a_confirmation_is_for_exactly_what_was_shown(stocked: Path, other: Mapping[str, str]) -> None:
+    async with talking(stocked, operate=True) as client:
+        change = {"act": "pause_sink", "target": "lines"}
+        shown = await asked(client, "preview_change", **change)
+        answer = await client.call_tool("make_change", {**change, "confirmation": shown["confirmation"], **other})
+        assert answer.is_error
+    assert audit(stocked) == []
+
+
+async def test_a_confirmation_ends_with_time_and_with_any_change_of_what_was_shown(stocked: Path) -> None:
+    clock = FrozenClock()
+    async with talking(stocked, operate=True, clock=clock) as client:
+        change = {"act": "pause_sink", "target": "lines"}
+        shown = await asked(client, "preview_change", **change)
+        clock.advance(HOLDS_SECONDS + 1)
+        late = await refused(client, "make_change", **change, confirmation=shown["confirmation"])
+        assert late["code"] == "not_confirmed"
+        (dead,) = (await asked(client, "dead_letters"))["items"]
+        change = {"act": "retry_delivery", "target": str(dead["id"])}
+        shown = await asked(client, "preview_change", **change)
+        with StoreAdmin(f"sqlite:///{stocked}/gateway.db") as admin:
+            admin.retry(dead["id"])
+        changed = await refused(client, "make_change", **change, confirmation=shown["confirmation"])
+        assert "things changed" in changed["detail"]
+
+
+async def test_many_changes_in_a_row_are_no_way_round_the_bulk_acts(stocked: Path) -> None:
+    async with talking(stocked, operate=True, clock=FrozenClock()) as client:
+        for number in range(CHANGES_PER_MINUTE_MAX + 1):
+            change = {"act": "resume_sink" if number % 2 else "pause_sink", "target": "lines"}
+            shown = await asked(client, "preview_change", **change)
+            answer = await client.call_tool("make_change", {**change, "confirmation": shown["confirmation"]})
+        assert answer.structured_content["error"]["code"] == "too_many_requests"
+    assert len(audit(stocked)) == CHANGES_PER_MINUTE_MAX
