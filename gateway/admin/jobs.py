@@ -14,6 +14,8 @@ from gateway.config.loaded import Loaded
 from gateway.errors import GatewayError, StoreUnavailable
 from gateway.intake.reverify import ids_of, route_of
 from gateway.runtime.activity import Activity
+from gateway.runtime.background import Bell, end_tasks
+from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.jobs import STEP_ROWS_MAX, JobRow
@@ -47,7 +49,7 @@ class JobRunner:
         self._alone = alone
         self._task: asyncio.Task[None] | None = None
         self._under_way: dict[int, asyncio.Task[None]] = {}
-        self._asked = asyncio.Event()
+        self._bell = Bell(Clock())  # the machine's, because what other gateways do does not follow ours
 
     def start(self) -> None:
         """Begin."""
@@ -55,14 +57,11 @@ class JobRunner:
 
     def hurry(self) -> None:
         """A job was asked for."""
-        self._asked.set()
+        self._bell.ring()
 
     async def close(self) -> None:
         """End after the steps that are under way; the rest is done when a gateway runs again."""
-        tasks = [*self._under_way.values(), *([] if self._task is None else [self._task])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(self._task, *self._under_way.values())
         if self._task is not None:
             with contextlib.suppress(GatewayError):
                 await self._access.change(lambda admin: admin.leave_jobs(self._owner))
@@ -78,10 +77,7 @@ class JobRunner:
                 log.warning("jobs_not_read", error=str(error))
             except Exception:
                 log.exception("jobs_failed")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await self._asked.wait()
-            self._asked.clear()
+            await self._bell.wait(LOOK_SECONDS)
 
     async def _begin(self) -> None:
         """Go on with what nobody goes on with, a few jobs at once."""
@@ -131,7 +127,7 @@ class JobRunner:
             await self._gateway.clock.sleep(min(seconds, REST_SECONDS))
             seconds -= REST_SECONDS
             if seconds > 0:
-                job = await self._access.change(lambda admin: admin.hold_job(id, self._owner))
+                job = await self._access.change(lambda admin: admin.renew_job(id, self._owner))
                 if job.finished_at is not None:
                     return False
         return True

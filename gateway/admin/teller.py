@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from gateway.admin.stream import LiveHub
 from gateway.errors import StoreError
 from gateway.runtime.activity import Activity
+from gateway.runtime.background import Bell, end_tasks
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.admin import key_uses, live, minutes
@@ -40,7 +41,7 @@ class Teller:
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
         self._counts_at = self._watch_at = self._forget_at = 0.0
-        self._looked = asyncio.Event()
+        self._bell = Bell(Clock())  # the machine's, because other gateways' news do not follow ours
 
     def start(self) -> None:
         """Begin."""
@@ -50,14 +51,12 @@ class Teller:
         """Somebody begins to watch: look at once."""
         self._watch_at = 0.0
         self._activity.watched = True
-        self._looked.set()
+        self._bell.ring()
 
     async def close(self) -> None:
         """Store what was counted, and end."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end_tasks(self._task)
             with contextlib.suppress(StoreError, TimeoutError):
                 async with asyncio.timeout(2.0):
                     await self._store_counts()
@@ -70,10 +69,7 @@ class Teller:
                 log.warning("news_not_stored", error=str(error))
             except Exception:
                 log.exception("news_failed")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(NEWS_SECONDS if self._activity.watched else IDLE_SECONDS):
-                    await self._looked.wait()
-            self._looked.clear()
+            await self._bell.wait(NEWS_SECONDS if self._activity.watched else IDLE_SECONDS)
 
     async def _once(self) -> None:
         now = self._clock.monotonic()

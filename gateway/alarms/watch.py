@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final, Protocol
@@ -13,6 +12,7 @@ from gateway.alarms.key_watch import KeyWatch
 from gateway.errors import StoreError
 from gateway.model import RELOAD_REFUSED, STORE_LIMIT, Event
 from gateway.routing import RoutingDecision
+from gateway.runtime.background import Bell, end_tasks
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.metrics import Metrics
@@ -69,7 +69,7 @@ class AlarmWatch:
         self._stored = stored
         self._seen: dict[tuple[str, str], Seen] = {}
         self._keys = KeyWatch(store, clock, setup, self.see)
-        self._bell = asyncio.Event()
+        self._bell = Bell(clock)
         self._task: asyncio.Task[None] | None = None
         self._logged: dict[str, float] = {}  # type -> when it was last logged that it could not be stored
         self.busy = False  # it looks now
@@ -82,10 +82,7 @@ class AlarmWatch:
 
     async def close(self) -> None:
         """Stop looking; what is due then is told by another gateway, or at the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_tasks(self._task)
 
     def see(self, type: AlarmType, about: str, holds: bool, detail: str = "") -> None:
         """This process sees that a condition begins or ends; it is told once, whoever else sees it."""
@@ -94,13 +91,12 @@ class AlarmWatch:
 
     def ring(self) -> None:
         """Look now, not within a second."""
-        self._bell.set()
+        self._bell.ring()
 
     # -- looking
 
     async def _watch_until_closed(self) -> None:
         while True:
-            self._bell.clear()
             self.busy = True
             try:
                 await self._keys.see_endings()
@@ -109,16 +105,7 @@ class AlarmWatch:
                 log.exception("alarms_not_looked_for")
             finally:
                 self.busy = False
-            await self._pause()
-
-    async def _pause(self) -> None:
-        sleep = asyncio.ensure_future(self._clock.sleep(LOOK_SECONDS))
-        rung = asyncio.ensure_future(self._bell.wait())
-        try:
-            await asyncio.wait({sleep, rung}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleep.cancel()
-            rung.cancel()
+            await self._bell.wait(LOOK_SECONDS)
 
     async def store_due(self) -> None:
         """Once: what is due is stored, or it is logged that it could not be."""

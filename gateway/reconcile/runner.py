@@ -17,6 +17,7 @@ from gateway.model import Event
 from gateway.plugin.vendor_api import ListedPage, ListSpan, Reconcile
 from gateway.reconcile.listed_events import new_events
 from gateway.routing import RoutingDecision
+from gateway.runtime.background import Bell, end_tasks
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.outbox.reconciliation import ListedStored, ReconciliationRow, Run
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge
 
 LOOK_SECONDS: Final = 5.0  # between two looks for what is due
-HOLD_SECONDS: Final = 30.0  # between two signs of life while a call is waited for
+RENEW_SECONDS: Final = 30.0  # between two signs of life while a call is waited for
 RETRY_WAIT_MIN: Final = timedelta(minutes=1)  # a call that failed; each time twice as long
 RETRY_WAIT_MAX: Final = timedelta(hours=1)  # also where somebody has to act, because nobody tells us that they did
 DOUBLINGS_MAX: Final = 6
@@ -80,7 +81,7 @@ class Reconciler:
         self._gateway = gateway
         self._task: asyncio.Task[None] | None = None
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._bell = asyncio.Event()
+        self._bell = Bell(gateway.clock)
         self._read: Loaded | None = None
         self._options: Mapping[str, Reconcile] = {}
 
@@ -101,15 +102,12 @@ class Reconciler:
         run = begun(options, self._gateway.clock.ms(), known_from)
         if not await self._gateway.store.ask_for_reconciliation(name, run):
             raise Problem(409, "not_possible", f"a gateway is asking the vendor of {name} now")
-        self._bell.set()
+        self._bell.ring()
         return f"the list since {_moment(run.since).isoformat(timespec='seconds')} is asked for now"
 
     async def close(self) -> None:
         """Stop at once: what was stored is noted, and the next gateway goes on there."""
-        tasks = [*self._under_way.values(), *([] if self._task is None else [self._task])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(self._task, *self._under_way.values())
         if self._task is not None:
             with contextlib.suppress(StoreError):
                 await self._gateway.store.leave_reconciliations()
@@ -118,23 +116,13 @@ class Reconciler:
         with contextlib.suppress(StoreError):
             await self._gateway.store.leave_reconciliations(dead=True)
         while True:
-            await self._pause(LOOK_SECONDS)
+            await self._bell.wait(LOOK_SECONDS)
             try:
                 await self.look_once()
             except StoreError as error:
                 log.warning("reconciliations_not_read", error=str(error))
             except Exception:
                 log.exception("reconciliations_not_read")
-
-    async def _pause(self, seconds: float) -> None:
-        sleep = asyncio.ensure_future(self._gateway.clock.sleep(seconds))
-        rung = asyncio.ensure_future(self._bell.wait())
-        try:
-            await asyncio.wait({sleep, rung}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleep.cancel()
-            rung.cancel()
-        self._bell.clear()
 
     async def look_once(self) -> None:
         """Begin, or go on with, what is due. Raises StoreError."""
@@ -183,7 +171,7 @@ class Reconciler:
 
     async def _reconcile(self, name: str) -> None:
         store, clock = self._gateway.store, self._gateway.clock
-        row = await store.hold_reconciliation(name)
+        row = await store.lease_reconciliation(name)
         options = self._asked().get(name)
         if row is None or options is None:
             return
@@ -261,9 +249,9 @@ class Reconciler:
         """Keep to the rate, and the lease; False: another gateway has it now."""
         seconds = options.calls.seconds / options.calls.count
         while seconds > 0:
-            await self._gateway.clock.sleep(min(seconds, HOLD_SECONDS))
-            seconds -= HOLD_SECONDS
-            if seconds > 0 and await self._gateway.store.hold_reconciliation(name) is None:
+            await self._gateway.clock.sleep(min(seconds, RENEW_SECONDS))
+            seconds -= RENEW_SECONDS
+            if seconds > 0 and await self._gateway.store.lease_reconciliation(name) is None:
                 return False
         return True
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator
 
 from gateway.errors import GatewayError
+from gateway.runtime.background import end_tasks
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.admin.audit import Actor
 from gateway.web.ports import Serving
@@ -37,10 +38,7 @@ async def renewing(gateway: Serving, *, watch: bool) -> AsyncIterator[None]:
     finally:
         if hears:
             loop.remove_signal_handler(signal.SIGHUP)
-        ending = [*tasks, *([watching] if watching else [])]
-        for task in ending:
-            task.cancel()
-        await asyncio.gather(*ending, return_exceptions=True)
+        await end_tasks(*tasks, watching)
 
 
 async def _reload(gateway: Serving) -> None:

@@ -1,0 +1,58 @@
+"""A bell is heard once by whoever waits, and tasks that are ended have ended."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.runtime.background import Bell, end_tasks
+from gateway.runtime.clock import FrozenClock
+
+
+async def waited(bell: Bell, seconds: float = 5.0) -> asyncio.Task[None]:
+    waiting = asyncio.create_task(bell.wait(seconds))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return waiting
+
+
+async def test_whoever_waits_goes_on_when_the_time_is_over_or_when_it_rings() -> None:
+    clock = FrozenClock()
+    bell = Bell(clock)
+    slow, quick = await waited(bell), await waited(bell)
+    assert not slow.done()
+    clock.advance(5.0)
+    await asyncio.gather(slow, quick)
+    rung = await waited(bell)
+    bell.ring()
+    await rung
+
+
+async def test_what_rings_while_nobody_waits_is_heard_once() -> None:
+    bell = Bell(FrozenClock())
+    bell.ring()
+    bell.ring()
+    await bell.wait(5.0)
+    again = await waited(bell)
+    assert not again.done()
+    again.cancel()
+
+
+async def test_tasks_are_ended_whatever_they_end_with() -> None:
+    ended: list[str] = []
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0)
+            ended.append("stubborn")
+            raise ValueError("it breaks on its way out")
+
+    async def quick() -> None:
+        ended.append("quick")
+
+    tasks = [asyncio.create_task(stubborn()), asyncio.create_task(quick())]
+    await asyncio.sleep(0)
+    await end_tasks(None, *tasks)
+    assert sorted(ended) == ["quick", "stubborn"]
+    assert all(task.done() for task in tasks)
