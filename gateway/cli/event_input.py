@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,6 +15,22 @@ from gateway.text.file_trouble import file_trouble
 
 if TYPE_CHECKING:
     from gateway.model import Event
+
+_F = TypeVar("_F", bound=Callable[..., object])
+
+
+def file_options(command: _F) -> _F:
+    """`--event` and `--callback`, which take a file."""
+    event = click.option(
+        "--event",
+        "event_file",
+        metavar="FILE",
+        help="CloudEvents JSON or the flat form of a route test; - is standard input.",
+    )
+    callback = click.option(
+        "--callback", "callback_file", metavar="FILE", help="A vendor's body; needs --source. It is not verified."
+    )
+    return event(callback(command))
 
 
 def events(

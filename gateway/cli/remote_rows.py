@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.admin.moments import milliseconds
-from gateway.model import Outcome
+from gateway.model import Outcome, Value
 from gateway.store.admin.audit import AuditRow
 from gateway.store.admin.bulk import ItemResult
 from gateway.store.admin.shown_rows import (
@@ -21,8 +21,11 @@ from gateway.store.admin.shown_rows import (
 )
 from gateway.store.records import Gate, Heard, Held, Refusal
 
+Item = Mapping[str, Any]  # of an answer: JSON of a gateway that may be older or newer than this one
+R = TypeVar("R", bound=Value)
 
-def item_result(item: Mapping[str, Any]) -> ItemResult:
+
+def item_result(item: Item) -> ItemResult:
     """What was done to one."""
     return ItemResult(item["target"], item["text"], well=item["done"])
 
@@ -32,66 +35,38 @@ def optional_ms(text: str | None) -> int | None:
     return None if text is None else milliseconds(text)
 
 
-def event_row(item: Mapping[str, Any]) -> EventRow:
+def _row(row: type[R], item: Item, *times: str, **given: object) -> R:
+    """A row by the names that the answer has too, among them times; what a newer gateway says besides is left out."""
+    values = {name: item[name] for name in row.__struct_fields__ if name in item}
+    values |= {name: optional_ms(item[name]) for name in times}
+    return row(**values | given)
+
+
+def event_row(item: Item) -> EventRow:
     """An event as listed."""
-    return EventRow(
-        seq=item["seq"],
-        ref=item["ref"],
-        id=item["id"],
-        source=item["source"],
-        type=item["type"],
-        subject=item["subject"],
-        received_at=milliseconds(item["received_at"]),
-        held=None if item["held"] is None else Held(item["held"]),
-        deliveries=item["deliveries"],
-        supersedes=item["supersedes"],
-        superseded=item["superseded"],
-        trust=item["trust"],
-        time=item["time"],
-    )
+    return _row(EventRow, item, "received_at", held=None if item["held"] is None else Held(item["held"]))
 
 
-def delivery_row(item: Mapping[str, Any]) -> DeliveryRow:
+def delivery_row(item: Item) -> DeliveryRow:
     """A delivery as listed."""
-    values = {name: value for name, value in item.items() if name not in {"history", "next"}}
-    for name in ("next_attempt_at", "finished_at", "received_at"):
-        values[name] = optional_ms(item[name])
-    return DeliveryRow(**values)
+    return _row(DeliveryRow, item, "next_attempt_at", "finished_at", "received_at")
 
 
-def attempt_row(item: Mapping[str, Any]) -> AttemptRow:
+def attempt_row(item: Item) -> AttemptRow:
     """One attempt."""
-    return AttemptRow(
-        number=item["number"],
-        started_at=milliseconds(item["started_at"]),
-        took_ms=round(item["seconds"] * 1000),
-        outcome=Outcome(item["outcome"]),
-        status=item["status"],
-        detail=item["detail"],
-    )
+    took_ms = round(item["seconds"] * 1000)
+    return _row(AttemptRow, item, "started_at", took_ms=took_ms, outcome=Outcome(item["outcome"]))
 
 
-def refused_row(item: Mapping[str, Any]) -> RefusedRow:
+def refused_row(item: Item) -> RefusedRow:
     """A refused callback, with its headers and body where the answer has them."""
-    return RefusedRow(
-        id=item["id"],
-        refusal=Refusal(
-            source=item["source"],
-            code=item["code"],
-            detail=item["detail"],
-            received_at=milliseconds(item["received_at"]),
-            method=item["method"],
-            path=item["path"],
-            headers=tuple((header["name"], header["value"]) for header in item.get("headers", ())),
-            body=(item.get("body") or "").encode(),
-            size=item["size_bytes"],
-            peer=item["peer"],
-            verified=item["verified"],
-        ),
-    )
+    headers = tuple((header["name"], header["value"]) for header in item.get("headers", ()))
+    body = (item.get("body") or "").encode()
+    refusal = _row(Refusal, item, "received_at", headers=headers, body=body, size=item["size_bytes"])
+    return RefusedRow(id=item["id"], refusal=refusal)
 
 
-def sink_row(item: Mapping[str, Any]) -> SinkRow:
+def sink_row(item: Item) -> SinkRow:
     """A sink with its counts and its gate."""
     gate = Gate(
         sink=item["name"],
@@ -99,19 +74,11 @@ def sink_row(item: Mapping[str, Any]) -> SinkRow:
         open_until=optional_ms(item["probe_after"]),
         reason=item["reason"],
     )
-    return SinkRow(
-        name=item["name"],
-        waiting=item["waiting"],
-        sending=item["sending"],
-        delivered=item["delivered"],
-        dead=item["dead"],
-        oldest_waiting_at=optional_ms(item["oldest_waiting_at"]),
-        gate=gate,
-        under_way=tuple(UnderWay(**one) for one in item.get("under_way", ())),
-    )
+    under_way = tuple(_row(UnderWay, one) for one in item.get("under_way", ()))
+    return _row(SinkRow, item, "oldest_waiting_at", gate=gate, under_way=under_way)
 
 
-def source_row(item: Mapping[str, Any]) -> SourceRow:
+def source_row(item: Item) -> SourceRow:
     """A source, and what was heard of it."""
     return SourceRow(
         name=item["name"],
@@ -132,21 +99,13 @@ def source_row(item: Mapping[str, Any]) -> SourceRow:
         reconcile_error=item.get("reconcile_error"),
         reconcile_failures=item.get("reconcile_failures", 0),
         keys=[
-            KeyRow(
-                place=key["place"],
-                name=key["name"],
-                time=key["time"],
-                valid_from=optional_ms(key["valid_from"]),
-                valid_until=optional_ms(key["valid_until"]),
-                used_at=optional_ms(key["last_used_at"]),
-                may_go=key["may_go"],
-            )
+            _row(KeyRow, key, "valid_from", "valid_until", used_at=optional_ms(key["last_used_at"]))
             for key in item.get("keys", ())  # absent: an older gateway
         ],
     )
 
 
-def audit_row(item: Mapping[str, Any]) -> AuditRow:
+def audit_row(item: Item) -> AuditRow:
     """What somebody did."""
     return AuditRow(
         id=item["id"],

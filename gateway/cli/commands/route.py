@@ -25,15 +25,7 @@ def _flat_options(command: Any) -> Any:
 
 
 @click.command(short_help="Explain where an event would go, and why not elsewhere.")
-@click.option(
-    "--event",
-    "event_file",
-    metavar="FILE",
-    help="CloudEvents JSON or the flat form of a route test; - is standard input.",
-)
-@click.option(
-    "--callback", "callback_file", metavar="FILE", help="A vendor's body; needs --source. It is not verified."
-)
+@event_input.file_options
 @click.option(
     "--source",
     metavar="NAME",

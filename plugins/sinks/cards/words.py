@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from gateway import (
     DELIVERY_DEAD,
@@ -33,6 +33,7 @@ from gateway import (
     STREAM_STARTED,
 )
 
+W = TypeVar("W")
 Severity = Literal["ok", "info", "warn", "error"]
 
 SEVERITY: Final[Mapping[str, Severity]] = {
@@ -259,9 +260,14 @@ CHINESE: Final = Words(
 )
 
 
+def in_language(language: str, english: W, chinese: W) -> W:
+    """What a language tag asks for: Chinese for zh and everything below it, else English."""
+    return chinese if language.partition("-")[0] == "zh" else english
+
+
 def words(language: str) -> Words:
-    """The words of a language tag: Chinese for zh and everything below it, else English."""
-    return CHINESE if language.split("-", maxsplit=1)[0] == "zh" else ENGLISH
+    """The words of a language tag."""
+    return in_language(language, ENGLISH, CHINESE)
 
 
 def size(octets: int) -> str:

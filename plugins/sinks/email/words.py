@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from plugins.sinks.cards.words import in_language
+
 
 @dataclass(frozen=True, kw_only=True)
 class MailWords:
@@ -31,5 +33,5 @@ CHINESE: Final = MailWords(
 
 
 def mail_words(language: str) -> MailWords:
-    """The words of a language tag: Chinese for zh and everything below it, else English."""
-    return CHINESE if language.partition("-")[0] == "zh" else ENGLISH
+    """The words of a language tag."""
+    return in_language(language, ENGLISH, CHINESE)
