@@ -38,40 +38,40 @@ class _Scheme(msgspec.Struct, frozen=True):
 class _FileOut(msgspec.Struct, omit_defaults=True, gc=False):
     """A file as it is written: what no callback says is left out where nobody knows it."""
 
-    format: Any
-    download_url: Any
-    play_url: Any
-    asset_id: Any
-    size_bytes: Any
-    duration_seconds: Any
-    width: Any
-    height: Any
-    started_at: Any
-    ended_at: Any
-    storage: Any
-    expires_at: Any = None
-    sha256: Any = None
-    confirmed: Any = None
-    measured: Any = None
-    archived: Any = None
+    format: str | None
+    download_url: str | None
+    play_url: str | None
+    asset_id: str | None
+    size_bytes: int | None
+    duration_seconds: float | None
+    width: int | None
+    height: int | None
+    started_at: datetime | str | None
+    ended_at: datetime | str | None
+    storage: Storage | None
+    expires_at: str | None = None
+    sha256: str | None = None
+    confirmed: Mapping[str, object] | None = None
+    measured: Mapping[str, object] | None = None
+    archived: Mapping[str, object] | None = None
 
 
 class _Data(msgspec.Struct, gc=False):
-    provider: Any
-    vendor_type: Any
-    domain: Any
-    app: Any
-    stream: Any
-    format: Any
-    project_id: Any
-    job_id: Any
-    task_id: Any
-    files: Any
-    error: Any
-    problems: Any
-    extra: Any
+    provider: str
+    vendor_type: str | None
+    domain: str | None
+    app: str | None
+    stream: str | None
+    format: str | None
+    project_id: str | None
+    job_id: str | None
+    task_id: str | None
+    files: list[_FileOut]
+    error: Fault | None
+    problems: tuple[str, ...]
+    extra: msgspec.Raw
     received_at: str
-    verified: Any
+    verified: _Scheme | None
 
 
 class _Document(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
@@ -83,9 +83,9 @@ class _Document(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     time: str | None = None
     datacontenttype: str
     dataschema: str
-    trust: Any
+    trust: Trust
     supersedes: str | None = None
-    cause: Any = None
+    cause: Mapping[str, object] | None = None
     depth: int = 0
     reconciled: bool = False
     data: msgspec.Raw
@@ -96,8 +96,12 @@ def compact(event: Event) -> tuple[str, bytes] | None:
 
     Raises ValueError for what JSON cannot hold.
     """
-    files = [_written(file) for file in event.files]
-    if event.alarm is not None or None in files or (event.error is not None and type(event.error) is not Fault):
+    files = [written for file in event.files if (written := _written(file)) is not None]
+    if (
+        event.alarm is not None
+        or len(files) < len(event.files)
+        or (event.error is not None and type(event.error) is not Fault)
+    ):
         return None
     extra = spell(dict(event.extra)).encode() if event.extra else None
     time = None if event.time is None else format_time(event.time)

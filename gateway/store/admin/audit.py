@@ -18,7 +18,7 @@ from gateway.store.admin.detour import NEWEST_KEY
 from gateway.store.admin.pages import PAGE_ROWS_MAX
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.batch import storable
-from gateway.store.engine.session import Session, value_of
+from gateway.store.engine.session import Columns, Session, value_of
 
 UNDER_WAY: Final = "under way"  # what is left of an act whose process died: `done` says how far it came
 TEXT_CHARS_MAX: Final = 200  # characters of a name, a place or an answer
@@ -206,7 +206,7 @@ def _names(session: Session, column: str, glob: str) -> Sequence[str] | None:
     return None
 
 
-def _row(row: tuple[Any, ...]) -> AuditRow:
+def _row(row: Columns) -> AuditRow:
     id_, at, actor, place, act, target, filter, matched, done, result = row
     return AuditRow(
         id=id_,

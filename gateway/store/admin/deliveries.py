@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from gateway.errors import NotFound
 from gateway.model import Outcome
@@ -20,11 +20,11 @@ from gateway.store.admin.pages import (
     event_ref,
     onwards,
     search,
-    several,
+    values_of,
 )
 from gateway.store.admin.shown_rows import AttemptRow, DeliveryRow
 from gateway.store.admin.walk import Walk
-from gateway.store.engine.session import Session
+from gateway.store.engine.session import Columns, Session
 from gateway.store.records import Rank
 
 _SEARCH: Final = "SELECT d.id, d.sink, d.state, d.reason, d.rank, d.due_at FROM deliveries d WHERE {condition}d.id <= :before - 1 ORDER BY d.id DESC LIMIT :most"
@@ -110,7 +110,7 @@ def _statement(
 ) -> tuple[str, Callable[[DeliveryKeys], bool], dict[str, object]]:
     values: dict[str, object] = {} if wanted.event is None else {"event": event_lookup.seq_of(session, wanted.event)}
     condition = "d.event = :event AND " if values else ""
-    sinks = None if wanted.sink is None else several(wanted.sink)
+    sinks = None if wanted.sink is None else values_of(wanted.sink)
     if (
         sinks is not None and len(sinks) == 1 and wanted.state == "dead"
     ):  # an index has them; elsewhere a window is read
@@ -154,14 +154,14 @@ def by_id(session: Session, known: Configured, ids: Collection[int]) -> Sequence
     if not ids:
         return []
 
-    def ask(some: Sequence[int]) -> Sequence[tuple[Any, ...]]:
+    def ask(some: Sequence[int]) -> Sequence[Columns]:
         condition, values = among(session, some)
         return session.rows(f"{_DELIVERY} WHERE d.id {condition} ORDER BY d.id DESC", {"ids": values})
 
     return [_row(row, known) for row in readable(session, sorted(ids, reverse=True), ask)]
 
 
-def one(session: Session, known: Configured, id: int) -> tuple[DeliveryRow, Sequence[AttemptRow]]:
+def delivery_of(session: Session, known: Configured, id: int) -> tuple[DeliveryRow, Sequence[AttemptRow]]:
     """A delivery with its attempts of all rounds, oldest first. Raises NotFound."""
     matching = by_id(session, known, [id])
     if not matching:
@@ -175,7 +175,7 @@ def one(session: Session, known: Configured, id: int) -> tuple[DeliveryRow, Sequ
     return matching[0], attempts
 
 
-def _keys(columns: tuple[Any, ...]) -> DeliveryKeys:
+def _keys(columns: Columns) -> DeliveryKeys:
     return DeliveryKeys(*columns)
 
 

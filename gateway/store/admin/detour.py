@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Final, Literal, TypeVar
 
-from gateway.store.engine.session import Session, Trouble, value_of
+from gateway.store.engine.session import Columns, Session, Trouble, value_of
 
 NEWEST_KEY: Final = 2**62  # above every key
 COUNT_FAILURES_MAX: Final = 5_000  # statements of one count that meet damage; past it nobody should wait for a figure
@@ -41,7 +41,7 @@ class Detour:
         """How many rows the next statement may look at."""
         return most if self._window is None else min(self._window, most)
 
-    def rows(self, statement: str, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+    def rows(self, statement: str, values: Mapping[str, Any]) -> Sequence[Columns]:
         """Ask, and once there was damage only along the keys."""
         if self._window is None:
             return self._session.rows(statement, values)
@@ -138,7 +138,7 @@ class UndamagedCount:
         self._failures = 0
         self.unread = 0  # keys that no answer speaks of, at most so many rows
 
-    def rows(self, statement: str, after: int, upto: int) -> Iterator[tuple[Any, ...]]:
+    def rows(self, statement: str, after: int, upto: int) -> Iterator[Columns]:
         """The rows of each piece that can be read. Raises what the session does, and the error of too many pages."""
         try:
             values = {"after": after, "upto": upto}

@@ -22,11 +22,11 @@ from gateway.store.admin.pages import (
     of_stream,
     onwards,
     search,
-    several,
+    values_of,
 )
 from gateway.store.admin.shown_rows import EventRow
 from gateway.store.admin.walk import Walk
-from gateway.store.engine.session import Session, Trouble
+from gateway.store.engine.session import Columns, Session, Trouble
 
 LATE_MS: Final = 3_600_000  # an event may have a row so much later than its time; past it nothing newer follows
 _COLUMNS: Final = "seq, source, type, subject, received_at, trust, id"
@@ -83,7 +83,7 @@ class EventFilter:
     q: str | None = None
     after: int | None = None  # only rows above this `seq`, so that whoever follows reads only what is new
 
-    def said(self) -> dict[str, Any]:
+    def criteria(self) -> dict[str, Any]:
         """What was asked for, for the audit log and for a job."""
         found = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
@@ -91,7 +91,7 @@ class EventFilter:
     @property
     def plain(self) -> bool:
         """Whether every event, or every held one, is meant."""
-        return not set(self.said()) - {"held", "after"}
+        return not set(self.criteria()) - {"held", "after"}
 
     def keeps(self, row: EventKeys) -> bool:
         """Whether a row of a search is meant."""
@@ -103,10 +103,10 @@ class EventFilter:
             fits(self.source, row.source)
             and fits(self.type, row.type)
             and (self.subject is None or fnmatchcase(subject, self.subject))
-            and (self.stream is None or any(of_stream(subject, glob) for glob in several(self.stream)))
+            and (self.stream is None or any(of_stream(subject, glob) for glob in values_of(self.stream)))
             and fits(self.domain, domain)
             and fits(self.app, rest.partition("/")[0])
-            and (self.trust is None or row.trust in {Trust(name).rank for name in several(self.trust)})
+            and (self.trust is None or row.trust in {Trust(name).rank for name in values_of(self.trust)})
             and (self.since is None or row.received_at >= self.since)
             and (self.until is None or row.received_at < self.until)
             and (self.q is None or row.id.startswith(self.q.lower()) or subject.rpartition("/")[2].startswith(self.q))
@@ -124,7 +124,7 @@ def search_events(
     """A page of events."""
     wanted_seqs = ids(session, wanted, limit=min(limit, PAGE_ROWS_MAX), before=before, walk=walk)
 
-    def ask(seqs: Sequence[int]) -> Sequence[tuple[Any, ...]]:
+    def ask(seqs: Sequence[int]) -> Sequence[Columns]:
         condition, those = among(session, seqs)
         return session.rows(f"{EVENT} WHERE e.seq {condition} ORDER BY e.seq DESC", {"ids": those}) if seqs else ()
 
@@ -148,7 +148,7 @@ def ids(
         statement, values = merged
         if not statement:
             return []
-    exact = wanted.plain or (by_kind and bool(values) and not set(wanted.said()) - {"held", "type", "source"})
+    exact = wanted.plain or (by_kind and bool(values) and not set(wanted.criteria()) - {"held", "type", "source"})
     keep: Callable[[EventKeys], bool] = anything if exact else wanted.keeps  # a merge of kinds gives no other
     over = None if wanted.since is None else partial(_older, wanted.since - LATE_MS)
     by = (plainly, wanted.keeps) if few or _UNION in statement else None
@@ -167,7 +167,7 @@ def forward(
     return [(row.seq, row.name) for row in map(event_row, rows)], at
 
 
-def _keys(columns: tuple[Any, ...]) -> EventKeys:
+def _keys(columns: Columns) -> EventKeys:
     return EventKeys(*columns)
 
 

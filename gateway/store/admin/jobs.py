@@ -19,7 +19,7 @@ from gateway.store.admin.detour import NEWEST_KEY, last_key, readable_onwards
 from gateway.store.admin.event_search import EventFilter
 from gateway.store.admin.pages import PAGE_ROWS_MAX
 from gateway.store.engine.batch import Bulk, storable
-from gateway.store.engine.session import Session
+from gateway.store.engine.session import Columns, Session
 
 LEASE_MS: Final = 30_000  # after which another gateway goes on with it
 STEP_ROWS_MAX: Final = 50  # done in one transaction, because accepts wait behind it
@@ -37,7 +37,7 @@ _ONE: Final = f"SELECT {_COLUMNS} FROM jobs WHERE id = :id"  # noqa: S608
 _PAGE: Final = f"SELECT {_COLUMNS} FROM jobs WHERE id < :before ORDER BY id DESC LIMIT :most"  # noqa: S608
 _FREE: Final = """SELECT id FROM jobs WHERE finished_at IS NULL AND (owner IS NULL OR owner = :owner OR until_at <= :now)
   ORDER BY id LIMIT 20"""
-_HOLD: Final = """UPDATE jobs SET owner = :owner, until_at = :now + :lease, state = 'running'
+_LEASE: Final = """UPDATE jobs SET owner = :owner, until_at = :now + :lease, state = 'running'
   WHERE id = :id AND finished_at IS NULL AND (owner IS NULL OR owner = :owner OR until_at <= :now)"""
 _ON: Final = """UPDATE jobs SET at_row = :at, done = :done, failed = :failed, answers = :answers WHERE id = :id"""
 _END: Final = """UPDATE jobs SET finished_at = :now, state = :state, result = :result, owner = NULL
@@ -143,7 +143,7 @@ def start(
     holder: str,
 ) -> int:
     """Write a job down, with its row in the audit log."""
-    filters = wanted.said()
+    filters = wanted.criteria()
     target = " ".join(options.get("to") or ())
     entry = AuditEntry(
         actor=actor, act=f"bulk {act}", target=target, filter=filters, matched=matched, hidden=act == "erase"
@@ -155,7 +155,7 @@ def start(
     return int(id_)
 
 
-def one(session: Session, id: int) -> JobRow:
+def job_of(session: Session, id: int) -> JobRow:
     """One job. Raises NotFound."""
     rows = session.rows(_ONE, {"id": id})
     if not rows:
@@ -169,7 +169,7 @@ def page(session: Session, *, limit: int, before: int | None) -> Sequence[JobRow
     return [_row(row) for row in session.rows(_PAGE, values)]
 
 
-def _row(row: tuple[Any, ...]) -> JobRow:
+def _row(row: Columns) -> JobRow:
     values = dict(zip([name.strip() for name in _COLUMNS.split(",")], row, strict=True))
     for name in ("filter", "options", "answers"):
         values[name] = json.loads(values[name])
@@ -178,7 +178,7 @@ def _row(row: tuple[Any, ...]) -> JobRow:
 
 def cancel(session: Bulk, id: int) -> str:
     """End a job before its next step; what was done stays done. Raises NotFound, StoreError."""
-    job = one(session, id)
+    job = job_of(session, id)
     if job.finished_at is not None:
         raise StoreError(f"the job {id} has ended already: {job.state}")
     _end(session, job, "cancelled", f"cancelled after {job.done} of {job.matched}")
@@ -192,12 +192,12 @@ def free(session: Session, owner: str) -> Sequence[int]:
 
 def step(session: Bulk, id: int, tools: Tools, most: int, span: JobSpan | None = None) -> JobRow:
     """Do some of a job, or all of a span of it; the job as it is then. Nothing where another gateway has it."""
-    if not session.change(_HOLD, {"id": id, "owner": tools.owner, "lease": LEASE_MS}):
-        return one(session, id)
-    job = one(session, id)
+    if not session.change(_LEASE, {"id": id, "owner": tools.owner, "lease": LEASE_MS}):
+        return job_of(session, id)
+    job = job_of(session, id)
     if job.holder not in tools.holders:
         _end(session, job, "stopped", f"{STOPPED}; {job.done} of {job.matched} were done")
-        return one(session, id)
+        return job_of(session, id)
     if span is not None and job.at_row > span.after:
         return job  # another gateway has done it
     after, upto = (job.at_row, job.upto) if span is None else (span.after, span.upto)
@@ -217,14 +217,14 @@ def step(session: Bulk, id: int, tools: Tools, most: int, span: JobSpan | None =
     if answers:
         audit.go_on(session, job.audit, done, audit.UNDER_WAY, f" {names}" if names and job.act != "move" else "")
     if at >= job.upto:
-        _end(session, one(session, id), "done", f"{done} done" + (f", {failed} could not be" if failed else ""))
-    return one(session, id)
+        _end(session, job_of(session, id), "done", f"{done} done" + (f", {failed} could not be" if failed else ""))
+    return job_of(session, id)
 
 
-def hold(session: Bulk, id: int, owner: str) -> JobRow:
+def renew(session: Bulk, id: int, owner: str) -> JobRow:
     """Keep a job while nothing is done, so that no other gateway takes it."""
-    session.change(_HOLD, {"id": id, "owner": owner, "lease": LEASE_MS})
-    return one(session, id)
+    session.change(_LEASE, {"id": id, "owner": owner, "lease": LEASE_MS})
+    return job_of(session, id)
 
 
 def leave(session: Bulk, owner: str | None) -> None:
@@ -236,7 +236,7 @@ def leave(session: Bulk, owner: str | None) -> None:
 
 def fail(session: Bulk, id: int, why: str) -> None:
     """End a job that cannot go on."""
-    _end(session, one(session, id), "failed", why)
+    _end(session, job_of(session, id), "failed", why)
 
 
 def _end(session: Bulk, job: JobRow, state: JobState, result: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from gateway.model import Trust, shown_variant
 from gateway.states import DELIVERY_STATES, TRUST_NAMES, DeliveryState
@@ -17,7 +17,7 @@ from gateway.store.admin.shown_rows import EventRow, RefusedRow
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.cipher import is_encrypted
 from gateway.store.engine.encrypted_rows import REFUSED_TEXTS, decrypt, decrypt_bytes, time_of
-from gateway.store.engine.session import Session
+from gateway.store.engine.session import Columns, Session
 from gateway.store.records import Held, Refusal
 
 PAGE_ROWS_MAX: Final = 200  # rows of a page
@@ -137,14 +137,14 @@ def of_stream(subject: str, stream: str) -> bool:
     return fnmatchcase(subject, stream) or fnmatchcase(subject, f"*/{stream}")
 
 
-def several(said: Sequence[str] | str) -> Sequence[str]:
+def values_of(said: Sequence[str] | str) -> Sequence[str]:
     """One text as a list of it."""
     return (said,) if isinstance(said, str) else said
 
 
 def fits(globs: Sequence[str] | str | None, value: str) -> bool:
     """Whether a value is what is asked for: any of these globs; None: whatever it is."""
-    return globs is None or any(fnmatchcase(value, glob) for glob in several(globs))
+    return globs is None or any(fnmatchcase(value, glob) for glob in values_of(globs))
 
 
 def anything(_row: KeyedRow) -> bool:
@@ -173,7 +173,7 @@ class _EventColumns(NamedTuple):
     beginning: str  # of its document
 
 
-def event_row(columns: tuple[Any, ...]) -> EventRow:
+def event_row(columns: Columns) -> EventRow:
     """An event as listed, from the columns of `EVENT`."""
     row = _EventColumns._make(columns)
     counts: Mapping[DeliveryState, int] = {
@@ -222,7 +222,7 @@ def refusal(session: Session, id: int) -> RefusedRow | None:
     return next((_refused_row(session, row) for row in rows), None)
 
 
-def _refused_row(session: Session, row: tuple[Any, ...]) -> RefusedRow:
+def _refused_row(session: Session, row: Columns) -> RefusedRow:
     id_, source, code, detail, received_at, method, path, headers, body, size, peer, verified = row
     if is_encrypted(headers):
         detail, path, headers = (

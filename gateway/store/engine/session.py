@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     from gateway.store.engine.cipher import Cipher
 
+Columns = tuple[Any, ...]  # of a row, as the drivers have them; who asked for it names them
+
 
 class Trouble(enum.Enum):
     """What a database's error means for the work in hand."""
@@ -35,7 +37,7 @@ class Session(Protocol):
     def now(self) -> int | None:
         """The store's time where it is our own clock's; None: the server says it."""
 
-    def rows(self, sql: str, values: Mapping[str, Any] = ...) -> Sequence[tuple[Any, ...]]:
+    def rows(self, sql: str, values: Mapping[str, Any] = ...) -> Sequence[Columns]:
         """Run one statement; its rows, if it gives any."""
 
     def change(self, sql: str, values: Mapping[str, object] = ...) -> int:
@@ -70,14 +72,14 @@ class Session(Protocol):
         """Close the connection; never raises."""
 
 
-def value_of(rows: Sequence[tuple[Any, ...]]) -> Any:
+def value_of(rows: Sequence[Columns]) -> Any:
     """The one value that a statement gave, or None: it gave no row."""
     for (value,) in rows:
         return value
     return None
 
 
-def number_of(rows: Sequence[tuple[Any, ...]]) -> int:
+def number_of(rows: Sequence[Columns]) -> int:
     """The one number that a statement always gives, as a count does."""
     ((number,),) = rows
     return int(number)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from gateway.model import (
     ABOUT_SEPARATOR,
@@ -25,7 +25,7 @@ from gateway.model import (
 )
 from gateway.states import AlarmType
 from gateway.store.engine.batch import Bulk, storable
-from gateway.store.engine.session import Session
+from gateway.store.engine.session import Columns, Session
 from gateway.store.outbox.accept import accept
 from gateway.store.outbox.conditions import AlarmDue, Announced, Condition, Seen
 from gateway.store.outbox.gates import UNSERVED_MS
@@ -123,7 +123,7 @@ class _Look:
 
     # -- what holds
 
-    def _sinks(self, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _sinks(self, rows: Sequence[Columns]) -> None:
         served = set()
         for name, open_until, reason, stalled_since in rows:
             served.add(name)
@@ -163,7 +163,7 @@ class _Look:
                 self._mark[mark] = max(self._mark[mark], last)
                 self._marked = True
 
-    def count_dead(self, rows: Iterable[tuple[Any, ...]]) -> None:
+    def count_dead(self, rows: Iterable[Columns]) -> None:
         """Take in deliveries that are dead. Not what a person cancelled, and no alarm's: it would be told of for ever."""
         for sink, at, reason, error, type in rows:
             if reason != "cancelled" and not str(type).startswith("gateway."):
@@ -251,6 +251,6 @@ class _Look:
 _OCCURRENCES: Final[frozenset[AlarmType]] = frozenset({DELIVERY_DEAD, REFUSALS, EVENT_HELD})
 
 
-def _condition(row: tuple[Any, ...]) -> Condition:
+def _condition(row: Columns) -> Condition:
     type, about, holds, announced, since, announced_at, occurrences, detail = row
     return Condition(type, about, bool(holds), since, bool(announced), announced_at, occurrences, detail)

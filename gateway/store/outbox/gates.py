@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Final
 
 from gateway.store.engine.batch import storable
-from gateway.store.engine.session import Session, value_of
+from gateway.store.engine.session import Columns, Session, value_of
 from gateway.store.outbox import statements as sql
 from gateway.store.records import Gate
 
@@ -55,7 +55,7 @@ def serving(session: Session, sinks: Collection[str]) -> None:
             session.change(sql.SERVING, {"sink": sink, "gap": UNSERVED_MS})
 
 
-def _gate(row: tuple[Any, ...]) -> Gate:
+def _gate(row: Columns) -> Gate:
     name, paused_at, open_until, pauses, reason, stalled = row
     return Gate(
         sink=name, paused=paused_at is not None, open_until=open_until, pauses=pauses, stalled=stalled, reason=reason

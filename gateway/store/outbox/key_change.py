@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from gateway.errors import ValueUnreadable
 from gateway.model import shown_variant
@@ -29,7 +29,7 @@ from gateway.store.engine.encrypted_rows import (
     encrypt_routing,
     open_event,
 )
-from gateway.store.engine.session import Session, number_of, value_of
+from gateway.store.engine.session import Columns, Session, number_of, value_of
 from gateway.store.outbox import fingerprint_key
 from gateway.store.sqlite import scrub
 
@@ -121,7 +121,7 @@ def _fresh(session: Session, text: str) -> bool:
     return session.cipher is not None and key_of(text) == session.cipher.first
 
 
-def _event(session: Session, row: tuple[Any, ...]) -> int:
+def _event(session: Session, row: Columns) -> int:
     seq, source, id_, variant, body, raw, routing = row
     if _fresh(session, body):
         return 0
@@ -142,7 +142,7 @@ def rewrite_event(
     return session.change(_EVENT, {**values, "seq": seq, "was": body})
 
 
-def _verdict(session: Session, row: tuple[Any, ...]) -> int:
+def _verdict(session: Session, row: Columns) -> int:
     id_, source, event, variant, routing = row
     if _fresh(session, routing):
         return 0
@@ -151,7 +151,7 @@ def _verdict(session: Session, row: tuple[Any, ...]) -> int:
     return session.change(_VERDICT, {"id": id_, "text": text, "was": routing})
 
 
-def _delivery(session: Session, row: tuple[Any, ...]) -> int:
+def _delivery(session: Session, row: Columns) -> int:
     id_, *texts = row
     done = 0
     for column, name, text in zip(("memo", "progress"), (MEMO, PROGRESS), texts, strict=True):
@@ -161,7 +161,7 @@ def _delivery(session: Session, row: tuple[Any, ...]) -> int:
     return min(done, 1)
 
 
-def _refused(session: Session, row: tuple[Any, ...]) -> int:
+def _refused(session: Session, row: Columns) -> int:
     id_, *texts, body = row
     headers = texts[-1]
     if _fresh(session, headers):
@@ -177,7 +177,7 @@ def _refused(session: Session, row: tuple[Any, ...]) -> int:
     return session.change(_REFUSED, {**encrypted, "body": content, "id": id_, "was": headers})
 
 
-_ENCRYPT: Final[Mapping[str, Callable[[Session, tuple[Any, ...]], int]]] = {
+_ENCRYPT: Final[Mapping[str, Callable[[Session, Columns], int]]] = {
     "events": _event,
     "verdicts": _verdict,
     "deliveries": _delivery,

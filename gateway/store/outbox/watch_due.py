@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.errors import ValueUnreadable
 from gateway.model import Event
 from gateway.store.engine.batch import Bulk, read_event
 from gateway.store.engine.encrypted_rows import EventKey, open_event
+from gateway.store.engine.session import Columns
 from gateway.store.outbox.accept import accept
 from gateway.store.outbox.recording_joins import lock, overdue_by, put_in
 from gateway.store.outbox.watches import WatchRule
@@ -74,7 +75,7 @@ def store_due(
     return stored
 
 
-def _event(session: Bulk, columns: tuple[Any, ...]) -> Event | None:
+def _event(session: Bulk, columns: Columns) -> Event | None:
     """None: nobody can open it any more, and what waits behind it is as if it were gone."""
     body, raw, raw_type, variant, supersedes, source, id_ = columns
     try:

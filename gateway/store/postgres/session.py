@@ -14,7 +14,7 @@ from gateway.runtime.clock import Clock
 from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.patience import NoAnswer, NotYet
 from gateway.store.engine.reruns import pause
-from gateway.store.engine.session import Trouble
+from gateway.store.engine.session import Columns, Trouble
 from gateway.store.postgres.deadline import DEADLINES
 from gateway.text.store_address import StoreAddress
 
@@ -139,7 +139,7 @@ class PostgresSession:
         """The frozen time of a test, or None: the server's."""
         return None if self._clock is None else self._clock.ms()
 
-    def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> Sequence[tuple[Any, ...]]:
+    def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> Sequence[Columns]:
         cursor = self._run_statement(sql, values)
         return cursor.fetchall() if cursor.description else ()
 
@@ -166,10 +166,10 @@ class PostgresSession:
         with DEADLINES.of(self.connection.fileno(), self._seconds):
             return self.connection.execute(text, values, binary=binary, prepare=prepare)
 
-    def raw(self, sql: bytes, values: Mapping[str, Any], *, prepare: bool | None = None) -> Sequence[tuple[Any, ...]]:
+    def raw(self, sql: bytes, values: Mapping[str, Any], *, prepare: bool | None = None) -> Sequence[Columns]:
         """A statement in psycopg's own spelling, with `now` given. `prepare=False`: planned anew, as the settings are now."""
         given = {"now": self.now(), **values}
-        rows: Sequence[tuple[Any, ...]] = self._execute(sql, given, binary=True, prepare=prepare).fetchall()
+        rows: Sequence[Columns] = self._execute(sql, given, binary=True, prepare=prepare).fetchall()
         return rows
 
     def put_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import ClaimedRow, DueRow, EventIn, Kept, SettleIn, Tally, first_lease, leases_of
 from gateway.store.engine.encrypted_rows import EventKey, encrypt_body, encrypt_raw, encrypt_routing
-from gateway.store.engine.session import Trouble
+from gateway.store.engine.session import Columns, Trouble
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.gates import gate_of
 from gateway.store.outbox.group_claim import OF_GROUP
@@ -44,7 +44,7 @@ _ARM: Final = """SELECT d.id, d.rank, d.token FROM deliveries d WHERE d.sink = :
 _ARM_OF_GROUP: Final = _ARM.replace("d.sink = :sink", OF_GROUP)
 
 
-def _by_position(text: str, names: Sequence[str]) -> tuple[str, Callable[[Sequence[Any]], tuple[Any, ...]]]:
+def _by_position(text: str, names: Sequence[str]) -> tuple[str, Callable[[Sequence[Any]], Columns]]:
     """The statement with plain marks, and what picks its values out of a row of `names`: SQLite looks every name of a
     statement up at every run."""
     wanted = [names.index(name) for name in _NAME.findall(text)]
@@ -233,7 +233,7 @@ class SqliteBulk(SqliteSession):
         rows.sort(key=lambda row: (row.id in behind, row.id))
         return leases_of(self, sink, rows, lease)
 
-    def _taken(self, picked: Sequence[DueRow]) -> Sequence[tuple[Any, ...]]:
+    def _taken(self, picked: Sequence[DueRow]) -> Sequence[Columns]:
         """What was leased, with its events; those on a damaged page are set aside, and keep no other back."""
         for row in picked:
             if row.id in self.damaged:
@@ -271,7 +271,7 @@ class SqliteBulk(SqliteSession):
         rows.close()
         return front
 
-    def _of(self, text: str, these: Sequence[int]) -> Sequence[tuple[Any, ...]]:
+    def _of(self, text: str, these: Sequence[int]) -> Sequence[Columns]:
         """The rows of one statement over many deliveries."""
         return self.rows(text, {"these": json.dumps(these)})
 

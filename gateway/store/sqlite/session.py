@@ -15,7 +15,7 @@ from gateway.errors import SchemaMismatch, StoreFileGone, StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.patience import NotYet, patiently
-from gateway.store.engine.session import Trouble
+from gateway.store.engine.session import Columns, Trouble
 from gateway.store.sqlite.error_texts import cannot_open, explain
 from gateway.store.sqlite.open_file import OpenFiles
 
@@ -117,7 +117,7 @@ class SqliteSession:
     def now(self) -> int:
         return self._clock.ms()
 
-    def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> Sequence[tuple[Any, ...]]:
+    def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> Sequence[Columns]:
         return self._run_statement(sql, values).fetchall()
 
     def change(self, sql: str, values: Mapping[str, object] | None = None) -> int:

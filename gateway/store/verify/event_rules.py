@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 from gateway.errors import ValueUnreadable
 from gateway.store.engine.batch import read_event
 from gateway.store.engine.encrypted_rows import EventKey, decrypt, open_body
-from gateway.store.engine.session import Session
+from gateway.store.engine.session import Columns, Session
 from gateway.store.verify.violations import Violation
 
 ROWS_MAX: Final = 200  # events in memory at a time, without the vendor's bytes
@@ -20,7 +20,7 @@ EVENTS: Final = """SELECT r.seq, r.id, r.source, r.type, r.variant, r.body, r.ro
 """The rows between `:after` and `:upto`, at most `:most`."""
 
 
-def judge(session: Session, rows: Sequence[tuple[Any, ...]]) -> Iterator[Violation]:
+def judge(session: Session, rows: Sequence[Columns]) -> Iterator[Violation]:
     """The violations of these rows of `EVENTS`."""
     for seq, id_, source, type_, variant, body, routing, deliveries in rows:
         key = EventKey(source, id_, bytes(variant))

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from gateway.errors import PageDamaged
 from gateway.store.admin.pages import ranges
-from gateway.store.engine.session import Session
+from gateway.store.engine.session import Columns, Session
 from gateway.store.engine.tables import StoreTable, schema
 from gateway.store.outbox.clock_repair import longest_spans
 from gateway.store.verify import event_rules, shape_rules
@@ -23,7 +23,7 @@ Read = Callable[[Callable[[Session], T]], T]
 Progress = Callable[[int], object]
 
 
-def verify(read: Read[Any], progress: Progress = lambda _keys: None) -> Iterator[Violation]:
+def violations(read: Read[Any], progress: Progress = lambda _keys: None) -> Iterator[Violation]:
     """Every violation, as it is found. `read` asks the store, each time in a moment of its own; `progress` hears of each piece
     how many keys it had (`keys` says how many there are). Raises what `read` raises, but for damage, which is a finding."""
     yield from _whole(read)
@@ -46,7 +46,7 @@ def verify(read: Read[Any], progress: Progress = lambda _keys: None) -> Iterator
             progress(upto - after)
 
 
-def _rows(statement: str, session: Session) -> Sequence[tuple[Any, ...]]:
+def _rows(statement: str, session: Session) -> Sequence[Columns]:
     return session.rows(statement)
 
 
