@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -37,6 +38,31 @@ def _own(scope: ast.AST) -> Iterator[ast.AST]:
         if not isinstance(node, _SCOPES):
             yield node
             yield from _own(node)
+
+
+def shared(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """The names that are used elsewhere than where they are given: the kind, and the name. Functions inside functions are
+    left out, and methods and functions whose name begins with an underscore."""
+    for node in (
+        node for scope in ast.walk(tree) if isinstance(scope, ast.Module | ast.ClassDef) for node in scope.body
+    ):
+        if isinstance(node, Function) and not node.name.startswith("_"):
+            yield "function", node.name
+        elif isinstance(node, ast.ClassDef):
+            yield "class", node.name
+            yield from (
+                ("field", item.target.id)
+                for item in node.body
+                if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+            )
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield "attribute", node.attr
+
+
+def words_of(name: str) -> set[str]:
+    """The words of a name, in small letters: `_SqliteDesk` is sqlite and desk."""
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])", name)}
 
 
 def constants(tree: ast.AST) -> Iterator[tuple[str, ast.Assign | ast.AnnAssign]]:

@@ -66,8 +66,8 @@ def _of_sink(sink: SinkItem, at: int) -> Iterator[Attention]:
 
 
 def _many(count: int, what: str) -> str:
-    several = what[:-1] + "ies" if what.endswith("y") else what + "s"
-    return f"{count:,} {what if count == 1 else several}" if count <= 10_000 else f"more than 10,000 {several}"
+    plural = what[:-1] + "ies" if what.endswith("y") else what + "s"
+    return f"{count:,} {what if count == 1 else plural}" if count <= 10_000 else f"more than 10,000 {plural}"
 
 
 def _verb(count: int, plural: str) -> str:

@@ -81,7 +81,7 @@ def _filters_of(model: type[M], filters: Mapping[str, Any]) -> M:
 _LISTS: Final = ("type", "source", "stream", "domain", "app", "trust", "sink")
 
 
-def pause_of(asked: BulkCommand) -> int:
+def interval_of(asked: BulkCommand) -> int:
     """Microseconds between two. Raises UnknownValue."""
     try:
         rate = parse_rate(asked.rate or RATE_DEFAULT)
@@ -130,7 +130,7 @@ def start(gateway: Running, asked: BulkCommand, actor: Actor, holder: str, admin
         wanted_of(gateway, asked, admin),
         upto=asked.upto,
         options=options_of(gateway, asked),
-        pause_us=pause_of(asked),
+        pause_us=interval_of(asked),
         actor=actor,
         holder=holder,
     )

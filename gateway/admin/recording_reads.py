@@ -77,7 +77,7 @@ def page(gateway: Running, asked: RecordingQuery, whole: bool, admin: StoreAdmin
 
 def detail(id: int, whole: bool, admin: StoreAdmin) -> RecordingItem:
     """One recording. Raises NotFound."""
-    return _item(admin.ask(lambda session: recording_pages.one(session, id)), whole)
+    return _item(admin.ask(lambda session: recording_pages.recording_of(session, id)), whole)
 
 
 def _filter(gateway: Running, asked: RecordingQuery, admin: StoreAdmin) -> RecordingFilter:

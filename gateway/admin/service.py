@@ -12,10 +12,10 @@ from gateway.admin import acts, bulk, configuration, reads
 from gateway.admin.act_results import BulkPreview, JobItem, JobStarted, ManyDone, OneDone
 from gateway.admin.allowance import Allowance
 from gateway.admin.bulk import BulkCommand
+from gateway.admin.consumers import Consumers
 from gateway.admin.jobs import JobRunner, holder_of
 from gateway.admin.overview_results import ReloadAnswer, RouteAnswer
 from gateway.admin.own_command import run_own_command
-from gateway.admin.pull_desk import PullDesk
 from gateway.admin.reading_service import ReadingService, Whole
 from gateway.admin.requests import ReplayCommand
 from gateway.admin.results import EventDetail
@@ -59,7 +59,7 @@ class AdminService(ReadingService):
         )
         self._reconciler = Reconciler(gateway)
         self._costly = Allowance(COSTLY_PER_MINUTE_MAX, gateway.clock)
-        self.pull = PullDesk(gateway.dispatcher)
+        self.pull = Consumers(gateway.dispatcher)
 
     def start(self) -> None:
         """Begin to store counters and news, and to go on with bulk acts. The store is open."""

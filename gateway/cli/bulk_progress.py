@@ -53,7 +53,7 @@ def watched(count: int, label: str) -> Iterator[Any]:
     class Shown(Watcher):
         stop = False
 
-        def told(self, answers: Sequence[ItemResult]) -> None:
+        def committed(self, answers: Sequence[ItemResult]) -> None:
             for answer in answers:
                 if not answer.well:
                     output.note(f"error: {answer.item}: {answer.text}")

@@ -91,18 +91,18 @@ class RemoteAdmin(RemoteQueries):
             }
             batch = [item_result(item) for item in self._remote.post(path, body)["answers"]]
             answers += batch
-            watcher.told(batch)
+            watcher.committed(batch)
         return Total(matched=len(items), answers=answers)
 
     def _job(self, act: str, chosen: Chosen, watcher: Watcher, **more: Any) -> Total:
-        body = {"act": act, "filter": api_filter(chosen.wanted.said()), "upto": chosen.upto, "rate": RATE, **more}
+        body = {"act": act, "filter": api_filter(chosen.wanted.criteria()), "upto": chosen.upto, "rate": RATE, **more}
         job = self._remote.post("/bulk", body)["job"]
         answers: list[ItemResult] = []
         while True:
             answer = self._remote.get(f"/jobs/{job}")
             answers += (batch := _new(answer, len(answers)))
             if batch:
-                watcher.told(batch)
+                watcher.committed(batch)
             if answer["finished_at"] is not None:
                 return Total(matched=answer["matched"], answers=answers, stopped=answer["state"] != "done")
             if watcher.stopping():

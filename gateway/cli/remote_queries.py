@@ -115,7 +115,7 @@ class RemoteQueries:
         **more: Any,
     ) -> Sequence[DeliveryRow]:
         wanted = wanted or DeliveryFilter(**more)
-        return self._rows("deliveries", delivery_row, wanted.said(), limit, before, walk)
+        return self._rows("deliveries", delivery_row, wanted.criteria(), limit, before, walk)
 
     def delivery(self, id: int) -> tuple[DeliveryRow, Sequence[AttemptRow]]:
         answer = self._remote.get(f"/deliveries/{id}")
@@ -123,13 +123,19 @@ class RemoteQueries:
 
     def choose(self, wanted: DeliveryFilter) -> Sequence[int]:
         act = "retry" if wanted.state == "dead" else "cancel"
-        body = {"act": act, "filter": api_filter(wanted.said()), "preview": True}
+        body = {"act": act, "filter": api_filter(wanted.criteria()), "preview": True}
         seen = self._remote.post("/bulk", body)
         return Chosen(wanted, seen["matched"], seen["upto"])
 
     def already_there(self, ids: Sequence[int], to: str) -> int:
         assert isinstance(ids, Chosen)
-        body = {"act": "move", "filter": api_filter(ids.wanted.said()), "to": [to], "preview": True, "upto": ids.upto}
+        body = {
+            "act": "move",
+            "filter": api_filter(ids.wanted.criteria()),
+            "to": [to],
+            "preview": True,
+            "upto": ids.upto,
+        }
         return int(self._remote.post("/bulk", body)["already_there"])
 
     def refused(self, *, source: str | None = None, limit: int = 50, before: int | None = None) -> Sequence[RefusedRow]:

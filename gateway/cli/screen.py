@@ -29,7 +29,7 @@ class Screen:
         self._keys: int | None = sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else None
         self._before: list[Any] | None = None
         self._handlers: dict[int, Any] = {}
-        self._told: list[str] = []
+        self._meanings: list[str] = []
 
     def __enter__(self) -> Self:
         self._woken, self._wake = os.pipe()
@@ -64,14 +64,14 @@ class Screen:
 
     def wait(self, seconds: float) -> str:
         """A key that was pressed, what a signal meant, or nothing after so many seconds."""
-        if not self._told:
+        if not self._meanings:
             watched = [self._woken] if self._keys is None else [self._woken, self._keys]
             ready, _, _ = select.select(watched, (), (), max(seconds, 0.0))
             if self._woken in ready:
                 os.read(self._woken, KEY_BYTES_MAX)
             elif ready:
                 return self._key()
-        word = self._told.pop(0) if self._told else ""
+        word = self._meanings.pop(0) if self._meanings else ""
         if word != SUSPENDED:
             return word
         self._end()
@@ -89,7 +89,7 @@ class Screen:
 
     def _handler(self, meaning: str) -> Any:
         def told(number: int, frame: FrameType | None) -> None:
-            self._told.append(meaning)
+            self._meanings.append(meaning)
             try:
                 os.write(self._wake, b"!")
             except BlockingIOError:

@@ -73,7 +73,7 @@ def _held(admin: StoreAdmin, name: str, owner: str, *, dry_run: bool) -> Iterato
     if dry_run:
         yield admin.ask(reconciliation.rows)[name]
         return
-    row = admin.once(partial(reconciliation.hold, source=name, owner=owner))
+    row = admin.once(partial(reconciliation.lease, source=name, owner=owner))
     if row is None:
         raise GatewayError(f"a gateway is asking the vendor of {name} now; look at `gateway sources show {name}`")
     try:

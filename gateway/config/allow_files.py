@@ -31,7 +31,7 @@ def read_allow_files(source: SourceSettings, table: Table) -> Iterator[Diagnosti
         problems = list(_networks_of(allowed.file, place, networks))
         yield from problems
         if not problems:
-            allowed.hold(networks)
+            allowed.keep(networks)
 
 
 def _files_of(source: SourceSettings, table: Table) -> Iterator[tuple[YamlNode, AllowFile]]:

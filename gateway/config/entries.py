@@ -42,7 +42,7 @@ class Entries:
 
     validation: Validation
     registry: Registry
-    made: dict[str, Source | Sink] = field(default_factory=dict)  # by dotted path; for their advice
+    instances: dict[str, Source | Sink] = field(default_factory=dict)  # by dotted path; for their advice
     wanted_trust: dict[str, Trust] = field(default_factory=dict)  # of the events of each sink
     wanted_fields: dict[str, Sequence[str]] = field(default_factory=dict)  # the same
 
@@ -259,7 +259,7 @@ class Entries:
                 table.problem(found=f"the {cls.type} cannot be made: {where_raised(error)}")
             )
             return None
-        self.made[table.path] = instance
+        self.instances[table.path] = instance
         self._missing(table, instance)
         return instance
 

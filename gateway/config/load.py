@@ -244,10 +244,10 @@ class _Loading:
             if secret.advice:
                 file, line, column = places.get(path, (root.file, 0, 0))
                 self._warnings.append(Diagnostic(file=file, line=line, column=column, path=path, found=secret.advice))
-        for path, made in entries.made.items():
+        for path, instance in entries.instances.items():
             file, line, column = places.get(path, (root.file, 0, 0))
             try:
-                said = [redaction.redact(str(text)) for text in made.advice()]
+                said = [redaction.redact(str(text)) for text in instance.advice()]
             except Exception as error:  # a plugin's own code
                 said = [f"its advice failed: {where_raised(error)}"]
             self._warnings += [Diagnostic(file=file, line=line, column=column, path=path, found=text) for text in said]

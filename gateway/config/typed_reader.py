@@ -216,8 +216,8 @@ class TypedReader:
 
 def _may_be_none(node: Scalar, leaves: Collection[Any]) -> bool:
     """Whether `${NAME:-}` came out empty for one value that may be missing; of a text or a list nobody knows what it means."""
-    several = any(origin_of(leaf) in (*LISTS, *TABLES) for leaf in leaves)
-    return node.optional and type(None) in leaves and not several and not {str, Secret, Any} & set(leaves)
+    holds_more = any(origin_of(leaf) in (*LISTS, *TABLES) for leaf in leaves)
+    return node.optional and type(None) in leaves and not holds_more and not {str, Secret, Any} & set(leaves)
 
 
 def _says_nothing(node: Scalar) -> bool:

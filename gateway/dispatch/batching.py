@@ -80,7 +80,7 @@ class GroupGathering(Gathering):
         if urgent:
             self.hurry(now)
 
-    def told(self, at: float | None) -> None:
+    def answered(self, at: float | None) -> None:
         """The claim was answered: the next group is ready `at`."""
         if at is not None:
             self.hurry(at)

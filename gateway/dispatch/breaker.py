@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gateway.dispatch.asked import seconds
 from gateway.dispatch.attempt import AttemptResult
-from gateway.dispatch.circuit import Circuit, pause
+from gateway.dispatch.circuit import Circuit, open_seconds
 from gateway.dispatch.outcome import describe
 from gateway.dispatch.store_clock import StoreClock
 from gateway.errors import StoreError, Unavailable
@@ -143,7 +143,7 @@ class Breaker:
         self._gauge.set(1 if gate.open_until is not None else 0)
 
     def _length(self, result: AttemptResult) -> int:
-        """Milliseconds of the next pause."""
+        """Milliseconds for which it stays open next."""
         after = result.after if isinstance(result, Unavailable) else None
         least = min(seconds(after), self._longest)
-        return round(pause(self.gate.pauses, self._rng, least=least) * 1000)
+        return round(open_seconds(self.gate.pauses, self._rng, least=least) * 1000)

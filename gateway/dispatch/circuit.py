@@ -10,8 +10,8 @@ from gateway.errors import Refused, Retry, Unavailable
 
 WINDOW_ATTEMPTS: Final = 10  # attempts in a row
 WINDOW_DELIVERIES_MIN: Final = 3  # deliveries among them, because one poisoned event must not stop a healthy sink
-FIRST_PAUSE_SECONDS: Final = 5.0  # seconds
-PAUSE_SECONDS_MAX: Final = 300.0
+FIRST_OPEN_SECONDS: Final = 5.0  # seconds
+OPEN_SECONDS_MAX: Final = 300.0
 JITTER_SHARE: Final = 0.2  # because several gateways on one store must not probe in step
 
 
@@ -52,10 +52,10 @@ def failed_service(result: str | BaseException | None) -> bool:
     return isinstance(result, Retry) and result.service
 
 
-def pause(opened: int, rng: Random, *, least: float = 0.0) -> float:
+def open_seconds(opened: int, rng: Random, *, least: float = 0.0) -> float:
     """Seconds to leave the sink alone when its circuit has opened `opened` times in a row before (from 0).
 
     Doubles from 5 s to 5 min, 20 % up or down; `least` is what the target asked for and can only lengthen it.
     """
-    length = min(FIRST_PAUSE_SECONDS * 2.0 ** min(max(opened, 0), 32), PAUSE_SECONDS_MAX)
+    length = min(FIRST_OPEN_SECONDS * 2.0 ** min(max(opened, 0), 32), OPEN_SECONDS_MAX)
     return max(length * rng.uniform(1 - JITTER_SHARE, 1 + JITTER_SHARE), least)

@@ -229,7 +229,7 @@ class Claimer:
             raise
         finally:
             self._slots.asking = 0
-        gathering.told(None if claimed.again_at is None else claimed.again_at / 1000)
+        gathering.answered(None if claimed.again_at is None else claimed.again_at / 1000)
         self._succeeded()
         members = [LeasedDelivery(lease, asked + self._slots.lease / 1000) for lease in claimed.leases]
         self._send(members, apart=claimed.alone)

@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.dispatch.attempt import AttemptResult, Nonsense, bounded
 from gateway.dispatch.breaker import Breaker
-from gateway.dispatch.circuit import answered, pause
+from gateway.dispatch.circuit import answered, open_seconds
 from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.leased import Dispatch, LeasedDelivery
 from gateway.dispatch.outcome import describe
@@ -99,7 +99,7 @@ class Prober:
         if wait <= 0:
             if await self._try_to_open() is None:
                 return None
-            wait = pause(self._failures, self._shared.rng)
+            wait = open_seconds(self._failures, self._shared.rng)
             self._alone_after = self._shared.clock.monotonic() + wait
         return wait
 

@@ -86,7 +86,7 @@ class PulledLane(Lane):
             if most <= 0:
                 return Pulled((), "rate")
             pace.set_aside(most)
-        claim = self._store.hand_out(self.sink.name, most, lease, self.policy.concurrency)
+        claim = self._store.lease_out(self.sink.name, most, lease, self.policy.concurrency)
         given: Pulled | None = None
         try:
             given = await asyncio.shield(claim)

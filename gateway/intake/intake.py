@@ -83,7 +83,7 @@ class Intake:
         await _let_others_come_so_far()
         large = len(callback.body) > LARGE_BODY_BYTES
         verified = await self._verify(endpoint, callback, large)
-        callback.release()
+        callback.known()
         await _let_others_come_so_far()
         events = await self._normalise(endpoint, callback, verified, large)
         if not events:

@@ -70,11 +70,11 @@ class Callback(Value, frozen=True, dict=True):
         document = self.document
         return document.plain if document.plain_alone else self._seen
 
-    def hold(self, release: Callable[[], None]) -> None:
+    def when_known(self, release: Callable[[], None]) -> None:
         """For the core: what to call once the sender is known; till then the body counts as a stranger's."""
         self.__dict__["_held"] = release
 
-    def release(self) -> None:
+    def known(self) -> None:
         """For the core, on its loop: the sender is known."""
         if (release := self.__dict__.pop("_held", None)) is not None:
             release()

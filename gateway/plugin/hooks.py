@@ -112,8 +112,8 @@ class WatchThreads:
         if thread.put(call, size):
             return
         self._dropped.labels(hook).inc()
-        if not thread.said:
-            thread.said = True
+        if not thread.warned:
+            thread.warned = True
             log.warning("watch_hook_slow", plugin=plugin, hook=hook, waiting=thread.waiting)
 
     @property
@@ -142,7 +142,7 @@ class _PluginThread:
         self._calls: deque[tuple[Call, int]] = deque()
         self._bytes = 0
         self.waiting = 0  # calls that are not done
-        self.said = False
+        self.warned = False
         self._ending = False
         threading.Thread(target=self._call_until_closed, name=f"watch {plugin}", daemon=True).start()
 
@@ -179,5 +179,5 @@ class _PluginThread:
                 self._bytes -= size
                 self.waiting -= 1
                 if not self.waiting:
-                    self.said = False
+                    self.warned = False
                     self._changed.notify_all()

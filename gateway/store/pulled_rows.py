@@ -25,14 +25,14 @@ class PulledRows:
     _spans: Spans
     _leads: dict[str, int]
 
-    def hand_out(self, sink: str, most: int, lease: int, limit: int) -> Future[Pulled]:
+    def lease_out(self, sink: str, most: int, lease: int, limit: int) -> Future[Pulled]:
         """Lease up to `most` due deliveries for `lease` ms, while fewer than `limit` of this sink are leased."""
 
         def work(session: Bulk) -> Pulled:
             self._spans.note(session, "lease", lease)
             first = self._leads.get(sink, 0)
             self._leads[sink] = 1 - first
-            given = pulled.hand_out(session, sink, min(most, PULL_ROWS_MAX), lease, limit, first)
+            given = pulled.lease_out(session, sink, min(most, PULL_ROWS_MAX), lease, limit, first)
             end_unreadable(session)
             return given
 

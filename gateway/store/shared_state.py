@@ -152,9 +152,9 @@ class SharedState:
         """What is known of the asking, by source."""
         return self._backend.reader.ask(reconciliation.rows)
 
-    def hold_reconciliation(self, source: str) -> Future[ReconciliationRow | None]:
+    def lease_reconciliation(self, source: str) -> Future[ReconciliationRow | None]:
         """Take the asking of a source for two minutes, or keep it; None: another gateway has it."""
-        return self._writer.put(Kind.CALL, lambda session: reconciliation.hold(session, source, self._owner))
+        return self._writer.put(Kind.CALL, lambda session: reconciliation.lease(session, source, self._owner))
 
     async def note_places(self, source: str) -> int:
         """Know where the files of all stored events lie; from when on (ms) nothing can have been forgotten."""

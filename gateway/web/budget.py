@@ -40,7 +40,7 @@ class Budget:
             if largest is None or largest is holder:
                 return largest is None
             largest.give_way(over_budget())
-            self.release(largest)
+            self.give_back_all(largest)
         return True
 
     def give_back(self, holder: Holder, size: int) -> None:
@@ -51,9 +51,9 @@ class Budget:
             mine[holder] = left
             self.held -= size
         else:
-            self.release(holder)
+            self.give_back_all(holder)
 
-    def release(self, holder: Holder) -> None:
+    def give_back_all(self, holder: Holder) -> None:
         """Nothing is held here any more."""
         mine = self._peers.get(holder.peer, {})
         self.held -= mine.pop(holder, 0)

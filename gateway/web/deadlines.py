@@ -145,7 +145,7 @@ class TimedProtocol(HttpToolsProtocol):
     def _release_all(self) -> None:
         self._bodies.clear()
         if self.budget is not None:
-            self.budget.release(self)
+            self.budget.give_back_all(self)
 
     # -- time
 

@@ -98,7 +98,7 @@ class Ingress:
             raise _unsupported("the charset is not UTF-8, and neither is the body")
         callback = Callback(entry.name, "POST", scope["path"], raw, body, address, gateway.clock.now())
         if release := scope.get("release_body"):
-            callback.hold(release)
+            callback.when_known(release)
         if span is not None:
             callback.follow(span.span)
         try:

@@ -34,7 +34,7 @@ class PersonSession:
         """Say this on the next page; `kind` is `good` or `bad`."""
         self.notices = [*self.notices, (kind, text)][-NOTICES_MAX:]
 
-    def told(self) -> list[tuple[str, str]]:
+    def fetch_notices(self) -> list[tuple[str, str]]:
         """What is to be said, once."""
         notices, self.notices = self.notices, []
         return notices

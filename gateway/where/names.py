@@ -53,7 +53,7 @@ def misnamed(tree: CelNode, names: Mapping[str, Shape] | None = None) -> Iterato
     """
     reader = _Reader()
     reader.shape(tree, shape_of_event() if names is None else names)
-    yield from reader.found
+    yield from reader.errors
 
 
 def suspicious(tree: CelNode) -> Iterator[str]:
@@ -82,7 +82,7 @@ def _never_equal(field: CelNode | None, other: CelNode | None) -> Iterator[str]:
 
 class _Reader:
     def __init__(self) -> None:
-        self.found: list[WhereError] = []
+        self.errors: list[WhereError] = []
 
     def shape(self, node: CelNode | None, names: Mapping[str, Shape]) -> Shape:
         if node is None:
@@ -148,7 +148,7 @@ class _Reader:
         return of if node.word == "filter" else [last] if node.word == "map" else None
 
     def _wrong(self, detail: str, advice: str, node: CelNode) -> None:
-        self.found.append(WhereError(detail, advice, node.column))
+        self.errors.append(WhereError(detail, advice, node.column))
 
 
 def _paths(shape: Shape, field: str, path: str = "") -> Iterator[str]:

@@ -163,9 +163,9 @@ class _Reader:
             self._leave(")")
             return inner
         if word == "[":
-            return CelNode("list", "[", column, tuple(self._several("]", column)))
+            return CelNode("list", "[", column, tuple(self._expressions("]", column)))
         if word == "{":
-            return CelNode("map", "{", column, tuple(self._several("}", column, pairs=True)))
+            return CelNode("map", "{", column, tuple(self._expressions("}", column, pairs=True)))
         raise self._unexpected("a value", (kind, word, column))
 
     def _call(self, target: CelNode | None, word: str, column: int) -> CelNode:
@@ -178,7 +178,7 @@ class _Reader:
                 column,
             )
         self._in_macro = self._in_macro or macro
-        arguments = tuple(self._several(")", column))
+        arguments = tuple(self._expressions(")", column))
         if macro:
             self._in_macro = False
         call = CelNode("call", word, column, (target, *arguments))
@@ -195,7 +195,7 @@ class _Reader:
         if len(pattern.word) - 2 > PATTERN_CHARS_MAX:
             raise WhereError(f"the pattern is over {PATTERN_CHARS_MAX} characters long", "shorten it", pattern.column)
 
-    def _several(self, closing: str, column: int, *, pairs: bool = False) -> list[CelNode]:
+    def _expressions(self, closing: str, column: int, *, pairs: bool = False) -> list[CelNode]:
         self._enter(column)
         expressions = []
         while self._word() != closing:

@@ -21,7 +21,7 @@ from gateway import (
     Scene,
     Verified,
 )
-from plugins.sources.common.event import format_of, made, named_by, stored
+from plugins.sources.common.event import build_event, format_of, named_by, stored
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.keyed import Keyed, KeyedOptions, from_hex, header, mismatch, position
 
@@ -97,7 +97,7 @@ keys:
         payload = reading.inside("payload")
         details = payload.inside("details")
         files = _files(details) if type == FILE_COMPLETED else ()
-        event = made(
+        event = build_event(
             self,
             callback,
             verified,
@@ -114,7 +114,7 @@ keys:
         )
         return (event,)
 
-    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
         now = int(scene.now.timestamp() * 1000)
         name = f"{unique[:32]}_stream-{scene.number}.m3u8"
         file = {
@@ -153,7 +153,7 @@ keys:
 
 def _files(details: Reading) -> tuple[File, ...]:
     files = []
-    for file in details.several("fileList"):
+    for file in details.entries("fileList"):
         name = file.text("fileName")
         started = file.moment("sliceStartTime", over=1000)
         files.append(File(format=format_of(name), started_at=started, storage=stored(key=name)))

@@ -24,7 +24,7 @@ from gateway import (
     Trust,
     Verified,
 )
-from plugins.sources.common.event import contents, format_of, made, named_by, stored
+from plugins.sources.common.event import build_event, contents, format_of, named_by, stored
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.keyed import (
     Keyed,
@@ -133,7 +133,7 @@ callback_hosts: [@HOST@]   # the host of the callback address in the console: it
             ended_at=reading.moment("stop_time"),
             storage=stored(key=uri),
         )
-        event = made(
+        event = build_event(
             self,
             callback,
             verified,
@@ -152,7 +152,7 @@ callback_hosts: [@HOST@]   # the host of the callback address in the console: it
         self, callback: Callback, verified: Verified, reading: Reading, happened: str | None, where: Mapping[str, Any]
     ) -> Event:
         # nothing in a status tells two starts of one stream apart, but the time that is signed
-        return made(
+        return build_event(
             self,
             callback,
             verified,
@@ -163,7 +163,7 @@ callback_hosts: [@HOST@]   # the host of the callback address in the console: it
             **where,
         )
 
-    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
         stream = f"stream-{scene.number}"
         where = {"domain": "push.example.com", "app": "live", "stream": stream}
         if type != _EVENT:

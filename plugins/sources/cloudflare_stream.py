@@ -7,7 +7,7 @@ from datetime import UTC, timedelta
 from typing import Any, ClassVar, Final
 
 from gateway import FILE_COMPLETED, RECORDING_FAILED, RECORDING_UNKNOWN, Callback, Event, Fault, File, Scene, Verified
-from plugins.sources.common.event import contents, made, named_by
+from plugins.sources.common.event import build_event, contents, named_by
 from plugins.sources.common.fields import PIXELS_MAX, Reading
 from plugins.sources.common.timed_header import TimedHeader
 
@@ -60,7 +60,7 @@ keys:
             error = Fault(code=code, message=status.text("errorReasonText") or status.text("errReasonText"))
         inner = document.get("liveInput")
         stream = reading.inside("liveInput").text("uid") if isinstance(inner, dict) else reading.text("liveInput")
-        event = made(
+        event = build_event(
             self,
             callback,
             verified,
@@ -81,7 +81,7 @@ keys:
         )
         return (event,)
 
-    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
         now = scene.now.astimezone(UTC)
         status: dict[str, Any] = {
             "state": type,

@@ -33,7 +33,7 @@ from gateway import (
     between,
     decode_document,
 )
-from plugins.sources.common.event import format_of, is_web, made, named_by, stored
+from plugins.sources.common.event import build_event, format_of, is_web, named_by, stored
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.keyed import OF_A_KEY, Key, Keyed, from_base64, header, keys_advice, mismatch
 
@@ -149,7 +149,7 @@ keys:
         status = _status(egress) if isinstance(callback.json().get("egressInfo"), dict) else None
         message, code = egress.text("error"), egress.label("errorCode")
         files = _files(egress) if vendor_type == _ENDED else ()
-        event = made(
+        event = build_event(
             self,
             callback,
             verified,
@@ -166,7 +166,7 @@ keys:
         )
         return (event,)
 
-    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
         now = int(scene.now.timestamp())
         room = f"stream-{scene.number}"
         began, ended = str((now - 120) * _NANO), str(now * _NANO)
@@ -235,8 +235,8 @@ def _type(vendor_type: str | None, status: str | None, files: Sequence[File]) ->
 
 def _files(egress: Reading) -> tuple[File, ...]:
     """Older servers send one `file` and `segments`; newer ones send lists, and some send both."""
-    files = egress.several("fileResults") or ([egress.inside("file")] if egress.has("file") else [])
-    lists = egress.several("segmentResults") or ([egress.inside("segments")] if egress.has("segments") else [])
+    files = egress.entries("fileResults") or ([egress.inside("file")] if egress.has("file") else [])
+    lists = egress.entries("segmentResults") or ([egress.inside("segments")] if egress.has("segments") else [])
     for older in ("file", "segments"):
         egress.drop(older)
     return (

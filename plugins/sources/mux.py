@@ -20,7 +20,7 @@ from gateway import (
     Scene,
     Verified,
 )
-from plugins.sources.common.event import contents, format_of, made
+from plugins.sources.common.event import build_event, contents, format_of
 from plugins.sources.common.fields import PIXELS_MAX, Reading
 from plugins.sources.common.timed_header import TimedHeader
 
@@ -83,7 +83,7 @@ keys:
         asset = data.text("asset_id") or (own_id if of_asset else data.text("active_asset_id"))
         fault = data.inside("errors") if type == RECORDING_FAILED else None
         files = _files(type, vendor_type, data, asset)
-        event = made(
+        event = build_event(
             self,
             callback,
             verified,
@@ -101,7 +101,7 @@ keys:
         )
         return (event,)
 
-    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
         asset, stream = unique[:32], f"stream-{scene.number}"
         now = scene.now.astimezone(UTC)
         began = str(int((now - timedelta(minutes=2)).timestamp()))
@@ -144,14 +144,14 @@ def _files(type: str, vendor_type: str | None, data: Reading, asset: str | None)
         return (File(format="hls"),)  # because nothing else is known of a file that begins
     if type != FILE_COMPLETED:
         return ()
-    playback = next((one.text("id") for one in data.several("playback_ids")), None)
+    playback = next((one.text("id") for one in data.entries("playback_ids")), None)
     seconds = data.seconds("duration")
     started = data.moment("created_at")
     if vendor_type == _MASTER:
         url = data.inside("master").text("url")
         return (File(format=format_of(url), download_url=url, asset_id=asset, duration_seconds=seconds),)
     if vendor_type in {_RENDITIONS, _RENDITION}:
-        renditions = [data] if vendor_type == _RENDITION else data.inside("static_renditions").several("files")
+        renditions = [data] if vendor_type == _RENDITION else data.inside("static_renditions").entries("files")
         return tuple(_rendition(one, playback, asset, seconds) for one in renditions)
     play_url = f"{_PLAYBACK}/{playback}.m3u8" if playback else None
     return (File(format="hls", play_url=play_url, asset_id=asset, duration_seconds=seconds, started_at=started),)

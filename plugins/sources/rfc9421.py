@@ -186,7 +186,7 @@ keys:
 
     # -- playing the sender
 
-    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
         return example(self.options.event, self._translator, type, scene, unique)
 
     def headers(self, body: bytes, at: int, key: bytes) -> Mapping[str, str]:

@@ -19,7 +19,7 @@ from gateway import (
     Scene,
     Verified,
 )
-from plugins.sources.common.event import contents, made, named_by
+from plugins.sources.common.event import build_event, contents, named_by
 from plugins.sources.common.fields import Reading, kind_of
 from plugins.sources.common.md5_token import Md5Token
 
@@ -78,7 +78,7 @@ keys:
             started_at=reading.moment("start_time"),
             ended_at=reading.moment("end_time"),
         )
-        return made(
+        return build_event(
             self,
             callback,
             verified,
@@ -105,7 +105,7 @@ keys:
         detail = document.get("record_detail")
         message = detail if isinstance(detail, str) and detail else None
         domain = reading.text("domain") or reading.text("app")
-        return made(
+        return build_event(
             self,
             callback,
             verified,
@@ -128,7 +128,7 @@ keys:
             error=Fault(code=happened, message=message) if type == RECORDING_FAILED else None,
         )
 
-    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
         ended = int(scene.now.timestamp()) - 2
         number = int(unique[:15], 16)
         if type != FILE:

@@ -29,7 +29,7 @@ from gateway import (
     Url,
     Verified,
 )
-from plugins.sources.common.event import contents, format_of, is_web, made
+from plugins.sources.common.event import build_event, contents, format_of, is_web
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.keyed import Keyed, KeyedOptions, from_base64, header, mismatch, position, seal_of
 from plugins.sources.common.unseparated import Grammar, joined
@@ -167,7 +167,7 @@ url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is par
         url = reading.text("RecordingUrl") or reading.text("MediaExternalLocation")
         file = _file(reading, type, format or format_of(url), url, name)
         time = reading.time("Timestamp")
-        event = made(
+        event = build_event(
             self,
             callback,
             verified,
@@ -186,11 +186,11 @@ url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is par
         )
         return (event,)
 
-    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
-        made_of = {"AccountSid": "AC" + "0" * 32, "RecordingSid": "RE" + unique[:32]}
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+        names = {"AccountSid": "AC" + "0" * 32, "RecordingSid": "RE" + unique[:32]}
         if type in VOICE:
             form = {
-                **made_of,
+                **names,
                 "CallSid": f"CA{scene.number:032x}"[:34],
                 "RecordingStatus": type,
                 "RecordingChannels": "1",
@@ -202,7 +202,7 @@ url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is par
                     "RecordingUrl": f"https://api.example.com/Recordings/{unique[:32]}",
                 }
             return form
-        form = {**made_of, "RoomName": f"stream-{scene.number}", "RoomSid": "RM" + unique[32:]}
+        form = {**names, "RoomName": f"stream-{scene.number}", "RoomSid": "RM" + unique[32:]}
         form |= {"StatusCallbackEvent": type, "Timestamp": f"{scene.now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}"}
         if type == "recording-started":
             return {**form, "Container": "mkv"}
@@ -217,8 +217,8 @@ url: https://@HOST@/hooks/@PATH@   # exactly as you give it to Twilio: it is par
         }
 
     def headers(self, body: bytes, at: int, key: bytes) -> Mapping[str, str]:
-        made_of = mark(key, self._urls[0] + joined(_fields(body)))
-        return {SIGNATURE: base64.b64encode(made_of).decode()}
+        signature = mark(key, self._urls[0] + joined(_fields(body)))
+        return {SIGNATURE: base64.b64encode(signature).decode()}
 
     def _written(self, said: Mapping[str, object]) -> bytes:
         return urlencode({name: str(value) for name, value in said.items()}, quote_via=quote).encode()

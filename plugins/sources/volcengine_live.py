@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from gateway import RECORDING_UNKNOWN, Callback, Event, Scene, Verified
-from plugins.sources.common.event import contents, made
+from plugins.sources.common.event import build_event, contents
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.md5_token import Md5Token
 
@@ -31,7 +31,7 @@ keys:
         reading = Reading(document)
         reading.drop(*_AUTH, "fp_user_url")  # the push parameters hold the publisher's own signature
         return (
-            made(
+            build_event(
                 self,
                 callback,
                 verified,
@@ -46,7 +46,7 @@ keys:
             ),
         )
 
-    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
         now = int(scene.now.timestamp())
         return {
             "event_type": type,

@@ -23,7 +23,7 @@ from gateway import (
     Scene,
     Verified,
 )
-from plugins.sources.common.event import contents, format_of, made
+from plugins.sources.common.event import build_event, contents, format_of
 from plugins.sources.common.fields import Reading
 from plugins.sources.common.keyed import (
     Keyed,
@@ -121,7 +121,7 @@ keys:
         meeting = payload.inside("object")
         uuid, call = _names(meeting, vendor_type or "")
         files = _files(meeting) if type == FILE_COMPLETED else ()
-        event = made(
+        event = build_event(
             self,
             callback,
             verified,
@@ -141,7 +141,7 @@ keys:
         )
         return (event,)
 
-    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
         now = scene.now.astimezone(UTC)
         sent = int(now.timestamp() * 1000)
         if type == VALIDATION:
@@ -203,7 +203,7 @@ def _names(meeting: Reading, vendor_type: str) -> tuple[str | None, str | None]:
     """What the recording is called, and the call it is of: by a meeting's uuid, a session's id, a phone's recording."""
     if not vendor_type.startswith("phone."):
         return meeting.text("uuid") or meeting.text("session_id"), None
-    first = next(iter(meeting.several("recordings")), None)
+    first = next(iter(meeting.entries("recordings")), None)
     if first is None:
         return meeting.label("id"), meeting.text("call_id")
     id, call = first.peek("id"), first.peek("call_id")  # which the first file still has to say
@@ -211,12 +211,12 @@ def _names(meeting: Reading, vendor_type: str) -> tuple[str | None, str | None]:
 
 
 def _files(meeting: Reading) -> tuple[File, ...]:
-    calls = meeting.several("recordings")  # of a telephone
+    calls = meeting.entries("recordings")  # of a telephone
     if calls:
         return tuple(_call(one) for one in calls)
     whole = meeting.seconds("duration", times=60)  # the vendor's are minutes, of the meeting
     files = []
-    for file in meeting.several("recording_files"):
+    for file in meeting.entries("recording_files"):
         started, ended = file.time("recording_start"), file.time("recording_end")
         extension, kind = file.text("file_extension"), file.text("file_type")
         files.append(

@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dispatch.circuit import PAUSE_SECONDS_MAX, WINDOW_ATTEMPTS, Circuit, answered, failed_service, pause
+from gateway.dispatch.circuit import OPEN_SECONDS_MAX, WINDOW_ATTEMPTS, Circuit, answered, failed_service, open_seconds
 from gateway.errors import Refused, Retry, Unavailable
 
 DOWN = Retry("502", status=502, service=True)
@@ -71,7 +71,7 @@ def test_who_answered_and_who_failed() -> None:
 def test_a_pause_grows_to_five_minutes_and_what_the_target_asked_for_only_lengthens_it(
     opened: int, seed: int, least: float
 ) -> None:
-    length = pause(opened, Random(seed), least=least)
+    length = open_seconds(opened, Random(seed), least=least)
     assert length >= least
-    assert length <= max(PAUSE_SECONDS_MAX * 1.2, least)
-    assert length >= min(5 * 2 ** min(max(opened, 0), 10), PAUSE_SECONDS_MAX) * 0.8
+    assert length <= max(OPEN_SECONDS_MAX * 1.2, least)
+    assert length >= min(5 * 2 ** min(max(opened, 0), 10), OPEN_SECONDS_MAX) * 0.8

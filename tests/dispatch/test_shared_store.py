@@ -91,7 +91,7 @@ class Skewed(Clock):
 async def test_a_gateway_whose_clock_is_an_hour_off_tries_again_in_time_and_gives_nothing_up(
     pair: Pair, off: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(circuit, "FIRST_PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(circuit, "FIRST_OPEN_SECONDS", 0.2)
     answers: list[Any] = [Retry("busy"), Unavailable("gone"), None]
 
     async def script(delivery: Delivery) -> None:

@@ -91,7 +91,7 @@ async def test_a_body_counts_as_a_strangers_until_its_sender_is_known_and_no_lon
     order: list[str] = []
 
     def verify(source: Any, callback: Any, *more: Any) -> Any:
-        callback.hold(lambda: order.append("given back"))
+        callback.when_known(lambda: order.append("given back"))
         order.append("verified")
         return pipeline.verify(source, callback, *more)
 

@@ -63,7 +63,7 @@ def play(tmp_path: Path) -> Iterator[Play]:
                 clock.advance(3 * 86_400)
                 await store.sweep()
             elif act == "list":
-                await store.hold_reconciliation("live")
+                await store.lease_reconciliation("live")
                 step = await store.reconcile_step("live", RUN, [listed(base + file, clock)])
                 assert step is not None
                 came += [(act, file, one.accepted) for one in step.stored]

@@ -43,7 +43,7 @@ async def test_a_callback_and_the_list_at_one_moment_make_one_event(postgres_url
     for store in stores:
         await store.open()
     one, two = stores
-    assert await one.hold_reconciliation("live") is not None
+    assert await one.lease_reconciliation("live") is not None
     listing = [one.reconcile_step("live", RUN, [by_list(n) for n in range(at, at + 10)]) for at in range(0, FILES, 10)]
     coming = [two.accept([by_callback(n)]) for n in reversed(range(FILES))]
     await asyncio.gather(*listing, *coming)
@@ -70,7 +70,7 @@ async def test_one_gateway_of_two_asks(postgres_url: str, vendor: Vendor, config
 async def test_a_callback_that_says_more_and_is_trusted_as_much_is_the_better_version(url: str) -> None:
     store = Store(url, clock=FrozenClock())
     await store.open()
-    await store.hold_reconciliation("live")
+    await store.lease_reconciliation("live")
     await store.reconcile_step("live", RUN, [by_list(1)])
     more = by_callback(1, Trust.BODY, job_id="a-job")
     (accepted,) = await store.accept([more])

@@ -30,8 +30,8 @@ def test_no_cut_leaves_half_a_secret(before: int) -> None:
     text = "x" * before + SECRET
     many = f"{SECRET} " * 8 + text  # masks are shorter than secrets, so what was cut behind them comes forward
     for said in (text, many):
-        no_part_of_it(replies.told(answer(b""), said, said))
-        no_part_of_it(faults.said(550, said))
+        no_part_of_it(replies.error_text(answer(b""), said, said))
+        no_part_of_it(faults.one_line(550, said))
         no_part_of_it(answer(said.encode()).quoted)
         for name in ("slack", "mattermost"):
             with pytest.raises(Exception) as failed:

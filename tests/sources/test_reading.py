@@ -23,7 +23,7 @@ def test_what_is_nested_is_read_and_what_is_left_of_it_stays_where_it_was() -> N
     inner = reading.inside("a").inside("b")
     assert inner.text("text") is None
     assert reading.problems == ["a.b.text"]
-    assert [one.whole("n") for one in reading.several("list")] == [None, 2]
+    assert [one.whole("n") for one in reading.entries("list")] == [None, 2]
     assert reading.inside("empty").whole("n") == 1
     assert reading.problems == ["a.b.text", "list[0].n"]
     assert reading.extra() == {
@@ -35,9 +35,9 @@ def test_what_is_nested_is_read_and_what_is_left_of_it_stays_where_it_was() -> N
 def test_what_should_be_nested_and_is_not_is_a_problem() -> None:
     reading = Reading({"object": [1], "list": {"a": 1}, "mixed": [{}, 1], "null": None})
     assert reading.inside("object").text("x") is None
-    assert list(reading.several("list")) == list(reading.several("mixed")) == []
+    assert list(reading.entries("list")) == list(reading.entries("mixed")) == []
     assert reading.inside("null").text("x") is reading.inside("absent").text("x") is None
-    assert list(reading.several("null")) == list(reading.several("absent")) == []
+    assert list(reading.entries("null")) == list(reading.entries("absent")) == []
     assert reading.problems == ["object", "list", "mixed"]
     assert reading.extra() == {"object": [1], "list": {"a": 1}, "mixed": [{}, 1]}
 

@@ -56,7 +56,7 @@ async def test_a_claim_goes_round_the_event_on_it_and_says_why_that_one_is_dead(
 
 
 async def test_what_consumers_are_given_goes_round_it_too(store: Store) -> None:
-    assert len((await store.hand_out("app", 10, LEASE, 100)).leases) == 4
+    assert len((await store.lease_out("app", 10, LEASE, 100)).leases) == 4
     assert store.healthy()
 
 

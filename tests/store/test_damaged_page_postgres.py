@@ -74,7 +74,7 @@ def test_an_event_on_it_is_told_as_that_with_what_to_do(url: str, lost: set[int]
 async def test_what_consumers_are_given_goes_round_it(url: str, lost: set[int], open_at: Opener) -> None:
     store = await open_at(url=url)
     given = 0
-    while leases := (await store.hand_out("app", 100, LEASE, 1000)).leases:
+    while leases := (await store.lease_out("app", 100, LEASE, 1000)).leases:
         given += len(leases)
         await store.settle([settlement(lease) for lease in leases])
     assert given == EVENTS - len(lost)

@@ -29,7 +29,7 @@ from gateway.store.engine.session import Session
 from gateway.store.outbox import statements as sql
 from gateway.store.records import Accepted, Held, Lease, NewDelivery, NewEvent
 from gateway.store.store import Store
-from gateway.store.verify.verifier import verify
+from gateway.store.verify.verifier import violations
 from tests.examples import examples
 from tests.store.kit import LEASE, event, new, session, settlement
 
@@ -218,14 +218,14 @@ class Outbox(RuleBasedStateMachine):
             self.hold(lease)
 
     @rule(sink=st.sampled_from(SINKS), most=st.integers(1, 6), limit=st.integers(1, 4))
-    def hand_out(self, sink: str, most: int, limit: int) -> None:
+    def lease_out(self, sink: str, most: int, limit: int) -> None:
         """The sink is one that consumers fetch from now; the next claim says that it is not."""
         rows = [row for row in self.deliveries().values() if row["sink"] == sink and row["state"] in OPEN]
         now = self.clock.ms()
         paused = any(row[1] is not None for row in self.side.rows(sql.GATE, {"sink": sink}))
         live = sum(1 for row in rows if row["rank"] == 3 and row["due_at"] > now)
         due = sum(1 for row in rows if row["rank"] != 2 and row["due_at"] <= now)
-        given = self.do(lambda: self.store.hand_out(sink, most, LEASE, limit))
+        given = self.do(lambda: self.store.lease_out(sink, most, LEASE, limit))
         assert len(given.leases) == (0 if paused else max(min(most, limit - live, due), 0))  # invariant 8
         assert bool(given.leases) is (given.why is None)
         for lease in given.leases:
@@ -443,7 +443,7 @@ class Outbox(RuleBasedStateMachine):
 
     @rule()
     def verify_says_so_too(self) -> None:
-        assert list(verify(lambda question: question(self.side))) == []
+        assert list(violations(lambda question: question(self.side))) == []
 
     @invariant()
     def what_was_acknowledged_is_there(self) -> None:

@@ -10,24 +10,24 @@ from tests.store.kit import LEASE, act, event, new, pause, resume, settlement, s
 
 
 async def ids(store: Store, most: int = 10, limit: int = 100) -> list[str]:
-    return [lease.event.id for lease in (await store.hand_out("q", most, LEASE, limit)).leases]
+    return [lease.event.id for lease in (await store.lease_out("q", most, LEASE, limit)).leases]
 
 
 async def test_a_consumer_is_given_what_is_due_and_the_rest_stays(store: Store, url: str, clock: FrozenClock) -> None:
     await take(store, *[new(n, "q") for n in (1, 2, 3)], new(4, "other"))
-    given = await store.hand_out("q", 2, LEASE, 100)
+    given = await store.lease_out("q", 2, LEASE, 100)
     assert [lease.event for lease in given.leases] == [event(1), event(2)]
     assert {(lease.token, lease.attempt, lease.until) for lease in given.leases} == {(1, 1, clock.ms() + LEASE)}
     assert [one.event.id for one in await store.peek("q", 5)] == [event(3).id]
     assert [row[0] for row in table(url, "owner, state", "deliveries", "id")][:2] == ["consumer"] * 2
     assert await ids(store) == [event(3).id]
-    assert (await store.hand_out("q", 5, LEASE, 100)).why == "empty"
+    assert (await store.lease_out("q", 5, LEASE, 100)).why == "empty"
 
 
 async def test_no_more_are_leased_at_once_than_the_sink_allows(store: Store, clock: FrozenClock) -> None:
     await take(store, *[new(n, "q") for n in range(5)])
     assert len(await ids(store, 10, 3)) == 3
-    full = await store.hand_out("q", 10, LEASE, 3)
+    full = await store.lease_out("q", 10, LEASE, 3)
     assert (full.leases, full.why) == ((), "concurrency")
     clock.advance(LEASE / 1000 + 0.001)  # leases that ended hold no place
     assert len(await ids(store, 10, 3)) == 3
@@ -38,7 +38,7 @@ async def test_a_paused_sink_gives_nothing_and_an_old_circuit_does_not_hold_it(
 ) -> None:
     await take(store, new(1, "q"))
     pause(url, clock, "q")
-    assert (await store.hand_out("q", 1, LEASE, 9)).why == "paused"
+    assert (await store.lease_out("q", 1, LEASE, 9)).why == "paused"
     resume(url, clock, "q")
     await store.trip("q", 3_600_000, "when it was a forward")
     assert await ids(store) == [event(1).id]
@@ -47,7 +47,7 @@ async def test_a_paused_sink_gives_nothing_and_an_old_circuit_does_not_hold_it(
 
 async def test_of_one_stream_one_is_out_at_a_time(store: Store) -> None:
     await take(store, new(1, "q", key="a"), new(2, "q", key="a"), new(3, "q", key="b"))
-    given = (await store.hand_out("q", 10, LEASE, 100)).leases
+    given = (await store.lease_out("q", 10, LEASE, 100)).leases
     assert [lease.event.id for lease in given] == [event(1).id, event(3).id]
     await store.settle([settlement(given[0])])
     assert await ids(store) == [event(2).id]
@@ -55,7 +55,7 @@ async def test_of_one_stream_one_is_out_at_a_time(store: Store) -> None:
 
 async def test_what_is_leased_is_found_by_its_token_until_it_is_ended(store: Store, clock: FrozenClock) -> None:
     await take(store, new(1, "q"))
-    ((lease,), _) = (given := await store.hand_out("q", 1, LEASE, 9)).leases, given.why
+    ((lease,), _) = (given := await store.lease_out("q", 1, LEASE, 9)).leases, given.why
     clock.advance(7)
     (held, stale, foreign) = [
         (await store.leased(sink, [(lease.delivery, token)]))[0]
@@ -73,7 +73,7 @@ async def test_what_is_leased_is_found_by_its_token_until_it_is_ended(store: Sto
 
 async def test_a_lease_is_extended_by_whoever_has_it_alone(store: Store, clock: FrozenClock) -> None:
     await take(store, new(1, "q"), new(2, "q"))
-    one, two = (await store.hand_out("q", 2, LEASE, 9)).leases
+    one, two = (await store.lease_out("q", 2, LEASE, 9)).leases
     clock.advance(10)
     pairs = [(two.delivery, two.token), (one.delivery, one.token + 1), (one.delivery, one.token)]
     untils = await store.extend(pairs, 600_000)
@@ -86,7 +86,7 @@ async def test_a_lease_that_ends_is_a_lost_attempt_of_no_process(store: Store, u
     await take(store, new(1, "q"))
     await ids(store)
     clock.advance(LEASE / 1000)
-    (again,) = (await store.hand_out("q", 1, LEASE, 9)).leases
+    (again,) = (await store.lease_out("q", 1, LEASE, 9)).leases
     assert (again.attempt, again.lost, again.losses) == (2, True, 0)
     assert table(url, "token, outcome", "attempts") == [(1, "lost")]
 
@@ -94,7 +94,7 @@ async def test_a_lease_that_ends_is_a_lost_attempt_of_no_process(store: Store, u
 async def test_what_consumers_hold_is_theirs_over_a_restart(opened: Opener, url: str, clock: FrozenClock) -> None:
     store = await opened(owner="host:1:a")
     await take(store, new(1, "q"), new(2, "app"))
-    (lease,) = (await store.hand_out("q", 1, LEASE, 9)).leases
+    (lease,) = (await store.lease_out("q", 1, LEASE, 9)).leases
     await store.claim("app", 1, LEASE)
     key = await store.receipt_key()
     await store.close()
@@ -124,13 +124,13 @@ async def test_what_a_gateway_held_is_handed_out_when_its_sink_becomes_one_that_
     await store.close()
     store = await opened(owner="host:2:here")
     clock.advance(LEASE / 1000 + 30)
-    (lease,) = (await store.hand_out("q", 1, LEASE, 9)).leases
+    (lease,) = (await store.lease_out("q", 1, LEASE, 9)).leases
     assert lease.attempt == 2
 
 
 async def test_a_cancelled_delivery_is_nobodys_any_more(store: Store, url: str, clock: FrozenClock) -> None:
     await take(store, new(1, "q"))
-    (lease,) = (await store.hand_out("q", 1, LEASE, 9)).leases
+    (lease,) = (await store.lease_out("q", 1, LEASE, 9)).leases
     act(url, clock, sql.CANCEL, id=lease.delivery, note="")
     assert await store.leased("q", [(lease.delivery, lease.token)]) == [None]
     assert await store.settle([settlement(lease)]) == [False]

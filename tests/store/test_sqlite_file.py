@@ -133,7 +133,7 @@ async def test_a_file_that_is_no_database_is_said_to_be_none(file: Path, open_at
 
 
 @pytest.mark.parametrize("role", ["reader", "admin"])
-def test_readers_and_the_desk_never_make_a_file(file: Path, role: str) -> None:
+def test_readers_and_the_admin_side_never_make_a_file(file: Path, role: str) -> None:
     with pytest.raises(StoreUnavailable, match="cannot be opened"):
         SqliteSession(file, role)  # type: ignore[arg-type]
     assert not file.exists()

@@ -13,15 +13,15 @@ from gateway.store.engine.tables import schema
 from gateway.store.outbox import statements as sql
 from gateway.store.sqlite.session import SqliteSession
 from gateway.store.store import Store
+from gateway.store.verify import verifier
 from gateway.store.verify.rules import RULES, SMALL
-from gateway.store.verify.verifier import verify
 from gateway.store.verify.violations import SHOWN_OF_A_RULE_MAX, Findings, Violation
 from tests.store.kit import LEASE, act, beside, new, other, settlement, take
 
 
 def violations(url: str, clock: FrozenClock) -> list[Violation]:
     with StoreAdmin(url, clock=clock) as admin:
-        return list(admin.verify())
+        return list(admin.violations())
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def planted(session: Session, *statements: str) -> list[Violation]:
     try:
         for statement in statements:
             session.change(statement)
-        return list(verify(lambda question: question(session)))
+        return list(verifier.violations(lambda question: question(session)))
     finally:
         session.rows("ROLLBACK")
 

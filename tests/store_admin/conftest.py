@@ -30,8 +30,8 @@ async def store(url: str, clock: FrozenClock) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def desks(url: str, clock: FrozenClock) -> Iterator[Callable[..., StoreAdmin]]:
-    """Makes desks on the store; they are closed at the end."""
+def admins(url: str, clock: FrozenClock) -> Iterator[Callable[..., StoreAdmin]]:
+    """Makes admin sides of the store; they are closed at the end."""
     made: list[StoreAdmin] = []
 
     def make(**options: Any) -> StoreAdmin:
@@ -44,6 +44,6 @@ def desks(url: str, clock: FrozenClock) -> Iterator[Callable[..., StoreAdmin]]:
 
 
 @pytest.fixture
-def admin(store: Store, desks: Callable[..., StoreAdmin]) -> StoreAdmin:
+def admin(store: Store, admins: Callable[..., StoreAdmin]) -> StoreAdmin:
     """A StoreAdmin beside the running store, whose configuration has the sinks app and ops."""
-    return desks(configured=("app", "ops"))
+    return admins(configured=("app", "ops"))

@@ -25,7 +25,7 @@ class Stopping(Watcher):
         self.left = batches
         self.heard: list[int] = []
 
-    def told(self, answers: object) -> None:
+    def committed(self, answers: object) -> None:
         self.heard.append(len(answers))  # type: ignore[arg-type]
         self.left -= 1
 
@@ -65,7 +65,7 @@ async def test_a_bulk_act_that_fails_midway_leaves_whole_batches_and_the_truth_i
     await take(store, *[new(n, "app") for n in range(1, 6)])
 
     class Interrupting(Watcher):
-        def told(self, answers: object) -> None:
+        def committed(self, answers: object) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

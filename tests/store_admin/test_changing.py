@@ -161,7 +161,9 @@ async def test_a_paused_sink_is_claimed_from_no_more_until_it_is_resumed(
 # -- refused retry
 
 
-async def test_what_is_taken_at_the_desk_is_delivered_by_the_gateway(store: Store, admin: StoreAdmin, url: str) -> None:
+async def test_what_is_taken_at_the_admin_side_is_delivered_by_the_gateway(
+    store: Store, admin: StoreAdmin, url: str
+) -> None:
     (accepted,) = taken(admin, [new(1, "app", lease=LEASE)])
     assert (accepted.new, accepted.leases, accepted.waiting) == (True, (), ("app",))
     assert [lease.event.id for lease in await claim(store)] == [f"{1:032x}"]

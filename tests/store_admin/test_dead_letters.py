@@ -13,10 +13,10 @@ from tests.store.kit import beside, event, new, take
 
 
 async def test_dead_letters_are_counted_by_sink_and_reason_and_not_beyond_what_is_shown(
-    store: Store, desks: Callable[..., StoreAdmin], monkeypatch: pytest.MonkeyPatch
+    store: Store, admins: Callable[..., StoreAdmin], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await take(store, *[new(event(n), "a") for n in range(1, 6)])
-    admin = desks()
+    admin = admins()
     assert admin.ask(dead_letters.dead_letters) == []
     rows = admin.deliveries(limit=10)
     for row in rows[:3]:

@@ -15,11 +15,11 @@ from tests.cli.stocked import accept, an_event, wanted
 
 
 async def test_a_gateway_that_serves_is_named_with_its_start_and_one_that_stopped_is_not(
-    url: str, clock: FrozenClock, desks: Callable[..., StoreAdmin]
+    url: str, clock: FrozenClock, admins: Callable[..., StoreAdmin]
 ) -> None:
     store = Store(url, clock=clock, owner="host:4711:abcdef")
     await store.open(lock_wait=0)
-    admin = desks()
+    admin = admins()
     (serving,) = admin.serving()
     assert ":abcdef" not in serving.name
     assert serving.since is not None

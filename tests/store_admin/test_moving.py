@@ -124,9 +124,9 @@ async def test_a_held_event_is_released_and_not_replayed(store: Store, admin: St
 
 
 async def test_what_is_added_to_an_ordered_sink_waits_behind_its_stream(
-    store: Store, desks: Callable[..., StoreAdmin]
+    store: Store, admins: Callable[..., StoreAdmin]
 ) -> None:
-    admin = desks(configured=("app", "ops"), ordered=("app",))
+    admin = admins(configured=("app", "ops"), ordered=("app",))
     stream = order_key("live", event(1).subject, ordered=True)
     await take(store, new(2, "app", key=stream), new(1), new(event(3, domain=None, app=None, stream=None)))
     admin.replay(f"{1:032x}", sinks=["app", "ops"])

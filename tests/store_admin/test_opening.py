@@ -75,18 +75,18 @@ def test_a_url_that_cannot_be_read_is_an_error_of_the_store() -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_store_without_tables_names_the_command_that_makes_them(url: str, desks: Callable[..., StoreAdmin]) -> None:
+def test_a_store_without_tables_names_the_command_that_makes_them(url: str, admins: Callable[..., StoreAdmin]) -> None:
     if url.startswith("sqlite"):
         Path(url.removeprefix("sqlite:///")).touch()
-    admin = desks()
+    admin = admins()
     with pytest.raises(SchemaMismatch, match="gateway store migrate"):
         admin.events()
     with pytest.raises(SchemaMismatch, match="gateway store migrate"):
         admin.pause("app")
 
 
-def test_migrate_makes_the_tables_once_and_for_the_owner_alone(url: str, desks: Callable[..., StoreAdmin]) -> None:
-    admin = desks()
+def test_migrate_makes_the_tables_once_and_for_the_owner_alone(url: str, admins: Callable[..., StoreAdmin]) -> None:
+    admin = admins()
     before, after = admin.migrate()
     assert (before, after) == (0, after)
     assert admin.migrate() == (after, after)
@@ -101,10 +101,10 @@ def test_migrate_makes_the_tables_once_and_for_the_owner_alone(url: str, desks: 
 
 
 async def test_tables_of_a_newer_program_are_left_alone(
-    store: Store, desks: Callable[..., StoreAdmin], url: str, clock: FrozenClock
+    store: Store, admins: Callable[..., StoreAdmin], url: str, clock: FrozenClock
 ) -> None:
     act(url, clock, "UPDATE meta SET value = '99' WHERE name = 'schema'")
-    admin = desks()
+    admin = admins()
     for ask in (admin.events, admin.status, admin.migrate, lambda: admin.pause("app")):
         with pytest.raises(SchemaMismatch, match="version 99, newer than this program's"):
             ask()
@@ -112,11 +112,11 @@ async def test_tables_of_a_newer_program_are_left_alone(
 
 @pytest.mark.usefixtures("impatient")
 async def test_tables_of_an_older_program_want_a_migration(
-    store: Store, desks: Callable[..., StoreAdmin], url: str, clock: FrozenClock
+    store: Store, admins: Callable[..., StoreAdmin], url: str, clock: FrozenClock
 ) -> None:
     act(url, clock, "UPDATE meta SET value = '0' WHERE name = 'schema'")
     with pytest.raises(SchemaMismatch, match="run `gateway store migrate`"):
-        desks().events()
+        admins().events()
 
 
 def test_another_programs_file_is_not_touched(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_another_programs_file_is_not_touched(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-async def test_the_desk_takes_no_lock_and_never_checkpoints(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_the_admin_side_takes_no_lock_and_never_checkpoints(tmp_path: Path, clock: FrozenClock) -> None:
     path = tmp_path / "gateway.db"
     store = Store(f"sqlite:///{path}", clock=clock)
     await store.open(lock_wait=0)
@@ -174,7 +174,7 @@ async def test_a_fault_of_ours_is_not_dressed_up(store: Store, admin: StoreAdmin
         admin._connections.read(lambda _session: 1 / 0)
 
 
-def test_the_desk_goes_on_after_its_connections_were_lost(postgres_url: str) -> None:
+def test_the_admin_side_goes_on_after_its_connections_were_lost(postgres_url: str) -> None:
     admin = StoreAdmin(postgres_url)
     admin.migrate()
     assert admin.events() == []
@@ -248,7 +248,7 @@ def test_connections_are_closed_twice_without_harm(tmp_path: Path) -> None:
     connections.close()
 
 
-def test_between_two_changes_the_desk_gives_way_to_the_gateway(tmp_path: Path) -> None:
+def test_between_two_changes_the_admin_side_gives_way_to_the_gateway(tmp_path: Path) -> None:
     pauses: list[float] = []
     with StoreAdmin(f"sqlite:///{tmp_path}/g.db") as admin:
         admin.migrate()

@@ -92,10 +92,10 @@ async def test_the_few_open_and_dead_are_read_from_their_index(
 
 @pytest.mark.parametrize("state", ["waiting", "sending", "dead"])
 async def test_the_few_are_what_looking_at_every_row_finds(
-    store: Store, desks: Callable[..., StoreAdmin], monkeypatch: pytest.MonkeyPatch, state: str
+    store: Store, admins: Callable[..., StoreAdmin], monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
     await fill(store)
-    admin = desks(configured=("app",))
+    admin = admins(configured=("app",))
     for delivery in admin.deliveries(limit=7):
         admin.cancel(delivery.id)
 
@@ -125,10 +125,10 @@ async def test_a_page_of_one_type_reads_no_more_rows_than_it_shows(store: Store,
 
 
 async def test_a_search_that_finds_nothing_ends_early_and_goes_on_from_there(
-    store: Store, desks: Callable[..., StoreAdmin], monkeypatch: pytest.MonkeyPatch
+    store: Store, admins: Callable[..., StoreAdmin], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fill(store)
-    admin = desks(configured=("app", "quiet"))
+    admin = admins(configured=("app", "quiet"))
     monkeypatch.setattr(pages, "_WINDOW_ROWS", 10)
     before, looked, searches = None, 0, 0
     while True:
@@ -148,9 +148,9 @@ def acts(session: Bulk) -> None:
 
 
 async def test_the_audit_log_is_merged_by_glob_and_walked_for_the_rest(
-    store: Store, desks: Callable[..., StoreAdmin], monkeypatch: pytest.MonkeyPatch, clock: FrozenClock
+    store: Store, admins: Callable[..., StoreAdmin], monkeypatch: pytest.MonkeyPatch, clock: FrozenClock
 ) -> None:
-    admin = desks()
+    admin = admins()
     admin._connections.change(acts)
 
     def asked() -> tuple[Any, ...]:

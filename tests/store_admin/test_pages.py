@@ -23,13 +23,13 @@ async def fill(store: Store) -> None:
 async def test_the_merge_of_kinds_finds_what_looking_at_every_row_finds(
     store: Store,
     url: str,
-    desks: Callable[..., StoreAdmin],
+    admins: Callable[..., StoreAdmin],
     monkeypatch: pytest.MonkeyPatch,
     type: str | None,
     source: str | None,
 ) -> None:
     await fill(store)
-    admin = desks()
+    admin = admins()
     first = admin.events(type=type, source=source, limit=10)
     older = admin.events(type=type, source=source, limit=10, before=first[-1].seq if first else None)
     monkeypatch.setattr(event_search, "_KINDS_MAX", 0)  # past it every row is looked at

@@ -136,8 +136,8 @@ async def test_a_variant_that_is_named_too_shortly_or_not_at_all_is_not_guessed(
         admin.event(f"{1:032x}~")
 
 
-def test_an_event_that_is_deleted_between_two_looks_is_not_found(desks: Callable[..., StoreAdmin]) -> None:
-    admin = desks()
+def test_an_event_that_is_deleted_between_two_looks_is_not_found(admins: Callable[..., StoreAdmin]) -> None:
+    admin = admins()
     admin.migrate()
     with pytest.raises(NotFound, match="deleted meanwhile"):
         admin._connections.read(lambda session: event_lookup.row_of(session, 7))

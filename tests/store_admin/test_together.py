@@ -17,10 +17,10 @@ ROUNDS = 60
 
 
 async def test_people_and_lanes_work_on_the_same_streams_without_harm(
-    store: Store, desks: Callable[..., StoreAdmin], url: str, clock: FrozenClock
+    store: Store, admins: Callable[..., StoreAdmin], url: str, clock: FrozenClock
 ) -> None:
     chance = random.Random(7)
-    admin = desks(configured=SINKS, ordered=("app", "ops"))
+    admin = admins(configured=SINKS, ordered=("app", "ops"))
     keys = ("a", "b", "c")
     number = 0
 

@@ -27,13 +27,13 @@ async def test_a_delivery_that_may_go_waits_for_nothing(store: Store, admin: Sto
 
 
 async def test_a_delivery_of_a_sink_that_is_not_configured_is_orphaned(
-    store: Store, admin: StoreAdmin, desks: Callable[..., StoreAdmin]
+    store: Store, admin: StoreAdmin, admins: Callable[..., StoreAdmin]
 ) -> None:
     await take(store, new(1, "gone"))
     assert held(admin) == ["orphaned"]
     assert admin.deliveries()[0].next_attempt_at is None
-    assert held(desks(configured=())) == ["orphaned"]
-    assert held(desks()) == [None]  # nobody said what is configured
+    assert held(admins(configured=())) == ["orphaned"]
+    assert held(admins()) == [None]  # nobody said what is configured
 
 
 async def test_paused_hides_circuit_and_circuit_hides_retry(
@@ -68,10 +68,10 @@ async def test_a_delivery_behind_the_head_of_its_stream_waits_for_order(store: S
 
 
 async def test_a_due_delivery_of_a_rated_or_batched_sink_waits_for_that(
-    store: Store, desks: Callable[..., StoreAdmin]
+    store: Store, admins: Callable[..., StoreAdmin]
 ) -> None:
     await take(store, new(1, "app", "ops"))
-    assert held(desks(configured=("app", "ops"), rated=("app",), batched=("ops", "app"))) == ["batch", "rate"]
+    assert held(admins(configured=("app", "ops"), rated=("app",), batched=("ops", "app"))) == ["batch", "rate"]
 
 
 async def test_what_is_sent_or_finished_waits_for_nothing(

@@ -103,7 +103,7 @@ class Behind:
 
     async def handle_callback(self, endpoint: Entry, callback: Callback) -> Any:
         self.taken.append(callback)
-        callback.release()
+        callback.known()
         if self.answer is not None:
             return await self.answer(callback)
         try:

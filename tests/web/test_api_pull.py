@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.admin import pull_desk
+from gateway.admin import consumers
 from tests.running import Player
 from tests.web.admin_api import ask, post, serve, until
 from tests.web.doors import Served
@@ -130,7 +130,7 @@ def test_callers_who_left_before_they_were_answered_take_nothing_with_them(serve
 
 
 def test_those_who_wait_are_bounded_and_the_rest_is_told_so(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pull_desk, "WAITERS_PER_SINK_MAX", 2)
+    monkeypatch.setattr(consumers, "WAITERS_PER_SINK_MAX", 2)
     lane, waiting = served.behind.dispatcher.lanes["q"], served.behind.admin.pull._waiting  # type: ignore[attr-defined]
     until(served, "/sinks/q", lambda _: not waiting.total())
     clients = [calling(served, "lease", {"wait": 30}) for _ in range(2)]
@@ -144,7 +144,7 @@ def test_those_who_wait_are_bounded_and_the_rest_is_told_so(served: Served, monk
 
 
 def test_an_answer_is_bounded_and_what_does_not_fit_goes_back(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pull_desk, "ANSWER_BYTES_MAX", 100)
+    monkeypatch.setattr(consumers, "ANSWER_BYTES_MAX", 100)
     put(served, 3)
     attempts = []
     for _ in range(3):

@@ -68,8 +68,8 @@ def test_what_is_given_back_is_not_held() -> None:
     budget.reserve(other, 400)
     budget.give_back(one, 100)
     assert budget.held == 600
-    budget.release(one)
-    budget.release(one)
+    budget.give_back_all(one)
+    budget.give_back_all(one)
     budget.give_back(other, 400)
     assert (budget.held, budget._peers) == (0, {})
 

@@ -228,6 +228,6 @@ def _count(ids: Sequence[int], state: DeliveryState) -> str:
 def _of(wanted: DeliveryFilter | None) -> str:
     if wanted is None:
         return ""
-    said = {name: value for name, value in wanted.said().items() if name not in {"sink", "state", "since"}}
+    said = {name: value for name, value in wanted.criteria().items() if name not in {"sink", "state", "since"}}
     rest = "".join(f", {name} {value}" for name, value in said.items())
     return f"{'' if wanted.sink is None else f' to {wanted.sink}'}{rest}"

@@ -192,8 +192,8 @@ def _objects(entry: Mapping[str, Any], defs: Mapping[str, Any]) -> Sequence[Mapp
     found: Mapping[str, Any] = defs.get(str(entry.get("$ref", "")).rpartition("/")[2], entry)
     if found.get("type") == "object" and found.get("properties"):
         return [found]
-    several = [one for key in ("anyOf", "oneOf", "allOf") for one in found.get(key, ())]
-    return [model for one in several for model in _objects(one, defs)]
+    branches = [one for key in ("anyOf", "oneOf", "allOf") for one in found.get(key, ())]
+    return [model for one in branches for model in _objects(one, defs)]
 
 
 def _short(default: str) -> str:
@@ -227,9 +227,9 @@ def _type(entry: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
         return " | ".join(str(value) for value in entry["enum"])
     if "const" in entry:
         return str(entry["const"])
-    for several in ("anyOf", "oneOf"):
-        if several in entry:
-            return " | ".join(dict.fromkeys(_type(one, defs) for one in entry[several]))
+    for branches in ("anyOf", "oneOf"):
+        if branches in entry:
+            return " | ".join(dict.fromkeys(_type(one, defs) for one in entry[branches]))
     kind = entry.get("type")
     if kind == "array":
         return f"list of {_type(entry.get('items', {}), defs)}"

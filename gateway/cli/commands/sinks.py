@@ -10,6 +10,7 @@ import click
 from gateway.admin.moments import stamp
 from gateway.cli import output
 from gateway.cli.context import Group, config_option, names, pass_invocation
+from gateway.cli.event_input import file_options
 from gateway.cli.invocation import Invocation
 from gateway.cli.progress_line import progress_line
 from gateway.model import FILE_COMPLETED
@@ -121,15 +122,7 @@ def _print_outcome(name: str, outcome: str, seconds: float, detail: str) -> None
 
 @command.command()
 @click.argument("name", shell_complete=names("sinks"))
-@click.option(
-    "--event",
-    "event_file",
-    metavar="FILE",
-    help="CloudEvents JSON or the flat form of a route test; - is standard input.",
-)
-@click.option(
-    "--callback", "callback_file", metavar="FILE", help="A vendor's body; needs --source. It is not verified."
-)
+@file_options
 @click.option("--source", metavar="NAME", shell_complete=names("sources"), help="The source that reads --callback.")
 @click.option("--type", "event_type", metavar="TYPE", help="A sample of this type. Default: what `sinks test` sends.")
 @config_option

@@ -20,7 +20,7 @@ COLUMNS: Final = 80
 @click.option("--json", "as_json", is_flag=True, help="A JSON object.")
 @local_option
 @pass_local
-def verify(invocation: Invocation, as_json: bool) -> None:
+def command(invocation: Invocation, as_json: bool) -> None:
     """Look through the whole store for what breaks a promise, and say which row and why. Nothing is changed.
 
     It works beside a running gateway, a piece of a table at a time. Exit code 1: something is wrong.
@@ -30,7 +30,7 @@ def verify(invocation: Invocation, as_json: bool) -> None:
     with invocation.admin() as admin:
         keys = admin.keys_to_verify()
         with output.progress(keys, "verified") as bar:
-            for violation in findings.first_of(admin.verify(bar.update)):
+            for violation in findings.first_of(admin.violations(bar.update)):
                 shown.append(violation)
     if as_json:
         click.echo(visible_json(_object(keys, shown, findings), indent=True))

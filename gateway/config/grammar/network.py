@@ -80,7 +80,7 @@ class AllowFile(Section):
         """What it held when the configuration was read."""
         return self._networks
 
-    def hold(self, networks: Sequence[IPv4Network | IPv6Network]) -> None:
+    def keep(self, networks: Sequence[IPv4Network | IPv6Network]) -> None:
         """Note what it holds: part of what this is, so that a file that changed makes its source another."""
         self._networks = tuple(networks)
 

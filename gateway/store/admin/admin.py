@@ -12,7 +12,7 @@ from gateway.store.admin.audit import Actor, AuditEntry, AuditRow
 from gateway.store.admin.bulk import ItemResult, Total, Watcher
 from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.job_admin import JobAdmin
-from gateway.store.admin.pages import several
+from gateway.store.admin.pages import values_of
 from gateway.store.admin.shown_rows import DeliveryRow
 from gateway.store.engine.batch import Bulk, storable
 from gateway.store.outbox import key_change
@@ -249,7 +249,7 @@ class StoreAdmin(JobAdmin):
         act_on: Callable[[Bulk, int], str],
         watcher: Watcher,
     ) -> Total:
-        target = "" if wanted is None else " ".join(several(wanted.sink or "any sink"))
+        target = "" if wanted is None else " ".join(values_of(wanted.sink or "any sink"))
 
         def one(session: Bulk, id: int) -> ItemResult:
             return ItemResult(str(id), act_on(session, id))

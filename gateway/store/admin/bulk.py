@@ -49,7 +49,7 @@ class Total:
 class Watcher:
     """Who asked for a bulk act, while it runs. This one does not listen and never stops it."""
 
-    def told(self, answers: Sequence[ItemResult]) -> None:
+    def committed(self, answers: Sequence[ItemResult]) -> None:
         """These were committed."""
 
     def stopping(self) -> bool:
@@ -86,7 +86,7 @@ def run_act(
             if watcher.stopping():
                 break
             for answers in _committed(connections, items[start : start + BATCH_ROWS_MAX], rule, prepare, log):
-                watcher.told(answers)
+                watcher.committed(answers)
     finally:
         if log.unfinished:
             with suppress(Exception):  # because what ended it is what is to be said

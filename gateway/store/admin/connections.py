@@ -37,7 +37,7 @@ SCRUB_LOOK_SECONDS: Final = 0.1
 _LOOKS_MAX: Final = 3  # at what somebody deletes meanwhile
 
 
-class _SqliteDesk(SqliteBulk):
+class _SqliteAdminBulk(SqliteBulk):
     """Writes like the writer, but never checkpoints: see `SqliteSession`."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
@@ -189,7 +189,7 @@ class StoreConnections:
 
     def _open_writer(self) -> Bulk:
         if self._address.backend == "sqlite":
-            return _SqliteDesk(self._file(), self._clock)
+            return _SqliteAdminBulk(self._file(), self._clock)
         from gateway.store.postgres.batch import PostgresBulk
 
         return PostgresBulk(self._address, self._server_clock())

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from gateway.model import ALARM_PREFIX
 from gateway.states import DeadReason, DeliveryState, WaitsFor
-from gateway.store.admin.pages import fits, of_stream, several
+from gateway.store.admin.pages import fits, of_stream, values_of
 
 
 class DeliveryKeys(NamedTuple):
@@ -43,7 +43,7 @@ class DeliveryFilter:
     since: int | None = None
     until: int | None = None
 
-    def said(self) -> dict[str, Any]:
+    def criteria(self) -> dict[str, Any]:
         """What was asked for, for the audit log and for a job."""
         found = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
@@ -56,11 +56,11 @@ class DeliveryFilter:
     @property
     def plain(self) -> bool:
         """Whether every delivery, or every one of an event, is meant."""
-        return not set(self.said()) - {"event"}
+        return not set(self.criteria()) - {"event"}
 
     def keeps(self, row: DeliveryKeys) -> bool:
         """Whether a row of a search is meant; `held` is asked of the whole row later."""
-        if self.sink is not None and row.sink not in several(self.sink):
+        if self.sink is not None and row.sink not in values_of(self.sink):
             return False
         if (self.state is not None and row.state != self.state) or (self.held is not None and row.state != "waiting"):
             return False
@@ -73,7 +73,7 @@ class DeliveryFilter:
         return (
             fits(self.source, row.source)
             and fits(self.type, row.type)
-            and (self.stream is None or any(of_stream(row.subject, glob) for glob in several(self.stream)))
+            and (self.stream is None or any(of_stream(row.subject, glob) for glob in values_of(self.stream)))
             and (self.since is None or row.received_at >= self.since)
             and (self.until is None or row.received_at < self.until)
         )

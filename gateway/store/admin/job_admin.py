@@ -68,7 +68,7 @@ class JobAdmin(StoreQueries):
     def _step_round_damage(self, id: int, most: int, tools: jobs.Tools) -> jobs.JobRow:
         """A step in a transaction for each part of it, and in the end for each row, so that only what lies on a damaged page
         is not done."""
-        job = self._connections.read(lambda session: jobs.one(session, id))
+        job = self._connections.read(lambda session: jobs.job_of(session, id))
         wanted, most = jobs.filter_of(job.act, job.filter), min(most, jobs.STEP_ROWS_MAX)
         chosen, at = self._connections.read(
             lambda session: jobs.next_readable(session, self._known, wanted, after=job.at_row, upto=job.upto, most=most)
@@ -93,9 +93,9 @@ class JobAdmin(StoreQueries):
     def _span(self, id: int, tools: jobs.Tools, span: jobs.JobSpan) -> jobs.JobRow:
         return self._connections.change(lambda session: jobs.step(session, id, tools, jobs.STEP_ROWS_MAX, span))
 
-    def hold_job(self, id: int, owner: str) -> jobs.JobRow:
+    def renew_job(self, id: int, owner: str) -> jobs.JobRow:
         """Keep a bulk act that rests; the job as it is."""
-        return self._connections.change(lambda session: jobs.hold(session, id, owner))
+        return self._connections.change(lambda session: jobs.renew(session, id, owner))
 
     def leave_jobs(self, owner: str | None) -> None:
         """Let go of a gateway's bulk acts, or of all."""
@@ -122,7 +122,7 @@ class JobAdmin(StoreQueries):
             actor=actor or Actor.here(),
             act=act,
             target=target,
-            filter=None if wanted is None else wanted.said(),
+            filter=None if wanted is None else wanted.criteria(),
             matched=matched,
         )
 

@@ -147,7 +147,7 @@ class StoreQueries:
 
     def delivery(self, id: int) -> tuple[DeliveryRow, Sequence[AttemptRow]]:
         """One delivery with all its attempts, oldest first. Raises NotFound."""
-        return self._connections.read(lambda session: waiting.one(session, self._known, id))
+        return self._connections.read(lambda session: waiting.delivery_of(session, self._known, id))
 
     def refused(self, *, source: str | None = None, limit: int = 50, before: int | None = None) -> Sequence[RefusedRow]:
         """A page of refused callbacks; `before` is the `id` of the last one seen."""
@@ -186,7 +186,7 @@ class StoreQueries:
 
     def job(self, id: int) -> JobRow:
         """One bulk act. Raises NotFound."""
-        return self._connections.read(lambda session: jobs.one(session, id))
+        return self._connections.read(lambda session: jobs.job_of(session, id))
 
     def free_jobs(self, owner: str) -> Sequence[int]:
         """The bulk acts that this gateway may go on with."""
@@ -212,12 +212,12 @@ class StoreQueries:
         """The store at a glance."""
         return self._connections.read(lambda session: overview.status(session, self._address))
 
-    def verify(self, progress: Callable[[int], object] = lambda _keys: None) -> Iterator[Violation]:
+    def violations(self, progress: Callable[[int], object] = lambda _keys: None) -> Iterator[Violation]:
         """Every violation of the outbox's invariants, as it is found; `progress` hears of the keys that were looked at."""
-        return verifier.verify(self._connections.read, progress)
+        return verifier.violations(self._connections.read, progress)
 
     def keys_to_verify(self) -> int:
-        """How many keys `verify` looks at."""
+        """How many keys `violations` looks at."""
         return self._connections.read(verifier.keys)
 
     def cipher_keys(self) -> cipher_report.CipherReport:

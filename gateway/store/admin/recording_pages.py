@@ -95,7 +95,7 @@ def page(
     return [_full(session, one) for one in meant[:limit]]
 
 
-def one(session: Session, id: int) -> RecordingFull:
+def recording_of(session: Session, id: int) -> RecordingFull:
     """One recording. Raises NotFound."""
     for row in session.rows(_ONE, {"id": id}):
         return _full(session, Recording(*row))

@@ -53,7 +53,7 @@ class Queue:
 
     def __init__(self, expired: Callable[[], None] = lambda: None) -> None:
         """`expired` hears, in the loop, that an accept was told no because the database did not answer."""
-        self._told = expired
+        self._tell_expired = expired
         self._watched: deque[Item] = deque()  # accepts that wait for an answer, and some that have one; the loop's own
         self._timer: asyncio.TimerHandle | None = None
         self._items: deque[Item] = deque()
@@ -155,7 +155,7 @@ class Queue:
                         f"the store has not answered within {ANSWER_SECONDS:g} s; whether it is stored is not known yet"
                     )
                 )
-                self._told()
+                self._tell_expired()
             else:
                 self._timer = self._loop.call_later(item.since + ANSWER_SECONDS - now, self._expire)
                 return

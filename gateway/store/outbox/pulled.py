@@ -38,7 +38,7 @@ class _PeekedRow(NamedTuple):
     event_id: str
 
 
-def hand_out(session: Bulk, sink: str, most: int, lease: int, limit: int, first: int) -> Pulled:
+def lease_out(session: Bulk, sink: str, most: int, lease: int, limit: int, first: int) -> Pulled:
     """Lease up to `most` due deliveries for `lease` ms to whoever asks, while fewer than `limit` of this sink are leased."""
     room = limit
     losses.count(session, sink, CONSUMER)  # what gateways held when the sink was one that they call

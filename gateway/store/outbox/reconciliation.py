@@ -28,7 +28,7 @@ _ALL: Final = f"SELECT {_COLUMNS}, :now FROM reconciliations ORDER BY source"  #
 _ONE: Final = f"SELECT {_COLUMNS}, :now FROM reconciliations WHERE source = :source"  # noqa: S608
 _MAKE: Final = """INSERT INTO reconciliations (source, due_at, until_at, known_from, noted, noted_at, failures)
   VALUES (:source, :now, 0, 0, 0, 0, 0) ON CONFLICT (source) DO NOTHING"""
-_HOLD: Final = """UPDATE reconciliations SET owner = :owner, until_at = :now + :lease WHERE source = :source
+_LEASE: Final = """UPDATE reconciliations SET owner = :owner, until_at = :now + :lease WHERE source = :source
   AND (owner IS NULL OR owner = :owner OR until_at <= :now OR until_at > :now + :lease)"""
 _ON: Final = """UPDATE reconciliations SET run = :run, until_at = :now + :lease, failures = 0, error = NULL
   WHERE source = :source AND owner = :owner"""
@@ -115,11 +115,11 @@ def rows(session: Session) -> dict[str, ReconciliationRow]:
     return {row.source: row for row in map(ReconciliationRow.of, session.rows(_ALL))}
 
 
-def hold(session: Bulk, source: str, owner: str) -> ReconciliationRow | None:
+def lease(session: Bulk, source: str, owner: str) -> ReconciliationRow | None:
     """Take the asking of a source for `LEASE_MS`; None: another gateway has it."""
     with session.atomic():
         session.change(_MAKE, {"source": source})
-        if not session.change(_HOLD, {"source": source, "owner": owner, "lease": LEASE_MS}):
+        if not session.change(_LEASE, {"source": source, "owner": owner, "lease": LEASE_MS}):
             return None
         return ReconciliationRow.of(session.rows(_ONE, {"source": source})[0])
 
@@ -159,7 +159,7 @@ def step(session: Bulk, source: str, owner: str, run: Run, events: Sequence[NewE
     """Store what a page brought that is new, and note how far it is: `run` without what these events add. None: another gateway
     has it now, and nothing was stored."""
     with session.atomic():
-        if not session.change(_HOLD, {"source": source, "owner": owner, "lease": LEASE_MS}):
+        if not session.change(_LEASE, {"source": source, "owner": owner, "lease": LEASE_MS}):
             return None
         stored = store(session, events, owner)
         made, better = counted(stored)

@@ -11,7 +11,7 @@ from typing import Final, Self
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.admin.pull_desk import lease_answer
+from gateway.admin.consumers import lease_answer
 from gateway.admin.pull_messages import LeaseCommand
 from gateway.dispatch.pulled_lane import PulledLane
 from gateway.errors import StoreError

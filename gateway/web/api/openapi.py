@@ -91,8 +91,8 @@ def _models(endpoints: Sequence[Endpoint]) -> Iterator[tuple[type[BaseModel], An
 
 
 def _answers(endpoint: Endpoint) -> Sequence[type[BaseModel]]:
-    several = getattr(endpoint.answer, "__args__", ())
-    found = several if several and not isinstance(endpoint.answer, type) else (endpoint.answer,)
+    branches = getattr(endpoint.answer, "__args__", ())
+    found = branches if branches and not isinstance(endpoint.answer, type) else (endpoint.answer,)
     return [one for one in found if isinstance(one, type) and issubclass(one, BaseModel)]
 
 

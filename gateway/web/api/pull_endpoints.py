@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from gateway.admin import pull_desk, pull_messages
+from gateway.admin import consumers, pull_messages
 from gateway.web.api.endpoint import Call, Endpoint
 from gateway.web.api.long_answer import LongAnswer
 
@@ -19,14 +19,14 @@ _RECEIPTS: Final = {**_PROBLEMS, 400: "receipt_invalid", 409: "not_possible, lea
 
 
 async def _lease(call: Call) -> Any:
-    asked, sink, desk = call.body, call.path["sink"], call.service.pull
-    lane = desk.lane(sink)
-    length = pull_desk.length_of(lane, asked.seconds)
+    asked, sink, pull = call.body, call.path["sink"], call.service.pull
+    lane = pull.lane(sink)
+    length = consumers.length_of(lane, asked.seconds)
     await lane.outcomes.receipts()  # first, because without them nothing could be handed over
     given = await lane.give(asked.max, length)
     if given.leases or not asked.wait or given.why == "stopping":
         return LongAnswer.at_once(lane, given, length)
-    return LongAnswer.later(desk.place(sink), lane, asked, length, call.may)
+    return LongAnswer.later(pull.place(sink), lane, asked, length, call.may)
 
 
 async def _ack(call: Call) -> Any:
@@ -45,7 +45,7 @@ async def _peek(call: Call) -> Any:
     name = call.path["sink"]
     lane = call.service.pull.lane(name)
     item = await call.service.sink(name)
-    content = pull_desk.peek_answer(item, await lane.peek(call.query.limit))
+    content = consumers.peek_answer(item, await lane.peek(call.query.limit))
     return Response(content, media_type="application/json")
 
 

@@ -16,20 +16,20 @@ CHOSEN_MAX = 200  # check marks of one page
 
 
 def _back(visit: Visit, otherwise: str) -> str:
-    return local(visit.one("back") or otherwise)
+    return local(visit.form_field("back") or otherwise)
 
 
 def _done(visit: Visit, answers: ManyDone | OneDone, link: str, text: str) -> Response:
     """Back, with what was done, or with why it was not."""
-    several = answers.answers if isinstance(answers, ManyDone) else (answers,)
-    missed = [one.text for one in several if not one.done]
+    done = answers.answers if isinstance(answers, ManyDone) else (answers,)
+    missed = [one.text for one in done if not one.done]
     t = visit.words
     if not missed:
         return visit.done(link, text)
     shown = "; ".join(sentence(t, text) for text in missed[:3])
-    if len(missed) == len(several):
+    if len(missed) == len(done):
         return visit.done(link, t("Not done: {why}", why=shown), "bad")
-    count = len(several) - len(missed)
+    count = len(done) - len(missed)
     return visit.done(
         link, t("Done: {done}. Not done: {missed} ({why})", done=count, missed=len(missed), why=shown), "bad"
     )
@@ -62,7 +62,7 @@ async def retry_chosen(visit: Visit) -> Response:
 
 async def replay(visit: Visit) -> Response:
     """One event, to where it went, to one sink, or by today's routes."""
-    ref, to = visit.request.path_params["ref"], visit.one("to")
+    ref, to = visit.request.path_params["ref"], visit.form_field("to")
     command = ReplayCommand(to=None if to in ("", "*reroute") else [to[:256]], reroute=to == "*reroute")
     answers = await visit.service.replay([ref], command, visit.actor)
     return _done(visit, answers, _event(ref), visit.words("It is sent again."))
@@ -99,7 +99,7 @@ async def test(visit: Visit) -> Response:
     """A test message through one sink."""
     name = visit.request.path_params["name"]
     t = visit.words
-    answer = await visit.service.test(name, visit.one("type")[:256] or FILE_COMPLETED, visit.actor)
+    answer = await visit.service.test(name, visit.form_field("type")[:256] or FILE_COMPLETED, visit.actor)
     took = visit.formats.seconds(answer.seconds)
     if answer.outcome == "delivered":
         return visit.done(f"/sinks/{name}", t("The test message was delivered in {time}.", time=took))

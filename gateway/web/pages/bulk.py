@@ -21,12 +21,12 @@ _SEVERAL: Final = frozenset({"sink", "source", "type", "stream"})
 
 async def bulk(visit: Visit) -> Response:
     """Without `upto` the question whether it is meant, with it the job."""
-    filters = {name: visit.one(name) for name in FILTERS if visit.one(name)}
+    filters = {name: visit.form_field(name) for name in FILTERS if visit.form_field(name)}
     given: dict[str, Any] = {name: [value] if name in _SEVERAL else value for name, value in filters.items()}
-    upto = visit.one("upto")
-    members: dict[str, Any] = {"act": visit.one("act"), "filter": given, "preview": not upto}
-    if visit.one("rate"):
-        members["rate"] = visit.one("rate")
+    upto = visit.form_field("upto")
+    members: dict[str, Any] = {"act": visit.form_field("act"), "filter": given, "preview": not upto}
+    if visit.form_field("rate"):
+        members["rate"] = visit.form_field("rate")
     if upto:
         members["upto"] = number_of(upto)
     command = validated(BulkCommand, members)

@@ -81,7 +81,7 @@ def _serving(gateway: Serving, tokens: Tokens, methods: Mapping[str, HtmlPage], 
                 raise Problem(405, "method_not_allowed", f"this takes {', '.join(methods)}")
             if request.method not in SAFE:
                 visit.form = await form_of(request)
-                refuse_foreign(request, visit.session, visit.one("csrf"))
+                refuse_foreign(request, visit.session, visit.form_field("csrf"))
             if holder is None:
                 return to(f"/sign-in?{_next(request)}")
             if page.role == "operate" and holder.role != "operate":

@@ -15,11 +15,11 @@ TOKEN_CHARS_MAX = 4096  # characters
 async def signing_in(visit: Visit, tokens: Tokens) -> Response:
     """The form, and what is sent by it."""
     request = visit.request
-    link = local(visit.one("next") or request.query_params.get("next", "/"))
+    link = local(visit.form_field("next") or request.query_params.get("next", "/"))
     if request.method in SAFE:
         return to(link) if visit.token is not None else await visit.page("sign_in.html", next=link, problem=None)
     refuse_foreign(request, None, None)
-    presented = visit.one("token").strip()
+    presented = visit.form_field("token").strip()
     try:
         if not presented or len(presented) > TOKEN_CHARS_MAX:
             raise Problem(401, "unauthorized", "this is no token of `admin.tokens`")
@@ -43,7 +43,7 @@ async def signing_out(visit: Visit, tokens: Tokens) -> Response:
     request = visit.request
     if request.method in SAFE:
         raise Problem(405, "method_not_allowed", "sign out with the button")
-    refuse_foreign(request, visit.session, visit.one("csrf"))
+    refuse_foreign(request, visit.session, visit.form_field("csrf"))
     tokens.sessions.end(request)
     response = to("/sign-in")
     response.delete_cookie(cookie_name(request), httponly=True, samesite="strict")

@@ -36,7 +36,7 @@ async def tester(visit: Visit) -> Response:
 
 async def tried(visit: Visit) -> Response:
     """What the routes make of the event."""
-    text, routes = visit.one("event"), visit.one("config")
+    text, routes = visit.form_field("event"), visit.form_field("config")
     try:
         event = _fields_of(text)
         answer = await visit.service.route(event, routes if routes.strip() else None, visit.actor)

@@ -64,7 +64,7 @@ class Visit:
             self.token.name if self.token else "", self.request.client.host if self.request.client else "unix socket"
         )
 
-    def one(self, name: str) -> str:
+    def form_field(self, name: str) -> str:
         """A field of the form that was sent."""
         return next(iter(self.form.get(name, ())), "")
 
@@ -84,7 +84,7 @@ class Visit:
             "path": self.request.url.path,
             "query": Given(self.request.query_params),
             "csrf": self.session.csrf if self.session else "",
-            "notices": self.session.told() if self.session else [],
+            "notices": self.session.fetch_notices() if self.session else [],
             "with_parameter": self.with_parameter,
         }
         content = await asyncio.to_thread(lambda: render(template, {**common, **values()}).encode())

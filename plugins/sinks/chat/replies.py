@@ -51,7 +51,7 @@ def words_of(body: Mapping[str, object] | None, *keys: str) -> str:
     return next((value for value in found if isinstance(value, str)), "")
 
 
-def told(answer: Answer, what: object, words: str = "", hint: str = "") -> str:
+def error_text(answer: Answer, what: object, words: str = "", hint: str = "") -> str:
     """An error text: the status, the service's code and words without secrets, and what to do."""
     # masked before it is cut, because half a secret would not be known for one
     said = visible(redact_start(words, 16 * _QUOTED_CHARS_MAX)[:_QUOTED_CHARS_MAX])

@@ -111,12 +111,12 @@ class DatabaseOptions(Options):
         if len(set(self.key)) < len(self.key):
             raise PydanticCustomError("key", "each column of `key` once")
         if self.columns is None:
-            self._check_made()
+            self._check_own()
         else:
             self._check_mapped(self.columns)
         return self
 
-    def _check_made(self) -> None:
+    def _check_own(self) -> None:
         known = [name for name in own_table.columns(self.rows) if name not in {"stored_at", "file_index"}]
         for name in self.key:
             if name not in known:

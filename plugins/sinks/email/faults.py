@@ -69,7 +69,7 @@ class Blame(enum.Enum):
     UNSAID = "unsaid"  # nobody is named: what is said to all is about us, what is said to some is about them
 
 
-def said(code: int, message: str) -> str:
+def one_line(code: int, message: str) -> str:
     """An answer on one line, without secrets."""
     words = visible(redact_start(" ".join(str(message).split()), 64 * _TEXT_CHARS_MAX))
     return f"{code} {words}".strip()[:_TEXT_CHARS_MAX]
@@ -119,7 +119,7 @@ def given_to_all(answers: Mapping[str, tuple[int, str]], again: Collection[int] 
     """The answer that shuts the whole target, where every recipient of a mail was refused and not for its own sake."""
     for code, message in answers.values():
         if is_permanent(code, message, again) and fault_of("RCPT", code, message) in {Blame.TARGET, Blame.UNSAID}:
-            return said(code, message)
+            return one_line(code, message)
     return None
 
 
@@ -138,7 +138,7 @@ def judge(error: BaseException, where: str, again: Collection[int] = ()) -> Deli
             return Unavailable(f"{where} does not let us in ({error.code}): check username and password")
         return Retry(f"{where} cannot check the password now ({error.code})", service=True)
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        text = f"{where}: {said(error.code, error.message)}"
+        text = f"{where}: {one_line(error.code, error.message)}"
         if not is_permanent(error.code, error.message, again):
             return Retry(text, service=True)
         if isinstance(error, aiosmtplib.SMTPDataError):
@@ -149,7 +149,7 @@ def judge(error: BaseException, where: str, again: Collection[int] = ()) -> Deli
             fault = Blame.TARGET  # of the greeting, or of our name
         return Unavailable(text) if fault is Blame.TARGET else Refused(text)
     if isinstance(error, aiosmtplib.SMTPNotSupported):
-        return Unavailable(f"{where} cannot do what is asked of it: {said(0, error.message)[2:]}")
+        return Unavailable(f"{where} cannot do what is asked of it: {one_line(0, error.message)[2:]}")
     if isinstance(error, aiosmtplib.SMTPServerDisconnected):
         return Retry(f"{where} closed the connection", service=True)
     if isinstance(error, aiosmtplib.SMTPTimeoutError | TimeoutError):

@@ -51,7 +51,7 @@ class Submission:
             if len(recipients) > 1 and faults.names_a_recipient(error):
                 return await self._one_by_one(recipients)
             raise faults.judge(error, self.where, again) from None
-        reply = faults.said(250, sent.reply)
+        reply = faults.one_line(250, sent.reply)
         if sent.renewed:
             reply += " (over a new connection: the kept one had been closed)"
         return Submitted(self._answers_read(sent.refused), reply, False)
@@ -74,7 +74,7 @@ class Submission:
         """For each the answer as text, and whether it is for ever: what is about us can be mended, however it is said."""
         return {
             address: (
-                faults.said(code, message),
+                faults.one_line(code, message),
                 is_permanent(code, message, self.retry_codes) and fault_of("RCPT", code, message) is not Blame.TARGET,
             )
             for address, (code, message) in answers.items()

@@ -9,7 +9,7 @@ from paho.mqtt.client import MQTT_ERR_PAYLOAD_SIZE, error_string
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway import DeliveryFailed, Refused, Retry, Unavailable
-from plugins.sinks.streams.faults import network, said
+from plugins.sinks.streams.faults import network, own_words
 
 _UNAVAILABLE: Final = frozenset(
     {0x82, 0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x90, 0x9A, 0x9B, 0x9C, 0x9D}  # until somebody mends it
@@ -41,7 +41,7 @@ def judge(error: BaseException, where: str, topic: str = "", *, fixed: bool = Tr
     if isinstance(error, TooLarge):
         return Refused(f"{where}: {error}")
     if isinstance(error, NotTaken):
-        verdict = _coded(error.code, f"{error.name} (topic {said(topic)!r})", where, of_one=True)
+        verdict = _coded(error.code, f"{error.name} (topic {own_words(topic)!r})", where, of_one=True)
         return Retry(verdict.detail) if isinstance(verdict, Unavailable) and not fixed else verdict
     if isinstance(error, aiomqtt.MqttCodeError):
         if isinstance(error.rc, ReasonCode):
@@ -54,7 +54,7 @@ def judge(error: BaseException, where: str, topic: str = "", *, fixed: bool = Tr
     if isinstance(error, aiomqtt.MqttError):
         cause = error.__cause__ or error.__context__
         failure = None if cause is None else network(cause, where)
-        return failure or Retry(f"{where}: {said(error).lower()}", service=True)
+        return failure or Retry(f"{where}: {own_words(error).lower()}", service=True)
     return network(error, where) or Retry(f"{where}: {type(error).__name__}", service=True)
 
 

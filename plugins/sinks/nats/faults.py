@@ -9,7 +9,7 @@ import nats.errors
 import nats.js.errors
 
 from gateway import DeliveryFailed, Refused, Retry, Unavailable
-from plugins.sinks.streams.faults import network, said
+from plugins.sinks.streams.faults import network, own_words
 
 # 10054 the message is larger than the stream takes, 10097 so are its headers: of this message alone
 _REFUSED: Final = frozenset({10054, 10097})
@@ -59,7 +59,7 @@ def _not_let_in(where: str) -> Unavailable:
 
 
 def _answered(error: nats.js.errors.APIError, where: str, *, fixed: bool) -> DeliveryFailed:
-    text = f"{where}: {said(error.description or type(error).__name__)} ({error.err_code or error.code})"
+    text = f"{where}: {own_words(error.description or type(error).__name__)} ({error.err_code or error.code})"
     if error.err_code in _REFUSED:
         return Refused(text)
     if error.err_code in _UNAVAILABLE:
@@ -69,7 +69,7 @@ def _answered(error: nats.js.errors.APIError, where: str, *, fixed: bool) -> Del
 
 def _spoken(error: nats.errors.Error, where: str, *, fixed: bool) -> DeliveryFailed:
     """What the server says in words: it has no numbers for these."""
-    words = said(error)
+    words = own_words(error)
     low = words.lower()
     if any(phrase in low for phrase in _NOT_LET_IN):
         return _not_let_in(where)

@@ -8,7 +8,7 @@ from typing import Final
 import aiormq.exceptions as errors
 
 from gateway import DeliveryFailed, Refused, Retry, Unavailable
-from plugins.sinks.streams.faults import network, said
+from plugins.sinks.streams.faults import network, own_words
 
 _FULL_AFTER: Final = timedelta(seconds=10)  # a queue that is full and says so
 
@@ -22,30 +22,32 @@ def judge(error: BaseException, where: str, *, waits: bool = True) -> DeliveryFa
     if isinstance(error, errors.ProbableAuthenticationError | errors.AuthenticationError):
         return Unavailable(f"{where} does not let us in: check `username` and `password`")
     if isinstance(error, errors.ConnectionNotAllowed):
-        return Unavailable(f"{where}: {said(_words(error))}; is there such a virtual host, and may the user use it?")
+        return Unavailable(
+            f"{where}: {own_words(_words(error))}; is there such a virtual host, and may the user use it?"
+        )
     if isinstance(error, errors.IncompatibleProtocolError | errors.ProtocolSyntaxError):
         # the library's words for whatever it did not expect, and it does not expect to be shut out of a virtual host
         why = "is there such a virtual host, may the user use it, and is it AMQP 0-9-1 that is spoken there?"
         return Unavailable(f"{where} did not open the connection: {why}")
     if isinstance(error, errors.ChannelNotFoundEntity | errors.ChannelAccessRefused):
-        return Unavailable(f"{where}: {said(_words(error))}")
+        return Unavailable(f"{where}: {own_words(_words(error))}")
     if isinstance(error, errors.ChannelPreconditionFailed):
-        words = said(_words(error))
+        words = own_words(_words(error))
         return Refused(f"{where}: {words}") if "message size" in words else Unavailable(f"{where}: {words}")
     if isinstance(error, errors.ChannelInvalidStateError):  # whose words are for programmers
         return Retry(f"{where} closed the connection", service=True)
     if isinstance(error, errors.ConnectionClosed | errors.ChannelClosed):
-        return Retry(f"{where} closed the connection: {said(_words(error)) or type(error).__name__}", service=True)
+        return Retry(f"{where} closed the connection: {own_words(_words(error)) or type(error).__name__}", service=True)
     if isinstance(error, errors.AMQPConnectionError):
         cause = error.__cause__ or error.__context__
         failure = None if cause is None else network(cause, where)
-        return failure or Retry(f"{where}: {said(_words(error)) or 'no connection'}", service=True)
+        return failure or Retry(f"{where}: {own_words(_words(error)) or 'no connection'}", service=True)
     return network(error, where) or Retry(f"{where}: {type(error).__name__}", service=True)
 
 
 def _returned(error: errors.PublishError, where: str, *, waits: bool) -> DeliveryFailed:
     frame = error.frame
-    place = f"exchange {getattr(frame, 'exchange', '') or '(default)'!r}, routing key {said(getattr(frame, 'routing_key', ''))!r}"
+    place = f"exchange {getattr(frame, 'exchange', '') or '(default)'!r}, routing key {own_words(getattr(frame, 'routing_key', ''))!r}"
     text = f"{where}: no queue takes the message ({place}); declare one, or bind one to the exchange"
     return Unavailable(text) if waits else Refused(text)
 

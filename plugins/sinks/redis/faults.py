@@ -8,7 +8,7 @@ from typing import Final
 import redis.exceptions as errors
 
 from gateway import DeliveryFailed, Refused, Retry, Unavailable
-from plugins.sinks.streams.faults import network, said
+from plugins.sinks.streams.faults import network, own_words
 
 _RETRY_AFTER: Final = timedelta(seconds=10)  # a server that fills its memory, loads its data or changes its role
 _SERVICE: Final = (
@@ -46,7 +46,7 @@ def judge(error: BaseException, where: str) -> DeliveryFailed:
     if isinstance(error, errors.ConnectionError):
         cause = error.__cause__ or error.__context__
         failure = None if cause is None else network(cause, where)
-        return failure or Retry(f"{where}: the connection broke ({said(error)})", service=True)
+        return failure or Retry(f"{where}: the connection broke ({own_words(error)})", service=True)
     if isinstance(error, errors.ResponseError):
         return _answered(error, where)
     if isinstance(error, errors.DataError):
@@ -66,7 +66,7 @@ def _answered(error: errors.ResponseError, where: str) -> DeliveryFailed:
         errors.AskError: "ASK",
         errors.ClusterCrossSlotError: "CROSSSLOT",
     }
-    words = said(error)
+    words = own_words(error)
     code = known.get(type(error)) or words.partition(" ")[0]
     text = f"{where}: {_HINTS.get(code) or words}" + (f" ({code})" if code in _HINTS else "")
     if code in _SERVICE:

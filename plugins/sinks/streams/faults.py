@@ -13,7 +13,7 @@ TEXT_CHARS_MAX: Final = 200  # characters of a broker's own words
 _SPACES: Final = re.compile(r"\s+")
 
 
-def said(words: object) -> str:
+def own_words(words: object) -> str:
     """A broker's own words on one line, without secrets."""
     return visible(redact_start(_SPACES.sub(" ", str(words)).strip(), 4 * TEXT_CHARS_MAX))[:TEXT_CHARS_MAX]
 

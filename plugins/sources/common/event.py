@@ -18,7 +18,7 @@ _EXTENSION: Final = re.compile(r"[a-z0-9]{2,5}")
 _canonical: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 
 
-def made(
+def build_event(
     source: Source,
     callback: Callback,
     verified: Verified,

@@ -19,7 +19,7 @@ from gateway import (
     Source,
     Verified,
 )
-from plugins.sources.common.event import contents, made, stored
+from plugins.sources.common.event import build_event, contents, stored
 from plugins.sources.common.expressions import (
     ANY_HEADER,
     BODY,
@@ -161,7 +161,7 @@ class Translator:
         code, message = take.text("error_code"), take.text("error_message")
         reading = Reading(document, problems=problems)
         reading.drop(*self._map.drop, *without)
-        return made(
+        return build_event(
             source,
             callback,
             verified,

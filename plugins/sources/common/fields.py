@@ -44,7 +44,7 @@ class Reading:
     """One callback's fields, taken one after the other. Each reader gives None for what is absent, null or unreadable.
 
     `problems` names what could not be read, by its dotted path; `extra()` is that, as it came, and whatever nobody
-    asked for. `inside` and `several` read what is nested, and share both.
+    asked for. `inside` and `entries` read what is nested, and share both.
     """
 
     __slots__ = ("_left", "_nested", "_path", "_unread", "problems")
@@ -66,7 +66,7 @@ class Reading:
         self._nested[name] = inner = Reading(value, f"{self._path}{name}.", self.problems)
         return inner
 
-    def several(self, name: str) -> Sequence[Reading]:
+    def entries(self, name: str) -> Sequence[Reading]:
         """The fields of each object in a list, the same when asked again; with anything else in it a list is unreadable."""
         value = self._left.pop(name, None)
         if value is None and isinstance(before := self._nested.get(name), list):

@@ -206,7 +206,7 @@ class Keyed(Source):
     """The base of sources whose vendor signs with a key: it reveals the keys once, warns about them, and plays.
 
     A vendor's file says where its signature is and what it is over (`verify`), what a callback means (`normalise`), and
-    how one is made (`said`, `headers`).
+    how one is made (`example_document`, `headers`).
     """
 
     Options: ClassVar[builtins.type[BaseModel]] = KeyedOptions
@@ -226,7 +226,7 @@ class Keyed(Source):
 
     # -- playing the vendor
 
-    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
         """The fields of a callback of this type; `unique` is 64 hexadecimal digits that no other scene has."""
         raise NotImplementedError
 
@@ -237,7 +237,7 @@ class Keyed(Source):
     def play(self, scene: Scene) -> Played:
         """A callback as the vendor sends it. Raises ValueError for a type, scheme or trick that cannot be played."""
         self._check(scene)
-        said = {**self.said(scene.type, scene, self._unique(scene)), **scene.fields}
+        said = {**self.example_document(scene.type, scene, self._unique(scene)), **scene.fields}
         return self._signed(said, self._sent(scene), scene)
 
     def _check(self, scene: Scene) -> None:

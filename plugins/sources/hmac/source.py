@@ -94,7 +94,7 @@ event:                      # where the fields of an event stand in the body
         found = parts(whole) if options.part or options.timestamp_part else {}
         timestamp = self._timestamp(callback, found)
         id = header(callback, options.id_header) if options.id_header else ""
-        written = found.get(options.part, ()) if options.part else self._several(whole)
+        written = found.get(options.part, ()) if options.part else self._presented(whole)
         presented = [self._decoded(one[len(options.prefix) :]) for one in written if one.startswith(options.prefix)]
         text = filled(options.signed, body=callback.body, timestamp=timestamp, id=id)
         key = any_position(presented, [hmac.digest(key, text, options.algorithm) for key in self._keys])
@@ -112,7 +112,7 @@ event:                      # where the fields of an event stand in the body
             return seal_of(self.scheme, text, most=self.options.max_bodies_per_signature)
         return None
 
-    def _several(self, whole: str) -> Sequence[str]:
+    def _presented(self, whole: str) -> Sequence[str]:
         """The signatures of a header without names, with commas, semicolons or spaces between them: each with its prefix.
 
         A separator counts only before a prefix, because the prefix may hold one itself, as in `v1,abc v1,def`.
@@ -153,7 +153,7 @@ event:                      # where the fields of an event stand in the body
 
     # -- playing the vendor
 
-    def said(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
         return example(self.options.event, self._translator, type, scene, unique)
 
     def _signed(self, document: Mapping[str, object], at: int, scene: Scene) -> Played:

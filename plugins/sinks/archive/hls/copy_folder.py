@@ -18,7 +18,7 @@ IN_WORK: Final = b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n"
 """What is played in place of another recording while this one is written over it: nothing yet, and no mixture."""
 
 
-async def claim_folder(job: FileJob, memo: MutableMapping[str, Any], digest: str) -> tuple[str, bool]:
+async def reserve_folder(job: FileJob, memo: MutableMapping[str, Any], digest: str) -> tuple[str, bool]:
     """The folder of this copy, and whether files that lie in it are ours, from an attempt before this one.
 
     Raises Refused where too many others have the name, and what the storage raises. Keeps the folder in the memo.

@@ -12,7 +12,7 @@ from gateway import DeliveryFailed, Refused, Retry
 from plugins.sinks.archive.copy_progress import cancelled
 from plugins.sinks.archive.hls.bounds import DATA_BYTES_MAX, KEY_BYTES_MAX
 from plugins.sinks.archive.hls.copied_files import CopiedFiles
-from plugins.sinks.archive.hls.copy_folder import claim_folder
+from plugins.sinks.archive.hls.copy_folder import reserve_folder
 from plugins.sinks.archive.hls.copy_names import INDEX, media_type_of
 from plugins.sinks.archive.hls.file_copy import copy_file
 from plugins.sinks.archive.hls.gather import forget_playlists, plan_for
@@ -40,7 +40,7 @@ async def archive_hls(job: FileJob) -> Copied:
     if plan.seconds is not None:
         check_seconds(job, plan.seconds)
     remembered = memo.get("digest") == plan.digest
-    folder, again = await claim_folder(job, memo, plan.digest)
+    folder, again = await reserve_folder(job, memo, plan.digest)
     run = _Run(job, plan, folder, memo)
     if again:
         run.expect_files(remembered)

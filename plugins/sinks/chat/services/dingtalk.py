@@ -113,19 +113,21 @@ class DingTalk(Lookalikes):
         if code == 0 and 200 <= answer.status < 300:
             return "ok"
         if body.get("punish") or (code is None and replies.code_of(body, "status") == 1111):
-            detail = replies.told(answer, "calls from this address are punished", str(body.get("punish")))
+            detail = replies.error_text(answer, "calls from this address are punished", str(body.get("punish")))
             raise replies.throttled(answer, detail, _BANNED, replies.seconds(body.get("wait")))
         if code in {130101, 410100}:
-            raise replies.throttled(answer, replies.told(answer, code, words), replies.rising(60, 600, tried.attempt))
+            raise replies.throttled(
+                answer, replies.error_text(answer, code, words), replies.rising(60, 600, tried.attempt)
+            )
         if code in _TARGET:
-            raise replies.broken(answer, replies.told(answer, code, words))
+            raise replies.broken(answer, replies.error_text(answer, code, words))
         if code == 310000:
             hint = next((hint for marks, hint in _310000 if any(mark in words.lower() for mark in marks)), "")
-            raise replies.broken(answer, replies.told(answer, code, words, hint))
+            raise replies.broken(answer, replies.error_text(answer, code, words, hint))
         if code in _MESSAGE:
-            raise replies.refused(answer, replies.told(answer, code, words))
+            raise replies.refused(answer, replies.error_text(answer, code, words))
         if code in _BUSY or (code not in {None, 0} and answer.status < 300):
-            raise replies.busy(answer, replies.told(answer, code, words))
+            raise replies.busy(answer, replies.error_text(answer, code, words))
         raise replies.not_theirs(answer, _BANNED) if answer.status < 300 else replies.by_status(answer)
 
     def advice(self, to: Destination) -> list[str]:

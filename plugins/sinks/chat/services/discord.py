@@ -112,14 +112,14 @@ class Discord(Backslashes):
         number = replies.code_of(body, "code") if body else None
         words = replies.words_of(body, "message")
         if answer.status == 429:
-            detail = replies.told(answer, number or "too fast", words)
+            detail = replies.error_text(answer, number or "too fast", words)
             raise replies.throttled(answer, detail, replies.seconds(body.get("retry_after")) if body else None)
         if number in _TARGET:
-            raise replies.broken(answer, replies.told(answer, number, words, _TARGET[number]))
+            raise replies.broken(answer, replies.error_text(answer, number, words, _TARGET[number]))
         if number in _MESSAGE:
-            raise replies.refused(answer, replies.told(answer, number, words))
+            raise replies.refused(answer, replies.error_text(answer, number, words))
         if number in _BUSY:
-            raise replies.throttled(answer, replies.told(answer, number, words))
+            raise replies.throttled(answer, replies.error_text(answer, number, words))
         raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)
 
 

@@ -102,16 +102,16 @@ class Feishu(Lookalikes):
         if code == 0 and 200 <= answer.status < 300:
             return "ok"
         if code in _THROTTLED or (code == 9499 and "too many request" in words.lower()):
-            raise replies.throttled(answer, replies.told(answer, code, words), _reset(answer), _aside(answer))
+            raise replies.throttled(answer, replies.error_text(answer, code, words), _reset(answer), _aside(answer))
         hint = _TARGET.get(code) if code is not None else None
         if hint:
-            raise replies.broken(answer, replies.told(answer, code, words, hint))
+            raise replies.broken(answer, replies.error_text(answer, code, words, hint))
         if code in _MESSAGE or code == 9499:
-            raise replies.refused(answer, replies.told(answer, code, words))
+            raise replies.refused(answer, replies.error_text(answer, code, words))
         if code is None and answer.status < 300:
             raise replies.not_theirs(answer)
         if answer.status < 300 or code == 2200:
-            raise replies.busy(answer, replies.told(answer, code, words))
+            raise replies.busy(answer, replies.error_text(answer, code, words))
         raise replies.by_status(answer, _reset(answer))
 
 

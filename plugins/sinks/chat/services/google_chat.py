@@ -89,12 +89,12 @@ class GoogleChat(Service):
         error: Mapping[str, Any] = found if isinstance(found, dict) else {}
         status, words = error.get("status"), replies.words_of(error, "message")
         if status == "RESOURCE_EXHAUSTED" or answer.status == 429:
-            detail = replies.told(answer, status or "too fast", words)
+            detail = replies.error_text(answer, status or "too fast", words)
             raise replies.throttled(answer, detail, replies.rising(2, 60, tried.attempt))
         if status in _TARGET:
-            raise replies.broken(answer, replies.told(answer, status, words))
+            raise replies.broken(answer, replies.error_text(answer, status, words))
         if status == "INVALID_ARGUMENT":
-            raise replies.refused(answer, replies.told(answer, status, words))
+            raise replies.refused(answer, replies.error_text(answer, status, words))
         raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)
 
 

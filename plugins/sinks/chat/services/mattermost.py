@@ -61,12 +61,12 @@ class Mattermost(Attachments):
         name, words = replies.words_of(body, "id"), replies.words_of(body, "message")
         if answer.status == 429:
             wait = replies.seconds(answer.headers.get("x-ratelimit-reset"))
-            raise replies.throttled(answer, replies.told(answer, name or "too fast", words), wait)
+            raise replies.throttled(answer, replies.error_text(answer, name or "too fast", words), wait)
         if name.startswith("web.incoming_webhook."):
             if name.split(".")[2] in _MESSAGE:
-                raise replies.refused(answer, replies.told(answer, name, words))
+                raise replies.refused(answer, replies.error_text(answer, name, words))
             hint = "incoming webhooks are switched off on the server" if ".disabled." in name else ""
-            raise replies.broken(answer, replies.told(answer, name, words, hint))
+            raise replies.broken(answer, replies.error_text(answer, name, words, hint))
         raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)
 
 

@@ -60,13 +60,13 @@ class RocketChat(Attachments):
         words = replies.words_of(body, "error", "message")
         low = words.lower()
         if "too-many-requests" in low or "too many requests" in low:
-            raise replies.throttled(answer, replies.told(answer, "too fast", words))
+            raise replies.throttled(answer, replies.error_text(answer, "too fast", words))
         if "invalid-channel" in low or "not-allowed" in low or "invalid integration" in low:
-            raise replies.broken(answer, replies.told(answer, "success: false", words))
+            raise replies.broken(answer, replies.error_text(answer, "success: false", words))
         if body is not None and body.get("success") is False and answer.status < 500 and answer.status not in {
             401, 403, 404, 408, 429,
         }:  # fmt: skip
-            raise replies.refused(answer, replies.told(answer, "success: false", words))
+            raise replies.refused(answer, replies.error_text(answer, "success: false", words))
         raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)
 
 

@@ -109,11 +109,11 @@ class Slack(Service):
         if answer.status == 200 and code == "ok":
             return "ok"
         if code in _TARGET:
-            raise replies.broken(answer, replies.told(answer, code))
+            raise replies.broken(answer, replies.error_text(answer, code))
         if code in _MESSAGE:
-            raise replies.refused(answer, replies.told(answer, code))
+            raise replies.refused(answer, replies.error_text(answer, code))
         if code == "rollup_error":
-            raise replies.busy(answer, replies.told(answer, code))
+            raise replies.busy(answer, replies.error_text(answer, code))
         raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)
 
     def advice(self, to: Destination) -> list[str]:

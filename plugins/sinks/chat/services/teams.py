@@ -100,10 +100,10 @@ class Teams(Markdown):
         code = error.get("code") if isinstance(error, dict) else None
         words = replies.words_of(error, "message") if isinstance(error, dict) else ""
         if code in {"WorkflowTriggerIsNotEnabled", "WorkflowNotFound"}:
-            raise replies.broken(answer, replies.told(answer, code, words, "the flow is off or was deleted"))
+            raise replies.broken(answer, replies.error_text(answer, code, words, "the flow is off or was deleted"))
         if code == "TriggerInputSchemaMismatch":
             hint = "the flow wants another form: try `wrap: card`, or `wrap: message`"
-            raise replies.refused(answer, replies.told(answer, code, words, hint))
+            raise replies.refused(answer, replies.error_text(answer, code, words, hint))
         raise replies.by_status(answer, timedelta(seconds=10))
 
     def advice(self, to: Destination) -> list[str]:

@@ -122,25 +122,25 @@ class Telegram(Service):
         given = body.get("parameters")
         parameters: Mapping[str, Any] = given if isinstance(given, dict) else {}
         if code == 429:
-            detail = replies.told(answer, code, words)
+            detail = replies.error_text(answer, code, words)
             raise replies.throttled(answer, detail, replies.seconds(parameters.get("retry_after")))
         if moved := replies.code_of(parameters, "migrate_to_chat_id"):
             hint = f"the group became a supergroup: set chat_id to {moved}; sent there meanwhile"
-            detail = replies.told(answer, code, words, hint)
+            detail = replies.error_text(answer, code, words, hint)
             raise Retry(detail, memo={"chat_id": moved}, status=answer.status)
         if code == 400 and any(mark in low for mark in _UNREADABLE):
             if tried.memo.get("plain"):
-                raise replies.refused(answer, replies.told(answer, code, words))
+                raise replies.refused(answer, replies.error_text(answer, code, words))
             raise Retry(
-                replies.told(answer, code, words, "next as plain text without buttons"),
+                replies.error_text(answer, code, words, "next as plain text without buttons"),
                 memo={"plain": True},
                 status=400,
             )
         if code in {401, 403, 404} or (code == 400 and any(mark in low for mark in _TARGET)):
             hint = {401: "the token was revoked", 404: "the token is wrong"}.get(code, "")
-            raise replies.broken(answer, replies.told(answer, code, words, hint))
+            raise replies.broken(answer, replies.error_text(answer, code, words, hint))
         if code == 400:
-            raise replies.refused(answer, replies.told(answer, code, words))
+            raise replies.refused(answer, replies.error_text(answer, code, words))
         raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer)
 
 

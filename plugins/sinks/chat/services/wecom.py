@@ -114,13 +114,13 @@ class WeCom(Lookalikes):
         if code == 0 and 200 <= answer.status < 300:
             return "ok"
         if code in {45009, 45033}:
-            raise replies.throttled(answer, replies.told(answer, code, words), _WAIT)
+            raise replies.throttled(answer, replies.error_text(answer, code, words), _WAIT)
         if code in _TARGET:
-            raise replies.broken(answer, replies.told(answer, code, words, _TARGET[code]))
+            raise replies.broken(answer, replies.error_text(answer, code, words, _TARGET[code]))
         if code in _MESSAGE:
-            raise replies.refused(answer, replies.told(answer, code, words))
+            raise replies.refused(answer, replies.error_text(answer, code, words))
         if code == -1 or (code not in {None, 0} and answer.status < 300):
-            raise replies.busy(answer, replies.told(answer, code, words))
+            raise replies.busy(answer, replies.error_text(answer, code, words))
         raise replies.not_theirs(answer) if answer.status < 300 else replies.by_status(answer, _WAIT)
 
     def advice(self, to: Destination) -> list[str]:

@@ -25,7 +25,7 @@ WAITERS_MAX: Final = 64  # of all sinks, because the private listener has 128 co
 ANSWER_BYTES_MAX: Final = 8 * 1024 * 1024  # of one lease's events; what is beyond it goes back untouched
 
 
-class PullDesk:
+class Consumers:
     """Everything raises GatewayError: NotFound, Problem (409, 429, a receipt), StoreUnavailable."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
