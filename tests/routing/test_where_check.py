@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from gateway.where import check_where, compile_where
@@ -137,6 +141,20 @@ def test_a_pattern_compiled_for_every_file_is_an_error_that_says_what_to_use() -
     (error,) = check(r"event.data.files.exists(f, has(f.play_url) && f.play_url.matches('\\w{50}'))").errors
     assert "over 20 ms" in error
     assert "endsWith()" in error
+
+
+def test_a_slow_machine_refuses_no_expression_for_what_every_one_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    where = compile_where("event.data.provider == 'live'")
+    prepare = where.prepare
+
+    def slowly(document: Mapping[str, Any]) -> Any:
+        until = time.thread_time() + 0.025
+        while time.thread_time() < until:
+            pass
+        return prepare(document)
+
+    monkeypatch.setattr(where, "prepare", slowly)
+    assert check_where(where, types=("recording.file.completed",)).errors == []
 
 
 def test_a_slow_pattern_is_found_where_no_sample_reaches_it() -> None:
