@@ -237,7 +237,8 @@ def test_a_gateway_elsewhere_is_asked_to_do_it(
     with serve(tmp_path, config=json.dumps(config)) as served:
         there = ["--url", f"http://127.0.0.1:{served.addresses.private.port}", "--token-file", "token"]
         begun = invoke(["reconcile", "--source", "live", "--since", "1d", *there], cwd=tmp_path)
-        assert (begun.exit_code, begun.output[:15]) == (0, "live: the list "), begun.output
+        assert begun.exit_code == 0
+        assert "live: the list since " in begun.output  # the gateway of this process writes its log beside it
         page = until(served, "/events", lambda page: page["items"])
         assert [one["subject"] for one in page["items"]] == ["push.example.com/live/s1"]
         source = until(served, "/sources/live", lambda source: source["reconciled_at"])
