@@ -23,7 +23,8 @@ help:
 	@echo '               what is found becomes an @example of the test, or a case of gateway/testing/corpus.py'
 	@echo 'make release   the wheel, the source archive, and a list of what is in them (CycloneDX) in dist/'
 	@echo 'make coverage  the suite with branch coverage; make bench: the benchmarks (QUICK=1: CPU time against the stored baseline,'
-	@echo '               PEERS=1: beside Alertmanager and hookspool, STORE=postgresql: beside SQLite)'
+	@echo '               PEERS=1: beside Alertmanager and hookspool, STORE=postgresql: beside SQLite, GATEWAYS=1: one, two and four'
+	@echo '               on one PostgreSQL, RETENTION=1000000: what an accept waits while so many old events are deleted)'
 
 run: $(VENV)/.run
 	$(BIN)/gateway --config config.example.yaml serve
@@ -69,7 +70,7 @@ coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m 'not slow' --cov --cov-report=term
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks$(if $(QUICK),.quick)$(if $(STORE),.ways --store '$(STORE)')$(if $(PEERS), --peers)
+	$(BIN)/python -m benchmarks$(if $(QUICK),.quick)$(if $(STORE),.ways --store '$(STORE)')$(if $(GATEWAYS),.gateways)$(if $(RETENTION),.retention --events $(RETENTION))$(if $(PEERS), --peers)
 
 release: $(VENV)/.dev
 	rm -rf dist && $(BIN)/python -m build --no-isolation --outdir dist .

@@ -116,6 +116,7 @@ def gateway(
     store: str = "sqlite:///bench.db",
     delivery: str = DELIVERY,
     app: str = FORWARD,
+    core: int = 0,
 ) -> Iterator[Server]:
     """The gateway on a fresh SQLite file (or another store, as it is), delivering to `app` or storing only; a forward goes
     to the port `sink`."""
@@ -123,7 +124,7 @@ def gateway(
         old.unlink()
     to = "to: [app]" if routed else "match: {type: nothing}, to: [app]"
     configure(folder, port=port, admin=admin, sink=sink, to=to, level=level, store=store, delivery=delivery, app=app)
-    with running([str(Path(sys.executable).parent / "gateway"), "serve"], folder, port, admin) as server:
+    with running([str(Path(sys.executable).parent / "gateway"), "serve"], folder, port, admin, core=core) as server:
         yield server
 
 
@@ -176,12 +177,13 @@ def running(
     *,
     ready: str = "",
     environment: Mapping[str, str] | None = None,
+    core: int = 0,
 ) -> Iterator[Server]:
-    """A server on core 0, once it answers 200 at `ready` (absent: at /readyz of its private listener)."""
+    """A server on core `core`, once it answers 200 at `ready` (absent: at /readyz of its private listener)."""
     log = (folder / "server.log").open("wb")
     began = time.perf_counter()
     process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
-    os.sched_setaffinity(process.pid, {0})
+    os.sched_setaffinity(process.pid, {core})
     try:
         while True:
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from typing import cast
@@ -56,6 +57,9 @@ class _Caller(asyncio.Protocol):
             if not self.done.done():
                 self.done.set_result(None)
             return
+        self._send(request)
+
+    def _send(self, request: bytes) -> None:
         self._sent = time.perf_counter()
         self._transport.write(request)
 
@@ -111,6 +115,44 @@ async def call(port: int, requests: Iterator[bytes], *, connections: int, second
         _, caller = await loop.create_connection(lambda: _Caller(requests, until, tally), "127.0.0.1", port)
         callers.append(caller.done)
     await asyncio.gather(*callers)
+    return tally
+
+
+class _IdleCaller(_Caller):
+    """One connection that posts when it is told to."""
+
+    def __init__(self, idle: asyncio.Queue[_IdleCaller], tally: Tally) -> None:
+        super().__init__(iter(()), 0.0, tally)
+        self._idle = idle
+
+    def _post(self) -> None:
+        self._idle.put_nowait(self)
+
+    def send(self, request: bytes) -> None:
+        """Post this one."""
+        self._send(request)
+
+    def close(self) -> None:
+        """It has posted enough."""
+        self.done.set_result(None)
+        self._transport.close()
+
+
+async def pace(port: int, requests: Iterator[bytes], *, connections: int, seconds: float, rate: float) -> Tally:
+    """Post `rate` requests a second for `seconds` at even times, as long as one of the connections is free."""
+    tally = Tally()
+    loop = asyncio.get_running_loop()
+    idle: asyncio.Queue[_IdleCaller] = asyncio.Queue()
+    callers = []
+    for _ in range(connections):
+        _, caller = await loop.create_connection(lambda: _IdleCaller(idle, tally), "127.0.0.1", port)
+        callers.append(caller)
+    began = time.perf_counter()
+    for number, request in enumerate(itertools.islice(requests, int(rate * seconds))):
+        await asyncio.sleep(max(began + number / rate - time.perf_counter(), 0))
+        (await idle.get()).send(request)
+    for _ in callers:
+        (await idle.get()).close()
     return tally
 
 

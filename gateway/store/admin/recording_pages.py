@@ -20,7 +20,8 @@ from gateway.store.outbox.watches import overdue_types
 
 EVENTS_SHOWN_MAX: Final = 200  # of one recording, the newest
 _WINDOW_ROWS: Final = 2000
-_SEARCH: Final = f"{RECORDING} WHERE {{state}}id < :before ORDER BY id DESC LIMIT {_WINDOW_ROWS}"
+_SEARCH: Final = f"{RECORDING} WHERE {{state}}id < :before ORDER BY id DESC LIMIT :most"
+_UNENDED: Final = " AND state <> 'ended'"  # the words of their index
 _ONE: Final = f"{RECORDING} WHERE id = :id"
 _EVENTS: Final = f"""SELECT e.seq, e.id, e.variant, e.type, e.received_at, e.superseded, e.body FROM events e
   WHERE e.seq IN (SELECT j.event FROM recording_events j WHERE j.recording = :recording ORDER BY j.event DESC
@@ -79,10 +80,11 @@ def page(
     """The newest that are meant; `before` is the id of the last one seen."""
     at = NEWEST_KEY if before is None else before
     # the state is a word of ours and no value, so that no statement is made for each filter
-    statement = _SEARCH.format(state=f"state = '{wanted.state}' AND " if wanted.state else "")
+    few = _UNENDED if wanted.state != "ended" else ""
+    statement = _SEARCH.format(state=f"state = '{wanted.state}'{few} AND " if wanted.state else "")
     meant: list[Recording] = []
     while len(meant) < limit:
-        rows = [Recording(*row) for row in session.rows(statement, {"before": at})]
+        rows = [Recording(*row) for row in session.rows(statement, {"before": at, "most": _WINDOW_ROWS})]
         meant += filter(wanted.keeps, rows)
         if len(rows) < _WINDOW_ROWS:
             break

@@ -77,8 +77,7 @@ _FIRST: Final = (
         memo TEXT, progress TEXT, reason TEXT CHECK (reason IN ('refused', 'expired') OR reason IN ('cancelled', 'crashed')), note TEXT, last_error TEXT,
         alarmed {small} NOT NULL DEFAULT 0, losses {small} NOT NULL DEFAULT 0, lone_losses {small} NOT NULL DEFAULT 0, alone {small} NOT NULL DEFAULT 0,
         UNIQUE (event, sink), CHECK ((rank = 3) = (state = 'sending'))){busy}""",
-    """CREATE INDEX deliveries_due ON deliveries (sink, rank, due_at, id)
-        WHERE state IN ('waiting','sending')""",
+    "CREATE INDEX deliveries_due ON deliveries (sink, rank, due_at, id) WHERE state IN ('waiting','sending')",
     # group_key: what goes in one batch with it (see outbox/groups.py); rows of other sinks have none.
     """CREATE INDEX deliveries_grouped ON deliveries (group_key, rank, due_at, id)
         WHERE group_key IS NOT NULL AND state IN ('waiting','sending')""",
@@ -170,6 +169,7 @@ _FIRST: Final = (
         started_at {int}, ended_at {int}, failed_at {int}, begun {int} NOT NULL, completed {int} NOT NULL,
         overdue {int} NOT NULL){end}""",
     "CREATE INDEX recording_sessions_stream ON recording_sessions (source, subject, from_at)",
+    "CREATE INDEX recording_sessions_state ON recording_sessions (state, id) WHERE state <> 'ended'",  # the few
     """CREATE TABLE recording_events (
         event {int} PRIMARY KEY REFERENCES events (seq) ON DELETE CASCADE,
         recording {int} NOT NULL REFERENCES recording_sessions (id) ON DELETE CASCADE, job TEXT{exact}){end}""",

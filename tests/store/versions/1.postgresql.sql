@@ -33,8 +33,7 @@ CREATE TABLE deliveries (
         alarmed integer NOT NULL DEFAULT 0, losses integer NOT NULL DEFAULT 0, lone_losses integer NOT NULL DEFAULT 0, alone integer NOT NULL DEFAULT 0,
         UNIQUE (event, sink), CHECK ((rank = 3) = (state = 'sending'))) WITH (autovacuum_vacuum_scale_factor = 0.01);
 
-CREATE INDEX deliveries_due ON deliveries (sink, rank, due_at, id)
-        WHERE state IN ('waiting','sending');
+CREATE INDEX deliveries_due ON deliveries (sink, rank, due_at, id) WHERE state IN ('waiting','sending');
 
 CREATE INDEX deliveries_grouped ON deliveries (group_key, rank, due_at, id)
         WHERE group_key IS NOT NULL AND state IN ('waiting','sending');
@@ -136,6 +135,8 @@ CREATE TABLE recording_sessions (
 
 CREATE INDEX recording_sessions_stream ON recording_sessions (source, subject, from_at);
 
+CREATE INDEX recording_sessions_state ON recording_sessions (state, id) WHERE state <> 'ended';
+
 CREATE TABLE recording_events (
         event bigint PRIMARY KEY REFERENCES events (seq) ON DELETE CASCADE,
         recording bigint NOT NULL REFERENCES recording_sessions (id) ON DELETE CASCADE, job TEXT COLLATE "C");
@@ -163,7 +164,7 @@ CREATE INDEX recording_events_recording ON recording_events (recording, event);
 
 CREATE INDEX recording_events_job ON recording_events (job) WHERE job IS NOT NULL;
 
-INSERT INTO meta (name, value) VALUES ('schema', '1'), ('shape', 'e13b7d0350a59c15'), ('instance', '0011223344556677'), ('made_at', '1767225600000');
+INSERT INTO meta (name, value) VALUES ('schema', '1'), ('shape', '9280e97987425df4'), ('instance', '0011223344556677'), ('made_at', '1767225600000');
 
 INSERT INTO events (id, source, type, subject, received_at, trust, fingerprint, body, raw, raw_type, routing) VALUES ('0123456789abcdef', 'live', 'recording.file.completed', 's', 1767225600000, 3, '\\x7b7d'::bytea, '{"id":"0123456789abcdef","source":"live","type":"recording.file.completed","subject":"s","time":"2026-01-01T00:00:00Z","specversion":"1.0","data":{"provider":"huawei-live","stream":"s"}}', '\\x7b7d'::bytea, 'application/json', '[]');
 
