@@ -45,6 +45,7 @@ from gateway.web.listener_limits import UNVERIFIED_BYTES_MAX, public_limits
 from gateway.web.listeners import COLLECT_AFTER_OBJECTS, SWITCH_INTERVAL_SECONDS
 from gateway.web.protocol import guarded
 from gateway.web.public import PublicRefusals, public_app
+from gateway.web.whole_callbacks import WholeCallbacks
 
 BASELINE: Final = Path(__file__).with_name("baseline.json")
 CONNECTIONS: Final = 32
@@ -164,6 +165,7 @@ async def running(folder: Path, sink: int, *, routed: bool) -> AsyncIterator[Cal
             refusals.refused_unread,
             largest=ingress.largest,
             peer_of=ingress.peer_of,
+            take_whole=WholeCallbacks(gateway, ingress).take_whole,
             budget=Budget(UNVERIFIED_BYTES_MAX),
         )
         yield listening(public_app(ingress, refusals), protocol)

@@ -19,9 +19,10 @@ from gateway.dispatch.follow_ups import FollowUps
 from gateway.egress.client import Http
 from gateway.errors import Problem, StoreError
 from gateway.intake.activity import SourceActivity
-from gateway.intake.intake import CallbackAnswer, Intake, SourceEndpoint
+from gateway.intake.intake import Intake
 from gateway.intake.rejections import Refusals
 from gateway.intake.reporter import Journal
+from gateway.intake.under_way import Answered, SourceEndpoint
 from gateway.model import Event
 from gateway.plugin import Callback
 from gateway.plugin.hooks import Relay, WatchThreads
@@ -188,13 +189,13 @@ class Gateway:
 
     # -- work
 
-    async def handle_callback(self, endpoint: SourceEndpoint, callback: Callback) -> CallbackAnswer:
-        """Answer one callback. Raises Problem."""
-        if self.stopping or not self._opened:
-            problem = Problem(503, "stopping", "the gateway is not taking callbacks now", retry_after=5)
-            self.refusals.count(endpoint.name, problem)
-            raise problem
-        return await self._intake.handle_callback(endpoint, callback)
+    def take_callback(self, endpoint: SourceEndpoint, callback: Callback, answered: Answered) -> None:
+        """Take one callback; `answered` hears its answer once, or why there is none (Problem)."""
+        if self._opened and not self.stopping:
+            return self._intake.take_callback(endpoint, callback, answered)
+        problem = Problem(503, "stopping", "the gateway is not taking callbacks now", retry_after=5)
+        self.refusals.count(endpoint.name, problem)
+        return answered(problem)
 
     def keep_unknown(self, problem: Problem, callback: Callback, size: int) -> None:
         """Remember a request to a path that names no source, for whoever looks for a vendor's callbacks."""

@@ -15,7 +15,7 @@ from gateway.config.load import Loaded
 from gateway.dispatch.policy import BatchPolicy, DeliveryPolicy, RetryPolicy
 from gateway.egress.client import Http
 from gateway.fields.network_set import NetworkSet
-from gateway.intake.intake import SourceEndpoint
+from gateway.intake.under_way import SourceEndpoint
 from gateway.plugin import Sink, Source
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog

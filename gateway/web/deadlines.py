@@ -18,6 +18,7 @@ from uvicorn.server import ServerState
 from gateway.errors import Problem
 from gateway.web import problems
 from gateway.web.budget import Budget
+from gateway.web.http_exchange import HttpExchange
 from gateway.web.linger import Polite
 from gateway.web.listener_limits import ListenerLimits
 
@@ -75,6 +76,7 @@ class TimedProtocol(HttpToolsProtocol):
         self.peer = ""
         self._owed = 0  # heads complete without a complete answer
         self._offered = False  # another protocol, in the head that was just read
+        self._begun: HttpExchange | None = None  # its head has come in the segment that is being read
         self._last_words: Problem | None = None  # what is said once the answers before it are out
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

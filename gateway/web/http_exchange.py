@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
+from starlette.types import ASGIApp, Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 _HEADS_MAX: Final = 256  # answers differ in their length alone, and few lengths are common
 
 
-class HttpExchange(RequestResponseCycle):
-    """What the application is handed as `receive` and `send`."""
+RELEASE_BODY: Final = "gateway.release_body"  # in the scope: what to call once the body's sender is known
+FAILED: Final = "gateway.failed"  # in the scope: a Problem that ended the request, which the application only answers
 
-    def whole_body(self) -> bytes | None:
-        """The body, where all of it has come; None: `receive` waits for the rest."""
-        if self.more_body or self.disconnected or self.response_complete or self.waiting_for_100_continue:
+
+class HttpExchange(RequestResponseCycle):
+    """What the application is handed as `receive` and `send`, where there is one: what is usual is answered without."""
+
+    scope: Scope  # type: ignore[assignment]
+    app: ASGIApp
+    release_body: Callable[[], None]
+    begin: Callable[[HttpExchange, ASGIApp], None]
+
+    def serve(self, app: ASGIApp) -> None:
+        """Let an application answer it, in a task of its own."""
+        self.scope[RELEASE_BODY] = self.release_body
+        self.begin(self, app)
+
+    def whole_body(self, most: int) -> bytes | None:
+        """The body, where all of it has come and it is no longer than `most`; None: the application has to look."""
+        if self.more_body or self.disconnected or self.waiting_for_100_continue or len(self.body) > most:
             return None
         self.flow.resume_reading()
         body = bytes(self.body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import re
 import sys
@@ -19,8 +20,9 @@ from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.traces import OFF
 from gateway.web.callback_span import SPAN, CallbackSpan, CallbackSpans
 from gateway.web.heads import hides_structure
+from gateway.web.http_exchange import FAILED, RELEASE_BODY
 from gateway.web.peers import Network, admitted, peer
-from gateway.web.ports import Behind, EndpointLike
+from gateway.web.ports import AnswerLike, Behind, EndpointLike
 from gateway.web.problem_response import ProblemResponse
 
 log = import_structlog().get_logger("gateway.web")
@@ -49,6 +51,8 @@ class Ingress:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises Problem, which the application's handler answers, and HTTPException 404 where no source is."""
+        if (failed := scope.get(FAILED)) is not None:  # only the answer is the application's
+            raise failed
         span = self.spans.begin(scope) if self.spans.on else None
         if span is None:
             return await self._serve(scope, receive, send, None)
@@ -75,52 +79,47 @@ class Ingress:
             raise Problem(405, "method_not_allowed", "callbacks are sent with POST")
         if gateway.stopping:
             raise Problem(503, "stopping", "the gateway is stopping", retry_after=5)
-        headers: list[tuple[bytes, bytes]] = scope["headers"]
-        most = self._most_of(entry)
-        foreign = check_head(headers, entry.media_types, most)
-        raw = Headers(raw=headers)
-        client = scope["client"]
-        address = client[0] if client else None
-        if self._trusted:
-            address = peer(address, raw.getlist("x-forwarded-for"), self._trusted)
-        if not admitted(address, entry.allow_from):
-            raise Problem(403, "peer_not_allowed", "this source takes no callbacks from this address (allow_from)")
-        whole = scope.get("whole_body")
-        body = whole() if whole is not None else None
-        if body is None:
-            try:
-                body = await self._read_body(receive, most)
-            except Gone:
-                return None
-        elif len(body) > most:
-            raise _too_large(most)
+        foreign, address = self.check(scope, entry)
+        try:
+            body = await self._read_body(receive, self.most_of(entry))
+        except Gone:
+            return None
         if foreign and not _is_utf_8(body):
             raise _unsupported("the charset is not UTF-8, and neither is the body")
-        callback = Callback(entry.name, "POST", scope["path"], raw, body, address, gateway.clock.now())
-        if release := scope.get("release_body"):
+        callback = self.callback_of(scope, entry, body, address)
+        if release := scope.get(RELEASE_BODY):
             callback.when_known(release)
         if span is not None:
             callback.follow(span.span)
         try:
-            taken = await gateway.handle_callback(entry, callback)
-            status, body, media_type = taken.status, taken.body, _media_type(taken.media_type)
+            taken = await answer_of(gateway, entry, callback)
         except Problem as problem:  # counted and kept where it was raised
             if span is not None:
                 span.note_refusal(problem)
             return await ProblemResponse(problem)(scope, receive, send)
         except Exception:
             log.exception("take_failed", source=entry.name)
-            failed = Problem(500, "internal_error", "the gateway failed; the callback was not taken", retry_after=60)
-            raise failed from None
+            raise internal_error() from None
         if span is not None:
-            span.answer(status)
-        answer = scope.get("answer")
-        if answer is not None and answer(status, media_type, body):
-            return None
-        length = str(len(body)).encode()
-        start = {"type": "http.response.start", "status": status}
-        await send({**start, "headers": [(b"content-type", media_type), (b"content-length", length)]})
-        return await send({"type": "http.response.body", "body": body})
+            span.answer(taken.status)
+        return await send_answer(send, taken)
+
+    def check(self, scope: Scope, entry: EndpointLike) -> tuple[bool, str | None]:
+        """By the head alone: whether only the body can prove its charset wrong, and who sends it. Raises Problem."""
+        foreign = check_head(scope["headers"], entry.media_types, self.most_of(entry))
+        client = scope["client"]
+        address = client[0] if client else None
+        if self._trusted:
+            forwarded = Headers(raw=scope["headers"]).getlist("x-forwarded-for")
+            address = peer(address, forwarded, self._trusted)
+        if not admitted(address, entry.allow_from):
+            raise Problem(403, "peer_not_allowed", "this source takes no callbacks from this address (allow_from)")
+        return foreign, address
+
+    def callback_of(self, scope: Scope, entry: EndpointLike, body: bytes, address: str | None) -> Callback:
+        """What the source is given."""
+        headers = Headers(raw=scope["headers"])
+        return Callback(entry.name, "POST", scope["path"], headers, body, address, self._gateway.clock.now())
 
     def source_at(self, path: str) -> EndpointLike | None:
         """The source at this path of a URL."""
@@ -132,9 +131,10 @@ class Ingress:
     def largest(self, path: str) -> int:
         """For the protocol: the most bytes that a body to this path may have."""
         entry = self.source_at(path)
-        return self._max_body if entry is None else self._most_of(entry)
+        return self._max_body if entry is None else self.most_of(entry)
 
-    def _most_of(self, entry: EndpointLike) -> int:
+    def most_of(self, entry: EndpointLike) -> int:
+        """Bytes of a body that this source takes."""
         return getattr(entry, "max_body", None) or self._max_body
 
     def peer_of(self, connected: str | None, headers: Sequence[tuple[bytes, bytes]]) -> str:
@@ -161,6 +161,34 @@ class Ingress:
             if not message.get("more_body", False):
                 return b"".join((*parts, part)) if parts else part
             parts.append(part)
+
+
+async def answer_of(gateway: Behind, entry: EndpointLike, callback: Callback) -> AnswerLike:
+    """Wait for what becomes of a callback. Raises Problem, and whatever is a bug of ours."""
+    waiting: asyncio.Future[AnswerLike] = asyncio.get_running_loop().create_future()
+
+    def answered(taken: AnswerLike | BaseException) -> None:
+        if waiting.done():  # who waited was cancelled
+            return
+        if isinstance(taken, BaseException):
+            waiting.set_exception(taken)
+        else:
+            waiting.set_result(taken)
+
+    gateway.take_callback(entry, callback, answered)
+    return await waiting
+
+
+async def send_answer(send: Send, taken: AnswerLike) -> None:
+    """Send it as an application does."""
+    headers = [(b"content-type", media_type_of(taken)), (b"content-length", b"%d" % len(taken.body))]
+    await send({"type": "http.response.start", "status": taken.status, "headers": headers})
+    await send({"type": "http.response.body", "body": taken.body})
+
+
+def internal_error() -> Problem:
+    """The answer to what is a mistake of ours."""
+    return Problem(500, "internal_error", "the gateway failed; the callback was not taken", retry_after=60)
 
 
 def check_head(headers: Sequence[tuple[bytes, bytes]], media_types: Sequence[str], max_body: int) -> bool:
@@ -214,6 +242,11 @@ def _too_large(max_body: int) -> Problem:
 
 def _unsupported(detail: str) -> Problem:
     return Problem(415, "unsupported_media_type", detail)
+
+
+def media_type_of(taken: AnswerLike) -> bytes:
+    """Its media type as a header value."""
+    return _media_type(taken.media_type)
 
 
 @functools.lru_cache(maxsize=64)

@@ -36,6 +36,7 @@ from gateway.web.renewal import renewing
 from gateway.web.sockets import Bound, bind
 from gateway.web.stop import Stop
 from gateway.web.tokens import Tokens
+from gateway.web.whole_callbacks import WholeCallbacks
 
 log = import_structlog().get_logger("gateway.web")
 
@@ -189,6 +190,7 @@ def _listeners(
                 refusals.refused_unread,
                 largest=ingress.largest,
                 peer_of=ingress.peer_of,
+                take_whole=WholeCallbacks(gateway, ingress).take_whole,
                 budget=Budget(getattr(server, "unverified_bytes", UNVERIFIED_BYTES_MAX)),
             ),
             public_at,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from gateway.admin.service import AdminService
@@ -44,6 +44,10 @@ class AnswerLike(Protocol):
     def media_type(self) -> str: ...
 
 
+Answered = Callable[[AnswerLike | BaseException], None]
+"""Hears once what became of a callback: its answer, a Problem that was counted, or a mistake of ours."""
+
+
 class Exposition(Protocol):
     """The metrics, as the private listener needs them."""
 
@@ -68,8 +72,8 @@ class Behind(Protocol):
     @property
     def metrics(self) -> Exposition: ...
 
-    async def handle_callback(self, endpoint: Any, callback: Callback) -> AnswerLike:
-        """Answer after the commit. Raises Problem, already counted."""
+    def take_callback(self, endpoint: Any, callback: Callback, answered: Answered) -> None:
+        """Take it; `answered` hears after the commit."""
 
     def count_refusal(self, source: str | None, problem: Problem) -> None:
         """Count what was refused before there was a callback. `source` None: the path named none."""

@@ -37,6 +37,11 @@ class GuardedProtocol(TimedProtocol):
         """Whose body it is that comes with these headers."""
         return connected or ""
 
+    @staticmethod
+    def take_whole(exchange: HttpExchange) -> bool:
+        """Whether this request, which has come whole, was taken without the application."""
+        return False
+
     # -- what comes in
 
     def data_received(self, data: bytes) -> None:
@@ -60,6 +65,10 @@ class GuardedProtocol(TimedProtocol):
         except httptools.HttpParserError as error:
             self._refuse_and_close(refusal_of(error))
             return
+        finally:
+            if (begun := self._begun) is not None:
+                self._begun = None
+                self._serve(begun)
         if self._phase is Phase.HEAD and self._head_bytes > self.limits.head_bytes:
             self._refuse_and_close(head_too_large(f"more than {self.limits.head_bytes} bytes"))
         elif self._phase is Phase.BODY and self._wire_bytes > self._wire_most:
@@ -146,14 +155,21 @@ class GuardedProtocol(TimedProtocol):
             keep_alive=version != "1.0" and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
-        scope["release_body"] = self._release_first
-        scope["whole_body"] = cycle.whole_body
-        scope["answer"] = cycle.answer
+        cycle.app = self.app
+        cycle.release_body = self._release_first
+        cycle.begin = self._start_asgi_task  # type: ignore[assignment]  # Starlette's and uvicorn's ASGI are one
         if before is None or before.response_complete:
-            self._start_asgi_task(cycle, self.app)
+            self._begun = cycle
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))
+
+    def _serve(self, exchange: HttpExchange) -> None:
+        """What has come whole may be taken as it is; all else is the application's."""
+        if exchange.disconnected:  # refused meanwhile
+            return
+        if exchange.more_body or not self.take_whole(exchange):
+            exchange.serve(self.app)
 
     def on_body(self, body: bytes) -> None:
         budget = self.budget
@@ -193,8 +209,10 @@ class GuardedProtocol(TimedProtocol):
         self.server_state.total_requests += 1
         if not self.transport.is_closing():
             self.flow.resume_reading()
-            if self.pipeline:
-                self._start_asgi_task(*self.pipeline.pop())  # no timer of uvicorn's: `_tick` sees who is idle
+            if self.pipeline:  # no timer of uvicorn's: `_tick` sees who is idle
+                exchange, _ = self.pipeline.pop()
+                assert isinstance(exchange, HttpExchange)
+                self._serve(exchange)
         if self._phase is Phase.WHOLE:
             if not self._owed:
                 self._fall_idle()
@@ -213,8 +231,10 @@ def guarded(
     *,
     largest: Callable[[str], int] = GuardedProtocol.largest,
     peer_of: Callable[[str | None, Sequence[tuple[bytes, bytes]]], str] = GuardedProtocol.peer_of,
+    take_whole: Callable[[HttpExchange], bool] = GuardedProtocol.take_whole,
     budget: Budget | None = None,
 ) -> type[GuardedProtocol]:
     """The protocol class of one listener, with its own limits, connections and `refused(problem, peer, path)`."""
     own = {"refused": staticmethod(refused), "largest": staticmethod(largest), "peer_of": staticmethod(peer_of)}
+    own["take_whole"] = staticmethod(take_whole)
     return type("Guarded", (GuardedProtocol,), {"limits": limits, "incomplete": {}, "budget": budget, **own})

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.intake import intake
+from gateway.intake import intake, pipeline
 from gateway.testing import running
 
 CONFIG = """
@@ -22,11 +22,7 @@ routes: [{to: [app]}]
 TOGETHER = 5
 
 
-async def test_a_stage_is_done_for_all_that_came_together_before_the_next_begins(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    stages: list[str] = []
-
+def _note(monkeypatch: pytest.MonkeyPatch, stages: list[str], *names: str) -> None:
     def noting(name: str, stage: Callable[..., Any]) -> Callable[..., Any]:
         def noted(*args: Any, **named: Any) -> Any:
             stages.append(name)
@@ -34,8 +30,15 @@ async def test_a_stage_is_done_for_all_that_came_together_before_the_next_begins
 
         return noted
 
-    for name in ("verify", "normalise", "_rendered"):
+    for name in names:
         monkeypatch.setattr(intake, name, noting(name, getattr(intake, name)))
+
+
+async def test_a_stage_is_done_for_all_that_came_together_before_the_next_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stages: list[str] = []
+    _note(monkeypatch, stages, "verify", "normalise", "_rendered")
     async with running(CONFIG) as gateway:
         answers = await asyncio.gather(*[gateway.send(settle=False) for _ in range(TOGETHER)])
         assert [answer.status for answer in answers] == [200] * TOGETHER
@@ -65,3 +68,35 @@ async def test_an_event_whose_caller_went_away_before_the_commit_is_told_and_del
             await gateway.settle()
         assert [line["id"] for line in lines if line["event"] == "event"] == [accepted.id]
         assert len(gateway.delivered("app")) == 1
+
+
+@pytest.mark.parametrize("raised", [ValueError("a bug"), SystemExit(1), asyncio.CancelledError()], ids=repr)
+async def test_one_that_fails_stops_none_of_those_that_came_with_it(
+    monkeypatch: pytest.MonkeyPatch, raised: BaseException
+) -> None:
+    real, calls = pipeline.normalise, 0
+
+    def normalise(*args: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise raised
+        return real(*args, **named)
+
+    async with running(CONFIG) as gateway:
+        with monkeypatch.context() as patch:
+            patch.setattr(intake, "normalise", normalise)
+            answers = await asyncio.gather(*[gateway.send(settle=False) for _ in range(TOGETHER)])
+        assert sorted(answer.status for answer in answers) == [200] * (TOGETHER - 1) + [500]
+        await gateway.settle()
+        assert len(gateway.delivered("app")) == TOGETHER - 1
+
+
+async def test_a_crowd_goes_in_parts_so_that_the_loop_turns_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "TOGETHER_MAX", 2)
+    stages: list[str] = []
+    _note(monkeypatch, stages, "verify", "normalise")
+    async with running(CONFIG) as gateway:
+        answers = await asyncio.gather(*[gateway.send(settle=False) for _ in range(TOGETHER)])
+        assert [answer.status for answer in answers] == [200] * TOGETHER
+    assert stages == [name for part in (2, 2, 1) for name in ("verify", "normalise") for _ in range(part)]

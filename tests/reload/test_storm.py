@@ -16,6 +16,7 @@ from gateway.config.load import load
 from gateway.errors import GatewayError
 from gateway.plugin import Callback
 from gateway.store.admin.admin import Actor, StoreAdmin
+from gateway.web.ingress import answer_of
 from tests.running import KEY, Player
 
 POSTED_WITH_EACH = 10  # callbacks that come in during each reload: as many as can would measure the machine
@@ -71,7 +72,7 @@ async def test_a_reload_storm_loses_nothing_and_leaves_nothing(tmp_path: Path) -
             await due.acquire()
             door = gateway.sources_by_path["live"]
             callback = Callback("live", "POST", "/hooks/live", headers, player.body(), None, gateway.clock.now())
-            accepted.extend(json.loads((await gateway.handle_callback(door, callback)).body)["events"])
+            accepted.extend(json.loads((await answer_of(gateway, door, callback)).body)["events"])
             await asyncio.sleep(0)
 
     posting = [asyncio.create_task(post()) for _ in range(4)]
@@ -134,7 +135,7 @@ async def test_a_delivery_handed_to_a_sink_that_just_left_goes_back_untried(tmp_
     gateway.dispatcher.swap({}, (), 0.1)  # what a reload does with sinks that are gone
     headers = Headers({"content-type": "application/json"})
     callback = Callback("live", "POST", "/hooks/live", headers, Player().body(), None, gateway.clock.now())
-    await gateway.handle_callback(gateway.sources_by_path["live"], callback)
+    await answer_of(gateway, gateway.sources_by_path["live"], callback)
     [lease] = await gateway.store.claim("first", 1, 45_000)
     gateway.dispatcher.hand_over(lease)
     await gateway.store.ping()  # the writer's queue is in order, so the release before it is committed

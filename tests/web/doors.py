@@ -101,7 +101,11 @@ class Behind:
             await self.closing()
         self.life.append("close")
 
-    async def handle_callback(self, endpoint: Entry, callback: Callback) -> Any:
+    def take_callback(self, endpoint: Entry, callback: Callback, answered: Callable[[Any], None]) -> None:
+        self._last = task = asyncio.ensure_future(self._handle(callback))
+        task.add_done_callback(lambda done: answered(done.exception() or done.result()))
+
+    async def _handle(self, callback: Callback) -> Any:
         self.taken.append(callback)
         callback.known()
         if self.answer is not None:
@@ -119,9 +123,7 @@ class Behind:
         self.unknown.append((callback, size))
 
     async def readiness(self) -> tuple[bool, dict[str, str]]:
-        if self.ready is not None:
-            return await self.ready()  # type: ignore[no-any-return]
-        return not self.stopping, {"store": "ok"}
+        return await self.ready() if self.ready is not None else (not self.stopping, {"store": "ok"})
 
     def codes(self) -> list[str]:
         return [problem.code for _, problem in self.refused]

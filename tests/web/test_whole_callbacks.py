@@ -1,0 +1,137 @@
+"""A callback that comes whole is answered without a task, in the same bytes as the application would answer it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from gateway.errors import Problem
+from gateway.plugin import Callback
+from gateway.web.http_exchange import HttpExchange
+from gateway.web.ingress import Ingress
+from gateway.web.listener_limits import ListenerLimits
+from gateway.web.protocol import guarded
+from gateway.web.public import PublicRefusals, public_app
+from gateway.web.whole_callbacks import WholeCallbacks
+from tests.web.doors import CALLBACK, Behind, networks, post
+
+LATIN = b'{"event":"\xe9"}'
+
+
+class Wire(asyncio.Transport):
+    def __init__(self) -> None:
+        super().__init__({"peername": ("192.0.2.7", 1), "sockname": ("192.0.2.1", 2)})
+        self.written = b""
+        self.closing = False
+
+    def write(self, data: Any) -> None:
+        self.written += bytes(data)
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+
+    abort = close
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+
+async def said(callback: Callback) -> Any:
+    word = callback.json().get("answer")
+    if word == "problem":
+        raise Problem(503, "store_unavailable", "the store is busy", retry_after=3)
+    if word == "bug":
+        raise RuntimeError("a bug")
+    return type("Answer", (), {"status": 202, "body": b"{}", "media_type": word or "text/plain"})
+
+
+async def answers(data: bytes, *, whole: bool) -> tuple[bytes, list[bool], list[str], int]:
+    """What is written, whether each request was taken without the application, the codes counted, and callbacks taken."""
+    behind: Any = Behind()
+    behind.answer = said
+    behind.sources_by_path["near"] = behind.sources_by_path["typed"].__class__(
+        "near", allow_from=tuple(networks("10.0.0.0/8"))
+    )
+    ingress = Ingress(behind, max_body=1000)
+    refusals = PublicRefusals(behind, ingress)
+    taken: list[bool] = []
+    callbacks = WholeCallbacks(behind, ingress)
+
+    def take(exchange: HttpExchange) -> bool:
+        taken.append(whole and callbacks.take_whole(exchange))
+        return taken[-1]
+
+    protocol = guarded(ListenerLimits(), refusals.refused_unread, largest=ingress.largest, take_whole=take)
+    config = Config(
+        public_app(ingress, refusals), http=protocol, ws="none", lifespan="off", log_config=None, server_header=False
+    )
+    config.load()
+    connection = protocol(config=config, server_state=ServerState(), app_state={})
+    wire = Wire()
+    connection.connection_made(wire)
+    connection.data_received(data)
+    for _ in range(30):
+        await asyncio.sleep(0)
+    connection.connection_lost(None)
+    return wire.written, taken, behind.codes(), len(behind.taken)
+
+
+USUAL = {
+    "usual": post(),
+    "query and escape": post(path="/hooks/%6cive?x=1"),
+    "the type it wants": post(path="/hooks/typed", more="Content-Type: text/json\r\n"),
+    "an odd media type": post(b'{"answer":"a b"}'),
+    "refused by the gateway": post(b'{"answer":"problem"}'),
+    "a bug of the gateway": post(b'{"answer":"bug"}'),
+    "no JSON": post(b"{"),
+    "two at once": post() + post(b'{"answer":"text/html"}'),
+    "the connection ends": post(more="Connection: close\r\n"),
+    "HTTP/1.0": post().replace(b"HTTP/1.1", b"HTTP/1.0"),
+    "chunked": b"POST /hooks/live HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n"
+    + CALLBACK
+    + b"\r\n0\r\n\r\n",
+}
+UNUSUAL = {
+    "no source": post(path="/hooks/none"),
+    "another path": post(path="/"),
+    "an encoded slash": post(path="/hooks/live%2f"),
+    "no POST": post().replace(b"POST", b"PUT"),
+    "another type": post(path="/hooks/typed", more="Content-Type: text/plain\r\n"),
+    "encoded": post(more="Content-Encoding: gzip\r\n"),
+    "another charset": post(more="Content-Type: text/plain; charset=latin-1\r\n"),
+    "another charset, and it shows": post(LATIN, more="Content-Type: text/plain; charset=latin-1\r\n"),
+    "too long": post(b" " * 1001),
+    "too long, in chunks": b"POST /hooks/live HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3ea\r\n"
+    + b" " * 1002 + b"\r\n0\r\n\r\n",
+    "from elsewhere": post(path="/hooks/near"),
+    "asks whether it may": post(more="Expect: 100-continue\r\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*USUAL, *UNUSUAL])
+async def test_both_ways_answer_in_the_same_bytes(name: str) -> None:
+    data = (USUAL | UNUSUAL)[name]
+    written, taken, *counted = await answers(data, whole=True)
+    usual, _, *expected = await answers(data, whole=False)
+    assert written == usual != b""
+    assert counted == expected
+    assert taken == [name in USUAL] * len(taken)
+    assert taken
+
+
+async def test_a_body_that_comes_later_is_the_applications() -> None:
+    _, taken, _, callbacks = await answers(post()[:-1], whole=True)
+    assert (taken, callbacks) == ([], 0)
