@@ -20,6 +20,7 @@ from tests import delivered_events
 from tests.budget import measured, over_budget
 from tests.examples import register
 from tests.marks import mark
+from tests.plain_server import SERIALISABLE, PlainServer, stand_between
 from tests.postgres import database_url, folder_of, shared
 from tests.ready_stores import make
 
@@ -32,6 +33,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    reduced = "PostgreSQL without LISTEN, advisory locks and sequences, serialisable, where 40001 is often (a seed)"
+    parser.addoption("--reduced", type=int, default=None, help=reduced)
     faults = parser.getgroup("faults", "scenarios of tests/faults")
     faults.addoption("--seed", type=int, default=1, help="what is random in them; one that failed says its own")
     faults.addoption("--kills", type=int, default=100, help="of the long form, each after a thousand callbacks")
@@ -48,9 +51,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         mark(item)
+        if config.getoption("--reduced") is not None and item.get_closest_marker("whole_server"):
+            item.add_marker(pytest.mark.skip("it speaks of what a plain server has not"))
 
 
 def pytest_collection_finish() -> None:
@@ -111,6 +116,19 @@ def postgres_server() -> str:
 
 
 @pytest.fixture(scope="session")
+def _plain_server(request: pytest.FixtureRequest) -> Iterator[PlainServer | None]:
+    """With `--reduced`: what stands between every store and its server."""
+    seed = request.config.getoption("--reduced")
+    if seed is None:
+        yield None
+        return
+    server = PlainServer(seed)
+    end = stand_between(server)
+    yield server
+    end()
+
+
+@pytest.fixture(scope="session")
 def _postgres_admin(postgres_server: str) -> Iterator[Any]:
     import psycopg
 
@@ -119,16 +137,20 @@ def _postgres_admin(postgres_server: str) -> Iterator[Any]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str, _postgres_admin: Any) -> Iterator[str]:
+def postgres_url(
+    postgres_server: str, _postgres_admin: Any, _plain_server: PlainServer | None, _refused_statements: None
+) -> Iterator[str]:
     """The URL of an empty database, made for this test alone."""
     name = f"gateway_{os.getpid()}_{next(_databases)}"
     _postgres_admin.execute(f"CREATE DATABASE {name} STRATEGY file_copy")  # half the work, where no disk is waited for
+    if _plain_server is not None:
+        _postgres_admin.execute(SERIALISABLE.format(name))
     yield database_url(postgres_server, name)
     _postgres_admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")
-def _postgres_template(postgres_server: str, _postgres_admin: Any) -> str:
+def _postgres_template(postgres_server: str, _postgres_admin: Any, _plain_server: PlainServer | None) -> str:
     """The name of a database that a gateway has been started on, once."""
     name = f"gateway_{os.getpid()}_ready"
     _postgres_admin.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
@@ -137,12 +159,28 @@ def _postgres_template(postgres_server: str, _postgres_admin: Any) -> str:
 
 
 @pytest.fixture
-def postgres_store_url(postgres_server: str, _postgres_admin: Any, _postgres_template: str) -> Iterator[str]:
+def postgres_store_url(
+    postgres_server: str,
+    _postgres_admin: Any,
+    _postgres_template: str,
+    _plain_server: PlainServer | None,
+    _refused_statements: None,
+) -> Iterator[str]:
     """The URL of a store without an event, for this test alone: a copy (tests/ready_stores.py)."""
     name = f"gateway_{os.getpid()}_{next(_databases)}"
     _postgres_admin.execute(f"CREATE DATABASE {name} TEMPLATE {_postgres_template} STRATEGY file_copy")
+    if _plain_server is not None:
+        _postgres_admin.execute(SERIALISABLE.format(name))
     yield database_url(postgres_server, name)
     _postgres_admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def _refused_statements(_plain_server: PlainServer | None) -> Iterator[None]:
+    yield
+    if _plain_server is not None:
+        asked, _plain_server.asked = _plain_server.asked, []
+        assert asked == [], "the store asked its server for what docs/scaling.md does not list"
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 _SECRET_PARAMETERS: Final = frozenset({"password", "sslpassword", "passfile", "oauth_client_secret"})
 _POSTGRES: Final = ("postgresql", "postgres")
+_MODE: Final = "mode"  # of the options in a URL the one that is ours, and not libpq's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class StoreAddress:
     path: Path = Path()  # SQLite: the file
     parameters: Mapping[str, str] = field(default_factory=dict, repr=False)  # PostgreSQL: what libpq is told
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    reduced: bool = False  # PostgreSQL: made without advisory locks, sequences, LISTEN
 
     def redact(self, text: str) -> str:
         """The text without this store's secrets: drivers repeat what they were given in their errors."""
@@ -68,6 +70,9 @@ def _postgres(url: str, password: str | None) -> StoreAddress:
     if "@" in userinfo or "@" in parts.path or parts.fragment:
         raise ValueError("in the PostgreSQL URL's user or password the marks @ / ? # : % must be written as %40 %2F …")
     parameters = dict(query)
+    mode = parameters.pop(_MODE, "")
+    if mode not in ("", "reduced"):
+        raise ValueError("the PostgreSQL URL's mode is `reduced`, or is left out")
     user, colon, inline = userinfo.partition(":")
     if user:
         parameters["user"] = unquote(user)
@@ -89,7 +94,9 @@ def _postgres(url: str, password: str | None) -> StoreAddress:
     shown = (
         f"postgresql://{parameters.get('user', '')}{'@' if parameters.get('user') else ''}{unquote(host)}/{database}"
     )
-    return StoreAddress(backend="postgresql", parameters=parameters, secrets=secrets, shown=shown)
+    return StoreAddress(
+        backend="postgresql", parameters=parameters, secrets=secrets, shown=shown, reduced=mode == "reduced"
+    )
 
 
 def _hosts(hosts: str) -> tuple[str, str]:

@@ -79,7 +79,9 @@ def session(url: str, clock: Clock | None = None) -> Session:
     address = parse_address(url)
     if address.backend == "sqlite":
         return SqliteSession(address.path, "admin", clock)
-    return PostgresSession(address, clock)
+    made = PostgresSession(address, clock)
+    made.of_a_test = True  # type: ignore[attr-defined]  # see tests/plain_server.py
+    return made
 
 
 @contextmanager

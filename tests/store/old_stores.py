@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.store.engine import migrations
+from gateway.store.engine.dialects import WORDS
 from gateway.store.engine.session import Session
 
 FOLDER: Final = Path(__file__).parent / "versions"
@@ -42,7 +43,7 @@ def path_of(version: int, backend: str) -> Path:
 
 def tables(version: int, backend: str) -> list[str]:
     """The statements that make the tables of a version."""
-    return [text.format_map(migrations._WORDS[backend]) for step in migrations.STEPS[:version] for text in step]
+    return [text.format_map(WORDS[backend]) for step in migrations.STEPS[:version] for text in step]
 
 
 def text(version: int, backend: str) -> str:

@@ -60,6 +60,8 @@ class Outbox(RuleBasedStateMachine):
                         "INSERT INTO meta (name, value) VALUES ('schema', '1'), ('shape', :shape)",
                         {"shape": shape(1)},
                     )
+                    if side.reduced:
+                        side.change("INSERT INTO meta (name, value) VALUES ('reduced', '1')")
         self.store = self.start()
         self.side: Session = session(self.url, self.clock)
         self.leases: dict[tuple[int, int], Lease] = {}  # in some lane's hands, as far as the lane knows

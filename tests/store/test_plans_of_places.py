@@ -30,6 +30,7 @@ def test_on_sqlite_none_of_it_scans(lite: SqliteBulk, name: str) -> None:
     assert [line for line in plan if line.startswith("SCAN")] == []
 
 
+@pytest.mark.whole_server
 def test_on_postgresql_none_of_it_reads_the_backlog(post: PostgresBulk) -> None:
     filled(post, 3_500, 0)
     post.change(PLACES)

@@ -21,6 +21,7 @@ from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.recording_pages import RecordingFilter
 from gateway.store.engine.batch import Bulk
 from gateway.store.outbox.recording_joins import GAP_MS, follow
+from gateway.store.postgres.reduced import take_numbers
 from gateway.store.store import Keep, Store
 from tests.store.conftest import Opener
 from tests.store.kit import START, beside, new, table, take
@@ -102,7 +103,10 @@ async def test_what_is_committed_behind_the_cursor_is_joined_all_the_same(
         pytest.skip("numbers are in the order of commits")
     late = of(RECORDING_ENDED, 9)
     with beside(url) as session:
-        ((seq,),) = session.rows("SELECT nextval(pg_get_serial_sequence('events', 'seq'))")
+        if session.reduced:
+            seq = take_numbers(session, "events", 1) + 1
+        else:
+            ((seq,),) = session.rows("SELECT nextval(pg_get_serial_sequence('events', 'seq'))")
     (before,) = await joined(store, url, of(RECORDING_STARTED, 0))
     values = {"seq": seq, "id": late.id, "body": new(late).body}
     with beside(url) as session, session.atomic():

@@ -19,6 +19,7 @@ from tests.store.conftest import Opener
 from tests.store.kit import LEASE, new, other, settlement, states, table, take
 
 Fail = Callable[..., None]
+pytestmark = pytest.mark.whole_server  # it fails what it wants to, and counts
 
 
 @pytest.fixture(autouse=True)

@@ -39,6 +39,7 @@ def made(url: str, clock: FrozenClock, version: int) -> None:
     opened.close()
 
 
+@pytest.mark.whole_server
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_store_of_every_version_is_opened_and_its_deliveries_go_on(
     version: int, opened: Opener, url: str, clock: FrozenClock

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from gateway.runtime.clock import Clock, FrozenClock
 from gateway.store.postgres import notices
 from gateway.store.store import Store
@@ -49,6 +51,7 @@ async def listening_on(store: Store, url: str) -> Waker:
     return waker
 
 
+@pytest.mark.whole_server
 async def test_another_gateway_is_told_of_rows_that_no_lane_was_given(
     pair: tuple[Store, Store], postgres_url: str
 ) -> None:
@@ -61,6 +64,7 @@ async def test_another_gateway_is_told_of_rows_that_no_lane_was_given(
     assert own.woken == []
 
 
+@pytest.mark.whole_server
 async def test_what_people_do_beside_the_gateway_wakes_the_lane(store: Store, url: str, clock: FrozenClock) -> None:
     await take(store, new(1, "app"))
     pause(url, clock, "app")
@@ -90,6 +94,7 @@ async def test_a_lane_is_woken_when_the_next_of_a_key_comes_free(store: Store, u
     await waker.wait("app")
 
 
+@pytest.mark.whole_server
 async def test_a_listener_that_lost_its_connection_listens_again(open_at: Opener, postgres_url: str) -> None:
     store = await open_at(url=postgres_url, clock=Clock())
     waker = await listening_on(store, postgres_url)

@@ -124,7 +124,7 @@ class StoreSettings(Section):
         Field(
             repr=False,
             description="`sqlite:///file` (beside the configuration), `sqlite:////absolute/file`, "
-            "or `postgresql://user@host/database`.",
+            "or `postgresql://user@host/database` (`?mode=reduced`: asked for less than PostgreSQL has).",
         ),
     ] = "sqlite:///gateway.db"
     password: Annotated[Secret | None, Field(description="PostgreSQL's password, so that the URL can be shown.")] = None

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from functools import partial
 from typing import Any, Final, Literal, TypeVar
 
-from gateway.store.engine.session import Columns, Session, Trouble, value_of
+from gateway.store.engine.numbers import last_number
+from gateway.store.engine.reruns import rerun
+from gateway.store.engine.session import Columns, Session, Trouble
+from gateway.store.engine.tables import schema
 
 NEWEST_KEY: Final = 2**62  # above every key
 COUNT_FAILURES_MAX: Final = 5_000  # statements of one count that meet damage; past it nobody should wait for a figure
 ONWARD_FAILURES_MAX: Final = 200  # statements that meet damage in one look ahead; the next one goes on from there
 _STEPPED_ROWS_MAX: Final = 200  # rows of one search that are tried one by one before it leaps: those of a few pages
 _NARROWER: Final = 10  # times
-_LAST: Final = {
-    "sqlite": "SELECT seq FROM sqlite_sequence WHERE name = '{table}'",
-    "postgresql": "SELECT pg_sequence_last_value(CAST(pg_get_serial_sequence('{table}', '{key}') AS regclass))",
-}
 _LAST_BEFORE: Final = 2  # before this comes the oldest row there can be
-_KEYS: Final = {"events": "seq", "deliveries": "id"}
 
 T = TypeVar("T")
 
@@ -45,8 +43,7 @@ class Detour:
         """Ask, and once there was damage only along the keys."""
         if self._window is None:
             return self._session.rows(statement, values)
-        with self._session.along_keys():
-            return self._session.rows(statement, values)
+        return along_keys(self._session, partial(self._session.rows, statement, values))
 
     def met(self, error: Exception, at: int, most: int) -> int:
         """A statement over `most` rows before `at` failed: where the next one begins. Raises the error if it is no damage."""
@@ -79,9 +76,19 @@ class Detour:
         return None
 
 
+def along_keys(session: Session, ask: Callable[[], T]) -> T:
+    """What is asked beside damage. Run again by itself, because a search asks so hundreds of times."""
+
+    def asked() -> T:
+        with session.along_keys():
+            return ask()
+
+    return rerun(session, asked)
+
+
 def last_key(session: Session, table: Literal["events", "deliveries"]) -> int:
     """The last key that a table gave, as its sequence says, which a damaged page of the table does not hide."""
-    return int(value_of(session.rows(_LAST[session.backend].format(table=table, key=_KEYS[table]))) or 0)
+    return last_number(session, schema().tables[table])
 
 
 def readable(
@@ -94,17 +101,16 @@ def readable(
         if session.trouble(error) is not Trouble.DAMAGED:
             raise
 
-    def along_keys(some: Sequence[int]) -> list[tuple[object, ...]]:
+    def of_these(some: Sequence[int]) -> list[tuple[object, ...]]:
         try:
-            with session.along_keys():
-                return list(ask(some))
+            return list(along_keys(session, partial(ask, some)))
         except Exception as error:
             if session.trouble(error) is not Trouble.DAMAGED:
                 raise
         half = len(some) // 2
-        return [*along_keys(some[:half]), *along_keys(some[half:])] if half else []
+        return [*of_these(some[:half]), *of_these(some[half:])] if half else []
 
-    return along_keys(ids)
+    return of_these(ids)
 
 
 def readable_onwards(
@@ -117,8 +123,8 @@ def readable_onwards(
     for _ in range(ONWARD_FAILURES_MAX):
         end = min(after + keys, upto)
         try:
-            with session.along_keys() if end < upto else nullcontext():
-                return ask(after, end)
+            asked = partial(ask, after, end)
+            return along_keys(session, asked) if end < upto else asked()
         except Exception as error:
             if session.trouble(error) is not Trouble.DAMAGED:
                 raise
@@ -145,9 +151,7 @@ class UndamagedCount:
             if not self._failures:
                 yield from self._session.rows(statement, values)
                 return
-            with self._session.along_keys():
-                rows = self._session.rows(statement, values)
-            yield from rows
+            yield from along_keys(self._session, partial(self._session.rows, statement, values))
         except Exception as error:
             self._failures += 1
             if self._session.trouble(error) is not Trouble.DAMAGED or self._failures > COUNT_FAILURES_MAX:

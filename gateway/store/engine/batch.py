@@ -118,9 +118,6 @@ class Bulk(Session, Protocol):
         """Lease due rows (of one group): ended leases first, then half from rank `first`, half from the other of
         FRESH and AGAIN, and from LAST only what nothing else takes."""
 
-    def lock(self, names: Collection[str]) -> None:
-        """Inside a transaction: nobody else holds any of these names until its end."""
-
 
 def settle_in(settlement: Settlement) -> SettleIn:
     """The columns of a settlement. What is unbounded or cannot be stored is cut and replaced: a settle is never refused."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -32,6 +32,7 @@ class Session(Protocol):
     """
 
     backend: Literal["sqlite", "postgresql"]
+    reduced: bool  # rows stand in for advisory locks and sequences (see postgres/reduced.py)
     cipher: Cipher | None  # the keys of what is encrypted; None: everything is stored in plain
 
     def now(self) -> int | None:
@@ -52,6 +53,9 @@ class Session(Protocol):
     @property
     def under_way(self) -> bool:
         """Whether a transaction has begun."""
+
+    def lock(self, names: Collection[str]) -> None:
+        """Inside a transaction: nobody else holds any of these names until its end."""
 
     def along_keys(self) -> AbstractContextManager[None]:
         """For statements beside a damaged page: they read the rows that they ask for by key, and no whole table."""

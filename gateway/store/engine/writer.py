@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from gateway.errors import ItemRefused, StoreError, StoreFileGone, StoreUnavailable
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine.batch import Bulk, Tally
-from gateway.store.engine.reruns import pause
+from gateway.store.engine.reruns import pause, rerun
 from gateway.store.engine.session import Trouble
 from gateway.store.engine.write_queue import TICK_SECONDS, Item, Kind, Queue, resolve_all
 from gateway.store.engine.writer_link import WriterLink
@@ -152,7 +153,7 @@ class Writer:
         if self._link.session is None:
             return
         try:
-            work(self._link.session)
+            rerun(self._link.session, partial(work, self._link.session))
         except StoreFileGone as error:
             self._unwell(error, str(error))
         except Exception as error:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from gateway.runtime.lean_imports import import_structlog
+from gateway.store.engine.reruns import rerun
 from gateway.store.engine.session import Session, value_of
 from gateway.store.outbox import statements as sql
 
@@ -85,9 +87,14 @@ class ClockSteps:
             ((now, mark),) = session.rows(_LOOK)
         after = self._monotonic()
         self._look_at = after + LOOK_SECONDS
+        seen = self._seen
         step = self._compare(now, before, after)
         if step:
-            self._move(session, step, now)
+            try:
+                self._move(session, step, now)
+            except BaseException:
+                self._seen = seen  # so that the next look finds the step again
+                raise
         else:
             self._mark = mark
         self._go_on(session)
@@ -119,31 +126,49 @@ class ClockSteps:
             self._go_on(session)
         floor = now if step < 0 else now - step
         values = {"step": step, "floor": floor, "back": 1 if step < 0 else 0}
-        with session.atomic():
-            found = value_of(session.rows(_MARK))
-            mark = None if found is None else str(found)
-            following = str(int(mark or 0) + 1)
-            mine = mark == self._mark and session.change(_CLAIM, {"next": following, "mark": mark or ""}) == 1
-            self._mark = following if mine else mark
-            if not mine:
-                return
-            leases = session.change(_LEASES, values)
-            for (sink,) in session.rows(sql.NAMES):
-                session.change(_SINK, {"sink": sink})
-            session.change(_SINKS, values)
-            session.change(_RATES, {"step": step})
-            session.change(_WATCHES, values)
-            self._left = [id_ for (id_,) in session.rows(_WAITING, values)]
+        moved = rerun(session, partial(_moved, session, self._mark, values))
+        self._mark = moved.mark
+        if moved.mine:
+            self._left = list(moved.left)
             self._step, self._floor = step, floor
-        log.warning("clock_stepped", seconds=step / 1000, deliveries=leases + len(self._left))
+            log.warning("clock_stepped", seconds=step / 1000, deliveries=moved.leases + len(moved.left))
 
     def _go_on(self, session: Session) -> None:
         until = time.monotonic() + MOVE_SECONDS
         while self._left:
             some = self._left[:MOVE_ROWS]
             values = {"ids": json.dumps(some), "step": self._step, "floor": self._floor}
-            with session.atomic():
-                session.change(_MOVE[session.backend], values)
+            rerun(session, partial(_move_some, session, values))
             del self._left[:MOVE_ROWS]
             if time.monotonic() >= until:
                 return
+
+
+class _Moved(NamedTuple):
+    """What came of a step that was seen: `mine`, this gateway moves the rows; `left` are deliveries still to be moved."""
+
+    mark: str | None
+    mine: bool = False
+    leases: int = 0
+    left: Sequence[int] = ()
+
+
+def _moved(session: Session, seen: str | None, values: Mapping[str, int]) -> _Moved:
+    with session.atomic():
+        found = value_of(session.rows(_MARK))
+        mark = None if found is None else str(found)
+        following = str(int(mark or 0) + 1)
+        if mark != seen or session.change(_CLAIM, {"next": following, "mark": mark or ""}) != 1:
+            return _Moved(mark)
+        leases = session.change(_LEASES, values)
+        for (sink,) in session.rows(sql.NAMES):
+            session.change(_SINK, {"sink": sink})
+        session.change(_SINKS, values)
+        session.change(_RATES, {"step": values["step"]})
+        session.change(_WATCHES, values)
+        return _Moved(following, True, leases, [id_ for (id_,) in session.rows(_WAITING, values)])
+
+
+def _move_some(session: Session, values: Mapping[str, object]) -> None:
+    with session.atomic():
+        session.change(_MOVE[session.backend], values)

@@ -33,7 +33,6 @@ from gateway.store.engine.session import Columns, Session, number_of, value_of
 from gateway.store.outbox import fingerprint_key
 from gateway.store.sqlite import scrub
 
-_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('reencrypt', 0)) IS NULL"  # as `Bulk.lock` writes it
 _STATE: Final = "SELECT value FROM meta WHERE name = 'reencrypt'"
 _PUT_STATE: Final = """INSERT INTO meta (name, value) VALUES ('reencrypt', :state)
   ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
@@ -81,8 +80,7 @@ def step(session: Session, most: int, *, again: bool = False, skip: int = 0) -> 
         return None
     first = session.cipher.first
     with session.atomic():
-        if session.backend == "postgresql":
-            session.rows(_LOCK)
+        session.lock({"reencrypt"})
         now = number_of(session.rows("SELECT CAST(:now AS bigint)"))
         at = state(session)
         if at is None or at.to != first or (again and at.ended_at is not None):

@@ -23,8 +23,6 @@ STEP_ROWS_MAX: Final = 200  # events of one transaction
 GAP_MS: Final = 10 * 60_000  # far past the longest transaction
 GAPS_MAX: Final = 200  # spans; past it the two oldest become one
 RECENT_MAX: Final = 50  # recordings of one stream among which an event finds its own
-# As `Bulk.lock` writes it; SQLite has one writer.
-_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('recordings', 0)) IS NULL"
 
 COLUMNS: Final = "seq, source, type, subject, received_at, body, id, variant, cause, held"
 _MARK: Final = "SELECT value FROM meta WHERE name = 'recordings'"
@@ -80,8 +78,7 @@ def behind(session: Session) -> bool:
 def lock(session: Session) -> None:
     """Nobody else changes recordings until the end of this transaction. Taken before the locks of ordering keys, and before
     rows of events are deleted, because whoever joins an event holds this first."""
-    if session.backend == "postgresql":
-        session.rows(_LOCK)
+    session.lock({"recordings"})
 
 
 def follow(session: Bulk, most: int = STEP_ROWS_MAX, rules: Sequence[WatchRule] = ()) -> Followed:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from gateway.errors import StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine import cipher_keys
@@ -21,6 +22,7 @@ from gateway.store.engine.reader import StoreReader
 from gateway.store.engine.session import Session
 from gateway.store.engine.writer import Writer
 from gateway.store.outbox.groups import Groups
+from gateway.store.postgres import reduced
 from gateway.store.postgres.batch import PostgresBulk
 from gateway.store.postgres.notices import NoticeListener, Notifier
 from gateway.store.postgres.session import PostgresSession
@@ -35,6 +37,7 @@ POOLED = (
     "a pooler stands between: statements are not prepared, other gateways are heard by polling; the modes session and "
     "transaction work, and ALTER ROLE … SET statement_timeout = '5s' ends at the server what is given up here"
 )
+REDUCED = "rows stand in for advisory locks and sequences, and other gateways are heard by polling"
 READ_TIMEOUT_MS = 2000  # ms: an old snapshot keeps dead rows, and claims slow down behind it
 
 
@@ -76,7 +79,12 @@ class PostgresBackend:
             session = await asyncio.to_thread(self._session)
             if session.pooled:
                 log.warning("store_behind_pooler", store=self.address.shown, detail=POOLED)
-            session.close()
+            if session.reduced:
+                log.info("store_reduced", store=self.address.shown, detail=REDUCED)
+            try:
+                await asyncio.to_thread(self._require_locks, session)
+            finally:
+                session.close()
 
         await AsyncRetrying(
             retry=retry_if_exception_type(NotYet),
@@ -85,6 +93,17 @@ class PostgresBackend:
             before_sleep=log_wait,
             reraise=True,
         )(try_to_connect)
+
+    def _require_locks(self, session: PostgresSession) -> None:
+        try:
+            locked = session.reduced or reduced.locks_exclude(session)
+        except Exception as error:
+            raise NotYet(f"{self.address.shown} cannot be used: {session.explain(error)}") from None
+        if not locked:
+            raise StoreUnavailable(
+                f"{self.address.shown} takes advisory locks and locks nothing, and this store was made for a server that does: "
+                "move it with `gateway store copy --to` the URL of another database there, with `?mode=reduced`"
+            )
 
     def free(self) -> None:
         """Nothing was taken."""

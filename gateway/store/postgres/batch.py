@@ -5,17 +5,21 @@ Parameters are binary (`%b`): as text every quote of the JSON in an array is esc
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import ClaimedRow, EventIn, Kept, SettleIn, Tally, first_lease, leases_of
 from gateway.store.engine.encrypted_rows import EventKey, encrypt_body, encrypt_raw, encrypt_routing
+from gateway.store.engine.reruns import rerun
 from gateway.store.engine.session import Trouble
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.group_claim import OF_GROUP
 from gateway.store.outbox.groups import Groups
+from gateway.store.postgres import reduced
+from gateway.store.postgres.damaged_front import set_damaged_aside
 from gateway.store.postgres.session import PostgresSession
 from gateway.store.records import Held, Lease, Rank
 from gateway.text.store_address import StoreAddress
@@ -68,6 +72,17 @@ ins AS (INSERT INTO deliveries (event, sink, state, rank, due_at, token, attempt
   FROM l, at ORDER BY l.k ON CONFLICT (event, sink) DO NOTHING
   RETURNING id, event, first_at, stalled, due_at, order_key, sink, rank)
 SELECT e.n, e.held, e.weak, ins.id, ins.first_at, ins.stalled, ins.due_at, ins.order_key, ins.sink, ins.rank FROM e LEFT JOIN ins ON ins.event = e.seq ORDER BY e.n, ins.id""".encode()  # noqa: S608
+# The same where the numbers of rows are taken before, because a transaction that took them would keep others from theirs.
+_INSERT_NUMBERED: Final = functools.reduce(
+    lambda text, change: text.replace(*change),
+    (
+        (b"INSERT INTO events (id,", b"INSERT INTO events (seq, id,"),
+        (b"SELECT y.id, y.variant,", b"SELECT %(events_before)b::bigint + 1 + y.n, y.id, y.variant,"),
+        (b"INSERT INTO deliveries (event,", b"INSERT INTO deliveries (id, event,"),
+        (b"SELECT l.seq, l.sink,", b"SELECT %(deliveries_before)b::bigint + l.k, l.seq, l.sink,"),
+    ),
+    _INSERT,
+)
 
 # G, the guard, is the join plus `= ANY`, which keeps the plan on the primary key whatever the planner guesses. It says
 # `rank = 3`, which is the same as `state = 'sending'`: the words of a partial index would tempt the planner, while its
@@ -143,13 +158,6 @@ _TAKE_OF_GROUP: Final = _TAKE.replace(
 )
 
 
-_FRONT: Final = f"""SELECT id, event, rank, token FROM (SELECT d.id, d.event, d.rank, d.token,
-    row_number() OVER (PARTITION BY d.rank ORDER BY d.due_at, d.id) AS place FROM deliveries d
-  WHERE d.sink = :sink AND d.rank IN ({Rank.FRESH}, {Rank.AGAIN}, {Rank.LEASED}, {Rank.LAST}) AND d.state IN ('waiting','sending') AND d.due_at <= :now
-    AND NOT d.id = ANY (CAST(:running AS bigint[]))) AS front WHERE place <= 100 ORDER BY rank, place"""  # noqa: S608
-"""All that one claim may take; it sorts, and is run only where a page is damaged."""
-
-
 class PostgresBulk(PostgresSession):
     """The writer's connection."""
 
@@ -165,9 +173,11 @@ class PostgresBulk(PostgresSession):
         events = [row.new.event for row in rows]
         keys = [EventKey(row.new.event.source, row.new.event.id, row.variant) for row in rows]
         wanted = [(n, delivery) for n, row in enumerate(rows) for delivery in row.new.deliveries]
+        numbers = self._numbers({"events": len(rows), "deliveries": len(wanted)})
         inserted = self.raw(
-            _INSERT,
+            _INSERT_NUMBERED if self.reduced else _INSERT,
             {
+                **numbers,
                 "n": list(range(len(rows))),
                 "id": [event.id for event in events],
                 "variant": [row.variant for row in rows],
@@ -224,6 +234,12 @@ class PostgresBulk(PostgresSession):
             self.tally.waiting.update(waiting)
         return kept
 
+    def _numbers(self, wanted: Mapping[str, int]) -> Mapping[str, int]:
+        """Where the database has no sequences."""
+        if not self.reduced:
+            return {}
+        return {f"{table}_before": reduced.take_numbers(self, table, many) for table, many in wanted.items()}
+
     def settle(self, rows: Sequence[SettleIn], *, locked: bool) -> Sequence[bool | None]:
         columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in SettleIn._fields}
         done: dict[int, bool | None] = {}
@@ -258,29 +274,11 @@ class PostgresBulk(PostgresSession):
         except Exception as error:
             if self.trouble(error) is not Trouble.DAMAGED or self.under_way:  # whose transaction that is comes again
                 raise
-        self._set_damaged_aside(sink, lease, running, owner)
-        with self.along_keys():
-            rows = self.raw(
-                take, values, prepare=False
-            )  # a prepared plan may be older than the setting, and read it all
+        set_damaged_aside(self, sink, lease, running, owner)
+
+        def taken() -> Sequence[tuple[Any, ...]]:
+            with self.along_keys():
+                return self.raw(take, values, prepare=False)  # a prepared plan may be older than the setting
+
+        rows = rerun(self, taken)
         return leases_of(self, sink, map(ClaimedRow._make, rows), lease)
-
-    def _set_damaged_aside(self, sink: str, lease: int, running: Collection[int], owner: str) -> None:
-        """Lease those at the front whose event lies on a damaged page, each alone, so that they end and keep no other back."""
-        for id_, event, rank, token in self.rows(_FRONT, {"sink": sink, "running": list(running)}):
-            try:
-                with self.along_keys():
-                    self.rows(sql.CONTENT, {"seq": event})
-            except Exception as error:
-                if self.trouble(error) is not Trouble.DAMAGED:
-                    raise
-                values = {"id": id_, "token": token, "rank": rank, "lease": lease, "owner": owner, "stalled": 0}
-                if self.rows(sql.TAKE, values):
-                    self.tally.unreadable.append((id_, token + 1, "a page of the database is damaged"))
-
-    def lock(self, names: Collection[str]) -> None:
-        self.raw(
-            b"SELECT pg_advisory_xact_lock(k) IS NULL FROM (SELECT DISTINCT hashtextextended(name, 0) AS k "
-            b"FROM unnest(%(names)b::text[]) AS name ORDER BY k) AS names",
-            {"names": list(names)},
-        )

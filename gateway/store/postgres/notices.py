@@ -17,6 +17,8 @@ from gateway.store.postgres.session import CHANNEL, PostgresSession
 
 SCATTER_SECONDS: Final = 0.02  # seconds: gateways that hear of one row do not all claim in one instant
 LOST_SECONDS: Final = 0.5  # before a lost connection is made again
+# feature_not_supported, syntax_error, undefined_function, insufficient_privilege: it will not the next time either
+NOT_THERE: Final = ("0A000", "42601", "42883", "42501")
 SIGN_SECONDS: Final = 15.0  # between two signs of life that are asked of a silent server
 NOTIFY_INTERVAL_SECONDS: Final = 0.1  # seconds a sink: a lost notice costs one poll
 
@@ -78,10 +80,14 @@ class NoticeListener:
             except RetryError:  # asked to stop
                 return
             try:
-                if session.pooled:  # it would listen on a connection that is lent to somebody else
+                # Behind a pooler it would listen on a connection that is lent to somebody else.
+                if session.pooled or session.reduced:
                     return
                 self._listen(session)
             except Exception as error:
+                if getattr(error, "sqlstate", None) in NOT_THERE:
+                    log.warning("store_not_listening", error=session.explain(error))
+                    return
                 log.info("store_listener_lost", error=session.explain(error))
                 self._stopping.wait(LOST_SECONDS)
             finally:

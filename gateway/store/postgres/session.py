@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final, Literal
 
@@ -12,10 +10,13 @@ from gateway.errors import StoreUnavailable
 from gateway.extras import how_to_install
 from gateway.runtime.clock import Clock
 from gateway.store.engine.cipher import Cipher
-from gateway.store.engine.patience import NoAnswer, NotYet
+from gateway.store.engine.patience import NotYet
 from gateway.store.engine.reruns import pause
 from gateway.store.engine.session import Columns, Trouble
+from gateway.store.postgres import reduced
 from gateway.store.postgres.deadline import DEADLINES
+from gateway.store.postgres.translation import translate
+from gateway.store.postgres.unreachable import refusal
 from gateway.text.store_address import StoreAddress
 
 CHANNEL: Final = "recording_gateway"  # NOTIFY payload: "<who> <sink>"
@@ -38,30 +39,6 @@ SPARE_SECONDS: Final = 1.0  # the server's own bound comes first; past this much
 MIGRATION_SECONDS: Final = 600.0  # for the making of tables, and the wait for another's
 CONNECTED_SECONDS: Final = 5.0  # for the first questions of a new connection
 PREPARE_THRESHOLD: Final = 5  # runs after which a statement is prepared; where a pooler stands between, never
-_NOW: Final = "coalesce(%(now)s::bigint, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
-
-
-@functools.cache
-def translate(sql: str) -> str:
-    """The shared text with psycopg's parameters; `:now` becomes the server's clock where the parameter is NULL."""
-    return re.sub(
-        r"(?<!:):([a-z][a-z_]*)",
-        lambda match: _NOW if match[1] == "now" else f"%({match[1]})s",
-        sql.replace("%", "%%"),
-    )
-
-
-# What libpq says where waiting is of no use; its connection errors carry no SQLSTATE.
-_NOT_NOW: Final = ("starting up", "shutting down", "too many", "remaining connection slots", "recovery mode")
-_HOPELESS: Final = ("authentication", "password", "does not exist", "pg_hba", "no encryption", "invalid", "SSL")
-
-
-def _refusal(text: str) -> type[StoreUnavailable]:
-    if any(word in text for word in _HOPELESS):
-        return StoreUnavailable
-    return NotYet if any(word in text for word in _NOT_NOW) else NoAnswer
-
-
 _DAMAGED: Final = ("XX001", "XX002")  # data_corrupted, index_corrupted
 _ALONG_KEYS: Final = "; ".join(
     f"SET LOCAL enable_{way} = off" for way in ("seqscan", "hashjoin", "mergejoin", "bitmapscan")
@@ -86,6 +63,8 @@ class PostgresSession:
         timeout_ms = timeout_ms or STATEMENT_MS
         self._seconds = CONNECTED_SECONDS
         self._watched = False
+        self.reduced = False
+        self._begin = "BEGIN"
         self.pooled = False  # a pooler stands between: what a session remembers may be another's
         try:
             # Nothing is prepared before it is known who answers.
@@ -93,7 +72,7 @@ class PostgresSession:
             self.connection = psycopg.connect(autocommit=True, prepare_threshold=None, **options)
         except (psycopg.Error, ValueError) as error:
             text = self.explain(error)
-            raise _refusal(str(error))(f"{address.shown} cannot be reached: {text}") from None
+            raise refusal(str(error))(f"{address.shown} cannot be reached: {text}") from None
         DEADLINES.add()
         self._watched = True
         try:
@@ -117,10 +96,10 @@ class PostgresSession:
         )
         # A pooler answers with a number of its own where a server says its process.
         self.pooled = process != self.connection.info.backend_pid
-        self._begin = f"BEGIN; SET LOCAL statement_timeout = {timeout_ms}; SET LOCAL lock_timeout = {timeout_ms}"
+        bounds = f"; SET LOCAL statement_timeout = {timeout_ms}; SET LOCAL lock_timeout = {timeout_ms}"
         if not self.pooled:
             # Behind a pooler these would stay on the server's connection, for whoever is given it next.
-            self._begin = "BEGIN"
+            bounds = ""
             self._execute(
                 "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false), "
                 "set_config('idle_in_transaction_session_timeout', '10000', false), set_config('jit', 'off', false)",
@@ -134,6 +113,19 @@ class PostgresSession:
             )
         if encoding != "UTF8":
             raise StoreUnavailable(f"the database of {self._address.shown} is encoded as {encoding}; UTF8 is needed")
+        self._set_mode()
+        # What stands behind a lock is looked at in a snapshot that is newer than it: with an advisory lock only where each
+        # statement has its own. A row that was locked and changed meanwhile is itself a serialisation failure elsewhere.
+        self._begin = ("BEGIN" if self.reduced else "BEGIN ISOLATION LEVEL READ COMMITTED") + bounds
+
+    def _set_mode(self) -> None:
+        marked = reduced.is_marked(self)
+        if marked is False and self._address.reduced:
+            raise StoreUnavailable(
+                f"the store {self._address.shown} was not made in the reduced mode, and a store keeps the mode it was made in: "
+                "take `mode=reduced` out of store.url, or move it with `gateway store copy --to` the URL of another database"
+            )
+        self.reduced = self._address.reduced or (not reduced.locks_exclude(self) if marked is None else marked)
 
     def now(self) -> int | None:
         """The frozen time of a test, or None: the server's."""
@@ -209,6 +201,16 @@ class PostgresSession:
             self._execute(_ALONG_KEYS)
             yield
 
+    def lock(self, names: Collection[str]) -> None:
+        if self.reduced:
+            self.rows(reduced.TAKE, {"slots": reduced.slots_of(names)})
+            return
+        self.raw(
+            b"SELECT pg_advisory_xact_lock(k) IS NULL FROM (SELECT DISTINCT hashtextextended(name, 0) AS k "
+            b"FROM unnest(%(names)b::text[]) AS name ORDER BY k) AS names",
+            {"names": list(names)},
+        )
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         with self.atomic():
@@ -219,7 +221,10 @@ class PostgresSession:
             try:
                 self._execute("SET LOCAL statement_timeout = 0")
                 self._execute(f"SET LOCAL lock_timeout = '{_MIGRATION_WAIT}'".encode())
-                self._execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+                if not self.reduced:
+                    self._execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+                elif reduced.is_marked(self):
+                    self.lock({"migration"})
                 yield
             finally:
                 self._seconds = usual
@@ -266,7 +271,10 @@ class PostgresSession:
 
     def notify(self, who: str, sinks: Sequence[str]) -> None:
         """Tell the other gateways that rows of these sinks wait. After the commit, because NOTIFY inside takes a lock."""
-        self._execute("SELECT pg_notify(%s, %s || ' ' || s) FROM unnest(%s::text[]) AS s", (CHANNEL, who, list(sinks)))
+        if not self.reduced:
+            self._execute(
+                "SELECT pg_notify(%s, %s || ' ' || s) FROM unnest(%s::text[]) AS s", (CHANNEL, who, list(sinks))
+            )
 
     def check(self) -> None:
         """A connection has no file that could go."""

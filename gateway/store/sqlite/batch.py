@@ -275,9 +275,6 @@ class SqliteBulk(SqliteSession):
         """The rows of one statement over many deliveries."""
         return self.rows(text, {"these": json.dumps(these)})
 
-    def lock(self, names: Collection[str]) -> None:
-        """Nothing: the transaction is alone."""
-
 
 _GATES: Final = """SELECT name, paused_at IS NOT NULL OR open_until IS NOT NULL,
     stalled_ms + CASE WHEN stalled_since IS NULL OR stalled_since > :now THEN 0 ELSE :now - stalled_since END FROM sinks"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -52,6 +52,7 @@ class SqliteSession:
     """One connection, used by one thread at a time."""
 
     backend: Literal["sqlite", "postgresql"] = "sqlite"
+    reduced = False
     cipher: Cipher | None = None
 
     def __init__(self, path: Path, role: Role, clock: Clock | None = None) -> None:
@@ -148,6 +149,9 @@ class SqliteSession:
             raise
 
     alone = atomic
+
+    def lock(self, names: Collection[str]) -> None:
+        """Nothing: the transaction is alone."""
 
     @property
     def under_way(self) -> bool:

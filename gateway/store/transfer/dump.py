@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.store.engine.migrations import VERSION, shape
+from gateway.store.engine.numbers import last_number
 from gateway.store.engine.session import Session, number_of, value_of
 from gateway.store.engine.tables import StoreTable, schema
 from gateway.store.transfer.dump_lines import (
@@ -23,10 +24,6 @@ from gateway.store.transfer.dump_lines import (
 PIECE_BYTES: Final = 4 * 1024 * 1024  # about so much is read at once
 PIECE_ROWS_MIN: Final = 16
 PIECE_ROWS_MAX: Final = 1000
-LAST_NUMBER: Final = {
-    "sqlite": "SELECT seq FROM sqlite_sequence WHERE name = '{table}'",
-    "postgresql": "SELECT pg_sequence_last_value(CAST(pg_get_serial_sequence('{table}', '{key}') AS regclass))",
-}
 
 TABLES: Final = {name: table for name, table in schema().tables.items() if name not in LEFT_OUT}
 
@@ -70,14 +67,6 @@ def end_of(session: Session, progress: Any = lambda _rows: None) -> Mapping[str,
     for _ in dump.rows():
         progress(1)
     return dump.end.end
-
-
-def last_number(session: Session, table: StoreTable) -> int:
-    """The last number that was given in a table; 0: none, or it gives none."""
-    if not table.numbered:
-        return 0
-    (key,) = table.key
-    return int(value_of(session.rows(LAST_NUMBER[session.backend].format(table=table.name, key=key))) or 0)
 
 
 def _typed(table: StoreTable) -> Sequence[str]:

@@ -17,7 +17,7 @@ from gateway.store.engine.tables import StoreTable
 FORMAT: Final = 1
 _DIGEST_MODULUS: Final = 1 << 128
 LEFT_OUT: Final = frozenset({"gateways"})  # tables: who lives on the database now is nobody elsewhere
-OWN_NOTES: Final = ("schema", "shape", "transfer")  # of `meta`: what a store says of its own tables
+OWN_NOTES: Final = ("schema", "shape", "transfer", "reduced")  # of `meta`: what a store says of its own tables
 
 
 class DumpHead(msgspec.Struct, frozen=True, kw_only=True):

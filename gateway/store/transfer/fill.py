@@ -14,6 +14,7 @@ from gateway.store.admin import audit
 from gateway.store.admin.audit import Actor, AuditEntry
 from gateway.store.engine import reruns
 from gateway.store.engine.migrations import UNFINISHED, VERSION, shape
+from gateway.store.engine.numbers import go_on_after
 from gateway.store.engine.session import Session, value_of
 from gateway.store.engine.tables import StoreTable, schema
 from gateway.store.outbox import statements as sql
@@ -26,10 +27,6 @@ BATCH_ROWS_MAX: Final = 1000  # rows of one commit
 BATCH_BYTES: Final = 4 * 1024 * 1024  # about so many of one commit, as lines
 MADE_BY_MIGRATE: Final = "store migrate"  # the one act that an empty store may have been done
 _MARK: Final = "SELECT value FROM meta WHERE name = 'transfer'"
-_NEXT_NUMBER: Final = {
-    "sqlite": "INSERT INTO sqlite_sequence (name, seq) VALUES ('{table}', {last})",
-    "postgresql": "SELECT setval(pg_get_serial_sequence('{table}', '{key}'), {last})",
-}
 
 Row = tuple[StoreTable, Sequence[Any], bytes]
 Progress = Callable[[int], object]
@@ -100,7 +97,7 @@ def _mark_unfinished(session: FillSession, mark: Mark, shown: str) -> Mark:
             if table.name not in ("meta", *LEFT_OUT):
                 _refuse_filled(session, table, shown)
         session.change("DELETE FROM audit")
-        session.change("DELETE FROM meta WHERE name NOT IN ('schema', 'shape')")
+        session.change("DELETE FROM meta WHERE name NOT IN ('schema', 'shape', 'reduced')")
         session.change("INSERT INTO meta (name, value) VALUES ('transfer', :mark)", {"mark": _text(mark)})
     return mark
 
@@ -170,11 +167,6 @@ def _let_go(session: FillSession, end: DumpEnd, act: str, rows: int) -> None:
 
 
 def _give_numbers(session: Session, ends: Mapping[str, Any]) -> None:
-    """No number that was ever given is given again, because somebody may remember whose it was."""
     for table in TABLES.values():
-        if not table.numbered or not (last := ends[table.name].last):
-            continue
-        if session.backend == "sqlite":
-            session.change("DELETE FROM sqlite_sequence WHERE name = :name", {"name": table.name})
-        (key,) = table.key
-        session.rows(_NEXT_NUMBER[session.backend].format(table=table.name, key=key, last=int(last)))
+        if table.numbered and (last := ends[table.name].last):
+            go_on_after(session, table, last)

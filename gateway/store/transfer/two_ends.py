@@ -50,7 +50,7 @@ def snapshot(address: StoreAddress, *, stopped: bool = False) -> Iterator[Sessio
             begin, then = _SNAPSHOT[address.backend]
             session.rows("BEGIN IMMEDIATE" if stopped and address.backend == "sqlite" else begin)
             session.rows(then)
-            if stopped and address.backend == "postgresql":
+            if stopped and address.backend == "postgresql" and not session.reduced:
                 session.rows(f"LOCK TABLE {', '.join(schema().tables)} IN SHARE MODE")
             yield session
         except Exception as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from gateway.store.engine.numbers import last_number
 from gateway.store.engine.session import Session, value_of
 from gateway.store.engine.tables import Reference, schema
 from gateway.store.verify.rules import Rule
@@ -15,10 +16,6 @@ _INDEXES: Final = {
     "sqlite": "SELECT name FROM sqlite_schema WHERE type = 'index'",
     "postgresql": "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
     "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE i.indisvalid AND n.nspname = current_schema()",
-}
-_LAST: Final = {
-    "sqlite": "SELECT seq FROM sqlite_sequence WHERE name = '{table}'",
-    "postgresql": "SELECT pg_sequence_last_value(CAST(pg_get_serial_sequence('{table}', '{key}') AS regclass))",
 }
 
 
@@ -61,7 +58,7 @@ def _numbers(session: Session) -> Iterator[Violation]:
         (key,) = table.key
         # The greatest first, because what is stored meanwhile moves the other one too.
         greatest = int(value_of(session.rows(f"SELECT max({key}) FROM {table.name}")) or 0)  # noqa: S608  names of ours
-        given = int(value_of(session.rows(_LAST[session.backend].format(table=table.name, key=key))) or 0)
+        given = last_number(session, table)
         if greatest > given:
             text = f"{table.name} has row {greatest}, and the last number given is {given}: numbers would come twice"
             yield Violation("numbers", f"{table.name} {greatest}", text)
