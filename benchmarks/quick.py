@@ -144,6 +144,7 @@ def listening(app: ASGIApp, protocol: type[HttpToolsProtocol]) -> Callable[[], a
     )  # fmt: skip
     config.load()
     state = ServerState()
+    state.default_headers = [(b"date", b"Mon, 30 Nov 2026 12:00:00 GMT")]  # as uvicorn has it, anew each second
     return lambda: protocol(config=config, server_state=state, app_state={})
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from starlette.types import ASGIApp, Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-_HEADS_MAX: Final = 256  # answers differ in their length alone, and few lengths are common
+_FIELDS_MAX: Final = 256  # answers differ in their length alone, and few lengths are common
 
 
 RELEASE_BODY: Final = "gateway.release_body"  # in the scope: what to call once the body's sender is known
@@ -45,18 +45,18 @@ class HttpExchange(RequestResponseCycle):
             or self.disconnected
             or not self.keep_alive
             or self.flow.write_paused
-            or self.default_headers
             or self.scope.get("method") == "HEAD"
         ):
             return False
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
-        self.transport.write(_head(status, media_type, len(body)) + body)
+        usual = b"".join([b"%b: %b\r\n" % one for one in self.default_headers])  # the date
+        self.transport.write(b"".join((STATUS_LINE[status], usual, _fields(media_type, len(body)), body)))
         self.message_event.set()
         self.on_response()
         return True
 
 
-@lru_cache(maxsize=_HEADS_MAX)
-def _head(status: int, media_type: bytes, length: int) -> bytes:
-    return b"%bcontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (STATUS_LINE[status], media_type, length)
+@lru_cache(maxsize=_FIELDS_MAX)
+def _fields(media_type: bytes, length: int) -> bytes:
+    return b"content-type: %b\r\ncontent-length: %d\r\n\r\n" % (media_type, length)

@@ -26,10 +26,12 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__({"peername": ("192.0.2.7", 1), "sockname": ("192.0.2.1", 2)})
         self.written = b""
+        self.writes = 0
         self.closing = False
 
     def write(self, data: Any) -> None:
         self.written += bytes(data)
+        self.writes += 1
 
     def is_closing(self) -> bool:
         return self.closing
@@ -79,13 +81,17 @@ async def answers(data: bytes, *, whole: bool) -> tuple[bytes, list[bool], list[
         public_app(ingress, refusals), http=protocol, ws="none", lifespan="off", log_config=None, server_header=False
     )
     config.load()
-    connection = protocol(config=config, server_state=ServerState(), app_state={})
+    state = ServerState()
+    state.default_headers = [(b"date", b"Mon, 30 Nov 2026 12:00:00 GMT")]
+    connection = protocol(config=config, server_state=state, app_state={})
     wire = Wire()
     connection.connection_made(wire)
     connection.data_received(data)
     for _ in range(30):
         await asyncio.sleep(0)
     connection.connection_lost(None)
+    if whole and data == USUAL["usual"]:
+        assert wire.writes == 1
     return wire.written, taken, behind.codes(), len(behind.taken)
 
 
