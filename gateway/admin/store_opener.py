@@ -36,6 +36,7 @@ def store_admin(settings: Settings, *, clock: Clock | None = None) -> StoreAdmin
         rated=tuple(name for name, sink in sinks if sink.delivery.rate is not None),
         batched=tuple(name for name, sink in sinks if sink.delivery.batch is not None),
         pulled=tuple(name for name, sink in sinks if sink.pulled),
+        grouped={name: batch.group_by for name, sink in sinks if (batch := sink.delivery.batch) and batch.group_by},
         ordered=tuple(name for name, sink in sinks if sink.delivery.order == "stream"),
     )
 

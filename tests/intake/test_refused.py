@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,11 @@ from structlog.testing import capture_logs
 
 from gateway.intake.near_path import near_path
 from gateway.intake.rejections import KEPT_MAX
+from gateway.intake.reverify import judge_of
 from gateway.plugin import Scene
 from gateway.testing import NOW, FrozenClock, RunningGateway, running
+from tests.cli.stocked import a_refusal
+from tests.store.kit import table
 
 KEY = "a-key-of-thirty-two-characters-00"
 CONFIG: dict[str, Any] = {
@@ -133,3 +137,22 @@ async def test_a_verified_callback_that_is_not_about_recordings_is_counted() -> 
         assert answer.status == 200
         assert gateway.events() == []
         assert gateway.metric("ignored_total", source="zoom") == 1
+
+
+async def test_what_is_taken_after_all_waits_with_its_group(tmp_path: Path) -> None:
+    batch = {"batch": {"max": 50, "window": "1h", "group_by": ["stream"]}}
+    config = {**CONFIG, "sinks": {"app": {"type": "recorder", "delivery": batch}}, "routes": [{"to": ["app"]}]}
+    config["store"] = {"url": f"sqlite:///{tmp_path}/g.db"}
+    async with running(config, clock=FrozenClock(NOW)) as gateway:
+        source = gateway.source("live")
+        one, other = (
+            source.play(Scene(type="RECORD_START", number=n, now=NOW, fields={"stream": "s"})) for n in (1, 2)
+        )
+        assert (await gateway.post(one, source="live", settle=False)).status == 200
+        gateway.gateway.store.keep_refusal(a_refusal(other.body, received_at=NOW))
+        await gateway.gateway.store.ping()
+        with gateway._admin() as admin:
+            [row] = admin.refused(limit=10)
+            assert admin.take_refused([row.id], judge_of(gateway.gateway.loaded)).done == 1
+    [(accepted,), (taken,)] = table(f"sqlite:///{tmp_path}/g.db", "group_key", "deliveries")
+    assert accepted == taken is not None

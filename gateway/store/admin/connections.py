@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
@@ -48,8 +48,16 @@ class _SqliteAdminBulk(SqliteBulk):
 class StoreConnections:
     """Two connections, each made when it is first used: one that only reads, one for short transactions."""
 
-    def __init__(self, address: StoreAddress, clock: Clock | None, cipher: Cipher | None = None) -> None:
+    def __init__(
+        self,
+        address: StoreAddress,
+        clock: Clock | None,
+        cipher: Cipher | None = None,
+        grouped: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """`grouped`: what each sink's batches are grouped by."""
         self._address = address
+        self._grouped = grouped or {}
         self._cipher = cipher
         self._clock = clock or Clock()
         self._who = secrets.token_hex(8)
@@ -73,6 +81,7 @@ class StoreConnections:
         """Do something in one transaction, then tell the gateways. Raises as `read`, and ItemRefused."""
         if self._writer is None:
             self._writer = self._opened(self._open_writer)
+            self._writer.groups.by = self._grouped
             _with_patience(self._writer, cipher_keys.register, "changed")
         session = self._writer
 

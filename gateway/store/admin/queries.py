@@ -48,7 +48,7 @@ class StoreQueries:
     `migrate`). Synchronous; one short transaction a call. `configured` are the sinks of the configuration, for
     `held: orphaned` (None: not known, so nothing is); `rated`, `batched` and `ordered` those with delivery.rate,
     delivery.batch and delivery.order, `pulled` those that consumers fetch from, for `held: rate|batch|consumer` and for
-    the order of what is replayed.
+    the order of what is replayed; `grouped` what batches are grouped by, for what is taken in.
 
     Everything raises StoreUnavailable where the store is not there or does not answer, and SchemaMismatch where its
     tables are older or newer than this program.
@@ -66,12 +66,13 @@ class StoreQueries:
         batched: Collection[str] = (),
         pulled: Collection[str] = (),
         ordered: Collection[str] = (),
+        grouped: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         try:
             self._address = parse_address(url, password)
         except ValueError as error:
             raise StoreUnavailable(str(error)) from None
-        self._connections = StoreConnections(self._address, clock, cipher)
+        self._connections = StoreConnections(self._address, clock, cipher, grouped)
         self._known = waiting.Configured(
             sinks=None if configured is None else frozenset(configured),
             rated=frozenset(rated),
