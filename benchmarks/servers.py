@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -12,9 +13,10 @@ import textwrap
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+PORT_MIN = 10_000
 KEY = "demo-benchmark-0123456789abcdef0123456789"
 TOKEN = "demo-benchmark-fedcba9876543210fedcba9876543210"
 
@@ -89,10 +91,17 @@ class Server:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens on."""
+    """Ports of the loopback that nobody listens on, below those that connections get: until a server has one of these, a
+    client of something else would take it."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports: list[int] = []
     with ExitStack() as stack:
-        bound = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [int(one.getsockname()[1]) for one in bound]
+        while len(ports) < count:
+            port = PORT_MIN + secrets.randbelow(first - PORT_MIN)
+            with suppress(OSError):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+                ports.append(port)
+    return ports
 
 
 @contextmanager
