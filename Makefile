@@ -47,7 +47,7 @@ test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -q $(PARALLEL) $(SEARCH)
 
 faults: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -rP --whole --kills $(or $(KILLS),100) --seed $(or $(SEED),1) -o faulthandler_timeout=2500 tests/faults
+	$(BIN)/python -m pytest -q -rP --whole --kills $(or $(KILLS),100) --seed $(or $(SEED),1) -o faulthandler_timeout=5500 tests/faults
 
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m hypothesis $(PARALLEL) $(SEARCH)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.world import IN_HAND, World
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(5400)]
 
 
 def test_nothing_acknowledged_is_lost_by_kills_at_random(
@@ -28,7 +28,7 @@ def test_nothing_acknowledged_is_lost_by_kills_at_random(
             world.nap(0.2)
             world.kill()
             world.gateways[0].start()
-        account = world.settle(within=1200 if whole else 120)
+        account = world.settle(within=2400 if whole else 120)
     assert len(account.ids) > callbacks * 0.97
     account.closes(again_max=kills * IN_HAND * 2)
 

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.server import Server, serving
 from tests.faults.world import IN_HAND, LONG, World
 
-pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(5400)]
 LEASE_ENDS_S = 60  # a lease of a gateway that died: the time-out of its sink and thirty seconds, then it is claimed
 
 
@@ -73,5 +73,5 @@ def test_ten_gateways_of_which_two_die_close_the_account_and_keep_the_order_of_s
         world.disturb()
         server.restart()
         world.disturb()
-        account = world.settle(within=1200 if whole else LEASE_ENDS_S + 120)
+        account = world.settle(within=2400 if whole else LEASE_ENDS_S + 120)
     account.closes(again_max=10 * IN_HAND)

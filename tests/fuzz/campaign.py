@@ -20,10 +20,11 @@ from gateway import Trust
 from gateway.testing import RunningGateway, running
 from gateway.web.ingress import Ingress
 from gateway.web.public import PublicRefusals, public_app
-from tests.fuzz.mutants import TYPES, mutant
+from tests.fuzz.configured import CONFIGURED, SECRETS
+from tests.fuzz.mutants import mutant
 from tests.fuzz.oracle import covered
 from tests.fuzz.vendors_side import Ledger, Request
-from tests.sources.vendors import KEY, NEEDED, OLD_KEY, WHSEC
+from tests.sources.vendors import OLD_KEY
 
 BATCH = 64  # callbacks under way at once
 FINDINGS_MAX = 20  # then it stops, because more of one kind say nothing new
@@ -40,7 +41,9 @@ class Report:
     findings: list[str] = field(default_factory=list)
 
     def found(self, number: int | str, request: Request, what: str) -> None:
-        self.findings.append(f"input {number}, {request.type}: {what}\n  {request.headers}\n  {request.body[:2000]!r}")
+        self.findings.append(
+            f"input {number}, {request.source}: {what}\n  {request.headers}\n  {request.body[:2000]!r}"
+        )
 
 
 @dataclass
@@ -54,7 +57,7 @@ class _Sent:
 
 
 class Campaign:
-    """A gateway with a source of every type, at /hooks/TYPE."""
+    """A gateway with all sources of tests/fuzz/configured.py, each at /hooks/NAME."""
 
     def __init__(self, gateway: RunningGateway, store: Path, logs: list[Any]) -> None:
         ingress = Ingress(gateway.gateway, max_body=2**21)
@@ -95,7 +98,7 @@ class Campaign:
         request = sent.request
         raw = [(key.encode("latin-1"), value.encode("latin-1", "replace")) for key, value in request.headers]
         raw.append((b"content-length", str(len(request.body)).encode()))
-        scope = {"type": "http", "method": "POST", "path": f"/hooks/{request.type}", "headers": raw}
+        scope = {"type": "http", "method": "POST", "path": f"/hooks/{request.source}", "headers": raw}
         scope |= {"client": ("192.0.2.1", 1), "query_string": b"", "http_version": "1.1", "scheme": "http"}
         parts: list[Mapping[str, Any]] = []
 
@@ -124,16 +127,16 @@ class Campaign:
             found(sent.number, sent.request, f"answered {sent.status} {said}")
         elif sent.genuine:
             found(sent.number, sent.request, f"genuine, and refused: {sent.status} {said}")
-        if any(key.encode() in sent.answer for key in (KEY, OLD_KEY, WHSEC)):
+        if any(key.encode() in sent.answer for key in (OLD_KEY, *SECRETS, *SECRETS.values())):
             found(sent.number, sent.request, f"the answer shows a key: {sent.answer!r}")
 
     def _judge_trust(self, batch: Sequence[_Sent]) -> None:
         """Whether an event claims more than its vendor signed. Events are found by their bytes, which stand beside them."""
         most: dict[tuple[str, bytes], int] = {}
         for sent in batch:
-            key = (sent.request.type, sent.request.body)
+            key = (sent.request.source, sent.request.body)
             most[key] = max(most.get(key, -1), -1 if sent.trust is None else sent.trust.rank)
-        by_key = {(sent.request.type, sent.request.body): sent for sent in batch}
+        by_key = {(sent.request.source, sent.request.body): sent for sent in batch}
         rows = self._store.execute(
             "SELECT seq, source, trust, raw FROM events WHERE seq > ? ORDER BY seq", (self._seen,)
         )
@@ -170,7 +173,7 @@ def _all_logs() -> Iterator[list[Any]]:
 @asynccontextmanager
 async def campaign() -> AsyncIterator[Campaign]:
     """A gateway that runs, and nothing to deliver to."""
-    sources = {type: {"type": type, "path": type, **NEEDED[type]} for type in TYPES}
+    sources = {name: {"path": name, **source} for name, source in CONFIGURED.items()}
     with tempfile.TemporaryDirectory(prefix="campaign-") as folder, _all_logs() as logs:
         store = Path(folder) / "gateway.db"
         config = {"version": 1, "store": {"url": f"sqlite:///{store}"}, "sources": sources}

@@ -20,7 +20,7 @@ def main() -> int:
     atheris = importlib.import_module("atheris")
     with atheris.instrument_imports(include=["plugins.sources", "gateway.text", "gateway.events", "gateway.fields"]):
         from tests.fuzz.campaign import campaign
-        from tests.fuzz.mutants import TYPES, bodies
+        from tests.fuzz.mutants import SOURCES, bodies
         from tests.fuzz.vendors_side import sign
 
     loop = asyncio.new_event_loop()
@@ -30,14 +30,14 @@ def main() -> int:
     def try_one(data: bytes) -> None:
         if not data:
             return
-        type = TYPES[data[0] % len(TYPES)]
-        loop.run_until_complete(one.send_all([(0, sign(type, data[1:], one.ledger), False)]))
+        source = SOURCES[data[0] % len(SOURCES)]
+        loop.run_until_complete(one.send_all([(0, sign(source, data[1:], one.ledger), False)]))
         if one.report.findings:
             raise AssertionError(one.report.findings[0])
 
     with tempfile.TemporaryDirectory(prefix="guided-") as folder:
-        for place, type in enumerate(TYPES):
-            for number, body in enumerate(bodies(type)):
+        for place, source in enumerate(SOURCES):
+            for number, body in enumerate(bodies(source)):
                 (Path(folder) / f"{place}-{number}").write_bytes(bytes([place]) + body)
         atheris.Setup([*sys.argv, "-max_len=4096", f"-artifact_prefix={folder}/", folder], try_one)
         atheris.Fuzz()  # ends the process

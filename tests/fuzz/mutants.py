@@ -13,12 +13,16 @@ from urllib.parse import parse_qsl, quote_plus
 from gateway import Scene
 from gateway.testing import NOW
 from gateway.testing.odd_json import ODD_JSON
+from tests.fuzz.configured import BEGUN_KEY, COMING_KEY, CONFIGURED, ENDED_KEY, PUBLIC_KEYS, keys_of, vendor_of
 from tests.fuzz.vendors_side import AT, SIGNED_BY_HUAWEI, Ledger, Request, document, sign, with_fields
-from tests.sources.vendors import KEY, NEEDED, OLD_KEY, make
+from tests.sources.vendors import KEY, make
 
-TYPES = tuple(NEEDED)
-MUTANTS_OF_ONE_MAX = 20 * len(TYPES)
-WRONG_KEYS = ("wrong-key-wrong-key-wrong-key-00", " " + KEY, KEY[:-1], KEY.upper(), "None", "\0")
+SOURCES = tuple(CONFIGURED)
+MUTANTS_OF_ONE_MAX = 20 * len(SOURCES)
+WRONG_KEYS = (
+    *("wrong-key-wrong-key-wrong-key-00", " " + KEY, KEY[:-1], KEY.upper(), "None", "\0"),
+    *(BEGUN_KEY, ENDED_KEY, COMING_KEY, *PUBLIC_KEYS.values()),  # which is what an algorithm is confused with
+)
 TIMES = (-86400, -301, -300, -299, 299, 300, 301, 86400, 2**31)
 ODD_TEXTS = (
     "", " ", "0", "-1", "1e9", "9" * 400, "\x7f", "\u00ff", "null", "true", "=", ",", ";", "a=b", "t=1", "../..", "%00", "%ff",
@@ -30,9 +34,10 @@ _CREDENTIALS = ("auth_sign", "auth_timestamp", "sign", "t")
 _source = cache(make)
 
 
-@lru_cache(maxsize=4 * len(TYPES))
-def bodies(type: str, scene_number: int = 1) -> tuple[bytes, ...]:
-    """One body of each kind of callback, without what signs it."""
+@lru_cache(maxsize=4 * len(SOURCES))
+def bodies(name: str, scene_number: int = 1) -> tuple[bytes, ...]:
+    """One body of each kind of callback of this source's vendor, without what signs it."""
+    type = vendor_of(name)
     source = _source(type)
     played = [source.play(Scene(type=scene, number=scene_number, now=NOW)).body for scene in source.scenes]
     if type in ("huawei-live", "tencent-css", "volcengine-live"):
@@ -46,55 +51,55 @@ def bodies(type: str, scene_number: int = 1) -> tuple[bytes, ...]:
 def mutant(seed: int, number: int, ledger: Ledger) -> tuple[Request, bool]:
     """The mutant of this number, and whether it is none: a callback as its vendor sends it, which must be taken."""
     rng = random.Random(f"{seed}/{number}")
-    type = TYPES[number % len(TYPES)]
-    body = rng.choice(bodies(type, number // MUTANTS_OF_ONE_MAX))  # or the store has had enough contents of one id
+    source = SOURCES[number % len(SOURCES)]
+    body = rng.choice(bodies(source, number // MUTANTS_OF_ONE_MAX))  # or the store has had enough contents of one id
     way = rng.choices(
         (_untouched, _odd_content, _changed_after, _odd_credentials, _headers_changed, _moved), (2, 40, 20, 14, 14, 10)
     )[0]
-    return way(type, body, rng, ledger), way is _untouched
+    return way(source, body, rng, ledger), way is _untouched
 
 
-def _untouched(type: str, body: bytes, rng: random.Random, ledger: Ledger) -> Request:
-    return sign(type, body, ledger, key=KEY if type == "standard-webhooks" else rng.choice((KEY, OLD_KEY)))
+def _untouched(source: str, body: bytes, rng: random.Random, ledger: Ledger) -> Request:
+    return sign(source, body, ledger, key=rng.choice(keys_of(source)))
 
 
-def _odd_content(type: str, body: bytes, rng: random.Random, ledger: Ledger) -> Request:
+def _odd_content(source: str, body: bytes, rng: random.Random, ledger: Ledger) -> Request:
     """Odd content that the vendor really signed: all that reads it has to bear it."""
     for _ in range(rng.choice((1, 1, 2, 4))):
-        body = _changed(type, body, rng)
-    return sign(type, body, ledger)
+        body = _changed(source, body, rng)
+    return sign(source, body, ledger)
 
 
-def _changed_after(type: str, body: bytes, rng: random.Random, ledger: Ledger) -> Request:
+def _changed_after(source: str, body: bytes, rng: random.Random, ledger: Ledger) -> Request:
     """Changed by somebody who holds one genuine callback."""
-    request = sign(type, body, ledger)
-    request.body = _changed(type, request.body, rng)
+    request = sign(source, body, ledger)
+    request.body = _changed(source, request.body, rng)
     return request
 
 
-def _odd_credentials(type: str, body: bytes, rng: random.Random, ledger: Ledger) -> Request:
+def _odd_credentials(source: str, body: bytes, rng: random.Random, ledger: Ledger) -> Request:
     """Another key, another time, or another vendor's signature over the same body."""
     way = rng.randrange(4)
     if way == 0:
-        return sign(type, body, Ledger(), key=rng.choice(WRONG_KEYS))
+        return sign(source, body, ledger, key=rng.choice(WRONG_KEYS))
     if way == 1:
-        return sign(type, body, ledger, at=AT + rng.choice(TIMES))
-    other = rng.choice(TYPES)
+        return sign(source, body, ledger, at=AT + rng.choice(TIMES))
+    other = rng.choice(SOURCES)
     foreign = sign(other, body, ledger)
     if way == 2:
-        return Request(type, foreign.headers, foreign.body)
-    request = sign(type, body, ledger)
+        return Request(source, foreign.headers, foreign.body)
+    request = sign(source, body, ledger)
     values = [value for key, value in foreign.headers if key != "content-type"]
     if values and len(request.headers) > 1:
         place = rng.randrange(1, len(request.headers))
         request.headers[place] = (request.headers[place][0], rng.choice(values))
-    elif type not in ("mux", "agora"):
+    elif vendor_of(source) not in ("mux", "agora"):
         request.body = with_fields(body, **{name: rng.choice(ODD_TEXTS) for name in _CREDENTIALS})
     return request
 
 
-def _headers_changed(type: str, body: bytes, rng: random.Random, ledger: Ledger) -> Request:
-    request = sign(type, body, ledger)
+def _headers_changed(source: str, body: bytes, rng: random.Random, ledger: Ledger) -> Request:
+    request = sign(source, body, ledger)
     for _ in range(rng.choice((1, 1, 2))):
         if not request.headers:
             break
@@ -121,10 +126,10 @@ _OF_HEADERS: tuple[Callable[[str, str, random.Random], list[tuple[str, str]]], .
 )
 
 
-def _moved(type: str, body: bytes, rng: random.Random, ledger: Ledger) -> Request:
+def _moved(source: str, body: bytes, rng: random.Random, ledger: Ledger) -> Request:
     """Bytes moved from one signed field to the next, where the formula puts nothing between them; else a replay with a twist."""
-    request = sign(type, body, ledger)
-    if type == "huawei-live":
+    request = sign(source, body, ledger)
+    if vendor_of(source) == "huawei-live":
         said = document(request.body)
         one = rng.randrange(len(SIGNED_BY_HUAWEI) - 1)
         first, second = SIGNED_BY_HUAWEI[one : one + 2]
@@ -132,7 +137,7 @@ def _moved(type: str, body: bytes, rng: random.Random, ledger: Ledger) -> Reques
         at = rng.randrange(len(text) + 1)
         said |= {first: text[:at], second: text[at:]}
         request.body = json.dumps(said).encode()
-    elif type == "twilio":
+    elif vendor_of(source) == "twilio":
         pairs = sorted(parse_qsl(body.decode(), keep_blank_values=True))
         text = "".join(name + value for name, value in pairs)
         ends = sorted(rng.sample(range(1, len(text)), min(2 * len(pairs) - 1, 3)))
@@ -156,10 +161,10 @@ def _moved(type: str, body: bytes, rng: random.Random, ledger: Ledger) -> Reques
 # --- the body -------------------------------------------------------------------------------------------------------------
 
 
-def _changed(type: str, body: bytes, rng: random.Random) -> bytes:
+def _changed(source: str, body: bytes, rng: random.Random) -> bytes:
     if rng.random() < 0.3:
         return _bytes_changed(body, rng)
-    return _form_changed(body, rng) if type == "twilio" else _json_changed(body, rng)
+    return _form_changed(body, rng) if vendor_of(source) == "twilio" else _json_changed(body, rng)
 
 
 def _bytes_changed(text: bytes, rng: random.Random) -> bytes:

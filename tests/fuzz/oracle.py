@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 import jwt
 
 from gateway import Trust
+from tests.fuzz.configured import SECRETS, keys_of, vendor_of
 from tests.fuzz.http_messages import covered_by_message
 from tests.fuzz.vendors_side import (
     AT,
+    LIVEKIT_NAMES,
     Ledger,
     Request,
     document,
@@ -24,11 +26,10 @@ from tests.fuzz.vendors_side import (
     standard_mark,
     twilio_text,
 )
-from tests.sources.vendors import KEY, OLD_KEY, URL, WHSEC
+from tests.sources.vendors import URL
 
 TOLERANCE_SECONDS = 300
 VALIDITY_SECONDS_MAX = 24 * 3600
-KEYS = (KEY, OLD_KEY)
 
 
 def expires_well(at: str) -> bool:
@@ -44,7 +45,7 @@ def covered(request: Request, ledger: Ledger) -> Trust | None:
 
     It reads generously, and takes any header or part that fits, because a gateway may be stricter and never laxer.
     """
-    found = [trust for trust in _JUDGES[request.type](request, ledger) if trust is not None]
+    found = [trust for trust in _JUDGES[vendor_of(request.source)](request, ledger) if trust is not None]
     return max(found, key=lambda trust: trust.rank, default=None)
 
 
@@ -59,7 +60,7 @@ def _huawei(request: Request, ledger: Ledger) -> Iterator[Trust | None]:
         return
     cut = huawei_cut(said)
     pushed = "".join(str(said.get(name) or "") for name in ("event", "domain", "app", "stream")) + at
-    for key in KEYS:
+    for key in keys_of(request.source):
         if mark == hexed(key, (at + "".join(cut)).encode("utf-8", "surrogatepass")):
             yield ledger.trust(mark, cut, Trust.FIELDS)
         if mark == hexed(key, (key + at).encode()) or mark == hexed(key, pushed.encode("utf-8", "surrogatepass")):
@@ -69,7 +70,7 @@ def _huawei(request: Request, ledger: Ledger) -> Iterator[Trust | None]:
 def _token_in_body(request: Request, _: Ledger) -> Iterator[Trust | None]:
     said = document(request.body)
     at = str(said.get("t"))
-    fits = any(str(said.get("sign")).lower() == md5(key + at) for key in KEYS)
+    fits = any(str(said.get("sign")).lower() == md5(key + at) for key in keys_of(request.source))
     yield Trust.TIMESTAMP if fits and expires_well(at) else None
 
 
@@ -77,7 +78,7 @@ def _timed(header: str, time: str, mark: str) -> Judge:
     def judge(request: Request, _: Ledger) -> Iterator[Trust | None]:
         for value in request.values(header):
             for at in re.findall(rf"\b{time}=\"?([0-9]+)", value):
-                for key in KEYS:
+                for key in keys_of(request.source):
                     if is_current(at) and hexed(key, f"{at}.".encode() + request.body) in value.lower():
                         yield Trust.BODY
 
@@ -86,13 +87,13 @@ def _timed(header: str, time: str, mark: str) -> Judge:
 
 def _agora(request: Request, _: Ledger) -> Iterator[Trust | None]:
     for value in request.values("agora-signature-v2"):
-        yield Trust.BODY if value.lower() in [hexed(key, request.body) for key in KEYS] else None
+        yield Trust.BODY if value.lower() in [hexed(key, request.body) for key in keys_of(request.source)] else None
 
 
 def _two_headers(mark: str, time: str, text: Callable[[str, bytes], bytes], prefix: str) -> Judge:
     def judge(request: Request, _: Ledger) -> Iterator[Trust | None]:
         for at in request.values(time):
-            wanted = [prefix + hexed(key, text(at, request.body)) for key in KEYS]
+            wanted = [prefix + hexed(key, text(at, request.body)) for key in keys_of(request.source)]
             for value in request.values(mark):
                 fits = any(one.strip().lower() in wanted for one in re.split(r"[,;\s]+", value))
                 yield Trust.BODY if fits and is_current(at) else None
@@ -102,7 +103,11 @@ def _two_headers(mark: str, time: str, text: Callable[[str, bytes], bytes], pref
 
 def _alibaba(request: Request, _: Ledger) -> Iterator[Trust | None]:
     for at in request.values("ali-live-timestamp"):
-        wanted = [md5(f"{host}|{at}|{key}") for host in ("hooks.example.com", "old.example.com") for key in KEYS]
+        wanted = [
+            md5(f"{host}|{at}|{key}")
+            for host in ("hooks.example.com", "old.example.com")
+            for key in keys_of(request.source)
+        ]
         for value in request.values("ali-live-signature"):
             yield Trust.TIMESTAMP if value.lower() in wanted and is_current(at) else None
 
@@ -111,15 +116,16 @@ def _standard_webhooks(request: Request, _: Ledger) -> Iterator[Trust | None]:
     for name in ("webhook", "svix"):
         for id in request.values(f"{name}-id"):
             for at in request.values(f"{name}-timestamp"):
-                wanted = "v1," + standard_mark(id, at, request.body, WHSEC).rstrip("=")
-                marks = " ".join(request.values(f"{name}-signature")).split()
-                yield Trust.BODY if is_current(at) and wanted in [one.rstrip("=") for one in marks] else None
+                marks = [one.rstrip("=") for one in " ".join(request.values(f"{name}-signature")).split()]
+                for key in keys_of(request.source):
+                    wanted = "v1," + standard_mark(id, at, request.body, SECRETS[key]).rstrip("=")
+                    yield Trust.BODY if is_current(at) and wanted in marks else None
 
 
 def _livekit(request: Request, _: Ledger) -> Iterator[Trust | None]:
     digest = base64.b64encode(hashlib.sha256(request.body).digest()).decode()
     for token in request.values("authorization"):
-        for name, key in (("APInew", KEY), ("APIold", OLD_KEY)):
+        for key in keys_of(request.source):
             off = {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False}
             off |= {"verify_sub": False, "verify_jti": False}
             try:
@@ -127,7 +133,7 @@ def _livekit(request: Request, _: Ledger) -> Iterator[Trust | None]:
             except (jwt.PyJWTError, ValueError, RecursionError):
                 continue
             times = claims.get("exp"), claims.get("nbf", 0)
-            if not all(isinstance(one, int | float) for one in times) or claims.get("iss") != name:
+            if not all(isinstance(one, int | float) for one in times) or claims.get("iss") != LIVEKIT_NAMES[key]:
                 continue
             current = times[0] + 60 >= AT and times[1] - 60 <= AT
             yield Trust.BODY if current and claims.get("sha256") == digest else None
@@ -139,7 +145,7 @@ def _twilio(request: Request, ledger: Ledger) -> Iterator[Trust | None]:
         return
     for value in request.values("x-twilio-signature"):
         for url in (URL, URL.replace("example.com/", "example.com:443/")):
-            for key in KEYS:
+            for key in keys_of(request.source):
                 for hash in ("sha1", "sha256"):
                     wanted = base64.b64encode(hmac.digest(key.encode(), twilio_text(url, pairs), hash)).decode()
                     if value.rstrip("=") == wanted.rstrip("="):
@@ -147,7 +153,8 @@ def _twilio(request: Request, ledger: Ledger) -> Iterator[Trust | None]:
 
 
 def _rfc9421(request: Request, _: Ledger) -> Iterator[Trust | None]:
-    yield from covered_by_message(request.headers, request.body, [key.encode() for key in KEYS], AT, TOLERANCE_SECONDS)
+    keys = keys_of(request.source)
+    yield from covered_by_message(request.source, request.headers, request.body, keys, AT, TOLERANCE_SECONDS)
 
 
 _JUDGES: dict[str, Judge] = {

@@ -19,8 +19,9 @@ import jwt
 
 from gateway import Trust
 from gateway.testing import NOW
+from tests.fuzz.configured import BEGUN_KEY, COMING_KEY, ENDED_KEY, SECRETS, vendor_of
 from tests.fuzz.http_messages import message_headers
-from tests.sources.vendors import KEY, URL, WHSEC
+from tests.sources.vendors import KEY, OLD_KEY, URL
 
 AT = int(NOW.timestamp())
 SIGNED_BY_HUAWEI = ("event_type", "publish_domain", "app", "stream", "download_url", "play_url")
@@ -32,7 +33,7 @@ Headers = list[tuple[str, str]]
 class Request:
     """A callback as it goes over the wire; header names in lower case, doubles kept."""
 
-    type: str
+    source: str
     headers: Headers
     body: bytes
 
@@ -80,8 +81,18 @@ def with_fields(body: bytes, **fields: Any) -> bytes:
     return b"{" + json.dumps(fields)[1:-1].encode() + comma + rest
 
 
-def sign(type: str, body: bytes, ledger: Ledger, *, key: str = KEY, at: int = AT) -> Request:
-    """The body as this vendor sends it at this second, signed with this key."""
+LIVEKIT_NAMES = {
+    KEY: "APInew",
+    OLD_KEY: "APIold",
+    BEGUN_KEY: "APIbegun",
+    ENDED_KEY: "APIended",
+    COMING_KEY: "APIcoming",
+}
+
+
+def sign(name: str, body: bytes, ledger: Ledger, *, key: str = KEY, at: int = AT) -> Request:
+    """The body as the vendor of this source sends it at this second, signed with this key."""
+    type = vendor_of(name)
     headers: Headers = [("content-type", "application/json")]
     now = str(at)
     if type == "huawei-live":
@@ -89,23 +100,23 @@ def sign(type: str, body: bytes, ledger: Ledger, *, key: str = KEY, at: int = AT
         cut = huawei_cut(document(body))
         mark = hexed(key, (expires + "".join(cut)).encode("utf-8", "surrogatepass"))
         ledger.note(mark, cut)
-        return Request(type, headers, with_fields(body, auth_timestamp=expires, auth_sign=mark))
+        return Request(name, headers, with_fields(body, auth_timestamp=expires, auth_sign=mark))
     if type in ("tencent-css", "volcengine-live"):
-        return Request(type, headers, with_fields(body, sign=md5(f"{key}{at + 600}"), t=at + 600))
+        return Request(name, headers, with_fields(body, sign=md5(f"{key}{at + 600}"), t=at + 600))
     if type == "twilio":
         headers = [("content-type", "application/x-www-form-urlencoded")]
         pairs = form_of(body) or []
         mark = base64.b64encode(hmac.digest(key.encode(), twilio_text(URL, pairs), "sha1")).decode()
         ledger.note(mark, sorted(pairs))
-        return Request(type, [*headers, ("x-twilio-signature", mark)], body)
+        return Request(name, [*headers, ("x-twilio-signature", mark)], body)
     if type == "livekit":
         headers = [("content-type", "application/webhook+json")]
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
-        claims = {"iss": "APInew" if key == KEY else "APIold", "nbf": at, "exp": at + 300, "sha256": digest}
+        claims = {"iss": LIVEKIT_NAMES.get(key, "APIold"), "nbf": at, "exp": at + 300, "sha256": digest}
         with warnings.catch_warnings(action="ignore"):  # because wrong keys are short
-            return Request(type, [*headers, ("authorization", jwt.encode(claims, key, "HS256"))], body)
+            return Request(name, [*headers, ("authorization", jwt.encode(claims, key, "HS256"))], body)
     if type == "rfc9421":
-        return Request(type, [*headers, *message_headers(body, key.encode(), at)], body)
+        return Request(name, [*headers, *message_headers(name, body, key, at)], body)
     made: dict[str, Callable[[], Headers]] = {
         "mux": lambda: [("mux-signature", f"t={now},v1={hexed(key, f'{now}.'.encode() + body)}")],
         "cloudflare-stream": lambda: [
@@ -126,11 +137,11 @@ def sign(type: str, body: bytes, ledger: Ledger, *, key: str = KEY, at: int = AT
             ("webhook-timestamp", now),
             (
                 "webhook-signature",
-                "v1," + standard_mark("msg_1", now, body, WHSEC if key == KEY else "whsec_" + "eA==" * 9),
+                "v1," + standard_mark("msg_1", now, body, SECRETS.get(key, "whsec_" + "eA==" * 9)),
             ),
         ],
     }
-    return Request(type, [*headers, *made[type]()], body)
+    return Request(name, [*headers, *made[type]()], body)
 
 
 def huawei_cut(said: dict[str, Any]) -> tuple[str, ...]:
