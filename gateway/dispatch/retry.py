@@ -7,6 +7,7 @@ from random import Random
 from typing import Final
 
 from gateway.dispatch.policy import RetryPolicy
+from gateway.dispatch.waits import AskedFor, FullJitter, Within, given_up, rising, state_of
 from gateway.errors import Refused, Unavailable
 from gateway.model import Outcome
 from gateway.states import DeadReason, DeliveryState
@@ -59,8 +60,6 @@ def decide(
         return _DELIVERED
     if isinstance(result, Refused):
         return _REFUSED
-    from gateway.dispatch.waits import AskedFor, FullJitter, Within, given_up, rising, state_of
-
     state = state_of(attempt, result, elapsed)
     jitter = FullJitter(rising(policy), rng)
     if isinstance(result, Unavailable):
@@ -86,13 +85,9 @@ def never_ends(attempt: int, elapsed: float, policy: RetryPolicy, *, lost: bool)
 
 def backoff(attempt: int, policy: RetryPolicy, rng: Random) -> float:
     """Seconds until the next try: exponential with full jitter, from nothing to `ceiling`."""
-    from gateway.dispatch.waits import FullJitter, rising, state_of
-
     return FullJitter(rising(policy), rng)(state_of(attempt))
 
 
 def ceiling(attempt: int, policy: RetryPolicy) -> float:
     """The longest the schedule waits after this attempt, in seconds: `initial` doubled each time, up to `max`."""
-    from gateway.dispatch.waits import rising, state_of
-
     return float(rising(policy)(state_of(attempt)))

@@ -1,6 +1,6 @@
 """How long a delivery waits and when it is given up, as strategies of tenacity composed: pure functions of a call's state.
 
-tenacity's loop is not used, because a delivery's state has to outlive the process. Loaded when something failed.
+tenacity's loop is not used, because a delivery's state has to outlive the process.
 """
 
 from __future__ import annotations

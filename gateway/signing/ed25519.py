@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.extras import how_to_install
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 PRIVATE: Final = "whsk_"  # base64 of the 32 bytes of a seed, or of these and the public key's 32
 PUBLIC: Final = "whpk_"  # base64 of 32 bytes
@@ -63,19 +63,18 @@ class PublicKey:
         raw = _decode(text, PUBLIC)
         if len(raw) != _KEY_BYTES:
             raise ValueError(f"{PUBLIC} followed by base64 of 32 bytes, not {len(raw)}")
-        self._raw = raw
-        self._key: Ed25519PublicKey | None = None
-
-    def fits(self, signature: bytes, data: bytes) -> bool:
-        """Whether these 64 bytes were made over this data by the private key."""
+        # now, because with a callback in hand there may be no memory left for it
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-        if self._key is None:
-            self._key = Ed25519PublicKey.from_public_bytes(self._raw)
+        self._key = Ed25519PublicKey.from_public_bytes(raw)
+        self._does_not_fit = InvalidSignature
+
+    def fits(self, signature: bytes, data: bytes) -> bool:
+        """Whether these 64 bytes were made over this data by the private key."""
         try:
             self._key.verify(signature, data)
-        except InvalidSignature:
+        except self._does_not_fit:
             return False
         return True
 

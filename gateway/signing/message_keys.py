@@ -80,15 +80,17 @@ class EcdsaSigner:
     algorithm = ECDSA
 
     def __init__(self, key: EllipticCurvePrivateKey) -> None:
-        self._key = key
-
-    def sign(self, base: bytes) -> bytes:
-        """64 bytes: two numbers one behind the other, not DER."""
         from cryptography.hazmat.primitives.asymmetric.ec import ECDSA as Ecdsa
         from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
         from cryptography.hazmat.primitives.hashes import SHA256
 
-        numbers = decode_dss_signature(self._key.sign(base, Ecdsa(SHA256())))
+        self._key = key
+        self._algorithm = Ecdsa(SHA256())
+        self._decode = decode_dss_signature
+
+    def sign(self, base: bytes) -> bytes:
+        """64 bytes: two numbers one behind the other, not DER."""
+        numbers = self._decode(self._key.sign(base, self._algorithm))
         return b"".join(number.to_bytes(_NUMBER_BYTES, "big") for number in numbers)
 
 
@@ -98,21 +100,24 @@ class EcdsaVerifier:
     algorithm = ECDSA
 
     def __init__(self, key: EllipticCurvePublicKey) -> None:
-        self._key = key
-
-    def fits(self, signature: bytes, base: bytes) -> bool:
-        """Whether these 64 bytes were made over this base by the private key."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ec import ECDSA as Ecdsa
         from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
         from cryptography.hazmat.primitives.hashes import SHA256
 
+        self._key = key
+        self._algorithm = Ecdsa(SHA256())
+        self._encode = encode_dss_signature
+        self._does_not_fit = InvalidSignature
+
+    def fits(self, signature: bytes, base: bytes) -> bool:
+        """Whether these 64 bytes were made over this base by the private key."""
         if len(signature) != 2 * _NUMBER_BYTES:
             return False
         r, s = (int.from_bytes(half, "big") for half in (signature[:_NUMBER_BYTES], signature[_NUMBER_BYTES:]))
         try:
-            self._key.verify(encode_dss_signature(r, s), base, Ecdsa(SHA256()))
-        except InvalidSignature:
+            self._key.verify(self._encode(r, s), base, self._algorithm)
+        except self._does_not_fit:
             return False
         return True
 

@@ -1,4 +1,4 @@
-"""The target of all sinks, in a process of its own: `python -m tests.faults.receiver LEDGER`. It prints its port.
+"""The target of all sinks, in a process of its own: `python -m tests.faults.receiver LEDGER [HOST]`. It prints its port.
 
 Each line on its standard input changes how the sink of that path answers from now on: `SINK 200`, `SINK 503`,
 `SINK slow 0.5` (seconds) or `SINK never`. Nothing is noted of what it does not answer with 200.
@@ -63,10 +63,10 @@ class Target(asyncio.Protocol):
             answer()
 
 
-async def serve(ledger: Ledger) -> None:
+async def serve(ledger: Ledger, host: str = "127.0.0.1") -> None:
     loop = asyncio.get_running_loop()
     how: dict[str, list[str]] = {}
-    server = await loop.create_server(lambda: Target(ledger, how), "127.0.0.1", 0, backlog=1024)
+    server = await loop.create_server(lambda: Target(ledger, how), host, 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     ended = asyncio.Event()
     loop.add_reader(sys.stdin.fileno(), _hear(how, ended.set))
@@ -86,4 +86,4 @@ def _hear(how: dict[str, list[str]], end: Callable[[], None]) -> Callable[[], No
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Ledger(Path(sys.argv[1]))))
+    asyncio.run(serve(Ledger(Path(sys.argv[1])), *sys.argv[2:]))

@@ -6,12 +6,13 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import psutil
 import psycopg
 
+from tests.faults.link import NETWORK, Link
 from tests.postgres import Postgres, database_url, folder_of, pg_ctl
 
 
@@ -22,12 +23,23 @@ class Server:
         self._postgres = Postgres(folder_of(f"{os.getpid()}-{secrets.token_hex(4)}"), owner=os.getpid())
         self.folder = self._postgres.folder
         self.data = self._postgres.data  # its socket is here too
+        self._inside: Sequence[str] = ()
+        self._address = ""
 
     def database(self, name: str) -> str:
         """The URL of a new database."""
         with psycopg.connect(self._postgres.url, autocommit=True) as admin:
             admin.execute(f"CREATE DATABASE {name}")
         return database_url(self._postgres.url, name)
+
+    def move(self, link: Link) -> None:
+        """From now on it runs on the other host of this link, and is reached at `link.address` too."""
+        owner = self.data.stat()
+        with (self.data / "pg_hba.conf").open("a") as file:
+            file.write(f"host all all {NETWORK}.0.0/16 trust\n")
+        self._inside = link.inside(user=owner.st_uid, group=owner.st_gid)
+        self._address = link.address
+        self.restart()
 
     def processes(self) -> list[psutil.Process]:
         """The server's own, the first of all first."""
@@ -46,7 +58,8 @@ class Server:
         self._start()
 
     def _start(self) -> None:
-        pg_ctl(self.data, "-o", f'-h "" -k {self.data}', "-l", str(self.data / "log"), "start")
+        options = f'-h "{self._address}" -k {self.data}'
+        pg_ctl(self.data, "-o", options, "-l", str(self.data / "log"), "start", inside=self._inside)
 
     def kill_backend(self, database: str) -> None:
         """kill -9 of one process that serves this database, at which the server restarts all."""

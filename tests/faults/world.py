@@ -16,6 +16,7 @@ import pytest
 
 from tests.faults import ledger
 from tests.faults.account import Account
+from tests.faults.link import Link
 from tests.faults.vendor import Plan
 from tests.running import COMMAND, KEY, SECRET, Running
 
@@ -29,16 +30,18 @@ sources:
 """
 
 
-def config(port: int, sinks: Sequence[str], *, order: bool = False, more: str = "") -> str:
-    """Each of these sinks is told of everything."""
+def config(
+    target: str, sinks: Sequence[str], *, order: bool = False, concurrency: int = CONCURRENCY, more: str = ""
+) -> str:
+    """Each of these sinks, at this host and port, is told of everything."""
     lines = [CONFIG, "sinks:"]
     for sink in sinks:
         lines += [
             f"  {sink}:",
             "    type: forward",
-            f"    url: http://127.0.0.1:{port}/{sink}",
+            f"    url: http://{target}/{sink}",
             f"    sign: {{scheme: standard-webhooks, secrets: ['{SECRET}']}}",
-            f"    delivery: {{concurrency: {CONCURRENCY}, timeout: 3s, order: {'stream' if order else 'none'}, retry: {{initial: 50ms, max: 400ms}}}}",
+            f"    delivery: {{concurrency: {concurrency}, timeout: 3s, order: {'stream' if order else 'none'}, retry: {{initial: 50ms, max: 400ms}}}}",
         ]
     return "\n".join([*lines, "routes:", f"  - {{name: all, to: [{', '.join(sinks)}]}}", more])
 
@@ -46,9 +49,10 @@ def config(port: int, sinks: Sequence[str], *, order: bool = False, more: str = 
 class Child:
     """A Python module in a process of its own, which speaks a line when it is ready."""
 
-    def __init__(self, module: str, argument: str) -> None:
+    def __init__(self, module: str, *arguments: str, inside: Sequence[str] = ()) -> None:
+        """`inside`: what stands before its command."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, argument],
+            [*inside, sys.executable, "-m", module, *arguments],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.said = self._line()
@@ -96,20 +100,24 @@ class World:
         gateways: int = 1,
         sinks: Sequence[str] = ("app",),
         order: bool = False,
+        concurrency: int = CONCURRENCY,
+        far: Link | None = None,
         more: str = "",
         command: str = COMMAND,
         environ: dict[str, str] | None = None,
         home: Path | None = None,
     ) -> None:
+        """`far`: the receiver is on the other host of this link."""
         self.folder, self.seed, self.rng = folder, seed, random.Random(seed)
         self.sinks, self.order = sinks, order
         self.moments: list[float] = []
-        self.receiver = Child("tests.faults.receiver", str(folder / "came"))
+        host, inside = ("127.0.0.1", ()) if far is None else (far.address, far.inside())
+        self.receiver = Child("tests.faults.receiver", str(folder / "came"), host, inside=inside)
         self.streams = 0
         self.vendors: list[Child] = []
         self._acknowledged = ledger.Tail(folder / "posted", 2, "200")
         self._arrived = ledger.Tail(folder / "came", 1)
-        text = config(int(self.receiver.said), sinks, order=order, more=more)
+        text = config(f"{host}:{self.receiver.said}", sinks, order=order, concurrency=concurrency, more=more)
         self.gateways = [
             Running(
                 (home or folder) / f"gateway-{n}", text,

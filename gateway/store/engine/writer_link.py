@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_before_delay,
+    wait_exponential,
+    wait_random,
+)
+from tenacity.wait import wait_base
 
 from gateway.errors import StoreError, StoreUnavailable
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine.batch import Bulk
-
-if TYPE_CHECKING:
-    from tenacity.wait import wait_base
 
 log = import_structlog().get_logger("gateway.store")
 
@@ -40,8 +46,6 @@ class WriterLink:
 
     def _reconnect(self, patience: float) -> Bulk:
         """Try once, and on for `patience` seconds. Raises StoreUnavailable."""
-        from tenacity import Retrying, retry_if_exception_type, stop_before_delay
-
         over = stop_before_delay(max(patience, 0.0))
         trying = Retrying(
             stop=lambda state: over(state) or self._closing(),
@@ -66,15 +70,11 @@ class WriterLink:
 
 def _waits() -> wait_base:
     """0.1 s doubling to 2 s, with jitter."""
-    from tenacity import wait_exponential, wait_random
-
     return wait_exponential(multiplier=0.1, max=2.0) + wait_random(0, 0.1)
 
 
 def _pause(failures: int) -> float:
     """Seconds before the next look, between batches: the same waits, asked as the pure function they are."""
-    from tenacity import RetryCallState
-
     state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
     state.attempt_number = failures
     return _waits()(state)
