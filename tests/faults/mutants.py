@@ -19,6 +19,8 @@ class Change(NamedTuple):
 
 
 _PERFORMED = "                    answers = self._perform(session, unit)\n"
+_LENGTHENED = ': Final = f"""UPDATE deliveries SET due_at = :now + :lease'
+_LEFT = _LENGTHENED.replace(":now + :lease", "due_at + 0 * (:now + :lease)")
 MUTANTS: dict[str, tuple[Change, ...]] = {
     "it answers before it commits": (
         Change(
@@ -35,6 +37,17 @@ MUTANTS: dict[str, tuple[Change, ...]] = {
     ),
     "it does not wait for the disk": (
         Change("gateway/store/sqlite/session.py", "PRAGMA synchronous=FULL", "PRAGMA synchronous=OFF"),
+    ),
+    "it takes an outcome under a lease that was lost": (
+        Change("gateway/store/postgres/batch.py", "AND d.token = x.token AND d.rank", "AND d.rank"),
+    ),
+    "a lease is never lengthened": (
+        Change("gateway/store/outbox/statements.py", f"KEEP_ALIVE{_LENGTHENED}, memo", f"KEEP_ALIVE{_LEFT}, memo"),
+        Change("gateway/store/outbox/statements.py", f"RENEW{_LENGTHENED}\n", f"RENEW{_LEFT}\n"),
+    ),
+    "nobody is told of rows, and nobody looks": (
+        Change("gateway/dispatch/dispatcher.py", "await self._poll_once()\n", "await asyncio.sleep(0)\n"),
+        Change("gateway/store/postgres/notices.py", "who != self._who:", "who == sink:"),
     ),
 }
 

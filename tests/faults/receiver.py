@@ -1,7 +1,7 @@
 """The target of all sinks, in a process of its own: `python -m tests.faults.receiver LEDGER [HOST]`. It prints its port.
 
 Each line on its standard input changes how the sink of that path answers from now on: `SINK 200`, `SINK 503`,
-`SINK slow 0.5` (seconds) or `SINK never`. Nothing is noted of what it does not answer with 200.
+`SINK slow 0.5` (seconds), `SINK closes 0.5` (the same, and each connection is used once) or `SINK never`. Nothing is noted of what it does not answer with 200.
 """
 
 from __future__ import annotations
@@ -51,13 +51,16 @@ class Target(asyncio.Protocol):
         number = int(found[1]) if found else -1
 
         def answer() -> None:
-            if how[0] in ("200", "slow"):
+            if how[0] in ("200", "slow", "closes"):
                 self._ledger.note(sink, number, headers.get(b"webhook-id", b"-").decode())
             if self._transport is not None:
                 status = b"503 Busy" if how[0] == "503" else b"200 OK"
-                self._transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\n\r\n")
+                closes = b"connection: close\r\n" if how[0] == "closes" else b""
+                self._transport.write(b"HTTP/1.1 " + status + b"\r\n" + closes + b"content-length: 0\r\n\r\n")
+                if closes:
+                    self._transport.close()
 
-        if how[0] == "slow":
+        if how[0] in ("slow", "closes"):
             asyncio.get_running_loop().call_later(float(how[1]), answer)
         else:
             answer()

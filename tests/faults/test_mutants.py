@@ -10,7 +10,9 @@ import pytest
 from tests.faults.account import Account
 from tests.faults.disk import Disk
 from tests.faults.mutants import MUTANTS, mutant
+from tests.faults.server import serving
 from tests.faults.test_disk import NO_RESERVE, power_cuts
+from tests.faults.test_leases import without_one
 from tests.faults.world import World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -44,13 +46,33 @@ def _cut(folder: Path, seed: int, command: str) -> Account:
         return account
 
 
-FOUND_BY = {name: _cut if "disk" in name else _killed for name in MUTANTS}
+def _still(folder: Path, seed: int, command: str) -> Account:
+    with serving() as server:
+        return without_one(folder, seed, server, "still", comes_back=True, command=command)
 
 
-@pytest.mark.parametrize("mistake", FOUND_BY)
+def _gone(folder: Path, seed: int, command: str) -> Account:
+    with serving() as server:
+        return without_one(folder, seed, server, "gone", comes_back=False, command=command)
+
+
+LOST = "acknowledged and never delivered"
+TWICE = "delivered twice although nothing happened between"
+FOUND_BY = {
+    "it answers before it commits": (_killed, LOST),
+    "nobody takes up what was in flight when it died": (_killed, LOST),
+    "it does not wait for the disk": (_cut, LOST),
+    "it takes an outcome under a lease that was lost": (_still, TWICE),
+    "a lease is never lengthened": (_still, TWICE),
+    "nobody is told of rows, and nobody looks": (_gone, LOST),
+}
+
+
+@pytest.mark.parametrize("mistake", MUTANTS)
 def test_a_planted_mistake_is_found(tmp_path: Path, seed: int, mistake: str) -> None:
     (tmp_path / "program").mkdir()
     (tmp_path / "world").mkdir()
-    account = FOUND_BY[mistake](tmp_path / "world", seed, mutant(tmp_path / "program", mistake))
-    with pytest.raises(AssertionError, match="acknowledged and never delivered"):
+    play, words = FOUND_BY[mistake]
+    account = play(tmp_path / "world", seed, mutant(tmp_path / "program", mistake))
+    with pytest.raises(AssertionError, match=words):
         account.closes(again_max=1_000_000)

@@ -34,6 +34,7 @@ class Plan(NamedTuple):
     forgets: float  # share of callbacks that it does not send again whatever comes
     seed: int
     first: int = 0  # the first number, a multiple of `streams`
+    fresh: float = 0.0  # share of requests that come on a connection of their own
 
 
 class Vendor:
@@ -73,17 +74,19 @@ class Vendor:
         body = self._player.body(number=number, fields=fields)
         forgetful = rng.random() < plan.forgets
         for attempt in count(rng.randrange(len(plan.ports))):
-            status, event = await self._post(session, plan.ports[attempt % len(plan.ports)], body)
+            port, fresh = plan.ports[attempt % len(plan.ports)], rng.random() < plan.fresh
+            status, event = await self._post(session, port, body, fresh=fresh)
             self._ledger.note(number, status, event)
             if status == 200 or forgetful:
                 return
             await asyncio.sleep(rng.uniform(0.01, PAUSE_MAX_S))
 
     @staticmethod
-    async def _post(session: aiohttp.ClientSession, port: int, body: bytes) -> tuple[int, str]:
+    async def _post(session: aiohttp.ClientSession, port: int, body: bytes, *, fresh: bool) -> tuple[int, str]:
         url = f"http://127.0.0.1:{port}/hooks/live"
+        headers = {"content-type": "application/json"} | ({"connection": "close"} if fresh else {})
         try:
-            async with session.post(url, data=body, headers={"content-type": "application/json"}) as answer:
+            async with session.post(url, data=body, headers=headers) as answer:
                 said = await answer.read()
                 if answer.status < 500 and answer.status != 200:  # it would not be sent again
                     raise AssertionError(f"answered {answer.status}: {said[:500]!r}")

@@ -128,8 +128,11 @@ class World:
 
     # -- the vendor
 
-    def begin(self, *, streams: int = 32, callbacks: int = 0, rate: float = 0, forgets: float = 0.02) -> None:
-        """The vendor begins. With so many `callbacks` it ends by itself, and `settle` waits for that."""
+    def begin(
+        self, *, streams: int = 32, callbacks: int = 0, rate: float = 0, forgets: float = 0.02, fresh: float = 0.0
+    ) -> None:
+        """The vendor begins. With so many `callbacks` it ends by itself, and `settle` waits for that. `fresh`: this share of
+        requests comes on connections of their own."""
         self._bounded = callbacks > 0
         self.streams = streams
         plan = Plan(
@@ -141,6 +144,7 @@ class World:
             forgets=forgets,
             seed=self.seed,
             first=streams * 1_000_000 * len(self.vendors) + streams,
+            fresh=fresh,
         )
         self.vendors.append(Child("tests.faults.vendor", json.dumps(plan._asdict())))
 
@@ -209,6 +213,10 @@ class World:
 
         with suppress(AssertionError):  # the account says it better
             self.until(there, within)
+        return self.account()
+
+    def account(self) -> Account:
+        """As things stand now."""
         account = Account(
             posted=list(ledger.posted(self.folder / "posted")),
             came=list(ledger.came(self.folder / "came")),
