@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -28,13 +30,24 @@ from tests.delivered_events import hold_request
 
 KEY = "demo-0123456789abcdef0123456789abcdef"
 SECRET = "demo-whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+PORT_MIN = 15_000
 COMMAND = str(Path(sys.executable).parent / "gateway")
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that the system gives to no connection by itself, so that who is killed finds it free when it starts again."""
+    while True:
+        port = random.SystemRandom().randrange(PORT_MIN, _first_given())
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+@functools.cache
+def _first_given() -> int:
+    with contextlib.suppress(OSError, ValueError):
+        return max(int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]), PORT_MIN + 5000)
+    return 32768
 
 
 class Player:

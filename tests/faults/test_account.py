@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.faults import mutants
 from tests.faults.account import Account
 from tests.faults.ledger import Came, Posted
 
@@ -53,3 +54,9 @@ def test_an_account_of_ordered_streams_finds_what_came_first_and_should_not_have
     account(posted, came, streams=2).closes(again_max=0)
     with pytest.raises(AssertionError, match="out of order"):
         account(posted, [*came[2:], *(one._replace(at=9.0) for one in came[:2])], streams=2).closes(again_max=0)
+
+
+def test_each_planted_mistake_still_has_its_place_in_the_program() -> None:
+    """Here, because whoever moves a line should hear of it today, and not from the slow tests."""
+    for change in (change for mistake in mutants.MUTANTS.values() for change in mistake):
+        assert (mutants.ROOT / change.file).read_text().count(change.old) == 1, f"plant this anew: {change}"
