@@ -14,6 +14,7 @@ from tests.faults.world import IN_HAND, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 FULL_BYTES = 12 * 2**20
+FULL_LONG_BYTES = 40 * 2**20  # because there the rows alone would fill the other
 NO_RESERVE = ", limits: {free_disk: 0}"  # so that it is the disk that says no, and not the gateway before it
 
 
@@ -25,7 +26,7 @@ def refused(world: World) -> int:
 
 def test_a_disk_that_is_full_and_freed_again_loses_nothing(tmp_path: Path, seed: int, whole: bool) -> None:
     with (
-        small(tmp_path / "disk", FULL_BYTES) as place,
+        small(tmp_path / "disk", FULL_LONG_BYTES if whole else FULL_BYTES) as place,
         (tmp_path / "log").open("ab") as log,  # elsewhere
         World(tmp_path, seed, store_more=NO_RESERVE, home=place) as world,
     ):

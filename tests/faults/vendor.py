@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import sys
 from itertools import count
@@ -100,7 +101,16 @@ class Vendor:
 async def main(plan: Plan) -> None:
     vendor = Vendor(plan)
     loop = asyncio.get_running_loop()
-    loop.add_reader(sys.stdin.fileno(), lambda: sys.stdin.readline() or vendor.stopping.set())
+    owner = os.getppid()
+
+    def hear() -> None:
+        if not sys.stdin.readline():
+            if os.getppid() != owner:  # whoever started it was killed, and nobody will ever answer
+                os._exit(1)
+            vendor.stopping.set()
+            loop.call_later(1, hear)
+
+    loop.add_reader(sys.stdin.fileno(), hear)
     print("+", flush=True)
     await vendor.run()
 
