@@ -106,8 +106,10 @@ def _headers_changed(source: str, body: bytes, rng: random.Random, ledger: Ledge
         place = rng.randrange(len(request.headers))
         name, value = request.headers[place]
         request.headers[place : place + 1] = rng.choice(_OF_HEADERS)(name, value, rng)
-    # as bytes on the wire, because a letter such as ÿ has no upper case there
-    request.headers = [(name, value.encode("latin-1", "replace").decode("latin-1")) for name, value in request.headers]
+    # as bytes on the wire, where a letter such as ÿ has no upper case, and where what is empty around a value is no part of it
+    request.headers = [
+        (name, value.encode("latin-1", "replace").decode("latin-1").strip(" \t")) for name, value in request.headers
+    ]
     return request
 
 
