@@ -36,7 +36,7 @@ COMMANDS: Final = {
     "audit": "What people did, and who: list.",
     "context": "Gateways elsewhere: add, list, use, remove.",
     "plugins": "Source and sink types: list, show, new.",
-    "store": "The store: status, verify, backup, export, import, copy, keys, reencrypt, migrate.",
+    "store": "The store: status, doctor, verify, backup, export, import, copy, keys, reencrypt, migrate.",
     "schema": "Print the JSON Schema of the configuration or of events.",
     "secret": "Make a secret.",
     "health": "Ask a running gateway whether it lives, or is ready.",

@@ -6,6 +6,7 @@ import click
 
 from gateway.admin.moments import stamp
 from gateway.cli import output
+from gateway.cli.commands.store_doctor import doctor
 from gateway.cli.commands.store_keys import keys, reencrypt
 from gateway.cli.commands.store_transfer import backup, copy, export, import_
 from gateway.cli.commands.store_verify import command as verify
@@ -14,12 +15,14 @@ from gateway.cli.invocation import Invocation
 from gateway.text.escaping import visible_json
 
 
-@click.group(cls=Group, short_help="The store: status, verify, backup, export, import, copy, keys, reencrypt, migrate.")
+@click.group(
+    cls=Group, short_help="The store: status, doctor, verify, backup, export, import, copy, keys, reencrypt, migrate."
+)
 def command() -> None:
     """The store of this configuration."""
 
 
-for one in (verify, backup, export, import_, copy, keys, reencrypt):
+for one in (doctor, verify, backup, export, import_, copy, keys, reencrypt):
     command.add_command(one)
 
 
