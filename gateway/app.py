@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.admin.service import AdminService
 from gateway.alarms.watch import AlarmWatch
-from gateway.assembly import delivery_policy, make_endpoints, make_sink, make_store
+from gateway.assembly import make_endpoints, make_sink, make_store, sink_policies
 from gateway.config.grammar.settings import Settings
 from gateway.config.load import Loaded, load
 from gateway.dispatch.attempt import Carrier
@@ -72,7 +72,7 @@ class Gateway:
             store=self.store,
             hook=self._relay,
             sinks=self.sinks,
-            policies={name: delivery_policy(sink.delivery) for name, sink in settings.sinks.items()},
+            policies=sink_policies(settings),
             clock=self.clock,
             metrics=self.metrics,
             threads=self.watch_threads,
@@ -249,16 +249,15 @@ class Gateway:
         self.metrics.expect(settings.sources, settings.sinks)
         router = self._make_router(new)
         intake = self._make_intake(router)
-        lanes = await self.dispatcher.prepare(
-            fresh, {name: delivery_policy(settings.sinks[name].delivery) for name in fresh}
-        )
+        policies = sink_policies(settings)
+        lanes = await self.dispatcher.prepare(fresh, policies)
         try:
             self._refuse_unless_open()
         except ReloadRefused:
             await self.dispatcher.discard(lanes)
             raise
         # From here to the end of the swap nothing is awaited: every callback sees either the old or the new whole.
-        self.dispatcher.swap(lanes, kept, settings.server.shutdown_grace.total_seconds())
+        self.dispatcher.swap(lanes, kept, settings.server.shutdown_grace.total_seconds(), policies)
         self.sinks = {**{name: self.sinks[name] for name in kept}, **fresh}
         self._relay.change(new.registry.hook)
         self.sources_by_path, self._router, self._intake, self.loaded = endpoints, router, intake, new

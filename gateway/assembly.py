@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 
 from gateway.admin.store_opener import cipher_of
 from gateway.config.grammar.delivery import DeliverySettings
+from gateway.config.grammar.directory import DirectorySettings
 from gateway.config.grammar.listeners import ServerSettings
+from gateway.config.grammar.settings import Settings
 from gateway.config.grammar.store import StoreSettings
 from gateway.config.load import Loaded
-from gateway.dispatch.policy import BatchPolicy, DeliveryPolicy, RetryPolicy
+from gateway.dispatch.policy import BatchPolicy, DeliveryPolicy, OwnerPolicy, RetryPolicy
 from gateway.egress.client import Http
 from gateway.fields.network_set import NetworkSet
 from gateway.intake.under_way import SourceEndpoint
@@ -54,14 +56,20 @@ def keep_of(settings: StoreSettings) -> Keep:
     )
 
 
-def delivery_policy(settings: DeliverySettings) -> DeliveryPolicy:
-    """A sink's `delivery` as its lane takes it."""
+def sink_policies(settings: Settings) -> Mapping[str, DeliveryPolicy]:
+    """How every sink is to be carried."""
+    return {name: delivery_policy(sink.delivery, sink.directory) for name, sink in settings.sinks.items()}
+
+
+def delivery_policy(settings: DeliverySettings, owners: DirectorySettings | None = None) -> DeliveryPolicy:
+    """A sink's `delivery` as its lane takes it, and its directory."""
     batch, retry = settings.batch, settings.retry
     return DeliveryPolicy(
         timeout=settings.timeout,
         concurrency=settings.concurrency,
         rate=settings.rate,
         order=settings.order,
+        owners=None if owners is None else _owner_policy(owners),
         batch=None if batch is None else BatchPolicy(max=batch.max, window=batch.window, group_by=batch.group_by),
         retry=RetryPolicy(
             initial=retry.initial,
@@ -70,6 +78,13 @@ def delivery_policy(settings: DeliverySettings) -> DeliveryPolicy:
             max_retry_after=retry.max_retry_after,
         ),
     )
+
+
+def _owner_policy(settings: DirectorySettings) -> OwnerPolicy | None:
+    directory = settings.table
+    if directory is None:
+        return None
+    return OwnerPolicy(directory=directory, concurrency=settings.concurrency, rate=settings.rate)
 
 
 def make_endpoints(loaded: Loaded) -> Mapping[str, SourceEndpoint]:

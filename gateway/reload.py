@@ -66,12 +66,12 @@ def _needs_restart(running: Loaded, new: Loaded) -> list[str]:
 
 
 def kept_sinks(sinks: Mapping[str, Sink], running: Loaded, new: Loaded) -> list[str]:
-    """The names of those that can go on as they are: of the same class, and configured as before."""
+    """The names of those that can go on as they are: of the same class, and configured as before but for a table of owners."""
     before, after = running.settings.sinks, new.settings.sinks
     return [
         name
         for name, sink in sinks.items()
-        if name in after and type(sink) is new.registry.sink(after[name].type) and before[name] == after[name]
+        if name in after and type(sink) is new.registry.sink(after[name].type) and after[name].carried_as(before[name])
     ]
 
 

@@ -12,7 +12,7 @@ PullWait = Literal["empty", "paused", "concurrency", "rate", "stopping", "store_
 """Why a consumer of a pull sink is given nothing."""
 OutcomeName = Literal["delivered", "retry", "refused", "unavailable", "lost"]
 TrialOutcome = Literal["delivered", "not delivered", "refused", "unavailable", "failed"]  # of a test message
-DeadReason = Literal["refused", "expired", "cancelled", "crashed"]
+DeadReason = Literal["refused", "expired", "cancelled", "crashed", "no_owner"]
 HoldReason = Literal["conflict", "quarantined"]
 """Why an event is held; `store.records.Held` in the core."""
 TrustName = Literal["none", "timestamp", "fields", "body"]

@@ -19,7 +19,7 @@ ALLOWED = {
     "gateway/fields": (26, "what pydantic hands to a validator"),
     "gateway/follow_up.py": (2, "what a sink may say"),
     "gateway/model": (3, "vendor fields without a place"),
-    "gateway/plugin": (42, "classes of strangers, looked at when they are loaded"),
+    "gateway/plugin": (43, "classes of strangers, looked at when they are loaded, and their options"),
     "gateway/routing": (5, "verdicts as JSON"),
     "gateway/runtime": (5, "structlog's events"),
     "gateway/signing": (2, "JSON Web Keys"),

@@ -18,7 +18,7 @@ FLOORS = (
     {"events", "text"},
     {"fields", "runtime"},
     {"egress", "plugin", "store", "where"},
-    {"routing", "store_keeper", "watchdog"},
+    {"routing", "owners", "store_keeper", "watchdog"},
     {"config"},
     {"dispatch", "reload"},
     {"intake", "admin", "alarms", "recordings", "reconcile", "web"},

@@ -103,11 +103,22 @@ def document(admin: StoreAdmin, ref: str) -> dict[str, Any]:
     return body
 
 
-def preview_command(sink: str, event: dict[str, object] | None, type: str | None) -> tuple[list[str], str]:
+def test_command(sink: str, type: str, owner: str | None) -> list[str]:
+    """The command that sends it."""
+    return ["sinks", "test", sink, "--type", type, *_to(owner)]
+
+
+def preview_command(
+    sink: str, event: dict[str, object] | None, type: str | None, owner: str | None
+) -> tuple[list[str], str]:
     """The command that prints it, and what is its input."""
     if event is not None:
-        return ["sinks", "preview", sink, "--event", "-"], json.dumps(event)
-    return ["sinks", "preview", sink, *(["--type", type] if type else [])], ""
+        return ["sinks", "preview", sink, "--event", "-", *_to(owner)], json.dumps(event)
+    return ["sinks", "preview", sink, *(["--type", type] if type else []), *_to(owner)], ""
+
+
+def _to(owner: str | None) -> list[str]:
+    return [] if owner is None else [f"--owner={owner}"]  # in one word, because it may begin with a dash
 
 
 def preview_answer(sink: str, ran: Ran) -> PreviewAnswer:

@@ -121,6 +121,7 @@ class PreviewQuery(Query):
 
     event: Annotated[Ref | None, Field(description="A stored event.")] = None
     type: Annotated[Text | None, Field(description="A sample of this type, where no event is named.")] = None
+    owner: Annotated[Text | None, Field(description="Of a sink with a directory: to whom.")] = None
 
 
 def event_filter(

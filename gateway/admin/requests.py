@@ -24,12 +24,16 @@ class ReplayCommand(Command):
     reroute: bool = False
 
 
+_Owner = Annotated[Text | None, Field(description="Of a sink with a directory: to whom. Default: the event's owner.")]
+
+
 class TestCommand(Command):
     """What kind of event a test message is."""
 
     __test__ = False
 
     type: Text = "recording.file.completed"
+    owner: _Owner = None
 
 
 class RouteCommand(Command):
@@ -51,6 +55,7 @@ class PreviewCommand(Command):
     """The event that a sink would be given, as CloudEvents JSON or in the flat form."""
 
     event: dict[str, Any]
+    owner: _Owner = None
 
 
 class FewDeliveries(Command):

@@ -145,11 +145,11 @@ class AdminService(ReadingService):
         """Let a sink go on."""
         return await self._access.change(partial(acts.resume, self._gateway, sink, actor))
 
-    async def test(self, sink: str, type: str, actor: Actor) -> TestAnswer:
-        """Send one test message through a sink, once, whether it is paused or not."""
+    async def test(self, sink: str, type: str, actor: Actor, owner: str | None = None) -> TestAnswer:
+        """Send one test message through a sink (to this owner), once, whether it is paused or not."""
         await self._access.read(lambda _: acts.must_be_configured(self._gateway, sink))
         self._costly.spend(actor.name)
-        ran = await run_own_command(self._gateway.loaded.path, ["sinks", "test", sink, "--type", type])
+        ran = await run_own_command(self._gateway.loaded.path, acts.test_command(sink, type, owner))
         if ran.code == 2:
             raise acts.usage(ran.error)
         answer = acts.test_answer(sink, ran)
@@ -163,15 +163,21 @@ class AdminService(ReadingService):
         return OneDone(target=source, done=True, text=text)
 
     async def preview(
-        self, sink: str, event: dict[str, Any] | str | None, type: str | None, actor: Actor
+        self,
+        sink: str,
+        event: dict[str, Any] | str | None,
+        type: str | None,
+        actor: Actor,
+        owner: str | None = None,
     ) -> PreviewAnswer:
-        """What a sink would send for an event (described, or the name of a stored one), or for a sample of this type."""
+        """What a sink would send (to this owner) for an event (described, or the name of a stored one), or for a sample of this
+        type."""
         await self._access.read(lambda _: acts.must_be_configured(self._gateway, sink))
         if isinstance(event, str):
             ref = event
             event = await self._access.read(lambda admin: acts.document(admin, ref))
         self._costly.spend(actor.name)
-        arguments, content = acts.preview_command(sink, event, type)
+        arguments, content = acts.preview_command(sink, event, type, owner)
         return acts.preview_answer(sink, await run_own_command(self._gateway.loaded.path, arguments, input=content))
 
     async def retry_refused(self, ids: Sequence[int], actor: Actor) -> ManyDone:

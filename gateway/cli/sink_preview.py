@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from gateway.model import Event
 
 
-def show(loaded: Loaded, name: str, event: Event) -> None:
-    """Print it. Raises ClickException where nothing would be sent."""
-    looked = asyncio.run(sink_trial.preview_of(loaded, name, event))
+def show(loaded: Loaded, name: str, event: Event, owner: str | None = None) -> None:
+    """Print it, and to whom it would go where the sink has a directory. Raises ClickException where nothing would be sent."""
+    owner = sink_trial.owner_of(loaded, name, event, owner)
+    looked = asyncio.run(sink_trial.preview_of(loaded, name, event, owner))
+    if owner is not None and looked.failure is None:
+        click.echo(f"to {visible(owner)}\n")
     if looked.failure is not None:
         from gateway.dispatch.outcome import describe
 
@@ -36,7 +39,7 @@ def show(loaded: Loaded, name: str, event: Event) -> None:
         return
     if not looked.requests:
         raise click.ClickException(f"{name}: it makes no HTTP request and has no preview of its own (Sink.preview)")
-    hidden = {secret.reveal() for _, secret in secrets_of(loaded.settings.sinks[name].options)}
+    hidden = {secret.reveal() for _, secret in secrets_of(sink_trial.options_of(loaded, name, owner))}
     for number, request in enumerate(looked.requests):
         click.echo(f"{chr(10) if number else ''}{_request(request, hidden)}")
     output.note("Nothing was sent.")

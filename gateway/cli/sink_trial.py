@@ -12,6 +12,9 @@ import click
 
 from gateway.cli.vendor_player import a_scene
 from gateway.runtime.clock import Clock
+from gateway.text.escaping import visible
+from gateway.text.redaction import learn_secret
+from gateway.text.secret import secrets_of
 
 if TYPE_CHECKING:
     import httpx
@@ -79,18 +82,42 @@ def _play(loaded: Loaded, source: Source, scene: str) -> Sequence[Event]:
         return ()
 
 
+def owner_of(loaded: Loaded, name: str, event: Event, owner: str | None) -> str | None:
+    """Whose target it is that this sink sends to; None: it has no directory, or its own. `owner` names one in place of the
+    event's. Raises ClickException where there is none."""
+    from gateway.owners.csv_rows import folded
+    from gateway.owners.directory import NOBODY
+    from gateway.text.suggest import suggestion
+
+    settings = loaded.settings.sinks[name].directory
+    directory = None if settings is None else settings.table
+    if directory is None:
+        if owner is not None:
+            raise click.UsageError(f"--owner: the sink {name} has no directory")
+        return None
+    if owner is not None:
+        if folded(owner) not in directory.rows:
+            near = suggestion(owner, list(directory.rows)[:1000]) if len(directory) <= 20 else ""
+            raise click.UsageError(f"--owner: {owner!r} is not in {directory.file.name}{near}")
+        return folded(owner)
+    owned = directory.owned(event)
+    if owned.missing:
+        raise click.ClickException(f"{name}: no owner: {visible(owned.missing)}; --owner names one")
+    return None if owned.owner == NOBODY else owned.owner
+
+
 # -- sending it
 
 
-async def send(loaded: Loaded, name: str, event: Event) -> tuple[Any, float]:
-    """Carry this event through this sink as the gateway would; what came back, and how many seconds it took."""
+async def send(loaded: Loaded, name: str, event: Event, owner: str | None = None) -> tuple[Any, float]:
+    """Carry this event through this sink as the gateway would, to this `owner`; what came back, and how many seconds it took."""
     from gateway.dispatch.attempt import Carrier, bounded, carry
     from gateway.egress.client import Http
 
     loaded.registry.register(Carrier(), "gateway")
     http = Http()
     await http.open()
-    sink = _make(loaded, name, http)
+    sink = _make(loaded, name, http, owner)
     timeout = loaded.settings.sinks[name].delivery.timeout.total_seconds()
     clock = Clock()
     started = clock.monotonic()
@@ -98,7 +125,7 @@ async def send(loaded: Loaded, name: str, event: Event) -> tuple[Any, float]:
         result = await bounded(sink.open, timeout)
         if not isinstance(result, BaseException):
             started = clock.monotonic()
-            (result,), _ = await carry(loaded.registry.hook, [_delivery(loaded, name, event)], sink, timeout)
+            (result,), _ = await carry(loaded.registry.hook, [_delivery(loaded, name, event, owner)], sink, timeout)
         return result, clock.monotonic() - started
     finally:
         await bounded(sink.close, _CLOSE_SECONDS)
@@ -118,16 +145,16 @@ class Looked:
     reached: Sequence[str] = ()  # what it tried beyond that, and was kept from
 
 
-async def preview_of(loaded: Loaded, name: str, event: Event) -> Looked:
-    """Ask this sink what it would send for this event. Nothing is sent."""
+async def preview_of(loaded: Loaded, name: str, event: Event, owner: str | None = None) -> Looked:
+    """Ask this sink what it would send for this event, to this `owner`. Nothing is sent."""
     from gateway.cli.no_side_effects import nothing_leaves
     from gateway.dispatch.attempt import bounded
     from gateway.egress.client import Http
 
     seen: list[httpx.Request] = []
     http = Http(transport=_recorder(seen))
-    sink = _make(loaded, name, http)
-    delivery = _delivery(loaded, name, event)
+    sink = _make(loaded, name, http, owner)
+    delivery = _delivery(loaded, name, event, owner)
     timeout = loaded.settings.sinks[name].delivery.timeout.total_seconds()
     with nothing_leaves() as reached:
         try:
@@ -159,7 +186,15 @@ def _recorder(seen: list[httpx.Request]) -> httpx.AsyncBaseTransport:
     return transport
 
 
-def _make(loaded: Loaded, name: str, http: Http) -> Sink:
+def options_of(loaded: Loaded, name: str, owner: str | None) -> Any:
+    """The options that something is sent with to this owner."""
+    settings = loaded.settings.sinks[name]
+    if owner is None or settings.directory is None or settings.directory.table is None:
+        return settings.options
+    return settings.directory.table.options(owner)
+
+
+def _make(loaded: Loaded, name: str, http: Http, owner: str | None) -> Sink:
     import sys
 
     from gateway.runtime.lean_imports import import_structlog
@@ -170,15 +205,23 @@ def _make(loaded: Loaded, name: str, http: Http) -> Sink:
     log = structlog.wrap_logger(
         structlog.WriteLogger(sys.stderr), processors=[LineRenderer(TextRenderer(colours=False))]
     )
-    return loaded.sink(name, http, log)
+    sink = loaded.sink(name, http, log)
+    if owner is None:
+        return sink
+    options = options_of(loaded, name, owner)
+    for _, secret in secrets_of(options):
+        learn_secret(secret.reveal())
+    return sink.for_owner(options)
 
 
-def _delivery(loaded: Loaded, name: str, event: Event) -> Delivery:
+def _delivery(loaded: Loaded, name: str, event: Event, owner: str | None) -> Delivery:
     from gateway.model import Delivery
 
     now = Clock().now()
     timeout: timedelta = loaded.settings.sinks[name].delivery.timeout
-    return Delivery(id=0, event=event, sink=name, attempt=1, first_attempt_at=now, deadline=now + timeout)
+    return Delivery(
+        id=0, event=event, sink=name, attempt=1, first_attempt_at=now, deadline=now + timeout, owner=owner or ""
+    )
 
 
 def outcome_of(result: object) -> TrialOutcome:

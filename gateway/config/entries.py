@@ -12,9 +12,9 @@ from gateway.config.allow_files import read_allow_files
 from gateway.config.document.diagnostics import PROBLEMS_SHOWN_MAX, near
 from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, describe, is_null
 from gateway.config.document.yaml import shown_key
+from gateway.config.grammar.directory import DirectorySettings
 from gateway.config.grammar.identifiers import NAME_TEXT, is_name
 from gateway.config.grammar.settings import (
-    DeliverySettings,
     LocaleSettings,
     RouteSettings,
     SinkSettings,
@@ -22,6 +22,7 @@ from gateway.config.grammar.settings import (
     TestSettings,
 )
 from gateway.config.grammar.watch import WatchSettings
+from gateway.config.sink_delivery import owner_rate, sink_delivery
 from gateway.config.validation import Validation, where_raised
 from gateway.errors import PluginError
 from gateway.events.field_path import wanted_paths
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from gateway.plugin.registry import Registry
 
 SOURCE_KEYS: Final = ("type", "path", "min_trust", "allow_from", "max_body", "on_conflict", "keep_ids", "redact")
-SINK_KEYS: Final = ("type", "delivery")
+SINK_KEYS: Final = ("type", "delivery", "directory")
 T = TypeVar("T")
 
 
@@ -42,6 +43,7 @@ class Entries:
 
     validation: Validation
     registry: Registry
+    judge: bool = True  # try expressions on samples
     instances: dict[str, Source | Sink] = field(default_factory=dict)  # by dotted path; for their advice
     wanted_trust: dict[str, Trust] = field(default_factory=dict)  # of the events of each sink
     wanted_fields: dict[str, Sequence[str]] = field(default_factory=dict)  # the same
@@ -87,29 +89,38 @@ class Entries:
         for name, table in self._named(node, root, "sinks"):
             cls = self._type(table, "sink")
             if cls is None:
-                self._delivery(table, defaults, None, None)
+                sink_delivery(self.validation, table, defaults)
                 continue
             given = {key: value for key, value in shown.items() if key in cls.Options.model_fields}
-            options = self._options(table, cls.Options, SINK_KEYS, given)
-            delivery = self._delivery(table, defaults, cls, options)
+            directory, options = self._target(table, cls, given)
+            delivery = sink_delivery(self.validation, table, defaults, cls, options, directory=directory is not None)
             sink = self._make(table, cls, name, options, http=None, log=None) if options is not None else None
             if delivery is not None and options is not None and sink is not None:
-                sinks[name] = SinkSettings(type=cls.type, delivery=delivery, options=options).of_type(cls)
+                configured = SinkSettings(type=cls.type, delivery=delivery, directory=directory, options=options)
+                sinks[name] = configured.of_type(cls)
                 self.wanted_trust[name] = self._wanted_trust(table, sink)
                 self.wanted_fields[name] = self._wanted_fields(table, sink)
         return sinks
 
-    def _usual_rate(self, table: Table, cls: type[Sink], options: Any) -> str | None:
-        """The rate that the type brings for these options, which are None where they could not be read."""
-        if options is None:
-            return cls.default_rate
-        return self._ask(table, f"the {cls.type} has no usual rate", lambda: cls.usual_rate(options), None)
+    def _target(
+        self, table: Table, cls: type[Sink], given: Mapping[str, object]
+    ) -> tuple[DirectorySettings | None, BaseModel | None]:
+        """The sink's directory, if it has one, and its options; of a directory's owners one stands for all."""
+        node = table.entries.get("directory")
+        if is_null(node):
+            return None, self._options(table, cls.Options, SINK_KEYS, given)
+        section = self.validation.table(node, table)
+        directory = None if section is None else self.validation.model(section, DirectorySettings)
+        if directory is None:
+            return None, None
+        from gateway.config.owner_tables import OwnerTable  # because only sinks with a directory need CEL and CSV
 
-    def _takes_batches(self, table: Table, cls: type[Sink], options: Any) -> bool:
-        text = f"the {cls.type} does not say whether it takes batches"
-        return self._ask(
-            table, text, lambda: cls.takes_batches() if options is None else cls.takes_batches(options), False
-        )
+        owners = OwnerTable(self.validation, table, cls, SINK_KEYS, given, judge=self.judge)
+        options = owners.fill(directory)
+        if section is not None and "rate" not in section.entries and options is not None:
+            rate = owner_rate(self.validation, table, cls, options)
+            directory = directory.model_copy(update={"rate": rate})
+        return directory, options
 
     def _wanted_trust(self, table: Table, sink: Sink) -> Trust:
         return self._ask(table, f"the {sink.type} has no wanted trust", lambda: Trust(sink.wanted_trust), Trust.NONE)
@@ -125,42 +136,6 @@ class Entries:
         except Exception as error:
             self.validation.problems.append(table.problem(found=f"{text}: {where_raised(error)}"))
             return otherwise
-
-    def _delivery(
-        self, table: Table, defaults: Table | None, cls: type[Sink] | None, options: Any
-    ) -> DeliverySettings | None:
-        own = self.validation.table(table.entries.get("delivery"), table)
-        if own is None:
-            return None
-        merged = merge(defaults, own)
-        if cls is None:
-            return self.validation.model(merged, DeliverySettings)
-        rate = self._usual_rate(table, cls, options)
-        named = "rate" in own.entries or not is_null(merged.entries.get("rate"))
-        if rate is not None and not named:
-            place = table.entries["type"]
-            merged.entries["rate"] = Scalar(
-                    file=place.file, line=place.line, column=place.column, path=f"{table.path}.delivery.rate",
-                    text=rate, quoted=True,
-                )  # fmt: skip
-        if not self._takes_batches(table, cls, options):
-            if not is_null(batch := own.entries.get("batch")):
-                assert batch is not None
-                self.validation.problems.append(
-                    batch.problem(
-                        found=f"`batch` for a sink of the type {cls.type}"
-                        + (
-                            ", which takes events singly"
-                            if not cls.takes_batches()
-                            else " that takes events singly with these options"
-                        ),
-                        hint="leave `batch` out here",
-                    )
-                )
-            merged.entries.pop("batch", None)  # because the top-level one is meant for sinks that can
-        elif cls.batches_when_asked and "batch" not in own.entries:
-            merged.entries.pop("batch", None)
-        return self.validation.model(merged, DeliverySettings)
 
     def routes(self, node: YamlNode | None) -> list[tuple[Table, RouteSettings]]:
         """All routes, in order."""
@@ -273,19 +248,6 @@ class Entries:
         self.validation.problems += [
             place.problem(found=f"the {instance.type} cannot work here: {text}") for text in texts
         ]
-
-
-def merge(under: Table | None, over: Table) -> Table:
-    """`over` on top of `under`, key by key, also inside tables that both have."""
-    merged = Table(file=over.file, line=over.line, column=over.column, path=over.path)
-    for table in (under, over):
-        for key, node in table.entries.items() if table is not None else ():
-            there = merged.entries.get(key)
-            both = isinstance(there, Table) and isinstance(node, Table)
-            merged.entries[key] = merge(there, node) if both else node  # type: ignore[arg-type]
-            if table is not None and key in table.keys:
-                merged.keys[key] = table.keys[key]
-    return merged
 
 
 def _only(table: Table, keys: Collection[str]) -> Table:

@@ -155,7 +155,7 @@ class _Loading:
         return model() if made is None else made
 
     def _settings(self, root: Table, registry: Registry) -> tuple[Settings, Entries]:
-        entries = Entries(self._validation, registry)
+        entries = Entries(self._validation, registry, self._judge)
         if isinstance(store := root.entries.get("store"), Scalar) and not store.null:
             root.entries["store"] = Table(
                 file=store.file, line=store.line, column=store.column, path="store", entries={"url": store}

@@ -47,6 +47,7 @@ class Loaded:
     def watched_files(self) -> Sequence[Path]:
         """The file, and those that it names whose content is part of it. The file itself is the first."""
         named = [one.file for source in self.settings.sources.values() for one in source.allow_files]
+        named += [sink.directory.file for sink in self.settings.sinks.values() if sink.directory is not None]
         return [self.path, *dict.fromkeys(named)]
 
     def source(self, name: str) -> Source:

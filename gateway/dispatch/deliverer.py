@@ -21,20 +21,13 @@ from gateway.dispatch.lost_in_flight import LostInFlight
 from gateway.dispatch.outcome import attempt_record
 from gateway.dispatch.prober import Prober
 from gateway.dispatch.reporter import AttemptReporter
-from gateway.dispatch.retry import (
-    CRASHED,
-    CUT_OFF,
-    NEVER_ENDED,
-    RetryDecision,
-    decide,
-    never_ends,
-)
+from gateway.dispatch.retry import CRASHED, CUT_OFF, NEVER_ENDED, RetryDecision, decide, never_ends
 from gateway.dispatch.slots import Slots
 from gateway.errors import Retry, StoreError, Unavailable
 from gateway.follow_up import Done
 from gateway.model import RECORDING_FAILED, Delivery, Heartbeat
+from gateway.plugin import Sink
 from gateway.runtime.lean_imports import import_structlog
-from gateway.store.records import Lease
 
 log = import_structlog().get_logger("gateway.dispatcher")
 
@@ -83,22 +76,23 @@ class Deliverer:
 
     async def _send(self, dispatch: Dispatch) -> None:
         await self._fit(dispatch)
-        if not dispatch.members:
-            return
+        if dispatch.members:
+            await self._deliver(dispatch, self._slots.sink)
+
+    async def _deliver(self, dispatch: Dispatch, sink: Sink) -> None:
         if dispatch.paced and self._slots.pace is not None:
             self._slots.pace.spend(self._clock.monotonic())
             dispatch.paced = False
         started_at, started = self._clock.ms(), self._clock.monotonic()
-        deliveries = [
-            self._delivery(member.lease, started_at, self._pulse.of(dispatch, member)) for member in dispatch.members
-        ]
+        members = dispatch.members
+        deliveries = [self._delivery(member, started_at, self._pulse.of(dispatch, member)) for member in members]
 
         def begin(silence: asyncio.Timeout) -> None:
             dispatch.silence, dispatch.timeout = silence, self._timeout
 
         try:
             with self._spans.around(dispatch.members):
-                answers, apart = await carry(self._shared.hook, deliveries, self._slots.sink, self._timeout, begin)
+                answers, apart = await carry(self._shared.hook, deliveries, sink, self._timeout, begin)
         except asyncio.CancelledError:
             if not dispatch.dropped:
                 cut, seconds = Retry("cut off: the gateway stopped"), self._clock.monotonic() - started
@@ -124,13 +118,13 @@ class Deliverer:
         dispatch.members = [member for member in dispatch.members if not member.decided]
         failure = Retry(why, service=True)
         started_at = self._clock.ms() - round(self._timeout * 1000)
-        deliveries = [self._delivery(member.lease, started_at) for member in dispatch.members]
+        deliveries = [self._delivery(member, started_at) for member in dispatch.members]
         self._record(dispatch, deliveries, [failure] * len(dispatch.members), started_at, self._timeout)
         return failure
 
     def _crashed(self, member: LeasedDelivery, why: Nonsense) -> None:
         now = self._clock.ms()
-        self._write(member, self._delivery(member.lease, now), why, CRASHED, now, 0.0)
+        self._write(member, self._delivery(member, now), why, CRASHED, now, 0.0)
 
     # -- before
 
@@ -160,7 +154,7 @@ class Deliverer:
         if not never_ends(lease.attempt, elapsed, self._policy.retry, lost=lease.lost):
             return False
         failure = Nonsense("its tries never came to an end: each time the process died or the lease ended")
-        self._write(member, self._delivery(lease, now), failure, NEVER_ENDED, now, 0.0)
+        self._write(member, self._delivery(member, now), failure, NEVER_ENDED, now, 0.0)
         return True
 
     def _elapsed(self, member: LeasedDelivery) -> float:
@@ -188,7 +182,8 @@ class Deliverer:
         self._slots.settled(member, False)
         return False
 
-    def _delivery(self, lease: Lease, now: int, heartbeat: Heartbeat | None = None) -> Delivery:
+    def _delivery(self, member: LeasedDelivery, now: int, heartbeat: Heartbeat | None = None) -> Delivery:
+        lease = member.lease
         at = datetime.fromtimestamp(now / 1000, UTC)
         return Delivery(
             id=lease.delivery,
@@ -199,6 +194,7 @@ class Deliverer:
             deadline=at + timedelta(seconds=self._timeout),
             memo=MappingProxyType(dict(lease.memo)),
             replay=lease.replay,
+            owner=member.owner,
             heartbeat=heartbeat,
         )
 
@@ -242,8 +238,9 @@ class Deliverer:
         follow_ups = FollowUps()
         if done is not None:
             follow_ups = self._shared.follow_ups.make(delivery, done, self._clock.now(), member.lease.trace)
+        problems, owner = follow_ups.problems, member.owner
         given = attempt_record(
-            member.lease, result, decision, started_at=started_at, seconds=seconds, problems=follow_ups.problems
+            member.lease, result, decision, started_at=started_at, seconds=seconds, problems=problems, owner=owner
         )
         self._pulse.ended(member)
         self._account.report(member.lease, delivery, result, given, trace_of(member))
@@ -256,12 +253,13 @@ class Deliverer:
             self._slots.alone.discard(member.lease.delivery)
         if follow_ups.events:
             settler = self._shared.settler
-            settler.settle_with(
-                member, given.settlement, follow_ups, self._slots.settled, self._account.report_follow_ups
-            )
+            settler.settle_with(member, given.settlement, follow_ups, self._settled, self._account.report_follow_ups)
         else:
-            self._shared.settler.settle(member, given.settlement, self._slots.settled)
+            self._shared.settler.settle(member, given.settlement, self._settled)
         member.decided = True
+
+    def _settled(self, member: LeasedDelivery, kept: bool) -> None:
+        self._slots.settled(member, kept)
 
     def _wait_for(self, member: LeasedDelivery, delay: float) -> None:
         member.again = delay
@@ -284,6 +282,9 @@ class Deliverer:
             await self._prober.ended(dispatch, telling)
             self._ring(due=True)
         elif self._breaker.note(dispatch.first.lease.delivery, telling):
-            written = self._breaker.trip(telling)  # nothing begins from here on, and what has not begun goes back
-            self._slots.put_back()
-            await written
+            await self._trip(telling)
+
+    async def _trip(self, telling: AttemptResult) -> None:
+        written = self._breaker.trip(telling)  # nothing begins from here on, and what has not begun goes back
+        self._slots.put_back()
+        await written

@@ -33,14 +33,12 @@ from gateway.store.store import Store
 
 log = import_structlog().get_logger("gateway.dispatcher")
 
-POLL_SECONDS: Final = (
-    0.6,
-    1.0,
-)  # seconds between two polls, with jitter, because what a person changes is seen within a second
+POLL_SECONDS: Final = (0.6, 1.0)  # between two polls, with jitter: what a person changes is seen within a second
 COUNT_INTERVAL_SECONDS: Final = 5.0  # seconds between two looks at the depths, for metrics
 SINKS_OPEN_SECONDS: Final = 0.5  # seconds the start waits for sinks to open; slower ones open behind it
 LAST_WRITES_SECONDS: Final = 5.0  # seconds for the last outcomes
 SINK_CLOSE_SECONDS: Final = 5.0  # seconds for a sink's close
+_AS_THEY_ARE: Final[Mapping[str, DeliveryPolicy]] = {}
 
 
 class Dispatcher:
@@ -164,11 +162,20 @@ class Dispatcher:
         """Prepared lanes are not wanted after all."""
         await asyncio.gather(*(self._close_sink(lane.sink) for lane in lanes.values() if lane.prober.opened))
 
-    def swap(self, lanes: Mapping[str, Lane], kept: Collection[str], grace: float) -> None:
-        """From now on these prepared lanes carry, beside those of `kept`; the others end within `grace` seconds behind."""
+    def swap(
+        self,
+        lanes: Mapping[str, Lane],
+        kept: Collection[str],
+        grace: float,
+        policies: Mapping[str, DeliveryPolicy] = _AS_THEY_ARE,
+    ) -> None:
+        """From now on these prepared lanes carry, beside those of `kept`, whose tables of owners may be others by `policies`;
+        all others end within `grace` seconds behind."""
         leaving = [lane for name, lane in self.lanes.items() if name not in kept]
         self.lanes = {**{name: self.lanes[name] for name in kept}, **lanes}
         self._tell_groups()
+        for name in policies.keys() & set(kept):
+            self.lanes[name].see_owners(policies[name].owners)
         for lane in lanes.values():
             lane.start()
         for lane in leaving:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.dispatch.batching import Gathering
 from gateway.dispatch.breaker import Breaker
@@ -12,13 +12,16 @@ from gateway.dispatch.claimer import Claimer
 from gateway.dispatch.deliverer import Deliverer
 from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.leased import Dispatch, LeasedDelivery
-from gateway.dispatch.policy import DeliveryPolicy
+from gateway.dispatch.policy import DeliveryPolicy, OwnerPolicy
 from gateway.dispatch.prober import Prober
 from gateway.dispatch.rate_limit import Pace
 from gateway.dispatch.slots import Slots, lease_of
 from gateway.dispatch.workers import WorkerPool
 from gateway.plugin import Sink
 from gateway.store.records import Gate, Lease
+
+if TYPE_CHECKING:
+    from gateway.dispatch.owner_deliverer import OwnerDeliverer
 
 OPEN_SECONDS_MAX: Final = 60.0  # for a sink to open: a reload waits for it, however long its deliveries may take
 
@@ -43,7 +46,16 @@ class Lane:
         self.workers = WorkerPool(f"lane {sink.name}", policy.concurrency, self._carry, self._next_of)
         self.slots = Slots(sink, policy, shared, breaker=self.breaker, prober=self.prober, workers=self.workers)
         self.claimer = Claimer(self.slots, self.prober, self.breaker, self.workers, shared)
-        self._deliverer = Deliverer(self.slots, self.prober, self.breaker, self.claimer.ring, shared)
+        self.owners: OwnerDeliverer | None = None
+        if policy.owners is None:
+            self._deliverer = Deliverer(self.slots, self.prober, self.breaker, self.claimer.ring, shared)
+        else:
+            from gateway.dispatch.owner_deliverer import OwnerDeliverer  # because only sinks with a directory need it
+
+            paused = shared.metrics.owners_paused.labels(sink.name)
+            self._deliverer = self.owners = OwnerDeliverer(
+                self.slots, self.prober, self.breaker, self.claimer.ring, shared, policy.owners, paused
+            )
         self.slots.freed = self.claimer.freed
         self._asides: set[asyncio.Task[None]] = set()
 
@@ -87,6 +99,13 @@ class Lane:
             self._deliverer.abandon(dispatch, "cut off: the gateway stopped and the plugin did not end")
         for task in tuple(self._asides):
             task.cancel()
+        if self.owners is not None:
+            await self.owners.close()
+
+    def see_owners(self, owners: OwnerPolicy | None) -> None:
+        """The table of owners was read again."""
+        if self.owners is not None and owners is not None:
+            self.owners.see(owners)
 
     # -- what intake and the poll say
 

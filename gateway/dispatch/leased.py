@@ -24,6 +24,8 @@ class LeasedDelivery:
     done: int | None = None  # bytes, as its sink said last
     stopped: bool = False  # its sink was told that the gateway is to stop
     lost: bool = False  # so was its lease, while it was carried
+    owner: str = ""  # whose it is, by the sink's directory
+    leaves: bool = False  # once it is settled, it holds up its queue no longer
     span: Span | None = None  # of the attempt under way, where spans are made
 
 

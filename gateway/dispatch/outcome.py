@@ -19,6 +19,7 @@ from gateway.text.redaction import redact_start
 
 DETAIL_CHARS_MAX: Final = 500  # characters
 READ_CHARS_MAX: Final = 20_000  # characters of a text that are looked at, because masking costs by the length
+OWNER_CHARS_MAX: Final = 100  # of a detail that say to whom it went
 PROBLEMS_CHARS_MAX: Final = 300  # of a detail that say which follow-ups are not stored; the log has all
 _FAILED: Final = frozenset({Outcome.RETRY, Outcome.REFUSED, Outcome.UNAVAILABLE})
 _PLAIN: Final = frozenset(f"HTTP {status}" for status in range(200, 300))  # nearly every receipt: nothing to look for
@@ -41,10 +42,13 @@ def attempt_record(
     started_at: int,
     seconds: float,
     problems: Sequence[str] = (),
+    owner: str = "",
 ) -> AttemptRecord:
     """Put together what is written. `started_at` is in ms since 1970, `seconds` how long the attempt took; `problems` say
-    which follow-ups are not stored, and why."""
+    which follow-ups are not stored, and why; `owner` is whose it was, where the sink has a directory."""
     detail = describe(result)
+    if owner:
+        detail = _to_owner(owner, detail)
     if decision.outcome in _FAILED and (end := ended_at(lease.event, _moment(started_at + seconds * 1000))):
         detail = _with(detail, f"the link ended at {format_time(end)}")
     if problems:
@@ -80,6 +84,11 @@ def attempt_record(
 def _with(detail: str, more: str) -> str:
     """Both, in as much room as there is; what is added is whole."""
     return f"{detail[: max(DETAIL_CHARS_MAX - len(more) - 2, 0)]}; {more}".removeprefix("; ")[:DETAIL_CHARS_MAX]
+
+
+def _to_owner(owner: str, detail: str) -> str:
+    said = f"to {_clean(owner[:OWNER_CHARS_MAX])}"
+    return f"{said}: {detail}"[:DETAIL_CHARS_MAX] if detail else said
 
 
 def _moment(ms: float) -> datetime:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gateway.fields import Rate
 from gateway.model import Value
+
+if TYPE_CHECKING:
+    from gateway.owners.directory import Directory
 
 
 class RetryPolicy(Value, frozen=True, kw_only=True):
@@ -26,6 +29,14 @@ class BatchPolicy(Value, frozen=True, kw_only=True):
     group_by: tuple[str, ...] = ()  # fields of an event: a batch never mixes two groups
 
 
+class OwnerPolicy(Value, frozen=True, kw_only=True):
+    """Whose the events are, and how much one owner may take. No `rate`: as many as come, `concurrency` at once."""
+
+    directory: Directory
+    concurrency: int
+    rate: Rate | None = None
+
+
 class DeliveryPolicy(Value, frozen=True, kw_only=True):
     """How fast, how many at once, in which order, and when again. `timeout` is of one attempt; no `rate`: as many as come."""
 
@@ -35,3 +46,4 @@ class DeliveryPolicy(Value, frozen=True, kw_only=True):
     rate: Rate | None = None
     order: Literal["none", "stream"] = "none"
     batch: BatchPolicy | None = None
+    owners: OwnerPolicy | None = None

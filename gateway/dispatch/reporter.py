@@ -74,6 +74,8 @@ class AttemptReporter:
             "outcome": outcome.value,
             "seconds": round(attempt.seconds, 4),
         }
+        if delivery.owner:
+            facts["owner"] = delivery.owner
         if attempt.status is not None:
             facts["status"] = attempt.status
         if attempt.detail:

@@ -38,6 +38,8 @@ NEVER_ENDED: Final = RetryDecision(state="dead", outcome=Outcome.LOST, reason="e
 
 CRASHED: Final = RetryDecision(state="dead", outcome=Outcome.LOST, reason="crashed")
 
+NO_OWNER: Final = RetryDecision(state="dead", outcome=Outcome.REFUSED, reason="no_owner")
+
 _EXPIRED: Final = RetryDecision(state="dead", outcome=Outcome.RETRY, reason="expired")
 
 

@@ -38,7 +38,7 @@ class Settler:
         self._clock = clock
         self._rng = rng
         self._outcomes: deque[tuple[LeasedDelivery, Settlement, Settled]] = deque()
-        self._returns: deque[tuple[LeasedDelivery, int, Settled]] = deque()
+        self._returns: deque[tuple[LeasedDelivery, tuple[int, str], Settled]] = deque()
         self._followed: deque[tuple[LeasedDelivery, Settlement, FollowUps, Settled, Stored]] = deque()
         self._bell = asyncio.Event()
         self._empty = asyncio.Event()
@@ -57,9 +57,9 @@ class Settler:
         self._followed.append((member, settlement, follow_ups, settled, stored))
         self._ring()
 
-    def release(self, member: LeasedDelivery, delay: int, settled: Settled) -> None:
-        """Release what was not begun; it comes due again after `delay` ms."""
-        self._returns.append((member, delay, settled))
+    def release(self, member: LeasedDelivery, delay: int, settled: Settled, queue: str = "") -> None:
+        """Release what was not begun; it comes due again after `delay` ms, where it joins a `queue` behind what is in it."""
+        self._returns.append((member, (delay, queue), settled))
         self._ring()
 
     @property
@@ -152,9 +152,15 @@ class Settler:
 
     async def _write_returns(self) -> None:
         batch = list(islice(self._returns, OUTCOMES_PER_ITEM_MAX))
-        for delay in {delay for _, delay, _ in batch}:
-            pairs = [(member.lease.delivery, member.lease.token) for member, its, _ in batch if its == delay]
-            await self._store.release(pairs, delay=delay)
+        alike: dict[tuple[str, str, int], list[tuple[int, int]]] = {}
+        for member, (delay, queue), _ in batch:
+            lease = member.lease
+            alike.setdefault((lease.sink if queue else "", queue, delay), []).append((lease.delivery, lease.token))
+        for (sink, queue, delay), pairs in alike.items():
+            if queue:
+                await self._store.join_queue(sink, queue, pairs, delay=delay)
+            else:
+                await self._store.release(pairs, delay=delay)
         for member, _, settled in batch:  # a release that is written twice changes nothing: its token is spent
             self._returns.popleft()
             _call_back(settled, member, True)

@@ -172,15 +172,15 @@ class Slots:
         for dispatch in self._workers.take_back():
             self.give_back(dispatch)
 
-    def give_back(self, dispatch: Dispatch, delay: int = 0) -> None:
-        """Back to the store, unburnt; due after `delay` ms, or when the circuit may close."""
+    def give_back(self, dispatch: Dispatch, delay: int = 0, queue: str = "") -> None:
+        """Back to the store, unburnt; due after `delay` ms, or when the circuit may close; in a `queue` behind what is in it."""
         if self._breaker.open:
             delay = max(round(self._breaker.opens_in() * 1000), delay)
         self.untoken(dispatch)
         self._prober.dropped(dispatch)
         for member in dispatch.members:
             if not member.decided:
-                self._shared.settler.release(member, delay, self.settled)
+                self._shared.settler.release(member, delay, self.settled, queue)
 
     def untoken(self, dispatch: Dispatch) -> None:
         """It does not go out now: its token is free again."""

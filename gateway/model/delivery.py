@@ -36,6 +36,7 @@ class Delivery(Value, frozen=True, kw_only=True):
     deadline: datetime  # when this attempt is cut off
     memo: Mapping[str, Any] = _NO_MEMO
     replay: bool = False
+    owner: str = ""  # whose it is, by the sink's directory
     heartbeat: Heartbeat | None = None  # the core's; a sink calls `alive`
 
     async def alive(self, memo: Mapping[str, object] | None = None, progress: Progress | None = None) -> None:

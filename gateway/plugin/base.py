@@ -178,6 +178,10 @@ class Sink:
     written for single events would not know what to make of several."""
     pulled: ClassVar[bool] = False
     """Whether consumers fetch what is for this sink (docs/api.md, Pull) instead of the gateway calling `deliver`."""
+    owner_columns: ClassVar[Mapping[str, str]] = {}
+    """What a `directory` may say of an owner: each column of its table, and the option that it gives, such as {"url": "url",
+    "secret": "sign.secrets[]"}. `.` goes into a mapping; `[]` is an option that takes several, with `;` between them in the
+    cell. Empty: a sink of this type has no directory."""
     batched: bool = False
     """Whether `delivery.batch` holds for this sink. The core sets it; one delivery alone still comes to `deliver`."""
 
@@ -208,6 +212,14 @@ class Sink:
         every source, whether they came here or not; all of the last `store.remember` again after each start; and again
         until it does not raise. So it has to be harmless where there is nothing to let go of.
         """
+
+    def for_owner(self, options: Any) -> Sink:
+        """A sink like this one for an owner of its `directory`: `options` are this one's with the owner's in their place.
+
+        It is opened before its first delivery and closed after its last, while this one stays open; what may be shared (a
+        connection to a server that all go through) can be handed on here.
+        """
+        return type(self)(self.name, options, http=self.http, log=self.log)
 
     @classmethod
     def usual_rate(cls, options: Any) -> str | None:

@@ -27,7 +27,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # because every seri
 LABEL_VALUES_MAX: Final = 100
 LABEL_CHARS_MAX: Final = 100  # characters
 
-DEAD_REASONS: Final = ("refused", "expired", "crashed")  # those that an attempt decides
+DEAD_REASONS: Final = ("refused", "expired", "crashed", "no_owner")  # those that an attempt decides
 
 _PREFIX = "recording_gateway"
 _FAST_BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
@@ -85,6 +85,7 @@ class Metrics:
         self.pull_waiting = self._gauge("pull_waiting", "Consumers that wait for a delivery of a pull sink.", "sink")
         self.pull_leased = self._counter("pull_leased", "Deliveries of a pull sink that consumers were given.", "sink")
         self.circuit_open = self._gauge("circuit_open", "1 while a sink's circuit is open.", "sink")
+        self.owners_paused = self._gauge("owners_paused", "Owners of a directory whose target is broken.", "sink")
         self.commit_batch_size = self._histogram(
             "commit_batch_size", "Items in one commit.", (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
         )

@@ -14,7 +14,7 @@ from gateway.store.engine.backend import Backend
 from gateway.store.engine.batch import Bulk, memo_text
 from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
-from gateway.store.outbox import losses
+from gateway.store.outbox import losses, queues
 from gateway.store.outbox import settle as settling
 from gateway.store.outbox.claim import end_unreadable, probe_claim
 from gateway.store.outbox.clock_repair import Spans
@@ -139,6 +139,25 @@ class LeasedRows:
         def work(session: Bulk) -> None:
             self._spans.note(session, "delay", delay)
             settling.release(session, leases, delay)
+
+        return self._writer.put(Kind.CALL, work)
+
+    def join_queue(self, sink: str, key: str, leases: Sequence[tuple[int, int]], *, delay: int) -> Future[None]:
+        """Give (delivery, token) pairs back that were not begun, to stand in this queue one behind the other: no claim
+        sees more than the first, which is due after `delay` ms."""
+        leases = tuple(leases)
+
+        def work(session: Bulk) -> None:
+            self._spans.note(session, "delay", delay)
+            queues.join(session, sink, key, leases, delay)
+
+        return self._writer.put(Kind.CALL, work)
+
+    def leave_queue(self, sink: str, key: str, delivery: int, token: int) -> Future[None]:
+        """What stands first in this queue waits by itself from now on; the next one comes free."""
+
+        def work(session: Bulk) -> None:
+            queues.leave(session, sink, key, delivery, token)
 
         return self._writer.put(Kind.CALL, work)
 

@@ -8,7 +8,9 @@ import json
 import re
 import threading
 from collections import deque
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -216,9 +218,23 @@ def _mask_query(query: str) -> str:
 _process: Final = Redactor()  # one a process, because a text may hold the secret of any part of it
 
 
+_within: Final[ContextVar[Redactor | None]] = ContextVar("within", default=None)
+
+
+@contextmanager
+def masked_within(redactor: Redactor) -> Iterator[None]:
+    """Mask what this one knows too, wherever this task and those that it starts write something; what is learnt meanwhile it
+    keeps to itself. For secrets of which there are too many to look for all of them in every line."""
+    token = _within.set(redactor)
+    try:
+        yield
+    finally:
+        _within.reset(token)
+
+
 def learn_secret(secret: str) -> None:
     """Mask this text everywhere from now on. See Redactor.learn."""
-    _process.learn(secret)
+    (_within.get() or _process).learn(secret)
 
 
 def learn_passing_secret(secret: str) -> None:
@@ -228,12 +244,14 @@ def learn_passing_secret(secret: str) -> None:
 
 def redact(text: str) -> str:
     """The text without secrets. See Redactor.redact."""
-    return _process.redact(text)
+    own = _within.get()
+    return _process.redact(text if own is None else own.redact(text))
 
 
 def redact_start(text: str, limit: int) -> str:
     """The first `limit` characters without secrets, and without half of one. See Redactor.redact_start."""
-    return _process.redact_start(text, limit)
+    own = _within.get()
+    return _process.redact_start(text if own is None else own.redact_start(text, limit), limit)
 
 
 def redact_event(_logger: object, _name: str, event_dict: MutableMapping[str, object]) -> MutableMapping[str, object]:

@@ -51,8 +51,30 @@ def check_where(where: Where, *, types: Sequence[str] = ("*",)) -> Checked:
     return Checked(errors, warnings)
 
 
+def check_key(where: Where) -> Checked:
+    """The same of an expression that names something: a text or a whole number is an answer. That it fails on a sparse event
+    is no warning, because whoever asks says what becomes of those."""
+    errors = [str(problem) for problem in misnamed(where.tree)]
+    if errors:
+        return Checked(errors, [])
+    full = _Trial(where, [sample(type) for type in EVENT_TYPES], (str, int))
+    sparse = _Trial(where, [sample(type, full=False) for type in EVENT_TYPES], (str, int))
+    warnings = []
+    if full.other or sparse.other:
+        errors.append(f"the key is {(full.other | sparse.other).pop()}, and only a text or a whole number is one")
+    elif len(full.failed) == len(EVENT_TYPES) and not _vendors(where, full.failed):
+        errors.append(f"it fails on every sample event: {next(iter(full.failed.values()))}")
+    elif full.failed:
+        reason = next(iter(full.failed.values()))
+        warnings.append(f"it fails on every event of {', '.join(full.failed)} ({reason}), which then has no owner")
+    errors.extend(_too_slow(where, FILE_COMPLETED))
+    return Checked(errors, warnings)
+
+
 class _Trial:
-    def __init__(self, where: Where, events: Collection[Event]) -> None:
+    """An expression tried on events; `wanted` are the types of an answer, where true and false are none unless `bool` is there."""
+
+    def __init__(self, where: Where, events: Collection[Event], wanted: tuple[type, ...] = (bool,)) -> None:
         self.failed: dict[str, str] = {}
         self.other: set[str] = set()
         for event in events:
@@ -61,12 +83,12 @@ class _Trial:
             except WhereFailed as failure:
                 self.failed[event.type] = str(failure)
             else:
-                if not isinstance(value, bool):
+                if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
                     self.other.add(_NAMES.get(type(value), type(value).__name__))
 
 
 _NAMES: Final[dict[type, str]] = {
-    str: "a text", int: "a number", float: "a number", list: "a list", dict: "a map", bytes: "bytes", type(None): "null",
+    bool: "true or false", str: "a text", int: "a number", float: "a number", list: "a list", dict: "a map", bytes: "bytes", type(None): "null",
 }  # fmt: skip
 
 

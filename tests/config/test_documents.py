@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.commands.secret import make
+from gateway.config.grammar.directory import DirectorySettings
 from gateway.config.grammar.settings import RouteSettings, Settings, SinkSettings, SourceSettings, TestSettings
 from gateway.config.grammar.watch import WatchSettings
 from gateway.config.load import load, refuse_demo_keys
@@ -41,6 +42,7 @@ def tables() -> Iterator[str]:
         yield table(rows(section, f"{key}."))
     yield table(rows(SourceSettings, "sources.NAME.", skip=("options",)))
     yield table(row for row in rows(SinkSettings, "sinks.NAME.", skip=("options",)) if row.key.count(".") < 3)
+    yield table(rows(DirectorySettings, "sinks.NAME.directory."))
     yield table(rows(RouteSettings, "routes[]."))
     yield table(rows(WatchSettings, "watch[]."))
     yield table(rows(TestSettings, "tests[]."))

@@ -63,6 +63,7 @@ async def test_the_headers_named_are_the_headers_sent() -> None:
 CALLS = (Path(__file__).resolve().parents[2] / "docs" / "calls.md").read_text()
 CHINESE = (Path(__file__).resolve().parents[2] / "docs" / "sinks.zh-CN.md").read_text()
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", TEXT + CALLS + CHINESE, re.M | re.S)
+[OWNERS, _] = re.findall(r"^```text\n(owner,.*?)^```$", TEXT + CHINESE, re.M | re.S)
 ENVIRON = {
     "APP_SECRET": SECRET,
     "NTFY_URL": "ntfys://ntfy.sh/a-topic-nobody-guesses",
@@ -80,6 +81,7 @@ def test_every_example_loads(example: str, tmp_path: Path) -> None:
     path = tmp_path / "gateway.yaml"
     path.write_text(example)
     path.chmod(0o600)
+    (tmp_path / "owners.csv").write_text(OWNERS)
     loaded = load(path, environ=named | ENVIRON, placeholders="${file:" in example)
     assert loaded.settings.sinks
 
@@ -102,6 +104,7 @@ def test_every_example_can_be_checked_without_its_secrets(example: str, tmp_path
     path = tmp_path / "gateway.yaml"
     path.write_text(example if "version:" in example else f"version: 1\n{example}", "utf-8")
     path.chmod(0o600)
+    (tmp_path / "owners.csv").write_text(OWNERS)
     found = load(path, environ={}, placeholders=True)
     stand_in = ("whole", "access_token", "host placeholder", "is the same as")
     assert not [one for one in found.warnings if any(word in one.found for word in stand_in)]

@@ -11,7 +11,7 @@ import pytest
 from gateway.runtime.clock import FrozenClock
 from gateway.store.engine.batch import Bulk, SettleIn, settle_in
 from gateway.store.engine.migrations import migrate
-from gateway.store.outbox import group_claim, retention, settle
+from gateway.store.outbox import group_claim, queues, retention, settle
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.accept import accept
 from gateway.store.outbox.counts import due
@@ -119,10 +119,8 @@ HOT = {
     "count rank": sql.COUNT_RANK,
     "count dead": sql.COUNT_DEAD,
     **{name: getattr(sql, name) for name in ("PULL", "PULL_OWN", "LIVE_LEASES", "LEASED", "ENDED_AS", "PEEK")},
-    "window": retention._WINDOW,
-    "remember": retention._REMEMBER,
-    "delete": retention._DELETE,
-    "forget": retention._FORGET,
+    **{name: getattr(sql, name) for name in ("JOIN_QUEUE", "LEAVE_QUEUE")},
+    **{name: getattr(retention, name) for name in ("_WINDOW", "_REMEMBER", "_DELETE", "_FORGET")},
 }
 
 
@@ -212,6 +210,7 @@ def test_on_sqlite_work_takes_as_many_steps_with_twenty_times_the_backlog(lite: 
         "settle": lambda: lite.settle([settle_in(settlement((id_, 1))) for id_ in range(1, 33)], locked=True),
         "accept": lambda: accept(lite, [[new(n, "app", key="k")] for n in range(32)], "me"),
         "due": lambda: due(lite),
+        "queue": lambda: queues.join(lite, "app", "k", [(id_, 1) for id_ in range(1, 33)], 0),
         "group": lambda: claim_group(lite, "app", 32, LEASE, 1, 0, (), "me"),
     }
     filled(lite, 1_000, 0)
@@ -267,6 +266,7 @@ def test_on_postgresql_no_work_reads_the_backlog(post: PostgresBulk, plans: str,
         "settle": (lambda: post.settle(ended, locked=False), 32),
         "renew": (lambda: [settle.renew(post, id_, 1, LEASE) for id_ in ids], 32),
         "release": (lambda: settle.release(post, [(id_, 1) for id_ in ids], 0), 32),
+        "join": (lambda: queues.join(post, "app", "k", [(id_, 1) for id_ in ids], 0), 32),
         "accept": (lambda: accept(post, [[new(n, "app")] for n in range(32)], "me"), 32),
         "ordered": (lambda: accept(post, [[new(n, "app", key="k")] for n in range(8)], "me"), 8),
         "due": (lambda: due(post), 4),

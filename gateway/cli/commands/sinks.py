@@ -81,9 +81,10 @@ def list_(invocation: Invocation, as_json: bool, limit: int, everything: bool) -
     show_default=True,
     help="The type of the test event, such as recording.failed.",
 )
+@click.option("--owner", metavar="OWNER", help="Of a sink with a directory: to whom. Default: the event's.")
 @config_option
 @pass_invocation
-def test(invocation: Invocation, name: str, event_type: str) -> None:
+def test(invocation: Invocation, name: str, event_type: str, owner: str | None) -> None:
     """Send one test message through the sink NAME, and say what came back. Exit code 1 unless it was delivered.
 
     It is sent by this process, once, whether a gateway runs or the sink is paused, and is kept nowhere. The event says
@@ -95,21 +96,25 @@ def test(invocation: Invocation, name: str, event_type: str) -> None:
     from gateway.dispatch.outcome import describe
 
     if invocation.remote is not None:
-        _test_elsewhere(invocation.remote, invocation.sink(name), event_type)
+        _test_elsewhere(invocation.remote, invocation.sink(name), event_type, owner)
         return
     loaded = invocation.load()
-    result, seconds = asyncio.run(
-        sink_trial.send(loaded, invocation.sink(name), sink_trial.test_event(loaded, event_type))
-    )
+    name = invocation.sink(name)
+    event = sink_trial.test_event(loaded, event_type)
+    owner = sink_trial.owner_of(loaded, name, event, owner)
+    result, seconds = asyncio.run(sink_trial.send(loaded, name, event, owner))
     outcome = sink_trial.outcome_of(result)
     said = visible(describe(result))
+    if owner is not None:
+        said = f"to {visible(owner)}: {said}".removesuffix(": ")
     _print_outcome(name, outcome, seconds, said)
 
 
-def _test_elsewhere(remote: Remote, name: str, event_type: str) -> None:
+def _test_elsewhere(remote: Remote, name: str, event_type: str, owner: str | None) -> None:
     from gateway.cli.remote_client import segment
 
-    answer = remote.post(f"/sinks/{segment(name)}/test", {"type": event_type})
+    body = {"type": event_type} | ({} if owner is None else {"owner": owner})
+    answer = remote.post(f"/sinks/{segment(name)}/test", body)
     _print_outcome(name, answer["outcome"], answer["seconds"], visible(answer["detail"]))
 
 
@@ -125,6 +130,7 @@ def _print_outcome(name: str, outcome: str, seconds: float, detail: str) -> None
 @file_options
 @click.option("--source", metavar="NAME", shell_complete=names("sources"), help="The source that reads --callback.")
 @click.option("--type", "event_type", metavar="TYPE", help="A sample of this type. Default: what `sinks test` sends.")
+@click.option("--owner", metavar="OWNER", help="Of a sink with a directory: to whom. Default: the event's.")
 @config_option
 @pass_invocation
 def preview(
@@ -134,6 +140,7 @@ def preview(
     callback_file: str | None,
     source: str | None,
     event_type: str | None,
+    owner: str | None,
 ) -> None:
     """Print what the sink NAME would send for an event, with secrets and signatures masked. Nothing is sent.
 
@@ -145,7 +152,7 @@ def preview(
         described = event_file is not None or callback_file is not None
         fields = {"type": event_type} if event_type and described else {}
         given = event_input.events(invocation, event_file, callback_file, source, fields) if described else None
-        _preview_elsewhere(invocation.remote, invocation.sink(name), given, event_type)
+        _preview_elsewhere(invocation.remote, invocation.sink(name), given, event_type, owner)
         return
     loaded = invocation.load(placeholders=True)
     invocation.sink(name)
@@ -156,7 +163,7 @@ def preview(
             invocation, event_file, callback_file, source, {"type": event_type} if event_type else {}
         )
     for event in events:
-        sink_preview.show(loaded, name, event)
+        sink_preview.show(loaded, name, event, owner)
 
 
 @command.command()
@@ -181,15 +188,18 @@ def resume(invocation: Invocation, name: str) -> None:
     click.echo(f"{name}: {'goes on' if changed else 'was not paused'}")
 
 
-def _preview_elsewhere(remote: Remote, name: str, events: Sequence[Event] | None, event_type: str | None) -> None:
+def _preview_elsewhere(
+    remote: Remote, name: str, events: Sequence[Event] | None, event_type: str | None, owner: str | None
+) -> None:
     from gateway.cli.remote_client import segment
     from gateway.events.cloudevents import to_document
 
     path = f"/sinks/{segment(name)}/preview"
     if events is None:
-        answers = [remote.get(path, type=event_type)]
+        answers = [remote.get(path, type=event_type, owner=owner)]
     else:
-        answers = [remote.post(path, {"event": to_document(event)}) for event in events]
+        whose = {} if owner is None else {"owner": owner}
+        answers = [remote.post(path, {"event": to_document(event), **whose}) for event in events]
     for answer in answers:
         click.echo("\n".join(map(visible, answer["text"].split("\n"))))
 

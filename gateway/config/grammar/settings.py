@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr
 
 from gateway.config.grammar.alarms import AlarmSettings, AlarmSetup
 from gateway.config.grammar.delivery import BatchSettings, DeliverySettings, RetrySettings
+from gateway.config.grammar.directory import DirectorySettings
 from gateway.config.grammar.identifiers import PathSegment
 from gateway.config.grammar.listeners import AdminSettings, ServerSettings, TokenSettings
 from gateway.config.grammar.network import AllowFile, AllowFrom, overlap
@@ -132,12 +133,18 @@ class SourceSettings(Section):
 
 
 class SinkSettings(Section):
-    """`type` and `delivery` are the core's; every other key belongs to the type's options."""
+    """`type`, `delivery` and `directory` are the core's; every other key belongs to the type's options."""
 
     type: Annotated[str, Field(description="Which kind of sink this is.")]
     delivery: Annotated[DeliverySettings, Field(description="Overrides of the top-level `delivery`, key by key.")] = (
         DeliverySettings()
     )
+    directory: Annotated[
+        DirectorySettings | None,
+        Field(
+            description="A table of owners, each with a target of its own, for types whose target can be a person's."
+        ),
+    ] = None
     options: Annotated[Any, Field(description="The type's own options.")] = None
 
     _pulled: bool = PrivateAttr(default=False)
@@ -146,6 +153,15 @@ class SinkSettings(Section):
     def pulled(self) -> bool:
         """Whether consumers fetch what is for it, as its type says."""
         return self._pulled
+
+    def carried_as(self, other: SinkSettings) -> bool:
+        """Whether what carries the other can go on with this: nothing differs, or only what stands in the table of owners."""
+        if self.directory is None or other.directory is None:
+            return self == other
+        mine, theirs = self.directory.table, other.directory.table
+        if mine is None or theirs is None or self.directory.written != other.directory.written:
+            return False
+        return (self.type, self.delivery) == (other.type, other.delivery) and mine.base == theirs.base
 
     def of_type(self, cls: Any) -> Self:
         """Note what the class of its type says of every sink of this type."""

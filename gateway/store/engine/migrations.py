@@ -50,7 +50,7 @@ _FIRST: Final = (
         attempts {small} NOT NULL CHECK (attempts >= 0), round {small} NOT NULL DEFAULT 0, since_at {int} NOT NULL,
         first_at {int}, stalled {int} NOT NULL DEFAULT 0, replay {small} NOT NULL DEFAULT 0, order_key TEXT, owner TEXT,
         source TEXT NOT NULL DEFAULT '', weak {small} NOT NULL DEFAULT 0, group_key TEXT,
-        memo TEXT, progress TEXT, reason TEXT CHECK (reason IN ('refused', 'expired') OR reason IN ('cancelled', 'crashed')), note TEXT, last_error TEXT,
+        memo TEXT, progress TEXT, reason TEXT CHECK (reason IN ('refused', 'expired') OR reason IN ('cancelled', 'crashed') OR reason = 'no_owner'), note TEXT, last_error TEXT,
         alarmed {small} NOT NULL DEFAULT 0, losses {small} NOT NULL DEFAULT 0, lone_losses {small} NOT NULL DEFAULT 0, alone {small} NOT NULL DEFAULT 0,
         UNIQUE (event, sink), CHECK ((rank = 3) = (state = 'sending'))){busy}""",
     "CREATE INDEX deliveries_due ON deliveries (sink, rank, due_at, id) WHERE state IN ('waiting','sending')",

@@ -74,6 +74,17 @@ PROMOTE: Final = f"""UPDATE deliveries SET rank = CASE WHEN weak = 1 THEN {Rank.
   AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = :sink AND o.order_key = :key AND o.order_key IS NOT NULL
     AND o.rank <> {Rank.BEHIND} AND o.state IN ('waiting','sending'))"""
 
+# -- queues: run after `session.lock` of the key ----------------------------------------------------------------------
+
+JOIN_QUEUE: Final = f"""UPDATE deliveries SET state = 'waiting', attempts = attempts - 1, due_at = :now + :delay, owner = NULL, order_key = :key,
+    rank = CASE WHEN EXISTS (SELECT 1 FROM deliveries o WHERE o.sink = :sink AND o.order_key = :key AND o.order_key IS NOT NULL
+      AND o.rank <> {Rank.BEHIND} AND o.state IN ('waiting','sending') AND o.id <> :id) THEN {Rank.BEHIND}
+      WHEN weak = 1 THEN {Rank.LAST} ELSE {Rank.AGAIN} END
+  WHERE id = :id AND token = :token AND rank = {Rank.LEASED}"""
+# Whoever claimed the row since has another token.
+LEAVE_QUEUE: Final = f"""UPDATE deliveries SET order_key = NULL
+  WHERE id = :id AND token = :token AND sink = :sink AND order_key = :key AND rank <> {Rank.BEHIND} AND state = 'waiting'"""
+
 # -- circuits and pauses -------------------------------------------------------------------------------------------
 
 GATES: Final = """SELECT name, paused_at, open_until, pauses, reason,

@@ -44,7 +44,7 @@ SINK_ENDPOINTS: Final = (
         "/sinks/{name}/test",
         "test",
         "Send one test message through a sink.",
-        lambda call: call.service.test(call.path["name"], call.body.type, call.actor),
+        lambda call: call.service.test(call.path["name"], call.body.type, call.actor, call.body.owner),
         sink_results.TestAnswer,
         body=requests.TestCommand,
         problems={404: "not_found", 409: "not_tested", 429: "too_many_requests", 504: "took_too_long"},
@@ -53,7 +53,9 @@ SINK_ENDPOINTS: Final = (
         "/sinks/{name}/preview",
         "preview",
         "What a sink would send for a stored event, or for a sample.",
-        lambda call: call.service.preview(call.path["name"], call.query.event, call.query.type, call.actor),
+        lambda call: call.service.preview(
+            call.path["name"], call.query.event, call.query.type, call.actor, call.query.owner
+        ),
         sink_results.PreviewAnswer,
         query=queries.PreviewQuery,
         problems={404: "not_found", 409: "ambiguous, nothing_sent", 429: "too_many_requests", 504: "took_too_long"},
@@ -62,7 +64,7 @@ SINK_ENDPOINTS: Final = (
         "/sinks/{name}/preview",
         "preview_of",
         "What a sink would send for an event that is described.",
-        lambda call: call.service.preview(call.path["name"], call.body.event, None, call.actor),
+        lambda call: call.service.preview(call.path["name"], call.body.event, None, call.actor, call.body.owner),
         sink_results.PreviewAnswer,
         role="read",
         body=requests.PreviewCommand,

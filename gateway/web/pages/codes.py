@@ -38,6 +38,7 @@ CODES: Final[Mapping[str, Mapping[str, str]]] = {
         "expired": "it was tried for too long",
         "cancelled": "somebody cancelled it",
         "crashed": "the gateway died with it, again and again",
+        "no_owner": "nobody in the sink's table owns it",
     },
     "trust": {
         "none": "nothing",

@@ -46,6 +46,7 @@ class AppriseSink(Sink):
 
     type = "apprise"
     Options = AppriseOptions
+    owner_columns = {"url": "url", "language": "language", "timezone": "timezone"}  # noqa: RUF012  # as its base declares it
     default_rate = "10/m"  # because apprise itself, which knows no better, waits 5.5 s between two messages
     options: AppriseOptions
 

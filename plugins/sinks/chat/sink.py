@@ -26,6 +26,10 @@ class Chat(Sink):
 
     type = "chat"
     Options = ChatOptions
+    owner_columns = {  # noqa: RUF012  # as its base declares it
+        **{name: name for name in ("url", "secret", "token", "chat_id", "thread", "keyword", "language", "timezone")},
+        "mention": "mention[]",
+    }
     options: ChatOptions
 
     @classmethod

@@ -45,8 +45,13 @@ class Email(Sink):
 
     type = "email"
     Options = EmailOptions
+    owner_columns = {  # noqa: RUF012  # as its base declares it
+        **{name: f"{name}[]" for name in ("to", "cc", "bcc")},
+        **{name: name for name in ("reply_to", "language", "timezone")},
+    }
     options: EmailOptions
     _connections: MailConnections | None = None
+    _shares = False  # the connections are another's
 
     async def open(self) -> None:
         """Load libraries, certificates and templates, so that the first mail need not wait. Connects to nothing."""
@@ -63,9 +68,17 @@ class Email(Sink):
             logs_in = self.options.username is not None
             self._connections = MailConnections(functools.partial(self._connection, context), logs_in=logs_in)
 
+    def for_owner(self, options: EmailOptions) -> Email:
+        """All go through one server, so all share its connections; what was refused to one owner's mail says nothing of them."""
+        owners = Email(self.name, options, http=self.http, log=self.log)
+        owners._connections, owners._shares = self._connections, self._connections is not None
+        return owners
+
     async def close(self) -> None:
         """Say goodbye to the server, within two seconds."""
         connections, self._connections = self._connections, None
+        if self._shares:
+            return
         if connections is not None:
             await connections.close()
 

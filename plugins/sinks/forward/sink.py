@@ -59,6 +59,7 @@ class Forward(Sink):
     type = "forward"
     batches_when_asked = True
     Options = ForwardOptions
+    owner_columns = {"url": "url", "secret": "sign.secrets[]"}  # noqa: RUF012  # as its base declares it
     options: ForwardOptions
 
     async def open(self) -> None:

@@ -29,7 +29,7 @@ CREATE TABLE deliveries (
         attempts INTEGER NOT NULL CHECK (attempts >= 0), round INTEGER NOT NULL DEFAULT 0, since_at INTEGER NOT NULL,
         first_at INTEGER, stalled INTEGER NOT NULL DEFAULT 0, replay INTEGER NOT NULL DEFAULT 0, order_key TEXT, owner TEXT,
         source TEXT NOT NULL DEFAULT '', weak INTEGER NOT NULL DEFAULT 0, group_key TEXT,
-        memo TEXT, progress TEXT, reason TEXT CHECK (reason IN ('refused', 'expired') OR reason IN ('cancelled', 'crashed')), note TEXT, last_error TEXT,
+        memo TEXT, progress TEXT, reason TEXT CHECK (reason IN ('refused', 'expired') OR reason IN ('cancelled', 'crashed') OR reason = 'no_owner'), note TEXT, last_error TEXT,
         alarmed INTEGER NOT NULL DEFAULT 0, losses INTEGER NOT NULL DEFAULT 0, lone_losses INTEGER NOT NULL DEFAULT 0, alone INTEGER NOT NULL DEFAULT 0,
         UNIQUE (event, sink), CHECK ((rank = 3) = (state = 'sending'))) STRICT;
 
@@ -164,7 +164,7 @@ CREATE INDEX recording_events_recording ON recording_events (recording, event);
 
 CREATE INDEX recording_events_job ON recording_events (job) WHERE job IS NOT NULL;
 
-INSERT INTO meta (name, value) VALUES ('schema', '1'), ('shape', '9280e97987425df4'), ('instance', '0011223344556677'), ('made_at', '1767225600000');
+INSERT INTO meta (name, value) VALUES ('schema', '1'), ('shape', '05044ac73b2e1ce2'), ('instance', '0011223344556677'), ('made_at', '1767225600000');
 
 INSERT INTO events (id, source, type, subject, received_at, trust, fingerprint, body, raw, raw_type, routing) VALUES ('0123456789abcdef', 'live', 'recording.file.completed', 's', 1767225600000, 3, x'7b7d', '{"id":"0123456789abcdef","source":"live","type":"recording.file.completed","subject":"s","time":"2026-01-01T00:00:00Z","specversion":"1.0","data":{"provider":"huawei-live","stream":"s"}}', x'7b7d', 'application/json', '[]');
 

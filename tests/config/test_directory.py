@@ -1,0 +1,200 @@
+"""A sink's `directory`: a table whose rows are tried as if their cells stood in the configuration, and what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from gateway.owners.directory import NOBODY
+from tests.config.configs import Configs
+from tests.config.directories import CANARY, KEYED, SECRET, RealConfigs, event, sink, table
+
+
+@pytest.fixture
+def configs(tmp_path: Path) -> Configs:
+    return RealConfigs(tmp_path)
+
+
+def test_a_row_is_the_target_of_its_owner(configs: Configs) -> None:
+    table(
+        configs,
+        f"\ufeffowner, url ,secret,note\n# people\n\nanna,https://a.example/x,{SECRET},the first\n7,http://b.example/y,\r\n",
+    )
+    settings = configs.load(sink()).settings.sinks["people"]
+    assert settings.directory is not None
+    directory = settings.directory.table
+    assert directory is not None
+    assert list(directory.rows) == ["anna", "7"]
+    anna, seven = directory.options("anna"), directory.options("7")
+    assert (anna.url, [one.reveal() for one in anna.sign.secrets]) == ("https://a.example/x", [SECRET])
+    assert (seven.url, seven.sign) == ("http://b.example/y", None)
+    assert directory.owned(event()).owner == "anna"
+    assert directory.owned(event("bob")).missing == "'bob' is not in owners.csv"
+    assert settings.delivery.concurrency == 32
+
+
+@pytest.mark.parametrize(
+    ("key", "stream", "owner"),
+    [
+        ("event.data.stream", " anna ", "anna"),
+        ("event.data.stream", "cafe\u0301", "caf\u00e9"),
+        ("size(event.data.stream)", "7654321", "7"),
+        ("has(event.data.stream) ? event.data.stream.split('-')[0] : ''", "anna-1", None),
+    ],
+)
+def test_a_key_is_a_text_or_a_whole_number(configs: Configs, key: str, stream: str, owner: str | None) -> None:
+    table(configs, "owner,url\nanna,https://a.example\ncafé,https://c.example\n7,https://d.example\n")
+    text = sink(directory=f'directory: {{file: owners.csv, key: "{key}"}}')
+    if owner is None:
+        assert configs.problem(text, judge=True).path == "sinks.people.directory.key"
+        return
+    read = configs.load(text).settings.sinks["people"].directory
+    assert read is not None
+    assert read.table is not None
+    assert read.table.owned(event(stream)) == (owner, "")
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("event.data.files", "the key is a list"),
+        ("event.data.stream == 'x'", "the key is true or false"),
+        ("event.data.steam", "steam"),
+        ("event.data.stream +", "column"),
+        ("1.5", "a number"),
+        ("event", "a map"),
+    ],
+)
+def test_a_key_that_is_none_is_refused_where_it_stands(configs: Configs, key: str, said: str) -> None:
+    table(configs, "owner,url\nanna,https://a.example\n")
+    problem = configs.problem(sink(directory=f'directory: {{file: owners.csv, key: "{key}"}}'), judge=True)
+    assert problem.path == "sinks.people.directory.key"
+    assert said in problem.message
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"stream": None}, "the key cannot be computed (no such field: stream)"),
+        ({"stream": ""}, "the key is empty"),
+        ({"stream": "x" * 5000}, f"{'x' * 100!r} is not in owners.csv"),
+        ({"stream": "anna\0"}, "is not in owners.csv"),
+    ],
+)
+def test_whom_nobody_owns_is_nobodys_or_goes_to_the_sinks_own_target(
+    configs: Configs, more: dict[str, str | None], why: str
+) -> None:
+    table(configs, "owner,url\nanna,https://a.example\n")
+    strict = configs.load(sink()).settings.sinks["people"].directory
+    assert strict is not None
+    assert strict.table is not None
+    assert why in strict.table.owned(event(**more)).missing
+    lenient = configs.load(
+        sink(", url: 'https://all.example'", "directory: {file: owners.csv, key: event.data.stream, missing: fallback}")
+    ).settings.sinks["people"]
+    assert lenient.directory is not None
+    assert lenient.directory.table is not None
+    assert lenient.directory.table.owned(event(**more)) == (NOBODY, "")
+    assert lenient.directory.table.options(NOBODY).url == lenient.options.url == "https://all.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (sink(directory="directory: {file: gone.csv, key: event.id}"), "cannot be read: No such file"),
+        (sink(directory="directory: {file: ., key: event.id}"), "cannot be read: Is a directory"),
+        (sink(directory="directory: {file: owners.csv}"), "a value for this key"),
+        (sink(directory="directory: {file: owners.csv, key: ''}"), "a text of at least 1"),
+        (sink(directory="directory: {file: owners.csv, key: event.id, column: x}"), "unknown key"),
+        (sink(", delivery: {batch: {max: 3}}"), "`batch` for a sink with a directory"),
+        (sink(", directory: {file: owners.csv, key: event.id, missing: fallback}", "method: POST"), "sinks.people.url"),
+        ("sinks: {x: {type: console, directory: {file: owners.csv, key: event.id}}}", "whose target is not an owner's"),
+        (sink(", verify: perhaps"), "sinks.people.verify"),
+        (sink(", sing: x"), "unknown key"),
+    ],
+)
+def test_what_is_wrong_beside_the_table_is_said_once(configs: Configs, text: str, said: str) -> None:
+    table(configs, "owner,url\nanna,https://a.example\nbob,https://b.example\n")
+    assert said in str(configs.problem(text))
+
+
+def test_no_secret_of_a_table_is_in_any_problem_warning_or_text(configs: Configs) -> None:
+    table(
+        configs, f"owner,url,secret\nanna,https://a.example/?token={CANARY},{CANARY}\nbob,nonsense {CANARY},{CANARY}x\n"
+    )
+    text = "\n".join(map(str, configs.problems(sink())))
+    assert "owners.csv:3:5" in text
+    table(configs, f"owner,url,secret\nanna,https://a.example/x,{CANARY}\nbob,https://b.example/y,{SECRET}\n")
+    loaded = configs.load(sink())
+    text += "\n".join(
+        (repr(loaded), str(loaded.settings), loaded.settings.model_dump_json(), repr(loaded.settings.sinks))
+    )
+    directory = loaded.settings.sinks["people"].directory
+    assert directory is not None
+    text += repr(directory.table)
+    assert CANARY.removeprefix("whsec_") not in text
+
+
+def test_a_table_with_secrets_that_others_can_read_is_warned_of(configs: Configs) -> None:
+    table(configs, f"owner,url,secret\nbob,https://b.example,\nanna,https://a.example,{SECRET}\n")
+    assert [one for one in configs.load(sink()).warnings if "can be read by" in one.found] == []
+    (configs.folder / "owners.csv").chmod(0o644)
+    (warning,) = [one for one in configs.load(sink()).warnings if "can be read by" in one.found]
+    assert (warning.file, warning.hint) == (str(configs.folder / "owners.csv"), "run `chmod 600` on it")
+
+
+def test_a_table_that_changed_makes_its_sink_another_which_goes_on_as_it_is(configs: Configs) -> None:
+    table(configs, "owner,url\nanna,https://a.example\n")
+    before, again = configs.load(sink()), configs.load(sink())
+    table(configs, "owner,url\nanna,https://other.example\nbob,https://b.example\n")
+    after, other = configs.load(sink()), configs.load(sink(", verify: false"))
+    one, same, changed, more = (loaded.settings.sinks["people"] for loaded in (before, again, after, other))
+    assert one == same != changed
+    assert changed.carried_as(one)
+    assert not more.carried_as(one)
+    assert before.watched_files[1:] == [configs.folder / "owners.csv"]
+
+
+def test_a_cell_holds_several_where_the_option_takes_several(configs: Configs) -> None:
+    table(configs, 'owner,to,language\nanna,"Doe, Jane <j@a.example>" ; b@a.example;,zh-CN\n'.replace('" ;', '";'))
+    assert "quotes" in str(configs.problem("sinks: {m: {type: email, host: h, from: g@h.example, " + KEYED + "}}"))
+    table(configs, 'owner,to,language\nanna,"""Doe, Jane"" <j@a.example>; b@a.example;",zh-CN\n')
+    settings = configs.load("sinks: {m: {type: email, host: h, from: g@h.example, " + KEYED + "}}").settings.sinks["m"]
+    assert settings.directory is not None
+    assert settings.directory.table is not None
+    options = settings.directory.table.options("anna")
+    assert options.to == ('"Doe, Jane" <j@a.example>', "b@a.example")
+    assert options.language == "zh-CN"
+
+
+def test_the_types_own_rate_is_that_of_each_owner(configs: Configs) -> None:
+    table(configs, "owner,url\nanna,https://open.feishu.cn/open-apis/bot/v2/hook/0123456789abcdef\n")
+    settings = configs.load("sinks: {c: {type: chat, service: feishu, " + KEYED + "}}").settings.sinks["c"]
+    assert settings.directory is not None
+    assert (str(settings.directory.rate), settings.delivery.rate) != ("None", None)
+    assert settings.delivery.rate is None
+    off = KEYED.replace("}", ", rate: null}")
+    other = configs.load("sinks: {c: {type: chat, service: feishu, " + off + "}}").settings.sinks["c"].directory
+    assert other is not None
+    assert other.rate is None
+
+
+def test_a_link_that_is_swapped_is_another_table(configs: Configs) -> None:
+    for name, host in (("one.csv", "a"), ("two.csv", "b")):
+        table(configs, f"owner,url\nanna,https://{host}.example\n", name)
+    link = configs.folder / "owners.csv"
+    link.symlink_to("one.csv")
+    before = configs.load(sink()).settings.sinks["people"]
+    os.replace(_linked(configs, "two.csv"), link)
+    after = configs.load(sink()).settings.sinks["people"]
+    assert before != after
+    assert stat.S_ISLNK(os.lstat(link).st_mode)
+
+
+def _linked(configs: Configs, target: str) -> str:
+    made = configs.folder / "new"
+    made.symlink_to(target)
+    return str(made)
