@@ -60,6 +60,9 @@ class Backend(Protocol):
     def notify(self, session: Bulk, sinks: Collection[str]) -> None:
         """Tell others of rows left waiting; never raises."""
 
+    def prepare_next(self, session: Bulk) -> None:
+        """On the writer's thread after a commit, when all who waited are answered: what makes the next one faster."""
+
     def background(self, writer: Writer, work: Callable[[Session], T]) -> Future[T]:
         """Run a small step of retention where it hurts nobody."""
         raise NotImplementedError

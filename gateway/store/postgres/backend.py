@@ -146,6 +146,9 @@ class PostgresBackend:
             ):  # a lost notice costs others one poll; a lost connection is the next batch's affair
                 self._notifier.notify(session, sinks)
 
+    def prepare_next(self, session: Bulk) -> None:
+        """Its server sees to that."""
+
     def background(self, writer: Writer, work: Callable[[Session], T]) -> Future[T]:
         return self.reader.ask(work)
 

@@ -21,6 +21,7 @@ from gateway.store.outbox.groups import Groups
 from gateway.store.postgres.notices import DataVersion
 from gateway.store.sqlite import scrub
 from gateway.store.sqlite.batch import SqliteBulk
+from gateway.store.sqlite.log_room import LogRoom
 from gateway.store.sqlite.open_file import OpenFiles
 from gateway.store.sqlite.owner_lock import OwnerLock
 from gateway.store.sqlite.session import SqliteSession, make_file
@@ -45,6 +46,7 @@ class SqliteBackend:
         self.groups = Groups()
         self._version: DataVersion | None = None
         self._files: OpenFiles | None = None  # as the writer opened them first
+        self._room = LogRoom(self._path)
         self._scrubbing = True  # until a first look says otherwise: a gateway that ended may have left it undone
         self.reader = StoreReader(self._read_session)
 
@@ -108,6 +110,10 @@ class SqliteBackend:
 
     def notify(self, session: Bulk, sinks: Collection[str]) -> None:
         """Nobody else carries deliveries of this file."""
+
+    def prepare_next(self, session: Bulk) -> None:
+        if isinstance(session, SqliteSession):
+            self._room.make(session)
 
     def background(self, writer: Writer, work: Callable[[Session], T]) -> Future[T]:
         return writer.put_background(work)
