@@ -124,12 +124,13 @@ class SharedState:
         return self._writer.put(Kind.CALL, work)
 
     async def follow_recordings(self, rules: Sequence[WatchRule] = ()) -> recording_joins.Followed:
-        """Join the next events into recordings, behind everything else; without a write where there are none."""
+        """Join the next events into recordings, behind everything else; without a write where there are none.
+
+        On PostgreSQL not on the writer's connection, because whoever joins waits for other gateways that do.
+        """
         if not await self._backend.reader.ask(recording_joins.behind):
             return recording_joins.Followed(0, ())
-        work = partial(recording_joins.follow, rules=tuple(rules))
-        followed: recording_joins.Followed = await self._writer.put_background(work)
-        return followed
+        return await self._backend.background(self._writer, partial(recording_joins.follow, rules=tuple(rules)))
 
     def apply_watches(self, rules: Sequence[WatchRule]) -> Future[None]:
         """From now on recordings wait by these rules."""

@@ -14,7 +14,7 @@ from gateway.store.admin.pages import fits
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.encrypted_rows import EventKey, body_if_readable
 from gateway.store.engine.session import Session, number_of
-from gateway.store.outbox.recording_joins import RECORDING
+from gateway.store.outbox.recording_rows import RECORDING
 from gateway.store.outbox.recording_state import Recording
 from gateway.store.outbox.watches import overdue_types
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from gateway.store.engine.session import Session
-from gateway.store.outbox import erasures, file_places, recording_joins
+from gateway.store.outbox import erasures, file_places, recording_joins, recording_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ def sweep_step(session: Session, keep: Keep, after: int, most: int) -> Step:
         recordings_of_them = recording_joins.touched(session, after, upto)
         deleted = session.change(_DELETE, values)
         if deleted:
-            recording_joins.forget(session, recordings_of_them)
+            recording_rows.forget_empty(session, recordings_of_them)
         return Step(upto, deleted)
 
 

@@ -12,7 +12,6 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from gateway.model import FILE_COMPLETED, FILE_STARTED, RECORDING_FAILED
-from gateway.store.engine.batch import Bulk
 from gateway.store.engine.session import Session, number_of
 from gateway.store.outbox.recording_state import Sign
 
@@ -58,7 +57,7 @@ class WatchRule:
         return self.expect == FILE_COMPLETED
 
 
-def see(session: Bulk, rules: Sequence[WatchRule], sign: Sign, recording: int, counts: Mapping[str, int]) -> None:
+def see(session: Session, rules: Sequence[WatchRule], sign: Sign, recording: int, counts: Mapping[str, int]) -> None:
     """An event of a recording: what waited for it has it, and what should follow on it is waited for.
 
     `counts` are the recording's events by type with this one: what came before its turn is not waited for.
@@ -77,7 +76,7 @@ def see(session: Bulk, rules: Sequence[WatchRule], sign: Sign, recording: int, c
             _arm(session, rule, sign, {"recording": recording, "rule": rule.name}, counts)
 
 
-def _arm(session: Bulk, rule: WatchRule, sign: Sign, of: Mapping[str, object], counts: Mapping[str, int]) -> None:
+def _arm(session: Session, rule: WatchRule, sign: Sign, of: Mapping[str, object], counts: Mapping[str, int]) -> None:
     there = counts.get(rule.expect, 0)
     if rule.by_file and sign.type == FILE_STARTED:
         met = there > number_of(session.rows(_USED, of)) if there else False
@@ -90,7 +89,7 @@ def _arm(session: Bulk, rule: WatchRule, sign: Sign, of: Mapping[str, object], c
     session.change(_ARM, {**of, **values, "state": "met" if met else "waiting", "due": sign.received_at + rule.within})
 
 
-def apply(session: Bulk, rules: Sequence[WatchRule]) -> None:
+def apply(session: Session, rules: Sequence[WatchRule]) -> None:
     """From now on these rules hold: what waits is due by them. What waits since a time to come, because the clock was set
     back while no gateway ran, waits from now. Rules that are gone are found when their rows are due."""
     with session.atomic():
