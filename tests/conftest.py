@@ -21,7 +21,7 @@ from tests.budget import measured, over_budget
 from tests.examples import register
 from tests.marks import mark
 from tests.plain_server import SERIALISABLE, PlainServer, stand_between
-from tests.postgres import database_url, folder_of, shared
+from tests.postgres import database_url, folder_of, in_memory, shared
 from tests.ready_stores import make
 
 RUN = "PYTEST_RUN_OF_THE_GATEWAY"  # names the run to its workers: the process that began it, and a word nobody else has
@@ -48,6 +48,17 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):  # else this is a worker of pytest-xdist, which was told
         os.environ[RUN] = f"{os.getpid()}-{secrets.token_hex(4)}"
+        if (memory := in_memory()) and not config.getoption("--whole"):  # whose scenarios are about disks
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))  # where `tmp_path` lies: no test waits for a disk
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    gc.disable()  # because what is imported and collected stays, and looking for garbage in it is a quarter of the work
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks

@@ -19,7 +19,7 @@ def mark(item: pytest.Item) -> None:
     named = item.fixturenames  # type: ignore[attr-defined]
     if "postgres_server" in named or any(one in POSTGRES for one in _parameters(item).values() if isinstance(one, str)):
         item.add_marker("postgres")
-    if any(starts_process(one) for one in _code_of(item)):
+    if _reaches_one(item):
         item.add_marker("process")
 
 
@@ -28,14 +28,17 @@ def _parameters(item: pytest.Item) -> dict[str, Any]:
     return callspec.params if callspec is not None else {}
 
 
-def _code_of(item: pytest.Item) -> Iterator[Any]:
+def _reaches_one(item: pytest.Item) -> bool:
     function = getattr(item, "obj", None)
-    yield getattr(getattr(function, "hypothesis", None), "inner_test", function)
-    for definitions in item._fixtureinfo.name2fixturedefs.values():  # type: ignore[attr-defined]
-        yield from (one.func for one in definitions)
-    yield from _parameters(item).values()
+    fixtures = item._fixtureinfo  # type: ignore[attr-defined]
+    if (function, id(fixtures)) not in _tests:  # the cases of one test share them
+        inner = getattr(getattr(function, "hypothesis", None), "inner_test", function)
+        code = [inner, *(one.func for definitions in fixtures.name2fixturedefs.values() for one in definitions)]
+        _tests[function, id(fixtures)] = any(map(starts_process, code)), fixtures
+    return _tests[function, id(fixtures)][0] or any(map(starts_process, _parameters(item).values()))
 
 
+_tests: dict[tuple[Any, int], tuple[bool, Any]] = {}
 _known: dict[Any, bool] = {}
 
 

@@ -18,11 +18,15 @@ STARTING_S = 50  # within this a cold and busy machine makes its files and start
 ROOM_BYTES = 4 << 30
 
 
-def folder_of(name: str) -> Path:
-    """Where a server of this name lies: a short path, in memory where there is room (a database is made in a fifth)."""
+def in_memory() -> Path | None:
+    """A folder in memory, where there is one with room."""
     memory = Path("/dev/shm")
-    roomy = memory.is_dir() and shutil.disk_usage(memory).free > ROOM_BYTES
-    return (memory if roomy else Path("/tmp")) / f"gw-pg-{name}"
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOM_BYTES else None
+
+
+def folder_of(name: str) -> Path:
+    """Where a server of this name lies: a short path, in memory if it can be (a database is made in a fifth)."""
+    return (in_memory() or Path("/tmp")) / f"gw-pg-{name}"
 
 
 class Postgres:
