@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 help:
 	@echo 'make run       start the gateway with config.example.yaml (make send in a second terminal)'
 	@echo 'make send      play the vendor: five signed callbacks to the running gateway'
-	@echo 'make test      the test suite, in as many workers as there are processors (WORKERS=1: fewer)'
+	@echo 'make test      the test suite, in two workers for each processor (WORKERS=1: fewer)'
 	@echo 'make fast      what needs no child process, no PostgreSQL and no long walk: under a minute'
 	@echo 'make room R=dispatch   the tests and the types of one room'
 	@echo 'make check     format, lint, strict types'

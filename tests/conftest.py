@@ -49,7 +49,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # else this is a worker of pytest-xdist, which was told
         os.environ[RUN] = f"{os.getpid()}-{secrets.token_hex(4)}"
         if (memory := in_memory()) and not config.getoption("--whole"):  # whose scenarios are about disks
-            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))  # where `tmp_path` lies: no test waits for a disk
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))  # of `tmp_path`: no test waits for a disk
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    return 2 * (os.cpu_count() or 1)  # because a test waits for half its time: for processes, a server, a clock
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -220,7 +220,7 @@ class _Loading:
     def _where(self, table: Table, route: RouteSettings) -> None:
         if route.where is None:
             return
-        from gateway.where import WhereError, check_where, compile_where
+        from gateway.where import WhereError, checked
 
         node = table.entries["where"]
         if isinstance(node, Scalar) and node.placeholder:
@@ -228,14 +228,13 @@ class _Loading:
         if not self._judge:
             return
         try:
-            where = compile_where(route.where)
+            found = checked(route.where, route.match.get("type", ("*",)))
         except WhereError as error:
             place = f"column {error.column} of the expression: " if error.column else ""
             self._problems.append(node.problem(found=place + error.detail, hint=error.hint))
             return
-        checked = check_where(where, types=route.match.get("type", ("*",)))
-        self._problems += [node.problem(found=text) for text in checked.errors]
-        self._warnings += [node.problem(found=text) for text in checked.warnings]
+        self._problems += [node.problem(found=text) for text in found.errors]
+        self._warnings += [node.problem(found=text) for text in found.warnings]
 
     def _hear(self, entries: Entries, settings: Settings, root: Table) -> None:
         """What plugins and rules have to say about options that are valid, but weak."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from functools import lru_cache
+from importlib.metadata import Distribution, EntryPoint, entry_points
 
 GROUP = "recording_gateway"
+DISTRIBUTIONS_MAX = 64  # whose name and version are kept, because each is read from a file of some hundred lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +26,23 @@ class Installed:
         return f"{self.kind} {self.name!r} from {self.origin} ({self.target})"
 
 
-def entry_points_by_type() -> dict[tuple[str, str], list[EntryPoint]]:
-    """All of the group, by kind and name; under one name several distributions may bring something."""
+def entry_points_by_type() -> Mapping[tuple[str, str], Sequence[EntryPoint]]:
+    """All of the group, by kind and name; under one name several distributions may bring something.
+
+    Kept until a folder of the path changes, because a file of every distribution is read for it at each load.
+    """
+    return _by_type(tuple((str(folder), _changed_at(str(folder))) for folder in sys.path))
+
+
+def _changed_at(folder: str) -> int:
+    try:
+        return os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=1)
+def _by_type(path: tuple[tuple[str, int], ...]) -> dict[tuple[str, str], list[EntryPoint]]:
     by_type: dict[tuple[str, str], list[EntryPoint]] = {}
     for entry in entry_points(group=GROUP):
         kind, _, name = entry.name.partition(".")
@@ -36,5 +56,11 @@ def entry_points_by_type() -> dict[tuple[str, str], list[EntryPoint]]:
 def describe(entry: EntryPoint) -> Installed:
     """What it is and where it comes from, without importing it."""
     kind, _, name = entry.name.partition(".")
-    origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
+    origin = _origin(entry.dist) if entry.dist else "an unknown distribution"
     return Installed(kind=kind, name=name, origin=origin, target=entry.value)
+
+
+@lru_cache(maxsize=DISTRIBUTIONS_MAX)
+def _origin(distribution: Distribution) -> str:
+    metadata = distribution.metadata
+    return f"{metadata['Name']} {metadata['Version']}"

@@ -12,11 +12,12 @@ from typing import Final, NamedTuple
 from gateway.events.samples import largest, sample
 from gateway.model import EVENT_TYPES, FILE_COMPLETED, Event, reached_types
 from gateway.runtime.lean_imports import import_cel
-from gateway.where.expression import LIST_ELEMENTS_MAX, Where, WhereFailed, present
+from gateway.where.expression import LIST_ELEMENTS_MAX, Where, WhereFailed, compile_where, present
 from gateway.where.names import misnamed, suspicious
 from gateway.where.syntax import MACROS, CelNode
 
 EVALUATION_SECONDS_MAX: Final = 0.02  # of the expression alone, because it stops every other thread for as long
+PASSED_MAX: Final = 1000  # expressions that are remembered
 
 
 class Checked(NamedTuple):
@@ -24,6 +25,25 @@ class Checked(NamedTuple):
 
     errors: list[str]
     warnings: list[str]
+
+
+_passed: dict[tuple[str, tuple[str, ...]], Checked] = {}
+
+
+def checked(text: str, types: Sequence[str]) -> Checked:
+    """What `check_where` says of a text that is compiled for it. Raises WhereError as `compile_where` does.
+
+    One without errors is tried once in a process: a reload asks the same of all, and their time stops everything else.
+    """
+    asked = (text, tuple(types))
+    if asked in _passed:
+        return _passed[asked]
+    found = check_where(compile_where(text), types=types)
+    if not found.errors:
+        if len(_passed) >= PASSED_MAX:
+            _passed.clear()
+        _passed[asked] = found
+    return found
 
 
 def check_where(where: Where, *, types: Sequence[str] = ("*",)) -> Checked:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway.where import check_where, compile_where
+from gateway.where import check as check_module
+from gateway.where import check_where, checked, compile_where
 
 
 def check(text: str, *types: str):
@@ -155,6 +156,20 @@ def test_a_slow_machine_refuses_no_expression_for_what_every_one_needs(monkeypat
 
     monkeypatch.setattr(where, "prepare", slowly)
     assert check_where(where, types=("recording.file.completed",)).errors == []
+
+
+def test_one_that_passed_is_tried_once_in_a_process_and_one_that_did_not_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    monkeypatch.setattr(
+        check_module, "check_where", lambda where, types: tried.append(where.text) or check_where(where)
+    )
+    good, bad = "event.data.provider == 'once'", "event.data.provider"
+    for _ in range(3):
+        assert checked(good, ["*"]).errors == []
+        assert checked(bad, ["*"]).errors != []
+    assert tried == [good, bad, bad, bad]
+    checked(good, ["recording.failed"])
+    assert tried[4:] == [good]
 
 
 def test_a_slow_pattern_is_found_where_no_sample_reaches_it() -> None:
