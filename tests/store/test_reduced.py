@@ -19,6 +19,7 @@ from gateway.store.postgres import reduced
 from gateway.store.store import Store
 from gateway.store.transfer import transfers
 from gateway.text.store_address import parse_address
+from tests import threads
 from tests.plain_server import SERIALISABLE, PlainServer, stand_between
 from tests.store.conftest import Opener
 from tests.store.kit import LEASE, beside, new, session, settlement, states, table, take
@@ -112,11 +113,7 @@ def test_ten_starters_make_the_tables_once(url: str, plain: PlainServer) -> None
             made.append(error)
         opened.close()
 
-    starters = [threading.Thread(target=start) for _ in range(10)]
-    for one in starters:
-        one.start()
-    for one in starters:
-        one.join(50)
+    threads.end([threads.start(start) for _ in range(10)], within=50)
     assert sorted(map(str, made)) == ["(0, 1)"] + ["(1, 1)"] * 9
     with StoreAdmin(url, clock=FrozenClock()) as admin:
         assert list(admin.violations()) == []
@@ -166,13 +163,12 @@ def test_who_locks_a_name_keeps_others_waiting_until_its_end_and_they_see_what_i
 
         with first.atomic():
             first.lock({"a name"})
-            follower = threading.Thread(target=follow)
-            follower.start()
+            follower = threads.start(follow)
             while onlooker.rows("SELECT count(*) FROM pg_locks WHERE NOT granted") == [(0,)]:
                 pass
             first.change("INSERT INTO sinks (name) VALUES ('app')")
             order.append("first")
-        follower.join(30)
+        threads.end(follower)
     assert order == ["first", "second sees 1"]
 
 
