@@ -228,13 +228,13 @@ class _Loading:
         if not self._judge:
             return
         try:
-            found = checked(route.where, route.match.get("type", ("*",)))
+            verdict = checked(route.where, route.match.get("type", ("*",)))
         except WhereError as error:
             place = f"column {error.column} of the expression: " if error.column else ""
             self._problems.append(node.problem(found=place + error.detail, hint=error.hint))
             return
-        self._problems += [node.problem(found=text) for text in found.errors]
-        self._warnings += [node.problem(found=text) for text in found.warnings]
+        self._problems += [node.problem(found=text) for text in verdict.errors]
+        self._warnings += [node.problem(found=text) for text in verdict.warnings]
 
     def _hear(self, entries: Entries, settings: Settings, root: Table) -> None:
         """What plugins and rules have to say about options that are valid, but weak."""

@@ -38,12 +38,12 @@ def checked(text: str, types: Sequence[str]) -> Checked:
     asked = (text, tuple(types))
     if asked in _passed:
         return _passed[asked]
-    found = check_where(compile_where(text), types=types)
-    if not found.errors:
+    verdict = check_where(compile_where(text), types=types)
+    if not verdict.errors:
         if len(_passed) >= PASSED_MAX:
             _passed.clear()
-        _passed[asked] = found
-    return found
+        _passed[asked] = verdict
+    return verdict
 
 
 def check_where(where: Where, *, types: Sequence[str] = ("*",)) -> Checked:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from gateway.plugin.registry import Registry
+from tests import threads
 from tests.running import KEY, Player, Running
 from tests.sinks.archive.serving import serving
 from tests.sinks.database.conftest import Place
@@ -60,8 +61,7 @@ class Consumer:
         self._port = port
         self.taken: list[bytes] = []
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
+        self._thread = threads.start(self._run)
 
     def _call(self, verb: str, body: Any) -> Any:
         url = f"http://127.0.0.1:{self._port}/api/v1/pull/pull/{verb}"
@@ -82,7 +82,7 @@ class Consumer:
 
     def end(self) -> None:
         self._ended.set()
-        self._thread.join(20)
+        threads.end(self._thread)
 
 
 def post_all(running: Running, files: str, sent: list[str]) -> None:
