@@ -106,10 +106,13 @@ class OwnerDeliverer(Deliverer):
             return
         try:
             with target.masked():
-                if (failure := await target.open(self._timeout)) is None:
-                    await super()._deliver(dispatch, target.sink)
-                else:
+                if (failure := await target.open(self._timeout)) is not None:
                     await self._fail(dispatch, failure)
+                    return
+                dispatch.hear()  # that took a while, and so did the lease
+                await self._fit(dispatch)
+                if dispatch.members:
+                    await super()._deliver(dispatch, target.sink)
         finally:
             self.targets.give_back(target)
 
@@ -147,10 +150,10 @@ class OwnerDeliverer(Deliverer):
 
     def _note(self, member: LeasedDelivery, result: AttemptResult, seconds: float) -> None:
         owner, now = member.owner, self._clock.monotonic()
-        paused = owner in self.states.paused
+        before = self.states.paused_until(owner)
         self._broken = self.states.note(owner, member.lease.delivery, result, seconds, now) or self._broken
-        until = self.states.paused.get(owner)
-        if paused == (until is not None):
+        until = self.states.paused_until(owner)
+        if (before is None) == (until is None):
             return
         if until is None:
             log.info("owner_goes_on", sink=self._slots.sink.name, owner=owner)
@@ -176,7 +179,7 @@ class OwnerDeliverer(Deliverer):
     ) -> None:
         self.states.end(member.owner, member.lease.delivery)
         if decision.state == "waiting" and (member.lease.order_key or "").startswith(QUEUE_PREFIX):
-            until = self.states.paused.get(member.owner)
+            until = self.states.paused_until(member.owner)
             if until is None:
                 member.leaves = True  # he is well, and this one is poisoned: it goes on by itself
             else:

@@ -55,9 +55,14 @@ class OwnerStates:
         return len(self._states)
 
     @property
-    def paused(self) -> dict[str, float]:
-        """The owners whose target is taken for broken, and when their pause ends."""
-        return {owner: state.until for owner, state in self._states.items() if state.paused}
+    def paused(self) -> list[str]:
+        """The owners whose target is taken for broken."""
+        return [owner for owner, state in self._states.items() if state.paused]
+
+    def paused_until(self, owner: str) -> float | None:
+        """When the pause of this one ends; None: he has none."""
+        state = self._states.get(owner)
+        return state.until if state is not None and state.paused else None
 
     # -- before an attempt
 
