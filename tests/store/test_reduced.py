@@ -15,7 +15,7 @@ from gateway.runtime.clock import Clock, FrozenClock
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.engine.migrations import migrate
 from gateway.store.engine.reruns import RERUNS
-from gateway.store.postgres import reduced
+from gateway.store.postgres import batch, reduced
 from gateway.store.store import Store
 from gateway.store.transfer import transfers
 from gateway.text.store_address import parse_address
@@ -187,6 +187,25 @@ def test_a_mode_that_nobody_knows_is_told() -> None:
     assert "mode" not in parse_address("postgresql://u@h/d?mode=reduced").parameters
     with pytest.raises(ValueError, match="`reduced`"):
         parse_address("postgresql://u@h/d?mode=small")
+
+
+async def test_where_skip_locked_locks_nothing_no_delivery_is_claimed_twice(
+    postgres_store_url: str, open_at: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "_TAKE", batch._TAKE.replace(b" FOR UPDATE SKIP LOCKED", b""))
+    store = await open_at(url=postgres_store_url)
+    await take(store, new(1, "app"))
+    with beside(postgres_store_url) as other, beside(postgres_store_url) as onlooker:
+        other.rows("BEGIN")  # another gateway claims it and has not committed
+        other.change(
+            "UPDATE deliveries SET state = 'sending', rank = 3, token = token + 1, due_at = due_at + :lease",
+            {"lease": LEASE},
+        )
+        claimed = store.claim("app", 5, LEASE)
+        while onlooker.rows("SELECT count(*) FROM pg_locks WHERE NOT granted") == [(0,)]:
+            await asyncio.sleep(0.01)
+        other.rows("COMMIT")
+        assert await claimed == []
 
 
 async def test_where_nobody_listens_the_thread_ends_and_the_store_goes_on(

@@ -9,7 +9,7 @@ from gateway.store.doctor import sqlite_file
 from gateway.store.doctor.diagnosis import Diagnosis, Finding, Grade, Mode
 from gateway.store.doctor.facts import FACTS
 from gateway.store.doctor.trials import MAKE, REMOVE, TRIALS, ServerTrial
-from gateway.store.doctor.two_sessions import Lacking, Server, opened
+from gateway.store.doctor.two_sessions import Lacking, Server, Slower, opened
 from gateway.store.engine.migrations import VERSION
 from gateway.text.store_address import StoreAddress
 
@@ -83,7 +83,8 @@ def _tried(server: Server) -> dict[str, str | Exception]:
 def _judged(server: Server, trial: ServerTrial, answer: str | Exception, mode: Mode) -> Finding:
     if isinstance(answer, str):
         return Finding(trial.name, "ok", answer)
-    grade: Grade = "missing" if trial.needed in ("always", mode) else "noted"
+    needed = trial.needed in ("always", mode) and not isinstance(answer, Slower)
+    grade: Grade = "missing" if needed else "noted"
     seen = str(answer) if isinstance(answer, Lacking) else server.explain(answer)
     return Finding(trial.name, grade, seen, trial.without)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from gateway.store.doctor.two_sessions import Lacking, Server
+from gateway.store.doctor.two_sessions import Lacking, Server, Slower
 
 NOTICE_SECONDS: Final = 2.0  # within which one session must hear of another
 
@@ -90,7 +90,7 @@ def _skip_locked(server: Server) -> str:
     server.rows("BEGIN", server.second)
     mine, theirs = server.ask(claim), server.ask(claim, server.second)
     if mine == theirs:
-        raise Lacking("two sessions locked one row")
+        raise Slower("two sessions locked one row")
     return "two claims at once get two rows"
 
 
@@ -196,7 +196,7 @@ TRIALS: Final = (
     ServerTrial("what is out of order", "always", "two gateways overwrite what the other did", _out_of_order),
     ServerTrial("unique keys", "always", "events and deliveries would come twice", _conflict),
     ServerTrial("fencing", "always", "a late gateway overwrites what another did", _fence),
-    ServerTrial("SKIP LOCKED", "always", "gateways wait for each other, or claim one delivery twice", _skip_locked),
+    ServerTrial("SKIP LOCKED", "always", "of two claims at once one goes away empty, or waits", _skip_locked),
     ServerTrial("statements", "always", _NOT_THIS, _statements),
     ServerTrial("values", "always", "events could not be kept byte for byte", _values),
     ServerTrial("foreign keys", "always", "retention and erasing leave rows behind", _cascade),

@@ -21,6 +21,10 @@ class Lacking(Exception):
     """A trial ran, and what it looked for is not so."""
 
 
+class Slower(Lacking):
+    """It is not so, and costs time only."""
+
+
 class Server:
     """What trials work with: `first` and `second` are sessions of two gateways, `scratch` names tables that both see."""
 

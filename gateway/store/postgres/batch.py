@@ -118,6 +118,8 @@ def _arm(rank: str, most: str, but: str = "") -> str:
     LIMIT {most} FOR UPDATE SKIP LOCKED)"""  # noqa: S608
 
 
+# A row is due until somebody claims it: looked at again where it is taken, because not every server that takes the words
+# SKIP LOCKED keeps others from what it skipped.
 # Another gateway's ended lease is claimed once losses.count has looked whether that one died, and made it nobody's.
 _COUNTED: Final = " AND (d.owner IS NULL OR d.owner = %(owner)b)"
 _LEFT: Final = "%(most)b::bigint - (SELECT count(*) FROM gone)"
@@ -144,7 +146,7 @@ taken AS (UPDATE deliveries d SET state = 'sending', rank = {
     due_at = (SELECT now FROM t) + %(lease)b::bigint, owner = %(owner)b,
     first_at = CASE WHEN d.attempts = 0 THEN (SELECT now FROM t) ELSE d.first_at END,
     stalled = CASE WHEN d.attempts = 0 THEN (SELECT stalled FROM t) ELSE d.stalled END
-  WHERE d.id = ANY (ARRAY(SELECT id FROM picked))
+  WHERE d.id = ANY (ARRAY(SELECT id FROM picked)) AND d.due_at <= (SELECT now FROM t)
   RETURNING d.id, d.event, d.token, d.attempts, d.round, d.replay, d.first_at, d.stalled, d.due_at, d.order_key, d.memo),
 lost AS (INSERT INTO attempts (delivery, token, started_at, took_ms, outcome, status, detail)
   SELECT taken.id, taken.token - 1, (SELECT now FROM t), 0, 'lost', NULL, '' FROM taken
