@@ -10,7 +10,7 @@ import random
 import re
 import threading
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from gateway.store.postgres.session import PostgresSession
 
@@ -21,6 +21,7 @@ SHARE: Final = 0.05  # of statements that are transactions of their own, and of 
 STATEMENTS_MAX: Final = 8  # one that is to fail does at one of its first few statements, or at its COMMIT
 NOT_IN_ORDER: Final = b"DO $$BEGIN RAISE EXCEPTION 'could not serialize access' USING ERRCODE = '40001'; END$$"
 PROBE: Final = "pg_advisory_xact_lock(5935186912435627383)"  # asked once, to find out that there are none
+WEAKER: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 SERIALISABLE: Final = "ALTER DATABASE {} SET default_transaction_isolation = 'serializable'"
 
 
@@ -43,13 +44,19 @@ class PlainServer:
         if getattr(session, "of_a_test", False):
             return real(session, text, *arguments, **options)
         if FORBIDDEN.search(shown):
-            if PROBE not in shown:
-                self.asked.append(shown)
-            raise session._errors.errors.FeatureNotSupported(f"this server has no such thing: {shown[:200]}")
+            self.refused(session, shown)
         if self._fails(session, shown):
             self.failed += 1
             return real(session, NOT_IN_ORDER)
+        if shown.startswith(WEAKER):  # it takes the words, and runs it as strict as everything
+            text = f"BEGIN{shown.removeprefix(WEAKER)}".encode()
         return real(session, text, *arguments, **options)
+
+    def refused(self, session: PostgresSession, shown: str) -> NoReturn:
+        """It has no such thing."""
+        if PROBE not in shown:
+            self.asked.append(shown)
+        raise session._errors.errors.FeatureNotSupported(f"this server has no such thing: {shown[:200]}")
 
     def _fails(self, session: PostgresSession, shown: str) -> bool:
         word = shown.partition(" ")[0].rstrip(";")

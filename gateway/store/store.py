@@ -22,6 +22,7 @@ from gateway.store.engine.backend import Backend, backend_of
 from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.patience import NotYet, awaited
+from gateway.store.engine.reruns import rerun
 from gateway.store.engine.session import Session
 from gateway.store.engine.sweep import reencrypt, sweep
 from gateway.store.engine.write_queue import Kind
@@ -111,12 +112,7 @@ class Store(SharedState, LeasedRows, PulledRows):
     def _begin(self) -> Bulk:
         session = self._backend.prepare()
         try:
-            with session.atomic():
-                self._spans.repair(session, alone=self._backend.alone)
-                if self._backend.alone:
-                    losses.count_all(session, self._owner)
-                else:
-                    losses.beat(session, self._owner)
+            rerun(session, partial(self._take_over, session))
             self._count(session)
         except Exception as error:
             kind = NotYet if session.passes(error) else StoreUnavailable
@@ -125,6 +121,14 @@ class Store(SharedState, LeasedRows, PulledRows):
             raise kind(f"{self._backend.address.shown} cannot be used: {text}") from None
         self._repair_at = time.monotonic() + REPAIR_INTERVAL_SECONDS
         return session
+
+    def _take_over(self, session: Bulk) -> None:
+        with session.atomic():
+            self._spans.repair(session, alone=self._backend.alone)
+            if self._backend.alone:
+                losses.count_all(session, self._owner)
+            else:
+                losses.beat(session, self._owner)
 
     async def close(self) -> None:
         """Refuse accepts, drain the queue, checkpoint, close, unlock."""

@@ -32,6 +32,11 @@ class Server:
             admin.execute(f"CREATE DATABASE {name}")
         return database_url(self._postgres.url, name)
 
+    def settle_transactions(self, name: str, level: str) -> None:
+        """How strict every transaction of this database is."""
+        with psycopg.connect(self._postgres.url, autocommit=True) as admin:
+            admin.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = '{level}'".encode())
+
     def move(self, link: Link) -> None:
         """From now on it runs on the other host of this link, and is reached at `link.address` too."""
         owner = self.data.stat()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.faults import plain_gateway
 from tests.faults.server import Server, serving
-from tests.faults.world import IN_HAND, LONG, World
+from tests.faults.world import IN_HAND, LONG, ROOT, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(5400)]
 LEASE_ENDS_S = 60  # a lease of a gateway that died: the time-out of its sink and thirty seconds, then it is claimed
@@ -75,3 +77,35 @@ def test_ten_gateways_of_which_two_die_close_the_account_and_keep_the_order_of_s
         world.disturb()
         account = world.settle(within=2400 if whole else LEASE_ENDS_S + 120)
     account.closes(again_max=10 * IN_HAND)
+
+
+def test_where_much_cannot_be_put_in_order_and_nothing_is_locked_the_account_closes_and_streams_keep_their_order(
+    tmp_path: Path, seed: int, whole: bool, server: Server
+) -> None:
+    """The reduced mode: no advisory lock, no sequence, no notice, serialisable, and of what is asked a twentieth fails."""
+    callbacks = 10_000 if whole else 1_200
+    store = server.database("plain")
+    server.settle_transactions("plain", "serializable")
+    command = plain_gateway.command(tmp_path, seed)
+    environ = {"PYTHONPATH": str(ROOT)}
+    with World(tmp_path, seed, store=store, gateways=2, order=True, command=command, environ=environ) as world:
+        for one in world.gateways:
+            one.start()
+        world.begin(callbacks=callbacks, streams=40)
+        for dead in (0, 1):
+            world.wait_for(callbacks // 4, within=600)
+            world.kill(dead)
+            world.keep_up(dead)
+        account = world.settle(within=1200 if whole else LEASE_ENDS_S + 180)
+        reruns = [number_of_reruns(one.admin) for one in world.gateways]
+    account.closes(again_max=2 * IN_HAND)
+    assert all(reruns), reruns
+    assert not (tmp_path / "asked").exists(), (tmp_path / "asked").read_text()
+
+
+def number_of_reruns(port: int) -> int:
+    """As the gateway that listens there counts them."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    (line,) = [line for line in text.splitlines() if line.startswith("recording_gateway_store_reruns_total ")]
+    return int(float(line.partition(" ")[2]))

@@ -176,6 +176,7 @@ async def test_what_is_taken_at_the_admin_side_is_delivered_by_the_gateway(
 # -- the gateway beside it
 
 
+@pytest.mark.whole_server
 async def test_the_running_gateway_hears_of_every_change(store: Store, admin: StoreAdmin, clock: FrozenClock) -> None:
     woken: asyncio.Queue[str] = asyncio.Queue()
     store.listen(woken.put_nowait)

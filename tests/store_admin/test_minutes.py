@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from types import SimpleNamespace
 
+import pytest
+
 from gateway.admin.stream import LiveHub
 from gateway.admin.teller import Teller
 from gateway.runtime.activity import Activity, Count, Counted, Kind
@@ -46,6 +48,7 @@ def fold_all(session: Session) -> int:
     return folded
 
 
+@pytest.mark.whole_server
 async def test_what_is_older_than_a_day_is_an_hour_a_row_and_every_sum_stays(store: Store) -> None:
     await store.write(week)
     before = await store.ask(seen)

@@ -6,6 +6,8 @@ import asyncio
 import random
 from collections.abc import Callable
 
+import pytest
+
 from gateway.errors import NotFound
 from gateway.runtime.clock import FrozenClock
 from gateway.store.admin.admin import StoreAdmin
@@ -16,6 +18,8 @@ SINKS = ("app", "ops", "late")
 ROUNDS = 60
 
 
+# Where all is serialised, lanes that never pause let nobody's longer transaction through.
+@pytest.mark.whole_server
 async def test_people_and_lanes_work_on_the_same_streams_without_harm(
     store: Store, admins: Callable[..., StoreAdmin], url: str, clock: FrozenClock
 ) -> None:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-RERUNS_MAX: Final = 12  # of one piece of work; then it fails, about a second after it began
+RERUNS_MAX: Final = 20  # of one piece of work; then it fails, some three seconds after it began
 PAUSE_SECONDS: Final = 0.002  # the longest pause before the first rerun; before each further one twice as long
-PAUSE_SECONDS_MAX: Final = 0.2
+PAUSE_SECONDS_MAX: Final = 0.4
 _GIVEN_UP: Final = "given_up"  # of an error: a statement's reruns are not multiplied by those of its batch
 
 

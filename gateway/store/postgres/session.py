@@ -115,8 +115,9 @@ class PostgresSession:
             raise StoreUnavailable(f"the database of {self._address.shown} is encoded as {encoding}; UTF8 is needed")
         self._set_mode()
         # What stands behind a lock is looked at in a snapshot that is newer than it: with an advisory lock only where each
-        # statement has its own. A row that was locked and changed meanwhile is itself a serialisation failure elsewhere.
-        self._begin = ("BEGIN" if self.reduced else "BEGIN ISOLATION LEVEL READ COMMITTED") + bounds
+        # statement has its own. Where a server runs something stricter, a row that was locked and changed meanwhile is itself
+        # a serialisation failure.
+        self._begin = f"BEGIN ISOLATION LEVEL READ COMMITTED{bounds}"
 
     def _set_mode(self) -> None:
         marked = reduced.is_marked(self)
