@@ -97,6 +97,7 @@ HOT = {
     "take many": batch._TAKE,
     "taken": batch._TAKEN,
     "held": batch._HELD,
+    "remembered": batch._REMEMBERED,
     "lost": sql.LOST,
     "content": sql.CONTENT,
     "settle": sql.SETTLE,
@@ -152,9 +153,9 @@ def test_on_sqlite_no_hot_statement_scans_or_sorts(lite: SqliteBulk, name: str, 
     ("text", "values"),
     [
         (sql.SETTLE, VALUES), (sql.ATTEMPT, VALUES), (sql.TAKE.partition("RETURNING")[0], VALUES),
-        (batch._SETTLE, (None,) * 10), (batch._DELIVERY, (None,) * 14), (sql.RENEW, VALUES), (sql.RELEASE, VALUES),
+        (batch._SETTLE, ()), (batch._DELIVERY, ()), (sql.RENEW, VALUES), (sql.RELEASE, VALUES), (batch._EVENT, ()), (batch._OWN_ATTEMPT, ()),
     ],
-    ids=["settle", "attempt", "take", "settle by position", "delivery", "renew", "release"],
+    ids=["settle", "attempt", "take", "settle by position", "delivery", "renew", "release", "event", "own attempt"],
 )  # fmt: skip
 def test_on_sqlite_a_write_of_a_row_makes_no_table_of_its_own(lite: SqliteBulk, text: str, values: Any) -> None:
     if isinstance(values, tuple):

@@ -19,23 +19,15 @@ from gateway.store.outbox import statements as sql
 from gateway.store.outbox.gates import gate_of
 from gateway.store.outbox.group_claim import OF_GROUP
 from gateway.store.outbox.groups import Groups
-from gateway.store.outbox.seals import over_sealed
 from gateway.store.records import Held, Lease, NewDelivery, NewEvent, Rank
 from gateway.store.sqlite.session import Role, SqliteSession
 
 FRESH, BEHIND, LEASED, LAST = (int(rank) for rank in (Rank.FRESH, Rank.BEHIND, Rank.LEASED, Rank.LAST))
 _COLUMNS: Final = "id, variant, held, seal, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing, trust, supersedes, trace, cause"
-# Plain marks, because Python 3.12.0 to 3.12.3 takes a numbered one for a name and warns.
-_EVENT: Final = f"""INSERT INTO events ({_COLUMNS}) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
-  WHERE ? OR NOT EXISTS (SELECT 1 FROM remembered r WHERE r.id = ? AND r.source = ?)
+# Plain marks, because Python 3.12.0 to 3.12.3 takes a numbered one for a name and warns. Of plain values, because to insert
+# what a SELECT gives takes SQLite twice as long: whatever it would ask is asked before.
+_EVENT: Final = f"""INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (id, source, variant) DO NOTHING"""  # noqa: S608
-_LOOK: Final = """(SELECT count(*) FROM (SELECT DISTINCT fingerprint FROM {table} WHERE seal = ? AND seal IS NOT NULL
-  AND fingerprint <> ? LIMIT ?))"""
-# The same, unless as many other contents came under its seal as that bears: statements.SEALED without a statement of its own.
-_SEALED_EVENT: Final = _EVENT.replace(
-    "r.source = ?)",
-    f"r.source = ?) AND {_LOOK.format(table='events')} + {_LOOK.format(table='remembered')} < ?",
-)
 _DELIVERY: Final = """INSERT INTO deliveries (event, sink, state, rank, due_at, token, attempts, since_at, first_at,
     stalled, order_key, owner, source, weak, group_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event, sink) DO NOTHING"""
 _ARM: Final = """SELECT d.id, d.rank, d.token FROM deliveries d WHERE d.sink = :sink AND d.rank = :rank
@@ -54,7 +46,16 @@ def _by_position(text: str, names: Sequence[str]) -> tuple[str, Callable[[Sequen
 _NAME: Final = re.compile(r"(?<!:):([a-z][a-z_]*)")
 _SETTLE, _SETTLE_VALUES = _by_position(sql.SETTLE, (*SettleIn._fields, "now"))
 _ATTEMPT, _ATTEMPT_VALUES = _by_position(sql.ATTEMPT, (*SettleIn._fields, "now"))
+# The same for a delivery that is there for certain, of plain values.
+_OWN_ATTEMPT, _OWN_ATTEMPT_VALUES = _by_position(
+    sql.ATTEMPT.partition("SELECT")[0]
+    + "VALUES (:id, :token, :started, :took, :outcome, :status, :detail)\n  ON CONFLICT"
+    + sql.ATTEMPT.partition("ON CONFLICT")[2],
+    SettleIn._fields,
+)
+_SEALED, _SEALED_VALUES = _by_position(sql.SEALED, ("seal", "fingerprint", "most"))
 _THESE: Final = "IN (SELECT value FROM json_each(:these))"
+_REMEMBERED: Final = f"SELECT r.id, r.source FROM remembered r WHERE r.id {_THESE}"  # noqa: S608
 # RETURNING makes a table of its own at each run of a statement, which costs from 6 to 100 µs as the heap happens to lie.
 # So what it would return is asked for once for all rows. Nobody comes in between: this connection writes alone.
 _HELD: Final = (
@@ -90,9 +91,14 @@ class SqliteBulk(SqliteSession):
         now = self.now()
         gates = {name: (shut, stalled) for name, shut, stalled in self.rows(_GATES, {"now": now})}
         kept: list[Kept | None] = []
+        remembered = self._remembered([row.new.event.id for row in rows if not row.forced])
         for row in rows:
-            held, weak = row.held, row.new.seal_ranks and over_sealed(self, row.new)
-            seq = self._insert_event(row, held)
+            held, new = row.held, row.new
+            bounded = new.seal is not None and new.seal_most > 0 and (new.seal_ranks or not row.forced)
+            over = bounded and self._is_over_sealed(new)
+            weak = over and new.seal_ranks
+            known = remembered and not row.forced and (new.event.id, new.event.source) in remembered
+            seq = None if known or (over and not weak) else self._insert_event(row, held)
             if seq is None:
                 kept.append(None)
             elif held is not None or not row.new.deliveries:
@@ -100,6 +106,16 @@ class SqliteBulk(SqliteSession):
             else:
                 kept.append(self._insert_deliveries(row.new, seq, now, gates, owner, weak))
         return kept
+
+    def _remembered(self, ids: Sequence[str]) -> Collection[Columns]:
+        """Of these ids, (id, source) of those whose events are gone and still known."""
+        return frozenset(self._of(_REMEMBERED, ids)) if ids else ()
+
+    def _is_over_sealed(self, new: NewEvent) -> bool:
+        """`seals.over_sealed`, asked in the way that is fast here."""
+        values = _SEALED_VALUES((new.seal, new.fingerprint, new.seal_most))
+        ((others,),) = self.connection.execute(_SEALED, values)
+        return bool(others >= new.seal_most)
 
     def _insert_event(self, row: EventIn, held: Held | None) -> int | None:
         new = row.new
@@ -123,15 +139,8 @@ class SqliteBulk(SqliteSession):
             event.supersedes or None,
             new.trace,
             None if event.cause is None else event.cause.id,
-            row.forced,
-            event.id,
-            event.source,
         )
-        sealed = new.seal is not None and new.seal_most > 0 and not new.seal_ranks and not row.forced
-        if sealed:
-            others = (new.seal, new.fingerprint, new.seal_most)
-            values += (*others, *others, new.seal_most)
-        cursor = self.connection.execute(_SEALED_EVENT if sealed else _EVENT, values)
+        cursor = self.connection.execute(_EVENT, values)
         return cursor.lastrowid if cursor.rowcount else None
 
     def _insert_deliveries(
@@ -187,7 +196,10 @@ class SqliteBulk(SqliteSession):
         mine = [row.id in held and held[row.id].token == row.token for row in rows]
         self.connection.executemany(_SETTLE, map(_SETTLE_VALUES, itertools.compress(values, mine)))
         done = [kept or bool(self.rows(sql.SETTLED, row._asdict())) for kept, row in zip(mine, rows, strict=True)]
-        self.connection.executemany(_ATTEMPT, map(_ATTEMPT_VALUES, values))
+        self.connection.executemany(_OWN_ATTEMPT, map(_OWN_ATTEMPT_VALUES, itertools.compress(rows, mine)))
+        if not all(mine):
+            others = [row for row, kept in zip(values, mine, strict=True) if not kept]
+            self.connection.executemany(_ATTEMPT, map(_ATTEMPT_VALUES, others))
         for row in itertools.compress(rows, mine):
             if row.final:
                 self.tally.ended += 1
@@ -271,8 +283,8 @@ class SqliteBulk(SqliteSession):
         rows.close()
         return front
 
-    def _of(self, text: str, these: Sequence[int]) -> Sequence[Columns]:
-        """The rows of one statement over many deliveries."""
+    def _of(self, text: str, these: Sequence[int] | Sequence[str]) -> Sequence[Columns]:
+        """The rows of one statement over many ids."""
         return self.rows(text, {"these": json.dumps(these)})
 
 
