@@ -45,7 +45,7 @@ def covered(request: Request, ledger: Ledger) -> Trust | None:
 
     It reads generously, and takes any header or part that fits, because a gateway may be stricter and never laxer.
     """
-    found = [trust for trust in _JUDGES[vendor_of(request.source)](request, ledger) if trust is not None]
+    found = [trust for trust in JUDGES[vendor_of(request.source)](request, ledger) if trust is not None]
     return max(found, key=lambda trust: trust.rank, default=None)
 
 
@@ -157,7 +157,7 @@ def _rfc9421(request: Request, _: Ledger) -> Iterator[Trust | None]:
     yield from covered_by_message(request.source, request.headers, request.body, keys, AT, TOLERANCE_SECONDS)
 
 
-_JUDGES: dict[str, Judge] = {
+JUDGES: dict[str, Judge] = {
     "huawei-live": _huawei,
     "tencent-css": _token_in_body,
     "volcengine-live": _token_in_body,

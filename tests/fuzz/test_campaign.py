@@ -20,9 +20,9 @@ from tests.fuzz import vendors_side
 from tests.fuzz.campaign import BATCH, Report, campaign
 from tests.fuzz.configured import AGED, BEGUN_KEY, COMING_KEY, ED25519, ENDED_KEY, PUBLIC_KEYS, vendor_of
 from tests.fuzz.mutants import SOURCES, bodies
-from tests.fuzz.oracle import covered
+from tests.fuzz.oracle import JUDGES, covered
 from tests.fuzz.vendors_side import AT, Ledger, hexed, sign
-from tests.sources.vendors import WHSEC
+from tests.sources.vendors import NEEDED, WHSEC
 
 EVERYDAY_INPUTS = 1540  # of each vendor, 20,000 in all: 11 s of CPU on a small server
 VENDORS = tuple(dict.fromkeys(map(vendor_of, SOURCES)))
@@ -77,6 +77,11 @@ async def test_a_planted_fault_is_found(monkeypatch: pytest.MonkeyPatch, fault: 
 
 
 # --- the oracle itself
+
+
+def test_every_vendor_has_a_formula_and_a_judge_of_its_own() -> None:
+    lacking = NEEDED.keys() - JUDGES.keys()
+    assert lacking == set(), "write how its vendor signs in vendors_side.py, and what that covers in oracle.py"
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -12,6 +12,7 @@ import pytest
 from gateway import Answer, Refused, Retry, Unavailable, failure_of
 from gateway.config.document.diagnostics import ConfigError
 from gateway.config.load import load
+from gateway.plugin.registry import Registry
 from gateway.testing import NOW, ScriptedServer, delivery, event
 from plugins.sinks.console import line
 from tests.receivers.conftest import SECRET
@@ -70,6 +71,21 @@ ENVIRON = {
     "GOTIFY_URL": "gotifys://gotify.example/AbCdEfGhIjKlMnO",
     "BARK_URL": "barks://api.day.app/AbCdEfGhIjKlMnOpQrStUv",
 }
+
+
+def test_every_type_has_an_example() -> None:
+    lacking = [name for name in Registry().sink_types() if not re.search(rf"type: {name}\b", TEXT)]
+    assert lacking == [], "docs/sinks.md has a section for each, with an example"
+
+
+def test_every_type_keeps_the_promises() -> None:
+    """All but `pull`, which the core never calls."""
+    texts = [path.read_text() for path in Path(__file__).parent.rglob("*.py")]
+    inherited = {name for text in texts for name in re.findall(r"^    sink = (\w+)$", text, re.MULTILINE)}
+    registry = Registry()
+    classes = {type: registry.sink(type).__name__ for type in registry.sink_types() if type != "pull"}
+    lacking = [type for type, name in classes.items() if not inherited & {name, f"{name}Sink"}]
+    assert lacking == [], "inherit SinkPromises or HttpSinkPromises in a file of tests/sinks, as test_console.py does"
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))

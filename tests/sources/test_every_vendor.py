@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from gateway import Played, Source
 from gateway.testing import SourcePromises
-from tests.sources.vendors import KEY, OLD_KEY, WHSEC, make
+from tests.sources.vendors import KEY, NEEDED, OLD_KEY, WHSEC, make
 
 
 class TestStandardWebhooks(SourcePromises):
@@ -188,3 +188,12 @@ class TestHmacOfAnUnknownPayload(OfKeys):
     options = {"event": {}}
     credentials = ("x-signature", "x-timestamp")
     signed_fields = ("number",)
+
+
+ELSEWHERE = {"huawei-live", "standard-webhooks"}  # tests/sources/test_promises.py, and the class above
+
+
+def test_every_source_keeps_the_promises() -> None:
+    classes = [value for value in globals().values() if isinstance(value, type) and issubclass(value, OfKeys)]
+    kept = ELSEWHERE | {cls.kind for cls in classes if cls is not OfKeys}
+    assert NEEDED.keys() - kept == set(), "give it a class here, as TestMux is"
