@@ -77,7 +77,7 @@ class Watchdog:
     def _report(self, ident: int, seconds: float) -> None:
         self._counter.inc()
         frame = sys._current_frames().get(ident)
-        facts: dict[str, Any] = {"seconds": round(seconds, 2)}
+        facts: dict[str, object] = {"seconds": round(seconds, 2)}
         if frame is not None:
             with contextlib.suppress(Exception):  # what it looks at are a plugin's own objects
                 facts |= culprit(frame)

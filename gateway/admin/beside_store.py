@@ -106,7 +106,7 @@ class BesideStore:
         """One recording."""
         return recording_reads.detail(id, self._whole, self._admin)
 
-    def route(self, event: dict[str, Any], config: str | None) -> RouteAnswer:
+    def route(self, event: dict[str, object], config: str | None) -> RouteAnswer:
         """Where an event would go, by today's routes or by these."""
         return configuration.route(self._gateway.loaded, event, config)
 

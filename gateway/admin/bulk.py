@@ -71,7 +71,7 @@ def wanted_of(gateway: Running, asked: BulkCommand, admin: StoreAdmin) -> Delive
     return event_filter(events, admin, settings.sources, zone, clock)
 
 
-def _filters_of(model: type[M], filters: Mapping[str, Any]) -> M:
+def _filters_of(model: type[M], filters: Mapping[str, object]) -> M:
     from gateway.admin.request_validation import validated
 
     lists = {name: [value] if isinstance(value, str) else value for name, value in filters.items() if name in _LISTS}

@@ -61,7 +61,7 @@ def diagnostic(mistake: Mistake) -> DiagnosticItem:
     )
 
 
-def route(loaded: Loaded, event: Mapping[str, Any], config: str | None) -> RouteAnswer:
+def route(loaded: Loaded, event: Mapping[str, object], config: str | None) -> RouteAnswer:
     """Where an event would go, clause by clause. Raises ConfigError for routes that cannot be used, Problem for an event."""
     try:
         meant = route_trial.described(event, loaded)

@@ -39,6 +39,6 @@ def masked(value: object) -> Any:
     return redact(str(value))
 
 
-def _by_name(name: str, value: object) -> Any:
+def _by_name(name: str, value: object) -> object:
     """What a plugin's options keep under a free name, such as a header."""
     return MASK if isinstance(value, str) and is_secret(name) else masked(value)

@@ -91,7 +91,7 @@ class AdminService(ReadingService):
             routes=reloaded.routes,
         )
 
-    async def route(self, event: dict[str, Any], config: str | None, actor: Actor) -> RouteAnswer:
+    async def route(self, event: dict[str, object], config: str | None, actor: Actor) -> RouteAnswer:
         """Where an event would go, by the routes that run or by these. Nothing is saved."""
         self._costly.spend(actor.name)
         return await self._access.read(lambda _: configuration.route(self._gateway.loaded, event, config))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gateway.store.admin.bulk import ItemResult, Total
 
 ANSWERS_SHOWN_MAX: Final = 20  # answers told one by one; of more there is a bar and a sum
-_F = TypeVar("_F", bound=Callable[..., Any])
+_F = TypeVar("_F", bound=Callable[..., object])
 
 
 def bulk_options(command: _F) -> _F:

@@ -14,7 +14,7 @@ from gateway.text.suggest import suggestion
 
 EVENTS_COMPLETED_MAX: Final = 200  # events among which a name is completed
 
-_F = TypeVar("_F", bound=Callable[..., Any])
+_F = TypeVar("_F", bound=Callable[..., object])
 
 
 def _worked_on(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
@@ -135,7 +135,7 @@ def pass_invocation(command: _F) -> _F:
     """Give a command what it works on."""
 
     @functools.wraps(command)
-    def begun(*arguments: Any, **options: Any) -> Any:
+    def begun(*arguments: object, **options: object) -> Any:
         return command(working(click.get_current_context()), *arguments, **options)
 
     return begun  # type: ignore[return-value]
@@ -145,7 +145,7 @@ def pass_local(command: _F) -> _F:
     """The same for what only works beside the configuration."""
 
     @functools.wraps(command)
-    def begun(*arguments: Any, **options: Any) -> Any:
+    def begun(*arguments: object, **options: object) -> object:
         return command(working(click.get_current_context()).local(), *arguments, **options)
 
     return begun  # type: ignore[return-value]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -154,7 +154,7 @@ def _attempt(data: Mapping[str, object]) -> str:
     return text
 
 
-def _sink(data: Mapping[str, Any]) -> str:
+def _sink(data: Mapping[str, object]) -> str:
     state = "paused" if data.get("paused") else "circuit open" if data.get("circuit_open") else "goes on"
     return f"{state}: {data['reason']}" if data.get("reason") else state
 

@@ -21,7 +21,7 @@ SPOKEN_SECONDS: Final = 10.0  # between two lines that say so
 Row = TypeVar("Row")
 Columns = Mapping[str, Callable[[Row], str]]
 Prepare = Callable[[Columns[Row], Sequence[Row]], Columns[Row]]
-_F = TypeVar("_F", bound=Callable[..., Any])
+_F = TypeVar("_F", bound=Callable[..., object])
 
 
 def listing_options(command: _F) -> _F:

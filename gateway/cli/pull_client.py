@@ -63,7 +63,7 @@ class PullClient:
         """It was not tried: it is due at once, and no attempt is counted."""
         await self._ask("nack", {"receipts": [fetched.receipt], "outcome": "released"})
 
-    async def _ask(self, verb: str, body: dict[str, Any]) -> Any:
+    async def _ask(self, verb: str, body: dict[str, object]) -> Any:
         try:
             answer = await self._http.request(
                 "POST",

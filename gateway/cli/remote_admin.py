@@ -80,7 +80,7 @@ class RemoteAdmin(RemoteQueries):
             return self._job(act, deliveries, watcher)
         return self._few(f"/deliveries/{act}", "ids", deliveries, watcher)
 
-    def _few(self, path: str, key: str, items: Sequence[Any], watcher: Watcher, **more: Any) -> Total:
+    def _few(self, path: str, key: str, items: Sequence[object], watcher: Watcher, **more: object) -> Total:
         answers: list[ItemResult] = []
         for at in range(0, len(items), ITEMS_A_REQUEST_MAX):
             if watcher.stopping():
@@ -94,7 +94,7 @@ class RemoteAdmin(RemoteQueries):
             watcher.committed(batch)
         return Total(matched=len(items), answers=answers)
 
-    def _job(self, act: str, chosen: Chosen, watcher: Watcher, **more: Any) -> Total:
+    def _job(self, act: str, chosen: Chosen, watcher: Watcher, **more: object) -> Total:
         body = {"act": act, "filter": api_filter(chosen.wanted.criteria()), "upto": chosen.upto, "rate": RATE, **more}
         job = self._remote.post("/bulk", body)["job"]
         answers: list[ItemResult] = []

@@ -43,7 +43,7 @@ class Remote:
         pairs = [(name, value) for name, value in query.items() if value is not None]
         return self._ask("GET", path + (f"?{urlencode(pairs, doseq=True)}" if pairs else ""), None)
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    def post(self, path: str, body: Mapping[str, object] | None = None) -> Any:
         """Change something. Raises GatewayError."""
         return self._ask("POST", path, body)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -70,7 +70,7 @@ class RemoteService:
     def recording(self, id: int) -> RecordingItem:
         return self._get(RecordingItem, f"/recordings/{id}")
 
-    def route(self, event: dict[str, Any], config: str | None) -> RouteAnswer:
+    def route(self, event: dict[str, object], config: str | None) -> RouteAnswer:
         body = {"event": event} | ({} if config is None else {"config": config})
         return self._model(RouteAnswer, self._remote.post("/route", body))
 

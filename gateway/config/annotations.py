@@ -102,5 +102,5 @@ def is_union(annotation: object) -> bool:
     return get_origin(annotation) in {Union, types.UnionType}
 
 
-def is_model(annotation: Any) -> bool:
+def is_model(annotation: object) -> bool:
     return isinstance(annotation, type) and get_origin(annotation) is None and issubclass(annotation, BaseModel)

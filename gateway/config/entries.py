@@ -221,7 +221,7 @@ class Entries:
             return None
 
     def _options(
-        self, table: Table, options: type[BaseModel], core: Collection[str], given: Mapping[str, Any] | None = None
+        self, table: Table, options: type[BaseModel], core: Collection[str], given: Mapping[str, object] | None = None
     ) -> Any:
         return self.validation.model(table, options, others=core, given=given)
 

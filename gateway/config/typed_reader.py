@@ -126,7 +126,7 @@ class TypedReader:
         assert isinstance(node, Items)
         return self._items(node, annotation)
 
-    def _table(self, node: Table, annotation: Any) -> Any:
+    def _table(self, node: Table, annotation: Any) -> object:
         origin = get_origin(annotation) or annotation
         if is_model(annotation):
             return self.model(node, annotation)
@@ -142,7 +142,7 @@ class TypedReader:
             _hide(node)
         return untyped(node)
 
-    def _items(self, node: Items, annotation: Any) -> Any:
+    def _items(self, node: Items, annotation: object) -> object:
         arguments = get_args(annotation)
         if (get_origin(annotation) or annotation) not in LISTS:
             if holds_secret(annotation) or annotation is Any:
@@ -153,7 +153,7 @@ class TypedReader:
             return [self.value(item, kind) for item, kind in zip(node.items, kinds, strict=False)]
         return [self.value(item, arguments[0] if arguments else Any) for item in node.items]
 
-    def _branch(self, node: YamlNode, branches: Sequence[Any]) -> Any:
+    def _branch(self, node: YamlNode, branches: Sequence[object]) -> Any:
         """The branch of a union that a list or table is meant for."""
         tables = isinstance(node, Table)
         fitting = [
@@ -175,7 +175,7 @@ class TypedReader:
 
     # -- scalars
 
-    def _scalar(self, node: Scalar, annotation: Any, metadata: Sequence[Any]) -> Any:
+    def _scalar(self, node: Scalar, annotation: object, metadata: Sequence[object]) -> object:
         if node.placeholder:
             return stand_in(node, annotation, metadata)
         leaves = list(leaves_of(annotation))
@@ -201,7 +201,7 @@ class TypedReader:
             return whole
         return self._rest(node, leaves, metadata)
 
-    def _rest(self, node: Scalar, leaves: Sequence[Any], metadata: Sequence[Any]) -> Any:
+    def _rest(self, node: Scalar, leaves: Sequence[object], metadata: Sequence[object]) -> object:
         for leaf in leaves:
             if isinstance(leaf, type) and issubclass(leaf, enum.Enum):
                 for member in leaf:
@@ -214,7 +214,7 @@ class TypedReader:
         return node.text
 
 
-def _may_be_none(node: Scalar, leaves: Collection[Any]) -> bool:
+def _may_be_none(node: Scalar, leaves: Collection[object]) -> bool:
     """Whether `${NAME:-}` came out empty for one value that may be missing; of a text or a list nobody knows what it means."""
     holds_more = any(origin_of(leaf) in (*LISTS, *TABLES) for leaf in leaves)
     return node.optional and type(None) in leaves and not holds_more and not {str, Secret, Any} & set(leaves)
@@ -246,6 +246,6 @@ def _hide(node: YamlNode) -> None:
         scalar.secret = True
 
 
-def _number(text: str) -> Any:
+def _number(text: str) -> object:
     value = truth(text)
     return value if value is not None else integer(text)

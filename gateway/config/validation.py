@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -38,7 +38,7 @@ class Validation:
         return None
 
     def model(
-        self, table: Table, model: type[M], *, others: Collection[str] = (), given: Mapping[str, Any] | None = None
+        self, table: Table, model: type[M], *, others: Collection[str] = (), given: Mapping[str, object] | None = None
     ) -> M | None:
         """The model of this table, or None and problems. `given` are values for keys that the table leaves out."""
         for attempt in range(ATTEMPTS_MAX if stand_ins(table) else 1):

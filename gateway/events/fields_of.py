@@ -37,7 +37,7 @@ def number_of(entry: Mapping[str, object], name: str) -> float | None:
     raise wrong(name, value, "a number")
 
 
-def list_of(entry: Mapping[str, Any], name: str) -> Sequence[Any]:
+def list_of(entry: Mapping[str, object], name: str) -> Sequence[Any]:
     value = entry.get(name)
     if value is None:
         return ()
@@ -57,7 +57,7 @@ def wrong(name: str, value: object, expected: str) -> ValueError:
     return ValueError(f"{name}: {type(value).__name__} found, {expected} expected")
 
 
-def needed(entry: Mapping[str, Any], name: str) -> str:
+def needed(entry: Mapping[str, object], name: str) -> str:
     value = text_of(entry, name)
     if not value:
         raise ValueError(f"{name}: missing")

@@ -13,9 +13,9 @@ from gateway.events.times import format_time
 from gateway.model import Archived, Cause, File, Measured
 
 
-def later_document(file: File) -> dict[str, Any]:
+def later_document(file: File) -> dict[str, object]:
     """What is known of a file beyond its callback."""
-    document: dict[str, Any] = {}
+    document: dict[str, object] = {}
     if file.expires_at is not None:
         document["expires_at"] = format_time(file.expires_at)
     if file.sha256 is not None:
@@ -30,7 +30,7 @@ def later_document(file: File) -> dict[str, Any]:
     return document
 
 
-def _measured(measured: Measured) -> dict[str, Any]:
+def _measured(measured: Measured) -> dict[str, object]:
     return {
         "at": format_time(measured.at),
         "by": measured.by,
@@ -40,7 +40,7 @@ def _measured(measured: Measured) -> dict[str, Any]:
     }
 
 
-def later_of(entry: Mapping[str, Any]) -> dict[str, Any]:
+def later_of(entry: Mapping[str, object]) -> dict[str, Any]:
     """The same fields as arguments of `File`. Raises ValueError naming the field that cannot be read."""
     archived = object_of(entry, "archived")
     return {
@@ -52,7 +52,7 @@ def later_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _measured_of(entry: Mapping[str, Any], name: str) -> Measured | None:
+def _measured_of(entry: Mapping[str, object], name: str) -> Measured | None:
     measured = object_of(entry, name)
     if measured is None:
         return None
@@ -67,13 +67,13 @@ def _measured_of(entry: Mapping[str, Any], name: str) -> Measured | None:
     )
 
 
-def cause_document(cause: Cause) -> dict[str, Any]:
+def cause_document(cause: Cause) -> dict[str, object]:
     """As it stands in the event; `earlier` only where there are any."""
-    document: dict[str, Any] = {"id": cause.id, "sink": cause.sink}
+    document: dict[str, object] = {"id": cause.id, "sink": cause.sink}
     return document | {"earlier": list(cause.earlier)} if cause.earlier else document
 
 
-def cause_of(document: Mapping[str, Any]) -> Cause | None:
+def cause_of(document: Mapping[str, object]) -> Cause | None:
     """The cause an event's JSON names. Raises ValueError naming the field that cannot be read."""
     cause = object_of(document, "cause")
     if cause is None:

@@ -25,7 +25,7 @@ def make_storable(event: Event) -> None:
     if _is_storable(event):
         return
     problems: list[str] = []
-    kept: dict[str, Any] = {name: _value(getattr(event, name), name, problems) for name in _TEXTS}
+    kept: dict[str, object] = {name: _value(getattr(event, name), name, problems) for name in _TEXTS}
     kept["files"] = tuple([_part(file, f"files[{n}].", problems) for n, file in enumerate(event.files)])
     if event.error is not None:
         kept["error"] = _part(event.error, "error.", problems)
@@ -67,7 +67,7 @@ def _is_storable_file(file: File) -> bool:
     )
 
 
-def _part(part: Any, path: str, problems: list[str]) -> Any:
+def _part(part: Any, path: str, problems: list[str]) -> object:
     changed = {}
     for name in _PARTS[type(part)]:
         value = getattr(part, name)
@@ -80,8 +80,8 @@ def _part(part: Any, path: str, problems: list[str]) -> Any:
     return part.replace(**changed) if changed else part
 
 
-def _object(value: Mapping[Any, Any], path: str, problems: list[str], depth: int) -> dict[str, Any]:
-    repaired: dict[str, Any] = {}
+def _object(value: Mapping[Any, Any], path: str, problems: list[str], depth: int) -> dict[str, object]:
+    repaired: dict[str, object] = {}
     for key, part in value.items():
         name = (
             key
@@ -98,7 +98,7 @@ def _object(value: Mapping[Any, Any], path: str, problems: list[str], depth: int
     return repaired
 
 
-def _value(value: Any, path: str, problems: list[str], depth: int = 0) -> Any:
+def _value(value: Any, path: str, problems: list[str], depth: int = 0) -> object:
     kind = type(value)
     if kind is str:
         if _can_be_kept(value):

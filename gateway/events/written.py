@@ -102,11 +102,11 @@ def from_document(document: Mapping[str, Any]) -> Event:
     return cloudevents.from_document({**document, "data": data})
 
 
-def _file(where: str, entry: Any, base: File) -> File:
+def _file(where: str, entry: object, base: File) -> File:
     return entry if isinstance(entry, File) else base.replace(**_record(_FILE, where, entry))
 
 
-def _record(readers: Mapping[str, Callable[[str, Any], Any]], where: str, value: Any) -> dict[str, Any]:
+def _record(readers: Mapping[str, Callable[[str, object], object]], where: str, value: object) -> dict[str, Any]:
     entry = _mapping(where, value)
     _only(readers, entry, where)
     return {key: readers[key](f"{where}.{key}", part) for key, part in entry.items()}
@@ -131,7 +131,7 @@ def _texts(key: str, value: object) -> tuple[str, ...]:
     return tuple(_text(key, entry) or "" for entry in _list(key, value))
 
 
-def _whole(key: str, value: Any) -> int | None:
+def _whole(key: str, value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
         return int(value)  # because a loader may keep a scalar as its source text
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
@@ -170,11 +170,11 @@ def _trust(key: str, value: Any) -> Trust:
         raise ValueError(f"`{key}` is one of {', '.join(Trust)}, not {value!r}") from None
 
 
-def _storage(key: str, value: Any) -> Storage | None:
+def _storage(key: str, value: object) -> Storage | None:
     return value if value is None or isinstance(value, Storage) else Storage(**_record(_STORAGE, key, value))
 
 
-def _fault(key: str, value: Any) -> Fault | None:
+def _fault(key: str, value: object) -> Fault | None:
     if value is None or isinstance(value, Fault):
         return value
     if isinstance(value, str):
@@ -182,7 +182,7 @@ def _fault(key: str, value: Any) -> Fault | None:
     return Fault(**_record(_FAULT, key, value))
 
 
-def _measured(key: str, value: Any) -> Measured | None:
+def _measured(key: str, value: object) -> Measured | None:
     if value is None or isinstance(value, Measured):
         return value
     fields = _record(_MEASURED, key, value)
@@ -191,7 +191,7 @@ def _measured(key: str, value: Any) -> Measured | None:
     return Measured(**fields)
 
 
-def _archived(key: str, value: Any) -> Archived | None:
+def _archived(key: str, value: object) -> Archived | None:
     if value is None or isinstance(value, Archived):
         return value
     fields = _record(_ARCHIVED, key, value)
@@ -200,7 +200,7 @@ def _archived(key: str, value: Any) -> Archived | None:
     return Archived(**fields)
 
 
-def _cause(key: str, value: Any) -> Cause | None:
+def _cause(key: str, value: object) -> Cause | None:
     if value is None or isinstance(value, Cause):
         return value
     fields = _record(_CAUSE, key, value)

@@ -97,7 +97,7 @@ class Rate:
         return f"{self.count}/{times if times > 1 else ''}{unit}"
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(
             _reader(cls, parse_rate, RATE_TEXT),
             serialization=core_schema.plain_serializer_function_ser_schema(str, when_used="json"),
@@ -106,7 +106,7 @@ class Rate:
     @classmethod
     def __get_pydantic_json_schema__(
         cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         return {"type": "string", "pattern": f"^{_RATE.pattern}$", "examples": ["20/m"]}
 
 
@@ -118,8 +118,8 @@ def parse_rate(text: str) -> Rate:
     return Rate(int(match[1]), int(match[2] or 1) * _UNITS[match[3]] // 1000)
 
 
-def _reader(kind: type[Any], parse: Callable[[str], Any], expected: str) -> Callable[[object], Any]:
-    def parsed(value: object) -> Any:
+def _reader(kind: type[Any], parse: Callable[[str], Any], expected: str) -> Callable[[object], object]:
+    def parsed(value: object) -> object:
         if isinstance(value, kind) and not isinstance(value, bool) and (kind is not int or value >= 0):
             return value
         if kind is timedelta and type(value) is int and value == 0:
@@ -147,7 +147,7 @@ class _Quantity:
     )  # because `Size | None` hashes its parts, and a dict has no hash
     reads_text: ClassVar[bool] = True  # for readers of files: hand the text over as it stands
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_before_validator_function(
             _reader(self.kind, self.parse, self.expected),
             handler(source),
@@ -156,7 +156,7 @@ class _Quantity:
 
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         return dict(self.json[0]) if len(self.json) == 1 else {"anyOf": [dict(part) for part in self.json]}
 
 
@@ -188,10 +188,10 @@ class Bounds:
     least: timedelta | int | None
     most: timedelta | int | None
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
-    def _check(self, value: Any) -> Any:
+    def _check(self, value: Any) -> object:
         if self.least is not None and value < self.least:
             raise PydanticCustomError("quantity_small", f"at least {_written(self.least)}")
         if self.most is not None and value > self.most:

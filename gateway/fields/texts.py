@@ -22,15 +22,15 @@ class _Text:
     json: tuple[tuple[str, Any], ...] = ()
     shown: bool = True  # errors may quote the text
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_after_validator_function(self._parse, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         return {**handler(schema), **dict(self.json)}
 
-    def _parse(self, value: Any) -> Any:
+    def _parse(self, value: Any) -> object:
         text = value.reveal() if isinstance(value, Secret) else value
         try:
             checked = self.check(text)
@@ -86,12 +86,12 @@ def _aslist(value: object) -> object:
 class _OneOrMany:
     """Lets a single text stand for a list of one."""
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_before_validator_function(_aslist, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         many = handler(schema)
         return {"anyOf": [many.get("items", {}), many]}
 
@@ -115,7 +115,7 @@ class _MayBeEmpty:
 class _Beside:
     """Puts a relative path beside the configuration file, where the validation context names its folder as `base`."""
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.with_info_after_validator_function(self._place, handler(source))
 
     def _place(self, value: Path, info: ValidationInfo) -> Path:

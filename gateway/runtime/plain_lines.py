@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -30,7 +30,7 @@ class PlainLines:
         self._second = 0  # of the last line
         self._head = ""  # its date and time
 
-    def put(self, event: str, values: Mapping[str, Any]) -> bool:
+    def put(self, event: str, values: Mapping[str, object]) -> bool:
         """Write the line, if nothing in it has to be looked at more closely; False: it was not written."""
         if not self._processors or self._processors[-1] is not self._last:  # somebody else listens, such as a test
             return False

@@ -174,7 +174,7 @@ def _loaded(text: str, *, private: bool) -> Any:
         raise ValueError(f"a {half} key in PEM that can be read, without a passphrase") from None
 
 
-def _ed25519(key: Any) -> bytes | None:
+def _ed25519(key: object) -> bytes | None:
     """The raw bytes of an Ed25519 key; None for one on P-256. Raises ValueError for any other."""
     from cryptography.hazmat.primitives.asymmetric.ec import (
         SECP256R1,

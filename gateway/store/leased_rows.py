@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from asyncio import Future
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from msgspec import to_builtins
 
@@ -92,7 +92,7 @@ class LeasedRows:
         return [one.replace(elapsed=max(one.elapsed - step, 0)) for one in leases]
 
     def keep_alive(
-        self, delivery: int, token: int, lease: int, memo: Mapping[str, Any] | None, progress: Progress | None
+        self, delivery: int, token: int, lease: int, memo: Mapping[str, object] | None, progress: Progress | None
     ) -> Future[bool]:
         """A long delivery gets on: lengthen its lease to `lease` ms from now, and keep what is not None; False: the lease was lost.
 

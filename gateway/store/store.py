@@ -252,7 +252,7 @@ class Store(SharedState, LeasedRows, PulledRows):
 
     # -- on the writer's thread
 
-    def _many(self, session: Bulk, kind: Kind, work: Sequence[Any]) -> Sequence[Any]:
+    def _many(self, session: Bulk, kind: Kind, work: Sequence[Any]) -> Sequence[object]:
         if kind is Kind.ACCEPT:
             for callback in work:
                 for new in callback:

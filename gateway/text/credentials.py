@@ -34,8 +34,8 @@ def without_credentials(fields: Mapping[str, object], path: str = "") -> tuple[d
     return Cleaned(_object(fields, path, "", left_out, 0)), left_out
 
 
-def _object(fields: Mapping[str, Any], path: str, parent: str, left_out: list[str], depth: int) -> dict[str, Any]:
-    kept: dict[str, Any] = {}
+def _object(fields: Mapping[str, Any], path: str, parent: str, left_out: list[str], depth: int) -> dict[str, object]:
+    kept: dict[str, object] = {}
     named = _named_value(fields)
     bare: bool | None = None
     for name, value in fields.items():

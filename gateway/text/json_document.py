@@ -74,7 +74,7 @@ class Document:
         if self._tree is None:
             return self.plain
 
-        def chosen(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+        def chosen(pairs: Sequence[tuple[str, object]]) -> dict[str, Any]:
             return dict(pairs if choice else reversed(pairs))
 
         read: dict[str, Any] = _copy(self._tree, _unmistakable, lambda number: f"\\#{number}", chosen)
@@ -95,7 +95,7 @@ class DoubledObject(dict[str, Any]):
         if key in self._doubled:
             raise Malformed(twice(key))
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> object:
         self._check(key)
         return super().__getitem__(key)
 
@@ -107,7 +107,7 @@ class DoubledObject(dict[str, Any]):
         self._check(key)
         return super().get(key, default)
 
-    def pop(self, key: str, *default: Any) -> Any:
+    def pop(self, key: str, *default: object) -> Any:
         self._check(key)
         return super().pop(key, *default)
 

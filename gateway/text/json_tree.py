@@ -51,7 +51,7 @@ def twice(key: str) -> str:
     return f"the key {shown(key)} is there twice in one object; nobody can say which one is meant"
 
 
-def _object(pairs: list[tuple[str, Any]]) -> Any:
+def _object(pairs: list[tuple[str, Any]]) -> object:
     made = dict(pairs)
     return made if len(made) == len(pairs) else Pairs(pairs)
 
@@ -76,7 +76,7 @@ decode: Final = json.JSONDecoder(
 ).decode
 
 
-def pairs_of(value: Any) -> Sequence[tuple[str, Any]]:
+def pairs_of(value: Any) -> Sequence[tuple[str, object]]:
     return value.pairs if type(value) is Pairs else list(value.items())
 
 

@@ -90,7 +90,7 @@ def _masked_text(text: str, depth: int) -> str:
     return _loosely_masked(text) if any(mark in text for mark in "=<{") else text
 
 
-def masked_event(document: Mapping[str, Any]) -> dict[str, Any]:
+def masked_event(document: Mapping[str, object]) -> dict[str, Any]:
     """An event's JSON without the queries of its URLs, which are signatures; `extra` also without credentials."""
     data = document.get("data")
     masked: dict[str, Any] = _redacted(document)
@@ -99,7 +99,7 @@ def masked_event(document: Mapping[str, Any]) -> dict[str, Any]:
     return masked
 
 
-def _redacted(value: Any) -> Any:
+def _redacted(value: object) -> Any:
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, Mapping):

@@ -66,7 +66,7 @@ class Secret:
         return Secret, (MASK,)  # because a pickle is a file like any other
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(
             secret_from,
             serialization=core_schema.plain_serializer_function_ser_schema(_masked, when_used="json"),
@@ -75,7 +75,7 @@ class Secret:
     @classmethod
     def __get_pydantic_json_schema__(
         cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         return {"type": "string", "format": "password", "writeOnly": True, "minLength": 1}
 
 
@@ -103,15 +103,15 @@ class SecretRule:
     min_length: int = 1
     advise: int = 0
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         return self._measured(handler(schema))
 
-    def _measured(self, body: dict[str, Any]) -> dict[str, Any]:
+    def _measured(self, body: dict[str, Any]) -> dict[str, object]:
         if "anyOf" not in body:
             return {**body, "minLength": self.min_length} if "minLength" in body else body
         text, parts = body["anyOf"]  # a SigningKey: a text, or a mapping with one

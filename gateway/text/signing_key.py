@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
@@ -60,7 +60,7 @@ class SigningKey(Secret):
         )
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_before_validator_function(
             _key_from, super().__get_pydantic_core_schema__(source, handler)
         )
@@ -68,7 +68,7 @@ class SigningKey(Secret):
     @classmethod
     def __get_pydantic_json_schema__(
         cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         text = super().__get_pydantic_json_schema__(schema, handler)
         time = {"type": "string", "format": "date-time"}
         named = {"key": text, "name": {"type": "string", "minLength": 1, "maxLength": NAME_CHARS_MAX}}

@@ -125,7 +125,7 @@ def _place(text: str, literal: str | None) -> str:
 _decode_fast: Final = msgspec.json.Decoder().decode
 
 
-def _walk(top: dict[str, Any], most: int, *, escaped: bool) -> tuple[int, int]:
+def _walk(top: dict[str, object], most: int, *, escaped: bool) -> tuple[int, int]:
     """Hold the bounds on every value, without recursion: how many keys there are, and how many colons in texts. Raises
     _Odd, or Malformed for too many values."""
     nodes = depth = 1

@@ -31,7 +31,7 @@ QUIET_SECONDS: Final = 10.0  # between two log lines of one source and code
 _ALLOW: Final = (b"allow", b"POST")
 
 
-def public_app(ingress: Ingress, refusals: PublicRefusals, *, lifespan: Lifespan[Any] | None = None) -> Starlette:
+def public_app(ingress: Ingress, refusals: PublicRefusals, *, lifespan: Lifespan[object] | None = None) -> Starlette:
     """The application. `ingress` answers callbacks, `refusals` whatever is none; `app.state.gateway` is behind both."""
     app = Starlette(
         routes=[Route(f"{HOOKS}{{path}}", ingress)],

@@ -39,7 +39,7 @@ class Where:
         """
         return self.prepare_names({"event": document})
 
-    def prepare_names(self, names: Mapping[str, Any]) -> Any:
+    def prepare_names(self, names: Mapping[str, Any]) -> object:
         """Like `prepare`, with the value of every name the expression may use."""
         try:
             return self._context(dict(names))
@@ -77,7 +77,7 @@ def compile_where(text: str) -> Where:
     return Where(text, tree, program, cel.Context)
 
 
-def present(event: Event) -> dict[str, Any]:
+def present(event: Event) -> dict[str, object]:
     """The event's JSON without nulls, and with no more than 200 elements of any list.
 
     An empty list and an empty `extra` stay, because a list without elements is there; an object of nothing but nulls is not.

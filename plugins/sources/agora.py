@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -114,7 +114,7 @@ keys:
         )
         return (event,)
 
-    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, object]:
         now = int(scene.now.timestamp() * 1000)
         name = f"{unique[:32]}_stream-{scene.number}.m3u8"
         file = {
@@ -125,7 +125,7 @@ keys:
             "isPlayable": True,
             "sliceStartTime": now - 120_000,
         }
-        details: dict[str, dict[str, Any]] = {
+        details: dict[str, dict[str, object]] = {
             "40": {"msgName": "cloud_recording_recorder_started"},
             _UPLOADED: {"msgName": "cloud_recording_uploaded", "status": 0, "fileList": [file]},
             _EXIT: {"msgName": "cloud_recording_session_exit", "exitStatus": 0},

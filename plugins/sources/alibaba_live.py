@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -149,7 +149,12 @@ callback_hosts: [@HOST@]   # the host of the callback address in the console: it
         return (event,)
 
     def _status(
-        self, callback: Callback, verified: Verified, reading: Reading, happened: str | None, where: Mapping[str, Any]
+        self,
+        callback: Callback,
+        verified: Verified,
+        reading: Reading,
+        happened: str | None,
+        where: Mapping[str, object],
     ) -> Event:
         # nothing in a status tells two starts of one stream apart, but the time that is signed
         return build_event(
@@ -163,7 +168,7 @@ callback_hosts: [@HOST@]   # the host of the callback address in the console: it
             **where,
         )
 
-    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, object]:
         stream = f"stream-{scene.number}"
         where = {"domain": "push.example.com", "app": "live", "stream": stream}
         if type != _EVENT:

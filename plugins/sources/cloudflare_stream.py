@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, timedelta
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from gateway import FILE_COMPLETED, RECORDING_FAILED, RECORDING_UNKNOWN, Callback, Event, Fault, File, Scene, Verified
 from plugins.sources.common.event import build_event, contents, named_by
@@ -81,9 +81,9 @@ keys:
         )
         return (event,)
 
-    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, object]:
         now = scene.now.astimezone(UTC)
-        status: dict[str, Any] = {
+        status: dict[str, object] = {
             "state": type,
             "pctComplete": "100.000000",
             "errorReasonCode": "",

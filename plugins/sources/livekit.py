@@ -166,11 +166,11 @@ keys:
         )
         return (event,)
 
-    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, object]:
         now = int(scene.now.timestamp())
         room = f"stream-{scene.number}"
         began, ended = str((now - 120) * _NANO), str(now * _NANO)
-        egress: dict[str, Any] = {"egressId": f"EG_{unique[:12]}", "roomId": f"RM_{unique[12:24]}", "roomName": room}
+        egress: dict[str, object] = {"egressId": f"EG_{unique[:12]}", "roomId": f"RM_{unique[12:24]}", "roomName": room}
         egress |= {"status": "EGRESS_ACTIVE", "startedAt": began, "updatedAt": ended}
         if type == "egress_failed":
             egress |= {"status": "EGRESS_FAILED", "endedAt": ended, "error": "Start signal not received"}
@@ -194,7 +194,7 @@ keys:
         return at - 300 - int(self.options.clock_skew.total_seconds()) - 60 if scene.expired else at
 
 
-def _object(part: str) -> Mapping[str, Any]:
+def _object(part: str) -> Mapping[str, object]:
     """One part of a token. Raises Untrusted."""
     try:
         document = decode_document(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))

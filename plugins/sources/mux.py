@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, timedelta
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from gateway import (
     FILE_COMPLETED,
@@ -101,11 +101,11 @@ keys:
         )
         return (event,)
 
-    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, object]:
         asset, stream = unique[:32], f"stream-{scene.number}"
         now = scene.now.astimezone(UTC)
         began = str(int((now - timedelta(minutes=2)).timestamp()))
-        data: dict[str, Any] = {"id": stream, "status": "active", "created_at": began, "active_asset_id": asset}
+        data: dict[str, object] = {"id": stream, "status": "active", "created_at": began, "active_asset_id": asset}
         if type.startswith("video.asset."):
             data = {
                 "id": asset,

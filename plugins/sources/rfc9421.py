@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 from urllib.parse import quote
 
 from pydantic import AfterValidator, Field, model_validator
@@ -186,7 +186,7 @@ keys:
 
     # -- playing the sender
 
-    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, object]:
         return example(self.options.event, self._translator, type, scene, unique)
 
     def headers(self, body: bytes, at: int, key: bytes) -> Mapping[str, str]:

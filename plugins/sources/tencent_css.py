@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from gateway import (
     FILE_COMPLETED,
@@ -128,7 +128,7 @@ keys:
             error=Fault(code=happened, message=message) if type == RECORDING_FAILED else None,
         )
 
-    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, object]:
         ended = int(scene.now.timestamp()) - 2
         number = int(unique[:15], 16)
         if type != FILE:

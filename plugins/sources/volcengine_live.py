@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from gateway import RECORDING_UNKNOWN, Callback, Event, Scene, Verified
 from plugins.sources.common.event import build_event, contents
@@ -46,7 +46,7 @@ keys:
             ),
         )
 
-    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, object]:
         now = int(scene.now.timestamp())
         return {
             "event_type": type,

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, timedelta
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from gateway import (
     FILE_COMPLETED,
@@ -141,14 +141,14 @@ keys:
         )
         return (event,)
 
-    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, object]:
         now = scene.now.astimezone(UTC)
         sent = int(now.timestamp() * 1000)
         if type == VALIDATION:
             return {"event": type, "event_ts": sent, "payload": {"plainToken": unique[:22]}}
         began, ended = (f"{now - timedelta(minutes=ago):%Y-%m-%dT%H:%M:%SZ}" for ago in (3, 1))
         if type.startswith("phone."):
-            call: dict[str, Any] = {
+            call: dict[str, object] = {
                 "id": unique[:32],
                 "call_id": f"stream-{scene.number}",
                 "date_time": began,
@@ -163,7 +163,7 @@ keys:
                     "payload": {"account_id": "example", "object": {"recordings": [call]}},
                 }
             return {"event": type, "event_ts": sent, "payload": {"account_id": "example", "object": call}}
-        meeting: dict[str, Any] = {
+        meeting: dict[str, object] = {
             "uuid": f"{unique[:20]}+/==",
             "id": scene.number,
             "host_id": "example",

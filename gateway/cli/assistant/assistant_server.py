@@ -160,7 +160,7 @@ class AssistantServer:
         return tool.answer(self._service, asked)
 
 
-def result(content: Mapping[str, Any], *, wrong: bool = False) -> protocol.CallToolResult:
+def result(content: Mapping[str, object], *, wrong: bool = False) -> protocol.CallToolResult:
     """The answer as structured content, and the same JSON as text for clients that know no other, in ASCII alone."""
     whole = {"notice": NOTICE, **content}
     return protocol.CallToolResult(

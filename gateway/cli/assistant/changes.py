@@ -64,7 +64,7 @@ class Changes:
         self._confirmations = Confirmations(clock)
         self._allowance = Allowance(CHANGES_PER_MINUTE_MAX, clock)
 
-    def preview(self, service: Service, asked: PreviewChange) -> Mapping[str, Any]:
+    def preview(self, service: Service, asked: PreviewChange) -> Mapping[str, object]:
         """What it would do. Raises GatewayError where it could not be done."""
         shown = _shown(service, asked)
         return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from gateway.errors import GatewayError
 from gateway.runtime.clock import Clock
@@ -31,7 +31,7 @@ class Confirmations:
         self._clock = clock
         self._open: OrderedDict[str, _Given] = OrderedDict()
 
-    def give(self, act: Any) -> str:
+    def give(self, act: object) -> str:
         """A confirmation of exactly this act."""
         name = secrets.token_urlsafe(18)
         self._open[name] = _Given(act, self._clock.monotonic() + HOLDS_SECONDS)

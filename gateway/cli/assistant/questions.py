@@ -98,20 +98,20 @@ class Question:
     answer: Callable[[Service, Any], Mapping[str, Any]]
 
 
-def _status(service: Service, asked: NoArguments) -> Mapping[str, Any]:
+def _status(service: Service, asked: NoArguments) -> Mapping[str, object]:
     seen = service.overview("1h").model_dump(mode="json")
     kept = ("at", "version", "running", "now", "last_1h", "last_24h")
     needs = [{name: one[name] for name in ("kind", "about", "count", "text", "since")} for one in seen["attention"]]
     return {name: seen[name] for name in kept} | {"needs_a_person": needs}
 
 
-def _find_events(service: Service, asked: FindEvents) -> Mapping[str, Any]:
+def _find_events(service: Service, asked: FindEvents) -> Mapping[str, object]:
     given = asked.model_dump(exclude_none=True)
     lists = {name: [given[name]] for name in ("type", "source", "stream") if name in given}
     return service.events(EventQuery.model_validate(given | lists)).model_dump(mode="json")
 
 
-def _show_event(service: Service, asked: OneEvent) -> Mapping[str, Any]:
+def _show_event(service: Service, asked: OneEvent) -> Mapping[str, object]:
     detail = service.event(asked.ref)
     return {
         "item": detail.item.model_dump(mode="json"),
@@ -122,7 +122,7 @@ def _show_event(service: Service, asked: OneEvent) -> Mapping[str, Any]:
     }
 
 
-def _why(service: Service, asked: OneEvent) -> Mapping[str, Any]:
+def _why(service: Service, asked: OneEvent) -> Mapping[str, object]:
     detail = service.event(asked.ref)
     return {
         "event": detail.item.model_dump(mode="json"),
@@ -133,11 +133,11 @@ def _why(service: Service, asked: OneEvent) -> Mapping[str, Any]:
     }
 
 
-def _deliveries(detail: EventDetail) -> list[dict[str, Any]]:
+def _deliveries(detail: EventDetail) -> list[dict[str, object]]:
     return [delivery_fields(one) for one in detail.deliveries[-DELIVERIES_MAX:]]
 
 
-def delivery_fields(delivery: DeliveryDetail) -> dict[str, Any]:
+def delivery_fields(delivery: DeliveryDetail) -> dict[str, object]:
     """A delivery with its last attempts."""
     fields = delivery.model_dump(mode="json")
     left_out = ("event_id", "event_ref", "source", "type", "subject", "received_at", "history")
@@ -145,12 +145,12 @@ def delivery_fields(delivery: DeliveryDetail) -> dict[str, Any]:
     return shown | {"last_attempts": fields["history"][-ATTEMPTS_MAX:]}
 
 
-def _show_delivery(service: Service, asked: OneDelivery) -> Mapping[str, Any]:
+def _show_delivery(service: Service, asked: OneDelivery) -> Mapping[str, object]:
     delivery = service.delivery(asked.id)
     return {"event_ref": delivery.event_ref, "subject": delivery.subject} | delivery_fields(delivery)
 
 
-def _dead(service: Service, asked: FindDead) -> Mapping[str, Any]:
+def _dead(service: Service, asked: FindDead) -> Mapping[str, object]:
     given = asked.model_dump(exclude_none=True)
     lists = {name: [given[name]] for name in ("sink",) if name in given}
     page = service.deliveries(DeliveryQuery.model_validate({"state": "dead"} | given | lists)).model_dump(mode="json")
@@ -158,30 +158,30 @@ def _dead(service: Service, asked: FindDead) -> Mapping[str, Any]:
     return {"dead_by_sink": by_sink} | page
 
 
-def _sinks(service: Service, asked: NoArguments) -> Mapping[str, Any]:
+def _sinks(service: Service, asked: NoArguments) -> Mapping[str, object]:
     return {"items": service.sinks().model_dump(mode="json")["items"]}
 
 
-def _sources(service: Service, asked: NoArguments) -> Mapping[str, Any]:
+def _sources(service: Service, asked: NoArguments) -> Mapping[str, object]:
     items = service.sources().model_dump(mode="json")["items"]
     for item in items:
         del item["callback_url"]  # its path can be a second key
     return {"items": items}
 
 
-def _refused(service: Service, asked: FindRefused) -> Mapping[str, Any]:
+def _refused(service: Service, asked: FindRefused) -> Mapping[str, object]:
     page = service.refused(RefusedQuery.model_validate(asked.model_dump(exclude_none=True))).model_dump(mode="json")
     for item in page["items"]:
         del item["path"]
     return page
 
 
-def _show_refused(service: Service, asked: OneRefused) -> Mapping[str, Any]:
+def _show_refused(service: Service, asked: OneRefused) -> Mapping[str, object]:
     detail = service.refusal(asked.id).model_dump(mode="json")
     return {name: value for name, value in detail.items() if name not in ("headers", "body", "path", "masked")}
 
 
-def _try_routes(service: Service, asked: RouteCommand) -> Mapping[str, Any]:
+def _try_routes(service: Service, asked: RouteCommand) -> Mapping[str, object]:
     return service.route(dict(asked.event), asked.config).model_dump(mode="json")
 
 

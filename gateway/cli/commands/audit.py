@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -67,7 +67,7 @@ def list_(
         )
 
 
-def _object(row: AuditRow) -> Mapping[str, Any]:
+def _object(row: AuditRow) -> Mapping[str, object]:
     return {
         "id": row.id,
         "at": stamp(row.at),

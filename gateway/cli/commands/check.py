@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -88,7 +88,7 @@ def _ended_keys(loaded: Loaded) -> Iterator[Diagnostic]:
             yield loaded.problem(f"sources.{name}.{option}", found="no key holds today: every callback is refused")
 
 
-def _object(severity: str, problem: Diagnostic) -> dict[str, Any]:
+def _object(severity: str, problem: Diagnostic) -> dict[str, object]:
     return {"severity": severity, **problem.as_dict()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
@@ -128,7 +128,7 @@ def _print(asked: AskedList, times: output.Times, *, dry_run: bool) -> None:
         output.note(f"not understood: {problem}")
 
 
-def _object(name: str, asked: AskedList) -> Mapping[str, Any]:
+def _object(name: str, asked: AskedList) -> Mapping[str, object]:
     return {
         "source": name,
         "since": stamp(asked.run.since),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -144,7 +144,7 @@ def _detail(row: RefusedRow) -> str:
     return refusal.detail if refusal.source else f"{refusal.method} {refusal.path}: {refusal.detail}"
 
 
-def _object(row: RefusedRow) -> dict[str, Any]:
+def _object(row: RefusedRow) -> dict[str, object]:
     from gateway.text.mask import masked_path
 
     refusal: Refusal = row.refusal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -144,7 +144,7 @@ def _post(poster: Poster, vendor_type: str, played: Played, expected: Expected, 
     return 0 if well else 1
 
 
-def _object(vendor_type: str, reply: PostAnswer, well: bool) -> Mapping[str, Any]:
+def _object(vendor_type: str, reply: PostAnswer, well: bool) -> Mapping[str, object]:
     return {
         "type": vendor_type,
         "status": reply.status,

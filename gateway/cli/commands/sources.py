@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -173,7 +173,7 @@ def _told_of(key: KeyRow, moment: Callable[[int | None], str | None], ago: Calla
     return " ".join(words) + (": may go" if key.may_go else "")
 
 
-def _object(row: _Row) -> Mapping[str, Any]:
+def _object(row: _Row) -> Mapping[str, object]:
     return {
         "name": row.name,
         "type": row.type,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -125,5 +125,5 @@ def _print(name: str, left: Sequence[CallbackDifference], *, as_json: bool) -> N
         click.echo(visible(f"{name}: the vendor calls as expected; its key is not told"))
 
 
-def _object(one: CallbackDifference) -> Mapping[str, Any]:
+def _object(one: CallbackDifference) -> Mapping[str, object]:
     return {"domain": one.wanted.domain, "app": one.wanted.app, "id": one.wanted.id, "differs": list(one.texts)}

@@ -41,7 +41,7 @@ def _secrets(path: str) -> tuple[str, ...]:
     return "whsec_" + base64.b64encode(digest.digest()).decode(), _URL, digest.hexdigest()
 
 
-def _options(annotation: Any, metadata: Sequence[Any], secrets: tuple[str, ...]) -> tuple[Any, ...]:
+def _options(annotation: object, metadata: Sequence[object], secrets: tuple[str, ...]) -> tuple[Any, ...]:
     if get_origin(annotation) is Annotated:
         annotation, *more = get_args(annotation)
         return _options(annotation, (*more, *metadata), secrets)

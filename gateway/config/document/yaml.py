@@ -66,7 +66,7 @@ class _Composer:
             return Table(file=self._file, line=1, column=1)
         return self._root
 
-    def _events(self, text: str) -> Iterator[Any]:
+    def _events(self, text: str) -> Iterator[object]:
         try:
             yield from yaml.parse(text, Loader=_LOADER)
         except yaml.reader.ReaderError as error:
@@ -124,7 +124,7 @@ class _Composer:
 
     # -- nodes
 
-    def _begin(self, event: Any) -> None:
+    def _begin(self, event: object) -> None:
         self._check(event)
         inside = self._open[-1] if self._open else None
         if isinstance(inside, Table) and self._keys[-1] is None:
@@ -165,7 +165,7 @@ class _Composer:
             return Scalar(text="", **place)
         return Scalar(text=event.value, quoted=not event.implicit[0], **place)
 
-    def _key(self, event: Any) -> None:
+    def _key(self, event: object) -> None:
         table = self._open[-1]
         assert isinstance(table, Table)
         if not isinstance(event, yaml.ScalarEvent):

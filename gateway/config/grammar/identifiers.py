@@ -105,7 +105,7 @@ class _EventReader:
             }
         return [self.read_node(item) for item in node.items] if isinstance(node, Items) else untyped(node)
 
-    def _entry(self, key: str, node: YamlNode) -> Any:
+    def _entry(self, key: str, node: YamlNode) -> object:
         if isinstance(node, Scalar) and key in _TEXTS and not node.null:
             return node.text
         return self.read_node(node)

@@ -29,7 +29,7 @@ def _expected(text: object) -> object:
     raise PydanticCustomError("expect", f"an event type such as recording.file.completed, or `any` of a source{near}")
 
 
-def _hours(text: Any) -> Any:
+def _hours(text: Any) -> object:
     match = _HOURS.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None or match[1] + match[2] == match[3] + match[4]:
         raise PydanticCustomError("between", 'hours of a day such as "08:00-23:00", or "22:00-06:00" over midnight')

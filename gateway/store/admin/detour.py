@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 from gateway.store.engine.numbers import last_number
 from gateway.store.engine.reruns import rerun
@@ -39,7 +39,7 @@ class Detour:
         """How many rows the next statement may look at."""
         return most if self._window is None else min(self._window, most)
 
-    def rows(self, statement: str, values: Mapping[str, Any]) -> Sequence[Columns]:
+    def rows(self, statement: str, values: Mapping[str, object]) -> Sequence[Columns]:
         """Ask, and once there was damage only along the keys."""
         if self._window is None:
             return self._session.rows(statement, values)

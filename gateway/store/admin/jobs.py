@@ -92,7 +92,7 @@ class JobSpan:
     given_up: ItemResult | None = None
 
 
-def filter_of(act: BulkAct, said: Mapping[str, Any]) -> DeliveryFilter | EventFilter:
+def filter_of(act: BulkAct, said: Mapping[str, object]) -> DeliveryFilter | EventFilter:
     """The filter of a job from what is kept of it."""
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
     return DeliveryFilter(**values) if act in OF_DELIVERIES else EventFilter(**values)
@@ -113,7 +113,7 @@ def preview(
 
 def _next(
     session: Session, known: Configured, wanted: DeliveryFilter | EventFilter, *, after: int, upto: int, most: int
-) -> tuple[Sequence[Any], int]:
+) -> tuple[Sequence[object], int]:
     if isinstance(wanted, DeliveryFilter):
         return deliveries.forward(session, known, wanted, after=after, upto=upto, most=most)
     return event_search.forward(session, wanted, after=after, upto=upto, most=most)
@@ -121,7 +121,7 @@ def _next(
 
 def next_readable(
     session: Session, known: Configured, wanted: DeliveryFilter | EventFilter, *, after: int, upto: int, most: int
-) -> tuple[Sequence[Any], int]:
+) -> tuple[Sequence[object], int]:
     """The next that are meant, round damaged pages, and the last row that was looked at. In no transaction."""
 
     def ask(after: int, upto: int) -> tuple[Sequence[Any], int]:

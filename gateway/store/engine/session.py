@@ -38,7 +38,7 @@ class Session(Protocol):
     def now(self) -> int | None:
         """The store's time where it is our own clock's; None: the server says it."""
 
-    def rows(self, sql: str, values: Mapping[str, Any] = ...) -> Sequence[Columns]:
+    def rows(self, sql: str, values: Mapping[str, object] = ...) -> Sequence[Columns]:
         """Run one statement; its rows, if it gives any."""
 
     def change(self, sql: str, values: Mapping[str, object] = ...) -> int:

@@ -220,9 +220,9 @@ class Writer:
             self._observe(len(unit), time.perf_counter() - started)
             return [(answer, None) for answer in answers]
 
-    def _perform(self, session: Bulk, unit: list[Item]) -> list[Any]:
+    def _perform(self, session: Bulk, unit: list[Item]) -> list[object]:
         session.tally = Tally()
-        answers: dict[int, Any] = {}
+        answers: dict[int, object] = {}
         for kind in (Kind.ACCEPT, Kind.SETTLE):
             group = [n for n, item in enumerate(unit) if item.kind is kind]
             if group:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.events.cloudevents import from_document, render
 from gateway.events.places import agree, places_of
@@ -138,7 +138,7 @@ def note_stored(session: Bulk, source: str, after: int) -> tuple[int, int]:
 
     How many events were looked at, and the last of them.
     """
-    values: dict[str, Any] = {"type": FILE_COMPLETED, "source": source, "after": after, "most": NOTED_ROWS_MAX}
+    values: dict[str, object] = {"type": FILE_COMPLETED, "source": source, "after": after, "most": NOTED_ROWS_MAX}
     rows = session.rows(_OF_SOURCE, values)
     for _, id_, body, variant in rows:
         readable = body_if_readable(session, EventKey(source, id_, bytes(variant)), body)

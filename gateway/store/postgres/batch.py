@@ -243,7 +243,7 @@ class PostgresBulk(PostgresSession):
         return {f"{table}_before": reduced.take_numbers(self, table, many) for table, many in wanted.items()}
 
     def settle(self, rows: Sequence[SettleIn], *, locked: bool) -> Sequence[bool | None]:
-        columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in SettleIn._fields}
+        columns: dict[str, object] = {name: [getattr(row, name) for row in rows] for name in SettleIn._fields}
         done: dict[int, bool | None] = {}
         free: set[tuple[str, str]] = set()
         for id_, later, settled, sink, key, state in self.raw(_SETTLE, {**columns, "locked": locked}):

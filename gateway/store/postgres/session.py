@@ -132,19 +132,21 @@ class PostgresSession:
         """The frozen time of a test, or None: the server's."""
         return None if self._clock is None else self._clock.ms()
 
-    def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> Sequence[Columns]:
+    def rows(self, sql: str, values: Mapping[str, object] | None = None) -> Sequence[Columns]:
         cursor = self._run_statement(sql, values)
         return cursor.fetchall() if cursor.description else ()
 
-    def change(self, sql: str, values: Mapping[str, Any] | None = None) -> int:
+    def change(self, sql: str, values: Mapping[str, object] | None = None) -> int:
         return int(self._run_statement(sql, values).rowcount)
 
-    def _run_statement(self, sql: str, values: Mapping[str, Any] | None) -> Any:
+    def _run_statement(self, sql: str, values: Mapping[str, object] | None) -> Any:
         if ":now" in sql:
             values = {"now": self.now(), **(values or {})}
         return self._execute(translate(sql).encode(), values)
 
-    def _execute(self, text: Any, values: Any = None, *, binary: bool = False, prepare: bool | None = None) -> Any:
+    def _execute(
+        self, text: object, values: object = None, *, binary: bool = False, prepare: bool | None = None
+    ) -> Any:
         """A statement, run again where it is a transaction of its own that could not be put in order beside others."""
         reruns = 0
         while True:
@@ -154,18 +156,18 @@ class PostgresSession:
                 if self.under_way or self.trouble(error) is not Trouble.AGAIN or not pause(reruns := reruns + 1, error):
                     raise
 
-    def _send(self, text: Any, values: Any = None, *, binary: bool = False, prepare: bool | None = None) -> Any:
+    def _send(self, text: Any, values: Any = None, *, binary: bool = False, prepare: bool | None = None) -> object:
         """Every statement passes here: it ends within its time, or its connection does."""
         with DEADLINES.of(self.connection.fileno(), self._seconds):
             return self.connection.execute(text, values, binary=binary, prepare=prepare)
 
-    def raw(self, sql: bytes, values: Mapping[str, Any], *, prepare: bool | None = None) -> Sequence[Columns]:
+    def raw(self, sql: bytes, values: Mapping[str, object], *, prepare: bool | None = None) -> Sequence[Columns]:
         """A statement in psycopg's own spelling, with `now` given. `prepare=False`: planned anew, as the settings are now."""
         given = {"now": self.now(), **values}
         rows: Sequence[Columns] = self._execute(sql, given, binary=True, prepare=prepare).fetchall()
         return rows
 
-    def put_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    def put_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Insert many rows of a table in the open transaction."""
         text: Any = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
         with (

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import ClaimedRow, DueRow, EventIn, Kept, SettleIn, Tally, first_lease, leases_of
@@ -36,7 +36,7 @@ _ARM: Final = """SELECT d.id, d.rank, d.token FROM deliveries d WHERE d.sink = :
 _ARM_OF_GROUP: Final = _ARM.replace("d.sink = :sink", OF_GROUP)
 
 
-def _by_position(text: str, names: Sequence[str]) -> tuple[str, Callable[[Sequence[Any]], Columns]]:
+def _by_position(text: str, names: Sequence[str]) -> tuple[str, Callable[[Sequence[object]], Columns]]:
     """The statement with plain marks, and what picks its values out of a row of `names`: SQLite looks every name of a
     statement up at every run."""
     wanted = [names.index(name) for name in _NAME.findall(text)]

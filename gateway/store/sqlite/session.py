@@ -8,7 +8,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import quote
 
 from gateway.errors import SchemaMismatch, StoreFileGone, StoreUnavailable
@@ -118,18 +118,18 @@ class SqliteSession:
     def now(self) -> int:
         return self._clock.ms()
 
-    def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> Sequence[Columns]:
+    def rows(self, sql: str, values: Mapping[str, object] | None = None) -> Sequence[Columns]:
         return self._run_statement(sql, values).fetchall()
 
     def change(self, sql: str, values: Mapping[str, object] | None = None) -> int:
         return self._run_statement(sql, values).rowcount
 
-    def _run_statement(self, sql: str, values: Mapping[str, Any] | None) -> sqlite3.Cursor:
+    def _run_statement(self, sql: str, values: Mapping[str, object] | None) -> sqlite3.Cursor:
         if ":now" in sql:
             values = {"now": self._clock.ms(), **(values or {})}
         return self.connection.execute(sql, values or {})
 
-    def put_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    def put_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Insert many rows of a table in the open transaction."""
         places = ", ".join("?" * len(columns))
         self.connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)  # noqa: S608  names of ours

@@ -69,12 +69,12 @@ read_head: Final = msgspec.json.Decoder(DumpHead).decode
 read_end: Final = msgspec.json.Decoder(DumpEnd).decode
 
 
-def line_of(table: StoreTable, row: Sequence[Any]) -> bytes:
+def line_of(table: StoreTable, row: Sequence[object]) -> bytes:
     """A row as its line: `["events",1,"…",null,…]`, in the order of the head's columns, blobs in base64."""
     return encode([table.name, *row])
 
 
-def row_of_line(line: bytes, tables: Mapping[str, StoreTable]) -> tuple[StoreTable, list[Any]]:
+def row_of_line(line: bytes, tables: Mapping[str, StoreTable]) -> tuple[StoreTable, list[object]]:
     """The opposite. Raises ValueError, which says what is wrong with the line."""
     name, *row = _row(line)
     if (table := tables.get(name)) is None or len(row) != len(table.columns):

@@ -30,7 +30,7 @@ _SNAPSHOT: Final = {
 class FillSession(Session, Protocol):
     """A session that takes rows by the thousand."""
 
-    def put_rows(self, table: str, columns: Any, rows: Any) -> None:
+    def put_rows(self, table: str, columns: object, rows: object) -> None:
         """Insert them in the open transaction."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from starlette.responses import Response
 
@@ -12,14 +12,14 @@ from gateway.web.api.endpoint import CHANGED, NAMED, Call, Endpoint, acting, rea
 OCTETS: Final = "application/octet-stream"
 
 
-async def _raw(call: Call) -> Any:
+async def _raw(call: Call) -> object:
     raw = await call.service.raw(call.path["ref"], call.actor)
     name = "".join(letter for letter in raw.name if letter.isascii() and (letter.isalnum() or letter in "~._-"))[:100]
     headers = {"content-disposition": f'attachment; filename="{name}.bin"', "content-security-policy": "sandbox"}
     return Response(raw.content, 200, headers, media_type=OCTETS)
 
 
-async def _replay_few(call: Call) -> Any:
+async def _replay_few(call: Call) -> object:
     asked = requests.ReplayCommand(to=call.body.to, reroute=call.body.reroute)
     return await call.service.replay(call.body.refs, asked, call.actor)
 

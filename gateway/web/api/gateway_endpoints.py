@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from gateway.admin import overview_results, queries, requests, results
 from gateway.admin.stream import NewsFilter
@@ -11,7 +11,7 @@ from gateway.web.api import event_stream
 from gateway.web.api.endpoint import Call, acting, reading
 
 
-async def _stream(call: Call) -> Any:
+async def _stream(call: Call) -> object:
     asked = call.query
     wanted = NewsFilter(types=asked.types, source=asked.source, sink=asked.sink, type=asked.type)
     since = call.last_event_id

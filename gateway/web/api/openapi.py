@@ -96,9 +96,9 @@ def _answers(endpoint: Endpoint) -> Sequence[type[BaseModel]]:
     return [one for one in found if isinstance(one, type) and issubclass(one, BaseModel)]
 
 
-def _operation(endpoint: Endpoint) -> dict[str, Any]:
+def _operation(endpoint: Endpoint) -> dict[str, object]:
     changes = endpoint.method != "GET"
-    operation: dict[str, Any] = {
+    operation: dict[str, object] = {
         "operationId": endpoint.name,
         "summary": endpoint.summary,
         "x-role": endpoint.role,
@@ -117,7 +117,7 @@ def _name(model: type[BaseModel]) -> str:
     return re.sub(r"[^a-zA-Z0-9.\-_]", "_", model.__name__)
 
 
-def _path(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
+def _path(endpoint: Endpoint) -> Iterator[dict[str, object]]:
     for name in re.findall(r"\{(\w+)\}", endpoint.path):
         number = name in endpoint.integers
         schema = (
@@ -126,7 +126,7 @@ def _path(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def _query(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
+def _query(endpoint: Endpoint) -> Iterator[dict[str, object]]:
     if endpoint.query is None:
         return
     for name, field in endpoint.query.model_fields.items():
@@ -141,7 +141,7 @@ def _query(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
         )
 
 
-def _headers(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
+def _headers(endpoint: Endpoint) -> Iterator[dict[str, object]]:
     if endpoint.is_once:
         text = "The same request with the same key is done once; its answer is kept for a day."
         schema = {"type": "string", "minLength": 1, "maxLength": 255}
@@ -167,7 +167,7 @@ def _success(endpoint: Endpoint) -> dict[str, Any]:
     return answers
 
 
-def _problems(endpoint: Endpoint) -> dict[str, Any]:
+def _problems(endpoint: Endpoint) -> dict[str, object]:
     codes = dict(_EVERYWHERE)
     if endpoint.method != "GET":
         codes |= _SENDING

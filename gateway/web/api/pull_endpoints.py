@@ -18,7 +18,7 @@ _PROBLEMS: Final = {
 _RECEIPTS: Final = {**_PROBLEMS, 400: "receipt_invalid", 409: "not_possible, lease_lost"}
 
 
-async def _lease(call: Call) -> Any:
+async def _lease(call: Call) -> object:
     asked, sink, pull = call.body, call.path["sink"], call.service.pull
     lane = pull.lane(sink)
     length = consumers.length_of(lane, asked.seconds)
@@ -29,19 +29,19 @@ async def _lease(call: Call) -> Any:
     return LongAnswer.later(pull.place(sink), lane, asked, length, call.may)
 
 
-async def _ack(call: Call) -> Any:
+async def _ack(call: Call) -> object:
     return await call.service.pull.ack(call.path["sink"], call.body.receipts, call.actor.name)
 
 
-async def _nack(call: Call) -> Any:
+async def _nack(call: Call) -> object:
     return await call.service.pull.nack(call.path["sink"], call.body, call.actor.name)
 
 
-async def _extend(call: Call) -> Any:
+async def _extend(call: Call) -> object:
     return await call.service.pull.extend(call.path["sink"], call.body.receipts, call.body.seconds)
 
 
-async def _peek(call: Call) -> Any:
+async def _peek(call: Call) -> object:
     name = call.path["sink"]
     lane = call.service.pull.lane(name)
     item = await call.service.sink(name)

@@ -28,7 +28,7 @@ from gateway.web import problems
 _ANYTHING: Final[TypeAdapter[object]] = TypeAdapter(Any)
 
 
-async def answered(status: int, result: Any) -> Response:
+async def answered(status: int, result: object) -> Response:
     """A result as JSON, written in a thread, because one event with many files takes long."""
     content = await asyncio.to_thread(_written, result)
     return Response(content, status, media_type="application/json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -43,7 +43,7 @@ def page_routes(gateway: Serving, tokens: Tokens) -> Sequence[BaseRoute]:
 def missing_page(gateway: Serving, tokens: Tokens) -> Callable[[Request, object], Awaitable[Response]]:
     """What a person who is signed in sees where there is no page; everybody else gets what a program gets."""
 
-    async def serve(request: Request, _: Any) -> Response:
+    async def serve(request: Request, _: object) -> Response:
         problem = Problem(404, "not_found", "there is nothing here")
         session = tokens.sessions.of(request)
         holder = None if session is None else tokens.holder(session)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
@@ -68,7 +67,7 @@ class Visit:
         """A field of the form that was sent."""
         return next(iter(self.form.get(name, ())), "")
 
-    async def page(self, template: str, status: int = 200, /, **values: Any) -> Response:
+    async def page(self, template: str, status: int = 200, /, **values: object) -> Response:
         """A page of this template."""
         return await self.page_of(template, lambda: values, status)
 

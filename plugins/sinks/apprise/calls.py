@@ -34,7 +34,7 @@ class Calls:
         self._seen.calls = made
         return made
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._requests, name)
 
     def get(self, url: str, params: Any = None, **rest: Any) -> Any:
@@ -46,16 +46,16 @@ class Calls:
     def put(self, url: str, data: Any = None, **rest: Any) -> Any:
         return self.request("PUT", url, data=data, **rest)
 
-    def patch(self, url: str, data: Any = None, **rest: Any) -> Any:
+    def patch(self, url: str, data: Any = None, **rest: Any) -> object:
         return self.request("PATCH", url, data=data, **rest)
 
-    def delete(self, url: str, **rest: Any) -> Any:
+    def delete(self, url: str, **rest: Any) -> object:
         return self.request("DELETE", url, **rest)
 
     def head(self, url: str, **rest: Any) -> Any:
         return self.request("HEAD", url, **rest)
 
-    def request(self, method: str, url: str, **rest: Any) -> Any:
+    def request(self, method: str, url: str, **rest: Any) -> object:
         """As requests.request, but nothing of the environment, no redirect, and an end in time."""
         calls: list[ServiceCall] = getattr(self._seen, "calls", [])
         rest = {**rest, "allow_redirects": False, "stream": True, "timeout": _IDLE_SECONDS}

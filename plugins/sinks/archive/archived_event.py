@@ -26,12 +26,12 @@ TOGETHER_MAX: Final = 20  # files that one event tells of, because an event has 
 _DETAIL_CHARS_MAX: Final = 300
 
 
-def memo_of(kept: Copied, at: datetime) -> Mapping[str, Any]:
+def memo_of(kept: Copied, at: datetime) -> Mapping[str, object]:
     """What is remembered of a file that is done."""
     return {"done": [*kept], "at": format_time(at)}
 
 
-def kept_of(memo: Mapping[str, Any]) -> Copied | None:
+def kept_of(memo: Mapping[str, object]) -> Copied | None:
     """The file that a memo says is done."""
     done = memo.get("done")
     if not isinstance(done, list) or len(done) != len(Copied._fields) or not isinstance(done[0], str):

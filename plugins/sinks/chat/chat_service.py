@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Final, Literal, Protocol, get_args
+from typing import ClassVar, Final, Literal, Protocol, get_args
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from gateway import Answer, Refused, Secret
@@ -130,7 +130,7 @@ class Service(ABC):
         """The message as JSON, every element within its own limit."""
 
     @abstractmethod
-    def fits(self, payload: Mapping[str, Any]) -> bool:
+    def fits(self, payload: Mapping[str, object]) -> bool:
         """Whether the message as a whole is within the limits."""
 
     def compose(self, card: Card) -> dict[str, object]:
@@ -175,7 +175,7 @@ class Service(ABC):
         assert to.url is not None
         return Request(to.url.reveal(), encode(payload))
 
-    def again(self, payload: Mapping[str, Any], memo: Mapping[str, Any]) -> Mapping[str, Any]:
+    def again(self, payload: Mapping[str, object], memo: Mapping[str, object]) -> Mapping[str, object]:
         """The message, changed by what an earlier attempt was told."""
         return payload
 
@@ -195,7 +195,7 @@ def service(name: str) -> Service:
     return found
 
 
-def encode(payload: Mapping[str, Any]) -> bytes:
+def encode(payload: Mapping[str, object]) -> bytes:
     """Compact JSON in UTF-8, letters of every language as they are: what is measured is what is sent."""
     return _encode(payload).encode()
 

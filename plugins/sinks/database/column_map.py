@@ -178,7 +178,7 @@ class Mapped:
         return prepare
 
 
-def _values(expressions: Mapping[str, ColumnExpression], shown: ExpressionInput) -> dict[str, Any]:
+def _values(expressions: Mapping[str, ColumnExpression], shown: ExpressionInput) -> dict[str, object]:
     row = {}
     for name, expression in expressions.items():
         try:
@@ -188,7 +188,7 @@ def _values(expressions: Mapping[str, ColumnExpression], shown: ExpressionInput)
     return row
 
 
-def _files(exact: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
+def _files(exact: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[tuple[object, object]]:
     if not exact["data"]["files"]:
         return iter([({}, {})])
     return zip(exact["data"]["files"], document["data"]["files"], strict=True)

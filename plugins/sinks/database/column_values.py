@@ -27,7 +27,7 @@ class Unfit(ValueError):
     """The column cannot hold the value: what was found and what it holds, without the value itself."""
 
 
-def fit(value: Any, column: sa.Column[Any], dialect: str) -> Any:
+def fit(value: object, column: sa.Column[object], dialect: str) -> object:
     """The value as the driver wants it for this column. Raises Unfit."""
     if value is None:
         if not column.nullable and column.server_default is None:
@@ -62,13 +62,13 @@ def fit(value: Any, column: sa.Column[Any], dialect: str) -> Any:
     return _text(value) if isinstance(value, str | Mapping | list | tuple) else value  # what SQLAlchemy does not know
 
 
-def _truth(value: Any, dialect: str) -> Any:
+def _truth(value: object, dialect: str) -> object:
     if isinstance(value, int) and value in {0, 1}:
         return int(value) if dialect == "sqlite" else bool(value)
     raise Unfit(f"{_named(value)}, and it holds true or false")
 
 
-def _whole(value: Any, kind: sa.Integer, dialect: str) -> int:
+def _whole(value: object, kind: sa.Integer, dialect: str) -> int:
     if isinstance(value, float) and math.isfinite(value):
         value = round(value)  # as PostgreSQL and MySQL do
     if isinstance(value, str) and re.fullmatch(r"-?\d{1,19}", value, re.ASCII):
@@ -90,7 +90,7 @@ def _whole(value: Any, kind: sa.Integer, dialect: str) -> int:
     return int(value)
 
 
-def _number(value: Any, kind: Any, dialect: str) -> Any:
+def _number(value: Any, kind: Any, dialect: str) -> object:
     if isinstance(value, str) and dialect == "sqlite":
         return _clean(value)  # because SQLite reads any type it does not know as NUMERIC, and holds text in it
     if (
@@ -115,7 +115,7 @@ def _too_large() -> float:
     raise Unfit("a number out of its range")
 
 
-def _at(value: Any) -> dt.datetime:
+def _at(value: object) -> dt.datetime:
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC)
     if isinstance(value, str):
@@ -126,7 +126,7 @@ def _at(value: Any) -> dt.datetime:
     raise Unfit(f"{_named(value)}, and it holds times")
 
 
-def _time(value: Any, kind: sa.DateTime, dialect: str) -> Any:
+def _time(value: object, kind: sa.DateTime, dialect: str) -> object:
     at = _at(value)
     if dialect == "postgresql" and kind.timezone:
         return at
@@ -138,19 +138,19 @@ def _time(value: Any, kind: sa.DateTime, dialect: str) -> Any:
     return naive
 
 
-def _json(value: Any, dialect: str) -> Any:
+def _json(value: object, dialect: str) -> object:
     clean = _plain(value)
     return _encode(clean) if dialect == "sqlite" else clean
 
 
-def _uuid(value: Any) -> uuid.UUID:
+def _uuid(value: object) -> uuid.UUID:
     try:
         return uuid.UUID(_text(value))
     except ValueError:
         raise Unfit("a text that is no UUID") from None
 
 
-def _array(value: Any) -> list[Any]:
+def _array(value: object) -> list[object]:
     if not isinstance(value, list | tuple):
         raise Unfit(f"{_named(value)}, and it holds lists")
     return [_text(item) if isinstance(item, str | Mapping | list | tuple) else item for item in value]
@@ -167,7 +167,7 @@ def _length(text: str, kind: sa.String, dialect: str) -> str:
     return text
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, str):
         return _clean(value)
     if isinstance(value, bool):
@@ -190,7 +190,7 @@ def _clean(text: str) -> str:
     return text if text.isascii() and "\0" not in text else _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """What JSON knows, with texts that databases store."""
     if isinstance(value, str):
         return _clean(value)
@@ -203,7 +203,7 @@ def _plain(value: Any) -> Any:
     return _text(value)
 
 
-def _named(value: Any) -> str:
+def _named(value: object) -> str:
     for kinds, name in _NAMES:
         if isinstance(value, kinds):
             return name

@@ -83,7 +83,7 @@ def _message(event: Event) -> str | None:
     return event.error.message if event.error else None
 
 
-def _alarm(event: Event) -> Mapping[str, Any] | None:
+def _alarm(event: Event) -> Mapping[str, object] | None:
     """What an alarm has beside its text, as in `data`."""
     if event.alarm is None:
         return None

@@ -41,7 +41,7 @@ def upsert(
     return statement.on_conflict_do_update(index_elements=list(key), set_=dict(changes))  # type: ignore[no-any-return]
 
 
-def _merged(new: Any, table: Any, name: str, version: str | None, own: bool) -> Any:
+def _merged(new: Any, table: Any, name: str, version: str | None, own: bool) -> object:
     if own and name == STORED_AT:
         return new[name]
     ahead = sa.func.coalesce(new[name], table.c[name])

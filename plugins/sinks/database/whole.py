@@ -19,7 +19,7 @@ def document(event: Event) -> dict[str, Any]:
     return made
 
 
-def without_absent(whole: Mapping[str, Any]) -> dict[str, Any]:
+def without_absent(whole: Mapping[str, Any]) -> dict[str, object]:
     """The same, but a field of the event's own form that has nothing is absent, so that `has` finds out. No list is cut
     and nothing of `extra` is changed."""
     data = {
@@ -30,12 +30,12 @@ def without_absent(whole: Mapping[str, Any]) -> dict[str, Any]:
     return {**whole, "data": data}
 
 
-def file_without_absent(file: Mapping[str, Any]) -> dict[str, Any]:
+def file_without_absent(file: Mapping[str, object]) -> dict[str, Any]:
     """One entry of `files` likewise."""
     return _present(file) or {}
 
 
-def _present(value: Any) -> Any:
+def _present(value: object) -> Any:
     if type(value) is dict:
         return {key: kept for key, part in value.items() if (kept := _present(part)) is not None} or None
     if type(value) is list:

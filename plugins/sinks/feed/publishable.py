@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 from urllib.parse import unquote
 
 from gateway import Event, File, carries_credential, redact
@@ -74,7 +74,7 @@ def _open_link(url: str | None) -> str | None:
     return None if url is None or carries_credential(url) else url
 
 
-def _without_links(value: Any) -> Any:
+def _without_links(value: object) -> object:
     if isinstance(value, str):
         return _URL.sub(_kept, value)
     if isinstance(value, Mapping):

@@ -122,7 +122,7 @@ def _token_in(answer: Answer) -> tuple[str, timedelta]:
     return token, timedelta(seconds=_lifetime(document.get("expires_in")))
 
 
-def _lifetime(expires_in: Any) -> float:
+def _lifetime(expires_in: object) -> float:
     """Seconds; some servers write the number as a text."""
     number: Callable[[Any], float] = float
     try:

@@ -76,11 +76,11 @@ def _names(entry: object) -> bool:
     return isinstance(entry, dict) and isinstance(entry.get("source"), str) and isinstance(entry.get("id"), str)
 
 
-def _source(text: Any) -> str:
+def _source(text: object) -> str:
     return str(text).removeprefix(SOURCE_PREFIX)
 
 
-def _result(entry: dict[str, Any] | None, answer: Answer, receipt: str) -> DeliveryResult:
+def _result(entry: dict[str, object] | None, answer: Answer, receipt: str) -> DeliveryResult:
     where, status = f"HTTP {answer.status} from {answer.origin}", answer.status
     if entry is None:
         return Retry(f"{where}: its list does not name this event", status=status)
@@ -95,7 +95,7 @@ def _result(entry: dict[str, Any] | None, answer: Answer, receipt: str) -> Deliv
     return Retry(f"{where}: its list has no outcome for this event that is known", status=status)
 
 
-def _after(entry: dict[str, Any]) -> timedelta | None:
+def _after(entry: dict[str, object]) -> timedelta | None:
     seconds = entry.get("retry_after")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= 86_400:
         return None

@@ -106,7 +106,9 @@ class Confirmed(aiomqtt.Client):
         if self._disconnected.done() and not self._disconnected.cancelled():
             self._disconnected.exception()  # looked at, because nobody may be waiting for it
 
-    def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Any) -> None:
+    def _on_publish(
+        self, client: object, userdata: object, mid: int, reason_code: ReasonCode, properties: object
+    ) -> None:
         answer = self._answers.get(mid)
         if answer is not None and not answer.done():
             answer.set_result(reason_code)

@@ -43,7 +43,7 @@ def make_store(options: StorageOptions) -> Any:
     return S3Store(options.bucket, config=_s3(options), **rest)
 
 
-def _provider(key: Mapping[str, Any] | None) -> dict[str, Any]:
+def _provider(key: Mapping[str, object] | None) -> dict[str, Any]:
     """The keys of the options and no token of the environment beside them; nothing where there are none."""
     return {} if key is None else {"credential_provider": lambda: {**key, "expires_at": None}}
 
@@ -91,8 +91,8 @@ def s3_url(options: StorageOptions) -> str:
 _RETRIES: Final[Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
 
 
-def _client(options: StorageOptions) -> Any:
-    client: dict[str, Any] = {
+def _client(options: StorageOptions) -> object:
+    client: dict[str, object] = {
         "timeout": timedelta(seconds=CALL_SECONDS),
         "read_timeout": timedelta(seconds=SILENCE_SECONDS),
         "allow_http": (options.endpoint or "https:").lower().startswith("http:"),

@@ -50,7 +50,7 @@ def build_event(
     )
 
 
-def contents(said: Mapping[str, Any], without: Collection[str] = ()) -> str:
+def contents(said: Mapping[str, object], without: Collection[str] = ()) -> str:
     """A name for a callback that has none: a digest of all it says, but for what changes from one try to the next."""
     kept = {name: value for name, value in said.items() if name not in without}
     return hashlib.sha256(_canonical(kept).encode()).hexdigest()[:32]

@@ -100,7 +100,7 @@ def context(**names: object) -> object:
     return import_cel().Context({name: _present(value) for name, value in names.items()})
 
 
-def _present(value: Any) -> Any:
+def _present(value: object) -> Any:
     # The decoder bounds the depth, so recursion is safe here.
     if isinstance(value, Mapping):
         return {key: _present(part) for key, part in value.items() if part is not None}

@@ -175,7 +175,7 @@ class Reading:
             self.keep(name, value)
         return at
 
-    def peek(self, name: str) -> Any:
+    def peek(self, name: str) -> object:
         """The value of a field that waits to be taken, as it came."""
         return self._left.get(name)
 

@@ -226,7 +226,7 @@ class Keyed(Source):
 
     # -- playing the vendor
 
-    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, object]:
         """The fields of a callback of this type; `unique` is 64 hexadecimal digits that no other scene has."""
         raise NotImplementedError
 
@@ -255,12 +255,12 @@ class Keyed(Source):
         at = int(scene.now.timestamp())
         return at - int(self.options.tolerance.total_seconds()) - 60 if scene.expired else at
 
-    def _signed(self, said: Mapping[str, Any], at: int, scene: Scene) -> Played:
+    def _signed(self, said: Mapping[str, object], at: int, scene: Scene) -> Played:
         body = self._written(said)
         headers = {"content-type": self.content_type, **self.headers(body, at, self._keys[0])}
         return Played(body=self._spoilt(body) if scene.tampered else body, headers=headers)
 
-    def _written(self, said: Mapping[str, Any]) -> bytes:
+    def _written(self, said: Mapping[str, object]) -> bytes:
         return json.dumps(said, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
     def _spoilt(self, body: bytes) -> bytes:

@@ -56,7 +56,7 @@ def _values(map: EventMap, type: str, scene: Scene, unique: str) -> dict[str, ob
     return values
 
 
-def _file(translator: Translator, document: dict[str, Any], scene: Scene, unique: str) -> dict[str, Any]:
+def _file(translator: Translator, document: dict[str, object], scene: Scene, unique: str) -> dict[str, Any]:
     """One file; it is the callback itself where the map names no list of them."""
     ended, began = (f"{scene.now.astimezone(UTC) - timedelta(minutes=ago):%Y-%m-%dT%H:%M:%SZ}" for ago in (0, 2))
     url = f"https://recordings.example.com/live/{unique[:16]}.m3u8"

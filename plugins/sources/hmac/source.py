@@ -7,7 +7,7 @@ import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from gateway import Callback, Event, Played, Scene, Seal, Trust, Untrusted, Verified
 from plugins.sources.common.event_map import Translator, unsigned_headers_advice
@@ -153,7 +153,7 @@ event:                      # where the fields of an event stand in the body
 
     # -- playing the vendor
 
-    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, Any]:
+    def example_document(self, type: str, scene: Scene, unique: str) -> dict[str, object]:
         return example(self.options.event, self._translator, type, scene, unique)
 
     def _signed(self, document: Mapping[str, object], at: int, scene: Scene) -> Played:

@@ -87,7 +87,7 @@ def _scheme(source: PlaysHuawei, scene: Scene) -> str:
     return scheme
 
 
-def _sign(source: PlaysHuawei, scheme: str, document: dict[str, Any], scene: Scene) -> dict[str, Any]:
+def _sign(source: PlaysHuawei, scheme: str, document: dict[str, Any], scene: Scene) -> dict[str, object]:
     timestamp = document.setdefault("auth_timestamp", str(_expiry(source, scene)))
     fields = "".join(str(document.get(name) or "") for name in signature.NAMES)
     key = source.options.keys[0].reveal().encode()

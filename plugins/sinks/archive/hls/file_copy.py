@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, MutableMapping
 from contextlib import aclosing
 from dataclasses import dataclass, fields
-from typing import Any
 
 from gateway import Refused, Retry
 from plugins.sinks.archive.fetch import Changed, Position
@@ -24,7 +23,7 @@ class _PartOfJob(FileJob):
 
 
 async def copy_file(
-    job: FileJob, item: PlannedFile, key: str, bytes_max: int, memo: MutableMapping[str, Any] | None
+    job: FileJob, item: PlannedFile, key: str, bytes_max: int, memo: MutableMapping[str, object] | None
 ) -> int:
     """How many bytes it has. `memo`, of a long file, is where it can go on after a crash; None: it begins anew.
 

@@ -76,7 +76,7 @@ class _Summary:
             parts["keys"].clear()  # it looks through them for each new one; every segment has its own beside
         return tag not in _READ
 
-    def add_all(self, parts: dict[str, Any]) -> None:
+    def add_all(self, parts: dict[str, object]) -> None:
         self._add_segments(parts)
         for name, part in parts.items():
             for piece in part if isinstance(part, list) else (part,):
@@ -89,12 +89,12 @@ class _Summary:
             self._add("segment", segment)
         parts["segments"].clear()
 
-    def _add(self, name: str, piece: Any) -> None:
+    def _add(self, name: str, piece: object) -> None:
         _move_addresses(piece, self.addresses)
         self.digest.update(f"{name}={piece!r}\n".encode())
 
 
-def _move_addresses(value: Any, addresses: list[str]) -> None:
+def _move_addresses(value: object, addresses: list[str]) -> None:
     """Out of what m3u8 made into the list; what several segments share (a key, a map) once."""
     if isinstance(value, dict):
         if isinstance(value.get("uri"), str):

@@ -8,7 +8,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from gateway import Answer
 from plugins.sinks.cards.card import Card
@@ -91,7 +91,7 @@ class DingTalk(Lookalikes):
             return self.text(card)
         return self.trim("\n".join(f"- {self.fact(fact)}" for fact in card.facts), self.text_most)
 
-    def fits(self, payload: Mapping[str, Any]) -> bool:
+    def fits(self, payload: Mapping[str, object]) -> bool:
         return weight(payload) <= 19_500
 
     def request(self, to: Destination, payload: Mapping[str, object], now: datetime) -> Request:

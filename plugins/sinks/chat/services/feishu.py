@@ -8,7 +8,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from gateway import Answer
 from plugins.sinks.cards.card import Card
@@ -80,7 +80,7 @@ class Feishu(Lookalikes):
         body = {"config": {"wide_screen_mode": True}, "header": header, "elements": elements}
         return {"msg_type": "interactive", "card": body}
 
-    def fits(self, payload: Mapping[str, Any]) -> bool:
+    def fits(self, payload: Mapping[str, object]) -> bool:
         return weight(payload) <= 19_500  # the signature comes on top
 
     def request(self, to: Destination, payload: Mapping[str, object], now: datetime) -> Request:

@@ -78,7 +78,7 @@ class GoogleChat(Service):
             message["text"] = " ".join(map(self.mention, card.mentions))
         return message
 
-    def fits(self, payload: Mapping[str, Any]) -> bool:
+    def fits(self, payload: Mapping[str, object]) -> bool:
         return weight(payload) <= 28_000
 
     def judge(self, answer: Answer, tried: Tried) -> str:

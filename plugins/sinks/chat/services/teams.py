@@ -81,7 +81,7 @@ class Teams(Markdown):
             body.append({"type": "TextBlock", "text": links, "wrap": True})
         return content
 
-    def fits(self, payload: Mapping[str, Any]) -> bool:
+    def fits(self, payload: Mapping[str, object]) -> bool:
         return weight(payload) <= 19_500
 
     def request(self, to: Destination, payload: Mapping[str, object], now: datetime) -> Request:

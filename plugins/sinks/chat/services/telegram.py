@@ -90,7 +90,7 @@ class Telegram(Service):
     def rate_of(self, to: Destination) -> str:
         return "1/2s" if to.chat_id and to.chat_id.isdigit() else self.rate  # one person is no group
 
-    def again(self, payload: Mapping[str, Any], memo: Mapping[str, Any]) -> Mapping[str, Any]:
+    def again(self, payload: Mapping[str, Any], memo: Mapping[str, Any]) -> Mapping[str, object]:
         changed = dict(payload)
         if memo.get("plain"):
             keys = changed.pop("reply_markup", {"inline_keyboard": []})["inline_keyboard"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
@@ -44,7 +44,7 @@ class CelBodyOption(Options):
     )
 
 
-def _body(value: Any, info: ValidationInfo) -> Any:
+def _body(value: object, info: ValidationInfo) -> object:
     if isinstance(value, Mapping):
         model = CelBodyOption if "cel" in value and "template" not in value else TemplateBody
         return model.model_validate(value, context=info.context)
@@ -55,7 +55,7 @@ def _body(value: Any, info: ValidationInfo) -> Any:
     return value
 
 
-def _url(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+def _url(value: object, handler: ValidatorFunctionWrapHandler) -> object:
     if not isinstance(value, str) or not is_template(value):
         return handler(value)
     try:
@@ -72,7 +72,7 @@ def _method(text: str) -> str:
     return text
 
 
-def _header(value: Secret) -> Any:
+def _header(value: Secret) -> object:
     text = value.reveal()
     return HeaderTemplate(text) if is_template(text) else value
 

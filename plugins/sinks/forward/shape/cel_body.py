@@ -76,7 +76,7 @@ def _plain(value: object) -> object:
     raise Invalid(f"{_WHAT}: a {type(value).__name__} has no form in JSON")
 
 
-def _longest(value: Any) -> int:
+def _longest(value: object) -> int:
     if isinstance(value, dict):
         return max(map(_longest, value.values()), default=0)
     if isinstance(value, list):
