@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Final, Literal, get_args
 
 DeliveryState = Literal["waiting", "sending", "delivered", "dead"]
-WaitsFor = Literal["retry", "circuit", "paused", "orphaned", "order", "last", "rate", "batch", "consumer"]
+WaitsFor = Literal["retry", "circuit", "paused", "orphaned", "order", "owner", "last", "rate", "batch", "consumer"]
 """What a waiting delivery waits for."""
 PullWait = Literal["empty", "paused", "concurrency", "rate", "stopping", "store_unavailable"]
 """Why a consumer of a pull sink is given nothing."""

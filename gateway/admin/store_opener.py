@@ -38,6 +38,7 @@ def store_admin(settings: Settings, *, clock: Clock | None = None) -> StoreAdmin
         pulled=tuple(name for name, sink in sinks if sink.pulled),
         grouped={name: batch.group_by for name, sink in sinks if (batch := sink.delivery.batch) and batch.group_by},
         ordered=tuple(name for name, sink in sinks if sink.delivery.order == "stream"),
+        owned=tuple(name for name, sink in sinks if sink.directory and sink.delivery.order == "none"),
     )
 
 

@@ -33,6 +33,7 @@ WAIT_TEXTS: Mapping[WaitsFor, str] = {
     "paused": "somebody to resume its sink",
     "orphaned": "its sink to be configured again, or somebody to move it",
     "order": "an earlier one of its stream",
+    "owner": "an earlier one of its owner, whose target cannot take it now",
     "last": "everything else, because its signature carried too many contents",
     "rate": "its turn within its sink's rate",
     "batch": "others to be sent with",

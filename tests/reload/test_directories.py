@@ -119,6 +119,21 @@ def test_whose_a_delivery_was_is_shown_and_no_secret_of_any_owner(
     assert TOKEN not in text
 
 
+def test_what_waits_behind_an_owner_says_so(tmp_path: Path) -> None:
+    player = Player()
+    with receiving(401) as revoked:
+        table(tmp_path / "owners.csv", row("anna", revoked))
+        with serve(tmp_path, config=OWNED) as served:
+            for _ in range(6):
+                came(served, player, "anna")
+            until(lambda: len(ask(served, "/deliveries?sink=people&held=owner").json()["items"]) >= 3)
+            (waits, *_) = ask(served, "/deliveries?sink=people&held=owner").json()["items"]
+            assert (waits["state"], waits["held"], waits["attempts"]) == ("waiting", "owner", 0)
+            shown = ask(served, f"/deliveries/{waits['id']}").json()
+            assert "an earlier one of its owner" in json.dumps(shown)
+        assert len(revoked.ids) <= 2
+
+
 def test_a_guarded_sink_calls_no_private_address_of_the_table(tmp_path: Path) -> None:
     player = Player()
     guarded = OWNED.replace("people: {type: forward,", "people: {type: forward, allow_private: false,")

@@ -98,6 +98,8 @@ def show(invocation: Invocation, name: str, kind: str | None, as_json: bool) -> 
             "about": inspect.getdoc(cls),
             "options": model.model_json_schema(),
         }
+        if columns := getattr(cls, "owner_columns", None):
+            shown["owner_columns"] = dict(columns)
         click.echo(visible_json(shown, indent=True))
         return
     click.echo(f"{kinds[0]} type {name}, from {registry.origin(kinds[0], name)}")
@@ -113,6 +115,8 @@ def show(invocation: Invocation, name: str, kind: str | None, as_json: bool) -> 
         )
     else:
         click.echo("It has no options.")
+    if columns := getattr(cls, "owner_columns", None):
+        click.echo(f"\nWhat a directory may say of an owner: {', '.join(columns)}.")
 
 
 def _object(plugin: Installed) -> Mapping[str, str]:

@@ -42,13 +42,14 @@ _ATTEMPTS: Final = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configured:
     """What the configuration says of sinks: which there are (None: nobody said), which have a rate, which take batches,
-    which are fetched from."""
+    which are fetched from, which keep streams in order, and in which events have owners."""
 
     sinks: frozenset[str] | None
     rated: frozenset[str]
     batched: frozenset[str]
     pulled: frozenset[str]
     ordered: frozenset[str]
+    owned: frozenset[str] = frozenset()
 
 
 class _DeliveryColumns(NamedTuple):
@@ -219,7 +220,7 @@ def _soonest(held: WaitsFor | None, row: _DeliveryColumns) -> int | None:
     match held:
         case "circuit":
             return row.open_until
-        case "orphaned" | "paused" | "order":
+        case "orphaned" | "paused" | "order" | "owner":
             return None
         case None | "retry" | "last" | "rate" | "batch" | "consumer":
             return row.due_at
@@ -236,7 +237,7 @@ def _held(sink: str, known: Configured, paused: bool, tripped: bool, rank: int, 
     if tripped and sink not in known.pulled:
         return "circuit"
     if rank == Rank.BEHIND:
-        return "order"
+        return "owner" if sink in known.owned else "order"
     if later:
         return "retry"
     if sink in known.pulled:

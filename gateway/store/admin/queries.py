@@ -48,7 +48,7 @@ class StoreQueries:
     `migrate`). Synchronous; one short transaction a call. `configured` are the sinks of the configuration, for
     `held: orphaned` (None: not known, so nothing is); `rated`, `batched` and `ordered` those with delivery.rate,
     delivery.batch and delivery.order, `pulled` those that consumers fetch from, for `held: rate|batch|consumer` and for
-    the order of what is replayed; `grouped` what batches are grouped by, for what is taken in.
+    the order of what is replayed; `owned` those with a directory, for `held: owner`; `grouped` what batches are grouped by, for what is taken in.
 
     Everything raises StoreUnavailable where the store is not there or does not answer, and SchemaMismatch where its
     tables are older or newer than this program.
@@ -66,6 +66,7 @@ class StoreQueries:
         batched: Collection[str] = (),
         pulled: Collection[str] = (),
         ordered: Collection[str] = (),
+        owned: Collection[str] = (),
         grouped: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         try:
@@ -79,6 +80,7 @@ class StoreQueries:
             batched=frozenset(batched),
             pulled=frozenset(pulled),
             ordered=frozenset(ordered),
+            owned=frozenset(owned),
         )
 
     def __enter__(self) -> Self:

@@ -22,6 +22,7 @@ CODES: Final[Mapping[str, Mapping[str, str]]] = {
         "paused": "the sink to be resumed",
         "orphaned": "the sink to be configured again",
         "order": "an earlier one of its stream",
+        "owner": "an earlier one of its owner",
         "last": "everything else, because its signature came too often",
         "rate": "its turn within the sink's rate",
         "batch": "others to be sent with",
