@@ -18,6 +18,7 @@ import pytest
 from gateway.text import redaction
 from tests import delivered_events
 from tests.budget import measured, over_budget
+from tests.encrypted_stores import encrypt_every_store
 from tests.examples import register
 from tests.marks import mark
 from tests.plain_server import SERIALISABLE, PlainServer, stand_between
@@ -35,6 +36,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 def pytest_addoption(parser: pytest.Parser) -> None:
     reduced = "PostgreSQL without LISTEN, advisory locks and sequences, serialisable, where 40001 is often (a seed)"
     parser.addoption("--reduced", type=int, default=None, help=reduced)
+    encrypted = "every store of the tests is encrypted (store.encryption)"
+    parser.addoption("--encrypted", action="store_true", help=encrypted)
     faults = parser.getgroup("faults", "scenarios of tests/faults")
     faults.addoption("--seed", type=int, default=1, help="what is random in them; one that failed says its own")
     faults.addoption("--kills", type=int, default=100, help="of the long form, each after a thousand callbacks")
@@ -46,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     ):  # a shell's background job, and so would every process of a test
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if config.getoption("--encrypted"):
+        encrypt_every_store()
     if not hasattr(config, "workerinput"):  # else this is a worker of pytest-xdist, which was told
         os.environ[RUN] = f"{os.getpid()}-{secrets.token_hex(4)}"
         if (memory := in_memory()) and not config.getoption("--whole"):  # whose scenarios are about disks
@@ -72,6 +77,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         mark(item)
         if config.getoption("--reduced") is not None and item.get_closest_marker("whole_server"):
             item.add_marker(pytest.mark.skip("it speaks of what a plain server has not"))
+        if config.getoption("--encrypted") and item.get_closest_marker("plain_rows"):
+            item.add_marker(pytest.mark.skip("it looks at rows that are encrypted now"))
 
 
 def pytest_collection_finish() -> None:

@@ -132,6 +132,7 @@ def test_it_begins_with_the_newest_and_filters_as_a_listing_does(
         assert "did you mean" in cli("tail", "--source", "liv", code=2).stderr
 
 
+@pytest.mark.plain_rows
 def test_whoever_reads_it_may_leave(configured: Path) -> None:
     stock(configured, lambda store: accept(store, *[wanted(an_event(number=n)) for n in range(3)]))
     environ = {k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")}
@@ -150,6 +151,7 @@ def test_whoever_reads_it_may_leave(configured: Path) -> None:
         assert tail.stderr.read() == b""
 
 
+@pytest.mark.plain_rows
 def test_a_terminal_that_is_closed_ends_it(configured: Path) -> None:
     stock(configured, lambda store: accept(store, wanted(an_event())))
     for command in (["tail"], ["top"]):

@@ -80,6 +80,7 @@ def local() -> Iterator[Receiver]:
         yield receiver
 
 
+@pytest.mark.plain_rows
 async def test_an_event_is_posted_as_forward_does_and_acknowledged(
     served: Served, local: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,6 +29,7 @@ def event(configured: Path) -> str:
     return made.id
 
 
+@pytest.mark.plain_rows
 def test_a_store_in_plain_is_sealed_and_read_and_its_key_changed(configured: Path, event: str, cli: Cli) -> None:
     assert b"canary" in (configured / "gateway.db").read_bytes()
     encrypt(configured, f"one={ONE}")
@@ -47,6 +48,7 @@ def test_a_store_in_plain_is_sealed_and_read_and_its_key_changed(configured: Pat
     assert "store reencrypt" in cli("audit", "list").stdout
 
 
+@pytest.mark.plain_rows
 def test_every_command_says_which_key_is_missing(configured: Path, event: str, cli: Cli) -> None:
     encrypt(configured, f"one={ONE}")
     cli("store", "reencrypt")
@@ -74,6 +76,7 @@ def test_a_key_that_is_none_or_stands_twice_is_refused(configured: Path, cli: Cl
     assert "short" not in refused.output.replace("shorter", "")
 
 
+@pytest.mark.plain_rows
 def test_a_person_needs_the_stores_key_and_no_other_secret(
     configured: Path, event: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

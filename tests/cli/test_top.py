@@ -14,6 +14,7 @@ from tests.cli.stocked import accept, an_event, stock, wanted
 from tests.cli.terminal import FRAME, Terminal
 
 
+@pytest.mark.plain_rows
 def test_on_a_terminal_it_is_drawn_in_place_and_obeys_keys_and_the_window(configured: Path) -> None:
     stock(configured, lambda store: accept(store, wanted(an_event())))
     top = Terminal(configured, ["top", "--every", "500ms"])
@@ -35,6 +36,7 @@ def test_on_a_terminal_it_is_drawn_in_place_and_obeys_keys_and_the_window(config
     assert between == ""  # nothing is cleared between two frames, so nothing flickers
 
 
+@pytest.mark.plain_rows
 def test_it_can_be_suspended_and_brought_back(configured: Path) -> None:
     stock(configured, lambda store: accept(store, wanted(an_event())))
     top = Terminal(configured, ["top"])

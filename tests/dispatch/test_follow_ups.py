@@ -166,6 +166,7 @@ async def test_the_limit_of_what_may_wait_does_not_hold_it_up(build: Build, monk
     assert len(house.events()) == 2
 
 
+@pytest.mark.plain_rows
 async def test_what_it_says_by_the_names_of_data_stands_there_and_the_rest_in_extra_without_credentials(
     build: Build,
 ) -> None:

@@ -15,6 +15,7 @@ from tests.dispatch.conftest import Build, Scripted, event, eventually, policy
 from tests.dispatch.copying import LONG, Copying, kept
 
 
+@pytest.mark.plain_rows
 async def test_at_the_stop_it_is_told_and_handed_over_at_once_unburnt(build: Build) -> None:
     sink = Copying()
     house = await build(sink, app=policy(**LONG))
@@ -37,6 +38,7 @@ async def test_at_the_stop_it_is_told_and_handed_over_at_once_unburnt(build: Bui
     [lambda: Retry("stopped", memo={"offset": 9}, service=True), lambda: Unavailable("stopped"), lambda: OSError("x")],
     ids=["retry", "unavailable", "other"],
 )
+@pytest.mark.plain_rows
 async def test_whatever_a_sink_makes_of_being_stopped_it_is_handed_over(
     build: Build, answer: Callable[[], Exception]
 ) -> None:
@@ -107,6 +109,7 @@ async def test_where_the_lease_is_lost_it_ends_and_changes_nothing(build: Build)
     assert kept(house) == {"offset": 7}
 
 
+@pytest.mark.plain_rows
 async def test_a_store_that_is_away_is_waited_for_as_long_as_the_lease_lasts(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:

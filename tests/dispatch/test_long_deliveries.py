@@ -15,6 +15,7 @@ from tests.dispatch.conftest import Batching, Build, Scripted, event, eventually
 from tests.dispatch.copying import LONG, Copying, kept
 
 
+@pytest.mark.plain_rows
 async def test_what_it_keeps_is_durable_and_shown_while_it_goes_on(build: Build) -> None:
     sink = Copying()
     house = await build(sink, app=policy(**LONG))
@@ -66,6 +67,7 @@ async def test_what_gets_on_between_two_kills_is_never_the_one_that_kills(build:
     assert house.rows("state") == ["sending"]
 
 
+@pytest.mark.plain_rows
 async def test_silence_is_what_the_timeout_bounds_and_each_word_begins_it_anew(build: Build) -> None:
     async def talking(delivery: Delivery) -> str:
         for _ in range(5):
@@ -96,6 +98,7 @@ async def test_silence_is_what_the_timeout_bounds_and_each_word_begins_it_anew(b
     ],
     ids=["list", "object", "infinite", "large"],
 )
+@pytest.mark.plain_rows
 async def test_a_memo_that_cannot_be_kept_is_refused_where_it_is_said(build: Build, memo: Any, said: str) -> None:
     async def script(delivery: Delivery) -> str:
         await delivery.alive({"offset": 1})
@@ -192,6 +195,7 @@ async def test_a_probe_that_gets_on_closes_the_circuit(build: Build) -> None:
     await eventually(lambda: len(sink.seen) == 2)
 
 
+@pytest.mark.plain_rows
 async def test_each_of_a_batch_keeps_its_own_memo(build: Build) -> None:
     sink = Batching("app")
 

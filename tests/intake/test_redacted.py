@@ -75,6 +75,7 @@ async def test_what_is_redacted_is_nowhere_and_a_repeat_is_still_one(url: str) -
         async with running(config(url), plugins=[Following], clock=FrozenClock(NOW)) as gateway:
             assert await through(gateway) == ["accepted", "duplicate", "duplicate"]
             assert gateway.metric("held_total", source="live", reason="quarantined") == 1
+            assert {event.raw for event in gateway.events()} == {b""}
             seen = [delivery.event for delivery in gateway.recorder("app").seen]
             with gateway._admin() as admin:
                 refused = [row.refusal for row in admin.refused(limit=10)]
@@ -88,9 +89,9 @@ async def test_what_is_redacted_is_nowhere_and_a_repeat_is_still_one(url: str) -
     for secret in (CANARY, PHONE):
         assert secret.encode() not in stored
         assert secret not in repr(lines)
-    assert {len(bytes(raw)) for (raw,) in table(url, "raw", "events")} == {0}
 
 
+@pytest.mark.plain_rows
 async def test_without_rules_the_same_is_everywhere(url: str) -> None:
     async with running(config(url, redact=None), plugins=[Following], clock=FrozenClock(NOW)) as gateway:
         assert await through(gateway) == ["accepted", "duplicate", "duplicate"]

@@ -8,6 +8,8 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.running import Player
 from tests.web.admin_api import CONFIG, ask, serve, until
 
@@ -19,6 +21,7 @@ WATCH = """watch:
 IN_ORDER = CONFIG.replace("path: events.jsonl}", "path: events.jsonl, delivery: {order: stream}}")
 
 
+@pytest.mark.plain_rows  # the installed command knows no key
 def test_what_does_not_come_reaches_the_sinks_of_its_routes(tmp_path: Path) -> None:
     with serve(tmp_path, config=IN_ORDER + WATCH) as served:
         assert served.post(Player().body(number=1)).status == 200

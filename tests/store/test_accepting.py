@@ -14,6 +14,7 @@ from tests.store.kit import LEASE, act, event, new, other, pause, settlement, st
 DAY = 86_400.0
 
 
+@pytest.mark.plain_rows
 async def test_a_new_event_is_stored_whole_with_a_waiting_delivery_for_each_sink(store: Store, url: str) -> None:
     one = new(1, "app", "ops", raw_type="text/plain", routing='[{"route":"x"}]')
     (answer,) = await take(store, one)
@@ -140,6 +141,7 @@ async def test_with_on_conflict_deliver_the_other_content_is_delivered_too(store
     assert again.leases == ()
 
 
+@pytest.mark.plain_rows
 async def test_forged_then_genuine_the_genuine_is_in_the_store(store: Store, url: str) -> None:
     await take(store, other(1, "forged", "app"))
     await take(store, new(1, "app"))

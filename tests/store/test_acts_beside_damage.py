@@ -72,6 +72,7 @@ def test_a_job_goes_round_a_page_of_events(
     assert job.failed <= (16 if act == "erase" else 0)  # what goes from a page next to it would be joined with it
 
 
+@pytest.mark.plain_rows
 def test_an_event_whose_content_lies_on_it_is_the_one_that_could_not_be(file: Path, clock: FrozenClock) -> None:
     damage(file, b"7")
     with StoreAdmin(f"sqlite:///{file}", clock=clock) as admin:
@@ -81,6 +82,7 @@ def test_an_event_whose_content_lies_on_it_is_the_one_that_could_not_be(file: Pa
         assert [row.subject for row in admin.events(limit=200)] == [event(7).subject]
 
 
+@pytest.mark.plain_rows
 def test_an_act_of_the_command_line_goes_round_it_too(file: Path, clock: FrozenClock) -> None:
     damage(file, b"7")
     with StoreAdmin(f"sqlite:///{file}", clock=clock) as admin:

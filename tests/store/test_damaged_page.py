@@ -18,6 +18,7 @@ from tests.store.conftest import Opener
 from tests.store.faults import held_up, on_writer
 from tests.store.kit import LEASE, beside, event, new, pause, settlement, take
 
+pytestmark = pytest.mark.plain_rows  # it finds a page by what it holds
 PAGE = 8192
 DAY = 86_400
 

@@ -80,6 +80,7 @@ async def test_what_consumers_are_given_goes_round_it(url: str, lost: set[int], 
     assert given == EVENTS - len(lost)
 
 
+@pytest.mark.plain_rows
 async def test_claims_and_retention_go_round_it_and_nothing_else_stays(
     url: str, lost: set[int], clock: FrozenClock, open_at: Opener
 ) -> None:

@@ -95,6 +95,7 @@ async def test_after_every_kind_of_write_no_content_stands_in_the_store(encrypte
     assert event(1).id.encode() in stored  # an id is no secret
 
 
+@pytest.mark.plain_rows
 async def test_without_keys_the_same_writes_stand_there_in_plain(opened: Opener, url: str) -> None:
     await write_everything(await opened())
     assert dump(url).count(MARKER.encode()) >= 8  # else the test before this one finds nothing whatever is done
@@ -204,6 +205,7 @@ def keys_of_rows(url: str) -> set[str]:
 
 
 @pytest.mark.parametrize("before", [None, "old"], ids=["from plain", "from another key"])
+@pytest.mark.plain_rows
 async def test_a_sweep_seals_anew_what_stands_under_another_key(opened: Opener, url: str, before: str | None) -> None:
     store = await opened(cipher=old() if before else None)
     await write_everything(store)

@@ -113,6 +113,7 @@ async def test_one_that_the_database_refuses_takes_its_settlement_along_and_noth
 # --- long deliveries
 
 
+@pytest.mark.plain_rows
 async def test_alive_begins_the_lease_anew_and_keeps_memo_and_progress(
     store: Store, url: str, clock: FrozenClock
 ) -> None:
@@ -158,6 +159,7 @@ async def test_a_memo_that_was_kept_takes_back_what_was_lost_before(store: Store
     assert table(url, table_of, "deliveries") == [(0, 0)]
 
 
+@pytest.mark.plain_rows
 async def test_an_emptied_memo_is_kept_as_empty(store: Store, url: str) -> None:
     await take(store, new(1, "app"))
     lease = await claim_one(store)

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 
 from gateway.model import RECORDING_ARCHIVED, Cause, Outcome
 from gateway.runtime.clock import FrozenClock
+from gateway.store.engine.encrypted_rows import MEMO, decrypt
 from gateway.store.engine.migrations import shape
 from gateway.store.engine.session import Session
 from gateway.store.outbox import statements as sql
@@ -330,8 +331,8 @@ class Outbox(RuleBasedStateMachine):
         assert kept is (row is not None and row["token"] == lease.token and row["state"] == "sending")
         if kept:
             self.leases[pair] = lease.replace(until=self.clock.ms() + LEASE)
-            memo = self.side.rows("SELECT memo FROM deliveries WHERE id = :id", {"id": lease.delivery})
-            assert memo == [(f'{{"offset": {offset}}}',)]
+            [(memo,)] = self.side.rows("SELECT memo FROM deliveries WHERE id = :id", {"id": lease.delivery})
+            assert decrypt(self.side, MEMO, (lease.delivery,), memo) == f'{{"offset": {offset}}}'
         else:
             assert self.deliveries() == before
 

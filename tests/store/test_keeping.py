@@ -188,6 +188,7 @@ def refusal(number: int, source: str = "live", **changes: object) -> Refusal:
     return Refusal(**(usual | changes))  # type: ignore[arg-type]
 
 
+@pytest.mark.plain_rows
 async def test_the_last_few_refused_callbacks_of_each_source_are_kept(opened: Opener, url: str) -> None:
     store = await opened(keep=Keep(refused=3))
     for n in range(10):
@@ -211,6 +212,7 @@ async def test_what_verified_and_was_refused_is_not_pushed_out_by_what_never_ver
     assert table(url, "source, verified, received_at", "refused", "id") == kept
 
 
+@pytest.mark.plain_rows
 async def test_what_cannot_be_stored_of_a_refused_callback_is_replaced(opened: Opener, url: str) -> None:
     store = await opened()
     store.keep_refusal(

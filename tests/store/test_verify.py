@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import pytest
+
 from gateway.runtime.clock import FrozenClock
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.engine.session import Session
@@ -122,6 +124,7 @@ def test_every_rule_has_a_planted_violation() -> None:
     assert names - {rule for rule, _, _ in PLANTED} == {"heads", "contents"}  # these two need more than one statement
 
 
+@pytest.mark.plain_rows
 async def test_too_many_that_are_held_under_one_id_are_found(store: Store, url: str, clock: FrozenClock) -> None:
     await take(store, new(1), other(1))
     columns = [name for name in schema().tables["events"].columns if name not in ("seq", "variant")]

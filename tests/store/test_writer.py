@@ -87,6 +87,7 @@ async def test_one_bad_item_of_32_is_refused_and_31_are_stored(store: Store, url
     assert store.healthy()
 
 
+@pytest.mark.plain_rows
 async def test_a_nul_that_postgresql_refuses_hurts_only_its_item(open_at: Opener, postgres_url: str) -> None:
     store = await open_at(url=postgres_url)
     with held_up(store):

@@ -44,6 +44,7 @@ def alarms(url: str) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("size", [1, 450, 3000], ids=["short", "cut by the alarm", "cut by the attempt"])
+@pytest.mark.plain_rows
 async def test_an_alarm_stays_without_the_cause_that_repeats_what_is_erased(
     store: Store, admin: StoreAdmin, url: str, language: str, size: int
 ) -> None:
@@ -66,6 +67,7 @@ async def test_an_alarm_stays_without_the_cause_that_repeats_what_is_erased(
         assert said["text"] == alarm_text(type, said["about"], said["count"], "erased", language=language)
 
 
+@pytest.mark.plain_rows
 async def test_an_alarm_about_something_else_keeps_its_cause(store: Store, admin: StoreAdmin, url: str) -> None:
     await store.begin_alarms()
     await take(store, new(1, "app"), new(2, "ops"))

@@ -112,6 +112,7 @@ async def test_freed_pages_are_given_back_by_the_hundred_and_never_more_than_500
         session.close()
 
 
+@pytest.mark.plain_rows
 async def test_erased_text_is_in_no_row_of_any_table(store: Store, admin: StoreAdmin, url: str) -> None:
     await planted(store)
     admin.retry_many([1], wanted=DeliveryFilter(stream=CANARY))

@@ -150,6 +150,7 @@ async def test_elsewhere_it_asks_the_api_and_sees_no_more_than_beside_the_store(
     assert [(row["who"], row["act"]) for row in rows] == [("ops", "sinks resume"), ("ops", "sinks pause")]
 
 
+@pytest.mark.plain_rows
 async def test_over_standard_input_and_output_as_an_assistant_starts_it(stocked: Path) -> None:
     environ = {k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")} | {"PYTHONPATH": ROOT}
     server = StdioServerParameters(command=sys.executable, args=["-m", "gateway", "mcp"], cwd=str(stocked), env=environ)
