@@ -45,6 +45,8 @@ room: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -q $(PARALLEL) $(SEARCH)
+	$(BIN)/python -m pytest -q -m 'not slow and not wide' --encrypted --hypothesis-profile quick $(PARALLEL) \
+	  $(addprefix tests/,store store_admin dispatch intake recordings reconcile cli)
 
 faults: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -rP --whole --kills $(or $(KILLS),100) --seed $(or $(SEED),1) -o faulthandler_timeout=5500 tests/faults
