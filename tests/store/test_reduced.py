@@ -7,21 +7,27 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from gateway.errors import StoreUnavailable
 from gateway.runtime.clock import Clock, FrozenClock
 from gateway.store.admin.admin import StoreAdmin
+from gateway.store.engine import migrations
 from gateway.store.engine.migrations import migrate
 from gateway.store.engine.reruns import RERUNS
-from gateway.store.postgres import batch, reduced
+from gateway.store.engine.session import Session
+from gateway.store.postgres import backend, batch, reduced
+from gateway.store.postgres.session import PostgresSession
 from gateway.store.store import Store
 from gateway.store.transfer import transfers
 from gateway.text.store_address import parse_address
 from tests import threads
 from tests.plain_server import SERIALISABLE, PlainServer, stand_between
 from tests.store.conftest import Opener
+from tests.store.faults import on_writer
 from tests.store.kit import LEASE, beside, new, session, settlement, states, table, take
 
 SEQUENCES = "SELECT count(*) FROM pg_class WHERE relkind = 'S'"
@@ -187,6 +193,44 @@ def test_a_mode_that_nobody_knows_is_told() -> None:
     assert "mode" not in parse_address("postgresql://u@h/d?mode=reduced").parameters
     with pytest.raises(ValueError, match="`reduced`"):
         parse_address("postgresql://u@h/d?mode=small")
+
+
+async def test_a_server_that_does_not_tell_or_take_a_setting_is_used_all_the_same(
+    postgres_store_url: str, open_at: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = PostgresSession._send
+
+    def other(self: PostgresSession, text: Any, values: Any = None, **options: Any) -> Any:
+        if values and "jit" in values:
+            raise psycopg.errors.UndefinedObject('unrecognized configuration parameter "jit"')
+        shown = text.decode() if isinstance(text, bytes) else text
+        for known in ("'fsync'", "'server_encoding'", "'synchronous_commit'", "pg_stat_activity"):
+            shown = shown.replace(known, known.replace("s", "z"))
+        return real(self, shown.encode(), values, **options)
+
+    monkeypatch.setattr(PostgresSession, "_send", other)
+    store = await open_at(url=postgres_store_url)
+    assert (await take(store, new(1, "app")))[0].new
+    assert (await on_writer(store, lambda session: session.rows("SHOW statement_timeout"))) == [("5s",)]
+    with StoreAdmin(postgres_store_url, clock=FrozenClock()) as admin:
+        status = admin.status()
+    assert (status.events, status.size_bytes) == (1, None)
+
+
+async def test_tables_that_another_starter_made_in_the_other_mode_are_not_taken_for_ours(
+    postgres_url: str, open_at: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = migrations.migrate
+
+    def late(session: Session, shown: str) -> tuple[int, int]:
+        with StoreAdmin(postgres_url, clock=FrozenClock()) as admin:
+            monkeypatch.setattr(backend, "migrate", made)
+            admin.migrate()
+        return made(session, shown)
+
+    monkeypatch.setattr(backend, "migrate", late)
+    with pytest.raises(StoreUnavailable, match="not made in the reduced mode"):
+        await open_at(url=f"{postgres_url}&mode=reduced")
 
 
 async def test_where_skip_locked_locks_nothing_no_delivery_is_claimed_twice(

@@ -150,8 +150,13 @@ def _sqlite(session: Session, address: StoreAddress) -> tuple[int, Mapping[str, 
     return pages * page, details
 
 
-def _postgres(session: Session) -> tuple[int, Mapping[str, str]]:
-    ((version, size, connections, oldest),) = session.rows(_SERVER)
+def _postgres(session: Session) -> tuple[int | None, Mapping[str, str]]:
+    try:
+        ((version, size, connections, oldest),) = session.rows(_SERVER)
+    except Exception as error:
+        if session.trouble(error) is not Trouble.STORE:
+            raise
+        return None, {"PostgreSQL": "one that does not tell of itself"}
     details = {
         "PostgreSQL": str(version),
         "gateways' connections": str(connections),

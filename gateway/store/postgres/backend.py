@@ -109,9 +109,10 @@ class PostgresBackend:
         """Nothing was taken."""
 
     def prepare(self) -> Bulk:
-        session = self.connect()
+        session = self._writer_session()
         try:
             migrate(session, self.address.shown)
+            session.settle_mode()  # somebody else may have made them meanwhile
             cipher_keys.require(session, self.address.shown)
             cipher_keys.register(session)
         except BaseException:
@@ -120,6 +121,9 @@ class PostgresBackend:
         return session
 
     def connect(self) -> Bulk:
+        return self._writer_session()
+
+    def _writer_session(self) -> PostgresBulk:
         session = PostgresBulk(self.address, self._clock)
         session.cipher = self._cipher
         session.groups = self.groups

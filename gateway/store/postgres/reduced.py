@@ -36,9 +36,14 @@ def take_numbers(session: Session, table: str, many: int) -> int:
 
 
 def is_marked(session: Session) -> bool | None:
-    """Whether the store was made in the reduced mode; None: it has no tables yet."""
+    """Whether the store was made in the reduced mode; None: it has no tables yet, or they are another program's."""
     ((there,),) = session.rows("SELECT count(*) FROM pg_class WHERE oid = to_regclass('meta')")
-    return bool(value_of(session.rows(_MARKED))) if there else None
+    try:
+        return bool(value_of(session.rows(_MARKED))) if there else None
+    except Exception as error:
+        if session.passes(error):
+            raise
+        return None
 
 
 def locks_exclude(session: Session) -> bool:

@@ -35,6 +35,7 @@ _BOUNDS: Final = {  # seconds, of libpq's; milliseconds for tcp_user_timeout: a 
     "client_encoding": "UTF8",
 }
 STATEMENT_MS: Final = 5000
+_SETTINGS: Final = {"idle_in_transaction_session_timeout": "10000", "jit": "off"}  # of a session, beside its bounds
 SPARE_SECONDS: Final = 1.0  # the server's own bound comes first; past this much more the connection is given up
 MIGRATION_SECONDS: Final = 600.0  # for the making of tables, and the wait for another's
 CONNECTED_SECONDS: Final = 5.0  # for the first questions of a new connection
@@ -92,7 +93,8 @@ class PostgresSession:
         if self.connection.info.server_version < SERVER_VERSION_MIN:
             raise StoreUnavailable(f"{self._address.shown} runs PostgreSQL before 13, which is too old")
         ((process, fsync, synchronous, encoding),) = self.rows(
-            "SELECT pg_backend_pid(), current_setting('fsync'), current_setting('synchronous_commit'), current_setting('server_encoding')"
+            "SELECT pg_backend_pid(), current_setting('fsync', true), current_setting('synchronous_commit', true), "
+            "coalesce(current_setting('server_encoding', true), 'UTF8')"
         )
         # A pooler answers with a number of its own where a server says its process.
         self.pooled = process != self.connection.info.backend_pid
@@ -100,11 +102,7 @@ class PostgresSession:
         if not self.pooled:
             # Behind a pooler these would stay on the server's connection, for whoever is given it next.
             bounds = ""
-            self._execute(
-                "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false), "
-                "set_config('idle_in_transaction_session_timeout', '10000', false), set_config('jit', 'off', false)",
-                (str(timeout_ms), str(timeout_ms)),
-            )
+            self._set({**_SETTINGS, "statement_timeout": f"{timeout_ms}", "lock_timeout": f"{timeout_ms}"})
             self.connection.prepare_threshold = PREPARE_THRESHOLD
         if fsync == "off" or synchronous == "off":
             raise StoreUnavailable(
@@ -113,13 +111,24 @@ class PostgresSession:
             )
         if encoding != "UTF8":
             raise StoreUnavailable(f"the database of {self._address.shown} is encoded as {encoding}; UTF8 is needed")
-        self._set_mode()
+        self.settle_mode()
         # What stands behind a lock is looked at in a snapshot that is newer than it: with an advisory lock only where each
         # statement has its own. Where a server runs something stricter, a row that was locked and changed meanwhile is itself
         # a serialisation failure.
         self._begin = f"BEGIN ISOLATION LEVEL READ COMMITTED{bounds}"
 
-    def _set_mode(self) -> None:
+    def _set(self, settings: Mapping[str, str]) -> None:
+        """All at once; one by one where the server does not know one of them, which then is its own affair."""
+        try:
+            wanted = ", ".join("set_config(%s, %s, false)" for _ in settings)
+            self._execute(f"SELECT {wanted}".encode(), [text for pair in settings.items() for text in pair])
+        except self._errors.errors.UndefinedObject:
+            if len(settings) > 1:
+                for name, text in settings.items():
+                    self._set({name: text})
+
+    def settle_mode(self) -> None:
+        """As the store was made, or will be. Raises StoreUnavailable: this URL asks for the other."""
         marked = reduced.is_marked(self)
         if marked is False and self._address.reduced:
             raise StoreUnavailable(
