@@ -85,19 +85,24 @@ def _alternatives(
     for name in types:
         tag = {"const": name, "description": shared["properties"]["type"].get("description", "")}
         try:
-            options = _model_schema(load(name).Options, definitions, f"{kind}.{name}.")
+            cls = load(name)
+            options = _model_schema(cls.Options, definitions, f"{kind}.{name}.")
         except PluginError as error:
             alternatives.append(
                 {"type": "object", "properties": {"type": tag, **common}, "required": ["type"], "$comment": str(error)}
             )
             continue
+        owned = {option.removesuffix("[]") for option in getattr(cls, "owner_columns", {}).values()}
+        required = options.get("required", ())
+        by_owner = [key for key in required if key in owned]
         alternatives.append(
             {
                 "type": "object",
                 "title": name,
                 "description": options.get("description", ""),
                 "properties": {"type": tag, **common, **options.get("properties", {})},
-                "required": ["type", *options.get("required", ())],
+                "required": ["type", *(key for key in required if key not in owned)],
+                **({"anyOf": [{"required": by_owner}, {"required": ["directory"]}]} if by_owner else {}),
                 "additionalProperties": False,
             }
         )

@@ -74,6 +74,7 @@ class OwnerDeliverer(Deliverer):
 
     async def close(self) -> None:
         """Close the sinks of owners."""
+        self._gauge.set(0)
         await self.targets.close()
 
     # -- before

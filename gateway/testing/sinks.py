@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Final, TypeVar
@@ -120,6 +121,25 @@ class SinkPromises:
             async with self.opened() as (sink, _):
                 for events in ((), [Erased("live", "0" * 32, NOW)], [Erased("live", "0" * 32, NOW)]):
                     await sink.erased(events)
+
+        asyncio.run(body())
+
+    def test_what_an_owner_may_have_is_an_option_and_his_sink_is_one_like_this(self) -> None:
+        columns = self.sink.owner_columns
+        fields = {info.alias or name for name, info in self.sink.Options.model_fields.items()}
+        for column, option in columns.items():
+            assert re.fullmatch(r"(?!(?:owner|note)$)[a-z][a-z0-9_]*", column), f"{column} is no name of a column"
+            assert option.removesuffix("[]").partition(".")[0] in fields, f"{column}: there is no option {option}"
+        if not columns:
+            return
+
+        async def body() -> None:
+            async with self.opened() as (sink, _):
+                owners = sink.for_owner(sink.options)
+                assert isinstance(owners, Sink)
+                assert owners is not sink
+                await owners.open()
+                await owners.close()
 
         asyncio.run(body())
 

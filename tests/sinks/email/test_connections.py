@@ -120,3 +120,19 @@ async def test_a_digest_that_some_get_later_is_remembered_for_each_event() -> No
         again = [delivery(event(number=n), id=n, memo=result.memo) for n, result in enumerate(results)]  # type: ignore[union-attr]
         await sink.deliver_batch(again)
         assert [mail.recipients for mail in server.mails] == [["good@example.com"]] + [["late@example.com"]] * 3
+
+
+async def test_the_sinks_of_owners_share_its_connections_and_leave_them_open() -> None:
+    async with serving() as server, mailing(server) as sink:
+        for number, owner in enumerate(("anna", "bob", "carol") * 2):
+            options = sink.options.model_copy(update={"to": (f"{owner}@example.com",)})
+            owners = sink.for_owner(options)
+            await owners.open()
+            await owners.deliver(delivery(event(number=number)))
+            await owners.close()
+        assert server.connections == 1
+        assert [mail.recipients for mail in server.mails] == [
+            [f"{name}@example.com"] for name in ("anna", "bob", "carol") * 2
+        ]
+        await sink.deliver(delivery())
+        assert server.connections == 1
