@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import psutil
 import psycopg
@@ -41,8 +41,20 @@ class Figures:
         return Figures(**differences, waits=self.waits - before.waits)
 
 
+def together(figures: Sequence[Figures]) -> Figures:
+    """Those of several databases of one server, whose processor time and log are the whole server's already."""
+    numbers = {
+        name: sum(getattr(one, name) for one in figures) for name in ("leases", "delivered", "attempts", "notices")
+    }
+    waits = sum((one.waits for one in figures), Counter[str]())
+    first = figures[0]
+    return Figures(cpu=first.cpu, wal=first.wal, looks=first.looks, waits=waits, **numbers)
+
+
 class ServerWatch:
     """Looks on at one database until it is left."""
+
+    _lookers: ClassVar[set[int]] = set()  # processes of the server that only look on
 
     def __init__(self, data: Path, url: str, channel: str) -> None:
         self._server = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
@@ -50,6 +62,7 @@ class ServerWatch:
         self._asked.execute("SET max_parallel_workers_per_gather = 0")  # its helpers would count as the server's
         self._heard = psycopg.connect(url, autocommit=True, application_name="benchmark")
         self._heard.execute(f"LISTEN {channel}".encode())
+        self._lookers |= {self._asked.info.backend_pid, self._heard.info.backend_pid}
         self._notices = 0
         self._waits: Counter[str] = Counter()
         self._looks = 0
@@ -85,12 +98,6 @@ class ServerWatch:
             self._cpu(), float(wal), float(leases), float(delivered), float(attempts), self._notices, looks, waits
         )
 
-    def wait_for(self, delivered: float, within: float) -> None:
-        """Until so many outcomes are written, at most `within` seconds."""
-        until = time.monotonic() + within
-        while time.monotonic() < until and self.figures().delivered < delivered:
-            time.sleep(LOOK_SECONDS)
-
     def _look_until_left(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):
             rows = self.execute(_WAITS)
@@ -100,11 +107,10 @@ class ServerWatch:
 
     def _cpu(self) -> float:
         """Seconds of every process of the server that lives or has ended, but for those that look on."""
-        own = {self._asked.info.backend_pid, self._heard.info.backend_pid}
         ended = self._server.cpu_times()
         used = ended.user + ended.system + ended.children_user + ended.children_system
         for process in self._server.children(recursive=True):
-            if process.pid not in own:
+            if process.pid not in self._lookers:
                 with suppress(psutil.NoSuchProcess):
                     times = process.cpu_times()
                     used += times.user + times.system
