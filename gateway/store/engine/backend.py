@@ -67,6 +67,10 @@ class Backend(Protocol):
         """Run a small step of retention where it hurts nobody."""
         raise NotImplementedError
 
+    def gently(self, work: Callable[[Session], T]) -> Callable[[Session], T]:
+        """The same, of a row of such steps: what they change reaches the disk in small pieces, because accepts wait behind each."""
+        raise NotImplementedError
+
     def scrub(self) -> None:
         """What was overwritten is to leave the files too, soon."""
 

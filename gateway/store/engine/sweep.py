@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from gateway.errors import ItemRefused
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine.backend import Backend
+from gateway.store.engine.session import Session
 from gateway.store.engine.writer import Writer
 from gateway.store.outbox import key_change, retention
 from gateway.store.outbox.retention import Keep
 
+T = TypeVar("T")
+
 REENCRYPT_SECONDS_MAX: Final = 20.0  # of a minute that are spent on a change of the key
 SHORT_LEAPS_MAX: Final = 256  # over one row each that cannot be read; then each twice as long
 LEAPS_MAX: Final = SHORT_LEAPS_MAX + 20
+REST_TIMES: Final = 4.0  # as long as a step took it rests: four of five callbacks meet no step at all
+REST_SECONDS_MAX: Final = 0.25  # so that under any load more is deleted than comes
+QUIET_SECONDS: Final = 1.0  # without an accept; then it does not rest
 
 log = import_structlog().get_logger("gateway.store")
 
 
 async def sweep(backend: Backend, writer: Writer, keep: Keep) -> int:
     """One pass in small batches; the number of events deleted. Raises StoreUnavailable."""
+    paced = _Paced(backend, writer)
     after: int | None = 0
     deleted = 0
     most = backend.sweep_rows
@@ -29,7 +38,7 @@ async def sweep(backend: Backend, writer: Writer, keep: Keep) -> int:
     while after is not None:
         look = partial(retention.sweep_step, keep=keep, after=after, most=1 if alone else most)
         try:
-            step = await backend.background(writer, look)
+            step = await paced.ask(look)
         except ItemRefused as error:
             if not alone:
                 alone = most
@@ -44,9 +53,28 @@ async def sweep(backend: Backend, writer: Writer, keep: Keep) -> int:
         alone, leaps = max(alone - 1, 0), 0
         after = step.after
         deleted += step.deleted
-    while await backend.background(writer, lambda session: retention.forget_step(session, keep, most)):
+    forget = partial(retention.forget_step, keep=keep, most=most)
+    while await paced.ask(forget):
         pass
     return deleted
+
+
+class _Paced:
+    """Runs steps, with a rest between two in proportion where accepts come that would wait behind the next one."""
+
+    def __init__(self, backend: Backend, writer: Writer) -> None:
+        self._backend, self._writer = backend, writer
+        self._took = 0.0
+
+    async def ask(self, work: Callable[[Session], T]) -> T:
+        """What one step gives."""
+        if self._took and (self._writer.accepted_within(QUIET_SECONDS) or not self._backend.alone):
+            await asyncio.sleep(min(self._took * REST_TIMES, REST_SECONDS_MAX))  # of others' accepts nobody knows here
+        began = time.monotonic()
+        try:
+            return await self._backend.background(self._writer, self._backend.gently(work))
+        finally:
+            self._took = time.monotonic() - began
 
 
 async def reencrypt(backend: Backend, writer: Writer) -> None:

@@ -64,6 +64,7 @@ class Queue:
         self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._last_background = 0.0
+        self._accepted_at = float("-inf")  # monotonic: when an accept was put last
 
     @property
     def closing(self) -> bool:
@@ -93,6 +94,7 @@ class Queue:
             if kind is Kind.ACCEPT:
                 self._check(now)
                 self._watch(item)
+                self._accepted_at = now
             self._items.append(item)
             self._bytes += size
         if not self._called:
@@ -116,6 +118,10 @@ class Queue:
         except StoreBusy:
             return True
         return False
+
+    def accepted_within(self, seconds: float) -> bool:
+        """Whether an accept came in the last seconds."""
+        return time.monotonic() - self._accepted_at < seconds
 
     @property
     def accepts_wait(self) -> bool:

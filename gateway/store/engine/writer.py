@@ -81,6 +81,10 @@ class Writer:
         """Whether an accept would be refused because the queue is long."""
         return self._queue.busy
 
+    def accepted_within(self, seconds: float) -> bool:
+        """Whether an accept came in the last seconds."""
+        return self._queue.accepted_within(seconds)
+
     # -- the loop's side
 
     def accepts_again(self) -> None:

@@ -22,6 +22,7 @@ from gateway.store.sqlite.open_file import OpenFiles
 APPLICATION_ID: Final = 0x52474757  # "RGGW": says whose file this is, also to file(1)
 LIBRARY_VERSION_MIN: Final = (3, 37, 0)  # STRICT and RETURNING
 BUSY_SECONDS: Final = 5.0  # a statement, and opening, waits so long for somebody else's lock
+CHECKPOINT_PAGES: Final = 1000  # of the log that are moved into the file at once, by the commit that reaches them
 WAL_BYTES_MAX: Final = 16 * 1024 * 1024  # bytes the write-ahead log is cut back to
 _FATAL: Final = {"SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_READONLY"}
 _BUSY: Final = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")  # PROTOCOL: two made the log at one instant
@@ -105,7 +106,7 @@ class SqliteSession:
             run("PRAGMA journal_mode=WAL").fetchall()
             if application != APPLICATION_ID:
                 run(f"PRAGMA application_id={APPLICATION_ID}")
-            run("PRAGMA wal_autocheckpoint=1000").fetchall()
+            run(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}").fetchall()
             run(f"PRAGMA journal_size_limit={WAL_BYTES_MAX}").fetchall()
         else:
             run("PRAGMA wal_autocheckpoint=0").fetchall()

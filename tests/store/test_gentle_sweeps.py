@@ -1,0 +1,74 @@
+"""While old events are deleted accepts wait for a small step at most: what a step changes goes to the disk in small pieces, and it rests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.runtime.clock import FrozenClock
+from gateway.store.engine import sweep
+from gateway.store.sqlite import backend
+from gateway.store.sqlite.session import CHECKPOINT_PAGES
+from gateway.store.store import Store
+from tests.store.conftest import Opener
+from tests.store.kit import beside, new, take
+from tests.store.old_events import fill
+
+OLD = 2_500
+
+
+async def old(opened: Opener, url: str, clock: FrozenClock, many: int = OLD) -> Store:
+    with beside(url, clock) as session:
+        fill(session, many, days=(40.0, 10.0))
+    return await opened()
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_the_log_is_moved_into_the_file_in_small_pieces(
+    opened: Opener, url: str, clock: FrozenClock, tmp_path: Path
+) -> None:
+    log = tmp_path / "gateway.db-wal"
+    store = await old(opened, url, clock)
+    assert await store.sweep() == OLD
+    page_bytes = 8192
+    step_pages = 200
+    assert log.stat().st_size < (backend.GENTLE_PAGES + step_pages) * page_bytes
+    assert await checkpoints_at(store) == backend.GENTLE_PAGES
+    store._backend._gentle_until = 1e-9  # type: ignore[attr-defined]  long over
+    await store.write(store._backend.poll)
+    assert await checkpoints_at(store) == CHECKPOINT_PAGES
+
+
+async def checkpoints_at(store: Store) -> int:
+    """The pages in the log at which the writer's connection moves them."""
+    ((pages,),) = await store.write(lambda session: session.rows("PRAGMA wal_autocheckpoint"))
+    return int(pages)
+
+
+async def test_while_callbacks_come_it_rests_after_each_step(
+    opened: Opener, url: str, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+
+    store = await old(opened, url, clock, 600)
+    monkeypatch.setattr(sweep.asyncio, "sleep", rest)
+    await take(store, new(1))
+    assert await store.sweep() == 600
+    assert len(rests) >= 4
+    assert all(0 < one <= sweep.REST_SECONDS_MAX for one in rests)
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_where_no_callback_came_it_does_not_rest(
+    opened: Opener, url: str, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def rest(_seconds: float) -> None:
+        raise AssertionError("nobody waits for it")
+
+    store = await old(opened, url, clock, 200)
+    monkeypatch.setattr(sweep.asyncio, "sleep", rest)
+    assert await store.sweep() == 200
