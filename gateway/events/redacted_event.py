@@ -15,6 +15,8 @@ from gateway.events.places import places_of
 from gateway.model import REDACTED, Archived, Event, Measured
 
 T = TypeVar("T")
+ABSENT: Final = frozenset({"sha256", "format", "job_id", "task_id"})
+"""Texts that leave nothing behind: a mark is no hash, and what is compared must not be the same for all."""
 EQUAL_CHARS_MIN: Final = 4  # a text as long as this is taken out of whatever else says the same
 INSIDE_CHARS_MIN: Final = 8  # and one as long as this of the texts that it is a part of
 
@@ -92,9 +94,8 @@ def _children(value: object) -> list[tuple[str | int, object]]:
 def _changed(value: object, changes: Mapping[str | int, object]) -> object:
     if isinstance(value, msgspec.Struct):
         fields = {str(name): new for name, new in changes.items()}
-        if fields.get("sha256") == REDACTED:
-            fields["sha256"] = None  # because a mark is no hash
-        return replace(value, **fields)
+        unmarked = {name: None for name in ABSENT & fields.keys() if fields[name] == REDACTED}
+        return replace(value, **{**fields, **unmarked})
     if isinstance(value, Mapping):
         return {**value, **changes}
     assert isinstance(value, (list, tuple))  # nothing else has children
@@ -148,7 +149,7 @@ def _without(event: Event, texts: Sequence[str]) -> Event:
                 text = text.replace(taken, REDACTED)
         return text
 
-    return replace(event, **{name: _mapped(getattr(event, name), clean) for name in NAMED})
+    return cast(Event, _changed(event, {name: _mapped(getattr(event, name), clean) for name in NAMED}))
 
 
 def _mapped(value: object, clean: Callable[[str], str]) -> object:

@@ -8,7 +8,7 @@ from typing import Final
 from gateway.model.value import Value
 
 REDACTED: Final = "[redacted]"
-"""What stands in an event where `redact` took out a text; a number or a time that was taken out is absent."""
+"""What stands in an event where `redact` took out a text; a number, a time or a hash that was taken out is absent."""
 
 
 class Storage(Value, frozen=True, kw_only=True):

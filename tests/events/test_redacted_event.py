@@ -33,6 +33,7 @@ FULL = Event(
     app="live",
     stream="canary",
     project_id="p-1",
+    job_id="j-1",
     files=(
         File(
             download_url=URL,
@@ -61,7 +62,7 @@ def data(*paths: str, of: Event = FULL) -> Any:
         ("$.data.files[*].download_url", ("files", 0, "download_url"), REDACTED),
         ("$.data.files[0].download_url", ("files", 0, "download_url"), REDACTED),
         ("$['data'][\"files\"][*]['download_url']", ("files", 0, "download_url"), REDACTED),
-        ("$.data.files[1].format", ("files", 1, "format"), REDACTED),
+        ("$.data.files[1].format", ("files", 1, "format"), None),
         ("$.data.files[*].size_bytes", ("files", 0, "size_bytes"), None),
         ("$.data.files[*].started_at", ("files", 0, "started_at"), None),
         ("$.data.files[*].storage", ("files", 0, "storage"), dict.fromkeys(("location", "bucket", "key"), REDACTED)),
@@ -81,6 +82,7 @@ def data(*paths: str, of: Event = FULL) -> Any:
         ("$..phone", ("extra", "user", "phone"), REDACTED),
         ("$..url", ("files", 0, "archived", "url"), REDACTED),
         ("$.data.project_id", ("project_id",), REDACTED),
+        ("$.data.job_id", ("job_id",), None),
         ("$..sha256", ("files", 0, "size_bytes"), 12),
     ],
 )

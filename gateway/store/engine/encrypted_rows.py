@@ -16,6 +16,14 @@ VERDICT: Final = "verdicts.routing"
 FINGERPRINT_KEY: Final = "meta.fingerprint_key"
 REFUSED_TEXTS: Final = ("detail", "path", "headers")  # of `refused`; `headers` says whether a row is encrypted
 
+ENCRYPTED: Final = {
+    "events": ("body", "raw", "routing"),
+    "verdicts": ("routing",),
+    "deliveries": ("memo", "progress"),
+    "refused": (*REFUSED_TEXTS, "body"),
+}
+"""By table, the columns whose values are encrypted; of `meta` it is one row, the key of fingerprints."""
+
 # In the document `time` stands before `data`. A text inside it cannot look like this: its quotes have backslashes.
 _TIME: Final = re.compile(r'^\{"specversion".*?"time":"([0-9TZ:.+-]{1,40})","datacontenttype"', re.DOTALL)
 
