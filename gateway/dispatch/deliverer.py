@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from types import MappingProxyType
 from typing import Final
 
 from gateway.dispatch.attempt import AttemptResult, Nonsense, carry
@@ -16,7 +15,7 @@ from gateway.dispatch.circuit import answered, failed_service
 from gateway.dispatch.follow_ups import FollowUps
 from gateway.dispatch.heartbeat import HandedOver, Pulse, handed_over
 from gateway.dispatch.lane_context import Shared
-from gateway.dispatch.leased import Dispatch, LeasedDelivery
+from gateway.dispatch.leased import Dispatch, LeasedDelivery, delivery_of
 from gateway.dispatch.lost_in_flight import LostInFlight
 from gateway.dispatch.outcome import attempt_record
 from gateway.dispatch.prober import Prober
@@ -183,20 +182,8 @@ class Deliverer:
         return False
 
     def _delivery(self, member: LeasedDelivery, now: int, heartbeat: Heartbeat | None = None) -> Delivery:
-        lease = member.lease
-        at = datetime.fromtimestamp(now / 1000, UTC)
-        return Delivery(
-            id=lease.delivery,
-            event=lease.event,
-            sink=lease.sink,
-            attempt=lease.attempt,
-            first_attempt_at=datetime.fromtimestamp(lease.first_at / 1000, UTC),
-            deadline=at + timedelta(seconds=self._timeout),
-            memo=MappingProxyType(dict(lease.memo)),
-            replay=lease.replay,
-            owner=member.owner,
-            heartbeat=heartbeat,
-        )
+        allowed = timedelta(seconds=self._timeout)
+        return delivery_of(member.lease, now, allowed, owner=member.owner, heartbeat=heartbeat)
 
     # -- after
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from asyncio import Timeout, get_running_loop
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
+from gateway.model import Delivery, Heartbeat
 from gateway.runtime.traces import Span
 from gateway.store.records import Lease
 
@@ -53,3 +56,21 @@ class Dispatch:
     def first(self) -> LeasedDelivery:
         """It stands for all of them where the call as a whole is counted."""
         return self.members[0]
+
+
+def delivery_of(
+    lease: Lease, since: int, allowed: timedelta, *, owner: str = "", heartbeat: Heartbeat | None = None
+) -> Delivery:
+    """What a sink or an observer sees of a lease that is carried since then (ms), for so long at most."""
+    return Delivery(
+        id=lease.delivery,
+        event=lease.event,
+        sink=lease.sink,
+        attempt=lease.attempt,
+        first_attempt_at=datetime.fromtimestamp(lease.first_at / 1000, UTC),
+        deadline=datetime.fromtimestamp(since / 1000, UTC) + allowed,
+        memo=MappingProxyType(dict(lease.memo)),
+        replay=lease.replay,
+        owner=owner,
+        heartbeat=heartbeat,
+    )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
+from datetime import timedelta
 
 from gateway.dispatch.attempt import AttemptResult, Nonsense
 from gateway.dispatch.lane_context import Shared
+from gateway.dispatch.leased import delivery_of
 from gateway.dispatch.outcome import AttemptRecord, attempt_record
 from gateway.dispatch.policy import DeliveryPolicy
 from gateway.dispatch.receipts import Receipt, Receipts
@@ -131,17 +131,8 @@ class PulledOutcomes:
         return False
 
     def _delivery(self, receipt: Receipt, lease: Lease) -> Delivery:
-        at = datetime.fromtimestamp(receipt.leased_at / 1000, UTC)
-        return Delivery(
-            id=lease.delivery,
-            event=lease.event,
-            sink=lease.sink,
-            attempt=lease.attempt,
-            first_attempt_at=datetime.fromtimestamp(lease.first_at / 1000, UTC),
-            deadline=at + timedelta(milliseconds=max(lease.until - receipt.leased_at, 0)),
-            memo=MappingProxyType(dict(lease.memo)),
-            replay=lease.replay,
-        )
+        allowed = timedelta(milliseconds=max(lease.until - receipt.leased_at, 0))
+        return delivery_of(lease, receipt.leased_at, allowed)
 
 
 def _outcome(result: AttemptResult) -> Outcome:
