@@ -44,6 +44,7 @@ class SinkItem(Result):
     dead: int
     oldest_waiting_at: Time | None
     rate: str | None
+    owners: Annotated[int | None, Field(description="Owners in its directory; null: it has none.")] = None
     attempts_1h: int
     failed_1h: int
     latency: Latency | None

@@ -81,12 +81,18 @@ def _sink(
         dead=0 if row is None else row.dead,
         oldest_waiting_at=None if row is None else stamp(row.oldest_waiting_at),
         rate=None if rate is None else str(rate),
+        owners=_owners(configured),
         attempts_1h=sum(one.total for one in mine),
         failed_1h=sum(one.bad for one in mine),
         latency=latency(spread),
         last_error=reason or value_of(errors),
         under_way=[_under_way(long) for long in (() if row is None else row.under_way)],
     )
+
+
+def _owners(configured: SinkSettings | None) -> int | None:
+    directory = None if configured is None or configured.directory is None else configured.directory.table
+    return None if directory is None else len(directory)
 
 
 def _under_way(long: UnderWay) -> UnderWayItem:

@@ -99,7 +99,8 @@ async def test(visit: Visit) -> Response:
     """A test message through one sink."""
     name = visit.request.path_params["name"]
     t = visit.words
-    answer = await visit.service.test(name, visit.form_field("type")[:256] or FILE_COMPLETED, visit.actor)
+    owner = visit.form_field("owner")[:256] or None
+    answer = await visit.service.test(name, visit.form_field("type")[:256] or FILE_COMPLETED, visit.actor, owner)
     took = visit.formats.seconds(answer.seconds)
     if answer.outcome == "delivered":
         return visit.done(f"/sinks/{name}", t("The test message was delivered in {time}.", time=took))

@@ -28,8 +28,9 @@ async def sink(visit: Visit) -> Response:
     preview = None
     if item.type is not None and (query.get("event") or query.get("type")):
         event, type = (query.get("event") or "")[:512], (query.get("type") or "")[:256]
+        owner = (query.get("owner") or "")[:256] or None
         preview = await visit.service.preview(
-            name, event or None, None if event else type or FILE_COMPLETED, visit.actor
+            name, event or None, None if event else type or FILE_COMPLETED, visit.actor, owner
         )
     spark_of_it = spark(series, visit.words, visit.formats)
     return await visit.page(
