@@ -12,6 +12,7 @@ from tests.reload.test_allow_files import until
 from tests.running import Player, Receiver, receiving
 from tests.web.admin_api import CONFIG, ask, post, run_in, serve
 from tests.web.doors import Served
+from tests.web.pages.browser import Browser
 
 CANARY = "whsec_Q2FuYXJ5Q2FuYXJ5Q2FuYXJ5Q2FuYXJ5"
 TOKEN = "canary-token-of-anna"
@@ -88,6 +89,7 @@ def test_a_table_that_changes_is_taken_and_one_that_is_broken_is_not(tmp_path: P
             served.result()
 
 
+@pytest.mark.wide
 def test_whose_a_delivery_was_is_shown_and_no_secret_of_any_owner(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,6 +134,24 @@ def test_what_waits_behind_an_owner_says_so(tmp_path: Path) -> None:
             shown = ask(served, f"/deliveries/{waits['id']}").json()
             assert "an earlier one of its owner" in json.dumps(shown)
         assert len(revoked.ids) <= 2
+
+
+@pytest.mark.wide
+def test_a_person_sends_one_owner_a_test_from_the_sinks_page(tmp_path: Path) -> None:
+    with receiving() as anna:
+        table(tmp_path / "owners.csv", row("first", anna), row("anna", anna, CANARY))
+        with serve(tmp_path, config=OWNED) as served:
+            browser = Browser(served)
+            browser.sign_in()
+            page = browser.get("/sinks/people").body.decode()
+            assert "<dt>Owners</dt><dd>2</dd>" in page
+            assert browser.send("/sinks/people/test", owner="anna").status == 303
+            assert anna.wait_for(lambda seen: len(seen.ids) == 1)
+            shown = browser.get("/sinks/people?type=recording.failed&owner=anna").body.decode()
+            assert "to anna" in shown
+            assert TOKEN not in page + shown
+            assert "is not in owners.csv" in browser.send("/sinks/people/test", owner="nobody").body.decode()
+        assert len(anna.ids) == 1
 
 
 def test_a_guarded_sink_calls_no_private_address_of_the_table(tmp_path: Path) -> None:
