@@ -47,6 +47,8 @@ test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -q $(PARALLEL) $(SEARCH)
 	$(BIN)/python -m pytest -q -m 'not slow and not wide' --encrypted --hypothesis-profile quick $(PARALLEL) \
 	  $(addprefix tests/,store store_admin dispatch intake recordings reconcile cli)
+	$(BIN)/python -m pytest -q -m 'postgres and not slow' --reduced $(or $(SEED),1) --timeout 300 -o faulthandler_timeout=320 \
+	  --hypothesis-profile quick $(PARALLEL) $(addprefix tests/,store store_admin) --ignore tests/store/test_plans.py
 
 faults: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -rP --whole --kills $(or $(KILLS),100) --seed $(or $(SEED),1) -o faulthandler_timeout=5500 tests/faults

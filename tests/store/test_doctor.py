@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from gateway.store.doctor.examination import examine
 from gateway.store.doctor.trials import TRIALS
 from gateway.store.doctor.two_sessions import Server
 from gateway.text.store_address import parse_address
+from tests.postgres import database_url
 from tests.ready_stores import file_at
 from tests.store.pooler import Pooler
 
@@ -86,8 +87,12 @@ def becomes(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
 
 
 @pytest.fixture(scope="module")
-def shared_url(postgres_server: str) -> str:
-    return postgres_server
+def shared_url(postgres_server: str, _postgres_admin: Any) -> Iterator[str]:
+    """An empty database for all of these, because each leaves it as it was."""
+    name = f"doctor_{os.getpid()}"
+    _postgres_admin.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
+    yield database_url(postgres_server, name)
+    _postgres_admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.mark.parametrize(("pattern", "other", "trial", "grade"), OTHERS)

@@ -128,6 +128,8 @@ def test_ten_starters_make_the_tables_once(url: str, plain: PlainServer) -> None
 async def test_it_can_be_asked_for_and_is_remembered(postgres_url: str, open_at: Opener) -> None:
     await open_at(url=f"{postgres_url}&mode=reduced")
     assert table(postgres_url, "value", "meta WHERE name = 'reduced'") == [("1",)]
+    with StoreAdmin(postgres_url, clock=FrozenClock()) as admin:
+        assert admin.status().details["mode"] == "reduced"
     with beside(postgres_url) as opened:  # nobody says so any more
         assert opened.reduced
         assert opened.rows(SEQUENCES) == [(0,)]

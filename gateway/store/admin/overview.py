@@ -151,15 +151,17 @@ def _sqlite(session: Session, address: StoreAddress) -> tuple[int, Mapping[str, 
 
 
 def _postgres(session: Session) -> tuple[int | None, Mapping[str, str]]:
+    mode = {"mode": "reduced"} if session.reduced else {}
     try:
         ((version, size, connections, oldest),) = session.rows(_SERVER)
     except Exception as error:
         if session.trouble(error) is not Trouble.STORE:
             raise
-        return None, {"PostgreSQL": "one that does not tell of itself"}
+        return None, {"PostgreSQL": "one that does not tell of itself", **mode}
     details = {
         "PostgreSQL": str(version),
         "gateways' connections": str(connections),
         "oldest transaction": "none" if oldest is None else f"{oldest} s",
+        **mode,
     }
     return int(size), details
