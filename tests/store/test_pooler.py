@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
@@ -12,6 +13,8 @@ import structlog
 
 from gateway.errors import StoreUnavailable
 from gateway.runtime.clock import Clock
+from gateway.store import store as store_module
+from gateway.store.engine.patience import awaited
 from gateway.store.postgres import backend
 from gateway.store.postgres.session import PREPARE_THRESHOLD, PostgresSession
 from gateway.text.store_address import parse_address
@@ -76,7 +79,12 @@ async def test_a_server_without_a_pooler_prepares_and_says_nothing(postgres_url:
 
 
 @pytest.mark.parametrize("pooled", ["statement"], indirect=True)
-async def test_the_mode_that_cannot_work_is_refused_with_the_poolers_own_words(pooled: str, open_at: Opener) -> None:
+async def test_the_mode_that_cannot_work_is_refused_with_the_poolers_own_words(
+    pooled: str, open_at: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        store_module, "awaited", partial(awaited, within=0.5)
+    )  # it might pass, for all that a gateway knows
     with pytest.raises(StoreUnavailable, match="transaction"):
         await open_at(url=pooled, clock=Clock())
 
