@@ -27,7 +27,8 @@ OPEN_SECONDS_MAX: Final = 60.0  # for a sink to open: a reload waits for it, how
 
 
 class Lane:
-    """Takes what is due or handed over, gives it to its workers, and never holds more than twice what they can carry.
+    """Takes what is due or handed over, gives it to its workers, and holds twice what they can carry: of a sink that is
+    quick, what it carries in half a second.
 
     Everything is called from the event loop.
     """

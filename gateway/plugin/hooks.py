@@ -66,11 +66,14 @@ class Watchers:
     def notify(self, *, size: int = 0, **values: Any) -> None:
         """Call each with the arguments it asks for. Never raises. `size`: the bytes that a waiting call keeps in memory."""
         caller: HookCaller = getattr(self._hook, self._name)
-        for one in caller.get_hookimpls():
+        impls = caller.get_hookimpls()
+        if not impls:  # as nearly always, and this is asked for every event
+            return
+        for one in impls:
             if one.wrapper or one.hookwrapper:
                 self._start(f"{one.plugin_name} and others", partial(caller, **values), size)
                 return  # a wrapper means the whole call: it has been told with everyone it wraps
-        for one in reversed(caller.get_hookimpls()):
+        for one in reversed(impls):
             self._start(one.plugin_name, partial(one.function, *(values[name] for name in one.argnames)), size)
 
     def _start(self, plugin: str, call: Call, size: int) -> None:

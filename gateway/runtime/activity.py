@@ -5,6 +5,7 @@ Everything here is called in one loop, costs a few additions, and keeps a bounde
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
@@ -109,7 +110,7 @@ class Activity:
             count.bad += 1
         count.spread = count.spread or [0] * (len(SPREAD_MS) + 1)
         took = seconds * 1000
-        count.spread[next((n for n, most in enumerate(SPREAD_MS) if took <= most), len(SPREAD_MS))] += 1
+        count.spread[bisect_left(SPREAD_MS, took)] += 1
 
     def wants_news(self) -> bool:
         """Asked before news are put together: whether somebody watches and they would be kept. What is not is counted."""

@@ -17,6 +17,7 @@ from plugins.sources.huawei_live.push import PUSH_TYPES, push_event_of
 from plugins.sources.huawei_live.vendor_side import AskingSource, matcher
 from plugins.vendors.huawei_live import signature
 
+_TYPE, _DOMAIN, _APP, _STREAM, *_URLS = signature.NAMES
 _HEX: Final = re.compile("[0-9a-fA-F]{32}|[0-9a-fA-F]{64}")  # of an MD5 or of an HMAC-SHA256
 
 
@@ -248,10 +249,11 @@ class _Signed(NamedTuple):
 
 
 def _signed(document: Mapping[str, object]) -> _Signed:
-    event_type, domain, app, stream = (text_of(document, name) for name in signature.NAMES[:4])
+    event_type, domain = text_of(document, _TYPE), text_of(document, _DOMAIN)
+    app, stream = text_of(document, _APP), text_of(document, _STREAM)
     unreadable = None
     urls = []
-    for name in signature.NAMES[4:]:
+    for name in _URLS:
         url = document.get(name)
         if url is not None and type(url) is not str:
             unreadable, url = f"{name} is {kind_of(url)}", None
