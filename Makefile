@@ -18,7 +18,8 @@ help:
 	@echo 'make room R=dispatch   the tests and the types of one room'
 	@echo 'make check     format, lint, strict types'
 	@echo 'make test-slow also what takes long, and a random search; make test-all: on every Python from 3.11 that is here'
-	@echo 'make faults    kills, full disks, power cuts, failing databases and networks: 100 kills, 100,000 callbacks; 20 minutes (SEED=2)'
+	@echo 'make faults    kills, full disks, power cuts, failing databases and networks: 100 kills, 100,000 callbacks; 20 minutes (SEED=2).'
+	@echo '               SHORT=1: the short forms alone, six worlds at once, because most of them wait (WORLDS=3: fewer)'
 	@echo 'make fuzz      the random search alone, and INPUTS=100000 hostile callbacks (SEED=0) through the whole gateway;'
 	@echo '               what is found becomes an @example of the test, or a case of gateway/testing/corpus.py'
 	@echo 'make release   the wheel, the source archive, and a list of what is in them (CycloneDX) in dist/'
@@ -51,7 +52,8 @@ test-slow: $(VENV)/.dev
 	  --hypothesis-profile quick $(PARALLEL) $(addprefix tests/,store store_admin) --ignore tests/store/test_plans.py
 
 faults: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -rP --whole --kills $(or $(KILLS),100) --seed $(or $(SEED),1) -o faulthandler_timeout=5500 tests/faults
+	$(BIN)/python -m pytest -q --seed $(or $(SEED),1) -o faulthandler_timeout=5500 \
+	  $(if $(SHORT),-n $(or $(WORLDS),6) --dist worksteal --durations 10,-rP --whole --kills $(or $(KILLS),100)) tests/faults
 
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m hypothesis $(PARALLEL) $(SEARCH)

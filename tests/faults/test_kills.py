@@ -19,7 +19,7 @@ def test_nothing_acknowledged_is_lost_by_kills_at_random(
     tmp_path: Path, seed: int, whole: bool, request: pytest.FixtureRequest
 ) -> None:
     kills = int(request.config.getoption("--kills")) if whole else 10
-    callbacks = kills * (1000 if whole else 400)
+    callbacks = kills * (1020 if whole else 400)  # some are forgotten
     with World(tmp_path, seed, sinks=("app", "two")) as world:
         world.gateways[0].start()
         world.begin(callbacks=callbacks)
