@@ -20,6 +20,7 @@ KINDS: Final[Mapping[str, str]] = {
     "cel": "the `where` of a route",
     "url": "with the address guard on",
     "ans": "what a sink's server answers",
+    "header": "the value of a header that carries a credential, in place of the genuine one and beside it",
     "value": "JSON text in the place of any value of a callback, which is then signed as its vendor signs",
 }
 
@@ -49,6 +50,11 @@ def cases(*kinds: str) -> Sequence[Case]:
         raise ValueError(f"no kind of case is called {', '.join(sorted(unknown))}; known: {', '.join(KINDS)}")
     return tuple(case for case in CASES if not kinds or case.kind in kinds)
 
+
+_HEADERS: Final = (
+    *("", "0", "-1", "1e9", "9" * 400, "\x7f", "\u00ff", "\u00b2", "null", "=", ",", ";", '"', "a=b", "t=1", "t=,v1=", "v1,", "sha256="),
+    *("sig1=::", "sig1=(", "Bearer ", "e30.e30.", "%00", "2026-13-45", "A" * 5000, ", ".join(["v1,AAAA"] * 500)),
+)  # fmt: skip
 
 CASES: Final[Sequence[Case]] = (
     Case("B01", "body", lambda: b"", "400 malformed_body"),
@@ -268,6 +274,10 @@ CASES: Final[Sequence[Case]] = (
         "ans",
         lambda: b"HTTP/1.1 429 T\r\nRetry-After: 99999999999\r\nContent-Length: 0\r\n\r\n",
         "retry, capped",
+    ),
+    *(
+        Case(f"H{number:02}", "header", partial(str, text), "refused as untrusted, by whatever header")
+        for number, text in enumerate(_HEADERS, 1)
     ),
     *(
         Case(f"V{number:03}", "value", partial(str, text), "refused as malformed or untrusted, or an event")

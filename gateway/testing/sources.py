@@ -163,6 +163,29 @@ class SourcePromises:
                 bare = self.without(self.play(source, type), name)
                 assert isinstance(self.refusal(source, self.receive(bare)), Untrusted), (type, name)
 
+    def test_an_odd_header_in_the_place_of_a_credential_is_refused_and_nothing_else(self) -> None:
+        """Each of the corpus, alone, and before and behind the genuine one, where it may be passed over."""
+        source = self.make_source()
+        received = self.receive(self.play(source, source.scenes[0]))
+        headers = received.headers.items()
+        names = {name.lower() for name in self.credentials}
+        for place, (name, genuine) in enumerate(headers):
+            if name not in names:
+                continue
+            for case in cases("header"):
+                odd = (name, case.value)
+                for these in ([odd], [odd, (name, genuine)], [(name, genuine), odd]):
+                    sent = [*headers[:place], *these, *headers[place + 1 :]]
+                    how = self.refusal(source, self.with_headers(received, sent))
+                    assert how is not None or len(these) > 1, f"{case} in {name} is taken"
+
+    def with_headers(self, received: Callback, headers: Sequence[tuple[str, str]]) -> Callback:
+        """The same request with other headers, of which some may be there twice."""
+        return Callback.of(
+            *(received.source, received.body),
+            headers=headers, path=received.path, method=received.method, peer=received.peer, received_at=received.received_at,
+        )  # fmt: skip
+
     def test_a_changed_signed_field_is_refused_or_loses_trust(self) -> None:
         """And trust says no more than that of what else the holder of a captured callback can change."""
         source = self.make_source()

@@ -11,7 +11,7 @@ TYPES = {"body": bytes, "raw": bytes, "adm": bytes, "ans": bytes, "sign": dict}
 
 
 def test_every_case_has_its_own_id_and_a_value_of_its_kind() -> None:
-    assert len({case.id for case in CASES}) == len(CASES) == 119 + len(ODD_JSON)
+    assert len({case.id for case in CASES}) == len(CASES) == 145 + len(ODD_JSON)
     for case in CASES:
         assert type(case.value) is TYPES.get(case.kind, str), case.id
         assert case.expected
