@@ -6,22 +6,27 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from gateway.web.listener_pulse import ListenerPulse
 from gateway.web.protocol import GuardedProtocol
 from gateway.web.sockets import Bound, CannotListen, cannot
+
+LOOK_TICKS: Final = 5  # of uvicorn's tenths of a second, between two looks at who waits
 
 
 class HttpServer(uvicorn.Server):
     """`start` opens it, `stop` lets its connections end, `abort` breaks them off."""
 
     def __init__(self, section: str, app: ASGIApp, protocol: type[GuardedProtocol], bound: Bound) -> None:
+        self._pulse = ListenerPulse(section)
         super().__init__(
             uvicorn.Config(
                 app,
-                http=protocol,
+                http=self._pulse.careful(protocol),  # type: ignore[arg-type]  # any callable does
                 ws="none",
                 lifespan="on",
                 interface="asgi3",
@@ -76,6 +81,27 @@ class HttpServer(uvicorn.Server):
             text = f"{self._section}: the application on {self.bound.url} did not start; the log says why"
             raise CannotListen(text) from None
         self._opened.set()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Of uvicorn's, ten times a second."""
+        if counter % LOOK_TICKS == 0 and not self.should_exit:
+            for place in self._pulse.stuck(self.bound.sockets):
+                with contextlib.suppress(OSError, MemoryError):  # the next look tries again
+                    await self._listen_again(place)
+        return await super().on_tick(counter)
+
+    async def _listen_again(self, place: int) -> None:
+        config, sockets = self.config, list(self.bound.sockets)
+
+        def connect() -> asyncio.Protocol:
+            return config.http_protocol_class(
+                config=config, server_state=self.server_state, app_state=self.lifespan.state
+            )  # type: ignore[call-arg]
+
+        sockets[place], self.servers[place] = await self._pulse.listen_again(
+            sockets[place], self.servers[place], connect, config.backlog
+        )
+        self.bound.sockets = sockets
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
