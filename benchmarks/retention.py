@@ -130,6 +130,7 @@ def filler(url: str) -> Iterator[Session]:
         make_file(address.path)
         session = SqliteSession(address.path, "writer", Clock())
         session.change("PRAGMA synchronous=OFF")
+        session.rows("PRAGMA cache_size=-1000000")  # ids are random: their index does not fit the usual two megabytes
     else:
         session = PostgresSession(address, timeout_ms=FILL_TIMEOUT_MS)
     try:
