@@ -100,12 +100,18 @@ def make_endpoints(loaded: Loaded) -> Mapping[str, SourceEndpoint]:
             min_trust=configured.min_trust,
             hold_conflicts=configured.on_conflict == "hold",
             keep_ids=configured.keep_ids,
-            reconciles=source.reconcile is not None,
+            reconciles=_places_are_wanted(source, redacted=name in loaded.redactions),
             redaction=loaded.redactions.get(name),
             allow_from=NetworkSet(configured.networks),
             max_body=configured.max_body or _most_of(source, server),
         )
     return endpoints
+
+
+def _places_are_wanted(source: Source, *, redacted: bool) -> bool:
+    """Whether it is kept where the files of its events lie: its vendor is asked, or may be one day, and what is redacted says it
+    no more then."""
+    return source.reconcile is not None or (redacted and type(source).list_recordings is not Source.list_recordings)
 
 
 def _most_of(source: Source, server: ServerSettings) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final
 
 from gateway.config.document.diagnostics import Diagnostic
 from gateway.config.document.nodes import Items, Table
@@ -11,6 +13,11 @@ from gateway.config.grammar.settings import RouteSettings, Settings
 from gateway.config.loaded import redactions_of
 from gateway.events.field_path import RAW, parse_path
 from gateway.model import FILE_COMPLETED
+
+if TYPE_CHECKING:
+    from gateway.events.redacted_event import Redaction
+
+_WORD: Final = re.compile(r"\w+")
 
 
 def redacted_needs(
@@ -20,6 +27,7 @@ def redacted_needs(
     a warning, because a condition of the route may leave those events out."""
     redactions = redactions_of(settings)
     for table, route in routes if redactions else ():
+        yield from _blind(table, route, settings, redactions)
         for number, sink in enumerate(route.to):
             for name, rules in redactions.items():
                 needs = [field for field in wanted.get(sink, ()) if field == RAW or rules.names(*_place(field))]
@@ -38,6 +46,23 @@ def redacted_needs(
                 )
 
 
+def _blind(
+    table: Table, route: RouteSettings, settings: Settings, redactions: Mapping[str, Redaction]
+) -> Iterator[tuple[bool, Diagnostic]]:
+    """A condition that looks at what is not there any more."""
+    words = set(_WORD.findall(route.where or ""))
+    for name, rules in redactions.items():
+        seen = sorted(words & rules.last_names)
+        if seen and _may_bring(route, name, settings.sources[name].type, None):
+            yield (
+                False,
+                table.entries["where"].problem(
+                    found=f"`where` looks at {', '.join(seen)}, which is redacted of the events of the source {name!r} before it is asked",
+                    hint='a text that was taken out is "[redacted]", a number is absent',
+                ),
+            )
+
+
 def _place(field: str) -> Sequence[str | int]:
     return [0 if step.name is None else step.name for step in parse_path(field)]
 
@@ -46,7 +71,7 @@ def _shown(needs: Sequence[str]) -> str:
     return " and ".join("the vendor's bytes" if field == RAW else field for field in needs)
 
 
-def _may_bring(route: RouteSettings, source: str, provider: str) -> bool:
-    """Whether this route may carry a finished file of this source."""
-    match = {"source": source, "provider": provider, "type": FILE_COMPLETED}
+def _may_bring(route: RouteSettings, source: str, provider: str, type: str | None = FILE_COMPLETED) -> bool:
+    """Whether this route may carry an event of this source, of this type where one is given."""
+    match = {"source": source, "provider": provider, **({} if type is None else {"type": type})}
     return all(any(fnmatchcase(value, glob) for glob in route.match.get(key, ("*",))) for key, value in match.items())

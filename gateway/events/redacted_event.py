@@ -46,6 +46,11 @@ class Redaction:
         texts = sorted((text for text in taken if len(text) >= EQUAL_CHARS_MIN), key=len, reverse=True)
         return _without(event, texts) if texts else event
 
+    @property
+    def last_names(self) -> frozenset[str]:
+        """The names at which the rules end."""
+        return frozenset(steps[-1].name for steps in self._rules if isinstance(steps[-1].name, str))
+
     def names(self, *path: str | int) -> bool:
         """Whether a rule takes out what stands at this place below `data`, all of it or a part."""
         return any(_reach(steps, path) for steps in self._rules)

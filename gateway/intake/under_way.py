@@ -25,7 +25,7 @@ class SourceEndpoint:
     min_trust: Trust = Trust.NONE
     hold_conflicts: bool = True
     keep_ids: bool = False
-    reconciles: bool = False  # its vendor's own list is asked for
+    reconciles: bool = False  # its vendor's own list is asked for, or may be: where its files lie is kept
     redaction: Redaction | None = None  # what is taken out of its events
     allow_from: Sequence[IPv4Network | IPv6Network] = ()  # the web looks at it, before it reads a body
     max_body: int | None = None  # bytes, and at this too; None: `server.max_body`

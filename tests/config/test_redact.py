@@ -90,6 +90,26 @@ def test_behind_a_condition_it_is_a_warning(tmp_path: Path) -> None:
     assert ["cannot do without" in one.found for one in made.warnings].count(True) == 1
 
 
+@pytest.mark.parametrize(
+    ("where", "warned"),
+    [
+        ('event.data.files.exists(f, f.download_url.startsWith("https"))', True),
+        ("event.data.files.exists(f, has(f.size_bytes))", False),
+        ('event.data.stream == "download_urls"', False),
+    ],
+)
+def test_a_condition_that_looks_at_what_is_taken_out_is_a_warning(tmp_path: Path, where: str, warned: bool) -> None:
+    made = loaded(tmp_path, with_routes(URL, f"{{where: '{where}', to: own}}"))
+    assert any("is redacted of the events of the source 'live'" in one.found for one in made.warnings) is warned
+    other = loaded(tmp_path, with_routes(URL, f"{{match: {{source: other}}, where: '{where}', to: own}}"))
+    assert not [one for one in other.warnings if "redacted" in one.found]
+
+
+def test_a_list_in_brackets_that_yaml_does_not_take_says_that_it_wants_quotes(tmp_path: Path) -> None:
+    (said,) = problems(tmp_path, f"sources: {{live: {{type: huawei-live, {KEYS}, redact: [{URL}]}}}}\n")
+    assert f'["{URL}"]' in said
+
+
 def test_route_tests_see_what_the_routes_see(tmp_path: Path) -> None:
     where = "{where: 'event.data.files.exists(f, f.download_url == \"[redacted]\")', to: own}"
     test = "tests:\n  - {event: {type: recording.file.completed, source: live}, expect: [own]}\n"
