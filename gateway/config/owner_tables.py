@@ -78,10 +78,10 @@ class OwnerTable:
             return None  # because every row would say it again
         if not stand_ins(self._table):
             problems += self._tried(rows[1:])
-        if mode & 0o044 and self._secret:
-            self._validation.warnings.append(self._readable_by_others(rows[0]))
         if key is None or first is None or len(problems) > before:
             return None
+        if mode & 0o044 and (self._secret or self._secret_in(rows)):
+            self._validation.warnings.append(self._readable_by_others(rows[0]))
         settings.hold(self._directory(settings, key, rows, own))
         return first if own is None else own
 
@@ -145,18 +145,18 @@ class OwnerTable:
             merged = self._merged(row)
             try:
                 self._options_of(merged)
+                continue
             except ValidationError as error:
                 mistakes = [problem for _, problem in problems_of(error, merged)]
             except Exception as error:  # a plugin's validator may raise anything
                 mistakes = [merged.problem(found=f"its options cannot be validated: {where_raised(error)}")]
-            else:
-                self._note_secrets(merged)
-                continue
             wrong += 1
-            if wrong <= PROBLEMS_MAX:
-                yield from mistakes
-        if wrong > PROBLEMS_MAX:
-            yield self._node.problem(found=f"{wrong - PROBLEMS_MAX} more rows of {self._path} that cannot be used")
+            if wrong > PROBLEMS_MAX:
+                yield self._node.problem(
+                    found=f"more rows of {self._path} that cannot be used; they were not looked at"
+                )
+                return
+            yield from mistakes
 
     def _options_of(self, merged: Table) -> BaseModel:
         values = {**self._given, **TypedReader().model(merged, self._cls.Options, others=self._others)}
@@ -207,6 +207,14 @@ class OwnerTable:
 
     def _note_secrets(self, merged: Table) -> None:
         self._secret = self._secret or any(one.secret for one in scalars(merged) if one.file == merged.file)
+
+    def _secret_in(self, rows: list[Row]) -> bool:
+        """Whether a row has a secret that the first has not: one row for each set of columns tells."""
+        for row in {tuple(sorted(row.cells)): row for row in rows}.values():
+            merged = self._merged(row)
+            self._options_of(merged)
+            self._note_secrets(merged)
+        return self._secret
 
     def _readable_by_others(self, row: Row) -> Diagnostic:
         return Diagnostic(

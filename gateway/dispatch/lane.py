@@ -43,7 +43,8 @@ class Lane:
             sink.name, shared.store, shared.store_clock, shared.rng, gauge, longest, self._report_gate
         )
         timeout = min(policy.timeout.total_seconds(), OPEN_SECONDS_MAX)
-        self.prober = Prober(sink, self.breaker, shared, lease=lease_of(policy), timeout=timeout)
+        needed = policy.owners is None
+        self.prober = Prober(sink, self.breaker, shared, lease=lease_of(policy), timeout=timeout, needed=needed)
         self.workers = WorkerPool(f"lane {sink.name}", policy.concurrency, self._carry, self._next_of)
         self.slots = Slots(sink, policy, shared, breaker=self.breaker, prober=self.prober, workers=self.workers)
         self.claimer = Claimer(self.slots, self.prober, self.breaker, self.workers, shared)

@@ -58,7 +58,7 @@ class OwnerDeliverer(Deliverer):
         super().__init__(slots, prober, breaker, ring, shared)
         longest = slots.policy.retry.max_retry_after.total_seconds()
         self.states = OwnerStates(policy.concurrency, policy.rate, shared.rng, timeout=self._timeout, longest=longest)
-        self.targets = OwnerTargets(slots.sink, policy.directory)
+        self.targets = OwnerTargets(slots.sink, policy.directory, lambda: prober.sink_opened)
         self._queues = slots.policy.order == "none"  # else the rows have a key of their own, which keeps their order
         self._gauge = gauge
         self._swept_at = self._clock.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -54,8 +54,10 @@ class OwnerTarget:
 class OwnerTargets:
     """One lane's. Everything is called from the event loop."""
 
-    def __init__(self, sink: Sink, directory: Directory) -> None:
+    def __init__(self, sink: Sink, directory: Directory, is_open: Callable[[], bool]) -> None:
+        """`sink` is the one that they are made of, and takes what has no owner; its lane opens it, and closes it."""
         self._sink = sink
+        self._is_open = is_open
         self.directory = directory
         self._targets: OrderedDict[str, OwnerTarget] = OrderedDict()
         self._closing: set[asyncio.Task[object]] = set()
@@ -97,7 +99,7 @@ class OwnerTargets:
 
     def _made(self, owner: str) -> OwnerTarget:
         if owner == NOBODY:
-            return OwnerTarget(owner, self._sink, opened=True)  # its lane opens and closes it
+            return OwnerTarget(owner, self._sink, opened=self._is_open())  # else it is opened when it is wanted
         options = self.directory.options(owner)
         secrets = Redactor()
         for _, secret in secrets_of(options):

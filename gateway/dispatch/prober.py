@@ -22,9 +22,12 @@ PROBE_RETRY_SECONDS: Final = 1.0  # seconds until the next look when somebody el
 
 
 class Prober:
-    """One sink's. `lease` in ms bounds a probe, `timeout` in seconds the sink's `open`."""
+    """One sink's. `lease` in ms bounds a probe, `timeout` in seconds the sink's `open`; it is not `needed` where each owner has
+    a sink of his own, which may be well when this one is not."""
 
-    def __init__(self, sink: Sink, breaker: Breaker, shared: Shared, *, lease: int, timeout: float) -> None:
+    def __init__(
+        self, sink: Sink, breaker: Breaker, shared: Shared, *, lease: int, timeout: float, needed: bool = True
+    ) -> None:
         self._sink = sink
         self._breaker = breaker
         self._shared = shared
@@ -33,7 +36,9 @@ class Prober:
         self._avoided: set[int] = set()
         self._failures = 0
         self._alone_after = 0.0  # monotonic seconds
-        self.opened = False
+        self._needed = needed
+        self.opened = False  # so far that deliveries may go
+        self.sink_opened = False
         self.opening = False
         self.mark: int | None = None  # of the probe that is on its way
 
@@ -131,6 +136,7 @@ class Prober:
                 error=describe(failure),
                 exc_info=None if isinstance(failure, DeliveryFailed) else failure,
             )
-            return failure
-        self.opened = True
+            self.opened = not self._needed
+            return failure if self._needed else None
+        self.opened = self.sink_opened = True
         return None

@@ -99,3 +99,25 @@ async def test_his_secrets_are_masked_while_something_is_sent_to_him_and_learnt_
     assert seen == ["it was ********"]
     assert house.attempts("detail") == ["to anna: he said ********"]
     assert redact("canary-of-anna-alone") == "canary-of-anna-alone"
+
+
+async def test_a_sink_that_cannot_be_opened_itself_keeps_no_owner_waiting(build: Build) -> None:
+    """It is made of the first owner's row, whose target may be the one that is broken."""
+    sink = Owned()
+    tried = 0
+
+    async def failing() -> None:
+        nonlocal tried
+        tried += 1
+        if tried < 3:
+            raise Unavailable("the first one's certificate is gone")
+
+    sink.open = failing  # type: ignore[method-assign]
+    house = await house_of(build, sink, ["anna"], fallback=True)
+    await house.put(*of("anna", 1), *of("nobody", 2))
+    await eventually(lambda: house.rows()[0] == "delivered")
+    assert house.value("circuit_open", sink="app") == 0
+    assert house.attempts("detail", "outcome <> 'delivered'") == ["the first one's certificate is gone"]
+    await house.later(60, step=1)
+    await eventually(lambda: house.rows() == ["delivered"] * 2)
+    assert sink.to("its own") == [of("nobody", 2)[0].id]
