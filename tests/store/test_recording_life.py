@@ -104,7 +104,7 @@ async def test_what_is_committed_behind_the_cursor_is_joined_all_the_same(
     late = of(RECORDING_ENDED, 9)
     with beside(url) as session:
         if session.reduced:
-            seq = take_numbers(session, "events", 1) + 1
+            seq = take_numbers(session, {"events": 1})["events"] + 1
         else:
             ((seq,),) = session.rows("SELECT nextval(pg_get_serial_sequence('events', 'seq'))")
     (before,) = await joined(store, url, of(RECORDING_STARTED, 0))

@@ -240,7 +240,7 @@ class PostgresBulk(PostgresSession):
         """Where the database has no sequences."""
         if not self.reduced:
             return {}
-        return {f"{table}_before": reduced.take_numbers(self, table, many) for table, many in wanted.items()}
+        return {f"{table}_before": number for table, number in reduced.take_numbers(self, wanted).items()}
 
     def settle(self, rows: Sequence[SettleIn], *, locked: bool) -> Sequence[bool | None]:
         columns: dict[str, object] = {name: [getattr(row, name) for row in rows] for name in SettleIn._fields}

@@ -6,11 +6,11 @@ A store is made for one of the two and keeps it, because gateways that lock in d
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from gateway.store.engine.reruns import rerun
-from gateway.store.engine.session import Session, number_of, value_of
+from gateway.store.engine.session import Session, value_of
 
 LOCK_ROWS: Final = 1024  # rows of `locks`: two names in one slot only wait for each other
 _PROBE: Final = "SELECT pg_advisory_xact_lock(5935186912435627383)"  # nobody else's number
@@ -20,8 +20,9 @@ _MARKED: Final = "SELECT count(*) FROM meta WHERE name = 'reduced'"
 # In the order of their slots, so that two who want several do not each wait for the other.
 TAKE: Final = """INSERT INTO locks AS l (slot, taken) SELECT slot, 1 FROM unnest(CAST(:slots AS integer[])) AS slot ORDER BY slot
   ON CONFLICT (slot) DO UPDATE SET taken = l.taken + 1"""
-NUMBERS: Final = """INSERT INTO numbers AS n (name, given) VALUES (:name, :many)
-  ON CONFLICT (name) DO UPDATE SET given = n.given + excluded.given RETURNING n.given"""
+NUMBERS: Final = """INSERT INTO numbers AS n (name, given)
+  SELECT name, many FROM unnest(CAST(:names AS text[]), CAST(:many AS bigint[])) AS x (name, many) ORDER BY name
+  ON CONFLICT (name) DO UPDATE SET given = n.given + excluded.given RETURNING n.name, n.given"""
 
 
 def slots_of(names: Collection[str]) -> list[int]:
@@ -29,10 +30,11 @@ def slots_of(names: Collection[str]) -> list[int]:
     return sorted({zlib.crc32(name.encode()) % LOCK_ROWS for name in names})
 
 
-def take_numbers(session: Session, table: str, many: int) -> int:
-    """Numbers that nobody else is given: the one before the first of `many`. In the order in which they are asked for, because
-    of two deliveries of one stream the lower goes first, whichever gateways took them."""
-    return number_of(session.rows(NUMBERS, {"name": table, "many": many})) - many
+def take_numbers(session: Session, wanted: Mapping[str, int]) -> Mapping[str, int]:
+    """Numbers that nobody else is given, so many of each table: the one before the first. In the order in which they are asked
+    for, because of two deliveries of one stream the lower goes first, whichever gateways took them."""
+    values = {"names": list(wanted), "many": list(wanted.values())}
+    return {name: int(given) - wanted[name] for name, given in session.rows(NUMBERS, values)}
 
 
 def is_marked(session: Session) -> bool | None:
