@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.cli.conftest import CONFIG, ROOT, Cli, run
 
 
@@ -27,14 +28,18 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _serving(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`gateway serve`, ready; killed in the end if it still runs."""
+def _serving(folder: Path, *, fork: bool = True) -> Iterator[subprocess.Popen[bytes] | warm.Process]:
+    """`gateway serve`, ready; killed in the end if it still runs. Without `fork` it has this process's umask and limits."""
     log = folder / "log"
     environ = {key: value for key, value in os.environ.items() if not key.startswith("GATEWAY_")} | {"PYTHONPATH": ROOT}
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gateway", *arguments, "serve"], cwd=folder, env=environ, stdout=out, stderr=out
-        )
+        process: subprocess.Popen[bytes] | warm.Process
+        if fork and warm.fits(environ):
+            written = out.fileno()
+            process = warm.start(["serve"], cwd=folder, environ=environ, stdin=0, stdout=written, stderr=written)
+        else:
+            command = [sys.executable, "-m", "gateway", "serve"]
+            process = subprocess.Popen(command, cwd=folder, env=environ, stdout=out, stderr=out)
     try:
         until = time.monotonic() + 30
         while b'"serving"' not in log.read_bytes() and b"serving" not in log.read_bytes():
@@ -78,7 +83,7 @@ def test_from_init_to_a_delivered_event(folder: Path, ports: tuple[int, int]) ->
     path.write_text(text.replace("version: 1\n", "version: 1" + head, 1))
     checked = run(["check"], cwd=folder)
     assert checked.returncode == 0, checked.stderr
-    with _serving(folder) as process:
+    with _serving(folder, fork=False) as process:
         health = ["health", "--url", f"http://127.0.0.1:{ports[1]}"]
         assert run(health, cwd=folder).returncode == 0
         assert run([*health, "--ready"], cwd=folder).returncode == 0
@@ -175,7 +180,7 @@ def test_what_it_writes_is_its_own(folder: Path, ports: tuple[int, int], cli: Cl
     (folder / "gateway.yaml").write_text(_config(ports))
     before = os.umask(0)
     try:
-        with _serving(folder) as process:
+        with _serving(folder, fork=False) as process:
             cli("send")
             _eventually("deliveries list --json", cli, {"delivered"})
             limits = Path(f"/proc/{process.pid}/limits").read_text()

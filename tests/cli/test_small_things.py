@@ -14,6 +14,7 @@ from gateway.runtime.file_watch import identity_of
 from gateway.testing import delivery, opened
 from plugins.sinks.cards.template import zone
 from plugins.sinks.email import Email
+from tests import warm
 from tests.cli.conftest import KEY, ROOT, Cli
 from tests.config.configs import Configs
 
@@ -56,20 +57,21 @@ def test_what_was_expected_of_a_route_is_compared_name_by_name(configured: Path,
     [["--help"], ["schema"], ["secret"], ["check"], ["plugins", "list"], ["events", "list"], ["init", "--print"]],
 )
 def test_an_answer_that_cannot_be_written_is_an_error_and_no_traceback(configured: Path, command: list[str]) -> None:
-    with open("/dev/full", "wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "gateway", *command],
-            cwd=configured,
-            env={**os.environ, "PYTHONPATH": ROOT},
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert "Error: " in done.stderr
+    environ = {**os.environ, "PYTHONPATH": ROOT}
+    with open("/dev/full", "wb") as full, open(configured / "error", "w+b") as error:
+        written: dict[str, int] = {"stdin": 0, "stdout": full.fileno(), "stderr": error.fileno()}
+        ended: subprocess.Popen[bytes] | warm.Process
+        if warm.fits(environ):
+            ended = warm.start(command, cwd=configured, environ=environ, **written)
+        else:
+            ended = subprocess.Popen(
+                [sys.executable, "-m", "gateway", *command], cwd=configured, env=environ, **written
+            )
+        code = ended.wait(60)
+    told = (configured / "error").read_text()
+    assert code == 1
+    assert "Traceback" not in told
+    assert "Error: " in told
 
 
 @pytest.mark.parametrize(
