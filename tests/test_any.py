@@ -54,7 +54,8 @@ def test_a_room_says_any_no_more_often_than_its_outside_makes_it() -> None:
     for path in (file for folder in ("gateway", "plugins") for file in (ROOT / folder).rglob("*.py")):
         parts = path.relative_to(ROOT).parts
         folder = parts[0] == "plugins" and len(parts) > 3
-        names = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name))
+        text = path.read_text()
+        names = (node for node in ast.walk(ast.parse(text if "Any" in text else "")) if isinstance(node, ast.Name))
         there["/".join(parts[: 3 if folder else 2])] += sum(name.id == "Any" for name in names)
     more = {room: count for room, count in there.items() if count > ALLOWED.get(room, (OF_A_NEW_ROOM, ""))[0]}
     assert more == {}, "say `object`, or the type; where the outside has none, raise the number with its reason"

@@ -402,7 +402,7 @@ def test_a_row_is_asked_by_the_name_of_a_column() -> None:
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for room in ("store", "admin", "alarms", "dispatch", "intake", "cli")
         for path in _files(f"gateway/{room}")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(_tree(path))
         if isinstance(node, ast.Subscript)
         and is_place(node)
         and (ast.unparse(node.value) == "row" or is_place(node.value))

@@ -220,13 +220,14 @@ def test_a_test_over_its_five_seconds_fails_unless_it_is_marked(
 
 def unbounded(tree: ast.AST) -> Iterator[str]:
     """Calls that wait for another thread or process without an end; what is awaited ends with its test's time."""
-    awaited = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Await)}
+    nodes = list(ast.walk(tree))
+    awaited = {id(node.value) for node in nodes if isinstance(node, ast.Await)}
     awaited |= {
         id(node.args[0])
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) == "asyncio.wait_for"
     }
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+    for call in (node for node in nodes if isinstance(node, ast.Call)):
         options = {keyword.arg for keyword in call.keywords}
         match call.func:
             case ast.Attribute(attr="Thread") | ast.Name(id="Thread") if "daemon" not in options:

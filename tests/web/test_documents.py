@@ -62,7 +62,10 @@ def _raised() -> Iterator[tuple[int, str]]:
     for path in [*(ROOT / "gateway").rglob("*.py"), *(ROOT / "plugins/sources").rglob("*.py")]:
         if path.name == "reverify.py":
             continue  # said to whoever tries a refused callback again, and answered to no caller
-        for node in ast.walk(ast.parse(path.read_text())):
+        text = path.read_text()
+        if "Problem(" not in text and "Untrusted(" not in text:
+            continue
+        for node in ast.walk(ast.parse(text)):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
                 continue
             values = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
@@ -73,7 +76,7 @@ def _raised() -> Iterator[tuple[int, str]]:
 
 
 def test_every_code_of_the_program_is_documented() -> None:
-    assert set(_raised()) - {(status, code) for status, code in _raised() if code in PRIVATE_CODES} <= _documented()
+    assert {(status, code) for status, code in _raised() if code not in PRIVATE_CODES} <= _documented()
 
 
 def test_every_documented_code_is_in_the_program() -> None:
