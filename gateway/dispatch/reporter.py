@@ -85,13 +85,15 @@ class AttemptReporter:
         if settlement.reason:
             facts["dead"] = settlement.reason
             self._dead.labels(self._sink, settlement.reason).inc()
-        facts |= log_fields(trace)
+        if trace is not None:
+            facts |= log_fields(trace)
         if isinstance(result, BaseException) and not isinstance(result, DeliveryFailed):
             facts["plugin"] = self._origin  # whose mistake it probably is
             facts["exc_info"] = result.__cause__ if isinstance(result, Nonsense) else result
-        (_lines.info if outcome is Outcome.DELIVERED else log.error if settlement.reason else log.warning)(
-            "attempt", **facts
-        )
+        if outcome is Outcome.DELIVERED:
+            _lines.say("attempt", facts)
+        else:
+            (log.error if settlement.reason else log.warning)("attempt", **facts)
         if given.trouble:
             log.warning("memo_dropped", sink=self._sink, delivery=lease.delivery, problem=given.trouble)
         self._outcomes[outcome].inc()

@@ -227,10 +227,12 @@ class Intake:
                 self._dispatcher.wake(sink, urgent=event.type == RECORDING_FAILED)
 
     def _taken(self, work: CallbackUnderWay, accepted: Sequence[Accepted]) -> CallbackAnswer | BaseException:
-        if any(one.full for one in accepted):
-            return self._failures.full(work, accepted)
-        new = any(one.new or one.supersedes for one in accepted)
-        status = "accepted" if new else "duplicate"
+        status = "duplicate"
+        for one in accepted:
+            if one.full:
+                return self._failures.full(work, accepted)
+            if one.new or one.supersedes:
+                status = "accepted"
         self._journal.answered(work.endpoint.name, status, work.callback.received_at)
         return self._answer(work, _json({"status": status, "events": [str(one.id) for one in accepted]}))
 

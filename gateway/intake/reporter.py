@@ -125,20 +125,21 @@ class Journal:
                 continue
             stored = answer.new or answer.variant != ""  # other content under a known id, with `on_conflict: deliver`
             sinks = decision.sinks if stored else ()
-            about = {"variant": answer.variant} if answer.variant else {}
-            about |= {"supersedes": answer.supersedes} if answer.supersedes else {}
-            self._lines.info(
-                "event",
-                source=event.source,
-                id=str(answer.id),
-                type=event.type,
-                subject=event.subject,
-                trust=event.trust.value,
-                new=answer.new,
-                sinks=list(sinks),
-                **about,
-                **traced,
-            )
+            line: dict[str, object] = {
+                "source": event.source,
+                "id": str(answer.id),
+                "type": event.type,
+                "subject": event.subject,
+                "trust": event.trust.value,
+                "new": answer.new,
+                "sinks": list(sinks),
+            }
+            if answer.variant:
+                line["variant"] = answer.variant
+            if answer.supersedes:
+                line["supersedes"] = answer.supersedes
+            line |= traced
+            self._lines.say("event", line)
             if stored:
                 watched = (
                     event.replace(id=answer.id, variant=answer.variant, supersedes=answer.supersedes)

@@ -64,6 +64,10 @@ class PlainLogger:
 
     def info(self, event: str, **values: object) -> None:
         """As structlog's."""
+        self.say(event, values)
+
+    def say(self, event: str, values: Mapping[str, object]) -> None:
+        """`info`, for a line that is put together already."""
         if self.lines is None or not self.lines.put(event, values):
             self.usual.info(event, **values)
 
