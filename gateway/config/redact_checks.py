@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from gateway.config.document.diagnostics import Diagnostic
-from gateway.config.document.nodes import Items, Table
-from gateway.config.grammar.settings import RouteSettings, Settings
+from gateway.config.document.nodes import Items, Table, YamlNode
+from gateway.config.grammar.settings import RouteSettings, Settings, SinkSettings
 from gateway.config.loaded import redactions_of
 from gateway.events.field_path import RAW, parse_path
 from gateway.model import FILE_COMPLETED
@@ -31,10 +31,15 @@ def redacted_needs(
         for number, sink in enumerate(route.to):
             for name, rules in redactions.items():
                 needs = [field for field in wanted.get(sink, ()) if field == RAW or rules.names(*_place(field))]
-                if not needs or not _may_bring(route, name, settings.sources[name].type):
+                unkeyed = _key_words(settings.sinks.get(sink)) & rules.last_names
+                if not (needs or unkeyed) or not _may_bring(route, name, settings.sources[name].type):
                     continue
                 node = table.entries.get("to", table)
                 place = node.items[number] if isinstance(node, Items) and number < len(node.items) else node
+                if unkeyed:
+                    yield False, _ownerless(place, sink, name, sorted(unkeyed))
+                if not needs:
+                    continue
                 yield (
                     route.where is None,
                     place.problem(
@@ -61,6 +66,19 @@ def _blind(
                     hint='a text that was taken out is "[redacted]", a number is absent',
                 ),
             )
+
+
+def _key_words(sink: SinkSettings | None) -> set[str]:
+    """What the key of a sink's directory may look at."""
+    return set() if sink is None or sink.directory is None else set(_WORD.findall(sink.directory.key))
+
+
+def _ownerless(place: YamlNode, sink: str, source: str, names: Sequence[str]) -> Diagnostic:
+    return place.problem(
+        found=f"the key of the directory of {sink!r} looks at {', '.join(names)}, which is redacted of the events of the source "
+        f"{source!r}: they have no owner then",
+        hint="let the key look at what stays, or take the rule out of `redact`",
+    )
 
 
 def _place(field: str) -> Sequence[str | int]:

@@ -132,3 +132,18 @@ def test_a_plugin_that_wants_what_is_no_field_is_a_problem_at_its_place(tmp_path
     )
     (said,) = problems(tmp_path, "plugins: [./mine.py]\nsinks: {one: {type: mine}}\n")
     assert "the mine does not say which fields it wants" in said
+
+
+def test_a_key_that_looks_at_what_is_taken_out_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "owners.csv").write_text("owner,url\nanna,http://127.0.0.1:9/\n")
+    text = f"""
+sources:
+  live: {{type: huawei-live, {KEYS}, redact: ['$.data.extra.studio']}}
+sinks:
+  people: {{type: forward, directory: {{file: owners.csv, key: event.data.extra.studio}}}}
+  others: {{type: forward, directory: {{file: owners.csv, key: event.data.stream}}}}
+routes: [{{to: [people, others]}}]
+"""
+    found = [str(one) for one in loaded(tmp_path, text).warnings if "they have no owner then" in one.found]
+    assert len(found) == 1
+    assert "'people' looks at studio" in found[0]
