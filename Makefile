@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 WORKERS ?= logical
 PARALLEL := -n $(WORKERS) --dist worksteal --durations 15 --durations-min 1
-SEARCH := --hypothesis-profile search --timeout 900 -o faulthandler_timeout=1000
+SEARCH := --hypothesis-profile search --timeout 900 -o faulthandler_timeout=3100
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: help run send test fast room test-slow faults fuzz test-all check format coverage bench release clean

@@ -136,15 +136,21 @@ def filler(url: str) -> Iterator[Session]:
     try:
         migrate(session, address.shown)
         yield session
+        if address.backend == "postgresql":
+            session.change("CHECKPOINT")
     finally:
         session.close()
+    if address.backend == "sqlite":  # else the first flush of an accept would be that of gigabytes
+        with address.path.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def one_store(kind: str, url: str, events: int, full: bool, options: argparse.Namespace) -> None:
     """Fill, weigh, measure."""
     began = time.perf_counter()
     with filler(url) as session:
-        fill(session, events, days=OLD_DAYS, **({"body": made(0).body, "raw": made(0).event.raw} if full else {}))
+        body, raw = (made(0).body, made(0).event.raw) if full else ("{}", b"{}")
+        fill(session, events, days=OLD_DAYS, body=body, raw=raw)
         if session.backend == "postgresql":
             session.change("VACUUM ANALYZE")
         weights = sizes(session)

@@ -72,3 +72,34 @@ async def test_where_no_callback_came_it_does_not_rest(
     store = await old(opened, url, clock, 200)
     monkeypatch.setattr(sweep.asyncio, "sleep", rest)
     assert await store.sweep() == 200
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("hurry", "times"), [(600.0, 1000.0), (0.0, 1.0)])
+async def test_a_pass_that_lasts_rests_no_longer_than_it_works(
+    opened: Opener, url: str, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch, hurry: float, times: float
+) -> None:
+    rests: list[float] = []
+    worked: list[float] = []
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+        worked.append(paced[0]._took)
+
+    paced: list[sweep._Paced] = []
+    ask = sweep._Paced.ask
+
+    def asked(one: sweep._Paced, work: object) -> object:
+        paced[:] = [one]
+        return ask(one, work)  # type: ignore[arg-type]
+
+    store = await old(opened, url, clock, 200)
+    monkeypatch.setattr(sweep._Paced, "ask", asked)
+    monkeypatch.setattr(sweep, "HURRY_SECONDS", hurry)
+    monkeypatch.setattr(sweep, "REST_TIMES", 1000.0)
+    monkeypatch.setattr(sweep, "REST_SECONDS_MAX", 10_000.0)
+    monkeypatch.setattr(sweep.asyncio, "sleep", rest)
+    await take(store, new(1))
+    await store.sweep()
+    assert rests
+    assert rests == pytest.approx([took * times for took in worked])

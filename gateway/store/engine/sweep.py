@@ -22,7 +22,10 @@ REENCRYPT_SECONDS_MAX: Final = 20.0  # of a minute that are spent on a change of
 SHORT_LEAPS_MAX: Final = 256  # over one row each that cannot be read; then each twice as long
 LEAPS_MAX: Final = SHORT_LEAPS_MAX + 20
 REST_TIMES: Final = 4.0  # as long as a step took it rests: four of five callbacks meet no step at all
-REST_SECONDS_MAX: Final = 0.25  # so that under any load more is deleted than comes
+REST_SECONDS_MAX: Final = 0.25
+HURRY_SECONDS: Final = (
+    600.0  # of one pass, after which it rests no longer than it works: more grows old than it deletes
+)
 QUIET_SECONDS: Final = 1.0  # without an accept; then it does not rest
 
 log = import_structlog().get_logger("gateway.store")
@@ -65,11 +68,13 @@ class _Paced:
     def __init__(self, backend: Backend, writer: Writer) -> None:
         self._backend, self._writer = backend, writer
         self._took = 0.0
+        self._hurry_at = time.monotonic() + HURRY_SECONDS
 
     async def ask(self, work: Callable[[Session], T]) -> T:
         """What one step gives."""
         if self._took and (self._writer.accepted_within(QUIET_SECONDS) or not self._backend.alone):
-            await asyncio.sleep(min(self._took * REST_TIMES, REST_SECONDS_MAX))  # of others' accepts nobody knows here
+            times = REST_TIMES if time.monotonic() < self._hurry_at else 1.0
+            await asyncio.sleep(min(self._took * times, REST_SECONDS_MAX))  # of others' accepts nobody knows here
         began = time.monotonic()
         try:
             return await self._backend.background(self._writer, self._backend.gently(work))
