@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def pieces(running: Running) -> list[int]:
 
 
 def rows(running: Running) -> list[Any]:
-    with sqlite3.connect(running.folder / "rows.db") as connection:
+    with closing(sqlite3.connect(running.folder / "rows.db")) as connection:
         return connection.execute("SELECT event_type, archived_url, cause_sink FROM recordings").fetchall()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ routes:
 
 
 def _states(running: Running) -> dict[str, list[tuple[str, str | None]]]:
-    with sqlite3.connect(f"file:{running.folder}/gateway.db?mode=ro", uri=True) as connection:
+    with closing(sqlite3.connect(f"file:{running.folder}/gateway.db?mode=ro", uri=True)) as connection:
         found: dict[str, list[tuple[str, str | None]]] = {}
         for stream, state, reason in connection.execute(
             """SELECT json_extract(e.body, '$.data.stream'), d.state, d.reason FROM deliveries d

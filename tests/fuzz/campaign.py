@@ -10,7 +10,7 @@ import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -60,9 +60,9 @@ class _Sent:
 class Campaign:
     """A gateway with all sources of tests/fuzz/configured.py, each at /hooks/NAME."""
 
-    def __init__(self, gateway: RunningGateway, store: Path, logs: list[Any]) -> None:
+    def __init__(self, gateway: RunningGateway, store: sqlite3.Connection, logs: list[Any]) -> None:
         self._listener = Listener(gateway.gateway, max_body=2**21)
-        self._store = sqlite3.connect(f"file:{store}?mode=ro", uri=True)
+        self._store = store
         self._seen = 0
         self._logs = logs
         self.ledger = Ledger()
@@ -190,4 +190,5 @@ async def campaign() -> AsyncIterator[Campaign]:
         config = {"version": 1, "store": {"url": f"sqlite:///{store}"}, "sources": sources}
         async with running(config, folder=Path(folder)) as gateway:
             logs.clear()
-            yield Campaign(gateway, store, logs)
+            with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+                yield Campaign(gateway, connection, logs)

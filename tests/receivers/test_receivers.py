@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -81,9 +81,8 @@ async def test_a_receiver_takes_every_event_once_and_refuses_strangers(
         async with httpx.AsyncClient(trust_env=False) as client:
             assert (await client.post(url + "/recordings", content=BODY)).status_code == 401
             assert (await client.post(url + "/recordings", content=BODY, headers=signed())).status_code == 401  # old
-    with sqlite3.connect(tmp_path / "app.db") as db:
+    with closing(sqlite3.connect(tmp_path / "app.db")) as db:
         rows = db.execute("SELECT id, body FROM event ORDER BY rowid").fetchall()
-    db.close()
     assert rows == [(one.id, to_json(one)) for one in events()]
 
 
@@ -103,9 +102,8 @@ async def test_a_receiver_of_batches_takes_every_event_once_and_answers_for_a_pa
         async with forwarding(url + "/recordings", STRANGER) as sink:
             given = await sink.deliver_batch(batch)
             assert {type(one) for one in given} == {Unavailable}
-    with sqlite3.connect(tmp_path / "app.db") as db:
+    with closing(sqlite3.connect(tmp_path / "app.db")) as db:
         rows = db.execute("SELECT id FROM event ORDER BY rowid").fetchall()
-    db.close()
     assert rows == [(one.id,) for one in events()]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +95,14 @@ async def test_a_small_event_is_not_handed_to_a_thread() -> None:
     assert await computed(threading.get_ident, [event(raw=b"x" * 20_000)] * 2) != here
 
 
-async def test_a_large_event_mapped_to_rows_is_written_whole(tmp_path: Path) -> None:
-    import sqlite3
+def asked(place: Path, statement: str) -> list[Any]:
+    with closing(sqlite3.connect(place)) as connection:
+        return connection.execute(statement).fetchall()
 
+
+async def test_a_large_event_mapped_to_rows_is_written_whole(tmp_path: Path) -> None:
     place = tmp_path / "rows.db"
-    sqlite3.connect(place).execute("CREATE TABLE f (e TEXT, n INTEGER, u TEXT, c INTEGER, PRIMARY KEY (e, n))")
+    asked(place, "CREATE TABLE f (e TEXT, n INTEGER, u TEXT, c INTEGER, PRIMARY KEY (e, n))")
     columns = {
         "e": "event.id",
         "n": "index",
@@ -107,7 +111,7 @@ async def test_a_large_event_mapped_to_rows_is_written_whole(tmp_path: Path) -> 
     }
     async with opened(Database, {"url": f"sqlite:///{place}", "table": "f", "columns": columns}) as sink:
         assert await sink.deliver(delivery(LARGE)) == "1900 rows"
-    rows = sqlite3.connect(place).execute("SELECT n, u, c FROM f ORDER BY n").fetchall()
+    rows = asked(place, "SELECT n, u, c FROM f ORDER BY n")
     assert rows == [(n, f"https://d.example.com/{n}", 1900) for n in range(1900)]
 
 
@@ -120,12 +124,10 @@ async def test_a_forward_of_a_large_event_arrives_whole() -> None:
 async def test_rows_go_into_the_driver_few_at_a_time_and_in_one_transaction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sqlite3
-
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     place = tmp_path / "rows.db"
-    sqlite3.connect(place).execute("CREATE TABLE f (e TEXT, n INTEGER CHECK (n <> 1899), PRIMARY KEY (e, n))")
+    asked(place, "CREATE TABLE f (e TEXT, n INTEGER CHECK (n <> 1899), PRIMARY KEY (e, n))")
     sizes: list[int] = []
     usual = AsyncConnection.execute
 
@@ -139,7 +141,7 @@ async def test_rows_go_into_the_driver_few_at_a_time_and_in_one_transaction(
         monkeypatch.setattr(AsyncConnection, "execute", counted)
         with pytest.raises(Refused):
             await sink.deliver(delivery(LARGE))
-        assert sqlite3.connect(place).execute("SELECT count(*) FROM f").fetchone() == (0,)
+        assert asked(place, "SELECT count(*) FROM f") == [(0,)]
         sizes.clear()
         few = event(files=LARGE.files[:450])
         assert await sink.deliver(delivery(few)) == "450 rows"

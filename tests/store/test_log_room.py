@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def _add(connection: sqlite3.Connection, count: int) -> None:
 
 
 def _count(file: Path) -> int:
-    with sqlite3.connect(file) as connection:
+    with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         ((count,),) = connection.execute("SELECT count(*) FROM things").fetchall()
     return int(count)

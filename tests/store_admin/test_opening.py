@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -95,10 +96,9 @@ def test_migrate_makes_the_tables_once_and_for_the_owner_alone(url: str, admins:
     if url.startswith("sqlite"):
         path = Path(url.removeprefix("sqlite:///"))
         assert path.stat().st_mode & 0o777 == 0o600
-        with sqlite3.connect(path) as connection:
+        with closing(sqlite3.connect(path)) as connection:
             assert connection.execute("PRAGMA page_size").fetchone() == (8192,)
             assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        connection.close()
 
 
 async def test_tables_of_a_newer_program_are_left_alone(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -209,11 +210,10 @@ def test_what_is_accepted_is_what_was_sent_or_named_and_every_holder_can_hold_it
     text = json.dumps(decoded, ensure_ascii=False, allow_nan=False)
     text.encode()
     assert "\\u0000" not in text.replace("\\\\", "")
-    with sqlite3.connect(":memory:") as database:
+    with closing(sqlite3.connect(":memory:")) as database:
         for value in decoded.values():
             held = value if isinstance(value, (int, float, str)) else None
             assert database.execute("SELECT ?", (held,)).fetchone() == (held,)
-    database.close()
 
 
 @given(body=st.binary(max_size=60) | st.text(st.sampled_from('{}[]":,0123456789eE.+-\\u dantrflsNI\n')).map(str.encode))
