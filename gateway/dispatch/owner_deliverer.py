@@ -56,8 +56,14 @@ class OwnerDeliverer(Deliverer):
         gauge: Gauge,
     ) -> None:
         super().__init__(slots, prober, breaker, ring, shared)
-        longest = slots.policy.retry.max_retry_after.total_seconds()
-        self.states = OwnerStates(policy.concurrency, policy.rate, shared.rng, timeout=self._timeout, longest=longest)
+        self.states = OwnerStates(
+            policy.concurrency,
+            policy.rate,
+            shared.rng,
+            timeout=self._timeout,
+            longest=slots.policy.retry.max_retry_after.total_seconds(),
+            nobodys=slots.policy.concurrency // 2,  # so that it cannot take what owners need
+        )
         self.targets = OwnerTargets(slots.sink, policy.directory, lambda: prober.sink_opened)
         self._queues = slots.policy.order == "none"  # else the rows have a key of their own, which keeps their order
         self._gauge = gauge
@@ -103,7 +109,9 @@ class OwnerDeliverer(Deliverer):
         try:
             target = self.targets.borrow(owner)
         except Exception as error:  # the options were well when the table was read; what they name may be gone
-            await self._fail(dispatch, Nonsense(f"no sink can be made of the table: {type(error).__name__}"))
+            unmade = Nonsense(f"no sink can be made for this owner: {type(error).__name__}")
+            unmade.__cause__ = error
+            await self._fail(dispatch, unmade)
             return
         try:
             with target.masked():

@@ -16,6 +16,7 @@ from gateway.dispatch.asked import seconds as in_seconds
 from gateway.dispatch.circuit import answered, failed_service, open_seconds
 from gateway.errors import Retry, Unavailable
 from gateway.fields import Rate
+from gateway.owners.directory import NOBODY
 from gateway.runtime.sliding_window import SlidingWindow
 
 FAILED_DELIVERIES_MIN: Final = 3  # of one owner in a row, because one poisoned event must not stop the others
@@ -40,10 +41,14 @@ class OwnerState:
 
 
 class OwnerStates:
-    """One lane's. `timeout` in seconds is what an attempt may take; `longest` bounds what a target may ask for."""
+    """One lane's. `timeout` in seconds is what an attempt may take; `longest` bounds what a target may ask for; `nobodys` are
+    the attempts at once to the sink's own target, which takes what has no owner."""
 
-    def __init__(self, concurrency: int, rate: Rate | None, rng: Random, *, timeout: float, longest: float) -> None:
+    def __init__(
+        self, concurrency: int, rate: Rate | None, rng: Random, *, timeout: float, longest: float, nobodys: int = 1
+    ) -> None:
         self.concurrency = concurrency
+        self._nobodys = max(concurrency, nobodys)
         self.rate = rate
         self._rng = rng
         self._timeout = timeout
@@ -75,7 +80,7 @@ class OwnerStates:
             if state.until > now:
                 return state.until - now
             return BUSY_SECONDS if state.in_flight else 0.0  # one goes and sees whether it is over
-        if len(state.in_flight) >= self.concurrency:
+        if len(state.in_flight) >= (self._nobodys if owner == NOBODY else self.concurrency):
             return BUSY_SECONDS
         if self.rate is not None and state.sent is not None and state.sent.count(now) >= self.rate.count:
             return max(state.sent.wait(now, self.rate.count), 0.001)

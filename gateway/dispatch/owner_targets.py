@@ -105,7 +105,10 @@ class OwnerTargets:
         for _, secret in secrets_of(options):
             secrets.learn(secret.reveal())
         with masked_within(secrets):
-            return OwnerTarget(owner, self._sink.for_owner(options), secrets)
+            sink: object = self._sink.for_owner(options)
+        if not isinstance(sink, Sink):
+            raise TypeError(f"for_owner gave a {type(sink).__name__}, not a sink")
+        return OwnerTarget(owner, sink, secrets)
 
     def _idle(self) -> str | None:
         return next((owner for owner, target in self._targets.items() if not target.users), None)

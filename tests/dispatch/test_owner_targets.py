@@ -61,7 +61,7 @@ async def test_an_owners_sink_that_cannot_be_opened_or_made_is_his_trouble(build
     await house.put(*of("anna", 1), *of("bob", 2), *of("carol", 3))
     await eventually(lambda: house.rows() == ["waiting", "waiting", "delivered"])
     assert house.attempts("outcome, detail") == [
-        ("retry", "to anna: no sink can be made of the table: OSError"),
+        ("retry", "to anna: no sink can be made for this owner: OSError"),
         ("unavailable", "to bob: no library"),
         ("delivered", "to carol"),
     ]

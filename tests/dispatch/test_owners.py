@@ -214,3 +214,13 @@ async def test_any_owner_that_a_table_can_have_can_be_sent_to(build: Build, owne
     sink.scripts.clear()
     await house.later(60, step=2)
     await eventually(lambda: house.rows() == ["delivered"] * 3)
+
+
+async def test_the_sinks_own_target_takes_more_at_once_than_an_owner_and_leaves_them_half(build: Build) -> None:
+    sink = Owned(**{"its own": hanging})
+    house = await house_of(build, sink, ["anna"], fallback=True, concurrency=8)
+    await house.put(*(one for number in range(20) for one in of(f"s{number}", number)))
+    await house.later(2, step=0.5)
+    assert sink.most["its own"] == 4
+    await house.put(*of("anna", 100))
+    await eventually(lambda: len(sink.to("anna")) == 1)
