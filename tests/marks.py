@@ -9,18 +9,22 @@ from typing import Any
 
 import pytest
 
+from tests.wide import wide_tests
+
 PROCESS = {"subprocess", "Popen", "create_subprocess_exec", "multiprocessing", "fork"}
 POSTGRES = {"postgres", "postgresql"}  # parameters of fixtures that ask for it only then
 PROCESS_ROOMS = ("plugins.sinks.exec",)  # whoever uses these starts processes too
 
 
 def mark(item: pytest.Item) -> None:
-    """Put `postgres` and `process` where they belong."""
+    """Put `postgres`, `process` and `wide` where they belong."""
     named = item.fixturenames  # type: ignore[attr-defined]
     if "postgres_server" in named or any(one in POSTGRES for one in _parameters(item).values() if isinstance(one, str)):
         item.add_marker("postgres")
     if _reaches_one(item):
         item.add_marker("process")
+    if item.nodeid.partition("[")[0] in wide_tests():
+        item.add_marker("wide")
 
 
 def _parameters(item: pytest.Item) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import pytest
 from tests.budget import WORKED_S, over_budget
 from tests.marks import mark, starts_process
 from tests.running import Running
+from tests.wide import is_there, long_ones, wide_tests
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -184,9 +185,19 @@ def test_what_a_test_starts_is_marked_by_what_it_reaches() -> None:
             callspec=SimpleNamespace(params=parameters),
             _fixtureinfo=fixtures,
             add_marker=put.append,
+            nodeid="tests/test_x.py::test_x",
         )
         mark(item)  # type: ignore[arg-type]
     assert put == ["postgres", "process", "postgres", "process", "process"]
+
+
+def test_the_list_of_wide_tests_names_tests_that_are_there(tmp_path: Path) -> None:
+    gone = [name for name in wide_tests() if not is_there(name)]
+    assert len(gone) <= len(wide_tests()) // 10, f"python -m tests.wide takes off what is gone: {gone}"
+    cases = "".join(f'<testcase classname="tests.test_the_suite" name="test_it[{n}]" time="0.21"/>' for n in range(2))
+    results = tmp_path / "results.xml"
+    results.write_text(f'<s>{cases}<testcase classname="tests.test_the_suite" name="test_quick" time="0.3"/></s>')
+    assert long_ones(results) == {"tests/test_the_suite.py::test_it"}
 
 
 def test_a_test_over_its_five_seconds_fails_unless_it_is_marked(
