@@ -16,6 +16,7 @@ from gateway.model import RECORDING_ARCHIVED, REDACTED
 from gateway.plugin import Scene
 from gateway.testing import NOW, FrozenClock, RunningGateway, running
 from tests import store_urls
+from tests.commands import invoke
 from tests.store.kit import table
 from tests.store.test_encrypted import dump
 
@@ -138,6 +139,17 @@ async def test_a_refused_callback_without_its_body_says_why_it_cannot_be_tried_a
             (row,) = admin.refused(limit=10)
         with pytest.raises(GatewayError, match=r"was not kept: of the source live something is redacted"):
             judge_of(gateway.gateway.loaded)(row.refusal)
+
+
+async def test_whoever_asks_for_the_bytes_is_told_why_there_are_none(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/g.db"
+    async with running(config(url), plugins=[Following], clock=FrozenClock(NOW), folder=tmp_path) as gateway:
+        (event,) = (await gateway.post(finished(gateway))).events
+    (tmp_path / "plain.yaml").write_text(f"store: {url}\n")
+    told = invoke(["-c", "plain.yaml", "events", "show", event, "--raw"], cwd=tmp_path)
+    assert told.exit_code == 0
+    assert "no bytes are kept of it" in told.stderr
+    assert told.stdout == ""
 
 
 async def test_erasing_a_redacted_event_leaves_what_was_refused_without_a_body(tmp_path: Path) -> None:

@@ -134,6 +134,10 @@ def show(invocation: Invocation, ref: str, why: bool, as_json: bool, raw: bool) 
         first = admin.event(event.beside[0].ref) if held else None
         attempted = [] if as_json else [admin.delivery(row.id) for row in deliveries[:TOLD_DELIVERIES_MAX]]
     if raw:
+        if not event.raw:
+            output.note(
+                "no bytes are kept of it: no callback brought it, or something is redacted of its source's events"
+            )
         sys.stdout.buffer.write(event.raw)
         sys.stdout.flush()
         return
