@@ -76,6 +76,20 @@ async def test_a_planted_fault_is_found(monkeypatch: pytest.MonkeyPatch, fault: 
     assert any(words in finding for finding in report.findings)
 
 
+ODD_MUTANTS = (
+    (3, 557_309),  # a signature in base64 whose last letter has other bits to spare
+    (3, 721_544),  # a form with pairs that are there twice, and are signed once
+)
+
+
+async def test_what_long_campaigns_found_odd_is_judged_well() -> None:
+    async with campaign() as one:
+        for seed, number in ODD_MUTANTS:
+            await one.send(seed, [number])
+    assert one.report.findings == []
+    assert one.report.accepted == len(ODD_MUTANTS)
+
+
 # --- the oracle itself
 
 

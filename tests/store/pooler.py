@@ -14,6 +14,7 @@ from typing import Self
 import pytest
 
 PORT = 6432
+SERVER_CONNECTIONS = {"session": 7, "transaction": 2, "statement": 2}  # as docs/operations.md has them
 
 
 class Pooler:
@@ -37,7 +38,7 @@ listen_port = {PORT}
 unix_socket_dir = {self._folder}
 auth_type = any
 pool_mode = {mode}
-default_pool_size = 2
+default_pool_size = {SERVER_CONNECTIONS[mode]}
 logfile = {self._folder}/log
 pidfile = {self._folder}/pid
 """

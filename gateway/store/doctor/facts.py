@@ -10,7 +10,7 @@ from gateway.store.doctor.diagnosis import Finding
 from gateway.store.doctor.two_sessions import Server
 
 VERSION_MIN: Final = 130_000
-CONNECTIONS_EACH: Final = 3  # of a gateway: one writes, one reads, one listens
+CONNECTIONS_EACH: Final = 8  # of a gateway: one writes, one reads, one listens, and five for pages, the API and jobs
 CLOCK_SECONDS_MAX: Final = 2.0  # that the server's clock may differ from ours
 OLD_SECONDS_MIN: Final = 300  # age of a transaction that keeps dead rows from going
 _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
