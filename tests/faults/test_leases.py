@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -49,9 +50,17 @@ def server() -> Iterator[Server]:
 
 
 def without_one(
-    folder: Path, seed: int, server: Server, database: str, *, comes_back: bool, command: str = COMMAND
+    folder: Path,
+    seed: int,
+    server: Server,
+    database: str,
+    *,
+    comes_back: bool,
+    command: str = COMMAND,
+    patience: float = DELIVERS_S,
 ) -> Account:
-    """The account of long deliveries, whose first gateway stood still meanwhile or was killed."""
+    """The account of long deliveries, whose first gateway stood still meanwhile or was killed. What comes twice comes later:
+    so long it is waited for."""
     store = server.database(database)
     with World(
         folder, seed, store=store, gateways=2, sinks=("app", "long"), more="plugins: [./hasty.py]\n", command=command
@@ -74,7 +83,8 @@ def without_one(
             time.sleep(STILL_S)
             first.send_signal(signal.SIGCONT)  # which is no reason for anything to come twice
         world.settle(quiet=LEASE_S + 2 * DELIVERS_S)
-        time.sleep(DELIVERS_S if comes_back else 0)  # what comes twice comes later
+        with suppress(AssertionError):
+            world.until(lambda: world.account().unexplained, patience if comes_back else 0)
         return world.account()
 
 

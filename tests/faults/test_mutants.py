@@ -17,6 +17,7 @@ from tests.faults.world import World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ANSWERS_AFTER_S = 0.2  # else what was not stored in time has often arrived already
+PATIENCE_S = 40  # until a circuit that the pause opened lets go what came back
 QUIET_S = 8  # after which what has not arrived never will: retries come within half a second
 
 
@@ -48,7 +49,7 @@ def _cut(folder: Path, seed: int, command: str) -> Account:
 
 def _still(folder: Path, seed: int, command: str) -> Account:
     with serving() as server:
-        return without_one(folder, seed, server, "still", comes_back=True, command=command)
+        return without_one(folder, seed, server, "still", comes_back=True, command=command, patience=PATIENCE_S)
 
 
 def _gone(folder: Path, seed: int, command: str) -> Account:

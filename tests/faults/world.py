@@ -213,19 +213,19 @@ class World:
 
         with suppress(AssertionError):  # the account says it better
             self.until(there, within)
-        return self.account()
+        account = self.account()
+        print(f"seed {self.seed}: {account.line()}")
+        return account
 
     def account(self) -> Account:
         """As things stand now."""
-        account = Account(
+        return Account(
             posted=list(ledger.posted(self.folder / "posted")),
             came=list(ledger.came(self.folder / "came")),
             sinks=self.sinks,
             streams=self.streams if self.order else 0,
             disturbed=sorted(self.moments),
         )
-        print(f"seed {self.seed}: {account.line()}")
-        return account
 
     def __enter__(self) -> Self:
         return self
