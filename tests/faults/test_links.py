@@ -16,32 +16,42 @@ from tests.faults.world import IN_HAND, LONG, World
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 UNPLUGGED_S = 4.0  # longer than a delivery may take
 LOSING_S = 6.0
+LATE_S = 4.0  # what was given up after three seconds may still be on its way
 
 
-def _unplugged(link: Link) -> None:
+def disturbed(world: World, seconds: float) -> None:
+    """So long a request may come at any moment, and once more."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        world.disturb()
+        time.sleep(0.1)
+
+
+def _unplugged(link: Link, world: World) -> None:
     link.unplug()
     time.sleep(UNPLUGGED_S)
     link.plug_in()
 
 
-def _unplugged_there(link: Link) -> None:
+def _unplugged_there(link: Link, world: World) -> None:
     link.unplug(far=True)
     time.sleep(UNPLUGGED_S)
     link.plug_in()
 
 
-def _loses_packets(link: Link) -> None:
+def _loses_packets(link: Link, world: World) -> None:
     link.lose()
-    time.sleep(LOSING_S)
+    disturbed(world, LOSING_S)
     counted = link.heal()
+    disturbed(world, LATE_S)
     dropped = re.search(r"dropped (\d+)", counted)
     assert dropped is not None, counted
     assert int(dropped[1]), "no packet was lost, so nothing was tried"
     print(f"{dropped[1]} packets lost by {link.losing}")
 
 
-FAULTS: dict[str, Callable[[Link], None]] = {
-    "unplugged": _unplugged, "unplugged there": _unplugged_there, "loses packets": _loses_packets,
+FAULTS: dict[str, Callable[[Link, World], None]] = {
+    "unplugged": _unplugged, "unplugged_there": _unplugged_there, "loses_packets": _loses_packets,
 }  # fmt: skip
 
 
@@ -50,7 +60,7 @@ def faults(short: str) -> Sequence[object]:
     return [pytest.param(one, marks=() if one == short else LONG) for one in FAULTS]
 
 
-@pytest.mark.parametrize("fault", faults("unplugged there"))
+@pytest.mark.parametrize("fault", faults("unplugged_there"))
 @pytest.mark.postgres
 def test_a_link_to_the_database_that_fails_loses_nothing(tmp_path: Path, seed: int, whole: bool, fault: str) -> None:
     with Link() as link, serving() as server:
@@ -61,7 +71,7 @@ def test_a_link_to_the_database_that_fails_loses_nothing(tmp_path: Path, seed: i
             play(world, link, fault, times=3 if whole else 1)
 
 
-@pytest.mark.parametrize("fault", faults("loses packets"))
+@pytest.mark.parametrize("fault", faults("loses_packets"))
 def test_a_link_to_a_sink_that_fails_loses_nothing(tmp_path: Path, seed: int, whole: bool, fault: str) -> None:
     with Link() as link, World(tmp_path, seed, far=link) as world:
         play(world, link, fault, times=3 if whole else 1)
@@ -75,7 +85,7 @@ def play(world: World, link: Link, fault: str, *, times: int) -> None:
     for _ in range(times):
         world.wait_for(100)
         world.disturb()
-        FAULTS[fault](link)
+        FAULTS[fault](link, world)
         world.disturb()
         world.wait_for(100)
         world.disturb()
