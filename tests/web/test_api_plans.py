@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import pytest
 
 from gateway.events.cloudevents import to_json
 from gateway.store.admin import pages, recording_pages
+from gateway.store.admin.delivery_filter import DeliveryFilter
+from gateway.store.admin.queries import StoreQueries
 from gateway.store.engine.session import Session
 from gateway.store.postgres.session import PostgresSession
 from gateway.store.sqlite.session import SqliteSession
@@ -54,6 +56,21 @@ SINGLE = (
     *("/events/{ref}", "/events/{part}", "/events/{ref}/raw", "/deliveries/5", "/recordings/5", "/config"),
 )
 EXACT = ("/store", "/sinks?exact=true")  # these count all that there is, in pieces along the key
+# What the command line asks of a store beside that.
+BESIDE: dict[str, Callable[[StoreQueries], object]] = {
+    "sinks": lambda queries: queries.sinks(),
+    "sink names": lambda queries: queries.sink_names(),
+    "loads": lambda queries: queries.loads(),
+    "held": lambda queries: queries.held(),
+    "sources": lambda queries: queries.sources(),
+    "jobs": lambda queries: [queries.jobs(), queries.free_jobs("me")],
+    "status": lambda queries: [queries.status(), queries.serving(), queries.cipher_keys()],
+    "a source": lambda queries: [queries.knows_source("live"), queries.knows_source("nobody")],
+    "short ids": lambda queries: queries.short_refs([("live", row.id, row.ref) for row in queries.events(limit=20)]),
+    "chosen": lambda queries: queries.choose(DeliveryFilter(state="dead", sink="file")),
+    "already there": lambda queries: queries.already_there([1, 2, 3], "gone"),
+}
+WINDOW_ROWS = 60  # of a search: a hundredth of what there is, so that no planner finds it better to read all
 COUNTED_ROWS = 300  # of one piece: as small a part of the whole as of a million in use
 
 
@@ -132,7 +149,7 @@ def test_no_list_and_no_page_of_the_api_reads_a_table_whole(
 ) -> None:
     monkeypatch.setattr(pages.ranges, "__defaults__", (COUNTED_ROWS,))
     for room in (pages, recording_pages):
-        monkeypatch.setattr(room, "_WINDOW_ROWS", COUNTED_ROWS)
+        monkeypatch.setattr(room, "_WINDOW_ROWS", WINDOW_ROWS)
     heard = Heard(monkeypatch)
     asked: dict[str, dict[str, Any]] = {}
     for path in paths(url):
@@ -140,6 +157,12 @@ def test_no_list_and_no_page_of_the_api_reads_a_table_whole(
         reply = ask(served, path, OPERATE)
         assert reply.status == 200, (path, reply.json())
         asked[path] = heard.taken()
+    with StoreQueries(url, configured=("file", "gone")) as queries:
+        for name, question in BESIDE.items():
+            heard.taken()
+            question(queries)
+            asked[name] = heard.taken()
+        assert [queries.knows_source(name) for name in ("live", "nobody")] == [True, False]
     monkeypatch.undo()
     with beside(url) as session:
         found = {

@@ -26,7 +26,11 @@ _HELD_AMONG: Final = f"{_HELD} AND seq > :after AND seq <= :upto"
 _HELD_COUNT: Final = "SELECT count(*) FROM (SELECT 1 FROM events WHERE held IS NOT NULL LIMIT :most) AS held"
 _NEXT_DEAD: Final = "SELECT sink FROM deliveries WHERE state = 'dead' AND sink > :sink ORDER BY sink LIMIT 1"
 _REFUSED: Final = "SELECT count(*) FROM refused"
-_FROM: Final = tuple(f"SELECT 1 FROM {table} WHERE source = :source LIMIT 1" for table in ("refused", "events"))  # noqa: S608
+# Type by type, because along their index a source is sought only within one.
+_EVENTS_FROM: Final = """WITH RECURSIVE types(type) AS (SELECT min(type) FROM events
+    UNION ALL SELECT (SELECT min(e.type) FROM events e WHERE e.type > types.type) FROM types WHERE types.type IS NOT NULL)
+  SELECT 1 FROM types WHERE EXISTS (SELECT 1 FROM events e WHERE e.type = types.type AND e.source = :source) LIMIT 1"""
+_FROM: Final = ("SELECT 1 FROM refused WHERE source = :source LIMIT 1", _EVENTS_FROM)
 _META: Final = "SELECT value FROM meta WHERE name = 'made_at'"
 _SERVER: Final = """SELECT current_setting('server_version'), pg_database_size(current_database()),
   (SELECT count(*) FROM pg_stat_activity a WHERE a.datname = current_database() AND a.application_name = 'recording-gateway'),
