@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -61,6 +62,7 @@ class Template:
         return (web_link(value, self._view.links) or "") if isinstance(value, str) else ""
 
 
+@lru_cache(maxsize=64)  # because each row of a table of owners brings the same one
 def try_out(text: str, escape: Escape, timezone: str, language: str, links: Shown) -> None:
     """Render it over a full and a sparse sample of every event type. Raises Invalid."""
     template = Template(text, escape, View(words(language), zone(timezone), links))
