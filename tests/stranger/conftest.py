@@ -10,6 +10,13 @@ from tests.installed import ROOT, Environment, build
 
 HERE = Path(__file__).resolve().parent
 collect_ignore = ["acme-recordings"]
+INSTALLED_S = 180  # within this a busy machine has built and installed two wheels and run a suite
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "environment" in item.fixturenames:  # type: ignore[attr-defined]
+            item.add_marker(pytest.mark.timeout(INSTALLED_S))
 
 
 @pytest.fixture(scope="session")
