@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
@@ -54,7 +55,7 @@ def doctor(invocation: Invocation, as_json: bool) -> None:
 
 
 def _print(diagnosis: Diagnosis) -> None:
-    click.echo(visible(f"{diagnosis.store}: {diagnosis.kind}"))
+    click.echo(visible(f"{diagnosis.store}: {re.split(r' on | [(]', diagnosis.kind)[0]}"))  # the builder's words follow
     for finding in diagnosis.findings:
         for number, line in enumerate(_lines(finding)):
             click.echo(styled(line, bold=True) if number == 0 and finding.grade in _BOLD else line)
