@@ -23,9 +23,9 @@ from tests.sinks.archive.serving import serving
 from tests.sinks.database.conftest import Place
 from tests.sinks.together.targets import Target, media, room, rooms, targets
 
-EVENTS = 36
-KILLED_AFTER = 18  # acknowledged callbacks
-CONCURRENCY = 2  # what a kill loses in flight is sent alone, one after the other
+EVENTS = 20
+KILLED_AFTER = 10  # acknowledged callbacks
+CONCURRENCY = 1  # what a kill loses in flight is sent alone, one after the other
 TOKEN = "p" * 40
 DELIVERY = {"concurrency": CONCURRENCY, "rate": "1000/s", "timeout": "10s", "retry": {"initial": "100ms", "max": "1s"}}
 
