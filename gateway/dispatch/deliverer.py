@@ -196,7 +196,6 @@ class Deliverer:
         seconds: float,
         done: Sequence[Done | None] = (),
     ) -> None:
-        self._slots.note_attempt(seconds)
         followed = done or [None] * len(results)
         for member, delivery, result, whole in zip(dispatch.members, deliveries, results, followed, strict=True):
             decision = (

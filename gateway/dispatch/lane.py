@@ -27,8 +27,7 @@ OPEN_SECONDS_MAX: Final = 60.0  # for a sink to open: a reload waits for it, how
 
 
 class Lane:
-    """Takes what is due or handed over, gives it to its workers, and holds twice what they can carry: of a sink that is
-    quick, what it carries in half a second.
+    """Takes what is due or handed over, gives it to its workers, and never holds more than twice what they can carry.
 
     Everything is called from the event loop.
     """

@@ -19,9 +19,6 @@ from gateway.runtime.lean_imports import import_structlog
 
 log = import_structlog().get_logger("gateway.dispatcher")
 
-HELD_SECONDS: Final = 0.5  # a sink may have so much work in hand, by what its attempts take
-HELD_ROUNDS_MAX: Final = 16  # and at most so many deliveries for each that it carries at once
-TYPICAL_SHARE: Final = 0.1  # of the last attempt in what an attempt typically takes
 JOINED_HELD_MAX: Final = 1000  # deliveries in hand that wait to be joined, because each is held with its event
 ALONE_MAX: Final = 10_000  # deliveries that go for themselves, because each is remembered
 LEASE_SPARE_SECONDS = 30.0  # a lease lasts so much longer than the timeout
@@ -58,8 +55,6 @@ class Slots:
         # with a rate nothing is held beyond what goes out now, because what waits for a token waits in the store
         self.threshold = policy.concurrency if self.pace is None else policy.concurrency - 1
         self.limit = policy.concurrency * (2 if self.pace is None else 1)
-        self._adapts = self.pace is None and self.gathering is None and self.joined_max == 1
-        self._typical = HELD_SECONDS  # seconds of an attempt
         if self.joined_max > 1:
             self.threshold = max(self.threshold, min(policy.concurrency * self.joined_max, JOINED_HELD_MAX))
             self.limit = 2 * self.threshold
@@ -83,15 +78,6 @@ class Slots:
     def may_not_start(self, dispatch: Dispatch) -> bool:
         """Whether this one may not begin now."""
         return self.stopping or self._breaker.gate.paused or (self._breaker.open and dispatch.probe is None)
-
-    def note_attempt(self, seconds: float) -> None:
-        """An attempt took so long. What is handed over at its commit costs half of what is claimed out of the store, so a sink
-        that is quick may have more of it in hand; one that is slow holds no leases that others could carry."""
-        if self._adapts:
-            self._typical += (seconds - self._typical) * TYPICAL_SHARE
-            rounds = HELD_SECONDS / max(self._typical, HELD_SECONDS / HELD_ROUNDS_MAX)
-            self.limit = self.policy.concurrency * max(int(rounds), 2)
-            self.threshold = self.limit // 2
 
     # -- reserving
 
