@@ -89,6 +89,7 @@ def sizes(session: Session, tables: Sequence[str] = TABLES) -> dict[str, int]:
     if session.backend == "postgresql":
         found = session.rows("SELECT relname, pg_total_relation_size(oid) FROM pg_class WHERE relkind = 'r'")
     else:
-        found = session.rows("""SELECT s.tbl_name, sum(d.pgsize) FROM dbstat d JOIN sqlite_schema s ON s.name = d.name
-          WHERE d.aggregate = TRUE GROUP BY s.tbl_name""")
+        # pages, not bytes, which it counts in 32 bits
+        found = session.rows("""SELECT s.tbl_name, sum(d.pageno) * (SELECT page_size FROM pragma_page_size) FROM dbstat d
+          JOIN sqlite_schema s ON s.name = d.name WHERE d.aggregate = TRUE GROUP BY s.tbl_name""")
     return {name: int(size) for name, size in sorted(found, key=lambda row: -row[1]) if name in tables}
