@@ -25,12 +25,13 @@ ROOMS = (
     "plugin",
 )
 MORE_ROOMS = ("runtime", "fields", "signing", "store")
-ELSEWHERE = {"admin", "transfer", "verify"}  # rooms of the store that people use, not callbacks
+ELSEWHERE = {"admin", "doctor", "transfer", "verify"}  # rooms of the store that people use, not callbacks
 AT_START = "when the gateway starts, before it takes anything"
 STORE_OPENED = "loaded when the store was opened, so that here it is only looked up"
 KEY_READ = "when a key is read with its configuration"
 
 LATE: dict[tuple[str, str], str] = {
+    ("dispatch/lane.py", "Lane.__init__"): "when the gateway starts or reloads, before the lane takes anything",
     ("egress/tls.py", "context_of"): "when the first request over TLS is made: a failed attempt, nothing was sent",
     ("fields/locale.py", "_timezone"): "when the configuration is read",
     ("fields/locale.py", "zone_of"): "loaded when the option was checked",

@@ -194,9 +194,9 @@ def test_what_a_test_starts_is_marked_by_what_it_reaches() -> None:
 def test_the_list_of_wide_tests_names_tests_that_are_there(tmp_path: Path) -> None:
     gone = [name for name in wide_tests() if not is_there(name)]
     assert len(gone) <= len(wide_tests()) // 10, f"python -m tests.wide takes off what is gone: {gone}"
-    cases = "".join(f'<testcase classname="tests.test_the_suite" name="test_it[{n}]" time="0.21"/>' for n in range(2))
+    cases = "".join(f'<testcase classname="tests.test_the_suite" name="test_it[{n}]" time="0.16"/>' for n in range(2))
     results = tmp_path / "results.xml"
-    results.write_text(f'<s>{cases}<testcase classname="tests.test_the_suite" name="test_quick" time="0.3"/></s>')
+    results.write_text(f'<s>{cases}<testcase classname="tests.test_the_suite" name="test_quick" time="0.2"/></s>')
     assert long_ones(results) == {"tests/test_the_suite.py::test_it"}
 
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = Path(__file__).with_name("wide.txt")
-SECONDS_MIN = 0.4  # of all cases of a test, in a run of `make fast` on a quiet machine with `--junitxml RESULTS.xml`
+SECONDS_MIN = 0.3  # of all cases of a test, in a run of `make fast` on a quiet machine with `--junitxml RESULTS.xml`
 
 
 @cache

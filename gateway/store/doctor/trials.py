@@ -65,13 +65,13 @@ def _conflict(server: Server) -> str:
     if server.rows(many):
         raise Lacking("a unique key is not kept")
     update = """INSERT INTO {t} AS o (id, name, state) VALUES (3, 'one', 'open') ON CONFLICT (name) DO UPDATE
-      SET token = o.token + 1 WHERE o.state = 'shut' RETURNING o.id"""
+      SET token = o.token + 1 WHERE o.state = 'dead' RETURNING o.id"""
     if server.rows(update):
         raise Lacking("DO UPDATE … WHERE changes what its condition leaves out")
     try:
         server.rows("INSERT INTO {t} (id, name, key, state) VALUES (4, 'four', 'k', 'open')")
     except server.errors.IntegrityError:
-        server.rows("INSERT INTO {t} (id, name, key, state) VALUES (4, 'four', 'k', 'shut')")
+        server.rows("INSERT INTO {t} (id, name, key, state) VALUES (4, 'four', 'k', 'dead')")
         return "kept, also partial ones"
     raise Lacking("a partial unique index is not kept")
 

@@ -222,7 +222,7 @@ class Kafka(Broker):
     _cluster: ClassVar[Any] = None
 
     def options(self, port: int | None = None, **more: Any) -> dict[str, Any]:
-        return {"brokers": f"127.0.0.1:{port or self.port}", "topic": self.name, **more}
+        return {"brokers": f"127.0.0.1:{port or self.port or 9092}", "topic": self.name, **more}
 
     def far(self, *, secure: bool) -> dict[str, Any]:
         return {"brokers": "broker.example.com", "tls": secure}
