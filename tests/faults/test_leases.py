@@ -20,6 +20,7 @@ CALLBACKS = 2 * CONCURRENCY  # so that nothing waits for a slot
 MISTAKEN_S = 30.0  # for a program that may deliver the same for ever
 LEASE_S = 4.0  # the timeout of three seconds, and what HASTY leaves of the thirty above it
 DELIVERS_S = 5.0  # longer than a lease
+ARRIVES_S = 2.0
 STILL_S = 6.5  # what it had in hand is carried by the other one by then, and has not arrived yet
 HASTY = """
 import asyncio, os, time
@@ -80,8 +81,10 @@ def without_one(
         assert first is not None
         world.disturb()
         first.send_signal(signal.SIGSTOP if comes_back else signal.SIGKILL)
+        time.sleep(ARRIVES_S)  # what it had sent has arrived on a busy machine too, and no lease has ended yet
+        world.disturb()
         if comes_back:
-            time.sleep(STILL_S)
+            time.sleep(STILL_S - ARRIVES_S)
             first.send_signal(signal.SIGCONT)  # which is no reason for anything to come twice
         account = world.settle(120 if command == COMMAND else MISTAKEN_S, quiet=LEASE_S + 2 * DELIVERS_S)
         if comes_back and not account.lost:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.faults.world import World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ANSWERS_AFTER_S = 0.2  # else what was not stored in time has often arrived already
+TRIES_MAX = 3
 PATIENCE_S = 40  # until a circuit that the pause opened lets go what came back
 QUIET_S = 8  # after which what has not arrived never will: retries come within half a second
 
@@ -73,8 +75,15 @@ FOUND_BY = {
 @pytest.mark.parametrize("mistake", MUTANTS)
 def test_a_planted_mistake_is_found(tmp_path: Path, seed: int, mistake: str) -> None:
     (tmp_path / "program").mkdir()
-    (tmp_path / "world").mkdir()
     play, words = FOUND_BY[mistake]
-    account = play(tmp_path / "world", seed, mutant(tmp_path / "program", mistake))
-    with pytest.raises(AssertionError, match=words):
-        account.closes(again_max=1_000_000)
+    command = mutant(tmp_path / "program", mistake)
+    for turn in range(TRIES_MAX):  # how the processes interleave is the machine's
+        place = tmp_path / f"world-{turn}"
+        place.mkdir()
+        try:
+            play(place, seed + turn, command).closes(again_max=1_000_000)
+        except AssertionError as error:
+            if re.search(words, str(error)):
+                return
+            raise
+    pytest.fail("its account closed each time, so the mistake was not found")
