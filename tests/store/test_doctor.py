@@ -53,7 +53,7 @@ def test_a_postgresql_has_all_of_it_and_is_left_as_it_was(postgres_store_url: st
 OTHERS = [
     (r"^BEGIN.*", "SELECT 1", "transactions", "missing"),
     (r"REPEATABLE READ", "READ COMMITTED", "what is out of order", "missing"),
-    (r"WHERE o.state = 'shut'", "", "unique keys", "missing"),
+    (r"WHERE o.state = 'dead'", "", "unique keys", "missing"),
     (r"CREATE UNIQUE INDEX", "CREATE INDEX", "unique keys", "missing"),
     (r"AND token = %s", "AND %s IS NOT NULL", "fencing", "missing"),
     (r"FOR UPDATE SKIP LOCKED", "", "SKIP LOCKED", "noted"),
