@@ -77,6 +77,9 @@ def without_one(
             one.start()
         world.begin(callbacks=CALLBACKS, streams=CALLBACKS, forgets=0)
         world.wait_for(CALLBACKS)
+        world.until(
+            lambda: world.arrived("app") >= CALLBACKS
+        )  # else one that is just being sent would go on after the pause
         first = world.gateways[0].process
         assert first is not None
         world.disturb()
