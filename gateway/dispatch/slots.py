@@ -168,9 +168,12 @@ class Slots:
                 self.settled(member, False)  # it comes due again when its lease ends
 
     def put_back(self) -> None:
-        """Give back everything that was not begun."""
+        """Give back everything that was not begun and may not begin: a probe goes past an open circuit."""
         for dispatch in self._workers.take_back():
-            self.give_back(dispatch)
+            if self.may_not_start(dispatch):
+                self.give_back(dispatch)
+            else:
+                self._workers.add(dispatch)
 
     def give_back(self, dispatch: Dispatch, delay: int = 0, queue: str = "") -> None:
         """Back to the store, unburnt; due after `delay` ms, or when the circuit may close; in a `queue` behind what is in it."""

@@ -20,6 +20,7 @@ from gateway.assembly import delivery_policy
 from gateway.config.grammar.settings import DeliverySettings
 from gateway.dispatch.attempt import Carrier
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.lane import Lane
 from gateway.dispatch.policy import DeliveryPolicy
 from gateway.events.cloudevents import fingerprint, to_json
 from gateway.model import FILE_COMPLETED, Delivery, Event, event_id
@@ -43,6 +44,7 @@ class Scripted(Sink):
         super().__init__(name, Options(), http=None, log=structlog.get_logger())  # type: ignore[arg-type]
         self.script = script
         self.seen: list[Delivery] = []
+        self.under_way = 0  # calls that have not come back
         self.opened = 0
         self.closed = 0
 
@@ -58,7 +60,11 @@ class Scripted(Sink):
 
     async def deliver(self, delivery: Delivery) -> str | None:
         self.seen.append(delivery)
-        return None if self.script is None else await self.script(delivery)
+        self.under_way += 1
+        try:
+            return None if self.script is None else await self.script(delivery)
+        finally:
+            self.under_way -= 1
 
 
 class Batching(Scripted):
@@ -78,7 +84,11 @@ class Batching(Scripted):
     async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[str | None | Exception]:
         self.batches.append([delivery.event.id for delivery in deliveries])
         self.seen.extend(deliveries)
-        return ["ok"] * len(deliveries) if self.together is None else await self.together(deliveries)
+        self.under_way += 1
+        try:
+            return ["ok"] * len(deliveries) if self.together is None else await self.together(deliveries)
+        finally:
+            self.under_way -= 1
 
 
 def raising(error: BaseException | Callable[[], BaseException]) -> Script:
@@ -128,6 +138,9 @@ async def eventually(true: Callable[[], Any], *, within: float = 10.0) -> None:
             await asyncio.sleep(0.001)
 
 
+CALM_ROUNDS_MAX = 100  # of looks whether somebody still works: a sink may hang, a store may be gone
+
+
 async def turns(count: int = 20) -> None:
     """Let everybody who can go on do so."""
     for _ in range(count):
@@ -148,12 +161,24 @@ class House:
         self.manager = manager(*plugins)
         self.policies = {name: options.get(name) or policy(**options.get("delivery", {})) for name in self.sinks}
         self.store = self.STORE(url, clock=options.get("store_clock") or self.clock, owner=options.get("owner", "test"))
+        self._asked: set[asyncio.Future[Any]] = set()  # of the store, and not answered
+        for thread, name in ((self.store._writer, "put"), (self.store._backend.reader, "ask")):
+            setattr(thread, name, self._noted(getattr(thread, name)))
         self.decide: Callable[[Event], RoutingDecision] | None = options.get("decide")
         self.followed: list[Event] = []
         self.dispatcher = self._dispatcher()
         self.dropped = False
         self.file = url.removeprefix("sqlite:///")
         self.numbers = itertools.count(1000)
+
+    def _noted(self, ask: Callable[..., asyncio.Future[Any]]) -> Callable[..., asyncio.Future[Any]]:
+        def noted(*args: Any) -> asyncio.Future[Any]:
+            answer = ask(*args)
+            self._asked.add(answer)
+            answer.add_done_callback(self._asked.discard)
+            return answer
+
+        return noted
 
     def _dispatcher(self) -> Dispatcher:
         return Dispatcher(
@@ -245,20 +270,31 @@ class House:
             await self.calm()
 
     async def calm(self) -> None:
-        """Until nobody has work that does not wait for time: the store's threads are idle and the lanes quiet."""
-        for rounds in range(30):
-            await turns(5)
-            await self.store.gates()
-            await turns(5)
-            await self.store.ping()
-            if rounds >= 2 and not self._busy():
+        """Until nobody has work that does not wait for time: the store's threads are idle and the lanes quiet.
+
+        The store is asked for nothing then, and a lane is quiet when its claimer waits for the bell, and its workers for
+        work or for what the sink says.
+        """
+        await turns(5)
+        await self.store.ping()  # its writer looks at the clock with each commit
+        for _ in range(CALM_ROUNDS_MAX):
+            await turns(10)
+            if self._asked:
+                await asyncio.wait(self._asked, timeout=1)
+            elif self._busy():
+                await self.store.ping()
+            else:
                 return
 
     def _busy(self) -> bool:
-        lanes = self.dispatcher.lanes.values()
-        return bool(self.dispatcher._settler.pending) or any(
-            lane.slots.asking or lane.claimer._bell.is_set() or lane.workers._waiting for lane in lanes
-        )
+        return bool(self.dispatcher._settler.pending) or any(map(self._turns, self.dispatcher.lanes.values()))
+
+    def _turns(self, lane: Lane) -> bool:
+        bell, claims = lane.claimer._bell, lane.claimer._task
+        if bell.is_set() or (claims is not None and not claims.done() and not bell._waiters):  # type: ignore[attr-defined]
+            return True
+        answered = len(lane.workers._busy) - lane.sink.under_way if isinstance(lane.sink, Scripted) else 0
+        return bool(lane.workers._waiting) or answered > 0
 
     # -- what is written
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.dispatch.leased import Dispatch
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Delivery
 
@@ -159,6 +160,22 @@ async def test_the_probe_is_one_delivery_the_oldest_never_tried(build: Build) ->
     sink.script = raising(down)
     await house.later(7)
     assert sink.ids == [event(1).id, ids[0]]
+
+
+async def test_a_poll_that_comes_between_a_probes_claim_and_its_worker_leaves_it_there(build: Build) -> None:
+    sink = Scripted()
+    house = await broken(build, sink)
+    lane = house.dispatcher.lanes["app"]
+    occupy = lane.slots.occupy
+
+    def occupy_and_poll(dispatch: Dispatch, *, token: bool = False) -> None:
+        occupy(dispatch, token=token)
+        lane.note_poll(house.clock.ms(), lane.breaker.gate, lane.breaker.version)
+
+    lane.slots.occupy = occupy_and_poll  # type: ignore[method-assign]
+    sink.script = None
+    await house.later(8)
+    await eventually(lambda: house.rows() == ["delivered"])
 
 
 async def test_an_event_the_service_always_fails_on_does_not_keep_it_shut(build: Build) -> None:
