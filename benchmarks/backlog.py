@@ -71,6 +71,7 @@ def turn(session: SqliteBulk, number: int, found: dict[str, list[float]]) -> Non
 
 
 def outcome(lease: Lease) -> Settlement:
+    """That this delivery arrived."""
     return Settlement(
         delivery=lease.delivery,
         token=lease.token,

@@ -18,13 +18,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from benchmarks.backlog import outcome
 from benchmarks.store import made
-from gateway.model import Outcome
 from gateway.runtime.clock import Clock
 from gateway.store.engine.migrations import migrate
 from gateway.store.engine.session import Session
 from gateway.store.postgres.session import PostgresSession
-from gateway.store.records import NewEvent, Settlement
+from gateway.store.records import NewEvent
 from gateway.store.sqlite.session import SqliteSession, make_file
 from gateway.store.store import Store
 from gateway.text.store_address import parse_address
@@ -57,16 +57,7 @@ async def accepted(store: Store, new: NewEvent, due: float, waits: Waits) -> Non
     answers = await store.accept([new])
     waits.ms.append((time.perf_counter() - due) * 1000)
     for lease in answers[0].leases:
-        done = Settlement(
-            delivery=lease.delivery,
-            token=lease.token,
-            state="delivered",
-            outcome=Outcome.DELIVERED,
-            started_at=0,
-            took_ms=1,
-            status=200,
-        )
-        await store.settle([done])
+        await store.settle([outcome(lease)])
 
 
 async def steadily(store: Store, events: Iterator[NewEvent], rate: float, seconds: float, waits: Waits) -> None:

@@ -18,10 +18,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.backlog import outcome
 from gateway.events.cloudevents import fingerprint, to_json
-from gateway.model import FILE_COMPLETED, Event, Outcome
+from gateway.model import FILE_COMPLETED, Event
 from gateway.store.engine import write_queue
-from gateway.store.records import Lease, NewDelivery, NewEvent, Settlement
+from gateway.store.records import Lease, NewDelivery, NewEvent
 from gateway.store.store import Store
 
 ROUNDS = 3
@@ -78,16 +79,7 @@ async def settles(store: Store, callers: int, leases: list[Lease]) -> float:
 
     async def call() -> None:
         for lease in left:
-            done = Settlement(
-                delivery=lease.delivery,
-                token=lease.token,
-                state="delivered",
-                outcome=Outcome.DELIVERED,
-                started_at=0,
-                took_ms=1,
-                status=200,
-            )
-            await store.settle([done])
+            await store.settle([outcome(lease)])
 
     began = time.perf_counter()
     await asyncio.gather(*[call() for _ in range(callers)])

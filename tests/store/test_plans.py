@@ -22,6 +22,7 @@ from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.session import make_file
 from gateway.text.store_address import parse_address
 from tests.store.kit import LEASE, new, settlement
+from tests.store.plan_nodes import nodes
 
 EVENTS = """WITH RECURSIVE n(i) AS (SELECT {start} UNION ALL SELECT i + 1 FROM n WHERE i < {start} + {many} - 1)
   INSERT INTO events (id, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing)
@@ -240,17 +241,6 @@ def counters(session: PostgresBulk) -> dict[str, tuple[int, int]]:
           + (SELECT coalesce(sum(pg_stat_get_xact_blocks_fetched(i.indexrelid)), 0) FROM pg_index i WHERE i.indrelid = c.oid)
       FROM pg_class c WHERE c.relname IN ('deliveries', 'events', 'attempts')"""
     return {name: (rows, int(pages)) for name, rows, pages in session.rows(query)}
-
-
-def nodes(plan: Any) -> Iterator[dict[str, Any]]:
-    """Every node of a plan."""
-    if isinstance(plan, list):
-        for one in plan:
-            yield from nodes(one)
-    elif isinstance(plan, dict):
-        yield plan
-        for value in plan.values():
-            yield from nodes(value)
 
 
 @pytest.mark.parametrize("plans", ["force_custom_plan", "force_generic_plan"])

@@ -20,6 +20,7 @@ from gateway.store.sqlite.session import SqliteSession
 from tests import store_urls
 from tests.store.kit import beside, event
 from tests.store.old_events import fill
+from tests.store.plan_nodes import nodes
 from tests.web.admin_api import OPERATE, ask, serve
 from tests.web.doors import Served
 
@@ -130,17 +131,6 @@ def scanned(session: Session, text: str, values: Any) -> set[str]:
     assert isinstance(session, PostgresSession)
     plan = session._execute(f"EXPLAIN (FORMAT JSON) {text}".encode(), values).fetchone()
     return {node["Relation Name"] for node in nodes(plan[0]) if node.get("Node Type") == "Seq Scan"} & LARGE
-
-
-def nodes(plan: Any) -> Iterator[dict[str, Any]]:
-    """Every node of a plan."""
-    if isinstance(plan, list):
-        for one in plan:
-            yield from nodes(one)
-    elif isinstance(plan, dict):
-        yield plan
-        for value in plan.values():
-            yield from nodes(value)
 
 
 @pytest.mark.wide
