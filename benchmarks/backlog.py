@@ -10,14 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.store import made
-from gateway.model import Outcome
+from benchmarks.store import made, outcome
 from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import Tally
 from gateway.store.engine.migrations import migrate
 from gateway.store.outbox.accept import accept
 from gateway.store.outbox.settle import settle
-from gateway.store.records import Lease, NewDelivery, Settlement
+from gateway.store.records import Lease, NewDelivery
 from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.session import make_file
 
@@ -68,19 +67,6 @@ def turn(session: SqliteBulk, number: int, found: dict[str, list[float]]) -> Non
     timed(accepted, found["accept"])
     leases: list[Lease] = timed(claimed, found["claim"])
     timed(settled, found["settle"])
-
-
-def outcome(lease: Lease) -> Settlement:
-    """That this delivery arrived."""
-    return Settlement(
-        delivery=lease.delivery,
-        token=lease.token,
-        state="delivered",
-        outcome=Outcome.DELIVERED,
-        started_at=0,
-        took_ms=1,
-        detail="HTTP 200",
-    )
 
 
 def main(sizes: list[int]) -> None:

@@ -18,8 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from benchmarks.backlog import outcome
-from benchmarks.store import made
+from benchmarks.store import made, outcome
 from gateway.runtime.clock import Clock
 from gateway.store.engine.migrations import migrate
 from gateway.store.engine.session import Session
