@@ -62,8 +62,10 @@ async def accepts(store: Store, callers: int, start: int) -> tuple[float, float,
     until = time.perf_counter() + SECONDS
 
     async def call() -> None:
-        while (began := time.perf_counter()) < until:
-            (answer,) = await store.accept([next(events)])
+        for new in events:  # a quick store takes all of them before its time is over
+            if (began := time.perf_counter()) >= until:
+                break
+            (answer,) = await store.accept([new])
             waits.append(time.perf_counter() - began)
             leases.extend(answer.leases)
 
