@@ -144,6 +144,7 @@ routes: [{{to: [{", ".join(kinds)}, good, pairs]}}]
         file = str(folder / "bad.py")
         until(lambda: all(word in served.log for word in ("loop_blocked", "sink_not_opened", "SystemExit")))
         until(lambda: served.log.count("watch_hook_failed") == 2)
+        until(lambda: any(line["event"] == "loop_blocked" and line.get("plugin") == file for line in told(served)))
         until(lambda: any(line.get("sink") == "pairs" and line.get("outcome") == "retry" for line in told(served)))
         lines = told(served)
         by_event: dict[str, list[dict[str, object]]] = {}
@@ -152,8 +153,11 @@ routes: [{{to: [{", ".join(kinds)}, good, pairs]}}]
         assert {line["plugin"] for line in by_event["watch_hook_failed"]} == {file}
         assert {line["sink"] for line in by_event["sink_not_opened"]} <= {"failing", "hanging"}
         assert {line["plugin"] for line in by_event["sink_not_opened"]} == {file}
-        assert by_event["loop_blocked"][0]["plugin"] == file
-        assert file in str(by_event["loop_blocked"][0]["at"])
+        blocked = [
+            line for line in by_event["loop_blocked"] if line.get("plugin") == file
+        ]  # a busy machine blocks it too
+        assert blocked
+        assert all(file in str(line["at"]) for line in blocked)
         leaving = [line for line in by_event["attempt"] if line["sink"] == "leaving"]
         assert all(file in str(line["detail"]) and line["plugin"] == file for line in leaving)
         pairs = [line for line in by_event["attempt"] if line["sink"] == "pairs" and line["outcome"] == "retry"]
