@@ -16,7 +16,6 @@ from gateway.store.records import Accepted
 
 VERIFIED_CODES: Final = frozenset({"signature_expired", "validity_too_long", "trust_too_low", "domain_not_allowed"})
 """Said only after the signature was found right: such a callback comes from the vendor, and can be had back."""
-MISTAKES: Final = (Exception, SystemExit)  # of a plugin, whose exit is not ours
 _NO_JSON: Final = (AttributeError, RecursionError, TypeError, ValueError)  # of an event that no JSON can hold
 
 
@@ -29,6 +28,8 @@ class Failures:
 
     def of_verify(self, work: CallbackUnderWay, error: BaseException) -> Problem:
         """Its sender is not known, or `verify` has a bug."""
+        if not _is_worded(error):
+            return self._broken(work, "verify", error)
         if isinstance(error, Untrusted):
             refused = Problem(401, error.code, error.detail, answer=error.answer)
             return self._kept(work, refused, verified=error.code in VERIFIED_CODES)
@@ -38,7 +39,7 @@ class Failures:
 
     def of_normalise(self, work: CallbackUnderWay, error: BaseException) -> Problem:
         """It says nothing that can be read, or `normalise` has a bug."""
-        if isinstance(error, Malformed):
+        if isinstance(error, Malformed) and _is_worded(error):
             return self._kept(work, Problem(400, "malformed_body", error.detail), verified=True)
         return self._broken(work, "normalise", error)
 
@@ -94,3 +95,16 @@ class Failures:
         problem.__cause__ = error
         self._refusals.count(endpoint.name, problem)
         return problem
+
+
+def _is_worded(error: BaseException) -> bool:
+    """Whether a refusal is made of texts: one that a plugin made of anything else is a bug of it."""
+    said: Sequence[object] = ()
+    if isinstance(error, Untrusted):
+        code = getattr(error, "code", None)
+        if not (isinstance(code, str) and code.isprintable()):  # it names what is counted
+            return False
+        said = (getattr(error, "detail", None), getattr(error, "answer", "") or "")
+    elif isinstance(error, Malformed):
+        said = (getattr(error, "detail", None),)
+    return all(isinstance(one, str) for one in said)

@@ -17,7 +17,7 @@ import msgspec
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.errors import StoreUnavailable
 from gateway.events.cloudevents import render
-from gateway.intake.failures import MISTAKES, Failures
+from gateway.intake.failures import Failures
 from gateway.intake.pipeline import new_event, normalise, verify
 from gateway.intake.rejections import Refusals
 from gateway.intake.reporter import Journal
@@ -94,20 +94,17 @@ class Intake:
         """Whether it goes on to the next stage."""
         try:
             return stage.go_on(work, stage.compute(work))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # one must not stop the others that came with it
-            work.answered(stage.failed(work, error))
+        except (
+            BaseException
+        ) as error:  # a plugin's KeyboardInterrupt too: one must not stop the others that came with it
+            work.answered(_answer_of(partial(stage.failed, work, error)))
             return False
 
     async def _carry_large(self, work: CallbackUnderWay) -> None:
         """The same stages in a thread, because one would make every other callback wait."""
         for stage in self._stages:
-            try:
-                if not stage.go_on(work, await asyncio.to_thread(stage.compute, work)):
-                    return
-            except MISTAKES as error:
-                work.answered(stage.failed(work, error))
+            given = await asyncio.to_thread(_tried, stage.compute, work)
+            if not self._pass(stage._replace(compute=given), work):
                 return
 
     # -- who and what
@@ -215,7 +212,7 @@ class Intake:
             if error is not None:
                 work.answered(self._failures.of_store(work.endpoint, error))
             else:
-                work.answered(self._taken(work, stored.result()))
+                work.answered(_answer_of(partial(self._taken, work, stored.result())))
 
     def _hand_over(self, work: CallbackUnderWay, accepted: Sequence[Accepted]) -> None:
         self._journal.stored(work.events, work.decisions, accepted, work.callback)
@@ -242,10 +239,31 @@ class Intake:
             return CallbackAnswer(200, usual)
         try:
             own = checked_response(source, source.acknowledge(work.callback, work.events))
-        except MISTAKES as error:
+        except BaseException as error:  # it is stored, whatever the plugin does
             self._journal.broken(source, "acknowledge", error)
             return CallbackAnswer(200, usual)
         return CallbackAnswer(200, usual) if own is None else CallbackAnswer(own.status, own.body, own.media_type)
+
+
+def _answer_of(make: Callable[[], CallbackAnswer | BaseException]) -> CallbackAnswer | BaseException:
+    """What `make` gives; where it fails, that: a caller without an answer would wait for ever."""
+    try:
+        return make()
+    except BaseException as mistake:
+        return mistake
+
+
+def _tried(compute: Callable[[CallbackUnderWay], Any], work: CallbackUnderWay) -> Callable[[CallbackUnderWay], Any]:
+    """What gives or raises again what `compute` did: a thread's future does not carry every exception (StopIteration)."""
+    try:
+        given = compute(work)
+    except BaseException as error:
+        return partial(_raise, error)
+    return lambda _: given
+
+
+def _raise(error: BaseException, _: CallbackUnderWay) -> None:
+    raise error
 
 
 def _rendered(events: Sequence[Event]) -> list[tuple[str, bytes]]:

@@ -21,6 +21,7 @@ from gateway.model import (
     File,
     Measured,
     Storage,
+    Trust,
     Verified,
 )
 from gateway.plugin import Callback, Response, Sink, Source
@@ -82,6 +83,7 @@ _MEASURED: Final[_Wanted] = (
 _ARCHIVED: Final[_Wanted] = (("url", str, "text"), ("at", datetime, "a datetime"))
 _CAUSE: Final[_Wanted] = (("id", str, "text"), ("sink", str, "text"), ("earlier", tuple, "a tuple"))
 _NESTED: Final[dict[type[Any], _Wanted]] = {Measured: _MEASURED, Archived: _ARCHIVED}
+NO_CONTENT: Final = frozenset({204, 205, 304})  # statuses of answers that have no content (RFC 9110)
 _PARTS: Final = (("files", File, "gateway.File"), ("problems", str, "text"))
 
 
@@ -119,7 +121,8 @@ def _kind(base: type[Any], name: str) -> str:
 
 
 def checked(source: Source, callback: Callback, events: object) -> Sequence[Event]:
-    """What `normalise` returned, if it is what it should be. Raises PluginError.
+    """What `normalise` returned, if it is what it should be: a list of ours, because a plugin may use its own again while the
+    events wait for those that came with them. Raises PluginError.
 
     An event without `raw` gets the callback's body, because what the vendor sent is always kept. Of `extra`, what names
     a credential is left out, and its path goes into `problems`.
@@ -136,7 +139,7 @@ def checked(source: Source, callback: Callback, events: object) -> Sequence[Even
             _leave_credentials_out(event)
         if not event.raw:
             amend(event, raw=callback.body)
-    return events
+    return tuple(events)
 
 
 def _leave_credentials_out(event: Event) -> None:
@@ -144,6 +147,8 @@ def _leave_credentials_out(event: Event) -> None:
     if left_out:
         problems = event.problems + tuple(path for path in left_out if path not in event.problems)
         amend(event, extra=kept, problems=problems)
+    elif kept is not event.extra:  # a plugin may fill the same mapping again for the next callback
+        amend(event, extra=kept)
 
 
 def _is_plain(event: Event, source: str) -> bool:
@@ -260,6 +265,13 @@ def checked_verdict(source: Source, verified: object) -> Verified:
     """What `verify` returned, if it is a Verified. Raises PluginError: whoever forgets to return has verified nothing."""
     if not isinstance(verified, Verified):
         raise _nonsense(source, f"verify returned a {type(verified).__name__}, not a gateway.Verified")
+    trust, scheme, key = verified.trust, verified.scheme, verified.key
+    if type(trust) is not Trust:
+        raise _nonsense(source, f"verify returned a Verified whose trust is {trust!r:.60}, not a gateway.Trust")
+    if type(scheme) is not str or not scheme.isprintable():
+        raise _nonsense(source, f"verify returned a Verified whose scheme is {scheme!r:.60}, not a printable text")
+    if key is not None and type(key) is not int:
+        raise _nonsense(source, f"verify returned a Verified whose key is {key!r:.60}, not a key's place from 0")
     return verified
 
 
@@ -274,6 +286,8 @@ def checked_response(source: Source, response: object) -> Response | None:
         raise _nonsense(
             source, "acknowledge returned a Response that needs a status from 200 to 599 and a body of bytes"
         )
+    if body and status in NO_CONTENT:
+        raise _nonsense(source, f"acknowledge returned a body beside the status {status}, which has none")
     return response if isinstance(media_type, str) else Response(status, body)
 
 

@@ -22,7 +22,7 @@ def harmless(tell: Callable[P, None]) -> Callable[P, None]:
     def told(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             tell(*args, **kwargs)
-        except Exception:
+        except BaseException:  # what a plugin raises need not be an Exception, and what is told of has happened
             if (quiet := _once(tell.__qualname__)) is not None:
                 log.exception("telling_failed", what=tell.__qualname__, quiet=quiet)
 

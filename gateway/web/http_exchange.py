@@ -13,6 +13,7 @@ _FIELDS_MAX: Final = 256  # answers differ in their length alone, and few length
 
 
 RELEASE_BODY: Final = "gateway.release_body"  # in the scope: what to call once the body's sender is known
+BARE: Final = frozenset({204, 304})  # statuses of answers without content, and without its length (RFC 9110, 8.6)
 FAILED: Final = "gateway.failed"  # in the scope: a Problem that ended the request, which the application only answers
 
 
@@ -45,6 +46,7 @@ class HttpExchange(RequestResponseCycle):
             or self.disconnected
             or not self.keep_alive
             or self.flow.write_paused
+            or status in BARE
             or self.scope.get("method") == "HEAD"
         ):
             return False

@@ -20,7 +20,7 @@ from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.traces import OFF
 from gateway.web.callback_span import SPAN, CallbackSpan, CallbackSpans
 from gateway.web.heads import hides_structure
-from gateway.web.http_exchange import FAILED, RELEASE_BODY
+from gateway.web.http_exchange import BARE, FAILED, RELEASE_BODY
 from gateway.web.peers import Network, admitted, peer
 from gateway.web.ports import AnswerLike, Behind, EndpointLike
 from gateway.web.problem_response import ProblemResponse
@@ -171,7 +171,7 @@ async def answer_of(gateway: Behind, entry: EndpointLike, callback: Callback) ->
         if waiting.done():  # who waited was cancelled
             return
         if isinstance(taken, BaseException):
-            waiting.set_exception(taken)
+            waiting.set_exception(_bearable(taken))
         else:
             waiting.set_result(taken)
 
@@ -179,11 +179,21 @@ async def answer_of(gateway: Behind, entry: EndpointLike, callback: Callback) ->
     return await waiting
 
 
+def _bearable(error: BaseException) -> Exception:
+    """What a future may carry, and a task may end with, without ending more than itself."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    failed = RuntimeError(f"{type(error).__name__} was raised")
+    failed.__cause__ = error
+    return failed
+
+
 async def send_answer(send: Send, taken: AnswerLike) -> None:
     """Send it as an application does."""
-    headers = [(b"content-type", media_type_of(taken)), (b"content-length", b"%d" % len(taken.body))]
+    bare, body = taken.status in BARE, taken.body
+    headers = [] if bare else [(b"content-type", media_type_of(taken)), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": taken.status, "headers": headers})
-    await send({"type": "http.response.body", "body": taken.body})
+    await send({"type": "http.response.body", "body": b"" if bare else body})
 
 
 def internal_error() -> Problem:

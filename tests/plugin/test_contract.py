@@ -203,7 +203,8 @@ async def test_a_source_that_forgets_to_return_its_verdict_lets_nobody_in() -> N
 
 
 @pytest.mark.parametrize(
-    "answer", [{"ok": 1}, "ok", Response(100), Response(True), Response(200, "text"), Response("200", b"")]
+    "answer",
+    [{"ok": 1}, "ok", Response(100), Response(True), Response(200, "text"), Response("200", b""), Response(204, b"x")],
 )
 async def test_an_answer_that_cannot_be_sent_is_replaced_by_the_usual_one(answer: Any) -> None:
     async with running(CONFIG, plugins=[odd(lambda event: [event], answer=answer)]) as gateway:

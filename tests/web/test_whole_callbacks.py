@@ -57,6 +57,8 @@ async def said(callback: Callback) -> Any:
         raise Problem(503, "store_unavailable", "the store is busy", retry_after=3)
     if word == "bug":
         raise RuntimeError("a bug")
+    if word == "nothing":
+        return type("Answer", (), {"status": 204, "body": b"", "media_type": "text/plain"})
     return type("Answer", (), {"status": 202, "body": b"{}", "media_type": word or "text/plain"})
 
 
@@ -103,6 +105,7 @@ USUAL = {
     "refused by the gateway": post(b'{"answer":"problem"}'),
     "a bug of the gateway": post(b'{"answer":"bug"}'),
     "no JSON": post(b"{"),
+    "an answer without content, and another": post(b'{"answer":"nothing"}') + post(),
     "two at once": post() + post(b'{"answer":"text/html"}'),
     "the connection ends": post(more="Connection: close\r\n"),
     "HTTP/1.0": post().replace(b"HTTP/1.1", b"HTTP/1.0"),
@@ -136,6 +139,13 @@ async def test_both_ways_answer_in_the_same_bytes(name: str) -> None:
     assert counted == expected
     assert taken == [name in USUAL] * len(taken)
     assert taken
+
+
+async def test_an_answer_without_content_has_no_length_either() -> None:
+    written, *_ = await answers(post(b'{"answer":"nothing"}') + post(), whole=True)
+    first, rest = written.split(b"\r\n\r\n", 1)
+    assert first == b"HTTP/1.1 204 No Content\r\ndate: Mon, 30 Nov 2026 12:00:00 GMT"
+    assert rest.startswith(b"HTTP/1.1 202 ")
 
 
 async def test_a_body_that_comes_later_is_the_applications() -> None:
