@@ -74,7 +74,13 @@ def pieces(running: Running) -> list[int]:
 
 
 def rows(running: Running) -> list[Any]:
-    with closing(sqlite3.connect(running.folder / "rows.db")) as connection:
+    """None before the sink has made its table, which it does at its first delivery, or when it opens."""
+    path = running.folder / "rows.db"
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'recordings'").fetchall():
+            return []
         return connection.execute("SELECT event_type, archived_url, cause_sink FROM recordings").fetchall()
 
 

@@ -90,11 +90,15 @@ async def test_a_second_stall_is_reported_again(dog: Watchdog, metrics: Metrics)
 
 
 async def test_a_loop_that_turns_is_left_alone(dog: Watchdog, metrics: Metrics) -> None:
+    """A busy machine may hold up the whole process, and then it is right to say so: the pauses are counted here too."""
     dog.start()
-    until = time.monotonic() + THRESHOLD * 6
-    while time.monotonic() < until:
+    pauses, calm, last = 0, 0.0, time.monotonic()
+    while calm < THRESHOLD * 6:
         await asyncio.sleep(0)
-    assert blocked(metrics) == 0
+        took, last = time.monotonic() - last, time.monotonic()
+        pauses += took >= THRESHOLD / 3  # a sign of life takes two turns
+        calm += min(took, THRESHOLD / 3)
+    assert (blocked(metrics) or 0) <= pauses
 
 
 def test_a_loop_that_was_closed_ends_the_watch(metrics: Metrics) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -13,6 +14,7 @@ import pytest
 
 from gateway import RECORDING_ARCHIVED, Delivery, Progress, Refused, Stopping
 from gateway.testing import NOW
+from plugins.sinks.archive.hls import copy_run
 from tests.sinks.archive.conftest import Opening, archived
 from tests.sinks.archive.hls.conftest import END, asked_for, kept, octets, recording, retried, segments, text
 from tests.sinks.archive.media_server import Media, MediaServer
@@ -121,8 +123,9 @@ async def test_a_server_of_which_every_second_file_fails_is_left_alone_and_the_m
 
 
 async def test_a_gateway_that_stops_hands_over_and_nothing_that_is_there_is_fetched_again(
-    archive: Opening, server: MediaServer, tmp_path: Path
+    archive: Opening, server: MediaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(copy_run, "KEEP_SECONDS", math.inf)  # a slow machine keeps it more often
     server.files["/r.m3u8"] = text(segments(server, "", 100))
     memos: list[Mapping[str, Any]] = []
 
