@@ -32,6 +32,7 @@ from gateway.recordings.watch_setup import watch_setup
 from gateway.reload import Reloaded, ReloadRefused, compare, kept_sinks, refuse_what_is_wrong
 from gateway.reloader import Reloader
 from gateway.routing import Router, RoutingDecision
+from gateway.runtime.background import tireless
 from gateway.runtime.clock import Clock
 from gateway.runtime.harmless import harmless
 from gateway.runtime.lean_imports import import_structlog
@@ -153,9 +154,9 @@ class Gateway:
         await self.alarms.open()
         self._watchdog.start()
         self._background = [
-            asyncio.create_task(self._keeper.sweep_until_cancelled(), name="housekeeping"),
-            asyncio.create_task(self._activity.write_until_cancelled(), name="source activity"),
-            asyncio.create_task(self._recordings.follow_until_cancelled(), name="recordings"),
+            tireless("housekeeping", self._keeper.sweep_until_cancelled, self.clock),
+            tireless("source activity", self._activity.write_until_cancelled, self.clock),
+            tireless("recordings", self._recordings.follow_until_cancelled, self.clock),
         ]
         self.admin.start()
         self._opened = True

@@ -12,7 +12,7 @@ from gateway.alarms.key_watch import KeyWatch
 from gateway.errors import StoreError
 from gateway.model import RELOAD_REFUSED, STORE_LIMIT, Event
 from gateway.routing import RoutingDecision
-from gateway.runtime.background import Bell, end_tasks
+from gateway.runtime.background import Bell, end_tasks, tireless
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.metrics import Metrics
@@ -78,7 +78,7 @@ class AlarmWatch:
         """Begin. Raises StoreError."""
         self.see(RELOAD_REFUSED, CONFIGURATION, False)  # what was started is what the file says
         await self._store.begin_alarms()
-        self._task = asyncio.create_task(self._watch_until_closed(), name="alarms")
+        self._task = tireless("alarms", self._watch_until_closed, self._clock)
 
     async def close(self) -> None:
         """Stop looking; what is due then is told by another gateway, or at the next start."""

@@ -15,6 +15,7 @@ from gateway.dispatch.prober import Prober
 from gateway.dispatch.slots import Slots
 from gateway.dispatch.workers import WorkerPool
 from gateway.errors import StoreError
+from gateway.runtime.background import tireless
 from gateway.runtime.lean_imports import import_structlog
 
 log = import_structlog().get_logger("gateway.dispatcher")
@@ -94,7 +95,7 @@ class Claimer:
         if self._slots.gathering is not None:
             self._slots.gathering.hurry(self._store_clock.ms() / 1000)  # because what an earlier run left may be urgent
         self._bell.set()
-        self._task = asyncio.create_task(self._claim_until_closed(), name=f"lane {self._sink}: claims")
+        self._task = tireless(f"lane {self._sink}: claims", self._claim_until_closed, self._clock)
 
     async def stop(self) -> None:
         """Ask for nothing more; what a claim under way brings goes back."""
@@ -107,6 +108,7 @@ class Claimer:
             self._task.cancel()
 
     async def _claim_until_closed(self) -> None:
+        self._slots.asking = 0
         try:
             await self._prober.open()
         except Exception:
@@ -124,6 +126,7 @@ class Claimer:
 
     def _failed(self, error: Exception) -> None:
         """One line when it begins, and a pause, because every callback rings the bell."""
+        self._slots.asking = 0
         if not self._failing:
             known = isinstance(error, StoreError)
             log.warning("claim_failed", sink=self._sink, error=describe(error), exc_info=not known)

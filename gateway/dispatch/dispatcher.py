@@ -24,6 +24,7 @@ from gateway.model import Event
 from gateway.plugin import Sink
 from gateway.plugin.hooks import Hooks, Watchers, WatchThreads
 from gateway.routing import RoutingDecision
+from gateway.runtime.background import tireless
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.metrics import Metrics
@@ -106,8 +107,8 @@ class Dispatcher:
             self._rates.begin(lane)
         await self._rates.renew()
         self._tasks = [
-            asyncio.create_task(self._settler.write_until_cancelled(), name="outcomes"),
-            asyncio.create_task(self._poll(), name="poll"),
+            tireless("outcomes", self._settler.write_until_cancelled, self._clock),
+            tireless("poll", self._poll, self._clock),
         ]
         openings = []
         for lane in self.lanes.values():

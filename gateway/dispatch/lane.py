@@ -145,6 +145,7 @@ class Lane:
             aside = asyncio.create_task(self._deliverer.report_to_breaker(dispatch, [failure]))
             self._asides.add(aside)
             aside.add_done_callback(self._asides.discard)
+        self.slots.free_forgotten()
         self.claimer.note_due(due)
 
     def _next_of(self, waiting: deque[Dispatch]) -> Dispatch:

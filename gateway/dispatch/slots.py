@@ -167,6 +167,22 @@ class Slots:
             if self.leased.get(member.lease.delivery) is member and not member.decided:
                 self.settled(member, False)  # it comes due again when its lease ends
 
+    def free_forgotten(self) -> None:
+        """Free the slots of what nobody has in hand any more: where there was no memory, it got lost between two hands.
+
+        Its lease has ended, so that a claim finds it once it is no longer held here.
+        """
+        now = self._clock.monotonic()
+        while self._reserved and self._reserved[0] + self.lease / 1000 < now:
+            self.unreserve()
+        late = [member for member in self.leased.values() if member.expires < now]
+        if not late or self._shared.settler.pending:  # an outcome or a release holds its slot until it is written
+            return
+        carried = {member.lease.delivery for dispatch in self._workers.in_hand() for member in dispatch.members}
+        for member in late:
+            if member.lease.delivery not in carried:
+                self.settled(member, False)
+
     def put_back(self) -> None:
         """Give back everything that was not begun and may not begin: a probe goes past an open circuit."""
         for dispatch in self._workers.take_back():

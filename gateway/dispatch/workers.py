@@ -51,6 +51,10 @@ class WorkerPool:
         self._waiting.append(dispatch)
         self._call_one()
 
+    def in_hand(self) -> list[Dispatch]:
+        """Everything that waits or is being carried."""
+        return [*self._waiting, *self._busy.values()]
+
     def take_back(self) -> list[Dispatch]:
         """Everything that was not begun; it is the caller's again."""
         dispatches = list(self._waiting)

@@ -17,7 +17,7 @@ from gateway.model import Event
 from gateway.plugin.vendor_api import ListedPage, ListSpan, Reconcile
 from gateway.reconcile.listed_events import new_events
 from gateway.routing import RoutingDecision
-from gateway.runtime.background import Bell, end_tasks
+from gateway.runtime.background import Bell, end_tasks, tireless
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.outbox.reconciliation import ListedStored, ReconciliationRow, Run
@@ -87,7 +87,7 @@ class Reconciler:
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._look_until_closed(), name="reconciling")
+        self._task = tireless("reconciling", self._look_until_closed, self._gateway.clock)
 
     async def ask_now(self, name: str, since: timedelta | None) -> str:
         """Begin a run of this source, on this gateway or another; says what was done. Raises NotFound, Problem."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.runtime.background import Bell, end_tasks
+from gateway.runtime.background import WORK_PAUSE_SECONDS, Bell, end_tasks, tireless
 from gateway.runtime.clock import FrozenClock
 
 
@@ -56,3 +56,26 @@ async def test_tasks_are_ended_whatever_they_end_with() -> None:
     await end_tasks(None, *tasks)
     assert sorted(ended) == ["quick", "stubborn"]
     assert all(task.done() for task in tasks)
+
+
+async def test_what_fails_begins_anew_after_a_pause_until_it_ends_or_is_cancelled() -> None:
+    clock, begun = FrozenClock(), []
+
+    async def work() -> None:
+        begun.append(clock.monotonic())
+        if len(begun) < 3:
+            raise MemoryError
+        if len(begun) == 3:
+            await asyncio.Event().wait()
+
+    task = tireless("work", work, clock)
+    for _ in range(3):
+        for _ in range(3):
+            await asyncio.sleep(0)
+        clock.advance(WORK_PAUSE_SECONDS)
+    assert begun == [0.0, WORK_PAUSE_SECONDS, 2 * WORK_PAUSE_SECONDS]
+    assert not task.done()
+    await end_tasks(task)
+    assert task.cancelled()
+    await tireless("work", work, clock)  # what has ended is not begun again
+    assert len(begun) == 4
