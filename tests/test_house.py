@@ -421,7 +421,7 @@ VERBS = {
         "gateway/store/store.py",
         "gateway/store/outbox/settle.py",
         "gateway/store/engine/batch.py",
-        "gateway/store/sqlite/batch.py",
+        "gateway/store/sqlite/leases.py",
         "gateway/store/postgres/batch.py",
         "gateway/testing/inprocess.py",  # the kit for authors: until everything is settled
     },

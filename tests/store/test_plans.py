@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.runtime.clock import FrozenClock
-from gateway.store.engine.batch import Bulk, SettleIn, settle_in
+from gateway.store.engine.batch import SettleIn, settle_in
 from gateway.store.engine.migrations import migrate
 from gateway.store.outbox import group_claim, queues, retention, settle
 from gateway.store.outbox import statements as sql
@@ -17,31 +17,13 @@ from gateway.store.outbox.accept import accept
 from gateway.store.outbox.counts import due
 from gateway.store.outbox.group_claim import claim_group
 from gateway.store.postgres.batch import PostgresBulk
-from gateway.store.sqlite import batch
+from gateway.store.sqlite import batch, leases
 from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.session import make_file
 from gateway.text.store_address import parse_address
+from tests.store.backlogs import filled, jobs_of, steps
 from tests.store.kit import LEASE, new, settlement
 from tests.store.plan_nodes import nodes
-
-EVENTS = """WITH RECURSIVE n(i) AS (SELECT {start} UNION ALL SELECT i + 1 FROM n WHERE i < {start} + {many} - 1)
-  INSERT INTO events (id, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing)
-  SELECT 'filler ' || i, 's', 't', 'x', 0, {fingerprint}, CAST(:body AS text), {fingerprint}, 't', '[]' FROM n"""
-DELIVERIES = """INSERT INTO deliveries (event, sink, state, rank, due_at, token, attempts, since_at, order_key, group_key)
-  SELECT e.seq, 'app', {state}, {rank}, e.seq, 1, 1, 0, {key}, CASE e.seq % 500 WHEN 0 THEN 'alone app' ELSE 'g' || (e.seq % 50) END FROM events e
-  WHERE e.id LIKE 'filler %' AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event = e.seq)"""
-
-
-def filled(session: Bulk, many: int, start: int) -> None:
-    """Add `many` rows fresh, again, held behind a head, leased, dead and delivered."""
-    blob = "x'00'" if session.backend == "sqlite" else "'\\x00'::bytea"
-    kinds = [("waiting", 0, "NULL"), ("waiting", 1, "NULL"), ("sending", 3, "NULL"), ("dead", 1, "NULL")]
-    kinds += [("delivered", 1, "NULL"), ("waiting", 2, "'k'"), ("waiting", 4, "NULL")]
-    with session.atomic():
-        for n, (state, rank, key) in enumerate(kinds):
-            at = start + n * many
-            session.change(EVENTS.format(start=at, many=many, fingerprint=blob), {"body": new(1).body})
-            session.change(DELIVERIES.format(state=f"'{state}'", rank=rank, key=key), {})
 
 
 @pytest.fixture
@@ -90,14 +72,14 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(["rank", "stalled", "unburnt", "started", "took", "after", "replay"], 0),
 }
 HOT = {
-    "claim": batch._ARM,
-    "claim of a group": batch._ARM_OF_GROUP,
-    "head": group_claim.HEAD,
-    "head of a group": group_claim.HEAD_OF_GROUP,
+    "claim": leases._ARMS[0],
+    "claim of a group": leases._ARMS_OF_GROUP[0],
+    "head": group_claim.HEADS[0],
+    "head of a group": group_claim.HEADS_OF_GROUP[0],
     "take": sql.TAKE,
-    "take many": batch._TAKE,
-    "taken": batch._TAKEN,
-    "held": batch._HELD,
+    "take many": sql.TAKE.partition("RETURNING ")[0],
+    "taken": leases._TAKEN,
+    "held": leases._HELD,
     "remembered": batch._REMEMBERED,
     "lost": sql.LOST,
     "content": sql.CONTENT,
@@ -118,9 +100,10 @@ HOT = {
     "probe fresh": sql.PROBE_FRESH,
     "due": sql.DUE,
     "oldest": sql.OLDEST_DUE,
-    "count rank": sql.COUNT_RANK,
+    "count rank": sql.COUNTS[0],
+    "PEEK": sql.PEEKS[0],
     "count dead": sql.COUNT_DEAD,
-    **{name: getattr(sql, name) for name in ("PULL", "PULL_OWN", "LIVE_LEASES", "LEASED", "ENDED_AS", "PEEK")},
+    **{name: getattr(sql, name) for name in ("PULL", "PULL_OWN", "LIVE_LEASES", "LEASED", "ENDED_AS")},
     **{name: getattr(sql, name) for name in ("JOIN_QUEUE", "LEAVE_QUEUE")},
     **{name: getattr(retention, name) for name in ("_WINDOW", "_REMEMBER", "_DELETE", "_FORGET")},
 }
@@ -154,7 +137,7 @@ def test_on_sqlite_no_hot_statement_scans_or_sorts(lite: SqliteBulk, name: str, 
     ("text", "values"),
     [
         (sql.SETTLE, VALUES), (sql.ATTEMPT, VALUES), (sql.TAKE.partition("RETURNING")[0], VALUES),
-        (batch._SETTLE, ()), (batch._DELIVERY, ()), (sql.RENEW, VALUES), (sql.RELEASE, VALUES), (batch._EVENT, ()), (batch._OWN_ATTEMPT, ()),
+        (leases._SETTLE, ()), (batch._DELIVERY, ()), (sql.RENEW, VALUES), (sql.RELEASE, VALUES), (batch._EVENT, ()), (leases._OWN_ATTEMPT, ()),
     ],
     ids=["settle", "attempt", "take", "settle by position", "delivery", "renew", "release", "event", "own attempt"],
 )  # fmt: skip
@@ -169,8 +152,8 @@ def test_the_settlement_by_position_is_the_one_by_name() -> None:
     row = (*SettleIn(*range(14)), "now")  # type: ignore[arg-type]
     named = dict(zip((*SettleIn._fields, "now"), row, strict=True))
     for text, by_position, pick in (
-        (sql.SETTLE, batch._SETTLE, batch._SETTLE_VALUES),
-        (sql.ATTEMPT, batch._ATTEMPT, batch._ATTEMPT_VALUES),
+        (sql.SETTLE, leases._SETTLE, leases._SETTLE_VALUES),
+        (sql.ATTEMPT, leases._ATTEMPT, leases._ATTEMPT_VALUES),
     ):
         given = pick(row)
         assert by_position.count("?") == len(given)
@@ -182,39 +165,13 @@ def test_the_settlement_by_position_is_the_one_by_name() -> None:
 
 
 def test_on_sqlite_a_claim_searches_the_due_index_with_all_three_terms(lite: SqliteBulk) -> None:
-    plan = [row[3] for row in lite.rows("EXPLAIN QUERY PLAN " + batch._ARM, VALUES)]
+    plan = [row[3] for row in lite.rows("EXPLAIN QUERY PLAN " + leases._ARMS[0], VALUES)]
     assert any("USING COVERING INDEX deliveries_due" in line or "USING INDEX deliveries_due" in line for line in plan)
     assert any("(sink=? AND rank=? AND due_at<?)" in line for line in plan)
 
 
-def steps(session: SqliteBulk, work: Any) -> int:
-    """Steps of SQLite's machine that some work takes; the work is undone."""
-    count = 0
-
-    def tick() -> int:
-        nonlocal count
-        count += 1
-        return 0
-
-    session.change("BEGIN IMMEDIATE")
-    session.connection.set_progress_handler(tick, 10)
-    try:
-        work()
-    finally:
-        session.connection.set_progress_handler(None, 0)
-        session.rollback()
-    return count
-
-
 def test_on_sqlite_work_takes_as_many_steps_with_twenty_times_the_backlog(lite: SqliteBulk) -> None:
-    jobs = {
-        "claim": lambda: lite.lease_due("app", 32, LEASE, 0, (), "me"),
-        "settle": lambda: lite.settle([settle_in(settlement((id_, 1))) for id_ in range(1, 33)], locked=True),
-        "accept": lambda: accept(lite, [[new(n, "app", key="k")] for n in range(32)], "me"),
-        "due": lambda: due(lite),
-        "queue": lambda: queues.join(lite, "app", "k", [(id_, 1) for id_ in range(1, 33)], 0),
-        "group": lambda: claim_group(lite, "app", 32, LEASE, 1, 0, (), "me"),
-    }
+    jobs = {name: job for name, job in jobs_of(lite).items() if name not in {"sinks", "peek"}}
     filled(lite, 1_000, 0)
     before = {name: steps(lite, job) for name, job in jobs.items()}
     filled(lite, 19_000, 100_000)

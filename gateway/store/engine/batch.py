@@ -91,10 +91,15 @@ class SettleIn(NamedTuple):
         return self.state != "waiting"
 
 
-class Bulk(Session, Protocol):
-    """A session of the writer."""
+class Tallying(Session, Protocol):
+    """A session that notes what its transaction did."""
 
     tally: Tally
+
+
+class Bulk(Tallying, Protocol):
+    """A session of the writer."""
+
     damaged: set[int]  # deliveries whose event lies on a damaged page, as far as was seen
     groups: Groups  # the gateway's, where the session is its writer's
     one_transaction: bool  # a whole batch is one transaction; else every kind of work has its own
@@ -217,7 +222,7 @@ class ClaimedRow(NamedTuple):
     sink_stalled: int
 
 
-def leases_of(session: Bulk, sink: str, rows: Iterable[ClaimedRow], length: int) -> list[Lease]:
+def leases_of(session: Tallying, sink: str, rows: Iterable[ClaimedRow], length: int) -> list[Lease]:
     """Leases of `length` ms.
 
     A row that cannot be read is set aside: one event must not keep all others of its sink from being claimed.
@@ -233,7 +238,7 @@ def leases_of(session: Bulk, sink: str, rows: Iterable[ClaimedRow], length: int)
     return leases
 
 
-def _lease(session: Bulk, sink: str, row: ClaimedRow, length: int) -> Lease:
+def _lease(session: Session, sink: str, row: ClaimedRow, length: int) -> Lease:
     body, raw = open_event(session, EventKey(row.source, row.event_id, row.variant), row.body, row.raw)
     memo = decrypt(session, MEMO, (row.id,), row.memo) if row.memo else None
     elapsed = row.due_at - length - row.first_at - (row.sink_stalled - row.stalled)

@@ -36,7 +36,7 @@ def sinks(session: Session, more: Collection[str] = ()) -> Sequence[SinkRow]:
 
 
 def _sink(session: Session, name: str, gate: Gate) -> SinkRow:
-    ranked = {rank: _count(session, sql.COUNT_RANK, name, rank) for rank in Rank}
+    ranked = {rank: _count(session, sql.COUNTS[rank], name) for rank in Rank}
     leased = ranked.pop(Rank.LEASED)
     (oldest,) = session.rows(sql.OLDEST_DUE, {"sink": name})
     return SinkRow(
@@ -44,7 +44,7 @@ def _sink(session: Session, name: str, gate: Gate) -> SinkRow:
         waiting=sum(ranked.values()),
         sending=leased,
         delivered=0,
-        dead=_count(session, sql.COUNT_DEAD, name, 0),
+        dead=_count(session, sql.COUNT_DEAD, name),
         oldest_waiting_at=min((at for at in oldest if at is not None), default=None),
         gate=gate,
         under_way=under_way(session, name) if leased else (),
@@ -73,9 +73,8 @@ def under_way(session: Session, sink: str) -> tuple[UnderWay, ...]:
     return tuple(shown)
 
 
-def _count(session: Session, statement: str, sink: str, rank: int) -> int:
-    values = {"sink": sink, "most": COUNTED_ROWS_MAX} | ({"rank": rank} if ":rank" in statement else {})
-    return number_of(session.rows(statement, values))
+def _count(session: Session, statement: str, sink: str) -> int:
+    return number_of(session.rows(statement, {"sink": sink, "most": COUNTED_ROWS_MAX}))
 
 
 def open_by_source(session: Session, most: int) -> dict[str, int]:

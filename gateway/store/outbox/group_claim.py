@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from gateway.store.engine.batch import Bulk, DueRow
+from gateway.store.outbox import statements as sql
 from gateway.store.outbox.claim import take_one
 from gateway.store.outbox.gates import gate_of
 from gateway.store.outbox.groups import key_alone
@@ -19,13 +20,14 @@ LOOK_PAUSE_MS: Final = 1000  # where another gateway holds what is due
 
 # A key is of one sink. Its name is compared so that no index of it fits: a planner would walk the sink's whole backlog.
 OF_GROUP: Final = "d.group_key = :group AND d.sink || '' = :sink"
-HEAD: Final = """SELECT d.id, d.rank, d.token, d.group_key, d.due_at, :now FROM deliveries d
+_HEAD: Final = """SELECT d.id, d.rank, d.token, d.group_key, d.due_at, :now FROM deliveries d
   WHERE d.sink = :sink AND d.rank = :rank AND d.state IN ('waiting','sending') ORDER BY d.due_at, d.id LIMIT :most"""
-HEAD_OF_GROUP: Final = HEAD.replace("d.sink = :sink", OF_GROUP)
+HEADS: Final = sql.by_rank(_HEAD)
+HEADS_OF_GROUP: Final = sql.by_rank(_HEAD.replace("d.sink = :sink", OF_GROUP))
 
 
 class _Head(NamedTuple):
-    """`HEAD`: the first of a rank."""
+    """`HEADS`: the first of a rank."""
 
     id: int
     rank: int
@@ -72,13 +74,12 @@ def claim_group(
 def _heads(session: Bulk, sink: str, first: int, running: Collection[int]) -> Sequence[_Head]:
     """What may be next, in the order in which it is served: what goes alone, ended leases, then fresh and again."""
     values = {"sink": sink, "most": len(running) + 1}
-    alone = [
-        (HEAD_OF_GROUP, rank, {**values, "group": key_alone(sink)}) for rank in (Rank.FRESH, Rank.AGAIN, Rank.LAST)
-    ]
-    fronts = [(HEAD, rank, values) for rank in (Rank.LEASED, first, 1 - first, Rank.LAST)]
+    by_group = {**values, "group": key_alone(sink)}
+    alone = [(HEADS_OF_GROUP[rank], by_group) for rank in (Rank.FRESH, Rank.AGAIN, Rank.LAST)]
+    fronts = [(HEADS[rank], values) for rank in (Rank.LEASED, first, 1 - first, Rank.LAST)]
     heads = []
-    for text, rank, given in (*alone, *fronts):
-        rows = (_Head(*row) for row in session.rows(text, {**given, "rank": int(rank)}))
+    for text, given in (*alone, *fronts):
+        rows = (_Head(*row) for row in session.rows(text, given))
         head = next((head for head in rows if head.id not in running), None)
         if head is not None:
             heads.append(head)

@@ -98,8 +98,8 @@ def _until(session: Session, delivery: int, token: int) -> int | None:
 
 def peek(session: Session, sink: str, most: int) -> Sequence[Peeked]:
     """What would be handed out next, about in that order. Nothing changes; what cannot be read is left out."""
-    values = ({"sink": sink, "rank": rank, "most": most} for rank in _PEEKED_RANKS)
-    rows = [_PeekedRow._make(row) for one in values for row in session.rows(sql.PEEK, one)]
+    values = {"sink": sink, "most": most}
+    rows = [_PeekedRow._make(row) for rank in _PEEKED_RANKS for row in session.rows(sql.PEEKS[rank], values)]
     peeked: list[Peeked] = []
     for row in sorted(rows, key=lambda row: (row.due_at, row.id)):
         if len(peeked) == most:

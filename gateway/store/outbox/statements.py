@@ -7,9 +7,17 @@ postgres_bulk says why. CAST tells PostgreSQL the type of a parameter that may b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from gateway.store.records import CONSUMER, Rank
+
+
+def by_rank(text: str) -> Mapping[int, str]:
+    """The statement for each rank, as a word of it: beside partial indexes of other ranks SQLite compiles a statement anew at
+    every run where the rank is a parameter, because an index might fit the next value."""
+    return {int(rank): text.replace(":rank", f"{rank:d}") for rank in Rank}
+
 
 # -- leases --------------------------------------------------------------------------------------------------------
 
@@ -127,8 +135,8 @@ DUE: Final = f"""{_NAMES} SELECT sink, :now, {_FIRST_DUE.format(rank=Rank.FRESH)
   FROM names WHERE sink IS NOT NULL"""
 _FIRST_DUE_OF: Final = _FIRST_DUE.replace("names.sink", ":sink")
 OLDEST_DUE: Final = f"SELECT {_FIRST_DUE_OF.format(rank=Rank.FRESH)}, {_FIRST_DUE_OF.format(rank=Rank.AGAIN)}, {_FIRST_DUE_OF.format(rank=Rank.BEHIND)}, {_FIRST_DUE_OF.format(rank=Rank.LAST)}"
-COUNT_RANK: Final = """SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.sink = :sink AND d.rank = :rank
-  AND d.state IN ('waiting','sending') LIMIT :most) AS bounded"""
+COUNTS: Final = by_rank("""SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.sink = :sink AND d.rank = :rank
+  AND d.state IN ('waiting','sending') LIMIT :most) AS bounded""")
 UNDER_WAY: Final = f"""SELECT d.id, e.id, e.variant, d.progress FROM deliveries d JOIN events e ON e.seq = d.event
   WHERE d.sink = :sink AND d.rank = {Rank.LEASED} AND d.state IN ('waiting','sending') AND d.progress IS NOT NULL
   ORDER BY d.due_at, d.id LIMIT :most"""
@@ -201,9 +209,9 @@ LEASED_UNTIL: Final = f"SELECT due_at FROM deliveries WHERE id = :id AND token =
 ENDED_AS: Final = """SELECT a.outcome FROM deliveries d JOIN attempts a ON a.delivery = d.id AND a.token = d.token
   WHERE d.id = :id AND d.token = :token AND d.state <> 'sending' AND a.started_at = :started
     AND (a.outcome <> 'delivered' OR d.state = 'delivered')"""
-PEEK: Final = f"""SELECT d.id, d.attempts, d.due_at, {_CONTENT}, e.source, e.id FROM deliveries d JOIN events e ON e.seq = d.event
+PEEKS: Final = by_rank(f"""SELECT d.id, d.attempts, d.due_at, {_CONTENT}, e.source, e.id FROM deliveries d JOIN events e ON e.seq = d.event
   WHERE d.sink = :sink AND d.rank = :rank AND d.state IN ('waiting','sending') AND d.due_at <= :now
-  ORDER BY d.due_at, d.id LIMIT :most"""
+  ORDER BY d.due_at, d.id LIMIT :most""")
 # What no gateway calls cannot be broken: a circuit that was open when the sink was another is closed.
 CLOSE: Final = """UPDATE sinks SET open_until = NULL, pauses = 0, probe_until = NULL, reason = NULL,
     stalled_ms = stalled_ms + CASE WHEN paused_at IS NULL THEN :now - coalesce(stalled_since, :now) ELSE 0 END,

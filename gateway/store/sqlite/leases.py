@@ -1,0 +1,168 @@
+"""SQLite's way with leases: many claimed or settled by prepared statements inside the writer's one transaction."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import sqlite3
+from collections.abc import Callable, Collection, Sequence
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from gateway.store.engine.batch import ClaimedRow, DueRow, SettleIn, Tally, leases_of
+from gateway.store.engine.session import Columns, Trouble
+from gateway.store.outbox import statements as sql
+from gateway.store.outbox.gates import gate_of
+from gateway.store.outbox.group_claim import OF_GROUP
+from gateway.store.records import Lease, Rank
+from gateway.store.sqlite.session import SqliteSession
+
+LEASED, LAST = (int(rank) for rank in (Rank.LEASED, Rank.LAST))
+
+
+def by_position(text: str, names: Sequence[str]) -> tuple[str, Callable[[Sequence[object]], Columns]]:
+    """The statement with plain marks, and what picks its values out of a row of `names`: SQLite looks every name of a
+    statement up at every run."""
+    wanted = [names.index(name) for name in _NAME.findall(text)]
+    return _NAME.sub("?", text), itemgetter(*wanted)
+
+
+_NAME: Final = re.compile(r"(?<!:):([a-z][a-z_]*)")
+_SETTLE, _SETTLE_VALUES = by_position(sql.SETTLE, (*SettleIn._fields, "now"))
+_ATTEMPT, _ATTEMPT_VALUES = by_position(sql.ATTEMPT, (*SettleIn._fields, "now"))
+# The same for a delivery that is there for certain, of plain values.
+_OWN_ATTEMPT, _OWN_ATTEMPT_VALUES = by_position(
+    sql.ATTEMPT.partition("SELECT")[0]
+    + "VALUES (:id, :token, :started, :took, :outcome, :status, :detail)\n  ON CONFLICT"
+    + sql.ATTEMPT.partition("ON CONFLICT")[2],
+    SettleIn._fields,
+)
+_ARMS: Final = sql.by_rank("""SELECT d.id, d.rank, d.token FROM deliveries d WHERE d.sink = :sink AND d.rank = :rank
+  AND d.state IN ('waiting','sending') AND d.due_at <= :now
+  ORDER BY d.due_at, d.id LIMIT :most""")
+_ARMS_OF_GROUP: Final = {rank: arm.replace("d.sink = :sink", OF_GROUP) for rank, arm in _ARMS.items()}
+# RETURNING makes a table of its own at each run of a statement, which costs from 6 to 100 µs as the heap happens to lie.
+# So what it would return is asked for once for all rows. Nobody comes in between: this connection writes alone. The list
+# leads, because `IN (SELECT …)` makes such a table too.
+_THESE: Final = "json_each(:these) AS j CROSS JOIN deliveries d ON d.id = j.value"
+_HELD: Final = f"SELECT d.id, d.token, d.sink, d.order_key FROM {_THESE} WHERE d.rank = {Rank.LEASED}"  # noqa: S608
+_TAKE, _TAKE_VALUES = by_position(
+    sql.TAKE.partition("RETURNING ")[0], (*DueRow._fields, "now", "lease", "owner", "stalled")
+)
+_TAKEN: Final = f"""SELECT d.id, d.event, d.token, d.attempts, d.round, d.replay, d.first_at, d.stalled, d.due_at,
+    d.order_key, d.memo, e.body, e.raw, e.raw_type, e.variant, e.supersedes, e.trace, e.source, e.id
+  FROM {_THESE} CROSS JOIN events e ON e.seq = d.event"""  # noqa: S608
+
+
+class _LeasedRow(NamedTuple):
+    """`_HELD`: a delivery that is in flight."""
+
+    id: int
+    token: int
+    sink: str
+    order_key: str | None
+
+
+class SqliteLeases(SqliteSession):
+    """A part of the writer's connection."""
+
+    tally: Tally
+    damaged: set[int]
+
+    def settle(self, rows: Sequence[SettleIn], *, locked: bool) -> Sequence[bool | None]:
+        now = self.now()
+        values = [(*row, now) for row in rows]
+        held = {row.id: row for row in map(_LeasedRow._make, self.of_these(_HELD, [row.id for row in rows]))}
+        mine = [row.id in held and held[row.id].token == row.token for row in rows]
+        self.connection.executemany(_SETTLE, map(_SETTLE_VALUES, itertools.compress(values, mine)))
+        done = [kept or bool(self.rows(sql.SETTLED, row._asdict())) for kept, row in zip(mine, rows, strict=True)]
+        self.connection.executemany(_OWN_ATTEMPT, map(_OWN_ATTEMPT_VALUES, itertools.compress(rows, mine)))
+        if not all(mine):
+            others = [row for row, kept in zip(values, mine, strict=True) if not kept]
+            self.connection.executemany(_ATTEMPT, map(_ATTEMPT_VALUES, others))
+        for row in itertools.compress(rows, mine):
+            if row.final:
+                self.tally.ended += 1
+                _, _, sink, key = held[row.id]
+                if key is not None and self.change(sql.PROMOTE, {"sink": sink, "key": key}):
+                    self.tally.freed.add(sink)
+        return done
+
+    def lease_due(
+        self,
+        sink: str,
+        most: int,
+        lease: int,
+        first: int,
+        running: Collection[int],
+        owner: str,
+        group: str | None = None,
+    ) -> Sequence[Lease]:
+        now = self.now()
+        gate = gate_of(self, sink)
+        if gate.paused or gate.open_until is not None:
+            return ()
+        skip = frozenset(running)
+        gone = self._front(sink, LEASED, now, most, skip, group)
+        left = most - len(gone)
+        one = self._front(sink, first, now, (left + 1) // 2, skip, group)
+        other = self._front(sink, 1 - first, now, left - len(one), skip, group)
+        if len(one) == (left + 1) // 2 and len(one) + len(other) < left:  # the other had too few: more of the first
+            one = self._front(sink, first, now, left - len(other), skip, group)
+        left -= len(one) + len(other)
+        last = self._front(sink, LAST, now, left, skip, group) if left > 0 else ()
+        picked = sorted((*gone, *one, *other, *last))
+        if not picked:
+            return ()
+        for row in gone:
+            self.change(sql.LOST, {"id": row.id, "token": row.token, "now": now})
+        taken = (now, lease, owner, gate.stalled)
+        self.connection.executemany(_TAKE, [_TAKE_VALUES((*row, *taken)) for row in picked])
+        lost = {row.id for row in gone}
+        behind = {row.id for row in last}
+        rows = [ClaimedRow._make((id_, *more, id_ in lost, gate.stalled)) for id_, *more in self._taken(picked)]
+        rows.sort(key=lambda row: (row.id in behind, row.id))
+        return leases_of(self, sink, rows, lease)
+
+    def _taken(self, picked: Sequence[DueRow]) -> Sequence[Columns]:
+        """What was leased, with its events; those on a damaged page are set aside, and keep no other back."""
+        for row in picked:
+            if row.id in self.damaged:
+                self.tally.unreadable.append((row.id, row.token + 1, "a page of the file is damaged"))
+        ids = [row.id for row in picked if row.id not in self.damaged]
+        try:
+            return self.of_these(_TAKEN, ids)
+        except sqlite3.DatabaseError as error:
+            if self.trouble(error) is Trouble.DAMAGED:
+                self._find_damaged(ids)
+            raise  # the transaction is over; the next run of the same work knows them
+
+    def _find_damaged(self, ids: Sequence[int]) -> None:
+        look = SqliteSession(self.path, "reader", self._clock)
+        try:
+            for id_ in ids:
+                try:
+                    look.rows(_TAKEN, {"these": json.dumps([id_])})
+                except sqlite3.DatabaseError as error:
+                    if look.trouble(error) is not Trouble.DAMAGED:
+                        raise
+                    self.damaged.add(id_)
+        finally:
+            look.close()
+
+    def _front(
+        self, sink: str, rank: int, now: int, most: int, skip: Collection[int], group: str | None
+    ) -> Sequence[DueRow]:
+        """The first due rows of a rank, and of a group, that this process has not in hand already."""
+        values: dict[str, object] = {"sink": sink, "now": now, "most": most + len(skip)}
+        if group is not None:
+            values["group"] = group
+        rows = self.connection.execute((_ARMS if group is None else _ARMS_OF_GROUP)[rank], values)
+        front = list(itertools.islice((row for row in map(DueRow._make, rows) if row.id not in skip), most))
+        rows.close()
+        return front
+
+    def of_these(self, text: str, these: Sequence[int] | Sequence[str]) -> Sequence[Columns]:
+        """The rows of one statement over many ids."""
+        return self.rows(text, {"these": json.dumps(these)})
