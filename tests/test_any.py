@@ -3,60 +3,147 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
-# A room, how often it may say `Any`, and of what. The numbers only get smaller; a new plugin has ten to begin with.
+# A room, how often it says `Any` as a type, and what stands there untyped outside. The numbers are exact: one that is gone
+# is taken off, and one that is new needs its reason here.
 ALLOWED = {
-    "gateway/admin": (28, "rows that API models are filled from by name"),
+    "gateway/admin": (13, "rows that API models are filled from by name"),
     "gateway/app.py": (2, "what `Served` is behind"),
-    "gateway/cli": (72, "answers of an API elsewhere, what click hands over, rich's cells"),
-    "gateway/config": (60, "annotations, and what YAML said before it is checked"),
-    "gateway/dispatch": (4, "what a sink remembers"),
+    "gateway/cli": (54, "answers of an API elsewhere, what click hands over, rich's cells"),
+    "gateway/config": (46, "annotations, and what YAML said before it is checked"),
+    "gateway/dispatch": (3, "what a sink remembers"),
     "gateway/egress": (6, "aiohttp's connector"),
-    "gateway/events": (18, "the JSON of events, as it is stored and sent"),
+    "gateway/events": (13, "the JSON of events, as it is stored and sent"),
     "gateway/fields": (12, "what pydantic hands to a validator"),
     "gateway/follow_up.py": (2, "what a sink may say"),
+    "gateway/intake": (2, "the JSON of events"),
     "gateway/model": (3, "vendor fields without a place"),
-    "gateway/plugin": (43, "classes of strangers, looked at when they are loaded, and their options"),
-    "gateway/routing": (5, "verdicts as JSON"),
-    "gateway/runtime": (4, "structlog's events"),
+    "gateway/plugin": (23, "classes of strangers, looked at when they are loaded, and their options"),
+    "gateway/routing": (3, "verdicts as JSON"),
+    "gateway/runtime": (1, "structlog's events"),
     "gateway/signing": (1, "JSON Web Keys"),
-    "gateway/store": (63, "rows, and parameters of statements, as the drivers have them"),
+    "gateway/store": (44, "rows, and parameters of statements, as the drivers have them"),
     "gateway/testing": (33, "events and answers that authors describe"),
-    "gateway/text": (31, "JSON before anything is known of it"),
+    "gateway/text": (20, "JSON before anything is known of it"),
     "gateway/watchdog.py": (1, "a frame"),
-    "gateway/web": (33, "bodies and parameters of the API"),
-    "gateway/where": (11, "values of CEL"),
-    "plugins/sinks/apprise": (21, "apprise has no types"),
-    "plugins/sinks/archive": (21, "what a sink remembers of its copies"),
-    "plugins/sinks/cards": (7, "Jinja's values"),
-    "plugins/sinks/chat": (18, "payloads of services"),
-    "plugins/sinks/database": (47, "SQLAlchemy's columns, and values of any type"),
+    "gateway/web": (21, "bodies and parameters of the API"),
+    "gateway/where": (4, "values of CEL"),
+    "plugins/sinks/apprise": (6, "apprise has no types"),
+    "plugins/sinks/archive": (12, "what a sink remembers of its copies"),
+    "plugins/sinks/cards": (2, "Jinja's values"),
+    "plugins/sinks/chat": (11, "payloads of services"),
+    "plugins/sinks/database": (21, "SQLAlchemy's columns, and values of any type"),
     "plugins/sinks/email": (6, "what the outside says"),
     "plugins/sinks/feed": (2, "what the outside says"),
-    "plugins/sinks/forward": (3, "what templates and CEL make"),
-    "plugins/sinks/kafka": (5, "aiokafka has no types"),
-    "plugins/sinks/mqtt": (7, "paho's callbacks"),
+    "plugins/sinks/forward": (2, "what templates and CEL make"),
+    "plugins/sinks/kafka": (4, "aiokafka has no types"),
+    "plugins/sinks/mqtt": (6, "paho's callbacks"),
     "plugins/sinks/nats": (2, "what the outside says"),
-    "plugins/sinks/redis": (7, "redis-py's replies"),
-    "plugins/sinks/storage": (17, "obstore's options"),
+    "plugins/sinks/redis": (6, "redis-py's replies"),
+    "plugins/sinks/storage": (12, "obstore's options"),
     "plugins/sources": (2, "the vendors' JSON"),
-    "plugins/sources/common": (12, "the vendors' JSON"),
-    "plugins/sources/huawei_live": (4, "the vendor's JSON"),
+    "plugins/sources/common": (5, "the vendors' JSON"),
+    "plugins/sources/huawei_live": (2, "the vendor's JSON"),
 }
-OF_A_NEW_ROOM = 10
+CASTS = 11  # and what the checker is told to overlook: neither stands in for an `Any`
+OVERLOOKED = 62
 
 
-def test_a_room_says_any_no_more_often_than_its_outside_makes_it() -> None:
+def _as_types(tree: ast.AST) -> Iterator[ast.expr]:
+    """Where types stand: annotations, what is in brackets or between bars, and what a name is made to mean. An `Any` that a
+    value is compared with is not among them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
+            yield node.returns
+        elif isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
+            yield node.annotation
+        elif isinstance(node, ast.Subscript | ast.BinOp):
+            yield node
+        elif isinstance(node, ast.Assign):
+            yield from [node.value] if isinstance(node.value, ast.Name | ast.Attribute) else []
+        elif isinstance(node, ast.Call) and _called(node.func) in {"cast", "NewType", "TypeVar", "TypeAdapter"}:
+            yield from (*node.args, *(word.value for word in node.keywords))
+
+
+def _called(function: ast.expr) -> str:
+    return function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+
+
+def said_any(text: str) -> int:
+    """How often a file says `Any` as a type: by its own name or another, through `typing`, or in a text."""
+    tree = ast.parse(text)
+    names = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in {"typing", "typing_extensions"}
+        for alias in node.names
+        if alias.name == "Any"
+    }
+    return len({place for type_ in _as_types(tree) for place in _places(type_, names)})
+
+
+def _places(type_: ast.expr, names: Collection[str]) -> Iterator[tuple[int, int]]:
+    for node in ast.walk(type_):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "Any" in node.value:
+            with suppress(SyntaxError):  # it is words, and no type
+                if any(_places(ast.parse(node.value, mode="eval").body, names)):
+                    yield node.lineno, node.col_offset
+        elif (isinstance(node, ast.Attribute) and node.attr == "Any") or (
+            isinstance(node, ast.Name) and node.id in names
+        ):
+            yield node.lineno, node.col_offset
+
+
+@pytest.mark.parametrize(
+    ("said", "times"),
+    [
+        ("def f(a: Any, *b: list[Any], **c: Any) -> Any: ...", 4),
+        ("class A(dict[str, Any]):\n    b: Any\n    c: Any = 1", 3),
+        ("Alias = Any", 1),
+        ("Alias = dict[str, Any] | Any", 2),
+        ("a = cast(Any, b); c = TypeVar('c', bound=Any)", 2),
+        ("def f(a: 'list[Any]', b: \"Any\") -> None: ...", 2),
+        ("a = Decoder(list[Any])", 1),
+        ("import typing\ndef f(a: typing.Any) -> None: ...", 1),
+        ("from typing import Any as Whatever\na: Whatever", 1),
+        ("a: Annotated[str, Field(description='Any of these')]", 0),
+        ("if a is Any or Any in b: c = [*d, Any]", 0),
+        ("def f(a: object) -> int: ...", 0),
+    ],
+)
+def test_an_any_is_seen_wherever_a_type_stands(said: str, times: int) -> None:
+    assert said_any(f"from typing import Any\n{said}") == times
+
+
+def test_a_room_says_any_as_often_as_its_outside_makes_it() -> None:
     there: Counter[str] = Counter()
-    for path in (file for folder in ("gateway", "plugins") for file in (ROOT / folder).rglob("*.py")):
+    for path in _files():
         parts = path.relative_to(ROOT).parts
         folder = parts[0] == "plugins" and len(parts) > 3
         text = path.read_text()
-        names = (node for node in ast.walk(ast.parse(text if "Any" in text else "")) if isinstance(node, ast.Name))
-        there["/".join(parts[: 3 if folder else 2])] += sum(name.id == "Any" for name in names)
-    more = {room: count for room, count in there.items() if count > ALLOWED.get(room, (OF_A_NEW_ROOM, ""))[0]}
-    assert more == {}, "say `object`, or the type; where the outside has none, raise the number with its reason"
-    assert {room for room in ALLOWED if not there[room]} == set(), "take it off the list"
+        if "Any" in text:
+            there["/".join(parts[: 3 if folder else 2])] += said_any(text)
+    counted = {room: count for room, count in there.items() if count}
+    assert counted == {room: count for room, (count, _) in ALLOWED.items()}, (
+        "say `object`, or the type; where the outside has none, write the number down with its reason"
+    )
+
+
+def test_nothing_stands_in_for_an_any() -> None:
+    texts = [path.read_text() for path in _files()]
+    casts = sum(len(re.findall(r"\bcast\(", text)) for text in texts)
+    overlooked = sum(len(re.findall(r"# type: ignore", text)) for text in texts)
+    assert casts <= CASTS
+    assert overlooked <= OVERLOOKED
+
+
+def _files() -> Iterator[Path]:
+    return (path for folder in ("gateway", "plugins") for path in sorted((ROOT / folder).rglob("*.py")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -60,7 +60,7 @@ class JobItem(Result):
 
     id: int
     act: BulkAct
-    filter: Mapping[str, Any]
+    filter: Mapping[str, object]
     to: Sequence[str] | None
     reroute: bool
     rate: float | None

@@ -99,7 +99,7 @@ def must_be_configured(gateway: Running, sink: str) -> None:
 
 def document(admin: StoreAdmin, ref: str) -> dict[str, Any]:
     """The CloudEvents JSON of a stored event. Raises NotFound, Ambiguous."""
-    body: dict[str, Any] = json.loads(admin.event(ref).body)
+    body: dict[str, object] = json.loads(admin.event(ref).body)
     return body
 
 

@@ -35,7 +35,7 @@ class BulkCommand(Command):
 
     act: BulkAct
     filter: Annotated[
-        dict[str, Any],
+        dict[str, object],
         Field(
             default_factory=dict,
             description="The filters of GET /deliveries (retry, cancel, move) or of GET /events.",

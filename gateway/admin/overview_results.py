@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -143,7 +143,7 @@ class Configuration(Result):
     file: str
     loaded_at: Time
     current: Annotated[bool, Field(description="false: the last reload was refused, the file is not what runs.")]
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     types: Annotated[Mapping[str, Mapping[str, str]], Field(description="The type of each source and sink.")]
     pulled: Annotated[Sequence[str], Field(description="The sinks that consumers fetch from.")]
     warnings: Sequence[DiagnosticItem]
@@ -162,9 +162,9 @@ class ReloadAnswer(Result):
 class RouteAnswer(Result):
     """Where an event would go, and why not elsewhere. `now`: by the routes that run, where others were tried."""
 
-    event: Mapping[str, Any]
+    event: Mapping[str, object]
     sinks: Sequence[str]
-    routes: Sequence[Mapping[str, Any]]
+    routes: Sequence[Mapping[str, object]]
     now: Sequence[str] | None
     tests: Annotated[
         Sequence[DiagnosticItem], Field(description="What the tests that were sent along say; empty: all went well.")

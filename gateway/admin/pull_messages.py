@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -99,7 +99,7 @@ class LeasedItem(Result):
     receipt: str
     leased_until: Time
     traceparent: Annotated[str | None, Field(description="The trace that it belongs to, for your own requests.")]
-    event: dict[str, Any]
+    event: dict[str, object]
 
 
 class LeaseAnswer(Result):
@@ -114,7 +114,7 @@ class PeekedItem(Result):
 
     delivery: int
     attempts: Annotated[int, Field(description="Tries that it had in this round.")]
-    event: dict[str, Any]
+    event: dict[str, object]
 
 
 class PeekAnswer(Result):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -53,7 +53,7 @@ class RecordingItem(Result):
     started_at: Annotated[Time | None, Field(description="As the vendor's `recording.started` says.")]
     ended_at: Time | None
     files: Annotated[
-        Sequence[Mapping[str, Any]],
+        Sequence[Mapping[str, object]],
         Field(description="Of its newest 200 events: each file as in its event, and `event` that names that."),
     ]
     events: Annotated[Sequence[str], Field(description="The newest 200, oldest first, each as every path takes it.")]
@@ -119,8 +119,8 @@ def _item(full: RecordingFull, whole: bool) -> RecordingItem:
     )
 
 
-def _files(body: str, whole: bool) -> Sequence[Mapping[str, Any]]:
+def _files(body: str, whole: bool) -> Sequence[Mapping[str, object]]:
     document = json.loads(body)
     shown = document if whole else masked_event(document)
-    files: Sequence[Mapping[str, Any]] = shown["data"]["files"]
+    files: Sequence[Mapping[str, object]] = shown["data"]["files"]
     return files

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -39,7 +39,7 @@ class TestCommand(Command):
 class RouteCommand(Command):
     """An event, as CloudEvents JSON or in the flat form, and routes to try on it (none: those that run)."""
 
-    event: dict[str, Any]
+    event: dict[str, object]
     config: Annotated[
         str | None, Field(max_length=64 * 1024, description="YAML: routes, and tests where there are some.")
     ] = None
@@ -54,7 +54,7 @@ class ReconcileCommand(Command):
 class PreviewCommand(Command):
     """The event that a sink would be given, as CloudEvents JSON or in the flat form."""
 
-    event: dict[str, Any]
+    event: dict[str, object]
     owner: _Owner = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -97,7 +97,7 @@ class VerdictItem(Result):
 
     at: Time
     by: str
-    routes: Annotated[Sequence[Mapping[str, Any]], Field(description="As `gateway route --json` says it.")]
+    routes: Annotated[Sequence[Mapping[str, object]], Field(description="As `gateway route --json` says it.")]
 
 
 class Raw(Result):
@@ -121,7 +121,7 @@ class EventDetail(Result):
     """One event with everything that is kept of it."""
 
     item: EventItem
-    event: Annotated[Mapping[str, Any], Field(description="Its CloudEvents JSON.")]
+    event: Annotated[Mapping[str, object], Field(description="Its CloudEvents JSON.")]
     raw: Raw
     verdicts: Sequence[VerdictItem]
     deliveries: Sequence[DeliveryDetail]

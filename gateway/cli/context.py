@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import click
 
@@ -135,7 +135,7 @@ def pass_invocation(command: _F) -> _F:
     """Give a command what it works on."""
 
     @functools.wraps(command)
-    def begun(*arguments: object, **options: object) -> Any:
+    def begun(*arguments: object, **options: object) -> object:
         return command(working(click.get_current_context()), *arguments, **options)
 
     return begun  # type: ignore[return-value]

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 from gateway.admin.stream import NewsFilter, message_of
 from gateway.cli.remote_client import RefusedElsewhere, Remote
@@ -34,7 +34,7 @@ class NewsItem(NamedTuple):
     """One piece of news: its kind, as the stream has it, or LOST or BACK; and what it says."""
 
     kind: str
-    data: dict[str, Any]
+    data: dict[str, object]
 
 
 class NewsFeed(Protocol):

@@ -28,7 +28,7 @@ class PulledEvent:
     receipt: str
     attempt: int
     replay: bool
-    document: dict[str, Any]
+    document: dict[str, object]
 
 
 class PullClient:

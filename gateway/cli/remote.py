@@ -79,13 +79,13 @@ class RemoteInvocation(Invocation):
 
         return RemoteService(self._there, masked=not whole)
 
-    def route(self) -> Any:
+    def route(self) -> object:
         """Its gateway knows."""
 
-    def ids(self) -> Any:
+    def ids(self) -> object:
         """Its gateway knows."""
 
-    def judge(self) -> Any:
+    def judge(self) -> object:
         """Its gateway knows."""
 
 
@@ -95,7 +95,7 @@ class _RemoteRouter:
     def __init__(self, remote: Remote) -> None:
         self._remote = remote
 
-    def decide(self, event: Event) -> Any:
+    def decide(self, event: Event) -> object:
         from gateway.events.cloudevents import to_document
 
         answer = self._remote.post("/route", {"event": to_document(event)})

@@ -117,7 +117,7 @@ def segment(text: object) -> str:
     return quote(str(text), safe="~:")
 
 
-def refused(answer: Any, status: int, url: str) -> GatewayError:
+def refused(answer: object, status: int, url: str) -> GatewayError:
     """What a refusal of the gateway at `url` means here."""
     detail = str(answer.get("detail", f"HTTP {status}")) if isinstance(answer, dict) else f"HTTP {status}"
     code = answer.get("code") if isinstance(answer, dict) else None

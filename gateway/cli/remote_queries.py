@@ -211,7 +211,7 @@ class RemoteQueries:
         return rows
 
 
-def api_filter(asked: Mapping[str, Any]) -> dict[str, Any]:
+def api_filter(asked: Mapping[str, Any]) -> dict[str, object]:
     """A filter as the API takes it."""
     times = {
         name: None if asked.get(name) is None else moment(asked[name]) for name in ("since", "until") if name in asked

@@ -178,7 +178,7 @@ def _recorder(seen: list[httpx.Request]) -> httpx.AsyncBaseTransport:
 
     library: Any = import_httpx()
 
-    def answer(request: httpx.Request) -> Any:
+    def answer(request: httpx.Request) -> object:
         seen.append(request)
         return library.Response(200, json={})  # whoever waits for words of its service's own goes no further
 
@@ -186,7 +186,7 @@ def _recorder(seen: list[httpx.Request]) -> httpx.AsyncBaseTransport:
     return transport
 
 
-def options_of(loaded: Loaded, name: str, owner: str | None) -> Any:
+def options_of(loaded: Loaded, name: str, owner: str | None) -> object:
     """The options that something is sent with to this owner."""
     settings = loaded.settings.sinks[name]
     if owner is None or settings.directory is None or settings.directory.table is None:

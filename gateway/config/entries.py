@@ -225,7 +225,7 @@ class Entries:
     ) -> Any:
         return self.validation.model(table, options, others=core, given=given)
 
-    def _make(self, table: Table, cls: Any, name: str, options: Any, **given: Any) -> Any:
+    def _make(self, table: Table, cls: Any, name: str, options: object, **given: Any) -> Any:
         """The plugin's object, to see that it can be made and to hear its advice."""
         try:
             instance = cls(name, options, **given)
@@ -257,6 +257,6 @@ def _only(table: Table, keys: Collection[str]) -> Table:
     )
 
 
-def _left_out(table: Table) -> Mapping[str, Any]:
+def _left_out(table: Table) -> Mapping[str, object]:
     """A type that is missing has its own problem already."""
     return {} if isinstance(table.entries.get("type"), Scalar) else {"type": "?"}

@@ -25,7 +25,7 @@ _FORMS: Final = frozenset({"enum", "const", "pattern", "format"})
 _PREFIX: Final = "#/$defs/"
 
 
-def schema(registry: Registry | None = None) -> dict[str, Any]:
+def schema(registry: Registry | None = None) -> dict[str, object]:
     """JSON Schema 2020-12 of the file. A type whose plugin cannot be loaded is left open, with the reason beside it."""
     registry = registry or Registry()
     definitions: dict[str, Any] = {}
@@ -54,7 +54,7 @@ def schema(registry: Registry | None = None) -> dict[str, Any]:
 class _Generator(GenerateJsonSchema):
     ignored_warning_kinds: set[JsonSchemaWarningKind] = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012  # as its base declares it
 
-    def encode_default(self, dft: Any) -> Any:
+    def encode_default(self, dft: object) -> object:
         if isinstance(dft, Secret):
             return MASK  # taken out below: not even that there is one is said
         if isinstance(dft, timedelta):
@@ -62,7 +62,7 @@ class _Generator(GenerateJsonSchema):
         return str(dft) if isinstance(dft, Rate) else super().encode_default(dft)
 
 
-def _model_schema(model: type[BaseModel], definitions: dict[str, Any], prefix: str) -> dict[str, Any]:
+def _model_schema(model: type[BaseModel], definitions: dict[str, object], prefix: str) -> dict[str, Any]:
     """The model's schema; its own $defs go to `definitions`, each name with the prefix, so that no two plugins meet."""
     mode: JsonSchemaMode = "validation"
     body = model.model_json_schema(ref_template=f"{_PREFIX}{prefix}{{model}}", schema_generator=_Generator, mode=mode)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from gateway.dispatch.policy import RetryPolicy
 from gateway.errors import DeliveryFailed, Retry, Unavailable
@@ -27,7 +27,7 @@ def asked_for(failure: BaseException, policy: RetryPolicy) -> float:
     return least
 
 
-def seconds(after: Any) -> float:
+def seconds(after: object) -> float:
     """A plugin's `after` in seconds, from nought. It may say 30 for timedelta(seconds=30): a mistake that costs no delay."""
     if isinstance(after, timedelta):
         return max(after.total_seconds(), 0.0)

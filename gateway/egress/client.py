@@ -6,7 +6,7 @@ import asyncio
 import importlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 from gateway import compact_json
 from gateway.egress.answers import Answer, Classify, judge
@@ -34,7 +34,7 @@ USER_AGENT: Final = f"recording-gateway/{__version__}"
 class Sending(TypedDict, total=False):
     """What `get`, `post` and `request` take by keyword; `request` says what each is."""
 
-    json: Any
+    json: object
     content: bytes | str | None
     headers: Mapping[str, str] | None
     params: Mapping[str, str] | None

@@ -134,9 +134,9 @@ def _circumstances(event: Event) -> dict[str, object]:
     }
 
 
-def _file(file: File) -> dict[str, Any]:
+def _file(file: File) -> dict[str, object]:
     storage = file.storage
-    document: dict[str, Any] = {
+    document: dict[str, object] = {
         "format": file.format,
         "download_url": file.download_url,
         "play_url": file.play_url,
@@ -221,7 +221,7 @@ def _alarm_of(data: Mapping[str, object]) -> Alarm:
     )
 
 
-def _file_of(entry: Any) -> File:
+def _file_of(entry: object) -> File:
     if not isinstance(entry, Mapping):
         raise wrong("files", entry, "an object for each")
     stored = object_of(entry, "storage")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -199,7 +199,7 @@ class _StoredData(msgspec.Struct):
     files: tuple[File, ...] = ()
     error: Fault | None = None
     problems: tuple[str, ...] = ()
-    extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    extra: Mapping[str, object] = msgspec.field(default_factory=dict)
     verified: _Scheme | None = None
 
 

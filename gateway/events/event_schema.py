@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from gateway.events.cloudevents import DATA_SCHEMA, to_json
 from gateway.events.samples import sample
@@ -23,7 +23,7 @@ from gateway.model import (
     Trust,
 )
 
-Schema = dict[str, Any]
+Schema = dict[str, object]
 
 _WHOLE_MAX: Final = 2**63 - 1
 _EXAMPLES: Final = (FILE_COMPLETED, RECORDING_FAILED, RECORDING_ARCHIVED, DELIVERY_DEAD)

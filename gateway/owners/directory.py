@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gateway.model import Event
 from gateway.owners.owner_key import NoKey, OwnerKey
@@ -33,9 +33,9 @@ class Directory:
     key: OwnerKey
     columns: Sequence[str]
     rows: Mapping[str, tuple[str | None, ...]] = field(repr=False)
-    read: Callable[[Mapping[str, str]], Any] = field(repr=False)
-    base: Mapping[str, Any] = field(repr=False)
-    own: Any = None
+    read: Callable[[Mapping[str, str]], object] = field(repr=False)
+    base: Mapping[str, object] = field(repr=False)
+    own: object = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -53,7 +53,7 @@ class Directory:
     def _nobody(self, why: str) -> Owned:
         return Owned(NOBODY, "" if self.own is not None else why)
 
-    def options(self, owner: str) -> Any:
+    def options(self, owner: str) -> object:
         """The options of an owner who is in the table; of NOBODY, the sink's own."""
         return self.own if owner == NOBODY else self.read(self.cells(owner))
 

@@ -28,7 +28,7 @@ from gateway.plugin import Callback, Response, Sink, Source
 from gateway.text.credentials import without_credentials
 
 # method -> (how it is called, whether a class must bring its own)
-_METHODS: Final[dict[type[Any], dict[str, tuple[str, bool]]]] = {
+_METHODS: Final[dict[type[object], dict[str, tuple[str, bool]]]] = {
     Source: {
         "prepare": ("self", False),
         "verify": ("self, callback", True),
@@ -82,12 +82,12 @@ _MEASURED: Final[_Wanted] = (
 )
 _ARCHIVED: Final[_Wanted] = (("url", str, "text"), ("at", datetime, "a datetime"))
 _CAUSE: Final[_Wanted] = (("id", str, "text"), ("sink", str, "text"), ("earlier", tuple, "a tuple"))
-_NESTED: Final[dict[type[Any], _Wanted]] = {Measured: _MEASURED, Archived: _ARCHIVED}
+_NESTED: Final[dict[type[object], _Wanted]] = {Measured: _MEASURED, Archived: _ARCHIVED}
 NO_CONTENT: Final = frozenset({204, 205, 304})  # statuses of answers that have no content (RFC 9110)
 _PARTS: Final = (("files", File, "gateway.File"), ("problems", str, "text"))
 
 
-def class_problem(cls: type[Any], base: type[Any]) -> str | None:
+def class_problem(cls: type[object], base: type[object]) -> str | None:
     """What is wrong with the methods of a plugin's class; None: nothing. `base` is Source or Sink."""
     for name, (arguments, required) in _METHODS[base].items():
         method = inspect.getattr_static(cls, name)
@@ -99,7 +99,7 @@ def class_problem(cls: type[Any], base: type[Any]) -> str | None:
     return None
 
 
-def _method_problem(method: Callable[..., Any], base: type[Any], name: str, arguments: str) -> str | None:
+def _method_problem(method: Callable[..., object], base: type[object], name: str, arguments: str) -> str | None:
     kind = _kind(base, name)
     wanted = f"write `{kind} {name}({arguments})`"
     try:
@@ -116,7 +116,7 @@ def _method_problem(method: Callable[..., Any], base: type[Any], name: str, argu
     return None
 
 
-def _kind(base: type[Any], name: str) -> str:
+def _kind(base: type[object], name: str) -> str:
     return "async def" if base is Sink or name in _CALLING else "def"
 
 
@@ -291,7 +291,7 @@ def checked_response(source: Source, response: object) -> Response | None:
     return response if isinstance(media_type, str) else Response(status, body)
 
 
-def _parts(response: Any) -> tuple[Any, Any, Any]:
+def _parts(response: Any) -> tuple[object, object, object]:
     return response.status, response.body, response.media_type
 
 

@@ -63,7 +63,7 @@ class Watchers:
         self._threads = threads
         self._broken: set[str] = set()
 
-    def notify(self, *, size: int = 0, **values: Any) -> None:
+    def notify(self, *, size: int = 0, **values: object) -> None:
         """Call each with the arguments it asks for. Never raises. `size`: the bytes that a waiting call keeps in memory."""
         caller: HookCaller = getattr(self._hook, self._name)
         impls = caller.get_hookimpls()

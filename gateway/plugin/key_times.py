@@ -35,7 +35,7 @@ class KeyTimes:
 
     def __init__(self, source: KeyedSource, option: str, keys: Mapping[str, SigningKey] | Sequence[SigningKey]) -> None:
         self._source = source
-        self._make: Callable[[str, Any], KeyedSource] = type(source)
+        self._make: Callable[[str, object], KeyedSource] = type(source)
         self._option = option
         self._named = dict(keys) if isinstance(keys, Mapping) else None
         self._keys = keys_of(source.options)

@@ -126,7 +126,7 @@ class Registry:
         self._add(kind, loaded, base, found.origin, expected=name)
         return self._types[kind, name]
 
-    def _add(self, kind: str, cls: Any, base: type[Any], origin: str, expected: str | None = None) -> None:
+    def _add(self, kind: str, cls: object, base: type[object], origin: str, expected: str | None = None) -> None:
         what = f"{origin}: {getattr(cls, '__qualname__', cls)!s}"
         if not isinstance(cls, type) or not issubclass(cls, base):
             raise PluginError(f"{what} is not a subclass of gateway.{base.__name__}")
@@ -159,7 +159,7 @@ class Registry:
         if entry.endswith(".py") or "/" in entry:
             path = self._file(entry)
             origin = label = str(path)
-            plugin: Any = _guard(origin, f"plugins: {entry}", lambda: import_file(path))
+            plugin: object = _guard(origin, f"plugins: {entry}", lambda: import_file(path))
         elif ("plugin", entry) in self._entry_points:
             entries = self._entry_points["plugin", entry]
             self._refuse_two("plugin", entry, [describe(one) for one in entries])
@@ -178,7 +178,7 @@ class Registry:
         self._hook_in(plugin, label)
         self._register_types(plugin, origin, getattr(plugin, "__name__", entry))
 
-    def _register_types(self, plugin: Any, origin: str, name: str) -> None:
+    def _register_types(self, plugin: object, origin: str, name: str) -> None:
         hooks = self._manager.hook
         for kind, base, hook in (("source", Source, hooks.register_sources), ("sink", Sink, hooks.register_sinks)):
             brought: list[Any] = []
@@ -237,7 +237,7 @@ class Registry:
             raise PluginError(f"plugins: {entry} cannot be imported: {type(error).__name__}: {error}") from error
 
 
-def _guard(origin: str, what: str, load: Callable[[], Any]) -> Any:
+def _guard(origin: str, what: str, load: Callable[[], object]) -> object:
     try:
         return load()
     except PluginError:
@@ -260,7 +260,7 @@ def _near_hook(said: str) -> str:
     return f"; did you mean {near}?" if near else ""
 
 
-def _is_written_here(cls: Any, base: type[Any], module: str) -> bool:
+def _is_written_here(cls: object, base: type[object], module: str) -> bool:
     return (
         isinstance(cls, type)
         and issubclass(cls, base)

@@ -134,7 +134,7 @@ class _Scene:
         self._event = event
         self._prepared: object = None
 
-    def value(self, where: Where) -> Any:
+    def value(self, where: Where) -> object:
         if self._prepared is None:
             self._prepared = where.prepare(present(self._event))
         return where.value(self._prepared)
@@ -199,7 +199,7 @@ class _Compiled:
         self._where_failed = _Failed(route.name, self._where_said(keys))
         self._error_head = encode({"route": route.name, **self._where_said(keys)})[:-1] + ',"error":'
 
-    def _where_said(self, held: Sequence[str]) -> Mapping[str, Any]:
+    def _where_said(self, held: Sequence[str]) -> Mapping[str, object]:
         return {"held": list(held), "clause": "where", "pattern": None if self.where is None else self.where.text}
 
     def judge(self, event: Event, values: Mapping[str, str | None], scene: _Scene, spared: Sequence[str]) -> Verdict:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from gateway.runtime.clock import Clock
 
@@ -51,7 +51,7 @@ class News(NamedTuple):
     sink: str
     type: str
     event: str
-    body: Mapping[str, Any]
+    body: Mapping[str, object]
 
 
 class Activity:
@@ -124,7 +124,7 @@ class Activity:
     def publish(
         self,
         kind: NewsKind,
-        body: Mapping[str, Any],
+        body: Mapping[str, object],
         *,
         source: str = "",
         sink: str = "",

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, MutableMapping
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Final, TextIO, TypeVar
+from typing import Final, TextIO, TypeVar
 
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.line_writer import FLUSH_SECONDS, LineOutput, LineWriter, StreamWriter
@@ -26,7 +26,7 @@ from gateway.text.redaction import redact, redact_event, redact_start
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
-Entry = MutableMapping[str, Any]
+Entry = MutableMapping[str, object]
 _Raised = tuple[type[BaseException], BaseException, TracebackType | None]
 
 _COLOURS: Final = {"debug": "\x1b[2m", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[1;31m"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -79,7 +79,7 @@ class Lease(Value, frozen=True, kw_only=True):
     until: int
     elapsed: int = 0  # ms since first_at when it was leased, without the time the sink stood still
     order_key: str | None = None
-    memo: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    memo: Mapping[str, object] = msgspec.field(default_factory=dict)
     losses: int = 0  # how often in a row its process died with it in flight
     lone_losses: int = 0  # how often with nothing else in flight, since it last kept something
     lost: bool = False  # the try before this one never came to an end: its process died, or its lease ended
@@ -126,7 +126,7 @@ class Settlement(Value, frozen=True, kw_only=True):
     delay: int = 0  # ms until the next try, when waiting
     burnt: bool = True  # False: the attempt is given back
     reason: DeadReason | None = None
-    memo: Mapping[str, Any] | None = None
+    memo: Mapping[str, object] | None = None
 
 
 class Settled(Value, frozen=True):

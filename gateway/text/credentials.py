@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from gateway.text.credential_names import VALUES, is_bare_key_secret, names_credential, verdict_of, words_of
 
@@ -19,7 +19,7 @@ _HEADER_LINE: Final = re.compile(
 )
 
 
-class Cleaned(dict[str, Any]):
+class Cleaned(dict[str, object]):
     """Fields that were looked through already: asked a second time, they need no second look."""
 
 
@@ -34,7 +34,7 @@ def without_credentials(fields: Mapping[str, object], path: str = "") -> tuple[d
     return Cleaned(_object(fields, path, "", left_out, 0)), left_out
 
 
-def _object(fields: Mapping[str, Any], path: str, parent: str, left_out: list[str], depth: int) -> dict[str, object]:
+def _object(fields: Mapping[str, object], path: str, parent: str, left_out: list[str], depth: int) -> dict[str, object]:
     kept: dict[str, object] = {}
     named = _named_value(fields)
     bare: bool | None = None

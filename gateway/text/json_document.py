@@ -61,27 +61,27 @@ class Document:
         seen = [key for key, _ in self._tree.pairs]
         return next((key for key in keys if seen.count(key) > 1), None)
 
-    def original(self, *, escape: bool) -> dict[str, Any]:
+    def original(self, *, escape: bool) -> dict[str, object]:
         """As it came, for verification: nothing cut or left out, lone surrogates and NUL escaped (or, without `escape`,
         as they are), numbers past 64 bits as their text. To read a key that is there twice raises Malformed."""
         if self._tree is None:
             return self.plain
-        read: dict[str, Any] = _copy(self._tree, escaped if escape else _same, WideNumber.__str__, DoubledObject)
+        read: dict[str, object] = _copy(self._tree, escaped if escape else _same, WideNumber.__str__, DoubledObject)
         return read
 
-    def naming(self, choice: int) -> dict[str, Any]:
+    def naming(self, choice: int) -> dict[str, object]:
         """As what things are named by: no two originals read the same. Of a doubled key the value at `choice` (0, -1)."""
         if self._tree is None:
             return self.plain
 
-        def chosen(pairs: Sequence[tuple[str, object]]) -> dict[str, Any]:
+        def chosen(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
             return dict(pairs if choice else reversed(pairs))
 
-        read: dict[str, Any] = _copy(self._tree, _unmistakable, lambda number: f"\\#{number}", chosen)
+        read: dict[str, object] = _copy(self._tree, _unmistakable, lambda number: f"\\#{number}", chosen)
         return read
 
 
-class DoubledObject(dict[str, Any]):
+class DoubledObject(dict[str, object]):
     """An object without its doubled keys, of which none can be read without a refusal: nobody can say which is meant."""
 
     __slots__ = ("_doubled",)
@@ -103,7 +103,7 @@ class DoubledObject(dict[str, Any]):
         self._check(key)
         return super().__contains__(key)
 
-    def get(self, key: str, default: Any = None) -> Any:
+    def get(self, key: str, default: object = None) -> Any:
         self._check(key)
         return super().get(key, default)
 
@@ -122,7 +122,7 @@ def _copy(
     value: Any,
     text: Callable[[str], str],
     number: Callable[[Any], str],
-    object: Callable[[Sequence[tuple[str, Any]]], dict[str, Any]],
+    object: Callable[[Sequence[tuple[str, object]]], dict[str, Any]],
 ) -> Any:
     kind = type(value)
     if kind is str:

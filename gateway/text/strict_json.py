@@ -131,7 +131,7 @@ def _walk(top: dict[str, object], most: int, *, escaped: bool) -> tuple[int, int
     nodes = depth = 1
     keys = colons = 0
     open_: list[Any] = [top]
-    deeper: list[Any] = []
+    deeper: list[object] = []
     while open_:
         container = open_.pop()
         nodes += len(container)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from gateway.errors import Problem
 
@@ -17,7 +17,7 @@ CLOSE: Final = (b"connection", b"close")
 
 def body(problem: Problem) -> bytes:
     """The JSON of a problem; `code` is the stable part, `detail` is for people."""
-    members: dict[str, Any] = {
+    members: dict[str, object] = {
         "type": "about:blank",  # RFC 9457: the title is the status and nothing more
         "title": _title(problem.status),
         "status": problem.status,

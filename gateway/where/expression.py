@@ -32,28 +32,28 @@ class Where:
     def __repr__(self) -> str:
         return f"Where({self.text!r})"
 
-    def prepare(self, document: Mapping[str, Any]) -> Any:
+    def prepare(self, document: Mapping[str, object]) -> object:
         """What `value` takes: the document in the library's own form, made once for all expressions of one event.
 
         Making it costs ten times as much as evaluating. Raises WhereFailed for a value that CEL has no form for.
         """
         return self.prepare_names({"event": document})
 
-    def prepare_names(self, names: Mapping[str, Any]) -> object:
+    def prepare_names(self, names: Mapping[str, object]) -> object:
         """Like `prepare`, with the value of every name the expression may use."""
         try:
             return self._context(dict(names))
         except Exception as error:
             raise WhereFailed(_said(error)) from None
 
-    def value(self, prepared: Any) -> Any:
+    def value(self, prepared: object) -> Any:
         """What the expression says. Raises WhereFailed."""
         try:
             return self._program.execute(prepared)
         except Exception as error:  # because the library raises KeyError, RuntimeError, OverflowError and others alike
             raise WhereFailed(_said(error)) from None
 
-    def matches(self, document: Mapping[str, Any]) -> bool:
+    def matches(self, document: Mapping[str, object]) -> bool:
         """Whether it says `true` of a document made by `present`; anything else is no match. Raises WhereFailed."""
         return self.value(self.prepare(document)) is True
 
@@ -89,7 +89,7 @@ def present(event: Event) -> dict[str, object]:
     return document
 
 
-def _present(value: Any) -> Any:
+def _present(value: object) -> object:
     if type(value) is dict:
         return {key: kept for key, part in value.items() if (kept := _present(part)) is not None} or None
     if type(value) is list:

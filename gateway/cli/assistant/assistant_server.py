@@ -49,7 +49,7 @@ OUTPUT: Final[Mapping[str, object]] = {
     },
     "required": ["notice"],
 }
-Answer = Callable[["Service", Any], Mapping[str, Any]]
+Answer = Callable[["Service", Any], Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)

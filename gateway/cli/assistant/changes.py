@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -77,7 +77,7 @@ class Changes:
             "expires_in_seconds": round(HOLDS_SECONDS),
         }
 
-    def make(self, service: Service, asked: MakeChange) -> Mapping[str, Any]:
+    def make(self, service: Service, asked: MakeChange) -> Mapping[str, object]:
         """Do it. Raises NotConfirmed, GatewayError where it cannot be done."""
         shown = _shown(service, asked)
         self._confirmations.take_back(asked.confirmation, shown.bound)

@@ -95,7 +95,7 @@ class Question:
     title: str
     description: str
     asked: type[BaseModel]
-    answer: Callable[[Service, Any], Mapping[str, Any]]
+    answer: Callable[[Service, Any], Mapping[str, object]]
 
 
 def _status(service: Service, asked: NoArguments) -> Mapping[str, object]:

@@ -180,7 +180,7 @@ def options(model: type[BaseModel]) -> Sequence[Sequence[str]]:
     return list(_walk(schema, schema.get("$defs", {}), ""))
 
 
-def _walk(schema: Mapping[str, Any], defs: Mapping[str, Any], prefix: str) -> Sequence[Sequence[str]]:
+def _walk(schema: Mapping[str, Any], defs: Mapping[str, object], prefix: str) -> Sequence[Sequence[str]]:
     rows: list[Sequence[str]] = []
     required = schema.get("required", [])
     for name, entry in schema.get("properties", {}).items():
@@ -191,7 +191,7 @@ def _walk(schema: Mapping[str, Any], defs: Mapping[str, Any], prefix: str) -> Se
     return rows
 
 
-def _objects(entry: Mapping[str, Any], defs: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+def _objects(entry: Mapping[str, object], defs: Mapping[str, Any]) -> Sequence[Mapping[str, object]]:
     """The models behind an entry: `Model`, `Model | None`, or each of several."""
     found: Mapping[str, Any] = defs.get(str(entry.get("$ref", "")).rpartition("/")[2], entry)
     if found.get("type") == "object" and found.get("properties"):

@@ -61,7 +61,7 @@ def command(
     wanted = (
         None if expected is None else {invocation.sink(name.strip()) for name in expected.split(",") if name.strip()}
     )
-    answers: list[Mapping[str, Any]] = []
+    answers: list[Mapping[str, object]] = []
     reached: set[str] = set()
     for event in events:
         decision = invocation.router.decide(event)

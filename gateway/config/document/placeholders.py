@@ -9,7 +9,7 @@ import types
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Final, Literal, Union, get_args, get_origin
 
 from gateway.config.document.nodes import Scalar
 from gateway.config.document.substitution import PLACEHOLDER
@@ -41,7 +41,7 @@ def _secrets(path: str) -> tuple[str, ...]:
     return "whsec_" + base64.b64encode(digest.digest()).decode(), _URL, digest.hexdigest()
 
 
-def _options(annotation: object, metadata: Sequence[object], secrets: tuple[str, ...]) -> tuple[Any, ...]:
+def _options(annotation: object, metadata: Sequence[object], secrets: tuple[str, ...]) -> tuple[object, ...]:
     if get_origin(annotation) is Annotated:
         annotation, *more = get_args(annotation)
         return _options(annotation, (*more, *metadata), secrets)

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Final
 
 from gateway.store.admin.detour import NEWEST_KEY
 from gateway.store.admin.pages import PAGE_ROWS_MAX
@@ -66,7 +66,7 @@ class AuditEntry:
     actor: Actor
     act: str  # the command, such as `deliveries retry`
     target: str = ""
-    filter: Mapping[str, Any] | None = None
+    filter: Mapping[str, object] | None = None
     matched: int = 1
     hidden: bool = False  # an erasure: the filter is kept as a keyed hash, because it may hold what is erased
 

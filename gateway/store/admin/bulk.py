@@ -73,7 +73,7 @@ def run_act(
     rule: Rule[Any],
     watcher: Watcher,
     *,
-    prepare: Callable[[Sequence[Item]], Sequence[Any]] = list,
+    prepare: Callable[[Sequence[Item]], Sequence[object]] = list,
     summary: Callable[[Sequence[ItemResult]], str] | None = None,
 ) -> Total:
     """Do one act to each, in order. Where it is stopped or fails midway, what was committed stays done and is written down.

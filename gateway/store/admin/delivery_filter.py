@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gateway.model import ALARM_PREFIX
 from gateway.states import DeadReason, DeliveryState, WaitsFor
@@ -43,7 +43,7 @@ class DeliveryFilter:
     since: int | None = None
     until: int | None = None
 
-    def criteria(self) -> dict[str, Any]:
+    def criteria(self) -> dict[str, object]:
         """What was asked for, for the audit log and for a job."""
         found = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.runtime.activity import News
 from gateway.store.engine.batch import Bulk, storable
@@ -40,7 +40,7 @@ class LiveRow(NamedTuple):
     source: str
     sink: str
     type: str
-    body: dict[str, Any]
+    body: dict[str, object]
 
 
 def put(session: Bulk, news: Sequence[News], missed: int) -> None:

@@ -62,7 +62,7 @@ class Server:
             cursor = session.execute(text.replace("{t}", self.scratch).encode(), values)
             return cursor.fetchall() if cursor.description else ()
 
-    def ask(self, text: str, session: Any = None) -> Any:
+    def ask(self, text: str, session: object = None) -> Any:
         """The one value that a statement gives."""
         ((value,),) = self.rows(text, session)
         return value

@@ -81,12 +81,12 @@ class Queue:
             self._closing = True
             self._ready.notify()
 
-    def put(self, kind: Kind, work: Any, size: int = 256) -> asyncio.Future[Any]:
+    def put(self, kind: Kind, work: object, size: int = 256) -> asyncio.Future[object]:
         """Queue work; the future is resolved after its commit. Raises StoreBusy (accepts only), StoreUnavailable (closed)."""
         if self._loop is None:
             raise StoreUnavailable("the store is not open")
         now = time.monotonic()
-        future: asyncio.Future[Any] = self._loop.create_future()
+        future: asyncio.Future[object] = self._loop.create_future()
         with self._ready:
             if self._closing:
                 raise StoreUnavailable("the store is closed")

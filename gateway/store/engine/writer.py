@@ -27,7 +27,7 @@ RERUN_SECONDS: Final = 2.0  # how long a batch whose commit may have happened lo
 
 log = import_structlog().get_logger("gateway.store")
 
-Answer = tuple[Any, BaseException | None]
+Answer = tuple[object, BaseException | None]
 
 
 class Writer:
@@ -105,7 +105,7 @@ class Writer:
         self._thread = threading.Thread(target=self._write_until_closed, name="store-writer", daemon=True)
         self._thread.start()
 
-    def put(self, kind: Kind, work: Any, size: int = 256) -> asyncio.Future[Any]:
+    def put(self, kind: Kind, work: object, size: int = 256) -> asyncio.Future[Any]:
         """Queue work; the future is resolved after its commit. Raises StoreBusy (accepts only), StoreUnavailable (closed)."""
         return self._queue.put(kind, work, size)
 

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.store.engine.cipher import is_encrypted
 from gateway.store.engine.encrypted_rows import EventKey, body_if_readable
@@ -84,7 +84,7 @@ def follow(session: Session, most: int = STEP_ROWS_MAX, rules: Sequence[WatchRul
     return Followed(len(rows), changed, time.monotonic() - began)
 
 
-def _events(session: Session, statement: str, values: Mapping[str, Any]) -> list[EventColumns]:
+def _events(session: Session, statement: str, values: Mapping[str, object]) -> list[EventColumns]:
     return [_opened(session, EventColumns(*row)) for row in session.rows(statement, values)]
 
 

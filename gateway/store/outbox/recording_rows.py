@@ -106,7 +106,7 @@ def put(session: Session, recordings: Sequence[Recording]) -> None:
     if known:
         session.change(_UPDATE.format(rows=_rows(session, kinds)), {"rows": _json(known)})
     if new:
-        ids: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
+        ids: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
         for id_, *row in session.rows(_INSERT.format(rows=_rows(session, kinds)), {"rows": _json(new)}):
             ids[tuple(row)].append(id_)
         for same in ids.values():

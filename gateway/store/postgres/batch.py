@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import ClaimedRow, EventIn, Kept, SettleIn, Tally, first_lease, leases_of
@@ -278,7 +278,7 @@ class PostgresBulk(PostgresSession):
                 raise
         set_damaged_aside(self, sink, lease, running, owner)
 
-        def taken() -> Sequence[tuple[Any, ...]]:
+        def taken() -> Sequence[tuple[object, ...]]:
             with self.along_keys():
                 return self.raw(take, values, prepare=False)  # a prepared plan may be older than the setting
 

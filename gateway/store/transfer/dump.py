@@ -45,7 +45,7 @@ class Dump:
             rows={name: number_of(session.rows(f"SELECT count(*) FROM {name}{_these(table)}")) for name, table in TABLES.items()},  # noqa: S608
         )  # fmt: skip
 
-    def rows(self) -> Iterator[tuple[StoreTable, Sequence[Any], bytes]]:
+    def rows(self) -> Iterator[tuple[StoreTable, Sequence[object], bytes]]:
         """Table, row and line of everything, tables in the order in which they refer to each other, rows by their keys."""
         for name, table in TABLES.items():
             digest = RowDigest()
@@ -78,7 +78,7 @@ def _these(table: StoreTable) -> str:
     return f" WHERE name NOT IN ({', '.join(map(repr, OWN_NOTES))})" if table.name == "meta" else ""
 
 
-def _rows(session: Session, table: StoreTable) -> Iterator[Sequence[Any]]:
+def _rows(session: Session, table: StoreTable) -> Iterator[Sequence[object]]:
     """By the key, so that no cursor has to be held and memory stays flat."""
     places = [table.columns.index(column) for column in table.key]
     key, marks = ", ".join(table.key), ", ".join(f":k{chr(97 + n)}" for n in range(len(places)))
@@ -87,7 +87,7 @@ def _rows(session: Session, table: StoreTable) -> Iterator[Sequence[Any]]:
     first = select.format(where=these)
     further = select.format(where=f"{these} {'AND' if these else 'WHERE'} ({key}) > ({marks})")
     most = PIECE_ROWS_MIN
-    after: dict[str, Any] = {}
+    after: dict[str, object] = {}
     while rows := session.rows(further if after else first, {"most": most, **after}):
         yield from rows
         last = rows[-1]

@@ -28,7 +28,7 @@ BATCH_BYTES: Final = 4 * 1024 * 1024  # about so many of one commit, as lines
 MADE_BY_MIGRATE: Final = "store migrate"  # the one act that an empty store may have been done
 _MARK: Final = "SELECT value FROM meta WHERE name = 'transfer'"
 
-Row = tuple[StoreTable, Sequence[Any], bytes]
+Row = tuple[StoreTable, Sequence[object], bytes]
 Progress = Callable[[int], object]
 
 

@@ -71,10 +71,10 @@ class Endpoint:
         return 202 if isinstance(result, JobStarted) else self.status
 
 
-Run = Callable[[Call], Awaitable[Any]]
+Run = Callable[[Call], Awaitable[object]]
 
 
-def reading(path: str, name: str, summary: str, run: Run, answer: Any, **more: Any) -> Endpoint:
+def reading(path: str, name: str, summary: str, run: Run, answer: object, **more: Any) -> Endpoint:
     """An operation that changes nothing, for whoever may read."""
     return Endpoint(method="GET", path=path, name=name, summary=summary, role="read", run=run, answer=answer, **more)
 

@@ -57,11 +57,11 @@ def text(endpoints: Sequence[Endpoint], prefix: str) -> str:
 
 
 @functools.cache
-def document(endpoints: tuple[Endpoint, ...], prefix: str) -> dict[str, Any]:
+def document(endpoints: tuple[Endpoint, ...], prefix: str) -> dict[str, object]:
     """The document."""
     models = dict.fromkeys(_models(endpoints))
     _, definitions = models_json_schema([(model, mode) for model, mode in models], ref_template=_REF, by_alias=True)
-    paths: dict[str, dict[str, Any]] = {}
+    paths: dict[str, dict[str, object]] = {}
     for endpoint in endpoints:
         paths.setdefault(prefix + endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeVar, get_args, get_origin
+from typing import Final, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -22,12 +22,14 @@ def read_query(request: Request, model: type[M] | None) -> M | None:
     """The parameters of a request. Raises Problem: 400 `unknown_filter`, `unknown_value`."""
     items = request.query_params.multi_items()
     known = {} if model is None else model.model_fields
-    pairs: dict[str, Any] = {}
+    pairs: dict[str, str | list[str]] = {}
+    lists: dict[str, list[str]] = {}
     for name, value in items:
         if name not in known:
             raise Problem(400, "unknown_filter", f"there is no parameter {name[:60]!r} here{_near(name, known)}")
         if _is_list(known[name].annotation):
-            pairs.setdefault(name, []).extend(part for part in value.split(",") if part)
+            pairs[name] = several = lists.setdefault(name, [])
+            several += [part for part in value.split(",") if part]
         elif name in pairs:
             raise Problem(400, "unknown_value", f"{name} is given twice")
         elif value != "" or name == "source":

@@ -38,7 +38,7 @@ def _written(result: object) -> bytes:
     return _ANYTHING.dump_json(result, by_alias=True)
 
 
-def refused(problem: Problem, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
+def refused(problem: Problem, headers: Mapping[str, str] | None = None, **more: object) -> Response:
     """A problem document; `more` are further members."""
     members = {**json.loads(problems.body(problem)), **more}
     response = Response(json.dumps(members), problem.status, headers, media_type=problems.MEDIA_TYPE.decode())

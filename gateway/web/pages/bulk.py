@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from starlette.responses import Response
 
@@ -22,9 +22,9 @@ _SEVERAL: Final = frozenset({"sink", "source", "type", "stream"})
 async def bulk(visit: Visit) -> Response:
     """Without `upto` the question whether it is meant, with it the job."""
     filters = {name: visit.form_field(name) for name in FILTERS if visit.form_field(name)}
-    given: dict[str, Any] = {name: [value] if name in _SEVERAL else value for name, value in filters.items()}
+    given: dict[str, object] = {name: [value] if name in _SEVERAL else value for name, value in filters.items()}
     upto = visit.form_field("upto")
-    members: dict[str, Any] = {"act": visit.form_field("act"), "filter": given, "preview": not upto}
+    members: dict[str, object] = {"act": visit.form_field("act"), "filter": given, "preview": not upto}
     if visit.form_field("rate"):
         members["rate"] = visit.form_field("rate")
     if upto:

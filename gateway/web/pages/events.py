@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from starlette.responses import Response
 
@@ -33,7 +33,7 @@ async def _page(visit: Visit, *, whole: bool) -> Response:
     first = await _first(visit, detail, whole=whole)
     t = visit.words
 
-    def values() -> Mapping[str, Any]:
+    def values() -> Mapping[str, object]:
         return {
             "detail": detail,
             "whole": whole,

@@ -18,7 +18,7 @@ Q = TypeVar("Q", bound=PageQuery)
 
 
 async def listing(
-    visit: Visit, template: str, model: type[Q], ask: Callable[[Q], Awaitable[Page[Any]]], /, **values: Any
+    visit: Visit, template: str, model: type[Q], ask: Callable[[Q], Awaitable[Page[Any]]], /, **values: object
 ) -> Response:
     """A page with a list."""
     given = Given({name: value for name, value in visit.request.query_params.items() if value})

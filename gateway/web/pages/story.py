@@ -163,7 +163,7 @@ def routes_of(verdict: VerdictItem, t: PageWords, event: Mapping[str, object] | 
     return [view for route in verdict.routes if (view := route_view(route, t, event)) is not None]
 
 
-def route_view(route: Mapping[str, Any], t: PageWords, event: Mapping[str, Any] | None = None) -> RouteView | None:
+def route_view(route: Mapping[str, Any], t: PageWords, event: Mapping[str, object] | None = None) -> RouteView | None:
     """What one route said, clause by clause."""
     try:
         matched = "to" in route

@@ -37,22 +37,22 @@ class Calls:
     def __getattr__(self, name: str) -> object:
         return getattr(self._requests, name)
 
-    def get(self, url: str, params: Any = None, **rest: Any) -> Any:
+    def get(self, url: str, params: object = None, **rest: object) -> object:
         return self.request("GET", url, params=params, **rest)
 
-    def post(self, url: str, data: Any = None, json: Any = None, **rest: Any) -> Any:
+    def post(self, url: str, data: object = None, json: object = None, **rest: object) -> object:
         return self.request("POST", url, data=data, json=json, **rest)
 
-    def put(self, url: str, data: Any = None, **rest: Any) -> Any:
+    def put(self, url: str, data: object = None, **rest: object) -> object:
         return self.request("PUT", url, data=data, **rest)
 
-    def patch(self, url: str, data: Any = None, **rest: Any) -> object:
+    def patch(self, url: str, data: object = None, **rest: object) -> object:
         return self.request("PATCH", url, data=data, **rest)
 
-    def delete(self, url: str, **rest: Any) -> object:
+    def delete(self, url: str, **rest: object) -> object:
         return self.request("DELETE", url, **rest)
 
-    def head(self, url: str, **rest: Any) -> Any:
+    def head(self, url: str, **rest: object) -> object:
         return self.request("HEAD", url, **rest)
 
     def request(self, method: str, url: str, **rest: Any) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from gateway import (
     RECORDING_ARCHIVED,
@@ -77,7 +77,7 @@ def _file(job: FileJob, kept: Copied) -> File:
     at = parse_time(job.memo["at"])
     measured = Measured(at=at, by=job.shop.name, size_bytes=kept.size_bytes, etag=kept.etag, media_type=kept.media_type)
     answered_for = not holders_of(job.link.url).isdisjoint(job.shop.options.confirm.allow)
-    unsaid: dict[str, Any] = {}
+    unsaid: dict[str, object] = {}
     if job.file.size_bytes is None:
         unsaid["size_bytes"] = kept.size_bytes
     if job.file.duration_seconds is None and kept.seconds is not None:

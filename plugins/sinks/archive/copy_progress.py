@@ -29,9 +29,9 @@ class CopyProgress:
         self._moved_at = http.clock.monotonic()
         self._waits = 0
 
-    def memo_of(self, number: int) -> MutableMapping[str, Any]:
+    def memo_of(self, number: int) -> MutableMapping[str, object]:
         """This file's part, to be changed in place and kept by `keep`."""
-        files: dict[str, Any] = self.memo["files"]
+        files: dict[str, object] = self.memo["files"]
         part = files.get(str(number))
         if not isinstance(part, dict):
             part = files[str(number)] = {}
@@ -94,7 +94,7 @@ async def cancelled(*tasks: asyncio.Future[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _memo_of(delivery: Delivery) -> dict[str, Any]:
+def _memo_of(delivery: Delivery) -> dict[str, object]:
     """What the last attempt left, as a copy that may be changed."""
     files = delivery.memo.get("files")
     parts = files.items() if isinstance(files, dict) else ()

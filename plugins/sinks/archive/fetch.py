@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from gateway import Http, Refused, Retry, Via
 from plugins.sinks.archive.answer import Begun, FileVersion, begun_of, failure, total_of_nothing
@@ -39,7 +39,7 @@ class Position:
     total: int | None = None
     version: FileVersion = NOTHING_SEEN
 
-    def memo(self) -> Mapping[str, Any]:
+    def memo(self) -> Mapping[str, object]:
         return {"offset": self.offset, "total": self.total, "version": list(self.version)}
 
     def begin_anew(self) -> None:
@@ -47,7 +47,7 @@ class Position:
         self.offset, self.total, self.version = 0, None, NOTHING_SEEN
 
     @classmethod
-    def of(cls, memo: Mapping[str, Any]) -> Position:
+    def of(cls, memo: Mapping[str, object]) -> Position:
         """Nothing where the memo is not one of ours."""
         offset, total, version = memo.get("offset"), memo.get("total"), memo.get("version")
         if type(offset) is not int or offset < 0 or not (total is None or type(total) is int):

@@ -54,7 +54,7 @@ class _Turns(list[Any]):
         super().__init__(values)
         self._end = end
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         for value in super().__iter__():
             if time.thread_time() > self._end:
                 raise SecurityError("its loops take too long")
@@ -143,7 +143,7 @@ def _line(error: BaseException) -> str:
     return f"line {lines[-1]}: " if lines else ""
 
 
-Encoder = Callable[[Any], str]
+Encoder = Callable[[object], str]
 """What makes of a value the text that stands in its place."""
 
 
@@ -253,7 +253,7 @@ def _wrapped(function: Callable[..., object], raw: bool) -> Callable[..., object
 
 
 def _encoding(function: Encoder) -> Callable[[object], RawText]:
-    def call(value: Any) -> RawText:
+    def call(value: object) -> RawText:
         if isinstance(value, StrictUndefined):
             value._fail_with_undefined_error()
         return RawText(function(None if isinstance(value, Undefined) else value))

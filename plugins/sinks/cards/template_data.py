@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from jinja2.runtime import Undefined
 
@@ -14,11 +13,11 @@ class RawText(str):
     __slots__ = ()
 
 
-class Open(dict[str, Any]):
+class Open(dict[str, object]):
     """A mapping in which any key may be missing: the vendor's own fields."""
 
 
-class FixedForm(dict[str, Any]):
+class FixedForm(dict[str, object]):
     """A mapping of a fixed form: `optional` are the keys that it may lack, which are then nothing."""
 
     def __init__(self, values: Mapping[str, object], optional: Collection[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from plugins.sinks.cards.card import Card, Fact
 from plugins.sinks.cards.text import backslashed, code, lookalike, octets
@@ -47,7 +47,7 @@ class Attachments(Backslashes):
 
     colours: Final = {"ok": "#2eb886", "info": "#3370ff", "warn": "#f5a623", "error": "#e01e5a"}
 
-    def fields(self, facts: Sequence[Fact]) -> list[dict[str, Any]]:
+    def fields(self, facts: Sequence[Fact]) -> list[dict[str, object]]:
         """The facts in two columns, long ones across both."""
         return [
             {
@@ -58,9 +58,9 @@ class Attachments(Backslashes):
             for fact in facts
         ]
 
-    def message(self, card: Card, attachment: dict[str, Any]) -> dict[str, Any]:
+    def message(self, card: Card, attachment: dict[str, object]) -> dict[str, object]:
         """The attachment, and above it whom the configuration mentions."""
-        message: dict[str, Any] = {"attachments": [attachment]}
+        message: dict[str, object] = {"attachments": [attachment]}
         if card.mentions:
             message["text"] = " ".join(map(self.mention, card.mentions))
         return message

@@ -37,11 +37,11 @@ class ColumnExpression:
             shapes |= {"file": shapes["event"]["data"]["files"][0], "index": 0}
         return [str(problem) for problem in misnamed(self._where.tree, shapes)]
 
-    def prepare(self, names: Mapping[str, Any]) -> Any:
+    def prepare(self, names: Mapping[str, object]) -> object:
         """What `ExpressionInput` needs: names in the library's own form."""
         return self._where.prepare_names(names)
 
-    def value(self, shown: ExpressionInput) -> Any:
+    def value(self, shown: ExpressionInput) -> object:
         """What it says; None where a field it uses is absent. Raises WhereFailed."""
         if self._path is not None:
             return whole.part(shown.exact, self._path)
@@ -61,10 +61,10 @@ class ColumnExpression:
                 return None
             raise
 
-    def _in_parts(self, rest: Where, elements: Sequence[Any], shown: ExpressionInput) -> list[Any]:
+    def _in_parts(self, rest: Where, elements: Sequence[object], shown: ExpressionInput) -> list[object]:
         used = {node.word for node in walk(rest.tree) if node.kind == "name"}
         names = {name: value for name, value in shown.names.items() if name in used}
-        made: list[Any] = []
+        made: list[object] = []
         for start in range(0, len(elements), _CHUNK_ELEMENTS):
             made += rest.value(rest.prepare_names({**names, "elements": elements[start : start + _CHUNK_ELEMENTS]}))
         return made
@@ -73,7 +73,7 @@ class ColumnExpression:
 class ExpressionInput:
     """What expressions are shown: `names` without what is absent, `exact` with every null; prepared when it is needed."""
 
-    def __init__(self, names: Mapping[str, Any], exact: Mapping[str, Any], prepare: Any, longest: int = 0) -> None:
+    def __init__(self, names: Mapping[str, object], exact: Mapping[str, Any], prepare: Any, longest: int = 0) -> None:
         self.names = names
         self.exact = exact
         self.longest = longest  # elements of the longest list
@@ -142,7 +142,7 @@ class Mapped:
         self._of_both = {name: one for name, one in of_file.items() if "event" in one.names}
         self._prepare = next(iter(compiled.values())).prepare
 
-    def rows(self, event: Event) -> list[dict[str, Any]]:
+    def rows(self, event: Event) -> list[dict[str, object]]:
         """One row a file (one for an event without files), or one for the event. Raises Refused, naming the column.
 
         A column that names a part of the event gets that part as it is forwarded: no list is cut, no null left out.
@@ -166,10 +166,10 @@ class Mapped:
             rows.append({name: row[name] for name in self._order})
         return rows
 
-    def _also(self, shown: ExpressionInput, names: Mapping[str, Any]) -> Any:
+    def _also(self, shown: ExpressionInput, names: Mapping[str, object]) -> object:
         """The event is prepared once; a file's names are put beside it."""
 
-        def prepare(_: Mapping[str, Any]) -> Any:
+        def prepare(_: Mapping[str, object]) -> object:
             prepared = shown.prepared
             for name, value in names.items():
                 prepared.add_variable(name, value)
@@ -194,7 +194,7 @@ def _files(exact: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[tu
     return zip(exact["data"]["files"], document["data"]["files"], strict=True)
 
 
-def _lengths(value: Any) -> Iterator[int]:
+def _lengths(value: object) -> Iterator[int]:
     if type(value) is dict:
         for part in value.values():
             yield from _lengths(part)

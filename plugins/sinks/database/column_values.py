@@ -90,7 +90,7 @@ def _whole(value: object, kind: sa.Integer, dialect: str) -> int:
     return int(value)
 
 
-def _number(value: Any, kind: Any, dialect: str) -> object:
+def _number(value: object, kind: Any, dialect: str) -> object:
     if isinstance(value, str) and dialect == "sqlite":
         return _clean(value)  # because SQLite reads any type it does not know as NUMERIC, and holds text in it
     if (

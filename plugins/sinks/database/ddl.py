@@ -17,7 +17,7 @@ _BINARY: Final = "utf8mb4_bin"
 
 def _types(dialect: str) -> Mapping[Kind, Any]:
     if dialect == "postgresql":
-        time: Any = postgresql.TIMESTAMP(timezone=True)
+        time: object = postgresql.TIMESTAMP(timezone=True)
         return {
             "id": sa.Text(), "index": sa.Integer(), "text": sa.Text(), "whole": sa.Integer(), "big": sa.BigInteger(),
             "number": postgresql.DOUBLE_PRECISION(), "time": time, "json": postgresql.JSONB(),

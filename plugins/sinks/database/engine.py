@@ -47,7 +47,7 @@ def make_engine(address: DatabaseAddress, password: str | None, connections: int
 
 
 def _postgres(address: DatabaseAddress, password: str | None) -> dict[str, Any]:
-    arguments: dict[str, Any] = {
+    arguments: dict[str, object] = {
         "application_name": "recording-gateway",
         "connect_timeout": str(_CONNECT_SECONDS),
         "host": address.host,
@@ -65,7 +65,7 @@ def _mysql(address: DatabaseAddress, password: str | None) -> dict[str, Any]:
     from plugins.sinks.database.mysql_tls import connect
 
     given = address.parameters
-    arguments: dict[str, Any] = {
+    arguments: dict[str, object] = {
         "host": address.host or "localhost",
         "port": int(address.port or 3306),
         "user": address.user or None,

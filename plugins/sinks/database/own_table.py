@@ -114,7 +114,7 @@ class Standard:
         self._key = tuple(key)
         self._now = now
 
-    def rows(self, event: Event) -> list[dict[str, Any]]:
+    def rows(self, event: Event) -> list[dict[str, object]]:
         """One row a file (one for an event without files), or one for the event."""
         files: Sequence[File] = (event.files or (File(),)) if self._files else (File(),)
         return [self._row(event, index, file) for index, file in enumerate(files)]

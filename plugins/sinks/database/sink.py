@@ -45,7 +45,7 @@ _INSTALL: Final = how_to_install("database")
 
 
 class _Rows(Protocol):
-    def rows(self, event: Event) -> list[dict[str, Any]]: ...
+    def rows(self, event: Event) -> list[dict[str, object]]: ...
 
 
 class Database(Sink):
@@ -159,10 +159,10 @@ class Database(Sink):
 
     def _fit(
         self, events: Sequence[Event], ready: Ready
-    ) -> tuple[dict[int, list[dict[str, Any]]], dict[int, DeliveryResult]]:
+    ) -> tuple[dict[int, list[dict[str, object]]], dict[int, DeliveryResult]]:
         from plugins.sinks.database.table_fit import fitted
 
-        fitting: dict[int, list[dict[str, Any]]] = {}
+        fitting: dict[int, list[dict[str, object]]] = {}
         refused: dict[int, DeliveryResult] = {}
         for number, event in enumerate(events):
             try:

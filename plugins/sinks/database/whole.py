@@ -12,7 +12,7 @@ Path = tuple[str | int, ...]
 _EXACT: Final = frozenset({"extra"})  # what the vendor said: a null there is said, not absent
 
 
-def document(event: Event) -> dict[str, Any]:
+def document(event: Event) -> dict[str, object]:
     """The event as it is forwarded, with every null."""
     made = to_document(event)
     made["data"].setdefault("extra", {})
@@ -30,7 +30,7 @@ def without_absent(whole: Mapping[str, Any]) -> dict[str, object]:
     return {**whole, "data": data}
 
 
-def file_without_absent(file: Mapping[str, object]) -> dict[str, Any]:
+def file_without_absent(file: Mapping[str, object]) -> dict[str, object]:
     """One entry of `files` likewise."""
     return _present(file) or {}
 
@@ -68,9 +68,9 @@ def _constant(node: CelNode | None) -> str | int | None:
     return None
 
 
-def part(names: Mapping[str, Any], path: Path) -> Any:
+def part(names: Mapping[str, object], path: Path) -> object:
     """What stands there, as it is; None where there is nothing."""
-    value: Any = names
+    value: object = names
     for step in path:
         if isinstance(value, Mapping) and isinstance(step, str):
             value = value.get(step)

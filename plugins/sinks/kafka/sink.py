@@ -17,7 +17,7 @@ CONFIRM_SECONDS = 10.0  # seconds for all that the producer tries for one messag
 _END_SECONDS: Final = 1.0  # seconds for each step of an end
 
 
-class Kafka(StreamSink[Any]):
+class Kafka(StreamSink[object]):
     """Produces each event into a topic. Delivered when the partition's leader says that all replicas in sync have it."""
 
     type = "kafka"

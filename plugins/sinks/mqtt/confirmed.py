@@ -94,7 +94,7 @@ class Confirmed(aiomqtt.Client):
             self._client._sock_close()
 
     def _on_connect(
-        self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Any = None
+        self, client: Any, userdata: object, flags: Any, reason_code: ReasonCode, properties: Any = None
     ) -> None:
         self._bytes_max = getattr(properties, "MaximumPacketSize", 0)
         super()._on_connect(client, userdata, flags, reason_code, properties)

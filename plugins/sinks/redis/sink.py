@@ -24,7 +24,7 @@ return {id, 0}
 """
 
 
-class Redis(StreamSink[Any]):
+class Redis(StreamSink[object]):
     """Adds each event to a stream of Redis. Delivered when XADD has answered with the entry's id."""
 
     type = "redis"

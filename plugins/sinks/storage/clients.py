@@ -43,12 +43,12 @@ def make_store(options: StorageOptions) -> Any:
     return S3Store(options.bucket, config=_s3(options), **rest)
 
 
-def _provider(key: Mapping[str, object] | None) -> dict[str, Any]:
+def _provider(key: Mapping[str, object] | None) -> dict[str, object]:
     """The keys of the options and no token of the environment beside them; nothing where there are none."""
     return {} if key is None else {"credential_provider": lambda: {**key, "expires_at": None}}
 
 
-def _s3_key(given: Credentials) -> Mapping[str, Any] | None:
+def _s3_key(given: Credentials) -> Mapping[str, object] | None:
     if given.access_key is None or given.secret_key is None:
         return None
     return {
@@ -58,7 +58,7 @@ def _s3_key(given: Credentials) -> Mapping[str, Any] | None:
     }
 
 
-def _azure_key(given: Credentials) -> Mapping[str, Any] | None:
+def _azure_key(given: Credentials) -> Mapping[str, object] | None:
     if given.account_key is not None:
         return {"access_key": given.account_key.reveal()}
     return None if given.sas is None else {"sas_token": given.sas.reveal().removeprefix("?")}
@@ -131,7 +131,7 @@ def _azure(options: StorageOptions, given: Credentials) -> Any:
 
 
 def _gcs(options: StorageOptions, given: Credentials) -> Any:
-    config: dict[str, Any] = {"base_url": options.endpoint or GCS, "skip_signature": False}
+    config: dict[str, object] = {"base_url": options.endpoint or GCS, "skip_signature": False}
     if given.service_account is not None:
         config["service_account"] = str(given.service_account)
     return config

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from gateway import Http
 
@@ -27,7 +27,7 @@ class Resume:
     """What an upload is remembered by: `memo` is changed in place, and durable when `keep` returns."""
 
     http: Http
-    memo: MutableMapping[str, Any]
+    memo: MutableMapping[str, object]
     keep: Callable[[], Awaitable[None]]
 
 

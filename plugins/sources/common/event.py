@@ -26,7 +26,7 @@ def build_event(
     *,
     type: str,
     vendor_type: str | None,
-    identity: Sequence[Any],
+    identity: Sequence[object],
     **fields: Any,
 ) -> Event:
     """The event of a reading whose fields have all been taken; what is left of it becomes `extra`.

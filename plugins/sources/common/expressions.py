@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
@@ -46,7 +46,7 @@ class Expression:
             column = int(said[1]) if said else None
             raise WhereError(said[2] if said else "it cannot be compiled", "", column) from None
 
-    def value(self, context: Any) -> Any:
+    def value(self, context: object) -> object:
         """What it says: None where a field or element is missing, UNREADABLE where it fails otherwise."""
         try:
             return self._program.execute(context)
@@ -100,7 +100,7 @@ def context(**names: object) -> object:
     return import_cel().Context({name: _present(value) for name, value in names.items()})
 
 
-def _present(value: object) -> Any:
+def _present(value: object) -> object:
     # The decoder bounds the depth, so recursion is safe here.
     if isinstance(value, Mapping):
         return {key: _present(part) for key, part in value.items() if part is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from gateway import Malformed, without_credentials
 
@@ -183,7 +183,7 @@ class Reading:
         """Whether one of these fields still waits to be taken and says something."""
         return any(self._left.get(name) not in (None, "") for name in names)
 
-    def extra(self) -> dict[str, Any]:
+    def extra(self) -> dict[str, object]:
         """What has no place in the normal form. What of it names a credential is left out, and a problem."""
         rest = self._rest()
         if not rest:

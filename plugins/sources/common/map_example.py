@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, timedelta
-from typing import Any, Final
+from typing import Final
 
 from gateway import EVENT_TYPES, FILE_COMPLETED, RECORDING_FAILED, Scene
 from plugins.sources.common.event_map import EventMap, Translator
@@ -56,7 +56,7 @@ def _values(map: EventMap, type: str, scene: Scene, unique: str) -> dict[str, ob
     return values
 
 
-def _file(translator: Translator, document: dict[str, object], scene: Scene, unique: str) -> dict[str, Any]:
+def _file(translator: Translator, document: dict[str, object], scene: Scene, unique: str) -> dict[str, object]:
     """One file; it is the callback itself where the map names no list of them."""
     ended, began = (f"{scene.now.astimezone(UTC) - timedelta(minutes=ago):%Y-%m-%dT%H:%M:%SZ}" for ago in (0, 2))
     url = f"https://recordings.example.com/live/{unique[:16]}.m3u8"
@@ -75,7 +75,7 @@ def _file(translator: Translator, document: dict[str, object], scene: Scene, uni
         "bucket": "recordings",
         "key": f"live/{unique[:16]}.m3u8",
     }
-    file: dict[str, Any] = {} if "files" in translator.expressions else document
+    file: dict[str, object] = {} if "files" in translator.expressions else document
     for name, expression in translator.of_file.items():
         _place(file, expression.path(), of_file[name])
     return file

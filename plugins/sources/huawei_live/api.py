@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, urlencode
 
 from gateway import Answer, Http, Malformed, Refused, Retry, Unavailable, decode_document, redact, visible
@@ -26,8 +26,8 @@ async def call(
     method: str,
     path: str,
     query: Sequence[tuple[str, str]] = (),
-    body: Mapping[str, Any] | None = None,
-) -> Mapping[str, Any]:
+    body: Mapping[str, object] | None = None,
+) -> Mapping[str, object]:
     """What the API answers at this path below the project. Raises Retry, Unavailable and Refused, in words."""
     url = options.api + path + (f"?{urlencode(query, quote_via=quote)}" if query else "")
     content = b"" if body is None else json.dumps(dict(body), separators=(",", ":")).encode()

@@ -139,11 +139,11 @@ class _Run:
         memo = self._part(number) if item.reach >= RESUMED_BYTES_MIN else None
         return await copy_file(self._job, item, key, self._bytes_max(item), memo)
 
-    def _part(self, number: int) -> MutableMapping[str, Any]:
+    def _part(self, number: int) -> MutableMapping[str, object]:
         """What is known of half a file."""
         if str(number) not in self._parts and len(self._parts) >= PARTS_MAX:
             del self._parts[next(iter(self._parts))]
-        part: MutableMapping[str, Any] = self._parts.setdefault(str(number), {})
+        part: MutableMapping[str, object] = self._parts.setdefault(str(number), {})
         return part
 
     def _bytes_max(self, item: PlannedFile) -> int:

@@ -65,7 +65,7 @@ class _Summary:
             return None
         return round(math.fsum(self._durations), 3)
 
-    def add_before(self, line: str, _number: int, parts: dict[str, Any], state: dict[str, Any]) -> bool:
+    def add_before(self, line: str, _number: int, parts: dict[str, Any], state: dict[str, object]) -> bool:
         """m3u8's hook for the tags: takes what is complete, and says whether m3u8 has nothing to do with this one."""
         self._add_segments(parts)
         tag = tag_of(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from gateway import Answer, inert
 from plugins.sinks.cards.card import Card
@@ -86,7 +86,7 @@ class GoogleChat(Service):
         if body is not None and answer.status < 300 and "error" not in body:
             return plain(str(body.get("name") or "ok"), 120)
         found = body.get("error") if body else None
-        error: Mapping[str, Any] = found if isinstance(found, dict) else {}
+        error: Mapping[str, object] = found if isinstance(found, dict) else {}
         status, words = error.get("status"), replies.words_of(error, "message")
         if status == "RESOURCE_EXHAUSTED" or answer.status == 429:
             detail = replies.error_text(answer, status or "too fast", words)

@@ -90,7 +90,7 @@ class Telegram(Service):
     def rate_of(self, to: Destination) -> str:
         return "1/2s" if to.chat_id and to.chat_id.isdigit() else self.rate  # one person is no group
 
-    def again(self, payload: Mapping[str, Any], memo: Mapping[str, Any]) -> Mapping[str, object]:
+    def again(self, payload: Mapping[str, Any], memo: Mapping[str, object]) -> Mapping[str, object]:
         changed = dict(payload)
         if memo.get("plain"):
             keys = changed.pop("reply_markup", {"inline_keyboard": []})["inline_keyboard"]
@@ -120,7 +120,7 @@ class Telegram(Service):
         words = replies.words_of(body, "description")
         low = words.lower()
         given = body.get("parameters")
-        parameters: Mapping[str, Any] = given if isinstance(given, dict) else {}
+        parameters: Mapping[str, object] = given if isinstance(given, dict) else {}
         if code == 429:
             detail = replies.error_text(answer, code, words)
             raise replies.throttled(answer, detail, replies.seconds(parameters.get("retry_after")))

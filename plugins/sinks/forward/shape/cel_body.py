@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from gateway import Event, format_time, to_document
 from gateway.where import WhereError, WhereFailed, compile_where, present
@@ -32,7 +32,7 @@ class CelBody:
             raise Invalid(f"{_WHAT}: {'; '.join(wrong)}")
 
     @staticmethod
-    def _names(secrets: Collection[str]) -> Mapping[str, Any]:
+    def _names(secrets: Collection[str]) -> Mapping[str, object]:
         return {**shape_of_event(), "secrets": dict.fromkeys(secrets, "text")} if secrets else shape_of_event()
 
     def render(self, event: Event, secrets: Mapping[str, str]) -> str:
