@@ -24,7 +24,7 @@ ALLOWED = {
     "gateway/events": (13, "the JSON of events, as it is stored and sent"),
     "gateway/fields": (12, "what pydantic hands to a validator"),
     "gateway/follow_up.py": (2, "what a sink may say"),
-    "gateway/intake": (2, "the JSON of events"),
+    "gateway/intake": (2, "what one stage of a callback gives the next, which is another thing for each"),
     "gateway/model": (3, "vendor fields without a place"),
     "gateway/plugin": (23, "classes of strangers, looked at when they are loaded, and their options"),
     "gateway/routing": (3, "verdicts as JSON"),

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 import msgspec
 
@@ -35,6 +35,7 @@ LARGE_BODY_BYTES: Final = 16 * 1024  # what is made of a larger one, by a strang
 TOGETHER_MAX: Final = (
     64  # callbacks that go together, so that whatever else the loop has to do waits for some 10 ms at most
 )
+T = TypeVar("T")
 _json: Final = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -253,7 +254,7 @@ def _answer_of(make: Callable[[], CallbackAnswer | BaseException]) -> CallbackAn
         return mistake
 
 
-def _tried(compute: Callable[[CallbackUnderWay], Any], work: CallbackUnderWay) -> Callable[[CallbackUnderWay], Any]:
+def _tried(compute: Callable[[CallbackUnderWay], T], work: CallbackUnderWay) -> Callable[[CallbackUnderWay], T]:
     """What gives or raises again what `compute` did: a thread's future does not carry every exception (StopIteration)."""
     try:
         given = compute(work)
@@ -262,7 +263,7 @@ def _tried(compute: Callable[[CallbackUnderWay], Any], work: CallbackUnderWay) -
     return lambda _: given
 
 
-def _raise(error: BaseException, _: CallbackUnderWay) -> None:
+def _raise(error: BaseException, _: CallbackUnderWay) -> NoReturn:
     raise error
 
 
