@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gateway.admin.service import AdminService
+from gateway.admin.duties import AdminDuties
 from gateway.alarms.watch import AlarmWatch
 from gateway.assembly import make_endpoints, make_sink, make_store, sink_policies
 from gateway.config.grammar.settings import Settings
@@ -44,6 +45,9 @@ from gateway.store.records import Accepted, OwnEvent
 from gateway.store_keeper import StoreKeeper
 from gateway.watchdog import Watchdog
 
+if TYPE_CHECKING:
+    from gateway.admin.service import AdminService
+
 log = import_structlog().get_logger("gateway.app")
 
 
@@ -64,7 +68,7 @@ class Gateway:
         loaded.registry.register(Carrier(), "gateway")
         self._relay = Relay(loaded.registry.hook)
         self.watch_threads = WatchThreads(self.metrics.watch_calls_dropped)
-        self.store = make_store(settings.store, self.clock, self._observe_commit)
+        self.store = make_store(settings.store, self.clock, self.metrics.observe_commit)
         self._keeper = StoreKeeper(self.store, lambda: self.sinks, self.clock)
         self.store.divide(settings.sources)
         self.http = Http(clock=self.clock)
@@ -105,10 +109,17 @@ class Gateway:
             metrics=self.metrics,
             clock=self.clock,
         )
-        self.admin = AdminService(self)
+        self._duties = AdminDuties(self)
+
+    @functools.cached_property
+    def admin(self) -> AdminService:
+        """What people ask and do. Made for the first who comes: its answers take a tenth of the memory of the start."""
+        from gateway.admin.service import AdminService
+
+        return AdminService(self, self._duties)
 
     def _make_router(self, loaded: Loaded) -> Router:
-        return Router(loaded.settings.all_routes, on_error=self._count_route_error)
+        return Router(loaded.settings.all_routes, on_error=self.metrics.count_route_error)
 
     def _make_intake(self, router: Router) -> Intake:
         return Intake(
@@ -158,7 +169,7 @@ class Gateway:
             tireless("source activity", self._activity.write_until_cancelled, self.clock),
             tireless("recordings", self._recordings.follow_until_cancelled, self.clock),
         ]
-        self.admin.start()
+        self._duties.start()
         self._opened = True
 
     def stop(self) -> None:
@@ -177,7 +188,7 @@ class Gateway:
         if self._opened:
             await self.dispatcher.close(self.settings.server.shutdown_grace.total_seconds() if grace is None else grace)
             await self._activity.write()
-        await self.admin.close()
+        await self._duties.close()
         await self.store.close()
         await self.http.close()
         await self.traces.close()
@@ -287,14 +298,3 @@ class Gateway:
         self._journal.stored([event], [decision], [announced.accepted])
         for sink in announced.accepted.waiting:
             self.dispatcher.wake(sink, urgent=True)
-
-    # -- what is counted
-
-    @harmless
-    def _count_route_error(self, route: str) -> None:
-        self.metrics.route_errors.labels(route).inc()
-
-    @harmless
-    def _observe_commit(self, items: int, seconds: float) -> None:
-        self.metrics.commit_batch_size.observe(items)
-        self.metrics.commit_seconds.observe(seconds)

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Protocol
 
 from gateway.admin import bulk, configuration, overview, reads, recording_reads, sink_states, source_states
-from gateway.admin.access import Running, StoreAccess
 from gateway.admin.act_results import JobItem, Names
+from gateway.admin.duties import AdminDuties, Tended
 from gateway.admin.happened import Window
 from gateway.admin.overview_results import AuditItem, Configuration, Overview, Series, StoreStatus
 from gateway.admin.queries import AuditQuery, DeliveryQuery, EventQuery, PageQuery, RefusedQuery
@@ -16,21 +16,13 @@ from gateway.admin.recording_reads import RecordingItem, RecordingQuery
 from gateway.admin.requests import EventNames
 from gateway.admin.results import DeliveryDetail, DeliveryItem, EventItem, Page
 from gateway.admin.sink_results import RefusedItem, SinkItem, SourceItem
-from gateway.admin.teller import Counting
 from gateway.dispatch.dispatcher import Dispatcher
-from gateway.reconcile.runner import ReconcileMetrics, ReconcilingGateway
 from gateway.store.admin.dead_letters import DeadLetters, dead_letters
 
 
-class AdminMetrics(Counting, ReconcileMetrics, Protocol):
-    """The gateway's metrics, as far as they are used here."""
-
-
-class Whole(Running, ReconcilingGateway, Protocol):
+class Whole(Tended, Protocol):
     """The gateway behind all of it."""
 
-    @property
-    def metrics(self) -> AdminMetrics: ...
     @property
     def dispatcher(self) -> Dispatcher: ...
     @property
@@ -42,10 +34,10 @@ class ReadingService:
     """The reading half of AdminService. Everything raises GatewayError: NotFound, Ambiguous, UnknownValue (a filter),
     Problem (a cursor, a limit), StoreUnavailable."""
 
-    def __init__(self, gateway: Whole) -> None:
+    def __init__(self, gateway: Whole, duties: AdminDuties) -> None:
         self._gateway = gateway
-        self._access = StoreAccess(gateway)
-        self._started_at = gateway.clock.ms()
+        self._access = duties.access
+        self._started_at = duties.started_at
 
     async def overview(self, window: Window = "24h", *, whole: bool = False) -> Overview:
         """Everything of the first page."""

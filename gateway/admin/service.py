@@ -13,16 +13,15 @@ from gateway.admin.act_results import BulkPreview, JobItem, JobStarted, ManyDone
 from gateway.admin.allowance import Allowance
 from gateway.admin.bulk import BulkCommand
 from gateway.admin.consumers import Consumers
-from gateway.admin.jobs import JobRunner, holder_of
+from gateway.admin.duties import AdminDuties
+from gateway.admin.jobs import holder_of
 from gateway.admin.overview_results import ReloadAnswer, RouteAnswer
 from gateway.admin.own_command import run_own_command
 from gateway.admin.reading_service import ReadingService, Whole
 from gateway.admin.requests import ReplayCommand
 from gateway.admin.results import EventDetail
 from gateway.admin.sink_results import PreviewAnswer, RefusedDetail, TestAnswer
-from gateway.admin.stream import LiveHub, Message, NewsFilter
-from gateway.admin.teller import Teller
-from gateway.reconcile.runner import Reconciler
+from gateway.admin.stream import Message, NewsFilter
 from gateway.store.admin import live
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.audit import Actor
@@ -50,30 +49,16 @@ class AdminService(ReadingService):
     """`whole` means with credentials and URL queries: only for those who may operate. Everything raises GatewayError:
     NotFound, Ambiguous, UnknownValue (a filter), Problem (a cursor, a limit), StoreUnavailable."""
 
-    def __init__(self, gateway: Whole) -> None:
-        super().__init__(gateway)
-        self.hub = LiveHub()
-        self._teller = Teller(gateway.store, gateway.metrics, self.hub, gateway.clock)
-        self._jobs = JobRunner(
-            gateway, self._access, gateway.store.owner, gateway.metrics.activity, alone=not gateway.store.shared
+    def __init__(self, gateway: Whole, duties: AdminDuties) -> None:
+        super().__init__(gateway, duties)
+        self._hub, self._teller, self._jobs, self._reconciler = (
+            duties.hub,
+            duties.teller,
+            duties.jobs,
+            duties.reconciler,
         )
-        self._reconciler = Reconciler(gateway)
         self._costly = Allowance(COSTLY_PER_MINUTE_MAX, gateway.clock)
         self.pull = Consumers(gateway.dispatcher)
-
-    def start(self) -> None:
-        """Begin to store counters and news, and to go on with bulk acts. The store is open."""
-        self._teller.start()
-        self._jobs.start()
-        self._reconciler.start()
-
-    async def close(self) -> None:
-        """End streams, stop, close what was opened. The store is still open."""
-        self.hub.close()
-        await self._reconciler.close()
-        await self._jobs.close()
-        await self._teller.close()
-        await self._access.close()
 
     async def once(self, work: Callable[[Bulk], T]) -> T:
         """Something small of the API's own, in a transaction."""
@@ -205,10 +190,10 @@ class AdminService(ReadingService):
         self, wanted: NewsFilter, since: int | None, *, session: str | None, may: Callable[[], bool]
     ) -> AsyncIterator[Message]:
         """News as they come. Raises Problem 429 where too many watch."""
-        with self.hub.place(session):
+        with self._hub.place(session):
             await self._teller.begin()
             self._teller.hurry()
-            async for message in self.hub.follow(wanted, since, earlier=self._earlier, may=may):
+            async for message in self._hub.follow(wanted, since, earlier=self._earlier, may=may):
                 yield message
 
     async def _earlier(self, id: int) -> tuple[Sequence[live.LiveRow], int]:

@@ -13,9 +13,9 @@ import click
 
 from gateway.cli import contexts
 from gateway.cli.invocation import CONFIG_ENV, Invocation
-from gateway.cli.remote_client import Remote, checked
 
 if TYPE_CHECKING:
+    from gateway.cli.remote_client import Remote
     from gateway.cli.remote_service import RemoteService
     from gateway.config.load import Loaded
     from gateway.model import Event
@@ -116,10 +116,16 @@ def invocation_of(config: str | None, url: str | None, token_file: str | None) -
     url = url or os.environ.get("GATEWAY_URL") or None
     if url is not None:
         token = os.environ.get("GATEWAY_TOKEN") if token_file is None else read_token(token_file)
-        return RemoteInvocation(checked(url, token, chosen=True))
+        return _remote(url, token, chosen=True)
     if not os.environ.get(CONFIG_ENV) and (used := contexts.used()) is not None:
-        return RemoteInvocation(checked(used.url, read_token(used.token_file), chosen=False))
+        return _remote(used.url, read_token(used.token_file), chosen=False)
     return Invocation(None)
+
+
+def _remote(url: str, token: str | None, *, chosen: bool) -> RemoteInvocation:
+    from gateway.cli.remote_client import checked  # because a gateway that starts here needs no client
+
+    return RemoteInvocation(checked(url, token, chosen=chosen))
 
 
 def read_token(file: str) -> str:

@@ -19,6 +19,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from gateway.runtime.activity import Activity
 from gateway.runtime.clock import Clock
+from gateway.runtime.harmless import harmless
 from gateway.runtime.logs import lines_dropped
 from gateway.version import __version__
 
@@ -132,6 +133,17 @@ class Metrics:
         for sink in sinks:
             for reason in DEAD_REASONS:
                 self.dead.labels(sink, reason)
+
+    @harmless
+    def count_route_error(self, route: str) -> None:
+        """A route's `where` failed on a live event."""
+        self.route_errors.labels(route).inc()
+
+    @harmless
+    def observe_commit(self, items: int, seconds: float) -> None:
+        """The store committed so many items, in so long."""
+        self.commit_batch_size.observe(items)
+        self.commit_seconds.observe(seconds)
 
     def text(self) -> bytes:
         """The exposition format, for GET /metrics."""

@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from starlette.routing import Router
+from starlette.types import ASGIApp
+
 from gateway.config.grammar.listeners import callback_url
 from gateway.config.grammar.settings import Settings
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.logs import flush
-from gateway.web.api.routes import api_routes
 from gateway.web.budget import Budget
 from gateway.web.ingress import Ingress
+from gateway.web.late_app import LateApp
 from gateway.web.listener import HttpServer
 from gateway.web.listener_limits import (
     PRIVATE_CONNECTIONS_MAX,
@@ -27,7 +30,6 @@ from gateway.web.listener_limits import (
     public_limits,
     reserve_descriptors,
 )
-from gateway.web.pages.routes import missing_page, page_routes
 from gateway.web.ports import Serving
 from gateway.web.private import private_app
 from gateway.web.protocol import guarded
@@ -176,8 +178,7 @@ def _listeners(
             private_app(
                 gateway,
                 hosts=lambda: gateway.settings.admin.hosts,
-                more=[*api_routes(gateway, tokens), *page_routes(gateway, tokens)],
-                missing=missing_page(gateway, tokens),
+                rest=LateApp(lambda: admin_app(gateway, tokens)),
             ),
             guarded(inner, lambda problem, peer, path: None),
             private_at,
@@ -196,6 +197,15 @@ def _listeners(
             public_at,
         ),
     )
+
+
+def admin_app(gateway: Serving, tokens: Tokens) -> ASGIApp:
+    """The admin API and the pages."""
+    from gateway.web.api.routes import api_routes
+    from gateway.web.pages.routes import missing_page, page_routes
+
+    routes = [*api_routes(gateway, tokens), *page_routes(gateway, tokens)]
+    return Router(routes, redirect_slashes=False, default=missing_page(gateway, tokens))
 
 
 @contextlib.contextmanager

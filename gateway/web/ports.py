@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from gateway.admin.service import AdminService
 from gateway.config.grammar.settings import Settings
 from gateway.errors import Problem
 from gateway.plugin import Callback
@@ -13,6 +12,9 @@ from gateway.reload import Reloaded
 from gateway.runtime.clock import Clock
 from gateway.store.admin.audit import Actor
 from gateway.web.peers import Network
+
+if TYPE_CHECKING:
+    from gateway.admin.service import AdminService
 
 
 class EndpointLike(Protocol):

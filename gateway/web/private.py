@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -48,10 +48,10 @@ def private_app(
     *,
     hosts: Callable[[], Collection[str]] = tuple,
     more: Sequence[BaseRoute] = (),
-    missing: Callable[[Request, object], Awaitable[Response]] | None = None,
+    rest: ASGIApp | None = None,
 ) -> Starlette:
     """The application of the private listener; `app.state.gateway` is behind it. `hosts` gives the names beside localhost;
-    `more` are further routes, and `missing` answers where there is none."""
+    `more` are further routes, and `rest` answers where there is none."""
 
     async def healthz(request: Request) -> Response:
         return _json(200, {"status": "ok"})  # the process lives; nothing else is looked at
@@ -86,12 +86,13 @@ def private_app(
         routes=[*routes, *more],
         middleware=[Middleware(Guard, hosts)],
         exception_handlers={
-            404: missing or _answer_exception,
             HTTPException: _answer_exception,
             Problem: _answer_problem,
             Exception: _answer_bug,
         },
     )
+    if rest is not None:
+        app.router.default = rest
     app.router.redirect_slashes = False  # a path that is not there is not there, whatever it looks like
     app.state.gateway = gateway
     return app

@@ -1,4 +1,4 @@
-"""Hears that somebody else left rows to claim: LISTEN on PostgreSQL, the data version on SQLite."""
+"""Hears that somebody else left rows to claim: LISTEN."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import Final
 
 from gateway.errors import StoreUnavailable
 from gateway.runtime.lean_imports import import_structlog
-from gateway.store.engine.session import Session
-from gateway.store.outbox import counts
 from gateway.store.postgres.session import CHANNEL, PostgresSession
 
 SCATTER_SECONDS: Final = 0.02  # seconds: gateways that hear of one row do not all claim in one instant
@@ -23,26 +21,6 @@ SIGN_SECONDS: Final = 15.0  # between two signs of life that are asked of a sile
 NOTIFY_INTERVAL_SECONDS: Final = 0.1  # seconds a sink: a lost notice costs one poll
 
 log = import_structlog().get_logger("gateway.store")
-
-
-class DataVersion:
-    """SQLite's own sign that another process committed, read on the writer's connection, which does not see itself in it."""
-
-    def __init__(self, wake: Callable[[str], None]) -> None:
-        self._wake = wake
-        self._seen: int | None = None
-
-    def wake_if_changed(self, session: Session) -> bool:
-        """Wake the sinks that have due rows, if somebody else wrote since the last look; whether it did."""
-        ((version,),) = session.rows("PRAGMA data_version")
-        changed = self._seen is not None and version != self._seen
-        self._seen = version
-        if changed:
-            ((now,),) = session.rows("SELECT :now")
-            for one in counts.due(session):
-                if one.at is not None and one.at <= now:
-                    self._wake(one.sink)
-        return changed
 
 
 class NoticeListener:

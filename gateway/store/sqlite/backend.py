@@ -19,9 +19,9 @@ from gateway.store.engine.reader import StoreReader
 from gateway.store.engine.session import Session
 from gateway.store.engine.writer import Writer
 from gateway.store.outbox.groups import Groups
-from gateway.store.postgres.notices import DataVersion
 from gateway.store.sqlite import scrub
 from gateway.store.sqlite.batch import SqliteBulk
+from gateway.store.sqlite.data_version import DataVersion
 from gateway.store.sqlite.log_room import LogRoom
 from gateway.store.sqlite.open_file import OpenFiles
 from gateway.store.sqlite.owner_lock import OwnerLock

@@ -9,6 +9,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.errors import GatewayError, Problem
 from gateway.runtime.lean_imports import import_structlog
@@ -40,16 +41,18 @@ def page_routes(gateway: Serving, tokens: Tokens) -> Sequence[BaseRoute]:
     return routes
 
 
-def missing_page(gateway: Serving, tokens: Tokens) -> Callable[[Request, object], Awaitable[Response]]:
+def missing_page(gateway: Serving, tokens: Tokens) -> ASGIApp:
     """What a person who is signed in sees where there is no page; everybody else gets what a program gets."""
 
-    async def serve(request: Request, _: object) -> Response:
-        problem = Problem(404, "not_found", "there is nothing here")
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        answer: Response = refused(Problem(404, "not_found", "there is nothing here"))
         session = tokens.sessions.of(request)
         holder = None if session is None else tokens.holder(session)
-        if holder is None or request.url.path.startswith("/api/") or request.method not in SAFE:
-            return refused(problem)
-        return await _failed(visit_of(gateway, request, holder, session), problem)
+        if holder is not None and not request.url.path.startswith("/api/") and request.method in SAFE:
+            visit = visit_of(gateway, request, holder, session)
+            answer = await _failed(visit, Problem(404, "not_found", "there is nothing here"))
+        await answer(scope, receive, send)
 
     return serve
 
