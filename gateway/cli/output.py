@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -11,11 +12,13 @@ from typing import Any, Final, Self, TypeVar
 
 import click
 
-from gateway.cli.table import table
+from gateway.cli.table import table, wrapped
 from gateway.store.admin.walk import Walk
 from gateway.text.escaping import visible, visible_json
 
 PAGE_ROWS: Final = 200  # rows asked of the store at once
+COLUMNS_MIN: Final = 40  # of a narrower terminal nothing is folded for
+LIMIT_MAX: Final = 10**9  # rows; more is `--all`
 LONG_ITEMS_MIN: Final = 20  # of fewer nobody needs to be told how far it is
 SPOKEN_SECONDS: Final = 10.0  # between two lines that say so
 Row = TypeVar("Row")
@@ -30,7 +33,7 @@ def listing_options(command: _F) -> _F:
         click.option("--all", "everything", is_flag=True, help="Everything, one JSON object a line."),
         click.option(
             "--limit",
-            type=click.IntRange(min=1),
+            type=click.IntRange(min=1, max=LIMIT_MAX),
             metavar="N",
             default=50,
             show_default=True,
@@ -147,7 +150,22 @@ def facts(pairs: Iterable[tuple[str, object]]) -> None:
 
 def note(text: str) -> None:
     """Something about the answer that is not part of it: to standard error."""
-    click.echo(visible(text), err=True)
+    click.echo(for_people(visible(text)), err=True)
+
+
+def for_people(text: str, *, beside: int = 0) -> str:
+    """Lines for standard error: on a terminal folded between words, what goes on further in; in a pipe whole, as `grep` wants
+    them. `beside` columns of the first line are taken."""
+    if not sys.stderr.isatty():
+        return text
+    columns = max(shutil.get_terminal_size().columns, COLUMNS_MIN)
+    lines: list[str] = []
+    for number, line in enumerate(text.split("\n")):
+        said = line.lstrip(" ")
+        margin = line[: len(line) - len(said)]
+        first, *rest = wrapped(said, columns - len(margin) - 2 - (0 if number else beside))
+        lines += [margin + first, *(f"{margin}  {more}" for more in rest)]
+    return "\n".join(lines)
 
 
 class Times:

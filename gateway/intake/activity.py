@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.errors import StoreError
-from gateway.plugin import Callback, Source
+from gateway.plugin import Callback
 from gateway.runtime.clock import Clock
 from gateway.runtime.harmless import harmless
 from gateway.store.records import Heard
@@ -34,13 +34,13 @@ class SourceActivity:
         self._taken[source] = at
 
     @harmless
-    def ignored(self, source: Source, callback: Callback) -> None:
-        """A verified callback made no event."""
-        vendor_type = (source.vendor_type(callback) or "")[:TYPE_CHARS_MAX]
-        types = self._ignored.setdefault(source.name, {})
+    def ignored(self, source: str, callback: Callback, vendor_type: str) -> None:
+        """A verified callback of this type made no event."""
+        vendor_type = vendor_type[:TYPE_CHARS_MAX]
+        types = self._ignored.setdefault(source, {})
         if vendor_type in types or len(types) < TYPES_MAX:
             at = round(callback.received_at.timestamp() * 1000)
-            types[vendor_type] = Heard(source.name, at, ignored=True, vendor_type=vendor_type, size=len(callback.body))
+            types[vendor_type] = Heard(source, at, ignored=True, vendor_type=vendor_type, size=len(callback.body))
 
     async def write_until_cancelled(self) -> None:
         """Write what is new every few seconds, until cancelled."""

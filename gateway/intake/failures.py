@@ -79,7 +79,7 @@ class Failures:
     def _broken(self, work: CallbackUnderWay, step: str, error: BaseException) -> Problem:
         """A source plugin's own bug: not acknowledged, kept for `refused retry`, and the plugin is named."""
         source = work.endpoint.source
-        self._journal.broken(source, step, error)
+        self._journal.broken(source, step, error, redacted=work.endpoint.redaction is not None)
         problem = Problem(
             500,
             "source_failed",

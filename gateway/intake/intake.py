@@ -134,7 +134,7 @@ class Intake:
         if events:
             return True
         endpoint, callback = work.endpoint, work.callback
-        self._journal.ignored(endpoint.source, callback)
+        self._journal.ignored(endpoint.source, callback, redacted=endpoint.redaction is not None)
         self._journal.answered(endpoint.name, "ignored", callback.received_at)
         work.answered(self._answer(work, b'{"status":"accepted","events":[]}'))
         return False
@@ -241,7 +241,7 @@ class Intake:
         try:
             own = checked_response(source, source.acknowledge(work.callback, work.events))
         except BaseException as error:  # it is stored, whatever the plugin does
-            self._journal.broken(source, "acknowledge", error)
+            self._journal.broken(source, "acknowledge", error, redacted=work.endpoint.redaction is not None)
             return CallbackAnswer(200, usual)
         return CallbackAnswer(200, usual) if own is None else CallbackAnswer(own.status, own.body, own.media_type)
 

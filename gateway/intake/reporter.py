@@ -24,6 +24,16 @@ from gateway.store.records import Accepted
 EVENTS_NOTED_MAX: Final = 20  # events of one callback that its span names
 
 
+class Unquoted(Exception):
+    """Where something was raised and what kind it was, without what it said."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> Unquoted:
+        """With the lines that led there; not with what was raised before, which has texts too."""
+        said = cls(f"{type(error).__name__}; its text is left out, because it may quote what `redact` takes out")
+        return said.with_traceback(error.__traceback__)
+
+
 class Journal:
     """Says what happened; decides nothing. A watching plugin that fails is named once, and hurts nobody."""
 
@@ -59,10 +69,15 @@ class Journal:
         self._metrics.activity.callback(source, good=True)
 
     @harmless
-    def ignored(self, source: Source, callback: Callback) -> None:
+    def ignored(self, source: Source, callback: Callback, *, redacted: bool = False) -> None:
         """Count a callback that held no event, and keep that it came: there is no row of it."""
         self._metrics.ignored.labels(source.name).inc()
-        self._activity.ignored(source, callback)
+        try:
+            vendor_type = source.vendor_type(callback)
+        except BaseException as error:
+            self.broken(source, "vendor_type", error, redacted=redacted)
+            return
+        self._activity.ignored(source.name, callback, vendor_type or "")
 
     @harmless
     def verified(self, origin: Source, verified: Verified, callback: Callback) -> None:
@@ -180,10 +195,11 @@ class Journal:
             )
 
     @harmless
-    def broken(self, source: Source, step: str, error: BaseException) -> None:
-        """A source plugin's own bug."""
+    def broken(self, source: Source, step: str, error: BaseException, *, redacted: bool = False) -> None:
+        """A source plugin's own bug. `redacted`: something is taken out of its events, and what it raised may quote that."""
+        raised = Unquoted.of(error) if redacted else error
         self._log.error(
-            "source_failed", source=source.name, type=source.type, plugin=source.origin, step=step, exc_info=error
+            "source_failed", source=source.name, type=source.type, plugin=source.origin, step=step, exc_info=raised
         )
 
     @harmless

@@ -233,16 +233,18 @@ class Registry:
                     f"plugins: no module named {entry!r} on the path{extra}{hint}; a file is written as ./name.py"
                 ) from None
             raise PluginError(f"plugins: {entry} cannot be imported: {error}") from error
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PluginError(f"plugins: {entry} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _guard(origin: str, what: str, load: Callable[[], object]) -> object:
     try:
         return load()
-    except PluginError:
+    except (PluginError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # also SystemExit, and what a library written in Rust raises
         raise PluginError(f"{what} from {origin} cannot be loaded: {type(error).__name__}: {error}") from error
 
 

@@ -17,6 +17,7 @@ from gateway.cli.invocation import Invocation
 from gateway.cli.root import COMMANDS, commands, gateway
 from gateway.version import __version__
 from tests.cli.conftest import ROOT, Cli, run
+from tests.cli.terminal import Terminal
 
 EVERY = commands()
 HEAVY = ("pydantic", "httpx", "aiohttp", "structlog", "rich", "uvicorn", "yaml", "pluggy", "psycopg", "cel", "sqlite3")
@@ -151,6 +152,26 @@ def test_a_terminal_that_lacks_a_letter_gets_the_rest(configured: Path) -> None:
     )
     assert done.returncode == 0
     assert "\\u76f4\\u64ad" in done.stdout
+
+
+@pytest.mark.parametrize("columns", [80, 50])
+def test_a_mistake_is_folded_between_words_on_a_terminal_and_whole_in_a_pipe(configured: Path, columns: int) -> None:
+    file = configured / "gateway.yaml"
+    file.write_text(file.read_text().replace("domains:", "dommains:"))
+    for arguments in (["check"], ["events", "list"]):
+        whole = run(arguments, cwd=configured).stderr
+        terminal = Terminal(configured, arguments, columns=columns)
+        assert terminal.end() == 1
+        lines = terminal.text.replace("\r", "").splitlines()
+        assert max(map(len, lines)) <= columns < max(map(len, whole.splitlines()))
+        assert "".join(lines).replace(" ", "") == whole.replace("\n", "").replace(" ", "")
+        assert "did you mean domains?" in whole
+
+
+def test_a_limit_of_more_rows_than_there_can_be_is_wrong_use(configured: Path) -> None:
+    done = run(["events", "list", "--limit", "9" * 30], cwd=configured)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "1000000000" in done.stderr
 
 
 def test_a_reader_that_goes_away_is_no_mistake(folder: Path) -> None:

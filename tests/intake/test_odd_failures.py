@@ -158,3 +158,32 @@ async def test_a_verdict_of_anything_else_lets_nobody_in(verified: dict[str, Any
         answer = await gateway.post(json.dumps({"name": "s", "verified": verified}).encode())
         assert (answer.status, answer.json()["code"]) == (500, "source_failed")
         assert gateway.events() == []
+
+
+class Quoting(Odd):
+    """Says what it stumbled over."""
+
+    type = "quoting"
+
+    def fail(self, step: str, said: Any) -> None:
+        if said.get("step") == step:
+            try:
+                raise KeyError(said["phone"])
+            except KeyError as error:
+                raise Panic(f"no such phone: {said['phone']}") from error
+
+
+@pytest.mark.parametrize("step", ["verify", "normalise", "acknowledge", "vendor_type"])
+@pytest.mark.parametrize("redact", [True, False])
+async def test_what_a_source_raises_quotes_nothing_of_what_is_redacted(
+    step: str, redact: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = {"redact": ["$.data.extra..phone"]} if redact else {}
+    config = {**CONFIG, "sources": {"live": {"type": "quoting", **rules}}}
+    async with running(config, plugins=[Quoting]) as gateway:
+        body = {"name": "s", "step": step, "phone": "+351 555 0199", "ignored": step == "vendor_type"}
+        await gateway.post(json.dumps(body).encode())
+    said = "".join(capsys.readouterr())
+    assert "source_failed" in said
+    assert "Panic" in said
+    assert ("+351 555 0199" in said) is not redact

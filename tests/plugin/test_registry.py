@@ -129,6 +129,7 @@ def test_a_file_that_brings_a_built_in_type_is_refused(tmp_path: Path) -> None:
     [
         ("1 / 0", "ZeroDivisionError"),
         ("raise SystemExit(3)", "SystemExit"),
+        ("class Panic(BaseException): pass\nraise Panic('a library in Rust')", "Panic: a library in Rust"),
         ("def (", "SyntaxError"),
         ("import nowhere_to_be_found", "nowhere_to_be_found"),
         ("from gateway import hookimpl\n@hookimpl\ndef event_stord(event): ...", "event_stord"),
@@ -215,3 +216,6 @@ def test_a_module_that_exits_when_it_is_imported_is_named(path: Path) -> None:
     (path / "leaving.py").write_text("raise SystemExit(3)")
     with pytest.raises(PluginError, match="leaving cannot be imported: SystemExit: 3"):
         Registry(["leaving"])
+    (path / "panicking.py").write_text("class Panic(BaseException): pass\nraise Panic")
+    with pytest.raises(PluginError, match="panicking cannot be imported: Panic"):
+        Registry(["panicking"])

@@ -42,7 +42,7 @@ class DirectorySettings(Section):
         Rate | None,
         MAY_BE_EMPTY,
         Field(
-            description="Most attempts of one owner in a time. Default: what fits the type. null: as many as there are."
+            description="Most attempts of one owner in a time, by each gateway where several share a store. Default: what fits the type. null: as many as there are."
         ),
     ] = None
     concurrency: Annotated[int, Field(ge=1, le=1000, description="Most attempts of one owner at once.")] = 2

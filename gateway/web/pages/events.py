@@ -12,8 +12,9 @@ from starlette.responses import Response
 from gateway.admin.results import EventDetail, Raw
 from gateway.errors import GatewayError
 from gateway.text.escaping import visible
-from gateway.web.pages.story import difference, files_of, routes_of, story_of
+from gateway.web.pages.story import came_by_itself, difference, files_of, routes_of, story_of
 from gateway.web.pages.visit import Visit
+from gateway.web.pages.words import PageWords
 
 FORM_CHARS_MAX: Final = 256 * 1024  # characters of a form that are shown
 
@@ -45,6 +46,7 @@ async def _page(visit: Visit, *, whole: bool) -> Response:
             "files": files_of(detail.event, whole=whole),
             "facts": list(_facts(detail.event)),
             "raw": _text(detail.raw)[:FORM_CHARS_MAX],
+            "bytes_absent": "" if detail.raw.size_bytes else _why_no_bytes(detail, t),
             "children": detail.children,
             "difference": first and {"ref": detail.variants[0].ref, "lines": difference(first, detail)},
             "sinks": list(visit.gateway.settings.sinks),
@@ -72,6 +74,14 @@ def _facts(event: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     problems = event.get("problems")
     if isinstance(problems, Sequence) and problems and not isinstance(problems, str):
         yield "problems", ", ".join(str(one) for one in problems)
+
+
+def _why_no_bytes(detail: EventDetail, t: PageWords) -> str:
+    if came_by_itself(detail):
+        return t("No callback brought it, so there are no bytes of the vendor's.")
+    return t(
+        "They are not kept: what the vendor sends is not stored where `redact` takes something out of its source's events."
+    )
 
 
 def _text(raw: Raw) -> str:

@@ -78,10 +78,19 @@ def _past(detail: EventDetail, t: PageWords) -> Iterator[StoryStep]:
             yield StoryStep(f"x{delivery.id}", delivery.finished_at, text, "bad", state=delivery)
 
 
+def came_by_itself(detail: EventDetail) -> bool:
+    """Whether no callback brought it."""
+    return _noticed(detail) or detail.cause is not None or bool(detail.event.get("reconciled"))
+
+
+def _noticed(detail: EventDetail) -> bool:
+    watched = detail.item.type in {RECORDING_OVERDUE, RECORDING_RECOVERED} and not detail.raw.size_bytes
+    return detail.item.type in ALARM_TYPES or watched
+
+
 def _origin(detail: EventDetail, t: PageWords) -> str:
     """How the event came about: a callback, what a sink reported, or what the gateway says of itself."""
-    watched = detail.item.type in {RECORDING_OVERDUE, RECORDING_RECOVERED} and not detail.raw.size_bytes
-    if detail.item.type in ALARM_TYPES or watched:
+    if _noticed(detail):
         return t("The gateway noticed it.")
     if detail.cause is not None:
         return t("{sink} reported it.", sink=detail.cause.sink)

@@ -124,9 +124,10 @@ def _choose(value: object) -> object:
         return "many"
     if isinstance(value, BaseModel):
         return getattr(value, "scheme", None)
-    return (
-        value.get("scheme", "standard-webhooks" if "secrets" in value else None) if isinstance(value, Mapping) else None
-    )
+    if not isinstance(value, Mapping):
+        return None
+    scheme = value.get("scheme", "standard-webhooks" if "secrets" in value else None)
+    return scheme if isinstance(scheme, str) and scheme in _SCHEMES else None  # "none" and "many" are no schemes
 
 
 Signatures = Annotated[Signature | tuple[Signature, ...] | None, _ByScheme()]
