@@ -44,6 +44,9 @@ class Malformed(GatewayError):
 class DeliveryFailed(GatewayError):
     """The root of the three things a sink can say instead of returning."""
 
+    detail: str = ""  # here too, for classes of a plugin's own whose __init__ does not call ours
+    status: int | None = None
+
     def __init__(self, detail: str, *, status: int | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
@@ -55,6 +58,10 @@ class Retry(DeliveryFailed):
 
     `service` says that the target as a whole failed (transport, 429, 5xx): such failures can open the circuit.
     """
+
+    after: timedelta | None = None
+    memo: Mapping[str, object] | None = None
+    service: bool = False
 
     def __init__(
         self,
@@ -77,6 +84,8 @@ class Refused(DeliveryFailed):
 
 class Unavailable(DeliveryFailed):
     """The whole target is broken (token revoked, host gone): the circuit opens, the attempt is given back, nothing is lost."""
+
+    after: timedelta | None = None
 
     def __init__(self, detail: str, after: timedelta | None = None, *, status: int | None = None) -> None:
         super().__init__(detail, status=status)

@@ -150,10 +150,10 @@ def facts(pairs: Iterable[tuple[str, object]]) -> None:
 
 def note(text: str) -> None:
     """Something about the answer that is not part of it: to standard error."""
-    click.echo(for_people(visible(text)), err=True)
+    click.echo(folded_text(visible(text)), err=True)
 
 
-def for_people(text: str, *, beside: int = 0) -> str:
+def folded_text(text: str, *, beside: int = 0) -> str:
     """Lines for standard error: on a terminal folded between words, what goes on further in; in a pipe whole, as `grep` wants
     them. `beside` columns of the first line are taken."""
     if not sys.stderr.isatty():

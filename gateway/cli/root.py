@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from gateway.cli.context import Group, config_option
-from gateway.cli.output import for_people
+from gateway.cli.output import folded_text
 from gateway.errors import GatewayError
 from gateway.text.escaping import visible
 from gateway.version import __version__
@@ -74,7 +74,7 @@ class Root(Group):
         except GatewayError as error:
             # what the rooms say on purpose is written for people; anything else is a bug and keeps its traceback
             text = "\n".join(visible(line) for line in str(error).splitlines())
-            raise click.ClickException(for_people(text, beside=len("Error: "))) from error
+            raise click.ClickException(folded_text(text, beside=len("Error: "))) from error
 
 
 @click.group(

@@ -22,6 +22,7 @@ READ_CHARS_MAX: Final = 20_000  # characters of a text that are looked at, becau
 OWNER_CHARS_MAX: Final = 100  # of a detail that say to whom it went
 PROBLEMS_CHARS_MAX: Final = 300  # of a detail that say which follow-ups are not stored; the log has all
 _FAILED: Final = frozenset({Outcome.RETRY, Outcome.REFUSED, Outcome.UNAVAILABLE})
+STATUSES_END: Final = 1000  # of HTTP, and of SMTP, they have three digits
 _PLAIN: Final = frozenset(f"HTTP {status}" for status in range(200, 300))  # nearly every receipt: nothing to look for
 
 
@@ -54,7 +55,7 @@ def attempt_record(
     if problems:
         said = describe(f"follow-ups not stored: {'; '.join(dict.fromkeys(problems))}")[:PROBLEMS_CHARS_MAX]
         detail = _with(detail, said)
-    status = result.status if isinstance(result, DeliveryFailed) else None
+    status = _status(result)
     memo, trouble = _memo(lease, result)
     settlement = Settlement(
         delivery=lease.delivery,
@@ -79,6 +80,12 @@ def attempt_record(
         status=status,
     )
     return AttemptRecord(settlement, attempt, trouble)
+
+
+def _status(result: AttemptResult) -> int | None:
+    """The status behind a failure; what a plugin says that is none would let no database take the outcome."""
+    status: object = result.status if isinstance(result, DeliveryFailed) else None
+    return int(status) if isinstance(status, int) and 0 <= status < STATUSES_END else None
 
 
 def _with(detail: str, more: str) -> str:
