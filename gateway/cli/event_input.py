@@ -61,6 +61,8 @@ def events(
         return [event_of(written, **_usual(invocation, written))]
     except json.JSONDecodeError as error:
         raise click.UsageError(f"{event_file}: not JSON: {error}") from None
+    except RecursionError:
+        raise click.UsageError(f"{event_file}: it is nested deeper than can be read") from None
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 

@@ -17,8 +17,8 @@ from gateway.store.admin.walk import Walk
 from gateway.text.escaping import visible, visible_json
 
 PAGE_ROWS: Final = 200  # rows asked of the store at once
-COLUMNS_MIN: Final = 40  # of a narrower terminal nothing is folded for
-LIMIT_MAX: Final = 10**9  # rows; more is `--all`
+COLUMNS_MIN: Final = 40  # columns that a line is folded to at least
+LISTED_ROWS_MAX: Final = 10**9  # rows; more is `--all`
 LONG_ITEMS_MIN: Final = 20  # of fewer nobody needs to be told how far it is
 SPOKEN_SECONDS: Final = 10.0  # between two lines that say so
 Row = TypeVar("Row")
@@ -33,7 +33,7 @@ def listing_options(command: _F) -> _F:
         click.option("--all", "everything", is_flag=True, help="Everything, one JSON object a line."),
         click.option(
             "--limit",
-            type=click.IntRange(min=1, max=LIMIT_MAX),
+            type=click.IntRange(min=1, max=LISTED_ROWS_MAX),
             metavar="N",
             default=50,
             show_default=True,

@@ -89,6 +89,7 @@ def test_wrong_use_says_what_to_do(arguments: list[str], says: str, cli: Cli) ->
 
 def test_an_event_that_is_no_event_says_so(cli: Cli) -> None:
     assert "not JSON" in cli("route", "--event", "-", input="{", code=2).stderr
+    assert "nested deeper" in cli("route", "--event", "-", input="[" * 100_000, code=2).stderr
     assert "mapping" in cli("route", "--event", "-", input="[]", code=2).stderr
     assert (
         "unknown key" in cli("route", "--event", "-", input='{"type": "recording.failed", "straem": 1}', code=2).stderr

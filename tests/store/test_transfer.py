@@ -179,6 +179,7 @@ def broken(lines: bytes) -> Iterator[tuple[bytes, str]]:
     parts = lines.splitlines(keepends=True)
     yield b"", "line 1: the file ends here"
     yield b"hello\n", "line 1: it is not the head"
+    yield b"[" * 100_000 + b"\n", "line 1: it is not the head"
     yield b"".join(parts[:-1]), "was cut off"
     yield lines[:-20], "was cut off"
     yield b"".join([*parts[:5], *parts[6:]]), "changed or damaged"
@@ -187,6 +188,8 @@ def broken(lines: bytes) -> Iterator[tuple[bytes, str]]:
     yield b"".join([parts[0], b'["nothing",1]\n', *parts[1:]]), "no row of a table"
     yield b"".join([parts[0], b'{"x":1}\n', *parts[1:]]), "line 2: it cannot be read"
     yield b"".join([parts[0], b"\xff\xff\n", *parts[1:]]), "line 2: it cannot be read"
+    yield b"".join([parts[0], b"[" * 100_000 + b"\n", *parts[1:]]), "line 2: it cannot be read"
+    yield b"".join([parts[0], b'{"end":' * 100_000 + b"\n", *parts[1:]]), "line 2: it is not the end"
     yield lines.replace(b'_export":1', b'_export":2', 1), "another state of it"
     yield lines.replace(b'"seq int"', b'"seq text"', 1), r"its tables are not this program's \(events\)"
 

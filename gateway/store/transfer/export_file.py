@@ -55,7 +55,7 @@ class ExportLines:
         line = self._next()
         try:
             self.head: DumpHead = read_head(line)
-        except (msgspec.MsgspecError, ValueError):
+        except (msgspec.MsgspecError, RecursionError, ValueError):
             raise self._wrong("it is not the head of an export of this gateway") from None
         self._refuse_columns()
 
@@ -65,7 +65,7 @@ class ExportLines:
         while not (line := self._next()).startswith(_END_BEGINS):
             try:
                 table, row = row_of_line(line, TABLES)
-            except (msgspec.MsgspecError, ValueError, TypeError) as error:
+            except (msgspec.MsgspecError, RecursionError, TypeError, ValueError) as error:
                 raise self._wrong(f"it cannot be read: {error}") from None
             digests[table.name].add(line)
             yield table, row, line
@@ -93,7 +93,7 @@ class ExportLines:
     def _check_end(self, line: bytes, digests: dict[str, RowDigest]) -> None:
         try:
             end: DumpEnd = read_end(line)
-        except (msgspec.MsgspecError, ValueError):
+        except (msgspec.MsgspecError, RecursionError, ValueError):
             raise self._wrong("it is not the end of an export") from None
         if end.sha256 != self._sha256.hexdigest() or not _are(digests, end):
             raise self._wrong("the lines before it are not those that were written: the file was changed or damaged")
