@@ -6,10 +6,11 @@ import functools
 import json
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.text.redaction import MASK, redact, redact_start
@@ -32,8 +33,7 @@ _SERVICE: Final = frozenset({408, 429})  # and every 5xx: these say that the tar
 _SECONDS: Final = re.compile(r"[0-9]{1,30}(?:\.[0-9]{0,30})?", re.ASCII)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What came back. `headers` is case-insensitive; `body` is at most 64 KiB, and `truncated` says if it was cut."""
 
     status: int

@@ -24,6 +24,7 @@ from aiohttp.streams import StreamReader  # noqa: E402
 READ_BUFFER_BYTES: Final = 2**16
 PLACES_MAX: Final = 256
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None)
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -40,6 +41,17 @@ class Place(NamedTuple):
     @property
     def url(self) -> yarl.URL:
         return yarl.URL.build(scheme=self.scheme, host=self.host, port=self.port, path="/", encoded=True)
+
+
+def head_of(method: str, target: str, lines: Sequence[str], encoding: str = "ascii") -> bytes:
+    """A request's head but for the empty line that ends it. Raises ValueError for what is no HTTP."""
+    if method not in _METHODS and not _TOKEN.fullmatch(method):
+        raise ValueError("a method that is no token")
+    text = "\r\n".join((f"{method} {target} HTTP/1.1", *lines, ""))
+    count = len(lines) + 1
+    if text.count("\n") != count or text.count("\r") != count or "\0" in text:
+        raise ValueError("a line break in a header")
+    return text.encode(encoding)
 
 
 class Handler(ResponseHandler):
@@ -105,33 +117,37 @@ class Exchanges:
         self._connector = connector
         self._proxy = yarl.URL(proxy) if proxy else None
         self._proxy_headers = proxy_headers
-        self._closing = closing
+        self._end = b"connection: close\r\n\r\n" if closing else b"\r\n"
         self._places: dict[Place, ClientRequest] = {}
 
     async def close(self) -> None:
         await self._connector.close()
 
+    def head(self, method: str, place: Place, target: str, headers: Headers) -> bytes:
+        """The request's head on its way to `place`. Raises ValueError for what is no HTTP."""
+        if self.reads(place):
+            target, headers = str(place.url).rstrip("/") + target, (*headers, *self._proxy_headers)
+        lines = [f"{name.decode('latin-1')}: {value.decode('latin-1')}" for name, value in headers]
+        return head_of(method, target, lines, encoding="latin-1")
+
+    def reads(self, place: Place) -> bool:
+        """Whether a proxy reads the requests to `place` itself, so that it is sent other heads."""
+        return self._proxy is not None and place.scheme == "http"
+
     async def send(
         self,
         method: str,
         place: Place,
-        target: bytes,
-        headers: Headers,
+        head: bytes,
         body: bytes,
         *,
         connect_seconds: float | None = None,
         read_seconds: float | None = None,
     ) -> Exchange:
-        """Send the request to `place` and wait for the answer's head.
-
-        Raises aiohttp's exceptions and OSError; ValueError for what is no HTTP.
-        """
+        """Send the request to `place` and wait for the answer's head. Raises aiohttp's exceptions and OSError."""
         if place.scheme not in ("http", "https"):
             raise aiohttp.NonHttpUrlClientError(place.scheme)
         template = self._places.get(place) or self._template(place)
-        if self._proxy is not None and place.scheme == "http":  # it reads the request itself
-            target, headers = str(place.url).rstrip("/").encode() + target, (*headers, *self._proxy_headers)
-        head = self._head(method, target, headers)
         timeout = _NO_TIMEOUT if connect_seconds is None else aiohttp.ClientTimeout(connect=connect_seconds)
         try:
             connection = await self._connector.connect(template, [], timeout)
@@ -142,7 +158,7 @@ class Exchanges:
         handler.requests += 1
         handler.answered = False
         try:
-            return await self._exchange(connection, handler, method, head + body, read_seconds)
+            return await self._exchange(connection, handler, method, b"%b%b%b" % (head, self._end, body), read_seconds)
         except BaseException as error:
             kept = handler.requests > 1 and not handler.answered
             connection.close()
@@ -173,21 +189,6 @@ class Exchanges:
             answer, content = await handler.read()
             if not 100 <= answer.code <= 199 or answer.code == 101:
                 return Exchange(connection, answer.code, answer.reason, answer.raw_headers, content)
-
-    def _head(self, method: str, target: bytes, headers: Headers) -> bytes:
-        if not _TOKEN.fullmatch(method):
-            raise ValueError("a method that is no token")
-        lines = [method.encode(), b" ", target, b" HTTP/1.1"]
-        for name, value in headers:
-            lines += (b"\r\n", name, b": ", value)
-        if self._closing:
-            lines.append(b"\r\nconnection: close")
-        lines.append(b"\r\n\r\n")
-        head = b"".join(lines)
-        count = len(headers) + 2 + self._closing
-        if head.count(b"\n") != count or head.count(b"\r") != count or b"\0" in head:
-            raise ValueError("a line break in a header")
-        return head
 
     def _template(self, place: Place) -> ClientRequest:
         """What the connector wants to know of a place: made once, because no request differs in it."""

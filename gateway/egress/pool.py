@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import functools
 import ssl
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from gateway.runtime import lean_imports
 
@@ -21,35 +20,15 @@ from gateway.egress import faults, tls  # noqa: E402
 from gateway.egress.answers import Answer  # noqa: E402
 from gateway.egress.exchange import TCPConnector, UnixConnector  # noqa: E402
 from gateway.egress.guard import AddressGuard  # noqa: E402
+from gateway.egress.messages import ReadyRequest, Target, target_of  # noqa: E402
 from gateway.egress.resolver import GuardedResolver, Lookup, getaddrinfo  # noqa: E402
 from gateway.egress.streamed import Streamed  # noqa: E402
-from gateway.egress.transport import RESENT, Transport, headers_of, read_up_to  # noqa: E402
+from gateway.egress.transport import RESENT, Transport, read_up_to  # noqa: E402
 from gateway.errors import Unavailable  # noqa: E402
 
 if TYPE_CHECKING:
     from gateway.egress.via import Via
     from gateway.runtime.clock import Clock
-
-
-class Target(NamedTuple):
-    """A URL in each form that a request needs."""
-
-    url: httpx.URL
-    host: bytes  # what the Host header says
-    origin: str  # host:port, for texts
-    credentials: bytes  # what the Authorization header says, where the URL names a user
-
-
-@functools.lru_cache(maxsize=256)  # because parsing costs as much as the rest of our own work
-def target_of(url: str) -> Target:
-    """Raises what faults.EXPECTED lists."""
-    parsed = httpx.URL(url)
-    host = f"[{parsed.host}]" if ":" in parsed.host else parsed.host
-    origin = f"{host}:{parsed.port or (443 if parsed.scheme == 'https' else 80)}"
-    credentials = b""
-    if parsed.userinfo:
-        credentials = b"Basic " + base64.b64encode(f"{parsed.username}:{parsed.password}".encode())
-    return Target(parsed, parsed.netloc, origin, credentials)
 
 
 class Pool:
@@ -114,15 +93,7 @@ class Pool:
                 target = target_of(str(target.url.copy_merge_params(dict(params))))
             if self._guard is not None:
                 self._guard.check_url(target.url)
-            framed = [(b"host", target.host), *_encoded(headers)]
-            if target.credentials and "authorization" not in headers:
-                framed.append((b"authorization", target.credentials))
-            if content is not None or method in ("POST", "PUT", "PATCH"):
-                framed.append((b"content-length", b"%d" % len(content or b"")))
-            request = httpx.Request(
-                method, target.url, headers=headers_of(framed), stream=httpx.ByteStream(content or b"")
-            )
-            request.read()  # so that every transport finds bytes, not a stream
+            request = ReadyRequest(method, target, headers, content)
             return target, await self._transport.handle_async_request(request)
         except faults.EXPECTED as error:
             resent = request is not None and RESENT in request.extensions
@@ -138,14 +109,6 @@ class Pool:
     async def close(self) -> None:
         if not self._borrowed:
             await self._transport.aclose()
-
-
-def _encoded(headers: Mapping[str, str]) -> Iterable[tuple[bytes, bytes]]:
-    """In ASCII, because HTTP knows no more; all at once, because that is faster. Raises ValueError."""
-    flat = "\n".join([part for pair in headers.items() for part in pair]).encode("ascii").split(b"\n")
-    if len(flat) != 2 * len(headers):
-        raise ValueError("a header with a line break")
-    return zip(flat[::2], flat[1::2], strict=True)
 
 
 async def open_pool(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 from gateway.runtime import lean_imports
@@ -12,7 +12,8 @@ lean_imports.import_httpx()
 import aiohttp  # noqa: E402
 import httpx  # noqa: E402
 
-from gateway.egress.exchange import ClosedWhileKept, Exchange, Exchanges, Place  # noqa: E402
+from gateway.egress.exchange import ClosedWhileKept, Exchange, Exchanges  # noqa: E402
+from gateway.egress.messages import ReadyRequest, ReadyResponse, place_of  # noqa: E402
 
 RESENT: Final = "resent"  # in the extensions of request and response, where a kept connection had been closed
 
@@ -65,9 +66,7 @@ class Transport(httpx.AsyncBaseTransport):
             extensions[RESENT] = True
         if answer.reason:
             extensions["reason_phrase"] = answer.reason.encode("latin-1", "replace")
-        return httpx.Response(
-            answer.status, headers=headers_of(answer.headers), stream=_Body(answer, request), extensions=extensions
-        )
+        return ReadyResponse(answer.status, answer.headers, _Body(answer, request), extensions)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -85,24 +84,22 @@ class Transport(httpx.AsyncBaseTransport):
 
 
 async def _send(exchanges: Exchanges, request: httpx.Request, body: bytes) -> Exchange:
-    url, extensions = request.url, request.extensions
+    extensions = request.extensions
+    ready = request.head if isinstance(request, ReadyRequest) else None
+    if isinstance(request, ReadyRequest) and ready is not None and not exchanges.reads(request.target.place):
+        place, head = request.target.place, ready
+    else:
+        place = place_of(request.url, extensions.get("sni_hostname"))
+        head = exchanges.head(request.method, place, request.url.raw_path.decode("ascii"), request.headers.raw)
     timeout = extensions.get("timeout") or {}
     return await exchanges.send(
         request.method,
-        Place(url.scheme, url.raw_host.decode("ascii"), url.port, extensions.get("sni_hostname")),
-        url.raw_path,
-        request.headers.raw,
+        place,
+        head,
         body,
         connect_seconds=timeout.get("connect"),
         read_seconds=timeout.get("read"),
     )
-
-
-def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> httpx.Headers:
-    """httpx's headers of bytes, without its look at each one, which costs more than sending them."""
-    headers = httpx.Headers()
-    headers._list = [(name, name.lower(), value) for name, value in raw]
-    return headers
 
 
 KEEP_ALIVE_SECONDS: Final = (
@@ -147,12 +144,19 @@ class _Body(httpx.AsyncByteStream):
             raise StopAsyncIteration
         return chunk
 
+    def whole(self) -> bytes | None:
+        """All of it, if all has come; None: there may be more."""
+        content = self._answer.content
+        return content.read_nowait() if content.is_eof() and content.exception() is None else None
+
     async def aclose(self) -> None:
         self._answer.end()
 
 
 async def read_up_to(chunks: httpx.AsyncByteStream | httpx.SyncByteStream, limit: int) -> tuple[bytes, bool]:
     """At most `limit` bytes as they came (nothing is decompressed), and whether there was more."""
+    if isinstance(chunks, _Body) and (whole := chunks.whole()) is not None:  # as nearly every answer has
+        return whole[:limit], len(whole) > limit
     parts: list[bytes] = []
     size = 0
     assert isinstance(chunks, httpx.AsyncByteStream)

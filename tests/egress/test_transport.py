@@ -13,7 +13,8 @@ import pytest
 
 from gateway.egress.client import Http
 from gateway.egress.exchange import Handler, TCPConnector
-from gateway.egress.transport import Transport, headers_of
+from gateway.egress.messages import headers_of
+from gateway.egress.transport import Transport
 from gateway.egress.via import Via
 from gateway.errors import Refused, Retry
 from gateway.testing.factories import delivery
