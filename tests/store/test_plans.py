@@ -20,6 +20,7 @@ from gateway.store.postgres.batch import PostgresBulk
 from gateway.store.sqlite import batch, leases
 from gateway.store.sqlite.batch import SqliteBulk
 from gateway.store.sqlite.session import make_file
+from gateway.store.sqlite.used_seals import USED
 from gateway.text.store_address import parse_address
 from tests.store.backlogs import filled, jobs_of, steps
 from tests.store.kit import LEASE, new, settlement
@@ -64,6 +65,9 @@ VALUES: dict[str, Any] = {
     "ref": "r",
     "variant": b"v",
     "seal": b"s",
+    "seals": b"s",
+    "each": "[0]",
+    "size": 1,
     "fingerprint": b"f",
     **dict.fromkeys(
         ["token", "lease", "delay", "longest", "pause", "mark", "gap", "delivered", "dead", "unrouted", "remember"], 1
@@ -96,6 +100,7 @@ HOT = {
     "conflict": sql.CONFLICT,
     "supersede": sql.SUPERSEDE,
     "sealed": sql.SEALED,
+    "used seals": USED,
     "probe last": sql.PROBE_LAST,
     "probe fresh": sql.PROBE_FRESH,
     "due": sql.DUE,

@@ -15,6 +15,7 @@ from gateway.store.outbox.groups import Groups
 from gateway.store.records import Held, Lease, NewDelivery, NewEvent, Rank
 from gateway.store.sqlite.leases import SqliteLeases, by_position
 from gateway.store.sqlite.session import Role
+from gateway.store.sqlite.used_seals import used_seals
 
 FRESH, BEHIND, LEASED, LAST = (int(rank) for rank in (Rank.FRESH, Rank.BEHIND, Rank.LEASED, Rank.LAST))
 _COLUMNS: Final = "id, variant, held, seal, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing, trust, supersedes, trace, cause"
@@ -43,13 +44,18 @@ class SqliteBulk(SqliteLeases):
 
     def insert(self, rows: Sequence[EventIn], owner: str) -> Sequence[Kept | None]:
         now = self.now()
-        gates = {name: (shut, stalled) for name, shut, stalled in self.rows(_GATES, {"now": now})}
+        gates: dict[str, tuple[int, int]] = {}
+        if any(row.new.deliveries for row in rows):
+            gates = {name: (shut, stalled) for name, shut, stalled in self.rows(_GATES, {"now": now})}
         kept: list[Kept | None] = []
         remembered = self._remembered([row.new.event.id for row in rows if not row.forced])
+        used = used_seals(self, [seal for row in rows if (seal := _bounded_seal(row)) is not None])
         for row in rows:
             held, new = row.held, row.new
-            bounded = new.seal is not None and new.seal_most > 0 and (new.seal_ranks or not row.forced)
-            over = bounded and self._is_over_sealed(new)
+            over = False
+            if (seal := _bounded_seal(row)) is not None:
+                over = seal in used and self._is_over_sealed(new)
+                used.add(seal)
             weak = over and new.seal_ranks
             known = remembered and not row.forced and (new.event.id, new.event.source) in remembered
             seq = None if known or (over and not weak) else self._insert_event(row, held)
@@ -74,7 +80,12 @@ class SqliteBulk(SqliteLeases):
     def _insert_event(self, row: EventIn, held: Held | None) -> int | None:
         new = row.new
         event = new.event
-        key = EventKey(event.source, event.id, row.variant)
+        body, raw, routing = new.body, event.raw, new.routing
+        if self.cipher is not None:
+            key = EventKey(event.source, event.id, row.variant)
+            body = encrypt_body(self, key, body)
+            raw = encrypt_raw(self, key, raw)
+            routing = encrypt_routing(self, key, routing)
         values: tuple[object, ...] = (
             event.id,
             row.variant,
@@ -85,10 +96,10 @@ class SqliteBulk(SqliteLeases):
             event.subject,
             int(event.received_at.timestamp() * 1000),
             new.fingerprint,
-            encrypt_body(self, key, new.body),
-            encrypt_raw(self, key, event.raw),
+            body,
+            raw,
             new.raw_type,
-            encrypt_routing(self, key, new.routing),
+            routing,
             event.trust.rank,
             event.supersedes or None,
             new.trace,
@@ -142,3 +153,9 @@ class SqliteBulk(SqliteLeases):
         if weak:
             return LAST
         return LEASED if delivery.lease is not None and not shut else FRESH
+
+
+def _bounded_seal(row: EventIn) -> bytes | None:
+    """The seal of this row, where it may hold it or rank it last."""
+    new = row.new
+    return new.seal if new.seal_most > 0 and (new.seal_ranks or not row.forced) else None
