@@ -21,9 +21,9 @@ DATA_SCHEMA: Final = "urn:recording-gateway:event:1#data"
 """`dataschema` of every event: `gateway schema event` prints what it names."""
 _PLAIN_MIN: Final = 1e-4  # from here up to _PLAIN_MAX every encoder spells a fraction in the same way
 _PLAIN_MAX: Final = 1e16
-_ENDS: Final = (
-    b',"received_at":"'  # what follows on what the event says; no text holds a bare quote, so the last is ours
-)
+# What stands before what the event says, and behind it: no text holds a bare quote, so the first and the last are ours.
+_BEGINS: Final = b',"data":'
+_ENDS: Final = b',"received_at":"'
 
 _encode: Final = msgspec.json.Encoder().encode
 _NO_EXTRA: Final = msgspec.Raw(b"{}")
@@ -88,7 +88,7 @@ class _Document(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     cause: Mapping[str, object] | None = None
     depth: int = 0
     reconciled: bool = False
-    data: msgspec.Raw
+    data: _Data
 
 
 def compact(event: Event) -> tuple[str, bytes] | None:
@@ -107,25 +107,6 @@ def compact(event: Event) -> tuple[str, bytes] | None:
     time = None if event.time is None else format_time(event.time)
     verified = event.verified
     try:
-        data = _encode(
-            _Data(
-                event.provider,
-                event.vendor_type,
-                event.domain,
-                event.app,
-                event.stream,
-                event.format,
-                event.project_id,
-                event.job_id,
-                event.task_id,
-                files,
-                event.error,
-                event.problems,
-                _NO_EXTRA if extra is None else msgspec.Raw(extra),
-                format_time(event.received_at),
-                None if verified is None else _Scheme(verified.scheme, verified.key),
-            )
-        )
         document = _encode(
             _Document(
                 specversion="1.0",
@@ -141,10 +122,27 @@ def compact(event: Event) -> tuple[str, bytes] | None:
                 cause=None if event.cause is None else cause_document(event.cause),
                 depth=event.depth,
                 reconciled=event.reconciled,
-                data=msgspec.Raw(data),
+                data=_Data(
+                    event.provider,
+                    event.vendor_type,
+                    event.domain,
+                    event.app,
+                    event.stream,
+                    event.format,
+                    event.project_id,
+                    event.job_id,
+                    event.task_id,
+                    files,
+                    event.error,
+                    event.problems,
+                    _NO_EXTRA if extra is None else msgspec.Raw(extra),
+                    format_time(event.received_at),
+                    None if verified is None else _Scheme(verified.scheme, verified.key),
+                ),
             )
         )
-        return document.decode(), data[: data.rindex(_ENDS)] + b"}"
+        said = document[document.index(_BEGINS) + len(_BEGINS) : document.rindex(_ENDS)] + b"}"
+        return document.decode(), said
     except _LEFT_TO_THE_SLOW:
         return None
 

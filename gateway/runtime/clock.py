@@ -14,8 +14,7 @@ class Clock:
 
     def now(self) -> datetime:
         """Aware UTC, to the millisecond: what rows hold and what the event's JSON shows."""
-        now = datetime.now(UTC)
-        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+        return datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC)
 
     def ms(self) -> int:
         """Milliseconds since 1970 UTC."""

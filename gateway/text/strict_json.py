@@ -62,7 +62,7 @@ def decode_document(body: bytes, most: int = NODES_MAX) -> Document:
 
 def _decode_plain(body: bytes, most: int) -> dict[str, object] | None:
     """The object, where nothing in it is odd; None: somebody has to look closer. Raises Malformed for too many values."""
-    escaped = b"\\u" in body
+    escaped = b"\\" in body and b"\\u" in body  # one byte is found several times as fast as two
     try:
         value = _decode_fast(body)
         if type(value) is not dict:

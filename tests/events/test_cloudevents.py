@@ -14,9 +14,7 @@ from msgspec.structs import replace
 from gateway.events.cloudevents import (
     DATA_SCHEMA,
     fingerprint,
-    format_time,
     from_document,
-    parse_time,
     render,
     to_document,
     to_json,
@@ -186,37 +184,6 @@ def test_the_seal_and_the_vendors_bytes_stay_inside() -> None:
     sealed = event(raw=b"canary", verified=Verified(trust=Trust.FIELDS, scheme="s", key=1, seal=Seal(digest=b"canary")))
     assert "canary" not in to_json(sealed)
     assert to_document(sealed)["data"]["verified"] == {"scheme": "s", "key": 1}
-
-
-# --- times
-
-
-@pytest.mark.parametrize(
-    ("at", "text"),
-    [
-        (datetime(2026, 1, 1, tzinfo=UTC), "2026-01-01T00:00:00Z"),
-        (datetime(2026, 1, 1, 0, 0, 0, 31000, UTC), "2026-01-01T00:00:00.031Z"),
-        (datetime(2026, 1, 1, 0, 0, 0, 500000, UTC), "2026-01-01T00:00:00.500Z"),
-        (datetime(2026, 1, 1, 0, 0, 0, 1, UTC), "2026-01-01T00:00:00.000001Z"),
-        (datetime(2026, 1, 1, 8, tzinfo=timezone(timedelta(hours=8))), "2026-01-01T00:00:00Z"),
-        (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01T00:00:00Z"),
-    ],
-    ids=str,
-)
-def test_times_are_utc_with_as_many_digits_as_there_are(at, text) -> None:
-    assert format_time(at) == text
-    assert parse_time(text) == at
-    assert parse_time(text).tzinfo is UTC
-
-
-def test_a_time_without_a_zone_is_told_both_ways() -> None:
-    with pytest.raises(ValueError, match="no time zone"):
-        format_time(datetime(2026, 1, 1))
-    for text in ("2026-01-01T00:00:00", "2026-01-01"):
-        with pytest.raises(ValueError, match="no time zone"):
-            parse_time(text)
-    with pytest.raises(ValueError, match="before the year 1"):
-        parse_time("0001-01-01T00:00:00+14:00")
 
 
 # --- what a person wrote

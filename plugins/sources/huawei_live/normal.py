@@ -32,6 +32,7 @@ TYPES: Final = {
     signature.FAILED: RECORDING_FAILED,
 }
 IDENTITY: Final = ("job_id", "task_id", "asset_id", "obs_bucket", "obs_object")  # what names a file
+_NAMED_BY: Final = signature.NAMES[:4]
 _OF_A_FILE: Final = (
     "download_url",
     "play_url",
@@ -51,10 +52,10 @@ _OF_A_FILE: Final = (
 def event_of(source: str, callback: Callback, verified: Verified, *, signed: bool) -> Event:
     """The event of one callback; `signed`: its auth fields mean something. Raises Malformed where it cannot be named."""
     document = callback.json()
-    vendor_type, domain, app, stream = (text_of(document, name) for name in signature.NAMES[:4])
+    vendor_type, domain, app, stream = [text_of(document, name) for name in _NAMED_BY]
     type = TYPES.get(vendor_type, RECORDING_UNKNOWN)
     reading = Reading(document)
-    reading.drop(*signature.NAMES[:4], "auth_sign", "auth_timestamp")
+    reading.drop(*_NAMED_BY, "auth_sign", "auth_timestamp")
     format = reading.text("record_format")
     format = format.lower() if format else None
     files = _files(reading, type, format)
