@@ -14,6 +14,7 @@ from gateway.model import Delivery
 from gateway.plugin import Sink
 from gateway.plugin.hooks import Hooks
 from gateway.plugin.hookspecs import hookimpl
+from gateway.runtime.time_limits import TimeLimit, TimeLimits
 
 SinkAnswer = DeliveryResult | BaseException  # a sink may be cancelled, or try to end the process
 AttemptResult = str | BaseException | None
@@ -65,28 +66,31 @@ class Nonsense(Exception):
 
 
 async def bounded(
-    call: Callable[[], Awaitable[object]], timeout: float, begin: Callable[[asyncio.Timeout], None] | None = None
+    call: Callable[[], Awaitable[object]],
+    timeout: float | TimeLimits,
+    begin: Callable[[TimeLimit], None] | None = None,
 ) -> object:
-    """What `call` gives within `timeout` seconds, or the exception it ended with, as a value.
+    """What `call` gives within `timeout` (seconds), or the exception it ended with, as a value.
 
     Raises only the CancelledError of someone who cancels this task from outside. A plugin's own SystemExit,
     KeyboardInterrupt or CancelledError comes back as a mistake like any other; past the timeout it is a Retry of the
     service, whatever the plugin made of being stopped. `begin` gets what cuts it off, which can be set anew.
     """
-    scope = asyncio.timeout(timeout)
-    if begin is not None:
-        begin(scope)
-    task = asyncio.current_task()
+    limits = timeout if isinstance(timeout, TimeLimits) else TimeLimits(timeout)
+    limit = limits.begin()
     try:
-        async with scope:
+        with limit:
+            if begin is not None:
+                begin(limit)
             given = await call()
-        return _late(timeout) if scope.expired() and _only_failed(given) else given
+        return _late(limits.seconds) if limit.expired and _only_failed(given) else given
     except Exception as error:
-        failure: Exception = _late(timeout) if scope.expired() else error
+        failure: Exception = _late(limits.seconds) if limit.expired else error
     except BaseException as error:
+        task = limit.task
         if isinstance(error, GeneratorExit) and not _runs(task):
             raise  # the loop itself is taken down: there is nobody left to answer
-        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        if isinstance(error, asyncio.CancelledError) and task.cancelling():
             raise
         failure = Nonsense(f"raised {type(error).__name__}")
         failure.__cause__ = error
@@ -104,8 +108,8 @@ async def carry(
     hook: Hooks,
     deliveries: Sequence[Delivery],
     sink: Sink,
-    timeout: float,
-    begin: Callable[[asyncio.Timeout], None] | None = None,
+    timeout: float | TimeLimits,
+    begin: Callable[[TimeLimit], None] | None = None,
 ) -> tuple[list[SinkAnswer], list[int]]:
     """One result for each delivery, and the positions of those that are to go alone the next time, because they failed in
     one with others and one of them may be why."""

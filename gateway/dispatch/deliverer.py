@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -27,6 +26,7 @@ from gateway.follow_up import Done
 from gateway.model import RECORDING_FAILED, Delivery, Heartbeat
 from gateway.plugin import Sink
 from gateway.runtime.lean_imports import import_structlog
+from gateway.runtime.time_limits import TimeLimits
 
 log = import_structlog().get_logger("gateway.dispatcher")
 
@@ -49,6 +49,7 @@ class Deliverer:
         self._shared = shared
         self._clock = shared.clock
         self._timeout = slots.policy.timeout.total_seconds()
+        self._limits = TimeLimits(self._timeout)
         self._account = AttemptReporter(slots.sink, shared)
         self._lost = LostInFlight(slots, prober, shared, self._crashed)
         self._pulse = Pulse(slots, prober, shared)
@@ -57,16 +58,23 @@ class Deliverer:
     async def carry(self, dispatch: Dispatch) -> None:
         """Send this dispatch and hand its outcomes to the settler. Raises only CancelledError, after the same."""
         isolation = self._shared.isolation
+        if dispatch.suspected:
+            await self._carry_suspected(dispatch)
+            return
+        if isolation.taken:
+            await isolation.wait()
+        isolation.begin()
+        try:
+            await self._send(dispatch)
+        finally:
+            isolation.end()
+
+    async def _carry_suspected(self, dispatch: Dispatch) -> None:
+        """A process died with some of these in flight."""
         self._lost.put_off(dispatch)
-        if not any(member.lease.losses for member in dispatch.members):
-            if isolation.taken:
-                await isolation.wait()
-            isolation.begin()
-            try:
-                await self._send(dispatch)
-            finally:
-                isolation.end()
-        elif isolation.taken:
+        if not dispatch.suspected:
+            await self.carry(dispatch)
+        elif (isolation := self._shared.isolation).taken:
             self._slots.give_back(dispatch, round(self._shared.rng.uniform(*ALONE_RETRY_SECONDS) * 1000))
         else:
             dispatch.lone = True
@@ -74,7 +82,8 @@ class Deliverer:
                 await self._send(dispatch)
 
     async def _send(self, dispatch: Dispatch) -> None:
-        await self._fit(dispatch)
+        if not self._fits(dispatch):
+            await self._fit(dispatch)
         if dispatch.members:
             await self._deliver(dispatch, self._slots.sink)
 
@@ -85,13 +94,9 @@ class Deliverer:
         started_at, started = self._clock.ms(), self._clock.monotonic()
         members = dispatch.members
         deliveries = [self._delivery(member, started_at, self._pulse.of(dispatch, member)) for member in members]
-
-        def begin(silence: asyncio.Timeout) -> None:
-            dispatch.silence, dispatch.timeout = silence, self._timeout
-
         try:
             with self._spans.around(dispatch.members):
-                answers, apart = await carry(self._shared.hook, deliveries, sink, self._timeout, begin)
+                answers, apart = await carry(self._shared.hook, deliveries, sink, self._limits, dispatch.bounded_by)
         except asyncio.CancelledError:
             if not dispatch.dropped:
                 cut, seconds = Retry("cut off: the gateway stopped"), self._clock.monotonic() - started
@@ -102,10 +107,17 @@ class Deliverer:
             return
         if apart:
             self._slots.set_apart([dispatch.members[n] for n in apart])
-        answers = [handed_over(*one) for one in zip(dispatch.members, answers, strict=True)]
+        results: list[AttemptResult] = []
+        done: list[Done | None] = []
+        for member, answer in zip(dispatch.members, answers, strict=True):
+            result = handed_over(member, answer)
+            if isinstance(result, Done):
+                results.append(result.receipt)
+                done.append(result if result.events else None)
+            else:
+                results.append(result)
+                done.append(None)
         survived = [member.lease.delivery for member in dispatch.members if member.lease.losses]
-        results = [answer.receipt if isinstance(answer, Done) else answer for answer in answers]
-        done = [answer if isinstance(answer, Done) and answer.events else None for answer in answers]
         self._record(dispatch, deliveries, results, started_at, self._clock.monotonic() - started, done)
         if survived:
             await self._lost.tell_survived(survived)
@@ -126,6 +138,16 @@ class Deliverer:
         self._write(member, self._delivery(member, now), why, CRASHED, now, 0.0)
 
     # -- before
+
+    def _fits(self, dispatch: Dispatch) -> bool:
+        """Whether there is nothing for `_fit` to do, as nearly always."""
+        if self._slots.may_not_start(dispatch) or dispatch.dropped:
+            return False
+        least = self._clock.monotonic() + self._timeout + LEASE_LEFT_SECONDS_MIN
+        for member in dispatch.members:
+            if member.lease.lost or member.expires < least:
+                return False
+        return bool(dispatch.members)
 
     async def _fit(self, dispatch: Dispatch) -> None:
         """Leave in this dispatch what may be sent now: not into a shut gate, and with enough of the lease left."""
@@ -182,8 +204,7 @@ class Deliverer:
         return False
 
     def _delivery(self, member: LeasedDelivery, now: int, heartbeat: Heartbeat | None = None) -> Delivery:
-        allowed = timedelta(seconds=self._timeout)
-        return delivery_of(member.lease, now, allowed, owner=member.owner, heartbeat=heartbeat)
+        return delivery_of(member.lease, now, self._policy.timeout, owner=member.owner, heartbeat=heartbeat)
 
     # -- after
 
@@ -259,12 +280,14 @@ class Deliverer:
         """What the results say of the sink as a whole. A batch is one call, so it counts once."""
         if not dispatch.members:
             return
-        if all(isinstance(result, HandedOver) for result in results):  # nothing is said of the sink by it
-            self._prober.dropped(dispatch)
+        telling = results[0]
+        if isinstance(telling, HandedOver) and all(isinstance(result, HandedOver) for result in results):
+            self._prober.dropped(dispatch)  # nothing is said of the sink by it
             return
-        telling = next((result for result in results if isinstance(result, Unavailable)), None) or next(
-            (result for result in results if answered(result)), results[0]
-        )
+        if len(results) > 1:
+            telling = next((result for result in results if isinstance(result, Unavailable)), None) or next(
+                (result for result in results if answered(result)), telling
+            )
         if dispatch.probe is not None:
             await self._prober.ended(dispatch, telling)
             self._ring(due=True)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from asyncio import Timeout, get_running_loop
-from contextlib import suppress
+from asyncio import get_running_loop
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
+from typing import Final
 
 from gateway.model import Delivery, Heartbeat
+from gateway.runtime.time_limits import TimeLimit
 from gateway.runtime.traces import Span
 from gateway.store.records import Lease
+
+_NO_MEMO: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 @dataclass(slots=True, eq=False)
@@ -41,16 +45,23 @@ class Dispatch:
     paced: bool = False  # it holds a token of the lane's pace
     lone: bool = False  # nothing else is in flight beside it
     since: float = 0.0  # when it was last heard of, in the loop's seconds
-    silence: Timeout | None = None  # what cuts it off when it says nothing
-    timeout: float = 0.0  # seconds it may say nothing
+    silence: TimeLimit | None = None  # what cuts it off when it says nothing
     dropped: bool = False  # its worker was given up: whatever that one still says is not heard
 
     def hear(self) -> None:
         """It gets on: its silence begins anew."""
         self.since = get_running_loop().time()
-        if self.silence is not None and not self.silence.expired():
-            with suppress(RuntimeError):  # it has just ended
-                self.silence.reschedule(self.since + self.timeout)
+        if self.silence is not None:
+            self.silence.renew()
+
+    def bounded_by(self, silence: TimeLimit) -> None:
+        """It is being sent, and this cuts it off when it says nothing."""
+        self.silence = silence
+
+    @property
+    def suspected(self) -> bool:
+        """Whether a process died with one of these in flight."""
+        return any([member.lease.losses for member in self.members])  # noqa: C419  a generator costs more than these few
 
     @property
     def first(self) -> LeasedDelivery:
@@ -69,7 +80,7 @@ def delivery_of(
         attempt=lease.attempt,
         first_attempt_at=datetime.fromtimestamp(lease.first_at / 1000, UTC),
         deadline=datetime.fromtimestamp(since / 1000, UTC) + allowed,
-        memo=MappingProxyType(dict(lease.memo)),
+        memo=MappingProxyType(dict(lease.memo)) if lease.memo else _NO_MEMO,
         replay=lease.replay,
         owner=owner,
         heartbeat=heartbeat,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.dispatch.attempt import AttemptResult, Nonsense
 from gateway.dispatch.memos import checked_memo
@@ -26,8 +25,7 @@ STATUSES_END: Final = 1000  # of HTTP, and of SMTP, they have three digits
 _PLAIN: Final = frozenset(f"HTTP {status}" for status in range(200, 300))  # nearly every receipt: nothing to look for
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRecord:
+class AttemptRecord(NamedTuple):
     """One attempt, decided: `settlement` for the store, `attempt` for those who watch."""
 
     settlement: Settlement

@@ -14,6 +14,7 @@ from gateway.egress.guard import AddressGuard
 from gateway.egress.via import DIRECT, Via
 from gateway.errors import Refused, Retry
 from gateway.runtime.clock import Clock
+from gateway.runtime.time_limits import TimeLimits
 from gateway.runtime.traces import current
 from gateway.version import __version__
 
@@ -61,7 +62,7 @@ class Http:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.clock = clock or Clock()
-        self._timeout = timeout
+        self._limits = TimeLimits(timeout)
         self._transport = transport
         self._pools: dict[tuple[Via, bool], Pool] = {}
         self._making = asyncio.Lock()
@@ -128,12 +129,13 @@ class Http:
         if (underway := current.get()) is not None:
             underway.context.inject(sent)
             underway.sends(method, pool.origin(url))
-        seconds = self._timeout if timeout is None else timeout
+        limits = self._limits if timeout is None else TimeLimits(timeout)
         try:
-            async with asyncio.timeout(seconds):
+            with limits.begin():
                 answer = await pool.send(method, url, params, sent, body, limit, self.clock)
         except TimeoutError:
-            raise Retry(f"no complete answer from {pool.origin(url)} within {seconds:g} s", service=True) from None
+            text = f"no complete answer from {pool.origin(url)} within {limits.seconds:g} s"
+            raise Retry(text, service=True) from None
         if underway is not None:
             underway.answered(answer.status)
         (classify or judge)(answer)

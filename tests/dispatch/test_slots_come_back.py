@@ -23,13 +23,12 @@ from gateway.errors import Retry, StoreError, StoreUnavailable
 from gateway.model import Delivery
 from gateway.store.store import Store
 
-from .conftest import Build, House, Scripted, event, eventually, raising
+from .conftest import Build, House, Scripted, event, eventually, forever, raising
 
 # every call between taking a slot and giving it back, in the order of a delivery's way
 PLANTED: list[tuple[Any, str]] = [
     (Slots, "may_not_start"),
-    (deliverer.Deliverer, "_fit"),
-    (deliverer.Deliverer, "_never_ends"),
+    (deliverer.Deliverer, "_fits"),
     (deliverer.Deliverer, "_elapsed"),
     (Pace, "spend"),
     (deliverer.Deliverer, "_delivery"),
@@ -105,6 +104,22 @@ async def test_a_mistake_at_any_call_costs_one_attempt_and_no_slot(
     await _delivered(house, 3)
     assert once.raised
     await _idle(house)
+
+
+@pytest.mark.parametrize("name", ["_fit", "_never_ends"])
+async def test_a_mistake_with_what_was_lost_before_costs_one_attempt_and_no_slot(
+    build: Build, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    house = await build(Scripted("app", forever))
+    await house.put(event(1))
+    await house.calm()
+    await house.drop()
+    house.write("UPDATE deliveries SET owner = NULL")  # its lease ended, and no process died with it
+    once = _plant(monkeypatch, deliverer.Deliverer, name)
+    again = await build(Scripted("app"), owner="next", delivery={"concurrency": 1, "timeout": "5s"})
+    await _delivered(again, 1)
+    assert once.raised
+    await _idle(again)
 
 
 async def _delivered(house: House, count: int) -> None:
