@@ -11,34 +11,19 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 
 import aiohttp
 import uvloop
 
-from benchmarks import dashboard, peers, servers, wire
+from benchmarks import dashboard, peers, servers, ways, wire
 from benchmarks.arrivals import Arrivals, Entered
-from gateway.fields import Secret
-from gateway.plugin import Scene
-from gateway.plugin.registry import Registry
+from benchmarks.callbacks import CONNECTIONS, callbacks
 
-PATH = "/hooks/live"
-CONNECTIONS = 32
 LOW_LOAD_PAUSE_SECONDS = (
     0.005  # between two requests, of ours and of what ours are compared with: caches grow cold in it
 )
-
-
-def callbacks(first: int = 0) -> Iterator[bytes]:
-    """Finished-file callbacks, each different, signed as the vendor signs."""
-    registry = Registry()
-    cls = registry.source("huawei-live")
-    source = cls("live", cls.Options(keys=[Secret(servers.KEY)]))  # type: ignore[call-arg]
-    for number in itertools.count(first):
-        played = source.play(Scene(type="RECORD_FILE_COMPLETE", number=number, now=datetime.now(UTC)))
-        yield wire.post(PATH, played.body)
 
 
 async def one_round(requests: Sequence[bytes], folder: Path, seconds: float, level: str) -> dict[str, float]:
@@ -105,6 +90,10 @@ async def one_round(requests: Sequence[bytes], folder: Path, seconds: float, lev
         figures["end to end p50 ms"] = statistics.median(waits)
         figures["accept p50 ms, low load"] = statistics.median(accepts)
 
+    batched = await ways.one_way(folder, seconds, f"sqlite:///{folder}/batches.db", ways.BATCHED, requests)
+    figures["delivered in batches/s"] = batched["delivered/s"]
+    figures["accept and deliver in batches: CPU µs"] = batched["CPU µs"]
+
     figures |= await dashboard.measured(requests, folder, seconds, level)
 
     with await asyncio.to_thread(Entered, servers.example(port, admin, folder)) as server:
@@ -158,6 +147,7 @@ def _expect_only_200(tally: wire.Tally) -> None:
 RATIOS = {
     "durable accept / echo": ("accepted/s", "reach 0.45, aim 0.75"),
     "delivered under load / echo": ("delivered under load/s", "reach 0.10, aim 0.20"),
+    "delivered in batches / echo": ("delivered in batches/s", "printed"),
     "delivered draining / echo": ("delivered draining/s", "reach 0.10, aim 0.20"),
 }
 CPU_RATIOS = {
@@ -177,6 +167,7 @@ LATENCIES = {
 BESIDE_PEERS = {
     "accepted/s": "accepted/s",
     "delivered/s": "delivered under load/s",
+    peers.IN_BATCHES: "delivered in batches/s",
     "CPU µs": "accept and deliver: CPU µs",
 }
 """Their figures by the names that peers have for them."""

@@ -24,8 +24,8 @@ from typing import Any
 import uvloop
 
 from benchmarks import servers, wire
-from benchmarks.__main__ import CONNECTIONS, callbacks
 from benchmarks.arrivals import Entered
+from benchmarks.callbacks import CONNECTIONS, callbacks
 
 WAYS = {"singly": "{concurrency: 32}", "in batches": "{concurrency: 2, batch: {max: 500, window: 0s}}"}
 NAME = f"gateway-bench-{uuid.uuid4().hex[:8]}"

@@ -27,8 +27,8 @@ import psycopg
 import uvloop
 
 from benchmarks import servers, wire
-from benchmarks.__main__ import callbacks
 from benchmarks.arrivals import Arrivals, Entered
+from benchmarks.callbacks import callbacks
 from benchmarks.server_figures import LOOK_SECONDS, Figures, ServerWatch, together
 from benchmarks.yardstick import Yardstick
 from gateway.store.postgres.session import CHANNEL

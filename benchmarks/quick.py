@@ -242,7 +242,7 @@ async def figures(
 
 
 def requests_of(count: int) -> list[bytes]:
-    from benchmarks.__main__ import callbacks
+    from benchmarks.callbacks import callbacks
 
     return [request for request, _ in zip(callbacks(), range(count), strict=False)]
 

@@ -12,20 +12,23 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import uvloop
 
 from benchmarks import servers, wire
-from benchmarks.__main__ import CONNECTIONS, callbacks
 from benchmarks.arrivals import Arrivals, Entered
+from benchmarks.callbacks import CONNECTIONS, callbacks
 
 SINGLY = "{concurrency: 32}"
 BATCHED = "{concurrency: 2, batch: {max: 500, window: 0s}}"
 
 
-async def one_way(folder: Path, seconds: float, store: str, delivery: str, first: int) -> dict[str, float]:
-    """Accept and deliver for so long; callbacks from number `first`, because a store that is kept knows the others."""
+async def one_way(
+    folder: Path, seconds: float, store: str, delivery: str, requests: Iterable[bytes]
+) -> dict[str, float]:
+    """Accept and deliver for so long."""
     arrivals = Arrivals()
     calls = 0
 
@@ -37,7 +40,6 @@ async def one_way(folder: Path, seconds: float, store: str, delivery: str, first
 
     receiver = await asyncio.get_running_loop().create_server(lambda: wire.Receiver(came), "127.0.0.1", 0)
     port, admin = servers.free_ports(2)
-    requests = list(itertools.islice(callbacks(first), int(4000 * seconds)))
     sink = receiver.sockets[0].getsockname()[1]
     made = servers.gateway(port, admin, folder, sink=sink, routed=True, store=store, delivery=delivery)
     with await asyncio.to_thread(Entered, made) as server:
@@ -73,7 +75,9 @@ def measure(stores: dict[str, str], rounds: int, seconds: float) -> None:
                 for (kind, url), (way, delivery) in itertools.product(
                     stores.items(), (("singly", SINGLY), ("in batches", BATCHED))
                 ):
-                    given = runner.run(one_way(folder, seconds, url, delivery, next(numbers)))
+                    # a store that is kept knows the callbacks of the rounds before
+                    requests = list(itertools.islice(callbacks(next(numbers)), int(4000 * seconds)))
+                    given = runner.run(one_way(folder, seconds, url, delivery, requests))
                     found.setdefault(f"{kind} {way}", []).append(given)
     medians = {
         way: {name: statistics.median(one[name] for one in values) for name in values[0]}
