@@ -67,8 +67,8 @@ class Backend(Protocol):
         """Run a small step of retention where it hurts nobody."""
         raise NotImplementedError
 
-    def gently(self, work: Callable[[Session], T]) -> Callable[[Session], T]:
-        """The same, of a row of such steps: what they change reaches the disk in small pieces, because accepts wait behind each."""
+    def tidy(self, writer: Writer) -> Future[float] | None:
+        """Move what a step changed to where it stays, as a piece of work of its own: the seconds it took. None: the server does."""
         raise NotImplementedError
 
     def scrub(self) -> None:

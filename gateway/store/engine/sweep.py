@@ -21,7 +21,7 @@ T = TypeVar("T")
 REENCRYPT_SECONDS_MAX: Final = 20.0  # of a minute that are spent on a change of the key
 SHORT_LEAPS_MAX: Final = 256  # over one row each that cannot be read; then each twice as long
 LEAPS_MAX: Final = SHORT_LEAPS_MAX + 20
-REST_TIMES: Final = 4.0  # as long as a step took it rests: four of five callbacks meet no step at all
+REST_TIMES: Final = 2.0  # as long as a piece of work took it rests: two of three callbacks meet none at all
 REST_SECONDS_MAX: Final = 0.25
 HURRY_SECONDS: Final = (
     600.0  # of one pass, after which it rests no longer than it works: more grows old than it deletes
@@ -63,23 +63,38 @@ async def sweep(backend: Backend, writer: Writer, keep: Keep) -> int:
 
 
 class _Paced:
-    """Runs steps, with a rest between two in proportion where accepts come that would wait behind the next one."""
+    """Runs steps, with a rest after each piece of work in proportion where accepts come that would wait behind the next one."""
 
     def __init__(self, backend: Backend, writer: Writer) -> None:
         self._backend, self._writer = backend, writer
-        self._took = 0.0
+        self._began = self._took = 0.0
         self._hurry_at = time.monotonic() + HURRY_SECONDS
 
-    async def ask(self, work: Callable[[Session], T]) -> T:
+    async def ask(self, step: Callable[[Session], T]) -> T:
         """What one step gives."""
+
+        def timed(session: Session) -> T:
+            self._began = time.monotonic()  # not when it was queued: what waits there hurts nobody
+            return step(session)
+
+        await self._rest()
+        try:
+            answer = await self._backend.background(self._writer, timed)
+        finally:
+            self._took = time.monotonic() - self._began
+        await self._tidy()
+        return answer
+
+    async def _tidy(self) -> None:
+        await self._rest()
+        if (tidied := self._backend.tidy(self._writer)) is not None:
+            self._took = await tidied
+
+    async def _rest(self) -> None:
         if self._took and (self._writer.accepted_within(QUIET_SECONDS) or not self._backend.alone):
             times = REST_TIMES if time.monotonic() < self._hurry_at else 1.0
             await asyncio.sleep(min(self._took * times, REST_SECONDS_MAX))  # of others' accepts nobody knows here
-        began = time.monotonic()
-        try:
-            return await self._backend.background(self._writer, self._backend.gently(work))
-        finally:
-            self._took = time.monotonic() - began
+        self._took = 0.0
 
 
 async def reencrypt(backend: Backend, writer: Writer) -> None:

@@ -23,15 +23,16 @@ QUEUE_SECONDS_MAX: Final = 5.0
 ANSWER_SECONDS: Final = 5.0  # an accept that has waited so long is answered 503, whatever the database does
 QUEUE_REFUSALS_MAX: Final = 1024  # past it, refused callbacks are not kept
 TICK_SECONDS: Final = 0.25  # how long an empty queue is waited at
-BACKGROUND_SECONDS: Final = 1.0  # background work is taken when the queue is empty, or so often under load
+BACKGROUND_SECONDS: Final = 0.25  # background work is taken when the queue is empty, or so often under load
 
 
 class Kind(enum.Enum):
-    """What can be done many at a time; everything else is a plain function of a session."""
+    """What can be done many at a time; everything else is a plain function of a session (APART: of one without a transaction)."""
 
     ACCEPT = enum.auto()
     SETTLE = enum.auto()
     CALL = enum.auto()
+    APART = enum.auto()
 
 
 class Item:
@@ -175,15 +176,16 @@ class Queue:
         if now - queue[0].since >= QUEUE_SECONDS_MAX:
             raise StoreBusy(f"the oldest write has waited {now - queue[0].since:.1f} s for the store", retry_after=2)
 
-    def put_background(self, work: Callable[[Bulk], T]) -> asyncio.Future[T]:
-        """Queue work that gives way to everything else. Raises StoreUnavailable (closed)."""
+    def put_background(self, work: Callable[[Bulk], T], *, apart: bool = False) -> asyncio.Future[T]:
+        """Queue work that gives way to everything else; `apart`: it is done outside of a transaction. Raises StoreUnavailable
+        (closed)."""
         if self._loop is None:
             raise StoreUnavailable("the store is not open")
         future: asyncio.Future[T] = self._loop.create_future()
         with self._ready:
             if self._closing:
                 raise StoreUnavailable("the store is closed")
-            self._background.append(Item(Kind.CALL, work, 0, future, 0.0))
+            self._background.append(Item(Kind.APART if apart else Kind.CALL, work, 0, future, 0.0))
             self._ready.notify()
         return future
 

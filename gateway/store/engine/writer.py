@@ -109,9 +109,10 @@ class Writer:
         """Queue work; the future is resolved after its commit. Raises StoreBusy (accepts only), StoreUnavailable (closed)."""
         return self._queue.put(kind, work, size)
 
-    def put_background(self, work: Callable[[Bulk], T]) -> asyncio.Future[T]:
-        """Queue work that gives way to everything else. Raises StoreUnavailable (closed)."""
-        return self._queue.put_background(work)
+    def put_background(self, work: Callable[[Bulk], T], *, apart: bool = False) -> asyncio.Future[T]:
+        """Queue work that gives way to everything else; `apart`: it is done outside of a transaction. Raises StoreUnavailable
+        (closed)."""
+        return self._queue.put_background(work, apart=apart)
 
     def put_refusal(self, work: Callable[[Bulk], object]) -> None:
         """Queue work that nobody waits for, unless the queue is long."""
@@ -182,7 +183,8 @@ class Writer:
     def _units(self, batch: list[Item]) -> Sequence[list[Item]]:
         """What is committed together: everything, or one kind of work at a time."""
         if self._link.session is not None and self._link.session.one_transaction:
-            return [batch]
+            apart = batch[-1:] if batch[-1].kind is Kind.APART else []
+            return [unit for unit in (batch[: len(batch) - len(apart)], apart) if unit]
         kinds: dict[object, list[Item]] = {Kind.ACCEPT: [], Kind.SETTLE: []}  # in this order, then each call by itself
         for item in batch:
             kinds.setdefault(id(item) if item.kind is Kind.CALL else item.kind, []).append(item)
@@ -200,7 +202,7 @@ class Writer:
                 return [(None, error)] * len(unit)
             started = time.perf_counter()
             try:
-                with session.atomic() if session.one_transaction else nullcontext():
+                with session.atomic() if session.one_transaction and unit[0].kind is not Kind.APART else nullcontext():
                     answers = self._perform(session, unit)
             except BaseException as error:
                 trouble = _trouble(session, error)
@@ -233,7 +235,7 @@ class Writer:
                 found = self._many(session, kind, [unit[n].work for n in group])
                 answers.update(zip(group, found, strict=True))
         for n, item in enumerate(unit):
-            if item.kind is Kind.CALL:
+            if item.kind in (Kind.CALL, Kind.APART):
                 answers[n] = item.work(session)
         return [answers[n] for n in range(len(unit))]
 

@@ -156,9 +156,9 @@ class PostgresBackend:
     def background(self, writer: Writer, work: Callable[[Session], T]) -> Future[T]:
         return self.reader.ask(work)
 
-    def gently(self, work: Callable[[Session], T]) -> Callable[[Session], T]:
+    def tidy(self, writer: Writer) -> Future[float] | None:
         """The server's checkpoints are spread over minutes already."""
-        return work
+        return None
 
     def scrub(self) -> None:
         """VACUUM passes by itself."""

@@ -7,7 +7,7 @@ from asyncio import Future
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from gateway.errors import StoreFileGone
 from gateway.runtime.clock import Clock
@@ -25,20 +25,17 @@ from gateway.store.sqlite.data_version import DataVersion
 from gateway.store.sqlite.log_room import LogRoom
 from gateway.store.sqlite.open_file import OpenFiles
 from gateway.store.sqlite.owner_lock import OwnerLock
-from gateway.store.sqlite.session import CHECKPOINT_PAGES, SqliteSession, make_file
+from gateway.store.sqlite.session import SqliteSession, make_file
 from gateway.text.store_address import StoreAddress
 
 T = TypeVar("T")
-
-GENTLE_PAGES: Final = 250  # of the log that are moved into the file at once while a sweep runs: a quarter of the usual
-GENTLE_SECONDS: Final = 2.0  # after a step without another
 
 
 class SqliteBackend:
     """See `Backend`."""
 
     alone = True
-    sweep_rows = 50  # 6 ms of the writer's time; 200 would be 19 in which no accept is answered
+    sweep_rows = 20  # 2 ms of the writer's time with its flush, and 2 to move its pages; 50 would be 4 and 6
 
     def __init__(self, address: StoreAddress, clock: Clock, cipher: Cipher | None = None) -> None:
         self.address = address
@@ -51,7 +48,6 @@ class SqliteBackend:
         self._version: DataVersion | None = None
         self._files: OpenFiles | None = None  # as the writer opened them first
         self._room = LogRoom(self._path)
-        self._gentle_until = 0.0  # monotonic: until then a sweep is under way
         self._scrubbing = True  # until a first look says otherwise: a gateway that ended may have left it undone
         self.reader = StoreReader(self._read_session)
 
@@ -108,9 +104,6 @@ class SqliteBackend:
             except StoreFileGone:
                 session.rescue()
                 raise
-        if self._gentle_until and time.monotonic() > self._gentle_until:
-            self._gentle_until = 0.0
-            session.rows(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         if self._version is not None and self._version.wake_if_changed(session):
             self._scrubbing = self._scrubbing or scrub.asked(session)
         if self._scrubbing and isinstance(session, SqliteSession):
@@ -126,15 +119,9 @@ class SqliteBackend:
     def background(self, writer: Writer, work: Callable[[Session], T]) -> Future[T]:
         return writer.put_background(work)
 
-    def gently(self, work: Callable[[Session], T]) -> Callable[[Session], T]:
-        """A step of fifty events changes a hundred pages, so that every tenth would move a thousand into the file at once."""
-
-        def gentle(session: Session) -> T:
-            self._gentle_until = time.monotonic() + GENTLE_SECONDS
-            session.rows(f"PRAGMA wal_autocheckpoint={GENTLE_PAGES}")
-            return work(session)
-
-        return gentle
+    def tidy(self, writer: Writer) -> Future[float] | None:
+        """A step of twenty events changes fifty pages, so that every twentieth would move a thousand into the file at once."""
+        return writer.put_background(_move_log, apart=True)
 
     def scrub(self) -> None:
         self._scrubbing = True
@@ -147,3 +134,10 @@ class SqliteBackend:
     async def close(self) -> None:
         await self.reader.close()
         self._lock.free()
+
+
+def _move_log(session: Bulk) -> float:
+    began = time.monotonic()
+    with suppress(Exception):  # a full disk: the log stays, and is moved by a later commit
+        session.rows("PRAGMA wal_checkpoint(PASSIVE)")
+    return time.monotonic() - began
