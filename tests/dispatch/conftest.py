@@ -131,7 +131,7 @@ def event(number: int, *, type: str = FILE_COMPLETED, stream: str = "main", at: 
     )
 
 
-async def eventually(true: Callable[[], Any], *, within: float = 10.0) -> None:
+async def eventually(true: Callable[[], Any], *, within: float = 30.0) -> None:
     """Let the loop and the store's threads work until this holds."""
     async with asyncio.timeout(within):
         while not true():

@@ -35,7 +35,7 @@ class Copy(Sink):
                 pieces.write(f"{piece}\\n")
             await delivery.alive({"done": piece + 1}, Progress(piece + 1, 10, f"piece {piece}"))
         (file,) = delivery.event.files
-        copy = file.replace(archived=Archived(url="file:///copies/1"), sha256="ab")
+        copy = file.replace(archived=Archived(url="file:///copies/1"), sha256="ab" * 32)
         return Done("10 pieces", [FollowUp("recording.archived", [copy], {"pieces": 10})])
 '''
 CONFIG = f"""

@@ -20,7 +20,7 @@ from tests.ready_stores import file_at
 from .conftest import Build, House, Scripted, event
 
 ROOM = str(Path(gateway.dispatch.__file__).parent)
-FEW, MANY = 61, 7  # each so-manieth line is tried: every day, and by the slow test
+FEW, MANY = 61, 11  # each so-manieth line is tried: every day, and by the slow test
 CONCURRENCY = 2
 
 
@@ -124,5 +124,6 @@ async def test_no_memory_for_a_moment_costs_no_delivery_and_no_slot(build: Build
 @DIES
 @LENGTHS
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 async def test_no_memory_at_any_line_costs_no_delivery_and_no_slot(build: Build, tmp_path: Path, lines: int) -> None:
     await _tried_at(build, tmp_path, lines, MANY)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -132,7 +131,7 @@ async def test_a_collector_in_trouble_holds_up_and_breaks_nothing(
     trouble: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "20")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "5")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "600")  # longer than a test may take
     monkeypatch.setattr("gateway.runtime.otel.CLOSE_SECONDS", 0.2)
     with collector(status=400) as receiver:
         async with ScriptedServer(otherwise=Reply(hang=True)) as silent:
@@ -142,8 +141,6 @@ async def test_a_collector_in_trouble_holds_up_and_breaks_nothing(
                 for _ in range(5):
                     assert (await gateway.send()).status == 200
                 assert len(gateway.delivered()) == 5
-                began = time.monotonic()
-            assert time.monotonic() - began < 4
 
 
 async def test_spans_that_cannot_be_made_are_no_reason_to_refuse_a_callback(

