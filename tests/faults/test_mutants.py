@@ -13,7 +13,7 @@ from tests.faults.disk import Disk
 from tests.faults.mutants import MUTANTS, mutant
 from tests.faults.server import serving
 from tests.faults.test_disk import NO_RESERVE, power_cuts
-from tests.faults.test_leases import without_one
+from tests.faults.test_leases import with_a_late_word, without_one
 from tests.faults.world import World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -54,6 +54,11 @@ def _still(folder: Path, seed: int, command: str) -> Account:
         return without_one(folder, seed, server, "still", comes_back=True, command=command, patience=PATIENCE_S)
 
 
+def _late(folder: Path, seed: int, command: str) -> Account:
+    with serving() as server:
+        return with_a_late_word(folder, seed, server, "late", command=command)
+
+
 def _gone(folder: Path, seed: int, command: str) -> Account:
     with serving() as server:
         return without_one(folder, seed, server, "gone", comes_back=False, command=command)
@@ -66,7 +71,7 @@ FOUND_BY = {
     "it answers before it commits": (_killed, LOST),
     "nobody takes up what was in flight when it died": (_killed, LOST),
     "it does not wait for the disk": (_cut, LOST),
-    "it takes an outcome under a lease that was lost": (_still, EITHER),
+    "it takes an outcome under a lease that was lost": (_late, LOST),
     "a lease is never lengthened": (_still, EITHER),
     "nobody is told of rows, and nobody looks": (_gone, LOST),
 }
