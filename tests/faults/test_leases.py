@@ -34,13 +34,20 @@ gateway.dispatch.slots.LEASE_SPARE_SECONDS = {spare}
 gateway.dispatch.deliverer.LEASE_LEFT_SECONDS_MIN = min({spare}, 0.0)
 LEDGER = os.open({ledger!r}, os.O_WRONLY | os.O_APPEND)
 
+def refuses_before():
+    try:
+        with open("refuses") as file:
+            return float(file.read())
+    except (OSError, ValueError):
+        return 0.0
+
 class Long(Sink):
     type = "long"
 
     async def deliver(self, delivery) -> None:
-        until = time.monotonic() + {seconds}
-        while time.monotonic() < until and not os.path.exists({may!r}):
-            if os.path.exists("refuses"):
+        began = time.monotonic()
+        while time.monotonic() < began + {seconds} and not os.path.exists({may!r}):
+            if began < refuses_before():
                 raise Refused("no")
             await delivery.alive()
             await asyncio.sleep(0.2)
@@ -62,7 +69,7 @@ def two_with_a_long_sink(
     at_once: int = CONCURRENCY,
 ) -> Iterator[World]:
     """Two gateways whose deliveries to `long` (so many `at_once`) take so long, or until there is a file `may`; each refuses
-    what it carries while there is a file `refuses` in its folder. All is acknowledged, and has arrived at the other sink."""
+    what it began before the moment in the file `refuses` of its folder. All is acknowledged, and has arrived at the other sink."""
     with World(
         folder, seed, store=store, gateways=2, sinks=("app", "long"), more="plugins: [./hasty.py]\n", command=command
     ) as world:
@@ -151,13 +158,11 @@ def with_a_late_word(folder: Path, seed: int, server: Server, database: str, *, 
         world.disturb()
         carried = rows(f"owner LIKE '%:{first}:%'")
         world.until(lambda: rows(f"owner LIKE '%:{second}:%'") == CALLBACKS)
-        refuses = world.gateways[0].folder / "refuses"
-        refuses.touch()
+        woken = world.gateways[0]
+        (woken.folder / "refuses").write_text(str(time.monotonic()))
         os.kill(first, signal.SIGCONT)
-        heard = world.gateways[0]
-        world.until(lambda: heard.log.count('"lease_lost"') + CALLBACKS - rows("state = 'sending'") >= carried)
+        world.until(lambda: woken.log.count('"lease_lost"') + CALLBACKS - rows("state = 'sending'") >= carried)
         world.kill(1)
-        refuses.unlink()
         (folder / "may").touch()
         assert carried, "it carried nothing, so nothing was tried"
         return world.settle(120, quiet=None if command == COMMAND else 3 * LEASE_S)
@@ -169,7 +174,7 @@ def _pid(world: World, n: int) -> int:
     return process.pid
 
 
-def test_what_a_gateway_says_of_a_delivery_that_another_has_by_now_is_not_heard(
+def test_what_a_gateway_says_too_late_of_a_delivery_that_another_has_by_now_is_not_heard(
     tmp_path: Path, seed: int, server: Server
 ) -> None:
     account = with_a_late_word(tmp_path, seed, server, "late")
