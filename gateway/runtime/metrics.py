@@ -20,6 +20,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from gateway.runtime.activity import Activity
 from gateway.runtime.clock import Clock
 from gateway.runtime.harmless import harmless
+from gateway.runtime.histograms import LoopHistogram
 from gateway.runtime.logs import lines_dropped
 from gateway.version import __version__
 
@@ -73,12 +74,8 @@ class Metrics:
         self.reconcile_last = self._gauge(
             "reconcile_last_timestamp_seconds", "When a vendor's list was last gone through.", "source"
         )
-        self.attempt_seconds = self._histogram(
-            "attempt_seconds", "How long an attempt took.", _SLOW_BUCKETS_SECONDS, "sink"
-        )
-        self.end_to_end_seconds = self._histogram(
-            "end_to_end_seconds", "From receiving a callback to its delivery.", _SLOW_BUCKETS_SECONDS, "sink"
-        )
+        self.attempt_seconds = self._of_attempts("attempt_seconds", "How long an attempt took.")
+        self.end_to_end_seconds = self._of_attempts("end_to_end_seconds", "From receiving a callback to its delivery.")
         self.waiting = self._gauge("waiting", "Deliveries that wait or are being sent.", "sink")
         self.oldest_waiting_seconds = self._gauge(
             "oldest_waiting_seconds", "Age of the oldest waiting delivery.", "sink"
@@ -162,6 +159,9 @@ class Metrics:
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(name, text, labels, namespace=_PREFIX, registry=self.registry, buckets=buckets)
+
+    def _of_attempts(self, name: str, text: str) -> LoopHistogram:
+        return LoopHistogram(f"{_PREFIX}_{name}", text, _SLOW_BUCKETS_SECONDS, ("sink",), self.registry)
 
 
 class BoundedLabel:
