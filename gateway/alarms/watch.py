@@ -67,7 +67,8 @@ class AlarmWatch:
         self._setup = setup
         self._decide = decide
         self._stored = stored
-        self._seen: dict[tuple[str, str], Seen] = {}
+        self._seen: dict[tuple[str, str], Seen] = {}  # what holds, and what ended and was not told yet
+        self._ended: set[tuple[str, str]] = set()  # what this process last saw end
         self._keys = KeyWatch(store, clock, setup, self.see)
         self._bell = Bell(clock)
         self._task: asyncio.Task[None] | None = None
@@ -86,8 +87,20 @@ class AlarmWatch:
 
     def see(self, type: AlarmType, about: str, holds: bool, detail: str = "") -> None:
         """This process sees that a condition begins or ends; it is told once, whoever else sees it."""
-        self._seen[type, about] = Seen(type, about, holds, detail)
-        self.ring()
+        if self._notice(Seen(type, about, holds, detail)):
+            self.ring()
+
+    def _notice(self, seen: Seen) -> bool:
+        """Whether it is news. That a condition does not hold here ends what another gateway sees only where it held here, or once
+        for the process that was here before: else two that disagree would begin and end it for ever."""
+        if seen.holds:
+            self._ended.discard(seen.name)
+        elif seen.name in self._ended:
+            return False
+        else:
+            self._ended.add(seen.name)
+        self._seen[seen.name] = seen
+        return True
 
     def ring(self) -> None:
         """Look now, not within a second."""
@@ -125,6 +138,9 @@ class AlarmWatch:
         except StoreError as error:
             self._not_stored(due, seen, error)
             return
+        for one_seen in seen:
+            if not one_seen.holds and self._seen.get(one_seen.name) is one_seen:
+                del self._seen[one_seen.name]
         for one in announced:
             self._metrics.alarms.labels(one.due.type).inc()
             self._stored(events[one.due], one)
@@ -133,7 +149,7 @@ class AlarmWatch:
         used, detail = self._store.limit_used()
         self._metrics.store_limit_used.set(used)
         if used >= LIMIT_RAISED_SHARE or used < LIMIT_OVER_SHARE:
-            self._seen[STORE_LIMIT, STORE] = Seen(STORE_LIMIT, STORE, used >= LIMIT_RAISED_SHARE, detail)
+            self._notice(Seen(STORE_LIMIT, STORE, used >= LIMIT_RAISED_SHARE, detail))
 
     def _not_stored(self, due: Sequence[AlarmDue], seen: Sequence[Seen], error: StoreError) -> None:
         """What cannot be stored can still be read in the log, and counted; once a while of each type."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.alarms.watch import AlarmWatch
 from gateway.errors import GatewayError, Refused, StoreUnavailable, Unavailable
 from gateway.model import SINK_DOWN
 from gateway.routing import Router
@@ -156,6 +157,29 @@ async def test_a_configuration_that_is_refused_is_told_once_until_one_is_taken(t
             await gateway.gateway.reload(Actor("test", "here"))
         await gateway.advance(2)
         assert types(gateway) == ["gateway.reload.refused"] * 2
+
+
+async def test_a_gateway_that_sees_no_trouble_does_not_end_what_another_one_sees() -> None:
+    async with running(BASE) as gateway:
+        one = gateway.gateway.alarms
+        other = AlarmWatch(
+            store=one._store, clock=one._clock, metrics=one._metrics, setup=one._setup, decide=one._decide, stored=one._stored
+        )  # fmt: skip
+        one.see("gateway.reload.refused", "configuration", True, "unknown key")
+        one.see("gateway.source.silent", "live", True, "nothing for 6 h")
+        for looks in range(5):
+            for about, type in (("configuration", "gateway.reload.refused"), ("live", "gateway.source.silent")):
+                if looks:  # the first time is its start, which ends what its process may have seen before
+                    other.see(type, about, False)  # type: ignore[arg-type]
+            for watch in (one, other, one):
+                await watch.store_due()
+            await gateway.advance(70)
+        assert sorted(types(gateway)) == [
+            *["gateway.reload.refused"] * 2,
+            "gateway.source.back",
+            *["gateway.source.silent"] * 2,
+        ]
+        assert types(gateway)[-1] == "gateway.source.silent", "it holds, and that is what was said last"
 
 
 async def test_a_store_that_fills_up_is_told_at_80_percent_and_past_its_limit_there_is_room_for_alarms() -> None:

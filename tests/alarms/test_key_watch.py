@@ -107,7 +107,7 @@ async def test_what_a_key_verified_is_remembered_and_who_signs_with_an_ended_one
     async with running(config(ends.isoformat(), then=[NEW])) as gateway:
         assert (await gateway.send()).status == 200
         await gateway.advance(30)
-        await gateway.gateway.admin.close()  # counts are stored
+        await gateway.gateway._duties.close()  # counts are stored
         await gateway.restart()
         await gateway.advance(30 * 86_400)
         told = await gateway.send()
