@@ -13,12 +13,13 @@ _CANNOT_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 def main() -> None:
     """Run the command line and exit: 0 well, 1 the answer is no or cannot be written, 2 wrong use."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        _open_missing()
     try:
         try:
             _run_command()
         finally:
-            if sys.stdout is not None:  # None: the descriptor was closed
-                sys.stdout.flush()  # here and not at the exit, where Python would answer with a traceback
+            sys.stdout.flush()  # here and not at the exit, where Python would answer with a traceback
     except BrokenPipeError:
         _give_up_answering()
         sys.exit(1)
@@ -29,6 +30,16 @@ def main() -> None:
         with contextlib.suppress(OSError):
             print(f"Error: the answer cannot be written: {error.strerror}", file=sys.stderr)
         sys.exit(1)
+
+
+def _open_missing() -> None:
+    """Let a closed standard stream lead nowhere, because else what is opened next gets its number, such as the store's file."""
+    from gateway.runtime.standard_streams import open_missing
+
+    open_missing()
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115  they last as long as the process
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _give_up_answering() -> None:

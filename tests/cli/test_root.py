@@ -182,6 +182,26 @@ def test_a_reader_that_goes_away_is_no_mistake(folder: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("command", "closed"),
+    [
+        ("status", ">&-"),
+        ("status", "2>&-"),
+        ("events list", "<&- >&- 2>&-"),
+        ("schema", ">&-"),
+        ("store verify", ">&-"),
+    ],
+)
+def test_a_closed_standard_stream_is_no_mistake(configured: Path, command: str, closed: str) -> None:
+    usual = run(command.split(), cwd=configured)
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m gateway {command} {closed}"],
+        cwd=configured, env={"PYTHONPATH": ROOT, "PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == usual.returncode
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_the_console_script_is_this_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
