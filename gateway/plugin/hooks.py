@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
+from gateway.events.private_copy import private_copy
+from gateway.model import Delivery, Event
 from gateway.runtime.lean_imports import import_structlog
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class Watchers:
         impls = caller.get_hookimpls()
         if not impls:  # as nearly always, and this is asked for every event
             return
+        values = {name: _for_plugins(value) for name, value in values.items()}
         for one in impls:
             if one.wrapper or one.hookwrapper:
                 self._start(f"{one.plugin_name} and others", partial(caller, **values), size)
@@ -92,6 +95,12 @@ class Watchers:
             if plugin not in self._broken:
                 self._broken.add(plugin)
                 log.exception("watch_hook_failed", plugin=plugin, hook=self._name)
+
+
+def _for_plugins(value: object) -> object:
+    if isinstance(value, Event):
+        return private_copy(value)
+    return value.replace(event=private_copy(value.event)) if isinstance(value, Delivery) else value
 
 
 class Dropped(Protocol):
