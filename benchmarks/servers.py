@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import re
 import secrets
@@ -14,6 +15,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 PORT_MIN = 10_000
@@ -177,6 +179,15 @@ def help() -> None:
     subprocess.run([str(Path(sys.executable).parent / "gateway"), "--help"], check=True, capture_output=True)
 
 
+@cache
+def compile_once() -> None:
+    """As in an installed gateway: where nothing may write bytecode, each start would compile what changed, and keep the room
+    that this took."""
+    root = Path(__file__).resolve().parent.parent
+    for folder in ("gateway", "plugins"):
+        compileall.compile_dir(root / folder, quiet=1)
+
+
 @contextmanager
 def running(
     command: list[str],
@@ -189,6 +200,7 @@ def running(
     core: int = 0,
 ) -> Iterator[Server]:
     """A server on core `core`, once it answers 200 at `ready` (absent: at /readyz of its private listener)."""
+    compile_once()
     log = (folder / "server.log").open("wb")
     began = time.perf_counter()
     process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **(environment or {})})

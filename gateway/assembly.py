@@ -7,7 +7,7 @@ import secrets
 import socket
 from collections.abc import Callable, Mapping
 
-from gateway.admin.store_opener import cipher_of
+from gateway.admin.store_place import cipher_of
 from gateway.config.grammar.delivery import DeliverySettings
 from gateway.config.grammar.directory import DirectorySettings
 from gateway.config.grammar.listeners import ServerSettings

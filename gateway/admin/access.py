@@ -7,15 +7,16 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from gateway.admin.store_opener import store_admin
 from gateway.config.loaded import Loaded
 from gateway.errors import StoreUnavailable
 from gateway.reload import Reloaded
 from gateway.runtime.clock import Clock
-from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.audit import Actor
+
+if TYPE_CHECKING:
+    from gateway.store.admin.admin import StoreAdmin
 
 T = TypeVar("T")
 READER_THREADS: Final = 3  # because one search may take half a second, and a page must not wait for it
@@ -56,6 +57,8 @@ class StoreAccess:
         return await asyncio.get_running_loop().run_in_executor(pool, lambda: work(self._admin()))
 
     def _admin(self) -> StoreAdmin:
+        from gateway.admin.store_opener import store_admin  # because it is seldom asked for, and large
+
         loaded = self._gateway.loaded
         if getattr(self._own, "loaded", None) is not loaded:
             if (before := getattr(self._own, "admin", None)) is not None:

@@ -30,8 +30,7 @@ class AdminDuties:
         self.access = StoreAccess(gateway)
         self.hub = LiveHub()
         self.teller = Teller(gateway.store, gateway.metrics, self.hub, gateway.clock)
-        alone = not gateway.store.shared
-        self.jobs = JobRunner(gateway, self.access, gateway.store.owner, gateway.metrics.activity, alone=alone)
+        self.jobs = JobRunner(gateway, gateway.store, self.access, gateway.metrics.activity)
         self.reconciler = Reconciler(gateway)
 
     def start(self) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.admin.access import Running, StoreAccess
 from gateway.config.loaded import Loaded
@@ -17,8 +17,12 @@ from gateway.runtime.activity import Activity
 from gateway.runtime.background import Bell, end_tasks
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
-from gateway.store.admin.admin import StoreAdmin
-from gateway.store.admin.jobs import STEP_ROWS_MAX, JobRow
+from gateway.store.admin import free_jobs
+from gateway.store.store import Store
+
+if TYPE_CHECKING:
+    from gateway.store.admin.admin import StoreAdmin
+    from gateway.store.admin.jobs import JobRow
 
 LOOK_SECONDS: Final = 2.0  # between two looks for jobs that another gateway left, or that were asked for elsewhere
 REST_SECONDS: Final = 5.0  # between two looks, in a long pause, whether it still is to be done
@@ -41,12 +45,13 @@ def holders(loaded: Loaded) -> frozenset[str]:
 class JobRunner:
     """`start` and `close` once each. A job whose gateway died goes on here after half a minute, from where it stood."""
 
-    def __init__(self, gateway: Running, access: StoreAccess, owner: str, activity: Activity, *, alone: bool) -> None:
+    def __init__(self, gateway: Running, store: Store, access: StoreAccess, activity: Activity) -> None:
+        """`store` is asked whether there is a job at all; what is done goes over `access`, whose connections open then."""
         self._gateway = gateway
+        self._store = store
         self._access = access
-        self._owner = owner
+        self._owner = store.owner
         self._activity = activity
-        self._alone = alone
         self._task: asyncio.Task[None] | None = None
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._bell = Bell(Clock())  # the machine's, because what other gateways do does not follow ours
@@ -64,12 +69,13 @@ class JobRunner:
         await end_tasks(self._task, *self._under_way.values())
         if self._task is not None:
             with contextlib.suppress(GatewayError):
-                await self._access.change(lambda admin: admin.leave_jobs(self._owner))
+                await self._store.write(lambda session: free_jobs.leave(session, self._owner))
 
     async def _work_until_closed(self) -> None:
         with contextlib.suppress(GatewayError):
             # nobody else serves this store, so whoever held a job is gone
-            await self._access.change(lambda admin: admin.leave_jobs(None if self._alone else self._owner))
+            owner = self._owner if self._store.shared else None
+            await self._store.write(lambda session: free_jobs.leave(session, owner))
         while True:
             try:
                 await self._begin()
@@ -84,7 +90,7 @@ class JobRunner:
         for id, task in list(self._under_way.items()):
             if task.done():
                 del self._under_way[id]
-        jobs: Sequence[int] = await self._access.read(lambda admin: admin.free_jobs(self._owner))
+        jobs: Sequence[int] = await self._store.ask(lambda session: free_jobs.free(session, self._owner))
         for id in jobs:
             if id not in self._under_way and len(self._under_way) < JOBS_AT_ONCE_MAX:
                 self._under_way[id] = asyncio.create_task(self._carefully(id), name=f"job {id}")
@@ -98,6 +104,8 @@ class JobRunner:
             log.exception("job_failed", job=id)
 
     async def _whole(self, id: int) -> None:
+        from gateway.store.admin.jobs import STEP_ROWS_MAX
+
         most = 1
         while True:
             try:

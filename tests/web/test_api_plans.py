@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.events.cloudevents import to_json
-from gateway.store.admin import pages, recording_pages
+from gateway.store.admin import free_jobs, pages, recording_pages
 from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.queries import StoreQueries
 from gateway.store.engine.session import Session
@@ -64,7 +64,7 @@ BESIDE: dict[str, Callable[[StoreQueries], object]] = {
     "loads": lambda queries: queries.loads(),
     "held": lambda queries: queries.held(),
     "sources": lambda queries: queries.sources(),
-    "jobs": lambda queries: [queries.jobs(), queries.free_jobs("me")],
+    "jobs": lambda queries: [queries.jobs(), queries.ask(lambda session: free_jobs.free(session, "me"))],
     "status": lambda queries: [queries.status(), queries.serving(), queries.cipher_keys()],
     "a source": lambda queries: [queries.knows_source("live"), queries.knows_source("nobody")],
     "short ids": lambda queries: queries.short_refs([("live", row.id, row.ref) for row in queries.events(limit=20)]),

@@ -27,7 +27,7 @@ def test_a_gateway_that_nobody_asks_has_neither_the_api_nor_the_pages_nor_a_clie
 import sys
 import gateway.app, gateway.web.listeners, gateway.store.sqlite.backend, gateway.cli.commands.serve, gateway.cli.remote
 late = ("gateway.web.api", "gateway.web.pages", "gateway.admin.service", "gateway.admin.results", "gateway.admin.queries",
-  "gateway.store.postgres", "gateway.cli.remote_client", "argparse", "jinja2")
+  "gateway.store.admin.admin", "gateway.store.admin.jobs", "gateway.store.postgres", "gateway.cli.remote_client", "argparse", "jinja2")
 print([name for name in sys.modules if name.startswith(late)])
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -42,7 +42,7 @@ def doctor(invocation: Invocation, as_json: bool) -> None:
 
     Exit code 1: something is missing.
     """
-    from gateway.admin.store_opener import store_address
+    from gateway.admin.store_place import store_address
     from gateway.store.doctor.examination import examine
 
     diagnosis = examine(store_address(invocation.settings))

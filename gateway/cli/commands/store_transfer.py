@@ -104,7 +104,7 @@ def copy(invocation: Invocation, to: str, to_password_file: Path | None) -> None
 
 
 def _address(invocation: Invocation) -> Any:
-    from gateway.admin.store_opener import store_address
+    from gateway.admin.store_place import store_address
 
     return store_address(invocation.settings)
 

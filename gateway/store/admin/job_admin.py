@@ -97,10 +97,6 @@ class JobAdmin(StoreQueries):
         """Keep a bulk act that rests; the job as it is."""
         return self._connections.change(lambda session: jobs.renew(session, id, owner))
 
-    def leave_jobs(self, owner: str | None) -> None:
-        """Let go of a gateway's bulk acts, or of all."""
-        self._connections.change(lambda session: jobs.leave(session, owner))
-
     def fail_job(self, id: int, why: str) -> None:
         """End a bulk act that cannot go on."""
         self._connections.change(lambda session: jobs.fail(session, id, why))

@@ -35,8 +35,6 @@ _INSERT: Final = """INSERT INTO jobs (created_at, actor, place, holder, act, fil
   VALUES (:now, :actor, :place, :holder, :act, :filter, :options, :pause, :matched, :upto, 'waiting', :audit) RETURNING id"""
 _ONE: Final = f"SELECT {_COLUMNS} FROM jobs WHERE id = :id"  # noqa: S608
 _PAGE: Final = f"SELECT {_COLUMNS} FROM jobs WHERE id < :before ORDER BY id DESC LIMIT :most"  # noqa: S608
-_FREE: Final = """SELECT id FROM jobs WHERE finished_at IS NULL AND (owner IS NULL OR owner = :owner OR until_at <= :now)
-  ORDER BY id LIMIT 20"""
 _LEASE: Final = """UPDATE jobs SET owner = :owner, until_at = :now + :lease, state = 'running'
   WHERE id = :id AND finished_at IS NULL AND (owner IS NULL OR owner = :owner OR until_at <= :now)"""
 _ON: Final = """UPDATE jobs SET at_row = :at, done = :done, failed = :failed, answers = :answers WHERE id = :id"""
@@ -185,11 +183,6 @@ def cancel(session: Bulk, id: int) -> str:
     return f"cancelled after {job.done} of {job.matched}"
 
 
-def free(session: Session, owner: str) -> Sequence[int]:
-    """The jobs that this gateway may go on with."""
-    return [int(id_) for (id_,) in session.rows(_FREE, {"owner": owner})]
-
-
 def step(session: Bulk, id: int, tools: Tools, most: int, span: JobSpan | None = None) -> JobRow:
     """Do some of a job, or all of a span of it; the job as it is then. Nothing where another gateway has it."""
     if not session.change(_LEASE, {"id": id, "owner": tools.owner, "lease": LEASE_MS}):
@@ -225,13 +218,6 @@ def renew(session: Bulk, id: int, owner: str) -> JobRow:
     """Keep a job while nothing is done, so that no other gateway takes it."""
     session.change(_LEASE, {"id": id, "owner": owner, "lease": LEASE_MS})
     return job_of(session, id)
-
-
-def leave(session: Bulk, owner: str | None) -> None:
-    """Let go of the jobs of a gateway that ends; None: of every one."""
-    of = "" if owner is None else " AND owner = :owner"
-    values = {} if owner is None else {"owner": owner}
-    session.change(f"UPDATE jobs SET owner = NULL WHERE finished_at IS NULL{of}", values)  # noqa: S608
 
 
 def fail(session: Bulk, id: int, why: str) -> None:

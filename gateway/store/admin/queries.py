@@ -191,10 +191,6 @@ class StoreQueries:
         """One bulk act. Raises NotFound."""
         return self._connections.read(lambda session: jobs.job_of(session, id))
 
-    def free_jobs(self, owner: str) -> Sequence[int]:
-        """The bulk acts that this gateway may go on with."""
-        return self._connections.read(lambda session: jobs.free(session, owner))
-
     def ask(self, question: Callable[[Session], T]) -> T:
         """Ask something that has no method of its own."""
         return self._connections.read(question)
