@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from gateway.errors import StoreBusy, StoreUnavailable
+from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine.batch import Bulk
 
 T = TypeVar("T")
@@ -24,6 +25,11 @@ ANSWER_SECONDS: Final = 5.0  # an accept that has waited so long is answered 503
 QUEUE_REFUSALS_MAX: Final = 1024  # past it, refused callbacks are not kept
 TICK_SECONDS: Final = 0.25  # how long an empty queue is waited at
 BACKGROUND_SECONDS: Final = 0.25  # background work is taken when the queue is empty, or so often under load
+
+
+log = import_structlog().get_logger("gateway.store")
+
+Answer = tuple[object, BaseException | None]  # what came of an item, or what it failed with
 
 
 class Kind(enum.Enum):
@@ -197,32 +203,49 @@ class Queue:
                 self._bytes += 256
                 self._ready.notify()
 
-    def next_batch(self) -> list[Item] | None:
-        """What is there, up to the bounds; empty when it is time to tick; None at the end."""
+    def fill(self, batch: list[Item]) -> bool:
+        """Add what is there, up to the bounds; nothing when it is time to tick. False: it is closed, and nothing was left."""
         with self._ready:
             if not (self._items or self._background or self._closing):
                 self._ready.wait(TICK_SECONDS)
-            batch: list[Item] = []
             size = 0
             while self._items and len(batch) < COMMIT_ITEMS_MAX and size < COMMIT_BYTES_MAX:
-                item = self._items.popleft()
-                self._bytes -= item.size
+                item = self._items[0]
                 if not item.expired:
                     batch.append(item)
                     size += item.size
+                self._bytes -= item.size
+                self._items.popleft()  # last: it is in the batch, or still here, whatever fails
             now = time.monotonic()
             if self._background and (not batch or now - self._last_background >= BACKGROUND_SECONDS):
                 self._last_background = now
                 batch.append(self._background.popleft())
-            return batch if batch or not self._closing else None
+            return bool(batch) or not self._closing
+
+
+def answer_all(loop: asyncio.AbstractEventLoop, unit: Sequence[Item], answers: Sequence[Answer]) -> None:
+    """One call into the loop for all who wait."""
+    waiting = [(item.future, *answer) for item, answer in zip(unit, answers, strict=True) if item.future is not None]
+    if not waiting:
+        return
+    try:
+        loop.call_soon_threadsafe(resolve_all, waiting)
+    except RuntimeError:  # the loop has ended, and with it everyone who waited
+        log.debug("store_loop_ended", items=len(waiting))
 
 
 def resolve_all(waiting: Sequence[tuple[asyncio.Future[object], object, BaseException | None]]) -> None:
     """Tell everyone who waits what came of it, in the loop."""
+    failed: Exception | None = None
     for future, answer, error in waiting:
         if future.done():  # the waiter was cancelled; what it asked for stays committed
             continue
-        if error is None:
-            future.set_result(answer)
-        else:
-            future.set_exception(error)
+        try:
+            if error is None:
+                future.set_result(answer)
+            else:
+                future.set_exception(error)
+        except Exception as trouble:  # one that cannot be told, without memory, keeps it from no other
+            failed = trouble
+    if failed is not None:
+        raise failed

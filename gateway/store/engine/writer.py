@@ -15,7 +15,7 @@ from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine.batch import Bulk, Tally
 from gateway.store.engine.reruns import pause, rerun
 from gateway.store.engine.session import Trouble
-from gateway.store.engine.write_queue import TICK_SECONDS, Item, Kind, Queue, resolve_all
+from gateway.store.engine.write_queue import TICK_SECONDS, Answer, Item, Kind, Queue, answer_all
 from gateway.store.engine.writer_link import WriterLink
 
 T = TypeVar("T")
@@ -26,8 +26,6 @@ DAMAGE_SECONDS: Final = 60.0  # between two lines about a damaged page
 RERUN_SECONDS: Final = 2.0  # how long a batch whose commit may have happened looks for a connection to be run again
 
 log = import_structlog().get_logger("gateway.store")
-
-Answer = tuple[object, BaseException | None]
 
 
 class Writer:
@@ -128,23 +126,33 @@ class Writer:
     # -- the thread's side
 
     def _write_until_closed(self) -> None:
-        while True:
-            batch = self._queue.next_batch()
-            if batch is None:
-                break
+        goes_on = True
+        while goes_on:
+            batch: list[Item] = []
             try:
+                goes_on = self._queue.fill(batch)
                 if batch:
                     self._work(batch)
-                self._maybe_tick()
+                if goes_on:
+                    self._maybe_tick()
             except Exception as error:  # a bug of ours; the queue must not wait for a thread that died of it
-                self._committed = False
-                log.exception("store_writer_failed")
-                lost = StoreUnavailable(f"the store's writer failed: {type(error).__name__}")
-                self._resolve(batch, [(None, lost)] * len(batch))
+                self._tell_lost(batch, error)
         if self._link.session is not None:
             self._farewell(self._link.session)
             self._link.session.close()
             self._link.session = None
+
+    def _tell_lost(self, batch: list[Item], error: Exception) -> None:
+        """Nobody may wait for an answer that was never sent: without memory they are told when there is some again."""
+        self._committed = False
+        while True:
+            try:
+                log.error("store_writer_failed", exc_info=error)
+                lost = StoreUnavailable(f"the store's writer failed: {type(error).__name__}")
+                self._resolve(batch, [(None, lost)] * len(batch))
+                return
+            except MemoryError:
+                time.sleep(TICK_SECONDS)
 
     def _maybe_tick(self) -> None:
         now = time.monotonic()
@@ -277,16 +285,8 @@ class Writer:
         self._refusing = self._refusing or _has_accept(unit)
 
     def _resolve(self, unit: list[Item], answers: list[Answer]) -> None:
-        """One call into the loop for all who wait."""
-        waiting = [
-            (item.future, *answer) for item, answer in zip(unit, answers, strict=True) if item.future is not None
-        ]
-        if not waiting or self._loop is None:
-            return
-        try:
-            self._loop.call_soon_threadsafe(resolve_all, waiting)
-        except RuntimeError:  # the loop has ended, and with it everyone who waited
-            log.debug("store_loop_ended", items=len(waiting))
+        if self._loop is not None:
+            answer_all(self._loop, unit, answers)
 
 
 def _trouble(session: Bulk, error: BaseException) -> Trouble:
