@@ -183,7 +183,7 @@ async def test_it_goes_alone_and_others_wait_for_it(build: Build) -> None:
     sink, other = Scripted("app", script), Scripted("other", script)
     again = await build(sink, other, owner="next", delivery={"retry": {"initial": "1s", "max": "1s"}})
     await again.later(3, step=0.5)
-    await asyncio.wait_for(begun.wait(), 5)
+    await asyncio.wait_for(begun.wait(), 30)
     assert again.rows("alone") == [1]
     await again.put(event(2), event(3))
     await again.calm()
@@ -269,7 +269,7 @@ async def test_one_that_hangs_elsewhere_does_not_keep_it_from_its_turn(monkeypat
     made.begin()
     async with made.alone(mark):
         assert made.taken
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(30):
             await made.wait()
     made.end()
     assert marks == []

@@ -24,7 +24,7 @@ async def test_at_the_stop_it_is_told_and_handed_over_at_once_unburnt(build: Bui
     closing = asyncio.create_task(house.close(grace=30.0))
     await asyncio.sleep(0)
     sink.may_go.release()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await closing
     house.dropped = True
     assert [type(error) for error in sink.ended] == [Stopping]

@@ -225,7 +225,7 @@ async def test_two_gateways_hand_out_each_delivery_once_and_take_each_others_rec
     assert await lane_of(second).outcomes.end([read.parse(text) for text in written], "done") == [True] * 60
     task = await waiting(second, 20)
     await first.put(event(9999), hand=True)
-    assert len((await asyncio.wait_for(task, 5)).leases) == 1
+    assert len((await asyncio.wait_for(task, 30)).leases) == 1
 
 
 async def test_two_gateways_together_lease_no_more_than_the_sink_allows(pair: Pair) -> None:

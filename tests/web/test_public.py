@@ -97,7 +97,7 @@ async def test_an_application_that_does_not_start_ends_its_listener_and_not_the_
     protocol = guarded(ListenerLimits(), lambda problem, peer, path: None)
     server = HttpServer("server", Starlette(lifespan=broken), protocol, bound)
     with caplog.at_level(logging.CRITICAL, "uvicorn.error"), pytest.raises(CannotListen, match="did not start"):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await server.start()
     bound.close()
 

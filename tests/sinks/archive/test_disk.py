@@ -25,7 +25,7 @@ async def test_a_job_that_hangs_takes_one_thread_and_no_exit() -> None:
     await asyncio.gather(hanging, return_exceptions=True)
     assert [await disk.work(lambda n=n: n, "d") for n in range(5)] == [0, 1, 2, 3, 4]  # type: ignore[misc]
     stuck.set()
-    await asyncio.wait_for(disk.close(), 5)
+    await asyncio.wait_for(disk.close(), 30)
 
 
 @pytest.mark.parametrize(
