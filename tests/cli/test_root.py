@@ -174,6 +174,13 @@ def test_a_limit_of_more_rows_than_there_can_be_is_wrong_use(configured: Path) -
     assert "1000000000" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["init", "store backup", "store export"])
+@pytest.mark.parametrize("name", ["", ".", "/", ".."])
+def test_what_names_no_file_is_wrong_use(configured: Path, command: str, name: str) -> None:
+    done = run([*command.split(), name], cwd=configured)
+    assert (done.returncode, "names no file" in done.stderr) == (2, True), done.stderr
+
+
 def test_a_reader_that_goes_away_is_no_mistake(folder: Path) -> None:
     done = subprocess.run(
         ["sh", "-c", f"{sys.executable} -m gateway schema | head -c 10 >/dev/null"],

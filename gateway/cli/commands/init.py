@@ -13,6 +13,7 @@ import click
 
 from gateway.cli.context import local_option, pass_local
 from gateway.cli.invocation import Invocation
+from gateway.cli.new_files import NewFile
 from gateway.text.file_trouble import file_trouble
 
 _ASKS: Final = {
@@ -24,7 +25,7 @@ _GLOB: Final = frozenset("*?[")
 
 
 @click.command(short_help="Write a commented configuration with fresh secrets.")
-@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.argument("path", required=False, type=NewFile())
 @click.option("--source", "source", metavar="TYPE", help="The type of its source, as `gateway plugins list` names it.")
 @click.option("--domain", "domains", multiple=True, metavar="NAME", help="An ingest domain, exactly; again for more.")
 @click.option("--app", "apps", multiple=True, metavar="NAME", help="An application name, exactly; again for more.")

@@ -13,6 +13,7 @@ import click
 from gateway.cli import output
 from gateway.cli.context import local_option, pass_local
 from gateway.cli.invocation import Invocation
+from gateway.cli.new_files import NewFile
 from gateway.errors import StoreUnavailable
 from gateway.text.escaping import visible
 
@@ -20,7 +21,7 @@ PIPE: Final = "-"
 
 
 @click.command("backup")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=NewFile())
 @local_option
 @pass_local
 def backup(invocation: Invocation, file: Path) -> None:
@@ -37,7 +38,7 @@ def backup(invocation: Invocation, file: Path) -> None:
 
 
 @click.command("export")
-@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+@click.argument("file", type=NewFile(allow_dash=True))
 @local_option
 @pass_local
 def export(invocation: Invocation, file: Path) -> None:
