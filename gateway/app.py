@@ -7,7 +7,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.admin.duties import AdminDuties
 from gateway.alarms.watch import AlarmWatch
@@ -95,11 +95,11 @@ class Gateway:
         self.metrics.expect(settings.sources, settings.sinks)
         self._router = self._make_router(loaded)
         self._intake = self._make_intake(self._router)
-        own: Any = {"store": self.store, "clock": self.clock, "metrics": self.metrics}
-        own |= {"decide": self.decide, "stored": self.own_stored}
-        self.alarms = AlarmWatch(**own, setup=lambda: self.settings.alarm_setup)
-        watching: Any = {"setup": lambda: watch_setup(self.settings), "see": self.alarms.see}
-        self._recordings = RecordingFollower(**own, **watching, keeps_order=self.dispatcher.keeps_order)
+        own = (self.store, self.clock, self.metrics, self.decide, self.own_stored)
+        self.alarms = AlarmWatch(*own, setup=lambda: self.settings.alarm_setup)
+        self._recordings = RecordingFollower(
+            *own, setup=lambda: watch_setup(self.settings), see=self.alarms.see, keeps_order=self.dispatcher.keeps_order
+        )
         self._reloader = Reloader(
             self._swap,
             path=loaded.path,

@@ -51,6 +51,7 @@ LATE: dict[tuple[str, str], str] = {
     ("store/engine/patience.py", "_policy"): STORE_OPENED,
     ("store/engine/patience.py", "awaited"): AT_START,
     ("store/postgres/backend.py", "PostgresBackend.acquire"): AT_START,
+    ("store/postgres/connect.py", "connect"): "loaded when the first session was opened",
     ("store/postgres/notices.py", "NoticeListener._listen_until_closed"): "when its thread begins; loaded by then",
     ("store/postgres/session.py", "PostgresSession.__init__"): "loaded when the first session was opened",
     ("text/suggest.py", "nearest"): "for the text of a mistake in a configuration or a command",

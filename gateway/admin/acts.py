@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 from gateway.admin.access import Running
 from gateway.admin.act_results import ManyDone, OneDone
@@ -97,7 +97,7 @@ def must_be_configured(gateway: Running, sink: str) -> None:
     _configured(gateway, sink)
 
 
-def document(admin: StoreAdmin, ref: str) -> dict[str, Any]:
+def document(admin: StoreAdmin, ref: str) -> dict[str, object]:
     """The CloudEvents JSON of a stored event. Raises NotFound, Ambiguous."""
     body: dict[str, object] = json.loads(admin.event(ref).body)
     return body

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from gateway.admin import acts, configuration, overview, reads, recording_reads, sink_states, source_states
-from gateway.admin.act_results import OneDone
+from gateway.admin.access import Running
+from gateway.admin.act_results import ManyDone, OneDone
 from gateway.admin.happened import Window
 from gateway.admin.overview_results import Overview, RouteAnswer
 from gateway.admin.queries import DeliveryQuery, EventQuery, RefusedQuery
@@ -39,7 +40,7 @@ class BesideStore:
     may read the store itself; `actor`: who acts. Raises what AdminService raises. Use it in a `with`."""
 
     def __init__(self, loaded: Loaded, *, whole: bool, actor: Actor | None = None, clock: Clock | None = None) -> None:
-        self._gateway: Any = NotRunning(loaded, clock or Clock())
+        self._gateway: Running = NotRunning(loaded, clock or Clock())
         self._admin: StoreAdmin = store_admin(loaded.settings, clock=clock)
         self._whole = whole
         self._actor = actor or Actor.here()
@@ -134,8 +135,7 @@ class BesideStore:
 
     @property
     def _minute(self) -> int:
-        minute: int = self._gateway.clock.ms() // 60_000
-        return minute
+        return self._gateway.clock.ms() // 60_000
 
-    def _alone(self, act: Callable[[], Any]) -> OneDone:
+    def _alone(self, act: Callable[[], ManyDone]) -> OneDone:
         return acts.alone(act())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -20,7 +20,8 @@ from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.audit import Actor
 from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter
-from gateway.store.admin.jobs import OF_DELIVERIES, JobRow
+from gateway.store.admin.job_rows import JobOptions, JobRow
+from gateway.store.admin.jobs import OF_DELIVERIES
 from gateway.text.suggest import suggestion
 
 M = TypeVar("M", bound=BaseModel)
@@ -62,7 +63,7 @@ def wanted_of(gateway: Running, asked: BulkCommand, admin: StoreAdmin) -> Delive
         if asked.act == "move" and (wanted.sink is None or len(wanted.sink) != 1 or wanted.state != "waiting"):
             raise Problem(400, "unknown_value", "move takes what waits for one sink: give filter.sink")
         return wanted
-    held: dict[str, Any] = {}
+    held: dict[str, object] = {}
     if asked.act in ("release", "replay"):  # a held event is replayed by releasing it
         held = {"held": "conflict" if asked.act == "release" else False}
     if asked.act == "release" and asked.filter.get("held") not in (None, "conflict", True):
@@ -92,7 +93,7 @@ def interval_of(asked: BulkCommand) -> int:
     return round(rate.seconds * 1_000_000 / rate.count)
 
 
-def options_of(gateway: Running, asked: BulkCommand) -> dict[str, Any]:
+def options_of(gateway: Running, asked: BulkCommand) -> JobOptions:
     """What else was asked for. Raises UnknownValue, Problem."""
     to = list(asked.to) if asked.to else None
     known = gateway.loaded.settings.sinks
@@ -112,7 +113,7 @@ def options_of(gateway: Running, asked: BulkCommand) -> dict[str, Any]:
 
 def preview(gateway: Running, asked: BulkCommand, admin: StoreAdmin) -> BulkPreview:
     """How many it would be done to."""
-    to = options_of(gateway, asked)["to"]
+    to = options_of(gateway, asked)["to"] or ()
     wanted = wanted_of(gateway, asked, admin)
     matched, upto = admin.preview(wanted, asked.upto)
     there = 0

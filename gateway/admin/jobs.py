@@ -22,7 +22,7 @@ from gateway.store.store import Store
 
 if TYPE_CHECKING:
     from gateway.store.admin.admin import StoreAdmin
-    from gateway.store.admin.jobs import JobRow
+    from gateway.store.admin.job_rows import JobRow
 
 LOOK_SECONDS: Final = 2.0  # between two looks for jobs that another gateway left, or that were asked for elsewhere
 REST_SECONDS: Final = 5.0  # between two looks, in a long pause, whether it still is to be done
@@ -142,8 +142,8 @@ class JobRunner:
 
     def _step(self, id: int, most: int, admin: StoreAdmin) -> JobRow:
         loaded = self._gateway.loaded
-        tools: dict[str, object] = {"owner": self._owner, "holders": holders(loaded)}
-        return admin.step_job(id, most, **tools, route=route_of(loaded), ids=ids_of(loaded))
+        route, ids = route_of(loaded), ids_of(loaded)
+        return admin.step_job(id, most, owner=self._owner, holders=holders(loaded), route=route, ids=ids)
 
     def _publish_job(self, job: JobRow) -> None:
         body = {"job": job.id, "act": job.act, "state": job.state, "matched": job.matched}

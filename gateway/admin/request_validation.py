@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from gateway.errors import Problem
 from gateway.states import ProblemCode
 from gateway.text.suggest import suggestion
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 M = TypeVar("M", bound=BaseModel)
 _HIDDEN = ("literal[", "bool", "list[", "function-", "constrained-", "nullable", "tagged-")
@@ -33,7 +36,7 @@ def validated(
         raise Problem(400, code, f"{place or 'body'}: {_said(first)}") from None
 
 
-def _said(error: Any) -> str:
+def _said(error: ErrorDetails) -> str:
     value, expected = error.get("input"), str(error.get("ctx", {}).get("expected", ""))
     if isinstance(value, str) and error["type"] == "literal_error":
         names = [part.strip("' ") for part in expected.replace(" or ", ", ").split(",")]

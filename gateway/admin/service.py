@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from gateway.admin import acts, bulk, configuration, reads
 from gateway.admin.act_results import BulkPreview, JobItem, JobStarted, ManyDone, OneDone
@@ -150,7 +150,7 @@ class AdminService(ReadingService):
     async def preview(
         self,
         sink: str,
-        event: dict[str, Any] | str | None,
+        event: dict[str, object] | str | None,
         type: str | None,
         actor: Actor,
         owner: str | None = None,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
 from gateway.errors import Problem
 from gateway.runtime.activity import NewsKind
@@ -51,7 +51,7 @@ class Message:
 
     id: int | None = None
     event: str | None = None
-    data: Any = None
+    data: Mapping[str, object] | None = None
     more: bool = False
 
 
@@ -115,7 +115,7 @@ class LiveHub:
         wanted: NewsFilter,
         since: int | None,
         *,
-        earlier: Callable[[int], Any],
+        earlier: Callable[[int], Awaitable[tuple[Sequence[LiveRow], int]]],
         may: Callable[[], bool] = lambda: True,
         every: float = COMMENT_SECONDS,
     ) -> AsyncIterator[Message]:

@@ -52,13 +52,13 @@ class AlarmWatch:
 
     def __init__(
         self,
-        *,
         store: Store,
         clock: Clock,
         metrics: Metrics,
-        setup: Callable[[], Setup],
         decide: Callable[[Event], RoutingDecision],
         stored: Callable[[Event, Announced], None],
+        *,
+        setup: Callable[[], Setup],
     ) -> None:
         self._store = store
         self._clock = clock

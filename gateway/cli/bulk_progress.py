@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
@@ -14,7 +14,7 @@ from gateway.cli import output
 from gateway.text.escaping import visible
 
 if TYPE_CHECKING:
-    from gateway.store.admin.bulk import ItemResult, Total
+    from gateway.store.admin.bulk import ItemResult, Total, Watcher
 
 ANSWERS_SHOWN_MAX: Final = 20  # answers told one by one; of more there is a bar and a sum
 _F = TypeVar("_F", bound=Callable[..., object])
@@ -46,7 +46,7 @@ def agreed(question: str, count: int, *, yes: bool, dry_run: bool, always: bool)
 
 
 @contextmanager
-def watched(count: int, label: str) -> Iterator[Any]:
+def watched(count: int, label: str) -> Iterator[Watcher]:
     """What a bulk act reports to: a line each, or a bar where they are many. Ctrl-C inside stops after what is under way."""
     from gateway.store.admin.bulk import Watcher
 

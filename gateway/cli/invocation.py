@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from gateway.routing import Router
     from gateway.store.admin.admin import StoreAdmin
     from gateway.store.admin.audit import Actor
+    from gateway.store.admin.commands import Route
+    from gateway.store.admin.erasure import Ids
+    from gateway.store.admin.refusals import Judge
 
     Service = BesideStore | RemoteService
 
@@ -108,19 +112,19 @@ class Invocation:
         """What a command works on that can only work beside a configuration."""
         return self
 
-    def route(self) -> Any:
+    def route(self) -> Route:
         """Says where today's routes send a stored event."""
         from gateway.intake.reverify import route_of
 
         return route_of(self.named())
 
-    def ids(self) -> Any:
+    def ids(self) -> Ids | None:
         """Says which events a refused callback would make."""
         from gateway.intake.reverify import ids_of
 
         return ids_of(self.named())
 
-    def judge(self) -> Any:
+    def judge(self) -> Judge:
         """Judges refused callbacks again, with today's keys."""
         from gateway.intake.reverify import judge_of
 
@@ -135,7 +139,7 @@ class Invocation:
         return _known("source", name, self.settings.sources)
 
 
-def _known(kind: str, name: str, known: Any) -> str:
+def _known(kind: str, name: str, known: Collection[str]) -> str:
     if name not in known:
         raise click.UsageError(f"no {kind} {name!r} is configured{suggestion(name, known)}")
     return name

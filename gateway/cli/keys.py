@@ -8,7 +8,7 @@ import os
 import sys
 import termios
 import tty
-from typing import Any, Final, Self
+from typing import Final, Self
 
 KEY_BYTES_MAX: Final = 64
 KEYS_KEPT_MAX: Final = 16
@@ -19,7 +19,7 @@ class Keys:
 
     def __init__(self) -> None:
         self._input: int | None = sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else None
-        self._before: list[Any] | None = None
+        self._before: list[int | list[bytes | int]] | None = None
         self._pressed: asyncio.Queue[str] = asyncio.Queue(KEYS_KEPT_MAX)
 
     @property

@@ -9,7 +9,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, Self
 
 from gateway.admin.stream import NewsFilter, message_of
@@ -34,7 +34,7 @@ class NewsItem(NamedTuple):
     """One piece of news: its kind, as the stream has it, or LOST or BACK; and what it says."""
 
     kind: str
-    data: dict[str, object]
+    data: Mapping[str, object]
 
 
 class NewsFeed(Protocol):
@@ -86,7 +86,7 @@ class NewsBeside:
         if rows:
             self._at = rows[-1].id
         messages = [message_of(row) for row in rows if row.kind == "missed" or self._wanted.keeps(row)]
-        return [NewsItem(message.event or "", message.data) for message in messages]
+        return [NewsItem(message.event or "", message.data or {}) for message in messages]
 
     def _watch(self) -> None:
         if time.monotonic() - self._watched_at >= WATCH_SECONDS:

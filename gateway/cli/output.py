@@ -6,9 +6,10 @@ import itertools
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from time import monotonic
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Protocol, Self, TypeVar
 
 import click
 
@@ -49,7 +50,7 @@ def listing(
     page: Callable[[int, int | None], Sequence[Row]],
     key: Callable[[Row], int],
     columns: Mapping[str, Callable[[Row], str]],
-    as_object: Callable[[Row], Mapping[str, Any]],
+    as_object: Callable[[Row], Mapping[str, object]],
     *,
     what: str,
     as_json: bool,
@@ -203,7 +204,16 @@ def span(ms: int) -> str:
     return f"{ms // 1000} s" if ms < 60_000 else "1 m"
 
 
-def progress(length: int, label: str) -> Any:
+class ShownProgress(Protocol):
+    """Hears how far something is. `hidden`: there is no bar."""
+
+    hidden: bool
+
+    def update(self, n_steps: int, /) -> object:
+        """So many more are done."""
+
+
+def progress(length: int, label: str) -> AbstractContextManager[ShownProgress]:
     """How far something is that takes long, on standard error: a bar where a person watches, a line now and then elsewhere.
     Use it in a `with` and call `.update(1)`."""
     if length >= LONG_ITEMS_MIN and not sys.stderr.isatty():

@@ -9,9 +9,9 @@ import signal
 import sys
 import termios
 import tty
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 ENTER: Final = "\x1b[?1049h\x1b[?25l"  # the other screen, without a cursor
 LEAVE: Final = "\x1b[?25h\x1b[?1049l"
@@ -27,8 +27,8 @@ class Screen:
 
     def __init__(self) -> None:
         self._keys: int | None = sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else None
-        self._before: list[Any] | None = None
-        self._handlers: dict[int, Any] = {}
+        self._before: list[int | list[bytes | int]] | None = None
+        self._handlers: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
         self._meanings: list[str] = []
 
     def __enter__(self) -> Self:
@@ -87,7 +87,7 @@ class Screen:
             pressed = b""
         return pressed.decode("utf-8", "replace")[:1] if pressed else ENDED
 
-    def _handler(self, meaning: str) -> Any:
+    def _handler(self, meaning: str) -> Callable[[int, FrameType | None], None]:
         def told(number: int, frame: FrameType | None) -> None:
             self._meanings.append(meaning)
             try:

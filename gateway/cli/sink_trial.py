@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import httpx
 
     from gateway.config.load import Loaded
+    from gateway.dispatch.attempt import AttemptResult
     from gateway.egress.client import Http
     from gateway.model import Delivery, Event
     from gateway.plugin import Sink, Source
@@ -109,10 +110,11 @@ def owner_of(loaded: Loaded, name: str, event: Event, owner: str | None) -> str 
 # -- sending it
 
 
-async def send(loaded: Loaded, name: str, event: Event, owner: str | None = None) -> tuple[Any, float]:
+async def send(loaded: Loaded, name: str, event: Event, owner: str | None = None) -> tuple[AttemptResult, float]:
     """Carry this event through this sink as the gateway would, to this `owner`; what came back, and how many seconds it took."""
     from gateway.dispatch.attempt import Carrier, bounded, carry
     from gateway.egress.client import Http
+    from gateway.follow_up import Done
 
     loaded.registry.register(Carrier(), "gateway")
     http = Http()
@@ -122,11 +124,12 @@ async def send(loaded: Loaded, name: str, event: Event, owner: str | None = None
     clock = Clock()
     started = clock.monotonic()
     try:
-        result = await bounded(sink.open, timeout)
-        if not isinstance(result, BaseException):
-            started = clock.monotonic()
-            (result,), _ = await carry(loaded.registry.hook, [_delivery(loaded, name, event, owner)], sink, timeout)
-        return result, clock.monotonic() - started
+        opened = await bounded(sink.open, timeout)
+        if isinstance(opened, BaseException):
+            return opened, clock.monotonic() - started
+        started = clock.monotonic()
+        (answer,), _ = await carry(loaded.registry.hook, [_delivery(loaded, name, event, owner)], sink, timeout)
+        return answer.receipt if isinstance(answer, Done) else answer, clock.monotonic() - started
     finally:
         await bounded(sink.close, _CLOSE_SECONDS)
         await http.close()

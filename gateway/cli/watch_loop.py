@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.cli import output
 from gateway.cli.follow import EventFollower
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from gateway.admin.stream import NewsFilter
     from gateway.cli.invocation import Invocation
     from gateway.cli.live_lines import LiveLines
+    from gateway.store.admin.admin import StoreAdmin
+    from gateway.store.admin.shown_rows import EventRow
 
 LOOK_SECONDS: Final = 5.0
 TRIGGERS: Final = frozenset({"event", "missed", BACK})  # news after which the events are looked at
 
 
-def news_of(invocation: Invocation, admin: Any, wanted: NewsFilter, *, attempts: bool) -> NewsFeed:
+def news_of(invocation: Invocation, admin: StoreAdmin, wanted: NewsFilter, *, attempts: bool) -> NewsFeed:
     """The news to follow: of a gateway elsewhere its stream; beside the store those in it, where more than events is wanted."""
     if invocation.remote is not None:
         return NewsElsewhere(invocation.remote, wanted)
@@ -32,7 +34,7 @@ def news_of(invocation: Invocation, admin: Any, wanted: NewsFilter, *, attempts:
 
 
 def follow(
-    admin: object,
+    admin: StoreAdmin,
     news: NewsFeed,
     follower: EventFollower,
     lines: LiveLines,
@@ -51,7 +53,7 @@ def follow(
 
 
 def _loop(
-    admin: object,
+    admin: StoreAdmin,
     news: NewsFeed,
     follower: EventFollower,
     lines: LiveLines,
@@ -82,7 +84,7 @@ def _loop(
                 lines.news(item)
 
 
-def _print_events(admin: Any, lines: LiveLines, rows: Sequence[Any]) -> None:
+def _print_events(admin: StoreAdmin, lines: LiveLines, rows: Sequence[EventRow]) -> None:
     if rows:
         lines.events(rows, admin.short_refs((row.ref, row.id, row.source) for row in rows))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Final, Literal, TypeGuard, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, PlainValidator, WrapValidator
 from pydantic.fields import FieldInfo
@@ -17,7 +17,7 @@ LISTS: Final = (list, tuple, set, frozenset, Sequence, AbstractSet, Collection, 
 TABLES: Final = (dict, Mapping)
 
 
-def unwrapped(annotation: object, metadata: Sequence[object] = ()) -> tuple[Any, tuple[object, ...]]:
+def unwrapped(annotation: object, metadata: Sequence[object] = ()) -> tuple[object, tuple[object, ...]]:
     """The annotation without Annotated, NewType and `type` aliases, and the metadata that was around it."""
     constraints = tuple(metadata)
     while True:
@@ -32,7 +32,7 @@ def unwrapped(annotation: object, metadata: Sequence[object] = ()) -> tuple[Any,
             return annotation, constraints
 
 
-def holds_secret(annotation: Any, _seen: frozenset[Any] = frozenset()) -> bool:
+def holds_secret(annotation: object, _seen: frozenset[object] = frozenset()) -> bool:
     """Whether a Secret stands anywhere in the values of this type."""
     annotation, _ = unwrapped(annotation)
     if isinstance(annotation, type) and issubclass(annotation, Secret):
@@ -102,5 +102,5 @@ def is_union(annotation: object) -> bool:
     return get_origin(annotation) in {Union, types.UnionType}
 
 
-def is_model(annotation: object) -> bool:
+def is_model(annotation: object) -> TypeGuard[type[BaseModel]]:
     return isinstance(annotation, type) and get_origin(annotation) is None and issubclass(annotation, BaseModel)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, TypeVar, overload
 
 from pydantic import BaseModel
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 SOURCE_KEYS: Final = ("type", "path", "min_trust", "allow_from", "max_body", "on_conflict", "keep_ids", "redact")
 SINK_KEYS: Final = ("type", "delivery", "directory")
 T = TypeVar("T")
+P = TypeVar("P", "Source", "Sink")
 
 
 @dataclass(slots=True)
@@ -61,10 +63,10 @@ class Entries:
             if cls is None:
                 continue
             options = self._options(table, cls.Options, SOURCE_KEYS)
-            source = self._make(table, cls, name, options) if options is not None else None
+            source = self._make(table, cls.type, partial(cls, name, options)) if options is not None else None
             if core is None or options is None or source is None:
                 continue
-            changes: dict[str, Any] = {"options": options}
+            changes: dict[str, object] = {"options": options}
             if "min_trust" not in table.entries and source.unsigned:
                 changes["min_trust"] = Trust.NONE  # because asking for no signature says it already
             sources[name] = core.model_copy(update=changes)
@@ -94,7 +96,10 @@ class Entries:
             given = {key: value for key, value in shown.items() if key in cls.Options.model_fields}
             directory, options = self._target(table, cls, given)
             delivery = sink_delivery(self.validation, table, defaults, cls, options, directory=directory is not None)
-            sink = self._make(table, cls, name, options, http=None, log=None) if options is not None else None
+            make: Callable[..., Sink] = cls  # which gets no client and no log here, because it does nothing
+            sink = None
+            if options is not None:
+                sink = self._make(table, cls.type, partial(make, name, options, http=None, log=None))
             if delivery is not None and options is not None and sink is not None:
                 configured = SinkSettings(type=cls.type, delivery=delivery, directory=directory, options=options)
                 sinks[name] = configured.of_type(cls)
@@ -188,7 +193,11 @@ class Entries:
             if (table := self.validation.table(item, item)) is not None:
                 yield number, table
 
-    def _type(self, table: Table, kind: str) -> Any:
+    @overload
+    def _type(self, table: Table, kind: Literal["source"]) -> type[Source] | None: ...
+    @overload
+    def _type(self, table: Table, kind: Literal["sink"]) -> type[Sink] | None: ...
+    def _type(self, table: Table, kind: Literal["source", "sink"]) -> type[Source | Sink] | None:
         """The plugin's class, or None and a problem at `type`."""
         known = self.registry.source_types() if kind == "source" else self.registry.sink_types()
         node = table.entries.get("type")
@@ -222,23 +231,21 @@ class Entries:
 
     def _options(
         self, table: Table, options: type[BaseModel], core: Collection[str], given: Mapping[str, object] | None = None
-    ) -> Any:
+    ) -> BaseModel | None:
         return self.validation.model(table, options, others=core, given=given)
 
-    def _make(self, table: Table, cls: Any, name: str, options: object, **given: Any) -> Any:
+    def _make(self, table: Table, type: str, make: Callable[[], P]) -> P | None:
         """The plugin's object, to see that it can be made and to hear its advice."""
         try:
-            instance = cls(name, options, **given)
+            instance = make()
         except Exception as error:  # a plugin's own code
-            self.validation.problems.append(
-                table.problem(found=f"the {cls.type} cannot be made: {where_raised(error)}")
-            )
+            self.validation.problems.append(table.problem(found=f"the {type} cannot be made: {where_raised(error)}"))
             return None
         self.instances[table.path] = instance
         self._missing(table, instance)
         return instance
 
-    def _missing(self, table: Table, instance: Any) -> None:
+    def _missing(self, table: Table, instance: Source | Sink) -> None:
         """A library that is not installed is a mistake before the first delivery, not at it."""
         try:
             texts = list(getattr(instance, "missing", tuple)())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.config import crosschecks
 from gateway.config.document.diagnostics import PROBLEMS_SHOWN_MAX, ConfigError, Diagnostic, in_order, near
@@ -54,6 +54,9 @@ def load(
     """
     path = Path(path)
     return _Loading(path, os.environ if environ is None else environ, placeholders, judge).load(registry)
+
+
+S = TypeVar("S", bound=Section)
 
 
 class _Head(Section):
@@ -149,7 +152,7 @@ class _Loading:
 
     # -- the sections
 
-    def _section(self, root: Table, key: str, model: type[Any]) -> Any:
+    def _section(self, root: Table, key: str, model: type[S]) -> S:
         table = self._validation.table(root.entries.get(key), root.key(key))
         made = None if table is None else self._validation.model(table, model)
         return model() if made is None else made

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.config.document.diagnostics import Diagnostic
 from gateway.config.grammar.settings import Settings
@@ -18,6 +18,8 @@ from gateway.runtime.trace_settings import problems as trace_problems
 from gateway.text.secret import Secret, secrets_of
 
 if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
     from gateway.egress.client import Http
     from gateway.events.redacted_event import Redaction
     from gateway.plugin import Callback, Sink, Source
@@ -74,7 +76,7 @@ class Loaded:
         path = f"/hooks/{self.settings.sources[source].path}"
         return Callback.of(source, body, headers=headers, path=path, received_at=received_at)
 
-    def sink(self, name: str, http: Http, log: Any) -> Sink:
+    def sink(self, name: str, http: Http, log: FilteringBoundLogger) -> Sink:
         """The sink of this name, made afresh and not opened yet."""
         configured = self.settings.sinks[name]
         sink = self.registry.sink(configured.type)(name, configured.options, http=http, log=log.bind(sink=name))

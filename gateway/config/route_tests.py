@@ -77,8 +77,8 @@ def _provider(loaded: Loaded, test: TestSettings) -> Iterator[tuple[str, str]]:
     """What an event without `source` and `provider` means: the source it names, or the only one there is."""
     sources = loaded.settings.sources
     named = (test.event or {}).get("source")
-    name = named if named in sources else next(iter(sources)) if len(sources) == 1 and named is None else None
-    if name is not None:
+    name = next(iter(sources)) if len(sources) == 1 and named is None else named
+    if isinstance(name, str) and name in sources:
         yield "source", name
         yield "provider", sources[name].type
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from gateway.config import crosschecks
 from gateway.config.document.diagnostics import ConfigError, Diagnostic
@@ -73,7 +73,7 @@ def _bounded(root: Table, validation: Validation) -> None:
             raise ConfigError([node.problem(found=f"{len(node.items)} {key}", expected=f"at most {most}")])
 
 
-def _where(table: Table, text: Any) -> Sequence[Diagnostic]:
+def _where(table: Table, text: str) -> Sequence[Diagnostic]:
     node = table.entries["where"]
     if not isinstance(node, Scalar):
         return []

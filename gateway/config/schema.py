@@ -8,13 +8,14 @@ from datetime import timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaWarningKind
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, JsonSchemaWarningKind
 
 from gateway.config.entries import SINK_KEYS, SOURCE_KEYS
 from gateway.config.grammar.identifiers import NAME
 from gateway.config.grammar.settings import Settings, SinkSettings, SourceSettings
 from gateway.errors import PluginError
 from gateway.fields import Rate, Secret, format_duration
+from gateway.plugin import Sink, Source
 from gateway.plugin.registry import Registry
 from gateway.text.secret import MASK
 
@@ -28,7 +29,7 @@ _PREFIX: Final = "#/$defs/"
 def schema(registry: Registry | None = None) -> dict[str, object]:
     """JSON Schema 2020-12 of the file. A type whose plugin cannot be loaded is left open, with the reason beside it."""
     registry = registry or Registry()
-    definitions: dict[str, Any] = {}
+    definitions: dict[str, JsonSchemaValue] = {}
     whole = _model_schema(Settings, definitions, "")
     whole["properties"]["sources"] = _alternatives(
         registry.source_types(), registry.source, SourceSettings, SOURCE_KEYS, definitions, "source"
@@ -62,7 +63,7 @@ class _Generator(GenerateJsonSchema):
         return str(dft) if isinstance(dft, Rate) else super().encode_default(dft)
 
 
-def _model_schema(model: type[BaseModel], definitions: dict[str, object], prefix: str) -> dict[str, Any]:
+def _model_schema(model: type[BaseModel], definitions: dict[str, JsonSchemaValue], prefix: str) -> JsonSchemaValue:
     """The model's schema; its own $defs go to `definitions`, each name with the prefix, so that no two plugins meet."""
     mode: JsonSchemaMode = "validation"
     body = model.model_json_schema(ref_template=f"{_PREFIX}{prefix}{{model}}", schema_generator=_Generator, mode=mode)
@@ -73,15 +74,15 @@ def _model_schema(model: type[BaseModel], definitions: dict[str, object], prefix
 
 def _alternatives(
     types: Sequence[str],
-    load: Callable[[str], type[Any]],
+    load: Callable[[str], type[Source | Sink]],
     core: type[BaseModel],
     keys: Sequence[str],
-    definitions: dict[str, Any],
+    definitions: dict[str, JsonSchemaValue],
     kind: str,
-) -> dict[str, Any]:
+) -> JsonSchemaValue:
     shared = _model_schema(core, definitions, "")
     common = {key: shared["properties"][key] for key in keys if key != "type"}
-    alternatives: list[dict[str, Any]] = []
+    alternatives: list[JsonSchemaValue] = []
     for name in types:
         tag = {"const": name, "description": shared["properties"]["type"].get("description", "")}
         try:

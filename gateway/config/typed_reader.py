@@ -49,11 +49,11 @@ class TypedReader:
 
     def model(
         self, table: Table, model: type[BaseModel], *, others: Collection[str] = (), skip: Collection[str] = ()
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The fields of a model. `others` are keys that somebody else reads (known, left out); `skip` likewise, unseen."""
         known = fields_by_key(model)
         lenient = model.model_config.get("extra") == "allow"
-        values: dict[str, Any] = {}
+        values: dict[str, object] = {}
         for key, node in table.entries.items():
             if key in others or key in skip:
                 continue
@@ -108,7 +108,7 @@ class TypedReader:
             )
         )
 
-    def value(self, node: YamlNode, annotation: Any, metadata: Sequence[Any] = ()) -> Any:
+    def value(self, node: YamlNode, annotation: object, metadata: Sequence[object] = ()) -> object:
         """One value, as the annotation wants it."""
         annotation, metadata = unwrapped(annotation, metadata)
         for one in metadata:
@@ -126,7 +126,7 @@ class TypedReader:
         assert isinstance(node, Items)
         return self._items(node, annotation)
 
-    def _table(self, node: Table, annotation: Any) -> object:
+    def _table(self, node: Table, annotation: object) -> object:
         origin = get_origin(annotation) or annotation
         if is_model(annotation):
             return self.model(node, annotation)
@@ -153,7 +153,7 @@ class TypedReader:
             return [self.value(item, kind) for item, kind in zip(node.items, kinds, strict=False)]
         return [self.value(item, arguments[0] if arguments else Any) for item in node.items]
 
-    def _branch(self, node: YamlNode, branches: Sequence[object]) -> Any:
+    def _branch(self, node: YamlNode, branches: Sequence[object]) -> object:
         """The branch of a union that a list or table is meant for."""
         tables = isinstance(node, Table)
         fitting = [
@@ -225,7 +225,7 @@ def _says_nothing(node: Scalar) -> bool:
     return not node.text.strip() and not node.null and not node.placeholder
 
 
-def _fit(table: Table, annotation: Any) -> int:
+def _fit(table: Table, annotation: object) -> int:
     """How well a table fits one branch of a union: a literal that agrees (a tag) counts more than any number of keys."""
     if not is_model(annotation):
         return 0

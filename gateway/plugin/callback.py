@@ -50,7 +50,7 @@ class Callback(Value, frozen=True, dict=True):
         raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         return cls(source, method, path, Headers(raw=raw), body, peer, received_at)
 
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
+    def __rich_repr__(self) -> list[tuple[str, object]]:
         """What is shown: not the body, which may hold credentials."""
         return [(name, getattr(self, name)) for name in self.__struct_fields__ if name != "body"]
 

@@ -60,7 +60,7 @@ _FLAG: Final = frozenset({bool})
 _ID: Final = frozenset({EventId, str})
 _WHOLE: Final = frozenset({int, type(None)})
 _NUMBER: Final = frozenset({int, float, type(None)})
-_Wanted = Sequence[tuple[str, Any, str]]  # a field, its type or types, what they are called
+_Wanted = Sequence[tuple[str, type | tuple[type, ...], str]]  # a field, its type or types, what they are called
 _FAULT: Final[_Wanted] = (("code", str, "text"), ("message", str, "text"))
 _FILE: Final[_Wanted] = (
     *((name, str, "text") for name in ("format", "download_url", "play_url", "asset_id")),
@@ -251,12 +251,12 @@ def file_problem(file: File) -> str | None:
     return None
 
 
-def _wrong_part(part: Any, wanted: _Wanted) -> str | None:
+def _wrong_part(part: object, wanted: _Wanted) -> str | None:
     for name, kind, called in wanted:
         value = getattr(part, name)
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
             return f"{name} is a {type(value).__name__}, not {called}"
-        if kind is datetime and value is not None and value.tzinfo is None:
+        if kind is datetime and isinstance(value, datetime) and value.tzinfo is None:
             return f"{name} is not an aware datetime"
     return None
 

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from gateway.events.private_copy import private_copy
 from gateway.model import Delivery, Event
@@ -103,10 +103,16 @@ def _for_plugins(value: object) -> object:
     return value.replace(event=private_copy(value.event)) if isinstance(value, Delivery) else value
 
 
+class DroppedOfHook(Protocol):
+    """One counter."""
+
+    def inc(self) -> None: ...
+
+
 class Dropped(Protocol):
     """The metric `watch_calls_dropped`."""
 
-    def labels(self, hook: str, /) -> Any: ...
+    def labels(self, hook: str, /) -> DroppedOfHook: ...
 
 
 class WatchThreads:

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import pluggy
 from pydantic import BaseModel
@@ -22,6 +22,8 @@ from gateway.plugin.installed import Installed, describe, entry_points_by_type
 from gateway.plugin.modules import import_file, is_edited, own_the_plugins_package, remember
 from gateway.text.file_trouble import file_trouble
 from gateway.text.suggest import nearest, suggestion
+
+P = TypeVar("P", bound=Source | Sink)
 
 
 class UnknownType(PluginError):
@@ -41,7 +43,7 @@ class Registry:
         own_the_plugins_package()
         self._base = (base or Path.cwd()).resolve()
         self._entry_points = entry_points_by_type()
-        self._types: dict[tuple[str, str], type[Any]] = {}
+        self._types: dict[tuple[str, str], type[object]] = {}
         self._origins: dict[tuple[str, str], str] = {}
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
@@ -114,19 +116,18 @@ class Registry:
     def _names(self, kind: str) -> list[str]:
         return sorted({name for k, name in [*self._entry_points, *self._types] if k == kind})
 
-    def _type(self, kind: str, name: str, base: type[Any]) -> type[Any]:
-        if (kind, name) in self._types:
-            return self._types[kind, name]
+    def _type(self, kind: str, name: str, base: type[P]) -> type[P]:
+        if (cls := self._types.get((kind, name))) is not None and issubclass(cls, base):
+            return cls
         entries = self._entry_points.get((kind, name))
         if not entries:
             raise UnknownType(kind, name, self._names(kind))
         self._refuse_two(kind, name, [describe(entry) for entry in entries])
         found = describe(entries[0])
         loaded = _guard(found.origin, f"{kind} {name!r}", entries[0].load)
-        self._add(kind, loaded, base, found.origin, expected=name)
-        return self._types[kind, name]
+        return self._add(kind, loaded, base, found.origin, expected=name)
 
-    def _add(self, kind: str, cls: object, base: type[object], origin: str, expected: str | None = None) -> None:
+    def _add(self, kind: str, cls: object, base: type[P], origin: str, expected: str | None = None) -> type[P]:
         what = f"{origin}: {getattr(cls, '__qualname__', cls)!s}"
         if not isinstance(cls, type) or not issubclass(cls, base):
             raise PluginError(f"{what} is not a subclass of gateway.{base.__name__}")
@@ -146,7 +147,8 @@ class Registry:
             )
         self._types[kind, name] = cls
         self._origins[kind, name] = origin
-        setattr(cls, "origin", origin)  # noqa: B010  on the class itself, which is all that is known of it here
+        cls.origin = origin
+        return cls
 
     def _refuse_two(self, kind: str, name: str, found: Sequence[Installed]) -> None:
         if len(found) > 1:
@@ -181,7 +183,7 @@ class Registry:
     def _register_types(self, plugin: object, origin: str, name: str) -> None:
         hooks = self._manager.hook
         for kind, base, hook in (("source", Source, hooks.register_sources), ("sink", Sink, hooks.register_sinks)):
-            brought: list[Any] = []
+            brought: list[object] = []
             for implementation in hook.get_hookimpls():
                 if implementation.plugin is plugin:
                     answer = _guard(origin, f"register_{kind}s", implementation.function)
@@ -190,8 +192,8 @@ class Registry:
                     brought.extend(answer)
             # because a single file with one class should need no ceremony, classes written in it need no hook
             brought.extend(cls for cls in getattr(plugin, "__dict__", {}).values() if _is_written_here(cls, base, name))
-            for cls in dict.fromkeys(brought):
-                self._add(kind, cls, base, origin)
+            for one in {id(one): one for one in brought}.values():
+                cls = self._add(kind, one, base, origin)
                 entries = self._entry_points.get((kind, cls.type), [])
                 if entries:
                     raise PluginError(

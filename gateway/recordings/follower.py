@@ -54,14 +54,14 @@ class RecordingFollower:
 
     def __init__(
         self,
-        *,
         store: Store,
         clock: Clock,
         metrics: FollowerMetrics,
-        setup: Callable[[], WatchSetup],
         decide: Callable[[Event], RoutingDecision],
-        keeps_order: Callable[[str], bool],
         stored: Callable[[Event, Told], None],
+        *,
+        setup: Callable[[], WatchSetup],
+        keeps_order: Callable[[str], bool],
         see: Callable[[AlarmType, str, bool, str], None],
     ) -> None:
         self._store = store

@@ -5,7 +5,7 @@ gateway in a test. Plain imports, no pytest plugin; what is not in `__all__` is 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gateway.runtime.clock import FrozenClock
@@ -60,7 +60,7 @@ __all__ = [
 
 if not TYPE_CHECKING:  # because a type checker must miss a name that is not there
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> object:
         if name not in _ROOM_OF:
             raise AttributeError(f"module 'gateway.testing' has no attribute {name!r}")
         value = getattr(importlib.import_module(_ROOM_OF[name]), name)

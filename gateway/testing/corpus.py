@@ -31,7 +31,7 @@ class Case:
 
     id: str
     kind: str
-    make: Callable[[], Any]
+    make: Callable[[], object]
     expected: str
 
     @property

@@ -36,7 +36,7 @@ def delivery(of: Event | None = None, *, sink: str = "sink", attempt: int = 1, *
 
 
 def callback(
-    body: bytes | Mapping[str, Any] | Played,
+    body: bytes | Mapping[str, object] | Played,
     *,
     source: str = "live",
     headers: Mapping[str, str] | None = None,

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.fields import secrets_of
@@ -36,7 +36,7 @@ class HttpSinkPromises(SinkPromises):
         **dict.fromkeys((301, 302, 307, 401, 403, 410), Unavailable),
     }
 
-    def identity(self, request: Received) -> Any:
+    def identity(self, request: Received) -> object:
         """What in a request names the event, the same each time it is sent; None: this service has nothing like it."""
         return request.header("webhook-id")
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
+from starlette.types import Message
+
 from gateway.admin.store_opener import store_admin
 from gateway.app import Gateway
 from gateway.config.load import Loaded, load
@@ -85,7 +87,7 @@ class RunningGateway:
 
     async def post(
         self,
-        body: bytes | str | Mapping[str, Any] | Played,
+        body: bytes | str | Mapping[str, object] | Played,
         *,
         source: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -139,15 +141,15 @@ class RunningGateway:
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         raw.append((b"content-length", str(len(body)).encode()))
         scope = {"type": "http", "method": "POST", "path": f"/hooks/{path}", "headers": raw, "client": (peer, 1)}
-        messages: list[Mapping[str, Any]] = []
+        messages: list[Message] = []
 
-        async def receive() -> Mapping[str, Any]:
+        async def receive() -> Message:
             return {"type": "http.request", "body": body, "more_body": False}
 
-        async def send(message: Mapping[str, Any]) -> None:
+        async def send(message: Message) -> None:
             messages.append(message)
 
-        await self._app(scope, cast(Any, receive), cast(Any, send))
+        await self._app(scope, receive, send)
         head, *rest = messages
         answered = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in head["headers"]}
         return Posted(head["status"], answered, b"".join(part.get("body", b"") for part in rest))
@@ -248,7 +250,7 @@ class RunningGateway:
 
 @asynccontextmanager
 async def running(
-    config: str | Mapping[str, Any] | Path,
+    config: str | Mapping[str, object] | Path,
     *,
     folder: Path | None = None,
     environ: Mapping[str, str] | None = None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from gateway.model import Attempt, Delivery
 from gateway.plugin import Sink, Source
@@ -25,7 +24,7 @@ class Watch:
 
 
 class _Types:
-    def __init__(self, classes: Sequence[type[Any]]) -> None:
+    def __init__(self, classes: Sequence[type[object]]) -> None:
         self._classes = classes
 
     @hookimpl

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -21,6 +21,9 @@ from gateway.testing.factories import NOW, delivery, events
 from gateway.testing.server import ScriptedServer
 from gateway.text import redaction
 
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
 S = TypeVar("S", bound=Sink)
 
 HANG_SECONDS: Final = 5.0  # how long close() may take, and how long a test waits for what must not hang
@@ -28,7 +31,7 @@ HANG_SECONDS: Final = 5.0  # how long close() may take, and how long a test wait
 
 @asynccontextmanager
 async def opened(
-    sink: type[S], options: Mapping[str, Any], *, name: str = "mine", logged: list[Any] | None = None, **http: Any
+    sink: type[S], options: Mapping[str, object], *, name: str = "mine", logged: list[Any] | None = None, **http: Any
 ) -> AsyncIterator[S]:
     """A sink as the core makes it from these options, opened; closed afterwards, within 5 seconds.
 
@@ -54,7 +57,7 @@ class SinkPromises:
 
     sink: ClassVar[type[Sink]]
 
-    def options(self, url: str) -> Mapping[str, Any]:
+    def options(self, url: str) -> Mapping[str, object]:
         """Options as the configuration file would hold them. `url` is a server's on loopback, for sinks that call one."""
         raise NotImplementedError
 
@@ -77,7 +80,7 @@ class SinkPromises:
 
     def test_an_unknown_option_is_refused(self) -> None:
         options = {**self.options("http://127.0.0.1:9"), "no_such_option": 1}
-        refused: Sequence[Any] = ()
+        refused: Sequence[tuple[int | str, ...]] = ()
         try:
             self.sink.Options.model_validate(options)
         except ValidationError as error:
@@ -160,11 +163,12 @@ def _described(model: type[BaseModel]) -> Sequence[tuple[str, str | None]]:
     ]
 
 
-def _log(logged: list[Any]) -> Any:
+def _log(logged: list[Any]) -> FilteringBoundLogger:
     structlog = lean_imports.import_structlog()
 
-    def keep(_logger: Any, _name: str, event_dict: Mapping[str, Any]) -> Any:
+    def keep(_logger: object, _name: str, event_dict: Mapping[str, object]) -> NoReturn:
         logged.append(dict(event_dict))
         raise structlog.DropEvent
 
-    return structlog.wrap_logger(None, processors=[redaction.redact_event, keep])
+    log: FilteringBoundLogger = structlog.wrap_logger(None, processors=[redaction.redact_event, keep])
+    return log

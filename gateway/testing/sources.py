@@ -66,7 +66,7 @@ class SourcePromises:
         document = json.loads(played.body) if self.signed_fields else {}
         for name in self.signed_fields:
             value = document.get(name)
-            other: Any = value + 1 if isinstance(value, int) else f"{value or ''}x"
+            other = value + 1 if isinstance(value, int) else f"{value or ''}x"
             if isinstance(value, str) and value.isdecimal():
                 other = str(int(value) + 1)
             yield name, replace(played, body=json.dumps({**document, name: other}).encode())

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.config.load import load
 from gateway.config.route_tests import run_tests
+from gateway.model import Event
 from tests.config.configs import KEY, Configs
 
 BASE = f"""\
@@ -62,6 +63,15 @@ def test_an_event_that_cannot_be_read_is_a_problem_with_a_near_miss(configs: Con
     )
     assert "did you mean 'recording.failed'" in first
     assert "did you mean 'stream'" in second
+
+
+@pytest.mark.parametrize("odd", ["[a, {b: c}]", "{a: [b]}", "1.5", "true", "null"])
+def test_an_event_with_anything_anywhere_is_named_at_most(configs: Configs, odd: str) -> None:
+    keys = Event.__struct_fields__
+    events = [{"type": "recording.failed"} | {key: odd} for key in keys]
+    written = [", ".join(f"{key}: {value}" for key, value in event.items()) for event in events]
+    texts = found(configs, *(f"{{event: {{{event}}}, expect: []}}" for event in written))
+    assert all("cannot be read: " in text or "expected []" in text for text in texts), texts
 
 
 def test_a_callback_is_normalised_without_verification(configs: Configs) -> None:

@@ -139,6 +139,10 @@ def test_a_file_that_brings_a_built_in_type_is_refused(tmp_path: Path) -> None:
             "from gateway import hookimpl\n@hookimpl\ndef register_sinks(): return [int]",
             "not a subclass of gateway.Sink",
         ),
+        (
+            "from gateway import hookimpl\n@hookimpl\ndef register_sinks(): return [[]]",
+            "[] is not a subclass of gateway.Sink",
+        ),
         ("from gateway import hookimpl\n@hookimpl\ndef register_sinks(): raise KeyError('x')", "KeyError"),
         (
             SINK.replace("class Options(Options):\n        text: str = ", "Options = dict; x = "),

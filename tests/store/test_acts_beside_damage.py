@@ -10,7 +10,7 @@ from gateway.runtime.clock import FrozenClock
 from gateway.states import BulkAct
 from gateway.store.admin.admin import Actor, DeliveryFilter, StoreAdmin
 from gateway.store.admin.event_search import EventFilter
-from gateway.store.admin.jobs import JobRow
+from gateway.store.admin.job_rows import JobRow
 from tests.store.conftest import Opener
 from tests.store.kit import event, new, take
 from tests.store.test_damaged_page import PAGE, damage, damage_leaf

@@ -22,6 +22,7 @@ from gateway.store.engine.batch import Bulk
 from gateway.store.engine.write_queue import Kind
 from gateway.store.postgres import deadline
 from gateway.store.postgres import session as postgres_session
+from gateway.store.postgres.connect import BOUNDS
 from gateway.store.store import Keep, Store
 from tests import threads
 from tests.store.conftest import Opener
@@ -259,7 +260,7 @@ async def test_a_server_that_falls_silent_is_left_and_found_again_when_it_speaks
     open_at: Opener, silent: tuple[Silent, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy, url = silent
-    monkeypatch.setitem(postgres_session._BOUNDS, "connect_timeout", "2")
+    monkeypatch.setitem(BOUNDS, "connect_timeout", "2")
     store = await open_at(url=url, clock=Clock())
     store.listen(lambda _: None)
     await take(store, new(1))

@@ -16,7 +16,7 @@ from gateway.states import BulkAct
 from gateway.store.admin import live, once
 from gateway.store.admin.admin import DeliveryFilter, StoreAdmin
 from gateway.store.admin.event_search import EventFilter
-from gateway.store.admin.jobs import JobRow
+from gateway.store.admin.job_rows import JobRow
 from gateway.store.outbox.conditions import AlarmDue
 from gateway.store.records import NewEvent
 from gateway.store.store import Store

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -103,13 +103,13 @@ def show(invocation: Invocation, id: int, as_json: bool) -> None:
         output.note(f"gateway events show {ref}")
 
 
-def _file(file: Any) -> list[tuple[str, object]]:
+def _file(file: Mapping[str, object]) -> list[tuple[str, object]]:
     from gateway.text.redaction import redact
 
     pairs: list[tuple[str, object]] = [
         (name, file.get(name)) for name in ("format", "size_bytes", "duration_seconds", "started_at", "ended_at")
     ]
-    return [*pairs, *((name, redact(file[name])) for name in _LINKS if file.get(name))]
+    return [*pairs, *((name, redact(str(file[name]))) for name in _LINKS if file.get(name))]
 
 
 def _page(service: Service, filters: dict[str, Any], limit: int, before: int | None) -> Sequence[RecordingItem]:

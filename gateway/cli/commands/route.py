@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import click
 
@@ -13,10 +13,11 @@ from gateway.cli.context import config_option, names, pass_invocation
 from gateway.cli.invocation import Invocation
 from gateway.text.escaping import visible, visible_json
 
+C = TypeVar("C", bound=Callable[..., object])
 _FLAT = ("type", "source", "provider", "domain", "app", "stream", "format", "project-id", "trust")
 
 
-def _flat_options(command: Any) -> Any:
+def _flat_options(command: C) -> C:
     for name in reversed(_FLAT):
         if name == "source":
             continue

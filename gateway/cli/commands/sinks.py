@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
@@ -209,12 +209,26 @@ def _holds(row: SinkRow) -> bool:
     return bool(row.waiting or row.sending or row.delivered or row.dead or row.gate.paused)
 
 
-def _under_way(long: UnderWay) -> Mapping[str, Any]:
+def _under_way(long: UnderWay) -> Mapping[str, object]:
     names = ("delivery", "event_ref", "done", "total")
     return {**{name: getattr(long, name) for name in names}, "text": redact(long.text)}
 
 
-def _object(name: str, configured: SinkSettings | None, row: SinkRow | None) -> Mapping[str, Any]:
+class _SinkObject(TypedDict):
+    name: str
+    type: str | None
+    state: str
+    reason: str | None
+    probe_after: str | None
+    waiting: int
+    sending: int
+    delivered: int
+    dead: int
+    oldest_waiting_at: str | None
+    under_way: Sequence[Mapping[str, object]]
+
+
+def _object(name: str, configured: SinkSettings | None, row: SinkRow | None) -> _SinkObject:
     from gateway.admin.sink_states import state_of
 
     gate = None if row is None else row.gate

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 
@@ -16,6 +16,9 @@ from gateway.cli.invocation import Invocation
 from gateway.cli.new_files import NewFile
 from gateway.errors import StoreUnavailable
 from gateway.text.escaping import visible
+
+if TYPE_CHECKING:
+    from gateway.text.store_address import StoreAddress
 
 PIPE: Final = "-"
 
@@ -104,7 +107,7 @@ def copy(invocation: Invocation, to: str, to_password_file: Path | None) -> None
     )
 
 
-def _address(invocation: Invocation) -> Any:
+def _address(invocation: Invocation) -> StoreAddress:
     from gateway.admin.store_place import store_address
 
     return store_address(invocation.settings)

@@ -13,7 +13,9 @@ from gateway.config.document.nodes import Items, Scalar, Table, YamlNode, looks_
 DOCUMENT_BYTES_MAX: Final = 1024 * 1024  # bytes
 DOCUMENT_DEPTH_MAX: Final = 32
 KEY_CHARS_MAX: Final = 256
-_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is six times faster where it is there
+_LOADER: Final[type[yaml.SafeLoader]] = getattr(
+    yaml, "CSafeLoader", yaml.SafeLoader
+)  # libyaml is six times faster where it is there
 
 
 def compose(source: bytes, file: str) -> YamlNode:

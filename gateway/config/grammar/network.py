@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, PrivateAttr, Tag, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -111,7 +111,10 @@ Mode = Annotated[
 ]
 
 
-def overlap(left: Any, right: Any) -> bool:
+Address = str | tuple[str, int]
+
+
+def overlap(left: Address, right: Address) -> bool:
     """Whether two listeners' addresses, (host, port) or a path, cannot both be had. Port 0 is a free one, so never the same."""
     if isinstance(left, str) or isinstance(right, str):
         return bool(left == right)

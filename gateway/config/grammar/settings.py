@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Protocol, Self
 
 from pydantic import Field, PrivateAttr
 
@@ -115,7 +115,7 @@ class SourceSettings(Section):
             "those of `store.redact`, such as `$.data.files[*].download_url`."
         ),
     ] = ()
-    options: Annotated[Any, Field(description="The type's own options.")] = None
+    options: Annotated[object, Field(description="The type's own options.")] = None
 
     @property
     def allow_files(self) -> Sequence[AllowFile]:
@@ -132,6 +132,13 @@ class SourceSettings(Section):
         return [network for networks in listed for network in networks]
 
 
+class Pulls(Protocol):
+    """What is asked of a sink's class here."""
+
+    @property
+    def pulled(self) -> bool: ...
+
+
 class SinkSettings(Section):
     """`type`, `delivery` and `directory` are the core's; every other key belongs to the type's options."""
 
@@ -145,7 +152,7 @@ class SinkSettings(Section):
             description="A table of owners, each with a target of its own, for types whose target can be a person's."
         ),
     ] = None
-    options: Annotated[Any, Field(description="The type's own options.")] = None
+    options: Annotated[object, Field(description="The type's own options.")] = None
 
     _pulled: bool = PrivateAttr(default=False)
 
@@ -163,7 +170,7 @@ class SinkSettings(Section):
             return False
         return (self.type, self.delivery) == (other.type, other.delivery) and mine.base == theirs.base
 
-    def of_type(self, cls: Any) -> Self:
+    def of_type(self, cls: Pulls) -> Self:
         """Note what the class of its type says of every sink of this type."""
         self._pulled = bool(cls.pulled)
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import time
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -29,11 +29,11 @@ def _expected(text: object) -> object:
     raise PydanticCustomError("expect", f"an event type such as recording.file.completed, or `any` of a source{near}")
 
 
-def _hours(text: Any) -> object:
+def _hours(text: object) -> object:
     match = _HOURS.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None or match[1] + match[2] == match[3] + match[4]:
         raise PydanticCustomError("between", 'hours of a day such as "08:00-23:00", or "22:00-06:00" over midnight')
-    return text.strip()
+    return match[0]
 
 
 class WatchSettings(Section):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, overload
 
 from gateway.errors import PageDamaged, StoreError
 from gateway.store.admin import audit
@@ -16,6 +16,7 @@ from gateway.store.engine.batch import Bulk
 BATCH_ROWS_MAX: Final = 200  # rows of one transaction, because accepts wait behind it
 
 Item = TypeVar("Item")
+Prepared = TypeVar("Prepared")
 T = TypeVar("T")
 
 
@@ -66,11 +67,31 @@ class Changing(Protocol):
 Rule = Callable[[Bulk, Sequence[Item]], Sequence[ItemResult]]
 
 
+@overload
 def run_act(
     connections: Changing,
     entry: AuditEntry,
     items: Sequence[Item],
-    rule: Rule[Any],
+    rule: Rule[Item],
+    watcher: Watcher,
+    *,
+    summary: Callable[[Sequence[ItemResult]], str] | None = None,
+) -> Total: ...
+@overload
+def run_act(
+    connections: Changing,
+    entry: AuditEntry,
+    items: Sequence[Item],
+    rule: Rule[Prepared],
+    watcher: Watcher,
+    *,
+    prepare: Callable[[Sequence[Item]], Sequence[Prepared]],
+) -> Total: ...
+def run_act(
+    connections: Changing,
+    entry: AuditEntry,
+    items: Sequence[Item],
+    rule: Callable[..., Sequence[ItemResult]],
     watcher: Watcher,
     *,
     prepare: Callable[[Sequence[Item]], Sequence[object]] = list,

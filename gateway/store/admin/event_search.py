@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from gateway.model import ALARM_PREFIX, Trust
 from gateway.states import DELIVERY_STATES, HOLD_REASONS, DeliveryState, HoldReason
@@ -83,7 +83,7 @@ class EventFilter:
     q: str | None = None
     after: int | None = None  # only rows above this `seq`, so that whoever follows reads only what is new
 
-    def criteria(self) -> dict[str, Any]:
+    def criteria(self) -> dict[str, object]:
         """What was asked for, for the audit log and for a job."""
         found = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) is not None}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
@@ -141,7 +141,7 @@ def ids(
     few = few_events(session, wanted.state)
     plainly = _SEARCH.format(held=held + newer, columns=columns)
     statement = _SEARCH.format(held=held + few + newer, columns=columns) if few else plainly
-    values: dict[str, Any] = {} if wanted.after is None else {"after": wanted.after}
+    values: Mapping[str, object] = {} if wanted.after is None else {"after": wanted.after}
     # of what is new each row is looked at, because that is less than asking which kinds there are
     by_kind = wanted.after is None and not few and (wanted.type is not None or wanted.source is not None)
     if by_kind and (merged := _of_kinds(session, columns, held, wanted)):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from gateway.errors import PageDamaged
 from gateway.states import BulkAct
-from gateway.store.admin import audit, jobs
+from gateway.store.admin import audit, commands, erasure, jobs
 from gateway.store.admin.audit import Actor, AuditEntry
 from gateway.store.admin.bulk import ItemResult
 from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter
+from gateway.store.admin.job_rows import JobOptions, JobRow
 from gateway.store.admin.queries import StoreQueries
 from gateway.store.engine.batch import Bulk
 
@@ -32,7 +33,7 @@ class JobAdmin(StoreQueries):
         wanted: DeliveryFilter | EventFilter,
         *,
         upto: int,
-        options: Mapping[str, object],
+        options: JobOptions,
         pause_us: int,
         actor: Actor,
         holder: str,
@@ -57,15 +58,24 @@ class JobAdmin(StoreQueries):
         """End a bulk act before its next step. Raises NotFound, StoreError."""
         return self._one("jobs cancel", str(id), actor, lambda session: jobs.cancel(session, id))
 
-    def step_job(self, id: int, most: int, **tools: Any) -> jobs.JobRow:
+    def step_job(
+        self,
+        id: int,
+        most: int,
+        *,
+        owner: str,
+        holders: Collection[str],
+        route: commands.Route,
+        ids: erasure.Ids | None,
+    ) -> JobRow:
         """Do some of a bulk act; the job as it is then."""
-        with_sinks = jobs.Tools(known=self._known, **tools)
+        with_sinks = jobs.Tools(owner=owner, holders=holders, known=self._known, route=route, ids=ids)
         try:
             return self._connections.change(lambda session: jobs.step(session, id, with_sinks, most))
         except PageDamaged:
             return self._step_round_damage(id, most, with_sinks)
 
-    def _step_round_damage(self, id: int, most: int, tools: jobs.Tools) -> jobs.JobRow:
+    def _step_round_damage(self, id: int, most: int, tools: jobs.Tools) -> JobRow:
         """A step in a transaction for each part of it, and in the end for each row, so that only what lies on a damaged page
         is not done."""
         job = self._connections.read(lambda session: jobs.job_of(session, id))
@@ -90,10 +100,10 @@ class JobAdmin(StoreQueries):
                 return job  # it was ended, or another gateway goes on
         return self._span(id, tools, jobs.JobSpan(at, at)) if job.at_row < at else job
 
-    def _span(self, id: int, tools: jobs.Tools, span: jobs.JobSpan) -> jobs.JobRow:
+    def _span(self, id: int, tools: jobs.Tools, span: jobs.JobSpan) -> JobRow:
         return self._connections.change(lambda session: jobs.step(session, id, tools, jobs.STEP_ROWS_MAX, span))
 
-    def renew_job(self, id: int, owner: str) -> jobs.JobRow:
+    def renew_job(self, id: int, owner: str) -> JobRow:
         """Keep a bulk act that rests; the job as it is."""
         return self._connections.change(lambda session: jobs.renew(session, id, owner))
 
@@ -133,9 +143,11 @@ class JobAdmin(StoreQueries):
         return self._connections.change(whole)
 
 
-def _row_of(chosen: Any) -> int:
+def _row_of(chosen: object) -> int:
     """The row of a delivery, or of an event with its name."""
-    return int(chosen[0] if isinstance(chosen, tuple) else chosen)
+    row = chosen[0] if isinstance(chosen, tuple) else chosen
+    assert isinstance(row, int)
+    return row
 
 
 def _name(chosen: object) -> str:

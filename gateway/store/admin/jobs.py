@@ -17,9 +17,10 @@ from gateway.store.admin.deliveries import Configured
 from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.detour import NEWEST_KEY, last_key, readable_onwards
 from gateway.store.admin.event_search import EventFilter
-from gateway.store.admin.pages import PAGE_ROWS_MAX
+from gateway.store.admin.job_rows import COLUMNS, JobOptions, JobRow, job_row
+from gateway.store.admin.pages import PAGE_ROWS_MAX, values_of
 from gateway.store.engine.batch import Bulk, storable
-from gateway.store.engine.session import Columns, Session
+from gateway.store.engine.session import Session
 
 LEASE_MS: Final = 30_000  # after which another gateway goes on with it
 STEP_ROWS_MAX: Final = 50  # done in one transaction, because accepts wait behind it
@@ -28,13 +29,11 @@ OF_DELIVERIES: Final[tuple[BulkAct, ...]] = ("retry", "cancel", "move")
 OF_EVENTS: Final[tuple[BulkAct, ...]] = ("replay", "release", "erase")
 STOPPED: Final = "its token was removed"
 
-_COLUMNS: Final = """id, created_at, finished_at, actor, place, holder, act, filter, options, pause_us, matched, upto, at_row,
-  done, failed, state, result, answers, audit"""
 _INSERT: Final = """INSERT INTO jobs (created_at, actor, place, holder, act, filter, options, pause_us, matched, upto, state,
     audit)
   VALUES (:now, :actor, :place, :holder, :act, :filter, :options, :pause, :matched, :upto, 'waiting', :audit) RETURNING id"""
-_ONE: Final = f"SELECT {_COLUMNS} FROM jobs WHERE id = :id"  # noqa: S608
-_PAGE: Final = f"SELECT {_COLUMNS} FROM jobs WHERE id < :before ORDER BY id DESC LIMIT :most"  # noqa: S608
+_ONE: Final = f"SELECT {COLUMNS} FROM jobs WHERE id = :id"  # noqa: S608
+_PAGE: Final = f"SELECT {COLUMNS} FROM jobs WHERE id < :before ORDER BY id DESC LIMIT :most"  # noqa: S608
 _LEASE: Final = """UPDATE jobs SET owner = :owner, until_at = :now + :lease, state = 'running'
   WHERE id = :id AND finished_at IS NULL AND (owner IS NULL OR owner = :owner OR until_at <= :now)"""
 _ON: Final = """UPDATE jobs SET at_row = :at, done = :done, failed = :failed, answers = :answers WHERE id = :id"""
@@ -43,31 +42,6 @@ _END: Final = """UPDATE jobs SET finished_at = :now, state = :state, result = :r
 # What an erasure asked for names what is gone, and so may what another act asked for that went on beside one.
 _HIDE: Final = """UPDATE jobs SET filter = '{}', answers = CASE WHEN act = 'erase' THEN answers ELSE '[]' END WHERE id = :id
   AND (act = 'erase' OR EXISTS (SELECT 1 FROM audit a WHERE a.id > jobs.audit AND a.act IN ('events erase', 'bulk erase')))"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRow:
-    """A bulk act as kept."""
-
-    id: int
-    created_at: int
-    finished_at: int | None
-    actor: str
-    place: str
-    holder: str
-    act: BulkAct
-    filter: Mapping[str, Any]
-    options: Mapping[str, Any]
-    pause_us: int
-    matched: int
-    upto: int
-    at_row: int
-    done: int
-    failed: int
-    state: JobState
-    result: str
-    answers: Sequence[Mapping[str, Any]]
-    audit: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +96,7 @@ def next_readable(
 ) -> tuple[Sequence[object], int]:
     """The next that are meant, round damaged pages, and the last row that was looked at. In no transaction."""
 
-    def ask(after: int, upto: int) -> tuple[Sequence[Any], int]:
+    def ask(after: int, upto: int) -> tuple[Sequence[object], int]:
         return _next(session, known, wanted, after=after, upto=upto, most=most)
 
     return readable_onwards(session, ask, after, upto)
@@ -133,7 +107,7 @@ def start(
     *,
     act: BulkAct,
     wanted: DeliveryFilter | EventFilter,
-    options: Mapping[str, Any],
+    options: JobOptions,
     pause_us: int,
     matched: int,
     upto: int,
@@ -147,7 +121,7 @@ def start(
         actor=actor, act=f"bulk {act}", target=target, filter=filters, matched=matched, hidden=act == "erase"
     )
     values = {"actor": storable(actor.name, audit.TEXT_CHARS_MAX), "place": storable(actor.place, audit.TEXT_CHARS_MAX)}
-    values |= {"holder": holder, "act": act, "filter": json.dumps(filters), "options": json.dumps(dict(options))}
+    values |= {"holder": holder, "act": act, "filter": json.dumps(filters), "options": json.dumps(options)}
     numbers = {"pause": pause_us, "matched": matched, "upto": upto, "audit": audit.begin(session, entry)}
     ((id_,),) = session.rows(_INSERT, {**values, **numbers})
     return int(id_)
@@ -158,20 +132,13 @@ def job_of(session: Session, id: int) -> JobRow:
     rows = session.rows(_ONE, {"id": id})
     if not rows:
         raise NotFound(f"there is no job {id}")
-    return _row(rows[0])
+    return job_row(rows[0])
 
 
 def page(session: Session, *, limit: int, before: int | None) -> Sequence[JobRow]:
     """A page of jobs, newest first."""
     values = {"before": NEWEST_KEY if before is None else before, "most": min(limit, PAGE_ROWS_MAX)}
-    return [_row(row) for row in session.rows(_PAGE, values)]
-
-
-def _row(row: Columns) -> JobRow:
-    values = dict(zip([name.strip() for name in _COLUMNS.split(",")], row, strict=True))
-    for name in ("filter", "options", "answers"):
-        values[name] = json.loads(values[name])
-    return JobRow(**values)
+    return [job_row(row) for row in session.rows(_PAGE, values)]
 
 
 def cancel(session: Bulk, id: int) -> str:
@@ -231,17 +198,20 @@ def _end(session: Bulk, job: JobRow, state: JobState, result: str) -> None:
         audit.end(session, job.audit, result)
 
 
-def _do(session: Bulk, job: JobRow, chosen: Sequence[Any], tools: Tools) -> list[ItemResult]:
-    if not chosen:
-        return []
+def _do(session: Bulk, job: JobRow, chosen: Sequence[object], tools: Tools) -> list[ItemResult]:
+    deliveries = [one for one in chosen if isinstance(one, int)]
+    names = [str(one[1]) for one in chosen if isinstance(one, tuple)]
     by, ordered = f"{job.actor}@{job.place}", tools.known.ordered
     match job.act:
         case "move":
-            return commands.move(session, chosen, sink=job.filter["sink"][0], to=job.options["to"][0])
+            wanted = filter_of(job.act, job.filter)
+            assert isinstance(wanted, DeliveryFilter)
+            (sink, *_), (to, *_) = values_of(wanted.sink or ()), job.options["to"] or ()
+            return commands.move(session, deliveries, sink=sink, to=to) if deliveries else []
         case "retry":
-            return _to_deliveries(session, chosen, commands.retry)
+            return _to_deliveries(session, deliveries, commands.retry)
         case "cancel":
-            return _to_deliveries(session, chosen, commands.cancel)
+            return _to_deliveries(session, deliveries, commands.cancel)
         case "replay":
             replay = partial(
                 commands.replay_one,
@@ -252,12 +222,12 @@ def _do(session: Bulk, job: JobRow, chosen: Sequence[Any], tools: Tools) -> list
                 ordered=ordered,
                 by=by,
             )
-            return [_one(name, partial(replay, name)) for _, name in chosen]
+            return [_one(name, partial(replay, name)) for name in names]
         case "release":
             release = partial(commands.release_one, session, route=tools.route, ordered=ordered, by=by)
-            return [_one(name, partial(release, name)) for _, name in chosen]
+            return [_one(name, partial(release, name)) for name in names]
         case "erase":
-            return [_one(name, partial(_erased, session, name, tools)) for _, name in chosen]
+            return [_one(name, partial(_erased, session, name, tools)) for name in names]
         case _:
             assert_never(job.act)
 

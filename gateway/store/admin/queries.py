@@ -17,7 +17,7 @@ from gateway.store.admin.connections import StoreConnections
 from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter, search_events
 from gateway.store.admin.gateways import serving
-from gateway.store.admin.jobs import JobRow
+from gateway.store.admin.job_rows import JobRow
 from gateway.store.admin.shown_rows import (
     AttemptRow,
     DeliveryRow,

@@ -41,7 +41,7 @@ def _asked(server: Server, fact: Callable[[Server], Iterator[Finding]]) -> list[
 def _marked(server: Server, findings: list[Finding]) -> bool | None:
     """Whether the store there was made in the reduced mode; None: there is none."""
     try:
-        notes = dict(server.rows("SELECT name, value FROM meta WHERE name IN ('schema', 'reduced')"))
+        notes: dict[str, str] = dict(server.rows("SELECT name, value FROM meta WHERE name IN ('schema', 'reduced')"))
     except server.errors.Error:
         server.calm()
         findings.append(

@@ -5,12 +5,17 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.errors import StoreUnavailable
 from gateway.extras import how_to_install
+from gateway.store.engine.session import Columns
+from gateway.store.postgres.connect import connect
 from gateway.store.postgres.deadline import DEADLINES
 from gateway.text.store_address import StoreAddress
+
+if TYPE_CHECKING:
+    import psycopg
 
 STATEMENT_MS: Final = 5000
 ANSWER_SECONDS: Final = 6.0  # then the connection is given up
@@ -48,21 +53,22 @@ class Server:
             for session in (self.first, self.second):
                 self.rows(f"SET statement_timeout = {STATEMENT_MS}; SET lock_timeout = {STATEMENT_MS}", session)
 
-    def _connected(self) -> Any:
-        options: Any = {**_BOUNDS, **self.address.parameters}
+    def _connected(self) -> psycopg.Connection[Columns]:
         try:
-            return self.errors.connect(autocommit=True, prepare_threshold=None, **options)
+            return connect(self.address, _BOUNDS)
         except (self.errors.Error, ValueError) as error:
             raise StoreUnavailable(f"{self.address.shown} cannot be reached: {self.explain(error)}") from None
 
-    def rows(self, text: str, session: Any = None, values: Sequence[object] | None = None) -> Sequence[tuple[Any, ...]]:
+    def rows(
+        self, text: str, session: psycopg.Connection[Columns] | None = None, values: Sequence[object] | None = None
+    ) -> Sequence[Columns]:
         """Run one statement, in the first session unless another is named. `{t}` is the scratch table."""
         session = self.first if session is None else session
         with DEADLINES.of(session.fileno(), ANSWER_SECONDS):
             cursor = session.execute(text.replace("{t}", self.scratch).encode(), values)
             return cursor.fetchall() if cursor.description else ()
 
-    def ask(self, text: str, session: object = None) -> Any:
+    def ask(self, text: str, session: psycopg.Connection[Columns] | None = None) -> Any:
         """The one value that a statement gives."""
         ((value,),) = self.rows(text, session)
         return value

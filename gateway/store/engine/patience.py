@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypedDict, TypeVar
 
 from gateway.errors import SchemaMismatch, StoreUnavailable
+
+if TYPE_CHECKING:
+    from tenacity.retry import retry_base
+    from tenacity.stop import stop_base
+    from tenacity.wait import wait_base
 
 T = TypeVar("T")
 
@@ -53,7 +58,14 @@ async def awaited(opening: Callable[[], Awaitable[T]], within: float = OPENING_S
     return await AsyncRetrying(**_policy(within))(once)
 
 
-def _policy(within: float) -> dict[str, Any]:
+class _Policy(TypedDict):
+    retry: retry_base
+    wait: wait_base
+    stop: stop_base
+    reraise: bool
+
+
+def _policy(within: float) -> _Policy:
     from tenacity import retry_if_exception_type, stop_after_delay, wait_random_exponential
 
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from gateway.errors import ItemRefused, StoreUnavailable
 from gateway.store.engine.reruns import pause
@@ -64,8 +64,7 @@ class StoreReader:
         """End the thread after what it does now."""
         pool, self._pool = self._pool, None
         if pool is not None:
-            done: Any = asyncio.get_running_loop().run_in_executor(None, self._end, pool)
-            await done
+            await asyncio.get_running_loop().run_in_executor(None, self._end, pool)
 
     def _end(self, pool: ThreadPoolExecutor) -> None:
         pool.shutdown(wait=True, cancel_futures=True)

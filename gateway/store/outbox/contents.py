@@ -6,9 +6,10 @@ import enum
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from gateway.model import shown_variant
+from gateway.store.engine.session import Columns
 from gateway.store.records import Held, NewEvent
 
 CONTENTS_MAX: Final = 10  # others kept under one id; one more is refused, unless it is trusted more than all that stand
@@ -35,7 +36,7 @@ class Content:
     superseded: bool
 
     @classmethod
-    def of(cls, row: Sequence[Any]) -> Content:
+    def of(cls, row: Columns) -> Content:
         """From the columns of `statements.CONTENTS`."""
         variant, fingerprint, trust, held, superseded = row
         return cls(

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from gateway.store.engine.batch import Bulk, storable
-from gateway.store.engine.session import Session, number_of
+from gateway.store.engine.session import Columns, Session, number_of
 from gateway.store.outbox import file_places
 from gateway.store.outbox.accept import accept
 from gateway.store.outbox.retention import REMEMBERED_MIN, Keep
@@ -84,7 +84,7 @@ class ReconciliationRow:
     now: int
 
     @classmethod
-    def of(cls, columns: Sequence[Any]) -> ReconciliationRow:
+    def of(cls, columns: Columns) -> ReconciliationRow:
         source, due_at, owner, until_at, known_from, noted, noted_at, failures, run, last, error, now = columns
         began, ended = None if run is None else _read(run), None if last is None else _read(last)
         numbers = (known_from, noted, noted_at, failures)

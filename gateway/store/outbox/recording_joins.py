@@ -180,7 +180,8 @@ class _Joining:
         for id_ in sign.with_ids:
             if (recording := self._by_id.get((sign.source, id_))) is not None:
                 return recording
-        return self._by_job.get((sign.source, sign.subject, sign.data.job_id))
+        job = sign.data.job_id
+        return None if job is None else self._by_job.get((sign.source, sign.subject, job))
 
     def _once(self, recording: Recording) -> Recording:
         """The same one however often it is read."""

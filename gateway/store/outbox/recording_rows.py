@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from gateway.store.engine.session import Session
+from gateway.store.engine.session import Columns, Session
 from gateway.store.outbox.recording_state import Recording
 
 RECENT_MAX: Final = 50  # recordings of one stream among which an event finds its own
@@ -147,7 +147,7 @@ def _rows(session: Session, kinds: Mapping[str, str]) -> str:
 
 def _those(
     session: Session, statement: str, these: Collection[str] | Collection[int], kind: str = "text"
-) -> Sequence[tuple[Any, ...]]:
+) -> Sequence[Columns]:
     if not these:
         return ()
     return session.rows(statement.format(these=_THESE[session.backend].format(kind=kind)), _these(these))

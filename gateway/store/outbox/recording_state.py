@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -79,7 +79,7 @@ class Sign(NamedTuple):
     type: str
     subject: str
     at: int
-    data: Any
+    data: _Data
     with_ids: tuple[str, ...] = ()
     again: bool = False
     received_at: int = 0
@@ -149,7 +149,7 @@ class Recording:
     def of(cls, sign: Sign) -> Recording:
         """A new one, of its first event."""
         data = sign.data
-        return cls(None, sign.source, sign.subject, data.domain, data.app, data.stream, sign.at, sign.at)
+        return cls(None, sign.source, sign.subject, data.domain, data.app, data.stream or "", sign.at, sign.at)
 
     def add(self, sign: Sign) -> None:
         """Take in one more event; the order of all of them does not matter."""

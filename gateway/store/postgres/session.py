@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from gateway.errors import StoreUnavailable
 from gateway.extras import how_to_install
@@ -14,10 +14,16 @@ from gateway.store.engine.patience import NotYet
 from gateway.store.engine.reruns import pause
 from gateway.store.engine.session import Columns, Trouble
 from gateway.store.postgres import reduced
+from gateway.store.postgres.connect import connect
 from gateway.store.postgres.deadline import DEADLINES
 from gateway.store.postgres.translation import translate
 from gateway.store.postgres.unreachable import refusal
 from gateway.text.store_address import StoreAddress
+
+if TYPE_CHECKING:
+    from psycopg import Cursor
+
+Values = Sequence[object] | Mapping[str, object]
 
 CHANNEL: Final = "recording_gateway"  # NOTIFY payload: "<who> <sink>"
 SERVER_VERSION_MIN: Final = 130_000
@@ -25,15 +31,6 @@ _MIGRATION_LOCK: Final = 0x52474757
 _MIGRATION_WAIT: Final = "60s"
 # Serialisation failure, deadlock, lock and statement time-outs, too many connections, a server that stops or starts.
 _PASSING: Final = {"40001", "40P01", "55P03", "57014", "53300", "57P01", "57P02", "57P03"}
-_BOUNDS: Final = {  # seconds, of libpq's; milliseconds for tcp_user_timeout: a black hole is noticed within them
-    "connect_timeout": "5",
-    "tcp_user_timeout": "5000",
-    "keepalives_idle": "5",
-    "keepalives_interval": "2",
-    "keepalives_count": "3",
-    "application_name": "recording-gateway",
-    "client_encoding": "UTF8",
-}
 STATEMENT_MS: Final = 5000
 _SETTINGS: Final = {"idle_in_transaction_session_timeout": "10000", "jit": "off"}  # of a session, beside its bounds
 SPARE_SECONDS: Final = 1.0  # the server's own bound comes first; past this much more the connection is given up
@@ -69,8 +66,7 @@ class PostgresSession:
         self.pooled = False  # a pooler stands between: what a session remembers may be another's
         try:
             # Nothing is prepared before it is known who answers.
-            options: Any = {**_BOUNDS, **address.parameters}
-            self.connection = psycopg.connect(autocommit=True, prepare_threshold=None, **options)
+            self.connection = connect(address)
         except (psycopg.Error, ValueError) as error:
             text = self.explain(error)
             raise refusal(str(error))(f"{address.shown} cannot be reached: {text}") from None
@@ -146,16 +142,16 @@ class PostgresSession:
         return cursor.fetchall() if cursor.description else ()
 
     def change(self, sql: str, values: Mapping[str, object] | None = None) -> int:
-        return int(self._run_statement(sql, values).rowcount)
+        return self._run_statement(sql, values).rowcount
 
-    def _run_statement(self, sql: str, values: Mapping[str, object] | None) -> Any:
+    def _run_statement(self, sql: str, values: Mapping[str, object] | None) -> Cursor[Columns]:
         if ":now" in sql:
             values = {"now": self.now(), **(values or {})}
         return self._execute(translate(sql).encode(), values)
 
     def _execute(
-        self, text: object, values: object = None, *, binary: bool = False, prepare: bool | None = None
-    ) -> Any:
+        self, text: str | bytes, values: Values | None = None, *, binary: bool = False, prepare: bool | None = None
+    ) -> Cursor[Columns]:
         """A statement, run again where it is a transaction of its own that could not be put in order beside others."""
         reruns = 0
         while True:
@@ -165,7 +161,9 @@ class PostgresSession:
                 if self.under_way or self.trouble(error) is not Trouble.AGAIN or not pause(reruns := reruns + 1, error):
                     raise
 
-    def _send(self, text: Any, values: Any = None, *, binary: bool = False, prepare: bool | None = None) -> object:
+    def _send(
+        self, text: str | bytes, values: Values | None = None, *, binary: bool = False, prepare: bool | None = None
+    ) -> Cursor[Columns]:
         """Every statement passes here: it ends within its time, or its connection does."""
         with DEADLINES.of(self.connection.fileno(), self._seconds):
             return self.connection.execute(text, values, binary=binary, prepare=prepare)
@@ -173,12 +171,11 @@ class PostgresSession:
     def raw(self, sql: bytes, values: Mapping[str, object], *, prepare: bool | None = None) -> Sequence[Columns]:
         """A statement in psycopg's own spelling, with `now` given. `prepare=False`: planned anew, as the settings are now."""
         given = {"now": self.now(), **values}
-        rows: Sequence[Columns] = self._execute(sql, given, binary=True, prepare=prepare).fetchall()
-        return rows
+        return self._execute(sql, given, binary=True, prepare=prepare).fetchall()
 
     def put_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Insert many rows of a table in the open transaction."""
-        text: Any = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+        text = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
         with (
             DEADLINES.of(self.connection.fileno(), self._seconds),
             self.connection.cursor() as cursor,

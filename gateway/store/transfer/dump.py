@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 
 from gateway.store.engine.migrations import VERSION, shape
 from gateway.store.engine.numbers import last_number
@@ -61,7 +61,7 @@ class Dump:
         return DumpEnd(end=self._ends)
 
 
-def end_of(session: Session, progress: Any = lambda _rows: None) -> Mapping[str, TableEnd]:
+def end_of(session: Session, progress: Callable[[int], object] = lambda _rows: None) -> Mapping[str, TableEnd]:
     """What a store holds, read through."""
     dump = Dump(session, "-")
     for _ in dump.rows():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -64,7 +64,7 @@ class RowDigest:
 
 
 encode: Final = msgspec.json.Encoder().encode  # bytes become base64
-_row: Final = msgspec.json.Decoder(list[Any]).decode
+_row: Final = msgspec.json.Decoder(list[str | int | float | None]).decode
 read_head: Final = msgspec.json.Decoder(DumpHead).decode
 read_end: Final = msgspec.json.Decoder(DumpEnd).decode
 
@@ -76,10 +76,10 @@ def line_of(table: StoreTable, row: Sequence[object]) -> bytes:
 
 def row_of_line(line: bytes, tables: Mapping[str, StoreTable]) -> tuple[StoreTable, list[object]]:
     """The opposite. Raises ValueError, which says what is wrong with the line."""
-    name, *row = _row(line)
-    if (table := tables.get(name)) is None or len(row) != len(table.columns):
+    name, *values = _row(line)
+    if (table := tables.get(str(name))) is None or len(values) != len(table.columns):
         raise ValueError(f"it is no row of a table of this program: {str(name)[:40]!r}")
-    for place, kind in enumerate(table.kinds):
-        if kind == "blob" and row[place] is not None:
-            row[place] = base64.b64decode(row[place], validate=True)
+    row: list[object] = []
+    for kind, value in zip(table.kinds, values, strict=True):
+        row.append(base64.b64decode(str(value), validate=True) if kind == "blob" and value is not None else value)
     return table, row

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -20,7 +20,7 @@ from gateway.store.engine.tables import StoreTable, schema
 from gateway.store.outbox import statements as sql
 from gateway.store.records import Rank
 from gateway.store.transfer.dump import TABLES, end_of
-from gateway.store.transfer.dump_lines import FORMAT, LEFT_OUT, DumpEnd, DumpHead
+from gateway.store.transfer.dump_lines import FORMAT, LEFT_OUT, DumpEnd, DumpHead, TableEnd
 from gateway.store.transfer.two_ends import FillSession, is_unfinished
 
 BATCH_ROWS_MAX: Final = 1000  # rows of one commit
@@ -166,7 +166,7 @@ def _let_go(session: FillSession, end: DumpEnd, act: str, rows: int) -> None:
         session.change("UPDATE meta SET value = :shape WHERE name = 'shape'", {"shape": shape(VERSION)})
 
 
-def _give_numbers(session: Session, ends: Mapping[str, Any]) -> None:
+def _give_numbers(session: Session, ends: Mapping[str, TableEnd]) -> None:
     for table in TABLES.values():
         if table.numbered and (last := ends[table.name].last):
             go_on_after(session, table, last)

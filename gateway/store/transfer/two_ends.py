@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
 from gateway.errors import StoreError, StoreHeld, StoreUnavailable
 from gateway.store.admin.gateways import serving
@@ -13,7 +13,7 @@ from gateway.store.engine.migrations import UNFINISHED, migrate, require, schema
 from gateway.store.engine.session import Session, value_of
 from gateway.store.engine.tables import schema
 from gateway.store.sqlite.owner_lock import OwnerLock, holder_of
-from gateway.store.sqlite.session import SqliteSession, make_file
+from gateway.store.sqlite.session import Role, SqliteSession, make_file
 from gateway.text.file_trouble import missing_folder
 from gateway.text.store_address import StoreAddress
 
@@ -86,7 +86,7 @@ def is_unfinished(session: Session) -> bool:
     return bool(value_of(session.rows("SELECT value FROM meta WHERE name = 'shape'")) == UNFINISHED)
 
 
-def _reader(address: StoreAddress, role: Any) -> Session:
+def _reader(address: StoreAddress, role: Role) -> Session:
     if address.backend == "postgresql":
         from gateway.store.postgres.session import PostgresSession
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from gateway.errors import PageDamaged
 from gateway.store.admin.pages import ranges
@@ -19,11 +19,16 @@ PIECE_KEYS: Final = 20_000  # keys of a table that one statement looks at
 DAMAGED_KEYS_MIN: Final = 64  # keys: damage is told no more exactly than this
 
 T = TypeVar("T")
-Read = Callable[[Callable[[Session], T]], T]
 Progress = Callable[[int], object]
 
 
-def violations(read: Read[Any], progress: Progress = lambda _keys: None) -> Iterator[Violation]:
+class Read(Protocol):
+    """Asks a store something."""
+
+    def __call__(self, question: Callable[[Session], T], /) -> T: ...
+
+
+def violations(read: Read, progress: Progress = lambda _keys: None) -> Iterator[Violation]:
     """Every violation, as it is found. `read` asks the store, each time in a moment of its own; `progress` hears of each piece
     how many keys it had (`keys` says how many there are). Raises what `read` raises, but for damage, which is a finding."""
     yield from _whole(read)
@@ -67,7 +72,7 @@ def _walked_by(table: StoreTable) -> str | None:
     return first if number and (table.references or any(rule.table == table.name for rule in RULES)) else None
 
 
-def _whole(read: Read[Any]) -> Iterator[Violation]:
+def _whole(read: Read) -> Iterator[Violation]:
     try:
         yield from read(shape_rules.of_the_whole)
     except PageDamaged as error:
@@ -89,7 +94,7 @@ def _events(session: Session, after: int, upto: int) -> Sequence[Violation]:
 
 
 def _piece(
-    read: Read[Any], table: str, look: Callable[[Session, int, int], Sequence[Violation]], after: int, upto: int
+    read: Read, table: str, look: Callable[[Session, int, int], Sequence[Violation]], after: int, upto: int
 ) -> Iterator[Violation]:
     """The violations between two keys; what lies on a damaged page is halved until it is narrow enough to be told."""
     try:

@@ -22,7 +22,7 @@ def receiver() -> Iterator[Receiver]:
 
 PLUGINS = """\
 import socket, sqlite3, subprocess
-from gateway import Sink
+from gateway import Done, FollowUp, Sink
 
 
 class Broken(Sink):
@@ -48,6 +48,13 @@ class Silent(Sink):
 
     async def deliver(self, delivery):
         return "done"
+
+
+class Followed(Sink):
+    type = "followed"
+
+    async def deliver(self, delivery):
+        return Done("kept twice", (FollowUp("recording.archived"),))
 
 
 class Direct(Sink):
@@ -108,9 +115,10 @@ sinks:
   broken: {{type: broken}}
   shut: {{type: shut}}
   silent: {{type: silent}}
+  followed: {{type: followed}}
   direct: {{type: direct}}
   several: {{type: several}}
 routes:
-  - {{to: [app, raw, vendor, certified, job, lines, screen, chat, phone, broken, shut, silent, direct, several]}}
+  - {{to: [app, raw, vendor, certified, job, lines, screen, chat, phone, broken, shut, silent, followed, direct, several]}}
 """)
     return folder

@@ -37,6 +37,10 @@ def test_a_marked_message_is_sent_as_the_gateway_would_and_the_answer_is_told(
     assert not (place / "gateway.db").exists()
 
 
+def test_the_receipt_of_a_sink_that_says_what_follows_is_told(place: Path, cli: Cli) -> None:
+    assert cli("sinks", "test", "followed").stdout.endswith(" ms: kept twice\n")
+
+
 @pytest.mark.parametrize("kind", EVENT_TYPES)
 def test_a_message_of_every_type_can_be_sent_and_each_is_new(
     kind: str, place: Path, cli: Cli, receiver: Receiver

@@ -1,0 +1,31 @@
+"""Makes a connection as an address says, within bounds that notice a black hole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from gateway.store.engine.session import Columns
+from gateway.text.store_address import StoreAddress
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+BOUNDS: Final = {  # seconds, of libpq's; milliseconds for tcp_user_timeout
+    "connect_timeout": "5",
+    "tcp_user_timeout": "5000",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "application_name": "recording-gateway",
+    "client_encoding": "UTF8",
+}
+
+
+def connect(address: StoreAddress, bounds: Mapping[str, str] = BOUNDS) -> Connection[Columns]:
+    """A connection in autocommit that prepares nothing. Raises psycopg.Error, ValueError, ImportError without the extra."""
+    import psycopg
+    from psycopg.conninfo import make_conninfo
+
+    words = make_conninfo(**{**bounds, **address.parameters})
+    return psycopg.connect(words, autocommit=True, prepare_threshold=None)
