@@ -55,8 +55,10 @@ class Journal:
     def _callbacks_of(self, source: str, result: str) -> Counter:
         return self._metrics.callbacks.labels(source, result)
 
-    def _verified_of(self, source: str, scheme: str, key: int | None, trust: str) -> Counter:
-        return self._metrics.verified.labels(source, scheme, "" if key is None else str(key), trust)
+    def _verified_of(self, source: str, scheme: str, key: int | None, trust: Trust) -> tuple[Counter, str]:
+        position = "" if key is None else str(key)
+        counter = self._metrics.verified.labels(source, scheme, position, trust.value)
+        return counter, f"{source} {scheme} {position} {trust.value}"
 
     def _validity_of(self, source: str) -> Histogram:
         return self._metrics.validity_seconds.labels(source)
@@ -89,11 +91,11 @@ class Journal:
                 "verified",
                 {"recording_gateway.scheme": scheme, "recording_gateway.trust": verified.trust.value},
             )
-        self._verified(source, scheme, verified.key, verified.trust.value).inc()
-        key = "" if verified.key is None else verified.key
+        counter, name = self._verified(source, scheme, verified.key, verified.trust)
+        counter.inc()
         if verified.key is not None and verified.key < len(origin.key_marks):
             self._metrics.activity.key_used(source, origin.key_marks[verified.key])
-        self._metrics.activity.verified(f"{source} {scheme} {key} {verified.trust.value}")
+        self._metrics.activity.verified(name)
         if verified.validity is not None:
             self._validity(source).observe(verified.validity, exemplar(callback.trace))
         if verified.trust.rank < Trust.FIELDS.rank and source not in self._warned:

@@ -152,7 +152,7 @@ class _Clause:
     def holds(self, value: str | None) -> bool:
         if not value:
             return False  # because what is absent matches nothing, not even *
-        return value in self.plain or any(pattern.match(value) for pattern in self.patterns)
+        return value in self.plain or (bool(self.patterns) and any(pattern.match(value) for pattern in self.patterns))
 
     def failed(self, value: str | None) -> Verdict:
         return self._failed(value or None)
