@@ -89,23 +89,30 @@ class Intake:
         if arrived:
             asyncio.get_running_loop().call_soon(self._carry_arrived)
         for stage in self._stages:
-            together = [work for work in together if self._pass(stage, work)]
+            together = self._pass(stage, together)
 
-    def _pass(self, stage: _Stage, work: CallbackUnderWay) -> bool:
-        """Whether it goes on to the next stage."""
-        try:
-            return stage.go_on(work, stage.compute(work))
-        except (
-            BaseException
-        ) as error:  # a plugin's KeyboardInterrupt too: one must not stop the others that came with it
-            work.answered(_answer_of(partial(stage.failed, work, error)))
-            return False
+    def _pass(self, stage: _Stage, together: Sequence[CallbackUnderWay]) -> list[CallbackUnderWay]:
+        """Those that go on to the next stage. All are computed before the first goes on, because that is other code."""
+        computed: list[tuple[CallbackUnderWay, object]] = []
+        for work in together:
+            try:
+                computed.append((work, stage.compute(work)))
+            except BaseException as error:  # a KeyboardInterrupt of a plugin too: the others go on
+                _fail(stage, work, error)
+        going_on = []
+        for work, given in computed:
+            try:
+                if stage.go_on(work, given):
+                    going_on.append(work)
+            except BaseException as error:
+                _fail(stage, work, error)
+        return going_on
 
     async def _carry_large(self, work: CallbackUnderWay) -> None:
         """The same stages in a thread, because one would make every other callback wait."""
         for stage in self._stages:
             given = await asyncio.to_thread(_tried, stage.compute, work)
-            if not self._pass(stage._replace(compute=given), work):
+            if not self._pass(stage._replace(compute=given), [work]):
                 return
 
     # -- who and what
@@ -244,6 +251,10 @@ class Intake:
             self._journal.broken(source, "acknowledge", error, redacted=work.endpoint.redaction is not None)
             return CallbackAnswer(200, usual)
         return CallbackAnswer(200, usual) if own is None else CallbackAnswer(own.status, own.body, own.media_type)
+
+
+def _fail(stage: _Stage, work: CallbackUnderWay, error: BaseException) -> None:
+    work.answered(_answer_of(partial(stage.failed, work, error)))
 
 
 def _answer_of(make: Callable[[], CallbackAnswer | BaseException]) -> CallbackAnswer | BaseException:
