@@ -52,7 +52,7 @@ class Dispatch:
         """It gets on: its silence begins anew."""
         self.since = get_running_loop().time()
         if self.silence is not None:
-            self.silence.renew()
+            self.silence.restart()
 
     def bounded_by(self, silence: TimeLimit) -> None:
         """It is being sent, and this cuts it off when it says nothing."""

@@ -34,7 +34,7 @@ class TimeLimits:
             self._timer = loop.call_at(limit.at, self._cut_off)
         return limit
 
-    def renew(self, limit: TimeLimit) -> None:
+    def restart(self, limit: TimeLimit) -> None:
         """All its time from now on, unless it has ended."""
         if limit in self._running and self._loop is not None:
             del self._running[limit]
@@ -88,6 +88,6 @@ class TimeLimit:
         self.expired = True
         self.task.cancel()
 
-    def renew(self) -> None:
+    def restart(self) -> None:
         """All its time from now on, unless it is over."""
-        self._limits.renew(self)
+        self._limits.restart(self)

@@ -88,7 +88,7 @@ async def test_many_end_in_the_order_in_which_they_come_due_and_one_that_gets_on
     tasks = [asyncio.ensure_future(work(number)) for number in range(4)]
     await asyncio.sleep(0)
     due = made[0].at
-    made[0].renew()
+    made[0].restart()
     assert made[0].at >= due
     await asyncio.gather(*tasks)
     assert ended == [1, 2, 3, 0]
@@ -98,7 +98,7 @@ async def test_one_that_has_ended_is_not_begun_again_by_a_late_word() -> None:
     limits = TimeLimits(SHORT)
     with limits.begin() as limit:
         pass
-    limit.renew()
+    limit.restart()
     await asyncio.sleep(2 * SHORT)
     assert not limit.expired
 

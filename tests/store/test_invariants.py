@@ -293,8 +293,13 @@ class Outbox(RuleBasedStateMachine):
     @rule(data=st.data())
     def renew(self, data: st.DataObject) -> None:
         lease = self.pick(data)
-        if self.do(lambda: self.store.renew(lease.delivery, lease.token, LEASE)):
-            self.leases[lease.delivery, lease.token] = lease.replace(until=self.clock.ms() + LEASE)
+        pair = (lease.delivery, lease.token)
+        if pair in self.fetched:
+            [kept] = self.do(lambda: self.store.extend([pair], LEASE))
+        else:
+            kept = self.do(lambda: self.store.renew(*pair, LEASE))
+        if kept:
+            self.leases[pair] = lease.replace(until=self.clock.ms() + LEASE)
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data(), how=st.sampled_from(["waits", "unrouted"]))
@@ -320,10 +325,10 @@ class Outbox(RuleBasedStateMachine):
             assert settled.accepted == ()
         del self.leases[lease.delivery, lease.token]
 
-    @precondition(lambda self: self.leases)
+    @precondition(lambda self: self.leases.keys() - self.fetched)
     @rule(data=st.data(), offset=st.integers(0, 9))
     def keep_alive(self, data: st.DataObject, offset: int) -> None:
-        lease = self.pick(data)
+        lease = data.draw(st.sampled_from([lease for pair, lease in self.leases.items() if pair not in self.fetched]))
         pair = (lease.delivery, lease.token)
         before = self.deliveries()
         kept = self.do(lambda: self.store.keep_alive(*pair, LEASE, {"offset": offset}, None))

@@ -105,6 +105,23 @@ async def test_what_consumers_hold_is_theirs_over_a_restart(opened: Opener, url:
     assert ("q", "delivered") in states(url)
 
 
+async def test_a_lease_that_ended_over_a_restart_and_was_extended_then_is_theirs_over_the_next(
+    opened: Opener, url: str, clock: FrozenClock
+) -> None:
+    store = await opened()
+    await take(store, new(1, "q"))
+    (lease,) = (await store.lease_out("q", 1, LEASE, 9)).leases
+    clock.advance(LEASE / 1000 + 1)
+    for _ in range(2):
+        await store.close()
+        store = await opened()
+        assert await store.extend([(lease.delivery, lease.token)], LEASE) == [clock.ms() + LEASE]
+    assert table(url, "state, owner, due_at", "deliveries") == [("sending", "consumer", clock.ms() + LEASE)]
+    await store.close()
+    store = await opened()
+    assert await ids(store) == []
+
+
 async def test_what_a_consumer_held_is_no_loss_when_its_sink_becomes_one_that_is_called(
     store: Store, url: str, clock: FrozenClock
 ) -> None:

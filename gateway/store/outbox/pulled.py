@@ -13,7 +13,6 @@ from gateway.store.engine.session import Session, Trouble, number_of, value_of
 from gateway.store.outbox import losses
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.gates import gate_of
-from gateway.store.outbox.settle import renew
 from gateway.store.records import CONSUMER, Lease, Peeked, Pulled, Rank
 
 _PEEKED_RANKS: Final = (Rank.LEASED, Rank.FRESH, Rank.AGAIN, Rank.LAST)
@@ -85,10 +84,14 @@ def ended_as(session: Session, delivery: int, token: int, started_at: int) -> st
 
 
 def extend(session: Bulk, ids: Sequence[tuple[int, int]], lease: int) -> Sequence[int | None]:
-    """Until when each is leased now, `lease` ms from now; None: it was lost."""
+    """Until when each is leased now, `lease` ms from now; None: it was lost. One that had ended is a consumer's again."""
     with session.atomic():
-        kept = {pair for pair in sorted(set(ids)) if renew(session, *pair, lease)}
+        kept = {(id_, token) for id_, token in sorted(set(ids)) if _extended(session, id_, token, lease)}
         return [_until(session, *pair) if pair in kept else None for pair in ids]
+
+
+def _extended(session: Bulk, delivery: int, token: int, lease: int) -> bool:
+    return session.change(sql.EXTEND, {"id": delivery, "token": token, "lease": lease}) == 1
 
 
 def _until(session: Session, delivery: int, token: int) -> int | None:

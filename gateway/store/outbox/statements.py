@@ -197,6 +197,9 @@ PULL_OWN: Final = f"{PULL} AND coalesce(owner, '') <> '{CONSUMER}'"
 
 # -- consumers: deliveries of a pull sink, leased, extended and settled from outside --------------------------------
 
+EXTEND: Final = f"""UPDATE deliveries SET due_at = :now + :lease, owner = '{CONSUMER}'
+  WHERE id = :id AND token = :token AND rank = {Rank.LEASED}"""
+
 _CONTENT: Final = "e.body, e.raw, e.raw_type, e.variant, e.supersedes"
 LIVE_LEASES: Final = f"""SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.sink = :sink AND d.rank = {Rank.LEASED}
   AND d.state IN ('waiting','sending') AND d.due_at > :now LIMIT :most) AS bounded"""

@@ -83,3 +83,4 @@ def bucket(endpoint: str) -> Iterator[Any]:
     one.objects.all().delete()
     for upload in one.multipart_uploads.all():
         upload.abort()
+    one.delete()  # because moto has one memory a process, whoever makes the next bucket of this name
