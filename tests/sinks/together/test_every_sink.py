@@ -150,6 +150,8 @@ async def test_what_was_acknowledged_is_in_every_place(
     assert sent == [room(number) for number in range(EVENTS)]
     account = {name: list(await target.arrived()) for name, target in made.items()}
     account["pull"] = rooms(consumer.taken)
+    twice = sum(len(arrived) - len(sent) for arrived in account.values())
+    print(f"{len(sent)} acknowledged, {len(account)} places, {twice} delivered again")
     followed = rooms(after.read_bytes().splitlines())
     for name, arrived in account.items():
         assert set(arrived) == set(sent), name
