@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.sqlite.log_room import ROOM_BYTES_MAX, STEP_BYTES, LogRoom
+from gateway.store.sqlite.log_room import COMMITS_APART, ROOM_BYTES_MAX, STEP_BYTES, LogRoom
 from gateway.store.sqlite.session import SqliteSession
 
 PAYLOAD_BYTES = 200_000
@@ -61,6 +61,27 @@ def test_a_small_log_is_left_alone_and_a_growing_one_has_room_within_its_bound(f
     assert sum(size < ROOM_BYTES_MAX for size in sizes) > grown // 2, "most commits found room"
     session.close()
     assert _count(file) == 51
+
+
+def test_a_log_that_somebody_emptied_has_room_again(file: Path) -> None:
+    session, room = _opened(file), LogRoom(file)
+    session.connection.execute("PRAGMA wal_autocheckpoint=0")
+    while _log(file).stat().st_size < ROOM_BYTES_MAX:
+        _add(session.connection, 1)
+        room.make(session)
+    room.make(session)
+    session.checkpoint()
+    assert not _log(file).stat().st_size
+    for _ in range(COMMITS_APART):
+        room.make(session)
+    _add(session.connection, 6)
+    room.make(session)  # finds that it was emptied
+    _add(session.connection, 1)
+    written = _log(file).stat().st_size
+    room.make(session)
+    assert written >= STEP_BYTES
+    assert _log(file).stat().st_size >= written + STEP_BYTES
+    session.close()
 
 
 def test_what_a_crash_leaves_is_read_to_its_last_commit(file: Path, tmp_path: Path) -> None:

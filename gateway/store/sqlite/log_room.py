@@ -13,6 +13,7 @@ STEP_BYTES: Final = 1024 * 1024  # from here on the log is made larger, each tim
 ROOM_BYTES_MAX: Final = (
     8 * 1024 * 1024
 )  # what is written between two checkpoints; from then on the log begins anew in it
+COMMITS_APART: Final = 32  # between two looks at a log that has all of its room: somebody may have emptied it
 
 
 class LogRoom:
@@ -26,14 +27,20 @@ class LogRoom:
     def __init__(self, store: Path) -> None:
         self._log = Path(os.path.realpath(store) + "-wal")
         self._roomy_to = 0  # bytes up to which SQLite need not ask for more
+        self._look_after = 0  # commits
 
     def make(self, session: SqliteSession) -> None:
         """Between two commits: make more, if the last one had to ask for it. Never raises."""
+        if self._look_after:  # a look lets go of the interpreter, which costs as much as an event
+            self._look_after -= 1
+            return
         with suppress(Exception):  # a full disk, a log that is gone, somebody who writes: the next commit finds it
             size = self._log.stat().st_size
             self._roomy_to = min(self._roomy_to, size)  # it was emptied meanwhile
             if self._roomy_to < size and STEP_BYTES <= size < ROOM_BYTES_MAX:
                 self._roomy_to = self._grown(session)
+            elif size >= ROOM_BYTES_MAX:
+                self._look_after = COMMITS_APART
 
     def _grown(self, session: SqliteSession) -> int:
         with session.atomic():  # so that nobody else's frame comes to stand where we write
