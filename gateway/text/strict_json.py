@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -56,8 +57,24 @@ def decode_document(body: bytes, most: int = NODES_MAX) -> Document:
     repaired, and named in the document's `problems`.
     """
     check_structure(body, most)
-    plain = _decode_plain(body, most)
+    plain = _decode_flat(body, most) or _decode_plain(body, most)
     return _decode_with_care(body, most) if plain is None else Document(plain)
+
+
+def _decode_flat(body: bytes, most: int) -> dict[str, object] | None:
+    """The object, where it holds no escape and no other container, as most vendors' do, and nothing in it is odd; else None.
+
+    The decoder holds the bounds. Without escapes a text has two quotes: there are more of them where a text was left out,
+    because its key is there twice.
+    """
+    if b"\\" in body:
+        return None
+    try:
+        value = _flat(body)
+    except (UnicodeError, msgspec.MsgspecError):
+        return None
+    texts = len(value) + list(map(type, value.values())).count(str)
+    return value if len(value) < most and body.count(b'"') == 2 * texts else None
 
 
 def _decode_plain(body: bytes, most: int) -> dict[str, object] | None:
@@ -123,6 +140,11 @@ def _place(text: str, literal: str | None) -> str:
 
 
 _decode_fast: Final = msgspec.json.Decoder().decode
+_Key = Annotated[str, msgspec.Meta(max_length=KEY_CHARS_MAX)]
+_Text = Annotated[str, msgspec.Meta(max_length=TEXT_BYTES_MAX // 4)]
+_Integer = Annotated[int, msgspec.Meta(ge=-INTEGER_MAX, le=INTEGER_MAX)]
+_FLAT: Final[object] = dict[_Key, _Text | _Integer | float | bool | None]
+_flat: Final[Callable[[bytes], dict[str, object]]] = msgspec.json.Decoder(_FLAT).decode
 
 
 def _walk(top: dict[str, object], most: int, *, escaped: bool) -> tuple[int, int]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.errors import Malformed
 from gateway.text import strict_json
 from gateway.text.strict_json import (
+    INTEGER_MAX,
+    KEY_CHARS_MAX,
     NODES_MAX,
+    TEXT_BYTES_MAX,
     Document,
     decode_document,
 )
@@ -109,6 +113,41 @@ def test_the_fast_way_gives_what_the_careful_way_gives(body: bytes) -> None:
     assert _outcome(decode_document, body) == _outcome(lambda one: strict_json._decode_with_care(one, NODES_MAX), body)
 
 
+@given(body=_objects(_LEAVES).map(str.encode))
+@example(body=b'{"a":"","b":1,"b":""}')
+@example(body=b'{"a":1,"a":"","":0}')
+@example(body=b'{"app" :1,"app":":"}')
+@examples(200)
+def test_what_is_read_flat_is_what_is_read_plainly(body: bytes) -> None:
+    flat = strict_json._decode_flat(body, NODES_MAX)
+    plain = strict_json._decode_plain(body, NODES_MAX)
+    if flat is not None:
+        assert repr(flat) == repr(plain)
+    elif plain is not None:
+        assert b"\\" in body
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "read"),
+    [
+        ("k" * KEY_CHARS_MAX, '"x"', True),
+        ("k" * (KEY_CHARS_MAX + 1), '"x"', False),
+        ("a", f'"{"x" * (TEXT_BYTES_MAX // 4)}"', True),
+        ("a", f'"{"x" * (TEXT_BYTES_MAX // 4 + 1)}"', False),
+        ("a", str(INTEGER_MAX), True),
+        ("a", str(INTEGER_MAX + 1), False),
+        ("a", str(-INTEGER_MAX), True),
+        ("a", str(-INTEGER_MAX - 1), False),
+        ("a", "[]", False),
+        ("a", "1e400", False),
+    ],
+)
+def test_the_bounds_hold_for_what_is_read_flat(key: str, value: str, read: bool) -> None:
+    body = f'{{"{key}":{value}}}'.encode()
+    assert (strict_json._decode_flat(body, 2) is not None) == read
+    assert strict_json._decode_flat(body, 1) is None
+
+
 def test_what_vendors_send_goes_the_fast_way() -> None:
     said = {
         "event_type": "RECORD",
@@ -119,3 +158,5 @@ def test_what_vendors_send_goes_the_fast_way() -> None:
     }
     for body in (json.dumps(said), json.dumps(said, indent=2), json.dumps(said, separators=(",", ":"))):
         assert strict_json._decode_plain(body.encode(), NODES_MAX) == said
+        flat = {key: value for key, value in said.items() if key != "in"}
+        assert strict_json._decode_flat(json.dumps(flat).encode(), NODES_MAX) == flat
