@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final
 
 from gateway.dispatch.attempt import AttemptResult, Nonsense, carry
@@ -31,7 +30,6 @@ from gateway.runtime.time_limits import TimeLimits
 log = import_structlog().get_logger("gateway.dispatcher")
 
 LEASE_LEFT_SECONDS_MIN: Final = 5.0  # seconds of the lease that must be left beyond the timeout when sending begins
-ALONE_RETRY_SECONDS: Final = (0.2, 1.0)  # seconds until the next look, where another one is alone in flight
 
 
 class Deliverer:
@@ -57,10 +55,9 @@ class Deliverer:
 
     async def carry(self, dispatch: Dispatch) -> None:
         """Send this dispatch and hand its outcomes to the settler. Raises only CancelledError, after the same."""
-        isolation = self._shared.isolation
-        if dispatch.suspected:
-            await self._carry_suspected(dispatch)
+        if dispatch.suspected and not await self._lost.goes_beside_others(dispatch, self._send):
             return
+        isolation = self._shared.isolation
         if isolation.taken:
             await isolation.wait()
         isolation.begin()
@@ -68,18 +65,6 @@ class Deliverer:
             await self._send(dispatch)
         finally:
             isolation.end()
-
-    async def _carry_suspected(self, dispatch: Dispatch) -> None:
-        """A process died with some of these in flight."""
-        self._lost.put_off(dispatch)
-        if not dispatch.suspected:
-            await self.carry(dispatch)
-        elif (isolation := self._shared.isolation).taken:
-            self._slots.give_back(dispatch, round(self._shared.rng.uniform(*ALONE_RETRY_SECONDS) * 1000))
-        else:
-            dispatch.lone = True
-            async with isolation.alone(partial(self._lost.mark_alone, dispatch)):
-                await self._send(dispatch)
 
     async def _send(self, dispatch: Dispatch) -> None:
         if not self._fits(dispatch):

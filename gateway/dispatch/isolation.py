@@ -12,7 +12,7 @@ LONE_SECONDS: Final = (
     3.0  # so long everything else may wait for it, because what kills a process mostly does it at once
 )
 
-Mark = Callable[[bool], Awaitable[None]]
+Begin = Callable[[bool], Awaitable[bool]]
 
 
 class Isolation:
@@ -48,8 +48,9 @@ class Isolation:
             self._empty.set()
 
     @contextlib.asynccontextmanager
-    async def alone(self, mark: Mark) -> AsyncIterator[None]:
-        """In flight with nothing else; `mark` is told when that is so, and when it is no longer. Ask `taken` before."""
+    async def alone(self, begin: Begin) -> AsyncIterator[bool]:
+        """In flight with nothing else, if nothing hangs. `begin` notes whether that is so, first and when it changes; what it
+        said first is given: False, it may not go. Ask `taken` before."""
         self._lone = mine = object()
         self._open.clear()
         timer: asyncio.Task[None] | None = None
@@ -57,12 +58,13 @@ class Isolation:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EMPTY_SECONDS):
                     await self._empty.wait()
-            if self._in_flight:
-                self._open.set()
+            lone = not self._in_flight
+            begun = await begin(lone)
+            if lone:
+                timer = asyncio.create_task(self._end(begin), name="alone no longer")
             else:
-                await mark(True)
-                timer = asyncio.create_task(self._end(mark), name="alone no longer")
-            yield
+                self._open.set()
+            yield begun
         finally:
             if timer is not None:
                 timer.cancel()
@@ -75,9 +77,9 @@ class Isolation:
         self._lone = None
         self._open.set()
 
-    async def _end(self, mark: Mark) -> None:
+    async def _end(self, begin: Begin) -> None:
         await asyncio.sleep(LONE_SECONDS)
         try:
-            await mark(False)  # before the others go on: else a loss of theirs would be counted for it
+            await begin(False)  # before the others go on: else a loss of theirs would be counted for it
         finally:
             self._open.set()

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Final
 
 from gateway.dispatch.attempt import Nonsense
 from gateway.dispatch.lane_context import Shared
 from gateway.dispatch.leased import Dispatch, LeasedDelivery
 from gateway.dispatch.prober import Prober
-from gateway.dispatch.retry import LONE_LOSSES_MAX, backoff
+from gateway.dispatch.retry import LONE_LOSSES_MAX, backoff, goes_alone
 from gateway.dispatch.slots import Slots
 from gateway.errors import StoreError
 from gateway.runtime.lean_imports import import_structlog
 
 log = import_structlog().get_logger("gateway.dispatcher")
+
+RETRY_SECONDS: Final = (0.2, 1.0)  # until the next look, where one may not begin yet
 
 
 class LostInFlight:
@@ -27,7 +31,30 @@ class LostInFlight:
         self._shared = shared
         self._crashed = crashed
 
-    def put_off(self, dispatch: Dispatch) -> None:
+    async def goes_beside_others(self, dispatch: Dispatch, send: Callable[[Dispatch], Awaitable[None]]) -> bool:
+        """Whether it, with a suspect among it, goes beside others now; False: it went alone by `send`, or not yet."""
+        self._put_off(dispatch)
+        if not dispatch.suspected:
+            return bool(dispatch.members)
+        isolation = self._shared.isolation
+        if not any(goes_alone(member.lease.losses, member.lease.suspects) for member in dispatch.members):
+            await isolation.wait()
+            if await self._begin(dispatch, False):
+                return True
+        elif not isolation.taken:
+            dispatch.lone = True
+            async with isolation.alone(partial(self._begin, dispatch)) as begun:
+                if begun:
+                    await send(dispatch)
+                    return False
+        # another one is alone now, or it could not be noted, and a death that is not counted could come again and again
+        delay = self._shared.rng.uniform(*RETRY_SECONDS)
+        for member in dispatch.members:
+            member.again = delay
+        self._slots.give_back(dispatch, round(delay * 1000))
+        return False
+
+    def _put_off(self, dispatch: Dispatch) -> None:
         """What the process before died with waits like a failed try; what it always dies with is dead."""
         lost = [member for member in dispatch.members if member.lease.losses and member.lease.lost]
         if not lost:
@@ -53,17 +80,21 @@ class LostInFlight:
             member.again = delay
             self._shared.settler.release(member, round(delay * 1000), self._slots.settled)
 
-    async def mark_alone(self, dispatch: Dispatch, alone: bool) -> None:
-        """Nothing else is in flight beside these, or no longer."""
-        for member in dispatch.members:
-            await self._tell_store(self._shared.store.alone, member.lease.delivery, member.lease.token, alone)
-
     async def tell_survived(self, deliveries: Sequence[int]) -> None:
         """A try of these came to its end, so that they are not what the process died of."""
-        await self._tell_store(self._shared.store.survived, deliveries)
-
-    async def _tell_store(self, tell: Callable[..., Awaitable[object]], *arguments: object) -> None:
         try:
-            await tell(*arguments)
+            await self._shared.store.survived(deliveries)
         except StoreError as error:  # it is counted a little wrong, and nothing else
-            log.warning("loss_not_noted", sink=self._slots.sink.name, error=str(error))
+            self._not_noted(error)
+
+    async def _begin(self, dispatch: Dispatch, alone: bool) -> bool:
+        """Note that these are about to be sent, or are no longer alone; False: that could not be noted."""
+        leases = [(member.lease.delivery, member.lease.token) for member in dispatch.members if member.lease.losses]
+        try:
+            return await self._shared.store.begin_suspected(leases, alone=alone)
+        except StoreError as error:
+            self._not_noted(error)
+            return False
+
+    def _not_noted(self, error: StoreError) -> None:
+        log.warning("loss_not_noted", sink=self._slots.sink.name, error=str(error))

@@ -15,6 +15,7 @@ from gateway.states import DeadReason, DeliveryState
 LOST_TRIES_MAX: Final = 20
 
 LONE_LOSSES_MAX: Final = 5  # how often a process may die with nothing but this delivery in flight
+LONE_SUSPECTS_MAX: Final = 4  # of all sinks, each of which goes alone; more go together once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,15 @@ def never_ends(attempt: int, elapsed: float, policy: RetryPolicy, *, lost: bool)
     tries and twice the time to give up it does; whoever fails in the ordinary way is dead long before.
     """
     return lost and attempt > LOST_TRIES_MAX and elapsed >= 2 * policy.give_up_after.total_seconds()
+
+
+def goes_alone(losses: int, suspects: int) -> bool:
+    """Whether a delivery that a process died with `losses` times in a row goes with nothing else in flight.
+
+    Of many `suspects` nearly all are innocent: they go as they always do, but each is noted as begun before it is sent. If
+    the process dies again only what had begun is lost a second time, and that goes alone.
+    """
+    return losses > 1 or suspects <= LONE_SUSPECTS_MAX
 
 
 def backoff(attempt: int, policy: RetryPolicy, rng: Random) -> float:

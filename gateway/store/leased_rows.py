@@ -168,11 +168,14 @@ def _known_losses(session: Bulk, sink: str, leases: Sequence[Lease]) -> Sequence
     if not any(one.attempt > 1 for one in leases):
         return leases
     known = losses.of_sink(session, sink)
-    return [_with_losses(one, known) for one in leases] if known else leases
+    if not known:
+        return leases
+    suspects = losses.suspects(session)
+    return [_with_losses(one, known, suspects) for one in leases]
 
 
-def _with_losses(lease: Lease, known: Mapping[int, tuple[int, int]]) -> Lease:
+def _with_losses(lease: Lease, known: Mapping[int, tuple[int, int]], suspects: int) -> Lease:
     if lease.delivery not in known:
         return lease
     count, lone = known[lease.delivery]
-    return lease.replace(losses=count, lone_losses=lone)
+    return lease.replace(losses=count, lone_losses=lone, suspects=suspects)

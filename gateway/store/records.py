@@ -81,6 +81,9 @@ class Lease(Value, frozen=True, kw_only=True):
     order_key: str | None = None
     memo: Mapping[str, object] = msgspec.field(default_factory=dict)
     losses: int = 0  # how often in a row its process died with it in flight
+    suspects: int = (
+        0  # open deliveries of all sinks that a process died with, counted to a bound; where it is one of them
+    )
     lone_losses: int = 0  # how often with nothing else in flight, since it last kept something
     lost: bool = False  # the try before this one never came to an end: its process died, or its lease ended
     trace: str | None = None  # as its event was stored with it

@@ -42,9 +42,11 @@ class SharedState:
 
     # -- what was in flight when a process died
 
-    def alone(self, delivery: int, token: int, alone: bool) -> Future[bool]:
-        """Note that nothing else is in flight here, or no longer; False: its lease was lost, do not send."""
-        return self._writer.put(Kind.CALL, lambda session: losses.set_alone(session, delivery, token, alone))
+    def begin_suspected(self, leases: Collection[tuple[int, int]], *, alone: bool) -> Future[bool]:
+        """Note that these, (delivery, token) each, are about to be sent, with nothing else in flight here (`alone`) or beside
+        others; False: a lease was lost, do not send."""
+        these = tuple(leases)
+        return self._writer.put(Kind.CALL, lambda session: losses.begin(session, these, self._owner, alone))
 
     def survived(self, deliveries: Collection[int]) -> Future[None]:
         """A try of these came to its end, so that they are not what the process died of."""

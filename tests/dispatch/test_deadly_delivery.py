@@ -263,8 +263,9 @@ async def test_one_that_hangs_elsewhere_does_not_keep_it_from_its_turn(monkeypat
     monkeypatch.setattr(isolation, "EMPTY_SECONDS", 0.01)
     made, marks = Isolation(), []
 
-    async def mark(alone: bool) -> None:
+    async def mark(alone: bool) -> bool:
         marks.append(alone)
+        return True
 
     made.begin()
     async with made.alone(mark):
@@ -272,8 +273,8 @@ async def test_one_that_hangs_elsewhere_does_not_keep_it_from_its_turn(monkeypat
         async with asyncio.timeout(30):
             await made.wait()
     made.end()
-    assert marks == []
-    async with made.alone(mark):
-        pass
-    assert marks == [True]
+    assert marks == [False]
+    async with made.alone(mark) as begun:
+        assert begun
+    assert marks == [False, True]
     assert not made.taken

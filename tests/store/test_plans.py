@@ -107,6 +107,7 @@ HOT = {
     "oldest": sql.OLDEST_DUE,
     "count rank": sql.COUNTS[0],
     "PEEK": sql.PEEKS[0],
+    "suspects": sql.SUSPECTS,
     "count dead": sql.COUNT_DEAD,
     **{name: getattr(sql, name) for name in ("PULL", "PULL_OWN", "LIVE_LEASES", "LEASED", "ENDED_AS")},
     **{name: getattr(sql, name) for name in ("JOIN_QUEUE", "LEAVE_QUEUE")},

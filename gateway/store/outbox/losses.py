@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from gateway.store.engine.session import Session
+from gateway.store.engine.session import Session, number_of
 from gateway.store.outbox import statements as sql
 
 SILENT_MS: Final = 20_000  # ms without a sign of life, after which a gateway on a shared database is taken for dead
 BEAT_SECONDS: Final = 5.0
+SUSPECTS_COUNTED_MAX: Final = 100
 FORGOTTEN_MS: Final = 24 * 3600_000  # ms
 
 
@@ -29,9 +30,17 @@ def of_sink(session: Session, sink: str) -> Mapping[int, tuple[int, int]]:
     return {id_: (losses, lone) for id_, losses, lone in session.rows(sql.LOSSES, {"sink": sink})}
 
 
-def set_alone(session: Session, delivery: int, token: int, alone: bool) -> bool:
-    """Note that nothing else is in flight in this process; False: the lease was lost."""
-    return session.change(sql.ALONE, {"id": delivery, "token": token, "alone": int(alone)}) == 1
+def suspects(session: Session) -> int:
+    """How many open deliveries of all sinks a process died with; counted to a bound."""
+    return number_of(session.rows(sql.SUSPECTS, {"most": SUSPECTS_COUNTED_MAX}))
+
+
+def begin(session: Session, leases: Collection[tuple[int, int]], owner: str, alone: bool) -> bool:
+    """Note that this gateway is about to send these, (delivery, token) each, with nothing else in flight (`alone`) or beside
+    others; False: a lease was lost."""
+    with session.atomic():
+        values = [{"id": id_, "token": token, "owner": owner, "alone": int(alone)} for id_, token in sorted(leases)]
+        return all([session.change(sql.BEGUN, one) == 1 for one in values])  # noqa: C419  each of them
 
 
 def survived(session: Session, deliveries: Collection[int]) -> None:

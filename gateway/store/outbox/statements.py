@@ -161,8 +161,11 @@ PROBE_TRIED: Final = f"""SELECT id, rank, token FROM (
     SELECT * FROM (SELECT d.id, d.rank, d.token, d.attempts, d.due_at FROM deliveries d WHERE d.sink = :sink AND d.rank = {Rank.LEASED}
       AND d.state IN ('waiting','sending') AND d.due_at <= :now ORDER BY d.due_at, d.id LIMIT 1000) AS gone) AS tried
   ORDER BY attempts, due_at, id LIMIT :most"""
+# What a process died with is no gateway's until it is just about to be sent, so that another death is a loss for no more.
+OWNER_AT_LEASE: Final = f"CASE WHEN {{losses}} > 0 AND {{owner}} <> '{CONSUMER}' THEN NULL ELSE {{owner}} END"
 TAKE: Final = f"""UPDATE deliveries SET state = 'sending', rank = {Rank.LEASED}, token = token + 1, attempts = attempts + 1,
-    due_at = :now + :lease, owner = :owner, first_at = CASE WHEN attempts = 0 THEN :now ELSE first_at END,
+    due_at = :now + :lease, owner = {OWNER_AT_LEASE.format(losses="losses", owner="CAST(:owner AS text)")},
+    first_at = CASE WHEN attempts = 0 THEN :now ELSE first_at END,
     stalled = CASE WHEN attempts = 0 THEN :stalled ELSE stalled END
   WHERE id = :id AND token = :token AND rank = :rank AND state NOT IN ('delivered','dead')
   RETURNING id, event, token, attempts, round, replay, first_at, stalled, due_at, order_key, memo"""
@@ -179,7 +182,10 @@ COUNT_LOSSES: Final = f"""UPDATE deliveries SET losses = losses + {_DIED}, lone_
     alone = 0, owner = NULL WHERE {_ENDED} AND owner IS NOT NULL AND owner <> :owner"""
 LOSSES: Final = """SELECT id, losses, lone_losses FROM deliveries
   WHERE sink = :sink AND losses > 0 AND state IN ('waiting','sending')"""
-ALONE: Final = f"UPDATE deliveries SET alone = :alone WHERE id = :id AND token = :token AND rank = {Rank.LEASED}"
+SUSPECTS: Final = """SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE losses > 0 AND state IN ('waiting','sending')
+  LIMIT :most) AS bounded"""
+BEGUN: Final = f"""UPDATE deliveries SET owner = :owner, alone = :alone
+  WHERE id = :id AND token = :token AND rank = {Rank.LEASED}"""
 SURVIVED: Final = "UPDATE deliveries SET losses = 0, alone = 0 WHERE id = :id"
 PROGRESSED: Final = "UPDATE deliveries SET losses = 0, lone_losses = 0 WHERE id = :id"
 DISOWN: Final = f"""UPDATE deliveries SET owner = NULL, alone = 0

@@ -143,7 +143,9 @@ picked AS MATERIALIZED (SELECT id FROM gone UNION ALL SELECT id FROM a UNION ALL
 taken AS (UPDATE deliveries d SET state = 'sending', rank = {
     Rank.LEASED
 }, token = d.token + 1, attempts = d.attempts + 1,
-    due_at = (SELECT now FROM t) + %(lease)b::bigint, owner = %(owner)b,
+    due_at = (SELECT now FROM t) + %(lease)b::bigint, owner = {
+    sql.OWNER_AT_LEASE.format(losses="d.losses", owner="%(owner)b::text")
+},
     first_at = CASE WHEN d.attempts = 0 THEN (SELECT now FROM t) ELSE d.first_at END,
     stalled = CASE WHEN d.attempts = 0 THEN (SELECT stalled FROM t) ELSE d.stalled END
   WHERE d.id = ANY (ARRAY(SELECT id FROM picked)) AND d.due_at <= (SELECT now FROM t)
