@@ -9,7 +9,7 @@ import asyncio
 import math
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 import httptools
@@ -26,6 +26,9 @@ LINGER_BYTES_MAX = 1024 * 1024  # read and thrown away after a refusal, so that 
 
 class GuardedProtocol(TimedProtocol):
     """See the module. `guarded` makes the class of one listener."""
+
+    whole: ClassVar[list[tuple[GuardedProtocol, HttpExchange]]]
+    """The listener's requests that came whole in this turn of the loop."""
 
     @staticmethod
     def largest(path: str) -> int:
@@ -165,11 +168,30 @@ class GuardedProtocol(TimedProtocol):
             self.pipeline.appendleft((cycle, self.app))
 
     def _serve(self, exchange: HttpExchange) -> None:
-        """What has come whole may be taken as it is; all else is the application's."""
+        """What has come whole waits for what others send in this turn of the loop, and may be taken as it is; all else is the
+        application's."""
         if exchange.disconnected:  # refused meanwhile
             return
-        if exchange.more_body or not self.take_whole(exchange):
+        if exchange.more_body:
             exchange.serve(self.app)
+            return
+        if not self.whole:
+            self.loop.call_soon(self._serve_whole)
+        self.whole.append((self, exchange))
+
+    @classmethod
+    def _serve_whole(cls) -> None:
+        """One after the other, because reading requests and taking them is other code (docs/decisions/0013)."""
+        together = list(cls.whole)
+        cls.whole.clear()
+        for connection, exchange in together:
+            try:
+                if not (exchange.disconnected or connection.take_whole(exchange)):
+                    exchange.serve(connection.app)
+            except Exception as error:  # a bug of ours; the loop does the same for what `data_received` raises
+                said = {"message": "a request was not taken", "exception": error, "protocol": connection}
+                connection.loop.call_exception_handler(said)
+                connection.transport.abort()
 
     def on_body(self, body: bytes) -> None:
         budget = self.budget
@@ -237,4 +259,6 @@ def guarded(
     """The protocol class of one listener, with its own limits, connections and `refused(problem, peer, path)`."""
     own = {"refused": staticmethod(refused), "largest": staticmethod(largest), "peer_of": staticmethod(peer_of)}
     own["take_whole"] = staticmethod(take_whole)
-    return type("Guarded", (GuardedProtocol,), {"limits": limits, "incomplete": {}, "budget": budget, **own})
+    return type(
+        "Guarded", (GuardedProtocol,), {"limits": limits, "incomplete": {}, "whole": [], "budget": budget, **own}
+    )
