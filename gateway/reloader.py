@@ -13,6 +13,7 @@ from gateway.alarms.watch import CONFIGURATION, AlarmWatch
 from gateway.config.document.diagnostics import ConfigError
 from gateway.errors import GatewayError, StoreError
 from gateway.model import RELOAD_REFUSED
+from gateway.plugin.own_code import own_code
 from gateway.reload import Reloaded, ReloadRefused
 from gateway.runtime.clock import Clock
 from gateway.runtime.file_watch import FileWatch
@@ -51,7 +52,8 @@ class Reloader:
         """As `Gateway.reload`."""
         async with self._turn:
             try:
-                done = await self._swap()
+                with own_code():
+                    done = await self._swap()
             except GatewayError as error:
                 self._tell_refused(error)
                 await self._write_down(actor, f"refused: {getattr(error, 'code', None) or type(error).__name__}")

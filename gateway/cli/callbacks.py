@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.errors import GatewayError
+from gateway.plugin.own_code import own_code
 
 if TYPE_CHECKING:
     from gateway.model import Event
@@ -19,7 +20,8 @@ def unverified(source: Source, callback: Callback) -> Sequence[Event]:
     from gateway.model import Trust, Verified
 
     try:
-        return source.normalise(callback, Verified(trust=Trust.NONE, scheme="none"))
+        with own_code():
+            return source.normalise(callback, Verified(trust=Trust.NONE, scheme="none"))
     except GatewayError:
         raise
     except Exception as error:  # a plugin's own code

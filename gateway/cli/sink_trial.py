@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli.vendor_player import a_scene
+from gateway.plugin.own_code import own_code
 from gateway.runtime.clock import Clock
 from gateway.text.escaping import visible
 from gateway.text.redaction import learn_secret
@@ -74,9 +75,11 @@ def _played(loaded: Loaded, type: str) -> Event | None:
 
 def _play(loaded: Loaded, source: Source, scene: str) -> Sequence[Event]:
     try:
-        played = source.play(replace(a_scene(), type=scene))
+        with own_code():
+            played = source.play(replace(a_scene(), type=scene))
         callback = loaded.callback(source.name, played.body, headers=played.headers.items(), received_at=Clock().now())
-        events = source.normalise(callback, source.verify(callback))
+        with own_code():
+            events = source.normalise(callback, source.verify(callback))
         kind = callback.headers.get("content-type", "")
         return [loaded.redact(event).replace(raw_type=kind) for event in events]  # as a sink gets it
     except Exception:  # a plugin's own code; there is a sample for whom it cannot play

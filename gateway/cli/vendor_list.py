@@ -15,10 +15,12 @@ from msgspec.structs import replace
 
 from gateway.assembly import keep_of
 from gateway.config.loaded import Loaded
+from gateway.config.validation import where_raised
 from gateway.egress.client import Http
 from gateway.errors import DeliveryFailed, GatewayError
 from gateway.model import Event
 from gateway.plugin import Source
+from gateway.plugin.own_code import own_code
 from gateway.plugin.vendor_api import Reconcile
 from gateway.reconcile.listed_events import new_events
 from gateway.reconcile.runner import begun, span_of
@@ -98,7 +100,8 @@ async def _walk(
     await http.open()
     try:
         while asked.run.since < asked.run.until:
-            page = await source.list_recordings(http, span, asked.run.next)
+            with own_code():
+                page = await source.list_recordings(http, span, asked.run.next)
             rows = new_events(source, page, span, router.decide, ordered.__contains__)
             asked.problems += page.problems
             counts = {"looked": asked.run.looked + len(rows), "problems": asked.run.problems + len(page.problems)}
@@ -109,6 +112,10 @@ async def _walk(
             await clock.sleep(options.calls.seconds / options.calls.count)
     except DeliveryFailed as error:
         raise GatewayError(error.detail) from None
+    except GatewayError:
+        raise
+    except Exception as error:  # a plugin's own code
+        raise GatewayError(f"the source plugin {source.type} failed: {where_raised(error)}") from None
     finally:
         await http.close()
 

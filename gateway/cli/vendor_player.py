@@ -12,6 +12,7 @@ import click
 
 from gateway.cli.callbacks import unverified
 from gateway.cli.invocation import Invocation
+from gateway.plugin.own_code import own_code
 from gateway.runtime.clock import Clock
 from gateway.text.suggest import suggestion
 
@@ -102,11 +103,18 @@ def _played(source: Source, scene: Scene) -> Played:
 
     whose = f"the source type {source.type} from {source.origin}"
     try:
-        played: object = source.play(scene)
+        with own_code():
+            played: object = source.play(scene)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except Exception as error:  # a plugin's own code
         raise click.ClickException(f"{whose} failed in play: {type(error).__name__}: {error}") from error
     if not isinstance(played, Played):
         raise click.ClickException(f"{whose}: play gave a {type(played).__name__}, not a gateway.Played")
+    if not all(_is_header(name, value) for name, value in played.headers.items()):
+        raise click.ClickException(f"{whose}: play gave a header field that cannot be sent")
     return played
+
+
+def _is_header(*texts: object) -> bool:
+    return all(isinstance(text, str) and text.isprintable() and text.isascii() for text in texts)

@@ -28,6 +28,7 @@ from gateway.config.validation import Validation, where_raised
 from gateway.errors import PluginError
 from gateway.events.field_path import wanted_paths
 from gateway.model import Trust
+from gateway.plugin.own_code import own_code
 
 if TYPE_CHECKING:
     from gateway.plugin import Sink, Source
@@ -137,7 +138,8 @@ class Entries:
     def _ask(self, table: Table, text: str, ask: Callable[[], T], otherwise: T) -> T:
         """What a plugin's own code answers; where it fails, `otherwise`, and a problem that begins with this text."""
         try:
-            return ask()
+            with own_code():
+                return ask()
         except Exception as error:
             self.validation.problems.append(table.problem(found=f"{text}: {where_raised(error)}"))
             return otherwise
@@ -237,7 +239,8 @@ class Entries:
     def _make(self, table: Table, type: str, make: Callable[[], P]) -> P | None:
         """The plugin's object, to see that it can be made and to hear its advice."""
         try:
-            instance = make()
+            with own_code():
+                instance = make()
         except Exception as error:  # a plugin's own code
             self.validation.problems.append(table.problem(found=f"the {type} cannot be made: {where_raised(error)}"))
             return None
@@ -248,7 +251,8 @@ class Entries:
     def _missing(self, table: Table, instance: Source | Sink) -> None:
         """A library that is not installed is a mistake before the first delivery, not at it."""
         try:
-            texts = list(getattr(instance, "missing", tuple)())
+            with own_code():
+                texts = list(getattr(instance, "missing", tuple)())
         except Exception as error:  # a plugin's own code
             texts = [f"the {instance.type} does not say what is missing: {where_raised(error)}"]
         place = table.entries.get("type", table)

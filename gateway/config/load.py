@@ -33,6 +33,7 @@ from gateway.config.store_location import store_settings
 from gateway.config.validation import Validation, where_raised
 from gateway.config.watch_checks import watch_problems
 from gateway.errors import PluginError
+from gateway.plugin.own_code import own_code
 from gateway.plugin.registry import Registry
 from gateway.text import redaction
 
@@ -249,7 +250,8 @@ class _Loading:
         for path, instance in entries.instances.items():
             file, line, column = places.get(path, (root.file, 0, 0))
             try:
-                said = [redaction.redact(str(text)) for text in instance.advice()]
+                with own_code():
+                    said = [redaction.redact(str(text)) for text in instance.advice()]
             except Exception as error:  # a plugin's own code
                 said = [f"its advice failed: {where_raised(error)}"]
             self._warnings += [Diagnostic(file=file, line=line, column=column, path=path, found=text) for text in said]

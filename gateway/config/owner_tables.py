@@ -20,6 +20,7 @@ from gateway.config.validation import Validation, where_raised
 from gateway.owners.csv_rows import PROBLEMS_MAX, TABLE_BYTES_MAX, Cell, Row, TableReader
 from gateway.owners.directory import Directory
 from gateway.owners.owner_key import OwnerKey
+from gateway.plugin.own_code import own_code
 from gateway.text.file_trouble import file_trouble
 from gateway.where import WhereError
 from gateway.where.check import check_key
@@ -144,7 +145,8 @@ class OwnerTable:
         for row in rows:
             merged = self._merged(row)
             try:
-                self._options_of(merged)
+                with own_code():
+                    self._options_of(merged)
                 continue
             except ValidationError as error:
                 mistakes = [problem for _, problem in problems_of(error, merged)]

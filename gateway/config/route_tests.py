@@ -12,6 +12,7 @@ from gateway.config.grammar.settings import CallbackSettings, TestSettings
 from gateway.config.validation import where_raised
 from gateway.errors import Malformed
 from gateway.model import Event, Trust, Verified
+from gateway.plugin.own_code import own_code
 from gateway.text.file_trouble import file_trouble
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def _normalised(loaded: Loaded, callback: CallbackSettings) -> Sequence[Event]:
     source = loaded.source(callback.source)
     request = loaded.callback(callback.source, body, received_at=_RECEIVED_AT)
     try:
-        events = source.normalise(request, Verified(trust=Trust.NONE, scheme="none"))
+        with own_code():
+            events = source.normalise(request, Verified(trust=Trust.NONE, scheme="none"))
         return [loaded.redact(event) for event in events]  # as they come to the routes
     except Malformed as error:
         raise UnusableTest(f"the callback cannot be read: {error.detail}") from None

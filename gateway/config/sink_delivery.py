@@ -9,6 +9,7 @@ from gateway.config.grammar.delivery import DeliverySettings
 from gateway.config.grammar.directory import DIRECTORY_CONCURRENCY
 from gateway.config.validation import Validation, where_raised
 from gateway.fields import Rate, parse_rate
+from gateway.plugin.own_code import own_code
 
 if TYPE_CHECKING:
     from gateway.plugin import Sink
@@ -78,7 +79,8 @@ def _usual_rate(validation: Validation, table: Table, cls: type[Sink], options: 
     if options is None:
         return cls.default_rate
     try:
-        return cls.usual_rate(options)
+        with own_code():
+            return cls.usual_rate(options)
     except Exception as error:  # a plugin's own code
         validation.problems.append(table.problem(found=f"the {cls.type} has no usual rate: {where_raised(error)}"))
         return None
@@ -86,7 +88,8 @@ def _usual_rate(validation: Validation, table: Table, cls: type[Sink], options: 
 
 def _takes_batches(validation: Validation, table: Table, cls: type[Sink], options: object) -> bool:
     try:
-        return cls.takes_batches() if options is None else cls.takes_batches(options)
+        with own_code():
+            return cls.takes_batches() if options is None else cls.takes_batches(options)
     except Exception as error:  # a plugin's own code
         said = table.problem(found=f"the {cls.type} does not say whether it takes batches: {where_raised(error)}")
         validation.problems.append(said)

@@ -15,6 +15,7 @@ from gateway.config.document.nodes import Items, Table, YamlNode, describe, is_n
 from gateway.config.document.placeholders import ATTEMPTS_MAX
 from gateway.config.pydantic_errors import problems_of, stand_ins
 from gateway.config.typed_reader import TypedReader
+from gateway.plugin.own_code import PluginExit, own_code
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -47,7 +48,8 @@ class Validation:
             if attempt == 0:
                 self.problems.extend(reader.problems)
             try:
-                checked = model.model_validate(values, context={"base": self.base})
+                with own_code():
+                    checked = model.model_validate(values, context={"base": self.base})
             except ValidationError as error:
                 mistakes = problems_of(error, table)
             except Exception as error:  # a plugin's validator may raise anything
@@ -74,6 +76,8 @@ def _nothing(node: YamlNode, expected: str) -> Diagnostic:
 
 def where_raised(error: BaseException) -> str:
     """The kind of a plugin's exception and the line that raised it; never its text, which may repeat a secret."""
+    if isinstance(error, PluginExit) and error.__cause__ is not None:
+        error = error.__cause__
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1] if frames else None
     place = f" at {Path(last.filename).name}:{last.lineno}" if last else ""

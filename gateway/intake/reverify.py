@@ -13,6 +13,7 @@ from gateway.events.cloudevents import from_document
 from gateway.intake.pipeline import new_event, normalise, verify
 from gateway.model import Event, Trust, Verified
 from gateway.plugin import Callback
+from gateway.plugin.own_code import own_code
 from gateway.routing import Router, RoutingDecision
 from gateway.store.admin.shown_rows import EventFull
 from gateway.store.records import NewDelivery, NewEvent, Refusal
@@ -28,7 +29,8 @@ def judge_of(loaded: Loaded) -> Callable[[Refusal], Sequence[NewEvent]]:
         if refusal.size and not refusal.body:
             raise GatewayError(f"its body of {refusal.size} bytes was not kept: {_why_without(loaded, refusal)}")
         try:
-            return _judged(loaded, router, refusal)
+            with own_code():
+                return _judged(loaded, router, refusal)
         except GatewayError:
             raise
         except Exception as error:  # a plugin's own code, perhaps the reason why it was refused
@@ -78,7 +80,8 @@ def ids_of(loaded: Loaded) -> Callable[[Refusal], Collection[str]]:
         callback = callback_of(refusal)
         unsigned, keep = Verified(trust=Trust.NONE, scheme="none"), loaded.settings.sources[refusal.source].keep_ids
         try:
-            events = normalise(loaded.source(refusal.source), callback, unsigned, keep_ids=keep)
+            with own_code():
+                events = normalise(loaded.source(refusal.source), callback, unsigned, keep_ids=keep)
             return {event.id for event in events}
         except Exception:  # a plugin's own code, over what was refused
             return ()

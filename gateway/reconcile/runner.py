@@ -14,6 +14,8 @@ from gateway.config.loaded import Loaded
 from gateway.egress.client import Http
 from gateway.errors import DeliveryFailed, GatewayError, NotFound, Problem, Retry, StoreError
 from gateway.model import Event
+from gateway.plugin import Source
+from gateway.plugin.own_code import own_code
 from gateway.plugin.vendor_api import ListedPage, ListSpan, Reconcile
 from gateway.reconcile.listed_events import new_events
 from gateway.routing import RoutingDecision
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS: Final = 5.0  # between two looks for what is due
 RENEW_SECONDS: Final = 30.0  # between two signs of life while a call is waited for
+LIST_SECONDS_MAX: Final = 300.0  # for one page of a vendor's list
 RETRY_WAIT_MIN: Final = timedelta(minutes=1)  # a call that failed; each time twice as long
 RETRY_WAIT_MAX: Final = timedelta(hours=1)  # also where somebody has to act, because nobody tells us that they did
 DOUBLINGS_MAX: Final = 6
@@ -214,7 +217,8 @@ class Reconciler:
                 if name not in self._asked():
                     return None
                 loaded, source = gateway.loaded, gateway.loaded.source(name)
-            page = await source.list_recordings(gateway.http, span, run.next)
+            with own_code():
+                page = await _page(source, gateway.http, span, run.next)
             rules = loaded.redactions.get(name)
             rows = new_events(source, page, span, gateway.decide, gateway.dispatcher.keeps_order, rules)
             if gateway.store.full():
@@ -272,6 +276,15 @@ def begun(options: Reconcile, now: int, known_from: int) -> Run:
 def span_of(run: Run) -> ListSpan:
     """The time that a run asks for."""
     return ListSpan(_moment(run.since), _moment(run.until))
+
+
+async def _page(source: Source, http: Http, span: ListSpan, next: str | None) -> ListedPage:
+    """A page of the vendor's list. Raises Retry where the plugin waits for what does not come."""
+    try:
+        async with asyncio.timeout(LIST_SECONDS_MAX):
+            return await source.list_recordings(http, span, next)
+    except TimeoutError:
+        raise Retry(f"the vendor's list did not come within {LIST_SECONDS_MAX:g} s") from None
 
 
 def _wait(row: ReconciliationRow, error: DeliveryFailed, every: timedelta) -> timedelta:

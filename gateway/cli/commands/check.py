@@ -12,6 +12,7 @@ from gateway.cli import output
 from gateway.cli.context import local_option, pass_local
 from gateway.cli.invocation import Invocation
 from gateway.errors import GatewayError
+from gateway.plugin.own_code import own_code
 from gateway.text.escaping import visible_json
 
 if TYPE_CHECKING:
@@ -137,11 +138,12 @@ async def _open_sinks(loaded: Loaded) -> list[tuple[str, str]]:
             sink = loaded.sink(name, http, log)
             doing = "does not open"
             try:
-                async with asyncio.timeout(configured.delivery.timeout.total_seconds()):
-                    await sink.open()
-                    doing = "cannot be reached"
-                    reached = await sink.connect()
-                    await sink.close()
+                with own_code():
+                    async with asyncio.timeout(configured.delivery.timeout.total_seconds()):
+                        await sink.open()
+                        doing = "cannot be reached"
+                        reached = await sink.connect()
+                        await sink.close()
             except TimeoutError:
                 seconds = configured.delivery.timeout.total_seconds()
                 wrong.append((f"sinks.{name}", f"{doing} within {seconds:g} s (delivery.timeout)"))

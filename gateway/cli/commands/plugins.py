@@ -14,6 +14,7 @@ from gateway.cli import output
 from gateway.cli.context import Choice, Group, local_option, pass_local
 from gateway.cli.invocation import Invocation
 from gateway.cli.table import folded
+from gateway.plugin.own_code import own_code
 from gateway.text.escaping import visible, visible_json
 from gateway.text.file_trouble import file_trouble
 from gateway.text.suggest import suggestion
@@ -83,7 +84,8 @@ def show(invocation: Invocation, name: str, kind: str | None, as_json: bool) -> 
     cls: Any = registry.source(name) if kinds == ["source"] else registry.sink(name)
     model: type[BaseModel] = cls.Options
     try:
-        model.model_json_schema()
+        with own_code():
+            model.model_json_schema()
     except Exception as error:  # a plugin's own types
         detail = str(error).splitlines()[0]
         raise click.ClickException(

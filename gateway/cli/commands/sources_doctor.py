@@ -13,6 +13,7 @@ from gateway.cli.bulk_progress import agreed
 from gateway.cli.context import local_option, names, pass_local
 from gateway.cli.invocation import Invocation
 from gateway.errors import DeliveryFailed, GatewayError
+from gateway.plugin.own_code import own_code
 from gateway.text.escaping import visible, visible_json
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ def doctor(invocation: Invocation, name: str | None, fix: bool, yes: bool, as_js
         raise GatewayError(error.detail) from None
     except ValueError as error:  # its options do not say how it is to be called
         raise GatewayError(f"sources.{name}: {error}") from None
+    except (GatewayError, click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except Exception as error:  # a plugin's own code
+        from gateway.config.validation import where_raised
+
+        raise GatewayError(f"the source plugin {source.type} failed: {where_raised(error)}") from None
     _print(name, left, as_json=as_json)
     if left:
         raise click.exceptions.Exit(1)
@@ -70,11 +77,13 @@ async def _compare(loaded: Loaded, source: Source) -> Sequence[CallbackDifferenc
     from gateway.runtime.clock import Clock
 
     url, is_whole = _url(loaded, source)
-    expected = source.expected_configuration(url)
+    with own_code():
+        expected = source.expected_configuration(url)
     http = Http(clock=Clock())
     await http.open()
     try:
-        return differences(expected, await source.read_configuration(http), whole_url=is_whole)
+        with own_code():
+            return differences(expected, await source.read_configuration(http), whole_url=is_whole)
     finally:
         await http.close()
 
@@ -86,7 +95,8 @@ async def _mend(loaded: Loaded, source: Source, left: Sequence[CallbackDifferenc
     http = Http(clock=Clock())
     await http.open()
     try:
-        answers = [await source.write_configuration(http, one.wanted) for one in left]
+        with own_code():
+            answers = [await source.write_configuration(http, one.wanted) for one in left]
     finally:
         await http.close()
     return [f"{one.about}: {answer}" for one, answer in zip(left, answers, strict=True) if answer]
