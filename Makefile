@@ -23,7 +23,8 @@ help:
 	@echo 'make fuzz      the random search alone, and INPUTS=100000 hostile callbacks (SEED=0) through the whole gateway;'
 	@echo '               what is found becomes an @example of the test, or a case of gateway/testing/corpus.py'
 	@echo 'make release   the wheel, the source archive, and a list of what is in them (CycloneDX) in dist/'
-	@echo 'make coverage  the suite with branch coverage; make bench: the benchmarks (QUICK=1: CPU time against the stored baseline,'
+	@echo 'make coverage  the suite with branch coverage, child processes too (R=dispatch: one folder of tests)'
+	@echo 'make bench     the benchmarks (QUICK=1: CPU time against the stored baseline,'
 	@echo '               PEERS=1: beside Alertmanager and hookspool, STORE=postgresql: beside SQLite, GATEWAYS=1: one, two and four'
 	@echo '               on one PostgreSQL, RETENTION=1000000: what an accept waits while so many old events are deleted)'
 
@@ -73,7 +74,8 @@ format: $(VENV)/.dev
 	$(BIN)/python -m ruff check --fix .
 
 coverage: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -m 'not slow' --cov --cov-report=term
+	@test -z '$(R)' -o -d 'tests/$(R)' || { echo 'make coverage R=… names a folder of tests' >&2; exit 1; }
+	$(BIN)/python -m pytest -q -m 'not slow' $(if $(R),$(or $(addprefix --cov=,$(wildcard gateway/$(R) plugins/$(R))),--cov),--cov) --cov-report=term --timeout 300 -o faulthandler_timeout=320 $(PARALLEL) $(addprefix tests/,$(R))
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks$(if $(QUICK),.quick)$(if $(STORE),.ways --store '$(STORE)')$(if $(GATEWAYS),.gateways)$(if $(RETENTION),.retention --events $(RETENTION))$(if $(PEERS), --peers)

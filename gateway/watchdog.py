@@ -9,13 +9,16 @@ import sysconfig
 import threading
 import time
 from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.plugin import Sink
 from gateway.runtime.harmless import harmless
 from gateway.runtime.lean_imports import import_structlog
 
 log = import_structlog().get_logger("gateway.watchdog")
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter
 
 BLOCKED_SECONDS_MIN: Final = 1.0  # seconds without a turn
 STOP_SECONDS: Final = 1.0  # for the thread to see that it is over
@@ -28,7 +31,7 @@ _FRAMES_MAX: Final = 200  # frames looked at
 class Watchdog:
     """A daemon thread that asks the loop for a sign of life. Costs a wake-up of both every `threshold` / 5."""
 
-    def __init__(self, counter: Any, *, threshold: float = BLOCKED_SECONDS_MIN) -> None:
+    def __init__(self, counter: Counter, *, threshold: float = BLOCKED_SECONDS_MIN) -> None:
         """`counter` is Metrics.loop_blocked; `threshold` in seconds."""
         self._counter = counter
         self._threshold = threshold

@@ -32,8 +32,9 @@ def _worked() -> float:
 def over_budget(item: pytest.Item, report: pytest.TestReport) -> None:
     """Make a passed test fail that took too long: of time, and in one of several workers, where each takes time from the
     others, of work. Where others use the machine too it may take longer, and where many do, nobody can say how long it
-    takes: there the list of the slowest is printed."""
-    if report.when != "call" or not report.passed or item.get_closest_marker("slow"):
+    takes: there the list of the slowest is printed. With `--cov` a line costs more than its own work, so nothing is said."""
+    counted = item.config.getoption("cov_source", default=None)
+    if report.when != "call" or not report.passed or item.get_closest_marker("slow") or counted:
         return
     busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     in_worker = "PYTEST_XDIST_WORKER" in os.environ

@@ -15,44 +15,60 @@ ROOT = Path(__file__).resolve().parent.parent
 # A room, how often it says `Any` as a type, and what stands there untyped outside. The numbers are exact: one that is gone
 # is taken off, and one that is new needs its reason here.
 ALLOWED = {
-    "gateway/admin": (4, "rows that API models are filled from by name"),
-    "gateway/cli": (33, "answers of an API elsewhere, what click hands over, rich's cells"),
-    "gateway/config": (11, "annotations, and what YAML said before it is checked"),
-    "gateway/dispatch": (3, "what a sink remembers"),
-    "gateway/egress": (6, "aiohttp's connector"),
-    "gateway/events": (13, "the JSON of events, as it is stored and sent"),
-    "gateway/fields": (12, "what pydantic hands to a validator"),
-    "gateway/follow_up.py": (2, "what a sink may say"),
+    "gateway/admin": (4, "settings and events as JSON, read by key"),
+    "gateway/cli": (
+        33,
+        "JSON of a gateway elsewhere that may be older or newer, what stands for a store and settings there, JSON Schema",
+    ),
+    "gateway/config": (
+        7,
+        "PyYAML's events, which its stubs leave half untyped; JSON Schema; what a file said before it is checked",
+    ),
+    "gateway/dispatch": (3, "what a plugin says follows, before it is looked at"),
+    "gateway/egress": (
+        6,
+        "the JSON of an answer, for its reader; what aiohttp and the resolver hand on; jobs of any result",
+    ),
+    "gateway/events": (
+        12,
+        "the JSON of events, read by key, and values of strangers' events before they are looked at",
+    ),
+    "gateway/fields": (3, "what pydantic hands to a validator, and an overload that ipaddress has for no union"),
+    "gateway/follow_up.py": (2, "JSON that a sink writes, and the core looks at"),
     "gateway/intake": (2, "what one stage of a callback gives the next, which is another thing for each"),
-    "gateway/model": (3, "vendor fields without a place"),
-    "gateway/plugin": (15, "classes of strangers, looked at when they are loaded, and their options"),
-    "gateway/routing": (3, "verdicts as JSON"),
-    "gateway/runtime": (1, "structlog's events"),
-    "gateway/signing": (1, "JSON Web Keys"),
-    "gateway/store": (10, "rows, and parameters of statements, as the drivers have them"),
-    "gateway/testing": (13, "events and answers that authors describe"),
-    "gateway/text": (20, "JSON before anything is known of it"),
-    "gateway/watchdog.py": (1, "a frame"),
-    "gateway/web": (21, "bodies and parameters of the API"),
-    "gateway/where": (4, "values of CEL"),
-    "plugins/sinks/apprise": (6, "apprise has no types"),
-    "plugins/sinks/archive": (12, "what a sink remembers of its copies"),
-    "plugins/sinks/cards": (2, "Jinja's values"),
-    "plugins/sinks/chat": (11, "payloads of services"),
-    "plugins/sinks/database": (21, "SQLAlchemy's columns, and values of any type"),
-    "plugins/sinks/email": (6, "what the outside says"),
-    "plugins/sinks/feed": (2, "what the outside says"),
-    "plugins/sinks/forward": (2, "what templates and CEL make"),
-    "plugins/sinks/kafka": (4, "aiokafka has no types"),
-    "plugins/sinks/mqtt": (6, "paho's callbacks"),
-    "plugins/sinks/nats": (2, "what the outside says"),
-    "plugins/sinks/redis": (6, "redis-py's replies"),
-    "plugins/sinks/storage": (12, "obstore's options"),
-    "plugins/sources": (2, "the vendors' JSON"),
-    "plugins/sources/common": (5, "the vendors' JSON"),
-    "plugins/sources/huawei_live": (2, "the vendor's JSON"),
+    "gateway/model": (3, "JSON that a plugin keeps (`memo`) or finds (`extra`) and reads back itself"),
+    "gateway/plugin": (
+        15,
+        "a class's own options, a callback's JSON, pluggy's relay; events of strangers before they are looked at",
+    ),
+    "gateway/routing": (3, "the JSON of verdicts, and a `where` before and after it is compiled"),
+    "gateway/runtime": (1, "modules by their names, with a stand-in among them"),
+    "gateway/signing": (1, "a key that cryptography loaded, of whichever kind"),
+    "gateway/store": (
+        10,
+        "columns as the drivers have them; filters by their fields' names; work of the writer's queue, and what it gives",
+    ),
+    "gateway/testing": (13, "what authors describe by the names of fields and read back: events, log lines, JSON"),
+    "gateway/text": (20, "JSON before anything is known of it, read by the type of each value"),
+    "gateway/web": (7, "query and body of each operation by its own model; uvicorn's scope; the JSON of verdicts"),
+    "gateway/where": (4, "the CEL library's program, context and values"),
+    "plugins/sinks/apprise": (6, "apprise has no types, and calls us as it would requests"),
+    "plugins/sinks/archive": (12, "JSON that the sink remembers, m3u8's parts, files and hashes of several kinds"),
+    "plugins/sinks/cards": (2, "what a template iterates over"),
+    "plugins/sinks/chat": (11, "the JSON of services, read by key"),
+    "plugins/sinks/database": (13, "SQLAlchemy's columns and the drivers' errors; what CEL makes"),
+    "plugins/sinks/email": (5, "arguments that go through to aiosmtplib, and what the sink remembers"),
+    "plugins/sinks/feed": (2, "feedgen has no types"),
+    "plugins/sinks/forward": (2, "the JSON of a receiver's answer"),
+    "plugins/sinks/mqtt": (5, "arguments that go through to aiomqtt, and paho's callbacks"),
+    "plugins/sinks/nats": (2, "nats-py's options, and its headers, whose values it types by no alias"),
+    "plugins/sinks/redis": (2, "redis-py's options and replies"),
+    "plugins/sinks/storage": (5, "obstore's options, which are other dictionaries for each store"),
+    "plugins/sources": (2, "the JSON of vendors"),
+    "plugins/sources/common": (5, "the JSON of vendors, and options by their names"),
+    "plugins/sources/huawei_live": (2, "the JSON of the vendor, field by field"),
 }
-CASTS = 11  # and what the checker is told to overlook: neither stands in for an `Any`
+CASTS = 9  # and what the checker is told to overlook: neither stands in for an `Any`
 OVERLOOKED = 62
 
 
@@ -64,7 +80,9 @@ def _as_types(tree: ast.AST) -> Iterator[ast.expr]:
             yield node.returns
         elif isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
             yield node.annotation
-        elif isinstance(node, ast.Subscript | ast.BinOp):
+        elif isinstance(node, ast.Subscript):
+            yield node.slice
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
             yield node
         elif isinstance(node, ast.Assign):
             yield from [node.value] if isinstance(node.value, ast.Name | ast.Attribute) else []

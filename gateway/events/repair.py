@@ -80,7 +80,7 @@ def _part(part: Any, path: str, problems: list[str]) -> object:
     return part.replace(**changed) if changed else part
 
 
-def _object(value: Mapping[Any, Any], path: str, problems: list[str], depth: int) -> dict[str, object]:
+def _object(value: Mapping[Any, object], path: str, problems: list[str], depth: int) -> dict[str, object]:
     repaired: dict[str, object] = {}
     for key, part in value.items():
         name = (

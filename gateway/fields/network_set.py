@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses
-from typing import Any
+from typing import Any, overload
 
 Network = IPv4Network | IPv6Network
 
@@ -26,7 +26,11 @@ class NetworkSet(Sequence[Network]):
     def __len__(self) -> int:
         return len(self._written)
 
-    def __getitem__(self, at: Any) -> Any:
+    @overload
+    def __getitem__(self, at: int) -> Network: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Network]: ...
+    def __getitem__(self, at: int | slice) -> Network | Sequence[Network]:
         return self._written[at]
 
 

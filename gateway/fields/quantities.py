@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
@@ -118,9 +118,9 @@ def parse_rate(text: str) -> Rate:
     return Rate(int(match[1]), int(match[2] or 1) * _UNITS[match[3]] // 1000)
 
 
-def _reader(kind: type[Any], parse: Callable[[str], Any], expected: str) -> Callable[[object], object]:
+def _reader(kind: type[object], parse: Callable[[str], object], expected: str) -> Callable[[object], object]:
     def parsed(value: object) -> object:
-        if isinstance(value, kind) and not isinstance(value, bool) and (kind is not int or value >= 0):
+        if isinstance(value, kind) and not isinstance(value, bool) and (type(value) is not int or value >= 0):
             return value
         if kind is timedelta and type(value) is int and value == 0:
             return timedelta()
@@ -134,15 +134,18 @@ def _reader(kind: type[Any], parse: Callable[[str], Any], expected: str) -> Call
     return parsed
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True)
-class _Quantity:
+class _Quantity(Generic[T]):
     """How a number is read from, and written as, text with a unit."""
 
-    kind: type[Any]
-    parse: Callable[[str], Any]
-    write: Callable[[Any], str]
+    kind: type[T]
+    parse: Callable[[str], T]
+    write: Callable[[T], str]
     expected: str
-    json: tuple[dict[str, Any], ...] = field(
+    json: tuple[dict[str, object], ...] = field(
         hash=False
     )  # because `Size | None` hashes its parts, and a dict has no hash
     reads_text: ClassVar[bool] = True  # for readers of files: hand the text over as it stands

@@ -19,7 +19,7 @@ class _Text:
     """A text that a check of ours accepts; the check raises ValueError with what was expected, never with the text."""
 
     check: Callable[[str], str]
-    json: tuple[tuple[str, Any], ...] = ()
+    json: tuple[tuple[str, object], ...] = ()
     shown: bool = True  # errors may quote the text
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:

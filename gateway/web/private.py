@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPENMETRICS
@@ -98,17 +98,18 @@ def private_app(
     return app
 
 
-async def _answer_exception(request: Request, raised: Any) -> Response:
+async def _answer_exception(request: Request, raised: Exception) -> Response:
     """What Starlette raises, in the form of all refusals: no such path, or a method that it does not take."""
-    if raised.status_code == 405:
-        allowed = ", ".join(sorted(raised.headers["Allow"].split(", ")))
+    if isinstance(raised, HTTPException) and raised.status_code == 405:
+        allowed = ", ".join(sorted((raised.headers or {})["Allow"].split(", ")))
         return ProblemResponse(
             Problem(405, "method_not_allowed", "this can only be read"), (b"allow", allowed.encode())
         )
     return _nothing()
 
 
-async def _answer_problem(request: Request, problem: Any) -> Response:
+async def _answer_problem(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Problem)  # it is what this was registered for
     return ProblemResponse(problem)
 
 

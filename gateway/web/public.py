@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -55,8 +55,9 @@ class PublicRefusals:
         self._ingress = ingress
         self._once = once_in(QUIET_SECONDS)
 
-    async def answer_problem(self, request: Request, problem: Any) -> ProblemResponse:
+    async def answer_problem(self, request: Request, problem: Exception) -> ProblemResponse:
         """What the endpoint raised."""
+        assert isinstance(problem, Problem)  # it is what this was registered for
         entry = self._ingress.source_at(request.scope["path"])
         extra = (_ALLOW,) if problem.status == 405 else ()
         return self._respond(request, None if entry is None else entry.name, problem, *extra)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 
 from pydantic import BaseModel
 
@@ -74,12 +74,25 @@ class Endpoint:
 Run = Callable[[Call], Awaitable[object]]
 
 
-def reading(path: str, name: str, summary: str, run: Run, answer: object, **more: Any) -> Endpoint:
+class EndpointParts(TypedDict, total=False):
+    """What an operation may have besides."""
+
+    query: type[BaseModel] | None
+    body: type[BaseModel] | None
+    integers: frozenset[str]
+    status: int
+    problems: Mapping[int, str]
+    media_type: str
+
+
+def reading(path: str, name: str, summary: str, run: Run, answer: object, **more: Unpack[EndpointParts]) -> Endpoint:
     """An operation that changes nothing, for whoever may read."""
     return Endpoint(method="GET", path=path, name=name, summary=summary, role="read", run=run, answer=answer, **more)
 
 
-def acting(path: str, name: str, summary: str, run: Run, answer: Any, role: Role = "operate", **more: Any) -> Endpoint:
+def acting(
+    path: str, name: str, summary: str, run: Run, answer: object, role: Role = "operate", **more: Unpack[EndpointParts]
+) -> Endpoint:
     """An operation that takes a body or changes something, for whoever may operate."""
     return Endpoint(method="POST", path=path, name=name, summary=summary, role=role, run=run, answer=answer, **more)
 

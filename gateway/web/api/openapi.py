@@ -6,10 +6,10 @@ import functools
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel, TypeAdapter
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from gateway.version import __version__
 from gateway.web.api.endpoint import Endpoint
@@ -82,7 +82,7 @@ def document(endpoints: tuple[Endpoint, ...], prefix: str) -> dict[str, object]:
     }
 
 
-def _models(endpoints: Sequence[Endpoint]) -> Iterator[tuple[type[BaseModel], Any]]:
+def _models(endpoints: Sequence[Endpoint]) -> Iterator[tuple[type[BaseModel], JsonSchemaMode]]:
     for endpoint in endpoints:
         if endpoint.body is not None:
             yield endpoint.body, "validation"
@@ -151,12 +151,12 @@ def _headers(endpoint: Endpoint) -> Iterator[dict[str, object]]:
         yield {"name": "Last-Event-ID", "in": "header", "required": False, "schema": schema}
 
 
-def _success(endpoint: Endpoint) -> dict[str, Any]:
+def _success(endpoint: Endpoint) -> dict[str, object]:
     if endpoint.media_type == "application/octet-stream":
         return {"200": {"description": "The bytes.", "content": {endpoint.media_type: {}}}}
     if endpoint.media_type == "text/event-stream":
         return {"200": {"description": "Messages.", "content": {endpoint.media_type: {"schema": {"type": "string"}}}}}
-    answers = {}
+    answers: dict[str, object] = {}
     for answer in _answers(endpoint):
         status = "202" if answer.__name__ == "JobStarted" else str(endpoint.status)
         schema = {"$ref": _REF.format(model=_name(answer))}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final, Unpack
 
 from starlette.responses import Response
 
 from gateway.admin import consumers, pull_messages
-from gateway.web.api.endpoint import Call, Endpoint
+from gateway.web.api.endpoint import Call, Endpoint, EndpointParts, Run
 from gateway.web.api.long_answer import LongAnswer
 
 _PROBLEMS: Final = {
@@ -49,7 +49,7 @@ async def _peek(call: Call) -> object:
     return Response(content, media_type="application/json")
 
 
-def _fetching(verb: str, summary: str, run: Any, answer: Any, body: Any, **more: Any) -> Endpoint:
+def _fetching(verb: str, summary: str, run: Run, answer: object, **more: Unpack[EndpointParts]) -> Endpoint:
     return Endpoint(
         method="POST",
         path=f"/pull/{{sink}}/{verb}",
@@ -58,7 +58,6 @@ def _fetching(verb: str, summary: str, run: Any, answer: Any, body: Any, **more:
         role="pull",
         run=run,
         answer=answer,
-        body=body,
         **more,
     )
 
@@ -80,7 +79,7 @@ PULL_ENDPOINTS: Final = (
         "Fetch what is due, or wait for it: it is the caller's until its lease ends.",
         _lease,
         pull_messages.LeaseAnswer,
-        pull_messages.LeaseCommand,
+        body=pull_messages.LeaseCommand,
         problems={**_PROBLEMS, 429: "too_many_consumers"},
     ),
     _fetching(
@@ -88,7 +87,7 @@ PULL_ENDPOINTS: Final = (
         "What was fetched is done.",
         _ack,
         pull_messages.EndedAnswer,
-        pull_messages.AckCommand,
+        body=pull_messages.AckCommand,
         problems=_RECEIPTS,
     ),
     _fetching(
@@ -96,7 +95,7 @@ PULL_ENDPOINTS: Final = (
         "What was fetched is not done: try it again, refuse it for good, or give it back untouched.",
         _nack,
         pull_messages.EndedAnswer,
-        pull_messages.NackCommand,
+        body=pull_messages.NackCommand,
         problems=_RECEIPTS,
     ),
     _fetching(
@@ -104,7 +103,7 @@ PULL_ENDPOINTS: Final = (
         "What was fetched takes longer.",
         _extend,
         pull_messages.ExtendAnswer,
-        pull_messages.ExtendCommand,
+        body=pull_messages.ExtendCommand,
         problems=_RECEIPTS,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from pydantic import TypeAdapter
 from starlette.responses import Response
@@ -25,7 +25,7 @@ from gateway.errors import (
 from gateway.reload import ReloadRefused
 from gateway.web import problems
 
-_ANYTHING: Final[TypeAdapter[object]] = TypeAdapter(Any)
+_ANYTHING: Final[TypeAdapter[object]] = TypeAdapter(object)
 
 
 async def answered(status: int, result: object) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from starlette.responses import Response
 
@@ -15,10 +15,11 @@ from gateway.web.api.request_reader import read_query
 from gateway.web.pages.visit import Given, Visit
 
 Q = TypeVar("Q", bound=PageQuery)
+Row = TypeVar("Row")
 
 
 async def listing(
-    visit: Visit, template: str, model: type[Q], ask: Callable[[Q], Awaitable[Page[Any]]], /, **values: object
+    visit: Visit, template: str, model: type[Q], ask: Callable[[Q], Awaitable[Page[Row]]], /, **values: object
 ) -> Response:
     """A page with a list."""
     given = Given({name: value for name, value in visit.request.query_params.items() if value})

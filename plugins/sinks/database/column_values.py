@@ -9,6 +9,7 @@ import math
 import re
 import uuid
 from collections.abc import Mapping, Sequence
+from types import UnionType
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -210,7 +211,7 @@ def _named(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-_NAMES: Final[Sequence[tuple[Any, str]]] = (
+_NAMES: Final[Sequence[tuple[type | UnionType, str]]] = (
     (bool, "true or false"),
     (int, "a whole number"),
     (float, "a number"),

@@ -15,9 +15,9 @@ from plugins.sinks.database.own_table import Kind
 _BINARY: Final = "utf8mb4_bin"
 
 
-def _types(dialect: str) -> Mapping[Kind, Any]:
+def _types(dialect: str) -> Mapping[Kind, sa.types.TypeEngine[Any]]:
     if dialect == "postgresql":
-        time: object = postgresql.TIMESTAMP(timezone=True)
+        time = postgresql.TIMESTAMP(timezone=True)
         return {
             "id": sa.Text(), "index": sa.Integer(), "text": sa.Text(), "whole": sa.Integer(), "big": sa.BigInteger(),
             "number": postgresql.DOUBLE_PRECISION(), "time": time, "json": postgresql.JSONB(),

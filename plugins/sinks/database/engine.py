@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -25,6 +25,7 @@ _MYSQL_SESSION: Final = (
 
 def make_engine(address: DatabaseAddress, password: str | None, connections: int) -> AsyncEngine:
     """Raises OSError and ssl.SSLError for certificates that cannot be read. Connects to nothing."""
+    arguments: dict[str, object]
     if address.dialect == "sqlite":
         url, arguments, connections = (
             sa.URL.create("sqlite+aiosqlite", database=str(address.path)),
@@ -46,7 +47,7 @@ def make_engine(address: DatabaseAddress, password: str | None, connections: int
     )
 
 
-def _postgres(address: DatabaseAddress, password: str | None) -> dict[str, Any]:
+def _postgres(address: DatabaseAddress, password: str | None) -> dict[str, object]:
     arguments: dict[str, object] = {
         "application_name": "recording-gateway",
         "connect_timeout": str(_CONNECT_SECONDS),
@@ -61,7 +62,7 @@ def _postgres(address: DatabaseAddress, password: str | None) -> dict[str, Any]:
     return {**{name: value for name, value in arguments.items() if value}, "prepare_threshold": None}
 
 
-def _mysql(address: DatabaseAddress, password: str | None) -> dict[str, Any]:
+def _mysql(address: DatabaseAddress, password: str | None) -> dict[str, object]:
     from plugins.sinks.database.mysql_tls import connect
 
     given = address.parameters

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from gateway import Event, File, Storage, to_document
 
@@ -15,7 +15,7 @@ ROW_KEY: Final = "row_key"
 STORED_AT: Final = "stored_at"
 VERSION: Final = "received_at"
 Kind = Literal["id", "index", "text", "whole", "big", "number", "time", "json"]
-_Read = Callable[[Event, int, File, Storage], Any]
+_Read = Callable[[Event, int, File, Storage], object]
 
 
 @dataclass(frozen=True, slots=True)

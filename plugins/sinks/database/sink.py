@@ -9,7 +9,7 @@ import importlib
 import os
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gateway import (
     Delivery,
@@ -27,7 +27,7 @@ from gateway import (
 )
 from gateway.extras import how_to_install, missing
 from plugins.sinks.database import own_table
-from plugins.sinks.database.address import parse
+from plugins.sinks.database.address import DatabaseAddress, parse
 from plugins.sinks.database.column_map import Mapped, names_event_id, names_index
 from plugins.sinks.database.options import DatabaseOptions
 from plugins.sinks.database.own_table import Standard
@@ -220,7 +220,7 @@ class Database(Sink):
     # -- what the options mean
 
     @functools.cached_property
-    def _address(self) -> Any:
+    def _address(self) -> DatabaseAddress:
         return parse(self.options.url)
 
     @functools.cached_property

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway import ALL_TYPES, Refused, sample, suggestion
+from gateway import ALL_TYPES, Event, Refused, sample, suggestion
 from plugins.sinks.database.column_values import Unfit, fit
 
 _PROBLEMS_SHOWN_MAX: Final = 12  # problems in one message
@@ -87,7 +87,7 @@ def _unique(table: sa.Table) -> Iterator[Sequence[str]]:
             yield [column.name for column in index.columns]
 
 
-def misfits(rows_of: Any, table: sa.Table, dialect: str) -> Iterator[str]:
+def misfits(rows_of: Callable[[Event], Sequence[Mapping[str, object]]], table: sa.Table, dialect: str) -> Iterator[str]:
     """Columns that hold the value of no sample event: a type that never fits, or a null where none may be."""
     good: set[str] = set()
     bad: dict[str, str] = {}

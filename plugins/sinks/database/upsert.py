@@ -12,7 +12,7 @@ from plugins.sinks.database.own_table import STORED_AT
 
 
 def upsert(
-    table: Any, *, columns: Sequence[str], key: Sequence[str], version: str | None, own: bool, dialect: str
+    table: sa.TableClause, *, columns: Sequence[str], key: Sequence[str], version: str | None, own: bool, dialect: str
 ) -> sa.Executable:
     """For `execute` with rows that have `columns`. What an event does not know never erases what the row has.
 
@@ -41,7 +41,13 @@ def upsert(
     return statement.on_conflict_do_update(index_elements=list(key), set_=dict(changes))  # type: ignore[no-any-return]
 
 
-def _merged(new: Any, table: Any, name: str, version: str | None, own: bool) -> object:
+def _merged(
+    new: sa.ColumnCollection[str, sa.ColumnElement[Any]],
+    table: sa.TableClause,
+    name: str,
+    version: str | None,
+    own: bool,
+) -> object:
     if own and name == STORED_AT:
         return new[name]
     ahead = sa.func.coalesce(new[name], table.c[name])

@@ -29,7 +29,7 @@ from plugins.sinks.cards.text import Invalid
 from plugins.sinks.cards.words import words
 from plugins.sinks.email.address import parse
 from plugins.sinks.email.options import PORTS, EmailOptions
-from plugins.sinks.email.words import mail_words
+from plugins.sinks.email.words import MailWords, mail_words
 
 if TYPE_CHECKING:
     from plugins.sinks.email.mail_connections import MailConnections
@@ -218,7 +218,7 @@ class Email(Sink):
         return View(words(self.options.language), zone(self.options.timezone), self.options.links)
 
     @functools.cached_property
-    def _words(self) -> Any:
+    def _words(self) -> MailWords:
         return mail_words(self.options.language)
 
     @functools.cached_property

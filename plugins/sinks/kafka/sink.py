@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gateway import DeliveryFailed, Event, Retry
 from plugins.sinks.kafka.options import KafkaOptions
 from plugins.sinks.streams.cloud_event import StreamMessage
 from plugins.sinks.streams.sink import StreamSink
 
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
+
 _ANSWER_MS: Final = 5_000  # milliseconds for one answer of a broker, or for a topic to be there
 CONFIRM_SECONDS = 10.0  # seconds for all that the producer tries for one message, such as finding a new leader
 _END_SECONDS: Final = 1.0  # seconds for each step of an end
 
 
-class Kafka(StreamSink[object]):
+class Kafka(StreamSink["AIOKafkaProducer"]):
     """Produces each event into a topic. Delivered when the partition's leader says that all replicas in sync have it."""
 
     type = "kafka"
@@ -26,8 +29,8 @@ class Kafka(StreamSink[object]):
     broker = "Kafka"
     libraries = ("aiokafka",)
 
-    async def _connect(self) -> object:
-        from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
+    async def _connect(self) -> AIOKafkaProducer:
+        from aiokafka import AIOKafkaProducer
         from aiokafka.errors import KafkaConnectionError  # type: ignore[import-untyped]
 
         options = self.options
@@ -71,7 +74,7 @@ class Kafka(StreamSink[object]):
         connection = await create_conn(place.host, place.port, request_timeout_ms=_ANSWER_MS, **self._access())
         connection.close()
 
-    async def _end(self, connection: Any) -> None:
+    async def _end(self, connection: AIOKafkaProducer) -> None:
         """Nobody waits in it any more: what it would still send is left out, so that nothing comes after its successor's."""
         from aiokafka.errors import ProducerClosed
 
@@ -82,15 +85,15 @@ class Kafka(StreamSink[object]):
         connection._message_accumulator.fail_all(ProducerClosed())  # else `stop` waits until it has sent them
         await connection.stop()
 
-    def _lives(self, connection: Any) -> bool:
+    def _lives(self, connection: AIOKafkaProducer) -> bool:
         sender = connection._sender.sender_task
         return sender is not None and not sender.done()  # it connects again by itself
 
-    async def _greet(self, connection: Any) -> str:
+    async def _greet(self, connection: AIOKafkaProducer) -> str:
         partitions = len(await connection.partitions_for(self.options.topic))
         return f"the topic {self.options.topic} is there, with {partitions} partition{'s' if partitions > 1 else ''}"
 
-    async def _publish(self, connection: Any, message: StreamMessage) -> str:
+    async def _publish(self, connection: AIOKafkaProducer, message: StreamMessage) -> str:
         sending = connection.send_and_wait(
             message.topic,
             message.body,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import aiomqtt
 from paho.mqtt.client import MQTT_ERR_SUCCESS
@@ -57,7 +57,7 @@ class Confirmed(aiomqtt.Client):
             self._client._sock_close()
             raise
 
-    def _abandon(self, entering: asyncio.Future[Any]) -> None:
+    def _abandon(self, entering: asyncio.Future[Self]) -> None:
         if not entering.cancelled():
             entering.exception()  # looked at, because nobody else will
         self._client._sock_close()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway import DeliveryFailed, Event, Unavailable
 from plugins.sinks.redis.options import RedisOptions
 from plugins.sinks.streams.cloud_event import StreamMessage
 from plugins.sinks.streams.connection_keeper import CONNECT_SECONDS
 from plugins.sinks.streams.sink import StreamSink
+
+if TYPE_CHECKING:
+    import redis.asyncio
 
 _HEALTH_SECONDS: Final = 20  # seconds without a command, after which a connection is tried before it is used
 # KEYS: the stream, and what remembers the event. ARGV: milliseconds, then what XADD takes. In one script, because two
@@ -24,7 +27,7 @@ return {id, 0}
 """
 
 
-class Redis(StreamSink[object]):
+class Redis(StreamSink["redis.asyncio.Redis"]):
     """Adds each event to a stream of Redis. Delivered when XADD has answered with the entry's id."""
 
     type = "redis"
@@ -33,14 +36,14 @@ class Redis(StreamSink[object]):
     broker = "Redis"
     libraries = ("redis.asyncio",)
 
-    async def _connect(self) -> Any:
-        import redis.asyncio as redis
+    async def _connect(self) -> redis.asyncio.Redis:
+        import redis.asyncio
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
         options = self.options
         [endpoint] = options.endpoints
-        client = redis.Redis(
+        client = redis.asyncio.Redis(
             host=endpoint.host,
             port=endpoint.port,
             db=options.database,
@@ -73,25 +76,28 @@ class Redis(StreamSink[object]):
             **{name: str(path) for name, path in files.items() if path is not None},
         }
 
-    async def _end(self, connection: Any) -> None:
+    async def _end(self, connection: redis.asyncio.Redis) -> None:
         await connection.aclose()
 
-    def _lives(self, connection: object) -> bool:
+    def _lives(self, connection: redis.asyncio.Redis) -> bool:
         return True  # its pool tries a connection before it gives it out
 
-    async def _greet(self, connection: Any) -> str:
-        kind = (await connection.type(self.options.stream)).decode()
+    async def _greet(self, connection: redis.asyncio.Redis) -> str:
+        found = await connection.type(self.options.stream)
+        kind = found.decode() if isinstance(found, bytes) else found
         if kind not in {"none", "stream"}:
             raise Unavailable(f"{self._where}: the key {self.options.stream!r} is a {kind}, not a stream")
         return "logged in; the stream is there" if kind == "stream" else "logged in; the stream will be made"
 
-    async def _publish(self, connection: object, message: StreamMessage) -> str:
+    async def _publish(self, connection: redis.asyncio.Redis, message: StreamMessage) -> str:
         [answer] = await self._publish_all(connection, [message])
         if isinstance(answer, BaseException):
             raise answer
         return answer
 
-    async def _publish_all(self, connection: Any, messages: Sequence[StreamMessage]) -> list[str | BaseException]:
+    async def _publish_all(
+        self, connection: redis.asyncio.Redis, messages: Sequence[StreamMessage]
+    ) -> list[str | BaseException]:
         pipeline = connection.pipeline(transaction=False)
         for message in messages:
             pipeline.execute_command(*self._command(message))

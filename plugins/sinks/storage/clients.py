@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from gateway import Unavailable
 from gateway.extras import how_to_install, missing
 from plugins.sinks.storage.options import Credentials, StorageOptions
+
+if TYPE_CHECKING:
+    from obstore.store import AzureStore, GCSStore, S3Store
 
 CALL_SECONDS: Final = 300  # of one request, such as the one that joins the parts
 SILENCE_SECONDS: Final = 120  # without a byte of an answer
@@ -24,7 +27,7 @@ NO_PROXY: Final = ("http://127.0.0.1:9", "*,0.0.0.0/0,::/0")
 """A proxy that nothing goes through, because without one the library takes the environment's."""
 
 
-def make_store(options: StorageOptions) -> Any:
+def make_store(options: StorageOptions) -> AzureStore | GCSStore | S3Store:
     """One of obstore's. Raises ModuleNotFoundError without it, and its own exceptions where the options do not fit.
 
     The library reads the environment (a proxy, an endpoint, a token) wherever it is told nothing, so it is told all but

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from gateway import BlockingWorker, Retry, Unavailable
 
@@ -42,7 +42,7 @@ class Disk:
         except OSError as error:
             raise failure(error, str(place)) from None
 
-    def _is_free(self, worker: BlockingWorker, done: asyncio.Future[Any]) -> None:
+    def _is_free(self, worker: BlockingWorker, done: asyncio.Future[T]) -> None:
         self._free.append(worker)
         self._places.release()
         if not done.cancelled():

@@ -8,8 +8,9 @@ import os
 import secrets
 import shutil
 from collections.abc import AsyncIterator, Sequence
+from io import BufferedWriter
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from plugins.sinks.storage.disk import Disk
@@ -111,14 +112,13 @@ class Folder:
             _sync(folder)
 
 
-def hash_of(path: Path, into: Any = None) -> str:
+def hash_of(path: Path, into: hashlib._Hash | None = None) -> str:
     """The SHA-256 of a file, lower hex; `into` is a hash that goes on from what it holds."""
     digest = into or hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(HASH_BYTES):
             digest.update(piece)
-    text: str = digest.hexdigest()
-    return text
+    return digest.hexdigest()
 
 
 def _head(path: Path, hashed: bool) -> Stored | None:
@@ -135,12 +135,12 @@ def _write(path: Path, body: bytes) -> None:
         _flush(file)
 
 
-def _fresh(path: Path) -> Any:
+def _fresh(path: Path) -> BufferedWriter:
     path.parent.mkdir(parents=True, exist_ok=True)
     return open(path, "xb")  # closed by whoever asked
 
 
-def _flush(file: Any) -> None:
+def _flush(file: BufferedWriter) -> None:
     file.flush()
     os.fsync(file.fileno())
 

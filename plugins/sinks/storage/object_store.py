@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from gateway import DeliveryFailed, Refused, Retry, Stopping, Unavailable, redact
@@ -18,6 +18,9 @@ from plugins.sinks.storage.s3_upload import RESUMED_BYTES_MIN, S3Upload
 from plugins.sinks.storage.storage import Body, Resume, Sent, Stored
 
 SHA256: Final = "sha256"  # the metadata that says it
+if TYPE_CHECKING:
+    from obstore.store import AzureStore, GCSStore, S3Store
+
 PART_BYTES_MIN: Final = 5 * 2**20  # of one part; two of each upload are in memory
 PARTS_MAX: Final = 10_000  # of one upload, on S3
 _READ_BYTES: Final = 2**20
@@ -123,7 +126,7 @@ class ObjectStore:
         await self._disk.close()
 
     @functools.cached_property
-    def _store(self) -> Any:
+    def _store(self) -> AzureStore | GCSStore | S3Store:
         try:
             return make_store(self._options)
         except ModuleNotFoundError:
@@ -160,7 +163,7 @@ async def _counted(pieces: AsyncIterator[bytes], sent: Sent | None) -> AsyncIter
             sent(len(piece))
 
 
-def _metadata(attributes: Any) -> str | None:
+def _metadata(attributes: Mapping[str, object]) -> str | None:
     named = {str(name).lower(): value for name, value in dict(attributes).items()}
     value = named.get(SHA256)
     return value if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value, re.A) else None
