@@ -52,7 +52,7 @@ class LoopHistogram(Collector):
         self._name = name
         self._text = text
         self._bounds = tuple(bounds)
-        self._labels = tuple(labels)
+        self._labelnames = tuple(labels)
         self._observed: dict[tuple[str, ...], Observed] = {}
         registry.register(self)
 
@@ -64,11 +64,11 @@ class LoopHistogram(Collector):
 
     def describe(self) -> Iterable[HistogramMetricFamily]:
         """What its series are called."""
-        return [HistogramMetricFamily(self._name, self._text, labels=self._labels)]
+        return [HistogramMetricFamily(self._name, self._text, labels=self._labelnames)]
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
         """All of it, as a scraper reads it."""
-        family = HistogramMetricFamily(self._name, self._text, labels=self._labels)
+        family = HistogramMetricFamily(self._name, self._text, labels=self._labelnames)
         for labels, observed in self._observed.copy().items():
             observed.add_to(family, labels)
         return [family]
