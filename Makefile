@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 WORKERS ?= logical
 PARALLEL := -n $(WORKERS) --dist worksteal --durations 15 --durations-min 1
-SEARCH := --hypothesis-profile search --timeout 900 -o faulthandler_timeout=3100
+SEARCH := --hypothesis-profile search --timeout 900
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: help run send test fast room test-slow faults fuzz test-all check format coverage bench release clean
@@ -49,11 +49,11 @@ test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -q $(PARALLEL) $(SEARCH)
 	$(BIN)/python -m pytest -q -m 'not slow and not wide' --encrypted --hypothesis-profile quick $(PARALLEL) \
 	  $(addprefix tests/,store store_admin dispatch intake recordings reconcile cli)
-	$(BIN)/python -m pytest -q -m 'postgres and not slow' --reduced $(or $(SEED),1) --timeout 300 -o faulthandler_timeout=320 \
+	$(BIN)/python -m pytest -q -m 'postgres and not slow' --reduced $(or $(SEED),1) --timeout 300 \
 	  --hypothesis-profile quick $(PARALLEL) $(addprefix tests/,store store_admin) --ignore tests/store/test_plans.py
 
 faults: $(VENV)/.dev
-	$(BIN)/python -m pytest -q --seed $(or $(SEED),1) -o faulthandler_timeout=5500 \
+	$(BIN)/python -m pytest -q --seed $(or $(SEED),1) \
 	  $(if $(SHORT),-n $(or $(WORLDS),6) --dist worksteal --durations 10,-rP --whole --kills $(or $(KILLS),100)) tests/faults
 
 fuzz: $(VENV)/.dev

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import faulthandler
 import gc
 import logging
 import os
@@ -14,6 +15,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 
 from gateway.text import redaction
 from tests import delivered_events
@@ -26,6 +28,7 @@ from tests.postgres import database_url, folder_of, in_memory, shared
 from tests.ready_stores import make
 
 RUN = "PYTEST_RUN_OF_THE_GATEWAY"  # names the run to its workers: the process that began it, and a word nobody else has
+SIGNAL_LATE_S = 30.0  # after its time-out; then a test that no signal reached ends with its process
 _databases = count(1)
 register()
 # Because a machine that sets it has every process compile what it imports: 9 s a worker, 0.3 s each of 150 gateways.
@@ -83,6 +86,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish() -> None:
     gc.freeze()  # because every collection of garbage would walk through twelve thousand tests that stay anyway
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)  # inside pytest's own, which has armed it with `faulthandler_timeout`
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that may take longer than most is not ended before its time by what ends one that no signal reaches."""
+    mark = item.get_closest_marker("timeout")
+    allowed = max(float(mark.args[0]) if mark else 0.0, float(item.config.getoption("timeout") or 0.0))
+    if allowed + SIGNAL_LATE_S > float(item.config.getini("faulthandler_timeout") or 0.0) > 0.0:
+        stderr = item.config.stash[fault_handler_stderr_fd_key]
+        faulthandler.dump_traceback_later(allowed + SIGNAL_LATE_S, file=stderr, exit=True)
+    return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -107,6 +107,24 @@ def test_a_test_that_waits_without_end_fails_and_shows_what_every_thread_does(tm
     assert "stuck_in_the_thread" in said
 
 
+def test_where_no_signal_reaches_it_the_process_ends_but_not_before_the_time_that_a_test_was_given(
+    tmp_path: Path,
+) -> None:
+    test = """
+        import time, pytest
+        @pytest.mark.timeout(4)
+        def test_that_takes_its_time(): time.sleep(1.5)
+        @pytest.mark.timeout(0.5)
+        def test_it(): sum(iter(int, 1))  # in C
+        def test_next(): pass
+    """
+    monitor = "from tests import conftest; conftest.SIGNAL_LATE_S = 0.5"
+    said = ran(tmp_path, f"{monitor}\n{textwrap.dedent(test)}", "-vv", "-o", "faulthandler_timeout=1")
+    assert "test_that_takes_its_time PASSED" in said
+    assert "in test_it" in said  # the stacks
+    assert "test_next" not in said
+
+
 def test_an_exception_in_a_thread_fails_the_test_that_started_it(tmp_path: Path) -> None:
     test = """
         from tests import threads
