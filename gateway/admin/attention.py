@@ -36,14 +36,14 @@ def attention(
 
 
 def _of_sink(sink: SinkItem, at: int) -> Iterator[Attention]:
-    def waiting(kind: str, text: str) -> Attention:
+    def waiting(kind: str, text: str, link: str = f"/sinks/{sink.name}") -> Attention:
         return Attention(
             kind=kind,
             about=sink.name,
             count=sink.waiting,
             text=f"{sink.name} {text}",
             since=sink.oldest_waiting_at,
-            link=f"/sinks/{sink.name}",
+            link=link,
         )
 
     deliveries = f"{_many(sink.waiting, 'delivery')} {_verb(sink.waiting, 'wait')}"
@@ -59,7 +59,10 @@ def _of_sink(sink: SinkItem, at: int) -> Iterator[Attention]:
         yield Attention(kind="delivery.dead", about=sink.name, count=sink.dead, text=text, since=None, link=link)
     oldest = sink.oldest_waiting_at
     if oldest is not None and oldest < moment(at - LONG_WAIT_MS):
-        if sink.state == "ready":
+        if sink.state == "ready" and sink.owners is not None:
+            link = f"/deliveries?sink={sink.name}&state=waiting"
+            yield waiting("owner.behind", f"does not get through to some owners: {deliveries}, some for long", link)
+        elif sink.state == "ready":
             yield waiting("sink.behind", f"is behind: {deliveries}")
         elif sink.state == "waits for a consumer":
             yield waiting("sink.unfetched", f"waits for a consumer: {deliveries}, some for long")

@@ -33,6 +33,7 @@ WHAT_TO_DO: Final = {
     "sink.paused": "gateway sinks resume {about}",
     "source.unlisted": "gateway sources show {about}",
     "sink.behind": "gateway deliveries list --sink {about} --state waiting",
+    "owner.behind": "gateway deliveries list --sink {about} --state waiting",
     "sink.unfetched": "gateway deliveries list --sink {about} --state waiting",
     "delivery.dead": "gateway deliveries list --sink {about} --state dead",
 }

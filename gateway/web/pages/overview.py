@@ -28,6 +28,10 @@ ATTENTION: Final = {
         "{about} is behind: one delivery has waited for long",
         "{about} is behind: {count} deliveries wait, some for long",
     ),
+    "owner.behind": (
+        "{about} does not get through to some owners: one delivery has waited for long",
+        "{about} does not get through to some owners: {count} deliveries wait, some for long",
+    ),
     "sink.unfetched": (
         "{about} waits for a consumer: one delivery has waited for long",
         "{about} waits for a consumer: {count} deliveries wait, some for long",
