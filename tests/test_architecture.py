@@ -50,3 +50,18 @@ def test_the_places_of_the_packages_are_there() -> None:
     assert [name for name, where in rows if name != "package" and "`gateway/" not in where] == []
     named = re.findall(r"`((?:gateway|tests)/[\w/.]+)`", part)
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_module_that_the_rooms_are_explained_by_is_there() -> None:
+    part = (ROOT / "docs/architecture.md").read_text().split("## Inside the larger rooms")[1].split("\n## ")[0]
+    rooms = re.findall(r"^\| `(\w+)` \| (.+) \|$", part, re.MULTILINE)
+    assert len(rooms) > 10
+    gone = [
+        f"{room}: {name}"
+        for room, text in rooms
+        for name in re.findall(r"`([a-z][\w/]*)`", text)
+        if not any((ROOT / "gateway" / room / f"{name.rstrip('/')}{end}").exists() for end in ("", ".py"))
+        and not any((ROOT / "gateway" / room).glob(f"*/{name}.py"))
+        and not (ROOT / "gateway" / f"{name}.py").exists()
+    ]
+    assert gone == []
