@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ALLOWED = {
     "gateway/admin": (4, "settings and events as JSON, read by key"),
     "gateway/cli": (
-        33,
+        32,
         "JSON of a gateway elsewhere that may be older or newer, what stands for a store and settings there, JSON Schema",
     ),
     "gateway/config": (
