@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar, overload
 
 from gateway.errors import StoreBusy, StoreUnavailable
 from gateway.runtime.lean_imports import import_structlog
@@ -41,12 +41,15 @@ class Kind(enum.Enum):
     APART = enum.auto()
 
 
+Work = Callable[[Bulk], object] | Sequence[object]  # of calls; of the other kinds
+
+
 class Item:
     """One piece of work, and who waits for it."""
 
     __slots__ = ("expired", "future", "kind", "since", "size", "work")
 
-    def __init__(self, kind: Kind, work: Any, size: int, future: asyncio.Future[Any] | None, since: float) -> None:
+    def __init__(self, kind: Kind, work: Work, size: int, future: asyncio.Future[Any] | None, since: float) -> None:
         self.kind = kind
         self.work = work
         self.size = size
@@ -88,12 +91,16 @@ class Queue:
             self._closing = True
             self._ready.notify()
 
-    def put(self, kind: Kind, work: object, size: int = 256) -> asyncio.Future[object]:
+    @overload
+    def put(self, kind: Literal[Kind.CALL], work: Callable[[Bulk], T], size: int = 256) -> asyncio.Future[T]: ...
+    @overload
+    def put(self, kind: Kind, work: Sequence[object], size: int = 256) -> asyncio.Future[Any]: ...
+    def put(self, kind: Kind, work: Work, size: int = 256) -> asyncio.Future[Any]:
         """Queue work; the future is resolved after its commit. Raises StoreBusy (accepts only), StoreUnavailable (closed)."""
         if self._loop is None:
             raise StoreUnavailable("the store is not open")
         now = time.monotonic()
-        future: asyncio.Future[object] = self._loop.create_future()
+        future: asyncio.Future[Any] = self._loop.create_future()
         with self._ready:
             if self._closing:
                 raise StoreUnavailable("the store is closed")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from gateway.errors import ItemRefused, StoreError, StoreFileGone, StoreUnavailable
 from gateway.runtime.lean_imports import import_structlog
@@ -56,6 +56,7 @@ class Writer:
         self._farewell = farewell
         self._observe = observe
         self._queue = Queue(self._unanswered)
+        self.put = self._queue.put  # by the loop: the future is resolved after the commit
         self._link = WriterLink(connect, lambda: self._queue.closing)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -102,10 +103,6 @@ class Writer:
         self._queue.open(self._loop)
         self._thread = threading.Thread(target=self._write_until_closed, name="store-writer", daemon=True)
         self._thread.start()
-
-    def put(self, kind: Kind, work: object, size: int = 256) -> asyncio.Future[Any]:
-        """Queue work; the future is resolved after its commit. Raises StoreBusy (accepts only), StoreUnavailable (closed)."""
-        return self._queue.put(kind, work, size)
 
     def put_background(self, work: Callable[[Bulk], T], *, apart: bool = False) -> asyncio.Future[T]:
         """Queue work that gives way to everything else; `apart`: it is done outside of a transaction. Raises StoreUnavailable
@@ -243,7 +240,7 @@ class Writer:
                 found = self._many(session, kind, [unit[n].work for n in group])
                 answers.update(zip(group, found, strict=True))
         for n, item in enumerate(unit):
-            if item.kind in (Kind.CALL, Kind.APART):
+            if callable(item.work):
                 answers[n] = item.work(session)
         return [answers[n] for n in range(len(unit))]
 
