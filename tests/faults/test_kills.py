@@ -133,7 +133,7 @@ def test_kills_in_a_sweep_of_what_is_old_lose_nothing_that_is_not(tmp_path: Path
 
 
 def test_a_gateway_that_starts_again_and_again_with_what_is_in_flight_finishes_it(tmp_path: Path, seed: int) -> None:
-    """What was in flight when a process died goes alone afterwards; a sink that takes its time is the worst case."""
+    """What was in flight when a process died goes together once, and what had begun then alone; a sink that takes its time is the worst case."""
     with World(tmp_path, seed) as world:
         world.receiver.tell("app slow 0.2")
         world.gateways[0].start()
