@@ -181,7 +181,7 @@ class GuardedProtocol(TimedProtocol):
 
     @classmethod
     def _serve_whole(cls) -> None:
-        """One after the other, because reading requests and taking them is other code (docs/decisions/0013)."""
+        """One after the other, because reading requests and taking them is other code (docs/decisions/0017)."""
         together = list(cls.whole)
         cls.whole.clear()
         for connection, exchange in together:
