@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ALLOWED = {
     "gateway/admin": (4, "settings and events as JSON, read by key"),
     "gateway/cli": (
-        32,
+        22,
         "JSON of a gateway elsewhere that may be older or newer, what stands for a store and settings there, JSON Schema",
     ),
     "gateway/config": (
@@ -53,13 +53,12 @@ ALLOWED = {
     "gateway/web": (7, "query and body of each operation by its own model; uvicorn's scope; the JSON of verdicts"),
     "gateway/where": (4, "the CEL library's program, context and values"),
     "plugins/sinks/apprise": (6, "apprise has no types, and calls us as it would requests"),
-    "plugins/sinks/archive": (12, "JSON that the sink remembers, m3u8's parts, files and hashes of several kinds"),
+    "plugins/sinks/archive": (11, "JSON that the sink remembers, m3u8's parts, files and hashes of several kinds"),
     "plugins/sinks/cards": (2, "what a template iterates over"),
     "plugins/sinks/chat": (11, "the JSON of services, read by key"),
     "plugins/sinks/database": (13, "SQLAlchemy's columns and the drivers' errors; what CEL makes"),
     "plugins/sinks/email": (5, "arguments that go through to aiosmtplib, and what the sink remembers"),
     "plugins/sinks/feed": (2, "feedgen has no types"),
-    "plugins/sinks/forward": (2, "the JSON of a receiver's answer"),
     "plugins/sinks/mqtt": (5, "arguments that go through to aiomqtt, and paho's callbacks"),
     "plugins/sinks/nats": (2, "nats-py's options, and its headers, whose values it types by no alias"),
     "plugins/sinks/redis": (2, "redis-py's options and replies"),

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from gateway.cli.remote_client import segment
 from gateway.cli.remote_queries import ITEMS_A_REQUEST_MAX, Chosen, RemoteQueries, api_filter
-from gateway.cli.remote_rows import (
-    item_result,
-)
+from gateway.cli.remote_rows import Item, item_result
 from gateway.store.admin.bulk import ItemResult, Total, Watcher
 from gateway.store.admin.delivery_filter import DeliveryFilter
 
@@ -110,7 +108,7 @@ class RemoteAdmin(RemoteQueries):
             time.sleep(POLL_SECONDS)
 
 
-def _new(job: Mapping[str, Any], known: int) -> list[ItemResult]:
+def _new(job: Item, known: int) -> list[ItemResult]:
     """What was done since: the first by name, the others as numbers, those that could not be among the last."""
     ended = job["done"] + job["failed"]
     named = [item_result(item) for item in job["answers"]][known:ended]

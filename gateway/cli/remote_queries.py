@@ -14,6 +14,7 @@ from gateway.admin.cursor import cursor, key_of
 from gateway.admin.moments import milliseconds, moment
 from gateway.cli.remote_client import Remote, segment
 from gateway.cli.remote_rows import (
+    Item,
     attempt_row,
     audit_row,
     delivery_row,
@@ -188,8 +189,8 @@ class RemoteQueries:
     def _rows(
         self,
         kind: str,
-        row: Callable[[Any], Row],
-        asked: Mapping[str, Any],
+        row: Callable[[Item], Row],
+        asked: Mapping[str, object],
         limit: int,
         before: int | None,
         walk: Walk | None = None,
@@ -211,11 +212,9 @@ class RemoteQueries:
         return rows
 
 
-def api_filter(asked: Mapping[str, Any]) -> dict[str, object]:
+def api_filter(asked: Mapping[str, object]) -> dict[str, object]:
     """A filter as the API takes it."""
-    times = {
-        name: None if asked.get(name) is None else moment(asked[name]) for name in ("since", "until") if name in asked
-    }
+    times = {name: moment(at) for name in ("since", "until") if isinstance(at := asked.get(name), int)}
     lists = {name: ",".join(value) for name, value in asked.items() if isinstance(value, tuple | list)}
     return {name: value for name, value in {**asked, **times, **lists}.items() if value is not None}
 

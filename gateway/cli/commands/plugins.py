@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -21,7 +21,9 @@ from gateway.text.suggest import suggestion
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+    from pydantic.json_schema import JsonSchemaValue
 
+    from gateway.plugin import Sink, Source
     from gateway.plugin.installed import Installed
     from gateway.plugin.registry import Registry
 
@@ -81,7 +83,7 @@ def show(invocation: Invocation, name: str, kind: str | None, as_json: bool) -> 
         raise click.UsageError(f"no type {name!r}{suggestion(name, [*sources, *sinks])}")
     if len(kinds) > 1:
         raise click.UsageError(f"{name!r} is both a source and a sink type: add --kind source or --kind sink")
-    cls: Any = registry.source(name) if kinds == ["source"] else registry.sink(name)
+    cls: type[Source | Sink] = registry.source(name) if kinds == ["source"] else registry.sink(name)
     model: type[BaseModel] = cls.Options
     try:
         with own_code():
@@ -182,7 +184,7 @@ def options(model: type[BaseModel]) -> Sequence[Sequence[str]]:
     return list(_walk(schema, schema.get("$defs", {}), ""))
 
 
-def _walk(schema: Mapping[str, Any], defs: Mapping[str, object], prefix: str) -> Sequence[Sequence[str]]:
+def _walk(schema: JsonSchemaValue, defs: Mapping[str, JsonSchemaValue], prefix: str) -> Sequence[Sequence[str]]:
     rows: list[Sequence[str]] = []
     required = schema.get("required", [])
     for name, entry in schema.get("properties", {}).items():
@@ -193,9 +195,9 @@ def _walk(schema: Mapping[str, Any], defs: Mapping[str, object], prefix: str) ->
     return rows
 
 
-def _objects(entry: Mapping[str, object], defs: Mapping[str, Any]) -> Sequence[Mapping[str, object]]:
+def _objects(entry: JsonSchemaValue, defs: Mapping[str, JsonSchemaValue]) -> Sequence[JsonSchemaValue]:
     """The models behind an entry: `Model`, `Model | None`, or each of several."""
-    found: Mapping[str, Any] = defs.get(str(entry.get("$ref", "")).rpartition("/")[2], entry)
+    found = defs.get(str(entry.get("$ref", "")).rpartition("/")[2], entry)
     if found.get("type") == "object" and found.get("properties"):
         return [found]
     branches = [one for key in ("anyOf", "oneOf", "allOf") for one in found.get(key, ())]
@@ -225,7 +227,7 @@ def _duration(text: str) -> str:
     return format_duration(TypeAdapter(timedelta).validate_python(text))
 
 
-def _type(entry: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
+def _type(entry: JsonSchemaValue, defs: Mapping[str, JsonSchemaValue]) -> str:
     if "$ref" in entry:
         name = entry["$ref"].rpartition("/")[2]
         return _type(defs[name], defs) if name in defs else name

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import Any
 
 from gateway import Refused, Retry
 from plugins.sinks.archive.answer import FileVersion
@@ -112,7 +111,7 @@ async def _stream(job: FileJob, key: str) -> Copied:
     return Copied(key, place.offset, digest.hexdigest(), place.version.etag, place.version.media_type)
 
 
-async def _hashed(job: FileJob, place: Position, digest: Any) -> AsyncGenerator[bytes]:
+async def _hashed(job: FileJob, place: Position, digest: hashlib._Hash) -> AsyncGenerator[bytes]:
     try:
         async with aclosing(job.shop.fetcher.pieces(job.link, place)) as pieces:
             async for piece in pieces:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote_plus, urlencode
 
 from gateway import Answer, DeliveryFailed, Http, Retry, Unavailable, Via, failure_of, learn_passing_secret
@@ -124,10 +123,9 @@ def _token_in(answer: Answer) -> tuple[str, timedelta]:
 
 def _lifetime(expires_in: object) -> float:
     """Seconds; some servers write the number as a text."""
-    number: Callable[[Any], float] = float
     try:
         seconds = (
-            number(expires_in)
+            float(expires_in)
             if isinstance(expires_in, int | float | str) and not isinstance(expires_in, bool)
             else LIFETIME_SECONDS
         )

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final, TypeGuard
 
 from gateway import SOURCE_PREFIX, Answer, Delivery, DeliveryResult, Event, Refused, Retry
 
@@ -56,7 +56,7 @@ def results_of(answer: Answer, deliveries: Sequence[Delivery], receipt: str) -> 
     return [_result(said.get((delivery.event.source, delivery.event.ref)), answer, receipt) for delivery in deliveries]
 
 
-def _listed(answer: Answer) -> list[Any] | None:
+def _listed(answer: Answer) -> list[object] | None:
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         return None
@@ -72,7 +72,7 @@ def _listed(answer: Answer) -> list[Any] | None:
     return listed if isinstance(listed, list) else None
 
 
-def _names(entry: object) -> bool:
+def _names(entry: object) -> TypeGuard[dict[str, object]]:
     return isinstance(entry, dict) and isinstance(entry.get("source"), str) and isinstance(entry.get("id"), str)
 
 
