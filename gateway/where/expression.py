@@ -43,14 +43,20 @@ class Where:
         """Like `prepare`, with the value of every name the expression may use."""
         try:
             return self._context(dict(names))
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise WhereFailed(_said(error)) from None
 
     def value(self, prepared: object) -> Any:
         """What the expression says. Raises WhereFailed."""
         try:
             return self._program.execute(prepared)
-        except Exception as error:  # because the library raises KeyError, RuntimeError, OverflowError and others alike
+        except KeyboardInterrupt:
+            raise
+        except (
+            BaseException
+        ) as error:  # because the library raises KeyError, RuntimeError and others alike, and panics are none
             raise WhereFailed(_said(error)) from None
 
     def matches(self, document: Mapping[str, object]) -> bool:
@@ -71,7 +77,9 @@ def compile_where(text: str) -> Where:
     cel = import_cel()
     try:
         program = cel.compile(text)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         said = re.search(r"ERROR: <input>:(\d+):(\d+): (?:Syntax error: )?([^\n]*)", str(error))
         raise WhereError(said[3] if said else _said(error)) from None
     return Where(text, tree, program, cel.Context)
@@ -97,7 +105,7 @@ def _present(value: object) -> object:
     return value
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     """The library's words in one short line. A KeyError shows only the name that is missing."""
     if isinstance(error, KeyError) and error.args:
         return f"no such field: {str(error.args[0])[:_DETAIL_CHARS_MAX]}"
