@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -16,6 +17,7 @@ from gateway.text.file_trouble import file_trouble
 if TYPE_CHECKING:
     from gateway.model import Event
 
+FILE_BYTES_MAX: Final = 16 * 2**20  # bytes of an event or a callback in a file
 _F = TypeVar("_F", bound=Callable[..., object])
 
 
@@ -59,6 +61,8 @@ def events(
         if source is not None and isinstance(written, dict):
             written = {"source": source, **written}
         return [event_of(written, **_usual(invocation, written))]
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{event_file}: not JSON: it is no text in UTF-8") from None
     except json.JSONDecodeError as error:
         raise click.UsageError(f"{event_file}: not JSON: {error}") from None
     except RecursionError:
@@ -85,9 +89,11 @@ def _from_callback(invocation: Invocation, name: str, body: bytes) -> Sequence[E
 
 
 def _read_file(file: str) -> bytes:
-    if file == "-":
-        return sys.stdin.buffer.read()
     try:
-        return Path(file).read_bytes()
+        with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as opened:
+            content = opened.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise click.UsageError(f"cannot read {file}: {file_trouble(Path(file), error)}") from None
+    if len(content) > FILE_BYTES_MAX:
+        raise click.UsageError(f"{file}: more than {FILE_BYTES_MAX // 2**20} MiB, which is no event")
+    return content

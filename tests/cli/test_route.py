@@ -89,6 +89,9 @@ def test_wrong_use_says_what_to_do(arguments: list[str], says: str, cli: Cli) ->
 
 def test_an_event_that_is_no_event_says_so(cli: Cli) -> None:
     assert "not JSON" in cli("route", "--event", "-", input="{", code=2).stderr
+    Path("bytes.json").write_bytes(b"\xff\xfe\x00")
+    assert "no text in UTF-8" in cli("route", "--event", "bytes.json", code=2).stderr
+    assert "more than 16 MiB" in cli("route", "--event", "/dev/zero", code=2).stderr
     assert "nested deeper" in cli("route", "--event", "-", input="[" * 100_000, code=2).stderr
     assert "mapping" in cli("route", "--event", "-", input="[]", code=2).stderr
     assert (

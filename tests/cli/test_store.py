@@ -10,6 +10,8 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from gateway.store.store import Store
 from tests.cli.conftest import ROOT, Cli
 from tests.cli.stocked import accept, an_event, stock, wanted
@@ -97,3 +99,13 @@ def rows_in(file: str, table: str) -> int:
         except sqlite3.OperationalError:
             return 0
         return int(count)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"\xff\xfe\x00", "no text in UTF-8"), (b"x" * 70_000, "longer than any password")]
+)
+def test_a_file_that_holds_no_password_is_wrong_use(cli: Cli, content: bytes, said: str) -> None:
+    Path("password").write_bytes(content)
+    copied = cli("store", "copy", "--to", "postgresql://x@127.0.0.1:1/y", "--to-password-file", "password", code=2)
+    assert "--to-password-file" in copied.stderr
+    assert said in copied.stderr

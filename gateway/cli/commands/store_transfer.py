@@ -16,11 +16,13 @@ from gateway.cli.invocation import Invocation
 from gateway.cli.new_files import NewFile
 from gateway.errors import StoreUnavailable
 from gateway.text.escaping import visible
+from gateway.text.file_trouble import file_trouble
 
 if TYPE_CHECKING:
     from gateway.text.store_address import StoreAddress
 
 PIPE: Final = "-"
+PASSWORD_BYTES_MAX: Final = 64 * 1024  # bytes of the file that holds one, as of `${file:…}`
 
 
 @click.command("backup")
@@ -77,6 +79,19 @@ def import_(invocation: Invocation, file: Path) -> None:
     _told(before, rows)
 
 
+def _password(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(PASSWORD_BYTES_MAX + 1)
+        if len(content) > PASSWORD_BYTES_MAX:
+            raise click.BadParameter(f"{file}: it is longer than any password", param_hint="--to-password-file")
+        return content.decode().strip()
+    except UnicodeDecodeError:
+        raise click.BadParameter(f"{file}: it is no text in UTF-8", param_hint="--to-password-file") from None
+    except OSError as error:
+        raise click.BadParameter(file_trouble(file, error), param_hint="--to-password-file") from None
+
+
 @click.command("copy")
 @click.option("--to", "to", metavar="URL", required=True, help="The store to fill: sqlite:///FILE or postgresql://…")
 @click.option(
@@ -96,8 +111,8 @@ def copy(invocation: Invocation, to: str, to_password_file: Path | None) -> None
     from gateway.text.store_address import parse_address
 
     try:
-        target = parse_address(to, to_password_file.read_text().strip() if to_password_file else None)
-    except (ValueError, OSError) as error:
+        target = parse_address(to, None if to_password_file is None else _password(to_password_file))
+    except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from None
     with _watched("copied") as begin:
         before, rows = transfers.copy(_address(invocation), target, begin)
