@@ -56,7 +56,7 @@ ALLOWED = {
     "plugins/sinks/archive": (11, "JSON that the sink remembers, m3u8's parts, files and hashes of several kinds"),
     "plugins/sinks/cards": (2, "what a template iterates over"),
     "plugins/sinks/chat": (11, "the JSON of services, read by key"),
-    "plugins/sinks/database": (13, "SQLAlchemy's columns and the drivers' errors; what CEL makes"),
+    "plugins/sinks/database": (11, "SQLAlchemy's columns and the drivers' errors; what CEL makes"),
     "plugins/sinks/email": (5, "arguments that go through to aiosmtplib, and what the sink remembers"),
     "plugins/sinks/feed": (2, "feedgen has no types"),
     "plugins/sinks/mqtt": (5, "arguments that go through to aiomqtt, and paho's callbacks"),

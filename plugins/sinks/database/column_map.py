@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from gateway import Event, Refused
@@ -17,6 +17,9 @@ _MISSING: Final = ("no such field", "IndexError")  # of what is absent: the colu
 _CHUNK_ELEMENTS: Final = 100  # elements that a macro is given at a time, because the library needs the cube of that
 _MACRO_ELEMENTS_MAX: Final = 200  # of any list, where a macro cannot be given parts of it
 _BUILDING: Final = ("map", "filter")  # the macros that cost more than their elements
+
+
+Prepare = Callable[[Mapping[str, object]], object]
 
 
 class ColumnExpression:
@@ -73,7 +76,9 @@ class ColumnExpression:
 class ExpressionInput:
     """What expressions are shown: `names` without what is absent, `exact` with every null; prepared when it is needed."""
 
-    def __init__(self, names: Mapping[str, object], exact: Mapping[str, Any], prepare: Any, longest: int = 0) -> None:
+    def __init__(
+        self, names: Mapping[str, object], exact: Mapping[str, object], prepare: Prepare, longest: int = 0
+    ) -> None:
         self.names = names
         self.exact = exact
         self.longest = longest  # elements of the longest list
@@ -166,7 +171,7 @@ class Mapped:
             rows.append({name: row[name] for name in self._order})
         return rows
 
-    def _also(self, shown: ExpressionInput, names: Mapping[str, object]) -> object:
+    def _also(self, shown: ExpressionInput, names: Mapping[str, object]) -> Prepare:
         """The event is prepared once; a file's names are put beside it."""
 
         def prepare(_: Mapping[str, object]) -> object:
