@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli
-from tests.web.admin_api import OPERATE, READ, ask, fill, post, serve, until
+from tests.web.admin_api import OPERATE, READ, ask, post, serve_filled, until
 from tests.web.doors import Served
 
 COMMANDS = [
@@ -70,15 +70,10 @@ CHANGES = [
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("elsewhere")
-    with serve(folder) as served:
-        fill(served)
-        until(served, "/events?state=delivered", lambda page: len(page["items"]) == 3)
-        served.folder = folder  # type: ignore[attr-defined]
+    with serve_filled(folder) as served:
         (folder / "token").write_text(OPERATE + "\n")
         (folder / "read").write_text(READ)
         yield served
-        served.ask()
-        served.result()
 
 
 def there(served: Served, token: str = "token") -> list[str]:

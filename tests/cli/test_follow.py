@@ -21,7 +21,7 @@ from tests.cli.stocked import accept, an_event, stock, wanted
 from tests.cli.terminal import Terminal
 from tests.cli.test_elsewhere import told
 from tests.running import Player
-from tests.web.admin_api import OPERATE, fill, serve, until
+from tests.web.admin_api import serve_filled
 from tests.web.doors import Served
 
 # -- beside a store, and elsewhere
@@ -29,15 +29,8 @@ from tests.web.doors import Served
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("follow")
-    with serve(folder) as served:
-        fill(served)
-        until(served, "/events?state=delivered", lambda page: len(page["items"]) == 3)
-        served.folder = folder  # type: ignore[attr-defined]
-        (folder / "token").write_text(OPERATE)
+    with serve_filled(tmp_path_factory.mktemp("follow")) as served:
         yield served
-        served.ask()
-        served.result()
 
 
 def way_to(served: Served, way: str) -> list[str]:

@@ -23,7 +23,7 @@ from tests.cli.terminal import Terminal
 from tests.running import SECRET, Receiver, receiving
 from tests.web.admin_api import READ, ask, post, serve, until
 from tests.web.doors import Served
-from tests.web.pull_api import PULL, PULLING, fetch, newest_body, put, tell
+from tests.web.pull_api import PULL, PULLING, fetch, leave_nothing, newest_body, put, tell
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -39,11 +39,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(autouse=True)
 def _empty(served: Served) -> Iterator[None]:
     yield
-    while items := fetch(served, max=100)["items"]:
-        tell(served, "ack", [one["receipt"] for one in items])
-    # what was given back waits for its next try, which would come in the middle of another test
-    for one in ask(served, "/deliveries?sink=q&state=waiting&limit=200").json()["items"]:
-        post(served, f"/deliveries/{one['id']}/cancel")
+    leave_nothing(served)
 
 
 def url_of(served: Served) -> str:

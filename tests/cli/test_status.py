@@ -16,7 +16,7 @@ from tests.cli.conftest import Cli
 from tests.cli.overviews import an_overview
 from tests.cli.stocked import accept, an_event, settle, stock, wanted
 from tests.cli.test_elsewhere import told
-from tests.web.admin_api import OPERATE, fill, post, serve, until
+from tests.web.admin_api import post, serve_filled
 from tests.web.doors import Served
 
 HOSTILE = "\x1b[2J\x1b]0;x\x07\u202eevil\u2066\r\n\x9b31m\u200b直播\U000e0041" + "y" * 300
@@ -24,15 +24,8 @@ HOSTILE = "\x1b[2J\x1b]0;x\x07\u202eevil\u2066\r\n\x9b31m\u200b直播\U000e0041"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("status")
-    with serve(folder) as served:
-        fill(served)
-        until(served, "/events?state=delivered", lambda page: len(page["items"]) == 3)
-        served.folder = folder  # type: ignore[attr-defined]
-        (folder / "token").write_text(OPERATE)
+    with serve_filled(tmp_path_factory.mktemp("status")) as served:
         yield served
-        served.ask()
-        served.result()
 
 
 def there(served: Served) -> list[str]:

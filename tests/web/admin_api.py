@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,19 @@ def fill(served: Served, events: int = 3) -> None:
         assert served.post(Player().body(number=number)).status == 200
     assert served.post(b'{"event_type": "RECORD_START", "auth_sign": "not-his"}').status == 401
     until(served, "/refused", lambda page: page["items"])  # they are written beside the answer
+
+
+@contextmanager
+def serve_filled(folder: Path) -> Iterator[Served]:
+    """A gateway that has delivered three events and refused a callback, with a token in the file `token`; it is ended."""
+    with serve(folder) as served:
+        fill(served)
+        until(served, "/events?state=delivered", lambda page: len(page["items"]) == 3)
+        served.folder = folder  # type: ignore[attr-defined]
+        (folder / "token").write_text(OPERATE)
+        yield served
+        served.ask()
+        served.result()
 
 
 def ask(

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tests.running import Player
-from tests.web.admin_api import CONFIG, OPERATE, ask, run_in
+from tests.web.admin_api import CONFIG, OPERATE, ask, post, run_in
 from tests.web.doors import Client, Reply, Served
 
 PULL, OTHER = "p" * 40, "q" * 40
@@ -89,3 +89,11 @@ def put(served: Served, count: int = 1) -> None:
     for _ in range(count):
         put.player = getattr(put, "player", Player())  # type: ignore[attr-defined]
         assert served.post(put.player.body()).status == 200  # type: ignore[attr-defined]
+
+
+def leave_nothing(served: Served) -> None:
+    """Acknowledge what a test left, and give up what waits for its next try: it would come in the middle of another test."""
+    while items := fetch(served, max=100)["items"]:
+        tell(served, "ack", [one["receipt"] for one in items])
+    for one in ask(served, "/deliveries?sink=q&state=waiting&limit=200").json()["items"]:
+        post(served, f"/deliveries/{one['id']}/cancel")

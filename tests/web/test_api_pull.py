@@ -12,7 +12,7 @@ from gateway.admin import consumers
 from tests.running import Player
 from tests.web.admin_api import ask, post, serve, until
 from tests.web.doors import Served
-from tests.web.pull_api import OTHER, PULLING, call, calling, fetch, newest_body, peek, put, tell, whole
+from tests.web.pull_api import OTHER, PULLING, call, calling, fetch, leave_nothing, newest_body, peek, put, tell, whole
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +25,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(autouse=True)
 def _empty(served: Served) -> Iterator[None]:
-    """What a test leaves is acknowledged."""
     yield
-    while items := fetch(served, max=100)["items"]:
-        tell(served, "ack", [one["receipt"] for one in items])
-    # what was given back waits for its next try, which would come in the middle of another test
-    for one in ask(served, "/deliveries?sink=q&state=waiting&limit=200").json()["items"]:
-        post(served, f"/deliveries/{one['id']}/cancel")
+    leave_nothing(served)
 
 
 def test_an_event_is_fetched_byte_for_byte_and_acknowledged(served: Served) -> None:

@@ -19,7 +19,7 @@ from gateway.cli.remote_client import Remote
 from gateway.cli.remote_service import RemoteService
 from gateway.runtime.clock import FrozenClock
 from tests.cli.conftest import KEY, ROOT, Cli
-from tests.web.admin_api import OPERATE, ask, fill, serve, until
+from tests.web.admin_api import OPERATE, ask, serve_filled
 from tests.web.doors import Served
 
 from .talk import CHANGING, FORBIDDEN, READING, asked, audit, refused, talking
@@ -123,12 +123,8 @@ async def test_what_cannot_be_answered_is_said_with_a_code(
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serve(tmp_path_factory.mktemp("mcp")) as served:
-        fill(served)
-        until(served, "/events?state=delivered", lambda page: len(page["items"]) == 3)
+    with serve_filled(tmp_path_factory.mktemp("mcp")) as served:
         yield served
-        served.ask()
-        served.result()
 
 
 async def test_elsewhere_it_asks_the_api_and_sees_no_more_than_beside_the_store(
