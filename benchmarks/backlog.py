@@ -22,7 +22,8 @@ from gateway.store.sqlite.session import make_file
 
 SIZES = (1_000, 100_000, 1_000_000)
 BATCH = 32
-TURNS = 60
+TURNS = 200
+WARM_UP_TURNS = 20  # not counted
 _ROWS = """WITH RECURSIVE n(i) AS (SELECT :start UNION ALL SELECT i + 1 FROM n WHERE i < :start + :many - 1)"""
 _EVENTS = f"""{_ROWS} INSERT INTO events (id, source, type, subject, received_at, fingerprint, body, raw, raw_type, routing)
   SELECT 'filler ' || i, 'live', 'recording.file.completed', 'x', i, x'00', :body, x'00', 'application/json', '[]' FROM n"""
@@ -69,27 +70,35 @@ def turn(session: SqliteBulk, number: int, found: dict[str, list[float]]) -> Non
     timed(settled, found["settle"])
 
 
+def filled(path: Path, waiting: int) -> SqliteBulk:
+    """A store with so many waiting rows."""
+    make_file(path)
+    session = SqliteBulk(path, Clock())
+    migrate(session, "bench")
+    fill(session, 0, waiting)
+    session.checkpoint()
+    return session
+
+
 def main(sizes: list[int]) -> None:
-    """Print the medians in µs of CPU time a row, and each as a multiple of the first size's."""
-    first: dict[str, float] = {}
+    """Print the medians in µs of CPU time a row, and each as a multiple of the first size's; the stores take turns, because a
+    machine's own speed drifts by more than that."""
+    found: dict[int, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory(prefix="gw-bench-") as folder:
-        path = Path(folder) / "gateway.db"
-        make_file(path)
-        session = SqliteBulk(path, Clock())
-        migrate(session, "bench")
-        waiting = number = 0
-        for size in sizes or SIZES:
-            fill(session, waiting, size - waiting)
-            waiting = size
-            found: dict[str, list[float]] = {"accept": [], "claim": [], "settle": []}
-            for _ in range(TURNS):
-                number += 1
-                turn(session, number, found)
-            medians = {name: statistics.median(values[10:]) for name, values in found.items()}
-            first = first or medians
-            told = "  ".join(f"{name} {value:6.1f} (x{value / first[name]:.2f})" for name, value in medians.items())
-            print(f"{size:>9} waiting: {told}", flush=True)
-        session.close()
+        sessions = {size: filled(Path(folder) / f"{size}.db", size) for size in sizes or SIZES}
+        for number in range(TURNS):
+            for size, session in sessions.items():
+                figures = found.setdefault(size, {"accept": [], "claim": [], "settle": []})
+                turn(session, number, figures if number >= WARM_UP_TURNS else {name: [] for name in figures})
+        for session in sessions.values():
+            session.close()
+    first = next(iter(found.values()))
+    for size, figures in found.items():
+        medians = {name: statistics.median(values) for name, values in figures.items()}
+        told = "  ".join(
+            f"{name} {value:6.1f} (x{value / statistics.median(first[name]):.2f})" for name, value in medians.items()
+        )
+        print(f"{size:>9} waiting: {told}", flush=True)
 
 
 if __name__ == "__main__":
