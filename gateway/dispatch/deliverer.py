@@ -84,9 +84,7 @@ class Deliverer:
                 answers, apart = await carry(self._shared.hook, deliveries, sink, self._limits, dispatch.bounded_by)
         except asyncio.CancelledError:
             if not dispatch.dropped:
-                cut, seconds = Retry("cut off: the gateway stopped"), self._clock.monotonic() - started
-                for member, delivery in zip(dispatch.members, deliveries, strict=True):
-                    self._write(member, delivery, cut, CUT_OFF, started_at, seconds)
+                self._end_cancelled(dispatch, deliveries, started_at, self._clock.monotonic() - started)
             raise
         if dispatch.dropped:
             return
@@ -107,6 +105,18 @@ class Deliverer:
         if survived:
             await self._lost.tell_survived(survived)
         await self.report_to_breaker(dispatch, results)
+
+    def _end_cancelled(
+        self, dispatch: Dispatch, deliveries: Sequence[Delivery], started_at: int, seconds: float
+    ) -> None:
+        """Its worker is cancelled: by the lane, or by what the sink itself calls, which is a failure as any other."""
+        if self._slots.ending:
+            cut = Retry("cut off: the gateway stopped")
+            for member, delivery in zip(dispatch.members, deliveries, strict=True):
+                self._write(member, delivery, cut, CUT_OFF, started_at, seconds)
+        else:
+            own = Nonsense(f"the sink {self._slots.sink.name} cancelled the task that carries for it")
+            self._record(dispatch, deliveries, [own] * len(deliveries), started_at, seconds)
 
     def abandon(self, dispatch: Dispatch, why: str) -> Retry:
         """Its worker was given up: decide without it. What is said of the sink by this is the caller's to `report_to_breaker`."""

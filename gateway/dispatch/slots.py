@@ -66,6 +66,11 @@ class Slots:
         self.freed: Callable[[float | None], None] = lambda again: None
 
     @property
+    def ending(self) -> bool:
+        """Whether what is being carried may be cut off, because the lane ends."""
+        return self._workers.ending
+
+    @property
     def held(self) -> int:
         """Slots that are taken."""
         return len(self.leased) + len(self._reserved) + self.asking

@@ -34,7 +34,7 @@ class WorkerPool:
         self._wanted: deque[asyncio.Future[None]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
         self._busy: dict[asyncio.Task[None], Dispatch] = {}
-        self._ending = False
+        self.ending = False  # nothing more is begun, and what is carried may be cut off
 
     @property
     def dispatches(self) -> int:
@@ -75,13 +75,13 @@ class WorkerPool:
                 lost.append(dispatch)
                 self._workers.discard(worker)
         self._workers = {worker for worker in self._workers if not worker.done()}
-        if not self._ending:
+        if not self.ending:
             self.start()
         return lost
 
     async def end(self, grace: float) -> list[Dispatch]:
         """Let what is being carried end within `grace` seconds, then cut it off; those of the ones who would not stop."""
-        self._ending = True
+        self.ending = True
         while self._wanted:
             self._call_one()
         for seconds in (grace, LAST_WAIT_SECONDS):
@@ -110,7 +110,7 @@ class WorkerPool:
         assert me is not None
         while True:
             while not self._waiting:
-                if self._ending:
+                if self.ending:
                     return
                 wanted: asyncio.Future[None] = loop.create_future()
                 self._wanted.append(wanted)
