@@ -60,6 +60,7 @@ class Intake:
         self._journal = journal
         self._failures = failures = Failures(journal, refusals)
         self._arrived: deque[CallbackUnderWay] = deque()
+        self._called = False  # they are carried in the loop's next turn
         self._large: set[asyncio.Task[None]] = set()
         self._stages = (
             _Stage(self._verify, self._verified, failures.of_verify),
@@ -77,17 +78,20 @@ class Intake:
             self._large.add(task)
             task.add_done_callback(self._large.discard)
             return
-        if not self._arrived:
-            loop.call_soon(self._carry_arrived)
         self._arrived.append(work)
+        if not self._called:
+            loop.call_soon(self._carry_arrived)
+            self._called = True
 
     # -- from stage to stage
 
     def _carry_arrived(self) -> None:
+        self._called = False  # first, so that what is left without memory goes with the next one
         arrived = self._arrived
         together = [arrived.popleft() for _ in range(min(len(arrived), TOGETHER_MAX))]
         if arrived:
             asyncio.get_running_loop().call_soon(self._carry_arrived)
+            self._called = True
         for stage in self._stages:
             together = self._pass(stage, together)
 

@@ -20,6 +20,7 @@ from gateway.web.deadlines import Phase, TimedProtocol
 from gateway.web.heads import Refusing, check_head, head_too_large, refusal_of, without_offer
 from gateway.web.http_exchange import HttpExchange
 from gateway.web.listener_limits import ListenerLimits, on_the_wire
+from gateway.web.whole_requests import WholeRequests
 
 LINGER_BYTES_MAX = 1024 * 1024  # read and thrown away after a refusal, so that the caller gets to reading it
 
@@ -27,7 +28,7 @@ LINGER_BYTES_MAX = 1024 * 1024  # read and thrown away after a refusal, so that 
 class GuardedProtocol(TimedProtocol):
     """See the module. `guarded` makes the class of one listener."""
 
-    whole: ClassVar[list[tuple[GuardedProtocol, HttpExchange]]]
+    whole: ClassVar[WholeRequests]
     """The listener's requests that came whole in this turn of the loop."""
 
     @staticmethod
@@ -167,6 +168,11 @@ class GuardedProtocol(TimedProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))
 
+    def serve_whole(self, exchange: HttpExchange) -> None:
+        """What was read in this turn of the loop is served now."""
+        if not (exchange.disconnected or self.take_whole(exchange)):
+            exchange.serve(self.app)
+
     def _serve(self, exchange: HttpExchange) -> None:
         """What has come whole waits for what others send in this turn of the loop, and may be taken as it is; all else is the
         application's."""
@@ -175,23 +181,7 @@ class GuardedProtocol(TimedProtocol):
         if exchange.more_body:
             exchange.serve(self.app)
             return
-        if not self.whole:
-            self.loop.call_soon(self._serve_whole)
-        self.whole.append((self, exchange))
-
-    @classmethod
-    def _serve_whole(cls) -> None:
-        """One after the other, because reading requests and taking them is other code (docs/decisions/0017)."""
-        together = list(cls.whole)
-        cls.whole.clear()
-        for connection, exchange in together:
-            try:
-                if not (exchange.disconnected or connection.take_whole(exchange)):
-                    exchange.serve(connection.app)
-            except Exception as error:  # a bug of ours; the loop does the same for what `data_received` raises
-                said = {"message": "a request was not taken", "exception": error, "protocol": connection}
-                connection.loop.call_exception_handler(said)
-                connection.transport.abort()
+        self.whole.add(self, exchange)
 
     def on_body(self, body: bytes) -> None:
         budget = self.budget
@@ -260,5 +250,7 @@ def guarded(
     own = {"refused": staticmethod(refused), "largest": staticmethod(largest), "peer_of": staticmethod(peer_of)}
     own["take_whole"] = staticmethod(take_whole)
     return type(
-        "Guarded", (GuardedProtocol,), {"limits": limits, "incomplete": {}, "whole": [], "budget": budget, **own}
+        "Guarded",
+        (GuardedProtocol,),
+        {"limits": limits, "incomplete": {}, "whole": WholeRequests(), "budget": budget, **own},
     )

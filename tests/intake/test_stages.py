@@ -100,3 +100,24 @@ async def test_a_crowd_goes_in_parts_so_that_the_loop_turns_between_them(monkeyp
         answers = await asyncio.gather(*[gateway.send(settle=False) for _ in range(TOGETHER)])
         assert [answer.status for answer in answers] == [200] * TOGETHER
     assert stages == [name for part in (2, 2, 1) for name in ("verify", "normalise") for _ in range(part)]
+
+
+async def test_what_a_turn_without_memory_left_behind_goes_with_the_next_callback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failed = []
+
+    def without_memory(*bounds: int) -> int:
+        failed.append(bounds)
+        monkeypatch.undo()
+        raise MemoryError
+
+    async with running(CONFIG) as gateway:
+        monkeypatch.setattr(intake, "min", without_memory, raising=False)  # before any is taken out of those that came
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        left = asyncio.ensure_future(gateway.send(settle=False))
+        while not failed:
+            await asyncio.sleep(0)
+        answers = [await gateway.send(settle=False), await left]
+        asyncio.get_running_loop().set_exception_handler(None)
+        assert [answer.status for answer in answers] == [200, 200]
