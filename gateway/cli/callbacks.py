@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.errors import GatewayError
-from gateway.plugin.own_code import own_code
 
 if TYPE_CHECKING:
     from gateway.model import Event
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 def unverified(source: Source, callback: Callback) -> Sequence[Event]:
     """The events of a callback that is not verified. Raises Malformed, or ClickException naming a plugin that failed."""
     from gateway.model import Trust, Verified
+    from gateway.plugin.own_code import own_code  # only now, because `send --help` must not pay for plugins
 
     try:
         with own_code():
