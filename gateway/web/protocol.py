@@ -9,7 +9,7 @@ import asyncio
 import math
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import unquote
 
 import httptools
@@ -20,16 +20,12 @@ from gateway.web.deadlines import Phase, TimedProtocol
 from gateway.web.heads import Refusing, check_head, head_too_large, refusal_of, without_offer
 from gateway.web.http_exchange import HttpExchange
 from gateway.web.listener_limits import ListenerLimits, on_the_wire
-from gateway.web.whole_requests import WholeRequests
 
 LINGER_BYTES_MAX = 1024 * 1024  # read and thrown away after a refusal, so that the caller gets to reading it
 
 
 class GuardedProtocol(TimedProtocol):
     """See the module. `guarded` makes the class of one listener."""
-
-    whole: ClassVar[WholeRequests]
-    """The listener's requests that came whole in this turn of the loop."""
 
     @staticmethod
     def largest(path: str) -> int:
@@ -168,20 +164,12 @@ class GuardedProtocol(TimedProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))
 
-    def serve_whole(self, exchange: HttpExchange) -> None:
-        """What was read in this turn of the loop is served now."""
-        if not (exchange.disconnected or self.take_whole(exchange)):
-            exchange.serve(self.app)
-
     def _serve(self, exchange: HttpExchange) -> None:
-        """What has come whole waits for what others send in this turn of the loop, and may be taken as it is; all else is the
-        application's."""
+        """What has come whole may be taken as it is; all else is the application's."""
         if exchange.disconnected:  # refused meanwhile
             return
-        if exchange.more_body:
+        if exchange.more_body or not self.take_whole(exchange):
             exchange.serve(self.app)
-            return
-        self.whole.add(self, exchange)
 
     def on_body(self, body: bytes) -> None:
         budget = self.budget
@@ -249,8 +237,4 @@ def guarded(
     """The protocol class of one listener, with its own limits, connections and `refused(problem, peer, path)`."""
     own = {"refused": staticmethod(refused), "largest": staticmethod(largest), "peer_of": staticmethod(peer_of)}
     own["take_whole"] = staticmethod(take_whole)
-    return type(
-        "Guarded",
-        (GuardedProtocol,),
-        {"limits": limits, "incomplete": {}, "whole": WholeRequests(), "budget": budget, **own},
-    )
+    return type("Guarded", (GuardedProtocol,), {"limits": limits, "incomplete": {}, "budget": budget, **own})

@@ -151,31 +151,3 @@ async def test_an_answer_without_content_has_no_length_either() -> None:
 async def test_a_body_that_comes_later_is_the_applications() -> None:
     _, taken, _, callbacks = await answers(post()[:-1], whole=True)
     assert (taken, callbacks) == ([], 0)
-
-
-async def test_a_request_that_cannot_be_taken_ends_its_connection_and_no_other() -> None:
-    loop = asyncio.get_running_loop()
-    heard: list[Any] = []
-    loop.set_exception_handler(lambda _, said: heard.append(said["exception"]))
-    taken: list[HttpExchange] = []
-
-    def take(exchange: HttpExchange) -> bool:
-        taken.append(exchange)
-        if len(taken) == 1:
-            raise RuntimeError("a bug")
-        return exchange.answer(200, b"text/plain", b"taken")
-
-    protocol = guarded(ListenerLimits(), lambda problem, peer, path: None, take_whole=take)
-    config = Config(app=lambda: None, http=protocol, ws="none", lifespan="off", log_config=None)
-    config.load()
-    wires = [Wire() for _ in range(3)]
-    for wire in wires:
-        connection = protocol(config=config, server_state=ServerState(), app_state={})
-        connection.connection_made(wire)
-        connection.data_received(post())
-    assert not taken, "they wait for each other"
-    await asyncio.sleep(0)
-    assert [str(error) for error in heard] == ["a bug"]
-    assert [wire.closing for wire in wires] == [True, False, False]
-    assert [wire.written.endswith(b"taken") for wire in wires] == [False, True, True]
-    loop.set_exception_handler(None)
