@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli.vendor_player import a_scene
-from gateway.plugin.own_code import own_code
 from gateway.runtime.clock import Clock
 from gateway.text.escaping import visible
 from gateway.text.redaction import learn_secret
@@ -74,6 +73,8 @@ def _played(loaded: Loaded, type: str) -> Event | None:
 
 
 def _play(loaded: Loaded, source: Source, scene: str) -> Sequence[Event]:
+    from gateway.plugin.own_code import own_code
+
     try:
         with own_code():
             played = source.play(replace(a_scene(), type=scene))

@@ -20,7 +20,6 @@ from gateway.egress.client import Http
 from gateway.errors import DeliveryFailed, GatewayError
 from gateway.model import Event
 from gateway.plugin import Source
-from gateway.plugin.own_code import own_code
 from gateway.plugin.vendor_api import Reconcile
 from gateway.reconcile.listed_events import new_events
 from gateway.reconcile.runner import begun, span_of
@@ -94,6 +93,8 @@ async def _walk(
     *,
     dry_run: bool,
 ) -> None:
+    from gateway.plugin.own_code import own_code
+
     clock, router, span = Clock(), Router(loaded.settings.all_routes), span_of(asked.run)
     ordered = {name for name, sink in loaded.settings.sinks.items() if sink.delivery.order == "stream"}
     http = Http(clock=clock)

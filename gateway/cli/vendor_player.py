@@ -12,7 +12,6 @@ import click
 
 from gateway.cli.callbacks import unverified
 from gateway.cli.invocation import Invocation
-from gateway.plugin.own_code import own_code
 from gateway.runtime.clock import Clock
 from gateway.text.suggest import suggestion
 
@@ -99,7 +98,9 @@ def plays(source: Source, types: Sequence[str], scene: Scene, count: int) -> Ite
 
 def _played(source: Source, scene: Scene) -> Played:
     """Raises UsageError for what the source cannot play, and ClickException naming a plugin that has a bug."""
+
     from gateway.plugin import Played
+    from gateway.plugin.own_code import own_code
 
     whose = f"the source type {source.type} from {source.origin}"
     try:

@@ -12,7 +12,6 @@ from gateway.cli import output
 from gateway.cli.context import local_option, pass_local
 from gateway.cli.invocation import Invocation
 from gateway.errors import GatewayError
-from gateway.plugin.own_code import own_code
 from gateway.text.escaping import visible_json
 
 if TYPE_CHECKING:
@@ -126,6 +125,7 @@ def _connect(invocation: Invocation, loaded: Loaded) -> list[tuple[str, str]]:
 
 async def _open_sinks(loaded: Loaded) -> list[tuple[str, str]]:
     from gateway.egress.client import Http
+    from gateway.plugin.own_code import own_code
     from gateway.runtime.clock import Clock
     from gateway.runtime.lean_imports import import_structlog
 

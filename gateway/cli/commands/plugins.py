@@ -14,7 +14,6 @@ from gateway.cli import output
 from gateway.cli.context import Choice, Group, local_option, pass_local
 from gateway.cli.invocation import Invocation
 from gateway.cli.table import folded
-from gateway.plugin.own_code import own_code
 from gateway.text.escaping import visible, visible_json
 from gateway.text.file_trouble import file_trouble
 from gateway.text.suggest import suggestion
@@ -67,6 +66,9 @@ def list_(invocation: Invocation, as_json: bool, limit: int, everything: bool) -
 @pass_local
 def show(invocation: Invocation, name: str, kind: str | None, as_json: bool) -> None:
     """One type: what it is for, and every option with its type and default."""
+
+    from gateway.plugin.own_code import own_code
+
     registry = _registry(invocation)
     sources, sinks = registry.source_types(), registry.sink_types()
     kinds = [one for one, known in (("source", sources), ("sink", sinks)) if name in known and kind in (None, one)]

@@ -13,7 +13,6 @@ from gateway.cli.bulk_progress import agreed
 from gateway.cli.context import local_option, names, pass_local
 from gateway.cli.invocation import Invocation
 from gateway.errors import DeliveryFailed, GatewayError
-from gateway.plugin.own_code import own_code
 from gateway.text.escaping import visible, visible_json
 
 if TYPE_CHECKING:
@@ -73,6 +72,7 @@ def _url(loaded: Loaded, source: Source) -> tuple[str, bool]:
 
 async def _compare(loaded: Loaded, source: Source) -> Sequence[CallbackDifference]:
     from gateway.egress.client import Http
+    from gateway.plugin.own_code import own_code
     from gateway.reconcile.callback_check import differences
     from gateway.runtime.clock import Clock
 
@@ -90,6 +90,7 @@ async def _compare(loaded: Loaded, source: Source) -> Sequence[CallbackDifferenc
 
 async def _mend(loaded: Loaded, source: Source, left: Sequence[CallbackDifference]) -> Sequence[str]:
     from gateway.egress.client import Http
+    from gateway.plugin.own_code import own_code
     from gateway.runtime.clock import Clock
 
     http = Http(clock=Clock())
