@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.retention import OLD_DAYS, filler, measure
+from benchmarks.retention import OLD_DAYS, filler, measure, together
 from benchmarks.store import made
 from gateway.runtime.clock import Clock
 from gateway.store.engine.batch import Bulk
@@ -82,7 +82,8 @@ def test_a_step_costs_the_same_and_accepts_go_on(place: str, events: int, whole:
                 session.change("ANALYZE")
             weight = sum(sizes(session).values())
         cpu.append(step_cpu(place))
-    alone, beside, deleted = asyncio.run(measure(place, rounds=2, rate=50, seconds=5))
+    turns_alone, turns_beside, deleted = asyncio.run(measure(place, rounds=2, rate=50, seconds=5))
+    alone, beside = together(turns_alone), together(turns_beside)
     print(
         f"\n{events} events of {weight / events:.0f} bytes; a step of 50 takes {cpu[1]:.2f} ms, {cpu[0]:.2f} among a hundredth"
     )
