@@ -34,12 +34,12 @@ def main() -> None:
 
 def _open_missing() -> None:
     """Let a closed standard stream lead nowhere, because else what is opened next gets its number, such as the store's file."""
-    from gateway.runtime.standard_streams import open_missing
+    from gateway.runtime.standard_streams import LostStream, open_missing
 
     open_missing()
-    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115  they last as long as the process
-    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    sys.stdin = sys.stdin or LostStream(0)
+    sys.stdout = sys.stdout or LostStream(1)
+    sys.stderr = sys.stderr or LostStream(2)
 
 
 def _give_up_answering() -> None:

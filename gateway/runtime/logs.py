@@ -19,7 +19,7 @@ from typing import Final, TextIO, TypeVar
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.line_writer import FLUSH_SECONDS, LineOutput, LineWriter, StreamWriter
 from gateway.runtime.plain_lines import PlainLines, use
-from gateway.runtime.standard_streams import LineStream, take_over
+from gateway.runtime.standard_streams import LineStream, LostStream, take_over
 from gateway.runtime.traces import current, log_fields
 from gateway.text.escaping import quoted, visible, visible_json
 from gateway.text.redaction import redact, redact_event, redact_start
@@ -109,6 +109,8 @@ def _writer(stream: TextIO | None, line: LineRenderer, encoding: str, *, threade
     taken: object = stream
     if isinstance(taken, LineStream):  # by an earlier `configure`
         return taken.writer
+    if isinstance(taken, LostStream):
+        return _kept(StreamWriter(None))
     try:
         if threaded and stream is not None:
             stream.flush()

@@ -24,6 +24,13 @@ def open_missing() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
 
 
+class LostStream(io.TextIOWrapper):
+    """Stands where a standard stream was closed: what is written there is lost, and a log counts it as dropped."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(open(descriptor, "rb" if descriptor == 0 else "wb", closefd=False), encoding="utf-8")  # noqa: SIM115  as long as the process
+
+
 class LineStream(io.TextIOBase):
     """Stands where a standard stream stood and hands whole lines to a writer. `fileno` is still the stream's own."""
 
@@ -69,7 +76,7 @@ class LineStream(io.TextIOBase):
 
 def take_over(stdout: Callable[[int], LineOutput], stderr: LineOutput) -> None:
     """Let everything that Python itself prints go through these; `stdout` makes the writer of that descriptor."""
-    if sys.stdout is not None and not isinstance(sys.stdout, LineStream):
+    if sys.stdout is not None and not isinstance(sys.stdout, (LineStream, LostStream)):
         with contextlib.suppress(OSError, ValueError):  # something in memory, or closed: it stays what it is
             descriptor = sys.stdout.fileno()
             sys.stdout.flush()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import stat
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -73,7 +76,17 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with serve_filled(folder) as served:
         (folder / "token").write_text(OPERATE + "\n")
         (folder / "read").write_text(READ)
+        _wait_for_what_was_heard(folder)
         yield served
+
+
+def _wait_for_what_was_heard(folder: Path) -> None:
+    """When a source was last heard of is written every few seconds: what is read in the middle differs from what follows."""
+    end = time.monotonic() + 30
+    with closing(sqlite3.connect(folder / "gateway.db")) as file:
+        while file.execute("SELECT count(*) FROM source_activity WHERE ignored = 0").fetchone() == (0,):
+            assert time.monotonic() < end, "it was not written"
+            time.sleep(0.05)
 
 
 def there(served: Served, token: str = "token") -> list[str]:
