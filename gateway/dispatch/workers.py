@@ -95,7 +95,15 @@ class WorkerPool:
         return lost
 
     def _hire(self) -> None:
-        self._workers.add(asyncio.create_task(self._work(), name=self._name))
+        worker = asyncio.create_task(self._work(), name=self._name)
+        self._workers.add(worker)
+        worker.add_done_callback(self._replace_cancelled)
+
+    def _replace_cancelled(self, worker: asyncio.Task[None]) -> None:
+        """A sink cancelled its own worker: another has its place at once, and what waits does not wait for a poll."""
+        if worker.cancelled() and worker in self._workers and not self.ending:
+            self._workers.discard(worker)
+            self._hire()
 
     def _call_one(self) -> None:
         while self._wanted:
