@@ -16,7 +16,7 @@ from tests.faults.world import IN_HAND, LONG, World
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 UNPLUGGED_S = 4.0  # longer than a delivery may take
 LOSING_S = 6.0
-LATE_S = 4.0  # what was given up after three seconds may still be on its way
+LATE_S = 4.0  # what was given up after three seconds is still on its way: the kernel sends it again, the longer it was away the later
 
 
 def disturbed(world: World, seconds: float) -> None:
@@ -31,12 +31,14 @@ def _unplugged(link: Link, world: World) -> None:
     link.unplug()
     time.sleep(UNPLUGGED_S)
     link.plug_in()
+    disturbed(world, LATE_S)
 
 
 def _unplugged_there(link: Link, world: World) -> None:
     link.unplug(far=True)
     time.sleep(UNPLUGGED_S)
     link.plug_in()
+    disturbed(world, LATE_S)
 
 
 def _loses_packets(link: Link, world: World) -> None:
