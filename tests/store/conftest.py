@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.runtime.clock import FrozenClock
+from gateway.store.engine.migrations import migrate
+from gateway.store.sqlite.batch import SqliteBulk
+from gateway.store.sqlite.session import make_file
 from gateway.store.store import Store
 from tests import store_urls
 
@@ -21,6 +25,17 @@ def clock() -> FrozenClock:
 
 
 Opener = Callable[..., Awaitable[Store]]
+
+
+@pytest.fixture
+def lite(tmp_path: Path, clock: FrozenClock) -> Iterator[SqliteBulk]:
+    """The writer's session of a new file, which waits for no disk."""
+    make_file(tmp_path / "g.db")
+    session = SqliteBulk(tmp_path / "g.db", clock)
+    session.change("PRAGMA synchronous=OFF")
+    migrate(session, "x")
+    yield session
+    session.close()
 
 
 @pytest.fixture

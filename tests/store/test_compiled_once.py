@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from gateway.runtime.clock import FrozenClock
-from gateway.store.engine.migrations import migrate
 from gateway.store.sqlite.batch import SqliteBulk
-from gateway.store.sqlite.session import make_file
 from tests.store.backlogs import filled, jobs_of, steps
-
-
-@pytest.fixture
-def lite(tmp_path: Path, clock: FrozenClock) -> Iterator[SqliteBulk]:
-    make_file(tmp_path / "g.db")
-    session = SqliteBulk(tmp_path / "g.db", clock)
-    session.change("PRAGMA synchronous=OFF")
-    migrate(session, "x")
-    yield session
-    session.close()
 
 
 @pytest.mark.parametrize("name", ["claim", "settle", "accept", "due", "queue", "group", "release", "sinks", "peek"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,22 +18,11 @@ from gateway.store.outbox.group_claim import claim_group
 from gateway.store.postgres.batch import PostgresBulk
 from gateway.store.sqlite import batch, leases
 from gateway.store.sqlite.batch import SqliteBulk
-from gateway.store.sqlite.session import make_file
 from gateway.store.sqlite.used_seals import USED
 from gateway.text.store_address import parse_address
 from tests.store.backlogs import filled, jobs_of, steps
 from tests.store.kit import LEASE, new, settlement
 from tests.store.plan_nodes import nodes
-
-
-@pytest.fixture
-def lite(tmp_path: Path, clock: FrozenClock) -> Iterator[SqliteBulk]:
-    make_file(tmp_path / "g.db")
-    session = SqliteBulk(tmp_path / "g.db", clock)
-    session.change("PRAGMA synchronous=OFF")
-    migrate(session, "x")
-    yield session
-    session.close()
 
 
 @pytest.fixture

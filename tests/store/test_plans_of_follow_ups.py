@@ -13,9 +13,9 @@ from gateway.store.outbox.settle_with import settle_with
 from gateway.store.postgres.batch import PostgresBulk
 from gateway.store.sqlite.batch import SqliteBulk
 from tests.store.kit import LEASE, event, new, settlement
-from tests.store.test_plans import VALUES, filled, lite, post, touched
+from tests.store.test_plans import VALUES, filled, post, touched
 
-__all__ = ["lite", "post"]  # the fixtures
+__all__ = ["post"]  # the fixture
 
 STATEMENTS = {
     "keep alive": sql.KEEP_ALIVE,

@@ -7,9 +7,9 @@ import pytest
 from gateway.store.outbox import file_places
 from gateway.store.postgres.batch import PostgresBulk
 from gateway.store.sqlite.batch import SqliteBulk
-from tests.store.test_plans import VALUES, filled, lite, post, touched
+from tests.store.test_plans import VALUES, filled, post, touched
 
-__all__ = ["lite", "post"]  # the fixtures
+__all__ = ["post"]  # the fixture
 
 MANY = {**VALUES, "place": b"p", "type": "t"}
 STATEMENTS = {
