@@ -165,7 +165,7 @@ class Gateway:
         await self.alarms.open()
         self._watchdog.start()
         self._background = [
-            tireless("housekeeping", self._keeper.sweep_until_cancelled, self.clock),
+            *self._keeper.start(),
             tireless("source activity", self._activity.write_until_cancelled, self.clock),
             tireless("recordings", self._recordings.follow_until_cancelled, self.clock),
         ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from gateway.errors import StoreError
+from gateway.runtime.background import tireless
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.store import Store
@@ -14,6 +16,7 @@ from gateway.store.store import Store
 log = import_structlog().get_logger("gateway.app")  # the gateway's own lines, wherever in it they are written
 
 PROBE_INTERVAL_SECONDS: Final = 5.0  # seconds between two commits made only to know that the store works
+SERVE_INTERVAL_SECONDS: Final = 60.0  # seconds; the store takes three minutes of silence for a gateway that was away
 SWEEP_INTERVAL_SECONDS: Final = 60.0  # seconds between two passes of retention
 
 
@@ -41,15 +44,34 @@ class StoreKeeper:
         """Tell the store which sinks are served. Raises StoreError."""
         await self._store.serving(list(self._sinks()))
 
-    async def sweep_until_cancelled(self) -> None:
-        """Once a minute delete what is kept no longer, and say again which sinks are served."""
+    def start(self) -> list[asyncio.Task[None]]:
+        """Say once a minute which sinks are served, and sweep beside that: a pass may take longer than the silence in which
+        a sink counts as left alone."""
+        return [
+            tireless("serving", self._serve_until_cancelled, self._clock),
+            tireless("retention", self._sweep_until_cancelled, self._clock),
+        ]
+
+    async def _serve_until_cancelled(self) -> None:
+        while True:
+            await self._clock.sleep(SERVE_INTERVAL_SECONDS)
+            with _said_in_the_log():
+                await self.serve()
+
+    async def _sweep_until_cancelled(self) -> None:
         while True:
             await self._clock.sleep(SWEEP_INTERVAL_SECONDS)
-            try:
-                await self.serve()
+            with _said_in_the_log():
                 if deleted := await self._store.sweep():
                     log.info("retention", deleted=deleted)
-            except StoreError as error:
-                log.warning("housekeeping_failed", error=str(error))
-            except Exception:
-                log.exception("housekeeping_failed")
+
+
+@contextlib.contextmanager
+def _said_in_the_log() -> Iterator[None]:
+    """What fails once is tried again within a minute."""
+    try:
+        yield
+    except StoreError as error:
+        log.warning("housekeeping_failed", error=str(error))
+    except Exception:
+        log.exception("housekeeping_failed")

@@ -11,6 +11,7 @@ from gateway.web.pages.sentences import SENTENCES, sentence
 from gateway.web.pages.words import PageWords
 from tests.web.doors import Served
 from tests.web.pages.browser import Browser
+from tests.web.ports import until
 
 PHRASE = re.compile(r"[A-Za-z]{2,}(?:[ ,;:]+[A-Za-z]{2,})+")
 VALUES = re.compile(r"'[^']*'|`[^`]*`|现有：.*|仍被拒绝.*")  # names; a list of them; what a source's plugin says
@@ -95,7 +96,9 @@ def test_a_mistake_is_explained_in_chinese_with_the_word_that_was_meant(chinese:
 
 
 def test_an_alarm_says_what_it_is_about_and_that_no_callback_made_it(chinese: Browser, served: Served) -> None:
-    body = chinese.get("/events?type=gateway.*").body.decode()
+    path = "/events?type=gateway.*"
+    until(lambda: 'href="/events/' in chinese.get(path).body.decode())  # an alarm comes when it comes
+    body = chinese.get(path).body.decode()
     ref = body.split('href="/events/')[1].split('"')[0]
     page = chinese.get(f"/events/{ref}").body
     assert "回调被拒绝" in page.decode()
