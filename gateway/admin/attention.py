@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Final
 
-from gateway.admin.moments import moment
+from gateway.admin.moments import moment, stamp
 from gateway.admin.overview_results import Attention, Now
 from gateway.admin.sink_results import SinkItem, SourceItem
+from gateway.events.alarm_text import alarm_text
+from gateway.model import KEY_EXPIRING, RELOAD_REFUSED, SOURCE_SILENT, STORE_LIMIT
+from gateway.store.admin.shown_rows import StandingAlarm
 from gateway.text.redaction import redact
 
 LONG_WAIT_MS: Final = 15 * 60 * 1000
 LIST_FAILURES_MIN: Final = 3  # in a row; a call that fails now and then needs nobody
+STANDING_LINKS: Final = {  # {about}: the source
+    STORE_LIMIT: "/",
+    RELOAD_REFUSED: "/config",
+    KEY_EXPIRING: "/sources/{about}",
+    SOURCE_SILENT: "/sources/{about}",
+}
 
 
 def attention(
-    now: Now, sinks: Sequence[SinkItem], at: int, *, served: bool = True, sources: Sequence[SourceItem] = ()
+    now: Now,
+    sinks: Sequence[SinkItem],
+    at: int,
+    *,
+    served: bool = True,
+    sources: Sequence[SourceItem] = (),
+    alarms: Sequence[StandingAlarm] = (),
 ) -> Iterator[Attention]:
-    """What needs a person at `at` (ms): first whether any gateway serves, then what is held, then sink by sink, and the sources
-    whose vendor's list cannot be had."""
+    """What needs a person at `at` (ms): first whether any gateway serves, then what alarms told of the gateway itself, what is
+    held, sink by sink, and the sources: whose vendor's list cannot be had, whose key ends, which are silent."""
     if not served:
         waiting = f", and {_many(now.waiting, 'delivery')} {_verb(now.waiting, 'wait')}" if now.waiting else ""
         text = f"no gateway runs on this store: callbacks are not taken{waiting}"
         yield Attention(kind="gateway.stopped", about="", count=None, text=text, since=now.oldest_waiting_at, link="/")
+    elif alarms:  # nobody looks any more at whether they hold
+        yield from _standing(alarms, {source.name for source in sources})
     if now.held:
         text = f"{_many(now.held, 'event')} held: another content came under a known id or signature"
         yield Attention(kind="event.held", about="", count=now.held, text=text, since=None, link="/events?held=true")
@@ -33,6 +50,17 @@ def attention(
             text = f"the vendor's list of {source.name} cannot be had: {redact(source.reconcile_error or '')}"
             link = f"/sources/{source.name}"
             yield Attention(kind="source.unlisted", about=source.name, count=None, text=text, since=None, link=link)
+
+
+def _standing(alarms: Sequence[StandingAlarm], sources: Container[str]) -> Iterator[Attention]:
+    for alarm in alarms:
+        kind, of_source = alarm.type.removeprefix("gateway."), "{about}" in STANDING_LINKS[alarm.type]
+        if of_source and alarm.about not in sources:
+            continue  # a source that is configured no more: its key, or its silence, needs nobody
+        text = redact(alarm_text(alarm.type, alarm.about, 1, alarm.detail))
+        link = STANDING_LINKS[alarm.type].format(about=alarm.about)
+        about = alarm.about if of_source else ""
+        yield Attention(kind=kind, about=about, count=None, text=text, since=stamp(alarm.since), link=link)
 
 
 def _of_sink(sink: SinkItem, at: int) -> Iterator[Attention]:

@@ -46,7 +46,7 @@ def overview(gateway: Running, window: Window, started_at: int | None, masked: b
         last_24h=_counts(day.sums),
         sinks=sinks,
         sources=sources,
-        attention=list(attention(there, sinks, now, served=served, sources=sources)),
+        attention=list(attention(there, sinks, now, served=served, sources=sources, alarms=admin.standing_alarms())),
         window=window,
         step=shown.step * 60,
         minutes=_minutes(shown),

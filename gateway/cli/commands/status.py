@@ -20,8 +20,9 @@ def command(invocation: Invocation, as_json: bool, quiet: bool) -> None:
     """One screen: does it run and since when, what came in and went out, what waits, what needs a person.
 
     It reads the store beside the gateway, so it answers whether one runs or not. Exit code 0: nothing needs a person;
-    1: something does (a sink that is down, paused or behind, dead letters, held events, no gateway that runs), or nobody
-    can say, because the store or the gateway elsewhere does not answer.
+    1: something does (a sink that is down, paused or behind, dead letters, held events, a key that is about to end, a
+    silent source, a full store, a refused configuration, no gateway that runs), or nobody can say, because the store or
+    the gateway elsewhere does not answer.
     """
     with invocation.service() as service:
         seen = service.overview("1h")

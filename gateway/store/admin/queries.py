@@ -27,8 +27,10 @@ from gateway.store.admin.shown_rows import (
     ServingRow,
     SinkRow,
     SourceRow,
+    StandingAlarm,
     Status,
 )
+from gateway.store.admin.standing_alarms import standing_alarms
 from gateway.store.admin.walk import Walk
 from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.session import Session
@@ -206,6 +208,10 @@ class StoreQueries:
     def serving(self) -> Sequence[ServingRow]:
         """The gateways that serve the store now, the oldest first."""
         return self._connections.read(lambda session: serving(session, self._address))
+
+    def standing_alarms(self) -> Sequence[StandingAlarm]:
+        """What alarms told of that holds now, beside what sinks and deliveries say themselves."""
+        return self._connections.read(standing_alarms)
 
     def status(self) -> Status:
         """The store at a glance."""

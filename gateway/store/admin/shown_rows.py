@@ -132,6 +132,15 @@ class ServingRow(Value, frozen=True, kw_only=True):
     since: int | None  # when it started; None: it has not said so
 
 
+class StandingAlarm(Value, frozen=True, kw_only=True):
+    """A condition that alarms told of and that holds now. `about`: the source, `store` or `configuration`; `since` is in ms."""
+
+    type: str
+    about: str
+    since: int
+    detail: str
+
+
 class UnderWay(Value, frozen=True, kw_only=True):
     """A long delivery whose sink says how far it is: bytes `done` of `total`, None where it does not, and a few words."""
 
