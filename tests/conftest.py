@@ -18,7 +18,7 @@ import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 
 from gateway.text import redaction
-from tests import delivered_events
+from tests import covered, delivered_events
 from tests.budget import measured, over_budget
 from tests.encrypted_stores import encrypt_every_store
 from tests.examples import register
@@ -54,6 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--encrypted"):
         encrypt_every_store()
+    if covered.is_counting():
+        covered.count_hooks_too()
     if not hasattr(config, "workerinput"):  # else this is a worker of pytest-xdist, which was told
         os.environ[RUN] = f"{os.getpid()}-{secrets.token_hex(4)}"
         if (memory := in_memory()) and not config.getoption("--whole"):  # whose scenarios are about disks
@@ -82,6 +84,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip("it speaks of what a plain server has not"))
         if config.getoption("--encrypted") and item.get_closest_marker("plain_rows"):
             item.add_marker(pytest.mark.skip("it looks at rows that are encrypted now"))
+        if covered.is_counting() and (uncounted := item.get_closest_marker("uncounted")):
+            item.add_marker(pytest.mark.skip(f"coverage counts lines: {uncounted.args[0]}"))
 
 
 def pytest_collection_finish() -> None:

@@ -24,7 +24,7 @@ from typing import Any
 from gateway.fields import Secret
 from gateway.plugin import Scene
 from gateway.plugin.registry import Registry
-from tests import threads, warm
+from tests import covered, threads, warm
 from tests.commands import invoke
 from tests.delivered_events import hold_request
 
@@ -270,5 +270,5 @@ class Running:
 
     def __exit__(self, *exc: object) -> None:
         if self.process is not None:
-            self.process.kill()
+            covered.kill(self.process)
             self.process.wait(10)

@@ -218,6 +218,7 @@ def test_the_list_of_wide_tests_names_tests_that_are_there(tmp_path: Path) -> No
     assert long_ones(results) == {"tests/test_the_suite.py::test_it"}
 
 
+@pytest.mark.uncounted("there every test takes longer, and none fails by it")
 def test_a_test_over_its_five_seconds_fails_unless_it_is_marked(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

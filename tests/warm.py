@@ -23,7 +23,7 @@ from pathlib import Path
 PARENT = Path(__file__).with_name("warm_parent.py")
 ROOT = str(PARENT.parent.parent)
 BEGINS_S = 40  # within this the first one has imported everything, on a busy machine
-# What Python reads where it starts, and what only a program that coverage started is counted by.
+# What Python reads where it starts, and how coverage counts what it runs.
 AT_START = ("PYTHON", "LC_", "LANG", "COVERAGE_")
 
 _lock = threading.Lock()
@@ -76,7 +76,7 @@ class Process:
 def fits(environ: Mapping[str, str]) -> bool:
     """Whether a fork is what a new process would be: nothing that only the start of a Python reads is another."""
     names = {name for name in {*environ, *os.environ} if name.startswith(AT_START) and name != "PYTHONPATH"}
-    return all(environ.get(name) == os.environ.get(name) for name in names) and "COVERAGE_PROCESS_CONFIG" not in environ
+    return all(environ.get(name) == os.environ.get(name) for name in names)
 
 
 def start(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import warm
+from tests import covered, warm
 from tests.cli.conftest import CONFIG, ROOT, Cli, run
 
 
@@ -49,7 +49,7 @@ def _serving(folder: Path, *, fork: bool = True) -> Iterator[subprocess.Popen[by
         yield process
     finally:
         if process.poll() is None:
-            process.kill()
+            covered.kill(process)
         process.wait(10)
 
 

@@ -215,6 +215,7 @@ def test_live_output_past_64_kib_is_cut_and_the_budgets_hold_for_the_largest_eve
         rendered(text, largest(FILE_COMPLETED, text=1_000_000))
 
 
+@pytest.mark.uncounted("it takes several times as long, and bounds how long")
 def test_a_heavy_template_over_the_largest_event_ends_soon() -> None:
     inner = "{% if event.data.error.message | upper == 'x' %}{% endif %}" * 120
     text = "{% for a in event.data.files %}{% for b in event.data.files %}" + inner + "{% endfor %}{% endfor %}"
