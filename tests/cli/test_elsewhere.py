@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli
+from tests.running import Player
 from tests.web.admin_api import OPERATE, READ, ask, post, serve_filled, until
 from tests.web.doors import Served
 
@@ -112,7 +113,11 @@ def at_rest(served: Served) -> None:
 def told(text: str) -> str:
     """Without what differs by the clock alone, and without what the gateway in this process logs meanwhile."""
     text = re.sub(r"^\d{4}-\d\d-\d\d\S* \S*\s*\[\w+ *\].*\n", "", text, flags=re.MULTILINE)
-    return re.sub(r"\b\d+ (s|m|ms)\b", "AGE", re.sub(r'"seen_at": "[^"]*"|pinged.*|\d+ pages|[\d,]+ bytes', "", text))
+    return re.sub(
+        r"\b\d+ (s|m|ms)\b",
+        "AGE",
+        re.sub(r'"seen_at": "[^"]*"|webhook-timestamp: \d+|pinged.*|\d+ pages|[\d,]+ bytes', "", text),
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS + CHANGES)
@@ -146,6 +151,31 @@ def test_a_bulk_act_elsewhere_is_a_job_that_is_waited_for(served: Served, cli: C
 
 def test_reload_and_a_test_message_reach_the_gateway_elsewhere(served: Served, cli: Cli) -> None:
     assert cli(*there(served), "reload").output.endswith("unchanged\n")
+    lines = served.folder / "events.jsonl"  # type: ignore[attr-defined]
+    before = lines.read_text().count("test-message")
+    said = cli(*there(served), "sinks", "test", "file", "--type", "recording.failed").stdout
+    assert re.search(r"^file: delivered in \d+ ms", said, re.MULTILINE)
+    assert lines.read_text().count("test-message") > before
+    assert re.search(
+        r"Error: gone: not delivered in \d+ ms: 127\.0\.0\.1:9",
+        cli(*there(served), "sinks", "test", "gone", code=1).stderr,
+    )
+    assert "has no directory" in cli(*there(served), "sinks", "test", "file", "--owner", "ann", code=1).stderr
+
+
+def test_what_a_sink_would_send_is_shown_by_the_gateway_elsewhere(served: Served, cli: Cli, folder: Path) -> None:
+    here = ["--config", str(served.folder / "gateway.yaml")]  # type: ignore[attr-defined]
+    Path("event.json").write_text(json.dumps({"type": "recording.failed", "stream": "\x1b[31mred"}))
+    command = ["sinks", "preview", "gone", "--event", "event.json"]
+    shown = told(cli(*there(served), *command).stdout)
+    assert shown == told(cli(*here, *command).stdout)
+    assert "POST http://127.0.0.1:9/x" in shown
+    assert "\x1b" not in shown
+    assert "one event" in cli(*there(served), *command, "--type", "recording.failed", code=2).stderr
+    assert "recording.failed" in cli(*there(served), "sinks", "preview", "gone", "--type", "recording.failed").stdout
+    Path("callback.json").write_bytes(Player().body())  # the keys of a source do not leave their gateway
+    callback = ["sinks", "preview", "gone", "--callback", "callback.json", "--source", "live"]
+    assert "beside the configuration" in cli(*there(served), *callback, code=2).stderr
 
 
 def test_who_may_only_read_is_refused_a_change(served: Served, cli: Cli) -> None:

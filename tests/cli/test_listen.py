@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import signal
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gateway import verify_webhook
-from gateway.cli.commands import listen
-from gateway.cli.remote_client import Remote
 from gateway.cli.table import cell_width
 from gateway.errors import GatewayError
 from tests.cli.conftest import Cli
+from tests.cli.listening import Listening, states, url_of
 from tests.cli.terminal import Terminal
 from tests.running import SECRET, Receiver, receiving
 from tests.web.admin_api import READ, ask, post, serve, until
@@ -40,34 +36,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def _empty(served: Served) -> Iterator[None]:
     yield
     leave_nothing(served)
-
-
-def url_of(served: Served) -> str:
-    host, port = served.addresses.private.sockets[0].getsockname()
-    return f"http://{host}:{port}"
-
-
-class Listening:
-    """`gateway listen` in the test's own loop."""
-
-    def __init__(self, served: Served, to: str, *, token: str = PULL, sink: str = "q", body: bool = False) -> None:
-        work = listen._listen(Remote(url_of(served), token), sink, to, SECRET, timedelta(seconds=5), body=body)
-        self.task = asyncio.create_task(work)
-
-    async def until(self, true: Any) -> None:
-        async with asyncio.timeout(15):
-            while not true():
-                assert not self.task.done() or self.task.exception(), "it ended"
-                await asyncio.sleep(0.01)
-
-    async def end(self) -> None:
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
-
-
-def states(served: Served) -> list[tuple[str, str | None]]:
-    items = ask(served, "/deliveries?sink=q&limit=200").json()["items"]
-    return [(one["state"], one["last_error"]) for one in items]
 
 
 @pytest.fixture

@@ -38,10 +38,10 @@ def as_nobody(work: Callable[[], object]) -> str:
         pytest.skip("only root can become somebody else")
     read, write = os.pipe()
     child = os.fork()
-    if child == 0:  # pragma: no cover  another process
+    if child == 0:
         os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
+        os.setresgid(NOBODY, NOBODY, 0)
+        os.setresuid(NOBODY, NOBODY, 0)
         try:
             work()
             text = "it opened"
@@ -50,6 +50,7 @@ def as_nobody(work: Callable[[], object]) -> str:
         except BaseException as error:
             text = f"{type(error).__name__}: {error}"
         os.write(write, text.encode())
+        os.setresuid(0, 0, 0)  # because nobody may not write what coverage counted
         os._exit(0)
     os.close(write)
     os.waitpid(child, 0)
@@ -65,6 +66,13 @@ def _closed_folder(file: Path) -> Path:
 def _unreachable_folder(file: Path) -> Path:
     file.touch()
     file.parent.chmod(0o700)
+    return file.parent
+
+
+def _closed_folder_of_an_open_file(file: Path) -> Path:
+    file.touch()
+    file.chmod(0o666)
+    file.parent.chmod(0o755)
     return file.parent
 
 
@@ -90,7 +98,17 @@ def _closed_lock(file: Path) -> Path:
     return beside
 
 
-@pytest.mark.parametrize("close", [_closed_folder, _unreachable_folder, _closed_file, _closed_log, _closed_lock])
+@pytest.mark.parametrize(
+    "close",
+    [
+        _closed_folder,
+        _unreachable_folder,
+        _closed_folder_of_an_open_file,
+        _closed_file,
+        _closed_log,
+        _closed_lock,
+    ],
+)
 def test_a_store_that_may_not_be_opened_says_which_place_whose_it_is_and_with_what_mode(
     folder: Path, close: Callable[[Path], Path]
 ) -> None:
@@ -111,6 +129,27 @@ def test_a_store_that_may_not_be_opened_says_which_place_whose_it_is_and_with_wh
         assert f"{place}, which belongs to root:root with mode {place.stat().st_mode & 0o7777:04o}" in said
         assert "nobody may not" in said
         assert "chown" in said
+
+
+def test_an_owner_without_a_name_is_told_by_number(folder: Path) -> None:
+    file = folder / "g.db"
+    _closed_file(file)
+    if os.geteuid() == 0:
+        os.chown(file, 54321, 54322)
+        assert "belongs to user 54321:group 54322" in as_nobody(lambda: make_file(file))
+
+
+def test_what_the_system_says_of_a_name_is_passed_on(folder: Path) -> None:
+    with pytest.raises(StoreError, match=r"cannot be opened: File name too long"):
+        make_file(folder / ("g" * 300))
+
+
+@pytest.mark.parametrize("stands", [lambda path: path.symlink_to("elsewhere"), Path.mkdir], ids=["link", "folder"])
+def test_what_stands_in_the_place_of_the_lock_is_not_followed(folder: Path, stands: Callable[[Path], None]) -> None:
+    stands(folder / "g.db.lock")
+    with pytest.raises(StoreError, match=r"g\.db\.lock cannot be opened: .*; remove what stands in its place"):
+        OwnerLock(folder / "g.db").try_now()
+    assert not (folder / "elsewhere").exists()
 
 
 @pytest.mark.parametrize("missing", ["a/g.db", "a/b/c/g.db", "file/g.db"])
@@ -139,6 +178,8 @@ def test_a_damaged_file_is_called_damaged_and_the_way_out_is_named(folder: Path)
     error = sqlite3.DatabaseError("database disk image is malformed")
     error.sqlite_errorname = "SQLITE_CORRUPT_INDEX"  # type: ignore[misc]
     assert explain(error).startswith("a page of the file is damaged")
+    error.sqlite_errorname = "SQLITE_CONSTRAINT"  # type: ignore[misc]
+    assert explain(error) == "SQLITE_CONSTRAINT"  # and not its text, which may hold a value
 
 
 async def test_a_second_gateway_says_at_once_that_it_waits_and_for_whom(tmp_path: Path) -> None:

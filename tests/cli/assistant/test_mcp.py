@@ -17,9 +17,10 @@ from mcp import Client, StdioServerParameters, stdio_client
 from gateway.cli.assistant.assistant_server import tools_of
 from gateway.cli.remote_client import Remote
 from gateway.cli.remote_service import RemoteService
+from gateway.errors import GatewayError
 from gateway.runtime.clock import FrozenClock
 from tests.cli.conftest import KEY, ROOT, Cli
-from tests.web.admin_api import OPERATE, ask, serve_filled
+from tests.web.admin_api import OPERATE, ask, post, serve_filled
 from tests.web.doors import Served
 
 from .talk import CHANGING, FORBIDDEN, READING, asked, audit, refused, talking
@@ -144,6 +145,54 @@ async def test_elsewhere_it_asks_the_api_and_sees_no_more_than_beside_the_store(
         await asked(client, "make_change", **change, confirmation=preview["confirmation"])
     rows = ask(served, "/audit").json()["items"]
     assert [(row["who"], row["act"]) for row in rows] == [("ops", "sinks resume"), ("ops", "sinks pause")]
+
+
+async def test_elsewhere_each_question_has_the_answer_that_the_store_gives(served: Served) -> None:
+    folder: Path = served.folder  # type: ignore[attr-defined]
+    remote = Remote(f"http://127.0.0.1:{served.addresses.private.port}", OPERATE)
+    async with talking(folder) as here, talking(folder, service=RemoteService(remote, masked=True)) as there:
+
+        async def both(tool: str, **arguments: Any) -> Any:
+            beside = await asked(here, tool, **arguments)
+            assert await asked(there, tool, **arguments) == beside, tool
+            return beside
+
+        event = (await both("find_events", type="recording.file.*", state="delivered"))["items"][-1]
+        (delivery,) = (await both("why_not_delivered", ref=event["ref"]))["deliveries"]
+        assert (await both("show_delivery", id=delivery["id"]))["sink"] == "file"
+        (callback,) = (await both("refused_callbacks", source="live"))["items"]
+        assert (await both("show_refused", id=callback["id"]))["meaning"].startswith("There is no signature")
+        assert (await both("dead_letters"))["items"] == []
+        assert {one["name"] for one in (await both("sinks"))["items"]} == {"file", "gone"}
+        assert [one["name"] for one in (await both("sources"))["items"]] == ["live"]
+        assert (await both("try_routes", event={"type": "recording.failed", "stream": "x"}))["sinks"] == ["file"]
+        assert "delivered" in str(await asked(there, "status"))
+
+
+async def test_elsewhere_each_change_is_made_there(served: Served, configured: Path) -> None:
+    remote = Remote(f"http://127.0.0.1:{served.addresses.private.port}", OPERATE)
+    assert post(served, "/sinks/gone/pause").status == 200
+    async with talking(configured, operate=True, service=RemoteService(remote, masked=True)) as client:
+
+        async def change(act: str, target: str, **more: str) -> Any:
+            shown = await asked(client, "preview_change", act=act, target=target, **more)
+            return await asked(
+                client, "make_change", act=act, target=target, **more, confirmation=shown["confirmation"]
+            )
+
+        event = (await asked(client, "find_events", type="recording.file.*"))["items"][0]
+        await change("replay_event", event["ref"], to="gone")
+        (there,) = ask(served, "/deliveries?sink=gone").json()["items"]
+        for act, state in (("cancel_delivery", "dead"), ("retry_delivery", "waiting"), ("cancel_delivery", "dead")):
+            assert (await change(act, str(there["id"])))["done"]
+            assert ask(served, f"/deliveries/{there['id']}").json()["state"] == state
+    assert post(served, "/sinks/gone/resume").status == 200
+
+
+async def test_a_gateway_of_another_version_is_called_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Remote, "get", lambda self, path, **query: {"items": [{"of": "another time"}]})
+    with pytest.raises(GatewayError, match="use the same version as there"):
+        RemoteService(Remote("http://127.0.0.1:9", OPERATE)).sinks()
 
 
 @pytest.mark.plain_rows

@@ -1,0 +1,114 @@
+"""`gateway listen` where something is away: the gateway, what it could hand out, the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pty
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.cli import listen_loop, pull_client
+from tests.cli.listening import Listening, states
+from tests.running import Receiver, receiving
+from tests.web.admin_api import ask, post, serve
+from tests.web.doors import Served
+from tests.web.pull_api import PULLING, leave_nothing, put
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serve(tmp_path_factory.mktemp("listen"), config=PULLING) as served:
+        yield served
+        served.ask()
+        served.result()
+
+
+@pytest.fixture(autouse=True)
+def _empty(served: Served) -> Iterator[None]:
+    yield
+    leave_nothing(served)
+
+
+@pytest.fixture
+def local() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
+
+
+async def test_what_cannot_be_handed_back_is_said(
+    served: Served, local: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(served)
+    local.delay = 3.0
+    running = Listening(served, local.url)
+    await running.until(lambda: local.connections)
+    number = ask(served, "/deliveries?sink=q").json()["items"][0]["id"]
+    assert post(served, f"/deliveries/{number}/cancel").status == 200
+    await running.end()
+    assert "could not be handed back" in capsys.readouterr().err
+
+
+async def test_a_gateway_that_is_away_is_asked_again_and_again_and_said_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listen_loop, "RETRY_SECONDS", (0.001, 0.002))
+    with receiving(502) as away:
+        running = Listening(away.url, "http://127.0.0.1:9")
+        await running.until(lambda: len(away.requests) > 2)
+        await running.end()
+    said = capsys.readouterr().err
+    assert said.count("trying again") == 1
+    assert f"no answer from {away.url}" in said
+
+
+async def test_why_nothing_comes_is_said_once(
+    served: Served, local: Receiver, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pull_client, "WAIT_SECONDS", 0)
+    assert post(served, "/sinks/q/pause").status == 200
+    put(served)
+    running = Listening(served, local.url)
+    said: list[str] = []
+    await running.until(lambda: said.append(capsys.readouterr().err) or "handed out" in "".join(said))
+    assert post(served, "/sinks/q/resume").status == 200
+    await running.until(lambda: local.requests)
+    await running.end()
+    assert "".join(said).count("nothing is handed out: paused") == 1
+
+
+@pytest.fixture
+def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Where to write what somebody presses; standard input is a terminal meanwhile."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        yield ours
+    with contextlib.suppress(OSError):
+        os.close(ours)
+
+
+async def test_q_ends_it_and_r_has_nothing_to_send_before_something_came(
+    served: Served, local: Receiver, keyboard: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running = Listening(served, local.url)
+    await running.until(lambda: "q ends" in capsys.readouterr().err)
+    os.write(keyboard, b"r")
+    await running.until(lambda: "nothing came yet" in capsys.readouterr().err)
+    os.write(keyboard, b"q")
+    async with asyncio.timeout(15):
+        await running.task
+    assert local.requests == []
+
+
+async def test_it_goes_on_where_its_terminal_was_closed(
+    served: Served, local: Receiver, keyboard: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running = Listening(served, local.url)
+    await running.until(lambda: "q ends" in capsys.readouterr().err)
+    os.close(keyboard)
+    put(served)
+    await running.until(lambda: states(served)[0][0] == "delivered")
+    await running.end()
