@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from gateway.model import RECORDING_ARCHIVED, Cause, Outcome
+from gateway.model import RECORDING_ARCHIVED, Cause, Outcome, order_key
 from gateway.runtime.clock import FrozenClock
 from gateway.store.engine.encrypted_rows import MEMO, decrypt
 from gateway.store.engine.migrations import shape
@@ -159,11 +159,12 @@ class Outbox(RuleBasedStateMachine):
                 self.note(made, answer)
 
     def made(self, number: int, content: str, how: str, sealed: bool) -> NewEvent:
-        key = f"key {number % 2}"
         span = LEASE if how == "leased" else None
+        made = event(number, at=self.clock.now(), stream=f"key {number % 2}")
+        if content:
+            made = made.replace(job_id=content)
+        key = order_key(made.source, made.subject, ordered=True)
         sinks = [NewDelivery(sink="plain", lease=span), NewDelivery(sink="ordered", lease=span, order_key=key)]
-        at = self.clock.now()
-        made = event(number, at=at) if not content else event(number, at=at, job_id=content)
         options: dict[str, Any] = {"seal": bytes([number // 4]), "seal_most": 1} if sealed else {}
         return new(made, *([] if how == "unrouted" else sinks), **options)
 
@@ -306,8 +307,10 @@ class Outbox(RuleBasedStateMachine):
     def settle_with_a_follow_up(self, data: st.DataObject, how: str) -> None:
         lease = self.pick(data)
         cause = Cause(lease.event.ref, lease.sink)
-        made = event(1000 + lease.delivery, type=RECORDING_ARCHIVED, cause=cause, depth=1, at=self.clock.now())
-        sinks = [NewDelivery(sink="plain"), NewDelivery(sink="ordered", order_key="key 1")]
+        number, at = 1000 + lease.delivery, self.clock.now()
+        made = event(number, type=RECORDING_ARCHIVED, cause=cause, depth=1, at=at, stream="key 1")
+        key = order_key(made.source, made.subject, ordered=True)
+        sinks = [NewDelivery(sink="plain"), NewDelivery(sink="ordered", order_key=key)]
         one = new(made, *([] if how == "unrouted" else sinks), fingerprint=b"f" * 16)
         before, row = self.deliveries(), self.deliveries().get(lease.delivery)
         mine = row is not None and row["token"] == lease.token and row["state"] == "sending"

@@ -18,7 +18,7 @@ from gateway.store.store import Store
 from gateway.store.verify import verifier
 from gateway.store.verify.rules import RULES, SMALL
 from gateway.store.verify.violations import SHOWN_OF_A_RULE_MAX, Findings, Violation
-from tests.store.kit import LEASE, act, beside, new, other, settlement, take
+from tests.store.kit import LEASE, act, beside, event, new, other, settlement, take
 
 
 def violations(url: str, clock: FrozenClock) -> list[Violation]:
@@ -57,7 +57,8 @@ def planted(session: Session, *statements: str) -> list[Violation]:
 async def fill(store: Store, url: str, clock: FrozenClock) -> None:
     """Deliveries in every state, other contents, refusals, an open circuit and a pause."""
     await store.serving(("app", "ordered", "down"))
-    await take(store, *(new(n, "app") for n in range(1, 5)), new(5, "ordered", key="k"), new(6, "ordered", key="k"))
+    ordered = (new(event(n, stream="k"), "ordered", key="live push.example.com/live/k") for n in (5, 6))
+    await take(store, *(new(n, "app") for n in range(1, 5)), *ordered)
     await take(store, new(7), other(1), new(8, "down"))
     for lease, state in zip(await store.claim("app", 3, LEASE), ("delivered", "dead", "waiting"), strict=True):
         await store.settle([settlement(lease, state, delay=5_000 if state == "waiting" else 0)])
@@ -75,6 +76,10 @@ async def test_a_store_that_was_used_breaks_nothing(store: Store, url: str, cloc
 PLANTED: Sequence[tuple[str, str, str]] = (
     ("state", "UPDATE deliveries SET state = 'lost', rank = 1 WHERE id = 2", "deliveries 2"),
     ("rank", "UPDATE deliveries SET rank = 0 WHERE state = 'sending'", "deliveries 4"),
+    ("rank", "UPDATE deliveries SET rank = 2 WHERE id = 1", "deliveries 1"),
+    ("rank", "UPDATE deliveries SET rank = 0 WHERE id = 2", "deliveries 2"),
+    ("order", "UPDATE deliveries SET order_key = 'live other' WHERE id = 5", "deliveries 5"),
+    ("order", "UPDATE deliveries SET order_key = 'elsewhere k' WHERE id = 6", "deliveries 6"),
     ("lease", "UPDATE deliveries SET due_at = due_at + 100000000 WHERE id = 4", "deliveries 4"),
     ("due", "UPDATE deliveries SET due_at = due_at + 100000000 WHERE id = 3", "deliveries 3"),
     ("token", "UPDATE deliveries SET attempts = 9 WHERE id = 3", "deliveries 3"),
@@ -89,6 +94,11 @@ PLANTED: Sequence[tuple[str, str, str]] = (
     ("fingerprint", "UPDATE events SET fingerprint = raw WHERE id LIKE '%3'", "events "),
     ("event", "UPDATE events SET body = '{' WHERE id LIKE '%3'", "events "),
     ("event", "UPDATE events SET id = 'other' WHERE id LIKE '%3'", "events "),
+    ("event", "UPDATE events SET type = 'recording.failed' WHERE id LIKE '%3'", "events "),
+    ("event", "UPDATE events SET source = 'other' WHERE id LIKE '%3'", "events "),
+    ("event", "UPDATE events SET subject = 'other' WHERE id LIKE '%3'", "events "),
+    ("event", "UPDATE events SET trust = trust + 1 WHERE id LIKE '%3'", "events "),
+    ("event", "UPDATE events SET received_at = received_at + 1000 WHERE id LIKE '%3'", "events "),
     ("routed", """UPDATE events SET routing = '[{"route":"r","held":[],"to":["a"]}]' WHERE id LIKE '%7'""", "events "),
     ("routed", "UPDATE events SET routing = 'x' WHERE id LIKE '%7'", "events "),
     ("reference", "DELETE FROM events WHERE seq = 1", "deliveries 1"),

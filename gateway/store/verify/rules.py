@@ -58,6 +58,19 @@ RULES: Final = (
         "r.sink, r.state, r.rank",
     ),
     _delivery(
+        "rank",
+        f"r.state IN ('delivered', 'dead') AND r.rank <> {Rank.AGAIN}",
+        f"is {{2}} and has rank {{3}}: what has ended has rank {Rank.AGAIN}",
+        "r.sink, r.state, r.rank",
+    ),
+    _delivery(
+        "order",
+        "r.order_key IS NOT NULL AND r.order_key NOT LIKE 'owner %' AND EXISTS (SELECT 1 FROM events e "
+        "WHERE e.seq = r.event AND r.order_key <> e.source || ' ' || e.subject)",
+        "keeps the order of {2}, which is not its event's stream",
+        "r.sink, r.order_key",
+    ),
+    _delivery(
         "lease",
         "r.state = 'sending' AND r.due_at > :now + :lease",
         "is leased until {2} (ms), longer than any lease was ever given: no gateway would take it over before",
