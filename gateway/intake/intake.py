@@ -15,7 +15,6 @@ from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 import msgspec
 
 from gateway.dispatch.dispatcher import Dispatcher
-from gateway.errors import StoreUnavailable
 from gateway.events.cloudevents import render
 from gateway.intake.failures import Failures
 from gateway.intake.pipeline import new_event, normalise, verify
@@ -26,6 +25,7 @@ from gateway.model import RECORDING_FAILED, Event, Verified, order_key
 from gateway.plugin import Callback, Source
 from gateway.plugin.contract import checked_response
 from gateway.routing import Router, RoutingDecision
+from gateway.store.engine.commit_waiters import ToldWaiter
 from gateway.store.records import Accepted, NewDelivery, NewEvent
 from gateway.store.store import Store
 
@@ -61,6 +61,9 @@ class Intake:
         self._failures = failures = Failures(journal, refusals)
         self._arrived: deque[CallbackUnderWay] = deque()
         self._called = False  # they are carried in the loop's next turn
+        self._to_store: list[
+            tuple[Sequence[NewEvent], ToldWaiter[CallbackUnderWay]]
+        ] = []  # rows of this turn of the loop
         self._large: set[asyncio.Task[None]] = set()
         self._stages = (
             _Stage(self._verify, self._verified, failures.of_verify),
@@ -94,6 +97,7 @@ class Intake:
             self._called = True
         for stage in self._stages:
             together = self._pass(stage, together)
+        self._store_rows()
 
     def _pass(self, stage: _Stage, together: Sequence[CallbackUnderWay]) -> list[CallbackUnderWay]:
         """Those that go on to the next stage. All are computed before the first goes on, because that is other code."""
@@ -118,6 +122,7 @@ class Intake:
             given = await asyncio.to_thread(_tried, stage.compute, work)
             if not self._pass(stage._replace(compute=given), [work]):
                 return
+        self._store_rows()
 
     # -- who and what
 
@@ -165,14 +170,20 @@ class Intake:
         except BaseException:
             self._unreserve(work.reserved)
             raise
-        try:
-            stored = self._store.accept(new)
-        except Exception as error:
-            self._unreserve(work.reserved)
-            work.answered(self._failures.of_store(work.endpoint, error))
-            return False
-        stored.add_done_callback(partial(self._committed, work))
+        self._to_store.append((new, ToldWaiter(self._committed, work)))
         return True
+
+    def _store_rows(self) -> None:
+        """All that came so far, in one go."""
+        rows, self._to_store = self._to_store, []
+        if not rows:
+            return
+        try:
+            self._store.accept_together(rows)
+        except BaseException as error:  # a mistake of ours, or no memory: nobody waits for ever
+            for _, told in rows:
+                if not told.done():
+                    told.set_exception(error)
 
     def _rows(self, work: CallbackUnderWay, written: Sequence[tuple[str, bytes]]) -> list[NewEvent]:
         endpoint, callback = work.endpoint, work.callback
@@ -209,22 +220,22 @@ class Intake:
 
     # -- after the commit
 
-    def _committed(self, work: CallbackUnderWay, stored: asyncio.Future[Sequence[Accepted]]) -> None:
+    def _committed(self, work: CallbackUnderWay, accepted: Sequence[Accepted], error: BaseException | None) -> None:
         """Every reservation becomes a lease in its lane's hands, or is given back; then the answer.
 
         The lines are written here and not where the answer is sent: whoever went away meanwhile has been stored all the
         same, and what a commit brought comes one after the other while the processor knows the way.
         """
-        error = StoreUnavailable("nobody waits for it") if stored.cancelled() else stored.exception()
         try:
             if error is None:
-                self._hand_over(work, stored.result())
+                self._hand_over(work, accepted)
         finally:
-            self._unreserve(work.reserved)
+            if work.reserved:
+                self._unreserve(work.reserved)
             if error is not None:
                 work.answered(self._failures.of_store(work.endpoint, error))
             else:
-                work.answered(_answer_of(partial(self._taken, work, stored.result())))
+                work.answered(_answer_of(partial(self._taken, work, accepted)))
 
     def _hand_over(self, work: CallbackUnderWay, accepted: Sequence[Accepted]) -> None:
         self._journal.stored(work.events, work.decisions, accepted, work.callback)

@@ -7,15 +7,15 @@ from datetime import datetime
 from functools import cache
 from typing import Final
 
-from prometheus_client import Counter, Histogram
-
 from gateway.intake.activity import SourceActivity
 from gateway.intake.pipeline import SEAL_CONTENTS_MAX
 from gateway.model import Event, Trust, Verified
 from gateway.plugin import Callback, Source
 from gateway.plugin.hooks import Hooks, Watchers, WatchThreads
 from gateway.routing import RoutingDecision
+from gateway.runtime.counters import LoopCount
 from gateway.runtime.harmless import harmless
+from gateway.runtime.histograms import Observed
 from gateway.runtime.metrics import BoundedLabel, Metrics
 from gateway.runtime.plain_lines import PlainLogger
 from gateway.runtime.traces import Span, exemplar, log_fields
@@ -52,15 +52,15 @@ class Journal:
         self._verified = cache(self._verified_of)
         self._validity = cache(self._validity_of)
 
-    def _callbacks_of(self, source: str, result: str) -> Counter:
+    def _callbacks_of(self, source: str, result: str) -> LoopCount:
         return self._metrics.callbacks.labels(source, result)
 
-    def _verified_of(self, source: str, scheme: str, key: int | None, trust: Trust) -> tuple[Counter, str]:
+    def _verified_of(self, source: str, scheme: str, key: int | None, trust: Trust) -> tuple[LoopCount, str]:
         position = "" if key is None else str(key)
         counter = self._metrics.verified.labels(source, scheme, position, trust.value)
         return counter, f"{source} {scheme} {position} {trust.value}"
 
-    def _validity_of(self, source: str) -> Histogram:
+    def _validity_of(self, source: str) -> Observed:
         return self._metrics.validity_seconds.labels(source)
 
     @harmless

@@ -19,6 +19,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from gateway.runtime.activity import Activity
 from gateway.runtime.clock import Clock
+from gateway.runtime.counters import LoopCounter
 from gateway.runtime.harmless import harmless
 from gateway.runtime.histograms import LoopHistogram
 from gateway.runtime.logs import lines_dropped
@@ -34,6 +35,7 @@ DEAD_REASONS: Final = ("refused", "expired", "crashed", "no_owner")  # those tha
 _PREFIX = "recording_gateway"
 _FAST_BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 _SLOW_BUCKETS_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 600.0, 3600.0, 86400.0)
+_VALIDITY_BUCKETS_SECONDS = (10.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 10800.0, 43200.0, 86400.0)
 
 
 class Metrics:
@@ -42,12 +44,12 @@ class Metrics:
     def __init__(self, clock: Clock | None = None) -> None:
         self.registry = CollectorRegistry()
         self.activity = Activity(clock)
-        self.callbacks = self._counter("callbacks", "Callbacks answered.", "source", "result")
+        self.callbacks = self._of_events("callbacks", "Callbacks answered.", "source", "result")
         self.ignored = self._counter(
             "ignored", "Verified callbacks that are not about recordings: 200, and no row.", "source"
         )
         self.refused = self._counter("refused", "Callbacks refused, by problem code.", "source", "code")
-        self.verified = self._counter(
+        self.verified = self._of_events(
             "verified", "Callbacks verified, by scheme, key position and trust.", "source", "scheme", "key", "trust"
         )
         self.held = self._counter("held", "Events kept for a person to release.", "source", "reason")
@@ -56,7 +58,7 @@ class Metrics:
         )
         self.alarms = self._counter("alarms", "Alarms that this gateway told, by type.", "type")
         self.alarms_lost = self._counter("alarms_lost", "Alarms that could not be stored, by type.", "type")
-        self.deliveries = self._counter("deliveries", "Attempts by outcome.", "sink", "outcome")
+        self.deliveries = self._of_events("deliveries", "Attempts by outcome.", "sink", "outcome")
         self.dead = self._counter("dead", "Deliveries that no attempt follows, by reason.", "sink", "reason")
         self.alive = self._gauge("alive", "Long deliveries under way, whose sinks say that they get on.", "sink")
         self.alive_bytes = self._counter("alive_bytes", "Bytes that long deliveries say they have done.", "sink")
@@ -97,11 +99,12 @@ class Metrics:
             registry=self.registry,
         )
         self.route_errors = self._counter("route_errors", "Routes whose `where` failed on a live event.", "route")
-        self.validity_seconds = self._histogram(
-            "validity_seconds",
+        self.validity_seconds = LoopHistogram(
+            f"{_PREFIX}_validity_seconds",
             "How far in the future a callback's expiry lay.",
-            (10, 60, 300, 600, 1800, 3600, 10800, 43200, 86400),
-            "source",
+            _VALIDITY_BUCKETS_SECONDS,
+            ("source",),
+            self.registry,
         )
         self.loop_blocked = self._counter("loop_blocked", "Times the event loop did not turn for over a second.")
         self.watch_calls_dropped = self._counter(
@@ -153,6 +156,10 @@ class Metrics:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace=_PREFIX, registry=self.registry)
+
+    def _of_events(self, name: str, text: str, *labels: str) -> LoopCounter:
+        """For what is counted in the loop for every event."""
+        return LoopCounter(f"{_PREFIX}_{name}", text, labels, self.registry)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, namespace=_PREFIX, registry=self.registry)

@@ -8,7 +8,6 @@ import socket
 import time
 from asyncio import Future
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -27,6 +26,7 @@ from gateway.store.engine.session import Session
 from gateway.store.engine.sweep import reencrypt, sweep
 from gateway.store.engine.write_queue import Kind
 from gateway.store.engine.writer import Writer
+from gateway.store.incoming_rows import IncomingRows
 from gateway.store.leased_rows import LeasedRows
 from gateway.store.outbox import activity, counts, losses, refused
 from gateway.store.outbox import settle as settling
@@ -36,7 +36,7 @@ from gateway.store.outbox.clock_steps import ClockSteps
 from gateway.store.outbox.limits import StoreLimits
 from gateway.store.outbox.retention import Keep
 from gateway.store.pulled_rows import PulledRows
-from gateway.store.records import Accepted, Heard, NewEvent, Refusal, Settlement
+from gateway.store.records import Heard, Refusal, Settlement
 from gateway.store.shared_state import SharedState
 from gateway.text.store_address import parse_address
 
@@ -48,7 +48,7 @@ T = TypeVar("T")
 log = import_structlog().get_logger("gateway.store")
 
 
-class Store(SharedState, LeasedRows, PulledRows):
+class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
     """The gateway's side of the store: `open` takes the lock and migrates; every write goes through one writer thread.
 
     Methods that return a Future put an item in the writer's queue at once, in call order, and are resolved after the
@@ -138,15 +138,6 @@ class Store(SharedState, LeasedRows, PulledRows):
 
     # -- the way of an event
 
-    def accept(self, events: Sequence[NewEvent]) -> Future[Sequence[Accepted]]:
-        """Store the events of one callback, all or none. Raises StoreBusy, StoreFull."""
-        self._limits.check({new.event.source for new in events})
-        self._count_if_tight()
-        size = 512
-        for new in events:
-            size += len(new.body) + len(new.event.raw) + len(new.routing)
-        return self._writer.put(Kind.ACCEPT, events, size)
-
     def settle(self, settlements: Sequence[Settlement]) -> Future[Sequence[bool]]:
         """Write outcomes; False where the lease was lost (only the attempt is recorded then)."""
         return self._writer.put(Kind.SETTLE, tuple(settlements), 256 * len(settlements))
@@ -205,19 +196,6 @@ class Store(SharedState, LeasedRows, PulledRows):
             if self._encrypted:
                 await reencrypt(self._backend, self._writer)
             return deleted
-
-    def _count_if_tight(self) -> None:
-        due = self._limits.tight and self._limits.count_at <= time.monotonic()
-        if due and (self._recounting is None or self._recounting.done()):
-            self._recounting = asyncio.create_task(self._recount_quietly(), name="count by source")
-
-    async def _recount_quietly(self) -> None:
-        with suppress(StoreUnavailable):
-            await self._recount()
-
-    async def _recount(self) -> None:
-        if time.monotonic() >= self._limits.count_at:
-            await self._backend.reader.ask(self._count)
 
     def healthy(self) -> bool:
         """Whether the writer's last commit worked. Never blocks."""
@@ -291,10 +269,3 @@ class Store(SharedState, LeasedRows, PulledRows):
         if not self._backend.alone and time.monotonic() >= self._beat_at:
             self._beat_at = time.monotonic() + losses.BEAT_SECONDS
             losses.beat(session, self._owner)
-
-    def _count(self, session: Session) -> None:
-        started = time.perf_counter()
-        self._limits.counting()
-        found = counts.open_deliveries(session, self._keep.waiting)
-        of = counts.open_by_source(session, self._keep.waiting) if self._limits.would_be_tight(found) else None
-        self._limits.counted(found, time.perf_counter() - started, of)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 
 from gateway.errors import ItemRefused, Problem, StoreBusy, StoreError, StoreFull, StoreUnavailable
 from gateway.intake import intake
+from gateway.store.engine.commit_waiters import ToldWaiter
 from gateway.testing import RunningGateway, running
 
 CONFIG = """
@@ -59,14 +61,13 @@ async def test_an_accept_that_fails_gives_its_slots_back(monkeypatch: pytest.Mon
     async with running(CONFIG) as gateway:
         with monkeypatch.context() as patch:
 
-            def accept(new: Any) -> asyncio.Future[Any]:
+            def accept_together(callbacks: Sequence[tuple[Any, ToldWaiter[Any]]]) -> None:
                 if not late:
                     raise copy.copy(REFUSALS[why])
-                future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-                asyncio.get_running_loop().call_soon(future.set_exception, copy.copy(REFUSALS[why]))
-                return future
+                for _, told in callbacks:
+                    asyncio.get_running_loop().call_soon(told.set_exception, copy.copy(REFUSALS[why]))
 
-            patch.setattr(gateway.gateway.store, "accept", accept)
+            patch.setattr(gateway.gateway.store, "accept_together", accept_together)
             for _ in range(ROUNDS):
                 await _posted(gateway)
         await _goes_on(gateway)
@@ -92,13 +93,12 @@ async def test_an_event_that_cannot_be_made_gives_its_slots_back(
 async def test_a_caller_that_goes_away_gives_its_slots_back(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(CONFIG) as gateway:
         with monkeypatch.context() as patch:
-            waiting: list[asyncio.Future[Any]] = []
+            waiting: list[ToldWaiter[Any]] = []
 
-            def accept(new: Any) -> asyncio.Future[Any]:
-                waiting.append(asyncio.get_running_loop().create_future())
-                return waiting[-1]
+            def accept_together(callbacks: Sequence[tuple[Any, ToldWaiter[Any]]]) -> None:
+                waiting.extend(told for _, told in callbacks)
 
-            patch.setattr(gateway.gateway.store, "accept", accept)
+            patch.setattr(gateway.gateway.store, "accept_together", accept_together)
             for number in range(ROUNDS):
                 posting = asyncio.create_task(gateway.send(settle=False))
                 while len(waiting) <= number:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from gateway.intake import intake, pipeline
+from gateway.store.engine.commit_waiters import ToldWaiter
+from gateway.store.records import NewEvent
 from gateway.testing import running
 
 CONFIG = """
@@ -50,23 +52,22 @@ async def test_an_event_whose_caller_went_away_before_the_commit_is_told_and_del
 ) -> None:
     async with running(CONFIG) as gateway:
         store = gateway.gateway.store
-        queued: list[asyncio.Future[Any]] = []
-        accept = store.accept
+        queued: list[Sequence[NewEvent]] = []
+        accept_together = store.accept_together
 
-        def noted(new: Any) -> asyncio.Future[Any]:
-            queued.append(accept(new))
+        def noted(callbacks: Sequence[tuple[Sequence[NewEvent], ToldWaiter[Any]]]) -> None:
+            queued.extend(events for events, _ in callbacks)
+            accept_together(callbacks)
             sending.cancel()
-            return queued[-1]
 
-        monkeypatch.setattr(store, "accept", noted)
+        monkeypatch.setattr(store, "accept_together", noted)
         with capture_logs() as lines:
             sending = asyncio.create_task(gateway.send(settle=False))
             with contextlib.suppress(asyncio.CancelledError):
                 await sending
             assert sending.cancelled()
-            (accepted,) = await queued[0]
             await gateway.settle()
-        assert [line["id"] for line in lines if line["event"] == "event"] == [accepted.id]
+        assert [line["id"] for line in lines if line["event"] == "event"] == [queued[0][0].event.id]
         assert len(gateway.delivered("app")) == 1
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import StoreUnavailable
-from gateway.store.engine import write_queue
+from gateway.store.engine import commit_waiters, write_queue
 from gateway.store.engine import writer as writing
 from gateway.store.store import Store
 from tests.store.kit import new
@@ -54,5 +54,5 @@ async def test_one_that_cannot_be_told_keeps_the_answer_from_no_other() -> None:
 
     heard: asyncio.Future[object] = asyncio.get_running_loop().create_future()
     with pytest.raises(MemoryError):
-        write_queue.resolve_all([(Deaf(), 1, None), (heard, 2, None)])  # type: ignore[list-item]
+        commit_waiters.resolve_all([(Deaf(), 1, None), (heard, 2, None)])  # type: ignore[list-item]
     assert heard.result() == 2

@@ -7,14 +7,16 @@ import enum
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal, TypeVar, overload
 
-from gateway.errors import StoreBusy, StoreUnavailable
+from gateway.errors import StoreBusy, StoreError, StoreUnavailable
 from gateway.runtime.lean_imports import import_structlog
 from gateway.store.engine.batch import Bulk
+from gateway.store.engine.commit_waiters import ToldWaiter, Waiter, Waiting, resolve_all
 
 T = TypeVar("T")
+W = TypeVar("W")
 
 COMMIT_ITEMS_MAX: Final = 512  # of one commit
 COMMIT_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -49,7 +51,9 @@ class Item:
 
     __slots__ = ("expired", "future", "kind", "since", "size", "work")
 
-    def __init__(self, kind: Kind, work: Work, size: int, future: asyncio.Future[Any] | None, since: float) -> None:
+    def __init__(
+        self, kind: Kind, work: Work, size: int, future: Waiter | asyncio.Future[Any] | None, since: float
+    ) -> None:
         self.kind = kind
         self.work = work
         self.size = size
@@ -111,12 +115,38 @@ class Queue:
                 self._accepted_at = now
             self._items.append(item)
             self._bytes += size
-        if not self._called:
-            # At the end of this turn of the loop, not at once: what the turn brings comes into one commit, and the thread
-            # does not fight the loop for the interpreter in the middle of it.
-            self._called = True
-            self._loop.call_soon(self._call)
+        self._call_thread(self._loop)
         return future
+
+    def put_accepts(self, accepts: Iterable[tuple[Sequence[object], int, ToldWaiter[W]]]) -> None:
+        """Queue what came together at once: work, its bytes, and who waits. Where one finds no room, its waiter is told that."""
+        refused: list[Waiting] = []
+        now = time.monotonic()
+        with self._ready:
+            closed = StoreUnavailable("the store is closed") if self._closing or self._loop is None else None
+            for work, size, waiter in accepts:
+                try:
+                    if closed is not None:
+                        raise closed
+                    self._check(now)
+                except StoreError as error:
+                    refused.append((waiter, None, error))
+                    continue
+                item = Item(Kind.ACCEPT, work, size, waiter, now)
+                self._watch(item)
+                self._items.append(item)
+                self._bytes += size
+                self._accepted_at = now
+        if self._loop is not None:
+            self._call_thread(self._loop)
+        resolve_all(refused)
+
+    def _call_thread(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wake it at the end of this turn of the loop, not at once: what the turn brings comes into one commit, and the thread
+        does not fight the loop for the interpreter in the middle of it."""
+        if not self._called:
+            self._called = True
+            loop.call_soon(self._call)
 
     def _call(self) -> None:
         self._called = False
@@ -239,20 +269,3 @@ def answer_all(loop: asyncio.AbstractEventLoop, unit: Sequence[Item], answers: S
         loop.call_soon_threadsafe(resolve_all, waiting)
     except RuntimeError:  # the loop has ended, and with it everyone who waited
         log.debug("store_loop_ended", items=len(waiting))
-
-
-def resolve_all(waiting: Sequence[tuple[asyncio.Future[object], object, BaseException | None]]) -> None:
-    """Tell everyone who waits what came of it, in the loop."""
-    failed: Exception | None = None
-    for future, answer, error in waiting:
-        if future.done():  # the waiter was cancelled; what it asked for stays committed
-            continue
-        try:
-            if error is None:
-                future.set_result(answer)
-            else:
-                future.set_exception(error)
-        except Exception as trouble:  # one that cannot be told, without memory, keeps it from no other
-            failed = trouble
-    if failed is not None:
-        raise failed

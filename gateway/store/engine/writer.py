@@ -57,6 +57,7 @@ class Writer:
         self._observe = observe
         self._queue = Queue(self._unanswered)
         self.put = self._queue.put  # by the loop: the future is resolved after the commit
+        self.put_accepts = self._queue.put_accepts
         self._link = WriterLink(connect, lambda: self._queue.closing)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

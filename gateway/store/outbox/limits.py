@@ -85,6 +85,14 @@ class StoreLimits:
                 "that must stay (store.limits.free_disk)"
             )
 
+    def refusal(self, source: str) -> StoreFull | None:
+        """Why an event of this source finds no room; None: it does."""
+        try:
+            self.check((source,))
+        except StoreFull as full:
+            return full
+        return None
+
     def used(self) -> tuple[float, str]:
         """Which part of a limit is used, of the one that is nearest (1.0: accepts are refused), and what people call it."""
         part = self._open / max(self._keep.waiting, 1)

@@ -1,0 +1,66 @@
+"""Who waits for a piece of the store's work, and how they are told in the loop what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from gateway.store.records import Accepted
+
+
+class Waiter(Protocol):
+    """Hears once, in the loop, what came of a piece of work: a future, or a `ToldWaiter`."""
+
+    def done(self) -> bool: ...
+    def set_result(self, answer: object, /) -> None: ...
+    def set_exception(self, error: BaseException, /) -> None: ...
+
+
+W = TypeVar("W")
+
+
+class ToldWaiter(Generic[W]):
+    """For an accept: has `tell` called with `about`, what became of the events, and what it failed with. It costs less than a future, whose callback
+    is a turn of the loop away."""
+
+    __slots__ = ("_about", "_done", "_tell")
+
+    def __init__(self, tell: Callable[[W, Sequence[Accepted], BaseException | None], None], about: W) -> None:
+        self._tell = tell
+        self._about = about
+        self._done = False
+
+    def done(self) -> bool:
+        """Whether it was told."""
+        return self._done
+
+    def set_result(self, answer: object, /) -> None:
+        """It was stored."""
+        self._done = True
+        assert isinstance(answer, list)  # of Accepted
+        self._tell(self._about, answer, None)
+
+    def set_exception(self, error: BaseException, /) -> None:
+        """It failed."""
+        self._done = True
+        self._tell(self._about, (), error)
+
+
+Waiting = tuple[Waiter, object, BaseException | None]
+
+
+def resolve_all(waiting: Sequence[Waiting]) -> None:
+    """Tell everyone who waits what came of it, in the loop."""
+    failed: Exception | None = None
+    for future, answer, error in waiting:
+        if future.done():  # the waiter was cancelled; what it asked for stays committed
+            continue
+        try:
+            if error is None:
+                future.set_result(answer)
+            else:
+                future.set_exception(error)
+        except Exception as trouble:  # one that cannot be told, without memory, keeps it from no other
+            failed = trouble
+    if failed is not None:
+        raise failed
