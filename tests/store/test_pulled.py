@@ -6,7 +6,7 @@ from gateway.runtime.clock import FrozenClock
 from gateway.store.outbox import statements as sql
 from gateway.store.store import Store
 from tests.store.conftest import Opener
-from tests.store.kit import LEASE, act, event, new, pause, resume, settlement, states, table, take
+from tests.store.kit import LEASE, act, beside, event, new, pause, resume, settlement, states, table, take
 
 
 async def ids(store: Store, most: int = 10, limit: int = 100) -> list[str]:
@@ -22,6 +22,14 @@ async def test_a_consumer_is_given_what_is_due_and_the_rest_stays(store: Store, 
     assert [row[0] for row in table(url, "owner, state", "deliveries", "id")][:2] == ["consumer"] * 2
     assert await ids(store) == [event(3).id]
     assert (await store.lease_out("q", 5, LEASE, 100)).why == "empty"
+
+
+async def test_a_look_leaves_out_what_cannot_be_read(store: Store, url: str) -> None:
+    await take(store, new(1, "q"), new(2, "q"))
+    with beside(url) as session:
+        session.change(f"UPDATE events SET body = '{{}}' WHERE id = '{event(1).id}'")
+    assert [one.event.id for one in await store.peek("q", 5)] == [event(2).id]
+    assert await ids(store) == [event(2).id], "and a claim ends it"
 
 
 async def test_no_more_are_leased_at_once_than_the_sink_allows(store: Store, clock: FrozenClock) -> None:
