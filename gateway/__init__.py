@@ -77,6 +77,7 @@ _PROVISIONAL: Final = (
     ("gateway.text.inert", "without_gaps"),
     ("gateway.text.credentials", "without_credentials"),
     ("gateway.text.strict_json", "TEXT_BYTES_MAX decode_document"),
+    ("gateway.compact_json", "encode_json encode_json_sorted encode_json_ascii"),
     # signatures
     ("gateway.signing.sigv4", "SigV4"),
     ("gateway.signing.content_digest", "CONTENT_DIGEST content_digest"),

@@ -201,6 +201,11 @@ from gateway.text.escaping import (
 )
 from gateway.text.inert import without_gaps as without_gaps
 from gateway.text.credentials import without_credentials as without_credentials
+from gateway.compact_json import (
+    encode_json as encode_json,
+    encode_json_sorted as encode_json_sorted,
+    encode_json_ascii as encode_json_ascii,
+)
 from gateway.text.strict_json import (
     TEXT_BYTES_MAX as TEXT_BYTES_MAX,
     decode_document as decode_document,

@@ -101,7 +101,7 @@ class LocalPost:
             event = from_document(fetched.document)
         except Exception:  # of a gateway of another version
             raise GatewayError("this is no event that this version can read; is the gateway a newer one?") from None
-        keep_json(event, compact_json.encode(fetched.document))
+        keep_json(event, compact_json.encode_json(fetched.document))
         now = Clock().now()
         return Delivery(
             id=0,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +11,7 @@ import click
 from gateway.cli import output, sink_trial
 from gateway.fields import secrets_of
 from gateway.text.escaping import visible, visible_json
-from gateway.text.mask import is_secret
+from gateway.text.mask import is_secret, masked_tree
 from gateway.text.redaction import MASK, redact
 
 if TYPE_CHECKING:
@@ -59,21 +58,12 @@ def _body(content: bytes) -> str:
         said = json.loads(text)
     except (ValueError, RecursionError):
         return _lines(redact(text))
-    return redact(visible_json(_masked(said), indent=True))
+    return redact(visible_json(masked_tree(said, _is_credential, lambda value: value), indent=True))
 
 
-def _masked(value: object) -> object:
-    """Without the values that are credentials by their names, such as a signature in a body."""
-    if isinstance(value, Mapping):
-        return {
-            name: MASK if _is_credential(name) and isinstance(inner, str | int) and inner != "" else _masked(inner)
-            for name, inner in value.items()
-        }
-    return [_masked(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _is_credential(name: str) -> bool:
-    return is_secret(name) and name != "key"  # `storage.key` is a path, `verified.key` a position
+def _is_credential(name: str, value: object) -> bool:
+    """By its name, such as a signature in a body. `storage.key` is a path, `verified.key` a position."""
+    return is_secret(name) and name != "key" and isinstance(value, str | int) and value != ""
 
 
 def _lines(text: str) -> str:

@@ -116,7 +116,7 @@ class Http:
         """
         sent = {"user-agent": USER_AGENT, "accept": "*/*", "accept-encoding": "identity"}
         if json is not None:
-            content = compact_json.encode(json)
+            content = compact_json.encode_json(json)
             sent["content-type"] = "application/json"
         if headers:
             for name, value in headers.items():

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from gateway.compact_json import encode, encode_sorted
+from gateway.compact_json import encode_json, encode_json_sorted
 from gateway.events.beside import keep_json, kept_json, original_of
 from gateway.events.compact import DATA_SCHEMA, compact
 from gateway.events.fields_of import flag_of, list_of, needed, number_of, object_of, text_of, time_of, whole_of, wrong
@@ -39,7 +39,7 @@ def to_json(event: Event) -> str:
     if (kept := kept_json(event)) is not None:
         return kept
     made = compact(event)
-    return keep_json(event, encode(to_document(event)) if made is None else made[0])
+    return keep_json(event, encode_json(to_document(event)) if made is None else made[0])
 
 
 def fingerprint(event: Event) -> bytes:
@@ -52,7 +52,7 @@ def render(event: Event) -> tuple[str, bytes]:
     body, said = compact(event) or _spelled_out(event)
     if event.extra:
         # the only part whose order the vendor chooses, and a second try may come in another one
-        said = encode_sorted(_said(event)).encode()
+        said = encode_json_sorted(_said(event)).encode()
     time = "" if event.time is None else format_time(event.time)
     named = b"\0".join((event.id.encode(), event.type.encode(), event.source.encode(), time.encode(), said))
     if original := original_of(event):
@@ -62,9 +62,9 @@ def render(event: Event) -> tuple[str, bytes]:
 
 def _spelled_out(event: Event) -> tuple[str, bytes]:
     """The document, and what of its `data` a second try repeats."""
-    said = encode(_said(event))
-    rest = encode(_circumstances(event))
-    envelope = encode(_envelope(event))
+    said = encode_json(_said(event))
+    rest = encode_json(_circumstances(event))
+    envelope = encode_json(_envelope(event))
     return f'{envelope[:-1]},"data":{said[:-1]},{rest[1:]}}}', said.encode()
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.compact_json import encode as spell
+from gateway.compact_json import encode_json, encode_struct
 from gateway.events.later import cause_document, later_document
 from gateway.events.times import format_time
 from gateway.model import ALARM_PREFIX, Cause, Event, Fault, File, Storage, Trust, Verified
@@ -25,7 +25,6 @@ _PLAIN_MAX: Final = 1e16
 _BEGINS: Final = b',"data":'
 _ENDS: Final = b',"received_at":"'
 
-_encode: Final = msgspec.json.Encoder().encode
 _NO_EXTRA: Final = msgspec.Raw(b"{}")
 _LEFT_TO_THE_SLOW: Final = (TypeError, UnicodeError, OverflowError, RecursionError, msgspec.MsgspecError)
 
@@ -103,11 +102,11 @@ def compact(event: Event) -> tuple[str, bytes] | None:
         or (event.error is not None and type(event.error) is not Fault)
     ):
         return None
-    extra = spell(dict(event.extra)).encode() if event.extra else None
+    extra = encode_json(dict(event.extra)).encode() if event.extra else None
     time = None if event.time is None else format_time(event.time)
     verified = event.verified
     try:
-        document = _encode(
+        document = encode_struct(
             _Document(
                 specversion="1.0",
                 id=str(event.ref),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from gateway.compact_json import encode
+from gateway.compact_json import encode_json
 from gateway.model import FILE_COMPLETED, REDACTED, Event, File
 
 _PLACE_BYTES: Final = 16
@@ -22,7 +22,7 @@ def places_of(event: Event) -> tuple[bytes, ...]:
         return ()
     where = [event.domain, event.app, event.stream]
     names = [name for file in event.files for name in _names(file)]
-    hashes = (hashlib.sha256(encode([*where, *name]).encode("utf-8", "surrogatepass")) for name in names)
+    hashes = (hashlib.sha256(encode_json([*where, *name]).encode("utf-8", "surrogatepass")) for name in names)
     return tuple(dict.fromkeys(one.digest()[:_PLACE_BYTES] for one in hashes))
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
 
-import msgspec
-
-_encode: Final = msgspec.json.Encoder().encode  # writes a time as `isoformat` does, five times as fast, with a Z
+from gateway.compact_json import encode_struct
 
 
 def format_time(at: datetime) -> str:
@@ -18,7 +15,7 @@ def format_time(at: datetime) -> str:
         at = at.astimezone(UTC)
     if type(at) is not datetime:  # a library's own kind, which the encoder does not know
         at = datetime.combine(at, at.time(), UTC)
-    text = _encode(at).decode()  # between quotes
+    text = encode_struct(at).decode()  # between quotes, as `isoformat` does it, five times as fast, with a Z
     if not at.microsecond or at.microsecond % 1000:
         return text[1:-1]
     return text[1:-5] + "Z"

@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
-import msgspec
-
+from gateway.compact_json import encode_struct_or_str
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.events.cloudevents import render
 from gateway.intake.failures import Failures
@@ -36,7 +35,6 @@ TOGETHER_MAX: Final = (
     64  # callbacks that go together, so that whatever else the loop has to do waits for some 10 ms at most
 )
 T = TypeVar("T")
-_json: Final = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class _Stage(NamedTuple):
@@ -254,7 +252,7 @@ class Intake:
             if one.new or one.supersedes:
                 status = "accepted"
         self._journal.answered(work.endpoint.name, status, work.callback.received_at)
-        return self._answer(work, _json({"status": status, "events": [str(one.id) for one in accepted]}))
+        return self._answer(work, encode_struct_or_str({"status": status, "events": [str(one.id) for one in accepted]}))
 
     def _answer(self, work: CallbackUnderWay, usual: bytes) -> CallbackAnswer:
         source = work.endpoint.source

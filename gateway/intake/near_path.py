@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote
 
+from gateway.text.suggest import PATH_LIKENESS_MIN, nearest
+
 _PREFIX: Final = "/hooks/"
-_LIKENESS_MIN: Final = 0.8  # of difflib's ratio
 _PATH_CHARS_MAX: Final = 200  # characters of a path that is compared
 _PATHS_MAX: Final = 100  # configured ones that it is compared with
 
@@ -31,6 +31,6 @@ def near_path(path: str, sources: Mapping[str, str]) -> str | None:
             return f"{where}: upper and lower case differ"
         if tail in (known, name):
             return f"{where}, though it ends like it" if tail == known else f"{where}, which has a path of its own"
-        if difflib.SequenceMatcher(None, tail.lower(), known.lower()).ratio() >= _LIKENESS_MIN:
+        if nearest(tail, (known,), PATH_LIKENESS_MIN):
             return f"{where}, but nearly"
     return None

@@ -6,11 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
+from gateway.compact_json import encode_json_sorted, encode_struct
 
-from gateway.compact_json import encode_sorted
-
-_encode: Final = msgspec.json.Encoder().encode
 _type: Final = type  # because an argument has its name
 _SPELT_ALIKE: Final = frozenset({str, int, bool, type(None)})
 ID_CHARS_MAX: Final = 128  # characters
@@ -37,7 +34,7 @@ def event_id(
     """
     named = [source, type, domain, app, stream, format, *identity]
     # both write the same; the second knows how Python spells a fraction and puts keys in order
-    text = _encode(named) if _SPELT_ALIKE.issuperset(map(_type, named)) else encode_sorted(named).encode()
+    text = encode_struct(named) if _SPELT_ALIKE.issuperset(map(_type, named)) else encode_json_sorted(named).encode()
     return EventId(hashlib.sha256(text).hexdigest()[:32])
 
 

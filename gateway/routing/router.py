@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 from typing import Any, Final, Protocol
 
-from gateway.compact_json import encode
+from gateway.compact_json import encode_json
 from gateway.model import ABOUT_SINKS, FOLLOW_UP_TYPES, Event, alarm_globs, names_type
 from gateway.where.expression import Where, WhereFailed, compile_where, present
 
@@ -163,14 +163,14 @@ class _Failed:
 
     def __init__(self, route: str, said: Mapping[str, object]) -> None:
         self._route = route
-        self._head = encode({"route": route, **said})[:-1] + ',"value":'
+        self._head = encode_json({"route": route, **said})[:-1] + ',"value":'
         self._last: tuple[object, Verdict] | None = None
 
     def __call__(self, value: object) -> Verdict:
         if self._last is not None and self._last[0] == value:
             return self._last[1]
         shown = value[:_VALUE_CHARS_MAX] + "…" if isinstance(value, str) and len(value) > _VALUE_CHARS_MAX else value
-        verdict = Verdict(self._route, FAILED, f"{self._head}{encode(shown)}}}")
+        verdict = Verdict(self._route, FAILED, f"{self._head}{encode_json(shown)}}}")
         self._last = (value, verdict)
         return verdict
 
@@ -194,10 +194,10 @@ class _Compiled:
         self._unnamed = _Failed(
             route.name, {"held": [], "clause": "type", "pattern": list(self._types), "named": False}
         )
-        self._matched = Verdict(route.name, MATCHED, encode(matched))
-        self.not_reached = Verdict(route.name, NOT_REACHED, encode({"route": route.name, "reached": False}))
+        self._matched = Verdict(route.name, MATCHED, encode_json(matched))
+        self.not_reached = Verdict(route.name, NOT_REACHED, encode_json({"route": route.name, "reached": False}))
         self._where_failed = _Failed(route.name, self._where_said(keys))
-        self._error_head = encode({"route": route.name, **self._where_said(keys)})[:-1] + ',"error":'
+        self._error_head = encode_json({"route": route.name, **self._where_said(keys)})[:-1] + ',"error":'
 
     def _where_said(self, held: Sequence[str]) -> Mapping[str, object]:
         return {"held": list(held), "clause": "where", "pattern": None if self.where is None else self.where.text}
@@ -214,7 +214,7 @@ class _Compiled:
         if verdict is not self._matched or not here:
             return verdict
         why = "about" if event.alarm is not None else "cause"
-        return Verdict(self.name, MATCHED, encode({**json.loads(verdict.text), why: here}))
+        return Verdict(self.name, MATCHED, encode_json({**json.loads(verdict.text), why: here}))
 
     def _judge(self, values: Mapping[str, str | None], scene: _Scene) -> Verdict:
         for clause in self.clauses:
@@ -226,7 +226,7 @@ class _Compiled:
         try:
             answer = scene.value(self.where)
         except WhereFailed as failure:
-            return Verdict(self.name, ERROR, f"{self._error_head}{encode(str(failure))}}}")
+            return Verdict(self.name, ERROR, f"{self._error_head}{encode_json(str(failure))}}}")
         if answer is True:
             return self._matched
         return self._where_failed(answer if answer is False else type(answer).__name__)

@@ -10,13 +10,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
-import msgspec
-
+from gateway.compact_json import encode_struct_or_str
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.traces import current
 from gateway.text.redaction import redact
 
-_encode: Final = msgspec.json.Encoder(enc_hook=str).encode
 _INFO_LEVEL: Final = 20
 
 
@@ -37,7 +35,7 @@ class PlainLines:
         if current.get() is not None:  # inside a trace, which the usual way adds
             return False
         try:
-            line = _encode({"ts": self._now(), "level": "info", "event": event, **values}).decode()
+            line = encode_struct_or_str({"ts": self._now(), "level": "info", "event": event, **values}).decode()
         except (RecursionError, TypeError, ValueError):
             return False
         # Only where every text stands in the line as it is, finding no secret in the line is finding none in its texts.

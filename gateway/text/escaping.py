@@ -6,6 +6,8 @@ import json
 import re
 from typing import Final
 
+from gateway.compact_json import encode_json_or_str, encode_json_or_str_ascii
+
 _UNSEEN: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
@@ -13,8 +15,6 @@ _UNSEEN: Final = re.compile(
 )
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _PLAIN: Final = re.compile(r"[^\s\"'=\\\x00-\x1f\x7f-\x9f]+")
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
-_encode_ascii = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str).encode
 _encode_indented = json.JSONEncoder(ensure_ascii=False, indent=2, default=str).encode
 
 
@@ -54,10 +54,10 @@ def visible_json(value: object, *, indent: bool = False, ascii: bool = False) ->
     What JSON does not know is written by `str`. With `indent` the only line breaks are those of the layout.
     """
     if ascii:
-        return _encode_ascii(value).replace("\x7f", "\\u007f")
+        return encode_json_or_str_ascii(value).replace("\x7f", "\\u007f")
     if indent:
         return "\n".join(_UNSEEN.sub(_escape_json, line) for line in _encode_indented(value).split("\n"))
-    text = _encode(value)
+    text = encode_json_or_str(value)
     if text.isascii() and text.isprintable():  # a third of what searching the usual line costs
         return text
     return _UNSEEN.sub(_escape_json, text)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from gateway.text.redaction import MASK, redact
@@ -69,19 +70,31 @@ def _mask_pair(found: re.Match[str]) -> str:
     return f'"{found[1]}"{found[2]}"{MASK}"' if is_secret(found[1]) else found[0]
 
 
-def _masked(value: object, depth: int = 0) -> object:
+def masked_tree(value: object, hides: Callable[[str, object], bool], leaf: Callable[[object], object]) -> object:
+    """What is made of mappings and lists, with the mask where `hides` says so of a name and its value, and each other value
+    as `leaf` makes it. Whatever is masked by the names in it goes through here."""
     if isinstance(value, Mapping):
         return {
-            name: MASK if is_secret(name) and inner not in (None, "") else _masked(inner, depth)
+            str(name): MASK if hides(str(name), inner) else masked_tree(inner, hides, leaf)
             for name, inner in value.items()
         }
-    if isinstance(value, str):
-        return _masked_text(value, depth)
-    return [_masked(inner, depth) for inner in value] if isinstance(value, list) else value
+    if isinstance(value, list | tuple | set | frozenset):
+        return [masked_tree(inner, hides, leaf) for inner in value]
+    return leaf(value)
 
 
-def _masked_text(text: str, depth: int) -> str:
+def _masked(value: object, depth: int = 0) -> object:
+    return masked_tree(value, _is_filled_secret, partial(_masked_text, depth=depth))
+
+
+def _is_filled_secret(name: str, value: object) -> bool:
+    return is_secret(name) and value not in (None, "")
+
+
+def _masked_text(text: object, depth: int) -> object:
     """A text inside a document: JSON of its own, a form, or words, in which a colon alone makes no pair."""
+    if not isinstance(text, str):
+        return text
     if depth < _JSON_DEPTH_MAX and text[:1] in ("{", "["):
         try:
             return json.dumps(_masked(json.loads(text), depth + 1), ensure_ascii=False)
@@ -100,8 +113,4 @@ def masked_event(document: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _redacted(value: object) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, Mapping):
-        return {name: _redacted(inner) for name, inner in value.items()}
-    return [_redacted(inner) for inner in value] if isinstance(value, list) else value
+    return masked_tree(value, lambda *_: False, lambda leaf: redact(leaf) if isinstance(leaf, str) else leaf)

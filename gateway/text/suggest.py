@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from typing import Final
 
 LIKENESS_MIN: Final = 0.6  # of difflib's ratio; a word less like it is no near miss
+PATH_LIKENESS_MIN: Final = (
+    0.8  # the same of a callback's path, because strangers try many, and a vendor misses by a letter
+)
 WORD_CHARS_MAX: Final = 100  # characters that are compared, because that grows with the square
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -32,6 +31,7 @@ from gateway import (
     Verified,
     between,
     decode_document,
+    encode_json_ascii,
 )
 from plugins.sources.common.event import build_event, format_of, is_web, named_by, stored
 from plugins.sources.common.fields import Reading
@@ -208,7 +208,7 @@ def _object(part: str) -> Mapping[str, object]:
 
 
 def _encoded(value: Mapping[str, object]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value, separators=(",", ":")).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(encode_json_ascii(value).encode()).decode().rstrip("=")
 
 
 def _status(egress: Reading) -> str | None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.compact_json import encode
+from gateway.compact_json import encode_json
 from gateway.events import cloudevents
 from gateway.events.beside import kept_json
 from gateway.events.compact import compact, read_compact
@@ -28,7 +28,7 @@ def long_way(one: Event) -> tuple[str, bytes]:
 @pytest.mark.parametrize("one", SAMPLES, ids=lambda one: f"{one.type}-{len(one.files)}")
 def test_every_sample_goes_the_short_way_and_comes_out_the_same(one: Event) -> None:
     assert compact(one) == long_way(one)
-    assert cloudevents.to_json(one.replace()) == encode(cloudevents.to_document(one))
+    assert cloudevents.to_json(one.replace()) == encode_json(cloudevents.to_document(one))
 
 
 @pytest.mark.parametrize("one", SAMPLES, ids=lambda one: f"{one.type}-{len(one.files)}")

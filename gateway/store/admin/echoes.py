@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
-from gateway.compact_json import encode
+from gateway.compact_json import encode_json
 from gateway.model import ALARM_SOURCE, ALARM_TYPES
 from gateway.store.admin.pages import among
 from gateway.store.engine.encrypted_rows import EventKey, body_if_readable
@@ -71,7 +71,7 @@ def _silence_alarms(session: Session, since: int, said: Iterable[str]) -> None:
             detail = document["data"]["detail"]
             if detail and any(text in detail for text in looked_for):
                 document["data"] |= {"detail": ERASED, "text": document["data"]["text"].replace(detail, ERASED)}
-                rewrite_event(session, seq, key, body, raw, routing, encode(document))
+                rewrite_event(session, seq, key, body, raw, routing, encode_json(document))
                 session.change(_NEWS_OF, {"event": id_})
 
 
@@ -79,7 +79,7 @@ def _take_answers_back(session: Session, streams: Sequence[str]) -> None:
     """Who asks again with an Idempotency-Key must not be told what is erased, nor may it be done twice."""
     if not streams:
         return
-    spelt = {encode_(stream)[1:-1].encode() for stream in streams for encode_ in (encode, json.dumps)}
+    spelt = {write(stream)[1:-1].encode() for stream in streams for write in (encode_json, json.dumps)}
     for token, name, body in session.rows(_ANSWERS):
         if any(form in bytes(body) for form in spelt):
             session.change(_TAKE_BACK, {"token": token, "name": name, "body": _GONE})

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from gateway.compact_json import encode
+from gateway.compact_json import encode_json
 from gateway.model import ALARM_PREFIX, RECORDING_FAILED, Event
 
 # Hexadecimal digits, because an index holds no text of any length.
@@ -30,7 +30,7 @@ def group_key(sink: str, fields: Sequence[str], event: Event) -> str:
     if event.type == RECORDING_FAILED or event.type.startswith(ALARM_PREFIX):
         return key_alone(sink)
     said = {name: getattr(event, name) for name in sorted(fields)}
-    return hashlib.sha256(encode([sink, said]).encode()).hexdigest()[:_KEY_CHARS]
+    return hashlib.sha256(encode_json([sink, said]).encode()).hexdigest()[:_KEY_CHARS]
 
 
 def key_alone(sink: str) -> str:

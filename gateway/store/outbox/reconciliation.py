@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from gateway.compact_json import encode_struct
 from gateway.store.engine.batch import Bulk, storable
 from gateway.store.engine.session import Columns, Session, number_of
 from gateway.store.outbox import file_places
@@ -62,7 +63,6 @@ class Run(msgspec.Struct, frozen=True):
 
 
 _read: Final = msgspec.json.Decoder(Run).decode
-_write: Final = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ def leave(session: Bulk, owner: str | None) -> None:
 
 
 def _text(run: Run) -> str:
-    return _write(run).decode()
+    return encode_struct(run).decode()
 
 
 def _ms(span: timedelta) -> int:

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.compact_json import encode_struct
 from gateway.store.engine.tables import StoreTable
 
 FORMAT: Final = 1
@@ -63,7 +64,6 @@ class RowDigest:
         return TableEnd(rows=self.rows, digest=f"{self._sum:032x}", last=last)
 
 
-encode: Final = msgspec.json.Encoder().encode  # bytes become base64
 _row: Final = msgspec.json.Decoder(list[str | int | float | None]).decode
 read_head: Final = msgspec.json.Decoder(DumpHead).decode
 read_end: Final = msgspec.json.Decoder(DumpEnd).decode
@@ -71,7 +71,7 @@ read_end: Final = msgspec.json.Decoder(DumpEnd).decode
 
 def line_of(table: StoreTable, row: Sequence[object]) -> bytes:
     """A row as its line: `["events",1,"…",null,…]`, in the order of the head's columns, blobs in base64."""
-    return encode([table.name, *row])
+    return encode_struct([table.name, *row])
 
 
 def row_of_line(line: bytes, tables: Mapping[str, StoreTable]) -> tuple[StoreTable, list[object]]:

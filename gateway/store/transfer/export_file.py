@@ -8,6 +8,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
+from gateway.compact_json import encode_struct
 from gateway.errors import StoreError
 from gateway.store.transfer.dump import TABLES, Dump
 from gateway.store.transfer.dump_lines import (
@@ -15,7 +16,6 @@ from gateway.store.transfer.dump_lines import (
     DumpHead,
     RowDigest,
     TableEnd,
-    encode,
     read_end,
     read_head,
     row_of_line,
@@ -34,12 +34,12 @@ def write_lines(dump: Dump, into: Callable[[bytes], object], progress: Callable[
         sha256.update(line)
         into(line)
 
-    put(encode(dump.head) + b"\n")
+    put(encode_struct(dump.head) + b"\n")
     for _, _, line in dump.rows():
         put(line + b"\n")
         progress(1)
     end = msgspec.structs.replace(dump.end, sha256=sha256.hexdigest())
-    into(encode(end) + b"\n")
+    into(encode_struct(end) + b"\n")
     return end
 
 

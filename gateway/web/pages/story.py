@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import unified_diff
+from itertools import islice
 from typing import Any, Final
 
 from gateway.admin.results import DeliveryDetail, EventDetail, VerdictItem
 from gateway.events.alarm_text import alarm_text
 from gateway.model import ALARM_TYPES, RECORDING_OVERDUE, RECORDING_RECOVERED
+from gateway.text.json_difference import json_difference
 from gateway.web.pages.codes import says
-from gateway.web.pages.render import pretty
 from gateway.web.pages.words import PageWords
 
 STEPS_MAX: Final = 100  # of the newest
@@ -244,6 +244,5 @@ def files_of(event: Mapping[str, object], *, whole: bool) -> Sequence[FileView]:
 
 def difference(first: EventDetail, second: EventDetail) -> Sequence[tuple[str, str]]:
     """The lines of the normal forms that differ, and some around them."""
-    lines = unified_diff(pretty(first.event).split("\n"), pretty(second.event).split("\n"), n=2, lineterm="")
-    found = [(line[:1], line[1:]) for line in lines if not line.startswith(("---", "+++", "@@"))]
-    return found[:DIFFERENCE_LINES_MAX]
+    lines = json_difference(first.event, second.event, context=2)
+    return list(islice((line for line in lines if line[0] != "@"), DIFFERENCE_LINES_MAX))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from datetime import datetime
 from typing import ClassVar, Final, Literal, Protocol, get_args
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from gateway import Answer, Refused, Secret
+from gateway import Answer, Refused, Secret, encode_json
 from plugins.sinks.cards.card import Card, DigestLine, Fact, Link
 from plugins.sinks.cards.text import cut_markup
 
@@ -22,8 +21,6 @@ Name = Literal[
 NAMES: Final[tuple[Name, ...]] = get_args(Name)
 LEVELS: Final = ((1024, True), (300, True), (300, False), (80, False), (24, False))
 """How a card is made smaller: the longest value in characters, and whether it keeps its links."""
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 class Destination(Protocol):
@@ -197,7 +194,7 @@ def service(name: str) -> Service:
 
 def encode(payload: Mapping[str, object]) -> bytes:
     """Compact JSON in UTF-8, letters of every language as they are: what is measured is what is sent."""
-    return _encode(payload).encode()
+    return encode_json(payload).encode()
 
 
 def weight(payload: Mapping[str, object]) -> int:

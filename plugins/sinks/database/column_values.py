@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-import json
 import math
 import re
 import uuid
@@ -15,13 +14,12 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from gateway import parse_time
+from gateway import encode_json, parse_time
 
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")  # no database has NUL, and lone surrogates have no UTF-8
 _BYTES: Final = {"TINYTEXT": 2**8 - 1, "TEXT": 2**16 - 1, "MEDIUMTEXT": 2**24 - 1, "LONGTEXT": 2**32 - 1}  # of MySQL
 _BITS: Final = {"TINYINT": 8, "SMALLINT": 16, "MEDIUMINT": 24, "INT": 32, "INTEGER": 32, "BIGINT": 64}
 _EXACT: Final = decimal.Context(prec=2000)  # more digits than any column has
-_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 class Unfit(ValueError):
@@ -141,7 +139,7 @@ def _time(value: object, kind: sa.DateTime, dialect: str) -> object:
 
 def _json(value: object, dialect: str) -> object:
     clean = _plain(value)
-    return _encode(clean) if dialect == "sqlite" else clean
+    return encode_json(clean) if dialect == "sqlite" else clean
 
 
 def _uuid(value: object) -> uuid.UUID:
@@ -178,7 +176,7 @@ def _text(value: object) -> str:
     if isinstance(value, bytes):
         return _clean(value.decode("utf-8", "replace"))
     if isinstance(value, Mapping | list | tuple):
-        return _encode(_plain(value))
+        return encode_json(_plain(value))
     return str(value)
 
 

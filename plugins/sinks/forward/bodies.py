@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import datetime
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
-from gateway import Event, Refused, to_document, to_json
+from gateway import Event, Refused, encode_json, to_document, to_json
 from plugins.sinks.forward.signatures import HuaweiLiveScheme
 from plugins.vendors.huawei_live.reissue import reissue
 
@@ -22,7 +21,6 @@ _LONG: Final = frozenset({"subject", "cause"})  # a cause names up to four sinks
 _PROVIDER: Final = "huawei-live"
 # https://github.com/cloudevents/spec, HTTP binding 3.1.3.2: space, quote, percent and what is not printable ASCII.
 _PLAIN: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 def bounded(value: str, most: int, *, safe: str = _PLAIN) -> str:
@@ -62,12 +60,12 @@ def binary(event: Event) -> Body:
         f"ce-{name}": bounded(_attribute(value), LONG_BYTES_MAX if name in _LONG else HEADER_BYTES_MAX)
         for name, value in document.items()
     }
-    return Body(_encode(data).encode(), media_type, headers)
+    return Body(encode_json(data).encode(), media_type, headers)
 
 
 def _attribute(value: object) -> str:
     """Text as it is, a number in digits, an object (`cause`) as JSON, because a header holds nothing but text."""
-    return value if isinstance(value, str) else _encode(value)
+    return value if isinstance(value, str) else encode_json(value)
 
 
 def raw(event: Event) -> Body:

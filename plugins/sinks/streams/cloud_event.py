@@ -6,13 +6,12 @@ cloudevents/bindings. They agree in this: structured is told by the media type `
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import quote
 
-from gateway import Delivery, format_time, order_key, to_document, to_json, visible
+from gateway import Delivery, encode_json, format_time, order_key, to_document, to_json, visible
 
 STRUCTURED: Final = "application/cloudevents+json"
 LONG_BYTES_MAX: Final = 2048  # bytes of `subject` and `cause`, as in the headers of a forward
@@ -20,7 +19,6 @@ VALUE_BYTES_MAX: Final = 512  # bytes of every other attribute
 _LONG: Final = frozenset({"subject", "cause"})
 # NATS binding 3.1.3.2: space, quote, percent and what is not printable ASCII.
 _PLAIN: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def compose(
         content, media_type = to_json(event), STRUCTURED
     else:
         document = to_document(event)
-        content, media_type = _encode(document.pop("data")), document.pop("datacontenttype")
+        content, media_type = encode_json(document.pop("data")), document.pop("datacontenttype")
         attributes = {name: _attribute(name, value) for name, value in document.items()}
     return StreamMessage(
         id=f"{event.source}/{event.ref}" + (f"/{delivery.id}" if delivery.replay else ""),
@@ -78,7 +76,7 @@ def compose(
 
 def _attribute(name: str, value: object) -> str:
     """Text as it is, a number in digits, an object (`cause`) as JSON: the canonical strings of CloudEvents."""
-    text = value if isinstance(value, str) else _encode(value)
+    text = value if isinstance(value, str) else encode_json(value)
     return _bounded(text, LONG_BYTES_MAX if name in _LONG else VALUE_BYTES_MAX)
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import posixpath
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway import Callback, Event, Source, Storage, Verified, event_id
+from gateway import Callback, Event, Source, Storage, Verified, encode_json_sorted, event_id
 from plugins.sources.common.fields import Reading
 
 _FORMATS: Final = {"m3u8": "hls", "ts": "hls", "mpd": "dash"}
 _EXTENSION: Final = re.compile(r"[a-z0-9]{2,5}")
-_canonical: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 
 
 def build_event(
@@ -53,7 +51,7 @@ def build_event(
 def contents(said: Mapping[str, object], without: Collection[str] = ()) -> str:
     """A name for a callback that has none: a digest of all it says, but for what changes from one try to the next."""
     kept = {name: value for name, value in said.items() if name not in without}
-    return hashlib.sha256(_canonical(kept).encode()).hexdigest()[:32]
+    return hashlib.sha256(encode_json_sorted(kept).encode()).hexdigest()[:32]
 
 
 def named_by(said: Mapping[str, object], *names: str, without: Collection[str] = ()) -> list[object]:

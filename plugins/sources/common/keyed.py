@@ -8,7 +8,6 @@ import builtins
 import hashlib
 import hmac
 import itertools
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -32,6 +31,7 @@ from gateway import (
     Untrusted,
     Verified,
     between,
+    encode_json,
     secret,
 )
 
@@ -261,7 +261,7 @@ class Keyed(Source):
         return Played(body=self._spoilt(body) if scene.tampered else body, headers=headers)
 
     def _written(self, said: Mapping[str, object]) -> bytes:
-        return json.dumps(said, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        return encode_json(said).encode()
 
     def _spoilt(self, body: bytes) -> bytes:
         return body[:-1] + b',"tampered":true}'

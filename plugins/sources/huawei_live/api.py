@@ -9,7 +9,18 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from gateway import Answer, Http, Malformed, Refused, Retry, Unavailable, decode_document, redact, visible
+from gateway import (
+    Answer,
+    Http,
+    Malformed,
+    Refused,
+    Retry,
+    Unavailable,
+    decode_document,
+    encode_json_ascii,
+    redact,
+    visible,
+)
 from plugins.sources.huawei_live.reconcile import HuaweiReconcile
 from plugins.vendors.huawei_aksk import sign_call
 
@@ -30,7 +41,7 @@ async def call(
 ) -> Mapping[str, object]:
     """What the API answers at this path below the project. Raises Retry, Unavailable and Refused, in words."""
     url = options.api + path + (f"?{urlencode(query, quote_via=quote)}" if query else "")
-    content = b"" if body is None else json.dumps(dict(body), separators=(",", ":")).encode()
+    content = b"" if body is None else encode_json_ascii(dict(body)).encode()
     headers = {"X-Project-Id": options.project_id, "Content-Type": "application/json"}
     headers |= sign_call(
         method,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -21,6 +20,7 @@ from gateway import (
     Storage,
     Trust,
     Verified,
+    encode_json_ascii,
     event_id,
 )
 from plugins.sources.common.fields import Reading, text_of
@@ -149,7 +149,7 @@ def listed_event(source: str, project: str, entry: object, now: datetime) -> Eve
         extra=reading.extra(),
         problems=tuple(reading.problems),
         reconciled=True,
-        raw=json.dumps(entry, ensure_ascii=True, separators=(",", ":")).encode(),
+        raw=encode_json_ascii(entry).encode(),
         raw_type="application/json",
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,7 +10,16 @@ from typing import Any, Final, Protocol
 from urllib.parse import quote
 from uuid import UUID
 
-from gateway import FILE_COMPLETED, FILE_STARTED, RECORDING_ENDED, RECORDING_FAILED, RECORDING_STARTED, Played, Scene
+from gateway import (
+    FILE_COMPLETED,
+    FILE_STARTED,
+    RECORDING_ENDED,
+    RECORDING_FAILED,
+    RECORDING_STARTED,
+    Played,
+    Scene,
+    encode_json,
+)
 from plugins.sources.huawei_live.options import HuaweiLiveOptions
 from plugins.sources.huawei_live.push import PUSH_TYPES
 from plugins.vendors.huawei_live import signature
@@ -54,7 +62,7 @@ def play(source: PlaysHuawei, scene: Scene) -> Played:
             raise ValueError("a callback without a signature can be neither tampered with nor expired")
     else:
         said = _sign(source, scheme, said, scene)
-    body = json.dumps(said, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    body = encode_json(said)
     return Played(body=body.encode(), headers={"content-type": "application/json"})
 
 
@@ -74,7 +82,7 @@ def _push(source: PlaysHuawei, scene: Scene, event: str) -> Played:
             document["stream"] += "-tampered"
     elif scene.tampered or scene.expired:
         raise ValueError("a callback without a signature can be neither tampered with nor expired")
-    body = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    body = encode_json(document)
     return Played(body=body.encode(), headers={"content-type": "application/json"})
 
 

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from gateway import encode_json
 from plugins.vendors.huawei_live import signature
 
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 _decode: Final = json.JSONDecoder().raw_decode
-_write: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def reissue(body: bytes, *, scheme: str, key: bytes, expires: int) -> bytes:
@@ -31,7 +31,7 @@ def reissue(body: bytes, *, scheme: str, key: bytes, expires: int) -> bytes:
         if name in fresh:
             text = text[:start] + fresh.pop(name) + text[end:]
     if fresh:  # the source verifies nothing, so there was no signature
-        more = ",".join(f"{_write(name)}:{value}" for name, value in sorted(fresh.items()))
+        more = ",".join(f"{encode_json(name)}:{value}" for name, value in sorted(fresh.items()))
         at = text.rindex("}")
         text = f"{text[:at]}{',' if spans else ''}{more}{text[at:]}"
     return text.encode()

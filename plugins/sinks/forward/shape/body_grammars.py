@@ -11,11 +11,11 @@ from xml.parsers import expat
 
 from jinja2.exceptions import SecurityError
 
+from gateway import encode_json
 from plugins.sinks.cards.sandbox import Encoder
 from plugins.sinks.cards.text import Invalid
 from plugins.sinks.forward.shape.value_places import TextGrammar
 
-_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _XML_NEVER: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 _XML_SPECIAL: Final = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
@@ -44,8 +44,8 @@ class JsonGrammar:
 
     start: ClassVar[str] = "outside"
     encoders: ClassVar[Mapping[str, Encoder]] = {
-        "_json_value": _encode,
-        "_json_inside": lambda value: _encode(scalar(value))[1:-1],
+        "_json_value": encode_json,
+        "_json_inside": lambda value: encode_json(scalar(value))[1:-1],
     }
 
     def after(self, state: str, text: str, line: int) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from gateway import Event, format_time, to_document
+from gateway import Event, encode_json_sorted, format_time, to_document
 from gateway.where import WhereError, WhereFailed, compile_where, present
 from gateway.where.expression import LIST_ELEMENTS_MAX
 from gateway.where.names import misnamed, shape_of_event
@@ -49,7 +48,7 @@ class CelBody:
         if not isinstance(body, dict | list):
             raise Invalid(f"{_WHAT}: it says {type(body).__name__} and neither a map nor a list")
         # sorted, because the library's maps have an order of their own each time, and a repeat is to have the same bytes
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        text = encode_json_sorted(body)
         if len(text) > OUTPUT_CHARS_MAX:
             raise Invalid(f"{_WHAT}: it makes more than 64 KiB of text")
         return text

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache, partial
 from typing import Final
 
-from gateway import TEXT_BYTES_MAX, Event, to_document
+from gateway import TEXT_BYTES_MAX, Event, encode_json, to_document
 from gateway.where.names import shape_of_event
 from plugins.sinks.cards.sandbox import Misnamed, compiled
 from plugins.sinks.cards.template_data import FixedForm
@@ -82,10 +81,6 @@ def _epoch_ms(value: object) -> int | None:
     return None if (seconds := _seconds(value)) is None else round(seconds * 1000)
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
 def _join(value: object, between: object = ", ") -> str:
     """Whole, as nobody wants half of an address: what is too much is refused with the body."""
     return str(between).join(map(scalar, value)) if isinstance(value, list | tuple) else ""
@@ -95,5 +90,5 @@ FILTERS_OF_REQUESTS: Final[Mapping[str, Callable[..., object]]] = {
     "epoch": _epoch,  # of a time: seconds since 1970
     "epoch_ms": _epoch_ms,
     "join": _join,
-    "json": _json,  # a text of JSON, for a place that holds one as a text
+    "json": encode_json,  # a text of JSON, for a place that holds one as a text
 }

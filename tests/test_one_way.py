@@ -1,0 +1,84 @@
+"""One way to make a thing: what has a place of its own is written again nowhere else, or for a reason that is said here."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = [path for folder in ("gateway", "plugins") for path in sorted((ROOT / folder).rglob("*.py"))]
+
+# What stands for one way, the file whose way it is, and the others that have it too, with the reason.
+ENCODERS: Mapping[str, str] = {
+    "gateway/text/escaping.py": "laid out in lines, for people: an indent is not compact",
+    "plugins/sinks/feed/state.py": "a plugin's own Struct, beside the decoder that reads it back",
+}
+DIFFERENCES: Mapping[str, str] = {
+    "gateway/text/suggest.py": "how much one word is like another, which is no list of lines"
+}
+MASKED: Mapping[str, str] = {
+    "gateway/config/schema.py": "takes a default that holds the mask out of a schema, and masks nothing"
+}
+
+
+def _encoders(tree: ast.AST) -> int:
+    """How often a file makes an encoder of JSON, spells one without blanks, or uses msgspec's."""
+    count = 0
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            made = called.endswith(("JSONEncoder", "json.Encoder")) or called == "msgspec.json.encode"
+            count += made or any(word.arg == "separators" for word in node.keywords)
+    return count
+
+
+def _places(count: dict[str, int]) -> set[str]:
+    return {place for place, number in count.items() if number}
+
+
+def _counted(of: Callable[[ast.AST], int]) -> dict[str, int]:
+    return {str(path.relative_to(ROOT)): of(ast.parse(path.read_text())) for path in FILES}
+
+
+def test_compact_json_is_written_in_one_place() -> None:
+    there = _places(_counted(_encoders))
+    assert there - {"gateway/compact_json.py"} == ENCODERS.keys(), "use gateway.compact_json, or give it a variant"
+
+
+def test_an_encoder_is_seen_however_it_is_made() -> None:
+    for text in (
+        "json.JSONEncoder(indent=2).encode",
+        "JSONEncoder(sort_keys=True)",
+        "json.dumps(value, separators=(',', ':'))",
+        "json.dump(value, file, ensure_ascii=True, separators=SEPARATORS)",
+        "msgspec.json.Encoder(enc_hook=str)",
+        "msgspec.json.encode(value)",
+    ):
+        assert _encoders(ast.parse(text)) == 1, text
+    assert _encoders(ast.parse("json.dumps(value, indent=2); text.encode()")) == 0
+
+
+def test_two_documents_are_compared_in_one_place() -> None:
+    def imports(tree: ast.AST) -> int:
+        names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+        names += [str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        return names.count("difflib")
+
+    assert _places(_counted(imports)) - {"gateway/text/json_difference.py"} == DIFFERENCES.keys()
+
+
+def test_what_is_masked_by_its_name_is_masked_in_one_walk() -> None:
+    """A function that calls itself and names the mask is a walk of its own."""
+
+    def walks(tree: ast.AST) -> int:
+        count: Counter[str] = Counter()
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            names = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+            count[function.name] += {function.name, "MASK"} <= names
+        return count.total()
+
+    assert _places(_counted(walks)) - {"gateway/text/mask.py"} == MASKED.keys()
+    twice = "def a(v):\n    return {n: MASK if hidden(n) else a(i) for n, i in v.items()}"
+    assert walks(ast.parse(twice)) == 1
