@@ -4,6 +4,9 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 WORKERS ?= logical
+# The tests and the files of a room, which is a folder or one file.
+R_TESTS = $(if $(R),$(wildcard tests/$(R) tests/test_$(R).py))
+R_FILES = $(wildcard gateway/$(R) gateway/$(R).py plugins/$(R))
 PARALLEL := -n $(WORKERS) --dist worksteal --durations 15 --durations-min 1
 SEARCH := --hypothesis-profile search --timeout 900
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -41,9 +44,9 @@ fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m 'not slow and not wide and not process and not postgres' --hypothesis-profile quick $(PARALLEL)
 
 room: $(VENV)/.dev
-	@test -d 'tests/$(R)' || { echo 'make room R=… names a folder of tests: $(notdir $(patsubst %/,%,$(wildcard tests/*/)))' >&2; exit 1; }
-	$(BIN)/python -m pytest -q -m 'not slow' --durations 5 --durations-min 1 tests/$(R)
-	$(BIN)/python -m mypy $(wildcard gateway/$(R) gateway/$(R).py plugins/$(R))
+	$(if $(R_TESTS),,$(error make room R=… names a room, or a folder of tests: $(sort $(patsubst tests/%/,%,$(wildcard tests/*/)) $(patsubst tests/test_%.py,%,$(wildcard tests/test_*.py)))))
+	$(BIN)/python -m pytest -q -m 'not slow' --durations 5 --durations-min 1 $(R_TESTS)
+	$(if $(R_FILES),$(BIN)/python -m mypy $(R_FILES))
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -q $(PARALLEL) $(SEARCH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -52,6 +53,9 @@ def test_the_hooks_are_local_and_use_the_projects_own_environment() -> None:
     for hook in repository["hooks"]:
         assert hook["language"] == "system"
         assert hook["entry"].startswith(".venv/bin/python -m ")
+    tests = {word for hook in repository["hooks"] for word in hook["entry"].split() if word.startswith("tests/")}
+    assert all((ROOT / test).is_file() for test in tests)
+    assert {f"tests/test_{name}.py" for name in ("house", "glossary", "any", "states", "one_way")} <= tests
 
 
 @pytest.mark.parametrize(
@@ -76,6 +80,48 @@ def test_the_changelog_has_each_section_once_and_in_order() -> None:
         assert sections == [
             one for one in ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security") if one in sections
         ]
+        assert not re.search(r"^[*-] ", release.split("\n### ")[0], re.MULTILINE), "a line stands under a section"
+
+
+def test_every_line_of_the_changelog_is_there_once() -> None:
+    lines = [line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("* ")]
+    assert sorted(set(lines)) == sorted(lines)
+
+
+def _rooms() -> set[str]:
+    """The rooms that docs/architecture.md draws."""
+    rows = re.findall(r"^\| \d+ \| ([^|]+) \|", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE)
+    return {room for rooms in rows for room in re.findall(r"`(\w+)`", rooms)}
+
+
+def _tests_of(room: str) -> list[str]:
+    return [place for place in (f"tests/{room}", f"tests/test_{room}.py") if (ROOT / place).exists()]
+
+
+@pytest.mark.parametrize("room", sorted(_rooms()))
+def test_make_room_takes_every_room_there_is_with_its_tests_and_its_types(room: str) -> None:
+    shown = subprocess.run(
+        ["make", "-n", "room", f"R={room}"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    [tested] = [line for line in shown.splitlines() if "-m pytest" in line]
+    [typed] = [line for line in shown.splitlines() if "-m mypy" in line]
+    assert tested.split()[-len(_tests_of(room)) :] == _tests_of(room)
+    assert _tests_of(room) != []
+    assert (ROOT / typed.split()[-1]).exists()
+
+
+def test_make_room_names_the_rooms_where_there_is_no_such_one() -> None:
+    said = subprocess.run(["make", "-n", "room", "R=attic"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert said.returncode != 0
+    assert {"dispatch", "watchdog"} <= set(said.stderr.replace(".", " ").split())
+
+
+def test_the_lowest_versions_are_tried_in_every_room_of_the_core() -> None:
+    listed = subprocess.run(
+        ["bash", ".ci/lowest", "--list"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    ).stdout.split()
+    core = [place for room in _rooms() - {"cli", "testing"} for place in _tests_of(room)]
+    assert sorted(listed) == sorted([*core, "tests/store_admin"])
 
 
 def test_a_library_whose_private_parts_are_used_has_an_upper_bound() -> None:

@@ -6,13 +6,9 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from gateway.assembly import keep_of
-from gateway.config.grammar.store import StoreSettings
 from gateway.errors import ItemRefused, StoreBusy, StoreFull, StoreUnavailable
 from gateway.runtime.clock import FrozenClock
 from gateway.store.engine import write_queue
@@ -195,21 +191,3 @@ async def test_an_event_with_two_endings_is_kept_as_long_as_the_longer_one(
     clock.advance(2 * DAY)
     await store.sweep()
     assert kept(url) == []
-
-
-def test_each_setting_of_keep_arrives_where_it_is_used(tmp_path: Path) -> None:
-    spans = {"delivered": 11, "unrouted": 12, "dead": 13}
-    settings = StoreSettings.model_validate(
-        {
-            "remember": "40d",
-            "keep": {name: f"{days}d" for name, days in spans.items()} | {"refused": 14},
-            "limits": {"waiting": 15, "free_disk": "16MiB"},
-        }
-    )
-    assert keep_of(settings) == Keep(
-        remember=timedelta(days=40),
-        **{name: timedelta(days=days) for name, days in spans.items()},
-        refused=14,
-        waiting=15,
-        free_disk=16 << 20,
-    )

@@ -16,8 +16,7 @@ from gateway.model import Delivery
 from gateway.runtime.metrics import Metrics
 from gateway.watchdog import Watchdog, culprit
 from tests import threads
-
-from .conftest import Scripted
+from tests.dispatch.conftest import Scripted
 
 THRESHOLD = 0.03
 

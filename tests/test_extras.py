@@ -11,7 +11,7 @@ import pytest
 from gateway.extras import how_to_install
 from tests.config.configs import Configs
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 NEEDS = [
     (
         "sinks: {x: {type: email, host: mail.example.com, from: a@example.com, to: b@example.com}}",
@@ -28,6 +28,11 @@ NEEDS = [
     ("sinks: {x: {type: redis, url: 'redis://127.0.0.1'}}", "redis", "redis"),
     ("store: postgresql://db.example.com/g", "postgres", "psycopg"),
 ]
+
+
+@pytest.fixture
+def configs(tmp_path: Path) -> Configs:
+    return Configs(tmp_path)
 
 
 @pytest.mark.parametrize(("text", "extra", "module"), NEEDS)
