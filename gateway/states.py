@@ -37,6 +37,35 @@ WatchState = Literal["waiting", "overdue", "met", "back", "over"]
 """What became of what a watch expects; `overdue`: told as missing, `back`: it came after all and that is to be told,
 `over`: nothing more is to be told."""
 BulkAct = Literal["retry", "replay", "cancel", "release", "erase", "move"]
+AuditAct = Literal[
+    "deliveries retry",
+    "deliveries cancel",
+    "deliveries move",
+    "sinks pause",
+    "sinks resume",
+    "sinks test",
+    "sources reconcile",
+    "sources doctor",
+    "events replay",
+    "events release",
+    "events erase",
+    "events reveal",
+    "refused reveal",
+    "refused retry",
+    "jobs cancel",
+    "bulk retry",
+    "bulk replay",
+    "bulk cancel",
+    "bulk release",
+    "bulk erase",
+    "bulk move",
+    "store migrate",
+    "store import",
+    "store copy",
+    "store reencrypt",
+    "reload",
+]
+"""What is written into the audit log: the command that does it."""
 
 RefusalCode = Literal[
     "signature_missing",
@@ -113,4 +142,5 @@ HOLD_REASONS: Final[tuple[HoldReason, ...]] = get_args(HoldReason)
 REFUSAL_CODES: Final = frozenset(get_args(RefusalCode))
 JOB_STATES: Final[tuple[JobState, ...]] = get_args(JobState)
 WATCH_STATES: Final[tuple[WatchState, ...]] = get_args(WatchState)
+AUDIT_ACTS: Final[tuple[AuditAct, ...]] = get_args(AuditAct)
 RECORDING_STATES: Final[tuple[RecordingState, ...]] = get_args(RecordingState)

@@ -86,3 +86,59 @@ def is_number(value: ast.AST | None) -> bool:
     if isinstance(value, ast.Tuple):
         return bool(value.elts) and all(map(is_number, value.elts))
     return isinstance(value, ast.Constant) and type(value.value) in (int, float)
+
+
+_ASKS_MANY = {"rows", "fetch", "fetchall", "fetchmany"}
+_ASKS_ONE = {"fetchone", "fetchrow"}
+_ROWS_BY_NAME = {"row", "column", "columns", "gap"}
+
+
+def columns_by_place(tree: ast.AST) -> Iterator[int]:
+    """The lines where a column of a row is asked by a number: of what a database gave, by whatever name, and of what is
+    called a row. A row itself may be asked by its place among rows."""
+    for scope in (node for node in ast.walk(tree) if isinstance(node, _SCOPES)):
+        many, single = _filled(scope)
+        lines = {
+            node.lineno
+            for node in _own(scope)
+            if _is_place(node) and _is_row(node.value, many, single | _ROWS_BY_NAME)  # type: ignore[attr-defined]
+        }
+        yield from sorted(lines)
+
+
+def _filled(scope: ast.AST) -> tuple[set[str], set[str]]:
+    """The names of a function that hold rows, and those that hold one."""
+    many: set[str] = set()
+    single: set[str] = set()
+    for _ in range(3):  # because one may be filled from another that is filled further down
+        for node in _own(scope):
+            if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and node.value is not None:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                into = many if _is_rows(node.value, many) else single if _is_row(node.value, many, single) else None
+            elif isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
+                targets, into = [node.target], single if _is_rows(node.iter, many) else None
+            else:
+                continue
+            if into is not None:
+                into |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return many, single
+
+
+def _asked(node: ast.AST, by: set[str]) -> bool:
+    node = node.value if isinstance(node, ast.Await) else node
+    called = node.func if isinstance(node, ast.Call) else None
+    return (getattr(called, "attr", "") or getattr(called, "id", "")) in by
+
+
+def _is_rows(node: ast.AST, many: set[str]) -> bool:
+    return _asked(node, _ASKS_MANY) or (isinstance(node, ast.Name) and node.id in many)
+
+
+def _is_row(node: ast.AST, many: set[str], single: set[str]) -> bool:
+    if _asked(node, _ASKS_ONE) or (isinstance(node, ast.Name) and node.id in single):
+        return True
+    return isinstance(node, ast.Subscript) and _is_place(node) and _is_rows(node.value, many)
+
+
+def _is_place(node: ast.AST) -> bool:
+    return isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and type(node.slice.value) is int

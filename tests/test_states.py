@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import get_args
@@ -10,7 +11,9 @@ import pytest
 
 from gateway import states
 from gateway.model import ALARM_TYPES, Outcome, Trust
+from gateway.store.admin.jobs import AUDITED_AS
 from gateway.store.records import Held
+from gateway.web.pages import sentences
 
 ROOT = Path(__file__).resolve().parent.parent
 _QUOTED = re.compile(r"'([a-z_ ]+)'")
@@ -71,3 +74,41 @@ def test_statements_have_their_ranks_from_the_enumeration() -> None:
         if bare.search(line) and not line.startswith(("#", "word where"))
     ]
     assert places == []
+
+
+# Where a word of ours is a plain text or number: counts, other people's words, globs, and what another version wrote.
+BARE = {
+    ("gateway/admin/overview_results.py", "held"): "how many",
+    ("gateway/store/admin/shown_rows.py", "held"): "how many",
+    ("gateway/admin/overview_results.py", "act"): "as listed of a gateway elsewhere, which may know more acts",
+    ("gateway/web/pages/sentences.py", "act"): "the same",
+    ("gateway/cli/commands/audit.py", "act"): "a glob",
+    ("gateway/cli/remote_queries.py", "act"): "a glob",
+    ("gateway/store/admin/audit.py", "act"): "a glob",
+    ("gateway/store/admin/queries.py", "act"): "a glob",
+    ("gateway/model/trust.py", "rank"): "the order of trust",
+    ("gateway/store/postgres/batch.py", "rank"): "the name of a value in a statement",
+    ("gateway/text/trace_context.py", "state"): "`tracestate`, which is the vendors' own",
+}
+TYPED = {"state", "held", "act", "rank"}
+
+
+def test_what_has_a_few_known_values_is_typed_by_them_wherever_it_is_named() -> None:
+    def bare(kind: ast.expr) -> bool:
+        """A text or a number by itself, or none; what is inside of a collection, or said by a function, is its own matter."""
+        parts = [kind.left, kind.right] if isinstance(kind, ast.BinOp) else [kind]
+        return any(isinstance(part, ast.Name) and part.id in {"str", "int"} for part in parts)
+
+    there = set()
+    for path in sorted((ROOT / "gateway").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            kind = node.annotation if isinstance(node, ast.AnnAssign | ast.arg) else None
+            name = getattr(node, "arg", "") or getattr(getattr(node, "target", None), "id", "")
+            if kind is not None and name in TYPED and bare(kind):
+                there.add((str(path.relative_to(ROOT)), name))
+    assert there == BARE.keys()
+
+
+def test_every_act_of_the_audit_log_has_its_name_on_the_pages() -> None:
+    assert set(sentences.ACTS) == set(states.AUDIT_ACTS)
+    assert {AUDITED_AS[act] for act in get_args(states.BulkAct)} <= set(states.AUDIT_ACTS)

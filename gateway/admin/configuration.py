@@ -20,7 +20,7 @@ from gateway.text.redaction import MASK, redact
 RELOADS_SHOWN_MAX = 10  # that are shown
 
 
-def configuration(gateway: Running, started_at: int, state: str, whole: bool, admin: StoreAdmin) -> Configuration:
+def configuration(gateway: Running, started_at: int, file_state: str, whole: bool, admin: StoreAdmin) -> Configuration:
     """What runs, with every secret masked."""
     loaded = gateway.loaded
     rows = admin.audit(act="reload", limit=RELOADS_SHOWN_MAX)
@@ -29,7 +29,7 @@ def configuration(gateway: Running, started_at: int, state: str, whole: bool, ad
         loaded_at=moment(
             next((row.at for row in rows if row.result == "reloaded" and row.at >= started_at), started_at)
         ),
-        current=state == "ok",
+        current=file_state == "ok",
         settings=_settings(loaded, whole),
         types={
             "sources": {name: source.type for name, source in loaded.settings.sources.items()},

@@ -9,6 +9,7 @@ from typing import Final
 from gateway.cli.remote_client import segment
 from gateway.cli.remote_queries import ITEMS_A_REQUEST_MAX, Chosen, RemoteQueries, api_filter
 from gateway.cli.remote_rows import Item, item_result
+from gateway.states import BulkAct
 from gateway.store.admin.bulk import ItemResult, Total, Watcher
 from gateway.store.admin.delivery_filter import DeliveryFilter
 
@@ -73,7 +74,7 @@ class RemoteAdmin(RemoteQueries):
     ) -> Total:
         return self._few("/refused/retry", "ids", refused, watcher)
 
-    def _deliveries(self, act: str, deliveries: Sequence[int], watcher: Watcher) -> Total:
+    def _deliveries(self, act: BulkAct, deliveries: Sequence[int], watcher: Watcher) -> Total:
         if isinstance(deliveries, Chosen):
             return self._job(act, deliveries, watcher)
         return self._few(f"/deliveries/{act}", "ids", deliveries, watcher)
@@ -92,7 +93,7 @@ class RemoteAdmin(RemoteQueries):
             watcher.committed(batch)
         return Total(matched=len(items), answers=answers)
 
-    def _job(self, act: str, chosen: Chosen, watcher: Watcher, **more: object) -> Total:
+    def _job(self, act: BulkAct, chosen: Chosen, watcher: Watcher, **more: object) -> Total:
         body = {"act": act, "filter": api_filter(chosen.wanted.criteria()), "upto": chosen.upto, "rate": RATE, **more}
         job = self._remote.post("/bulk", body)["job"]
         answers: list[ItemResult] = []

@@ -15,6 +15,7 @@ from gateway.cli.invocation import Invocation
 from gateway.cli.progress_line import progress_line
 from gateway.model import FILE_COMPLETED
 from gateway.runtime.clock import Clock
+from gateway.states import SinkState
 from gateway.text.escaping import visible
 from gateway.text.redaction import redact
 
@@ -217,7 +218,7 @@ def _under_way(long: UnderWay) -> Mapping[str, object]:
 class _SinkObject(TypedDict):
     name: str
     type: str | None
-    state: str
+    state: SinkState
     reason: str | None
     probe_after: str | None
     waiting: int

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from gateway.errors import StoreError
+from gateway.states import AuditAct
 from gateway.store.admin import bulk, commands, erasure, refusals
 from gateway.store.admin.audit import Actor, AuditEntry, AuditRow
 from gateway.store.admin.bulk import ItemResult, Total, Watcher
@@ -242,7 +243,7 @@ class StoreAdmin(JobAdmin):
 
     def _many_deliveries(
         self,
-        act: str,
+        act: AuditAct,
         ids: Sequence[int],
         wanted: DeliveryFilter | None,
         actor: Actor | None,
@@ -265,7 +266,7 @@ class StoreAdmin(JobAdmin):
 
     def _many_events(
         self,
-        act: str,
+        act: AuditAct,
         refs: Sequence[str],
         actor: Actor | None,
         one: Callable[[Bulk, str], ItemResult],

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
+from gateway.states import AuditAct
 from gateway.store.admin.detour import NEWEST_KEY
 from gateway.store.admin.pages import PAGE_ROWS_MAX
 from gateway.store.admin.walk import Walk
@@ -64,7 +65,7 @@ class AuditEntry:
     """One act as it is written down when it begins. `filter` is what was asked for, where nothing was named one by one."""
 
     actor: Actor
-    act: str  # the command, such as `deliveries retry`
+    act: AuditAct
     target: str = ""
     filter: Mapping[str, object] | None = None
     matched: int = 1
@@ -79,7 +80,7 @@ class AuditRow:
     at: int
     actor: str
     place: str
-    act: str
+    act: AuditAct
     target: str
     filter: str | None  # JSON, or `hmac-sha256:…` of it
     matched: int

@@ -64,7 +64,7 @@ class _DeliveryColumns(NamedTuple):
     attempts: int
     round: int
     due_at: int
-    rank: int
+    rank: Rank
     last_error: str | None
     paused_at: int | None
     open_until: int | None
@@ -228,7 +228,7 @@ def _soonest(held: WaitsFor | None, row: _DeliveryColumns) -> int | None:
             assert_never(held)
 
 
-def _held(sink: str, known: Configured, paused: bool, tripped: bool, rank: int, later: bool) -> WaitsFor | None:
+def _held(sink: str, known: Configured, paused: bool, tripped: bool, rank: Rank, later: bool) -> WaitsFor | None:
     """What it waits for, the widest reason first: whoever looks must know which one to end."""
     if known.sinks is not None and sink not in known.sinks:
         return "orphaned"

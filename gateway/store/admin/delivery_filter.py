@@ -9,6 +9,7 @@ from typing import NamedTuple
 from gateway.model import ALARM_PREFIX
 from gateway.states import DeadReason, DeliveryState, WaitsFor
 from gateway.store.admin.pages import fits, of_stream, values_of
+from gateway.store.records import Rank
 
 
 class DeliveryKeys(NamedTuple):
@@ -18,7 +19,7 @@ class DeliveryKeys(NamedTuple):
     sink: str
     state: DeliveryState
     reason: DeadReason | None
-    rank: int
+    rank: Rank
     due_at: int
     since_at: int = 0
     source: str = ""

@@ -177,7 +177,9 @@ def _held(held: bool | HoldReason | None) -> str:
     return f"held = '{held}' AND " if held in HOLD_REASONS else ""
 
 
-def _of_kinds(session: Session, columns: str, held: str, wanted: EventFilter) -> tuple[str, dict[str, str]] | None:
+def _of_kinds(
+    session: Session, columns: str, held_condition: str, wanted: EventFilter
+) -> tuple[str, dict[str, str]] | None:
     """The search as a merge of the types and sources that fit, each along its index; None: there are too many."""
     kinds: list[tuple[str, str]] = []
     type_ = source = ""
@@ -198,7 +200,7 @@ def _of_kinds(session: Session, columns: str, held: str, wanted: EventFilter) ->
     if len(kinds) > _KINDS_MAX:
         return None
     letters = "abcdefghijklmnopqrstuvwxyz"
-    parts = [_OF_KIND.format(columns=columns, held=held, n=letters[n]) for n in range(len(kinds))]
+    parts = [_OF_KIND.format(columns=columns, held=held_condition, n=letters[n]) for n in range(len(kinds))]
     values = {f"type_{letters[n]}": kind for n, (kind, _) in enumerate(kinds)}
     values |= {f"source_{letters[n]}": whose for n, (_, whose) in enumerate(kinds)}
     merged = _UNION.join(parts)

@@ -7,7 +7,7 @@ in another order than the page wants.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 from gateway.states import DeliveryState
 from gateway.store.engine.session import Session, Trouble, number_of
@@ -29,12 +29,12 @@ def few_deliveries(session: Session, state: DeliveryState | None) -> str:
     return _condition(session, DELIVERIES, state)
 
 
-def few_events(session: Session, state: str | None) -> str:
+def few_events(session: Session, state: DeliveryState | Literal["unrouted"] | None) -> str:
     """The condition that leaves their events alone, with others; empty: they are not few, cannot be counted, or are not asked for."""
     return _condition(session, EVENTS, state)
 
 
-def _condition(session: Session, condition: str, state: str | None) -> str:
+def _condition(session: Session, condition: str, state: DeliveryState | Literal["unrouted"] | None) -> str:
     indexed = _INDEXED.get(state or "")
     if indexed is None:
         return ""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from gateway.errors import PageDamaged
-from gateway.states import BulkAct
+from gateway.states import AuditAct, BulkAct
 from gateway.store.admin import audit, commands, erasure, jobs
 from gateway.store.admin.audit import Actor, AuditEntry
 from gateway.store.admin.bulk import ItemResult
@@ -111,7 +111,7 @@ class JobAdmin(StoreQueries):
         """End a bulk act that cannot go on."""
         self._connections.change(lambda session: jobs.fail(session, id, why))
 
-    def note(self, act: str, target: str, *, actor: Actor, result: str = "done") -> None:
+    def note(self, act: AuditAct, target: str, *, actor: Actor, result: str = "done") -> None:
         """Write down something that changes nothing in the store, such as looking at credentials."""
         self._one(act, target, actor, lambda session: result)
 
@@ -122,7 +122,7 @@ class JobAdmin(StoreQueries):
     # -- how one act is done
 
     def _entry(
-        self, act: str, actor: Actor | None, matched: int, target: str = "", wanted: DeliveryFilter | None = None
+        self, act: AuditAct, actor: Actor | None, matched: int, target: str = "", wanted: DeliveryFilter | None = None
     ) -> AuditEntry:
         return AuditEntry(
             actor=actor or Actor.here(),
@@ -132,7 +132,7 @@ class JobAdmin(StoreQueries):
             matched=matched,
         )
 
-    def _one(self, act: str, target: str, actor: Actor | None, work: Callable[[Bulk], str]) -> str:
+    def _one(self, act: AuditAct, target: str, actor: Actor | None, work: Callable[[Bulk], str]) -> str:
         entry = self._entry(act, actor, 1, target)
 
         def whole(session: Bulk) -> str:
@@ -145,10 +145,11 @@ class JobAdmin(StoreQueries):
 
 def _row_of(chosen: object) -> int:
     """The row of a delivery, or of an event with its name."""
-    row = chosen[0] if isinstance(chosen, tuple) else chosen
+    row, _ = chosen if isinstance(chosen, tuple) else (chosen, "")
     assert isinstance(row, int)
     return row
 
 
 def _name(chosen: object) -> str:
-    return str(chosen[1] if isinstance(chosen, tuple) else chosen)
+    _, name = chosen if isinstance(chosen, tuple) else (0, chosen)
+    return str(name)

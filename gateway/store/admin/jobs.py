@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final, assert_never
 
 from gateway.errors import NotFound, StoreError
-from gateway.states import BulkAct, JobState
+from gateway.states import AuditAct, BulkAct, JobState
 from gateway.store.admin import audit, commands, deliveries, erasure, event_search
 from gateway.store.admin.audit import Actor, AuditEntry
 from gateway.store.admin.bulk import ItemResult
@@ -42,6 +42,14 @@ _END: Final = """UPDATE jobs SET finished_at = :now, state = :state, result = :r
 # What an erasure asked for names what is gone, and so may what another act asked for that went on beside one.
 _HIDE: Final = """UPDATE jobs SET filter = '{}', answers = CASE WHEN act = 'erase' THEN answers ELSE '[]' END WHERE id = :id
   AND (act = 'erase' OR EXISTS (SELECT 1 FROM audit a WHERE a.id > jobs.audit AND a.act IN ('events erase', 'bulk erase')))"""
+AUDITED_AS: Final[Mapping[BulkAct, AuditAct]] = {
+    "retry": "bulk retry",
+    "replay": "bulk replay",
+    "cancel": "bulk cancel",
+    "release": "bulk release",
+    "erase": "bulk erase",
+    "move": "bulk move",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +126,7 @@ def start(
     filters = wanted.criteria()
     target = " ".join(options.get("to") or ())
     entry = AuditEntry(
-        actor=actor, act=f"bulk {act}", target=target, filter=filters, matched=matched, hidden=act == "erase"
+        actor=actor, act=AUDITED_AS[act], target=target, filter=filters, matched=matched, hidden=act == "erase"
     )
     values = {"actor": storable(actor.name, audit.TEXT_CHARS_MAX), "place": storable(actor.place, audit.TEXT_CHARS_MAX)}
     values |= {"holder": holder, "act": act, "filter": json.dumps(filters), "options": json.dumps(options)}
@@ -200,7 +208,7 @@ def _end(session: Bulk, job: JobRow, state: JobState, result: str) -> None:
 
 def _do(session: Bulk, job: JobRow, chosen: Sequence[object], tools: Tools) -> list[ItemResult]:
     deliveries = [one for one in chosen if isinstance(one, int)]
-    names = [str(one[1]) for one in chosen if isinstance(one, tuple)]
+    names = [str(name) for _, name in (event for event in chosen if isinstance(event, tuple))]
     by, ordered = f"{job.actor}@{job.place}", tools.known.ordered
     match job.act:
         case "move":

@@ -62,6 +62,26 @@ def put(session: Session, counted: Sequence[Counted], owner: str) -> None:
             session.change(_PUT, values | {"spread": json.dumps(count.spread) if count.spread else None})
 
 
+class HourTotals(NamedTuple):
+    """What one name did in an hour, in the order of `_TAKE_HOUR`."""
+
+    total: int = 0
+    good: int = 0
+    bad: int = 0
+    dead: int = 0
+    last_at: int = 0
+
+    def plus(self, more: HourTotals) -> HourTotals:
+        """Both together."""
+        return HourTotals(
+            self.total + more.total,
+            self.good + more.good,
+            self.bad + more.bad,
+            self.dead + more.dead,
+            max(self.last_at, more.last_at),
+        )
+
+
 def forget(session: Session, minute: int) -> int:
     """Delete some of what is older than a week, seen from this minute; how many."""
     return session.change(_FORGET, {"oldest": minute - KEEP_MINUTES})
@@ -78,14 +98,12 @@ def fold(session: Session, minute: int) -> bool:
         if oldest is None:
             return False
         first = oldest // 60 * 60
-        totals: dict[tuple[str, str], list[int]] = {}
-        for kind, name, *counts, last_at in session.rows(_TAKE_HOUR, {"first": first}):
-            added = totals.setdefault((kind, name), [0, 0, 0, 0, 0])
-            added[:4] = [before + int(count) for before, count in zip(added, counts, strict=False)]
-            added[4] = max(added[4], int(last_at))
-        for (kind, name), (total, good, bad, dead, last_at) in totals.items():
-            values = {"minute": first, "kind": kind, "name": name, "total": total, "good": good}
-            session.change(_PUT_HOUR, values | {"bad": bad, "dead": dead, "last_at": last_at})
+        totals: dict[tuple[str, str], HourTotals] = {}
+        for kind, name, *counts in session.rows(_TAKE_HOUR, {"first": first}):
+            before = totals.get((kind, name), HourTotals())
+            totals[kind, name] = before.plus(HourTotals(*map(int, counts)))
+        for (kind, name), of_hour in totals.items():
+            session.change(_PUT_HOUR, {"minute": first, "kind": kind, "name": name, **of_hour._asdict()})
     return True
 
 

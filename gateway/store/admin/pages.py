@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 from gateway.model import Trust, shown_variant
-from gateway.states import DELIVERY_STATES, TRUST_NAMES, DeliveryState
+from gateway.states import DELIVERY_STATES, TRUST_NAMES, DeliveryState, HoldReason
 from gateway.store.admin.detour import NEWEST_KEY, Detour
 from gateway.store.admin.shown_rows import EventRow, RefusedRow
 from gateway.store.admin.walk import Walk
@@ -162,7 +162,7 @@ class _EventColumns(NamedTuple):
     type: str
     subject: str
     received_at: int
-    held: str | None
+    held: HoldReason | None
     waiting: int
     sending: int
     delivered: int

@@ -13,11 +13,11 @@ from gateway.events.beside import keep_json
 from gateway.events.cloudevents import from_document
 from gateway.events.compact import read_compact
 from gateway.model import Event, Outcome, shown_variant
-from gateway.states import DeadReason, DeliveryState
+from gateway.states import DeadReason, DeliveryState, OutcomeName
 from gateway.store.engine.encrypted_rows import MEMO, EventKey, decrypt, open_event
 from gateway.store.engine.session import Session
 from gateway.store.outbox.groups import Groups
-from gateway.store.records import Held, Lease, NewEvent, Settlement
+from gateway.store.records import Held, Lease, NewEvent, Rank, Settlement
 
 DETAIL_CHARS_MAX = 2000  # characters of a detail that are kept
 
@@ -82,7 +82,7 @@ class SettleIn(NamedTuple):
     error: str | None
     started: int
     took: int
-    outcome: str
+    outcome: OutcomeName
     status: int | None
     detail: str
 
@@ -162,7 +162,7 @@ class DueRow(NamedTuple):
     """A delivery that may be claimed, as `statements.PROBE_…` and a claim's front give it."""
 
     id: int
-    rank: int
+    rank: Rank
     token: int
 
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, Literal
+from operator import attrgetter
+from typing import Final, Literal, NamedTuple
 
 from gateway.store.engine.migrations import statements
 
@@ -60,18 +61,26 @@ def schema() -> Schema:
     return Schema({table.name: table for table in _sorted(tables)}, indexes)
 
 
+class _ColumnInfo(NamedTuple):
+    """A column as `table_info` has it. `key_place`: 0, or where it stands in the key, from 1."""
+
+    name: str
+    kind: Kind
+    key_place: int
+
+
 def _table(database: sqlite3.Connection, name: str) -> StoreTable:
     columns = [
-        (name_, _KINDS[type_], place)
+        _ColumnInfo(name_, _KINDS[type_], place)
         for _, name_, type_, _, _, place in database.execute(f"PRAGMA table_info({name})").fetchall()
     ]
     ((text,),) = database.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (name,)).fetchall()
     references = database.execute(f"PRAGMA foreign_key_list({name})").fetchall()
     return StoreTable(
         name=name,
-        columns=[column for column, _, _ in columns],
-        kinds=[kind for _, kind, _ in columns],
-        key=[column for column, _, place in sorted(columns, key=lambda column: column[2]) if place],
+        columns=[column.name for column in columns],
+        kinds=[column.kind for column in columns],
+        key=[column.name for column in sorted(columns, key=attrgetter("key_place")) if column.key_place],
         numbered="AUTOINCREMENT" in text,
         references=[Reference(column, table, key) for _, _, table, column, key, *_ in references],
     )

@@ -30,7 +30,7 @@ class _Head(NamedTuple):
     """`HEADS`: the first of a rank."""
 
     id: int
-    rank: int
+    rank: Rank
     token: int
     group: str | None
     due_at: int

@@ -43,6 +43,14 @@ _EVENTS: Final = f"""SELECT {COLUMNS} FROM events WHERE seq IN
 _TOUCHED: Final = """SELECT DISTINCT recording FROM recording_events WHERE event > :after AND event <= :upto"""
 
 
+class Gap(NamedTuple):
+    """Numbers of events that were not there yet when the cursor went past them: after one, before another, seen then (ms)."""
+
+    after: int
+    before: int
+    seen_at: int
+
+
 class Followed(NamedTuple):
     """One step: how many events were looked at, which recordings changed, and how long it took the writer."""
 
@@ -72,13 +80,14 @@ def follow(session: Session, most: int = STEP_ROWS_MAX, rules: Sequence[WatchRul
         mark = {"at": 0, "gaps": []} | json.loads(value_of(session.rows(_MARK)) or "{}")
         now = number_of(session.rows("SELECT CAST(:now AS bigint)"))
         rows = _events(session, _NEW, {"after": mark["at"], "most": most})
-        late = [] if session.backend == "sqlite" else _late(session, mark["gaps"], most)
+        gaps = [Gap(*gap) for gap in mark["gaps"]]
+        late = [] if session.backend == "sqlite" else _late(session, gaps, most)
         changed = _join_all(session, [row for row in (*late, *rows) if row.held is None], rules)
-        gaps = [gap for gap in mark["gaps"] if 0 <= now - gap[2] < GAP_MS]
+        gaps = [gap for gap in gaps if 0 <= now - gap.seen_at < GAP_MS]
         if session.backend != "sqlite":
             seqs = [mark["at"], *(row.seq for row in rows)]
-            gaps += [[one, other, now] for one, other in pairwise(seqs) if other - one > 1]
-        following = {"at": rows[-1].seq if rows else mark["at"], "gaps": _bounded(gaps)}
+            gaps += [Gap(one, other, now) for one, other in pairwise(seqs) if other - one > 1]
+        following = {"at": rows[-1].seq if rows else mark["at"], "gaps": [list(gap) for gap in _bounded(gaps)]}
         if following != mark:
             session.change(_PUT_MARK, {"mark": json.dumps(following)})
     return Followed(len(rows), changed, time.monotonic() - began)
@@ -97,17 +106,17 @@ def _opened(session: Session, row: EventColumns) -> EventColumns:
     )
 
 
-def _late(session: Session, gaps: Sequence[Sequence[int]], most: int) -> list[EventColumns]:
+def _late(session: Session, gaps: Sequence[Gap], most: int) -> list[EventColumns]:
     """Events that were committed behind the cursor."""
-    spans = [{"after": after, "before": before} for after, before, _ in gaps]
+    spans = [{"after": gap.after, "before": gap.before} for gap in gaps]
     return _events(session, _LATE, {"gaps": json.dumps(spans), "most": most}) if spans else []
 
 
-def _bounded(gaps: list[list[int]]) -> list[list[int]]:
+def _bounded(gaps: list[Gap]) -> list[Gap]:
     """Few spans: the nearest become one, as long as the younger of them. What was joined in it is not joined again."""
     while len(gaps) > GAPS_MAX:
-        (after, _, one), (_, before, other) = gaps[0], gaps[1]
-        gaps[:2] = [[after, before, max(one, other)]]
+        one, other = gaps[:2]
+        gaps[:2] = [Gap(one.after, other.before, max(one.seen_at, other.seen_at))]
     return gaps
 
 

@@ -22,7 +22,7 @@ from gateway.model import (
     STREAM_ENDED,
     STREAM_STARTED,
 )
-from gateway.states import RecordingState
+from gateway.states import HoldReason, RecordingState
 
 APART_MS: Final = 6 * 3_600_000  # without a word for so long, what comes then is another recording
 EARLY_MS: Final = 120_000  # so long after another event of the same recording may a vendor date its beginning
@@ -66,7 +66,7 @@ class EventColumns(NamedTuple):
     id: str
     variant: bytes
     cause: str | None
-    held: str | None
+    held: HoldReason | None
 
 
 class Sign(NamedTuple):

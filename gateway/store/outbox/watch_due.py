@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from gateway.errors import ValueUnreadable
 from gateway.model import Event
+from gateway.states import WatchState
 from gateway.store.engine.batch import Bulk, read_event
 from gateway.store.engine.encrypted_rows import EventKey, open_event
 from gateway.store.engine.session import Columns
@@ -29,7 +30,7 @@ class WatchDue(NamedTuple):
 
     id: int
     rule: str
-    state: str
+    state: WatchState
     expect: str
     since_at: int
     recording: int

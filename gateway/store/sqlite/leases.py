@@ -18,8 +18,6 @@ from gateway.store.outbox.group_claim import OF_GROUP
 from gateway.store.records import Lease, Rank
 from gateway.store.sqlite.session import SqliteSession
 
-LEASED, LAST = (int(rank) for rank in (Rank.LEASED, Rank.LAST))
-
 
 def by_position(text: str, names: Sequence[str]) -> tuple[str, Callable[[Sequence[object]], Columns]]:
     """The statement with plain marks, and what picks its values out of a row of `names`: SQLite looks every name of a
@@ -104,14 +102,15 @@ class SqliteLeases(SqliteSession):
         if gate.paused or gate.open_until is not None:
             return ()
         skip = frozenset(running)
-        gone = self._front(sink, LEASED, now, most, skip, group)
+        gone = self._front(sink, Rank.LEASED, now, most, skip, group)
         left = most - len(gone)
-        one = self._front(sink, first, now, (left + 1) // 2, skip, group)
-        other = self._front(sink, 1 - first, now, left - len(one), skip, group)
+        lead, second = Rank(first), Rank(1 - first)
+        one = self._front(sink, lead, now, (left + 1) // 2, skip, group)
+        other = self._front(sink, second, now, left - len(one), skip, group)
         if len(one) == (left + 1) // 2 and len(one) + len(other) < left:  # the other had too few: more of the first
-            one = self._front(sink, first, now, left - len(other), skip, group)
+            one = self._front(sink, lead, now, left - len(other), skip, group)
         left -= len(one) + len(other)
-        last = self._front(sink, LAST, now, left, skip, group) if left > 0 else ()
+        last = self._front(sink, Rank.LAST, now, left, skip, group) if left > 0 else ()
         picked = sorted((*gone, *one, *other, *last))
         if not picked:
             return ()
@@ -152,7 +151,7 @@ class SqliteLeases(SqliteSession):
             look.close()
 
     def _front(
-        self, sink: str, rank: int, now: int, most: int, skip: Collection[int], group: str | None
+        self, sink: str, rank: Rank, now: int, most: int, skip: Collection[int], group: str | None
     ) -> Sequence[DueRow]:
         """The first due rows of a rank, and of a group, that this process has not in hand already."""
         values: dict[str, object] = {"sink": sink, "now": now, "most": most + len(skip)}

@@ -9,7 +9,9 @@ from typing import Final
 
 import msgspec
 
+from gateway.compact_json import encode_struct
 from gateway.errors import StoreError
+from gateway.states import AuditAct
 from gateway.store.admin import audit
 from gateway.store.admin.audit import Actor, AuditEntry
 from gateway.store.engine import reruns
@@ -40,7 +42,7 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 def fill(
-    session: FillSession, head: DumpHead, rows: Iterable[Row], end: Callable[[], DumpEnd], *, shown: str, act: str,
+    session: FillSession, head: DumpHead, rows: Iterable[Row], end: Callable[[], DumpEnd], *, shown: str, act: AuditAct,
     progress: Progress = lambda _rows: None,
 ) -> int:  # fmt: skip
     """Fill a store to the end of a dump; how many rows were there already from an earlier try.
@@ -132,7 +134,7 @@ def _name_of_table(row: Row) -> str:
 
 
 def _text(mark: Mark) -> str:
-    return msgspec.json.encode(mark).decode()
+    return encode_struct(mark).decode()
 
 
 def _move(session: Session, old: Mark, new: Mark) -> None:
@@ -142,7 +144,7 @@ def _move(session: Session, old: Mark, new: Mark) -> None:
         raise StoreError("another process fills the same store: let one of them end")
 
 
-def _finish(session: FillSession, end: DumpEnd, shown: str, act: str, rows: int) -> None:
+def _finish(session: FillSession, end: DumpEnd, shown: str, act: AuditAct, rows: int) -> None:
     """Compare what is there with what was to be, then let gateways have it."""
     there = end_of(session)
     for name, wanted in end.end.items():
@@ -155,7 +157,7 @@ def _finish(session: FillSession, end: DumpEnd, shown: str, act: str, rows: int)
     reruns.rerun(session, partial(_let_go, session, end, act, rows))
 
 
-def _let_go(session: FillSession, end: DumpEnd, act: str, rows: int) -> None:
+def _let_go(session: FillSession, end: DumpEnd, act: AuditAct, rows: int) -> None:
     with session.atomic():
         _give_numbers(session, end.end)
         for (sink,) in session.rows(sql.NAMES):  # nobody sends, so every lease has ended but a consumer's

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from gateway.web.pages.words import PageWords
 
 SENTENCE_CHARS_MAX: Final = 2000  # of a text that is looked up; a longer one is none of these
 
-ACTS: Final = {
+ACTS: Final[Mapping[str, str]] = {
     "deliveries retry": "Retried deliveries",
     "deliveries cancel": "Cancelled deliveries",
     "deliveries move": "Moved deliveries",
@@ -36,6 +36,7 @@ ACTS: Final = {
     "store migrate": "Migrated the store",
     "store import": "Filled the store from an export",
     "store copy": "Filled the store from another",
+    "store reencrypt": "Encrypted the store anew",
     "reload": "Reloaded the configuration",
 }
 """Acts of the audit log by the name that they are kept and filtered under."""
