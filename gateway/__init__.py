@@ -41,7 +41,7 @@ _STABLE: Final = (
     # texts: what came from outside, made fit to be shown
     ("gateway.text.redaction", "redact redact_start"),
     ("gateway.text.escaping", "visible"),
-    ("gateway.text.inert", "inert"),
+    ("gateway.text.inert_text", "inert"),
     # signatures
     ("gateway.signing.shared_keys", "InvalidSignature"),
     ("gateway.signing.standard_webhooks", "WebhookKey sender_key sign_webhook verify_webhook"),
@@ -74,7 +74,7 @@ _PROVISIONAL: Final = (
     # texts
     ("gateway.text.redaction", "MASK learn_passing_secret learn_secret"),
     ("gateway.text.escaping", "quoted visible_json"),
-    ("gateway.text.inert", "without_gaps"),
+    ("gateway.text.inert_text", "without_gaps"),
     ("gateway.text.credentials", "without_credentials"),
     ("gateway.text.strict_json", "TEXT_BYTES_MAX decode_document"),
     ("gateway.compact_json", "encode_json encode_json_sorted encode_json_ascii"),

@@ -120,7 +120,7 @@ from gateway.text.redaction import (
     redact_start as redact_start,
 )
 from gateway.text.escaping import visible as visible
-from gateway.text.inert import inert as inert
+from gateway.text.inert_text import inert as inert
 
 # signatures
 from gateway.signing.shared_keys import InvalidSignature as InvalidSignature
@@ -199,7 +199,7 @@ from gateway.text.escaping import (
     quoted as quoted,
     visible_json as visible_json,
 )
-from gateway.text.inert import without_gaps as without_gaps
+from gateway.text.inert_text import without_gaps as without_gaps
 from gateway.text.credentials import without_credentials as without_credentials
 from gateway.compact_json import (
     encode_json as encode_json,

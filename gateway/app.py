@@ -35,7 +35,7 @@ from gateway.reloader import Reloader
 from gateway.routing import Router, RoutingDecision
 from gateway.runtime.background import tireless
 from gateway.runtime.clock import Clock
-from gateway.runtime.harmless import harmless
+from gateway.runtime.failure_shield import harmless
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.trace_export import make_traces

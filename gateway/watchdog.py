@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from gateway.plugin import Sink
-from gateway.runtime.harmless import harmless
+from gateway.runtime.failure_shield import harmless
 from gateway.runtime.lean_imports import import_structlog
 
 log = import_structlog().get_logger("gateway.watchdog")

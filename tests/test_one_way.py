@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,8 +39,13 @@ def _places(count: dict[str, int]) -> set[str]:
     return {place for place, number in count.items() if number}
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def _counted(of: Callable[[ast.AST], int]) -> dict[str, int]:
-    return {str(path.relative_to(ROOT)): of(ast.parse(path.read_text())) for path in FILES}
+    return {str(path.relative_to(ROOT)): of(_tree(path)) for path in FILES}
 
 
 def test_compact_json_is_written_in_one_place() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from typing import Final
 
-from gateway.admin.moments import moment, stamp
 from gateway.admin.overview_results import Attention, Now
 from gateway.admin.sink_results import SinkItem, SourceItem
+from gateway.admin.timestamps import moment, stamp
 from gateway.events.alarm_text import alarm_text
 from gateway.model import KEY_EXPIRING, RELOAD_REFUSED, SOURCE_SILENT, STORE_LIMIT
 from gateway.store.admin.shown_rows import StandingAlarm

@@ -9,7 +9,6 @@ from typing import NoReturn
 from gateway.admin import acts, configuration, overview, reads, recording_reads, sink_states, source_states
 from gateway.admin.access import Running
 from gateway.admin.act_results import ManyDone, OneDone
-from gateway.admin.happened import Window
 from gateway.admin.overview_results import Overview, RouteAnswer
 from gateway.admin.queries import DeliveryQuery, EventQuery, RefusedQuery
 from gateway.admin.recording_reads import RecordingItem, RecordingQuery
@@ -17,6 +16,7 @@ from gateway.admin.requests import ReplayCommand
 from gateway.admin.results import DeliveryDetail, DeliveryItem, EventDetail, EventItem, Page
 from gateway.admin.sink_results import RefusedDetail, RefusedItem, SinkItem, SourceItem
 from gateway.admin.store_opener import store_admin
+from gateway.admin.window_counts import Window
 from gateway.config.loaded import Loaded
 from gateway.runtime.clock import Clock
 from gateway.store.admin.admin import StoreAdmin

@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field
 from gateway.admin.access import Running
 from gateway.admin.act_results import BulkPreview, JobItem, JobStarted, OneDone
 from gateway.admin.filters import UnknownValue
-from gateway.admin.moments import moment, stamp
 from gateway.admin.queries import DeliveryWanted, EventWanted, Text, delivery_filter, event_filter
 from gateway.admin.requests import Command
+from gateway.admin.timestamps import moment, stamp
 from gateway.errors import Problem
 from gateway.fields import parse_rate
 from gateway.states import BulkAct

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.admin.access import Running
-from gateway.admin.masked import masked
-from gateway.admin.moments import moment
 from gateway.admin.overview_results import Configuration, DiagnosticItem, LastReload, RouteAnswer
+from gateway.admin.shown_settings import masked
+from gateway.admin.timestamps import moment
 from gateway.config import route_trial
 from gateway.config.document.diagnostics import Diagnostic as Mistake
 from gateway.config.loaded import Loaded

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final
 
-from gateway.admin.moments import moment
 from gateway.admin.pull_messages import EndedAnswer, ExtendAnswer, ExtendedItem, NackCommand
 from gateway.admin.sink_results import SinkItem
+from gateway.admin.timestamps import moment
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.pulled_lane import PulledLane
 from gateway.dispatch.receipts import Receipts

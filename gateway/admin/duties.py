@@ -6,8 +6,8 @@ from typing import Protocol
 
 from gateway.admin.access import Running, StoreAccess
 from gateway.admin.jobs import JobRunner
+from gateway.admin.news_exchange import Counting, NewsExchange
 from gateway.admin.stream import LiveHub
-from gateway.admin.teller import Counting, Teller
 from gateway.reconcile.runner import ReconcileMetrics, Reconciler, ReconcilingGateway
 
 
@@ -29,7 +29,7 @@ class AdminDuties:
         self.started_at = gateway.clock.ms()
         self.access = StoreAccess(gateway)
         self.hub = LiveHub()
-        self.teller = Teller(gateway.store, gateway.metrics, self.hub, gateway.clock)
+        self.teller = NewsExchange(gateway.store, gateway.metrics, self.hub, gateway.clock)
         self.jobs = JobRunner(gateway, gateway.store, self.access, gateway.metrics.activity)
         self.reconciler = Reconciler(gateway)
 

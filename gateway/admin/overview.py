@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from gateway.admin.access import Running
 from gateway.admin.attention import attention
-from gateway.admin.happened import Happened, Window
-from gateway.admin.moments import moment, stamp
 from gateway.admin.overview_results import Counts, Minute, Now, Overview, Series, ServingItem
 from gateway.admin.sink_states import sink_items
 from gateway.admin.source_states import source_items
+from gateway.admin.timestamps import moment, stamp
+from gateway.admin.window_counts import Window, WindowCounts
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.minutes import Sum
 from gateway.version import __version__
@@ -21,9 +21,9 @@ def overview(gateway: Running, window: Window, started_at: int | None, masked: b
     """Everything of the first page. `started_at`: of the gateway that is asked; None: its store is asked, beside it."""
     now = gateway.clock.ms()
     minute = now // 60_000
-    shown = Happened.counted(admin, window, minute)
-    day = shown if window == "24h" else Happened.counted(admin, "24h", minute)
-    hour = shown if window == "1h" else Happened.counted(admin, "1h", minute)
+    shown = WindowCounts.counted(admin, window, minute)
+    day = shown if window == "24h" else WindowCounts.counted(admin, "24h", minute)
+    hour = shown if window == "1h" else WindowCounts.counted(admin, "1h", minute)
     sinks = sink_items(gateway.loaded.settings, admin, exact=False, hour=hour, minute=minute)
     sources = source_items(gateway.loaded.settings, admin, minute=minute, masked=masked, day=day)
     there = Now(
@@ -59,7 +59,7 @@ def overview(gateway: Running, window: Window, started_at: int | None, masked: b
 
 def sink_series(name: str, minute: int, admin: StoreAdmin) -> Series | None:
     """How the attempts of one sink went in the last 24 hours; None: there were none."""
-    day = Happened.counted(admin, "24h", minute)
+    day = WindowCounts.counted(admin, "24h", minute)
     return next((one for one in _series(day, "sink") if one.name == name), None)
 
 
@@ -77,7 +77,7 @@ def _counts(sums: Sequence[Sum]) -> Counts:
     )
 
 
-def _minutes(happened: Happened) -> list[Minute]:
+def _minutes(happened: WindowCounts) -> list[Minute]:
     by_point: dict[int, list[Sum]] = defaultdict(list)
     for one in happened.sums:
         by_point[one.point].append(one)
@@ -97,7 +97,7 @@ def _minutes(happened: Happened) -> list[Minute]:
     return points_found
 
 
-def _series(happened: Happened, kind: str) -> list[Series]:
+def _series(happened: WindowCounts, kind: str) -> list[Series]:
     good: dict[str, list[int]] = defaultdict(lambda: [0] * happened.points)
     bad: dict[str, list[int]] = defaultdict(lambda: [0] * happened.points)
     for part in happened.sums:

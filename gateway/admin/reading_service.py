@@ -9,13 +9,13 @@ from typing import Protocol
 from gateway.admin import bulk, configuration, overview, reads, recording_reads, sink_states, source_states
 from gateway.admin.act_results import JobItem, Names
 from gateway.admin.duties import AdminDuties, Tended
-from gateway.admin.happened import Window
 from gateway.admin.overview_results import AuditItem, Configuration, Overview, Series, StoreStatus
 from gateway.admin.queries import AuditQuery, DeliveryQuery, EventQuery, PageQuery, RefusedQuery
 from gateway.admin.recording_reads import RecordingItem, RecordingQuery
 from gateway.admin.requests import EventNames
 from gateway.admin.results import DeliveryDetail, DeliveryItem, EventItem, Page
 from gateway.admin.sink_results import RefusedItem, SinkItem, SourceItem
+from gateway.admin.window_counts import Window
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.store.admin.dead_letters import DeadLetters, dead_letters
 

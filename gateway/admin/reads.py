@@ -11,7 +11,6 @@ from gateway.admin.access import Running
 from gateway.admin.act_results import JobItem
 from gateway.admin.bulk import job_item
 from gateway.admin.cursor import cursor, key_of
-from gateway.admin.explained import EXPLAINED
 from gateway.admin.filters import known_source, moment_of
 from gateway.admin.overview_results import AuditItem, StoreStatus
 from gateway.admin.queries import (
@@ -23,10 +22,11 @@ from gateway.admin.queries import (
     delivery_filter,
     event_filter,
 )
+from gateway.admin.refusal_meanings import REFUSAL_MEANINGS
 from gateway.admin.results import DeliveryDetail, DeliveryItem, EventDetail, EventItem, Page, Result
 from gateway.admin.sink_results import RefusedDetail, RefusedItem
 from gateway.store.admin.admin import StoreAdmin
-from gateway.store.admin.walk import Walk
+from gateway.store.admin.search_budget import SearchBudget
 
 Row = TypeVar("Row")
 Item = TypeVar("Item", bound=Result)
@@ -35,16 +35,16 @@ Item = TypeVar("Item", bound=Result)
 def page_of(
     kind: str,
     asked: PageQuery,
-    find: Callable[[int, int | None, Walk], Sequence[Row]],
+    find: Callable[[int, int | None, SearchBudget], Sequence[Row]],
     item: Callable[[Row], Item],
     key: Callable[[Row], int],
 ) -> Page[Item]:
     """A page of one listing. One more row than was asked for says whether there is a next page."""
     before = None if asked.cursor is None else key_of(kind, asked.cursor)
-    walk = Walk()
-    rows = find(min(asked.limit + 1, 200), before, walk)
+    budget = SearchBudget()
+    rows = find(min(asked.limit + 1, 200), before, budget)
     shown = rows[: asked.limit]
-    last = key(shown[-1]) if shown and len(rows) >= min(asked.limit + 1, 200) else walk.cut_at
+    last = key(shown[-1]) if shown and len(rows) >= min(asked.limit + 1, 200) else budget.cut_at
     return Page[Item](items=[item(row) for row in shown], next=None if last is None else cursor(kind, last))
 
 
@@ -56,7 +56,7 @@ def events(gateway: Running, asked: EventQuery, admin: StoreAdmin) -> Page[Event
     return page_of(
         "events",
         asked,
-        lambda limit, before, walk: admin.events(wanted, limit=limit, before=before, walk=walk),
+        lambda limit, before, budget: admin.events(wanted, limit=limit, before=before, budget=budget),
         views.event_item,
         lambda row: row.seq,
     )
@@ -77,7 +77,7 @@ def deliveries(gateway: Running, asked: DeliveryQuery, admin: StoreAdmin) -> Pag
     return page_of(
         "deliveries",
         asked,
-        lambda limit, before, walk: admin.deliveries(wanted, limit=limit, before=before, walk=walk),
+        lambda limit, before, budget: admin.deliveries(wanted, limit=limit, before=before, budget=budget),
         views.delivery_item,
         lambda row: row.id,
     )
@@ -95,7 +95,7 @@ def refused(gateway: Running, asked: RefusedQuery, admin: StoreAdmin) -> Page[Re
     return page_of(
         "refused",
         asked,
-        lambda limit, before, walk: admin.refused(source=asked.source, limit=limit, before=before),
+        lambda limit, before, budget: admin.refused(source=asked.source, limit=limit, before=before),
         views.refused_item,
         lambda row: row.id,
     )
@@ -104,7 +104,7 @@ def refused(gateway: Running, asked: RefusedQuery, admin: StoreAdmin) -> Page[Re
 def refusal(id: int, whole: bool, admin: StoreAdmin) -> RefusedDetail:
     """One refused callback. `whole`: with credentials and the queries of URLs."""
     row = admin.refusal(id)
-    return views.refused_detail(row, EXPLAINED.get(row.refusal.code), whole=whole)
+    return views.refused_detail(row, REFUSAL_MEANINGS.get(row.refusal.code), whole=whole)
 
 
 def audit(gateway: Running, asked: AuditQuery, admin: StoreAdmin) -> Page[AuditItem]:
@@ -114,8 +114,8 @@ def audit(gateway: Running, asked: AuditQuery, admin: StoreAdmin) -> Page[AuditI
     return page_of(
         "audit",
         asked,
-        lambda limit, before, walk: admin.audit(
-            act=asked.act, actor=asked.who, target=asked.target, since=since, limit=limit, before=before, walk=walk
+        lambda limit, before, budget: admin.audit(
+            act=asked.act, actor=asked.who, target=asked.target, since=since, limit=limit, before=before, budget=budget
         ),
         views.audit_item,
         lambda row: row.id,
@@ -127,7 +127,7 @@ def jobs(asked: PageQuery, admin: StoreAdmin) -> Page[JobItem]:
     return page_of(
         "jobs",
         asked,
-        lambda limit, before, walk: admin.jobs(limit=limit, before=before),
+        lambda limit, before, budget: admin.jobs(limit=limit, before=before),
         job_item,
         lambda row: row.id,
     )

@@ -10,10 +10,10 @@ from pydantic import Field
 
 from gateway.admin.access import Running
 from gateway.admin.filters import known_source, listed, moment_of
-from gateway.admin.moments import moment, stamp
 from gateway.admin.queries import FilterValues, PageQuery, When
 from gateway.admin.reads import page_of
 from gateway.admin.results import Page, Result, Time
+from gateway.admin.timestamps import moment, stamp
 from gateway.model import FILE_COMPLETED
 from gateway.states import RecordingState
 from gateway.store.admin import recording_pages
@@ -67,8 +67,8 @@ def page(gateway: Running, asked: RecordingQuery, whole: bool, admin: StoreAdmin
     return page_of(
         "recordings",
         asked,
-        lambda limit, before, walk: admin.ask(
-            lambda session: recording_pages.page(session, wanted, limit=limit, before=before, walk=walk)
+        lambda limit, before, budget: admin.ask(
+            lambda session: recording_pages.page(session, wanted, limit=limit, before=before, budget=budget)
         ),
         lambda full: _item(full, whole),
         lambda full: full.recording.id or 0,

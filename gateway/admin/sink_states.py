@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.admin.happened import Happened
-from gateway.admin.moments import stamp
+from gateway.admin.percentiles import latency
 from gateway.admin.sink_results import SinkItem, UnderWayItem
-from gateway.admin.spread import latency
+from gateway.admin.timestamps import stamp
+from gateway.admin.window_counts import WindowCounts
 from gateway.config.grammar.settings import Settings, SinkSettings
 from gateway.errors import NotFound
 from gateway.states import SinkState
@@ -23,11 +23,11 @@ _LAST_ERROR: Final = """SELECT d.last_error FROM deliveries d WHERE d.sink = :si
 
 
 def sink_items(
-    settings: Settings, admin: StoreAdmin, *, exact: bool, minute: int, hour: Happened | None = None
+    settings: Settings, admin: StoreAdmin, *, exact: bool, minute: int, hour: WindowCounts | None = None
 ) -> list[SinkItem]:
     """Every sink that is configured, and those that the store still holds something of."""
     rows = {row.name: row for row in (admin.sinks() if exact else admin.loads())}
-    hour = hour or Happened.counted(admin, "1h", minute)
+    hour = hour or WindowCounts.counted(admin, "1h", minute)
     spreads = admin.ask(lambda session: minutes.spreads(session, minute - 59))
     names = [*settings.sinks, *(name for name, row in rows.items() if name not in settings.sinks and _holds(row))]
     return [_sink(settings, admin, name, rows.get(name), hour, spreads.get(name, ())) for name in names]
@@ -59,7 +59,7 @@ def _holds(row: SinkRow) -> bool:
 
 
 def _sink(
-    settings: Settings, admin: StoreAdmin, name: str, row: SinkRow | None, hour: Happened, spread: Sequence[int]
+    settings: Settings, admin: StoreAdmin, name: str, row: SinkRow | None, hour: WindowCounts, spread: Sequence[int]
 ) -> SinkItem:
     configured = settings.sinks.get(name)
     gate = None if row is None else row.gate

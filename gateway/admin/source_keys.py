@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from gateway.admin.moments import stamp
 from gateway.admin.sink_results import KeyItem
+from gateway.admin.timestamps import stamp
 from gateway.plugin.key_state import key_states
 from gateway.store.admin.shown_rows import KeyRow, SourceRow
 from gateway.text.signing_key import keys_of

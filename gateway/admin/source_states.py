@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.admin.happened import Happened
-from gateway.admin.moments import moment, stamp
 from gateway.admin.sink_results import IgnoredItem, SourceItem, VerifiedItem
 from gateway.admin.source_keys import key_items
+from gateway.admin.timestamps import moment, stamp
+from gateway.admin.window_counts import WindowCounts
 from gateway.config.grammar.settings import Settings
 from gateway.errors import NotFound
 from gateway.store.admin import minutes
@@ -21,10 +21,10 @@ DAY_MINUTES: Final = 24 * 60
 
 
 def source_items(
-    settings: Settings, admin: StoreAdmin, *, minute: int, masked: bool, day: Happened | None = None
+    settings: Settings, admin: StoreAdmin, *, minute: int, masked: bool, day: WindowCounts | None = None
 ) -> list[SourceItem]:
     """Every source that is configured, and those that callbacks came for in the last day."""
-    day = day or Happened.counted(admin, "24h", minute)
+    day = day or WindowCounts.counted(admin, "24h", minute)
     verified: dict[str, list[VerifiedItem]] = defaultdict(list)
     for name, count, last in admin.ask(lambda session: minutes.verified(session, minute - 7 * DAY_MINUTES)):
         source, scheme, key, trust = name.rsplit(" ", 3)
@@ -49,7 +49,7 @@ def source_items(
 def _source(
     settings: Settings,
     name: str,
-    day: Happened,
+    day: WindowCounts,
     verified: Sequence[VerifiedItem],
     masked: bool,
     heard: SourceRow,

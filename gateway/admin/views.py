@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
-from gateway.admin.moments import moment, stamp
 from gateway.admin.overview_results import AuditItem, StoreStatus
 from gateway.admin.results import (
     AttemptItem,
@@ -21,6 +20,7 @@ from gateway.admin.results import (
     VerdictItem,
 )
 from gateway.admin.sink_results import HeaderItem, RefusedDetail, RefusedItem
+from gateway.admin.timestamps import moment, stamp
 from gateway.states import WaitsFor
 from gateway.store.admin.audit import AuditRow
 from gateway.store.admin.shown_rows import AttemptRow, DeliveryRow, EventFull, EventRow, RefusedRow, Status

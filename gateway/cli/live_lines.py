@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from gateway.admin.moments import stamp
+from gateway.admin.timestamps import stamp
 from gateway.cli import output
 from gateway.cli.news import BACK, LOST, NewsItem
 from gateway.cli.rows import event_object, event_state

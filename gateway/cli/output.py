@@ -14,7 +14,7 @@ from typing import Final, Protocol, Self, TypeVar
 import click
 
 from gateway.cli.table import table, wrapped
-from gateway.store.admin.walk import Walk
+from gateway.store.admin.search_budget import SearchBudget
 from gateway.text.escaping import visible, visible_json
 
 PAGE_ROWS: Final = 200  # rows asked of the store at once
@@ -57,15 +57,15 @@ def listing(
     limit: int,
     everything: bool,
     prepare: Prepare[Row] | None = None,
-    walk: Walk | None = None,
+    budget: SearchBudget | None = None,
 ) -> None:
     """Print a listing as its options ask.
 
     `page(limit, before)` gives rows, newest first; `before` is the key of the last row of the page before. `columns`
-    are the table's, `as_object` gives the documented fields. `prepare` changes the columns when the rows are known. `walk` is what `page` searches with: where it was cut, that
+    are the table's, `as_object` gives the documented fields. `prepare` changes the columns when the rows are known. `budget` is what `page` searches with: where it was cut, that
     is said.
     """
-    rows = _Counted(_walk(page, key, walk))
+    rows = _Counted(_walk(page, key, budget))
     print_rows(
         rows,
         columns,
@@ -77,8 +77,12 @@ def listing(
         limit=limit,
         everything=everything,
     )
-    if walk is not None and walk.cut_at is not None and rows.count <= limit:
-        far = f" only the newest {walk.looked:,} were looked through" if walk.looked else " not all were looked through"
+    if budget is not None and budget.cut_at is not None and rows.count <= limit:
+        far = (
+            f" only the newest {budget.looked:,} were looked through"
+            if budget.looked
+            else " not all were looked through"
+        )
         note(f"older ones are not shown:{far}; --all looks through all of them")
 
 
@@ -130,13 +134,13 @@ class _Counted(Iterator[Row]):
 
 
 def _walk(
-    page: Callable[[int, int | None], Sequence[Row]], key: Callable[[Row], int], walk: Walk | None
+    page: Callable[[int, int | None], Sequence[Row]], key: Callable[[Row], int], budget: SearchBudget | None
 ) -> Iterator[Row]:
     before: int | None = None
     while True:
         rows = page(PAGE_ROWS, before)
         yield from rows
-        if len(rows) < PAGE_ROWS or (walk is not None and walk.cut_at is not None):
+        if len(rows) < PAGE_ROWS or (budget is not None and budget.cut_at is not None):
             return
         before = key(rows[-1])
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Self, TypeVar, overload
 
 from gateway.admin.cursor import cursor, key_of
-from gateway.admin.moments import milliseconds, moment
+from gateway.admin.timestamps import milliseconds, moment
 from gateway.cli.remote_client import Remote, segment
 from gateway.cli.remote_rows import (
     Item,
@@ -27,6 +27,7 @@ from gateway.cli.remote_rows import (
 from gateway.errors import GatewayError
 from gateway.store.admin.audit import AuditRow
 from gateway.store.admin.delivery_filter import DeliveryFilter
+from gateway.store.admin.search_budget import SearchBudget
 from gateway.store.admin.shown_rows import (
     AttemptRow,
     DeliveryRow,
@@ -38,7 +39,6 @@ from gateway.store.admin.shown_rows import (
     SourceRow,
     Status,
 )
-from gateway.store.admin.walk import Walk
 
 Row = TypeVar("Row")
 
@@ -79,9 +79,9 @@ class RemoteQueries:
         pass
 
     def events(
-        self, *, limit: int = 50, before: int | None = None, walk: Walk | None = None, **asked: Any
+        self, *, limit: int = 50, before: int | None = None, budget: SearchBudget | None = None, **asked: Any
     ) -> Sequence[EventRow]:
-        return self._rows("events", event_row, {**asked, "held": _held(asked.get("held"))}, limit, before, walk)
+        return self._rows("events", event_row, {**asked, "held": _held(asked.get("held"))}, limit, before, budget)
 
     def event(self, ref: str) -> EventFull:
         answer = self._remote.get(f"/events/{segment(ref)}")
@@ -112,11 +112,11 @@ class RemoteQueries:
         *,
         limit: int = 50,
         before: int | None = None,
-        walk: Walk | None = None,
+        budget: SearchBudget | None = None,
         **more: Any,
     ) -> Sequence[DeliveryRow]:
         wanted = wanted or DeliveryFilter(**more)
-        return self._rows("deliveries", delivery_row, wanted.criteria(), limit, before, walk)
+        return self._rows("deliveries", delivery_row, wanted.criteria(), limit, before, budget)
 
     def delivery(self, id: int) -> tuple[DeliveryRow, Sequence[AttemptRow]]:
         answer = self._remote.get(f"/deliveries/{id}")
@@ -193,7 +193,7 @@ class RemoteQueries:
         asked: Mapping[str, object],
         limit: int,
         before: int | None,
-        walk: Walk | None = None,
+        budget: SearchBudget | None = None,
     ) -> Sequence[Row]:
         rows: list[Row] = []
         cuts = 0
@@ -206,8 +206,8 @@ class RemoteQueries:
             if at is None:
                 break
             cuts += len(page["items"]) < most  # because its time was up there
-            if walk is not None and cuts == CUT_PAGES_MAX:
-                walk.cut_at = key_of(kind, at)
+            if budget is not None and cuts == CUT_PAGES_MAX:
+                budget.cut_at = key_of(kind, at)
                 break
         return rows
 

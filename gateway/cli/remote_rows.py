@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from gateway.admin.moments import milliseconds
+from gateway.admin.timestamps import milliseconds
 from gateway.model import Outcome, Value
 from gateway.store.admin.audit import AuditRow
 from gateway.store.admin.bulk import ItemResult

@@ -8,13 +8,13 @@ from typing import Self, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from gateway.admin.act_results import OneDone
-from gateway.admin.happened import Window
 from gateway.admin.overview_results import Overview, RouteAnswer
 from gateway.admin.queries import DeliveryQuery, EventQuery, RefusedQuery
 from gateway.admin.recording_reads import RecordingItem, RecordingQuery
 from gateway.admin.requests import ReplayCommand
 from gateway.admin.results import DeliveryDetail, DeliveryItem, EventDetail, EventItem, Page
 from gateway.admin.sink_results import RefusedDetail, RefusedItem, SinkItem, SourceItem
+from gateway.admin.window_counts import Window
 from gateway.cli.remote_client import Remote, segment
 from gateway.errors import GatewayError
 

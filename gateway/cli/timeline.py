@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Final
 
 from gateway.admin import views
-from gateway.admin.moments import milliseconds
 from gateway.admin.results import DeliveryDetail, EventDetail
+from gateway.admin.timestamps import milliseconds
 from gateway.cli import output
-from gateway.cli.glance import Line
+from gateway.cli.overview_lines import Line
 from gateway.cli.table import wrapped
 from gateway.store.admin.shown_rows import AttemptRow, DeliveryRow, EventFull
 from gateway.text.escaping import visible

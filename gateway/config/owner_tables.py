@@ -23,7 +23,7 @@ from gateway.owners.owner_key import OwnerKey
 from gateway.plugin.own_code import own_code
 from gateway.text.file_trouble import file_trouble
 from gateway.where import WhereError
-from gateway.where.check import check_key
+from gateway.where.sample_check import check_key
 
 if TYPE_CHECKING:
     from gateway.plugin import Sink

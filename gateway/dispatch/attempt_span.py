@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Final
 
-from gateway.dispatch.leased import LeasedDelivery
+from gateway.dispatch.leased_delivery import LeasedDelivery
 from gateway.dispatch.outcome import AttemptRecord
 from gateway.model import Outcome
-from gateway.runtime.harmless import harmless
+from gateway.runtime.failure_shield import harmless
 from gateway.runtime.traces import Span, Traces, Underway, current
 from gateway.text.trace_context import TraceContext
 

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import TYPE_CHECKING
 
-from gateway.dispatch.asked import seconds
 from gateway.dispatch.attempt import AttemptResult
 from gateway.dispatch.circuit import Circuit, open_seconds
 from gateway.dispatch.outcome import describe
+from gateway.dispatch.retry_after import seconds
 from gateway.dispatch.store_clock import StoreClock
 from gateway.errors import StoreError, Unavailable
 from gateway.runtime.lean_imports import import_structlog

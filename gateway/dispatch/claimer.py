@@ -9,7 +9,7 @@ from gateway.dispatch.batching import Gathering, GroupGathering
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.due_timer import DueTimer
 from gateway.dispatch.lane_context import Shared
-from gateway.dispatch.leased import Dispatch, LeasedDelivery
+from gateway.dispatch.leased_delivery import Dispatch, LeasedDelivery
 from gateway.dispatch.outcome import describe
 from gateway.dispatch.prober import Prober
 from gateway.dispatch.slots import Slots

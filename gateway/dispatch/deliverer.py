@@ -13,7 +13,7 @@ from gateway.dispatch.circuit import answered, failed_service
 from gateway.dispatch.follow_ups import FollowUps
 from gateway.dispatch.heartbeat import HandedOver, Pulse, handed_over
 from gateway.dispatch.lane_context import Shared
-from gateway.dispatch.leased import Dispatch, LeasedDelivery, delivery_of
+from gateway.dispatch.leased_delivery import Dispatch, LeasedDelivery, delivery_of
 from gateway.dispatch.lost_in_flight import LostInFlight
 from gateway.dispatch.outcome import attempt_record
 from gateway.dispatch.prober import Prober

@@ -9,8 +9,8 @@ from hashlib import sha256
 from typing import Any, Final
 
 from gateway.events.cloudevents import to_json
+from gateway.events.event_reader import flat_arguments
 from gateway.events.repair import make_storable
-from gateway.events.written import flat_arguments
 from gateway.follow_up import Done, FollowUp
 from gateway.model import CAUSES_MAX, EVENT_TYPES, Cause, Delivery, Event, File, event_id, order_key
 from gateway.plugin.contract import file_problem

@@ -11,7 +11,7 @@ from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.claimer import Claimer
 from gateway.dispatch.deliverer import Deliverer
 from gateway.dispatch.lane_context import Shared
-from gateway.dispatch.leased import Dispatch, LeasedDelivery
+from gateway.dispatch.leased_delivery import Dispatch, LeasedDelivery
 from gateway.dispatch.policy import DeliveryPolicy, OwnerPolicy
 from gateway.dispatch.prober import Prober
 from gateway.dispatch.rate_limit import Pace

@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.dispatch.attempt import Nonsense
 from gateway.dispatch.lane_context import Shared
-from gateway.dispatch.leased import Dispatch, LeasedDelivery
+from gateway.dispatch.leased_delivery import Dispatch, LeasedDelivery
 from gateway.dispatch.prober import Prober
 from gateway.dispatch.retry import LONE_LOSSES_MAX, backoff, goes_alone
 from gateway.dispatch.slots import Slots

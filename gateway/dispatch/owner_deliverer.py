@@ -13,7 +13,7 @@ from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.deliverer import Deliverer
 from gateway.dispatch.heartbeat import HandedOver
 from gateway.dispatch.lane_context import Shared
-from gateway.dispatch.leased import Dispatch, LeasedDelivery
+from gateway.dispatch.leased_delivery import Dispatch, LeasedDelivery
 from gateway.dispatch.outcome import describe
 from gateway.dispatch.owner_states import OwnerStates
 from gateway.dispatch.owner_targets import OwnerTargets

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from gateway.dispatch.asked import seconds as in_seconds
 from gateway.dispatch.circuit import answered, failed_service, open_seconds
+from gateway.dispatch.retry_after import seconds as in_seconds
 from gateway.errors import Retry, Unavailable
 from gateway.fields import Rate
 from gateway.owners.directory import NOBODY

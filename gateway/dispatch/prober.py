@@ -9,7 +9,7 @@ from gateway.dispatch.attempt import AttemptResult, Nonsense, bounded
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.circuit import answered, open_seconds
 from gateway.dispatch.lane_context import Shared
-from gateway.dispatch.leased import Dispatch, LeasedDelivery
+from gateway.dispatch.leased_delivery import Dispatch, LeasedDelivery
 from gateway.dispatch.outcome import describe
 from gateway.errors import DeliveryFailed
 from gateway.plugin import Sink

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from gateway.dispatch.attempt import AttemptResult, Nonsense
 from gateway.dispatch.lane_context import Shared
-from gateway.dispatch.leased import delivery_of
+from gateway.dispatch.leased_delivery import delivery_of
 from gateway.dispatch.outcome import AttemptRecord, attempt_record
 from gateway.dispatch.policy import DeliveryPolicy
 from gateway.dispatch.receipts import Receipt, Receipts

@@ -11,7 +11,7 @@ from gateway.dispatch.outcome import AttemptRecord, describe
 from gateway.errors import DeliveryFailed
 from gateway.model import Delivery, Outcome
 from gateway.plugin import Sink
-from gateway.runtime.harmless import harmless
+from gateway.runtime.failure_shield import harmless
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.plain_lines import PlainLogger
 from gateway.runtime.traces import exemplar, log_fields

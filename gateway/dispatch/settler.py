@@ -10,7 +10,7 @@ from random import Random
 from typing import Final
 
 from gateway.dispatch.follow_ups import FollowUps
-from gateway.dispatch.leased import LeasedDelivery
+from gateway.dispatch.leased_delivery import LeasedDelivery
 from gateway.errors import ItemRefused, StoreError
 from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog

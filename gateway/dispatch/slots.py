@@ -9,7 +9,7 @@ from typing import Final
 from gateway.dispatch.batching import Gathering, GroupGathering
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.lane_context import Shared
-from gateway.dispatch.leased import Dispatch, LeasedDelivery
+from gateway.dispatch.leased_delivery import Dispatch, LeasedDelivery
 from gateway.dispatch.policy import DeliveryPolicy
 from gateway.dispatch.prober import Prober
 from gateway.dispatch.rate_limit import Pace

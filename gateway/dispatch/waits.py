@@ -11,8 +11,8 @@ from tenacity import RetryCallState, Retrying, stop_after_delay, wait_exponentia
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
-from gateway.dispatch.asked import asked_for
 from gateway.dispatch.policy import RetryPolicy
+from gateway.dispatch.retry_after import seconds_asked_for
 
 
 class FullJitter(wait_base):
@@ -47,7 +47,7 @@ class AskedFor(wait_base):
     def __call__(self, retry_state: RetryCallState) -> float:
         failure = None if retry_state.outcome is None else retry_state.outcome.exception()
         waited = self._wait(retry_state)
-        return waited if failure is None else max(asked_for(failure, self._policy), waited)
+        return waited if failure is None else max(seconds_asked_for(failure, self._policy), waited)
 
 
 def rising(policy: RetryPolicy) -> wait_base:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from gateway.dispatch.leased import Dispatch
+from gateway.dispatch.leased_delivery import Dispatch
 
 CANCELLED_SECONDS_MAX: Final = 5.0  # seconds a plugin may go on after it was cancelled, before its worker is given up
 LAST_WAIT_SECONDS: Final = 2.0

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from gateway.compact_json import encode_json, encode_json_sorted
-from gateway.events.beside import keep_json, kept_json, original_of
-from gateway.events.compact import DATA_SCHEMA, compact
+from gateway.events.event_annotations import keep_json, kept_json, original_of
 from gateway.events.fields_of import flag_of, list_of, needed, number_of, object_of, text_of, time_of, whole_of, wrong
-from gateway.events.later import cause_document, cause_of, later_document, later_of
+from gateway.events.later_fields import cause_document, cause_of, later_document, later_of
+from gateway.events.struct_json import DATA_SCHEMA, compact
 from gateway.events.times import format_time, parse_time
 from gateway.model import ALARM_PREFIX, Alarm, Event, Fault, File, Storage, Trust, Verified
 

@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from gateway.events.beside import amend
+from gateway.events.event_annotations import amend
 from gateway.model import Event, File
 
 _URL_CHARS_MAX: Final = 8192  # characters of a URL that is looked into

@@ -8,8 +8,8 @@ from typing import Final, TypeVar, cast
 import msgspec
 from msgspec.structs import replace
 
-from gateway.events.beside import Unredacted, keep_unredacted
 from gateway.events.cloudevents import fingerprint
+from gateway.events.event_annotations import Unredacted, keep_unredacted
 from gateway.events.field_path import NAMED, PathStep, parse_path
 from gateway.events.places import places_of
 from gateway.model import REDACTED, Archived, Event, Measured

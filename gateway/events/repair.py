@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.events.beside import amend, keep_original
+from gateway.events.event_annotations import amend, keep_original
 from gateway.model import Archived, Event, Fault, File, Measured, Storage
 from gateway.text.json_bounds import DEPTH_MAX, INTEGER_MAX, KEY_CHARS_MAX, TEXT_BYTES_MAX
 from gateway.text.json_document import PROBLEMS_MAX

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from gateway.events import written
+from gateway.events import event_reader
 from gateway.events.alarm_text import alarm_text
 from gateway.model import (
     ABOUT_SINKS,
@@ -49,13 +49,13 @@ def sample(type: str, *, full: bool = True, **flat: object) -> Event:
 
     `flat` replaces what the sample says, by the names of `Event`. Raises ValueError as `event_of` does.
     """
-    event = _full(written.known_type(type)) if full else _sparse(written.known_type(type))
+    event = _full(event_reader.known_type(type)) if full else _sparse(event_reader.known_type(type))
     if event.alarm is not None:
-        event = event.replace(alarm=written.read_alarm(flat, event.alarm))
-        flat = {key: value for key, value in flat.items() if key not in written.ALARM_KEYS}
+        event = event.replace(alarm=event_reader.read_alarm(flat, event.alarm))
+        flat = {key: value for key, value in flat.items() if key not in event_reader.ALARM_KEYS}
     if flat:
         file = _file_of(type) if type in _WITH_FILE and full else File()
-        event = event.replace(**written.flat_arguments(flat, file))
+        event = event.replace(**event_reader.flat_arguments(flat, file))
     return event if "id" in flat else event.replace(id=_id(event))
 
 
@@ -65,9 +65,9 @@ def event_of(mapping: Mapping[str, Any], *, source: str = "live", provider: str 
     In the flat form what is missing gets the sample of the type (`source` and `provider` those given here), also inside
     each of `files`; an explicit null makes a value absent. Raises ValueError naming the key, what was found and a near miss.
     """
-    if written.is_document(mapping):
-        return written.from_document(mapping)
-    type = written.type_of(mapping.get("type"))
+    if event_reader.is_document(mapping):
+        return event_reader.from_document(mapping)
+    type = event_reader.type_of(mapping.get("type"))
     usual = {} if type in ALARM_TYPES else {"source": source, "provider": provider}
     return sample(type, **{**usual, **{key: value for key, value in mapping.items() if key != "type"}})
 
@@ -84,7 +84,7 @@ def largest(type: str, *, files: int = 200, text: int = 256 * 1024) -> Event:
         asset_id=filler,
         storage=Storage(location=filler, bucket=filler, key=filler),
     )
-    return _full(written.known_type(type)).replace(
+    return _full(event_reader.known_type(type)).replace(
         error=Fault(code="PULL_FAILED", message=filler),
         files=tuple(file.replace(size_bytes=number) for number in range(files)),
         extra={f"field_{number}": number for number in range(files)},

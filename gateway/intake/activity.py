@@ -8,7 +8,7 @@ from typing import Final
 from gateway.errors import StoreError
 from gateway.plugin import Callback
 from gateway.runtime.clock import Clock
-from gateway.runtime.harmless import harmless
+from gateway.runtime.failure_shield import harmless
 from gateway.store.records import Heard
 from gateway.store.store import Store
 

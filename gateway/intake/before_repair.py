@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from gateway.errors import Malformed, Untrusted
-from gateway.events.beside import amend, keep_original, original_of
 from gateway.events.cloudevents import fingerprint
+from gateway.events.event_annotations import amend, keep_original, original_of
 from gateway.model import Event, EventId, Verified
 from gateway.plugin import Callback, Source
 from gateway.text.json_tree import twice

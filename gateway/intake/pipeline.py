@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import Malformed, Untrusted
-from gateway.events.beside import amend, unredacted_of
 from gateway.events.cloudevents import render
+from gateway.events.event_annotations import amend, unredacted_of
 from gateway.events.link_life import name_link_ends
 from gateway.events.places import places_of
 from gateway.intake import before_repair

@@ -8,7 +8,7 @@ from gateway.errors import Problem
 from gateway.intake.near_path import near_path
 from gateway.plugin import Callback
 from gateway.runtime.clock import Clock
-from gateway.runtime.harmless import harmless
+from gateway.runtime.failure_shield import harmless
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.metrics import BoundedLabel, Metrics
 from gateway.runtime.sliding_window import SlidingWindow

@@ -14,7 +14,7 @@ from gateway.plugin import Callback, Source
 from gateway.plugin.hooks import Hooks, Watchers, WatchThreads
 from gateway.routing import RoutingDecision
 from gateway.runtime.counters import LoopCount
-from gateway.runtime.harmless import harmless
+from gateway.runtime.failure_shield import harmless
 from gateway.runtime.histograms import Observed
 from gateway.runtime.metrics import BoundedLabel, Metrics
 from gateway.runtime.plain_lines import PlainLogger

@@ -68,7 +68,7 @@ class Event(Value, frozen=True, kw_only=True, dict=True, eq=False):
     """One thing that happened to one recording, or (`alarm`) to the gateway itself. `source` is the configured name; times are aware UTC.
 
     Two are equal where they say the same, whatever `variant`, `supersedes` and `raw_type` are. Its `__dict__` is the
-    core's, for what is made of an event once (gateway/events/beside.py), and goes into no copy.
+    core's, for what is made of an event once (gateway/events/event_annotations.py), and goes into no copy.
     """
 
     id: str

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from gateway.errors import PluginError
-from gateway.events.beside import amend
+from gateway.events.event_annotations import amend
 from gateway.events.repair import make_storable
 from gateway.model import (
     EVENT_TYPES,

@@ -20,7 +20,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from gateway.runtime.activity import Activity
 from gateway.runtime.clock import Clock
 from gateway.runtime.counters import LoopCounter
-from gateway.runtime.harmless import harmless
+from gateway.runtime.failure_shield import harmless
 from gateway.runtime.histograms import LoopHistogram
 from gateway.runtime.logs import lines_dropped
 from gateway.version import __version__

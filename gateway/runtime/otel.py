@@ -27,7 +27,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace import Span as SdkSpan
 
-from gateway.runtime.harmless import harmless
+from gateway.runtime.failure_shield import harmless
 from gateway.runtime.lean_imports import import_structlog
 from gateway.runtime.logs import once_in
 from gateway.runtime.traces import Attributes, Kind

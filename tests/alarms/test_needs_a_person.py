@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from gateway.admin.attention import STANDING_LINKS
-from gateway.cli.glance import WHAT_TO_DO
+from gateway.cli.overview_lines import WHAT_TO_DO
 from gateway.model import (
     DELIVERY_DEAD,
     EVENT_HELD,

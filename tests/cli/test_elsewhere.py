@@ -218,7 +218,7 @@ def test_the_environment_and_a_context_name_a_gateway_too(
 def test_a_listing_elsewhere_follows_few_pages_whose_time_was_up_unless_it_shows_all(bounded: bool) -> None:
     from gateway.admin.cursor import cursor
     from gateway.cli.remote_queries import CUT_PAGES_MAX, RemoteQueries
-    from gateway.store.admin.walk import walk_of_listing
+    from gateway.store.admin.search_budget import listing_budget
 
     asked: list[str] = []
 
@@ -228,7 +228,7 @@ def test_a_listing_elsewhere_follows_few_pages_whose_time_was_up_unless_it_shows
             left = 10 - len(asked)
             return {"items": [], "next": cursor("events", 1000 + left) if left else None}
 
-    walk = walk_of_listing() if bounded else None
+    walk = listing_budget() if bounded else None
     assert RemoteQueries(Elsewhere()).events(limit=50, walk=walk, stream="nowhere") == []  # type: ignore[arg-type]
     assert len(asked) == (CUT_PAGES_MAX if bounded else 10)
     assert walk is None or walk.cut_at == 1000 + 10 - CUT_PAGES_MAX

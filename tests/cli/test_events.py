@@ -273,7 +273,7 @@ def test_a_listing_that_would_look_through_everything_says_how_far_it_came(
 ) -> None:
     what, *asked = command
     assert "looked through" not in cli(what, "list", *asked).stderr
-    monkeypatch.setattr("gateway.store.admin.walk.LISTING_ROWS_MAX", 1)
+    monkeypatch.setattr("gateway.store.admin.search_budget.LISTING_ROWS_MAX", 1)
     monkeypatch.setattr("gateway.store.admin.pages._WINDOW_ROWS", 1)
     cut = cli(what, "list", *asked)
     assert cut.stdout == ""
@@ -284,7 +284,7 @@ def test_a_listing_that_would_look_through_everything_says_how_far_it_came(
 def test_a_listing_that_finds_enough_says_nothing_of_how_far_it_came(
     stocked: list[str], cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.store.admin.walk.LISTING_ROWS_MAX", 1)
+    monkeypatch.setattr("gateway.store.admin.search_budget.LISTING_ROWS_MAX", 1)
     found = cli("events", "list", "--stream", "stream-*", "--limit", "2")
     assert "looked through" not in found.stderr
     assert len(found.stdout.splitlines()) == 3

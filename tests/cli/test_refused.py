@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.admin.explained import EXPLAINED
+from gateway.admin.refusal_meanings import REFUSAL_MEANINGS
 from gateway.store.records import Refusal
 from gateway.store.store import Store
 from tests.cli.conftest import CONFIG, KEY, Cli
@@ -81,7 +81,7 @@ def test_one_is_explained_without_its_signature(refused: list[int], cli: Cli, co
         assert "********" in said
         assert "vip-1" in said
     said = cli("refused", "show", str(refused[0])).stdout
-    assert EXPLAINED["signature_mismatch"] in said
+    assert REFUSAL_MEANINGS["signature_mismatch"] in said
     assert "203.0.113.7" in said
     assert "POST /hooks/live" in said
     assert f"gateway refused retry {refused[0]}" in said

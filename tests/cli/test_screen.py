@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.admin.moments import stamp
+from gateway.admin.timestamps import stamp
 from gateway.cli import output
 from gateway.cli.table import cut, table
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli import output
-from gateway.cli.glance import sparkline, status_lines, top_lines
+from gateway.cli.overview_lines import sparkline, status_lines, top_lines
 from gateway.cli.table import cell_width, cut, wrapped
 from gateway.store.store import Store
 from tests.cli.conftest import Cli

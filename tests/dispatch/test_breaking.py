@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.dispatch.leased import Dispatch
+from gateway.dispatch.leased_delivery import Dispatch
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Delivery
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.dispatch.leased import Dispatch, LeasedDelivery
+from gateway.dispatch.leased_delivery import Dispatch, LeasedDelivery
 from gateway.model import Delivery
 
 from .conftest import Batching, Build, House, Scripted, event, eventually, forever

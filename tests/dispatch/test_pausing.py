@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.dispatch.leased import Dispatch, LeasedDelivery
+from gateway.dispatch.leased_delivery import Dispatch, LeasedDelivery
 from gateway.errors import Retry, Unavailable
 from gateway.model import Delivery
 from tests.dispatch.test_breaking import DAY, broken

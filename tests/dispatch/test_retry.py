@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tenacity import Retrying, stop_after_attempt
 
-from gateway.dispatch.asked import asked_for, seconds
 from gateway.dispatch.policy import RetryPolicy
 from gateway.dispatch.retry import RetryDecision, backoff, ceiling, decide, never_ends
+from gateway.dispatch.retry_after import seconds, seconds_asked_for
 from gateway.dispatch.waits import AskedFor, FullJitter, Within, rising
 from gateway.errors import Refused, Retry, Unavailable
 from gateway.model import Outcome
@@ -142,13 +142,13 @@ def test_an_after_that_is_a_number_is_read_as_seconds_and_junk_as_nothing() -> N
     assert seconds(1.5) == 1.5
     assert seconds(10**400) == 1e12
     assert seconds(float("nan")) == seconds(-1) == seconds("soon") == seconds(None) == 0
-    assert asked_for(Retry("x", after=90), policy()) == 90  # type: ignore[arg-type]
+    assert seconds_asked_for(Retry("x", after=90), policy()) == 90  # type: ignore[arg-type]
 
 
 def test_a_plugins_own_exception_with_an_attribute_after_asks_for_nothing() -> None:
     error = ValueError("x")
     error.after = timedelta(hours=5)  # type: ignore[attr-defined]
-    assert asked_for(error, policy()) == 0
+    assert seconds_asked_for(error, policy()) == 0
 
 
 def test_a_delivery_whose_tries_are_lost_again_and_again_ends_after_twenty_and_twice_the_time() -> None:

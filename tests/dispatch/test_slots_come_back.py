@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from gateway.dispatch import deliverer
 from gateway.dispatch.breaker import Breaker
 from gateway.dispatch.claimer import Claimer
-from gateway.dispatch.leased import Dispatch
+from gateway.dispatch.leased_delivery import Dispatch
 from gateway.dispatch.prober import Prober
 from gateway.dispatch.rate_limit import Pace
 from gateway.dispatch.reporter import AttemptReporter

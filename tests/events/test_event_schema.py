@@ -166,7 +166,7 @@ async def test_a_delivered_event_that_is_not_as_the_schema_says_fails_its_test(m
         f"sources: {{live: {{type: standard-webhooks, secrets: [whsec_{'c2VjcmV0' * 6}]}}}}\n"
         "sinks: {all: {type: recorder}}\nroutes: [{to: [all]}]\n"
     )
-    monkeypatch.setattr("gateway.events.compact.DATA_SCHEMA", "urn:another")
+    monkeypatch.setattr("gateway.events.struct_json.DATA_SCHEMA", "urn:another")
     delivered_events.watch()
     async with running(config) as gateway:
         await gateway.send(FILE_COMPLETED)

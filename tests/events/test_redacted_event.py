@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import Archived, Event, Fault, File, Measured, Storage, to_document, to_json
-from gateway.events.beside import unredacted_of
 from gateway.events.cloudevents import fingerprint
+from gateway.events.event_annotations import unredacted_of
 from gateway.events.field_path import parse_path
 from gateway.events.places import agree, places_of
 from gateway.events.redacted_event import Redaction

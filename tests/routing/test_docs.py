@@ -9,8 +9,8 @@ import pytest
 
 from gateway.config.load import load
 from gateway.config.route_tests import run_tests
+from gateway.events.event_reader import FLAT_KEYS
 from gateway.events.samples import sample
-from gateway.events.written import FLAT_KEYS
 from gateway.model import File
 from gateway.routing import MATCH_KEYS, Route, Router, explain
 from gateway.where import check_where, compile_where

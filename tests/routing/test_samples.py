@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.events.cloudevents import from_document, to_document, to_json
+from gateway.events.event_reader import FLAT_KEYS
 from gateway.events.samples import event_of, largest, sample
-from gateway.events.written import FLAT_KEYS
 from gateway.model import EVENT_TYPES, Archived, Cause, Fault, File, Measured, Storage, Trust
 
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from gateway.admin.news_exchange import NewsExchange
 from gateway.admin.stream import LiveHub
-from gateway.admin.teller import Teller
 from gateway.runtime.activity import Activity, Count, Counted, Kind
 from gateway.runtime.clock import FrozenClock
 from gateway.store.admin import minutes
@@ -90,7 +90,7 @@ async def test_a_gateway_folds_by_itself(store: Store, clock: FrozenClock) -> No
     now = clock.ms() // 60_000
     old = [Counted(now - back, "source", "live", Count(total=1, good=1, last_at=1)) for back in range(1600, 1700)]
     await store.write(lambda session: minutes.put(session, old, "a"))
-    teller = Teller(store, SimpleNamespace(activity=Activity(clock)), LiveHub(), clock)
+    teller = NewsExchange(store, SimpleNamespace(activity=Activity(clock)), LiveHub(), clock)
     await teller.close()  # it has not begun
     teller.start()
     try:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from gateway.runtime.clock import FrozenClock
-from gateway.store.admin import audit, event_search, few, pages
+from gateway.store.admin import audit, event_search, pages, partial_indexes
 from gateway.store.admin.admin import Actor, StoreAdmin
 from gateway.store.admin.audit import AuditEntry
 from gateway.store.admin.event_search import EventFilter
-from gateway.store.admin.walk import Walk
+from gateway.store.admin.search_budget import SearchBudget
 from gateway.store.engine.batch import Bulk
 from gateway.store.engine.session import Session
 from gateway.store.records import NewDelivery
@@ -69,20 +69,20 @@ async def test_acts_of_a_glob_are_read_along_their_index(store: Store, url: str,
 @pytest.mark.parametrize(
     ("state", "index"), [("waiting", "deliveries_"), ("sending", "deliveries_"), ("dead", "deliveries_")]
 )
-@pytest.mark.parametrize("condition", [few.DELIVERIES, few.EVENTS])
+@pytest.mark.parametrize("condition", [partial_indexes.DELIVERIES, partial_indexes.EVENTS])
 async def test_the_few_open_and_dead_are_read_from_their_index(
     store: Store, url: str, state: str, index: str, condition: str
 ) -> None:
     await fill(store)
     with beside(url) as session:
-        of_events = condition is few.EVENTS
-        asked = condition.format(indexed=few._INDEXED[state])
+        of_events = condition is partial_indexes.EVENTS
+        asked = condition.format(indexed=partial_indexes._INDEXED[state])
         statement = (
             event_search._SEARCH.format(held=asked, columns="seq")
             if of_events
             else f"SELECT d.id FROM deliveries d WHERE {asked}d.id <= :before - 1 ORDER BY d.id DESC LIMIT :most"
         )
-        for looked_at in (statement, few.COUNT.format(indexed=few._INDEXED[state])):
+        for looked_at in (statement, partial_indexes.COUNT.format(indexed=partial_indexes._INDEXED[state])):
             values = {"before": 10**9, "most": 10} if ":before" in looked_at else {"most": 10}
             looks = plan(session, looked_at, **values)
             if session.backend == "sqlite":
@@ -111,7 +111,7 @@ async def test_the_few_are_what_looking_at_every_row_finds(
         )
 
     by_index = asked()
-    monkeypatch.setattr(few, "LOOKED_AT_ROWS_MAX", -1)
+    monkeypatch.setattr(partial_indexes, "LOOKED_AT_ROWS_MAX", -1)
     assert asked() == by_index
 
 
@@ -132,13 +132,13 @@ async def test_a_search_that_finds_nothing_ends_early_and_goes_on_from_there(
     monkeypatch.setattr(pages, "_WINDOW_ROWS", 10)
     before, looked, searches = None, 0, 0
     while True:
-        walk = Walk(cpu_seconds=0.0)
-        assert not admin.deliveries(sink="quiet", limit=5, before=before, walk=walk)
-        looked, searches = looked + walk.looked, searches + 1
-        if walk.cut_at is None:
+        budget = SearchBudget(cpu_seconds=0.0)
+        assert not admin.deliveries(sink="quiet", limit=5, before=before, budget=budget)
+        looked, searches = looked + budget.looked, searches + 1
+        if budget.cut_at is None:
             break
-        assert before is None or walk.cut_at < before
-        before = walk.cut_at
+        assert before is None or budget.cut_at < before
+        before = budget.cut_at
     assert (looked, searches) == (ROWS, ROWS // 10 + 1)
 
 
@@ -169,7 +169,7 @@ async def test_the_audit_log_is_merged_by_glob_and_walked_for_the_rest(
     assert not merged[4]
     monkeypatch.setattr(audit, "_NAMES_MAX", -1)
     assert asked() == merged
-    walk = Walk(cpu_seconds=0.0)
-    assert not admin.audit(target="1", limit=5, walk=walk)
-    assert walk.looked == pages.PAGE_ROWS_MAX
-    assert [row.target for row in admin.audit(target="1", limit=5, before=walk.cut_at)] == ["1"]
+    budget = SearchBudget(cpu_seconds=0.0)
+    assert not admin.audit(target="1", limit=5, budget=budget)
+    assert budget.looked == pages.PAGE_ROWS_MAX
+    assert [row.target for row in admin.audit(target="1", limit=5, before=budget.cut_at)] == ["1"]

@@ -16,7 +16,7 @@ from gateway.cli.rows import attempt_object, delivery_columns, delivery_object, 
 from gateway.cli.table import table
 from gateway.runtime.clock import Clock
 from gateway.states import DELIVERY_STATES, DeliveryState
-from gateway.store.admin.walk import walk_of_listing
+from gateway.store.admin.search_budget import listing_budget
 from gateway.text.escaping import visible_json
 
 if TYPE_CHECKING:
@@ -49,16 +49,16 @@ def list_(
     **asked: str | None,
 ) -> None:
     """Deliveries, newest first. `held` says what a waiting one waits for, `reason` why a dead one is dead."""
-    walk = None if everything else walk_of_listing()
+    budget = None if everything else listing_budget()
     with invocation.admin() as admin:
         wanted = delivery_filter(invocation, admin, state=state, **asked)
         output.listing(
-            lambda limit, before: admin.deliveries(wanted, limit=limit, before=before, walk=walk),
+            lambda limit, before: admin.deliveries(wanted, limit=limit, before=before, budget=budget),
             lambda row: row.id,
             delivery_columns(output.Ages(Clock().ms())),
             delivery_object,
             prepare=short_events(admin),
-            walk=walk,
+            budget=budget,
             what="deliveries",
             as_json=as_json,
             limit=limit,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gateway.admin.moments import stamp
+from gateway.admin.timestamps import stamp
 from gateway.cli import difference, output
 from gateway.cli.commands.events_replay import erase, release, replay
 from gateway.cli.context import Group, config_option, event_ids, pass_invocation
@@ -18,7 +18,7 @@ from gateway.cli.invocation import Invocation
 from gateway.cli.rows import delivery_columns, delivery_object, event_object, event_state
 from gateway.cli.table import available, table
 from gateway.runtime.clock import Clock
-from gateway.store.admin.walk import walk_of_listing
+from gateway.store.admin.search_budget import listing_budget
 from gateway.text.escaping import visible, visible_json
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def list_(
 ) -> None:
     """Events, newest first. With --follow a line each as they come, after the newest of --limit, and --json is an object a line."""
     ages = output.Ages(Clock().ms())
-    walk = None if everything or follow else walk_of_listing()
+    budget = None if everything or follow else listing_budget()
     with invocation.admin() as admin:
         kind, origin, at = known_type(type), known_source(invocation, admin, source), moment(invocation, since)
         wanted: dict[str, Any] = {
@@ -76,7 +76,7 @@ def list_(
             _follow(invocation, admin, wanted, None if everything else limit, as_json=as_json or everything)
             return
         output.listing(
-            lambda limit, before: admin.events(limit=limit, before=before, walk=walk, **wanted),
+            lambda limit, before: admin.events(limit=limit, before=before, budget=budget, **wanted),
             lambda row: row.seq,
             {
                 "id": lambda row: row.ref,
@@ -88,7 +88,7 @@ def list_(
             },
             event_object,
             prepare=_short(admin),
-            walk=walk,
+            budget=budget,
             what="events",
             as_json=as_json,
             limit=limit,

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from gateway.admin.moments import stamp
+from gateway.admin.timestamps import stamp
 from gateway.cli import output
 from gateway.cli.context import config_option, names, pass_invocation
 from gateway.cli.durations import Duration

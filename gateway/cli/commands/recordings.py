@@ -129,6 +129,6 @@ def _page(service: Service, filters: dict[str, Any], limit: int, before: int | N
 
 
 def _ms(text: str) -> int:
-    from gateway.admin.moments import milliseconds
+    from gateway.admin.timestamps import milliseconds
 
     return milliseconds(text)

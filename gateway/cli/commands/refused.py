@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.admin.explained import EXPLAINED
-from gateway.admin.moments import stamp
+from gateway.admin.refusal_meanings import REFUSAL_MEANINGS
+from gateway.admin.timestamps import stamp
 from gateway.cli import output
 from gateway.cli.bulk_progress import agreed, bulk_options, finish, watched
 from gateway.cli.context import Group, config_option, names, pass_invocation
@@ -83,7 +83,7 @@ def show(invocation: Invocation, id: int, as_json: bool) -> None:
             ("from", refusal.peer),
             ("code", refusal.code),
             ("detail", refusal.detail),
-            ("meaning", EXPLAINED.get(refusal.code)),
+            ("meaning", REFUSAL_MEANINGS.get(refusal.code)),
         ]
     )
     click.echo(f"\n{visible(refusal.method)} {visible(masked_path(refusal.path, refusal.source))}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from gateway.admin.moments import stamp
+from gateway.admin.timestamps import stamp
 from gateway.cli import output
 from gateway.cli.context import Group, config_option, names, pass_invocation
 from gateway.cli.event_input import file_options

@@ -29,7 +29,7 @@ def command(invocation: Invocation, as_json: bool, quiet: bool) -> None:
     if as_json:
         click.echo(visible_json(seen.model_dump(mode="json", by_alias=True), indent=True))
     elif not quiet:
-        from gateway.cli.glance import status_lines
+        from gateway.cli.overview_lines import status_lines
 
         width = available()
         for line in status_lines(seen, output.Times(invocation.settings.locale.timezone), width):

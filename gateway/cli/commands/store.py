@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gateway.admin.moments import stamp
+from gateway.admin.timestamps import stamp
 from gateway.cli import output
 from gateway.cli.commands.store_doctor import doctor
 from gateway.cli.commands.store_keys import keys, reencrypt

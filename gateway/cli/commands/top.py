@@ -96,7 +96,7 @@ def _drawn(
 def _draw(
     screen: Screen, seen: Overview | None, zone: output.Times, trouble: str, *, paused: bool, every: float
 ) -> None:
-    from gateway.cli.glance import Line, top_lines
+    from gateway.cli.overview_lines import Line, top_lines
 
     columns, rows = screen.size
     how = "held still" if paused else f"every {every:g} s"
@@ -111,8 +111,8 @@ def _draw(
 
 
 def _repeated(service: Service, zone: output.Times, looks: itertools.count[int] | range, every: float) -> bool:
-    from gateway.admin.moments import milliseconds
-    from gateway.cli.glance import status_lines
+    from gateway.admin.timestamps import milliseconds
+    from gateway.cli.overview_lines import status_lines
 
     for number in looks:
         if number:

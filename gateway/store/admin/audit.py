@@ -15,9 +15,9 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from gateway.states import AuditAct
-from gateway.store.admin.detour import NEWEST_KEY
+from gateway.store.admin.damage_bypass import NEWEST_KEY
 from gateway.store.admin.pages import PAGE_ROWS_MAX
-from gateway.store.admin.walk import Walk
+from gateway.store.admin.search_budget import SearchBudget
 from gateway.store.engine.batch import storable
 from gateway.store.engine.session import Columns, Session, value_of
 
@@ -153,10 +153,10 @@ def page(
     act: str | None = None,
     actor: str | None = None,
     since: int | None = None,
-    walk: Walk | None = None,
+    budget: SearchBudget | None = None,
 ) -> Sequence[AuditRow]:
     """A page of acts, newest first. `act` or `actor` are globs, and what fits is found along its index; `wanted` has the
-    last word. `walk` ends it early where its time is up."""
+    last word. `budget` ends it early where its time is up."""
     statement, values = _search(session, act, actor)
     page_rows: list[AuditRow] = []
     at = NEWEST_KEY if before is None else before
@@ -166,10 +166,10 @@ def page(
         if len(rows) < PAGE_ROWS_MAX or (since is not None and rows[-1].at < since - LATE_MS):
             break
         at = rows[-1].id
-        if walk is not None and len(page_rows) < limit:
-            walk.looked += len(rows)
-            if walk.over():
-                walk.cut_at = at
+        if budget is not None and len(page_rows) < limit:
+            budget.looked += len(rows)
+            if budget.over():
+                budget.cut_at = at
                 break
     return page_rows[:limit]
 

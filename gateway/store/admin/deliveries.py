@@ -10,9 +10,8 @@ from gateway.errors import NotFound
 from gateway.model import Outcome
 from gateway.states import DeadReason, DeliveryState, WaitsFor
 from gateway.store.admin import event_lookup
+from gateway.store.admin.damage_bypass import readable
 from gateway.store.admin.delivery_filter import DeliveryFilter, DeliveryKeys
-from gateway.store.admin.detour import readable
-from gateway.store.admin.few import few_deliveries
 from gateway.store.admin.pages import (
     PAGE_ROWS_MAX,
     among,
@@ -22,8 +21,9 @@ from gateway.store.admin.pages import (
     search,
     values_of,
 )
+from gateway.store.admin.partial_indexes import indexed_deliveries
+from gateway.store.admin.search_budget import SearchBudget
 from gateway.store.admin.shown_rows import AttemptRow, DeliveryRow
-from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Columns, Session
 from gateway.store.records import Rank
 
@@ -82,10 +82,12 @@ def deliveries(
     *,
     limit: int,
     before: int | None,
-    walk: Walk | None = None,
+    budget: SearchBudget | None = None,
 ) -> Sequence[DeliveryRow]:
     """A page of deliveries, newest first."""
-    return by_id(session, known, ids(session, known, wanted, limit=min(limit, PAGE_ROWS_MAX), before=before, walk=walk))
+    return by_id(
+        session, known, ids(session, known, wanted, limit=min(limit, PAGE_ROWS_MAX), before=before, budget=budget)
+    )
 
 
 def ids(
@@ -95,15 +97,17 @@ def ids(
     *,
     limit: int,
     before: int | None,
-    walk: Walk | None = None,
+    budget: SearchBudget | None = None,
 ) -> list[int]:
     """The ids of the deliveries that are meant, newest first. Raises NotFound for an event that is not there."""
     statement, keep, values = _statement(session, known, wanted)
     by: tuple[str, Callable[[DeliveryKeys], bool]] | None = None
-    if wanted.event is None and (few := few_deliveries(session, "waiting" if wanted.held else wanted.state)):
+    if wanted.event is None and (few := indexed_deliveries(session, "waiting" if wanted.held else wanted.state)):
         by, statement = (statement, keep), statement.replace("d.id <= :before", f"{few}d.id <= :before")
     over = wanted.over if wanted.since is not None else None
-    return search(session, statement, _keys, keep, limit, before, over=over, walk=walk, round_damage_by=by, **values)
+    return search(
+        session, statement, _keys, keep, limit, before, over=over, budget=budget, round_damage_by=by, **values
+    )
 
 
 def _statement(

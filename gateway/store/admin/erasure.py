@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.errors import Ambiguous, NotFound, ValueUnreadable
 from gateway.model import RECORDING_OVERDUE, RECORDING_RECOVERED
-from gateway.store.admin import audit, echoes
+from gateway.store.admin import audit, erased_mentions
 from gateway.store.admin.commands import end_delivery
 from gateway.store.admin.event_lookup import readings_of, row_of, seq_of
 from gateway.store.admin.pages import among, event_ref, refusal
@@ -118,7 +118,7 @@ def _delete(session: Bulk, seqs: Sequence[int], same: SameCallbacks) -> None:
             session.change("DELETE FROM refused WHERE id = :id", {"id": refused})
     streams = {part for _, _, _, subject, _, _ in contents for part in (subject, subject.rpartition("/")[2])}
     audit.hide(session, streams)
-    echoes.silence(session, seqs, {id_ for id_, *_ in contents}, streams)
+    erased_mentions.silence(session, seqs, {id_ for id_, *_ in contents}, streams)
     scrub.ask(session)
     of_recordings = {recording for seq in seqs if (recording := recording_joins.of_event(session, seq)) is not None}
     for seq in seqs:

@@ -10,8 +10,7 @@ from typing import Final, Literal, NamedTuple
 
 from gateway.model import ALARM_PREFIX, Trust
 from gateway.states import DELIVERY_STATES, HOLD_REASONS, DeliveryState, HoldReason
-from gateway.store.admin.detour import readable
-from gateway.store.admin.few import few_events
+from gateway.store.admin.damage_bypass import readable
 from gateway.store.admin.pages import (
     EVENT,
     PAGE_ROWS_MAX,
@@ -24,8 +23,9 @@ from gateway.store.admin.pages import (
     search,
     values_of,
 )
+from gateway.store.admin.partial_indexes import indexed_events
+from gateway.store.admin.search_budget import SearchBudget
 from gateway.store.admin.shown_rows import EventRow
-from gateway.store.admin.walk import Walk
 from gateway.store.engine.session import Columns, Session, Trouble
 
 LATE_MS: Final = 3_600_000  # an event may have a row so much later than its time; past it nothing newer follows
@@ -119,10 +119,10 @@ def _older(than: int, row: EventKeys) -> bool:
 
 
 def search_events(
-    session: Session, wanted: EventFilter, *, limit: int, before: int | None, walk: Walk | None = None
+    session: Session, wanted: EventFilter, *, limit: int, before: int | None, budget: SearchBudget | None = None
 ) -> Sequence[EventRow]:
     """A page of events."""
-    wanted_seqs = ids(session, wanted, limit=min(limit, PAGE_ROWS_MAX), before=before, walk=walk)
+    wanted_seqs = ids(session, wanted, limit=min(limit, PAGE_ROWS_MAX), before=before, budget=budget)
 
     def ask(seqs: Sequence[int]) -> Sequence[Columns]:
         condition, those = among(session, seqs)
@@ -132,13 +132,13 @@ def search_events(
 
 
 def ids(
-    session: Session, wanted: EventFilter, *, limit: int, before: int | None, walk: Walk | None = None
+    session: Session, wanted: EventFilter, *, limit: int, before: int | None, budget: SearchBudget | None = None
 ) -> list[int]:
     """The `seq` of the events that are meant, newest first."""
     columns = _COLUMNS + ("" if wanted.state is None else _STATE.format(of=_STATES[wanted.state]))
     held = _held(wanted.held)
     newer = "" if wanted.after is None else "seq > :after AND "
-    few = few_events(session, wanted.state)
+    few = indexed_events(session, wanted.state)
     plainly = _SEARCH.format(held=held + newer, columns=columns)
     statement = _SEARCH.format(held=held + few + newer, columns=columns) if few else plainly
     values: Mapping[str, object] = {} if wanted.after is None else {"after": wanted.after}
@@ -152,7 +152,9 @@ def ids(
     keep: Callable[[EventKeys], bool] = anything if exact else wanted.keeps  # a merge of kinds gives no other
     over = None if wanted.since is None else partial(_older, wanted.since - LATE_MS)
     by = (plainly, wanted.keeps) if few or _UNION in statement else None
-    return search(session, statement, _keys, keep, limit, before, over=over, walk=walk, round_damage_by=by, **values)
+    return search(
+        session, statement, _keys, keep, limit, before, over=over, budget=budget, round_damage_by=by, **values
+    )
 
 
 def forward(

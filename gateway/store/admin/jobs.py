@@ -13,9 +13,9 @@ from gateway.states import AuditAct, BulkAct, JobState
 from gateway.store.admin import audit, commands, deliveries, erasure, event_search
 from gateway.store.admin.audit import Actor, AuditEntry
 from gateway.store.admin.bulk import ItemResult
+from gateway.store.admin.damage_bypass import NEWEST_KEY, last_key, readable_onwards
 from gateway.store.admin.deliveries import Configured
 from gateway.store.admin.delivery_filter import DeliveryFilter
-from gateway.store.admin.detour import NEWEST_KEY, last_key, readable_onwards
 from gateway.store.admin.event_search import EventFilter
 from gateway.store.admin.job_rows import COLUMNS, JobOptions, JobRow, job_row
 from gateway.store.admin.pages import PAGE_ROWS_MAX, values_of

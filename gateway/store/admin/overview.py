@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from gateway.store.admin.detour import UndamagedCount
+from gateway.store.admin.damage_bypass import UndamagedCount
 from gateway.store.admin.pages import ranges
 from gateway.store.admin.shown_rows import SinkRow, Status
 from gateway.store.engine.migrations import schema_version

@@ -12,9 +12,9 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 
 from gateway.model import Trust, shown_variant
 from gateway.states import DELIVERY_STATES, TRUST_NAMES, DeliveryState, HoldReason
-from gateway.store.admin.detour import NEWEST_KEY, Detour
+from gateway.store.admin.damage_bypass import NEWEST_KEY, DamageBypass
+from gateway.store.admin.search_budget import SearchBudget
 from gateway.store.admin.shown_rows import EventRow, RefusedRow
-from gateway.store.admin.walk import Walk
 from gateway.store.engine.cipher import is_encrypted
 from gateway.store.engine.encrypted_rows import REFUSED_TEXTS, decrypt, decrypt_bytes, time_of
 from gateway.store.engine.session import Columns, Session
@@ -67,21 +67,21 @@ def search(
     before: int | None,
     *,
     over: Callable[[K], bool] | None = None,
-    walk: Walk | None = None,
+    budget: SearchBudget | None = None,
     round_damage_by: tuple[str, Callable[[K], bool]] | None = None,
     **values: object,
 ) -> list[int]:
     """The first keys, from `before` down, of the rows that `keep` wants. `columns` names what the statement gives.
 
-    `over`: no row from this one on is wanted. `walk` ends it early where its time or its rows are up.
+    `over`: no row from this one on is wanted. `budget` ends it early where its time or its rows are up.
     `round_damage_by`: the statement, and what to keep of its rows, that go on once there was damage, where this one does
     not look along the keys alone: it would read a row far ahead, and fail for that one wherever it begins.
     """
     seqs: list[int] = []
     at = NEWEST_KEY if before is None else before
-    widest = _WINDOW_ROWS if walk is None else min(_WALK_WINDOW_ROWS, _WINDOW_ROWS)
+    widest = _WINDOW_ROWS if budget is None else min(_WALK_WINDOW_ROWS, _WINDOW_ROWS)
     window = min(max(_FIRST_WINDOW_ROWS, 2 * limit), widest)
-    round_damage = Detour(session, "deliveries" if "FROM deliveries" in statement else "events")
+    round_damage = DamageBypass(session, "deliveries" if "FROM deliveries" in statement else "events")
     while len(seqs) < limit and at > 1:  # keys begin with 1
         most = round_damage.narrowed(limit if keep is anything else window)
         try:
@@ -94,15 +94,15 @@ def search(
         if (nearer := round_damage.passed(at)) is not None:
             at = nearer
             continue
-        if walk is not None:
-            walk.looked += len(rows)
+        if budget is not None:
+            budget.looked += len(rows)
         seqs += [row.key for row in rows if keep(row)]
         if len(rows) < most or (over is not None and over(rows[-1])):
             break
         at = rows[-1].key
         window = min(2 * window, widest)
-        if walk is not None and len(seqs) < limit and walk.over():
-            walk.cut_at = at
+        if budget is not None and len(seqs) < limit and budget.over():
+            budget.cut_at = at
             break
     return seqs[:limit]
 

@@ -18,6 +18,7 @@ from gateway.store.admin.delivery_filter import DeliveryFilter
 from gateway.store.admin.event_search import EventFilter, search_events
 from gateway.store.admin.gateways import serving
 from gateway.store.admin.job_rows import JobRow
+from gateway.store.admin.search_budget import SearchBudget
 from gateway.store.admin.shown_rows import (
     AttemptRow,
     DeliveryRow,
@@ -31,7 +32,6 @@ from gateway.store.admin.shown_rows import (
     Status,
 )
 from gateway.store.admin.standing_alarms import standing_alarms
-from gateway.store.admin.walk import Walk
 from gateway.store.engine.cipher import Cipher
 from gateway.store.engine.session import Session
 from gateway.store.outbox import activity, counts
@@ -103,13 +103,13 @@ class StoreQueries:
         *,
         limit: int = 50,
         before: int | None = None,
-        walk: Walk | None = None,
+        budget: SearchBudget | None = None,
         **more: Any,
     ) -> Sequence[EventRow]:
         """A page of events, as a filter or its fields say; `before` is the `seq` of the last one seen."""
         wanted = wanted or EventFilter(**more)
         return self._connections.read(
-            lambda session: search_events(session, wanted, limit=limit, before=before, walk=walk)
+            lambda session: search_events(session, wanted, limit=limit, before=before, budget=budget)
         )
 
     def event(self, ref: str) -> EventFull:
@@ -125,13 +125,13 @@ class StoreQueries:
         *,
         limit: int = 50,
         before: int | None = None,
-        walk: Walk | None = None,
+        budget: SearchBudget | None = None,
         **more: Any,
     ) -> Sequence[DeliveryRow]:
         """A page of deliveries, as a filter or its fields say; `before` is the `id` of the last one seen. Raises NotFound."""
         wanted = wanted or DeliveryFilter(**more)
         return self._connections.read(
-            lambda session: waiting.deliveries(session, self._known, wanted, limit=limit, before=before, walk=walk)
+            lambda session: waiting.deliveries(session, self._known, wanted, limit=limit, before=before, budget=budget)
         )
 
     def choose(self, wanted: DeliveryFilter) -> Sequence[int]:
@@ -238,7 +238,7 @@ class StoreQueries:
         since: int | None = None,
         limit: int = 50,
         before: int | None = None,
-        walk: Walk | None = None,
+        budget: SearchBudget | None = None,
     ) -> Sequence[AuditRow]:
         """A page of what people did; `act` and `actor` are globs, `target` a sink, a delivery or an event that was named."""
 
@@ -252,7 +252,7 @@ class StoreQueries:
 
         return self._connections.read(
             lambda session: audit.page(
-                session, wanted, limit=min(limit, 200), before=before, act=act, actor=actor, since=since, walk=walk
+                session, wanted, limit=min(limit, 200), before=before, act=act, actor=actor, since=since, budget=budget
             )
         )
 

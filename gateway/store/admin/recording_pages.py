@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 from gateway.errors import NotFound
 from gateway.model import shown_variant
 from gateway.states import RecordingState
-from gateway.store.admin.detour import NEWEST_KEY
+from gateway.store.admin.damage_bypass import NEWEST_KEY
 from gateway.store.admin.pages import fits
-from gateway.store.admin.walk import Walk
+from gateway.store.admin.search_budget import SearchBudget
 from gateway.store.engine.encrypted_rows import EventKey, body_if_readable
 from gateway.store.engine.session import Session, number_of
 from gateway.store.outbox.recording_rows import RECORDING
@@ -75,7 +75,7 @@ class RecordingFull(NamedTuple):
 
 
 def page(
-    session: Session, wanted: RecordingFilter, *, limit: int, before: int | None, walk: Walk | None = None
+    session: Session, wanted: RecordingFilter, *, limit: int, before: int | None, budget: SearchBudget | None = None
 ) -> Sequence[RecordingFull]:
     """The newest that are meant; `before` is the id of the last one seen."""
     at = NEWEST_KEY if before is None else before
@@ -89,10 +89,10 @@ def page(
         if len(rows) < _WINDOW_ROWS:
             break
         at = _id(rows[-1])
-        if walk is not None:
-            walk.looked += len(rows)
-            if len(meant) < limit and walk.over():
-                walk.cut_at = at
+        if budget is not None:
+            budget.looked += len(rows)
+            if len(meant) < limit and budget.over():
+                budget.cut_at = at
                 break
     return [_full(session, one) for one in meant[:limit]]
 

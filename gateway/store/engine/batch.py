@@ -9,9 +9,9 @@ from copy import copy
 from typing import NamedTuple, Protocol
 
 from gateway.errors import StoreKeyMissing
-from gateway.events.beside import keep_json
 from gateway.events.cloudevents import from_document
-from gateway.events.compact import read_compact
+from gateway.events.event_annotations import keep_json
+from gateway.events.struct_json import read_compact
 from gateway.model import Event, Outcome, shown_variant
 from gateway.states import DeadReason, DeliveryState, OutcomeName
 from gateway.store.engine.encrypted_rows import MEMO, EventKey, decrypt, open_event

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from gateway.admin.service import AdminService
 from gateway.errors import Problem
-from gateway.store.admin import once
+from gateway.store.admin import idempotency_keys
 
 KEY_CHARS_MAX: Final = 255  # characters
 REPLAYED: Final = "idempotency-replayed"
@@ -28,7 +28,7 @@ async def idempotent(
         raise Problem(400, "invalid_idempotency_key", f"one Idempotency-Key of at most {KEY_CHARS_MAX} characters")
     name = hashlib.sha256(keys[0].encode()).hexdigest()
     digest = hashlib.sha256(f"{request.method} {request.url.path}\n{request.url.query}\n{content}".encode()).hexdigest()
-    known = await service.once(lambda session: once.begin(session, token, name, digest))
+    known = await service.once(lambda session: idempotency_keys.begin(session, token, name, digest))
     if known is not None:
         if not known.same:
             raise Problem(422, "idempotency_key_reused", "another request was sent with this Idempotency-Key")
@@ -39,11 +39,11 @@ async def idempotent(
     try:
         response = await answer()
     except BaseException:
-        await service.once(lambda session: once.forget(session, token, name))
+        await service.once(lambda session: idempotency_keys.forget(session, token, name))
         raise
     if response.status_code >= 500 or response.status_code == 429:
-        await service.once(lambda session: once.forget(session, token, name))
+        await service.once(lambda session: idempotency_keys.forget(session, token, name))
     else:
         body = bytes(response.body)
-        await service.once(lambda session: once.end(session, token, name, response.status_code, body))
+        await service.once(lambda session: idempotency_keys.end(session, token, name, response.status_code, body))
     return response

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.admin.explained import EXPLAINED
+from gateway.admin.refusal_meanings import REFUSAL_MEANINGS
 from gateway.web.pages.words import PageWords
 
 CODES: Final[Mapping[str, Mapping[str, str]]] = {
@@ -107,7 +107,7 @@ CODES: Final[Mapping[str, Mapping[str, str]]] = {
         "store_unavailable": "The store could not take it",
         "too_many_contents": "Too many contents came under one id",
     },
-    "refusal_meaning": EXPLAINED,
+    "refusal_meaning": REFUSAL_MEANINGS,
     "act": {
         "retry": "Retry",
         "replay": "Send again",

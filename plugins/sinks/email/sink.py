@@ -122,8 +122,8 @@ class Email(Sink):
 
     def _mail(self, deliveries: Sequence[Delivery], at: datetime) -> bytes:
         """The mail of one event, or the digest of several."""
+        from plugins.sinks.email.mail_layout import draw, draw_digest
         from plugins.sinks.email.message import compose
-        from plugins.sinks.email.render import draw, draw_digest
 
         if len(deliveries) == 1:
             drawn = draw(self._view, self._words, deliveries[0], self._subject(deliveries[0]), now=at)
@@ -268,6 +268,6 @@ def _import() -> None:
     """In a thread, because it takes a while."""
     for name in ("aiosmtplib", "mail_connections", "faults", "message", "smtp", "submission"):
         importlib.import_module(name if name == "aiosmtplib" else f"plugins.sinks.email.{name}")
-    from plugins.sinks.email.render import templates
+    from plugins.sinks.email.mail_layout import templates
 
     templates()

@@ -25,7 +25,7 @@ from plugins.sources.common.keyed import (
     seal_of,
 )
 from plugins.sources.common.map_example import example, example_headers, scenes_of
-from plugins.sources.hmac.template import PIECE, SIZES, HmacOptions, decoded, filled
+from plugins.sources.hmac.signed_text import PIECE, SIZES, HmacOptions, decoded, filled
 
 _SECONDS: Final = re.compile("[0-9]{1,10}")
 _MILLISECONDS: Final = re.compile("[0-9]{13}")

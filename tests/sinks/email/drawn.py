@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from plugins.sinks.email.mail_layout import Drawn, draw, draw_digest
+
 from gateway import Event
 from gateway.testing import NOW, delivery
 from plugins.sinks.cards.card import View
@@ -11,7 +13,6 @@ from plugins.sinks.cards.template import zone
 from plugins.sinks.cards.words import words
 from plugins.sinks.email.address import parse
 from plugins.sinks.email.message import Envelope, compose
-from plugins.sinks.email.render import Drawn, draw, draw_digest
 from plugins.sinks.email.words import mail_words
 from tests.sinks.email.conftest import Mail
 

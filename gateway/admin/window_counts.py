@@ -17,7 +17,7 @@ SPANS: Final[Mapping[Window, tuple[int, int]]] = {"1h": (60, 1), "24h": (24 * 60
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class WindowCounts:
     """The counters of one window, in points."""
 
     first: int  # the number of the first point
@@ -26,7 +26,7 @@ class Happened:
     sums: Sequence[Sum]
 
     @classmethod
-    def counted(cls, admin: StoreAdmin, window: Window, minute: int) -> Happened:
+    def counted(cls, admin: StoreAdmin, window: Window, minute: int) -> WindowCounts:
         """Those of the window that ends now."""
         span, step = SPANS[window]
         first = (minute - span) // step + 1

@@ -13,7 +13,7 @@ from gateway.model import DELIVERY_DEAD, RECORDING_OVERDUE, RECORDING_RECOVERED,
 from gateway.routing import RoutingDecision
 from gateway.runtime.activity import News
 from gateway.states import BulkAct
-from gateway.store.admin import live, once
+from gateway.store.admin import idempotency_keys, live
 from gateway.store.admin.admin import DeliveryFilter, StoreAdmin
 from gateway.store.admin.event_search import EventFilter
 from gateway.store.admin.job_rows import JobRow
@@ -103,11 +103,16 @@ async def test_an_answer_that_is_kept_for_a_repeat_is_taken_back_and_not_done_ag
     await take(store, new(event(1, stream=stream), "app"))
     answers = [json.dumps({"filter": {"stream": stream}}, ensure_ascii=ascii).encode() for ascii in (True, False)]
     for number, body in enumerate([*answers, b'{"of": "another"}']):
-        await store.write(lambda session, name=str(number): once.begin(session, "t", name, "d"))
-        await store.write(lambda session, name=str(number), body=body: once.end(session, "t", name, 200, body))
+        await store.write(lambda session, name=str(number): idempotency_keys.begin(session, "t", name, "d"))
+        await store.write(
+            lambda session, name=str(number), body=body: idempotency_keys.end(session, "t", name, 200, body)
+        )
     admin.erase(ONE)
     assert CANARY not in everything(url)
-    known = [await store.write(lambda session, name=str(n): once.begin(session, "t", name, "d")) for n in range(3)]
+    known = [
+        await store.write(lambda session, name=str(n): idempotency_keys.begin(session, "t", name, "d"))
+        for n in range(3)
+    ]
     assert [one.status for one in known if one is not None] == [410, 410, 200]
     assert json.loads(known[0].body)["code"] == "erased" if known[0] else False
 

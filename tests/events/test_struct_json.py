@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from gateway.compact_json import encode_json
 from gateway.events import cloudevents
-from gateway.events.beside import kept_json
-from gateway.events.compact import compact, read_compact
+from gateway.events.event_annotations import kept_json
 from gateway.events.samples import largest, sample
+from gateway.events.struct_json import compact, read_compact
 from gateway.model import EVENT_TYPES, Event, Fault, File, Storage, Trust, Verified, event_id
 from gateway.testing.factories import NOW, event
 from tests.examples import examples

@@ -31,7 +31,7 @@ class Counting(Protocol):
     def activity(self) -> Activity: ...
 
 
-class Teller:
+class NewsExchange:
     """`start` and `close` once each. Nothing that goes wrong here stops a delivery."""
 
     def __init__(self, store: Store, metrics: Counting, hub: LiveHub, clock: Clock) -> None:

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from gateway.admin.moments import milliseconds
 from gateway.admin.overview_results import Attention, Overview, Series
 from gateway.admin.sink_results import SinkItem, SourceItem
+from gateway.admin.timestamps import milliseconds
 from gateway.cli import output
 from gateway.cli.table import cut, styled, table_lines, wrapped
 from gateway.text.escaping import visible

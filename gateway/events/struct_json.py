@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from gateway.compact_json import encode_json, encode_struct
-from gateway.events.later import cause_document, later_document
+from gateway.events.later_fields import cause_document, later_document
 from gateway.events.times import format_time
 from gateway.model import ALARM_PREFIX, Cause, Event, Fault, File, Storage, Trust, Verified
 

@@ -24,12 +24,12 @@ DELIVERIES: Final = "d.id IN (SELECT id FROM deliveries WHERE {indexed}) AND "
 EVENTS: Final = "seq IN (SELECT event FROM deliveries WHERE {indexed}) AND "
 
 
-def few_deliveries(session: Session, state: DeliveryState | None) -> str:
+def indexed_deliveries(session: Session, state: DeliveryState | None) -> str:
     """The condition that leaves those of this state alone, with others; empty: they are not few, cannot be counted, or are not asked for."""
     return _condition(session, DELIVERIES, state)
 
 
-def few_events(session: Session, state: DeliveryState | Literal["unrouted"] | None) -> str:
+def indexed_events(session: Session, state: DeliveryState | Literal["unrouted"] | None) -> str:
     """The condition that leaves their events alone, with others; empty: they are not few, cannot be counted, or are not asked for."""
     return _condition(session, EVENTS, state)
 

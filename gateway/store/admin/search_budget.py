@@ -13,9 +13,9 @@ LISTING_ROWS_MAX: Final = 100_000  # rows that a listing of the command line loo
 
 
 @dataclass(slots=True)
-class Walk:
+class SearchBudget:
     """One search, in the thread that made it. After it `cut_at` is the last key that was looked at, where its time or its rows ran out; None: it was
-    not cut. `looked` are the rows it has looked at; a walk may go over several pages."""
+    not cut. `looked` are the rows it has looked at; a budget may go over several pages."""
 
     seconds: float = BUDGET_SECONDS
     rows: int | None = None
@@ -35,6 +35,6 @@ class Walk:
         return late or (self.rows is not None and self.looked >= self.rows)
 
 
-def walk_of_listing() -> Walk:
+def listing_budget() -> SearchBudget:
     """For a listing at a terminal, which may take its time but not look through everything unasked."""
-    return Walk(seconds=math.inf, cpu_seconds=math.inf, rows=LISTING_ROWS_MAX)
+    return SearchBudget(seconds=math.inf, cpu_seconds=math.inf, rows=LISTING_ROWS_MAX)

@@ -21,7 +21,7 @@ _LAST_BEFORE: Final = 2  # before this comes the oldest row there can be
 T = TypeVar("T")
 
 
-class Detour:
+class DamageBypass:
     """Of one search, newest first. It goes through the damage row by row, because the rows of a page need not follow one
     another; after many it leaps ever farther, since nobody can say where the damage ends, and from behind it back to its
     end. Farther on the windows are wide again."""

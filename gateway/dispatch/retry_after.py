@@ -13,7 +13,7 @@ TOO_MANY_REQUESTS: Final = 429
 THROTTLED_SECONDS_MIN: Final = 1.0  # seconds; after a 429 nothing is ever sent at once
 
 
-def asked_for(failure: BaseException, policy: RetryPolicy) -> float:
+def seconds_asked_for(failure: BaseException, policy: RetryPolicy) -> float:
     """The seconds that the receiver asked for, at most `max_retry_after`; it can only lengthen the schedule.
 
     A 429 asks at least for `initial` (and a second), also where it brought no delay or one of nought.

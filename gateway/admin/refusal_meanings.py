@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-EXPLAINED: Final[Mapping[str, str]] = {
+REFUSAL_MEANINGS: Final[Mapping[str, str]] = {
     "malformed_body": "The body cannot be read where verification or identity need it.",
     "signature_missing": "There is no signature. In the vendor's console, the callback's authentication is off, or the URL was called by somebody else.",
     "signature_mismatch": "The signature fits none of the configured keys and formulas. Compare the key, and `sign_type`, with the vendor's console.",
