@@ -1,6 +1,6 @@
-"""Stores as each released version left them: their tables and a few rows as SQL text, for both databases.
+"""Stores as each version left them: their tables and a few rows as SQL text, for both databases.
 
-`python -m tests.store.old_stores` writes those of the newest version. Once that is released its files never change again.
+`python -m tests.store.old_stores` writes those of the newest version, which its step has just made; they never change again (`test_versions.py`).
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from gateway.errors import SchemaMismatch
 from gateway.runtime.clock import FrozenClock
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.engine import migrations
+from gateway.store.engine.dialects import WORDS
 from gateway.store.engine.session import Session
 from gateway.store.sqlite.session import SqliteSession, make_file
 from gateway.text.store_address import parse_address
@@ -18,6 +20,10 @@ from tests.store.conftest import Opener
 from tests.store.kit import LEASE, act, beside, new, session, settlement, states, table, take
 
 VERSIONS = range(1, migrations.VERSION + 1)
+# The digest of the steps up to each version, as every store of that version has noted it. A new step gets a new line here;
+# a line that is here never changes.
+SHAPES = {1: "05044ac73b2e1ce2"}
+FILES = {(1, "sqlite"): "2d69650333a467db", (1, "postgresql"): "205d7eda22fab753"}  # as each database was left by it
 
 
 @pytest.fixture
@@ -70,13 +76,22 @@ def test_what_a_version_left_has_the_tables_of_a_fresh_store_when_it_is_brought_
         migrations.require(brought, "x")
 
 
+def test_a_version_never_changes_its_shape() -> None:
+    assert {version: migrations.shape(version) for version in VERSIONS} == SHAPES, (
+        "stores of these versions are kept by people: add a step to `migrations.STEPS`, its digest to SHAPES, and write its "
+        "files by `python -m tests.store.old_stores`"
+    )
+    kept = {(version, backend): old_stores.path_of(version, backend) for version in VERSIONS for backend in WORDS}
+    digests = {which: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for which, path in kept.items()}
+    assert digests == FILES, "the words of a database, or a file, of a version that people have: add a step"
+
+
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_steps_of_a_version_are_those_it_was_kept_with(version: int, backend: str) -> None:
     kept = old_stores.path_of(version, backend).read_text().split(old_stores.BETWEEN)
     assert kept[: len(old_stores.tables(version, backend))] == old_stores.tables(version, backend), (
-        "a released version never changes: add a step. One that was not released yet is written again by "
-        "`python -m tests.store.old_stores`"
+        "a version never changes: add a step, and write the files of its own by `python -m tests.store.old_stores`"
     )
 
 

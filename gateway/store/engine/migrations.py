@@ -1,4 +1,5 @@
-"""Makes and brings forward the store's tables: every step once, for both databases; steps only add."""
+"""Makes and brings forward the store's tables: every step once, for both databases. A step that is here never
+changes, because stores were made by it: what changes is a step behind it, which only adds."""
 
 from __future__ import annotations
 
@@ -175,7 +176,7 @@ _FIRST: Final = (
 STEPS: Final = (_FIRST,)
 VERSION: Final = len(STEPS)
 UNFINISHED: Final = "unfinished"  # instead of the digest, while rows come from another store: nobody opens it
-_SHAPE_CHARS: Final = 16  # of the digest that tells a released version from what stood in its place before
+_SHAPE_CHARS: Final = 16  # of the digest that tells a version from what stood in its place before
 
 _TABLES: Final = {
     "sqlite": "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'meta'",
