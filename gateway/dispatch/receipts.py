@@ -10,7 +10,7 @@ import struct
 from typing import Final, NamedTuple
 
 from gateway.errors import Problem
-from gateway.store.records import Lease
+from gateway.store.records import FencingToken, Lease
 
 _FIELDS: Final = struct.Struct(">QQQ")
 SEAL_BYTES: Final = 18  # with the fields 42 in all, which base64 writes in one way only
@@ -21,7 +21,7 @@ class Receipt(NamedTuple):
     """One lease. `leased_at` is ms by the store's clock, and what makes the same word said twice one word."""
 
     delivery: int
-    token: int
+    token: FencingToken
     leased_at: int
 
 

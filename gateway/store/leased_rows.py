@@ -21,7 +21,7 @@ from gateway.store.outbox.clock_repair import Spans
 from gateway.store.outbox.clock_steps import ClockSteps
 from gateway.store.outbox.group_claim import claim_group
 from gateway.store.outbox.settle_with import settle_with
-from gateway.store.records import GroupClaim, Lease, NewEvent, Settled, Settlement
+from gateway.store.records import FencingToken, GroupClaim, Lease, NewEvent, Settled, Settlement
 
 CLAIM_ROWS_MAX: Final = 100  # rows of one claim
 
@@ -92,7 +92,12 @@ class LeasedRows:
         return [one.replace(elapsed=max(one.elapsed - step, 0)) for one in leases]
 
     def keep_alive(
-        self, delivery: int, token: int, lease: int, memo: Mapping[str, object] | None, progress: Progress | None
+        self,
+        delivery: int,
+        token: FencingToken,
+        lease: int,
+        memo: Mapping[str, object] | None,
+        progress: Progress | None,
     ) -> Future[bool]:
         """A long delivery gets on: lengthen its lease to `lease` ms from now, and keep what is not None; False: the lease was lost.
 
@@ -123,7 +128,7 @@ class LeasedRows:
 
         return self._writer.put(Kind.CALL, work, 256 + sum(len(new.body) for new in events))
 
-    def renew(self, delivery: int, token: int, lease: int) -> Future[bool]:
+    def renew(self, delivery: int, token: FencingToken, lease: int) -> Future[bool]:
         """Lengthen a lease before sending; False: lost, do not send."""
 
         def work(session: Bulk) -> bool:
@@ -153,7 +158,7 @@ class LeasedRows:
 
         return self._writer.put(Kind.CALL, work)
 
-    def leave_queue(self, sink: str, key: str, delivery: int, token: int) -> Future[None]:
+    def leave_queue(self, sink: str, key: str, delivery: int, token: FencingToken) -> Future[None]:
         """What stands first in this queue waits by itself from now on; the next one comes free."""
 
         def work(session: Bulk) -> None:

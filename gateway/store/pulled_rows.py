@@ -12,7 +12,7 @@ from gateway.store.engine.writer import Writer
 from gateway.store.outbox import pulled
 from gateway.store.outbox.claim import end_unreadable
 from gateway.store.outbox.clock_repair import Spans
-from gateway.store.records import Lease, Peeked, Pulled
+from gateway.store.records import FencingToken, Lease, Peeked, Pulled
 
 PULL_ROWS_MAX = 100  # deliveries that a consumer is given, or speaks of, at once
 
@@ -43,7 +43,7 @@ class PulledRows:
         ids = tuple(ids)
         return self._writer.put(Kind.CALL, lambda session: pulled.leased(session, sink, ids))
 
-    def ended_as(self, delivery: int, token: int, started_at: int) -> Future[str | None]:
+    def ended_as(self, delivery: int, token: FencingToken, started_at: int) -> Future[str | None]:
         """The outcome that this lease was ended with before, by the same word."""
         return self._writer.put(Kind.CALL, lambda session: pulled.ended_as(session, delivery, token, started_at))
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
 from gateway.model import Event, Outcome, Value
 from gateway.states import DeadReason, DeliveryState, ProblemCode, PullWait
+
+FencingToken: TypeAlias = int
+"""Goes up at each claim of a delivery and never down: an outcome is written only under that of its lease."""
 
 
 class Rank(enum.IntEnum):
@@ -68,7 +71,7 @@ class Lease(Value, frozen=True, kw_only=True):
     """A delivery in a lane's hands: nobody else may carry it until `until`; `token` is the fencing token that settles it."""
 
     delivery: int
-    token: int
+    token: FencingToken
     sink: str
     event: Event
     attempt: int  # from 1, of this round
@@ -119,7 +122,7 @@ class Settlement(Value, frozen=True, kw_only=True):
     """How one leased delivery goes on. `state`: delivered, dead or waiting; `reason` says why it is dead."""
 
     delivery: int
-    token: int
+    token: FencingToken
     state: DeliveryState
     outcome: Outcome
     started_at: int

@@ -17,7 +17,7 @@ from gateway.states import DeadReason, DeliveryState, OutcomeName
 from gateway.store.engine.encrypted_rows import MEMO, EventKey, decrypt, open_event
 from gateway.store.engine.session import Session
 from gateway.store.outbox.groups import Groups
-from gateway.store.records import Held, Lease, NewEvent, Rank, Settlement
+from gateway.store.records import FencingToken, Held, Lease, NewEvent, Rank, Settlement
 
 DETAIL_CHARS_MAX = 2000  # characters of a detail that are kept
 
@@ -72,7 +72,7 @@ class SettleIn(NamedTuple):
     """A settlement as the columns take it."""
 
     id: int
-    token: int
+    token: FencingToken
     state: DeliveryState
     delay: int
     unburnt: int
@@ -163,7 +163,7 @@ class DueRow(NamedTuple):
 
     id: int
     rank: Rank
-    token: int
+    token: FencingToken
 
 
 class TakenRow(NamedTuple):
@@ -171,7 +171,7 @@ class TakenRow(NamedTuple):
 
     id: int
     event: int
-    token: int
+    token: FencingToken
     attempts: int
     round: int
     replay: int
@@ -201,7 +201,7 @@ class ClaimedRow(NamedTuple):
 
     id: int
     event: int
-    token: int
+    token: FencingToken
     attempts: int
     round: int
     replay: int

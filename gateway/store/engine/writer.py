@@ -182,7 +182,7 @@ class Writer:
                 if calls > 1 and time.monotonic() - began >= CALLS_SECONDS and self._queue.accepts_wait:
                     self._queue.put_back([item for later in units[n:] for item in later])
                     return
-            self._resolve(unit, self._commit(unit))
+            self._resolve(unit, self._group_commit(unit))
             if self._link.session is not None:
                 self._after(self._link.session)
 
@@ -196,7 +196,7 @@ class Writer:
             kinds.setdefault(id(item) if item.kind is Kind.CALL else item.kind, []).append(item)
         return [unit for unit in kinds.values() if unit]
 
-    def _commit(self, unit: list[Item]) -> list[Answer]:
+    def _group_commit(self, unit: list[Item]) -> list[Answer]:
         """Run and commit a unit; for each item its answer or its error. Never raises."""
         again = reruns = 0
         rerun_until: float | None = None
@@ -249,7 +249,7 @@ class Writer:
         if trouble in (Trouble.ITEM, Trouble.GONE, Trouble.DAMAGED, Trouble.BUG):
             if len(unit) > 1:
                 # One of them is bad: each alone, so that the others are stored.
-                return [answer for item in unit for answer in self._commit([item])]
+                return [answer for item in unit for answer in self._group_commit([item])]
             if isinstance(error, StoreError):
                 return [(None, error)]
             if trouble is Trouble.DAMAGED:

@@ -14,7 +14,7 @@ from gateway.store.outbox import statements as sql
 from gateway.store.outbox.claim import take_one
 from gateway.store.outbox.gates import gate_of
 from gateway.store.outbox.groups import key_alone
-from gateway.store.records import GroupClaim, Lease, Rank
+from gateway.store.records import FencingToken, GroupClaim, Lease, Rank
 
 LOOK_PAUSE_MS: Final = 1000  # where another gateway holds what is due
 
@@ -31,7 +31,7 @@ class _Head(NamedTuple):
 
     id: int
     rank: Rank
-    token: int
+    token: FencingToken
     group: str | None
     due_at: int
     now: int

@@ -13,7 +13,7 @@ from gateway.store.engine.session import Session, Trouble, number_of, value_of
 from gateway.store.outbox import losses
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.gates import gate_of
-from gateway.store.records import CONSUMER, Lease, Peeked, Pulled, Rank
+from gateway.store.records import CONSUMER, FencingToken, Lease, Peeked, Pulled, Rank
 
 _PEEKED_RANKS: Final = (Rank.LEASED, Rank.FRESH, Rank.AGAIN, Rank.LAST)
 _KEY_NAME: Final = "pull_key"
@@ -77,7 +77,7 @@ def leased(session: Bulk, sink: str, ids: Sequence[tuple[int, int]]) -> Sequence
     return held
 
 
-def ended_as(session: Session, delivery: int, token: int, started_at: int) -> str | None:
+def ended_as(session: Session, delivery: int, token: FencingToken, started_at: int) -> str | None:
     """The outcome with which this lease, of `started_at`, was ended before, while nobody else had it since."""
     found = value_of(session.rows(sql.ENDED_AS, {"id": delivery, "token": token, "started": started_at}))
     return None if found is None else str(found)
@@ -90,11 +90,11 @@ def extend(session: Bulk, ids: Sequence[tuple[int, int]], lease: int) -> Sequenc
         return [_until(session, *pair) if pair in kept else None for pair in ids]
 
 
-def _extended(session: Bulk, delivery: int, token: int, lease: int) -> bool:
+def _extended(session: Bulk, delivery: int, token: FencingToken, lease: int) -> bool:
     return session.change(sql.EXTEND, {"id": delivery, "token": token, "lease": lease}) == 1
 
 
-def _until(session: Session, delivery: int, token: int) -> int | None:
+def _until(session: Session, delivery: int, token: FencingToken) -> int | None:
     found = value_of(session.rows(sql.LEASED_UNTIL, {"id": delivery, "token": token}))
     return None if found is None else int(found)
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from gateway.store.engine.batch import Bulk
 from gateway.store.outbox import statements as sql
+from gateway.store.records import FencingToken
 
 
 def join(session: Bulk, sink: str, key: str, leases: Sequence[tuple[int, int]], delay: int) -> None:
@@ -22,7 +23,7 @@ def join(session: Bulk, sink: str, key: str, leases: Sequence[tuple[int, int]], 
             session.change(sql.JOIN_QUEUE, values)
 
 
-def leave(session: Bulk, sink: str, key: str, delivery: int, token: int) -> None:
+def leave(session: Bulk, sink: str, key: str, delivery: int, token: FencingToken) -> None:
     """The head goes on by itself and holds up nobody: the next of its queue comes free."""
     with session.atomic():
         session.lock({f"{sink} {key}"})

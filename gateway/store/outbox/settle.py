@@ -8,7 +8,7 @@ from gateway.store.engine.batch import Bulk, SettleIn, settle_in
 from gateway.store.engine.encrypted_rows import MEMO, PROGRESS, encrypt
 from gateway.store.engine.reruns import transaction
 from gateway.store.outbox import statements as sql
-from gateway.store.records import Settlement
+from gateway.store.records import FencingToken, Settlement
 
 
 def settle(session: Bulk, groups: Sequence[Sequence[Settlement]]) -> list[list[bool]]:
@@ -60,12 +60,14 @@ def keys_of(session: Bulk, ids: Sequence[int]) -> set[str]:
     return {f"{sink} {key}" for rows in found for sink, key in rows}
 
 
-def renew(session: Bulk, delivery: int, token: int, lease: int) -> bool:
+def renew(session: Bulk, delivery: int, token: FencingToken, lease: int) -> bool:
     """Lengthen a lease; False: it was lost."""
     return session.change(sql.RENEW, {"id": delivery, "token": token, "lease": lease}) == 1
 
 
-def keep_alive(session: Bulk, delivery: int, token: int, lease: int, memo: str | None, progress: str | None) -> bool:
+def keep_alive(
+    session: Bulk, delivery: int, token: FencingToken, lease: int, memo: str | None, progress: str | None
+) -> bool:
     """A long delivery gets on: its lease begins anew, and what is not None is kept; False: the lease was lost."""
     values = {
         "id": delivery,

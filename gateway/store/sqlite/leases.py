@@ -15,7 +15,7 @@ from gateway.store.engine.session import Columns, Trouble
 from gateway.store.outbox import statements as sql
 from gateway.store.outbox.gates import gate_of
 from gateway.store.outbox.group_claim import OF_GROUP
-from gateway.store.records import Lease, Rank
+from gateway.store.records import FencingToken, Lease, Rank
 from gateway.store.sqlite.session import SqliteSession
 
 
@@ -57,7 +57,7 @@ class _LeasedRow(NamedTuple):
     """`_HELD`: a delivery that is in flight."""
 
     id: int
-    token: int
+    token: FencingToken
     sink: str
     order_key: str | None
 
