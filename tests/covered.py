@@ -19,7 +19,7 @@ def count_hooks_too() -> None:
     """Python traces an audit hook only where it says that it may be traced."""
     from gateway.cli import no_side_effects
 
-    no_side_effects._Watch._hear.__cantrace__ = True  # type: ignore[attr-defined]
+    no_side_effects._SideEffectWatch._hear.__cantrace__ = True  # type: ignore[attr-defined]
 
 
 def kill(process: Any) -> None:

@@ -36,7 +36,7 @@ class Reached(PermissionError):
     """What was tried. An OSError, because that is what the code that tries it expects."""
 
 
-class _Watch:
+class _SideEffectWatch:
     """One a process, because an audit hook cannot be taken out again."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class _Watch:
         raise Reached(f"{what}: nothing may be sent or written now")
 
 
-_watch: Final = _Watch()
+_watch: Final = _SideEffectWatch()
 
 
 @contextlib.contextmanager

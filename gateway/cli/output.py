@@ -65,7 +65,7 @@ def listing(
     are the table's, `as_object` gives the documented fields. `prepare` changes the columns when the rows are known. `budget` is what `page` searches with: where it was cut, that
     is said.
     """
-    rows = _Counted(_walk(page, key, budget))
+    rows = _CountedRows(_walk(page, key, budget))
     print_rows(
         rows,
         columns,
@@ -122,7 +122,7 @@ def print_rows(
         note(f"the {first} {limit}; more with --limit N or --all")
 
 
-class _Counted(Iterator[Row]):
+class _CountedRows(Iterator[Row]):
     def __init__(self, rows: Iterator[Row]) -> None:
         self._rows = rows
         self.count = 0

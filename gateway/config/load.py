@@ -60,7 +60,7 @@ def load(
 S = TypeVar("S", bound=Section)
 
 
-class _Head(Section):
+class _FileHead(Section):
     version: Any = 1
     plugins: tuple[str, ...] = ()
 
@@ -128,8 +128,10 @@ class _Loading:
 
     def _registry(self, root: Table, make: Callable[[Sequence[str], Path], Registry]) -> Registry:
         """The registry with every plugin that can be loaded; each of the others is a problem."""
-        entries = {key: node for key, node in root.entries.items() if key in _Head.model_fields and not is_null(node)}
-        head = self._validation.model(Table(file=root.file, path="", line=1, column=1, entries=entries), _Head)
+        entries = {
+            key: node for key, node in root.entries.items() if key in _FileHead.model_fields and not is_null(node)
+        }
+        head = self._validation.model(Table(file=root.file, path="", line=1, column=1, entries=entries), _FileHead)
         if "version" in entries and (head is None or str(head.version) != "1"):
             node = entries["version"]
             if not (isinstance(node, Scalar) and node.placeholder):

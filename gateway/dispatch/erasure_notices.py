@@ -23,7 +23,7 @@ RETRY_SECONDS: Final = 10.0  # until a sink that could not let go is asked again
 CALL_SECONDS_MAX: Final = 60.0  # of one call
 
 
-class _Reached:
+class _ReachedSink:
     """How far the log was told to one sink, and what tells it now. From the beginning at each start, because nobody writes it down."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class ErasureNotices:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._reached: dict[Sink, _Reached] = {}
+        self._reached: dict[Sink, _ReachedSink] = {}
 
     def spread(self, lanes: Mapping[str, Lane]) -> None:
         """Begin to tell every sink that wants to know and is open; returns at once, because one that hangs delays no other."""
@@ -49,7 +49,7 @@ class ErasureNotices:
         for gone in self._reached.keys() - sinks:
             self._end(self._reached.pop(gone))
         for sink in sinks:
-            reached = self._reached.setdefault(sink, _Reached())
+            reached = self._reached.setdefault(sink, _ReachedSink())
             if (reached.task is None or reached.task.done()) and self._clock.monotonic() >= reached.again_at:
                 reached.task = asyncio.create_task(self._notify(sink, reached), name=f"erasures: {sink.name}")
 
@@ -66,12 +66,12 @@ class ErasureNotices:
         self._reached.clear()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _end(self, reached: _Reached) -> asyncio.Task[None] | None:
+    def _end(self, reached: _ReachedSink) -> asyncio.Task[None] | None:
         if reached.task is not None:
             reached.task.cancel()
         return reached.task
 
-    async def _notify(self, sink: Sink, reached: _Reached) -> None:
+    async def _notify(self, sink: Sink, reached: _ReachedSink) -> None:
         try:
             while rows := await self._store.erasures(reached.after):
                 events = [Erased(row.source, row.ref, datetime.fromtimestamp(row.at / 1000, UTC)) for row in rows]
@@ -86,7 +86,7 @@ class ErasureNotices:
         except StoreError as error:
             self._failed(sink, reached, str(error))
 
-    def _failed(self, sink: Sink, reached: _Reached, why: str) -> None:
+    def _failed(self, sink: Sink, reached: _ReachedSink, why: str) -> None:
         if not reached.failing:
             log.warning("erasures_not_told", sink=sink.name, error=why)
         reached.failing = True

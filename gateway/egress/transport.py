@@ -66,7 +66,7 @@ class Transport(httpx.AsyncBaseTransport):
             extensions[RESENT] = True
         if answer.reason:
             extensions["reason_phrase"] = answer.reason.encode("latin-1", "replace")
-        return ReadyResponse(answer.status, answer.headers, _Body(answer, request), extensions)
+        return ReadyResponse(answer.status, answer.headers, _RequestBody(answer, request), extensions)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -125,14 +125,14 @@ def as_httpx(error: BaseException, request: httpx.Request) -> httpx.TransportErr
     return cls(type(error).__name__, request=request)
 
 
-class _Body(httpx.AsyncByteStream):
+class _RequestBody(httpx.AsyncByteStream):
     """The body as it comes; `aclose` gives the connection back, or closes it where there was more."""
 
     def __init__(self, answer: Exchange, request: httpx.Request) -> None:
         self._answer = answer
         self._request = request
 
-    def __aiter__(self) -> _Body:
+    def __aiter__(self) -> _RequestBody:
         return self
 
     async def __anext__(self) -> bytes:
@@ -155,7 +155,7 @@ class _Body(httpx.AsyncByteStream):
 
 async def read_up_to(chunks: httpx.AsyncByteStream | httpx.SyncByteStream, limit: int) -> tuple[bytes, bool]:
     """At most `limit` bytes as they came (nothing is decompressed), and whether there was more."""
-    if isinstance(chunks, _Body) and (whole := chunks.whole()) is not None:  # as nearly every answer has
+    if isinstance(chunks, _RequestBody) and (whole := chunks.whole()) is not None:  # as nearly every answer has
         return whole[:limit], len(whole) > limit
     parts: list[bytes] = []
     size = 0

@@ -55,7 +55,7 @@ class _FileOut(msgspec.Struct, omit_defaults=True, gc=False):
     archived: Mapping[str, object] | None = None
 
 
-class _Data(msgspec.Struct, gc=False):
+class _WrittenData(msgspec.Struct, gc=False):
     provider: str
     vendor_type: str | None
     domain: str | None
@@ -73,7 +73,7 @@ class _Data(msgspec.Struct, gc=False):
     verified: _Scheme | None
 
 
-class _Document(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
+class _WrittenDocument(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     specversion: str
     id: str
     source: str
@@ -87,7 +87,7 @@ class _Document(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     cause: Mapping[str, object] | None = None
     depth: int = 0
     reconciled: bool = False
-    data: _Data
+    data: _WrittenData
 
 
 def compact(event: Event) -> tuple[str, bytes] | None:
@@ -107,7 +107,7 @@ def compact(event: Event) -> tuple[str, bytes] | None:
     verified = event.verified
     try:
         document = encode_struct(
-            _Document(
+            _WrittenDocument(
                 specversion="1.0",
                 id=str(event.ref),
                 source=f"/sources/{event.source}",
@@ -121,7 +121,7 @@ def compact(event: Event) -> tuple[str, bytes] | None:
                 cause=None if event.cause is None else cause_document(event.cause),
                 depth=event.depth,
                 reconciled=event.reconciled,
-                data=_Data(
+                data=_WrittenData(
                     event.provider,
                     event.vendor_type,
                     event.domain,
@@ -200,7 +200,7 @@ class _StoredData(msgspec.Struct):
     verified: _Scheme | None = None
 
 
-class _Stored(msgspec.Struct):
+class _StoredEvent(msgspec.Struct):
     id: str
     source: str
     type: str
@@ -213,7 +213,7 @@ class _Stored(msgspec.Struct):
     reconciled: bool = False
 
 
-_decode: Final = msgspec.json.Decoder(_Stored).decode
+_decode: Final = msgspec.json.Decoder(_StoredEvent).decode
 
 
 def read_compact(body: str, raw: bytes, raw_type: str) -> Event | None:

@@ -81,13 +81,13 @@ class Router:
     """
 
     def __init__(self, routes: Sequence[RouteLike], *, on_error: Callable[[str], None] | None = None) -> None:
-        self._routes = [_Compiled(route) for route in routes]
+        self._routes = [_CompiledRoute(route) for route in routes]
         self._on_error = on_error
 
     def decide(self, event: Event) -> RoutingDecision:
         """Where this event goes, and why. Raises nothing of its own: a failing `where` is no match."""
         values = _values(event)
-        scene = _Scene(event)
+        scene = _Evaluation(event)
         sinks: dict[str, None] = {}
         verdicts: list[Verdict] = []
         routes = iter(self._routes)
@@ -127,7 +127,7 @@ def _values(event: Event) -> dict[str, str | None]:
     }
 
 
-class _Scene:
+class _Evaluation:
     """What all `where` of one event share; made when the first is reached."""
 
     def __init__(self, event: Event) -> None:
@@ -175,7 +175,7 @@ class _Failed:
         return verdict
 
 
-class _Compiled:
+class _CompiledRoute:
     def __init__(self, route: RouteLike) -> None:
         self.name = route.name
         self.sinks = dict.fromkeys(route.to)
@@ -202,7 +202,9 @@ class _Compiled:
     def _where_said(self, held: Sequence[str]) -> Mapping[str, object]:
         return {"held": list(held), "clause": "where", "pattern": None if self.where is None else self.where.text}
 
-    def judge(self, event: Event, values: Mapping[str, str | None], scene: _Scene, spared: Sequence[str]) -> Verdict:
+    def judge(
+        self, event: Event, values: Mapping[str, str | None], scene: _Evaluation, spared: Sequence[str]
+    ) -> Verdict:
         """What this route says of the event; `spared` are sinks that do not get it whatever the routes say."""
         if event.alarm is not None:
             if self._alarms is None or not self._alarms.holds(event.type):
@@ -216,7 +218,7 @@ class _Compiled:
         why = "about" if event.alarm is not None else "cause"
         return Verdict(self.name, MATCHED, encode_json({**json.loads(verdict.text), why: here}))
 
-    def _judge(self, values: Mapping[str, str | None], scene: _Scene) -> Verdict:
+    def _judge(self, values: Mapping[str, str | None], scene: _Evaluation) -> Verdict:
         for clause in self.clauses:
             value = values[clause.key]
             if not clause.holds(value):

@@ -51,7 +51,7 @@ class InnerList(NamedTuple):
 
 def parse_dictionary(text: str, *, unique: bool = False) -> dict[str, FieldItem | InnerList]:
     """The members by name; of one that is there twice, the last. Raises ValueError; `unique`: for such a one too."""
-    reader = _Reader(text.strip(" "))
+    reader = _FieldReader(text.strip(" "))
     members: dict[str, FieldItem | InnerList] = {}
     while reader.more():
         key = reader.expect(_KEY, "a name")[0]
@@ -74,7 +74,7 @@ def parse_dictionary(text: str, *, unique: bool = False) -> dict[str, FieldItem 
     return members
 
 
-class _Reader:
+class _FieldReader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0

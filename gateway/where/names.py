@@ -51,7 +51,7 @@ def misnamed(tree: CelNode, names: Mapping[str, Shape] | None = None) -> Iterato
 
     `names` are the names there are, with their shapes; None: `event` alone.
     """
-    reader = _Reader()
+    reader = _ShapeReader()
     reader.shape(tree, shape_of_event() if names is None else names)
     yield from reader.errors
 
@@ -80,7 +80,7 @@ def _never_equal(field: CelNode | None, other: CelNode | None) -> Iterator[str]:
             yield f"column {literal.column}: event.{field.word} is never {literal.word}{suggestion(text, known)}"
 
 
-class _Reader:
+class _ShapeReader:
     def __init__(self) -> None:
         self.errors: list[WhereError] = []
 

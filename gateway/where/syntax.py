@@ -64,7 +64,7 @@ def parse(text: str) -> CelNode:
     """The tree of an expression that keeps all bounds. Raises WhereError."""
     if len(text.encode("utf-8", "surrogatepass")) > EXPRESSION_BYTES_MAX:
         raise WhereError(f"the expression is over {EXPRESSION_BYTES_MAX} bytes long", "split it over several routes")
-    reader = _Reader(_tokens(text))
+    reader = _SyntaxReader(_tokens(text))
     tree = reader.expression()
     reader.end()
     return tree
@@ -88,7 +88,7 @@ def _tokens(text: str) -> list[tuple[str, str, int]]:
     return [*tokens, ("end", "", at + 1)]
 
 
-class _Reader:
+class _SyntaxReader:
     def __init__(self, tokens: Sequence[tuple[str, str, int]]) -> None:
         self._tokens = tokens
         self._at = 0

@@ -26,7 +26,9 @@ def test_a_sound_store_is_said_to_be_and_a_broken_promise_ends_with_1(cli: Cli, 
     stock(configured, three)
     assert cli("store", "verify").stdout == "every promise of the outbox holds\n"
     with closing(sqlite3.connect(configured / "gateway.db", isolation_level=None)) as file:
-        file.execute("UPDATE deliveries SET state = 'dead', rank = 1, sink = sink || char(27) || hex(zeroblob(60)) WHERE id = 2")
+        file.execute(
+            "UPDATE deliveries SET state = 'dead', rank = 1, sink = sink || char(27) || hex(zeroblob(60)) WHERE id = 2"
+        )
     told = cli("store", "verify", code=1).stdout
     assert told.startswith("reason: delivery 2 to lines")
     assert told.endswith("1 violations\n")

@@ -21,10 +21,10 @@ _UNSEEN: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe00-\
 
 def bounded(value: object) -> object:
     """A value of JSON, within the bounds. What is cut says how much there was."""
-    return _Bounds().fit(value, 0)
+    return _AnswerBounds().fit(value, 0)
 
 
-class _Bounds:
+class _AnswerBounds:
     def __init__(self) -> None:
         self._left = TOTAL_CHARS_MAX
 

@@ -19,7 +19,7 @@ class NotConfirmed(GatewayError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
+class _GivenConfirmation:
     act: object
     until: float
 
@@ -29,12 +29,12 @@ class Confirmations:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._open: OrderedDict[str, _Given] = OrderedDict()
+        self._open: OrderedDict[str, _GivenConfirmation] = OrderedDict()
 
     def give(self, act: object) -> str:
         """A confirmation of exactly this act."""
         name = secrets.token_urlsafe(18)
-        self._open[name] = _Given(act, self._clock.monotonic() + HOLDS_SECONDS)
+        self._open[name] = _GivenConfirmation(act, self._clock.monotonic() + HOLDS_SECONDS)
         while len(self._open) > OPEN_MAX:
             self._open.popitem(last=False)
         return name

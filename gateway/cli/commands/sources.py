@@ -96,7 +96,7 @@ def show(invocation: Invocation, name: str, as_json: bool) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _SourceLine:
     """A source as configured, and what the store knows of it; without a type and URL where it is not configured any more."""
 
     name: str
@@ -106,7 +106,7 @@ class _Row:
     keys: Sequence[KeyRow] = ()
 
 
-def _rows(invocation: Invocation) -> tuple[Sequence[_Row], int]:
+def _rows(invocation: Invocation) -> tuple[Sequence[_SourceLine], int]:
     """The configured sources, then those that the store still knows; and how many requests named none."""
     from gateway.admin.source_keys import key_rows
     from gateway.store.admin.shown_rows import SourceRow
@@ -116,7 +116,7 @@ def _rows(invocation: Invocation) -> tuple[Sequence[_Row], int]:
         known = dict(admin.sources())
     nowhere = known.pop("", SourceRow(name=""))
     rows = [
-        _Row(
+        _SourceLine(
             name,
             one.type,
             settings.server.callback_url(one.path),
@@ -126,10 +126,10 @@ def _rows(invocation: Invocation) -> tuple[Sequence[_Row], int]:
         for name, one in settings.sources.items()
         for heard in (known.pop(name, SourceRow(name=name)),)
     ]
-    return [*rows, *(_Row(name, None, None, one) for name, one in known.items())], sum(nowhere.refused.values())
+    return [*rows, *(_SourceLine(name, None, None, one) for name, one in known.items())], sum(nowhere.refused.values())
 
 
-def _print(rows: Sequence[_Row], ages: output.Ages) -> None:
+def _print(rows: Sequence[_SourceLine], ages: output.Ages) -> None:
     """A few lines each, because a URL is told to somebody and must be whole."""
     width = min(available() or PIPE_COLUMNS, PIPE_COLUMNS)
     for row in rows:
@@ -173,7 +173,7 @@ def _told_of(key: KeyRow, moment: Callable[[int | None], str | None], ago: Calla
     return " ".join(words) + (": may go" if key.may_go else "")
 
 
-def _object(row: _Row) -> Mapping[str, object]:
+def _object(row: _SourceLine) -> Mapping[str, object]:
     return {
         "name": row.name,
         "type": row.type,

@@ -20,7 +20,7 @@ _SCANNED_ROWS_MAX: Final = 200  # rows a look-up reads: a prefix of six digits n
 _END: Final = "\x7f"  # above every letter of an id
 
 
-class _Row(NamedTuple):
+class _LookupRow(NamedTuple):
     seq: int
     id: str
     source: str
@@ -57,24 +57,24 @@ def _split(named: str) -> list[tuple[str, str | None]]:
     return [(named, None), (id, variant)] if tilde and id else [(named, None)]
 
 
-def _of_id(session: Session, id: str, source: str | None) -> list[_Row]:
+def _of_id(session: Session, id: str, source: str | None) -> list[_LookupRow]:
     """The contents of this id, also where its source's name was put behind it."""
     rows = _rows(session, "id = :id", source, id=id)
     return rows or _rows(session, "id > :low AND id < :high", source, low=f"{id}~", high=f"{id}~{_END}")
 
 
-def _by_prefix(session: Session, prefix: str, source: str | None) -> list[_Row]:
+def _by_prefix(session: Session, prefix: str, source: str | None) -> list[_LookupRow]:
     return _rows(session, "id >= :low AND id < :high", source, low=prefix, high=prefix + _END)
 
 
-def _rows(session: Session, condition: str, source: str | None, **values: str) -> list[_Row]:
+def _rows(session: Session, condition: str, source: str | None, **values: str) -> list[_LookupRow]:
     if source is not None:
         condition, values = f"{condition} AND source = :source", {**values, "source": source}
     found = session.rows(_ROWS.format(condition), {**values, "most": _SCANNED_ROWS_MAX})
-    return [_Row(int(seq), id, of, bytes(variant)) for seq, id, of, variant in found]
+    return [_LookupRow(int(seq), id, of, bytes(variant)) for seq, id, of, variant in found]
 
 
-def _one(rows: Sequence[_Row], variant: str | None, ref: str) -> int:
+def _one(rows: Sequence[_LookupRow], variant: str | None, ref: str) -> int:
     """The content that is meant, if the rows are of one event. Without a variant the first, or the oldest left."""
     events = list(dict.fromkeys((row.id, row.source) for row in rows))
     if len(events) > 1:

@@ -152,7 +152,7 @@ def anything(_row: KeyedRow) -> bool:
     return True
 
 
-class _EventColumns(NamedTuple):
+class _ListedColumns(NamedTuple):
     """What `EVENT` gives."""
 
     seq: int
@@ -175,7 +175,7 @@ class _EventColumns(NamedTuple):
 
 def event_row(columns: Columns) -> EventRow:
     """An event as listed, from the columns of `EVENT`."""
-    row = _EventColumns._make(columns)
+    row = _ListedColumns._make(columns)
     counts: Mapping[DeliveryState, int] = {
         "waiting": row.waiting,
         "sending": row.sending,

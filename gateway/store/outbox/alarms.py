@@ -78,7 +78,7 @@ def begin(session: Bulk) -> None:
 
 def survey(session: Session, seen: Sequence[Seen], every: int) -> tuple[bool, Sequence[AlarmDue]]:
     """Whether `announce` has something to write, and what is due as far as reading says; changes nothing."""
-    look = _Look(session, seen)
+    look = _AlarmLook(session, seen)
     look.count(session)
     due = look.due(every)
     return bool(due or look.changed or session.rows(_DEAD)), due
@@ -90,7 +90,7 @@ def announce(
     """Count what happened, and store the alarms that are due with what they say. All in one transaction, one gateway at a time."""
     with session.atomic():
         session.lock({_LOCK})
-        look = _Look(session, seen)
+        look = _AlarmLook(session, seen)
         look.count(session)
         look.count_dead(session.rows(_COUNT_DEAD, {"most": DEAD_MAX}))
         stored = []
@@ -103,7 +103,7 @@ def announce(
     return stored
 
 
-class _Look:
+class _AlarmLook:
     """The conditions as they are now, and what has to be written of them."""
 
     def __init__(self, session: Session, seen: Sequence[Seen]) -> None:

@@ -52,7 +52,7 @@ _SINK: Final = "INSERT INTO sinks (name, stalled_ms) VALUES (:sink, 0) ON CONFLI
 log = import_structlog().get_logger("gateway.store")
 
 
-class _Reading(NamedTuple):
+class _ClockReading(NamedTuple):
     """The store's clock (ms), read between two monotonic times (seconds)."""
 
     now: int
@@ -69,7 +69,7 @@ class ClockSteps:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._seen: _Reading | None = None
+        self._seen: _ClockReading | None = None
         self._mark: str | None = None
         self._look_at = 0.0
         self._left: list[int] = []  # deliveries that are still to be moved
@@ -113,7 +113,7 @@ class ClockSteps:
     def _compare(self, now: int, before: float, after: float) -> int:
         if after - before > READING_SECONDS_MAX:
             return 0
-        seen, self._seen = self._seen, _Reading(now, before, after)
+        seen, self._seen = self._seen, _ClockReading(now, before, after)
         if seen is None:
             return 0
         passed = now - seen.now

@@ -26,7 +26,7 @@ HEADS: Final = sql.by_rank(_HEAD)
 HEADS_OF_GROUP: Final = sql.by_rank(_HEAD.replace("d.sink = :sink", OF_GROUP))
 
 
-class _Head(NamedTuple):
+class _RankHead(NamedTuple):
     """`HEADS`: the first of a rank."""
 
     id: int
@@ -71,7 +71,7 @@ def claim_group(
     return GroupClaim((), False, min(later, default=None))
 
 
-def _heads(session: Bulk, sink: str, first: int, running: Collection[int]) -> Sequence[_Head]:
+def _heads(session: Bulk, sink: str, first: int, running: Collection[int]) -> Sequence[_RankHead]:
     """What may be next, in the order in which it is served: what goes alone, ended leases, then fresh and again."""
     values = {"sink": sink, "most": len(running) + 1}
     by_group = {**values, "group": key_alone(sink)}
@@ -79,7 +79,7 @@ def _heads(session: Bulk, sink: str, first: int, running: Collection[int]) -> Se
     fronts = [(HEADS[rank], values) for rank in (Rank.LEASED, first, 1 - first, Rank.LAST)]
     heads = []
     for text, given in (*alone, *fronts):
-        rows = (_Head(*row) for row in session.rows(text, given))
+        rows = (_RankHead(*row) for row in session.rows(text, given))
         head = next((head for head in rows if head.id not in running), None)
         if head is not None:
             heads.append(head)
@@ -87,7 +87,7 @@ def _heads(session: Bulk, sink: str, first: int, running: Collection[int]) -> Se
 
 
 def _lease_of(
-    session: Bulk, sink: str, head: _Head, most: int, lease: int, first: int, running: Collection[int], owner: str
+    session: Bulk, sink: str, head: _RankHead, most: int, lease: int, first: int, running: Collection[int], owner: str
 ) -> Sequence[Lease]:
     if head.group is not None and not head.alone:
         return session.lease_due(sink, most, lease, first, running, owner, head.group)

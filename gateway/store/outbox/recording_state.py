@@ -32,7 +32,7 @@ VENDOR_CLOCK_MS: Final = 24 * 3_600_000  # a vendor's time that lies further fro
 _TOLD_AFTERWARDS: Final = FOLLOW_UP_TYPES | {RECORDING_OVERDUE, RECORDING_RECOVERED}
 
 
-class _Data(msgspec.Struct):
+class _RecordedData(msgspec.Struct):
     domain: str | None = None
     app: str | None = None
     stream: str | None = None
@@ -43,15 +43,15 @@ class _Data(msgspec.Struct):
     task_id: str | None = None
 
 
-class _Body(msgspec.Struct):
+class _StoredBody(msgspec.Struct):
     time: datetime | None = None
     reconciled: bool = False
     trust: str | None = None
-    data: _Data = msgspec.field(default_factory=_Data)
+    data: _RecordedData = msgspec.field(default_factory=_RecordedData)
 
 
 _CONDITIONS: Final = ("provider", "domain", "app", "stream", "format", "project_id")
-_decode: Final = msgspec.json.Decoder(_Body).decode
+_decode: Final = msgspec.json.Decoder(_StoredBody).decode
 
 
 class EventColumns(NamedTuple):
@@ -79,7 +79,7 @@ class Sign(NamedTuple):
     type: str
     subject: str
     at: int
-    data: _Data
+    data: _RecordedData
     with_ids: tuple[str, ...] = ()
     again: bool = False
     received_at: int = 0

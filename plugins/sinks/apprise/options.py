@@ -87,7 +87,7 @@ def schema_of(url: Secret) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _StandIns:
+class _UrlStandIns:
     """What `check --no-secrets` puts in the place of a URL that is not there."""
 
     stand_ins: tuple[str, ...] = tuple(f"{schema}://placeholder.invalid/placeholder" for schema in USUAL)
@@ -101,7 +101,7 @@ class AppriseOptions(Options):
         USUAL,
         description="Which of apprise's schemas the URL may have, because some reach far: `json`, `syslog`, `dbus`.",
     )
-    url: Annotated[Secret, _StandIns()] = Field(
+    url: Annotated[Secret, _UrlStandIns()] = Field(
         description="The service, as apprise writes it: `ntfys://host/topic`, `gotifys://host/token`."
     )
     links: Literal["full", "short", "none"] = Field(

@@ -47,7 +47,7 @@ class _UnknownName(SecurityError):
     """A key that a mapping of a fixed form has not."""
 
 
-class _Turns(list[Any]):
+class _LoopTurns(list[Any]):
     """What is looped over. Each turn asks how long all of them took."""
 
     def __init__(self, values: Any, end: float) -> None:
@@ -227,7 +227,7 @@ def _turns(context: Context, value: object) -> Sequence[object]:
     budget[0] -= len(value) + 1
     if budget[0] < 0:
         raise SecurityError(f"all loops together may make {LOOP_TURNS_MAX} turns")
-    return _Turns(value, context["_end"])
+    return _LoopTurns(value, context["_end"])
 
 
 def _finalize(escape: Escape, clean: Clean) -> Callable[[object], object]:

@@ -37,7 +37,7 @@ def digests(
     """As few messages as hold all of them, made as they are asked for. In each of them, and from one to the next, a
     stream's events keep their order. Where one message is not enough, the streams of failed recordings come first.
     """
-    writer = _Writer(service, view, keyword, mentions, now)
+    writer = _DigestWriter(service, view, keyword, mentions, now)
     whole = writer.whole(deliveries)
     if whole is not None:
         yield whole
@@ -52,7 +52,7 @@ def digests(
         number += 1
 
 
-class _Writer:
+class _DigestWriter:
     """Writes digests of one batch."""
 
     def __init__(

@@ -26,7 +26,7 @@ class Sent(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Kept:
+class _OpenMailConnection:
     smtp: Connection
     mails: int
     timer: asyncio.TimerHandle
@@ -37,7 +37,7 @@ class MailConnections:
 
     def __init__(self, make: Callable[[], Connection], *, logs_in: bool) -> None:
         self._make = make
-        self._kept: list[_Kept] = []
+        self._kept: list[_OpenMailConnection] = []
         self._closed = False
         self._let_in = not logs_in  # whether the password is known to be right
         self._logging_in = asyncio.Lock()
@@ -133,7 +133,7 @@ class MailConnections:
     def _keep(self, smtp: Connection, mails: int) -> None:
         smtp.kept = True
         timer = asyncio.get_running_loop().call_later(KEPT_SECONDS, self._expire, smtp)
-        self._kept.append(_Kept(smtp, mails, timer))
+        self._kept.append(_OpenMailConnection(smtp, mails, timer))
 
     def _expire(self, smtp: Connection) -> None:
         self._kept = [one for one in self._kept if one.smtp is not smtp]

@@ -23,7 +23,7 @@ _HELO: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class _Mailbox:
+class _MailboxField:
     """Checks an address; it stays as it is written."""
 
     stand_ins: tuple[str, ...] = ("placeholder@placeholder.invalid",)  # for check --no-secrets
@@ -58,7 +58,7 @@ def _one_line(value: Secret) -> Secret:
     return value
 
 
-Address = Annotated[str, _Mailbox()]
+Address = Annotated[str, _MailboxField()]
 Addresses = Annotated[tuple[Address, ...], ONE_OR_MANY]
 
 

@@ -25,7 +25,7 @@ def _host_port(text: str) -> str:
     return text
 
 
-class _Place(Options):
+class _KafkaPlace(Options):
     """Where to: a class of its own, so that these are listed before the options that all brokers have."""
 
     brokers: Annotated[tuple[Annotated[str, AfterValidator(_host_port)], ...], Field(min_length=1), ONE_OR_MANY] = (
@@ -49,7 +49,7 @@ class _Place(Options):
     compression: Literal["none", "gzip"] = Field("none", description="How messages are compressed.")
 
 
-class KafkaOptions(StreamOptions, _Place):
+class KafkaOptions(StreamOptions, _KafkaPlace):
     """Which cluster, and which topic."""
 
     @property

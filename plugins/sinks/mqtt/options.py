@@ -22,7 +22,7 @@ def _is_topic_name(text: str) -> bool:
     return fits and bool(text) and not text.startswith("$") and not set(text) & set("+#")
 
 
-class _Place(Options):
+class _MqttPlace(Options):
     """Where to: a class of its own, so that these are listed before the options that all brokers have."""
 
     url: Annotated[str, _URL] = Field(description="The broker: mqtt://host:1883, or mqtts://host:8883 with TLS.")
@@ -37,7 +37,7 @@ class _Place(Options):
     )
 
 
-class MqttOptions(StreamOptions, _Place):
+class MqttOptions(StreamOptions, _MqttPlace):
     """Which broker, and which topic."""
 
     @property

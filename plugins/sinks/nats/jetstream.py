@@ -21,7 +21,7 @@ _PING_SECONDS: Final = 20  # seconds between questions whether the server is sti
 _PINGS_UNANSWERED_MAX: Final = 2
 
 
-class _Checked(Client):
+class _CheckedStream(Client):
     """Says nothing before TLS where TLS is asked for: the library goes by what the server claims, in clear."""
 
     wants_tls = False
@@ -39,7 +39,7 @@ class NatsConnection:
     """`client` is connected, and is not connected again by itself: the gateway makes another."""
 
     def __init__(self) -> None:
-        self.client = _Checked()
+        self.client = _CheckedStream()
         self._stream: JetStreamContext = self.client.jetstream()
         self._waiting: dict[asyncio.Future[None], str] = {}
         self._errors: list[Exception] = []

@@ -22,7 +22,7 @@ def _is_subject(text: str) -> bool:
     return bool(_SUBJECT.fullmatch(text))
 
 
-class _Place(Options):
+class _NatsPlace(Options):
     """Where to: a class of its own, so that these are listed before the options that all brokers have."""
 
     url: Annotated[tuple[Annotated[str, _URL], ...], Field(min_length=1), ONE_OR_MANY] = Field(
@@ -40,7 +40,7 @@ class _Place(Options):
     token: Password | None = Field(None, description="A token, in the place of `username` and `password`.")
 
 
-class NatsOptions(StreamOptions, _Place):
+class NatsOptions(StreamOptions, _NatsPlace):
     """Which servers, and which subject."""
 
     @property

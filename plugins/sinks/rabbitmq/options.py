@@ -21,7 +21,7 @@ def _is_routing_key(text: str) -> bool:
     return text.isprintable() and len(text.encode()) <= KEY_BYTES_MAX
 
 
-class _Place(Options):
+class _RabbitmqPlace(Options):
     """Where to: a class of its own, so that these are listed before the options that all brokers have."""
 
     url: Annotated[str, _URL] = Field(
@@ -44,7 +44,7 @@ class _Place(Options):
     )
 
 
-class RabbitMqOptions(StreamOptions, _Place):
+class RabbitMqOptions(StreamOptions, _RabbitmqPlace):
     """Which broker, and where in it."""
 
     @property

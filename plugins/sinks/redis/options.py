@@ -15,7 +15,7 @@ from plugins.sinks.streams.options import StreamOptions
 _URL: Final = URLS["redis"]
 
 
-class _Place(Options):
+class _RedisPlace(Options):
     """Where to: a class of its own, so that these are listed before the options that all brokers have."""
 
     url: Annotated[str, _URL] = Field(
@@ -34,7 +34,7 @@ class _Place(Options):
     )
 
 
-class RedisOptions(StreamOptions, _Place):
+class RedisOptions(StreamOptions, _RedisPlace):
     """Which Redis, and which stream in it."""
 
     @property

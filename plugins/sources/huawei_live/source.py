@@ -89,7 +89,7 @@ apps: @APPS@
         hint = self._hint(signed) if scheme == signature.FIELDS and trust is not Trust.FIELDS else ""
         return Verified(trust=trust, scheme=scheme, key=key, seal=seal, validity=validity, hint=hint)
 
-    def _hint(self, signed: _Signed) -> str:
+    def _hint(self, signed: _SignedCallback) -> str:
         """What to write so that such a callback has the trust `fields`; empty where nothing in the file would help."""
         if self._pairs is None and (left := options.open_names(self.options)):
             lines = options.what_to_list(self.options, signed.domain, signed.app)
@@ -123,7 +123,7 @@ apps: @APPS@
         seal = Seal(digest=digest, most=self.options.max_bodies_per_signature)
         return Verified(trust=trust, scheme=signature.PUSH, key=key, seal=seal, validity=validity)
 
-    def _match(self, presented: str, timestamp: str, signed: _Signed) -> tuple[str, int]:
+    def _match(self, presented: str, timestamp: str, signed: _SignedCallback) -> tuple[str, int]:
         """The scheme that covers most, among those that fit, and the position of its key."""
         schemes = self._schemes
         if signed.unreadable:  # then the formula of the fields has no value, but another may still fit
@@ -157,7 +157,7 @@ apps: @APPS@
         if not self._app_allowed(app):
             raise Untrusted("domain_not_allowed", "app is none of this source's `apps`")
 
-    def _trust(self, scheme: str, signed: _Signed) -> Trust:
+    def _trust(self, scheme: str, signed: _SignedCallback) -> Trust:
         """What the signature covers; less where its fields could be cut elsewhere."""
         if scheme != signature.FIELDS:
             return signature.COVERS[scheme]
@@ -169,12 +169,12 @@ apps: @APPS@
             return Trust.TIMESTAMP
         return Trust.FIELDS if self._is_cut_in_one_way(signed) else Trust.TIMESTAMP
 
-    def _is_cut_in_one_way(self, signed: _Signed) -> bool:
+    def _is_cut_in_one_way(self, signed: _SignedCallback) -> bool:
         """Whether only one allowed pair of domain and app can stand at the front of the text behind the type."""
         text = signed.joined[len(signed.event_type) :]
         return self._pairs is not None and sum(map(text.startswith, self._pairs)) == 1
 
-    def _seal(self, scheme: str, presented: str, timestamp: str, trust: Trust, signed: _Signed) -> Seal:
+    def _seal(self, scheme: str, presented: str, timestamp: str, trust: Trust, signed: _SignedCallback) -> Seal:
         """A signature over one finished file may carry one content. The joined text is asked, since that stays the
         same however somebody re-cuts it into fields, and a re-cut callback must not pass for another file."""
         names_a_file = (trust is Trust.FIELDS and bool(signed.download_url)) or (
@@ -235,7 +235,7 @@ def _credentials(document: Mapping[str, object]) -> tuple[str, str]:
     return presented, timestamp
 
 
-class _Signed(NamedTuple):
+class _SignedCallback(NamedTuple):
     """The fields that the HMAC over fields joins. `unreadable` says which URL is no text; absent ones are empty."""
 
     event_type: str
@@ -248,7 +248,7 @@ class _Signed(NamedTuple):
     unreadable: str | None
 
 
-def _signed(document: Mapping[str, object]) -> _Signed:
+def _signed(document: Mapping[str, object]) -> _SignedCallback:
     event_type, domain = text_of(document, _TYPE), text_of(document, _DOMAIN)
     app, stream = text_of(document, _APP), text_of(document, _STREAM)
     unreadable = None
@@ -259,4 +259,4 @@ def _signed(document: Mapping[str, object]) -> _Signed:
             unreadable, url = f"{name} is {kind_of(url)}", None
         urls.append(url or "")
     joined = "".join((event_type, domain, app, stream, *urls))
-    return _Signed(event_type, domain, app, stream, urls[0], urls[1], joined, unreadable)
+    return _SignedCallback(event_type, domain, app, stream, urls[0], urls[1], joined, unreadable)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from plugins.sinks.email.mail_layout import Drawn, draw, draw_digest
-
 from gateway import Event
 from gateway.testing import NOW, delivery
 from plugins.sinks.cards.card import View
 from plugins.sinks.cards.template import zone
 from plugins.sinks.cards.words import words
 from plugins.sinks.email.address import parse
+from plugins.sinks.email.mail_layout import Drawn, draw, draw_digest
 from plugins.sinks.email.message import Envelope, compose
 from plugins.sinks.email.words import mail_words
 from tests.sinks.email.conftest import Mail

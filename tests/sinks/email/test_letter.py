@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from plugins.sinks.email.mail_layout import draw, draw_digest
 
 from gateway import RECORDING_FAILED, RECORDING_STARTED, Fault, File, sample
 from gateway.testing import cases, delivery, event, events
 from plugins.sinks.cards.card import View
 from plugins.sinks.cards.template import zone
 from plugins.sinks.cards.words import words
+from plugins.sinks.email.mail_layout import draw, draw_digest
 from plugins.sinks.email.options import EmailOptions
 from plugins.sinks.email.words import mail_words
 from tests.sinks.email.conftest import mailing, serving

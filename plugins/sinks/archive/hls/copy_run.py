@@ -41,7 +41,7 @@ async def archive_hls(job: FileJob) -> Copied:
         check_seconds(job, plan.seconds)
     remembered = memo.get("digest") == plan.digest
     folder, again = await reserve_folder(job, memo, plan.digest)
-    run = _Run(job, plan, folder, memo)
+    run = _CopyRun(job, plan, folder, memo)
     if again:
         run.expect_files(remembered)
     await run.copy_files()
@@ -56,7 +56,7 @@ async def archive_hls(job: FileJob) -> Copied:
     return Copied(f"{folder}/{INDEX}", size, sha256, None, media_type_of(INDEX), plan.seconds, text)
 
 
-class _Run:
+class _CopyRun:
     """One attempt at the files of a plan."""
 
     def __init__(self, job: FileJob, plan: Plan, folder: str, memo: MutableMapping[str, Any]) -> None:

@@ -17,13 +17,13 @@ METHODS: Final = ("POST", "PUT", "PATCH", "DELETE")
 
 
 @dataclass(frozen=True)
-class _StandIns:
+class _BodyStandIns:
     """What `check --no-secrets` tries where the value is not here."""
 
     stand_ins: tuple[str, ...]
 
 
-TemplateText = Annotated[str, Field(min_length=1), _StandIns(("{}", "<placeholder/>", "placeholder=1"))]
+TemplateText = Annotated[str, Field(min_length=1), _BodyStandIns(("{}", "<placeholder/>", "placeholder=1"))]
 """A template that makes a body of one kind or another."""
 
 
@@ -39,7 +39,7 @@ class TemplateBody(Options):
 class CelBodyOption(Options):
     """A body that an expression makes."""
 
-    cel: Annotated[str, _StandIns(("{}",))] = Field(
+    cel: Annotated[str, _BodyStandIns(("{}",))] = Field(
         min_length=1, description="A CEL expression whose value is the body, as JSON."
     )
 
@@ -83,7 +83,7 @@ BodyOption = Annotated[
 ]
 UrlOption = Annotated[Url, WrapValidator(_url)]
 MethodOption = Annotated[
-    str, _StandIns(METHODS), AfterValidator(_method), Field(json_schema_extra={"examples": list(METHODS)})
+    str, _BodyStandIns(METHODS), AfterValidator(_method), Field(json_schema_extra={"examples": list(METHODS)})
 ]
 MaybeTemplate: Final = AfterValidator(_header)
 """Behind the rules of a header's value: one with something to fill in becomes a `HeaderTemplate`."""

@@ -57,8 +57,8 @@ def check_where(where: Where, *, types: Sequence[str] = ("*",)) -> Checked:
         return Checked(errors, [])
     warnings = list(suspicious(where.tree))
     reached = list(reached_types(types)) or list(EVENT_TYPES)
-    full = _Trial(where, [sample(type) for type in reached])
-    sparse = _Trial(where, [sample(type, full=False) for type in reached])
+    full = _TypeTrial(where, [sample(type) for type in reached])
+    sparse = _TypeTrial(where, [sample(type, full=False) for type in reached])
     if full.other or sparse.other:
         errors.append(f"the expression says {(full.other | sparse.other).pop()}, and only true or false is an answer")
     elif len(full.failed) == len(reached) and not _vendors(where, full.failed):
@@ -77,8 +77,8 @@ def check_key(where: Where) -> Checked:
     errors = [str(problem) for problem in misnamed(where.tree)]
     if errors:
         return Checked(errors, [])
-    full = _Trial(where, [sample(type) for type in EVENT_TYPES], (str, int))
-    sparse = _Trial(where, [sample(type, full=False) for type in EVENT_TYPES], (str, int))
+    full = _TypeTrial(where, [sample(type) for type in EVENT_TYPES], (str, int))
+    sparse = _TypeTrial(where, [sample(type, full=False) for type in EVENT_TYPES], (str, int))
     warnings = []
     if full.other or sparse.other:
         errors.append(f"the key is {(full.other | sparse.other).pop()}, and only a text or a whole number is one")
@@ -91,7 +91,7 @@ def check_key(where: Where) -> Checked:
     return Checked(errors, warnings)
 
 
-class _Trial:
+class _TypeTrial:
     """An expression tried on events; `wanted` are the types of an answer, where true and false are none unless `bool` is there."""
 
     def __init__(self, where: Where, events: Collection[Event], wanted: tuple[type, ...] = (bool,)) -> None:
