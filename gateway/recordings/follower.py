@@ -16,7 +16,7 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.lean_imports import import_structlog
 from gateway.states import AlarmType
 from gateway.store.outbox import activity
-from gateway.store.outbox.recording_joins import STEP_ROWS_MAX, Followed
+from gateway.store.outbox.recording_joins import Followed
 from gateway.store.outbox.watch_due import Told, WatchDue
 from gateway.store.records import NewEvent
 from gateway.store.store import Store
@@ -81,7 +81,7 @@ class RecordingFollower:
             rest = LOOK_SECONDS
             try:
                 followed = await self.look_once()
-                if followed.looked == STEP_ROWS_MAX:
+                if followed.more:
                     rest = min(followed.seconds * REST_SHARE, LOOK_SECONDS)
             except StoreError as error:
                 log.warning("recordings_not_followed", error=str(error))
@@ -103,7 +103,7 @@ class RecordingFollower:
                     self._metrics.watches_told.labels(rule.name, type)
         followed = await self._store.follow_recordings(setup.events)
         self._metrics.recording_events.inc(followed.looked)
-        if followed.looked < STEP_ROWS_MAX:
+        if not followed.more:
             await self._store_due(setup)
             await self._look_for_silence(setup)
         return followed

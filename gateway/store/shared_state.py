@@ -132,7 +132,8 @@ class SharedState:
         """
         if not await self._backend.reader.ask(recording_joins.behind):
             return recording_joins.Followed(0, ())
-        return await self._backend.background(self._writer, partial(recording_joins.follow, rules=tuple(rules)))
+        step = partial(recording_joins.follow, most=self._backend.step_rows, rules=tuple(rules))
+        return await self._backend.background(self._writer, step)
 
     def apply_watches(self, rules: Sequence[WatchRule]) -> Future[None]:
         """From now on recordings wait by these rules."""

@@ -257,7 +257,7 @@ class Store(SharedState, IncomingRows, LeasedRows, PulledRows):
             for sink in freed:
                 self._wake_sink(sink)
             self._backend.notify(session, freed | waiting)
-        self._backend.prepare_next(session)
+        self._backend.prepare_next(session, self._writer)
 
     def _wake_sink(self, sink: str) -> None:
         if self._wake is not None and self._loop is not None and not self._loop.is_closed():

@@ -17,7 +17,6 @@ from gateway.recordings.watch_setup import WatchSetup
 from gateway.routing import RoutingDecision
 from gateway.runtime.clock import FrozenClock
 from gateway.runtime.metrics import Metrics
-from gateway.store.outbox.recording_joins import STEP_ROWS_MAX
 from gateway.store.outbox.watches import WatchRule
 from gateway.store.records import Heard
 from gateway.store.store import Store
@@ -52,9 +51,10 @@ async def test_nothing_is_told_while_what_is_waited_for_may_wait_to_be_joined(sc
     await take(scene.store, new(event(1, type=RECORDING_STARTED, stream="s", at=scene.clock.now())))
     await scene.follower.look_once()
     scene.clock.advance(60)
-    fill = [event(n, stream=f"f{n}", at=scene.clock.now()) for n in range(2, STEP_ROWS_MAX + 2)]
+    step = scene.store._backend.step_rows
+    fill = [event(n, stream=f"f{n}", at=scene.clock.now()) for n in range(2, step + 2)]
     await take(scene.store, *map(new, fill), new(event(999, type=FILE_COMPLETED, stream="s", at=scene.clock.now())))
-    assert (await scene.follower.look_once()).looked == STEP_ROWS_MAX
+    assert (await scene.follower.look_once()).looked == step
     await scene.follower.look_once()
     assert scene.told == []
 

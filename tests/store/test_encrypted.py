@@ -182,7 +182,7 @@ async def test_with_a_lost_key_the_rest_goes_on(encrypted: Store, opened: Opener
     assert len(await store.ask(lambda reader: pages.refused(reader, source=None, limit=1, before=None))) == 0
     with StoreAdmin(url, cipher=Cipher({"new": NEW}, lost=["old"])) as admin:
         assert {row.id for row in admin.events()} == {event(1).id, event(2).id}  # a list opens nothing
-    await store.write(lambda writer: recording_joins.follow(writer))
+    await store.write(lambda writer: recording_joins.follow(writer, 9))
     shown = await store.ask(
         lambda reader: recording_pages.page(reader, recording_pages.RecordingFilter(), limit=9, before=None)
     )

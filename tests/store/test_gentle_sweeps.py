@@ -54,7 +54,7 @@ async def test_a_log_that_cannot_be_moved_stops_no_sweep(
     rows = SqliteSession.rows
     monkeypatch.setattr(SqliteSession, "rows", refuse)
     assert await store.sweep() == 200
-    assert len(moves) >= 200 / store._backend.sweep_rows
+    assert len(moves) >= 200 / store._backend.step_rows
 
 
 async def test_while_callbacks_come_it_rests_after_each_step(

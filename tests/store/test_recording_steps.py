@@ -28,7 +28,7 @@ def statements(url: str) -> int:
     """So many does one step take that joins what is there."""
     with beside(url) as session:
         counting = Counting(session)
-        recording_joins.follow(counting)  # type: ignore[arg-type]
+        recording_joins.follow(counting, 200)  # type: ignore[arg-type]
         return counting.count
 
 
@@ -43,6 +43,16 @@ async def test_a_step_is_as_many_statements_with_thirty_times_the_events(store: 
     await take(store, *map(new, events(30, "new")))  # of recordings that are there already
     assert statements(url) <= few + 1
     assert len(there(url)) >= 31
+
+
+async def test_accepts_wait_for_a_small_step_at_most(store: Store, url: str) -> None:
+    step = store._backend.step_rows
+    assert step <= (20 if url.startswith("sqlite") else 200), (
+        "on SQLite the accepts wait for it, on PostgreSQL nobody does"
+    )
+    await take(store, *(new(of(FILE_STARTED, n)) for n in range(step + 3)))
+    followed = [await store.follow_recordings() for _ in range(3)]
+    assert [(one.looked, one.more) for one in followed] == [(step, True), (3, False), (0, False)]
 
 
 async def test_those_of_one_step_that_say_the_same_are_recordings_of_their_own(store: Store, url: str) -> None:

@@ -214,39 +214,6 @@ async def test_pauses_between_two_looks_double_to_two_seconds() -> None:
     assert all(low <= pause <= high for pause, (low, high) in zip(pauses, bounds, strict=True))
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-async def test_what_is_to_be_done_apart_is_outside_of_a_transaction_whoever_comes_with_it(
-    opened: Opener, monkeypatch: pytest.MonkeyPatch, url: str
-) -> None:
-    store = await opened()
-    assert await store._writer.put_background(lambda session: session.under_way)
-    assert not await store._writer.put_background(lambda session: session.under_way, apart=True)
-    monkeypatch.setattr(write_queue, "BACKGROUND_SECONDS", 0.0)
-    with held_up(store):
-        apart = store._writer.put_background(lambda session: session.under_way, apart=True)
-        others = [store.accept([new(1)]), store._writer.put(Kind.CALL, lambda session: session.under_way)]
-    accepted, under_way = await asyncio.gather(*others)
-    assert (len(accepted), under_way, await apart) == (1, True, False)
-
-
-async def test_background_work_waits_for_an_empty_queue_but_no_longer_than_a_moment(
-    opened: Opener, monkeypatch: pytest.MonkeyPatch, url: str
-) -> None:
-    store = await opened()
-    order: list[str] = []
-    with held_up(store):
-        behind = store._writer.put_background(lambda _: order.append("background"))
-        await asyncio.sleep(0)
-        first = store._writer.put(Kind.CALL, lambda _: order.append("item"))
-    await asyncio.gather(first, behind)
-    assert order[0] == "item"
-    monkeypatch.setattr(write_queue, "BACKGROUND_SECONDS", 0.0)
-    with held_up(store):
-        behind = store._writer.put_background(lambda _: None)
-        first = store._writer.put(Kind.CALL, lambda _: None)
-    await asyncio.gather(behind, first)
-
-
 async def test_a_tick_that_fails_does_not_end_the_writer(store: Store) -> None:
     def fail(_session: Bulk) -> None:
         raise KeyError("ours")

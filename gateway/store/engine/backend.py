@@ -27,7 +27,7 @@ class Backend(Protocol):
     address: StoreAddress
     folder: Path | None  # whose free disk limits accepts
     alone: bool  # no other process carries deliveries of this database
-    sweep_rows: int  # events a step of retention looks at
+    step_rows: int  # events that a step of background work takes, such as one of retention
     reader: StoreReader
     groups: Groups  # shared with the sessions of the writer
 
@@ -60,11 +60,11 @@ class Backend(Protocol):
     def notify(self, session: Bulk, sinks: Collection[str]) -> None:
         """Tell others of rows left waiting; never raises."""
 
-    def prepare_next(self, session: Bulk) -> None:
+    def prepare_next(self, session: Bulk, writer: Writer) -> None:
         """On the writer's thread after a commit, when all who waited are answered: what makes the next one faster."""
 
     def background(self, writer: Writer, work: Callable[[Session], T]) -> Future[T]:
-        """Run a small step of retention where it hurts nobody."""
+        """Run a small step of background work where it hurts nobody."""
         raise NotImplementedError
 
     def tidy(self, writer: Writer) -> Future[float] | None:

@@ -36,7 +36,7 @@ async def sweep(backend: Backend, writer: Writer, keep: Keep) -> int:
     paced = _Paced(backend, writer)
     after: int | None = 0
     deleted = 0
-    most = backend.sweep_rows
+    most = backend.step_rows
     alone = leaps = 0  # so many events are looked at one by one, because one of them lies on a damaged page
     while after is not None:
         look = partial(retention.sweep_step, keep=keep, after=after, most=1 if alone else most)
@@ -103,7 +103,7 @@ async def reencrypt(backend: Backend, writer: Writer) -> None:
     Raises StoreUnavailable, StoreKeyMissing.
     """
     until = time.monotonic() + REENCRYPT_SECONDS_MAX
-    most = backend.sweep_rows
+    most = backend.step_rows
     skip = 0
     while time.monotonic() < until:
         look = partial(key_change.step, most=most, skip=skip)

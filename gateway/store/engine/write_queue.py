@@ -78,6 +78,7 @@ class Queue:
         self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._last_background = 0.0
+        self._background_next = False  # it has given way for long enough
         self._accepted_at = float("-inf")  # monotonic: when an accept was put last
 
     @property
@@ -241,10 +242,19 @@ class Queue:
                 self._ready.notify()
 
     def fill(self, batch: list[Item]) -> bool:
-        """Add what is there, up to the bounds; nothing when it is time to tick. False: it is closed, and nothing was left."""
+        """Add what is there, up to the bounds; nothing when it is time to tick. False: it is closed, and nothing was left.
+
+        Background work comes alone, behind a batch: nobody's answer waits for it.
+        """
         with self._ready:
             if not (self._items or self._background or self._closing):
                 self._ready.wait(TICK_SECONDS)
+            now = time.monotonic()
+            if self._background and (self._background_next or not self._items):
+                self._background_next, self._last_background = False, now
+                batch.append(self._background[0])
+                self._background.popleft()  # last: it is in the batch, or still here, whatever fails
+                return True
             size = 0
             while self._items and len(batch) < COMMIT_ITEMS_MAX and size < COMMIT_BYTES_MAX:
                 item = self._items[0]
@@ -252,11 +262,8 @@ class Queue:
                     batch.append(item)
                     size += item.size
                 self._bytes -= item.size
-                self._items.popleft()  # last: it is in the batch, or still here, whatever fails
-            now = time.monotonic()
-            if self._background and (not batch or now - self._last_background >= BACKGROUND_SECONDS):
-                self._last_background = now
-                batch.append(self._background.popleft())
+                self._items.popleft()  # last too
+            self._background_next = bool(self._background) and now - self._last_background >= BACKGROUND_SECONDS
             return bool(batch) or not self._closing
 
 

@@ -57,6 +57,7 @@ class Writer:
         self._observe = observe
         self._queue = Queue(self._unanswered)
         self.put = self._queue.put  # by the loop: the future is resolved after the commit
+        self.accepted_within = self._queue.accepted_within  # so many seconds
         self.put_accepts = self._queue.put_accepts
         self._link = WriterLink(connect, lambda: self._queue.closing)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -81,9 +82,10 @@ class Writer:
         """Whether an accept would be refused because the queue is long."""
         return self._queue.busy
 
-    def accepted_within(self, seconds: float) -> bool:
-        """Whether an accept came in the last seconds."""
-        return self._queue.accepted_within(seconds)
+    @property
+    def accepts_wait(self) -> bool:
+        """Whether an accept is queued."""
+        return self._queue.accepts_wait
 
     # -- the loop's side
 
@@ -189,8 +191,7 @@ class Writer:
     def _units(self, batch: list[Item]) -> Sequence[list[Item]]:
         """What is committed together: everything, or one kind of work at a time."""
         if self._link.session is not None and self._link.session.one_transaction:
-            apart = batch[-1:] if batch[-1].kind is Kind.APART else []
-            return [unit for unit in (batch[: len(batch) - len(apart)], apart) if unit]
+            return [batch]
         kinds: dict[object, list[Item]] = {Kind.ACCEPT: [], Kind.SETTLE: []}  # in this order, then each call by itself
         for item in batch:
             kinds.setdefault(id(item) if item.kind is Kind.CALL else item.kind, []).append(item)

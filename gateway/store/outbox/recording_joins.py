@@ -20,7 +20,6 @@ from gateway.store.outbox.recording_rows import RECENT_MAX, RECORDING, Joined
 from gateway.store.outbox.recording_state import EventColumns, Recording, Sign, belongs_to, sign_of
 from gateway.store.outbox.watches import WatchRule, overdue_types, see
 
-STEP_ROWS_MAX: Final = 200  # events of one transaction
 GAP_MS: Final = 10 * 60_000  # far past the longest transaction
 GAPS_MAX: Final = 200  # spans; past it the two oldest become one
 
@@ -52,10 +51,12 @@ class Gap(NamedTuple):
 
 
 class Followed(NamedTuple):
-    """One step: how many events were looked at, which recordings changed, and how long it took the writer."""
+    """One step: how many events were looked at, which recordings changed, whether more events may wait, and how long it took
+    the writer."""
 
     looked: int
     changed: Sequence[int]
+    more: bool = False
     seconds: float = 0.0
 
 
@@ -72,8 +73,8 @@ def lock(session: Session) -> None:
     session.lock({"recordings"})
 
 
-def follow(session: Session, most: int = STEP_ROWS_MAX, rules: Sequence[WatchRule] = ()) -> Followed:
-    """Join the next events. One gateway at a time; a step that is not committed is done again whole."""
+def follow(session: Session, most: int, rules: Sequence[WatchRule] = ()) -> Followed:
+    """Join the next events, `most` of them. One gateway at a time; a step that is not committed is done again whole."""
     began = time.monotonic()
     with session.atomic():
         lock(session)
@@ -90,7 +91,7 @@ def follow(session: Session, most: int = STEP_ROWS_MAX, rules: Sequence[WatchRul
         following = {"at": rows[-1].seq if rows else mark["at"], "gaps": [list(gap) for gap in _bounded(gaps)]}
         if following != mark:
             session.change(_PUT_MARK, {"mark": json.dumps(following)})
-    return Followed(len(rows), changed, time.monotonic() - began)
+    return Followed(len(rows), changed, len(rows) == most, time.monotonic() - began)
 
 
 def _events(session: Session, statement: str, values: Mapping[str, object]) -> list[EventColumns]:

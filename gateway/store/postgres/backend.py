@@ -46,7 +46,7 @@ class PostgresBackend:
 
     alone = False
     folder: Path | None = None
-    sweep_rows = 200
+    step_rows = 200
 
     def __init__(self, address: StoreAddress, clock: Clock, cipher: Cipher | None = None) -> None:
         self.address = address
@@ -150,7 +150,7 @@ class PostgresBackend:
             ):  # a lost notice costs others one poll; a lost connection is the next batch's affair
                 self._notifier.notify(session, sinks)
 
-    def prepare_next(self, session: Bulk) -> None:
+    def prepare_next(self, session: Bulk, writer: Writer) -> None:
         """Its server sees to that."""
 
     def background(self, writer: Writer, work: Callable[[Session], T]) -> Future[T]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from asyncio import Future
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -21,6 +20,7 @@ from gateway.store.engine.writer import Writer
 from gateway.store.outbox.groups import Groups
 from gateway.store.sqlite import scrub
 from gateway.store.sqlite.batch import SqliteBulk
+from gateway.store.sqlite.checkpoints import Checkpoints
 from gateway.store.sqlite.data_version import DataVersion
 from gateway.store.sqlite.log_room import LogRoom
 from gateway.store.sqlite.open_file import OpenFiles
@@ -35,7 +35,7 @@ class SqliteBackend:
     """See `Backend`."""
 
     alone = True
-    sweep_rows = 20  # 2 ms of the writer's time with its flush, and 2 to move its pages; 50 would be 4 and 6
+    step_rows = 20  # 2 ms of the writer's time with its flush, and 2 to move its pages; 50 would be 4 and 6
 
     def __init__(self, address: StoreAddress, clock: Clock, cipher: Cipher | None = None) -> None:
         self.address = address
@@ -48,6 +48,7 @@ class SqliteBackend:
         self._version: DataVersion | None = None
         self._files: OpenFiles | None = None  # as the writer opened them first
         self._room = LogRoom(self._path)
+        self._checkpoints = Checkpoints()
         self._scrubbing = True  # until a first look says otherwise: a gateway that ended may have left it undone
         self.reader = StoreReader(self._read_session)
 
@@ -77,6 +78,7 @@ class SqliteBackend:
             if self._files is not None and not self._files.same_store(session.files):
                 self._files.check()  # because the lock, the reader and what waits in memory belong to the other file
             self._lock.watch(session.files)
+            self._checkpoints.begin(session)
         except BaseException:
             session.close()
             raise
@@ -112,16 +114,20 @@ class SqliteBackend:
     def notify(self, session: Bulk, sinks: Collection[str]) -> None:
         """Nobody else carries deliveries of this file."""
 
-    def prepare_next(self, session: Bulk) -> None:
+    def prepare_next(self, session: Bulk, writer: Writer) -> None:
         if isinstance(session, SqliteSession):
+            self._checkpoints.after_commit(session, lambda: writer.accepts_wait)
             self._room.make(session)
 
     def background(self, writer: Writer, work: Callable[[Session], T]) -> Future[T]:
         return writer.put_background(work)
 
     def tidy(self, writer: Writer) -> Future[float] | None:
-        """A step of twenty events changes fifty pages, so that every twentieth would move a thousand into the file at once."""
-        return writer.put_background(_move_log, apart=True)
+        """A step of twenty events changes fifty pages, so that every tenth would move five hundred into the file at once."""
+        return writer.put_background(self._move_log, apart=True)
+
+    def _move_log(self, session: Bulk) -> float:
+        return self._checkpoints.move(session) if isinstance(session, SqliteSession) else 0.0
 
     def scrub(self) -> None:
         self._scrubbing = True
@@ -134,10 +140,3 @@ class SqliteBackend:
     async def close(self) -> None:
         await self.reader.close()
         self._lock.free()
-
-
-def _move_log(session: Bulk) -> float:
-    began = time.monotonic()
-    with suppress(Exception):  # a full disk: the log stays, and is moved by a later commit
-        session.rows("PRAGMA wal_checkpoint(PASSIVE)")
-    return time.monotonic() - began
