@@ -13,9 +13,11 @@ from click.testing import Result
 
 from gateway.runtime.clock import Clock
 from gateway.testing import running
+from plugins.sources.huawei_live.source import HuaweiLive
 from tests.commands import invoke
 from tests.reconcile.conftest import Configured
 from tests.reconcile.vendor import Vendor, asked, callback_fields, entry
+from tests.store.kit import beside
 from tests.web.admin_api import OPERATE, READ, ask, serve, until
 
 URL = "https://hooks.example.com/hooks/live"
@@ -74,6 +76,36 @@ def test_what_is_missing_is_had_and_written_down(run: Run, vendor: Vendor) -> No
         "1 listed, 0 known, 1 missing before",
     )
     assert json.loads(run("sources", "show", "live", "--json").output)["reconciled_at"]
+
+
+def test_a_look_says_what_it_could_not_tell_and_from_when_on_it_asked(run: Run, vendor: Vendor, lite: str) -> None:
+    link = "https://recordings.obs.example.com/a.m3u8?Signature=secret"
+    vendor.rows = [listed(1, obs_addr=None, download_url=link), listed(2, obs_addr=None, download_url=None)]
+    with beside(lite) as session:
+        session.change("UPDATE reconciliations SET noted_at = 0")
+        session.change(
+            """INSERT INTO remembered (id, source, fingerprint, trust, held, seen_at)
+               VALUES ('x', 'live', x'00', 0, 0, CAST(strftime('%s', 'now') AS INTEGER) * 1000)"""
+        )
+    looked = run("reconcile", "--dry-run", "--since", "20d")
+    assert "https://recordings.obs.example.com/a.m3u8" in looked.stdout
+    assert "Signature" not in looked.output
+    assert looked.stderr.count("not understood: ") == 1
+
+
+def test_what_stands_in_the_way_of_a_look_is_told(run: Run, lite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HuaweiLive, "list_recordings", broken)
+        failed = run("reconcile", "--dry-run")
+    assert (failed.exit_code, "the source plugin huawei-live failed" in failed.stderr) == (1, True), failed.output
+    assert run("reconcile").exit_code == 0
+    with beside(lite) as session:
+        session.change("UPDATE reconciliations SET owner = 'other', until_at = :now + 60000")
+    held = run("reconcile", "--source", "live")
+    assert (held.exit_code, "a gateway is asking the vendor of live now" in held.stderr) == (1, True)
 
 
 async def test_a_callback_that_came_is_no_difference(
