@@ -7,6 +7,7 @@ import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from functools import partial
+from typing import Final
 
 from gateway.errors import Refused, Retry, Stopping, Unavailable
 from gateway.follow_up import DeliveryResult, Done
@@ -16,6 +17,9 @@ from gateway.plugin.hooks import Hooks
 from gateway.plugin.hookspecs import hookimpl
 from gateway.runtime.time_limits import TimeLimit, TimeLimits
 
+# tuples, because a union is made anew at each look, which costs more than the look
+_RESULTS: Final = (str, Exception, Done)
+_LISTS: Final = (list, tuple)
 SinkAnswer = DeliveryResult | BaseException  # a sink may be cancelled, or try to end the process
 AttemptResult = str | BaseException | None
 """What one attempt came to, when what follows on it was taken apart: a receipt, or what was raised."""
@@ -51,7 +55,7 @@ class Carriage:
             receipt: object = await self._sink.deliver(self._deliveries[0])
         except Exception as error:
             return [error]
-        if receipt is None or isinstance(receipt, str | Exception | Done):  # an exception as `deliver_batch` gives it
+        if receipt is None or isinstance(receipt, _RESULTS):  # an exception as `deliver_batch` gives it
             return [receipt]
         if inspect.isawaitable(receipt):
             if inspect.iscoroutine(receipt):
@@ -122,7 +126,7 @@ async def carry(
     wanted = len(deliveries)
     if isinstance(results, BaseException):
         failure: SinkAnswer = results
-    elif not isinstance(results, list | tuple):
+    elif not isinstance(results, _LISTS):
         failure = Nonsense(f"the hook deliver gave {_what(results)}, not a list of {wanted}")
     elif len(results) != wanted:
         failure = Nonsense(f"the hook deliver gave {len(results)} results for {wanted}")
@@ -163,11 +167,11 @@ def _late(timeout: float) -> Retry:
 
 def _only_failed(given: object) -> bool:
     """Whether what came after the timeout is no more than the trouble of being stopped."""
-    return isinstance(given, list | tuple) and bool(given) and all(isinstance(one, BaseException) for one in given)
+    return isinstance(given, _LISTS) and bool(given) and all(isinstance(one, BaseException) for one in given)
 
 
 def _checked(result: object, hook: Hooks, sink: Sink) -> SinkAnswer:
-    if result is None or isinstance(result, str | Exception | Done):
+    if result is None or isinstance(result, _RESULTS):
         return result
     return _named(
         Nonsense(f"{_what(result)} is no result; expected a receipt, None, a Done or an exception"), hook, sink

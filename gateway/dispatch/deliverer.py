@@ -62,11 +62,15 @@ class Deliverer:
             await isolation.wait()
         isolation.begin()
         try:
-            await self._send(dispatch)
+            if self._fits(dispatch):
+                await self._deliver(dispatch, self._slots.sink)
+            else:
+                await self._send(dispatch)
         finally:
             isolation.end()
 
     async def _send(self, dispatch: Dispatch) -> None:
+        """Where there is more to look at than `_fits` does, or it goes alone."""
         if not self._fits(dispatch):
             await self._fit(dispatch)
         if dispatch.members:

@@ -73,13 +73,16 @@ def delivery_of(
     lease: Lease, since: int, allowed: timedelta, *, owner: str = "", heartbeat: Heartbeat | None = None
 ) -> Delivery:
     """What a sink or an observer sees of a lease that is carried since then (ms), for so long at most."""
+    first_at = now = datetime.fromtimestamp(since / 1000, UTC)
+    if lease.first_at != since:
+        first_at = datetime.fromtimestamp(lease.first_at / 1000, UTC)
     return Delivery(
         id=lease.delivery,
         event=lease.event,
         sink=lease.sink,
         attempt=lease.attempt,
-        first_attempt_at=datetime.fromtimestamp(lease.first_at / 1000, UTC),
-        deadline=datetime.fromtimestamp(since / 1000, UTC) + allowed,
+        first_attempt_at=first_at,
+        deadline=now + allowed,
         memo=MappingProxyType(dict(lease.memo)) if lease.memo else _NO_MEMO,
         replay=lease.replay,
         owner=owner,

@@ -20,6 +20,7 @@ DETAIL_CHARS_MAX: Final = 500  # characters
 READ_CHARS_MAX: Final = 20_000  # characters of a text that are looked at, because masking costs by the length
 OWNER_CHARS_MAX: Final = 100  # of a detail that say to whom it went
 PROBLEMS_CHARS_MAX: Final = 300  # of a detail that say which follow-ups are not stored; the log has all
+_WORDED: Final = (str, DeliveryFailed, Nonsense)  # a tuple, because a union is made anew at each look
 _FAILED: Final = frozenset({Outcome.RETRY, Outcome.REFUSED, Outcome.UNAVAILABLE})
 STATUSES_END: Final = 1000  # of HTTP, and of SMTP, they have three digits
 _PLAIN: Final = frozenset(f"HTTP {status}" for status in range(200, 300))  # nearly every receipt: nothing to look for
@@ -106,7 +107,7 @@ def describe(result: AttemptResult) -> str:
         return ""
     if type(result) is str and result in _PLAIN:
         return result
-    if isinstance(result, str | DeliveryFailed | Nonsense):
+    if isinstance(result, _WORDED):
         text = _text(result)
     else:
         said = _text(result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,14 @@ class Via:
     certificate: Path | None = None  # a PEM file to show to the target (mutual TLS)
     key: Path | None = None  # its private key, where it is not in the same file
     uds: Path | None = None  # a unix socket to connect to, whatever host the URL names; only for http, without a proxy
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        """Made once, because each request asks for the connections of its settings."""
+        return hash((self.guard, self.proxy, self.verify, self.ca, self.certificate, self.key, self.uds))
 
 
 DIRECT: Final = Via()

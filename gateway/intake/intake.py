@@ -185,7 +185,7 @@ class Intake:
 
     def _rows(self, work: CallbackUnderWay, written: Sequence[tuple[str, bytes]]) -> list[NewEvent]:
         endpoint, callback = work.endpoint, work.callback
-        raw_type = callback.headers.get("content-type")
+        raw_type = callback.media_type
         return [
             new_event(
                 event,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
+from gateway.model.made_once import made_once
 from gateway.model.recorded_file import File
 from gateway.model.trust import Trust, Verified
 from gateway.model.value import Value
@@ -122,12 +122,12 @@ class Event(Value, frozen=True, kw_only=True, dict=True, eq=False):
         """What a receiver should know a repeat by: the id, and for other content under the same id `id~variant`."""
         return f"{self.id}~{self.variant}" if self.variant else self.id
 
-    @cached_property
+    @made_once
     def subject(self) -> str:
         """`domain/app/stream`, leaving out what is absent; what an alarm is about."""
         if self.alarm is not None:
             return self.alarm.about
-        return "/".join(part for part in (self.domain, self.app, self.stream) if part)
+        return "/".join([part for part in (self.domain, self.app, self.stream) if part])
 
 
 def order_key(source: str, subject: str, *, ordered: bool) -> str | None:

@@ -41,16 +41,16 @@ class Hooks(Protocol):
 class Relay:
     """Stands where pluggy's relay stands: `relay.deliver(...)`. `change` puts another one behind it."""
 
+    deliver: HookCaller
+    event_stored: HookCaller
+    attempt_finished: HookCaller
+
     def __init__(self, hook: Hooks) -> None:
-        self._hook = hook
+        self.change(hook)
 
     def change(self, hook: Hooks) -> None:
-        """From the next call on, the plugins of another registry are asked."""
-        self._hook = hook
-
-    def __getattr__(self, name: str) -> HookCaller:
-        caller: HookCaller = getattr(self._hook, name)
-        return caller
+        """From the next call on, the plugins of another registry are asked. What is asked for every event is at hand."""
+        self.deliver, self.event_stored, self.attempt_finished = hook.deliver, hook.event_stored, hook.attempt_finished
 
 
 class Watchers:

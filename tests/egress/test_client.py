@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import dataclasses
 import gzip
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +18,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from gateway.egress.client import Http
+from gateway.egress.guard import AddressGuard
 from gateway.egress.via import Via
 from gateway.errors import DeliveryFailed, Refused, Retry, Unavailable
 from gateway.runtime.clock import FrozenClock
@@ -273,3 +276,14 @@ async def test_untrusted_urls_have_their_own_size_bound(http: Http) -> None:
         assert (await http.fetch_untrusted(server.url, max_bytes=5, allow=allow)).body == b"12345"
         with pytest.raises(Refused, match="over 4 bytes"):
             await http.fetch_untrusted(server.url, max_bytes=4, allow=allow)
+
+
+def test_equal_settings_share_connections_however_they_were_made() -> None:
+    ways = [
+        *(Via(), Via(verify=False), Via(proxy="http://p:1"), Via(ca=Path("a")), Via(certificate=Path("a"))),
+        *(Via(key=Path("a")), Via(uds=Path("a")), Via(guard=AddressGuard())),
+    ]
+    again = [dataclasses.replace(via) for via in ways]
+    assert len({*ways, *again}) == len(ways)
+    assert [hash(via) for via in ways] == [hash(via) for via in again]
+    assert hash(dataclasses.replace(ways[0], uds=Path("a"))) == hash(ways[6]) != hash(ways[0])

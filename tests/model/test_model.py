@@ -120,3 +120,10 @@ def test_trust_scheme_and_key_may_be_given_in_this_order_and_nothing_more() -> N
     assert Verified(Trust.BODY, "hmac-sha256", 1) == Verified(trust=Trust.BODY, scheme="hmac-sha256", key=1)
     with pytest.raises(TypeError):
         Verified(Trust.BODY, "hmac-sha256", 1, None)  # type: ignore[call-arg]
+
+
+def test_what_is_made_of_an_event_is_made_once_and_goes_into_no_copy() -> None:
+    event = factories.event(domain="a", app="b", stream="c")
+    assert event.subject is event.subject == "a/b/c"
+    assert event.replace(app=None).subject == "a/c"
+    assert Event.subject.__doc__ == type(event).__dict__["subject"].__doc__

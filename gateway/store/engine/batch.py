@@ -148,6 +148,8 @@ def settle_in(settlement: Settlement) -> SettleIn:
 
 def storable(text: str, limit: int = DETAIL_CHARS_MAX) -> str:
     """The text without what a database refuses (NUL, lone surrogates), cut to `limit` characters."""
+    if len(text) <= limit and text.isascii() and "\0" not in text:
+        return text
     if len(text) > limit:
         text = text[: limit - 1] + "…"
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

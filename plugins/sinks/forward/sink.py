@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -160,8 +160,8 @@ class Forward(Sink):
             headers["webhook-replay"] = "true"
         headers |= self._signers.request_headers(method, url, headers, content, now)
 
-        async def call(headers: dict[str, str]) -> Answer:
-            return await self.http.request(
+        def call(headers: dict[str, str]) -> Coroutine[object, object, Answer]:
+            return self.http.request(
                 method,
                 url,
                 content=content,
