@@ -63,7 +63,7 @@ _LIKE_AN_ADDRESS: Final = re.compile(
     r"""
       [a-z][a-z0-9+.-]+:[\\/]                                              # a scheme
     | (?:^|[=:,"'\s])[\\/]{2}[\w\[.-]                                       # //host
-    | (?:^|[-_:,"'\s])(?:URI|URL|HREF|SRC|ASSET-LIST)\s*=                   # an attribute that is called so
+    | (?:URI|URL|HREF|SRC|ASSET-LIST)\s*=                                  # wherever it stands: some readers look for no more
     """,
     re.A | re.I | re.X,
 )

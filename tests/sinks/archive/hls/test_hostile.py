@@ -188,6 +188,9 @@ lines = st.one_of(
 
 @given(st.lists(lines, max_size=12), st.sampled_from(["\n", "\r\n"]))
 @example(["#EXTINF:1,", "a.ts", '#EXT-X-MAP:URI="x\'"'], "\n")
+@example(['#EXT-X-KEY:X="URI=\'a.ts",URI="b"'], "\n")
+@example(['#EXT-X-KEY:X=URI=a.ts,URI="b"'], "\n")
+@example(['#EXT-X-KEY:XURI="a.ts",URI="b"'], "\n")
 def test_whatever_is_in_a_playlist_its_copy_names_only_files_of_its_folder(body: list[str], end: str) -> None:
     text = "#EXTM3U" + end + end.join(body)
     plan = attempted(text)
