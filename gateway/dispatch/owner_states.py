@@ -76,11 +76,10 @@ class OwnerStates:
         state = self._states.get(owner)
         if state is None:
             return 0.0
-        if state.paused:
-            if state.until > now:
-                return state.until - now
-            return BUSY_SECONDS if state.in_flight else 0.0  # one goes and sees whether it is over
-        if len(state.in_flight) >= (self._nobodys if owner == NOBODY else self.concurrency):
+        if state.paused and state.until > now:
+            return state.until - now
+        # after a pause one goes and sees whether it is over
+        if len(state.in_flight) >= (1 if state.paused else self._nobodys if owner == NOBODY else self.concurrency):
             return BUSY_SECONDS
         if self.rate is not None and state.sent is not None and state.sent.count(now) >= self.rate.count:
             return max(state.sent.wait(now, self.rate.count), 0.001)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.dispatch.owner_states import BUSY_SECONDS, FAILED_OWNERS_MIN, OwnerStates
@@ -27,6 +27,7 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.integers(1, 3), st.sampled_from([None, "2/10s"]))
+@example([("a", "good", 0.0), ("a", "gone", 0.0), ("a", "good", 5.0)], 1, "2/10s")  # the try after a pause counts too
 def test_whatever_happens_the_bounds_of_each_owner_hold(
     steps: list[tuple[str, str, float]], at_once: int, rate: str | None
 ) -> None:
