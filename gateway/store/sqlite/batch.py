@@ -49,11 +49,12 @@ class SqliteBulk(SqliteLeases):
             gates = {name: (shut, stalled) for name, shut, stalled in self.rows(_GATES, {"now": now})}
         kept: list[Kept | None] = []
         remembered = self._remembered([row.new.event.id for row in rows if not row.forced])
-        used = used_seals(self, [seal for row in rows if (seal := _bounded_seal(row)) is not None])
-        for row in rows:
+        seals = [_bounded_seal(row) for row in rows]
+        used = used_seals(self, [seal for seal in seals if seal is not None])
+        for row, seal in zip(rows, seals, strict=True):
             held, new = row.held, row.new
             over = False
-            if (seal := _bounded_seal(row)) is not None:
+            if seal is not None:
                 over = seal in used and self._is_over_sealed(new)
                 used.add(seal)
             weak = over and new.seal_ranks
@@ -86,16 +87,17 @@ class SqliteBulk(SqliteLeases):
             body = encrypt_body(self, key, body)
             raw = encrypt_raw(self, key, raw)
             routing = encrypt_routing(self, key, routing)
+        # Short values as plain texts and arrays: of anything else the driver asks at each run whether somebody adapts it.
         values: tuple[object, ...] = (
-            event.id,
-            row.variant,
+            str(event.id),
+            bytearray(row.variant),
             None if held is None else held.value,
-            new.seal,
+            None if new.seal is None else bytearray(new.seal),
             event.source,
             event.type,
             event.subject,
             int(event.received_at.timestamp() * 1000),
-            new.fingerprint,
+            bytearray(new.fingerprint),
             body,
             raw,
             new.raw_type,
