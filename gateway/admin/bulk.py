@@ -59,10 +59,10 @@ def wanted_of(gateway: Running, asked: BulkCommand, admin: StoreAdmin) -> Delive
     zone, clock = settings.locale.timezone, gateway.clock
     if asked.act in OF_DELIVERIES:
         said = _filters_of(DeliveryWanted, {"state": "dead" if asked.act == "retry" else "waiting"} | asked.filter)
-        wanted = delivery_filter(said, admin, settings.sources, settings.sinks, zone, clock)
-        if asked.act == "move" and (wanted.sink is None or len(wanted.sink) != 1 or wanted.state != "waiting"):
+        filter = delivery_filter(said, admin, settings.sources, settings.sinks, zone, clock)
+        if asked.act == "move" and (filter.sink is None or len(filter.sink) != 1 or filter.state != "waiting"):
             raise Problem(400, "unknown_value", "move takes what waits for one sink: give filter.sink")
-        return wanted
+        return filter
     held: dict[str, object] = {}
     if asked.act in ("release", "replay"):  # a held event is replayed by releasing it
         held = {"held": "conflict" if asked.act == "release" else False}
@@ -114,11 +114,11 @@ def options_of(gateway: Running, asked: BulkCommand) -> JobOptions:
 def preview(gateway: Running, asked: BulkCommand, admin: StoreAdmin) -> BulkPreview:
     """How many it would be done to."""
     to = options_of(gateway, asked)["to"] or ()
-    wanted = wanted_of(gateway, asked, admin)
-    matched, upto = admin.preview(wanted, asked.upto)
+    filter = wanted_of(gateway, asked, admin)
+    matched, upto = admin.preview(filter, asked.upto)
     there = 0
-    if asked.act == "move" and isinstance(wanted, DeliveryFilter):
-        there = admin.already_there([id for id in admin.choose(wanted) if id <= upto], to[0])
+    if asked.act == "move" and isinstance(filter, DeliveryFilter):
+        there = admin.already_there([id for id in admin.choose(filter) if id <= upto], to[0])
     return BulkPreview(matched=matched, upto=upto, already_there=there)
 
 

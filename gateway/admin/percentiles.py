@@ -18,10 +18,10 @@ def latency(counts: Sequence[int]) -> Latency | None:
     )
 
 
-def _within(counts: Sequence[int], wanted: float) -> float:
+def _within(counts: Sequence[int], reached_at: float) -> float:
     seen = 0
     for place, count in enumerate(counts):
         seen += count
-        if seen >= wanted:
+        if seen >= reached_at:
             return SPREAD_MS[min(place, len(SPREAD_MS) - 1)] / 1000
     return SPREAD_MS[-1] / 1000

@@ -51,12 +51,12 @@ def page_of(
 def events(gateway: Running, asked: EventQuery, admin: StoreAdmin) -> Page[EventItem]:
     """A page of events."""
     settings = gateway.loaded.settings
-    wanted = event_filter(asked, admin, settings.sources, settings.locale.timezone, gateway.clock)
-    wanted = replace(wanted, after=asked.after)
+    filter = event_filter(asked, admin, settings.sources, settings.locale.timezone, gateway.clock)
+    filter = replace(filter, after=asked.after)
     return page_of(
         "events",
         asked,
-        lambda limit, before, budget: admin.events(wanted, limit=limit, before=before, budget=budget),
+        lambda limit, before, budget: admin.events(filter, limit=limit, before=before, budget=budget),
         views.event_item,
         lambda row: row.seq,
     )
@@ -73,11 +73,11 @@ def event(ref: str, whole: bool, admin: StoreAdmin) -> EventDetail:
 def deliveries(gateway: Running, asked: DeliveryQuery, admin: StoreAdmin) -> Page[DeliveryItem]:
     """A page of deliveries."""
     settings = gateway.loaded.settings
-    wanted = delivery_filter(asked, admin, settings.sources, settings.sinks, settings.locale.timezone, gateway.clock)
+    filter = delivery_filter(asked, admin, settings.sources, settings.sinks, settings.locale.timezone, gateway.clock)
     return page_of(
         "deliveries",
         asked,
-        lambda limit, before, budget: admin.deliveries(wanted, limit=limit, before=before, budget=budget),
+        lambda limit, before, budget: admin.deliveries(filter, limit=limit, before=before, budget=budget),
         views.delivery_item,
         lambda row: row.id,
     )

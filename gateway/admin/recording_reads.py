@@ -63,12 +63,12 @@ class RecordingItem(Result):
 
 def page(gateway: Running, asked: RecordingQuery, whole: bool, admin: StoreAdmin) -> Page[RecordingItem]:
     """A page of recordings. `whole`: with the queries of URLs."""
-    wanted = _filter(gateway, asked, admin)
+    filter = _filter(gateway, asked, admin)
     return page_of(
         "recordings",
         asked,
         lambda limit, before, budget: admin.ask(
-            lambda session: recording_pages.page(session, wanted, limit=limit, before=before, budget=budget)
+            lambda session: recording_pages.page(session, filter, limit=limit, before=before, budget=budget)
         ),
         lambda full: _item(full, whole),
         lambda full: full.recording.id or 0,

@@ -187,13 +187,13 @@ class AdminService(ReadingService):
     # -- live
 
     async def stream(
-        self, wanted: NewsFilter, since: int | None, *, session: str | None, may: Callable[[], bool]
+        self, news_filter: NewsFilter, since: int | None, *, session: str | None, may: Callable[[], bool]
     ) -> AsyncIterator[Message]:
         """News as they come. Raises Problem 429 where too many watch."""
         with self._hub.place(session):
             await self._teller.begin()
             self._teller.hurry()
-            async for message in self._hub.follow(wanted, since, earlier=self._earlier, may=may):
+            async for message in self._hub.follow(news_filter, since, earlier=self._earlier, may=may):
                 yield message
 
     async def _earlier(self, id: int) -> tuple[Sequence[live.LiveRow], int]:

@@ -112,7 +112,7 @@ class LiveHub:
 
     async def follow(
         self,
-        wanted: NewsFilter,
+        news_filter: NewsFilter,
         since: int | None,
         *,
         earlier: Callable[[int], Awaitable[tuple[Sequence[LiveRow], int]]],
@@ -134,7 +134,7 @@ class LiveHub:
                         continue
                 if oldest > at + 1:
                     yield Message(rows[0].id - 1, "missed", {"missed": oldest - at - 1})
-                kept = [row for row in rows if row.kind == "missed" or wanted.keeps(row)]
+                kept = [row for row in rows if row.kind == "missed" or news_filter.keeps(row)]
                 for left, row in zip(range(len(kept) - 1, -1, -1), kept, strict=True):
                     yield message_of(row, more=left > 0)
                 at = rows[-1].id

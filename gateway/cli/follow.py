@@ -23,9 +23,9 @@ class Events(Protocol):
 class EventFollower:
     """`begin` once, then `fresh` at every look. It asks for rows above a `seq`, so a look costs what is new."""
 
-    def __init__(self, admin: Events, wanted: Mapping[str, object]) -> None:
+    def __init__(self, admin: Events, criteria: Mapping[str, object]) -> None:
         self._admin = admin
-        self._wanted = wanted
+        self._criteria = criteria
         self._at = 0
         self._looked_at = 0.0
         self._seen: set[int] = set()
@@ -37,7 +37,7 @@ class EventFollower:
         rows: list[EventRow] = []
         while count is None or len(rows) < count:
             limit = PAGE_ROWS if count is None else min(count - len(rows), PAGE_ROWS)
-            page = self._admin.events(limit=limit, before=before, **self._wanted)
+            page = self._admin.events(limit=limit, before=before, **self._criteria)
             rows += page
             if len(page) < limit:
                 break
@@ -65,7 +65,7 @@ class EventFollower:
     def _above(self, floor: int, before: int) -> list[EventRow]:
         rows: list[EventRow] = []
         while True:
-            page = self._admin.events(limit=PAGE_ROWS, before=before, after=floor, **self._wanted)
+            page = self._admin.events(limit=PAGE_ROWS, before=before, after=floor, **self._criteria)
             rows += page
             if len(page) < PAGE_ROWS:
                 return rows

@@ -54,7 +54,7 @@ class ListenLoop:
             if asking is not None:
                 asking.cancel()
                 await asyncio.gather(asking, return_exceptions=True)
-            await self._hand_back()
+            await self._release_rest()
 
     async def _fetch(self) -> None:
         """One delivery, held; or nothing, after half a minute or a pause."""
@@ -111,7 +111,7 @@ class ListenLoop:
                 await self._post(self._last, replay=True)
         return key == QUIT
 
-    async def _hand_back(self) -> None:
+    async def _release_rest(self) -> None:
         if self._held is None:
             return
         try:

@@ -63,9 +63,9 @@ class OnlyPauses:
 class NewsBeside:
     """The news in a store, read along their ids. A gateway that runs is told that somebody watches."""
 
-    def __init__(self, admin: StoreAdmin, wanted: NewsFilter) -> None:
+    def __init__(self, admin: StoreAdmin, filter: NewsFilter) -> None:
         self._admin = admin
-        self._wanted = wanted
+        self._filter = filter
         self._at = 0
         self._watched_at = float("-inf")
 
@@ -85,7 +85,7 @@ class NewsBeside:
         rows = self._admin.ask(lambda session: live.after(session, at))
         if rows:
             self._at = rows[-1].id
-        messages = [message_of(row) for row in rows if row.kind == "missed" or self._wanted.keeps(row)]
+        messages = [message_of(row) for row in rows if row.kind == "missed" or self._filter.keeps(row)]
         return [NewsItem(message.event or "", message.data or {}) for message in messages]
 
     def _watch(self) -> None:
@@ -98,10 +98,10 @@ class NewsBeside:
 class NewsElsewhere:
     """The stream of a gateway elsewhere. A connection that is lost is made again, and goes on after the last that came."""
 
-    def __init__(self, remote: Remote, wanted: NewsFilter) -> None:
+    def __init__(self, remote: Remote, filter: NewsFilter) -> None:
         self._remote = remote
         self._query = {
-            name: ",".join(values) for name in ("types", "source", "sink", "type") if (values := getattr(wanted, name))
+            name: ",".join(values) for name in ("types", "source", "sink", "type") if (values := getattr(filter, name))
         }
         self._items: queue.Queue[NewsItem | GatewayError] = queue.Queue(WAITING_MAX)
         self._last_id: str | None = None

@@ -30,12 +30,12 @@ class RemoteAdmin(RemoteQueries):
     # -- many
 
     def retry_many(
-        self, deliveries: Sequence[int], *, wanted: DeliveryFilter | None = None, watcher: Watcher = WATCHER
+        self, deliveries: Sequence[int], *, filter: DeliveryFilter | None = None, watcher: Watcher = WATCHER
     ) -> Total:
         return self._deliveries("retry", deliveries, watcher)
 
     def cancel_many(
-        self, deliveries: Sequence[int], *, wanted: DeliveryFilter | None = None, watcher: Watcher = WATCHER
+        self, deliveries: Sequence[int], *, filter: DeliveryFilter | None = None, watcher: Watcher = WATCHER
     ) -> Total:
         return self._deliveries("cancel", deliveries, watcher)
 
@@ -94,7 +94,7 @@ class RemoteAdmin(RemoteQueries):
         return Total(matched=len(items), answers=answers)
 
     def _job(self, act: BulkAct, chosen: Chosen, watcher: Watcher, **more: object) -> Total:
-        body = {"act": act, "filter": api_filter(chosen.wanted.criteria()), "upto": chosen.upto, "rate": RATE, **more}
+        body = {"act": act, "filter": api_filter(chosen.filter.criteria()), "upto": chosen.upto, "rate": RATE, **more}
         job = self._remote.post("/bulk", body)["job"]
         answers: list[ItemResult] = []
         while True:

@@ -50,8 +50,8 @@ CUT_PAGES_MAX: Final = 4  # pages whose time was up at the other gateway, of one
 class Chosen(Sequence[int]):
     """Deliveries that a filter chose, by how many they are: their ids stay where they are."""
 
-    def __init__(self, wanted: DeliveryFilter, matched: int, upto: int) -> None:
-        self.wanted = wanted
+    def __init__(self, filter: DeliveryFilter, matched: int, upto: int) -> None:
+        self.filter = filter
         self.upto = upto
         self._matched = matched
 
@@ -108,31 +108,31 @@ class RemoteQueries:
 
     def deliveries(
         self,
-        wanted: DeliveryFilter | None = None,
+        filter: DeliveryFilter | None = None,
         *,
         limit: int = 50,
         before: int | None = None,
         budget: SearchBudget | None = None,
         **more: Any,
     ) -> Sequence[DeliveryRow]:
-        wanted = wanted or DeliveryFilter(**more)
-        return self._rows("deliveries", delivery_row, wanted.criteria(), limit, before, budget)
+        filter = filter or DeliveryFilter(**more)
+        return self._rows("deliveries", delivery_row, filter.criteria(), limit, before, budget)
 
     def delivery(self, id: int) -> tuple[DeliveryRow, Sequence[AttemptRow]]:
         answer = self._remote.get(f"/deliveries/{id}")
         return delivery_row(answer), [attempt_row(item) for item in answer["history"]]
 
-    def choose(self, wanted: DeliveryFilter) -> Sequence[int]:
-        act = "retry" if wanted.state == "dead" else "cancel"
-        body = {"act": act, "filter": api_filter(wanted.criteria()), "preview": True}
+    def choose(self, filter: DeliveryFilter) -> Sequence[int]:
+        act = "retry" if filter.state == "dead" else "cancel"
+        body = {"act": act, "filter": api_filter(filter.criteria()), "preview": True}
         seen = self._remote.post("/bulk", body)
-        return Chosen(wanted, seen["matched"], seen["upto"])
+        return Chosen(filter, seen["matched"], seen["upto"])
 
     def already_there(self, ids: Sequence[int], to: str) -> int:
         assert isinstance(ids, Chosen)
         body = {
             "act": "move",
-            "filter": api_filter(ids.wanted.criteria()),
+            "filter": api_filter(ids.filter.criteria()),
             "to": [to],
             "preview": True,
             "upto": ids.upto,

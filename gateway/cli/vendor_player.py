@@ -52,14 +52,16 @@ def scenes(source: Source, types: Sequence[str]) -> Sequence[str]:
         return source.scenes
     ours: dict[str, list[str]] | None = None
     chosen: list[str] = []
-    for wanted in types:
-        same = [scene for scene in source.scenes if scene.lower() == wanted.lower()]
+    for scene_type in types:
+        same = [scene for scene in source.scenes if scene.lower() == scene_type.lower()]
         if not same:
             ours = _by_event_type(source) if ours is None else ours
-            same = ours.get(wanted.lower(), [])
+            same = ours.get(scene_type.lower(), [])
         if not same:
             known = [*source.scenes, *(ours or {})]
-            raise click.UsageError(f"--type {wanted}: {source.type} cannot play that{suggestion(wanted, known)}")
+            raise click.UsageError(
+                f"--type {scene_type}: {source.type} cannot play that{suggestion(scene_type, known)}"
+            )
         chosen += same
     return list(dict.fromkeys(chosen))
 

@@ -26,11 +26,11 @@ LOOK_SECONDS: Final = 5.0
 TRIGGERS: Final = frozenset({"event", "missed", BACK})  # news after which the events are looked at
 
 
-def news_of(invocation: Invocation, admin: StoreAdmin, wanted: NewsFilter, *, attempts: bool) -> NewsFeed:
+def news_of(invocation: Invocation, admin: StoreAdmin, news_filter: NewsFilter, *, attempts: bool) -> NewsFeed:
     """The news to follow: of a gateway elsewhere its stream; beside the store those in it, where more than events is wanted."""
     if invocation.remote is not None:
-        return NewsElsewhere(invocation.remote, wanted)
-    return NewsBeside(admin, wanted) if attempts else OnlyPauses()
+        return NewsElsewhere(invocation.remote, news_filter)
+    return NewsBeside(admin, news_filter) if attempts else OnlyPauses()
 
 
 def follow(

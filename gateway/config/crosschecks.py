@@ -43,10 +43,10 @@ def names(routes: Sequence[tuple[Table, RouteSettings]]) -> Iterator[Diagnostic]
         seen.setdefault(route.name, table.line)
 
 
-def sinks_exist(table: Table, key: str, wanted: Sequence[str], known: Sequence[str]) -> Iterator[Diagnostic]:
+def sinks_exist(table: Table, key: str, min_trusts: Sequence[str], known: Sequence[str]) -> Iterator[Diagnostic]:
     """A route or a test that names a sink which is not configured."""
     node = table.entries.get(key, table)
-    for number, name in enumerate(wanted):
+    for number, name in enumerate(min_trusts):
         if name not in known:
             place = node.items[number] if isinstance(node, Items) and number < len(node.items) else node
             yield place.problem(
@@ -199,14 +199,14 @@ def reach(
 
 
 def trust(
-    routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, wanted: Mapping[str, Trust]
+    routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, min_trusts: Mapping[str, Trust]
 ) -> Iterator[Diagnostic]:
     """Warnings: a route that may bring a sink events whose signature covers less than the sink wants."""
     for table, route in routes:
         if route.where is not None and "trust" in route.where:
             continue  # it has thought of it
         for number, sink in enumerate(route.to):
-            want = wanted.get(sink, Trust.NONE)
+            want = min_trusts.get(sink, Trust.NONE)
             weak = [name for name, source in settings.sources.items() if _may_bring_less(route, name, source, want)]
             if weak:
                 node = table.entries.get("to", table)

@@ -74,11 +74,11 @@ class Entries:
             self._warn_if_nobody_enters(table, source, sources[name].min_trust)
         return sources
 
-    def _warn_if_nobody_enters(self, table: Table, source: Source, wanted: Trust) -> None:
+    def _warn_if_nobody_enters(self, table: Table, source: Source, min_trust: Trust) -> None:
         most = source.most_trust
-        if most is not None and most.rank < wanted.rank:
+        if most is not None and most.rank < min_trust.rank:
             warning = table.entries.get("min_trust", table).problem(
-                found=f"`min_trust: {wanted}` lets nobody in: with these options a signature covers `{most}` at most",
+                found=f"`min_trust: {min_trust}` lets nobody in: with these options a signature covers `{most}` at most",
                 hint=f"set `min_trust: {most}`, or accept signatures that cover more",
             )
             self.validation.warnings.append(warning)

@@ -21,7 +21,7 @@ _WORD: Final = re.compile(r"\w+")
 
 
 def redacted_needs(
-    routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, wanted: Mapping[str, Sequence[str]]
+    routes: Sequence[tuple[Table, RouteSettings]], settings: Settings, needed_fields: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[bool, Diagnostic]]:
     """A sink that cannot do without what is taken out of the events of a source that a route brings. True: it is a mistake; False:
     a warning, because a condition of the route may leave those events out."""
@@ -30,7 +30,7 @@ def redacted_needs(
         yield from _blind(table, route, settings, redactions)
         for number, sink in enumerate(route.to):
             for name, rules in redactions.items():
-                needs = [field for field in wanted.get(sink, ()) if field == RAW or rules.names(*_place(field))]
+                needs = [field for field in needed_fields.get(sink, ()) if field == RAW or rules.names(*_place(field))]
                 unkeyed = _key_words(settings.sinks.get(sink)) & rules.last_names
                 if not (needs or unkeyed) or not _may_bring(route, name, settings.sources[name].type):
                     continue

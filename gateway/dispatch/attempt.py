@@ -123,22 +123,24 @@ async def carry(
         results = await bounded(Carriage(deliveries, sink).carry, timeout, begin)
     else:
         results = await bounded(partial(_through, hook, deliveries, sink), timeout, begin)
-    wanted = len(deliveries)
+    results_due = len(deliveries)
     if isinstance(results, BaseException):
         failure: SinkAnswer = results
     elif not isinstance(results, _LISTS):
-        failure = Nonsense(f"the hook deliver gave {_what(results)}, not a list of {wanted}")
-    elif len(results) != wanted:
-        failure = Nonsense(f"the hook deliver gave {len(results)} results for {wanted}")
-    elif wanted == 1:
+        failure = Nonsense(f"the hook deliver gave {_what(results)}, not a list of {results_due}")
+    elif len(results) != results_due:
+        failure = Nonsense(f"the hook deliver gave {len(results)} results for {results_due}")
+    elif results_due == 1:
         return [_checked(results[0], hook, sink)], []
     else:
         return _apart([_checked(result, hook, sink) for result in results])
     if isinstance(failure, Nonsense):
         failure = _named(failure, hook, sink)
-    if wanted > 1 and isinstance(failure, Refused):
-        return _apart([failure] * wanted)
-    return [failure] * wanted, [] if wanted == 1 or isinstance(failure, Unavailable | Stopping) else list(range(wanted))
+    if results_due > 1 and isinstance(failure, Refused):
+        return _apart([failure] * results_due)
+    return [failure] * results_due, [] if results_due == 1 or isinstance(failure, Unavailable | Stopping) else list(
+        range(results_due)
+    )
 
 
 def _apart(results: list[SinkAnswer]) -> tuple[list[SinkAnswer], list[int]]:

@@ -62,13 +62,15 @@ class FollowUpMaker:
             given: Any = done.events
             if isinstance(given, str | bytes):
                 raise TypeError(f"it is {type(given).__name__}")
-            wanted = list(given)
+            follow_ups = list(given)
         except Exception as error:
             return FollowUps(problems=(f"events is no list of follow-ups: {_words(error)}",))
-        problems = [f"{len(wanted)} follow-ups, of which {EVENTS_MAX} are kept"] if len(wanted) > EVENTS_MAX else []
+        problems = (
+            [f"{len(follow_ups)} follow-ups, of which {EVENTS_MAX} are kept"] if len(follow_ups) > EVENTS_MAX else []
+        )
         events: dict[str, NewEvent] = {}
         decisions: dict[str, RoutingDecision] = {}
-        for follow_up in wanted[:EVENTS_MAX]:
+        for follow_up in follow_ups[:EVENTS_MAX]:
             try:
                 event = follow_up_event(delivery, follow_up, now)
                 event = event if self.redact is None else self.redact(event)

@@ -183,7 +183,7 @@ class Slots:
         late = [member for member in self.leased.values() if member.expires < now]
         if not late or self._shared.settler.pending:  # an outcome or a release holds its slot until it is written
             return
-        carried = {member.lease.delivery for dispatch in self._workers.in_hand() for member in dispatch.members}
+        carried = {member.lease.delivery for dispatch in self._workers.under_way() for member in dispatch.members}
         for member in late:
             if member.lease.delivery not in carried:
                 self.settled(member, False)

@@ -31,7 +31,7 @@ class WorkerPool:
         self._name = name
         self._carry = carry
         self._waiting: deque[Dispatch] = deque()
-        self._wanted: deque[asyncio.Future[None]] = deque()
+        self._requests: deque[asyncio.Future[None]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
         self._busy: dict[asyncio.Task[None], Dispatch] = {}
         self.ending = False  # nothing more is begun, and what is carried may be cut off
@@ -51,7 +51,7 @@ class WorkerPool:
         self._waiting.append(dispatch)
         self._call_one()
 
-    def in_hand(self) -> list[Dispatch]:
+    def under_way(self) -> list[Dispatch]:
         """Everything that waits or is being carried."""
         return [*self._waiting, *self._busy.values()]
 
@@ -82,7 +82,7 @@ class WorkerPool:
     async def end(self, grace: float) -> list[Dispatch]:
         """Let what is being carried end within `grace` seconds, then cut it off; those of the ones who would not stop."""
         self.ending = True
-        while self._wanted:
+        while self._requests:
             self._call_one()
         for seconds in (grace, LAST_WAIT_SECONDS):
             if self._workers:
@@ -106,10 +106,10 @@ class WorkerPool:
             self._hire()
 
     def _call_one(self) -> None:
-        while self._wanted:
-            wanted = self._wanted.popleft()
-            if not wanted.done():
-                wanted.set_result(None)
+        while self._requests:
+            request = self._requests.popleft()
+            if not request.done():
+                request.set_result(None)
                 return
 
     async def _work(self) -> None:
@@ -120,9 +120,9 @@ class WorkerPool:
             while not self._waiting:
                 if self.ending:
                     return
-                wanted: asyncio.Future[None] = loop.create_future()
-                self._wanted.append(wanted)
-                await wanted
+                request: asyncio.Future[None] = loop.create_future()
+                self._requests.append(request)
+                await request
             dispatch = self._take(self._waiting)
             dispatch.since = loop.time()
             self._busy[me] = dispatch

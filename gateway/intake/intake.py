@@ -202,14 +202,14 @@ class Intake:
         ]
 
     def _reserve(self, event: Event, decision: RoutingDecision, reserved: list[str]) -> tuple[NewDelivery, ...]:
-        wanted = []
+        reservations = []
         for sink in decision.sinks:
             key = order_key(event.source, event.subject, ordered=self._dispatcher.keeps_order(sink))
             lease = self._dispatcher.reserve(sink)
             if lease is not None:
                 reserved.append(sink)
-            wanted.append(NewDelivery(sink=sink, order_key=key, lease=lease))
-        return tuple(wanted)
+            reservations.append(NewDelivery(sink=sink, order_key=key, lease=lease))
+        return tuple(reservations)
 
     def _unreserve(self, reserved: list[str]) -> None:
         for sink in reserved:

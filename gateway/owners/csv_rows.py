@@ -100,9 +100,9 @@ class TableReader:
             self._say(0, 0, "a table without a row", "a line for each owner, below the header")
 
     def _header(self, first: tuple[int, str] | None) -> Sequence[str] | None:
-        wanted = f"a header such as `{','.join((OWNER, *self._columns[:2]))}`"
+        expected = f"a header such as `{','.join((OWNER, *self._columns[:2]))}`"
         if first is None:
-            self._say(0, 0, "an empty table", wanted)
+            self._say(0, 0, "an empty table", expected)
             return None
         number, line = first
         cells = self._cells(number, line)
@@ -111,7 +111,7 @@ class TableReader:
         names = [cell.text for cell in cells]
         if OWNER not in names:
             semicolons = "separate the columns by commas" if ";" in line and "," not in line else ""
-            self._say(number, 1, f"no column `{OWNER}`", wanted, semicolons)
+            self._say(number, 1, f"no column `{OWNER}`", expected, semicolons)
             return None
         known = (OWNER, *self._columns, NOTE)
         seen: set[str] = set()

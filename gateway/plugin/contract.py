@@ -101,16 +101,16 @@ def class_problem(cls: type[object], base: type[object]) -> str | None:
 
 def _method_problem(method: Callable[..., object], base: type[object], name: str, arguments: str) -> str | None:
     kind = _kind(base, name)
-    wanted = f"write `{kind} {name}({arguments})`"
+    expected = f"write `{kind} {name}({arguments})`"
     try:
         inspect.signature(method).bind(*arguments.split(", "))
     except TypeError as error:
-        return f"its {name} cannot be called with ({arguments}): {error}; {wanted}"
+        return f"its {name} cannot be called with ({arguments}): {error}; {expected}"
     work = inspect.unwrap(method)
     if kind == "async def" and not inspect.iscoroutinefunction(work):
-        return f"its {name} is not asynchronous; {wanted}"
+        return f"its {name} is not asynchronous; {expected}"
     if kind == "def" and inspect.iscoroutinefunction(work):
-        return f"its {name} is asynchronous, and sources are not; {wanted}"
+        return f"its {name} is asynchronous, and sources are not; {expected}"
     if inspect.isgeneratorfunction(work) or inspect.isasyncgenfunction(work):
         return f"its {name} yields; return a value, for several a list"
     return None
@@ -251,8 +251,8 @@ def file_problem(file: File) -> str | None:
     return None
 
 
-def _wrong_part(part: object, wanted: _Wanted) -> str | None:
-    for name, kind, called in wanted:
+def _wrong_part(part: object, expected: _Wanted) -> str | None:
+    for name, kind, called in expected:
         value = getattr(part, name)
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
             return f"{name} is a {type(value).__name__}, not {called}"

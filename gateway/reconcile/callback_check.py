@@ -18,7 +18,7 @@ class CallbackDifference:
 
     about: str
     texts: Sequence[str]
-    wanted: CallbackConfiguration
+    required: CallbackConfiguration
 
 
 def differences(
@@ -31,37 +31,37 @@ def differences(
 def _differences(
     expected: Sequence[CallbackConfiguration], there: Sequence[CallbackConfiguration], whole_url: bool
 ) -> Iterator[CallbackDifference]:
-    for wanted in expected:
-        of_domain = [one for one in there if one.domain == wanted.domain]
-        own = [one for one in of_domain if one.app == wanted.app]
+    for required in expected:
+        of_domain = [one for one in there if one.domain == required.domain]
+        own = [one for one in of_domain if one.app == required.app]
         if not own:  # the vendor takes what names the app exactly, else what is for all
-            own = [one for one in of_domain if one.app == ANY_APP and not list(_texts(wanted, one, whole_url))]
+            own = [one for one in of_domain if one.app == ANY_APP and not list(_texts(required, one, whole_url))]
             if own:
                 continue
-            yield _missing(wanted, of_domain)
-        if wanted.app == ANY_APP:
+            yield _missing(required, of_domain)
+        if required.app == ANY_APP:
             own += [one for one in of_domain if one.app != ANY_APP]  # each of these goes before the one for all
         for one in own:
-            if texts := list(_texts(wanted, one, whole_url)):
-                mended = replace(wanted, app=one.app, id=one.id, rest=one.rest)
+            if texts := list(_texts(required, one, whole_url)):
+                mended = replace(required, app=one.app, id=one.id, rest=one.rest)
                 yield CallbackDifference(f"{one.domain}/{one.app}", texts, mended)
 
 
-def _missing(wanted: CallbackConfiguration, of_domain: Sequence[CallbackConfiguration]) -> CallbackDifference:
+def _missing(required: CallbackConfiguration, of_domain: Sequence[CallbackConfiguration]) -> CallbackDifference:
     for_all = any(one.app == ANY_APP for one in of_domain)
     text = "what is configured for all apps is not for this source" if for_all else "no callback is configured"
-    return CallbackDifference(f"{wanted.domain}/{wanted.app}", [f"{text}: nothing of it comes here"], wanted)
+    return CallbackDifference(f"{required.domain}/{required.app}", [f"{text}: nothing of it comes here"], required)
 
 
-def _texts(wanted: CallbackConfiguration, there: CallbackConfiguration, whole_url: bool) -> Iterator[str]:
-    if whole_url and there.url != wanted.url:
-        yield f"calls {there.url or 'nobody'}, expected {wanted.url}"
-    elif not whole_url and _path(there.url) != _path(wanted.url):
-        yield f"calls {there.url or 'nobody'}, expected an address that ends in {_path(wanted.url)}"
-    if left := wanted.event_types - there.event_types:
+def _texts(required: CallbackConfiguration, there: CallbackConfiguration, whole_url: bool) -> Iterator[str]:
+    if whole_url and there.url != required.url:
+        yield f"calls {there.url or 'nobody'}, expected {required.url}"
+    elif not whole_url and _path(there.url) != _path(required.url):
+        yield f"calls {there.url or 'nobody'}, expected an address that ends in {_path(required.url)}"
+    if left := required.event_types - there.event_types:
         yield f"does not tell {', '.join(sorted(left))}"
-    if wanted.sign_type and there.sign_type.lower() != wanted.sign_type.lower():
-        yield f"signs with {there.sign_type or 'nothing'}, expected {wanted.sign_type}"
+    if required.sign_type and there.sign_type.lower() != required.sign_type.lower():
+        yield f"signs with {there.sign_type or 'nothing'}, expected {required.sign_type}"
 
 
 def _path(url: str) -> str:

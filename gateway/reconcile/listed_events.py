@@ -61,7 +61,7 @@ def new_events(
 
 def _row(event: Event, decision: RoutingDecision, keeps_order: KeepsOrder) -> NewEvent:
     assert event.verified is not None  # asked before
-    wanted = [
+    candidates = [
         NewDelivery(sink=sink, order_key=order_key(event.source, event.subject, ordered=keeps_order(sink)))
         for sink in decision.sinks
     ]
@@ -69,7 +69,7 @@ def _row(event: Event, decision: RoutingDecision, keeps_order: KeepsOrder) -> Ne
         return new_event(
             event,
             decision,
-            deliveries=wanted,
+            deliveries=candidates,
             raw_type=event.raw_type or None,
             hold_conflicts=False,
             verified=event.verified,

@@ -46,13 +46,13 @@ def watch_event(row: WatchDue, behind: Event) -> Event:
 
 def new_watch_event(event: Event, decision: RoutingDecision, keeps_order: Callable[[str], bool]) -> NewEvent:
     """Its row. Its deliveries wait to be claimed, at a sink with `order: stream` in their place of their stream."""
-    wanted = tuple(
+    missing = tuple(
         NewDelivery(sink=sink, order_key=order_key(event.source, event.subject, ordered=keeps_order(sink)))
         for sink in decision.sinks
     )
     verified = Verified(trust=event.trust, scheme="gateway")
     return new_event(
-        event, decision, deliveries=wanted, raw_type="application/json", hold_conflicts=False, verified=verified
+        event, decision, deliveries=missing, raw_type="application/json", hold_conflicts=False, verified=verified
     )
 
 

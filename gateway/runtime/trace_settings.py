@@ -27,7 +27,7 @@ SAMPLERS: Final = (
 SECRET_CHARS_MIN: Final = 8  # characters of a header's value that is masked from now on wherever it stands
 
 
-def wanted(environ: Mapping[str, str]) -> bool:
+def is_exported(environ: Mapping[str, str]) -> bool:
     """Whether spans are to be exported: an endpoint or the exporter is named, and neither is switched off."""
     if _of(environ, "OTEL_SDK_DISABLED").lower() == "true":
         return False
@@ -39,7 +39,7 @@ def wanted(environ: Mapping[str, str]) -> bool:
 
 def problems(environ: Mapping[str, str]) -> list[tuple[str, str]]:
     """Why what the environment asks for cannot be: (variable, sentence) each. No value that may be secret is named."""
-    return list(_problems(environ)) if wanted(environ) else []
+    return list(_problems(environ)) if is_exported(environ) else []
 
 
 def _problems(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:

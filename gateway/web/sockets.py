@@ -64,12 +64,12 @@ def _bind_tcp(section: str, host: str, port: int) -> Bound:
     try:
         # localhost has two addresses, and a caller may try either first
         for family, address in dict.fromkeys((entry[0], entry[4]) for entry in resolved):
-            wanted = (address[0], bound[0].getsockname()[1], *address[2:]) if bound else address
+            place = (address[0], bound[0].getsockname()[1], *address[2:]) if bound else address
             listening = socket.socket(family, socket.SOCK_STREAM)
             bound.append(listening)
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.setblocking(False)
-            listening.bind(wanted)
+            listening.bind(place)
     except OSError as error:
         for listening in bound:
             listening.close()

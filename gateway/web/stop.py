@@ -30,11 +30,11 @@ class Stop:
             yield
             return
         loop = asyncio.get_running_loop()
-        wanted = (signal.SIGTERM, signal.SIGINT)
-        for number in wanted:
+        signals = (signal.SIGTERM, signal.SIGINT)
+        for number in signals:
             loop.add_signal_handler(number, self.ask, number)
         try:
             yield
         finally:
-            for number in wanted:
+            for number in signals:
                 loop.remove_signal_handler(number)

@@ -92,9 +92,9 @@ def check_key(where: Where) -> Checked:
 
 
 class _TypeTrial:
-    """An expression tried on events; `wanted` are the types of an answer, where true and false are none unless `bool` is there."""
+    """An expression tried on events; `answer_types` are the types of an answer, where true and false are none unless `bool` is there."""
 
-    def __init__(self, where: Where, events: Collection[Event], wanted: tuple[type, ...] = (bool,)) -> None:
+    def __init__(self, where: Where, events: Collection[Event], answer_types: tuple[type, ...] = (bool,)) -> None:
         self.failed: dict[str, str] = {}
         self.other: set[str] = set()
         for event in events:
@@ -103,7 +103,7 @@ class _TypeTrial:
             except WhereFailed as failure:
                 self.failed[event.type] = str(failure)
             else:
-                if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+                if not isinstance(value, answer_types) or (isinstance(value, bool) and bool not in answer_types):
                     self.other.add(_NAMES.get(type(value), type(value).__name__))
 
 

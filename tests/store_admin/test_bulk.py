@@ -40,7 +40,7 @@ async def test_many_are_done_in_a_few_commits_and_have_one_row(
     await take(store, *[new(n, "app") for n in range(1, 11)])
     watcher = Stopping(99)
     wanted = DeliveryFilter(sink="app", state="waiting")
-    total = admin.cancel_many(admin.choose(wanted), wanted=wanted, watcher=watcher)
+    total = admin.cancel_many(admin.choose(wanted), filter=wanted, watcher=watcher)
     assert watcher.heard == [4, 4, 2]
     assert (total.matched, total.done, total.stopped) == (10, 10, False)
     (row,) = admin.audit()

@@ -66,7 +66,7 @@ async def test_erased_bytes_are_in_no_file_of_a_store_that_is_served(
         import asyncio
 
         with StoreAdmin(f"sqlite:///{path}", clock=clock) as admin:
-            admin.retry_many([1], wanted=DeliveryFilter(stream=CANARY))
+            admin.retry_many([1], filter=DeliveryFilter(stream=CANARY))
             admin.erase(ONE, ids=same)
             assert await asyncio.to_thread(admin.scrub, 10.0)
             assert CANARY.encode() not in stores(path)
@@ -115,7 +115,7 @@ async def test_freed_pages_are_given_back_by_the_hundred_and_never_more_than_500
 @pytest.mark.plain_rows
 async def test_erased_text_is_in_no_row_of_any_table(store: Store, admin: StoreAdmin, url: str) -> None:
     await planted(store)
-    admin.retry_many([1], wanted=DeliveryFilter(stream=CANARY))
+    admin.retry_many([1], filter=DeliveryFilter(stream=CANARY))
     assert CANARY in everything(url)
     admin.erase(ONE, ids=same)
     assert CANARY not in everything(url)

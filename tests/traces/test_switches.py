@@ -11,7 +11,7 @@ import pytest
 from gateway.config.load import load, refuse_to_serve
 from gateway.runtime import trace_settings
 from gateway.runtime.trace_export import make_traces
-from gateway.runtime.trace_settings import problems, wanted
+from gateway.runtime.trace_settings import is_exported, problems
 from gateway.runtime.traces import OFF
 from gateway.testing import Reply, ScriptedServer, running
 from tests.commands import invoke
@@ -41,7 +41,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("environ", "on"), WANTED.values(), ids=WANTED)
 def test_the_standard_variables_switch_traces_on_and_off(environ: dict[str, str], on: bool) -> None:
-    assert wanted(environ) is on
+    assert is_exported(environ) is on
     assert problems(environ) == []
 
 

@@ -121,14 +121,14 @@ def _of_event(service: Service, asked: PreviewChange) -> PreviewedChange:
     if asked.to is not None:
         service.sink(asked.to)
     open_now = {one.sink for one in detail.deliveries if one.state in ("waiting", "sending")}
-    wanted = [asked.to] if asked.to is not None else list(dict.fromkeys(one.sink for one in detail.deliveries))
-    sinks = [sink for sink in wanted if sink not in open_now]
-    if wanted and not sinks:
+    targets = [asked.to] if asked.to is not None else list(dict.fromkeys(one.sink for one in detail.deliveries))
+    sinks = [sink for sink in targets if sink not in open_now]
+    if targets and not sinks:
         raise Problem(409, "not_possible", "it is still on its way there: there is nothing to replay")
     will = (
         "deliver this one event once more to the sinks in `now.sinks`; those where it is still on its way are left alone"
-        if wanted
-        else "deliver this one event by today's routes, because no route wanted it when it came"
+        if targets
+        else "deliver this one event by today's routes, because no route targets it when it came"
     )
     now = {"item": detail.item.model_dump(mode="json"), "sinks": sinks}
     stood = tuple((one.id, one.state, one.round) for one in detail.deliveries)

@@ -51,9 +51,9 @@ def list_(
     """Deliveries, newest first. `held` says what a waiting one waits for, `reason` why a dead one is dead."""
     budget = None if everything else listing_budget()
     with invocation.admin() as admin:
-        wanted = delivery_filter(invocation, admin, state=state, **asked)
+        filter = delivery_filter(invocation, admin, state=state, **asked)
         output.listing(
-            lambda limit, before: admin.deliveries(wanted, limit=limit, before=before, budget=budget),
+            lambda limit, before: admin.deliveries(filter, limit=limit, before=before, budget=budget),
             lambda row: row.id,
             delivery_columns(output.Ages(Clock().ms())),
             delivery_object,
@@ -140,12 +140,12 @@ def retry(invocation: Invocation, /, ids: tuple[int, ...], yes: bool, dry_run: b
     After a target was mended: `gateway deliveries retry --sink NAME` brings back everything that died on the way to it.
     """
     with invocation.admin() as admin:
-        wanted, chosen = _chosen(invocation, admin, ids, asked, "dead")
-        question = f"{_count(chosen, 'dead')}{_of(wanted)} will be tried again."
-        if not chosen or not agreed(question, len(chosen), yes=yes or wanted is None, dry_run=dry_run, always=False):
+        filter, chosen = _chosen(invocation, admin, ids, asked, "dead")
+        question = f"{_count(chosen, 'dead')}{_of(filter)} will be tried again."
+        if not chosen or not agreed(question, len(chosen), yes=yes or filter is None, dry_run=dry_run, always=False):
             return
         with watched(len(chosen), "retrying") as watcher:
-            total = admin.retry_many(chosen, wanted=wanted, watcher=watcher)
+            total = admin.retry_many(chosen, filter=filter, watcher=watcher)
     finish(total)
 
 
@@ -157,12 +157,12 @@ def retry(invocation: Invocation, /, ids: tuple[int, ...], yes: bool, dry_run: b
 def cancel(invocation: Invocation, /, ids: tuple[int, ...], yes: bool, dry_run: bool, **asked: str | None) -> None:
     """Give up: the delivery is dead with reason `cancelled`; `retry` or a replay brings it back."""
     with invocation.admin() as admin:
-        wanted, chosen = _chosen(invocation, admin, ids, asked, "waiting")
-        question = f"{_count(chosen, 'waiting')}{_of(wanted)} will be given up."
-        if not chosen or not agreed(question, len(chosen), yes=yes or wanted is None, dry_run=dry_run, always=True):
+        filter, chosen = _chosen(invocation, admin, ids, asked, "waiting")
+        question = f"{_count(chosen, 'waiting')}{_of(filter)} will be given up."
+        if not chosen or not agreed(question, len(chosen), yes=yes or filter is None, dry_run=dry_run, always=True):
             return
         with watched(len(chosen), "cancelling") as watcher:
-            total = admin.cancel_many(chosen, wanted=wanted, watcher=watcher)
+            total = admin.cancel_many(chosen, filter=filter, watcher=watcher)
     finish(total)
 
 
@@ -188,8 +188,8 @@ def move(invocation: Invocation, sink: str, target: str, yes: bool, dry_run: boo
     if sink == target:
         raise click.UsageError(f"{sink} and --to {target} are the same sink")
     with invocation.admin() as admin:
-        wanted = delivery_filter(invocation, admin, sink=sink, state="waiting")
-        chosen = admin.choose(wanted)
+        filter = delivery_filter(invocation, admin, sink=sink, state="waiting")
+        chosen = admin.choose(filter)
         there = admin.already_there(chosen, target)
         question = (
             f"{len(chosen) - there} of {len(chosen)} waiting deliveries will move from {sink} to {target}; "
@@ -214,20 +214,20 @@ def _chosen(
         raise click.UsageError("name deliveries by ID, or choose them with --sink, --type, --source, --stream, --since")
     if ids:
         return None, ids
-    wanted = delivery_filter(invocation, admin, state=state, **filtered)
-    found = admin.choose(wanted)
+    filter = delivery_filter(invocation, admin, state=state, **filtered)
+    found = admin.choose(filter)
     if not found:
-        output.note(f"no {state} deliveries{_of(wanted)}")
-    return wanted, found
+        output.note(f"no {state} deliveries{_of(filter)}")
+    return filter, found
 
 
 def _count(ids: Sequence[int], state: DeliveryState) -> str:
     return f"{len(ids)} {state} {'delivery' if len(ids) == 1 else 'deliveries'}"
 
 
-def _of(wanted: DeliveryFilter | None) -> str:
-    if wanted is None:
+def _of(filter: DeliveryFilter | None) -> str:
+    if filter is None:
         return ""
-    said = {name: value for name, value in wanted.criteria().items() if name not in {"sink", "state", "since"}}
+    said = {name: value for name, value in filter.criteria().items() if name not in {"sink", "state", "since"}}
     rest = "".join(f", {name} {value}" for name, value in said.items())
-    return f"{'' if wanted.sink is None else f' to {wanted.sink}'}{rest}"
+    return f"{'' if filter.sink is None else f' to {filter.sink}'}{rest}"

@@ -64,7 +64,7 @@ def list_(
     budget = None if everything or follow else listing_budget()
     with invocation.admin() as admin:
         kind, origin, at = known_type(type), known_source(invocation, admin, source), moment(invocation, since)
-        wanted: dict[str, Any] = {
+        criteria: dict[str, Any] = {
             "held": held or None,
             "source": origin,
             "type": kind,
@@ -73,10 +73,10 @@ def list_(
             "since": at,
         }
         if follow:
-            _follow(invocation, admin, wanted, None if everything else limit, as_json=as_json or everything)
+            _follow(invocation, admin, criteria, None if everything else limit, as_json=as_json or everything)
             return
         output.listing(
-            lambda limit, before: admin.events(limit=limit, before=before, budget=budget, **wanted),
+            lambda limit, before: admin.events(limit=limit, before=before, budget=budget, **criteria),
             lambda row: row.seq,
             {
                 "id": lambda row: row.ref,
@@ -97,18 +97,18 @@ def list_(
 
 
 def _follow(
-    invocation: Invocation, admin: StoreAdmin, wanted: dict[str, Any], count: int | None, *, as_json: bool
+    invocation: Invocation, admin: StoreAdmin, criteria: dict[str, Any], count: int | None, *, as_json: bool
 ) -> None:
     from gateway.admin.stream import NewsFilter
     from gateway.cli.follow import EventFollower
     from gateway.cli.live_lines import LiveLines
     from gateway.cli.watch_loop import follow, news_of
 
-    of = {name: (wanted[name],) for name in ("source", "type") if wanted[name] is not None}
+    of = {name: (criteria[name],) for name in ("source", "type") if criteria[name] is not None}
     follow(
         admin,
         news_of(invocation, admin, NewsFilter(types=("event",), **of), attempts=False),
-        EventFollower(admin, wanted),
+        EventFollower(admin, criteria),
         LiveLines(output.Times(invocation.settings.locale.timezone), as_json=as_json, states=True),
         count=count,
         elsewhere=invocation.remote is not None,

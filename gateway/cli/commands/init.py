@@ -54,14 +54,14 @@ def command(
     kept = target.with_suffix(".token")
     try:
         chosen = source_type(registry, source)
-        wanted = questions(chosen)
-        answers = _answers(given, wanted, "" if chosen is None else chosen.type)
+        needed = questions(chosen)
+        answers = _answers(given, needed, "" if chosen is None else chosen.type)
         text = render(
             make, registry, source=source, answers=answers, token=None if printed else f"${{file:{kept.name}}}"
         )
     except PluginError as error:
         raise click.ClickException(str(error)) from None
-    open_ = [_ASKS[name][0] for name in ("DOMAINS", "APPS") if name in wanted and not answers[name]]
+    open_ = [_ASKS[name][0] for name in ("DOMAINS", "APPS") if name in needed and not answers[name]]
     if open_:
         about = f"{' and '.join(open_)} not given: any is accepted, and the signature covers less (trust timestamp); list them in the file"
         click.echo(about, err=True)
@@ -95,16 +95,16 @@ def _write(contents: dict[Path, str], *, force: bool) -> None:
             raise click.ClickException(f"cannot write {path}: {file_trouble(path, error)}") from None
 
 
-def _answers(given: dict[str, tuple[str, ...]], wanted: Sequence[str], type: str) -> dict[str, tuple[str, ...]]:
+def _answers(given: dict[str, tuple[str, ...]], needed: Sequence[str], type: str) -> dict[str, tuple[str, ...]]:
     """What was given, and at a terminal what is missing of it, asked for."""
     for name, values in given.items():
-        if values and name not in wanted:
+        if values and name not in needed:
             raise click.UsageError(f"{_ASKS[name][0]} says nothing to a source of type {type}")
         for value in values:
             if said := _problem(name, value):
                 raise click.UsageError(f"{_ASKS[name][0]}: {said}")
     if sys.stdin.isatty() and sys.stderr.isatty():
-        for name in wanted:
+        for name in needed:
             given[name] = given[name] or _ask(name)
     return given
 

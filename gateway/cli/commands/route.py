@@ -59,7 +59,7 @@ def command(
 
     said = {name: value for name, value in flat.items() if value is not None}
     events = event_input.events(invocation, event_file, callback_file, source, said)
-    wanted = (
+    expected_sinks = (
         None if expected is None else {invocation.sink(name.strip()) for name in expected.split(",") if name.strip()}
     )
     answers: list[Mapping[str, object]] = []
@@ -84,9 +84,9 @@ def command(
         click.echo(visible_json(answers[0] if len(answers) == 1 else answers, indent=True))
     elif not events:
         click.echo("its source makes no event of it")
-    if wanted is not None and reached != wanted:
-        missing, more = ", ".join(sorted(wanted - reached)), ", ".join(sorted(reached - wanted))
+    if expected_sinks is not None and reached != expected_sinks:
+        missing, more = ", ".join(sorted(expected_sinks - reached)), ", ".join(sorted(reached - expected_sinks))
         differences = [f"it does not go to: {missing}"] * bool(missing) + [f"it goes to, too: {more}"] * bool(more)
         raise click.ClickException(
-            f"expected it to go to: {', '.join(sorted(wanted)) or 'no sink'}; {'; '.join(differences)}"
+            f"expected it to go to: {', '.join(sorted(expected_sinks)) or 'no sink'}; {'; '.join(differences)}"
         )

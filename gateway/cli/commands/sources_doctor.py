@@ -97,7 +97,7 @@ async def _mend(loaded: Loaded, source: Source, left: Sequence[CallbackDifferenc
     await http.open()
     try:
         with own_code():
-            answers = [await source.write_configuration(http, one.wanted) for one in left]
+            answers = [await source.write_configuration(http, one.required) for one in left]
     finally:
         await http.close()
     return [f"{one.about}: {answer}" for one, answer in zip(left, answers, strict=True) if answer]
@@ -137,4 +137,4 @@ def _print(name: str, left: Sequence[CallbackDifference], *, as_json: bool) -> N
 
 
 def _object(one: CallbackDifference) -> Mapping[str, object]:
-    return {"domain": one.wanted.domain, "app": one.wanted.app, "id": one.wanted.id, "differs": list(one.texts)}
+    return {"domain": one.required.domain, "app": one.required.app, "id": one.required.id, "differs": list(one.texts)}

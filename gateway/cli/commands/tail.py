@@ -48,7 +48,7 @@ def command(
     if count is None and since is None:
         count = 10
     with invocation.admin() as admin:
-        wanted = {
+        criteria = {
             "held": held or None,
             "source": known_source(invocation, admin, source),
             "type": known_type(type),
@@ -64,7 +64,7 @@ def command(
         follow(
             admin,
             news_of(invocation, admin, news, attempts=True),
-            EventFollower(admin, wanted),
+            EventFollower(admin, criteria),
             LiveLines(zone, as_json=as_json, states=False),
             count=count,
             keeps=kept_by(stream, subject, of_sink, held=held),

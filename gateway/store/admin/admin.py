@@ -122,23 +122,23 @@ class StoreAdmin(JobAdmin):
         self,
         deliveries: Sequence[int],
         *,
-        wanted: DeliveryFilter | None = None,
+        filter: DeliveryFilter | None = None,
         actor: Actor | None = None,
         watcher: Watcher = WATCHER,
     ) -> Total:
-        """`retry` each; `wanted` is the filter that chose them, where one did."""
-        return self._many_deliveries("deliveries retry", deliveries, wanted, actor, commands.retry, watcher)
+        """`retry` each; `filter` is the filter that chose them, where one did."""
+        return self._many_deliveries("deliveries retry", deliveries, filter, actor, commands.retry, watcher)
 
     def cancel_many(
         self,
         deliveries: Sequence[int],
         *,
-        wanted: DeliveryFilter | None = None,
+        filter: DeliveryFilter | None = None,
         actor: Actor | None = None,
         watcher: Watcher = WATCHER,
     ) -> Total:
-        """`cancel` each; `wanted` is the filter that chose them, where one did."""
-        return self._many_deliveries("deliveries cancel", deliveries, wanted, actor, commands.cancel, watcher)
+        """`cancel` each; `filter` is the filter that chose them, where one did."""
+        return self._many_deliveries("deliveries cancel", deliveries, filter, actor, commands.cancel, watcher)
 
     def move(
         self,
@@ -155,9 +155,9 @@ class StoreAdmin(JobAdmin):
         """
         if sink == to:
             raise StoreError(f"{sink} and {to} are the same sink")
-        wanted = DeliveryFilter(sink=sink, state="waiting")
-        ids = self.choose(wanted) if deliveries is None else deliveries
-        entry = self._entry("deliveries move", actor, len(ids), f"{sink} {to}", wanted)
+        filter = DeliveryFilter(sink=sink, state="waiting")
+        ids = self.choose(filter) if deliveries is None else deliveries
+        entry = self._entry("deliveries move", actor, len(ids), f"{sink} {to}", filter)
         rule = partial(commands.move, sink=sink, to=to)
         return bulk.run_act(self._connections, entry, ids, rule, watcher, summary=commands.moved)
 
@@ -245,12 +245,12 @@ class StoreAdmin(JobAdmin):
         self,
         act: AuditAct,
         ids: Sequence[int],
-        wanted: DeliveryFilter | None,
+        filter: DeliveryFilter | None,
         actor: Actor | None,
         act_on: Callable[[Bulk, int], str],
         watcher: Watcher,
     ) -> Total:
-        target = "" if wanted is None else " ".join(values_of(wanted.sink or "any sink"))
+        target = "" if filter is None else " ".join(values_of(filter.sink or "any sink"))
 
         def one(session: Bulk, id: int) -> ItemResult:
             return ItemResult(str(id), act_on(session, id))
@@ -261,7 +261,7 @@ class StoreAdmin(JobAdmin):
             commands.lock_keys(session, batch)
             return each(session, batch)
 
-        entry = self._entry(act, actor, len(ids), target, wanted)
+        entry = self._entry(act, actor, len(ids), target, filter)
         return bulk.run_act(self._connections, entry, ids, rule, watcher)
 
     def _many_events(

@@ -146,7 +146,7 @@ def _hide_jobs(session: Session, texts: Collection[str]) -> None:
 
 def page(
     session: Session,
-    wanted: Callable[[AuditRow], bool],
+    keeps: Callable[[AuditRow], bool],
     *,
     limit: int,
     before: int | None,
@@ -155,14 +155,14 @@ def page(
     since: int | None = None,
     budget: SearchBudget | None = None,
 ) -> Sequence[AuditRow]:
-    """A page of acts, newest first. `act` or `actor` are globs, and what fits is found along its index; `wanted` has the
+    """A page of acts, newest first. `act` or `actor` are globs, and what fits is found along its index; `keeps` has the
     last word. `budget` ends it early where its time is up."""
     statement, values = _search(session, act, actor)
     page_rows: list[AuditRow] = []
     at = NEWEST_KEY if before is None else before
     while statement and len(page_rows) < limit:
         rows = [_row(row) for row in session.rows(statement, {**values, "before": at, "most": PAGE_ROWS_MAX})]
-        page_rows += [row for row in rows if wanted(row)]
+        page_rows += [row for row in rows if keeps(row)]
         if len(rows) < PAGE_ROWS_MAX or (since is not None and rows[-1].at < since - LATE_MS):
             break
         at = rows[-1].id

@@ -78,7 +78,7 @@ class _DeliveryColumns(NamedTuple):
 def deliveries(
     session: Session,
     known: Configured,
-    wanted: DeliveryFilter,
+    filter: DeliveryFilter,
     *,
     limit: int,
     before: int | None,
@@ -86,70 +86,70 @@ def deliveries(
 ) -> Sequence[DeliveryRow]:
     """A page of deliveries, newest first."""
     return by_id(
-        session, known, ids(session, known, wanted, limit=min(limit, PAGE_ROWS_MAX), before=before, budget=budget)
+        session, known, ids(session, known, filter, limit=min(limit, PAGE_ROWS_MAX), before=before, budget=budget)
     )
 
 
 def ids(
     session: Session,
     known: Configured,
-    wanted: DeliveryFilter,
+    filter: DeliveryFilter,
     *,
     limit: int,
     before: int | None,
     budget: SearchBudget | None = None,
 ) -> list[int]:
     """The ids of the deliveries that are meant, newest first. Raises NotFound for an event that is not there."""
-    statement, keep, values = _statement(session, known, wanted)
+    statement, keep, values = _statement(session, known, filter)
     by: tuple[str, Callable[[DeliveryKeys], bool]] | None = None
-    if wanted.event is None and (few := indexed_deliveries(session, "waiting" if wanted.held else wanted.state)):
+    if filter.event is None and (few := indexed_deliveries(session, "waiting" if filter.held else filter.state)):
         by, statement = (statement, keep), statement.replace("d.id <= :before", f"{few}d.id <= :before")
-    over = wanted.over if wanted.since is not None else None
+    over = filter.over if filter.since is not None else None
     return search(
         session, statement, _keys, keep, limit, before, over=over, budget=budget, round_damage_by=by, **values
     )
 
 
 def _statement(
-    session: Session, known: Configured, wanted: DeliveryFilter
+    session: Session, known: Configured, filter: DeliveryFilter
 ) -> tuple[str, Callable[[DeliveryKeys], bool], dict[str, object]]:
-    values: dict[str, object] = {} if wanted.event is None else {"event": event_lookup.seq_of(session, wanted.event)}
+    values: dict[str, object] = {} if filter.event is None else {"event": event_lookup.seq_of(session, filter.event)}
     condition = "d.event = :event AND " if values else ""
-    sinks = None if wanted.sink is None else values_of(wanted.sink)
+    sinks = None if filter.sink is None else values_of(filter.sink)
     if (
-        sinks is not None and len(sinks) == 1 and wanted.state == "dead"
+        sinks is not None and len(sinks) == 1 and filter.state == "dead"
     ):  # an index has them; elsewhere a window is read
         condition += "d.sink = :sink AND d.state = 'dead' AND "
         values["sink"] = sinks[0]
-        if isinstance(wanted.reason, str):
+        if isinstance(filter.reason, str):
             condition += "d.reason = :reason AND "
-            values["reason"] = wanted.reason
-    statement = (_JOINED if wanted.of_events else _SEARCH).format(condition=condition)
-    keep = anything if wanted.plain else wanted.keeps if wanted.held is None else _held_as(session, known, wanted)
+            values["reason"] = filter.reason
+    statement = (_JOINED if filter.of_events else _SEARCH).format(condition=condition)
+    keep = anything if filter.plain else filter.keeps if filter.held is None else _held_as(session, known, filter)
     return statement, keep, values
 
 
 def forward(
-    session: Session, known: Configured, wanted: DeliveryFilter, *, after: int, upto: int, most: int
+    session: Session, known: Configured, filter: DeliveryFilter, *, after: int, upto: int, most: int
 ) -> tuple[list[int], int]:
     """The next deliveries that are meant, oldest first; and the last row that was looked at."""
-    statement, keep, values = _statement(session, known, wanted)
+    statement, keep, values = _statement(session, known, filter)
     statement = statement.replace(
         "d.id <= :before - 1 ORDER BY d.id DESC", "d.id >= :after + 1 AND d.id <= :upto ORDER BY d.id"
     )
     return onwards(session, statement, _keys, keep, after=after, upto=upto, most=most, **values)
 
 
-def _held_as(session: Session, known: Configured, wanted: DeliveryFilter) -> Callable[[DeliveryKeys], bool]:
+def _held_as(session: Session, known: Configured, filter: DeliveryFilter) -> Callable[[DeliveryKeys], bool]:
     """Keeps those that wait for what is asked for, as the gates of their sinks are now."""
     gates = {name: (paused is not None, open_until is not None) for name, paused, open_until in session.rows(_GATES)}
     ((now,),) = session.rows("SELECT CAST(:now AS bigint)")
 
     def keep(row: DeliveryKeys) -> bool:
-        if not wanted.keeps(row):
+        if not filter.keeps(row):
             return False
         paused, tripped = gates.get(row.sink, (False, False))
-        return _held(row.sink, known, paused, tripped, row.rank, row.due_at > now) == wanted.held
+        return _held(row.sink, known, paused, tripped, row.rank, row.due_at > now) == filter.held
 
     return keep
 

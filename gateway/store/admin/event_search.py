@@ -119,10 +119,10 @@ def _older(than: int, row: EventKeys) -> bool:
 
 
 def search_events(
-    session: Session, wanted: EventFilter, *, limit: int, before: int | None, budget: SearchBudget | None = None
+    session: Session, filter: EventFilter, *, limit: int, before: int | None, budget: SearchBudget | None = None
 ) -> Sequence[EventRow]:
     """A page of events."""
-    wanted_seqs = ids(session, wanted, limit=min(limit, PAGE_ROWS_MAX), before=before, budget=budget)
+    wanted_seqs = ids(session, filter, limit=min(limit, PAGE_ROWS_MAX), before=before, budget=budget)
 
     def ask(seqs: Sequence[int]) -> Sequence[Columns]:
         condition, those = among(session, seqs)
@@ -132,38 +132,38 @@ def search_events(
 
 
 def ids(
-    session: Session, wanted: EventFilter, *, limit: int, before: int | None, budget: SearchBudget | None = None
+    session: Session, filter: EventFilter, *, limit: int, before: int | None, budget: SearchBudget | None = None
 ) -> list[int]:
     """The `seq` of the events that are meant, newest first."""
-    columns = _COLUMNS + ("" if wanted.state is None else _STATE.format(of=_STATES[wanted.state]))
-    held = _held(wanted.held)
-    newer = "" if wanted.after is None else "seq > :after AND "
-    few = indexed_events(session, wanted.state)
+    columns = _COLUMNS + ("" if filter.state is None else _STATE.format(of=_STATES[filter.state]))
+    held = _held(filter.held)
+    newer = "" if filter.after is None else "seq > :after AND "
+    few = indexed_events(session, filter.state)
     plainly = _SEARCH.format(held=held + newer, columns=columns)
     statement = _SEARCH.format(held=held + few + newer, columns=columns) if few else plainly
-    values: Mapping[str, object] = {} if wanted.after is None else {"after": wanted.after}
+    values: Mapping[str, object] = {} if filter.after is None else {"after": filter.after}
     # of what is new each row is looked at, because that is less than asking which kinds there are
-    by_kind = wanted.after is None and not few and (wanted.type is not None or wanted.source is not None)
-    if by_kind and (merged := _of_kinds(session, columns, held, wanted)):
+    by_kind = filter.after is None and not few and (filter.type is not None or filter.source is not None)
+    if by_kind and (merged := _of_kinds(session, columns, held, filter)):
         statement, values = merged
         if not statement:
             return []
-    exact = wanted.plain or (by_kind and bool(values) and not set(wanted.criteria()) - {"held", "type", "source"})
-    keep: Callable[[EventKeys], bool] = anything if exact else wanted.keeps  # a merge of kinds gives no other
-    over = None if wanted.since is None else partial(_older, wanted.since - LATE_MS)
-    by = (plainly, wanted.keeps) if few or _UNION in statement else None
+    exact = filter.plain or (by_kind and bool(values) and not set(filter.criteria()) - {"held", "type", "source"})
+    keep: Callable[[EventKeys], bool] = anything if exact else filter.keeps  # a merge of kinds gives no other
+    over = None if filter.since is None else partial(_older, filter.since - LATE_MS)
+    by = (plainly, filter.keeps) if few or _UNION in statement else None
     return search(
         session, statement, _keys, keep, limit, before, over=over, budget=budget, round_damage_by=by, **values
     )
 
 
 def forward(
-    session: Session, wanted: EventFilter, *, after: int, upto: int, most: int
+    session: Session, filter: EventFilter, *, after: int, upto: int, most: int
 ) -> tuple[list[tuple[int, str]], int]:
     """The next events that are meant, oldest first, as seq and name; and the last row that was looked at."""
-    columns = _COLUMNS + ("" if wanted.state is None else _STATE.format(of=_STATES[wanted.state]))
-    statement = _FORWARD.format(columns=columns, held=_held(wanted.held))
-    found, at = onwards(session, statement, _keys, wanted.keeps, after=after, upto=upto, most=most)
+    columns = _COLUMNS + ("" if filter.state is None else _STATE.format(of=_STATES[filter.state]))
+    statement = _FORWARD.format(columns=columns, held=_held(filter.held))
+    found, at = onwards(session, statement, _keys, filter.keeps, after=after, upto=upto, most=most)
     condition, ids = among(session, found)
     rows = session.rows(f"{EVENT} WHERE e.seq {condition} ORDER BY e.seq", {"ids": ids}) if found else ()
     return [(row.seq, row.name) for row in map(event_row, rows)], at
@@ -180,7 +180,7 @@ def _held(held: bool | HoldReason | None) -> str:
 
 
 def _of_kinds(
-    session: Session, columns: str, held_condition: str, wanted: EventFilter
+    session: Session, columns: str, held_condition: str, filter: EventFilter
 ) -> tuple[str, dict[str, str]] | None:
     """The search as a merge of the types and sources that fit, each along its index; None: there are too many."""
     kinds: list[tuple[str, str]] = []
@@ -195,7 +195,7 @@ def _of_kinds(
         if not rows:
             break
         ((type_, source),) = rows
-        if fits(wanted.type, type_) and fits(wanted.source, source):
+        if fits(filter.type, type_) and fits(filter.source, source):
             kinds.append((type_, source))
     else:
         return None

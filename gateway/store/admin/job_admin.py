@@ -23,14 +23,14 @@ T = TypeVar("T")
 class JobAdmin(StoreQueries):
     """The part of StoreAdmin that jobs are begun, carried and ended with."""
 
-    def preview(self, wanted: DeliveryFilter | EventFilter, upto: int | None = None) -> tuple[int, int]:
+    def preview(self, filter: DeliveryFilter | EventFilter, upto: int | None = None) -> tuple[int, int]:
         """How many are meant, and the last row there is: what comes later is not touched."""
-        return self._connections.read(lambda session: jobs.preview(session, self._known, wanted, upto))
+        return self._connections.read(lambda session: jobs.preview(session, self._known, filter, upto))
 
     def start_job(
         self,
         act: BulkAct,
-        wanted: DeliveryFilter | EventFilter,
+        filter: DeliveryFilter | EventFilter,
         *,
         upto: int,
         options: JobOptions,
@@ -39,12 +39,12 @@ class JobAdmin(StoreQueries):
         holder: str,
     ) -> int:
         """Write a bulk act down; a gateway does it. `holder` says which token it was asked with."""
-        matched, upto = self.preview(wanted, upto)
+        matched, upto = self.preview(filter, upto)
         return self._connections.change(
             lambda session: jobs.start(
                 session,
                 act=act,
-                wanted=wanted,
+                filter=filter,
                 options=options,
                 pause_us=pause_us,
                 matched=matched,
@@ -79,9 +79,9 @@ class JobAdmin(StoreQueries):
         """A step in a transaction for each part of it, and in the end for each row, so that only what lies on a damaged page
         is not done."""
         job = self._connections.read(lambda session: jobs.job_of(session, id))
-        wanted, most = jobs.filter_of(job.act, job.filter), min(most, jobs.STEP_ROWS_MAX)
+        filter, most = jobs.filter_of(job.act, job.filter), min(most, jobs.STEP_ROWS_MAX)
         chosen, at = self._connections.read(
-            lambda session: jobs.next_readable(session, self._known, wanted, after=job.at_row, upto=job.upto, most=most)
+            lambda session: jobs.next_readable(session, self._known, filter, after=job.at_row, upto=job.upto, most=most)
         )
         parts: list[Sequence[object]] = [chosen] if chosen else []
         while parts:
@@ -122,13 +122,13 @@ class JobAdmin(StoreQueries):
     # -- how one act is done
 
     def _entry(
-        self, act: AuditAct, actor: Actor | None, matched: int, target: str = "", wanted: DeliveryFilter | None = None
+        self, act: AuditAct, actor: Actor | None, matched: int, target: str = "", filter: DeliveryFilter | None = None
     ) -> AuditEntry:
         return AuditEntry(
             actor=actor or Actor.here(),
             act=act,
             target=target,
-            filter=None if wanted is None else wanted.criteria(),
+            filter=None if filter is None else filter.criteria(),
             matched=matched,
         )
 

@@ -79,33 +79,33 @@ def filter_of(act: BulkAct, said: Mapping[str, object]) -> DeliveryFilter | Even
 
 
 def preview(
-    session: Session, known: Configured, wanted: DeliveryFilter | EventFilter, upto: int | None
+    session: Session, known: Configured, filter: DeliveryFilter | EventFilter, upto: int | None
 ) -> tuple[int, int]:
     """How many are meant, and the last row there was; `upto`: of these only, as an earlier preview said."""
     if upto is None:
-        upto = last_key(session, "deliveries" if isinstance(wanted, DeliveryFilter) else "events")
+        upto = last_key(session, "deliveries" if isinstance(filter, DeliveryFilter) else "events")
     matched, at = 0, 0
     while at < upto:
-        found, at = next_readable(session, known, wanted, after=at, upto=upto, most=NEWEST_KEY)
+        found, at = next_readable(session, known, filter, after=at, upto=upto, most=NEWEST_KEY)
         matched += len(found)
     return matched, upto
 
 
 def _next(
-    session: Session, known: Configured, wanted: DeliveryFilter | EventFilter, *, after: int, upto: int, most: int
+    session: Session, known: Configured, filter: DeliveryFilter | EventFilter, *, after: int, upto: int, most: int
 ) -> tuple[Sequence[object], int]:
-    if isinstance(wanted, DeliveryFilter):
-        return deliveries.forward(session, known, wanted, after=after, upto=upto, most=most)
-    return event_search.forward(session, wanted, after=after, upto=upto, most=most)
+    if isinstance(filter, DeliveryFilter):
+        return deliveries.forward(session, known, filter, after=after, upto=upto, most=most)
+    return event_search.forward(session, filter, after=after, upto=upto, most=most)
 
 
 def next_readable(
-    session: Session, known: Configured, wanted: DeliveryFilter | EventFilter, *, after: int, upto: int, most: int
+    session: Session, known: Configured, filter: DeliveryFilter | EventFilter, *, after: int, upto: int, most: int
 ) -> tuple[Sequence[object], int]:
     """The next that are meant, round damaged pages, and the last row that was looked at. In no transaction."""
 
     def ask(after: int, upto: int) -> tuple[Sequence[object], int]:
-        return _next(session, known, wanted, after=after, upto=upto, most=most)
+        return _next(session, known, filter, after=after, upto=upto, most=most)
 
     return readable_onwards(session, ask, after, upto)
 
@@ -114,7 +114,7 @@ def start(
     session: Bulk,
     *,
     act: BulkAct,
-    wanted: DeliveryFilter | EventFilter,
+    filter: DeliveryFilter | EventFilter,
     options: JobOptions,
     pause_us: int,
     matched: int,
@@ -123,7 +123,7 @@ def start(
     holder: str,
 ) -> int:
     """Write a job down, with its row in the audit log."""
-    filters = wanted.criteria()
+    filters = filter.criteria()
     target = " ".join(options.get("to") or ())
     entry = AuditEntry(
         actor=actor, act=AUDITED_AS[act], target=target, filter=filters, matched=matched, hidden=act == "erase"
@@ -172,8 +172,8 @@ def step(session: Bulk, id: int, tools: Tools, most: int, span: JobSpan | None =
     if span is not None and span.given_up is not None:
         at, answers = upto, [span.given_up]
     else:
-        wanted = filter_of(job.act, job.filter)
-        chosen, at = _next(session, tools.known, wanted, after=after, upto=upto, most=min(most, STEP_ROWS_MAX))
+        filter = filter_of(job.act, job.filter)
+        chosen, at = _next(session, tools.known, filter, after=after, upto=upto, most=min(most, STEP_ROWS_MAX))
         answers = _do(session, job, chosen, tools)
     done = job.done + sum(answer.well for answer in answers)
     failed = job.failed + sum(not answer.well for answer in answers)
@@ -212,9 +212,9 @@ def _do(session: Bulk, job: JobRow, chosen: Sequence[object], tools: Tools) -> l
     by, ordered = f"{job.actor}@{job.place}", tools.known.ordered
     match job.act:
         case "move":
-            wanted = filter_of(job.act, job.filter)
-            assert isinstance(wanted, DeliveryFilter)
-            (sink, *_), (to, *_) = values_of(wanted.sink or ()), job.options["to"] or ()
+            filter = filter_of(job.act, job.filter)
+            assert isinstance(filter, DeliveryFilter)
+            (sink, *_), (to, *_) = values_of(filter.sink or ()), job.options["to"] or ()
             return commands.move(session, deliveries, sink=sink, to=to) if deliveries else []
         case "retry":
             return _to_deliveries(session, deliveries, commands.retry)

@@ -99,7 +99,7 @@ class StoreQueries:
 
     def events(
         self,
-        wanted: EventFilter | None = None,
+        filter: EventFilter | None = None,
         *,
         limit: int = 50,
         before: int | None = None,
@@ -107,9 +107,9 @@ class StoreQueries:
         **more: Any,
     ) -> Sequence[EventRow]:
         """A page of events, as a filter or its fields say; `before` is the `seq` of the last one seen."""
-        wanted = wanted or EventFilter(**more)
+        filter = filter or EventFilter(**more)
         return self._connections.read(
-            lambda session: search_events(session, wanted, limit=limit, before=before, budget=budget)
+            lambda session: search_events(session, filter, limit=limit, before=before, budget=budget)
         )
 
     def event(self, ref: str) -> EventFull:
@@ -121,7 +121,7 @@ class StoreQueries:
 
     def deliveries(
         self,
-        wanted: DeliveryFilter | None = None,
+        filter: DeliveryFilter | None = None,
         *,
         limit: int = 50,
         before: int | None = None,
@@ -129,17 +129,17 @@ class StoreQueries:
         **more: Any,
     ) -> Sequence[DeliveryRow]:
         """A page of deliveries, as a filter or its fields say; `before` is the `id` of the last one seen. Raises NotFound."""
-        wanted = wanted or DeliveryFilter(**more)
+        filter = filter or DeliveryFilter(**more)
         return self._connections.read(
-            lambda session: waiting.deliveries(session, self._known, wanted, limit=limit, before=before, budget=budget)
+            lambda session: waiting.deliveries(session, self._known, filter, limit=limit, before=before, budget=budget)
         )
 
-    def choose(self, wanted: DeliveryFilter) -> Sequence[int]:
+    def choose(self, filter: DeliveryFilter) -> Sequence[int]:
         """The ids of all deliveries that are meant now, oldest first: what a bulk act is then done to, and nothing newer."""
         found: list[int] = []
         before: int | None = None
         while page := self._connections.read(
-            partial(waiting.ids, known=self._known, wanted=wanted, limit=CHOSEN_PAGE_ROWS, before=before)
+            partial(waiting.ids, known=self._known, filter=filter, limit=CHOSEN_PAGE_ROWS, before=before)
         ):
             found += page
             before = page[-1]
@@ -242,7 +242,7 @@ class StoreQueries:
     ) -> Sequence[AuditRow]:
         """A page of what people did; `act` and `actor` are globs, `target` a sink, a delivery or an event that was named."""
 
-        def wanted(row: AuditRow) -> bool:
+        def keeps(row: AuditRow) -> bool:
             return (
                 (act is None or fnmatchcase(row.act, act))
                 and (actor is None or fnmatchcase(row.actor, actor))
@@ -252,7 +252,7 @@ class StoreQueries:
 
         return self._connections.read(
             lambda session: audit.page(
-                session, wanted, limit=min(limit, 200), before=before, act=act, actor=actor, since=since, budget=budget
+                session, keeps, limit=min(limit, 200), before=before, act=act, actor=actor, since=since, budget=budget
             )
         )
 

@@ -75,17 +75,17 @@ class RecordingFull(NamedTuple):
 
 
 def page(
-    session: Session, wanted: RecordingFilter, *, limit: int, before: int | None, budget: SearchBudget | None = None
+    session: Session, filter: RecordingFilter, *, limit: int, before: int | None, budget: SearchBudget | None = None
 ) -> Sequence[RecordingFull]:
     """The newest that are meant; `before` is the id of the last one seen."""
     at = NEWEST_KEY if before is None else before
     # the state is a word of ours and no value, so that no statement is made for each filter
-    few = _UNENDED if wanted.state != "ended" else ""
-    statement = _SEARCH.format(state=f"state = '{wanted.state}'{few} AND " if wanted.state else "")
+    few = _UNENDED if filter.state != "ended" else ""
+    statement = _SEARCH.format(state=f"state = '{filter.state}'{few} AND " if filter.state else "")
     meant: list[Recording] = []
     while len(meant) < limit:
         rows = [Recording(*row) for row in session.rows(statement, {"before": at, "most": _WINDOW_ROWS})]
-        meant += filter(wanted.keeps, rows)
+        meant += [row for row in rows if filter.keeps(row)]
         if len(rows) < _WINDOW_ROWS:
             break
         at = _id(rows[-1])

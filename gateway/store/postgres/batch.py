@@ -176,8 +176,8 @@ class PostgresBulk(PostgresSession):
     def insert(self, rows: Sequence[EventIn], owner: str) -> Sequence[Kept | None]:
         events = [row.new.event for row in rows]
         keys = [EventKey(row.new.event.source, row.new.event.id, row.variant) for row in rows]
-        wanted = [(n, delivery) for n, row in enumerate(rows) for delivery in row.new.deliveries]
-        numbers = self._numbers({"events": len(rows), "deliveries": len(wanted)})
+        deliveries = [(n, delivery) for n, row in enumerate(rows) for delivery in row.new.deliveries]
+        numbers = self._numbers({"events": len(rows), "deliveries": len(deliveries)})
         inserted = self.raw(
             _INSERT_NUMBERED if self.reduced else _INSERT,
             {
@@ -203,11 +203,11 @@ class PostgresBulk(PostgresSession):
                 "ranks": [row.new.seal_ranks for row in rows],
                 "trace": [row.new.trace for row in rows],
                 "cause": [None if event.cause is None else event.cause.id for event in events],
-                "dn": [n for n, _ in wanted],
-                "dsink": [delivery.sink for _, delivery in wanted],
-                "dkey": [delivery.order_key for _, delivery in wanted],
-                "dlease": [delivery.lease for _, delivery in wanted],
-                "dgroup": [self.groups.key_of(delivery.sink, events[n]) for n, delivery in wanted],
+                "dn": [n for n, _ in deliveries],
+                "dsink": [delivery.sink for _, delivery in deliveries],
+                "dkey": [delivery.order_key for _, delivery in deliveries],
+                "dlease": [delivery.lease for _, delivery in deliveries],
+                "dgroup": [self.groups.key_of(delivery.sink, events[n]) for n, delivery in deliveries],
                 "owner": owner,
             },
         )
@@ -238,11 +238,11 @@ class PostgresBulk(PostgresSession):
             self.tally.waiting.update(waiting)
         return kept
 
-    def _numbers(self, wanted: Mapping[str, int]) -> Mapping[str, int]:
+    def _numbers(self, counts: Mapping[str, int]) -> Mapping[str, int]:
         """Where the database has no sequences."""
         if not self.reduced:
             return {}
-        return {f"{table}_before": number for table, number in reduced.take_numbers(self, wanted).items()}
+        return {f"{table}_before": number for table, number in reduced.take_numbers(self, counts).items()}
 
     def settle(self, rows: Sequence[SettleIn], *, locked: bool) -> Sequence[bool | None]:
         columns: dict[str, object] = {name: [getattr(row, name) for row in rows] for name in SettleIn._fields}

@@ -30,11 +30,11 @@ def slots_of(names: Collection[str]) -> list[int]:
     return sorted({zlib.crc32(name.encode()) % LOCK_ROWS for name in names})
 
 
-def take_numbers(session: Session, wanted: Mapping[str, int]) -> Mapping[str, int]:
+def take_numbers(session: Session, counts: Mapping[str, int]) -> Mapping[str, int]:
     """Numbers that nobody else is given, so many of each table: the one before the first. In the order in which they are asked
     for, because of two deliveries of one stream the lower goes first, whichever gateways took them."""
-    values = {"names": list(wanted), "many": list(wanted.values())}
-    return {name: int(given) - wanted[name] for name, given in session.rows(NUMBERS, values)}
+    values = {"names": list(counts), "many": list(counts.values())}
+    return {name: int(given) - counts[name] for name, given in session.rows(NUMBERS, values)}
 
 
 def is_marked(session: Session) -> bool | None:

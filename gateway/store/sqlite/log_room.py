@@ -45,11 +45,11 @@ class LogRoom:
     def _grown(self, session: SqliteSession) -> int:
         with session.atomic():  # so that nobody else's frame comes to stand where we write
             size = self._log.stat().st_size
-            wanted = min(size + max(STEP_BYTES, size // 2), ROOM_BYTES_MAX)
+            size_after = min(size + max(STEP_BYTES, size // 2), ROOM_BYTES_MAX)
             handle = os.open(self._log, os.O_WRONLY | os.O_CLOEXEC)
             try:
-                while size < wanted:
-                    size += os.pwrite(handle, bytes(min(STEP_BYTES, wanted - size)), size)
+                while size < size_after:
+                    size += os.pwrite(handle, bytes(min(STEP_BYTES, size_after - size)), size)
                 os.fdatasync(handle)
             finally:
                 os.close(handle)

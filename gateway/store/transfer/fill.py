@@ -147,11 +147,11 @@ def _move(session: Session, old: Mark, new: Mark) -> None:
 def _finish(session: FillSession, end: DumpEnd, shown: str, act: AuditAct, rows: int) -> None:
     """Compare what is there with what was to be, then let gateways have it."""
     there = end_of(session)
-    for name, wanted in end.end.items():
-        if (got := there.get(name)) is None or (got.rows, got.digest) != (wanted.rows, wanted.digest):
+    for name, expected in end.end.items():
+        if (got := there.get(name)) is None or (got.rows, got.digest) != (expected.rows, expected.digest):
             count = 0 if got is None else got.rows
             raise StoreError(
-                f"{shown} has {count} rows in {name} and {wanted.rows} were to come, or their content differs: what it was "
+                f"{shown} has {count} rows in {name} and {expected.rows} were to come, or their content differs: what it was "
                 "filled from changed meanwhile. Empty the store and begin anew"
             )
     reruns.rerun(session, partial(_let_go, session, end, act, rows))

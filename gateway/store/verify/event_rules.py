@@ -36,14 +36,14 @@ def judge(session: Session, rows: Sequence[Columns]) -> Iterator[Violation]:
                 if column != said:
                     text = f"event {id_} (row {seq}) says the {name} {column}, and its body {said}"
                     yield Violation("event", f"events {seq}", text)
-        wanted = _wanted(session, key, routing)
-        if wanted is None:
+        expected = _wanted(session, key, routing)
+        if expected is None:
             yield Violation("routed", f"events {seq}", f"event {id_} (row {seq}): what its routes said cannot be read")
-        elif not variant and deliveries < len(wanted):
+        elif not variant and deliveries < len(expected):
             yield Violation(
                 "routed",
                 f"events {seq}",
-                f"event {id_} (row {seq}) was to go to {', '.join(wanted)}, and has {deliveries} deliveries",
+                f"event {id_} (row {seq}) was to go to {', '.join(expected)}, and has {deliveries} deliveries",
             )
 
 

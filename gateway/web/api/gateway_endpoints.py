@@ -13,11 +13,11 @@ from gateway.web.api.endpoint import Call, acting, reading
 
 async def _stream(call: Call) -> object:
     asked = call.query
-    wanted = NewsFilter(types=asked.types, source=asked.source, sink=asked.sink, type=asked.type)
+    news_filter = NewsFilter(types=asked.types, source=asked.source, sink=asked.sink, type=asked.type)
     since = call.last_event_id
     if since is not None and not (since.isascii() and since.isdigit() and len(since) <= 18):
         raise Problem(400, "unknown_value", "Last-Event-ID is the id of a message of this stream")
-    news = call.service.stream(wanted, None if since is None else int(since), session=call.session, may=call.may)
+    news = call.service.stream(news_filter, None if since is None else int(since), session=call.session, may=call.may)
     return await event_stream.begun(news)
 
 

@@ -34,12 +34,12 @@ def known(tag: str | None) -> str | None:
 
 def preferred(header: str) -> str | None:
     """The language of Accept-Language that the pages have and the browser wants most."""
-    wanted: list[tuple[float, str]] = []
+    languages: list[tuple[float, str]] = []
     for part in header.split(",")[:ACCEPT_RANGES_MAX]:
         match = _RANGE.match(part)
         if match and (language := known(match[1])) and float(match[2] or 1) > 0:
-            wanted.append((float(match[2] or 1), language))
-    return max(wanted, key=lambda pair: pair[0])[1] if wanted else None
+            languages.append((float(match[2] or 1), language))
+    return max(languages, key=lambda pair: pair[0])[1] if languages else None
 
 
 class PageWords:

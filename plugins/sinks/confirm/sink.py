@@ -76,11 +76,11 @@ class Confirm(Sink):
         return self.options.min_trust
 
     def _check(self, delivery: Delivery) -> None:
-        covered, wanted = delivery.event.trust, self.options.min_trust
-        if covered.rank < wanted.rank:
+        covered, min_trust = delivery.event.trust, self.options.min_trust
+        if covered.rank < min_trust.rank:
             raise Refused(
                 f"the vendor's signature covers `{covered}` of this event, and the sink {self.name} calls an address only "
-                f"for `{wanted}` or more (min_trust)"
+                f"for `{min_trust}` or more (min_trust)"
             )
 
     async def _ask_for_a_byte(self, url: str) -> Look:

@@ -83,11 +83,11 @@ class Exec(Sink):
         return None if folder.is_dir() else f"cwd: {folder} is no folder"
 
     def _check(self, delivery: Delivery) -> None:
-        found, wanted = delivery.event.trust, self.options.min_trust
-        if found.rank < wanted.rank:
+        found, min_trust = delivery.event.trust, self.options.min_trust
+        if found.rank < min_trust.rank:
             raise Refused(
                 f"the vendor's signature covers `{found}` of this event, and the sink {self.name} runs a program only "
-                f"for `{wanted}` or more (min_trust)"
+                f"for `{min_trust}` or more (min_trust)"
             )
 
     def _environ(self, delivery: Delivery) -> dict[str, str]:

@@ -72,11 +72,11 @@ class Feed(Sink):
     async def deliver_batch(self, deliveries: Sequence[Delivery]) -> Sequence[str | Exception]:
         """All of them with one write."""
         results: list[str | Exception | None] = [self._judged(delivery) for delivery in deliveries]
-        wanted = [number for number, result in enumerate(results) if result is None]
-        if wanted:
-            chosen = [deliveries[number] for number in wanted]
+        numbers = [number for number, result in enumerate(results) if result is None]
+        if numbers:
+            chosen = [deliveries[number] for number in numbers]
             for number, result in zip(
-                wanted, await self._change(lambda held: self._take_in(held, chosen)), strict=True
+                numbers, await self._change(lambda held: self._take_in(held, chosen)), strict=True
             ):
                 results[number] = result
         return [result for result in results if result is not None]
@@ -117,12 +117,12 @@ class Feed(Sink):
         return self._refused(delivery)
 
     def _refused(self, delivery: Delivery) -> Refused | None:
-        covered, wanted = delivery.event.trust, self.options.min_trust
-        if covered.rank >= wanted.rank:
+        covered, min_trust = delivery.event.trust, self.options.min_trust
+        if covered.rank >= min_trust.rank:
             return None
         return Refused(
             f"the vendor's signature covers `{covered}` of this event, and the feed {self.name} publishes an address only for "
-            f"`{wanted}` or more (min_trust)"
+            f"`{min_trust}` or more (min_trust)"
         )
 
     async def _change(self, change: Callable[[state.State], T]) -> T:

@@ -107,13 +107,15 @@ class _ByScheme:
         schemes: dict[Hashable, core_schema.CoreSchema] = {
             scheme: handler.generate_schema(model) for scheme, model in _SCHEMES.items()
         }
-        wanted = f"a `scheme`: {', '.join(_SCHEMES)}"
-        one = core_schema.tagged_union_schema(schemes, _choose, custom_error_type="scheme", custom_error_message=wanted)
+        expected = f"a `scheme`: {', '.join(_SCHEMES)}"
+        scheme_schema = core_schema.tagged_union_schema(
+            schemes, _choose, custom_error_type="scheme", custom_error_message=expected
+        )
         return core_schema.tagged_union_schema(
-            {**schemes, "many": core_schema.tuple_variable_schema(one), "none": core_schema.none_schema()},
+            {**schemes, "many": core_schema.tuple_variable_schema(scheme_schema), "none": core_schema.none_schema()},
             _choose,
             custom_error_type="scheme",
-            custom_error_message=f"{wanted}; or a list of such",
+            custom_error_message=f"{expected}; or a list of such",
         )
 
 

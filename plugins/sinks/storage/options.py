@@ -95,13 +95,13 @@ class StorageOptions(Options):
     @model_validator(mode="after")
     def _fits(self) -> StorageOptions:
         kind, given = self.kind, self.credentials
-        wanted: dict[str, tuple[str, ...]] = {
+        fields: dict[str, tuple[str, ...]] = {
             "folder": (),
             "s3": ("access_key", "secret_key", "token", "anonymous"),
             "gcs": ("service_account",),
             "azure": ("account", "account_key", "sas", "anonymous"),
         }
-        if strange := sorted(given.model_fields_set - set(wanted[kind])):
+        if strange := sorted(given.model_fields_set - set(fields[kind])):
             raise PydanticCustomError("storage", f"`credentials.{strange[0]}` says nothing to {_NAMES[kind]}")
         if kind == "azure" and given.account is None:
             raise PydanticCustomError("storage", "`credentials.account`: Azure's storage account")

@@ -53,14 +53,14 @@ class S3Upload:
 
     async def put(self, headers: Mapping[str, str], sent: Sent | None) -> None:
         """Put what is not there yet, and join the parts. Raises Retry (what was put stays put) and Unavailable."""
-        wanted = {"url": self._url, "size": self._size, "part": self._part, "headers": dict(headers)}
+        arguments = {"url": self._url, "size": self._size, "part": self._part, "headers": dict(headers)}
         memo = self._resume.memo
         upload, parts = str(memo.get("id", "")), None
-        if upload and memo.get("of") == wanted:
+        if upload and memo.get("of") == arguments:
             parts = await self._parts(upload)
         if parts is None:
             upload, parts = await self._begin(headers), {}
-            memo.update({"id": upload, "of": wanted})
+            memo.update({"id": upload, "of": arguments})
             await self._resume.keep()
         for number in range(1, -(-self._size // self._part) + 1):
             length = min(self._part, self._size - (number - 1) * self._part)

@@ -73,16 +73,16 @@ def _configuration(entry: Mapping[str, object]) -> CallbackConfiguration:
 
 
 async def write_callback(
-    http: Http, options: HuaweiLiveOptions, reconcile: HuaweiReconcile, wanted: CallbackConfiguration
+    http: Http, options: HuaweiLiveOptions, reconcile: HuaweiReconcile, required: CallbackConfiguration
 ) -> str | None:
     """Change or make it, with the first key. Raises as `call`; answers what is left to do by hand."""
     try:
-        await _send(http, options, reconcile, wanted, sorted(wanted.event_types))
+        await _send(http, options, reconcile, required, sorted(required.event_types))
     except Refused as refused:
-        listed = sorted(wanted.event_types - {signature.START})
-        if refused.status != 400 or len(listed) == len(wanted.event_types):
+        listed = sorted(required.event_types - {signature.START})
+        if refused.status != 400 or len(listed) == len(required.event_types):
             raise
-        await _send(http, options, reconcile, wanted, listed)
+        await _send(http, options, reconcile, required, listed)
         return _BY_HAND
     return None
 
@@ -91,19 +91,19 @@ async def _send(
     http: Http,
     options: HuaweiLiveOptions,
     reconcile: HuaweiReconcile,
-    wanted: CallbackConfiguration,
+    required: CallbackConfiguration,
     event_types: Sequence[str],
 ) -> None:
     body: dict[str, object] = {
-        **wanted.rest,
-        "publish_domain": wanted.domain,
-        "app": wanted.app,
-        "notify_callback_url": wanted.url,
+        **required.rest,
+        "publish_domain": required.domain,
+        "app": required.app,
+        "notify_callback_url": required.url,
         "notify_event_subscription": list(event_types),
     }
-    if wanted.sign_type:
-        body |= {"sign_type": wanted.sign_type, "key": options.keys[0].reveal()}
-    if wanted.id is None:
+    if required.sign_type:
+        body |= {"sign_type": required.sign_type, "key": options.keys[0].reveal()}
+    if required.id is None:
         await call(http, reconcile, "POST", PATH, body=body)
     else:
-        await call(http, reconcile, "PUT", f"{PATH}/{quote(wanted.id, safe='')}", body=body)
+        await call(http, reconcile, "PUT", f"{PATH}/{quote(required.id, safe='')}", body=body)

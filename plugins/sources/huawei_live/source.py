@@ -144,12 +144,12 @@ apps: @APPS@
         raise Untrusted("signature_mismatch", self._mismatch(presented))
 
     def _mismatch(self, presented: str) -> str:
-        wanted = f"{', '.join(self._schemes)} with {len(self._keys)} key{'s' if len(self._keys) > 1 else ''}"
+        expected = f"{', '.join(self._schemes)} with {len(self._keys)} key{'s' if len(self._keys) > 1 else ''}"
         if not _HEX.fullmatch(presented):
-            return f"auth_sign is not 32 or 64 hexadecimal digits; expected: {wanted}"
+            return f"auth_sign is not 32 or 64 hexadecimal digits; expected: {expected}"
         if len(presented) == 32 and signature.MD5 not in self._schemes:
-            return f"auth_sign has the 32 digits of MD5, which sign_type does not accept; expected: {wanted}"
-        return f"auth_sign fits none of: {wanted}; is the key the one of the vendor's console?"
+            return f"auth_sign has the 32 digits of MD5, which sign_type does not accept; expected: {expected}"
+        return f"auth_sign fits none of: {expected}; is the key the one of the vendor's console?"
 
     def _check_allowed(self, domain: str, app: str, name: str = "publish_domain") -> None:
         if not self._domain_allowed(domain):
