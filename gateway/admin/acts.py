@@ -14,7 +14,7 @@ from gateway.admin.own_command import Ran
 from gateway.admin.requests import ReplayCommand
 from gateway.admin.sink_results import PreviewAnswer, TestAnswer
 from gateway.errors import GatewayError, NotFound, Problem
-from gateway.intake.reverify import ids_of, judge_of, route_of
+from gateway.intake.reverify import ids_of, reverifier_of, route_of
 from gateway.states import TrialOutcome
 from gateway.store.admin.admin import StoreAdmin
 from gateway.store.admin.audit import Actor
@@ -61,7 +61,7 @@ def erase(gateway: Running, refs: Sequence[str], actor: Actor, admin: StoreAdmin
 
 def retry_refused(gateway: Running, ids: Sequence[int], actor: Actor, admin: StoreAdmin) -> ManyDone:
     """Another look at refused callbacks."""
-    return _done(admin.take_refused(ids, judge_of(gateway.loaded), actor=actor))
+    return _done(admin.take_refused(ids, reverifier_of(gateway.loaded), actor=actor))
 
 
 def pause(gateway: Running, sink: str, actor: Actor, admin: StoreAdmin) -> OneDone:

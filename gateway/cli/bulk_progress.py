@@ -41,7 +41,7 @@ def agreed(question: str, count: int, *, yes: bool, dry_run: bool, always: bool)
     if always or sys.stdin.isatty():
         click.confirm(visible(f"{question} Go on?"), abort=True, err=True)
     else:
-        output.note(question)
+        output.remark(question)
     return True
 
 
@@ -56,7 +56,7 @@ def watched(count: int, label: str) -> Iterator[Watcher]:
         def committed(self, answers: Sequence[ItemResult]) -> None:
             for answer in answers:
                 if not answer.well:
-                    output.note(f"error: {answer.item}: {answer.text}")
+                    output.remark(f"error: {answer.item}: {answer.text}")
                 elif count <= ANSWERS_SHOWN_MAX:
                     click.echo(visible(f"{answer.item}: {answer.text}"))
             bar.update(len(answers))
@@ -70,7 +70,7 @@ def watched(count: int, label: str) -> Iterator[Watcher]:
         if shown.stop:
             raise KeyboardInterrupt  # somebody insists: the transaction under way is rolled back
         shown.stop = True
-        output.note("stopping after what is under way; once more to stop at once")
+        output.remark("stopping after what is under way; once more to stop at once")
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:
@@ -83,7 +83,7 @@ def watched(count: int, label: str) -> Iterator[Watcher]:
 def finish(total: Total, summary: str | None = None) -> None:
     """Say what became of many. Exits 1 where it was stopped, or where it could not be done to one."""
     if total.stopped:
-        output.note(
+        output.remark(
             f"stopped: {total.done} of {total.matched} done and kept, the rest is as it was; run it again to go on"
         )
     elif summary is not None:

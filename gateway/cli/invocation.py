@@ -124,11 +124,11 @@ class Invocation:
 
         return ids_of(self.named())
 
-    def judge(self) -> Judge:
+    def reverifier(self) -> Judge:
         """Judges refused callbacks again, with today's keys."""
-        from gateway.intake.reverify import judge_of
+        from gateway.intake.reverify import reverifier_of
 
-        return judge_of(self.load())
+        return reverifier_of(self.load())
 
     def sink(self, name: str) -> str:
         """The name of a configured sink. Raises UsageError with a near miss."""

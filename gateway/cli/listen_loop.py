@@ -69,14 +69,14 @@ class ListenLoop:
         if why == "stopping":
             self._rest("the gateway stops or was reloaded")
         elif why not in {"", "empty", self._why}:
-            output.note(f"nothing is handed out: {why}")
+            output.remark(f"nothing is handed out: {why}")
         self._why = why
         if why != "stopping":
             self._pause = 0.0
 
     def _rest(self, why: str) -> None:
         if not self._pause:
-            output.note(f"{why}; trying again")
+            output.remark(f"{why}; trying again")
         self._pause = min(max(self._pause * 2, RETRY_SECONDS[0]), RETRY_SECONDS[1])
 
     async def _carry(self) -> None:
@@ -92,7 +92,7 @@ class ListenLoop:
                 await self._client.nack(fetched, posted.failure)
         except GatewayError as error:
             lost = isinstance(error, RefusedElsewhere) and error.status == LEASE_LOST
-            output.note("its lease had ended: it comes again" if lost else str(error).splitlines()[0])
+            output.remark("its lease had ended: it comes again" if lost else str(error).splitlines()[0])
         self._held = None
         if not posted.reached:
             self._rest(f"nothing answers at {self._target.url}: is your program running?")
@@ -106,7 +106,7 @@ class ListenLoop:
     async def _obey(self, key: str) -> bool:
         if key == REPLAY:
             if self._last is None:
-                output.note("nothing came yet")
+                output.remark("nothing came yet")
             else:
                 await self._post(self._last, replay=True)
         return key == QUIT
@@ -117,9 +117,9 @@ class ListenLoop:
         try:
             await self._client.give_back(self._held)
         except GatewayError as error:
-            output.note(
+            output.remark(
                 f"it could not be handed back, and comes again when its lease ends: {str(error).splitlines()[0]}"
             )
         else:
-            output.note("one delivery is handed back untouched")
+            output.remark("one delivery is handed back untouched")
         self._held = None

@@ -72,11 +72,11 @@ class LiveLines:
         """One piece of news."""
         kind, data = item
         if kind == LOST:
-            output.note(f"the connection is lost ({data['why']}); trying again")
+            output.remark(f"the connection is lost ({data['why']}); trying again")
         elif kind == BACK:
-            output.note("connected again")
+            output.remark("connected again")
         elif kind == "missed":
-            output.note(f"{data.get('missed')} more happened than could be told")
+            output.remark(f"{data.get('missed')} more happened than could be told")
         elif self._as_json:
             at = data.get("at")
             stamped = stamp(at) if isinstance(at, int) else None

@@ -83,7 +83,7 @@ def listing(
             if budget.looked
             else " not all were looked through"
         )
-        note(f"older ones are not shown:{far}; --all looks through all of them")
+        remark(f"older ones are not shown:{far}; --all looks through all of them")
 
 
 def print_rows(
@@ -117,9 +117,9 @@ def print_rows(
         columns = prepare(columns, shown) if prepare is not None else columns
         table(list(columns), [[cell(row) for cell in columns.values()] for row in shown])
     else:
-        note(f"no {what}")
+        remark(f"no {what}")
     if len(page) > limit and not as_json:
-        note(f"the {first} {limit}; more with --limit N or --all")
+        remark(f"the {first} {limit}; more with --limit N or --all")
 
 
 class _CountedRows(Iterator[Row]):
@@ -153,7 +153,7 @@ def facts(pairs: Iterable[tuple[str, object]]) -> None:
         click.echo(f"{name:<{width}}  {value}")
 
 
-def note(text: str) -> None:
+def remark(text: str) -> None:
     """Something about the answer that is not part of it: to standard error."""
     click.echo(folded_text(visible(text)), err=True)
 
@@ -248,4 +248,4 @@ class SpokenProgress:
         self._done += steps
         if monotonic() - self._said_at >= SPOKEN_SECONDS and self._done < self._length:
             self._said_at = monotonic()
-            note(f"{self._label}: {self._done:,} of {self._length:,}")
+            remark(f"{self._label}: {self._done:,} of {self._length:,}")

@@ -88,7 +88,7 @@ class RemoteInvocation(Invocation):
     def ids(self) -> None:
         """Its gateway knows."""
 
-    def judge(self) -> Judge:
+    def reverifier(self) -> Judge:
         """Its gateway knows."""
         return _known_there
 

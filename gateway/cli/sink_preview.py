@@ -41,7 +41,7 @@ def show(loaded: Loaded, name: str, event: Event, owner: str | None = None) -> N
     hidden = {secret.reveal() for _, secret in secrets_of(sink_trial.options_of(loaded, name, owner))}
     for number, request in enumerate(looked.requests):
         click.echo(f"{chr(10) if number else ''}{_request(request, hidden)}")
-    output.note("Nothing was sent.")
+    output.remark("Nothing was sent.")
 
 
 def _request(request: httpx.Request, hidden: set[str]) -> str:

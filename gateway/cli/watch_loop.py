@@ -74,7 +74,7 @@ def _loop(
             if isinstance(error, RefusedElsewhere) and error.status in FOR_GOOD:
                 raise
             if not troubled:
-                output.note(f"{str(error).splitlines()[0]}; trying again")
+                output.remark(f"{str(error).splitlines()[0]}; trying again")
             troubled = True
             time.sleep(1.0)
             continue

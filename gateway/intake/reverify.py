@@ -19,11 +19,11 @@ from gateway.store.admin.shown_rows import EventFull
 from gateway.store.records import NewDelivery, NewEvent, Refusal
 
 
-def judge_of(loaded: Loaded) -> Callable[[Refusal], Sequence[NewEvent]]:
+def reverifier_of(loaded: Loaded) -> Callable[[Refusal], Sequence[NewEvent]]:
     """Judges a refused callback: its events, routed by today's routes. Raises GatewayError where it is still refused."""
     router = Router(loaded.settings.all_routes)
 
-    def judge(refusal: Refusal) -> Sequence[NewEvent]:
+    def reverified(refusal: Refusal) -> Sequence[NewEvent]:
         if refusal.source not in loaded.settings.sources:
             raise NotFound(f"its source {refusal.source!r} is not configured any more")
         if refusal.size and not refusal.body:
@@ -36,7 +36,7 @@ def judge_of(loaded: Loaded) -> Callable[[Refusal], Sequence[NewEvent]]:
         except Exception as error:  # a plugin's own code, perhaps the reason why it was refused
             raise Untrusted("source_failed", where_raised(error)) from None
 
-    return judge
+    return reverified
 
 
 def _why_without(loaded: Loaded, refusal: Refusal) -> str:

@@ -17,7 +17,7 @@ class SilenceRule:
     hours: tuple[time, time] | None
     zone: tzinfo
 
-    def judge(self, now: datetime, heard: datetime) -> bool | None:
+    def is_silent(self, now: datetime, heard: datetime) -> bool | None:
         """Whether the source is silent, last heard (or first waited for) at `heard`; None: nothing can be said, because it
         need not be heard now, and what was said before stays."""
         began = self._began(now)
@@ -48,7 +48,7 @@ def silent_sources(
     """Each source that can be judged: whether it is silent by any of its rules, and by which."""
     judged: dict[str, tuple[bool, str]] = {}
     for rule in rules:
-        silent = rule.judge(now, heard[rule.source])
+        silent = rule.is_silent(now, heard[rule.source])
         if silent is None:
             continue
         already, names = judged.get(rule.source, (False, ""))

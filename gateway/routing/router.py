@@ -93,7 +93,7 @@ class Router:
         routes = iter(self._routes)
         spared = _left_out(event)
         for route in routes:
-            verdict = route.judge(event, values, scene, spared)
+            verdict = route.evaluate(event, values, scene, spared)
             verdicts.append(verdict)
             if verdict.outcome == MATCHED:
                 sinks.update(route.sinks)
@@ -202,7 +202,7 @@ class _CompiledRoute:
     def _where_said(self, held: Sequence[str]) -> Mapping[str, object]:
         return {"held": list(held), "clause": "where", "pattern": None if self.where is None else self.where.text}
 
-    def judge(
+    def evaluate(
         self, event: Event, values: Mapping[str, str | None], scene: _Evaluation, spared: Sequence[str]
     ) -> Verdict:
         """What this route says of the event; `spared` are sinks that do not get it whatever the routes say."""
@@ -211,14 +211,14 @@ class _CompiledRoute:
                 return self._no_alarms(event.type)
         elif (event.cause is not None or event.type in FOLLOW_UP_TYPES) and not names_type(self._types, event.type):
             return self._unnamed(event.type)
-        verdict = self._judge(values, scene)
+        verdict = self._evaluate(values, scene)
         here = [name for name in self.sinks if name in spared] if spared else ()
         if verdict is not self._matched or not here:
             return verdict
         why = "about" if event.alarm is not None else "cause"
         return Verdict(self.name, MATCHED, encode_json({**json.loads(verdict.text), why: here}))
 
-    def _judge(self, values: Mapping[str, str | None], scene: _Evaluation) -> Verdict:
+    def _evaluate(self, values: Mapping[str, str | None], scene: _Evaluation) -> Verdict:
         for clause in self.clauses:
             value = values[clause.key]
             if not clause.holds(value):

@@ -17,7 +17,7 @@ class Stop:
         self.insisted = asyncio.Event()
         self.code = 0  # of the signal that insisted: 128 and its number, as shells say it
 
-    def ask(self, number: int = signal.SIGTERM) -> None:
+    def request(self, number: int = signal.SIGTERM) -> None:
         if self.asked.is_set():
             self.code = 128 + number
             self.insisted.set()
@@ -32,7 +32,7 @@ class Stop:
         loop = asyncio.get_running_loop()
         signals = (signal.SIGTERM, signal.SIGINT)
         for number in signals:
-            loop.add_signal_handler(number, self.ask, number)
+            loop.add_signal_handler(number, self.request, number)
         try:
             yield
         finally:

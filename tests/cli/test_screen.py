@@ -66,7 +66,7 @@ def test_nothing_from_outside_reaches_the_terminal_as_it_came(
     assert all(character.isprintable() for character in out.replace("\n", ""))
     assert "\\x1b[2J\\u202ex\\u2028[red]y[/red]\\r\\n" in out
     assert "none" not in out
-    output.note(HOSTILE)
+    output.remark(HOSTILE)
     assert all(character.isprintable() for character in capsys.readouterr().err.removesuffix("\n"))
 
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from gateway import Archived, Delivery, Done, FollowUp, Retry, Sink
 from gateway.errors import GatewayError
-from gateway.intake.reverify import judge_of
+from gateway.intake.reverify import reverifier_of
 from gateway.model import RECORDING_ARCHIVED, REDACTED
 from gateway.plugin import Scene
 from gateway.testing import NOW, FrozenClock, RunningGateway, running
@@ -138,7 +138,7 @@ async def test_a_refused_callback_without_its_body_says_why_it_cannot_be_tried_a
         with gateway._admin() as admin:
             (row,) = admin.refused(limit=10)
         with pytest.raises(GatewayError, match=r"was not kept: of the source live something is redacted"):
-            judge_of(gateway.gateway.loaded)(row.refusal)
+            reverifier_of(gateway.gateway.loaded)(row.refusal)
 
 
 async def test_whoever_asks_for_the_bytes_is_told_why_there_are_none(tmp_path: Path) -> None:

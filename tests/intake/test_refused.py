@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from gateway.intake.near_path import near_path
 from gateway.intake.rejections import KEPT_MAX
-from gateway.intake.reverify import judge_of
+from gateway.intake.reverify import reverifier_of
 from gateway.plugin import Scene
 from gateway.testing import NOW, FrozenClock, RunningGateway, running
 from tests.cli.stocked import a_refusal
@@ -153,6 +153,6 @@ async def test_what_is_taken_after_all_waits_with_its_group(tmp_path: Path) -> N
         await gateway.gateway.store.ping()
         with gateway._admin() as admin:
             [row] = admin.refused(limit=10)
-            assert admin.take_refused([row.id], judge_of(gateway.gateway.loaded)).done == 1
+            assert admin.take_refused([row.id], reverifier_of(gateway.gateway.loaded)).done == 1
     [(accepted,), (taken,)] = table(f"sqlite:///{tmp_path}/g.db", "group_key", "deliveries")
     assert accepted == taken is not None

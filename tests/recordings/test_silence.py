@@ -39,7 +39,7 @@ def test_silence_is_judged_by_the_hours_of_the_place(
     hours: tuple[time, time] | None, heard: str, now: str, silent: bool | None
 ) -> None:
     rule = SilenceRule("quiet", "live", timedelta(hours=6), hours, BERLIN)
-    assert rule.judge(at(now), at(heard)) is silent
+    assert rule.is_silent(at(now), at(heard)) is silent
 
 
 def test_a_source_is_silent_by_any_of_its_rules() -> None:

@@ -101,7 +101,7 @@ async def test_freed_pages_are_given_back_by_the_hundred_and_never_more_than_500
         session.change("CREATE TABLE big (content BLOB)")
         session.change("INSERT INTO big VALUES (zeroblob(700 * (SELECT page_size FROM pragma_page_size)))")
         session.change("DROP TABLE big")
-        scrub.ask(session)
+        scrub.request(session)
         assert scrub.step(session) is False
         ((left,),) = session.rows("PRAGMA freelist_count")
         assert 150 < left < 300

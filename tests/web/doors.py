@@ -246,7 +246,7 @@ class Served:
             self._opened.set()
 
     def ask(self, number: int = 15) -> None:
-        self.loop.call_soon_threadsafe(self.stop.ask, number)
+        self.loop.call_soon_threadsafe(self.stop.request, number)
 
     def result(self) -> ServingEnd:
         threads.end(self._thread)

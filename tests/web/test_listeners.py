@@ -205,9 +205,9 @@ def test_descriptors_are_counted_from_the_configuration() -> None:
 
 async def test_the_second_wish_is_not_the_first() -> None:
     stop = Stop()
-    stop.ask(signal.SIGTERM)
+    stop.request(signal.SIGTERM)
     assert (stop.asked.is_set(), stop.insisted.is_set(), stop.code) == (True, False, 0)
-    stop.ask(signal.SIGTERM)
+    stop.request(signal.SIGTERM)
     assert (stop.insisted.is_set(), stop.code) == (True, 143)
 
 

@@ -58,14 +58,14 @@ def command(invocation: Invocation, as_json: bool, no_secrets: bool, connect: bo
         _print_diagnostics("error", problems)
         _print_diagnostics("warning", warnings)
         for path, text in unreachable:
-            output.note(f"error: {path}: {text}")
+            output.remark(f"error: {path}: {text}")
     if problems or unreachable:
         raise click.exceptions.Exit(1)
     if loaded is not None and not as_json:
         click.echo(_summary(invocation, loaded))
         server = loaded.settings.server
         for name, one in loaded.settings.sources.items():
-            output.note(f"source {name} ({one.type}): {server.callback_url(one.path)}")
+            output.remark(f"source {name} ({one.type}): {server.callback_url(one.path)}")
 
 
 def _ended_keys(loaded: Loaded) -> Iterator[Diagnostic]:
@@ -95,7 +95,7 @@ def _object(severity: str, problem: Diagnostic) -> dict[str, object]:
 def _print_diagnostics(severity: str, problems: Iterable[Diagnostic]) -> None:
     for problem in problems:
         for number, line in enumerate(str(problem).splitlines()):
-            output.note(line if number else f"{severity}: {line}")
+            output.remark(line if number else f"{severity}: {line}")
 
 
 def _summary(invocation: Invocation, loaded: Loaded) -> str:
@@ -117,7 +117,7 @@ def _connect(invocation: Invocation, loaded: Loaded) -> list[tuple[str, str]]:
     wrong: list[tuple[str, str]] = []
     try:
         with invocation.admin() as admin:
-            output.note(f"store: schema {admin.status().schema}")
+            output.remark(f"store: schema {admin.status().schema}")
     except GatewayError as error:
         wrong.append(("store", str(error)))
     return wrong + asyncio.run(_open_sinks(loaded))
@@ -151,7 +151,7 @@ async def _open_sinks(loaded: Loaded) -> list[tuple[str, str]]:
                 wrong.append((f"sinks.{name}", _redacted(f"{doing}: {type(error).__name__}: {error}")))
             else:
                 untried = f"opens; its target was not tried: this type is only proven by `gateway sinks test {name}`, which sends a message"
-                output.note(_redacted(f"sink {name}: {reached or untried}"))
+                output.remark(_redacted(f"sink {name}: {reached or untried}"))
     finally:
         await http.close()
     return wrong

@@ -217,7 +217,7 @@ def _chosen(
     filter = delivery_filter(invocation, admin, state=state, **filtered)
     found = admin.choose(filter)
     if not found:
-        output.note(f"no {state} deliveries{_of(filter)}")
+        output.remark(f"no {state} deliveries{_of(filter)}")
     return filter, found
 
 

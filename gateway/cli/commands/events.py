@@ -135,7 +135,7 @@ def show(invocation: Invocation, ref: str, why: bool, as_json: bool, raw: bool) 
         attempted = [] if as_json else [admin.delivery(row.id) for row in deliveries[:TOLD_DELIVERIES_MAX]]
     if raw:
         if not event.raw:
-            output.note(
+            output.remark(
                 "no bytes are kept of it: no callback brought it, or something is redacted of its source's events"
             )
         sys.stdout.buffer.write(event.raw)

@@ -112,7 +112,7 @@ def erase(
         with watched(len(chosen), "erasing") as watcher:
             total = admin.erase(chosen, ids=invocation.ids(), asked=meant or None, watcher=watcher)
         if total.done and not admin.scrub():
-            output.note(
+            output.remark(
                 "erased; a reader still holds the store's write-ahead log, and the gateway empties it as soon as it can"
             )
     finish(total)

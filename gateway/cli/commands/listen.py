@@ -62,9 +62,9 @@ def command(
     _check_target(to, elsewhere=not_loopback)
     remote = invocation.remote or _here(invocation, sink)
     secret, made = _secret(secret_file)
-    output.note(f"listening to {sink} of {remote.url}, posting to {to}")
+    output.remark(f"listening to {sink} of {remote.url}, posting to {to}")
     if made:
-        output.note(f"signed with {secret}, made for this run (--secret-file keeps one)")
+        output.remark(f"signed with {secret}, made for this run (--secret-file keeps one)")
     try:
         asyncio.run(_listen(remote, sink, to, secret, timeout, body=body))
     except KeyboardInterrupt:
@@ -90,7 +90,7 @@ async def _listen(remote: Remote, sink: str, to: str, secret: str, timeout: time
         async with LocalPost(to, secret, timeout) as target:
             with Keys() as keys:
                 if keys.there:
-                    output.note("r sends the last one again, q ends")
+                    output.remark("r sends the last one again, q ends")
                 client, lines = PullClient(remote, sink, http), ListenLines(body=body)
                 await ListenLoop(client, target, lines, keys, timeout.total_seconds()).listen()
     finally:

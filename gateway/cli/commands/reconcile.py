@@ -121,11 +121,11 @@ def _print(asked: AskedList, times: output.Times, *, dry_run: bool) -> None:
         )
     click.echo(visible(_summary(asked, dry_run=dry_run)))
     if asked.asked_since > asked.wanted_since:
-        output.note(
+        output.remark(
             f"asked from {times(asked.asked_since)} on: what ended before may have come and been deleted here (store.keep)"
         )
     for problem in asked.problems:
-        output.note(f"not understood: {problem}")
+        output.remark(f"not understood: {problem}")
 
 
 def _object(name: str, asked: AskedList) -> Mapping[str, object]:

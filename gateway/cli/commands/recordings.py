@@ -100,7 +100,7 @@ def show(invocation: Invocation, id: int, as_json: bool) -> None:
         click.echo()
         output.facts(_file(file))
     for ref in item.events[-FILES_SHOWN_MAX:]:
-        output.note(f"gateway events show {ref}")
+        output.remark(f"gateway events show {ref}")
 
 
 def _file(file: Mapping[str, object]) -> list[tuple[str, object]]:

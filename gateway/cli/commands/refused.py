@@ -121,12 +121,12 @@ def retry(invocation: Invocation, ids: tuple[int, ...], source: str | None, yes:
     with invocation.admin() as admin:
         chosen = list(ids) if source is None else _of_source(admin, invocation.source(source))
         if not chosen:
-            output.note(f"no refused callbacks of {source}")
+            output.remark(f"no refused callbacks of {source}")
         question = f"{len(chosen)} refused callback{'' if len(chosen) == 1 else 's'} will be verified again."
         if not agreed(question, len(chosen), yes=yes or source is None, dry_run=dry_run, always=False):
             return
         with watched(len(chosen), "verifying") as watcher:
-            total = admin.take_refused(chosen, invocation.judge(), source=source, watcher=watcher)
+            total = admin.take_refused(chosen, invocation.reverifier(), source=source, watcher=watcher)
     finish(total)
 
 

@@ -103,7 +103,7 @@ def command(
     plays = vendor_player.plays(player, chosen, scene, count)
     if printed:
         for _, played in plays:
-            output.note("\n".join(f"{key}: {value}" for key, value in played.headers.items()))
+            output.remark("\n".join(f"{key}: {value}" for key, value in played.headers.items()))
             click.echo(played.body)
         return
 
@@ -119,7 +119,7 @@ def command(
             wrong += sum(_post(poster, vendor_type, played, one, as_json, quiet) for one in expected)
             bar.update(1)
     if quiet:
-        output.note(f"{total} sent to {target}, {total - wrong} answered as expected")
+        output.remark(f"{total} sent to {target}, {total - wrong} answered as expected")
     if wrong:
         raise click.ClickException(
             f"{wrong} of {total * len(expected)} answers from {target} were not the expected ones"

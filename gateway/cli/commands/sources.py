@@ -58,7 +58,7 @@ def list_(invocation: Invocation, as_json: bool, limit: int, everything: bool) -
         show=lambda shown: _print(shown, ages),
     )
     if elsewhere and not as_json and not everything:
-        output.note(f"{elsewhere} requests to paths that name no source: gateway refused list --source ''")
+        output.remark(f"{elsewhere} requests to paths that name no source: gateway refused list --source ''")
 
 
 @command.command()
@@ -92,7 +92,7 @@ def show(invocation: Invocation, name: str, as_json: bool) -> None:
         ]
     )
     if known.refused:
-        output.note(f"why each was refused: gateway refused list --source {name}")
+        output.remark(f"why each was refused: gateway refused list --source {name}")
 
 
 @dataclass(frozen=True, slots=True)

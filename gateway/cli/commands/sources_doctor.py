@@ -45,7 +45,7 @@ def doctor(invocation: Invocation, name: str | None, fix: bool, yes: bool, as_js
             by_hand = asyncio.run(_mend(loaded, source, left))
             _note_act(invocation, name, len(left))
             for text in by_hand:
-                output.note(text)
+                output.remark(text)
             left = asyncio.run(_compare(loaded, source))
     except DeliveryFailed as error:
         raise GatewayError(error.detail) from None
@@ -122,7 +122,7 @@ def _note_act(invocation: Invocation, name: str, count: int) -> None:
         with invocation.admin() as admin:
             admin.note("sources doctor", name, actor=Actor.here(), result=f"{count} changed at the vendor")
     except StoreError as error:
-        output.note(f"it is changed; the audit log could not be written: {error}")
+        output.remark(f"it is changed; the audit log could not be written: {error}")
 
 
 def _print(name: str, left: Sequence[CallbackDifference], *, as_json: bool) -> None:

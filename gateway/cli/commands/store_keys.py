@@ -76,7 +76,7 @@ def reencrypt(invocation: Invocation) -> None:
         nonlocal shown
         if time.monotonic() >= shown + TELL_SECONDS:
             shown = time.monotonic()
-            output.note(f"{at.table}: up to {at.after:,}, {at.rows:,} rows encrypted")
+            output.remark(f"{at.table}: up to {at.after:,}, {at.rows:,} rows encrypted")
 
     with invocation.admin() as admin:
         ended = admin.encrypt_anew(shown_now)

@@ -39,7 +39,7 @@ def backup(invocation: Invocation, file: Path) -> None:
     with _watched("backed up") as begin:
         then = transfers.backup(_address(invocation), file, begin)
     click.echo(visible(f"{file}: {file.stat().st_size:,} bytes"))
-    output.note(then)
+    output.remark(then)
 
 
 @click.command("export")
@@ -60,7 +60,7 @@ def export(invocation: Invocation, file: Path) -> None:
         begin = stack.enter_context(_watched("exported"))
         rows = transfers.export_to(_address(invocation), into.write, begin)
         into.flush()
-    output.note(f"{rows:,} rows")
+    output.remark(f"{rows:,} rows")
 
 
 @click.command("import")
@@ -117,7 +117,7 @@ def copy(invocation: Invocation, to: str, to_password_file: Path | None) -> None
     with _watched("copied") as begin:
         before, rows = transfers.copy(_address(invocation), target, begin)
     _told(before, rows)
-    output.note(
+    output.remark(
         f"name it in store.url, start the gateway, and put the old store away: only one may go on ({target.shown})"
     )
 

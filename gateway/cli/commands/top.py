@@ -123,7 +123,7 @@ def _repeated(service: Service, zone: output.Times, looks: itertools.count[int] 
         except GatewayError as error:
             if not number:
                 raise  # what never worked is more likely a mistake than a moment
-            output.note(str(error).splitlines()[0])
+            output.remark(str(error).splitlines()[0])
             continue
         click.echo(f"at {zone(milliseconds(seen.at))}")
         for line in status_lines(seen, zone, None):

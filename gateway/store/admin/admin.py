@@ -236,7 +236,7 @@ class StoreAdmin(JobAdmin):
             filter=None if source is None else {"source": source},
             matched=len(refused),
         )
-        prepare = partial(refusals.judge_all, self._connections, judge)
+        prepare = partial(refusals.reverify_all, self._connections, judge)
         return bulk.run_act(self._connections, entry, refused, refusals.accept_judged, watcher, prepare=prepare)
 
     # -- how

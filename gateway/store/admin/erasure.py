@@ -119,7 +119,7 @@ def _delete(session: Bulk, seqs: Sequence[int], same: SameCallbacks) -> None:
     streams = {part for _, _, _, subject, _, _ in contents for part in (subject, subject.rpartition("/")[2])}
     audit.hide(session, streams)
     erased_mentions.silence(session, seqs, {id_ for id_, *_ in contents}, streams)
-    scrub.ask(session)
+    scrub.request(session)
     of_recordings = {recording for seq in seqs if (recording := recording_joins.of_event(session, seq)) is not None}
     for seq in seqs:
         session.change(_REMEMBER, {"seq": seq})

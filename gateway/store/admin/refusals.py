@@ -29,7 +29,7 @@ class Judged:
     why: str | None = None
 
 
-def judge_all(connections: StoreConnections, judge: Judge, ids: Sequence[int]) -> Sequence[Judged]:
+def reverify_all(connections: StoreConnections, judge: Judge, ids: Sequence[int]) -> Sequence[Judged]:
     """Judge these, outside of any transaction, because a plugin's own code may take its time."""
     return [_judge(connections, judge, id) for id in ids]
 

@@ -17,7 +17,7 @@ from gateway.store.engine.batch import Bulk, EventIn, Kept
 from gateway.store.engine.reruns import transaction
 from gateway.store.outbox import file_places, fingerprint_key
 from gateway.store.outbox import statements as sql
-from gateway.store.outbox.contents import Action, Content, judge
+from gateway.store.outbox.contents import Action, Content, classify
 from gateway.store.outbox.seals import over_sealed
 from gateway.store.records import Accepted, NewEvent
 
@@ -155,7 +155,7 @@ def _known(session: Bulk, new: NewEvent, owner: str) -> Accepted:
     names = {"id": event.id, "source": event.source}
     for _ in range(LOOKS_MAX):
         contents = [Content.of(row) for row in session.rows(sql.CONTENTS, names)]
-        verdict = judge(new, contents, sealed=_quarantines(new) and over_sealed(session, new))
+        verdict = classify(new, contents, sealed=_quarantines(new) and over_sealed(session, new))
         if verdict.action is Action.DUPLICATE:
             return Accepted(id=event.id, new=False)
         if verdict.action is Action.FULL:

@@ -58,7 +58,7 @@ class Judgement:
     supersedes: str = ""  # as `id` or `id~variant`
 
 
-def judge(new: NewEvent, contents: Sequence[Content], *, sealed: bool) -> Judgement:
+def classify(new: NewEvent, contents: Sequence[Content], *, sealed: bool) -> Judgement:
     """`sealed`: its signature carried as many other contents as it may, which is decided before anything else.
 
     What is held neither stands under an id nor supersedes. Trust decides who waits: what is trusted strictly more than

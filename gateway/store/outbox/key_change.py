@@ -111,7 +111,7 @@ def _advance(session: Session, at: KeyChange, most: int, now: int) -> KeyChange:
     for key in cipher_keys.known(session):
         if key.name != at.to and not key.retired:
             cipher_keys.retire(session, key.name)
-    scrub.ask(session)  # what stood in plain may lie in free pages and in the log
+    scrub.request(session)  # what stood in plain may lie in free pages and in the log
     return replace(at, after=0, ended_at=now)
 
 

@@ -15,7 +15,7 @@ _ASKED: Final = "SELECT 1 FROM meta WHERE name = 'scrub'"
 _DONE: Final = "DELETE FROM meta WHERE name = 'scrub'"
 
 
-def ask(session: Session) -> None:
+def request(session: Session) -> None:
     """Inside the transaction that erases: whoever owns the file scrubs it after the commit."""
     if session.backend == "sqlite":
         session.change(_ASK)

@@ -22,7 +22,7 @@ EVENTS: Final = """SELECT r.seq, r.id, r.source, r.type, r.subject, r.trust, r.r
 _COLUMNS: Final = ("id", "source", "type", "subject", "trust", "received_at")
 
 
-def judge(session: Session, rows: Sequence[Columns]) -> Iterator[Violation]:
+def violations_of(session: Session, rows: Sequence[Columns]) -> Iterator[Violation]:
     """The violations of these rows of `EVENTS`."""
     for seq, id_, source, type_, subject, trust, received_at, variant, body, routing, deliveries in rows:
         key = EventKey(source, id_, bytes(variant))

@@ -88,7 +88,7 @@ def _events(session: Session, after: int, upto: int) -> Sequence[Violation]:
     most = event_rules.ROWS_MAX
     violations: list[Violation] = []
     while rows := session.rows(event_rules.EVENTS, {"after": after, "upto": upto, "most": most}):
-        violations += event_rules.judge(session, rows)
+        violations += event_rules.violations_of(session, rows)
         after, *_ = rows[-1]
     return violations
 
