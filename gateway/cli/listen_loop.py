@@ -12,6 +12,7 @@ from gateway.cli.local_post import LocalAnswer, LocalPost
 from gateway.cli.pull_client import PullClient, PulledEvent
 from gateway.cli.remote_client import RefusedElsewhere
 from gateway.errors import GatewayError
+from gateway.runtime.rising_pause import RisingPause
 
 LEASE_SPARE_SECONDS: Final = 30.0  # a lease lasts so much longer than a request may take
 RETRY_SECONDS: Final = (1.0, 30.0)  # after no answer: the first pause, doubled up to the last
@@ -31,7 +32,8 @@ class ListenLoop:
         self._lease_seconds = timeout + LEASE_SPARE_SECONDS
         self._held: PulledEvent | None = None
         self._last: PulledEvent | None = None
-        self._pause = 0.0
+        self._pauses = RisingPause(*RETRY_SECONDS)
+        self._pause = 0.0  # before the next fetch
         self._why = ""
 
     async def listen(self) -> None:
@@ -72,12 +74,13 @@ class ListenLoop:
             output.remark(f"nothing is handed out: {why}")
         self._why = why
         if why != "stopping":
+            self._pauses.went_well()
             self._pause = 0.0
 
     def _rest(self, why: str) -> None:
-        if not self._pause:
+        if not self._pauses.failures:
             output.remark(f"{why}; trying again")
-        self._pause = min(max(self._pause * 2, RETRY_SECONDS[0]), RETRY_SECONDS[1])
+        self._pause = self._pauses.failed()
 
     async def _carry(self) -> None:
         fetched = self._held

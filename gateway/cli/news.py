@@ -144,7 +144,9 @@ class NewsElsewhere:
         return response
 
     def _follow(self) -> None:
-        pause = RETRY_SECONDS_MIN
+        from gateway.runtime.rising_pause import RisingPause  # only now, because most commands follow nothing elsewhere
+
+        pauses = RisingPause(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
         while not self._closed.is_set():
             response, self._response = self._response, None
             try:
@@ -153,7 +155,7 @@ class NewsElsewhere:
                     self._put(NewsItem(BACK, {}))
                 with response:
                     for id, item in messages(response):
-                        pause = RETRY_SECONDS_MIN
+                        pauses.went_well()
                         self._last_id = id or self._last_id
                         self._put(item)
                 lost = "the stream ended"
@@ -164,10 +166,9 @@ class NewsElsewhere:
                     self._put(error)
                     return
                 lost = str(error)
-            if not self._closed.is_set() and pause == RETRY_SECONDS_MIN:
+            if not self._closed.is_set() and not pauses.failures:
                 self._put(NewsItem(LOST, {"why": lost}))
-            self._closed.wait(pause)
-            pause = min(pause * 2, RETRY_SECONDS_MAX)
+            self._closed.wait(pauses.failed())
 
     def _put(self, item: NewsItem | GatewayError) -> None:
         while not self._closed.is_set():

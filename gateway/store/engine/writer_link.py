@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 
 from tenacity import (
-    RetryCallState,
     Retrying,
     retry_if_exception_type,
     stop_before_delay,
@@ -17,6 +16,7 @@ from tenacity.wait import wait_base
 
 from gateway.errors import StoreError, StoreUnavailable
 from gateway.runtime.lean_imports import import_structlog
+from gateway.runtime.rising_pause import seconds_after
 from gateway.store.engine.batch import Bulk
 
 log = import_structlog().get_logger("gateway.store")
@@ -57,7 +57,7 @@ class WriterLink:
             return trying(self._connect)
         except StoreError as error:
             self._failures += 1
-            self._connect_at = time.monotonic() + _pause(self._failures)
+            self._connect_at = time.monotonic() + seconds_after(self._failures, _waits())
             raise (error if isinstance(error, StoreUnavailable) else StoreUnavailable(str(error))) from None
 
     def drop(self) -> None:
@@ -71,10 +71,3 @@ class WriterLink:
 def _waits() -> wait_base:
     """0.1 s doubling to 2 s, with jitter."""
     return wait_exponential(multiplier=0.1, max=2.0) + wait_random(0, 0.1)
-
-
-def _pause(failures: int) -> float:
-    """Seconds before the next look, between batches: the same waits, asked as the pure function they are."""
-    state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
-    state.attempt_number = failures
-    return _waits()(state)
