@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from gateway.model.made_once import made_once
+from gateway.model.lock_free_property import lock_free_property
 from gateway.model.recorded_file import File
 from gateway.model.trust import Trust, Verified
 from gateway.model.value import Value
@@ -122,7 +122,7 @@ class Event(Value, frozen=True, kw_only=True, dict=True, eq=False):
         """What a receiver should know a repeat by: the id, and for other content under the same id `id~variant`."""
         return f"{self.id}~{self.variant}" if self.variant else self.id
 
-    @made_once
+    @lock_free_property
     def subject(self) -> str:
         """`domain/app/stream`, leaving out what is absent; what an alarm is about."""
         if self.alarm is not None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from gateway.model import Value
-from gateway.model.made_once import made_once
+from gateway.model.lock_free_property import lock_free_property
 from gateway.text.json_bounds import NODES_MAX, UNVERIFIED_NODES_MAX
 from gateway.text.strict_json import Document, decode_document
 from gateway.text.trace_context import TRACEPARENT, TRACESTATE, TraceContext
@@ -87,7 +87,7 @@ class Callback(Value, frozen=True, dict=True):
         """For the core: the sender is known, so the body may hold as many values as a vendor sends."""
         self.__dict__["_nodes_max"] = NODES_MAX
 
-    @made_once
+    @lock_free_property
     def trace(self) -> TraceContext | None:
         """For the core: the trace that the request belongs to; what its sender says, until `follow`."""
         for name, _ in self.headers.raw:  # because nearly every callback has none, and `getlist` takes thrice as long
@@ -124,12 +124,12 @@ class Callback(Value, frozen=True, dict=True):
         """For the core: the document, if somebody read it already."""
         return self.__dict__.get("document")
 
-    @made_once
+    @lock_free_property
     def document(self) -> Document:
         """For the core: the body with all the ways to read it. Raises Malformed."""
         return decode_document(self.body, self.__dict__.get("_nodes_max", NODES_MAX))
 
-    @made_once
+    @lock_free_property
     def _seen(self) -> dict[str, Any]:
         view = self.__dict__.get("_view", "plain")
         if view in ("escaped", "raw"):

@@ -10,7 +10,7 @@ Owner = TypeVar("Owner")
 T = TypeVar("T")
 
 
-class made_once(Generic[Owner, T]):
+class lock_free_property(Generic[Owner, T]):
     """Kept in the object's `__dict__` under its own name, where it is found before this is asked again."""
 
     def __init__(self, make: Callable[[Owner], T]) -> None:
@@ -19,10 +19,10 @@ class made_once(Generic[Owner, T]):
         self.__doc__ = make.__doc__
 
     @overload
-    def __get__(self, instance: None, owner: type[object]) -> made_once[Owner, T]: ...
+    def __get__(self, instance: None, owner: type[object]) -> lock_free_property[Owner, T]: ...
     @overload
     def __get__(self, instance: Owner, owner: type[object]) -> T: ...
-    def __get__(self, instance: Owner | None, owner: type[object]) -> made_once[Owner, T] | T:
+    def __get__(self, instance: Owner | None, owner: type[object]) -> lock_free_property[Owner, T] | T:
         if instance is None:
             return self
         made = instance.__dict__[self._name] = self._make(instance)
